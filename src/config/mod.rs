@@ -1,0 +1,25 @@
+//! Configuration files: what was written.
+//!
+//! In: texts with their `FileId`. Out: YAML trees with a span on every key and value, read as PyYAML reads them; the
+//! typed options of project files, profiles, packages and flags, each value with its place. Must not know: files on
+//! disk, Jinja, the graph. What holds in the end (options merged in order) is decided by `load` and `resolve`.
+
+mod flags;
+mod packages;
+mod profiles;
+mod project;
+mod scalar;
+mod selectors;
+mod yaml;
+
+pub(crate) use flags::{FlagSource, ProjectFlags};
+pub(crate) use packages::{PackageSpec, parse_packages};
+pub(crate) use profiles::{DuckDbProfile, ProfileOptions, TargetOptions, parse_profile};
+pub(crate) use project::{PathKind, ProjectOptions, RESOURCE_SECTIONS, parse_project, renders_late};
+pub(crate) use scalar::python_str;
+pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
+pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
+
+/// Plain data without places: what configs and variables hold once they are read.
+pub(crate) type Json = serde_json::Value;
+pub(crate) type JsonMap = serde_json::Map<String, Json>;

@@ -1,0 +1,304 @@
+//! `project.yml` (or `dbt_project.yml`), rendered, as typed options.
+
+use super::{ProjectFlags, Yaml, YamlMap, YamlValue, unknown_keys};
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::source::{FileId, Span};
+use std::sync::Arc;
+
+/// The kinds of folders that a project names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum PathKind {
+    Model,
+    Seed,
+    Test,
+    Analysis,
+    Macro,
+    Snapshot,
+    Docs,
+    Function,
+    Asset,
+}
+
+impl PathKind {
+    pub(crate) const ALL: [PathKind; 9] = [
+        PathKind::Model,
+        PathKind::Seed,
+        PathKind::Test,
+        PathKind::Analysis,
+        PathKind::Macro,
+        PathKind::Snapshot,
+        PathKind::Docs,
+        PathKind::Function,
+        PathKind::Asset,
+    ];
+
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            PathKind::Model => &["model-paths", "source-paths"],
+            PathKind::Seed => &["seed-paths", "data-paths"],
+            PathKind::Test => &["test-paths"],
+            PathKind::Analysis => &["analysis-paths"],
+            PathKind::Macro => &["macro-paths"],
+            PathKind::Snapshot => &["snapshot-paths"],
+            PathKind::Docs => &["docs-paths"],
+            PathKind::Function => &["function-paths"],
+            PathKind::Asset => &["asset-paths"],
+        }
+    }
+
+    fn default(self) -> &'static [&'static str] {
+        match self {
+            PathKind::Model => &["models"],
+            PathKind::Seed => &["seeds"],
+            PathKind::Test => &["tests"],
+            PathKind::Analysis => &["analyses"],
+            PathKind::Macro => &["macros"],
+            PathKind::Snapshot => &["snapshots"],
+            PathKind::Function => &["functions"],
+            // Docs default to all resource paths.
+            PathKind::Docs | PathKind::Asset => &[],
+        }
+    }
+}
+
+/// The sections that hold configs by folder, with the node types they apply to.
+pub(crate) const RESOURCE_SECTIONS: &[&str] = &[
+    "models",
+    "seeds",
+    "snapshots",
+    "tests",
+    "data_tests",
+    "unit_tests",
+    "sources",
+    "exposures",
+    "functions",
+    "metrics",
+    "semantic-models",
+    "saved-queries",
+    "exports",
+];
+
+/// `dispatch:` says in which packages a namespace's macros are looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DispatchEntry {
+    pub(crate) namespace: String,
+    pub(crate) search_order: Vec<String>,
+}
+
+/// A project file, every value as written or its default.
+#[derive(Clone, Debug)]
+pub(crate) struct ProjectOptions {
+    pub(crate) file: FileId,
+    pub(crate) name: Arc<str>,
+    pub(crate) version: Option<String>,
+    pub(crate) profile: Option<(String, Span)>,
+    paths: Vec<Vec<String>>,
+    pub(crate) target_path: Option<String>,
+    pub(crate) log_path: Option<String>,
+    pub(crate) packages_install_path: String,
+    pub(crate) clean_targets: Vec<String>,
+    pub(crate) require_version: Vec<(String, Span)>,
+    /// Not rendered: a variable is rendered when it is asked for.
+    pub(crate) vars: Option<Yaml>,
+    pub(crate) sections: Vec<(&'static str, Yaml)>,
+    pub(crate) on_run_start: Vec<(String, Span)>,
+    pub(crate) on_run_end: Vec<(String, Span)>,
+    pub(crate) dispatch: Vec<DispatchEntry>,
+    /// database, schema, identifier.
+    pub(crate) quoting: [Option<bool>; 3],
+    pub(crate) query_comment: Option<Yaml>,
+    pub(crate) flags: ProjectFlags,
+    pub(crate) restrict_access: bool,
+}
+
+impl ProjectOptions {
+    pub(crate) fn paths(&self, kind: PathKind) -> &[String] {
+        &self.paths[kind as usize]
+    }
+
+    pub(crate) fn section(&self, name: &str) -> Option<&Yaml> {
+        self.sections.iter().find(|(n, _)| *n == name).map(|(_, y)| y)
+    }
+}
+
+const KNOWN: &[&str] = &[
+    "name", "version", "config-version", "profile", "model-paths", "source-paths", "seed-paths", "data-paths", "test-paths",
+    "analysis-paths", "macro-paths", "snapshot-paths", "docs-paths", "function-paths", "asset-paths", "target-path",
+    "log-path", "packages-install-path", "modules-path", "clean-targets", "require-dbt-version", "vars", "models", "seeds",
+    "snapshots", "tests", "data_tests", "unit_tests", "sources", "exposures", "functions", "metrics", "semantic-models",
+    "saved-queries", "exports", "airflow", "on-run-start", "on-run-end", "dispatch", "quoting", "query-comment", "flags",
+    "restrict-access", "packages", "project-root", "dbt-cloud", "anchors",
+];
+
+/// Names that would hide a member of the Jinja context (dbt's documented list).
+const BANNED_NAMES: &[&str] = &[
+    "adapter", "api", "column", "config", "context", "database", "env", "env_var", "exceptions", "execute", "flags",
+    "fromjson", "fromyaml", "graph", "invocation_id", "load_agate_table", "load_result", "log", "model", "modules",
+    "post_hooks", "pre_hooks", "ref", "render", "return", "run_started_at", "schema", "source", "sql", "sql_now",
+    "store_result", "target", "this", "tojson", "toyaml", "try_or_compiler_error", "var", "write",
+];
+
+/// Whether a value of the project file keeps its Jinja until later: hooks, the query comment and variables.
+pub(crate) fn renders_late(path: &[&str]) -> bool {
+    match path.first() {
+        Some(&("on-run-start" | "on-run-end" | "query-comment" | "vars")) => true,
+        Some(first) if RESOURCE_SECTIONS.contains(first) => path
+            .iter()
+            .any(|part| matches!(part.trim_start_matches(['+', ' ']), "pre-hook" | "post-hook" | "pre_hook" | "post_hook")),
+        _ => false,
+    }
+}
+
+/// Reads the rendered tree of a project file.
+pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<ProjectOptions>> {
+    let mut out = Vec::new();
+    let Some(map) = tree.as_map() else {
+        out.push(
+            Diagnostic::error(Code::ProjectFile, format!("a project file is a mapping, not {}", tree.kind()))
+                .primary(tree.span, "expected `name: ...` and other keys"),
+        );
+        return Checked::new(None, out);
+    };
+    unknown_keys(map, KNOWN, "the project file", &mut out);
+    let name = match map.get("name").and_then(Yaml::as_str) {
+        Some(name) => name,
+        None => {
+            let place = map.get("name").map_or(Span::file(file), |y| y.span);
+            out.push(
+                Diagnostic::error(Code::ProjectFile, "the project file has no `name`")
+                    .primary(place, "`name:` needs letters, digits and underscores"),
+            );
+            return Checked::new(None, out);
+        }
+    };
+    let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !legal || BANNED_NAMES.contains(&name) {
+        let why = if legal { "hides a name of the Jinja context" } else { "may have letters, digits and underscores only" };
+        let place = map.get("name").map_or(Span::file(file), |y| y.span);
+        out.push(Diagnostic::error(Code::ProjectFile, format!("the project name `{name}` {why}")).primary(place, ""));
+    }
+    let strings = |key: &str, out: &mut Vec<Diagnostic>| -> Option<Vec<(String, Span)>> {
+        map.get(key).filter(|y| !y.is_null()).map(|y| string_list(y, key, out))
+    };
+    let plain = |list: Vec<(String, Span)>| list.into_iter().map(|(s, _)| s).collect::<Vec<_>>();
+    let text = |key: &str| map.get(key).and_then(Yaml::scalar_text);
+    let mut paths = Vec::new();
+    for kind in PathKind::ALL {
+        let written = kind.keys().iter().find_map(|k| strings(k, &mut out));
+        paths.push(match written {
+            Some(list) => plain(list),
+            None => kind.default().iter().map(|s| (*s).to_owned()).collect(),
+        });
+    }
+    let mut options = ProjectOptions {
+        file,
+        name: name.into(),
+        version: text("version"),
+        profile: map.get("profile").and_then(|y| Some((y.scalar_text()?, y.span))),
+        paths,
+        target_path: text("target-path"),
+        log_path: text("log-path"),
+        packages_install_path: text("packages-install-path").unwrap_or_else(|| "dbt_packages".to_owned()),
+        clean_targets: strings("clean-targets", &mut out).map(plain).unwrap_or_default(),
+        require_version: strings("require-dbt-version", &mut out).unwrap_or_default(),
+        vars: map.get("vars").cloned(),
+        sections: Vec::new(),
+        on_run_start: strings("on-run-start", &mut out).unwrap_or_default(),
+        on_run_end: strings("on-run-end", &mut out).unwrap_or_default(),
+        dispatch: Vec::new(),
+        quoting: [None; 3],
+        query_comment: map.get("query-comment").cloned(),
+        flags: ProjectFlags::default(),
+        restrict_access: map.get("restrict-access").and_then(Yaml::as_bool).unwrap_or(false),
+    };
+    for &section in RESOURCE_SECTIONS {
+        if let Some(tree) = map.get(section).filter(|y| !y.is_null()) {
+            if tree.as_map().is_some() {
+                options.sections.push((section, tree.clone()));
+            } else {
+                out.push(
+                    Diagnostic::error(Code::YamlShape, format!("`{section}:` is a mapping of folders and configs, not {}", tree.kind()))
+                        .primary(tree.span, ""),
+                );
+            }
+        }
+    }
+    read_dispatch(map, &mut options, &mut out);
+    if let Some(quoting) = map.get("quoting").and_then(Yaml::as_map) {
+        unknown_keys(quoting, &["database", "schema", "identifier", "snowflake_ignore_case"], "`quoting`", &mut out);
+        for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+            options.quoting[i] = quoting.get(key).and_then(Yaml::as_bool);
+        }
+    }
+    if let Some(flags) = map.get("flags").and_then(Yaml::as_map) {
+        options.flags = ProjectFlags::new(flags.clone(), &mut out);
+    }
+    Checked::new(Some(options), out)
+}
+
+fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {
+    for entry in map.get("dispatch").map(Yaml::items).unwrap_or_default() {
+        let namespace = entry.as_map().and_then(|m| m.get("macro_namespace")).and_then(Yaml::as_str);
+        let order = entry.as_map().and_then(|m| m.get("search_order"));
+        match (namespace, order) {
+            (Some(namespace), Some(order)) => options.dispatch.push(DispatchEntry {
+                namespace: namespace.to_owned(),
+                search_order: string_list(order, "search_order", out).into_iter().map(|(s, _)| s).collect(),
+            }),
+            _ => out.push(
+                Diagnostic::error(Code::YamlShape, "an entry of `dispatch` needs `macro_namespace` and `search_order`")
+                    .primary(entry.span, ""),
+            ),
+        }
+    }
+}
+
+/// A text or a list of texts.
+pub(super) fn string_list(y: &Yaml, key: &str, out: &mut Vec<Diagnostic>) -> Vec<(String, Span)> {
+    let mut list = Vec::new();
+    for item in y.items() {
+        match (&item.value, item.scalar_text()) {
+            (YamlValue::Null, _) => {}
+            (_, Some(text)) => list.push((text, item.span)),
+            (_, None) => out.push(
+                Diagnostic::error(Code::YamlShape, format!("`{key}` takes text or a list of texts, not {}", item.kind()))
+                    .primary(item.span, ""),
+            ),
+        }
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+
+    fn parse(text: &str) -> Checked<Option<ProjectOptions>> {
+        parse_project(FileId(0), &parse_yaml(FileId(0), text).value)
+    }
+
+    #[test]
+    fn defaults_and_unknown_keys() {
+        let checked = parse("name: shop\nmodle-paths: [x]\ntest-paths: tests/data\n");
+        let options = checked.value.unwrap();
+        assert_eq!(options.paths(PathKind::Model), ["models"]);
+        assert_eq!(options.paths(PathKind::Test), ["tests/data"]);
+        assert_eq!(checked.diagnostics[0].help, ["did you mean `model-paths`?"]);
+    }
+
+    #[test]
+    fn a_name_is_needed() {
+        assert!(parse("profile: x").value.is_none());
+        assert!(parse("name: a-b").diagnostics[0].is_error());
+        assert!(parse("name: ref").diagnostics[0].message.contains("hides"));
+    }
+
+    #[test]
+    fn hooks_and_vars_render_late() {
+        assert!(renders_late(&["vars", "x"]));
+        assert!(renders_late(&["models", "shop", "+post-hook"]));
+        assert!(!renders_late(&["models", "shop", "+schema"]));
+    }
+}

@@ -1,0 +1,277 @@
+//! What a plain YAML scalar means to PyYAML's safe loader (YAML 1.1, its resolver's regular expressions).
+
+use super::YamlValue;
+
+/// Resolves a plain (unquoted) scalar.
+pub(super) fn resolve(text: &str) -> YamlValue {
+    let Some(&first) = text.as_bytes().first() else { return YamlValue::Null };
+    match text {
+        "~" | "null" | "Null" | "NULL" => return YamlValue::Null,
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return YamlValue::Bool(true),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return YamlValue::Bool(false),
+        _ => {}
+    }
+    if first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.') {
+        if let Some(value) = int(text).or_else(|| float(text)).or_else(|| date(text)) {
+            return value;
+        }
+    }
+    YamlValue::Str(text.into())
+}
+
+fn digits(text: &str, radix: u32) -> bool {
+    !text.is_empty() && text.chars().all(|c| c == '_' || c.is_digit(radix))
+}
+
+fn int(text: &str) -> Option<YamlValue> {
+    let (negative, body) = match text.as_bytes()[0] {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let signed = |n: i64| YamlValue::Int(if negative { -n } else { n });
+    let parse = |s: &str, radix| i64::from_str_radix(&s.replace('_', ""), radix).ok();
+    if let Some(rest) = body.strip_prefix("0b") {
+        return digits(rest, 2).then(|| parse(rest, 2)).flatten().map(signed);
+    }
+    if let Some(rest) = body.strip_prefix("0x") {
+        return digits(rest, 16).then(|| parse(rest, 16)).flatten().map(signed);
+    }
+    if body == "0" {
+        return Some(YamlValue::Int(0));
+    }
+    if body.starts_with('0') {
+        return digits(&body[1..], 8).then(|| parse(body, 8)).flatten().map(signed);
+    }
+    if !body.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    if digits(body, 10) {
+        let plain = body.replace('_', "");
+        // Larger than 64 bits: the nearest float, which JSON and Jinja can hold.
+        return Some(plain.parse().map_or_else(
+            |_| YamlValue::Float(plain.parse::<f64>().unwrap_or(f64::INFINITY) * if negative { -1.0 } else { 1.0 }),
+            signed,
+        ));
+    }
+    // Sexagesimal: 1:30 is 90.
+    let mut parts = body.split(':');
+    let head = parts.next().filter(|h| digits(h, 10))?;
+    let mut total = parse(head, 10)?;
+    let mut any = false;
+    for part in parts {
+        if !minute(part) {
+            return None;
+        }
+        any = true;
+        total = total.checked_mul(60)?.checked_add(part.parse().ok()?)?;
+    }
+    any.then(|| signed(total))
+}
+
+/// One or two digits below sixty.
+fn minute(part: &str) -> bool {
+    let b = part.as_bytes();
+    match b.len() {
+        1 => b[0].is_ascii_digit(),
+        2 => (b'0'..=b'5').contains(&b[0]) && b[1].is_ascii_digit(),
+        _ => false,
+    }
+}
+
+fn float(text: &str) -> Option<YamlValue> {
+    let body = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    match body {
+        ".inf" | ".Inf" | ".INF" => return Some(YamlValue::Float(sign * f64::INFINITY)),
+        ".nan" | ".NaN" | ".NAN" if body == text => return Some(YamlValue::Float(f64::NAN)),
+        _ => {}
+    }
+    let (mantissa, exponent) = match body.find(['e', 'E']) {
+        Some(i) => {
+            // PyYAML wants a sign in the exponent: 1e3 is text.
+            let e = &body[i + 1..];
+            if !(e.starts_with(['-', '+']) && e.len() > 1 && e[1..].bytes().all(|b| b.is_ascii_digit())) {
+                return None;
+            }
+            (&body[..i], &body[i..])
+        }
+        None => (body, ""),
+    };
+    let (whole, fraction) = mantissa.split_once('.')?;
+    let fraction_ok = fraction.chars().all(|c| c == '_' || c.is_ascii_digit());
+    if whole.is_empty() {
+        if fraction.starts_with(|c: char| c.is_ascii_digit()) && fraction_ok && (body == text) {
+            return format!("0.{}{exponent}", fraction.replace('_', "")).parse().ok().map(YamlValue::Float);
+        }
+        return None;
+    }
+    if !whole.starts_with(|c: char| c.is_ascii_digit()) || !fraction_ok {
+        return None;
+    }
+    if digits(whole, 10) {
+        let text = format!("{}.{}0{exponent}", whole.replace('_', ""), fraction.replace('_', ""));
+        return text.parse::<f64>().ok().map(|f| YamlValue::Float(sign * f));
+    }
+    // Sexagesimal with a fraction.
+    let mut parts = whole.split(':');
+    let mut total: f64 = parts.next().filter(|h| digits(h, 10))?.replace('_', "").parse().ok()?;
+    let mut any = false;
+    for part in parts {
+        if !minute(part) {
+            return None;
+        }
+        any = true;
+        total = total * 60.0 + part.parse::<f64>().ok()?;
+    }
+    let rest: f64 = format!("0.{}0", fraction.replace('_', "")).parse().ok()?;
+    (any && exponent.is_empty()).then_some(YamlValue::Float(sign * (total + rest)))
+}
+
+/// A date, or a date with time; kept as the text that Python's `str` gives.
+fn date(text: &str) -> Option<YamlValue> {
+    let b = text.as_bytes();
+    let all = |r: std::ops::Range<usize>| b.get(r).is_some_and(|s| s.iter().all(u8::is_ascii_digit));
+    if text.len() == 10 && all(0..4) && b[4] == b'-' && all(5..7) && b[7] == b'-' && all(8..10) {
+        return text.parse::<jiff::civil::Date>().ok().map(|_| YamlValue::Date(text.to_owned()));
+    }
+    let at = text.find(['T', 't', ' '])?;
+    let (day, time) = (&text[..at], text[at + 1..].trim_start());
+    let mut parts = day.split('-');
+    let year = parts.next().filter(|y| y.len() == 4)?;
+    let (month, date) = (parts.next()?, parts.next()?);
+    let small = |s: &str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
+    if parts.next().is_some() || !year.bytes().all(|b| b.is_ascii_digit()) || !small(month) || !small(date) {
+        return None;
+    }
+    let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());
+    let (clock, zone) = (time[..zone_at].trim_end(), &time[zone_at..]);
+    let mut clock_parts = clock.split(':');
+    let (hour, minute, second) = (clock_parts.next()?, clock_parts.next()?, clock_parts.next()?);
+    if clock_parts.next().is_some() || !small(hour) || minute.len() != 2 {
+        return None;
+    }
+    let iso = format!("{year}-{month:0>2}-{date:0>2}T{hour:0>2}:{minute}:{second}");
+    let civil: jiff::civil::DateTime = iso.parse().ok()?;
+    let zone = match zone {
+        "" => String::new(),
+        "Z" => "+00:00".to_owned(),
+        z if z.len() >= 2 && z[1..].bytes().all(|b| b.is_ascii_digit() || b == b':') => {
+            let (h, m) = z[1..].split_once(':').unwrap_or((&z[1..], "00"));
+            format!("{}{h:0>2}:{m}", &z[..1])
+        }
+        _ => return None,
+    };
+    Some(YamlValue::Date(format!("{}{zone}", civil.strftime("%Y-%m-%d %H:%M:%S%.f"))))
+}
+
+/// What Python's `str` prints for a scalar (`None`, `True`, `1.0`); containers print as Python literals.
+pub(crate) fn python_str(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(s) => s.clone(),
+        other => python_repr(other),
+    }
+}
+
+fn python_repr(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(n) => number_str(n),
+        Value::String(s) => quote(s),
+        Value::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let items = map.iter().map(|(k, v)| format!("{}: {}", quote(k), python_repr(v)));
+            format!("{{{}}}", items.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn number_str(n: &serde_json::Number) -> String {
+    match (n.as_i64(), n.as_f64()) {
+        (None, Some(f)) if n.is_f64() => {
+            let text = format!("{f:?}");
+            // Rust prints 1e20 where Python prints 1e+20.
+            match text.split_once('e') {
+                Some((m, e)) if !e.starts_with('-') => format!("{}e+{e:0>2}", m.trim_end_matches(".0")),
+                Some((m, e)) => format!("{}e-{:0>2}", m.trim_end_matches(".0"), &e[1..]),
+                None => text,
+            }
+        }
+        _ => n.to_string(),
+    }
+}
+
+/// A Python string literal: single quotes unless the text has one and no double quote.
+fn quote(text: &str) -> String {
+    let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(mark);
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == mark => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(mark);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The right-hand sides are what PyYAML 6 prints for `repr(yaml.safe_load(text))`.
+    #[test]
+    fn plain_scalars_as_pyyaml_reads_them() {
+        for (text, expected) in [
+            ("y", "Str(\"y\")"),
+            ("yes", "Bool(true)"),
+            ("Off", "Bool(false)"),
+            ("~", "Null"),
+            ("", "Null"),
+            ("nan", "Str(\"nan\")"),
+            ("0", "Int(0)"),
+            ("-12", "Int(-12)"),
+            ("+3", "Int(3)"),
+            ("0755", "Int(493)"),
+            ("0x1F", "Int(31)"),
+            ("0b101", "Int(5)"),
+            ("089", "Str(\"089\")"),
+            ("1_000", "Int(1000)"),
+            ("1:30", "Int(90)"),
+            ("1:60", "Str(\"1:60\")"),
+            ("1e3", "Str(\"1e3\")"),
+            ("1.0e3", "Str(\"1.0e3\")"),
+            ("1.0e+3", "Float(1000.0)"),
+            ("1.", "Float(1.0)"),
+            (".5", "Float(0.5)"),
+            ("-.5", "Str(\"-.5\")"),
+            (".inf", "Float(inf)"),
+            ("1.5.2", "Str(\"1.5.2\")"),
+            ("2024-01-31", "Date(\"2024-01-31\")"),
+            ("2024-1-3 4:05:06", "Date(\"2024-01-03 04:05:06\")"),
+            ("2024-01-03T04:05:06Z", "Date(\"2024-01-03 04:05:06+00:00\")"),
+            ("2024-13-01", "Str(\"2024-13-01\")"),
+            ("-", "Str(\"-\")"),
+            ("+", "Str(\"+\")"),
+        ] {
+            assert_eq!(format!("{:?}", resolve(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn python_text_of_values() {
+        let v = serde_json::json!(["a", 1, 1.0, true, null, {"k": "it's"}, 1e20]);
+        assert_eq!(python_str(&v), "['a', 1, 1.0, True, None, {'k': \"it's\"}, 1e+20]");
+    }
+}

@@ -1,0 +1,350 @@
+//! YAML as a tree with places.
+
+use super::{Json, JsonMap, scalar};
+use crate::diag::{Checked, Code, Diagnostic, nearest};
+use crate::source::{FileId, Span};
+use granit_parser::{Event, Parser, ScalarStyle};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A value with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Yaml {
+    pub(crate) span: Span,
+    pub(crate) value: YamlValue,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum YamlValue {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// A date or time stamp, as Python prints it.
+    Date(String),
+    Str(Arc<str>),
+    Seq(Vec<Yaml>),
+    Map(YamlMap),
+}
+
+/// A key as text (`True` for an unquoted `on`, as Python's `str` has it) with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) text: Arc<str>,
+    pub(crate) span: Span,
+}
+
+/// Entries in written order, without repeats.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct YamlMap {
+    pub(crate) entries: Vec<(Key, Yaml)>,
+}
+
+impl YamlMap {
+    pub(crate) fn get(&self, key: &str) -> Option<&Yaml> {
+        self.entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v)
+    }
+
+    pub(crate) fn key(&self, key: &str) -> Option<&Key> {
+        self.entries.iter().find(|(k, _)| &*k.text == key).map(|(k, _)| k)
+    }
+
+    /// The first of several spellings of one key.
+    pub(crate) fn get_any(&self, keys: &[&str]) -> Option<&Yaml> {
+        keys.iter().find_map(|k| self.get(k))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Yaml)> {
+        self.entries.iter().map(|(k, v)| (k, v))
+    }
+
+    /// Sets a key, keeping the position of one that is there. Returns the earlier key.
+    fn set(&mut self, key: Key, value: Yaml) -> Option<Key> {
+        match self.entries.iter_mut().find(|(k, _)| k.text == key.text) {
+            Some(entry) => {
+                let old = std::mem::replace(&mut entry.0, key);
+                entry.1 = value;
+                Some(old)
+            }
+            None => {
+                self.entries.push((key, value));
+                None
+            }
+        }
+    }
+}
+
+impl Yaml {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            YamlValue::Str(s) => Some(s),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            YamlValue::Bool(b) => Some(b),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_map(&self) -> Option<&YamlMap> {
+        match &self.value {
+            YamlValue::Map(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; a single value that is no list counts as a list of one, null as none.
+    pub(crate) fn items(&self) -> &[Yaml] {
+        match &self.value {
+            YamlValue::Seq(items) => items,
+            YamlValue::Null => &[],
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.value == YamlValue::Null
+    }
+
+    /// A scalar as the text that Python's `str` gives; none for lists and mappings.
+    pub(crate) fn scalar_text(&self) -> Option<String> {
+        match &self.value {
+            YamlValue::Str(s) => Some(s.to_string()),
+            YamlValue::Date(s) => Some(s.clone()),
+            YamlValue::Seq(_) | YamlValue::Map(_) => None,
+            _ => Some(scalar::python_str(&self.to_json())),
+        }
+    }
+
+    /// The value without places; dates become text, not-a-number becomes null.
+    pub(crate) fn to_json(&self) -> Json {
+        match &self.value {
+            YamlValue::Null => Json::Null,
+            YamlValue::Bool(b) => Json::Bool(*b),
+            YamlValue::Int(i) => Json::from(*i),
+            YamlValue::Float(f) => Json::from(*f),
+            YamlValue::Date(s) => Json::String(s.clone()),
+            YamlValue::Str(s) => Json::String(s.to_string()),
+            YamlValue::Seq(items) => Json::Array(items.iter().map(Yaml::to_json).collect()),
+            YamlValue::Map(map) => {
+                Json::Object(map.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect::<JsonMap>())
+            }
+        }
+    }
+
+    /// What kind of value it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            YamlValue::Null => "nothing",
+            YamlValue::Bool(_) => "true or false",
+            YamlValue::Int(_) | YamlValue::Float(_) => "a number",
+            YamlValue::Date(_) => "a date",
+            YamlValue::Str(_) => "text",
+            YamlValue::Seq(_) => "a list",
+            YamlValue::Map(_) => "a mapping",
+        }
+    }
+}
+
+/// Reads the first document of a file; an empty file is null.
+pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
+    let mut builder =
+        Builder { file, chars: CharIndex::new(text), diagnostics: Vec::new(), anchors: HashMap::new(), stack: Vec::new(), root: None };
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((Event::DocumentEnd, _)) => break,
+            Ok((event, span)) => builder.event(event, span),
+            Err(e) => {
+                let at = builder.byte(*e.marker());
+                let d = Diagnostic::error(Code::Yaml, format!("invalid YAML: {}", e.info()))
+                    .primary(Span::new(file, at, at + 1), "");
+                builder.diagnostics.push(d);
+                break;
+            }
+        }
+    }
+    let null = Yaml { span: Span::file(file), value: YamlValue::Null };
+    // What is open when the parser gives up is not used: half a mapping would make errors of its own.
+    let root = builder.root.take().unwrap_or(null);
+    Checked::new(root, builder.diagnostics)
+}
+
+/// Byte offsets for the parser's character offsets; nothing is stored for a text that is all ASCII.
+struct CharIndex {
+    bytes: Option<Vec<u32>>,
+    len: usize,
+}
+
+impl CharIndex {
+    fn new(text: &str) -> CharIndex {
+        let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(i, _)| i as u32).collect());
+        CharIndex { bytes, len: text.len() }
+    }
+
+    fn byte(&self, chars: usize) -> usize {
+        match &self.bytes {
+            None => chars.min(self.len),
+            Some(bytes) => bytes.get(chars).map_or(self.len, |b| *b as usize),
+        }
+    }
+}
+
+enum Open {
+    Seq(Vec<Yaml>),
+    Map(YamlMap, Vec<Yaml>, Option<(Key, bool)>),
+}
+
+struct Builder {
+    file: FileId,
+    chars: CharIndex,
+    diagnostics: Vec<Diagnostic>,
+    anchors: HashMap<usize, Yaml>,
+    stack: Vec<(Open, usize, usize)>,
+    root: Option<Yaml>,
+}
+
+impl Builder {
+    fn byte(&self, marker: granit_parser::Marker) -> usize {
+        marker.byte_offset().unwrap_or_else(|| self.chars.byte(marker.index()))
+    }
+
+    fn event(&mut self, event: Event<'_>, span: granit_parser::Span) {
+        let (start, end) = (self.byte(span.start), self.byte(span.end));
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tagged_text = tag.as_ref().is_some_and(|t| t.suffix() == "str");
+                let value = if style == ScalarStyle::Plain && !tagged_text {
+                    scalar::resolve(&text)
+                } else {
+                    YamlValue::Str(text.as_ref().into())
+                };
+                let node = Yaml { span: Span::new(self.file, start, end), value };
+                let merge = style == ScalarStyle::Plain && text == "<<";
+                self.done(node, anchor, merge);
+            }
+            Event::SequenceStart(_, anchor, ..) => self.stack.push((Open::Seq(Vec::new()), anchor, start)),
+            Event::MappingStart(_, anchor, ..) => {
+                self.stack.push((Open::Map(YamlMap::default(), Vec::new(), None), anchor, start));
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some((open, anchor, start)) = self.stack.pop() else { return };
+                let value = match open {
+                    Open::Seq(items) => YamlValue::Seq(items),
+                    Open::Map(map, merges, _) => YamlValue::Map(merged(map, merges)),
+                };
+                // A block collection ends where its last line does; the parser's end is the next token.
+                let node = Yaml { span: Span::new(self.file, start, end.max(start)), value };
+                self.done(node, anchor, false);
+            }
+            Event::Alias(id) => {
+                if let Some(node) = self.anchors.get(&id).cloned() {
+                    self.done(node, 0, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Hands a finished node to what is open around it.
+    fn done(&mut self, node: Yaml, anchor: usize, merge: bool) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some((Open::Seq(items), ..)) => items.push(node),
+            Some((Open::Map(map, merges, pending), ..)) => match pending.take() {
+                None => {
+                    let text = node.scalar_text().unwrap_or_else(|| scalar::python_str(&node.to_json()));
+                    *pending = Some((Key { text: text.into(), span: node.span }, merge));
+                }
+                Some((_, true)) => match node.value {
+                    YamlValue::Seq(items) => merges.extend(items),
+                    _ => merges.push(node),
+                },
+                Some((key, false)) => {
+                    let (text, span) = (key.text.clone(), key.span);
+                    if let Some(old) = map.set(key, node) {
+                        self.diagnostics.push(
+                            Diagnostic::warning(Code::DuplicateKey, format!("key `{text}` is written twice; the last one counts"))
+                                .primary(span, "this one counts")
+                                .secondary(old.span, "this one is ignored"),
+                        );
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// A mapping with its `<<` merges: its own keys win, then earlier merges; merged keys come first, as in PyYAML.
+fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
+    if merges.is_empty() {
+        return own;
+    }
+    let mut out = YamlMap::default();
+    for merge in merges.into_iter().rev() {
+        if let YamlValue::Map(map) = merge.value {
+            for (k, v) in map.entries {
+                out.set(k, v);
+            }
+        }
+    }
+    for (k, v) in own.entries {
+        out.set(k, v);
+    }
+    out
+}
+
+/// A warning for each key of a mapping that is not among `known`.
+pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut Vec<Diagnostic>) {
+    for (key, _) in map.iter() {
+        if !known.contains(&&*key.text) {
+            out.push(
+                Diagnostic::warning(Code::UnknownKey, format!("unknown key `{}` in {what}", key.text))
+                    .primary(key.span, "nothing reads this")
+                    .help_if(nearest(&key.text, known.iter().copied()), |n| format!("did you mean `{n}`?")),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Checked<Yaml> {
+        parse_yaml(FileId(0), text)
+    }
+
+    #[test]
+    fn trees_have_places() {
+        let text = "models:\n  - name: é\n    description: >\n      two\n      lines\n    tags: [a, 'yes', yes]\n";
+        let y = parse(text).value;
+        let model = &y.as_map().unwrap().get("models").unwrap().items()[0];
+        let name = model.as_map().unwrap().get("name").unwrap();
+        assert_eq!(&text[name.span.start as usize..name.span.end as usize], "é");
+        let tags = model.as_map().unwrap().get("tags").unwrap();
+        assert_eq!(tags.to_json(), serde_json::json!(["a", "yes", true]));
+        assert_eq!(&text[tags.span.start as usize..tags.span.end as usize], "[a, 'yes', yes]");
+        assert_eq!(model.as_map().unwrap().get("description").unwrap().as_str(), Some("two lines\n"));
+    }
+
+    #[test]
+    fn merge_keys_aliases_and_repeats() {
+        let y = parse("base: &b {x: 1, y: 2}\nnew:\n  <<: *b\n  y: 3\nz: 1\nz: 2\n");
+        assert_eq!(y.value.to_json(), serde_json::json!({"base": {"x": 1, "y": 2}, "new": {"x": 1, "y": 3}, "z": 2}));
+        assert_eq!(y.diagnostics.len(), 1);
+        assert_eq!(y.diagnostics[0].code, Code::DuplicateKey);
+    }
+
+    #[test]
+    fn errors_have_a_place() {
+        let y = parse("a: 1\nb: [1,\n");
+        assert!(y.diagnostics[0].is_error());
+        assert_eq!(parse("").value.value, YamlValue::Null);
+    }
+}

@@ -1,0 +1,142 @@
+//! Complaints about a user's files, as data.
+//!
+//! In: what a pass found. Out: `Diagnostic` values with a stable code, a message that stands alone on one line, labels
+//! with spans and the next step; and their renderings. Must not know: who found it, or where it is printed.
+
+mod code;
+mod render;
+
+pub(crate) use code::{Code, explain};
+pub(crate) use render::{human, json, one_line};
+
+use crate::source::Span;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    Warning,
+    Error,
+}
+
+/// A place with what there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    pub(crate) span: Span,
+    pub(crate) text: String,
+}
+
+/// One complaint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnostic {
+    pub(crate) code: Code,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    pub(crate) primary: Option<Label>,
+    pub(crate) secondary: Vec<Label>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) help: Vec<String>,
+}
+
+impl Diagnostic {
+    pub(crate) fn error(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Severity::Error, code, message.into())
+    }
+
+    pub(crate) fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Severity::Warning, code, message.into())
+    }
+
+    fn new(severity: Severity, code: Code, message: String) -> Diagnostic {
+        Diagnostic { code, severity, message, primary: None, secondary: Vec::new(), notes: Vec::new(), help: Vec::new() }
+    }
+
+    /// Sets the main place; the first caller that knows one wins.
+    pub(crate) fn primary(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        if self.primary.is_none() {
+            self.primary = Some(Label { span, text: text.into() });
+        }
+        self
+    }
+
+    pub(crate) fn primary_if(self, span: Option<Span>, text: impl Into<String>) -> Diagnostic {
+        match span {
+            Some(span) => self.primary(span, text),
+            None => self,
+        }
+    }
+
+    pub(crate) fn secondary(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
+        self.secondary.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub(crate) fn note(mut self, text: impl Into<String>) -> Diagnostic {
+        self.notes.push(text.into());
+        self
+    }
+
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Diagnostic {
+        self.help.push(text.into());
+        self
+    }
+
+    /// Adds a help line made from a value, where there is one (the nearest name, say).
+    pub(crate) fn help_if<T>(self, value: Option<T>, text: impl FnOnce(T) -> String) -> Diagnostic {
+        match value {
+            Some(value) => self.help(text(value)),
+            None => self,
+        }
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// The best value that a pass could build, with what it has to say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checked<T> {
+    pub(crate) value: T,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl<T> Checked<T> {
+    pub(crate) fn new(value: T, diagnostics: Vec<Diagnostic>) -> Checked<T> {
+        Checked { value, diagnostics }
+    }
+
+    /// Moves the complaints to `sink` and returns the value.
+    pub(crate) fn drain_into(self, sink: &mut Vec<Diagnostic>) -> T {
+        sink.extend(self.diagnostics);
+        self.value
+    }
+}
+
+impl<T> From<T> for Checked<T> {
+    fn from(value: T) -> Checked<T> {
+        Checked { value, diagnostics: Vec::new() }
+    }
+}
+
+/// The name most like `name`, when one is close enough to be meant.
+pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = name.to_lowercase();
+    names
+        .into_iter()
+        .filter(|n| *n != name)
+        .map(|n| (strsim::damerau_levenshtein(&wanted, &n.to_lowercase()), n))
+        .filter(|(distance, _)| *distance <= (name.chars().count() / 3).max(1))
+        .min()
+        .map(|(_, n)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_wants_likeness() {
+        assert_eq!(nearest("ordres", ["orders", "customers"]), Some("orders"));
+        assert_eq!(nearest("x", ["orders"]), None);
+        assert_eq!(nearest("materialised", ["materialized", "meta"]), Some("materialized"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Renderings of a diagnostic: a snippet for people, one line for pipes, JSON for machines.
+
+use super::{Diagnostic, Label, Severity};
+use crate::source::{SourceMap, Span};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// The message with the quoted template lines, as rustc shows errors. Ends without a newline.
+pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String {
+    let level = match d.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(d.message.as_str()).id(d.code.as_str());
+    let labels: Vec<(&Label, AnnotationKind)> = (d.primary.iter().map(|l| (l, AnnotationKind::Primary)))
+        .chain(d.secondary.iter().map(|l| (l, AnnotationKind::Context)))
+        .collect();
+    let mut group = Group::with_title(title);
+    let mut done = Vec::new();
+    for (label, _) in &labels {
+        let file = label.span.file;
+        if done.contains(&file) {
+            continue;
+        }
+        done.push(file);
+        let text = files.text(file);
+        let here = labels.iter().filter(|(l, _)| l.span.file == file);
+        let annotations = here.map(|(l, kind)| kind.span(visible(text, l.span)).label(l.text.as_str()));
+        group = group
+            .element(Snippet::source(&**text).path(files.path(file).as_str()).fold(true).annotations(annotations));
+    }
+    for note in &d.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
+    }
+    for help in &d.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// A range that the renderer can mark: inside the text, on character boundaries.
+fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
+    let floor = |mut i: usize| {
+        i = i.min(text.len());
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        i
+    };
+    let start = floor(span.start as usize);
+    start..floor(span.end as usize).max(start)
+}
+
+/// `path:line:column: error[E2001]: message`.
+pub(crate) fn one_line(d: &Diagnostic, files: &SourceMap) -> String {
+    let severity = severity(d);
+    let at = d.primary.as_ref().map(|l| format!("{}: ", place(l.span, files))).unwrap_or_default();
+    format!("{at}{severity}[{}]: {}", d.code, d.message.replace('\n', " "))
+}
+
+/// `path:line:column` of a span's beginning.
+fn place(span: Span, files: &SourceMap) -> String {
+    let at = files.line_col(span.file, span.start);
+    format!("{}:{}:{}", files.path(span.file), at.line, at.column)
+}
+
+fn severity(d: &Diagnostic) -> &'static str {
+    match d.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// `{code, severity, message, path, line, column, end_line, end_column, label, related, notes, help}`.
+pub(crate) fn json(d: &Diagnostic, files: &SourceMap) -> serde_json::Value {
+    let label = |l: &Label| {
+        let (a, b) = (files.line_col(l.span.file, l.span.start), files.line_col(l.span.file, l.span.end));
+        serde_json::json!({
+            "path": files.path(l.span.file).as_str(), "line": a.line, "column": a.column,
+            "end_line": b.line, "end_column": b.column, "label": l.text,
+        })
+    };
+    let mut out = serde_json::json!({
+        "code": d.code.as_str(), "severity": severity(d), "message": d.message,
+        "related": d.secondary.iter().map(label).collect::<Vec<_>>(), "notes": d.notes, "help": d.help,
+    });
+    if let (Some(l), Some(map)) = (&d.primary, out.as_object_mut())
+        && let serde_json::Value::Object(place) = label(l)
+    {
+        map.extend(place);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Code;
+
+    fn sample() -> (Diagnostic, SourceMap) {
+        let mut files = SourceMap::default();
+        let file = files.add("models/b.sql".into(), "select *\nfrom {{ ref('ordres') }}\n".into());
+        let d = Diagnostic::error(Code::UnknownRef, "model `ordres` not found")
+            .primary(Span::new(file, 17, 30), "referenced here")
+            .help("a model named `orders` exists");
+        (d, files)
+    }
+
+    #[test]
+    fn renderings() {
+        let (d, files) = sample();
+        assert_eq!(one_line(&d, &files), "models/b.sql:2:9: error[E2001]: model `ordres` not found");
+        insta::assert_snapshot!(human(&d, &files, false), @r"
+        error[E2001]: model `ordres` not found
+         --> models/b.sql:2:9
+          |
+        2 | from {{ ref('ordres') }}
+          |         ^^^^^^^^^^^^^ referenced here
+          |
+          = help: a model named `orders` exists
+        ");
+        assert_eq!(json(&d, &files)["line"], 2);
+    }
+}

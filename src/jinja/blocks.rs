@@ -1,0 +1,228 @@
+//! The tags of a text, and the blocks that define something.
+
+/// A piece of a template text, as byte ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Segment {
+    Text,
+    Comment,
+    /// `{{ ... }}`
+    Print(usize, usize),
+    /// `{% ... %}`
+    Tag(usize, usize),
+}
+
+/// The end of a tag whose inside begins at `i`; strings are respected, and `}}` closes only outside of brackets.
+fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
+    let mut depth = 0i32;
+    while i < b.len() {
+        match b[i] {
+            q @ (b'\'' | b'"') => {
+                i += 1;
+                while i < b.len() && b[i] != q {
+                    i += if b[i] == b'\\' { 2 } else { 1 };
+                }
+                i += 1;
+            }
+            _ if b[i] == close[0] && b.get(i + 1) == Some(&close[1]) && (close[0] == b'%' || depth <= 0) => return i + 2,
+            b'{' | b'[' | b'(' => {
+                depth += 1;
+                i += 1;
+            }
+            b'}' | b']' | b')' => {
+                depth -= 1;
+                i += 1;
+            }
+            _ => i += 1,
+        }
+    }
+    b.len()
+}
+
+/// All segments of `text[from..to]` in order. The content of `raw` blocks is text.
+pub(super) fn segments(text: &str, from: usize, to: usize) -> Vec<Segment> {
+    let b = &text.as_bytes()[..to];
+    let mut out = Vec::new();
+    let (mut i, mut plain) = (from, from);
+    while i + 1 < to {
+        // Jump to the next brace: most of a SQL file is text.
+        let Some(step) = b[i..].iter().position(|c| *c == b'{') else { break };
+        i += step;
+        let Some(kind @ (b'{' | b'%' | b'#')) = b.get(i + 1).copied() else {
+            i += 1;
+            continue;
+        };
+        if plain < i {
+            out.push(Segment::Text);
+        }
+        match kind {
+            b'#' => {
+                out.push(Segment::Comment);
+                i = text[i + 2..to].find("#}").map_or(to, |x| i + 2 + x + 2);
+            }
+            b'{' => {
+                let end = tag_end(b, i + 2, *b"}}").min(to);
+                out.push(Segment::Print(i, end));
+                i = end;
+            }
+            _ => {
+                let end = tag_end(b, i + 2, *b"%}").min(to);
+                out.push(Segment::Tag(i, end));
+                let raw = tag_word(text, i, end).0 == "raw";
+                i = end;
+                if raw {
+                    // Everything up to `endraw` is text; the tag itself is a tag again.
+                    let mut j = i;
+                    i = to;
+                    while let Some(k) = text[j..to].find("{%") {
+                        let start = j + k;
+                        if tag_word(text, start, to).0 == "endraw" {
+                            i = start;
+                            break;
+                        }
+                        j = start + 2;
+                    }
+                    out.push(Segment::Text);
+                    plain = i;
+                    continue;
+                }
+            }
+        }
+        plain = i;
+    }
+    if plain < to {
+        out.push(Segment::Text);
+    }
+    out
+}
+
+/// The first word of a tag and its offset.
+pub(super) fn tag_word(text: &str, start: usize, end: usize) -> (&str, usize) {
+    let b = text.as_bytes();
+    let mut i = start + 2;
+    while i < end && (matches!(b[i], b'-' | b'+') || b[i].is_ascii_whitespace()) {
+        i += 1;
+    }
+    let word = i;
+    while i < end && (b[i].is_ascii_alphanumeric() || b[i] == b'_') {
+        i += 1;
+    }
+    (&text[word..i], word)
+}
+
+/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign.
+pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
+    let b = text.as_bytes();
+    let tail = end.saturating_sub(2).max(start + 2);
+    if tail > start + 2 && matches!(b[tail - 1], b'-' | b'+') { tail - 1 } else { tail }
+}
+
+/// What a block defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockKind {
+    Macro,
+    Test,
+    Materialization,
+    Snapshot,
+    Docs,
+}
+
+impl BlockKind {
+    fn of(word: &str) -> Option<(BlockKind, &'static str)> {
+        Some(match word {
+            "macro" => (BlockKind::Macro, "endmacro"),
+            "test" => (BlockKind::Test, "endtest"),
+            "data_test" => (BlockKind::Test, "enddata_test"),
+            "materialization" => (BlockKind::Materialization, "endmaterialization"),
+            "snapshot" => (BlockKind::Snapshot, "endsnapshot"),
+            "docs" => (BlockKind::Docs, "enddocs"),
+            _ => return None,
+        })
+    }
+}
+
+/// A defining block of a file: `{% macro name(...) %} body {% endmacro %}`, as byte ranges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) kind: BlockKind,
+    pub(crate) name: String,
+    /// The whole block with both tags.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// The opening tag's end, and the closing tag's beginning.
+    pub(crate) body: (usize, usize),
+    /// Where the name stands.
+    pub(crate) name_at: usize,
+    /// No closing tag was found.
+    pub(crate) unclosed: bool,
+}
+
+/// The defining blocks at the top level of a text, of the wanted kinds.
+pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
+    let mut out: Vec<Block> = Vec::new();
+    let mut open: Option<(Block, &'static str, u32)> = None;
+    for segment in segments(text, 0, text.len()) {
+        let Segment::Tag(start, end) = segment else { continue };
+        let (word, word_at) = tag_word(text, start, end);
+        match &mut open {
+            Some((block, close, depth)) => {
+                if word == *close {
+                    if *depth > 0 {
+                        *depth -= 1;
+                        continue;
+                    }
+                    let (mut block, ..) = open.take().unwrap_or_else(|| unreachable!("just matched"));
+                    block.body.1 = start;
+                    block.end = end;
+                    block.unclosed = false;
+                    out.push(block);
+                } else if BlockKind::of(word).is_some_and(|(kind, _)| kind == block.kind) && *close == closing(word) {
+                    *depth += 1;
+                }
+            }
+            None => {
+                let Some((kind, close)) = BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind)) else { continue };
+                let after = word_at + word.len();
+                let name_at = after + text[after..end].bytes().take_while(u8::is_ascii_whitespace).count();
+                let len = text[name_at..end].bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
+                let name = text[name_at..name_at + len].to_owned();
+                let block = Block { kind, name, start, end: text.len(), body: (end, text.len()), name_at, unclosed: true };
+                open = Some((block, close, 0));
+            }
+        }
+    }
+    out.extend(open.map(|(block, ..)| block));
+    out
+}
+
+fn closing(word: &str) -> &'static str {
+    BlockKind::of(word).map_or("", |(_, close)| close)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_a_file() {
+        let text = "{# {% macro no() %} #}\n{% macro a(x) -%} {{ '%}' }} {%- endmacro %}\n{%- test t(model) %}..{% endtest %}";
+        let blocks = find_blocks(text, &[BlockKind::Macro, BlockKind::Test]);
+        assert_eq!(blocks.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["a", "t"]);
+        assert_eq!(&text[blocks[0].body.0..blocks[0].body.1], " {{ '%}' }} ");
+        assert!(!blocks[1].unclosed);
+    }
+
+    #[test]
+    fn raw_and_nested_macros() {
+        let text = "{% raw %}{% macro no() %}{% endraw %}{% macro a() %}{% macro b() %}{% endmacro %}x{% endmacro %}";
+        let blocks = find_blocks(text, &[BlockKind::Macro]);
+        assert_eq!(blocks.len(), 1);
+        assert_eq!(blocks[0].end, text.len());
+        assert!(find_blocks("{% macro a() %}", &[BlockKind::Macro])[0].unclosed);
+    }
+
+    #[test]
+    fn a_dict_in_braces_does_not_close_the_print() {
+        let text = "{{ f({'a': {'b': 1}}) }}x";
+        assert_eq!(segments(text, 0, text.len()), [Segment::Print(0, text.len() - 1), Segment::Text]);
+    }
+}

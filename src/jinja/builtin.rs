@@ -1,0 +1,13 @@
+//! The macros that come with the tool, as files of the binary.
+
+/// A built-in macro file.
+#[derive(Debug)]
+pub(crate) struct BuiltinFile {
+    /// `core` for all adapters, else the adapter's name.
+    pub(crate) folder: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All files under `src/jinja/builtin/`, sorted by path.
+pub(crate) const BUILTIN_FILES: &[BuiltinFile] = include!(concat!(env!("OUT_DIR"), "/builtin_files.rs"));

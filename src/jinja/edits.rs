@@ -1,0 +1,100 @@
+//! Rewritten text with the way back to the original.
+
+/// One replacement: `new_len` bytes at `new_at` stand for `old_len` bytes at `old_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Edit {
+    new_at: u32,
+    new_len: u32,
+    old_at: u32,
+    old_len: u32,
+}
+
+/// The replacements of one text, in order. Offsets of the original are absolute in its file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Edits {
+    /// Where the text begins in its file.
+    base: u32,
+    list: Vec<Edit>,
+}
+
+impl Edits {
+    /// The offset in the original file of an offset in the rewritten text.
+    pub(crate) fn original(&self, offset: usize) -> usize {
+        let offset = offset as u32;
+        let i = self.list.partition_point(|e| e.new_at + e.new_len <= offset);
+        let inside = self.list.get(i).filter(|e| offset >= e.new_at);
+        let at = match (inside, i.checked_sub(1).map(|i| self.list[i])) {
+            (Some(e), _) => e.old_at,
+            (None, Some(e)) => offset - (e.new_at + e.new_len) + e.old_at + e.old_len,
+            (None, None) => offset + self.base,
+        };
+        at as usize
+    }
+}
+
+/// Copies a text, replacing parts of it.
+pub(super) struct Rewriter<'a> {
+    source: &'a str,
+    pub(super) out: String,
+    pos: usize,
+    edits: Edits,
+}
+
+impl<'a> Rewriter<'a> {
+    /// Rewrites `source[from..]`; the edits remember offsets of the whole source.
+    pub(super) fn new(source: &'a str, from: usize, room: usize) -> Rewriter<'a> {
+        Rewriter {
+            source,
+            out: String::with_capacity(room + room / 8 + 32),
+            pos: from,
+            edits: Edits { base: from as u32, list: Vec::new() },
+        }
+    }
+
+    pub(super) fn copy_to(&mut self, to: usize) {
+        if to > self.pos {
+            self.out.push_str(&self.source[self.pos..to]);
+            self.pos = to;
+        }
+    }
+
+    pub(super) fn replace(&mut self, from: usize, to: usize, with: &str) {
+        self.copy_to(from);
+        self.edits.list.push(Edit {
+            new_at: self.out.len() as u32,
+            new_len: with.len() as u32,
+            old_at: from as u32,
+            old_len: (to - from) as u32,
+        });
+        self.out.push_str(with);
+        self.pos = to;
+    }
+
+    pub(super) fn insert(&mut self, at: usize, text: &str) {
+        self.replace(at, at, text);
+    }
+
+    pub(super) fn finish(mut self, to: usize) -> (String, Edits) {
+        self.copy_to(to);
+        (self.out, self.edits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_map_back() {
+        let mut rw = Rewriter::new("xx a [1] b", 3, 7);
+        rw.insert(5, "__l(");
+        rw.insert(8, ")");
+        let (text, edits) = rw.finish(10);
+        assert_eq!(text, "a __l([1]) b");
+        assert_eq!(edits.original(0), 3);
+        assert_eq!(edits.original(2), 5);
+        assert_eq!(edits.original(6), 5);
+        assert_eq!(edits.original(7), 6);
+        assert_eq!(edits.original(11), 9);
+    }
+}

@@ -1,0 +1,587 @@
+//! Renders templates: the engine that the passes use.
+
+use super::edits::Edits;
+use super::prepass::{CallName, rewrite, rewrite_detached};
+use super::registry::{MacroDef, MacroRegistry};
+use super::runtime::{At, Namespace, Stub, Trace, run};
+use super::{filters, methods};
+use crate::source::{FileId, Origin, Span, SqlText};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, OutputSpanKind, State, UndefinedBehavior};
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Makes a template's own macro known, through which other templates are imported into its state.
+const DRIVER: &str = "{% macro __imp(n) %}{% import n as m %}{% do __stash(m) %}{% endmacro %}{% do __init(__imp) %}";
+
+/// Answers the names that are no macros.
+pub(crate) trait Scope: Send + Sync + fmt::Debug {
+    fn member(&self, name: &str) -> Option<Value>;
+    /// Names for iteration over `context`.
+    fn names(&self) -> Vec<&'static str>;
+}
+
+/// Where a template's text stands: a range of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextOrigin<'a> {
+    pub(crate) file: FileId,
+    pub(crate) text: &'a str,
+    pub(crate) range: (usize, usize),
+}
+
+/// Text that was rendered, each piece with its origin, and the values of the run.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    pub(crate) sql: SqlText,
+}
+
+/// A render that failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    pub(crate) syntax: bool,
+    /// The innermost place that is in a file.
+    pub(crate) span: Option<Span>,
+    /// Macros that the error passed through, innermost first: (name, package).
+    pub(crate) trace: Vec<Arc<MacroDef>>,
+    /// The name that is not defined, when that is what is wrong.
+    pub(crate) unknown: Option<String>,
+}
+
+/// Compiled macros and how to render with them. Shared by reference; nothing of a model is kept.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    registry: Arc<MacroRegistry>,
+    /// Undefined values can be chained: a node's text at parse.
+    parse: Environment<'static>,
+    run: Environment<'static>,
+}
+
+/// The names of one render: macros first, then packages, then what the scope supplies.
+#[derive(Clone, Debug)]
+struct Names {
+    registry: Arc<MacroRegistry>,
+    package: Arc<str>,
+    scope: Arc<dyn Scope>,
+    extension: Extension,
+    stubs: Arc<BTreeSet<String>>,
+    /// The engine's own names, which begin with two underscores.
+    own: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone)]
+struct Extension(Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Extension")
+    }
+}
+
+#[derive(Debug)]
+struct ExtensionValue(Extension);
+
+impl Object for ExtensionValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+impl Object for Names {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some(found) = self.registry.value(&self.package, name) {
+            return Some(found);
+        }
+        match name {
+            "__ext" => return Some(Value::from_object(ExtensionValue(self.extension.clone()))),
+            "context" => return Some(Value::from_dyn_object(self.clone())),
+            _ if name.starts_with("__") => {
+                return self.own.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
+            }
+            _ => {}
+        }
+        if let Some(found) = self.scope.member(name) {
+            return Some(found);
+        }
+        if self.registry.is_package(name) {
+            let namespace = Namespace { name: name.into(), registry: self.registry.clone() };
+            return Some(Value::from_object(namespace));
+        }
+        self.stubs.contains(name).then(|| Value::from_object(Stub))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let mut names: Vec<Value> = self.registry.names(&self.package).map(Value::from).collect();
+        names.extend(self.scope.names().into_iter().map(Value::from));
+        Enumerator::Values(names)
+    }
+}
+
+/// Which rules for undefined values hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Parse,
+    Run,
+}
+
+impl Engine {
+    pub(crate) fn new(registry: Arc<MacroRegistry>) -> Engine {
+        Engine {
+            parse: environment(&registry, UndefinedBehavior::Chainable),
+            run: environment(&registry, UndefinedBehavior::Lenient),
+            registry,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<MacroRegistry> {
+        &self.registry
+    }
+
+    fn names(
+        &self,
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<dyn Any + Send + Sync>,
+        stubs: &BTreeSet<String>,
+        own: Vec<(&'static str, Value)>,
+    ) -> Value {
+        Value::from_object(Names {
+            own,
+            registry: self.registry.clone(),
+            package: package.clone(),
+            scope,
+            extension: Extension(extension),
+            stubs: Arc::new(stubs.clone()),
+        })
+    }
+
+    /// Compiles a macro so that its syntax is checked; the result is kept.
+    pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), Failure> {
+        match self.run.get_template(&def.template) {
+            Ok(_) => Ok(()),
+            Err(e) => Err(self.failure(e, None, Vec::new())),
+        }
+    }
+
+    /// Renders a node's text with `execute` true.
+    pub(crate) fn render<E: Any + Send + Sync>(
+        &self,
+        name: &str,
+        origin: TextOrigin<'_>,
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<Rendered, Failure> {
+        let mut calls = Vec::new();
+        self.render_once(Mode::Run, name, origin, package, scope, extension, &mut calls, &BTreeSet::new())
+    }
+
+    /// Renders a node's text at parse: unknown names of the text itself may be called and chained. `fresh` makes the
+    /// scope and extension of an attempt, since a render that has to be tried again must not leave its record behind.
+    /// Returns the extension of the last attempt, the calls in the text and the names that are unknown.
+    pub(crate) fn render_for_parse<E: Any + Send + Sync>(
+        &self,
+        name: &str,
+        origin: TextOrigin<'_>,
+        package: &Arc<str>,
+        fresh: &mut dyn FnMut() -> (Arc<dyn Scope>, Arc<E>),
+    ) -> (Result<Rendered, Failure>, Arc<E>, Vec<CallName>, BTreeSet<String>) {
+        let mut stubs = BTreeSet::new();
+        loop {
+            let (scope, extension) = fresh();
+            let mut calls = Vec::new();
+            let result =
+                self.render_once(Mode::Parse, name, origin, package, scope, extension.clone(), &mut calls, &stubs);
+            if let Err(failure) = &result
+                && failure.trace.is_empty()
+                && let Some(unknown) = &failure.unknown
+                && stubs.insert(unknown.clone())
+            {
+                continue;
+            }
+            return (result, extension, calls, stubs);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // the two public forms above name them
+    fn render_once<E: Any + Send + Sync>(
+        &self,
+        mode: Mode,
+        name: &str,
+        origin: TextOrigin<'_>,
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+        calls: &mut Vec<CallName>,
+        stubs: &BTreeSet<String>,
+    ) -> Result<Rendered, Failure> {
+        let (body, edits) = rewrite(origin.text, origin.range.0, origin.range.1, calls);
+        let source = format!("{DRIVER}{body}");
+        let env = if mode == Mode::Parse { &self.parse } else { &self.run };
+        let place = Place { name, file: origin.file, text: origin.text, edits: &edits };
+        let template = env.template_from_named_str(name, &source).map_err(|e| self.failure(e, Some(&place), Vec::new()))?;
+        let trace = Arc::new(Trace::default());
+        let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
+        match template.render_with_spans(self.names(package, scope, extension, stubs, own)) {
+            Ok((text, spans)) => {
+                let mut sql = SqlText::new();
+                let mut done = 0;
+                for span in &spans {
+                    let range = span.output_range();
+                    if range.start > done {
+                        sql.push_str(&text[done..range.start]);
+                    }
+                    let from = span.source_range();
+                    let start = edits.original(from.start.saturating_sub(DRIVER.len()));
+                    let origin = if span.kind() == OutputSpanKind::Raw {
+                        Origin::Raw { file: origin.file, start: start as u32 }
+                    } else {
+                        Origin::Expr(Span::new(origin.file, start, edits.original(from.end.saturating_sub(DRIVER.len()))))
+                    };
+                    sql.push_from(&text[range.clone()], origin);
+                    done = range.end;
+                }
+                if done < text.len() {
+                    sql.push_str(&text[done..]);
+                }
+                Ok(Rendered { sql })
+            }
+            Err(e) => Err(self.failure(e, Some(&place), trace.take())),
+        }
+    }
+
+    /// Calls a macro by its definition and returns its value.
+    pub(crate) fn call_macro<E: Any + Send + Sync>(
+        &self,
+        execute: bool,
+        def: &MacroDef,
+        args: &[Value],
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<Value, Failure> {
+        let Some(target) = self.registry.value_of(def) else {
+            return Err(Failure::plain(format!("macro `{}` is not registered", def.name)));
+        };
+        self.call_value(execute, target, args, package, scope, extension)
+    }
+
+    fn call_value<E: Any + Send + Sync>(
+        &self,
+        execute: bool,
+        target: Value,
+        args: &[Value],
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<Value, Failure> {
+        let source = format!("{DRIVER}{{% do __invoke() %}}");
+        let env = if execute { &self.run } else { &self.parse };
+        let template = env.template_from_named_str("strata/call", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let invoke = Arc::new(Invoke { target, args: args.to_vec(), result: Mutex::new(None) });
+        let trace = Arc::new(Trace::default());
+        let own = vec![
+            ("__trace", Value::from_dyn_object(trace.clone())),
+            ("__invoke", Value::from_dyn_object(invoke.clone())),
+        ];
+        match template.render(self.names(package, scope, extension, &BTreeSet::new(), own)) {
+            Ok(_) => Ok(invoke.result.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
+            Err(e) => Err(self.failure(e, None, trace.take())),
+        }
+    }
+
+    /// Evaluates one expression (an argument of a YAML test) to its value.
+    pub(crate) fn evaluate<E: Any + Send + Sync>(
+        &self,
+        execute: bool,
+        expression: &str,
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<Value, Failure> {
+        let rewritten = super::prepass::rewrite_expression(expression);
+        let source = format!("{DRIVER}{{% do __keep({rewritten}) %}}");
+        let env = if execute { &self.run } else { &self.parse };
+        let template = env.template_from_named_str("strata/value", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let keep = Arc::new(Keep::default());
+        let trace = Arc::new(Trace::default());
+        let own =
+            vec![("__trace", Value::from_dyn_object(trace.clone())), ("__keep", Value::from_dyn_object(keep.clone()))];
+        match template.render(self.names(package, scope, extension, &BTreeSet::new(), own)) {
+            Ok(_) => Ok(keep.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
+            Err(e) => Err(self.failure(e, None, trace.take())),
+        }
+    }
+
+    /// Renders a text that is in no file of its own (a YAML value) to text.
+    pub(crate) fn render_detached<E: Any + Send + Sync>(
+        &self,
+        execute: bool,
+        text: &str,
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<String, Failure> {
+        let (body, _) = rewrite_detached(text);
+        let source = format!("{DRIVER}{body}");
+        let env = if execute { &self.run } else { &self.parse };
+        let template = env.template_from_named_str("strata/text", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let trace = Arc::new(Trace::default());
+        let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
+        template
+            .render(self.names(package, scope, extension, &BTreeSet::new(), own))
+            .map_err(|e| self.failure(e, None, trace.take()))
+    }
+
+    /// Sorts an error: its message, the innermost place that is in a file, and what is unknown.
+    fn failure(&self, e: Error, place: Option<&Place<'_>>, trace: Vec<Arc<MacroDef>>) -> Failure {
+        let mut chain = vec![&e];
+        let mut next = std::error::Error::source(&e);
+        while let Some(source) = next {
+            chain.extend(source.downcast_ref::<Error>());
+            next = source.source();
+        }
+        let innermost = chain.last().copied().unwrap_or(&e);
+        let span = chain.iter().rev().find_map(|e| self.place_of(e, place));
+        let syntax = innermost.kind() == ErrorKind::SyntaxError;
+        let unknown = place.and_then(|p| unknown_name(innermost, p));
+        let mut message = match innermost.detail() {
+            Some(detail) => detail.to_owned(),
+            None => innermost.kind().to_string(),
+        };
+        if let Some(name) = &unknown {
+            message = format!("`{name}` is undefined");
+        }
+        Failure { message, syntax, span, trace, unknown }
+    }
+
+    fn place_of(&self, e: &Error, place: Option<&Place<'_>>) -> Option<Span> {
+        let (name, range) = (e.name()?, e.range()?);
+        if let Some(p) = place.filter(|p| p.name == name) {
+            let original = |i: usize| p.edits.original(i.saturating_sub(DRIVER.len()));
+            return Some(Span::new(p.file, original(range.start), original(range.end)));
+        }
+        let def = self.registry.template(name)?;
+        Some(Span::new(def.file, def.edits.original(range.start), def.edits.original(range.end)))
+    }
+}
+
+impl Failure {
+    fn plain(message: String) -> Failure {
+        Failure { message, syntax: false, span: None, trace: Vec::new(), unknown: None }
+    }
+}
+
+/// A node's own template, for positions.
+struct Place<'a> {
+    name: &'a str,
+    file: FileId,
+    text: &'a str,
+    edits: &'a Edits,
+}
+
+/// The name at the beginning of the expression that failed, when it failed for being undefined.
+fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
+    let undefined = match e.kind() {
+        ErrorKind::UnknownFunction | ErrorKind::UndefinedError => true,
+        ErrorKind::UnknownMethod | ErrorKind::InvalidOperation => e.detail().is_some_and(|d| d.contains("undefined")),
+        _ => false,
+    };
+    if !undefined || e.name() != Some(place.name) {
+        return None;
+    }
+    let start = place.edits.original(e.range()?.start.saturating_sub(DRIVER.len()));
+    // An attribute or method is reported at its dot: the name is what the chain begins with.
+    let chain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let back = if place.text[start..].starts_with('.') { place.text[..start].trim_end_matches(chain).len() } else { start };
+    let rest = place.text.get(back..)?;
+    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    (end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit())).then(|| rest[..end].to_owned())
+}
+
+#[derive(Debug)]
+struct Invoke {
+    target: Value,
+    args: Vec<Value>,
+    result: Mutex<Option<Value>>,
+}
+
+impl Object for Invoke {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        let result = self.target.call(state, &self.args)?;
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        Ok(Value::from(""))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Keep(Mutex<Option<Value>>);
+
+impl Object for Keep {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = args.first().cloned();
+        Ok(Value::from(""))
+    }
+}
+
+fn environment(registry: &Arc<MacroRegistry>, undefined: UndefinedBehavior) -> Environment<'static> {
+    let mut env = Environment::new();
+    minijinja_contrib::add_to_environment(&mut env);
+    env.set_auto_escape_callback(|_| AutoEscape::None);
+    env.set_undefined_behavior(undefined);
+    env.set_debug(false);
+    // Python stops at about a thousand nested calls; feature `stacker` grows the stack that far.
+    env.set_recursion_limit(4000);
+    env.set_unknown_method_callback(methods::call);
+    let templates = registry.clone();
+    env.set_loader(move |name| Ok(templates.template(name).map(|def| def.text.clone())));
+    // dbt has a `debug` of its own, which prints nothing.
+    env.remove_global("debug");
+    env.add_function("__init", |state: &mut State<'_, '_>, importer: Value| {
+        let extension = state.lookup("__ext").and_then(|v| v.downcast_object::<ExtensionValue>());
+        let trace = state.lookup("__trace").and_then(|v| v.downcast_object::<Trace>());
+        let current = run(state);
+        current.importer = Some(importer);
+        current.trace = trace;
+        current.extension = extension.map(|e| e.0.0.clone());
+        ""
+    });
+    env.add_function("__stash", |state: &mut State<'_, '_>, module: Value| {
+        run(state).stash = Some(module);
+        ""
+    });
+    env.add_function("__at", |offset: u32, callee: Value| -> Result<Value, Error> {
+        if callee.is_undefined() {
+            return Err(Error::new(ErrorKind::UnknownFunction, "undefined value is not callable"));
+        }
+        Ok(Value::from_object(At { offset, callee }))
+    });
+    env.add_function("__l", |items: Value| -> Result<Value, Error> { Ok(super::list(items.try_iter()?.collect())) });
+    env.add_function("__d", |map: Value| -> Result<Value, Error> { Ok(super::dict(super::values::pairs_of(&map)?)) });
+    env.add_function("__do", |_: minijinja::value::Rest<Value>| "");
+    env.add_function("__m", |sum: Value| -> Result<Value, Error> {
+        let sequence = matches!(sum.kind(), minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable);
+        if sequence && !sum.is_tuple() { Ok(super::list(sum.try_iter()?.collect())) } else { Ok(sum) }
+    });
+    env.add_function("return", |state: &mut State<'_, '_>, value: Option<Value>| -> Result<Value, Error> {
+        Err(super::return_value(state, value.unwrap_or_else(|| Value::from(()))))
+    });
+    filters::install(&mut env);
+    env
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::jinja::parse_macro_file;
+    use std::collections::HashMap;
+
+    #[derive(Debug)]
+    struct NoScope;
+
+    impl Scope for NoScope {
+        fn member(&self, name: &str) -> Option<Value> {
+            (name == "one").then(|| Value::from(1))
+        }
+
+        fn names(&self) -> Vec<&'static str> {
+            vec!["one"]
+        }
+    }
+
+    pub(crate) fn engine(macros: &str) -> Engine {
+        let root: Arc<str> = "root".into();
+        let defs = parse_macro_file(FileId(1), &root, "macros/m.sql", macros);
+        assert!(defs.diagnostics.is_empty(), "{:?}", defs.diagnostics);
+        let registry =
+            MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs.value);
+        Engine::new(Arc::new(registry))
+    }
+
+    fn attempt(macros: &str, text: &str) -> Result<SqlText, Failure> {
+        let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
+        engine(macros).render("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(())).map(|r| r.sql)
+    }
+
+    fn ok(macros: &str, text: &str) -> String {
+        attempt(macros, text).map_err(|f| f.message).unwrap().into_string()
+    }
+
+    #[test]
+    fn return_gives_any_value() {
+        let m = "{% macro m(x) %}a{% if x %}{{ return([1, 2]) }}{% endif %}b{% endmacro %}";
+        assert_eq!(ok(m, "{{ m(true)[1] }}|{{ m(false) }}"), "2|ab");
+    }
+
+    #[test]
+    fn callers_varargs_and_kwargs() {
+        let m = "{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{% macro w() %}<{{ caller() }}>{% endmacro %}";
+        assert_eq!(ok(m, "{{ m(1, 2, k=3) }}{% call w() %}x{% endcall %}"), "1[2]{'k': 3}<x>");
+    }
+
+    #[test]
+    fn lists_and_dicts_change() {
+        let text = "{% set xs = [] %}{% for i in [3, 1] %}{% do xs.append(i) %}{% endfor %}{% do xs.sort() %}{{ xs }}";
+        assert_eq!(ok("", text), "[1, 3]");
+        let text = "{% set d = {'a': 1} %}{% do d.update({'b': [2]}) %}{{ d }}{{ d.items() | list }}{{ 'a' in d }}";
+        assert_eq!(ok("", text), "{'a': 1, 'b': [2]}[('a', 1), ('b', [2])]True");
+        assert_eq!(ok("", "{% set a = [1] + [2] %}{% do a.append(3) %}{{ a }}"), "[1, 2, 3]");
+    }
+
+    #[test]
+    fn errors_have_places_and_macro_traces() {
+        let m = "{% macro inner() %}\n  {{ nope.x.y }}\n{% endmacro %}{% macro outer() %}{{ inner() }}{% endmacro %}";
+        let f = attempt(m, "select\n{{ outer() }}").unwrap_err();
+        assert_eq!(f.span.map(|s| (s.file, s.start)), Some((FileId(1), 25)), "{f:?}");
+        let f = attempt("", "select {{ one }}, {{ nope() }}").unwrap_err();
+        assert_eq!((f.message.as_str(), f.unknown.as_deref()), ("`nope` is undefined", Some("nope")));
+        assert_eq!(f.span.map(|s| s.start), Some(21));
+        let f = attempt("", "select {{ one").unwrap_err();
+        assert!(f.syntax);
+    }
+
+    #[test]
+    fn a_macro_that_calls_itself_for_ever_is_an_error() {
+        let f = attempt("{% macro r(n) %}{% for i in [1] %}{{ r(n + 1) }}{% endfor %}{% endmacro %}", "{{ r(0) }}").unwrap_err();
+        assert!(f.message.contains("recursion"), "{}", f.message);
+    }
+
+    #[test]
+    fn unknown_names_of_a_text_are_harmless_at_parse() {
+        let text = "{{ nope() }}{{ pkg.thing(1) }}{{ other.a.b }}{{ one }}";
+        let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
+        let mut fresh = || (Arc::new(NoScope) as Arc<dyn Scope>, Arc::new(()));
+        let (result, _, _, unknown) = engine("").render_for_parse("root/x.sql", origin, &"root".into(), &mut fresh);
+        let result = result.unwrap_or_else(|f| panic!("{f:?}"));
+        assert_eq!(result.sql.as_str(), "1");
+        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["nope", "pkg"]);
+    }
+
+    #[test]
+    fn origins_point_into_the_template() {
+        let sql = attempt("", "select [1] as x, {{ one }} from t").unwrap();
+        assert_eq!(sql.as_str(), "select [1] as x, 1 from t");
+        assert_eq!(sql.locate(24, 1).map(|s| s.start), Some(32));
+    }
+
+    #[test]
+    fn python_text() {
+        assert_eq!(ok("", "{{ ['a', none, true, 1.5, \"it's\"] }}"), "['a', None, True, 1.5, \"it's\"]");
+        assert_eq!(ok("", "{{ '%s-%03d-%.1f' % ('a', 7, 2) }}"), "a-007-2.0");
+        assert_eq!(ok("", "{{ 'a,b'.split(',') }}{{ 'x'.zfill(3) }}{{ 'a.b'.rpartition('.') }}"), "['a', 'b']00x('a', '.', 'b')");
+    }
+}

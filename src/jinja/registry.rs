@@ -1,0 +1,459 @@
+//! Macro definitions and how names find them.
+//!
+//! The visible name of a macro follows the *node being rendered* (RULES 1.1): its package, the root project, the
+//! built-in macros. `package.name` looks in that package only, `dbt.name` in the built-in ones.
+
+use super::blocks::{Block, BlockKind, find_blocks};
+use super::edits::{Edits, Rewriter};
+use super::prepass::{CallName, Pass};
+use super::runtime::MacroRef;
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::source::{FileId, Span};
+use minijinja::value::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MacroKind {
+    Macro,
+    Test,
+    Materialization,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MacroArg {
+    pub(crate) name: String,
+    pub(crate) has_default: bool,
+}
+
+/// A macro, ready to be compiled when it is first called.
+#[derive(Debug)]
+pub(crate) struct MacroDef {
+    pub(crate) package: Arc<str>,
+    /// With dbt's prefixes: `test_x`, `materialization_x_default`.
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: MacroKind,
+    pub(crate) file: FileId,
+    /// The file's path in its package.
+    pub(crate) path: Arc<str>,
+    /// The block in its file.
+    pub(crate) span: Span,
+    pub(crate) args: Vec<MacroArg>,
+    pub(crate) calls: Vec<CallName>,
+    /// The name under which its template is compiled: `package/path#name`.
+    pub(super) template: Arc<str>,
+    /// The rewritten text of the block.
+    pub(super) text: String,
+    pub(super) edits: Edits,
+    pub(super) varargs: bool,
+    pub(super) kwargs: bool,
+}
+
+impl MacroDef {
+    /// `macro.package.name`.
+    pub(crate) fn unique_id(&self) -> String {
+        format!("macro.{}.{}", self.package, self.name)
+    }
+
+    /// The name that the template defines: never private, whatever the macro is called.
+    pub(super) fn symbol(&self) -> String {
+        format!("m__{}", self.name)
+    }
+}
+
+/// Reads the macros, tests and materializations of a file.
+pub(crate) fn parse_macro_file(file: FileId, package: &Arc<str>, path: &str, text: &str) -> Checked<Vec<MacroDef>> {
+    let (mut defs, mut out) = (Vec::new(), Vec::new());
+    let path: Arc<str> = path.into();
+    for block in find_blocks(text, &[BlockKind::Macro, BlockKind::Test, BlockKind::Materialization]) {
+        let name_span = Span::new(file, block.name_at, block.name_at + block.name.len().max(1));
+        if block.name.is_empty() {
+            out.push(Diagnostic::error(Code::MacroSyntax, "a macro needs a name").primary(name_span, "expected a name"));
+            continue;
+        }
+        if block.unclosed {
+            out.push(
+                Diagnostic::error(Code::MacroSyntax, format!("the block `{}` is never closed", block.name))
+                    .primary(Span::new(file, block.start, block.body.0), "opened here"),
+            );
+            continue;
+        }
+        match define(file, package, &path, text, &block) {
+            Ok(def) => defs.push(def),
+            Err(message) => out.push(Diagnostic::error(Code::MacroSyntax, message).primary(name_span, "")),
+        }
+    }
+    Checked::new(defs, out)
+}
+
+/// Rewrites one block to a template that defines one macro.
+fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: &Block) -> Result<MacroDef, String> {
+    let (kind, name) = match block.kind {
+        BlockKind::Test => (MacroKind::Test, format!("test_{}", block.name)),
+        BlockKind::Materialization => {
+            let adapter = adapter_of(&text[block.name_at + block.name.len()..block.body.0]);
+            (MacroKind::Materialization, format!("materialization_{}_{adapter}", block.name))
+        }
+        _ => (MacroKind::Macro, block.name.clone()),
+    };
+    let mut calls = Vec::new();
+    let mut pass =
+        Pass { text, rw: Rewriter::new(text, block.start, block.end - block.start), calls: &mut calls, sites: true };
+    let (word, word_at) = super::blocks::tag_word(text, block.start, block.body.0);
+    let after_name = block.name_at + block.name.len();
+    let tail = super::blocks::tag_tail(text, block.start, block.body.0);
+    pass.rw.replace(word_at, word_at + word.len(), "macro");
+    pass.rw.replace(block.name_at, after_name, &format!("m__{name}"));
+    let body = &text[block.body.0..block.body.1];
+    let mut args = Vec::new();
+    let (mut varargs, mut kwargs) = (false, false);
+    if kind == MacroKind::Materialization {
+        // The header's options go; its lines stay, so that positions do not move.
+        let lines: String = text[after_name..tail].chars().filter(|c| *c == '\n').collect();
+        pass.rw.replace(after_name, tail, &format!("(){lines} "));
+    } else {
+        let open = text[after_name..tail].find('(').map(|i| after_name + i);
+        let open = open.ok_or_else(|| format!("`{}` needs parentheses: `{}()`", block.name, block.name))?;
+        let close = header(&mut pass, open, tail, &mut args)?;
+        let declared = |name: &str| args.iter().any(|a| a.name == name);
+        varargs = has_word(body, "varargs") && !declared("varargs");
+        kwargs = has_word(body, "kwargs") && !declared("kwargs");
+        let hidden: Vec<&str> =
+            [("varargs=none", varargs), ("kwargs=none", kwargs)].into_iter().filter(|h| h.1).map(|h| h.0).collect();
+        if !hidden.is_empty() {
+            let comma = if args.is_empty() { "" } else { ", " };
+            pass.rw.insert(close, &format!("{comma}{}", hidden.join(", ")));
+        }
+    }
+    pass.body(block.body.0, block.body.1);
+    let (end_word, end_at) = super::blocks::tag_word(text, block.body.1, block.end);
+    pass.rw.replace(end_at, end_at + end_word.len(), "endmacro");
+    // `endmacro name` is legal Jinja; minijinja wants the bare word.
+    let end_tail = super::blocks::tag_tail(text, block.body.1, block.end);
+    pass.rw.replace(end_at + end_word.len(), end_tail, " ");
+    let (rewritten, edits) = pass.rw.finish(block.end);
+    calls.sort();
+    calls.dedup();
+    Ok(MacroDef {
+        package: package.clone(),
+        template: format!("{package}/{path}#{name}").into(),
+        name: name.into(),
+        kind,
+        file,
+        path: path.clone(),
+        span: Span::new(file, block.start, block.end),
+        args,
+        calls,
+        text: rewritten,
+        edits,
+        varargs,
+        kwargs,
+    })
+}
+
+/// Reads the parameters between the parentheses, rewriting defaults and dropping type annotations.
+fn header(pass: &mut Pass<'_, '_>, open: usize, tail: usize, args: &mut Vec<MacroArg>) -> Result<usize, String> {
+    let b = &pass.text.as_bytes()[..tail];
+    let mut i = open + 1;
+    loop {
+        while i < tail && (b[i].is_ascii_whitespace() || b[i] == b',') {
+            i += 1;
+        }
+        if i >= tail {
+            return Err("the parameter list is never closed".to_owned());
+        }
+        if b[i] == b')' {
+            return Ok(i);
+        }
+        let start = i;
+        while i < tail && (b[i].is_ascii_alphanumeric() || b[i] == b'_') {
+            i += 1;
+        }
+        if i == start {
+            return Err(format!("expected a parameter name, found `{}`", b[i] as char));
+        }
+        let name = pass.text[start..i].to_owned();
+        // What follows up to the next comma or the end, outside of brackets and strings.
+        let (mut depth, mut eq) = (0i32, None);
+        let mut colon = None;
+        let from = i;
+        while i < tail {
+            match b[i] {
+                q @ (b'\'' | b'"') => {
+                    i += 1;
+                    while i < tail && b[i] != q {
+                        i += if b[i] == b'\\' { 2 } else { 1 };
+                    }
+                }
+                b'(' | b'[' | b'{' => depth += 1,
+                b')' if depth == 0 => break,
+                b')' | b']' | b'}' => depth -= 1,
+                b',' if depth == 0 => break,
+                b'=' if depth == 0 && eq.is_none() => eq = Some(i),
+                b':' if depth == 0 && eq.is_none() => colon = Some(i),
+                _ => {}
+            }
+            i += 1;
+        }
+        if let Some(colon) = colon {
+            pass.rw.replace(colon, eq.unwrap_or(i), "");
+        }
+        if let Some(eq) = eq {
+            pass.expression(eq + 1, i);
+        } else if colon.is_none() && !pass.text[from..i].trim().is_empty() {
+            return Err(format!("unexpected `{}` behind parameter `{name}`", pass.text[from..i].trim()));
+        }
+        args.push(MacroArg { name, has_default: eq.is_some() });
+    }
+}
+
+fn adapter_of(header: &str) -> &str {
+    let literal = header.find("adapter").and_then(|at| {
+        let rest = &header[at..];
+        let quote = rest.find(['\'', '"'])?;
+        let rest = &rest[quote + 1..];
+        Some(&rest[..rest.find(['\'', '"'])?])
+    });
+    literal.unwrap_or("default")
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let wordy = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(i, _)| {
+        !text[..i].chars().next_back().is_some_and(wordy) && !text[i + word.len()..].chars().next().is_some_and(wordy)
+    })
+}
+
+/// Which packages a namespace's macros are looked up in: `dispatch:` of the root project.
+pub(crate) type SearchOrders = HashMap<String, Vec<String>>;
+
+/// All macros of a project, its packages and the binary.
+#[derive(Debug, Default)]
+pub(crate) struct MacroRegistry {
+    defs: Vec<Arc<MacroDef>>,
+    values: Vec<Value>,
+    packages: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
+    internal: HashMap<Arc<str>, usize>,
+    templates: HashMap<Arc<str>, usize>,
+    root: Arc<str>,
+    /// The adapter's name, then its parents', then `default`.
+    prefixes: Vec<String>,
+    search_orders: SearchOrders,
+    /// Names of installed packages, with or without macros.
+    installed: Vec<Arc<str>>,
+}
+
+impl MacroRegistry {
+    /// `internal` holds the built-in macros, the adapter's after the core's: later ones win.
+    pub(crate) fn new(
+        root: &Arc<str>,
+        adapter: &str,
+        installed: Vec<Arc<str>>,
+        search_orders: SearchOrders,
+        internal: Vec<MacroDef>,
+        project: Vec<MacroDef>,
+    ) -> MacroRegistry {
+        let mut registry = MacroRegistry {
+            root: root.clone(),
+            prefixes: vec![adapter.to_owned(), "default".to_owned()],
+            installed,
+            search_orders,
+            ..MacroRegistry::default()
+        };
+        let split = internal.len();
+        for (i, def) in internal.into_iter().chain(project).enumerate() {
+            let def = Arc::new(def);
+            if i < split {
+                registry.internal.insert(def.name.clone(), i);
+            } else {
+                registry.packages.entry(def.package.clone()).or_default().insert(def.name.clone(), i);
+            }
+            registry.templates.insert(def.template.clone(), i);
+            registry.values.push(Value::from_object(MacroRef::new(def.clone())));
+            registry.defs.push(def);
+        }
+        registry
+    }
+
+    pub(crate) fn defs(&self) -> &[Arc<MacroDef>] {
+        &self.defs
+    }
+
+    /// Whether a macro came with the binary.
+    pub(crate) fn is_internal(&self, def: &MacroDef) -> bool {
+        self.internal.get(&def.name).is_some_and(|i| std::ptr::eq(&*self.defs[*i], def))
+            || def.package.starts_with("dbt") && !self.installed.contains(&def.package)
+    }
+
+    pub(crate) fn is_package(&self, name: &str) -> bool {
+        name == "dbt" || self.installed.iter().any(|p| &**p == name)
+    }
+
+    pub(super) fn template(&self, name: &str) -> Option<&Arc<MacroDef>> {
+        self.templates.get(name).map(|i| &self.defs[*i])
+    }
+
+    fn find(&self, package: &str, name: &str) -> Option<usize> {
+        let own = || self.packages.get(package).and_then(|m| m.get(name));
+        let root = || self.packages.get(&self.root).and_then(|m| m.get(name));
+        own().or_else(root).or_else(|| self.internal.get(name)).copied()
+    }
+
+    fn find_in(&self, package: &str, name: &str) -> Option<usize> {
+        if package == "dbt" {
+            return self.internal.get(name).copied();
+        }
+        self.packages.get(package).and_then(|m| m.get(name)).copied()
+    }
+
+    /// The macro that a plain name means in a node of `package`.
+    pub(crate) fn lookup(&self, package: &str, name: &str) -> Option<&Arc<MacroDef>> {
+        self.find(package, name).map(|i| &self.defs[i])
+    }
+
+    pub(crate) fn lookup_in(&self, package: &str, name: &str) -> Option<&Arc<MacroDef>> {
+        self.find_in(package, name).map(|i| &self.defs[i])
+    }
+
+    pub(crate) fn value(&self, package: &str, name: &str) -> Option<Value> {
+        self.find(package, name).map(|i| self.values[i].clone())
+    }
+
+    pub(crate) fn value_in(&self, package: &str, name: &str) -> Option<Value> {
+        self.find_in(package, name).map(|i| self.values[i].clone())
+    }
+
+    /// The value of a definition found by one of the lookups.
+    pub(crate) fn value_of(&self, def: &MacroDef) -> Option<Value> {
+        self.templates.get(&def.template).map(|i| self.values[*i].clone())
+    }
+
+    /// Names of macros that `package` sees, for suggestions.
+    pub(crate) fn names<'a>(&'a self, package: &str) -> impl Iterator<Item = &'a str> {
+        let own = self.packages.get(package).into_iter().chain(self.packages.get(&self.root)).flat_map(|m| m.keys());
+        own.chain(self.internal.keys()).map(|n| &**n)
+    }
+
+    /// `adapter.dispatch(name, namespace)` (RULES 3.3). The error lists what was searched for.
+    pub(crate) fn dispatch(&self, package: &str, name: &str, namespace: Option<&str>) -> Result<&Arc<MacroDef>, String> {
+        let mut searched = Vec::new();
+        let mut attempt = |within: Option<&str>| -> Option<usize> {
+            for prefix in &self.prefixes {
+                let full = format!("{prefix}__{name}");
+                let found = match within {
+                    Some(p) => self.find_in(p, &full),
+                    None => self.find(package, &full),
+                };
+                if found.is_some() {
+                    return found;
+                }
+                searched.push(within.map_or_else(|| full.clone(), |p| format!("{p}.{full}")));
+            }
+            None
+        };
+        let found = match namespace {
+            None => attempt(None),
+            Some(ns) => match self.search_orders.get(ns) {
+                Some(order) => order.iter().find_map(|p| attempt(Some(p))),
+                None if self.is_package(ns) => [&*self.root, ns].into_iter().find_map(|p| attempt(Some(p))),
+                None => attempt(None),
+            },
+        };
+        match found {
+            Some(i) => Ok(&self.defs[i]),
+            None => {
+                let within = namespace.map(|ns| format!(" of namespace `{ns}`")).unwrap_or_default();
+                Err(format!("no macro `{name}`{within} for this adapter; searched for {}", searched.join(", ")))
+            }
+        }
+    }
+
+    /// The winning materialization (RULES 1.8): the adapter's own match first, locality second.
+    pub(crate) fn materialization(&self, package: &str, name: &str, explicit_overrides: bool) -> Option<&Arc<MacroDef>> {
+        for prefix in &self.prefixes {
+            let full = format!("materialization_{name}_{prefix}");
+            let root = self.packages.get(&self.root).and_then(|m| m.get(full.as_str()));
+            let own = (package != &*self.root).then(|| self.packages.get(package).and_then(|m| m.get(full.as_str()))).flatten();
+            let any = || {
+                let others = self.installed.iter().filter(|p| **p != self.root && &***p != package);
+                others.filter_map(|p| self.packages.get(p)?.get(full.as_str())).next()
+            };
+            let internal = self.internal.get(full.as_str());
+            let found = match root {
+                Some(root) => Some(root),
+                None if explicit_overrides && internal.is_some() => internal,
+                None => own.or_else(any).or(internal),
+            };
+            if let Some(i) = found {
+                return Some(&self.defs[*i]);
+            }
+        }
+        None
+    }
+
+    /// The macros that a text calls, by unique id, as dbt records them: the caller's own package first.
+    pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<String> {
+        let mut out = Vec::new();
+        for call in calls {
+            let def = match call {
+                CallName::Plain(name) => self.lookup(package, name),
+                CallName::Package(p, name) => self.lookup_in(p, name),
+                CallName::Dispatch(name, ns) => self.dispatch(package, name, ns.as_deref()).ok(),
+            };
+            if let Some(def) = def {
+                let id = def.unique_id();
+                if !out.contains(&id) {
+                    out.push(id);
+                }
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(package: &str, text: &str) -> Vec<MacroDef> {
+        let checked = parse_macro_file(FileId(0), &package.into(), "macros/x.sql", text);
+        assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+        checked.value
+    }
+
+    fn registry() -> MacroRegistry {
+        let internal = parse("dbt", "{% macro a() %}i{% endmacro %}{% macro default__d() %}i{% endmacro %}{% macro duckdb__d() %}i{% endmacro %}");
+        let mut project = parse("root", "{% macro a() %}r{% endmacro %}{% macro default__d() %}r{% endmacro %}");
+        project.extend(parse("pkg", "{% macro a() %}p{% endmacro %}{% macro duckdb__d() %}p{% endmacro %}"));
+        let installed = vec!["root".into(), "pkg".into()];
+        MacroRegistry::new(&"root".into(), "duckdb", installed, HashMap::new(), internal, project)
+    }
+
+    #[test]
+    fn names_follow_the_node() {
+        let r = registry();
+        let package = |within, name| r.lookup(within, name).map(|d| d.package.to_string());
+        assert_eq!(package("root", "a").as_deref(), Some("root"));
+        assert_eq!(package("pkg", "a").as_deref(), Some("pkg"));
+        assert_eq!(package("other", "a").as_deref(), Some("root"));
+        assert_eq!(r.lookup_in("dbt", "a").map(|d| &*d.package), Some("dbt"));
+    }
+
+    #[test]
+    fn dispatch_goes_by_package_then_prefix() {
+        let r = registry();
+        let found = |ns| r.dispatch("root", "d", ns).map(|d| format!("{}.{}", d.package, d.name)).unwrap();
+        assert_eq!(found(Some("pkg")), "root.default__d");
+        assert_eq!(found(None), "dbt.duckdb__d");
+        assert!(r.dispatch("root", "zz", Some("pkg")).unwrap_err().contains("pkg.duckdb__zz"));
+    }
+
+    #[test]
+    fn headers() {
+        let defs = parse("root", "{% macro m(a, b: str = 'x)', c=[1, 2]) -%}{{ varargs }}{% endmacro %}");
+        assert_eq!(defs[0].args.iter().map(|a| (a.name.as_str(), a.has_default)).collect::<Vec<_>>(), [("a", false), ("b", true), ("c", true)]);
+        assert!(defs[0].text.contains("m__m(a, b= 'x)', c= __l([1, 2]), varargs=none)"), "{}", defs[0].text);
+        let defs = parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
+        assert_eq!(&*defs[0].name, "materialization_t_duckdb");
+    }
+}

@@ -1,0 +1,286 @@
+//! What runs inside a render: macro calls, `return`, call positions.
+
+use super::registry::MacroDef;
+use super::values::{dict, list};
+use indexmap::IndexMap;
+use minijinja::value::{Kwargs, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The state of one render.
+#[derive(Default)]
+pub(super) struct Run {
+    /// The template's own macro that imports another template into this state.
+    pub(super) importer: Option<Value>,
+    /// Modules that were imported, by template.
+    loaded: HashMap<Arc<str>, Value>,
+    pub(super) stash: Option<Value>,
+    /// What `return` was given, on its way to the macro that catches it.
+    pub(super) returned: Option<Value>,
+    /// Byte offsets of the calls that are being made, innermost last.
+    sites: Vec<u32>,
+    pub(super) trace: Option<Arc<Trace>>,
+    pub(super) extension: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// The macros that an error passed through, innermost first. The state dies with a failed render; this does not.
+#[derive(Debug, Default)]
+pub(super) struct Trace(Mutex<Vec<Arc<MacroDef>>>);
+
+impl Trace {
+    fn push(&self, def: Arc<MacroDef>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(def);
+    }
+
+    pub(super) fn take(&self) -> Vec<Arc<MacroDef>> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Object for Trace {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+pub(crate) fn error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+pub(super) fn run<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
+    state.get_or_insert_extension_with(Run::default)
+}
+
+/// What the caller of the render attached to it (`context` keeps its session there).
+pub(crate) fn with_extension<T: Any + Send + Sync>(state: &mut State<'_, '_>) -> Result<Arc<T>, Error> {
+    let any = run(state).extension.clone().and_then(|e| e.downcast::<T>().ok());
+    any.ok_or_else(|| error("this is available only where SQL is rendered"))
+}
+
+/// Attaches `extension` to a render that is under way.
+pub(crate) fn set_extension(state: &mut State<'_, '_>, extension: Arc<dyn Any + Send + Sync>) {
+    run(state).extension = Some(extension);
+}
+
+/// The byte offset, in the calling template's file, of the innermost positional call.
+pub(crate) fn call_site(state: &mut State<'_, '_>) -> Option<u32> {
+    run(state).sites.last().copied()
+}
+
+/// Ends the macro being rendered with a value.
+pub(crate) fn return_value(state: &mut State<'_, '_>, value: Value) -> Error {
+    run(state).returned = Some(value);
+    error("`return` outside of a macro")
+}
+
+/// The value of a macro's name. On its first call in a render it imports its template into the *same* state, so that
+/// `caller()` and macros passed as values keep working.
+pub(super) struct MacroRef {
+    pub(super) def: Arc<MacroDef>,
+}
+
+impl MacroRef {
+    pub(super) fn new(def: Arc<MacroDef>) -> MacroRef {
+        MacroRef { def }
+    }
+
+    fn resolve(&self, state: &mut State<'_, '_>) -> Result<Value, Error> {
+        let template = &self.def.template;
+        let current = run(state);
+        if let Some(found) = current.loaded.get(template) {
+            return Ok(found.clone());
+        }
+        let importer = current.importer.clone().ok_or_else(|| error("macros are available only where SQL is rendered"))?;
+        importer.call(state, &[Value::from(template.clone())])?;
+        let module = run(state).stash.take().unwrap_or_default();
+        let found = module.get_attr(&self.def.symbol())?;
+        run(state).loaded.insert(template.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// Packs what no parameter takes into the hidden parameters `varargs` and `kwargs`.
+    fn pack(&self, args: &[Value]) -> Result<Vec<Value>, Error> {
+        let def = &self.def;
+        let args = Args::parse(args)?;
+        let split = def.args.len().min(args.positional.len());
+        let mut positional = args.positional;
+        let rest = if def.varargs { positional.split_off(split) } else { Vec::new() };
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for (key, value) in args.named {
+            if !def.kwargs || key == "caller" || def.args.iter().any(|a| a.name == key) {
+                known.push((key, value));
+            } else {
+                unknown.push((Value::from(key), value));
+            }
+        }
+        if def.varargs {
+            known.push(("varargs".to_owned(), list(rest)));
+        }
+        if def.kwargs {
+            known.push(("kwargs".to_owned(), dict(unknown)));
+        }
+        positional.push(Value::from(Kwargs::from_iter(known)));
+        Ok(positional)
+    }
+}
+
+impl fmt::Debug for MacroRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<macro {}>", self.def.name)
+    }
+}
+
+impl Object for MacroRef {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("name")).then(|| Value::from(&*self.def.name))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let target = self.resolve(state)?;
+        // A position belongs to the text that calls; what the macro calls has its own.
+        let sites = std::mem::take(&mut run(state).sites);
+        let result = if self.def.varargs || self.def.kwargs {
+            self.pack(args).and_then(|args| target.call(state, &args))
+        } else {
+            target.call(state, args)
+        };
+        let current = run(state);
+        current.sites = sites;
+        match result {
+            Ok(value) => Ok(value),
+            Err(e) => match current.returned.take() {
+                Some(value) => Ok(value),
+                None => {
+                    if let Some(trace) = &current.trace {
+                        trace.push(self.def.clone());
+                    }
+                    Err(e)
+                }
+            },
+        }
+    }
+}
+
+/// `__at(offset, f)`: calls `f` with its position noted.
+#[derive(Debug)]
+pub(super) struct At {
+    pub(super) offset: u32,
+    pub(super) callee: Value,
+}
+
+impl Object for At {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        run(state).sites.push(self.offset);
+        let result = self.callee.call(state, args);
+        // On an error the position stays, for the message.
+        if result.is_ok() {
+            run(state).sites.pop();
+        }
+        result
+    }
+}
+
+/// The macros of a package: `dbt_utils.star(...)`.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    pub(super) name: Arc<str>,
+    pub(super) registry: Arc<super::registry::MacroRegistry>,
+}
+
+impl Object for Namespace {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.registry.value_in(&self.name, key.as_str()?)
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        match self.registry.value_in(&self.name, method) {
+            Some(found) => found.call(state, args),
+            None => Err(error(format!("package `{}` has no macro `{method}`", self.name))),
+        }
+    }
+}
+
+/// Stands for an unknown name of a model's own text at parse: it can be called, has every attribute and prints nothing.
+#[derive(Debug)]
+pub(super) struct Stub;
+
+impl Object for Stub {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        key.as_str().map(|_| Value::from_dyn_object(self.clone()))
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        Ok(Value::from_dyn_object(self.clone()))
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, _: &str, _: &[Value]) -> Result<Value, Error> {
+        Ok(Value::from_dyn_object(self.clone()))
+    }
+
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// Positional and named arguments of a call.
+#[derive(Debug, Default)]
+pub(crate) struct Args {
+    pub(crate) positional: Vec<Value>,
+    pub(crate) named: IndexMap<String, Value>,
+}
+
+impl Args {
+    pub(crate) fn parse(args: &[Value]) -> Result<Args, Error> {
+        let mut out = Args { positional: args.to_vec(), named: IndexMap::new() };
+        if let Some(kwargs) = args.last().filter(|v| v.is_kwargs()) {
+            out.positional.pop();
+            for key in kwargs.try_iter()? {
+                let value = kwargs.get_item(&key)?;
+                out.named.insert(key.to_string(), value);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The argument at a position or under a name; undefined counts as given.
+    pub(crate) fn get(&self, index: usize, name: &str) -> Option<&Value> {
+        self.positional.get(index).or_else(|| self.named.get(name))
+    }
+
+    pub(crate) fn require(&self, index: usize, name: &str) -> Result<&Value, Error> {
+        self.get(index, name).ok_or_else(|| error(format!("argument `{name}` is missing")))
+    }
+
+    /// A text argument, printed if it is something else.
+    pub(crate) fn text(&self, index: usize, name: &str) -> Result<String, Error> {
+        self.require(index, name).map(Value::to_string)
+    }
+
+    /// A flag, `default` when it is not given.
+    pub(crate) fn flag(&self, index: usize, name: &str, default: bool) -> bool {
+        self.get(index, name).map_or(default, Value::is_true)
+    }
+}

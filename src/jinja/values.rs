@@ -1,0 +1,278 @@
+//! Python's lists and dicts, and JSON in and out.
+
+use indexmap::IndexMap;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A list that Jinja code can change.
+#[derive(Default)]
+pub(crate) struct MutableList(Mutex<Vec<Value>>);
+
+/// A dict that Jinja code can change; keys keep their order.
+#[derive(Default)]
+pub(crate) struct MutableDict(Mutex<IndexMap<Value, Value>>);
+
+pub(crate) fn list(items: Vec<Value>) -> Value {
+    Value::from_object(MutableList(Mutex::new(items)))
+}
+
+pub(crate) fn dict(pairs: impl IntoIterator<Item = (Value, Value)>) -> Value {
+    Value::from_object(MutableDict(Mutex::new(pairs.into_iter().collect())))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message.into())
+}
+
+/// The `i`-th argument, or the error that Python would raise.
+fn arg<'a>(args: &'a [Value], i: usize, method: &str) -> Result<&'a Value, Error> {
+    args.get(i).ok_or_else(|| bad(format!("{method}() needs more arguments")))
+}
+
+/// A possibly negative index as a position in `len` items.
+fn position(index: &Value, len: usize) -> Option<usize> {
+    let i = index.as_i64()?;
+    let i = if i < 0 { i + len as i64 } else { i };
+    usize::try_from(i).ok()
+}
+
+impl fmt::Debug for MutableList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(lock(&self.0).iter()).finish()
+    }
+}
+
+impl Object for MutableList {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let items = lock(&self.0);
+        items.get(position(key, items.len())?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(lock(&self.0).clone())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(lock(&self.0).len())
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let none = Value::from(());
+        match method {
+            "append" => {
+                let item = arg(args, 0, method)?.clone();
+                lock(&self.0).push(item);
+                Ok(none)
+            }
+            "extend" => {
+                let items: Vec<Value> = arg(args, 0, method)?.try_iter()?.collect();
+                lock(&self.0).extend(items);
+                Ok(none)
+            }
+            "insert" => {
+                let (at, item) = (arg(args, 0, method)?, arg(args, 1, method)?.clone());
+                let mut items = lock(&self.0);
+                let at = position(at, items.len()).unwrap_or(0).min(items.len());
+                items.insert(at, item);
+                Ok(none)
+            }
+            "pop" => {
+                let mut items = lock(&self.0);
+                let at = match args.first() {
+                    Some(i) => position(i, items.len()),
+                    None => items.len().checked_sub(1),
+                };
+                match at.filter(|at| *at < items.len()) {
+                    Some(at) => Ok(items.remove(at)),
+                    None => Err(bad("pop from an empty list, or index out of range")),
+                }
+            }
+            "remove" => {
+                let wanted = arg(args, 0, method)?;
+                let mut items = lock(&self.0);
+                let at = items.iter().position(|v| v == wanted).ok_or_else(|| bad("list.remove(x): x not in list"))?;
+                items.remove(at);
+                Ok(none)
+            }
+            "clear" => {
+                lock(&self.0).clear();
+                Ok(none)
+            }
+            "reverse" => {
+                lock(&self.0).reverse();
+                Ok(none)
+            }
+            "sort" => {
+                let reverse = args.last().filter(|v| v.is_kwargs()).and_then(|k| k.get_attr("reverse").ok());
+                let mut items = lock(&self.0);
+                items.sort();
+                if reverse.is_some_and(|v| v.is_true()) {
+                    items.reverse();
+                }
+                Ok(none)
+            }
+            "copy" => Ok(list(lock(&self.0).clone())),
+            "index" => {
+                let wanted = arg(args, 0, method)?;
+                let at = lock(&self.0).iter().position(|v| v == wanted);
+                at.map(Value::from).ok_or_else(|| bad(format!("{wanted:?} is not in list")))
+            }
+            "count" => {
+                let wanted = arg(args, 0, method)?;
+                Ok(Value::from(lock(&self.0).iter().filter(|v| *v == wanted).count()))
+            }
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+impl fmt::Debug for MutableDict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(lock(&self.0).iter()).finish()
+    }
+}
+
+impl MutableDict {
+    pub(crate) fn get(&self, key: &str) -> Option<Value> {
+        lock(&self.0).get(&Value::from(key)).cloned()
+    }
+
+    pub(crate) fn pairs(&self) -> Vec<(Value, Value)> {
+        lock(&self.0).iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+}
+
+impl Object for MutableDict {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        lock(&self.0).get(key).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(lock(&self.0).keys().cloned().collect())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(lock(&self.0).len())
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let none = || Value::from(());
+        match method {
+            "get" => {
+                let key = arg(args, 0, method)?;
+                Ok(lock(&self.0).get(key).cloned().unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(none)))
+            }
+            "keys" => Ok(list(lock(&self.0).keys().cloned().collect())),
+            "values" => Ok(list(lock(&self.0).values().cloned().collect())),
+            "items" => Ok(list(self.pairs().into_iter().map(|(k, v)| pair(k, v)).collect())),
+            "update" => {
+                let mut new = Vec::new();
+                for source in args {
+                    new.extend(pairs_of(source)?);
+                }
+                lock(&self.0).extend(new);
+                Ok(none())
+            }
+            "pop" => {
+                let key = arg(args, 0, method)?;
+                match (lock(&self.0).shift_remove(key), args.get(1)) {
+                    (Some(v), _) => Ok(v),
+                    (None, Some(default)) => Ok(default.clone()),
+                    (None, None) => Err(bad(format!("key {key:?} not found"))),
+                }
+            }
+            "popitem" => {
+                lock(&self.0).pop().map(|(k, v)| pair(k, v)).ok_or_else(|| bad("popitem(): dictionary is empty"))
+            }
+            "setdefault" => {
+                let key = arg(args, 0, method)?.clone();
+                let default = args.get(1).cloned().unwrap_or_else(none);
+                Ok(lock(&self.0).entry(key).or_insert(default).clone())
+            }
+            "clear" => {
+                lock(&self.0).clear();
+                Ok(none())
+            }
+            "copy" => Ok(dict(self.pairs())),
+            // dbt's Row and kwargs objects have these.
+            "dict" | "to_dict" => Ok(dict(self.pairs())),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+fn pair(key: Value, value: Value) -> Value {
+    Value::from(minijinja::value::Tuple::from(vec![key, value]))
+}
+
+/// The pairs of a mapping, or of a list of pairs.
+pub(super) fn pairs_of(source: &Value) -> Result<Vec<(Value, Value)>, Error> {
+    let mut out = Vec::new();
+    if source.kind() == ValueKind::Map {
+        for key in source.try_iter()? {
+            let value = source.get_item(&key)?;
+            out.push((key, value));
+        }
+    } else {
+        for item in source.try_iter()? {
+            let key = item.get_item_by_index(0)?;
+            out.push((key, item.get_item_by_index(1)?));
+        }
+    }
+    Ok(out)
+}
+
+/// JSON as Jinja values; lists and objects can be changed.
+pub(crate) fn from_json(json: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(b) => Value::from(*b),
+        Json::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
+            (Some(i), ..) => Value::from(i),
+            (_, Some(u), _) => Value::from(u),
+            (.., f) => Value::from(f.unwrap_or(f64::NAN)),
+        },
+        Json::String(s) => Value::from(s.as_str()),
+        Json::Array(items) => list(items.iter().map(from_json).collect()),
+        Json::Object(map) => dict(map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v)))),
+    }
+}
+
+/// A Jinja value as JSON: undefined is null, objects of other kinds are their text.
+pub(crate) fn to_json(value: &Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Json::Null,
+        ValueKind::Bool => Json::Bool(value.is_true()),
+        ValueKind::Number => match value.as_i64().filter(|_| value.is_integer()) {
+            Some(i) => Json::from(i),
+            None => f64::try_from(value.clone()).ok().map_or_else(|| Json::String(value.to_string()), Json::from),
+        },
+        ValueKind::Seq | ValueKind::Iterable => match value.try_iter() {
+            Ok(items) => Json::Array(items.map(|v| to_json(&v)).collect()),
+            Err(_) => Json::String(value.to_string()),
+        },
+        ValueKind::Map => match pairs_of(value) {
+            Ok(pairs) => {
+                Json::Object(pairs.into_iter().map(|(k, v)| (k.to_string(), to_json(&v))).collect())
+            }
+            Err(_) => Json::String(value.to_string()),
+        },
+        _ => Json::String(value.to_string()),
+    }
+}

@@ -1,0 +1,113 @@
+//! Files by number, and line and column of a byte.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An interned file; numbers are only ever added within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct FileId(pub(crate) u32);
+
+/// A byte range `[start, end)` of an original file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Span {
+    pub(crate) file: FileId,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+impl Span {
+    pub(crate) fn new(file: FileId, start: usize, end: usize) -> Span {
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        let end = u32::try_from(end).unwrap_or(u32::MAX).max(start);
+        Span { file, start, end }
+    }
+
+    /// The whole of a file, for complaints that have no better place.
+    pub(crate) fn file(file: FileId) -> Span {
+        Span { file, start: 0, end: 0 }
+    }
+}
+
+/// One-based line and column; the column counts characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineCol {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+#[derive(Debug)]
+struct SourceFile {
+    path: Utf8PathBuf,
+    text: Arc<str>,
+}
+
+/// All files that were read, by number and by path.
+#[derive(Debug, Default)]
+pub(crate) struct SourceMap {
+    files: Vec<SourceFile>,
+    by_path: HashMap<Utf8PathBuf, FileId>,
+}
+
+impl SourceMap {
+    /// Adds a file, or replaces the text of one that is there.
+    pub(crate) fn add(&mut self, path: &Utf8Path, text: Arc<str>) -> FileId {
+        if let Some(&id) = self.by_path.get(path) {
+            self.files[id.0 as usize].text = text;
+            return id;
+        }
+        let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
+        self.files.push(SourceFile { path: path.to_owned(), text });
+        self.by_path.insert(path.to_owned(), id);
+        id
+    }
+
+    pub(crate) fn path(&self, id: FileId) -> &Utf8Path {
+        &self.files[id.0 as usize].path
+    }
+
+    pub(crate) fn text(&self, id: FileId) -> &Arc<str> {
+        &self.files[id.0 as usize].text
+    }
+
+    pub(crate) fn find(&self, path: &Utf8Path) -> Option<FileId> {
+        self.by_path.get(path).copied()
+    }
+
+    pub(crate) fn line_col(&self, file: FileId, byte: u32) -> LineCol {
+        line_col(self.text(file), byte as usize)
+    }
+}
+
+/// Line and column of a byte offset; an offset behind the end is the end.
+pub(crate) fn line_col(text: &str, byte: usize) -> LineCol {
+    let mut byte = byte.min(text.len());
+    while !text.is_char_boundary(byte) {
+        byte -= 1;
+    }
+    let before = &text[..byte];
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |i| i + 1);
+    LineCol { line, column: before[start..].chars().count() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        assert_eq!(line_col("aé\nxżz", 7), LineCol { line: 2, column: 3 });
+        assert_eq!(line_col("ab", 99), LineCol { line: 1, column: 3 });
+    }
+
+    #[test]
+    fn a_file_added_twice_keeps_its_number() {
+        let mut map = SourceMap::default();
+        let a = map.add("a.sql".into(), "1".into());
+        let b = map.add("b.sql".into(), "2".into());
+        assert_eq!(map.add("a.sql".into(), "3".into()), a);
+        assert_ne!(a, b);
+        assert_eq!(&**map.text(a), "3");
+    }
+}

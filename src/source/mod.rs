@@ -1,0 +1,10 @@
+//! Source text and places in it.
+//!
+//! In: file paths and texts. Out: `FileId`, `Span`, `SourceMap`, and `SqlText`, SQL that remembers where each piece of
+//! it came from. Must not know: what the text means. All spans are byte ranges of the original file.
+
+mod map;
+mod sql_text;
+
+pub(crate) use map::{FileId, LineCol, SourceMap, Span};
+pub(crate) use sql_text::{Origin, SqlText};

@@ -1,0 +1,128 @@
+//! A system in memory: tests, and the sample project that the binary carries.
+
+use super::{Found, System, SystemError};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Files and variables that a test sets; the clock stands still.
+#[derive(Debug, Default)]
+pub(crate) struct MemorySystem {
+    files: Mutex<BTreeMap<Utf8PathBuf, Arc<[u8]>>>,
+    env: BTreeMap<String, String>,
+}
+
+impl MemorySystem {
+    pub(crate) fn with_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> MemorySystem {
+        let files = files.into_iter().map(|(path, text)| (Utf8PathBuf::from(path), text.as_bytes().into())).collect();
+        MemorySystem { files: Mutex::new(files), env: BTreeMap::new() }
+    }
+
+    pub(crate) fn set_env(&mut self, key: &str, value: &str) {
+        self.env.insert(key.to_owned(), value.to_owned());
+    }
+
+    fn files(&self) -> MutexGuard<'_, BTreeMap<Utf8PathBuf, Arc<[u8]>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bytes(&self, path: &Utf8Path) -> Result<Arc<[u8]>, SystemError> {
+        self.files().get(path).cloned().ok_or_else(|| SystemError {
+            action: "read",
+            path: path.to_owned(),
+            source: io::Error::from(io::ErrorKind::NotFound),
+        })
+    }
+}
+
+impl System for MemorySystem {
+    fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
+        Ok(String::from_utf8_lossy(&self.bytes(path)?).into())
+    }
+
+    fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError> {
+        Ok(Box::new(io::Cursor::new(self.bytes(path)?)))
+    }
+
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+        let files = self.files();
+        let below = files.iter().filter(|(path, _)| path.starts_with(folder) && *path != folder);
+        Ok(below.map(|(path, bytes)| Found { path: path.clone(), size: bytes.len() as u64 }).collect())
+    }
+
+    fn is_file(&self, path: &Utf8Path) -> bool {
+        self.files().contains_key(path)
+    }
+
+    fn is_dir(&self, path: &Utf8Path) -> bool {
+        self.files().keys().any(|p| p.starts_with(path) && p != path)
+    }
+
+    fn list(&self, folder: &Utf8Path) -> Vec<String> {
+        let files = self.files();
+        let below = files.keys().filter_map(|p| p.strip_prefix(folder).ok());
+        let mut names: Vec<String> =
+            below.filter_map(|p| p.components().next()).map(|c| c.as_str().to_owned()).collect();
+        names.dedup();
+        names
+    }
+
+    fn write_atomic(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
+        self.files().insert(path.to_owned(), content.into());
+        Ok(())
+    }
+
+    fn write_stream(
+        &self,
+        path: &Utf8Path,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SystemError> {
+        let mut out = Vec::new();
+        write(&mut out).map_err(|source| SystemError { action: "write", path: path.to_owned(), source })?;
+        self.write_atomic(path, &out)
+    }
+
+    fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
+        self.files().retain(|p, _| !p.starts_with(path));
+        Ok(())
+    }
+
+    fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError> {
+        let copies: Vec<_> = (self.files().iter())
+            .filter_map(|(p, bytes)| Some((link.join(p.strip_prefix(to).ok()?), bytes.clone())))
+            .collect();
+        self.files().extend(copies);
+        Ok(())
+    }
+
+    fn env(&self, key: &str) -> Option<String> {
+        self.env.get(key).cloned()
+    }
+
+    fn env_all(&self) -> Vec<(String, String)> {
+        self.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+
+    fn current_dir(&self) -> Utf8PathBuf {
+        Utf8PathBuf::from("/project")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_what_files_lie_in() {
+        let system = MemorySystem::with_files([("/p/models/a.sql", "select 1"), ("/p/x.yml", "")]);
+        assert!(system.is_dir("/p/models".into()));
+        assert_eq!(system.list("/p".into()), ["models", "x.yml"]);
+        assert_eq!(system.walk("/p/models".into()).unwrap().len(), 1);
+        assert!(system.read("/p/none".into()).unwrap_err().not_found());
+    }
+}

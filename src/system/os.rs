@@ -1,0 +1,187 @@
+//! The real system.
+#![allow(clippy::disallowed_methods)] // the one place that may touch files, environment and clock
+
+use super::{Found, System, SystemError};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[derive(Debug, Default)]
+pub(crate) struct OsSystem {
+    temporary: AtomicU32,
+}
+
+/// Attaches what was tried to an IO error.
+fn failed(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> SystemError {
+    let path = path.to_owned();
+    move |source| SystemError { action, path, source }
+}
+
+impl OsSystem {
+    fn replace(
+        &self,
+        path: &Utf8Path,
+        durable: bool,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SystemError> {
+        let n = self.temporary.fetch_add(1, Ordering::Relaxed);
+        let folder = path.parent().unwrap_or(Utf8Path::new("."));
+        let name = format!(".{}.{}.{n}.tmp", path.file_name().unwrap_or("file"), std::process::id());
+        let temporary = folder.join(name);
+        let open = || fs::File::create(&temporary);
+        let file = match open() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder).and_then(|()| open()).map_err(failed("write", path))?
+            }
+            other => other.map_err(failed("write", path))?,
+        };
+        let mut out = io::BufWriter::with_capacity(1 << 16, file);
+        let done = write(&mut out)
+            .and_then(|()| out.flush())
+            .and_then(|()| if durable { out.get_ref().sync_all() } else { Ok(()) })
+            .and_then(|()| fs::rename(&temporary, path));
+        if done.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        done.map_err(failed("write", path))
+    }
+}
+
+fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<(), SystemError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) => return Err(failed("read folder", folder)(e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed("read folder", folder))?;
+        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
+        let kind = entry.file_type().map_err(failed("read", &path))?;
+        // A link is followed; a broken one is passed over.
+        let meta = if kind.is_symlink() || kind.is_file() {
+            match fs::metadata(&path) {
+                Ok(meta) => Some(meta),
+                Err(_) => continue,
+            }
+        } else {
+            None
+        };
+        if meta.as_ref().map_or(kind.is_dir(), fs::Metadata::is_dir) {
+            // Deeper than any project: a link that leads back to a folder above.
+            if depth < 64 {
+                walk_into(&path, depth + 1, out)?;
+            }
+        } else if let Some(meta) = meta {
+            out.push(Found { path, size: meta.len() });
+        }
+    }
+    Ok(())
+}
+
+impl System for OsSystem {
+    fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
+        let bytes = fs::read(path).map_err(failed("read", path))?;
+        match String::from_utf8(bytes) {
+            // A byte order mark is no part of the text.
+            Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).into()),
+            Err(e) => {
+                let at = e.utf8_error().valid_up_to();
+                let what = format!("the file is not UTF-8 text (byte {at})");
+                Err(failed("read", path)(io::Error::new(io::ErrorKind::InvalidData, what)))
+            }
+        }
+    }
+
+    fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError> {
+        let file = fs::File::open(path).map_err(failed("read", path))?;
+        Ok(Box::new(io::BufReader::with_capacity(1 << 16, file)))
+    }
+
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+        let mut out = Vec::new();
+        walk_into(folder, 0, &mut out)?;
+        out.sort();
+        Ok(out)
+    }
+
+    fn is_file(&self, path: &Utf8Path) -> bool {
+        path.is_file()
+    }
+
+    fn is_dir(&self, path: &Utf8Path) -> bool {
+        path.is_dir()
+    }
+
+    fn list(&self, folder: &Utf8Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    fn write_atomic(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
+        self.replace(path, true, &mut |out| out.write_all(content))
+    }
+
+    fn write_stream(
+        &self,
+        path: &Utf8Path,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), SystemError> {
+        self.replace(path, false, write)
+    }
+
+    fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
+        let done = match fs::symlink_metadata(path) {
+            Err(e) => Err(e),
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+        };
+        match done {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(failed("remove", path)),
+        }
+    }
+
+    fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError> {
+        self.remove(link)?;
+        if let Some(folder) = link.parent() {
+            fs::create_dir_all(folder).map_err(failed("make folder", folder))?;
+        }
+        #[cfg(unix)]
+        let done = std::os::unix::fs::symlink(to, link);
+        #[cfg(windows)]
+        let done = std::os::windows::fs::symlink_dir(to, link);
+        done.map_err(failed("link", link))
+    }
+
+    fn env(&self, key: &str) -> Option<String> {
+        std::env::var(key).ok()
+    }
+
+    fn env_all(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
+        all.sort();
+        all
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    fn current_dir(&self) -> Utf8PathBuf {
+        let here = std::env::current_dir().ok().and_then(|p| Utf8PathBuf::from_path_buf(p).ok());
+        here.unwrap_or_else(|| Utf8PathBuf::from("."))
+    }
+}
+
+/// Whether a process of this machine is there and, if it can be told, its command line.
+pub(crate) fn process_is_alive(pid: u32) -> Option<String> {
+    let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words: Vec<_> = text.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
+    Some(words.join(" ").trim().to_owned())
+}

@@ -1,0 +1,41 @@
+-- Under every rule the channels together get all revenue and all conversions, no more and no less. The weights are
+-- floating point numbers, hence the tolerance of a cent.
+with
+
+raw as (
+
+    select coalesce(sum(revenue), 0) as revenue from {{ ref('revenue_and_rewards') }}
+
+),
+
+converted as (
+
+    select count(*) as conversions from {{ ref('int_conversions') }}
+
+),
+
+compared as (
+
+    {%- for rule in attribution_rules() %}
+    select
+        '{{ rule }}' as rule,
+        sum({{ rule }}_revenue) as revenue,
+        sum({{ rule }}_conversions) as conversions
+    from {{ ref('channel_attribution') }}
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+
+)
+
+select
+    compared.rule,
+    compared.revenue as found_revenue,
+    raw.revenue as expected_revenue,
+    compared.conversions as found_conversions,
+    converted.conversions as expected_conversions
+from compared
+cross join raw
+cross join converted
+where
+    abs(compared.revenue - raw.revenue) > 0.01
+    or abs(compared.conversions - converted.conversions) > 0.0001
