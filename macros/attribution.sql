@@ -1,0 +1,4 @@
+{# The rules, in the order in which they are shown. Each is a column of int_attribution_weights. #}
+{% macro attribution_rules() %}
+    {{ return(['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay']) }}
+{% endmacro %}

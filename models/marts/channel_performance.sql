@@ -1,0 +1,16 @@
+with
+
+totals as (
+
+    select
+        channel,
+        {{ performance_sums() }}
+    from {{ ref('campaign_performance') }}
+    group by channel
+
+)
+
+select
+    channel,
+    {{ performance_columns() }}
+from totals

@@ -1,0 +1,77 @@
+with
+
+users as (
+
+    select * from {{ ref('stg_users') }}
+
+),
+
+data_window as (
+
+    select * from {{ ref('int_data_window') }}
+
+),
+
+campaigns as (
+
+    select
+        campaign_id,
+        {{ safe_divide('spend', 'new_users') }} as cost_per_user
+    from {{ ref('campaign_performance') }}
+
+),
+
+money as (
+
+    select
+        user_id,
+        sum(revenue) as revenue,
+        sum(rewards) as rewards,
+        {%- for age in var('ltv_ages') %}
+        sum(case when days_since_install < {{ age }} then revenue - rewards else 0 end) as ltv_d{{ age }}
+        {{- "," if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_user_revenue_daily') }}
+    group by user_id
+
+),
+
+joined as (
+
+    select
+        users.user_id,
+        users.campaign_id,
+        users.channel,
+        users.installed_on,
+        -- The day of the install is the first.
+        {{ days_between('users.installed_on', 'data_window.last_date') }} + 1 as days_observed,
+        coalesce(money.revenue, 0) as revenue,
+        coalesce(money.rewards, 0) as rewards,
+        {%- for age in var('ltv_ages') %}
+        coalesce(money.ltv_d{{ age }}, 0) as ltv_d{{ age }},
+        {%- endfor %}
+        campaigns.cost_per_user as acquisition_cost
+    from users
+    cross join data_window
+    inner join campaigns on users.campaign_id = campaigns.campaign_id
+    left join money on users.user_id = money.user_id
+
+)
+
+select
+    user_id,
+    campaign_id,
+    channel,
+    installed_on,
+    days_observed,
+    revenue,
+    rewards,
+    revenue - rewards as ltv,
+    -- A user who is not that old yet has no value at that age: null, not a sum that is still growing.
+    {%- for age in var('ltv_ages') %}
+    case when days_observed >= {{ age }} then ltv_d{{ age }} end as ltv_d{{ age }},
+    {%- endfor %}
+    acquisition_cost,
+    revenue - rewards - acquisition_cost as profit,
+    revenue - rewards >= acquisition_cost as is_paid_back
+from joined

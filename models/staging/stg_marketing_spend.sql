@@ -1,0 +1,42 @@
+with
+
+raw as (
+
+    select * from {{ ref('marketing_spend') }}
+
+),
+
+conformed as (
+
+    select
+        cast(date as date) as spend_date,
+        {{ conform_channel('channel') }} as channel,
+        nullif(trim(campaign), '') as campaign,
+        cast(spend as numeric(18, 2)) as spend,
+        cast(impressions as bigint) as impressions,
+        cast(clicks as bigint) as clicks,
+        cast(installs as bigint) as installs
+    from raw
+
+),
+
+keyed as (
+
+    select
+        {{ campaign_id('channel', 'campaign') }} as campaign_id,
+        conformed.*
+    from conformed
+
+)
+
+select
+    campaign_id || '/' || cast(spend_date as varchar) as spend_id,
+    spend_date,
+    campaign_id,
+    channel,
+    campaign,
+    spend,
+    impressions,
+    clicks,
+    installs
+from keyed
