@@ -1,5 +1,5 @@
 //! Lists the built-in macro files for `include_str!`, and puts DuckDB's library beside the program.
-#![allow(clippy::disallowed_methods)] // a build script talks to cargo through files, environment and output
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // a build script talks to cargo through files, environment and output
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::{env, fs};
 
 fn main() {
     list_builtin_macros();
+    list_sample();
     place_duckdb();
 }
 
@@ -27,6 +28,37 @@ fn list_builtin_macros() {
     }
     code.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("builtin_files.rs"), code).unwrap();
+}
+
+/// Writes `sample_files.rs`: the sample project at the repository's root, for `strata init --sample`.
+fn list_sample() {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
+    let mut files = vec![root.join("project.yml"), root.join("profiles.yml"), root.join("docs/data-model.md")];
+    for folder in ["models", "seeds", "macros", "tests/data"] {
+        println!("cargo:rerun-if-changed={}", root.join(folder).display());
+        collect_all(&root.join(folder), &mut files);
+    }
+    files.sort();
+    let mut code = String::from("&[\n");
+    for file in files.iter().filter(|f| f.is_file()) {
+        println!("cargo:rerun-if-changed={}", file.display());
+        let path = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+        let full = file.to_str().unwrap();
+        writeln!(code, "    SampleFile {{ path: {path:?}, text: include_str!({full:?}) }},").unwrap();
+    }
+    code.push(']');
+    fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("sample_files.rs"), code).unwrap();
+}
+
+fn collect_all(folder: &Path, out: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect_all(&path, out);
+        } else {
+            out.push(path);
+        }
+    }
 }
 
 fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
@@ -74,7 +106,9 @@ fn place_duckdb() {
         fs::copy(&library, &temporary).unwrap();
         fs::rename(&temporary, &copy).unwrap();
     }
-    for origin in ["$ORIGIN", "$ORIGIN/.."] {
+    // macOS has another name for the folder of the program.
+    let here = if name.ends_with(".dylib") { "@loader_path" } else { "$ORIGIN" };
+    for origin in [here.to_owned(), format!("{here}/..")] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{origin}");
     }
 }

@@ -1,8 +1,49 @@
 //! Strata: SQL models, built, tested and published.
+//!
+//! | stage | from | to |
+//! |---|---|---|
+//! | `load` | files through `System` | `Sources` |
+//! | `parse` | `Sources` | `Checked<ParsedProject>` |
+//! | `resolve` | `ParsedProject` | `Checked<Manifest>` |
+//! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
+//! | `inspect` | schemas of the selection | `Existing` |
+//! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
+//! | `plan` | `NodeSet`, `Existing` | `Plan` |
+//! | `run` | `Plan`, `Warehouse` | events, `RunResult`s |
+//! | `report`, `state` | events, results | console, artifacts |
+//!
+//! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and `tests/it/layering.rs`).
+
+mod adapter;
+mod cli;
+mod compile;
 mod config;
+mod context;
 mod diag;
+mod engine;
 mod hash;
+mod inspect;
 mod jinja;
+mod load;
+mod manifest;
+mod materialize;
+mod ops;
+mod parse;
+mod plan;
+mod report;
+mod resolve;
+mod run;
 mod secret;
+mod select;
 mod source;
+mod state;
 mod system;
+
+pub use cli::main as run_command_line;
+
+/// The dbt version whose behaviour is followed; what projects see as `dbt_version`.
+pub(crate) const DBT_VERSION: &str = "1.11.16";
+/// Our own version; what projects see as `strata_version`.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The DuckDB that is linked.
+pub(crate) const DUCKDB_VERSION: &str = "1.5.6";

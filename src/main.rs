@@ -1,1 +1,21 @@
-fn main(){}
+//! The program: arguments in, exit code out.
+#![allow(clippy::disallowed_methods)] // the door to the process
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Deep Jinja recursion and large SQL need room on the first thread, too.
+const STACK: usize = 16 << 20;
+
+fn main() -> ExitCode {
+    let run = || {
+        let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
+        strata::run_command_line(std::env::args().collect())
+    };
+    match std::thread::Builder::new().stack_size(STACK).spawn(run).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => ExitCode::from(code),
+        _ => ExitCode::from(2),
+    }
+}

@@ -1,0 +1,107 @@
+//! Opening a DuckDB database by a profile.
+
+use super::{DuckDb, errors};
+use crate::config::{Json, TargetOptions, python_str};
+use crate::engine::{EngineError, EngineErrorKind, Warehouse};
+use crate::manifest::Dialect;
+use duckdb::{Config, Connection};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Opens the database, attaches what the profile lists, and prepares the statements of every connection.
+pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
+    let connection = open(target, wait)?;
+    let failed = |e: duckdb::Error| errors::engine_error(&e);
+    // Errors as JSON carry their place; set before anything can go wrong.
+    connection.execute_batch("set errors_as_json = true").map_err(failed)?;
+    let profile = &target.duckdb;
+    for (name, repository) in &profile.extensions {
+        let from = repository.as_deref().map(|r| format!(" from {r}")).unwrap_or_default();
+        let loaded = connection.execute_batch(&format!("load {name}"));
+        if loaded.is_err() {
+            connection.execute_batch(&format!("install {name}{from}; load {name}")).map_err(|e| {
+                let mut error = errors::engine_error(&e);
+                error.hint = Some(format!("the profile asks for the extension `{name}`, which DuckDB downloads"));
+                error
+            })?;
+        }
+    }
+    for secret in &profile.secrets {
+        let name = secret.iter().find(|(k, _)| k == "name").map(|(_, v)| python_str(v)).unwrap_or_default();
+        let options = secret.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "persistent"));
+        let options: Vec<String> = options.map(|(k, v)| format!("{k} {}", literal(v))).collect();
+        connection.execute_batch(&format!("create or replace secret {name} ({})", options.join(", "))).map_err(failed)?;
+    }
+    for attach in &profile.attach {
+        let mut options = Vec::new();
+        if let Some(kind) = &attach.kind {
+            options.push(format!("type {kind}"));
+        }
+        if attach.read_only {
+            options.push("read_only".to_owned());
+        }
+        options.extend(attach.options.iter().map(|(k, v)| format!("{k} {}", literal(v))));
+        let alias = attach.alias.as_deref().map(|a| format!(" as {}", Dialect::DUCKDB.quoted(a))).unwrap_or_default();
+        let options = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
+        let sql = format!("attach if not exists '{}'{alias}{options}", attach.path.replace('\'', "''"));
+        connection.execute_batch(&sql).map_err(failed)?;
+    }
+    let mut session = vec!["set errors_as_json = true".to_owned()];
+    session.extend(profile.settings.iter().map(|(k, v)| format!("set {k} = {}", literal(v))));
+    // `database:` may name an attached one.
+    session.push(format!("use {}", Dialect::DUCKDB.quoted(&target.database)));
+    Ok(Box::new(DuckDb::new(connection, Arc::new(session))?))
+}
+
+fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineError> {
+    const STEP: Duration = Duration::from_millis(200);
+    let profile = &target.duckdb;
+    let mut waited = Duration::ZERO;
+    loop {
+        let mut config = Config::default();
+        // The library starts with both on: nothing is downloaded that the profile does not ask for.
+        for (key, value) in [("autoinstall_known_extensions", "false"), ("allow_community_extensions", "false")] {
+            config = config.with(key, value).map_err(|e| errors::engine_error(&e))?;
+        }
+        for (key, value) in &profile.config_options {
+            config = config.with(key, python_str(value)).map_err(|e| errors::engine_error(&e))?;
+        }
+        let opened = match profile.path.as_str() {
+            "" | ":memory:" => Connection::open_in_memory_with_flags(config),
+            path => Connection::open_with_flags(path, config),
+        };
+        match opened {
+            Ok(connection) => return Ok(connection),
+            Err(e) => {
+                let mut error = errors::engine_error(&e);
+                if error.kind == EngineErrorKind::Locked && waited < wait {
+                    std::thread::sleep(STEP);
+                    waited += STEP;
+                    continue;
+                }
+                if error.kind != EngineErrorKind::Locked {
+                    error.kind = EngineErrorKind::Connection;
+                    error.message = format!("cannot open {}: {}", profile.path, error.message);
+                    if error.message.contains("not a valid DuckDB database") {
+                        error.hint = Some("the file is something else, or damaged: give another `path`, or move it away".to_owned());
+                    }
+                }
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// A setting's value as SQL.
+fn literal(value: &Json) -> String {
+    match value {
+        Json::String(s) => format!("'{}'", s.replace('\'', "''")),
+        Json::Bool(b) => b.to_string(),
+        Json::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Json::Object(map) => {
+            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("'{k}': {}", literal(v))).collect();
+            format!("map {{{}}}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}

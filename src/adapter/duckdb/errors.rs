@@ -1,0 +1,52 @@
+//! DuckDB's errors: JSON with a type, a message and, for mistakes in SQL, a place.
+
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::system::process_is_alive;
+
+/// Sorts an error of the driver. Connections run with `errors_as_json`.
+pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
+    let text = match e {
+        duckdb::Error::DuckDBFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    };
+    let parsed = text.find('{').and_then(|at| serde_json::from_str::<serde_json::Value>(text[at..].trim()).ok());
+    let Some(json) = parsed else {
+        let kind = if text.contains("INTERRUPT") { EngineErrorKind::Cancelled } else { EngineErrorKind::Runtime };
+        return lock_error(&text).unwrap_or_else(|| EngineError::new(kind, text));
+    };
+    let get = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+    let (exception, message) = (get("exception_type"), get("exception_message"));
+    let kind = match exception {
+        "Parser" | "Binder" | "Catalog" | "Syntax" | "Not implemented" => EngineErrorKind::Sql,
+        "Interrupt" | "INTERRUPT" => EngineErrorKind::Cancelled,
+        "Connection" | "HTTP" => EngineErrorKind::Connection,
+        _ => EngineErrorKind::Runtime,
+    };
+    // `location` is a text: "[byte offset, length]"; older forms give `position` only.
+    let position = json
+        .get("location")
+        .and_then(serde_json::Value::as_str)
+        .and_then(|l| serde_json::from_str::<Vec<usize>>(l).ok())
+        .and_then(|l| Some((*l.first()?, l.get(1).copied().unwrap_or(1))))
+        .or_else(|| get("position").parse().ok().map(|at| (at, 1)));
+    let mut error = EngineError::new(kind, format!("{exception} Error: {}", message.trim()));
+    error.position = position;
+    lock_error(message).unwrap_or(error)
+}
+
+/// The message of a database file that another process holds, with who it is.
+fn lock_error(text: &str) -> Option<EngineError> {
+    if !text.contains("Could not set lock on file") {
+        return None;
+    }
+    let file = text.split('"').nth(1).unwrap_or("the database file");
+    let pid = text.split("PID ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let holder = match pid.as_deref().and_then(|p| p.parse().ok()).and_then(|p: u32| Some((p, process_is_alive(p)?))) {
+        Some((pid, command)) if !command.is_empty() => format!("process {pid} (`{command}`)"),
+        Some((pid, _)) => format!("process {pid}"),
+        None => pid.map_or_else(|| "another process".to_owned(), |p| format!("process {p}")),
+    };
+    let mut e = EngineError::new(EngineErrorKind::Locked, format!("{file} is in use by {holder}"));
+    e.hint = Some("close it there, or wait for it with --lock-timeout SECONDS".to_owned());
+    Some(e)
+}

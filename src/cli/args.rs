@@ -1,0 +1,409 @@
+//! The flags, as clap types. No logic.
+
+use crate::ops::ListOutput;
+use camino::Utf8PathBuf;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Build, test and publish SQL models.
+#[derive(Debug, Parser)]
+#[command(name = "strata", version = crate::VERSION, about, long_version = long_version(), propagate_version = false, disable_help_subcommand = true)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+fn long_version() -> String {
+    crate::ops::version_line().trim_start_matches("strata ").to_owned()
+}
+
+/// Flags that stand before or after the command.
+#[derive(Args, Debug, Default)]
+pub(super) struct GlobalArgs {
+    /// The project's folder [default: the working directory or one above it].
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub(super) project_dir: Option<Utf8PathBuf>,
+    /// The folder of profiles.yml.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub(super) profiles_dir: Option<Utf8PathBuf>,
+    /// The profile to use.
+    #[arg(long, global = true, help_heading = "Project")]
+    pub(super) profile: Option<String>,
+    /// The profile's target to use.
+    #[arg(short, long, global = true, help_heading = "Project")]
+    pub(super) target: Option<String>,
+    /// Where generated files go.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub(super) target_path: Option<Utf8PathBuf>,
+    /// Variables, as YAML: '{name: value}'.
+    #[arg(long, global = true, value_name = "YAML", help_heading = "Project")]
+    pub(super) vars: Option<String>,
+    /// How many nodes are built at once.
+    #[arg(long, global = true, value_name = "N", help_heading = "Project")]
+    pub(super) threads: Option<usize>,
+    /// How long to wait for a database that another process holds.
+    #[arg(long, global = true, value_name = "SECONDS", help_heading = "Project")]
+    pub(super) lock_timeout: Option<f64>,
+    /// Stop at the first failure.
+    #[arg(short = 'x', long, global = true, overrides_with = "no_fail_fast", help_heading = "Project")]
+    pub(super) fail_fast: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) no_fail_fast: bool,
+    /// Artifacts of an earlier run, for `state:` and `result:` selectors.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Project")]
+    pub(super) state: Option<Utf8PathBuf>,
+
+    /// Print errors and results only.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Print everything.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(super) debug: bool,
+    /// Lines for people (text) or for machines (json).
+    #[arg(long, global = true, value_enum, help_heading = "Output")]
+    pub(super) log_format: Option<LogFormatArg>,
+    /// Use colours.
+    #[arg(long, global = true, overrides_with = "no_use_colors", help_heading = "Output")]
+    pub(super) use_colors: bool,
+    /// Use no colours.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) no_use_colors: bool,
+    /// Do not show what templates print.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) no_print: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) print: bool,
+    /// Do not write artifacts.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) no_write_json: bool,
+    #[arg(long, global = true, hide = true)]
+    pub(super) write_json: bool,
+    /// Treat warnings as errors.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) warn_error: bool,
+
+    // Flags of dbt that have no meaning here: accepted, so that scripts go on working.
+    #[arg(long, global = true, hide = true)]
+    warn_error_options: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    log_path: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    log_level: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    log_level_file: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    log_format_file: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    log_file_max_bytes: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    printer_width: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    no_partial_parse: bool,
+    #[arg(long, global = true, hide = true)]
+    partial_parse_file_path: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    no_static_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    use_experimental_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    no_use_experimental_parser: bool,
+    #[arg(long, global = true, hide = true)]
+    version_check: bool,
+    #[arg(long, global = true, hide = true)]
+    no_version_check: bool,
+    #[arg(long, global = true, hide = true)]
+    send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    no_send_anonymous_usage_stats: bool,
+    #[arg(long, global = true, hide = true)]
+    populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    no_populate_cache: bool,
+    #[arg(long, global = true, hide = true)]
+    cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    no_cache_selected_only: bool,
+    #[arg(long, global = true, hide = true)]
+    use_colors_file: bool,
+    #[arg(long, global = true, hide = true)]
+    no_use_colors_file: bool,
+    #[arg(long, global = true, hide = true)]
+    single_threaded: bool,
+    #[arg(long, global = true, hide = true)]
+    show_all_deprecations: bool,
+    #[arg(long, global = true, hide = true)]
+    macro_debugging: bool,
+    #[arg(long, global = true, hide = true)]
+    log_cache_events: bool,
+}
+
+/// What a command works on.
+#[derive(Args, Debug, Default)]
+pub(super) struct SelectionArgs {
+    /// Nodes to work on: names, tag:x, path:x, +name+, ... (a space means or, a comma means and).
+    #[arg(short, long, num_args = 1.., action = clap::ArgAction::Append, help_heading = "Selection")]
+    pub(super) select: Vec<String>,
+    #[arg(short, long, visible_alias = "model", num_args = 1.., action = clap::ArgAction::Append, hide = true)]
+    pub(super) models: Vec<String>,
+    /// Nodes to leave out.
+    #[arg(long, num_args = 1.., action = clap::ArgAction::Append, help_heading = "Selection")]
+    pub(super) exclude: Vec<String>,
+    /// A selector of selectors.yml.
+    #[arg(long, value_name = "NAME", help_heading = "Selection")]
+    pub(super) selector: Option<String>,
+    /// Which tests join their parents: eager, cautious, buildable or empty.
+    #[arg(long, value_name = "MODE", help_heading = "Selection")]
+    pub(super) indirect_selection: Option<String>,
+    /// Only nodes of these types.
+    #[arg(long, num_args = 1.., action = clap::ArgAction::Append, value_name = "TYPE", alias = "resource-types", help_heading = "Selection")]
+    pub(super) resource_type: Vec<String>,
+    /// No nodes of these types.
+    #[arg(long, num_args = 1.., action = clap::ArgAction::Append, value_name = "TYPE", alias = "exclude-resource-types", help_heading = "Selection")]
+    pub(super) exclude_resource_type: Vec<String>,
+}
+
+impl SelectionArgs {
+    pub(super) fn all_selected(&self) -> Vec<String> {
+        self.select.iter().chain(&self.models).cloned().collect()
+    }
+}
+
+#[derive(Args, Debug, Default)]
+pub(super) struct BuildArgs {
+    /// Rebuild incremental models and seeds from nothing.
+    #[arg(short, long)]
+    pub(super) full_refresh: bool,
+    /// Keep failing rows of tests in tables.
+    #[arg(long)]
+    pub(super) store_failures: bool,
+    /// Read no rows: check that the SQL runs.
+    #[arg(long)]
+    pub(super) empty: bool,
+    /// Publish first, then test, as dbt does.
+    #[arg(long)]
+    pub(super) no_audit: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Load seeds, build models, test them, publish what passes.
+    Build {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        #[command(flatten)]
+        run: BuildArgs,
+    },
+    /// Build models without testing them.
+    Run {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Rebuild incremental models from nothing.
+        #[arg(short, long)]
+        full_refresh: bool,
+        /// Read no rows: check that the SQL runs.
+        #[arg(long)]
+        empty: bool,
+    },
+    /// Run tests on what is published.
+    Test {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Keep failing rows in tables.
+        #[arg(long)]
+        store_failures: bool,
+    },
+    /// Load CSV files.
+    Seed {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Take new columns and types from the file.
+        #[arg(short, long)]
+        full_refresh: bool,
+        #[arg(long, hide = true)]
+        show: bool,
+    },
+    /// Print what a build would do, and what each test guards.
+    Plan {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        #[command(flatten)]
+        run: BuildArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the SQL of nodes below the target path.
+    Compile {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Compile this text instead.
+        #[arg(long, value_name = "SQL")]
+        inline: Option<String>,
+        /// Ask the database nothing.
+        #[arg(long)]
+        no_introspect: bool,
+    },
+    /// Read the project and write manifest.json.
+    Parse,
+    /// List nodes.
+    #[command(visible_alias = "list")]
+    Ls {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// What to print of each node.
+        #[arg(long, value_enum, default_value = "selector")]
+        output: OutputArg,
+        /// Keys of --output json.
+        #[arg(long, num_args = 1.., value_name = "KEY")]
+        output_keys: Vec<String>,
+    },
+    /// Print the first rows of a model or a query.
+    Show {
+        /// Models to show.
+        models: Vec<String>,
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Show this query instead.
+        #[arg(long, value_name = "SQL")]
+        inline: Option<String>,
+        /// How many rows; -1 for all.
+        #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
+        limit: i64,
+        /// A table (text) or JSON.
+        #[arg(long, value_enum, default_value = "text")]
+        output: ShowOutput,
+    },
+    /// Install packages.
+    Deps {
+        #[arg(long, hide = true)]
+        upgrade: bool,
+        #[arg(long, hide = true)]
+        lock: bool,
+    },
+    /// Check the project, the profile and the connection.
+    Debug {
+        #[arg(long, hide = true)]
+        connection: bool,
+        #[arg(long, hide = true)]
+        config_dir: bool,
+    },
+    /// Remove generated files.
+    Clean {
+        #[arg(long, hide = true)]
+        clean_project_files_only: bool,
+        #[arg(long, hide = true)]
+        no_clean_project_files_only: bool,
+    },
+    /// Make a new project.
+    Init {
+        /// Its name, and that of its folder.
+        name: Option<String>,
+        /// Make the sample project instead of an empty one.
+        #[arg(long)]
+        sample: bool,
+        #[arg(short, long, hide = true)]
+        skip_profile_setup: bool,
+    },
+    /// Explain a code of an error or warning, such as E2003.
+    Explain { code: String },
+    /// Print completions for a shell.
+    Completions { shell: ShellArg },
+}
+
+impl Command {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Command::Build { .. } => "build",
+            Command::Run { .. } => "run",
+            Command::Test { .. } => "test",
+            Command::Seed { .. } => "seed",
+            Command::Plan { .. } => "plan",
+            Command::Compile { .. } => "compile",
+            Command::Parse => "parse",
+            Command::Ls { .. } => "list",
+            Command::Show { .. } => "show",
+            Command::Deps { .. } => "deps",
+            Command::Debug { .. } => "debug",
+            Command::Clean { .. } => "clean",
+            Command::Init { .. } => "init",
+            Command::Explain { .. } => "explain",
+            Command::Completions { .. } => "completions",
+        }
+    }
+
+    pub(super) fn selection(&self) -> Option<&SelectionArgs> {
+        match self {
+            Command::Build { selection, .. }
+            | Command::Run { selection, .. }
+            | Command::Test { selection, .. }
+            | Command::Seed { selection, .. }
+            | Command::Plan { selection, .. }
+            | Command::Compile { selection, .. }
+            | Command::Ls { selection, .. }
+            | Command::Show { selection, .. } => Some(selection),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormatArg {
+    Text,
+    Json,
+    #[value(hide = true)]
+    Debug,
+    #[value(hide = true)]
+    Default,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputArg {
+    Selector,
+    Name,
+    Path,
+    Json,
+}
+
+impl From<OutputArg> for ListOutput {
+    fn from(arg: OutputArg) -> ListOutput {
+        match arg {
+            OutputArg::Selector => ListOutput::Selector,
+            OutputArg::Name => ListOutput::Name,
+            OutputArg::Path => ListOutput::Path,
+            OutputArg::Json => ListOutput::Json,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShowOutput {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShellArg {
+    Bash,
+    Elvish,
+    Fish,
+    #[value(name = "powershell")]
+    PowerShell,
+    Zsh,
+}
+
+impl From<ShellArg> for clap_complete::Shell {
+    fn from(arg: ShellArg) -> clap_complete::Shell {
+        match arg {
+            ShellArg::Bash => clap_complete::Shell::Bash,
+            ShellArg::Elvish => clap_complete::Shell::Elvish,
+            ShellArg::Fish => clap_complete::Shell::Fish,
+            ShellArg::PowerShell => clap_complete::Shell::PowerShell,
+            ShellArg::Zsh => clap_complete::Shell::Zsh,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Flags with their variables and the project's `flags:`: what holds.
+
+use super::args::{Cli, LogFormatArg, SelectionArgs};
+use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
+use crate::context::ContextSettings;
+use crate::load::{LoadOptions, find_project_file};
+use crate::manifest::ResourceType;
+use crate::report::{LogFormat, Style};
+use crate::secret::Scrubber;
+use crate::select::{Indirect, Selection};
+use crate::source::FileId;
+use crate::system::{System, normalize};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::time::Duration;
+
+/// The resolved flags of a command.
+#[derive(Debug)]
+pub(super) struct Flags {
+    style: Style,
+    pub(super) write_json: bool,
+    pub(super) warn_error: bool,
+    pub(super) lock_timeout: Duration,
+    pub(super) fail_fast: bool,
+    pub(super) full_refresh: bool,
+    pub(super) store_failures: bool,
+    pub(super) empty: bool,
+    pub(super) no_audit: bool,
+    pub(super) state: Option<Utf8PathBuf>,
+    indirect: Indirect,
+    resource_types: Vec<ResourceType>,
+    exclude_resource_types: Vec<ResourceType>,
+    nodes: Option<Vec<String>>,
+    project_dir: Option<Utf8PathBuf>,
+    profiles_dir: Option<Utf8PathBuf>,
+    profile: Option<String>,
+    target: Option<String>,
+    target_path: Option<Utf8PathBuf>,
+}
+
+/// Where a value that is no flag of this command line comes from.
+struct Lookup<'a> {
+    system: &'a dyn System,
+    project: YamlMap,
+    problems: Vec<String>,
+}
+
+impl Lookup<'_> {
+    /// `STRATA_<NAME>`, then `DBT_ENGINE_<NAME>` and `DBT_<NAME>`, then `flags:`.
+    fn text(&self, name: &str) -> Option<(String, String)> {
+        for prefix in ["STRATA_", "DBT_ENGINE_", "DBT_"] {
+            let key = format!("{prefix}{name}");
+            if let Some(value) = self.system.env(&key).filter(|v| !v.is_empty()) {
+                return Some((value, key));
+            }
+        }
+        let key = name.to_lowercase();
+        let written = self.project.get(&key)?;
+        Some((written.scalar_text()?, format!("`{key}` in the project's flags")))
+    }
+
+    fn flag(&mut self, name: &str, default: bool) -> bool {
+        match self.text(name) {
+            None => default,
+            Some((value, from)) => match value.to_ascii_lowercase().as_str() {
+                "1" | "true" | "t" | "yes" | "y" | "on" => true,
+                "0" | "false" | "f" | "no" | "n" | "off" => false,
+                _ => {
+                    self.problems.push(format!("{from} is true or false, not `{value}`"));
+                    default
+                }
+            },
+        }
+    }
+}
+
+impl Flags {
+    /// What holds, and what is wrong with it.
+    pub(super) fn new(cli: &Cli, system: &dyn System) -> (Flags, Vec<String>) {
+        let g = &cli.global;
+        let mut lookup = Lookup { system, project: YamlMap::default(), problems: Vec::new() };
+        let project_dir = g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
+        lookup.project = project_flags(system, project_dir.as_deref());
+        let path = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| Utf8PathBuf::from(v));
+        let format = match g.log_format {
+            Some(f) => Some(f),
+            None => match lookup.text("LOG_FORMAT") {
+                Some((v, _)) if v == "json" => Some(LogFormatArg::Json),
+                _ => None,
+            },
+        };
+        let colours = match (g.use_colors, g.no_use_colors) {
+            (_, true) => Some(false),
+            (true, _) => Some(true),
+            _ => lookup.text("USE_COLORS").map(|_| lookup.flag("USE_COLORS", true)),
+        };
+        let printing = !g.no_print && lookup.flag("PRINT", true) && !lookup.flag("NO_PRINT", false);
+        let style = Style {
+            format: if format == Some(LogFormatArg::Json) { LogFormat::Json } else { LogFormat::Text },
+            quiet: g.quiet || lookup.flag("QUIET", false),
+            debug: g.debug || lookup.flag("DEBUG", false),
+            colours,
+            print: printing,
+        };
+        let seconds = g.lock_timeout.or_else(|| match lookup.text("LOCK_TIMEOUT") {
+            None => None,
+            Some((v, from)) => match v.parse() {
+                Ok(n) => Some(n),
+                Err(_) => {
+                    lookup.problems.push(format!("{from} is a number of seconds, not `{v}`"));
+                    None
+                }
+            },
+        });
+        let mut flags = Flags {
+            style,
+            write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
+            warn_error: g.warn_error || lookup.flag("WARN_ERROR", false),
+            lock_timeout: Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default(),
+            fail_fast: g.fail_fast || (!g.no_fail_fast && lookup.flag("FAIL_FAST", false)),
+            full_refresh: lookup.flag("FULL_REFRESH", false),
+            store_failures: lookup.flag("STORE_FAILURES", false),
+            empty: lookup.flag("EMPTY", false),
+            no_audit: lookup.flag("NO_AUDIT", false),
+            state: g.state.clone().or_else(|| path(&lookup, "STATE")),
+            indirect: Indirect::default(),
+            resource_types: Vec::new(),
+            exclude_resource_types: Vec::new(),
+            nodes: system.env("STRATA_NODES").map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            project_dir,
+            profiles_dir: g.profiles_dir.clone().or_else(|| path(&lookup, "PROFILES_DIR")),
+            profile: g.profile.clone().or_else(|| lookup.text("PROFILE").map(|(v, _)| v)),
+            target: g.target.clone().or_else(|| lookup.text("TARGET").map(|(v, _)| v)),
+            target_path: g.target_path.clone().or_else(|| path(&lookup, "TARGET_PATH")),
+        };
+        if let Some(s) = cli.command.selection() {
+            let mode = s.indirect_selection.clone().or_else(|| lookup.text("INDIRECT_SELECTION").map(|(v, _)| v));
+            match mode.as_deref().map(Indirect::parse) {
+                None => {}
+                Some(Some(mode)) => flags.indirect = mode,
+                Some(None) => lookup.problems.push("--indirect-selection is eager, cautious, buildable or empty".to_owned()),
+            }
+            let variable = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| v).into_iter().collect::<Vec<_>>();
+            let given = if s.resource_type.is_empty() { variable(&lookup, "RESOURCE_TYPES") } else { s.resource_type.clone() };
+            let without =
+                if s.exclude_resource_type.is_empty() { variable(&lookup, "EXCLUDE_RESOURCE_TYPES") } else { s.exclude_resource_type.clone() };
+            flags.resource_types = types(&given, &mut lookup.problems);
+            flags.exclude_resource_types = types(&without, &mut lookup.problems);
+        }
+        (flags, lookup.problems)
+    }
+
+    pub(super) fn style(&self) -> Style {
+        self.style.clone()
+    }
+
+    pub(super) fn selection(&self, args: &SelectionArgs) -> Selection {
+        Selection {
+            select: args.all_selected(),
+            exclude: args.exclude.clone(),
+            selector: args.selector.clone(),
+            indirect: self.indirect,
+            resource_types: self.resource_types.clone(),
+            exclude_resource_types: self.exclude_resource_types.clone(),
+            nodes: self.nodes.clone(),
+        }
+    }
+
+    /// In `ls`, `--models` implies the type model.
+    pub(super) fn list_selection(&self, args: &SelectionArgs) -> Selection {
+        let mut selection = self.selection(args);
+        if !args.models.is_empty() {
+            selection.resource_types = vec![ResourceType::Model];
+        }
+        selection
+    }
+
+    pub(super) fn load_options(&self, cli: &Cli, system: &dyn System, scrubber: Scrubber) -> Result<LoadOptions, String> {
+        let vars = match &cli.global.vars {
+            Some(text) => vars(text)?,
+            None => JsonMap::new(),
+        };
+        let which = cli.command.name();
+        let mut args = super::args_dict(which, cli);
+        args.insert("vars".into(), Json::Object(vars.clone()));
+        let names = [
+            ("WHICH", Json::from(which)),
+            ("FULL_REFRESH", Json::from(self.full_refresh || full_refresh(cli))),
+            ("STORE_FAILURES", Json::from(self.store_failures)),
+            ("EMPTY", Json::from(self.empty)),
+            ("INVOCATION_COMMAND", Json::from(format!("dbt {which}"))),
+            ("WARN_ERROR", Json::from(self.warn_error)),
+            ("WARN_ERROR_OPTIONS", Json::Object(JsonMap::new())),
+            ("FAIL_FAST", Json::from(self.fail_fast)),
+            ("DEBUG", Json::from(self.style.debug)),
+            ("QUIET", Json::from(self.style.quiet)),
+            ("NO_PRINT", Json::from(!self.style.print)),
+            ("INTROSPECT", Json::from(true)),
+            ("TARGET_PATH", self.target_path.as_ref().map_or(Json::Null, |p| Json::from(p.as_str()))),
+            ("LOG_PATH", Json::from("logs")),
+            ("PROFILES_DIR", self.profiles_dir.as_ref().map_or(Json::Null, |p| Json::from(p.as_str()))),
+            ("LOG_FORMAT", Json::from("default")),
+            ("PRINTER_WIDTH", Json::from(80)),
+            ("USE_COLORS", Json::from(self.style.colours.unwrap_or(true))),
+            ("WRITE_JSON", Json::from(self.write_json)),
+            ("CACHE_SELECTED_ONLY", Json::from(false)),
+            ("USE_EXPERIMENTAL_PARSER", Json::from(false)),
+            ("STATIC_PARSER", Json::from(true)),
+            ("VERSION_CHECK", Json::from(true)),
+            ("SEND_ANONYMOUS_USAGE_STATS", Json::from(false)),
+            ("INDIRECT_SELECTION", Json::from("eager")),
+        ];
+        let settings = ContextSettings {
+            flags: names.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            args,
+            invocation_id: uuid::Uuid::new_v4().to_string(),
+        };
+        let _ = system;
+        Ok(LoadOptions {
+            project_dir: self.project_dir.clone(),
+            profiles_dir: self.profiles_dir.clone(),
+            profile: self.profile.clone(),
+            target: self.target.clone(),
+            target_path: self.target_path.clone(),
+            vars,
+            threads: cli.global.threads,
+            settings,
+            scrubber,
+            without_packages: false,
+        })
+    }
+}
+
+fn full_refresh(cli: &Cli) -> bool {
+    use super::args::Command;
+    match &cli.command {
+        Command::Build { run, .. } | Command::Plan { run, .. } => run.full_refresh,
+        Command::Run { full_refresh, .. } | Command::Seed { full_refresh, .. } => *full_refresh,
+        _ => false,
+    }
+}
+
+/// `default` and `all` mean no restriction.
+fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
+    let mut out = Vec::new();
+    for name in names.iter().flat_map(|n| n.split_whitespace()) {
+        match ResourceType::parse(name) {
+            Some(kind) => out.push(kind),
+            None if matches!(name, "default" | "all") => {}
+            None => problems.push(format!("`{name}` is no resource type: {}", ResourceType::ALL.map(ResourceType::as_str).join(", "))),
+        }
+    }
+    out
+}
+
+/// The YAML of `--vars`.
+fn vars(text: &str) -> Result<JsonMap, String> {
+    let parsed = parse_yaml(FileId(0), text);
+    if let Some(d) = parsed.diagnostics.iter().find(|d| d.is_error()) {
+        return Err(format!("--vars: {}", d.message));
+    }
+    match parsed.value.to_json() {
+        Json::Object(map) => Ok(map),
+        Json::Null => Ok(JsonMap::new()),
+        _ => Err("--vars takes a YAML mapping: --vars '{name: value}'".to_owned()),
+    }
+}
+
+/// The `flags:` block, read before anything else since it says how to read the rest.
+fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
+    let here = system.current_dir();
+    let start = dir.map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
+    let file = match dir {
+        Some(_) => find_project_file(system, &start),
+        None => start.ancestors().find_map(|d| find_project_file(system, d)),
+    };
+    let text = file.and_then(|f| system.read(&f).ok());
+    let tree = text.map(|t| parse_yaml(FileId(0), &t).value);
+    tree.as_ref().and_then(Yaml::as_map).and_then(|m| m.get("flags")).and_then(Yaml::as_map).cloned().unwrap_or_default()
+}

@@ -1,0 +1,185 @@
+//! The command line: flags become options, options go to `ops`.
+//!
+//! In: arguments and environment. Out: an exit code. A flag beats its `STRATA_` variable, that its `DBT_` one, that the
+//! project file's `flags:`. Must not know: how anything is done.
+
+mod args;
+mod flags;
+
+use crate::config::JsonMap;
+use crate::ops::{self, CliError, Exit, Invocation};
+use crate::plan::Verb;
+use crate::report::Console;
+use crate::run::Interrupt;
+use crate::secret::Scrubber;
+use crate::system::{OsSystem, System};
+use args::{Cli, Command, ShellArg};
+use clap::{CommandFactory, FromArgMatches};
+use flags::Flags;
+use std::sync::Arc;
+
+/// Runs the command line and gives the process's exit code.
+pub fn main(arguments: Vec<String>) -> u8 {
+    let cli = Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
+    let cli = match cli {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are no failure; a usage error is 2.
+            let code = u8::try_from(e.exit_code()).unwrap_or(2);
+            let _ = e.print();
+            return code;
+        }
+    };
+    let system: Arc<dyn System> = Arc::new(OsSystem::default());
+    let scrubber = Scrubber::default();
+    let (flags, problems) = Flags::new(&cli, system.as_ref());
+    let console = Console::new(flags.style(), scrubber.clone());
+    if let Some(problem) = problems.first() {
+        console.failure(problem, &[]);
+        return 2;
+    }
+    match dispatch(cli, flags, system, scrubber, console) {
+        Ok(code) => code,
+        Err((e, console)) => {
+            if !matches!(e, CliError::Reported) {
+                console.failure(&e.to_string(), &e.hints());
+            }
+            2
+        }
+    }
+}
+
+fn dispatch(cli: Cli, flags: Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> Result<u8, (CliError, Console)> {
+    match &cli.command {
+        Command::Explain { code } => return explain(code, console),
+        Command::Completions { shell } => {
+            completions(*shell, &console);
+            return Ok(0);
+        }
+        _ => {}
+    }
+    let load = match flags.load_options(&cli, system.as_ref(), scrubber) {
+        Ok(load) => load,
+        Err(message) => return Err((CliError::usage(message), console)),
+    };
+    let interrupt = Interrupt::default();
+    let handler = interrupt.clone();
+    // A second signal ends the process at once.
+    let _ = ctrlc::set_handler(move || {
+        if handler.is_set() {
+            std::process::exit(130);
+        }
+        handler.set();
+    });
+    let started = system.now();
+    let mut inv = Invocation {
+        system,
+        load,
+        console,
+        interrupt,
+        write_json: flags.write_json,
+        warn_error: flags.warn_error,
+        lock_timeout: flags.lock_timeout,
+        state: flags.state.clone(),
+        started,
+    };
+    run(&cli, &flags, &mut inv).map_err(|e| (e, inv.console))
+}
+
+fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
+    let verb = |verb: Verb, s: &args::SelectionArgs, full_refresh: bool| ops::RunArgs {
+        verb,
+        selection: flags.selection(s),
+        full_refresh: full_refresh || flags.full_refresh,
+        fail_fast: flags.fail_fast,
+        store_failures: flags.store_failures,
+        empty: flags.empty,
+        audit: !flags.no_audit,
+    };
+    match &cli.command {
+        Command::Build { selection, run } => {
+            let mut args = verb(Verb::Build, selection, run.full_refresh);
+            args.store_failures |= run.store_failures;
+            args.empty |= run.empty;
+            args.audit &= !run.no_audit;
+            ops::run_verb(inv, &args)
+        }
+        Command::Run { selection, full_refresh, empty } => {
+            let mut args = verb(Verb::Run, selection, *full_refresh);
+            args.empty |= empty;
+            ops::run_verb(inv, &args)
+        }
+        Command::Test { selection, store_failures } => {
+            let mut args = verb(Verb::Test, selection, false);
+            args.store_failures |= store_failures;
+            ops::run_verb(inv, &args)
+        }
+        Command::Seed { selection, full_refresh, .. } => ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh)),
+        Command::Plan { selection, run, json } => {
+            let mut args = verb(Verb::Build, selection, run.full_refresh);
+            args.audit &= !run.no_audit;
+            ops::show_plan(inv, &args, *json)
+        }
+        Command::Compile { selection, inline, no_introspect } => ops::compile(
+            inv,
+            &ops::CompileArgs { selection: flags.selection(selection), inline: inline.clone(), introspect: !no_introspect },
+        ),
+        Command::Parse => ops::parse_only(inv),
+        Command::Ls { selection, output, output_keys } => {
+            let keys = output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
+            ops::list(inv, &ops::ListArgs { selection: flags.list_selection(selection), output: (*output).into(), keys })
+        }
+        Command::Show { models, selection, inline, limit, output } => {
+            let mut selected = flags.selection(selection);
+            selected.select.extend(models.iter().cloned());
+            if selected.select.is_empty() && inline.is_none() && selected.selector.is_none() {
+                return Err(CliError::Usage {
+                    message: "name what to show".to_owned(),
+                    hints: vec!["strata show MODEL, or strata show --inline 'select ...'".to_owned()],
+                });
+            }
+            let limit = usize::try_from(*limit).ok();
+            let json = *output == args::ShowOutput::Json;
+            // Tests of a model have no rows to show.
+            selected.indirect = crate::select::Indirect::Empty;
+            ops::show(inv, &ops::ShowArgs { selection: selected, inline: inline.clone(), limit, json })
+        }
+        Command::Deps { .. } => ops::deps(inv),
+        Command::Debug { .. } => ops::debug(inv),
+        Command::Clean { .. } => ops::clean(inv),
+        Command::Init { name, sample, .. } => ops::init(inv, &ops::InitArgs { name: name.clone(), sample: *sample }),
+        Command::Explain { .. } | Command::Completions { .. } => Ok(0),
+    }
+}
+
+fn explain(code: &str, console: Console) -> Result<u8, (CliError, Console)> {
+    match crate::diag::explain(code) {
+        Some(page) => {
+            console.out(page.trim_end());
+            Ok(0)
+        }
+        None => {
+            let codes = crate::diag::Code::ALL.iter().map(|c| c.as_str());
+            let near = crate::diag::nearest(code, codes).map(|c| format!("did you mean {c}?"));
+            Err((CliError::Usage { message: format!("there is no code `{code}`"), hints: near.into_iter().collect() }, console))
+        }
+    }
+}
+
+fn completions(shell: ShellArg, console: &Console) {
+    let mut out = Vec::new();
+    clap_complete::generate(clap_complete::Shell::from(shell), &mut Cli::command(), "strata", &mut out);
+    console.out(String::from_utf8_lossy(&out).trim_end());
+}
+
+/// The arguments of a command as `invocation_args_dict` has them.
+fn args_dict(which: &str, cli: &Cli) -> JsonMap {
+    let mut map = JsonMap::new();
+    map.insert("which".into(), which.into());
+    map.insert("invocation_command".into(), format!("strata {which}").into());
+    let (select, exclude) = cli.command.selection().map(|s| (s.all_selected(), s.exclude.clone())).unwrap_or_default();
+    map.insert("select".into(), serde_json::Value::from(select));
+    map.insert("exclude".into(), serde_json::Value::from(exclude));
+    map.insert("vars".into(), serde_json::Value::Object(JsonMap::new()));
+    map
+}

@@ -1,0 +1,293 @@
+//! Renders one node with `execute` true.
+
+use super::ctes::inject;
+use crate::config::Json;
+use crate::context::{
+    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Runtime, Session, Unit, failure_diagnostic,
+};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Existing, Warehouse};
+use crate::jinja::{Engine, Failure, TextOrigin};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
+use crate::parse::evaluate_argument;
+use crate::source::{Origin, SourceMap, Span, SqlText};
+use minijinja::value::{Kwargs, Value};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// A node's SQL and what its render said.
+#[derive(Clone, Debug)]
+pub(crate) struct Compiled {
+    pub(crate) sql: Arc<SqlText>,
+    pub(crate) ctes: Vec<NodeId>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CompileError {
+    Diagnostic(Box<Diagnostic>),
+    /// It can be compiled only while it is built.
+    NeedsDatabase,
+}
+
+/// Compiles nodes of one manifest. Shared by all workers.
+pub(crate) struct Compiler {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) context: Arc<ContextProject>,
+    pub(crate) map: Arc<SourceMap>,
+    pub(crate) selected: Arc<Vec<UniqueId>>,
+    graph: Arc<OnceLock<Value>>,
+    /// Ephemeral models compiled with their own bindings: their text is needed by each reader.
+    ephemeral: Mutex<HashMap<NodeId, Compiled>>,
+}
+
+/// What a session of a node is about.
+pub(crate) fn unit_of(node: &Node) -> Unit {
+    let yaml = matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
+    Unit {
+        unique_id: node.unique_id.clone(),
+        name: node.name.clone(),
+        kind: node.resource_type(),
+        file: node.text.as_ref().filter(|_| !yaml).map(|t| t.file),
+        this: node.relation.clone(),
+        config: node.config.clone(),
+        node: Some(node.id),
+        model: Json::Null,
+        compiled: None,
+        extra: Vec::new(),
+    }
+}
+
+impl Compiler {
+    pub(crate) fn new(
+        manifest: Arc<Manifest>,
+        engine: Arc<Engine>,
+        context: Arc<ContextProject>,
+        map: Arc<SourceMap>,
+        selected: Vec<UniqueId>,
+    ) -> Compiler {
+        Compiler {
+            manifest,
+            engine,
+            context,
+            map,
+            selected: Arc::new(selected),
+            graph: Arc::default(),
+            ephemeral: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn runtime(&self, bindings: &Arc<Bindings>, existing: &Arc<Existing>) -> Runtime {
+        Runtime {
+            manifest: self.manifest.clone(),
+            bindings: bindings.clone(),
+            existing: existing.clone(),
+            graph: self.graph.clone(),
+            selected: self.selected.clone(),
+        }
+    }
+
+    pub(crate) fn session(&self, node: &Node, bindings: &Arc<Bindings>, existing: &Arc<Existing>, db: Db) -> Arc<Session> {
+        Session::execute(&self.context, &node.package, unit_of(node), self.runtime(bindings, existing), db)
+    }
+
+    /// Compiles a node. A live connection is used and given back.
+    pub(crate) fn compile(
+        &self,
+        id: NodeId,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+    ) -> Result<Compiled, CompileError> {
+        let node = self.manifest.node(id);
+        if !node.sql {
+            let d = Diagnostic::error(Code::PythonNeeded, format!("`{}` is a Python model, which cannot be run", node.name))
+                .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
+            return Err(CompileError::Diagnostic(Box::new(d)));
+        }
+        let db = warehouse.take().map_or(Db::Offline, Db::Live);
+        let session = self.session(node, bindings, existing, db);
+        let result = match &node.kind {
+            NodeKind::Test(TestKind::Generic(_)) => self.generic(node, &session),
+            _ => self.text(node, &session),
+        };
+        *warehouse = session.take_warehouse();
+        let sql = match result {
+            Ok(sql) => sql,
+            Err(failure) => return Err(self.error(&failure, &session, node)),
+        };
+        let record = session.take_record();
+        let mut compiled = Compiled {
+            sql: Arc::new(sql.trimmed()),
+            ctes: record.ctes,
+            logs: record.logs,
+            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+        };
+        if !compiled.ctes.is_empty() {
+            let ctes = self.definitions(&compiled.ctes, bindings, existing, warehouse)?;
+            let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
+            compiled.sql = Arc::new(inject(own, &ctes));
+        }
+        Ok(compiled)
+    }
+
+    /// A query with the CTEs of the ephemeral models that it reads.
+    pub(crate) fn with_ctes(
+        &self,
+        sql: SqlText,
+        ids: &[NodeId],
+        existing: &Arc<Existing>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+    ) -> Result<SqlText, CompileError> {
+        let ctes = self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
+        Ok(inject(sql, &ctes))
+    }
+
+    fn error(&self, failure: &Failure, session: &Session, node: &Node) -> CompileError {
+        match session.take_abort() {
+            Some(Abort::NeedsDatabase) => CompileError::NeedsDatabase,
+            other => {
+                if let Some(abort) = other {
+                    // Put back for the message.
+                    let _ = session.stop(abort);
+                }
+                CompileError::Diagnostic(Box::new(failure_diagnostic(failure, session, node.span)))
+            }
+        }
+    }
+
+    fn text(&self, node: &Node, session: &Arc<Session>) -> Result<SqlText, Failure> {
+        let Some(text) = &node.text else { return Ok(SqlText::new()) };
+        let template = format!("{}/{}", node.package, node.original_file_path);
+        let scope = Arc::new(NodeScope(session.clone()));
+        // A YAML snapshot or hook: its text is a value of the properties file.
+        let whole = self.map.text(text.file).clone();
+        let range = (text.range.0 as usize, text.range.1 as usize);
+        let in_file = whole.get(range.0..range.1).is_some_and(|t| t.trim() == &*text.raw);
+        let yaml = matches!(node.kind, NodeKind::Operation { .. }) || !in_file;
+        let origin = if yaml {
+            TextOrigin { file: text.file, text: &text.raw, range: (0, text.raw.len()) }
+        } else {
+            TextOrigin { file: text.file, text: &whole, range }
+        };
+        let rendered = self.engine.render(&template, origin, &node.package, scope, session.clone());
+        match rendered {
+            Ok(rendered) if yaml => {
+                let mut sql = SqlText::new();
+                sql.push_from(rendered.sql.as_str(), Origin::Expr(node.span));
+                Ok(sql)
+            }
+            Ok(rendered) => Ok(rendered.sql),
+            Err(failure) => Err(Failure { span: failure.span.filter(|_| !yaml), ..failure }),
+        }
+    }
+
+    /// A generic test: its macro, called with its arguments.
+    fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<SqlText, Failure> {
+        let NodeKind::Test(TestKind::Generic(test)) = &node.kind else { return Ok(SqlText::new()) };
+        let failed = |message: String| Failure { message, syntax: false, span: Some(node.span), trace: Vec::new(), unknown: None };
+        let registry = self.engine.registry();
+        let name = format!("test_{}", test.name);
+        let def = match &test.namespace {
+            Some(ns) => registry.lookup_in(ns, &name),
+            None => registry.lookup(&node.package, &name),
+        };
+        let Some(def) = def else { return Err(failed(format!("there is no test `{}`", test.name))) };
+        let mut kwargs = Vec::new();
+        for (key, value) in &test.kwargs {
+            let value = evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
+                .map_err(|d| failed(d.message.clone()))?;
+            kwargs.push((key.clone(), value));
+        }
+        let args = [Value::from(Kwargs::from_iter(kwargs))];
+        let scope = Arc::new(NodeScope(session.clone()));
+        let value = self.engine.call_macro(true, def, &args, &node.package, scope, session.clone())?;
+        let mut sql = SqlText::new();
+        sql.push_from(&value.to_string(), Origin::Expr(node.span));
+        Ok(sql)
+    }
+
+    /// The CTEs of ephemeral models, those that they read first.
+    fn definitions(
+        &self,
+        ids: &[NodeId],
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+    ) -> Result<Vec<(String, SqlText)>, CompileError> {
+        let mut done: Vec<NodeId> = Vec::new();
+        let mut out = Vec::new();
+        self.collect(ids, bindings, existing, warehouse, &mut done, &mut out)?;
+        Ok(out)
+    }
+
+    fn collect(
+        &self,
+        ids: &[NodeId],
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+        done: &mut Vec<NodeId>,
+        out: &mut Vec<(String, SqlText)>,
+    ) -> Result<(), CompileError> {
+        for id in ids {
+            if done.contains(id) {
+                continue;
+            }
+            done.push(*id);
+            let (sql, inner) = self.ephemeral(*id, bindings, existing, warehouse)?;
+            self.collect(&inner, bindings, existing, warehouse, done, out)?;
+            out.push((format!("__dbt__cte__{}", self.manifest.node(*id).alias), sql));
+        }
+        Ok(())
+    }
+
+    /// The text of an ephemeral model without CTEs, and the ephemeral models that it reads.
+    fn ephemeral(
+        &self,
+        id: NodeId,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+    ) -> Result<(SqlText, Vec<NodeId>), CompileError> {
+        let cached = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(found) = cached {
+            return Ok(((*found.sql).clone(), found.ctes));
+        }
+        let node = self.manifest.node(id);
+        let db = warehouse.take().map_or(Db::Offline, Db::Live);
+        let session = self.session(node, bindings, existing, db);
+        let result = self.text(node, &session);
+        *warehouse = session.take_warehouse();
+        let sql = match result {
+            Ok(sql) => sql.trimmed(),
+            Err(failure) => return Err(self.error(&failure, &session, node)),
+        };
+        let record = session.take_record();
+        let compiled = Compiled { sql: Arc::new(sql.clone()), ctes: record.ctes.clone(), logs: Vec::new(), warnings: Vec::new() };
+        // Only the plain binding is worth keeping: others are of one test.
+        if !bindings.is_special() {
+            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(id, compiled);
+        }
+        Ok((sql, record.ctes))
+    }
+}
+
+/// Renders the text of a pre- or post-hook in its node's session.
+pub(crate) fn hook_text(engine: &Engine, session: &Arc<Session>, sql: &str, span: Span) -> Result<SqlText, Box<Diagnostic>> {
+    if !sql.contains("{{") && !sql.contains("{%") && !sql.contains("{#") {
+        return Ok(sql.into());
+    }
+    let scope = Arc::new(NodeScope(session.clone()));
+    match engine.render_detached(true, sql, &session.package, scope, session.clone()) {
+        Ok(text) => {
+            let mut out = SqlText::new();
+            out.push_from(&text, Origin::Expr(span));
+            Ok(out)
+        }
+        Err(failure) => Err(Box::new(failure_diagnostic(&failure, session, span))),
+    }
+}
+

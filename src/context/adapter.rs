@@ -1,0 +1,431 @@
+//! `adapter`: questions and commands to the database.
+//!
+//! At parse stubs answer (RULES 1.2). At compile only what `Existing` knows of this node's own relation is answered;
+//! any other question stops the render, and the node is compiled just before it is built.
+
+use super::column::ColumnValue;
+use super::relation::RelationValue;
+use super::session::{Abort, Db, Phase, Session};
+use super::statements::{self, run_statement};
+use super::none;
+use crate::config::{Json, python_str};
+use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
+use crate::jinja::{Args, dict, error, from_json, list, to_json, with_extension};
+use crate::manifest::{Dialect, Relation};
+use crate::source::SqlText;
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, State};
+use std::sync::Arc;
+
+pub(super) fn value() -> Value {
+    Value::from_object(Adapter)
+}
+
+#[derive(Debug)]
+struct Adapter;
+
+impl Object for Adapter {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "behavior" => Value::from_object(Behavior),
+            "Relation" => Value::from_object(super::relation::RelationClass),
+            _ => return None,
+        })
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let session = with_extension::<Session>(state)?;
+        let args = Args::parse(args)?;
+        if let Some(found) = pure(&session, state, method, &args)? {
+            return Ok(found);
+        }
+        if session.phase == Phase::Parse {
+            return parse_stub(&session, method);
+        }
+        if let Some(found) = question(&session, method, &args)? {
+            return Ok(found);
+        }
+        command(&session, state, method, &args)
+    }
+}
+
+/// `adapter.behavior.<flag>`: no flag of an adapter is on.
+#[derive(Debug)]
+struct Behavior;
+
+impl Object for Behavior {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        key.as_str().map(|_| Value::from(false))
+    }
+}
+
+/// Methods that need no database and are the same in both phases.
+fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+    let dialect = session.project.dialect;
+    Ok(Some(match method {
+        "dispatch" => {
+            let name = args.text(0, "macro_name")?;
+            let namespace = args.get(1, "macro_namespace").filter(|v| !v.is_none()).map(Value::to_string);
+            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
+            let def = registry.dispatch(&session.package, &name, namespace.as_deref()).map_err(error)?;
+            registry.value_of(def).unwrap_or_default()
+        }
+        "type" => Value::from(&*session.project.target.adapter),
+        "quote" => Value::from(dialect.quoted(&args.text(0, "identifier")?)),
+        "quote_as_configured" => {
+            let (name, key) = (args.text(0, "identifier")?, args.text(1, "quote_key")?);
+            let i = ["database", "schema", "identifier"].iter().position(|k| *k == key).unwrap_or(2);
+            Value::from(if session.project.quoting[i] { dialect.quoted(&name) } else { name })
+        }
+        "quote_seed_column" => {
+            let name = args.text(0, "column")?;
+            let quote = args.get(1, "quote_config").filter(|v| !v.is_none()).is_none_or(Value::is_true);
+            Value::from(if quote { dialect.quoted(&name) } else { name })
+        }
+        "is_motherduck" | "is_ducklake" => Value::from(false),
+        "disable_transactions" => Value::from(session.project.target.duckdb.disable_transactions),
+        "external_root" => Value::from(session.project.target.duckdb.external_root.as_str()),
+        "get_binding_char" => Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" }),
+        "cache_added" | "cache_dropped" | "cache_renamed" | "commit" | "verify_database" => Value::from(""),
+        "warn_once" => {
+            session.record().warnings.push((args.text(0, "msg")?, None));
+            Value::from("")
+        }
+        "valid_incremental_strategies" => list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec()),
+        "get_incremental_strategy_macro" => {
+            let strategy = args.text(1, "strategy")?.replace('+', "_");
+            let name = format!("get_incremental_{strategy}_sql");
+            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
+            match registry.value(&session.package, &name) {
+                Some(found) => found,
+                None => return Err(error(format!("incremental strategy `{strategy}` needs a macro `{name}`, which does not exist"))),
+            }
+        }
+        "get_hard_deletes_behavior" => hard_deletes(args.require(0, "config")?)?,
+        "parse_index" => parse_index(args.require(0, "raw_index")?),
+        "convert_type" => convert_type(args)?,
+        "render_raw_columns_constraints" => columns_constraints(args.require(0, "raw_columns")?, dialect)?,
+        "render_raw_model_constraints" => model_constraints(args.require(0, "raw_constraints")?)?,
+        "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
+        "external_write_options" => Value::from(external_write_options(args)?),
+        "external_read_location" => Value::from(external_read_location(args)?),
+        "get_seed_file_path" => Value::from(seed_path(session, args.require(0, "model")?)),
+        "get_temp_relation_path" => {
+            let name = args.require(0, "model")?.get_attr("name")?.to_string();
+            Value::from(format!("__dbt_temp_{name}"))
+        }
+        "location_exists" => Value::from(session.project.system.is_file(args.text(0, "location")?.as_str().into())),
+        _ => return Ok(None),
+    }))
+}
+
+/// What dbt's parse-time adapter answers.
+fn parse_stub(session: &Session, method: &str) -> Result<Value, Error> {
+    Ok(match method {
+        "get_relation" | "load_relation" => none(),
+        "check_schema_exists" => Value::from(false),
+        "get_columns_in_relation" | "get_missing_columns" | "list_relations" | "get_columns_in_table"
+        | "get_column_schema_from_query" | "get_columns_in_select_sql" => list(Vec::new()),
+        "execute" => Value::from(Tuple::from(vec![Value::from(""), statements::empty_table()])),
+        "add_query" => Value::from(Tuple::from(vec![none(), none()])),
+        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
+        | "expand_target_column_types" | "already_exists" | "store_relation" => Value::from(""),
+        other => {
+            let _ = session;
+            return Err(error(format!("adapter has no `{other}`")));
+        }
+    })
+}
+
+fn part(args: &Args, i: usize, key: &str) -> Option<String> {
+    args.get(i, key).filter(|v| !v.is_none() && !v.is_undefined()).map(Value::to_string)
+}
+
+fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
+    RelationValue::of(args.require(i, key)?).ok_or_else(|| error(format!("`{key}` is not a relation")))
+}
+
+/// Questions about relations and columns.
+fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+    Ok(Some(match method {
+        "get_relation" => {
+            let identifier = part(args, 2, "identifier").unwrap_or_default();
+            let wanted = Relation::new(
+                part(args, 0, "database").as_deref(),
+                part(args, 1, "schema").as_deref(),
+                &identifier,
+            );
+            match find(session, &wanted)? {
+                Some(found) => RelationValue::value(found.relation.with_kind(found.kind)),
+                None => none(),
+            }
+        }
+        "get_columns_in_relation" | "get_columns_in_table" => {
+            let relation = relation_arg(args, 0, "relation")?;
+            let columns = columns_of(session, &relation)?;
+            list(columns.iter().map(ColumnValue::value).collect())
+        }
+        "get_missing_columns" => {
+            let (from, to) = (relation_arg(args, 0, "from_relation")?, relation_arg(args, 1, "to_relation")?);
+            let known = columns_of(session, &to)?;
+            let missing = columns_of(session, &from)?;
+            let missing = missing.iter().filter(|c| !known.iter().any(|k| k.name == c.name));
+            list(missing.map(ColumnValue::value).collect())
+        }
+        "get_column_schema_from_query" | "get_columns_in_select_sql" => {
+            let sql = SqlText::from(args.text(0, "sql")?);
+            let columns = live(session, |w| w.describe(&sql), sql.as_str())?;
+            list(columns.iter().map(ColumnValue::value).collect())
+        }
+        "check_schema_exists" => {
+            let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
+            let schemas = live(session, |w| w.schemas(), "")?;
+            let dialect = session.project.dialect;
+            Value::from(schemas.iter().any(|(d, s)| {
+                dialect.folded(d) == dialect.folded(&database) && dialect.folded(s) == dialect.folded(&schema)
+            }))
+        }
+        "expand_target_column_types" => Value::from(""),
+        _ => return Ok(None),
+    }))
+}
+
+/// Runs a question on the connection; without one the render stops.
+fn live<T>(
+    session: &Arc<Session>,
+    ask: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, crate::engine::EngineError>,
+    sql: &str,
+) -> Result<T, Error> {
+    let mut db = session.db();
+    match &mut *db {
+        Db::Live(warehouse) => {
+            let result = ask(warehouse.as_mut());
+            drop(db);
+            result.map_err(|e| session.stop(Abort::Database { error: e, sql: sql.to_owned() }))
+        }
+        Db::None | Db::Offline => {
+            drop(db);
+            Err(session.stop(Abort::NeedsDatabase))
+        }
+    }
+}
+
+fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRelation>, Error> {
+    let dialect = session.project.dialect;
+    let this = session.unit.this.as_ref().is_some_and(|t| t.same(wanted, dialect));
+    if this && let Some(runtime) = session.runtime.as_ref().filter(|r| r.existing.is_known()) {
+        let key = session.unit.this.clone().unwrap_or_else(|| wanted.clone());
+        if let Some(found) = runtime.existing.find(&key) {
+            return Ok(Some(found.clone()));
+        }
+        // A node's own relation that was not there may have been made by its own hooks or materialization.
+        if matches!(&*session.db(), Db::Offline) {
+            return Ok(None);
+        }
+    } else if this && matches!(&*session.db(), Db::Offline) {
+        return Ok(None);
+    }
+    let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
+    let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
+    let all = live(session, |w| w.list(&database, &schema), "")?;
+    Ok(all.into_iter().find(|r| {
+        dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())
+    }))
+}
+
+fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
+    let this = session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
+    if this && matches!(&*session.db(), Db::Offline) {
+        let existing = session.runtime.as_ref().map(|r| &r.existing);
+        return Ok(existing.and_then(|e| e.find(relation)).map(|r| r.columns.clone()).unwrap_or_default());
+    }
+    live(session, |w| w.columns(relation), "")
+}
+
+/// What changes the database, or runs SQL.
+fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
+    Ok(match method {
+        "execute" => {
+            let fetch = if args.flag(2, "fetch", false) {
+                Fetch::Rows(args.get(3, "limit").and_then(Value::as_usize))
+            } else {
+                Fetch::Nothing
+            };
+            let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch)?;
+            Value::from(Tuple::from(vec![response, table]))
+        }
+        "add_query" | "run" => {
+            run_statement(session, &args.text(0, "sql")?, Fetch::Nothing)?;
+            Value::from(Tuple::from(vec![none(), none()]))
+        }
+        // These are macros that a project can override; the adapter's methods call them.
+        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation" | "store_relation" => {
+            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
+            let name = format!("{}__{method}", session.project.target.adapter);
+            let found = registry.value(&session.package, &name).or_else(|| registry.value(&session.package, &format!("default__{method}")));
+            let found = found.ok_or_else(|| error(format!("adapter has no `{method}`")))?;
+            let mut all = args.positional.clone();
+            if !args.named.is_empty() {
+                all.push(Value::from(minijinja::value::Kwargs::from_iter(args.named.clone())));
+            }
+            found.call(state, &all)?
+        }
+        other => return Err(error(format!("adapter has no `{other}`"))),
+    })
+}
+
+fn hard_deletes(config: &Value) -> Result<Value, Error> {
+    let get = |key: &str| config.get_attr(key).ok().filter(|v| !v.is_none() && !v.is_undefined());
+    let invalidate = get("invalidate_hard_deletes");
+    match (invalidate, get("hard_deletes")) {
+        (Some(_), Some(_)) => Err(error("set either `hard_deletes` or `invalidate_hard_deletes`, not both")),
+        (Some(flag), None) => Ok(Value::from(if flag.is_true() { "invalidate" } else { "ignore" })),
+        (None, Some(value)) => match value.as_str() {
+            Some("invalidate" | "new_record" | "ignore") => Ok(value),
+            _ => Err(error(format!("`hard_deletes` is ignore, invalidate or new_record, not {value}"))),
+        },
+        (None, None) => Ok(Value::from("ignore")),
+    }
+}
+
+/// An index config as an object with `columns`, `unique`, `type` and a name made of them.
+fn parse_index(raw: &Value) -> Value {
+    let json = to_json(raw);
+    let columns = json.get("columns").cloned().unwrap_or_default();
+    let mut map = serde_json::Map::new();
+    map.insert("columns".into(), columns);
+    map.insert("unique".into(), json.get("unique").cloned().unwrap_or(Json::Bool(false)));
+    map.insert("type".into(), json.get("type").cloned().unwrap_or(Json::Null));
+    let seed = Json::Object(map.clone()).to_string();
+    map.insert("name".into(), Json::from(crate::hash::md5_hex(&seed)));
+    from_json(&Json::Object(map))
+}
+
+/// The type of a column of a result table, by agate's classes.
+fn convert_type(args: &Args) -> Result<Value, Error> {
+    let table = args.require(0, "agate_table")?;
+    let i = args.require(1, "col_idx")?.as_usize().unwrap_or(0);
+    let types: Vec<String> = table.get_attr("column_types")?.try_iter()?.map(|v| v.to_string()).collect();
+    Ok(Value::from(types.get(i).map(|t| t.to_lowercase()).unwrap_or_else(|| "text".to_owned())))
+}
+
+/// Column definitions of a contract: `name type constraint ...`.
+fn columns_constraints(columns: &Value, dialect: Dialect) -> Result<Value, Error> {
+    let Json::Object(columns) = to_json(columns) else { return Ok(list(Vec::new())) };
+    let mut out = Vec::new();
+    for (key, column) in &columns {
+        let name = column.get("name").and_then(Json::as_str).unwrap_or(key);
+        let quoted = column.get("quote").and_then(Json::as_bool).unwrap_or(false);
+        let mut text = if quoted { dialect.quoted(name) } else { name.to_owned() };
+        text.push(' ');
+        text.push_str(column.get("data_type").and_then(Json::as_str).unwrap_or_default());
+        for constraint in column.get("constraints").and_then(Json::as_array).into_iter().flatten() {
+            if let Some(sql) = constraint_sql(constraint, false) {
+                text.push(' ');
+                text.push_str(&sql);
+            }
+        }
+        out.push(Value::from(text));
+    }
+    Ok(list(out))
+}
+
+fn model_constraints(constraints: &Value) -> Result<Value, Error> {
+    let Json::Array(constraints) = to_json(constraints) else { return Ok(list(Vec::new())) };
+    Ok(list(constraints.iter().filter_map(|c| constraint_sql(c, true)).map(Value::from).collect()))
+}
+
+fn constraint_sql(c: &Json, table: bool) -> Option<String> {
+    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
+    let list = |key: &str| {
+        c.get(key).and_then(Json::as_array).map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+    };
+    let expression = text("expression");
+    let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
+    let sql = match text("type")? {
+        "check" => format!("check ({})", expression?),
+        "not_null" if !table => expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}")),
+        "unique" => format!("unique{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
+        "primary_key" => format!("primary key{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
+        "foreign_key" => {
+            let key = if table { format!("foreign key{columns} ") } else { String::new() };
+            match (text("to"), expression) {
+                (Some(to), _) => format!("{key}references {to} ({})", list("to_columns")),
+                (None, Some(e)) => format!("{key}references {e}"),
+                (None, None) => return None,
+            }
+        }
+        "custom" => expression?.to_owned(),
+        _ => return None,
+    };
+    Some(match text("name").filter(|_| table) {
+        Some(name) => format!("constraint {name} {sql}"),
+        None => sql,
+    })
+}
+
+/// Rows of (grantee, privilege) as `{privilege: [grantees]}`.
+fn grants(table: &Value) -> Result<Value, Error> {
+    let mut out: indexmap::IndexMap<String, Vec<Value>> = indexmap::IndexMap::new();
+    for row in table.try_iter()? {
+        let privilege = row.get_item(&Value::from("privilege_type"))?.to_string();
+        out.entry(privilege).or_default().push(row.get_item(&Value::from("grantee"))?);
+    }
+    Ok(dict(out.into_iter().map(|(k, v)| (Value::from(k), list(v)))))
+}
+
+/// Options of `copy ... to`, from a mapping or derived from the file's extension.
+fn external_write_options(args: &Args) -> Result<String, Error> {
+    let location = args.text(0, "write_location")?;
+    let Json::Object(mut options) = to_json(args.require(1, "rendered_options")?) else { return Err(error("`options` is a mapping")) };
+    let extension = location.rsplit_once('.').map_or("", |(_, e)| e).to_lowercase();
+    if !options.contains_key("format") && !options.contains_key("FORMAT") {
+        match extension.as_str() {
+            "parquet" | "json" | "csv" => {
+                options.insert("format".into(), Json::from(extension.as_str()));
+            }
+            "txt" | "tsv" | "tab" => {
+                options.insert("format".into(), Json::from("csv"));
+            }
+            _ => {}
+        }
+    }
+    if options.get("format").and_then(Json::as_str) == Some("csv") && !options.contains_key("header") {
+        options.insert("header".into(), Json::from(1));
+    }
+    let rendered = options.iter().map(|(k, v)| {
+        let value = python_str(v);
+        let plain = v.is_number() || v.is_boolean() || value.starts_with(['\'', '(']) || k.eq_ignore_ascii_case("format");
+        if plain { format!("{k} {value}") } else { format!("{k} '{}'", value.replace('\'', "''")) }
+    });
+    Ok(rendered.collect::<Vec<_>>().join(", "))
+}
+
+/// Where an external file is read back: partitioned writes make folders.
+fn external_read_location(args: &Args) -> Result<String, Error> {
+    let location = args.text(0, "write_location")?;
+    let Json::Object(options) = to_json(args.require(1, "rendered_options")?) else { return Ok(location) };
+    let partitioned = options.get("partition_by").map(python_str);
+    let threaded = options.get("per_thread_output").is_some_and(|v| v.as_bool() != Some(false));
+    let Some(parts) = partitioned else {
+        return Ok(if threaded { format!("{location}/*.parquet") } else { location });
+    };
+    let depth = parts.split(',').count();
+    let extension = options.get("format").map(python_str).unwrap_or_else(|| "parquet".to_owned());
+    Ok(format!("{location}/{}*.{extension}", "*/".repeat(depth)))
+}
+
+fn seed_path(session: &Session, model: &Value) -> String {
+    let path = model.get_attr("original_file_path").map(|v| v.to_string()).unwrap_or_default();
+    let root = model.get_attr("root_path").ok().filter(|v| !v.is_undefined() && !v.is_none()).map(|v| v.to_string());
+    let root = root.or_else(|| session.runtime.as_ref().map(|r| r.manifest.project.root.to_string())).unwrap_or_default();
+    format!("{root}/{path}")
+}

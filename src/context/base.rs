@@ -1,0 +1,247 @@
+//! Members that every context has: variables, environment, conversions, log.
+
+use super::session::{Abort, LogLine, Phase, ReadKind};
+use super::{function, none};
+use crate::config::{Json, parse_yaml};
+use crate::hash::md5_hex;
+use crate::jinja::{dict, error, from_json, list, python_json, sorted, to_json};
+use crate::secret::SECRET_PREFIX;
+use crate::source::FileId;
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, State};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+    out.insert("var", Value::from_object(Var));
+    out.insert("env_var", function(env_var));
+    out.insert("log", function(|_, session, args| {
+        let line = LogLine { text: args.text(0, "msg")?, info: args.flag(1, "info", false), print: false };
+        session.record().logs.push(line);
+        Ok(Value::from(""))
+    }));
+    out.insert("print", function(|_, session, args| {
+        let line = LogLine { text: args.text(0, "msg")?, info: true, print: true };
+        session.record().logs.push(line);
+        Ok(Value::from(""))
+    }));
+    out.insert("debug", function(|_, _, _| Ok(Value::from(""))));
+    out.insert("tojson", function(|_, _, args| {
+        let value = to_json(args.require(0, "value")?);
+        let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+        Ok(Value::from(python_json(&value, false)))
+    }));
+    out.insert("fromjson", function(|_, _, args| {
+        match serde_json::from_str::<Json>(&args.text(0, "string")?) {
+            Ok(json) => Ok(from_json(&json)),
+            Err(_) => Ok(args.get(1, "default").cloned().unwrap_or_else(none)),
+        }
+    }));
+    out.insert("fromyaml", function(|_, _, args| {
+        let parsed = parse_yaml(FileId(0), &args.text(0, "value")?);
+        if parsed.diagnostics.iter().any(crate::diag::Diagnostic::is_error) {
+            return Ok(args.get(1, "default").cloned().unwrap_or_else(none));
+        }
+        Ok(from_json(&parsed.value.to_json()))
+    }));
+    out.insert("toyaml", function(|_, _, args| {
+        let value = to_json(args.require(0, "value")?);
+        let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+        let mut text = String::new();
+        write_yaml(&value, 0, &mut text);
+        Ok(Value::from(text))
+    }));
+    out.insert("set", function(|_, _, args| set(args.require(0, "value")?, args.get(1, "default"))));
+    out.insert("set_strict", function(|_, _, args| set(args.require(0, "value")?, None)));
+    out.insert("zip", function(|_, _, args| match zip(&args.positional) {
+        Ok(value) => Ok(value),
+        Err(e) => args.named.get("default").cloned().ok_or(e),
+    }));
+    out.insert("zip_strict", function(|_, _, args| zip(&args.positional)));
+    out.insert("local_md5", function(|_, _, args| Ok(Value::from(md5_hex(&args.text(0, "value")?)))));
+    out.insert("diff_of_two_dicts", function(|_, _, args| diff_of_two_dicts(args.require(0, "dict_a")?, args.require(1, "dict_b")?)));
+    out.insert("context_macro_stack", list(Vec::new()));
+    out.insert("render", function(|state, _, args| {
+        let text = args.text(0, "string")?;
+        render(state, &text).map(Value::from)
+    }));
+    out.insert("write", function(|_, _, _| Ok(Value::from(""))));
+    out.insert("try_or_compiler_error", function(|state, session, args| {
+        let message = args.text(0, "message_if_exception")?;
+        let f = args.require(1, "func")?.clone();
+        let rest: Vec<Value> = args.positional.iter().skip(2).cloned().collect();
+        f.call(state, &rest).map_err(|_| session.stop(Abort::Raised(message)))
+    }));
+    out.insert("validation", Value::from_object(Validation));
+}
+
+/// Renders text again with the names of the render that is under way.
+fn render(state: &mut State<'_, '_>, text: &str) -> Result<String, Error> {
+    let names = state.lookup("context").unwrap_or_default();
+    let rewritten = crate::jinja::rewrite(text, 0, text.len(), &mut Vec::new()).0;
+    state.env().render_str(&rewritten, names)
+}
+
+/// `var(name, default)`, with `var.has_var(name)`.
+#[derive(Debug)]
+struct Var;
+
+impl Object for Var {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let args = crate::jinja::Args::parse(args)?;
+        let name = args.text(0, "var_name")?;
+        let found = session.project.vars.find(&session.package, &name).cloned();
+        session.read(ReadKind::Var, &name, found.as_ref().map(Json::to_string));
+        match (found, args.get(1, "default")) {
+            (Some(Json::String(text)), _) if text.contains("{{") || text.contains("{%") => {
+                render(state, &text).map(Value::from)
+            }
+            (Some(value), _) => Ok(from_json(&value)),
+            (None, Some(default)) => Ok(default.clone()),
+            (None, None) if session.phase == Phase::Parse => Ok(none()),
+            (None, None) => Err(session.stop(Abort::MissingVar(name))),
+        }
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let name = args.first().map(Value::to_string).unwrap_or_default();
+        match method {
+            "has_var" => {
+                let found = session.project.vars.find(&session.package, &name).is_some();
+                session.read(ReadKind::Var, &name, Some(found.to_string()));
+                Ok(Value::from(found))
+            }
+            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+fn env_var(_: &mut State<'_, '_>, session: &Arc<super::Session>, args: crate::jinja::Args) -> Result<Value, Error> {
+    let name = args.text(0, "var")?;
+    if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
+        return Err(session.stop(Abort::SecretEnv(name)));
+    }
+    let found = session.project.env(&name);
+    if !name.starts_with(SECRET_PREFIX) {
+        session.read(ReadKind::Env, &name, found.clone());
+    }
+    match (found, args.get(1, "default")) {
+        (Some(value), _) => Ok(Value::from(value)),
+        (None, Some(default)) if !default.is_none() => Ok(Value::from(default.to_string())),
+        _ => Err(session.stop(Abort::MissingEnv(name))),
+    }
+}
+
+fn set(value: &Value, default: Option<&Value>) -> Result<Value, Error> {
+    match value.try_iter() {
+        Ok(items) => {
+            let mut seen: Vec<Value> = Vec::new();
+            for item in items {
+                if !seen.contains(&item) {
+                    seen.push(item);
+                }
+            }
+            Ok(list(seen))
+        }
+        Err(e) => default.cloned().ok_or(e),
+    }
+}
+
+fn zip(args: &[Value]) -> Result<Value, Error> {
+    let mut iters = args.iter().map(Value::try_iter).collect::<Result<Vec<_>, _>>()?;
+    let mut out = Vec::new();
+    while !iters.is_empty() {
+        let Some(row) = iters.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() else { break };
+        out.push(Value::from(Tuple::from(row)));
+    }
+    Ok(list(out))
+}
+
+fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
+    let lower = |v: &Value| v.to_string().to_lowercase();
+    let mut out = Vec::new();
+    for key in a.try_iter()? {
+        let mine: Vec<Value> = a.get_item(&key)?.try_iter()?.collect();
+        let other_key = b.try_iter()?.find(|k| lower(k) == lower(&key));
+        let missing: Vec<Value> = match other_key {
+            None => mine,
+            Some(other) => {
+                let theirs: Vec<String> = b.get_item(&other)?.try_iter()?.map(|v| lower(&v)).collect();
+                mine.into_iter().filter(|v| !theirs.contains(&lower(v))).collect()
+            }
+        };
+        if !missing.is_empty() {
+            out.push((key, list(missing)));
+        }
+    }
+    Ok(dict(out))
+}
+
+/// Block style with two spaces, enough to be read back.
+fn write_yaml(value: &Json, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    match value {
+        Json::Object(map) if !map.is_empty() => {
+            for (k, v) in map {
+                out.push_str(&format!("{pad}{k}:"));
+                nested(v, indent, out);
+            }
+        }
+        Json::Array(items) if !items.is_empty() => {
+            for item in items {
+                out.push_str(&format!("{pad}-"));
+                nested(item, indent, out);
+            }
+        }
+        scalar => out.push_str(&format!("{pad}{}\n", yaml_scalar(scalar))),
+    }
+}
+
+fn nested(value: &Json, indent: usize, out: &mut String) {
+    let container = matches!(value, Json::Object(m) if !m.is_empty()) || matches!(value, Json::Array(a) if !a.is_empty());
+    if container {
+        out.push('\n');
+        write_yaml(value, indent + 2, out);
+    } else {
+        out.push_str(&format!(" {}\n", yaml_scalar(value)));
+    }
+}
+
+fn yaml_scalar(value: &Json) -> String {
+    match value {
+        Json::String(s) => {
+            let plain = !s.is_empty()
+                && s.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' '))
+                && parse_yaml(FileId(0), s).value.as_str() == Some(s);
+            if plain { s.clone() } else { format!("'{}'", s.replace('\'', "''")) }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `validation.any('view', 'table')`: a function whose result answers to subscripts with undefined.
+#[derive(Debug)]
+struct Validation;
+
+impl Object for Validation {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+        match method {
+            "any" => Ok(none()),
+            _ => Err(error(format!("validation has no `{method}`"))),
+        }
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("any")).then(|| Value::from_object(Validation))
+    }
+}

@@ -1,0 +1,145 @@
+//! Columns of relations as Jinja values.
+
+use crate::engine::ExistingColumn;
+use crate::jinja::Args;
+use crate::manifest::Dialect;
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::Arc;
+
+/// dbt's `Column`: a name, a type and perhaps sizes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ColumnValue {
+    name: String,
+    dtype: String,
+    char_size: Option<i64>,
+    precision: Option<i64>,
+    scale: Option<i64>,
+}
+
+impl ColumnValue {
+    pub(crate) fn value(column: &ExistingColumn) -> Value {
+        let (dtype, precision, scale) = split_decimal(&column.data_type);
+        Value::from_object(ColumnValue { name: column.name.clone(), dtype, char_size: None, precision, scale })
+    }
+
+    /// `api.Column(name, dtype, char_size, precision, scale)`.
+    pub(super) fn create(args: &Args) -> Result<Value, Error> {
+        let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
+        Ok(Value::from_object(ColumnValue {
+            name: args.get(0, "column").or_else(|| args.named.get("name")).map(Value::to_string).unwrap_or_default(),
+            dtype: args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string).unwrap_or_default(),
+            char_size: number(2, "char_size"),
+            precision: number(3, "numeric_precision"),
+            scale: number(4, "numeric_scale"),
+        }))
+    }
+
+    fn is_string(&self) -> bool {
+        matches!(self.dtype.to_lowercase().as_str(), "text" | "character varying" | "character" | "varchar")
+    }
+
+    fn is_numeric(&self) -> bool {
+        let base = self.dtype.to_lowercase();
+        base.starts_with("numeric") || base.starts_with("decimal")
+    }
+
+    fn is_integer(&self) -> bool {
+        matches!(
+            self.dtype.to_lowercase().as_str(),
+            "smallint" | "integer" | "bigint" | "smallserial" | "serial" | "bigserial" | "int2" | "int4" | "int8"
+                | "serial2" | "serial4" | "serial8" | "tinyint" | "hugeint" | "utinyint" | "usmallint" | "uinteger"
+                | "ubigint" | "uhugeint"
+        )
+    }
+
+    fn is_float(&self) -> bool {
+        matches!(self.dtype.to_lowercase().as_str(), "real" | "float4" | "float" | "double precision" | "float8" | "double")
+    }
+
+    fn string_size(&self) -> i64 {
+        if self.dtype.eq_ignore_ascii_case("text") { 256 } else { self.char_size.unwrap_or(256) }
+    }
+
+    fn data_type(&self) -> String {
+        if self.is_string() {
+            format!("character varying({})", self.string_size())
+        } else if self.is_numeric() {
+            match (self.precision, self.scale) {
+                (Some(p), Some(s)) => format!("{}({p},{s})", self.dtype),
+                _ => self.dtype.clone(),
+            }
+        } else {
+            self.dtype.clone()
+        }
+    }
+}
+
+/// `DECIMAL(18,3)` as its name and sizes.
+fn split_decimal(data_type: &str) -> (String, Option<i64>, Option<i64>) {
+    let plain = || (data_type.to_owned(), None, None);
+    let Some((name, rest)) = data_type.split_once('(') else { return plain() };
+    if !name.eq_ignore_ascii_case("decimal") && !name.eq_ignore_ascii_case("numeric") {
+        return plain();
+    }
+    let mut sizes = rest.trim_end_matches(')').split(',').map(|n| n.trim().parse::<i64>().ok());
+    match (sizes.next().flatten(), sizes.next().flatten(), rest.ends_with(')')) {
+        (Some(p), Some(s), true) => (name.to_owned(), Some(p), Some(s)),
+        _ => plain(),
+    }
+}
+
+impl Object for ColumnValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let number = |n: Option<i64>| n.map_or_else(super::none, Value::from);
+        Some(match key.as_str()? {
+            "name" | "column" => Value::from(self.name.as_str()),
+            "dtype" => Value::from(self.dtype.as_str()),
+            "quoted" => Value::from(Dialect::DUCKDB.quoted(&self.name)),
+            "data_type" | "expanded_data_type" => Value::from(self.data_type()),
+            "char_size" => number(self.char_size),
+            "numeric_precision" => number(self.precision),
+            "numeric_scale" => number(self.scale),
+            "fields" => crate::jinja::list(Vec::new()),
+            _ => return None,
+        })
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        Ok(match method {
+            "is_string" => Value::from(self.is_string()),
+            "is_number" => Value::from(self.is_integer() || self.is_numeric() || self.is_float()),
+            "is_float" => Value::from(self.is_float()),
+            "is_integer" => Value::from(self.is_integer()),
+            "is_numeric" => Value::from(self.is_numeric()),
+            "is_struct" => Value::from(self.dtype.to_lowercase().starts_with("struct")),
+            "flatten" => crate::jinja::list(vec![Value::from_dyn_object(self.clone())]),
+            "string_size" => Value::from(self.string_size()),
+            "literal" => Value::from(format!("{}::{}", args.first().map(Value::to_string).unwrap_or_default(), self.data_type())),
+            "can_expand_to" => {
+                let args = Args::parse(args)?;
+                let other = args.require(0, "other_column")?.downcast_object::<ColumnValue>();
+                Value::from(other.is_some_and(|o| self.is_string() && o.is_string() && o.string_size() > self.string_size()))
+            }
+            "numeric_type" | "string_type" | "translate_type" => {
+                let args = Args::parse(args)?;
+                Value::from(args.text(0, "dtype")?)
+            }
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Column {} ({})>", self.name, self.data_type())
+    }
+}
+
+/// A column that was found in the database, as a Jinja value.
+pub(crate) fn column_value(column: &ExistingColumn) -> Value {
+    ColumnValue::value(column)
+}

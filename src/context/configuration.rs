@@ -1,0 +1,84 @@
+//! `config(...)` and `config.get(...)`.
+
+use super::none;
+use super::session::{Abort, Phase, Session};
+use crate::config::Json;
+use crate::jinja::{Args, from_json, to_json, with_extension};
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+    out.insert("config", Value::from_object(Config));
+}
+
+#[derive(Debug)]
+struct Config;
+
+impl Object for Config {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    /// Records at parse; at run the config holds already. A positional mapping counts as keyword arguments.
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let session = with_extension::<Session>(state)?;
+        if session.phase == Phase::Parse {
+            let args = Args::parse(args)?;
+            let span = session.site(state);
+            let mut record = session.record();
+            for map in &args.positional {
+                if let Json::Object(map) = to_json(map) {
+                    record.config.extend(map.into_iter().map(|(k, v)| (k, v, span)));
+                }
+            }
+            record.config.extend(args.named.iter().map(|(k, v)| (k.clone(), to_json(v), span)));
+        }
+        Ok(Value::from(""))
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let session = with_extension::<Session>(state)?;
+        let args = Args::parse(args)?;
+        let parsing = session.phase == Phase::Parse;
+        match method {
+            // At parse the config is not known yet; the default is ignored, too (RULES 1.2).
+            "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
+            "get" | "require" => {
+                let name = args.text(0, "name")?;
+                let found = session.unit.config.effective(session.unit.kind, &name).filter(|v| !v.is_null());
+                lookup(&session, found, &name, &args, method == "require")
+            }
+            "meta_get" | "meta_require" => {
+                let name = args.text(0, "name")?;
+                let found = session.unit.config.map("meta").and_then(|m| m.get(&name)).cloned();
+                lookup(&session, found, &name, &args, method == "meta_require")
+            }
+            "set" => Ok(Value::from("")),
+            "persist_relation_docs" => Ok(Value::from(persist(&session, "relation"))),
+            "persist_column_docs" => Ok(Value::from(persist(&session, "columns"))),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    /// `config.model` and the like are read by a few packages.
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        None
+    }
+}
+
+fn lookup(session: &Session, found: Option<Json>, name: &str, args: &Args, required: bool) -> Result<Value, Error> {
+    match found {
+        Some(value) => Ok(from_json(&value)),
+        None if required => {
+            let message = format!("`{}` needs a config `{name}`", session.unit.name);
+            Err(session.stop(Abort::Raised(message)))
+        }
+        None => Ok(args.get(1, "default").cloned().unwrap_or_else(none)),
+    }
+}
+
+fn persist(session: &Session, what: &str) -> bool {
+    session.unit.config.map("persist_docs").and_then(|m| m.get(what)).and_then(Json::as_bool).unwrap_or(false)
+}

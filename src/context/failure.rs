@@ -1,0 +1,76 @@
+//! A failed render as a diagnostic.
+
+use super::session::{Abort, Session};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::engine::EngineErrorKind;
+use crate::jinja::Failure;
+use crate::source::Span;
+
+/// A mistake of the tool itself.
+pub(crate) fn internal(message: impl Into<String>) -> Diagnostic {
+    Diagnostic::error(Code::Internal, message)
+}
+
+/// What to tell of a render that failed; `whole` is the place when nothing better is known.
+pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
+    let place = failure.span.unwrap_or(whole);
+    let abort = session.take_abort();
+    let diagnostic = match &abort {
+        Some(Abort::Raised(message) | Abort::FailFast(message)) => {
+            Diagnostic::error(Code::RaisedByProject, message.clone()).primary(place, "raised here")
+        }
+        Some(Abort::MissingEnv(name)) => Diagnostic::error(Code::MissingEnvVar, format!("environment variable `{name}` is not set"))
+            .primary(place, "asked for here")
+            .help(format!("set it, or give a default: env_var('{name}', '...')")),
+        Some(Abort::SecretEnv(name)) => {
+            Diagnostic::error(Code::SecretEnvVar, format!("secret variable `{name}` cannot be read here"))
+                .primary(place, "secret variables can be read in profiles.yml and packages.yml only")
+        }
+        Some(Abort::MissingVar(name)) => Diagnostic::error(Code::JinjaRender, format!("required variable `{name}` is not set"))
+            .primary(place, "asked for here")
+            .help(format!("set it under `vars:` in the project file, or with --vars '{{{name}: ...}}'")),
+        Some(Abort::UnknownRef { message, span, help }) => Diagnostic::error(Code::UnknownRef, message.clone())
+            .primary(span.unwrap_or(place), "referenced here")
+            .help_if(help.as_ref(), Clone::clone),
+        Some(Abort::Database { error, sql }) => {
+            let code = match error.kind {
+                EngineErrorKind::Sql => Code::SqlError,
+                EngineErrorKind::Connection => Code::Connection,
+                EngineErrorKind::Locked => Code::Locked,
+                EngineErrorKind::Unsupported => Code::Unsupported,
+                _ => Code::Runtime,
+            };
+            let shown: String = sql.trim().chars().take(400).collect();
+            Diagnostic::error(code, error.message.clone())
+                .primary(place, "this query failed")
+                .note(format!("the query was:\n{shown}"))
+                .help_if(error.hint.as_ref(), Clone::clone)
+        }
+        Some(Abort::NeedsDatabase) => {
+            Diagnostic::error(Code::JinjaRender, "this can be answered only while the node is built").primary(place, "")
+        }
+        None if failure.syntax => Diagnostic::error(Code::JinjaSyntax, failure.message.clone()).primary(place, ""),
+        None => {
+            let code = if failure.unknown.is_some() { Code::UnknownMacro } else { Code::JinjaRender };
+            let names = failure.unknown.as_deref().and_then(|unknown| {
+                let registry = session.project.registry()?;
+                let members = session.project.members.keys().copied();
+                nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
+            });
+            Diagnostic::error(code, failure.message.clone())
+                .primary(place, "")
+                .help_if(names, |n| format!("did you mean `{n}`?"))
+        }
+    };
+    if failure.trace.is_empty() {
+        return diagnostic;
+    }
+    let calls: Vec<String> = failure.trace.iter().map(|d| format!("{}.{}", d.package, d.name)).collect();
+    let shown = if calls.len() > 8 {
+        format!("{} ... {}", calls[..4].join(" in "), calls[calls.len() - 2..].join(" in "))
+    } else {
+        calls.join(", called by ")
+    };
+    diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.name))
+}
+

@@ -1,0 +1,54 @@
+//! The members of the Jinja context that know the project, relations and a database.
+//!
+//! In: a `ContextProject` (what all renders share) and a `Session` (one render: its node, its record, perhaps a
+//! connection). Out: a `Scope` for `jinja`, and the session's record of what was asked: refs, sources, configs, reads,
+//! log lines. Must not know: passes, adapters, output.
+//!
+//! A member function gets its session from the render's state (`with_extension`), so that one set of function values
+//! serves all renders and threads.
+
+mod adapter;
+mod base;
+mod column;
+mod configuration;
+mod datetime;
+mod exceptions;
+mod failure;
+mod modules;
+mod project;
+mod refs;
+mod relation;
+mod session;
+mod statements;
+mod table;
+
+pub(crate) use failure::{failure_diagnostic, internal};
+pub(crate) use column::column_value;
+pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, vars_json};
+pub(crate) use refs::resolve_ref;
+pub(crate) use relation::RelationValue;
+pub(crate) use session::{
+    Abort, Bindings, Db, LogLine, NodeScope, Phase, Read, ReadKind, Record, RefTarget, Runtime, Session, Shape, Unit,
+};
+pub(crate) use table::table_value;
+
+use crate::jinja::{Args, with_extension};
+use minijinja::value::{Rest, Value, ValueOrKwargs};
+use minijinja::{Error, State};
+use std::sync::Arc;
+
+/// A member function: gets the session and its arguments.
+fn function<F>(f: F) -> Value
+where
+    F: Fn(&mut State<'_, '_>, &Arc<Session>, Args) -> Result<Value, Error> + Send + Sync + 'static,
+{
+    Value::from_function(move |state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>| {
+        let values: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
+        let session = with_extension::<Session>(state)?;
+        f(state, &session, Args::parse(&values)?)
+    })
+}
+
+fn none() -> Value {
+    Value::from(())
+}

@@ -1,0 +1,183 @@
+//! What all renders of an invocation share.
+
+use super::session::{Phase, ReadKind, Session};
+use super::{adapter, base, configuration, exceptions, modules, refs, statements};
+use crate::config::{Json, JsonMap, TargetOptions, Yaml};
+use crate::jinja::{MacroRegistry, from_json};
+use crate::manifest::{Dialect, Manifest, ResourceType};
+use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
+use crate::system::System;
+use minijinja::value::{Object, ObjectRepr, Value};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// Where variables are set: the command line, the root project and each package (RULES 1.18).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VarSource {
+    pub(crate) cli: JsonMap,
+    pub(crate) root: Json,
+    pub(crate) packages: HashMap<Arc<str>, Json>,
+}
+
+impl VarSource {
+    /// The value that holds for a node of `package`.
+    pub(crate) fn find(&self, package: &str, name: &str) -> Option<&Json> {
+        if let Some(found) = self.cli.get(name) {
+            return Some(found);
+        }
+        let own = self.packages.get(package);
+        for vars in [Some(&self.root), own].into_iter().flatten() {
+            let scoped = vars.get(package).and_then(|v| v.get(name));
+            if let Some(found) = scoped.or_else(|| vars.get(name)) {
+                return Some(found);
+            }
+        }
+        None
+    }
+}
+
+/// The parts of a command that templates can see.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ContextSettings {
+    /// `flags`: upper-case names.
+    pub(crate) flags: JsonMap,
+    /// `invocation_args_dict`.
+    pub(crate) args: JsonMap,
+    pub(crate) invocation_id: String,
+}
+
+pub(crate) struct ContextProject {
+    pub(crate) name: Arc<str>,
+    pub(crate) target: TargetOptions,
+    pub(crate) dialect: Dialect,
+    pub(crate) vars: VarSource,
+    pub(crate) settings: ContextSettings,
+    pub(crate) started: jiff::Timestamp,
+    pub(crate) system: Arc<dyn System>,
+    pub(crate) scrubber: Scrubber,
+    pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
+    pub(crate) members: HashMap<&'static str, Value>,
+    /// Whether secret variables may be read: profiles and packages only.
+    pub(crate) secrets: bool,
+    /// database, schema, identifier: the project's `quoting`, else the adapter's.
+    pub(crate) quoting: [bool; 3],
+}
+
+impl std::fmt::Debug for ContextProject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ContextProject").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ContextProject {
+    /// The registry, once all macros are parsed.
+    pub(crate) fn registry(&self) -> Option<&Arc<MacroRegistry>> {
+        self.registry.get()
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.settings.flags.get(name).and_then(Json::as_bool).unwrap_or(false)
+    }
+
+    /// An environment variable; the values of secret ones are registered for scrubbing.
+    pub(crate) fn env(&self, name: &str) -> Option<String> {
+        let value = self.system.env(name)?;
+        if name.starts_with(SECRET_PREFIX) {
+            self.scrubber.register(&Secret::new(&value));
+        }
+        Some(value)
+    }
+}
+
+/// The members that are the same in every render: functions, and values of the invocation.
+pub(crate) fn members(project: &str, target: &TargetOptions, settings: &ContextSettings, started: jiff::Timestamp, system: &dyn System) -> HashMap<&'static str, Value> {
+    let mut out: HashMap<&'static str, Value> = HashMap::new();
+    base::install(&mut out);
+    refs::install(&mut out);
+    configuration::install(&mut out);
+    statements::install(&mut out);
+    out.insert("exceptions", exceptions::value());
+    out.insert("adapter", adapter::value());
+    out.insert("api", super::relation::api());
+    out.insert("modules", modules::value());
+    out.insert("project_name", Value::from(project));
+    out.insert("dbt_version", Value::from(crate::DBT_VERSION));
+    out.insert("strata_version", Value::from(crate::VERSION));
+    out.insert("invocation_id", Value::from(settings.invocation_id.as_str()));
+    out.insert("run_started_at", super::datetime::from_timestamp(started));
+    out.insert("thread_id", Value::from("MainThread"));
+    out.insert("invocation_args_dict", from_json(&Json::Object(settings.args.clone())));
+    out.insert("flags", Value::from_object(Flags(settings.flags.clone())));
+    let target = target_value(target);
+    out.insert("target", target.clone());
+    out.insert("env", target);
+    let metadata = system.env_all().into_iter().filter_map(|(k, v)| {
+        k.strip_prefix("DBT_ENV_CUSTOM_ENV_").map(|name| (Value::from(name), Value::from(v)))
+    });
+    out.insert("dbt_metadata_envs", crate::jinja::dict(metadata.collect::<Vec<_>>()));
+    let builtins = ["ref", "source", "config"].map(|n| (Value::from(n), out.get(n).cloned().unwrap_or_default()));
+    out.insert("builtins", crate::jinja::dict(builtins));
+    out
+}
+
+fn target_value(target: &TargetOptions) -> Value {
+    let mut map = target.visible.clone();
+    map.insert("type".to_owned(), Json::from(&*target.adapter));
+    map.insert("threads".to_owned(), Json::from(target.threads));
+    map.insert("name".to_owned(), Json::from(&*target.name));
+    map.insert("target_name".to_owned(), Json::from(&*target.name));
+    map.insert("profile_name".to_owned(), Json::from(&*target.profile_name));
+    from_json(&Json::Object(map))
+}
+
+/// `flags`: a fixed set of upper-case names.
+#[derive(Debug)]
+struct Flags(JsonMap);
+
+impl Object for Flags {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).map(from_json)
+    }
+}
+
+/// `graph`: empty at parse, else all nodes as dicts.
+pub(super) fn graph(session: &Session) -> Option<Value> {
+    session.read(ReadKind::Graph, "graph", None);
+    let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
+        let keys = ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"];
+        return Some(from_json(&Json::Object(keys.map(|k| (k.to_owned(), Json::Object(JsonMap::new()))).into_iter().collect())));
+    };
+    Some(runtime.graph.get_or_init(|| from_json(&graph_json(&runtime.manifest))).clone())
+}
+
+fn graph_json(manifest: &Manifest) -> Json {
+    let mut sections: JsonMap = JsonMap::new();
+    for key in ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"] {
+        sections.insert(key.to_owned(), Json::Object(JsonMap::new()));
+    }
+    for node in &manifest.nodes {
+        let section = match node.resource_type() {
+            ResourceType::Exposure => "exposures",
+            ResourceType::Source => "sources",
+            ResourceType::Function => "functions",
+            ResourceType::Metric => "metrics",
+            ResourceType::SemanticModel => "semantic_models",
+            ResourceType::SavedQuery => "saved_queries",
+            ResourceType::UnitTest => continue,
+            _ => "nodes",
+        };
+        if let Some(Json::Object(map)) = sections.get_mut(section) {
+            map.insert(node.unique_id.to_string(), Json::Object(manifest.node_json(node)));
+        }
+    }
+    Json::Object(sections)
+}
+
+/// The variables of a project file, without places.
+pub(crate) fn vars_json(vars: Option<&Yaml>) -> Json {
+    vars.map_or(Json::Null, Yaml::to_json)
+}

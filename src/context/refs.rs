@@ -1,0 +1,141 @@
+//! `ref`, `source`, `metric`, `function`: recorded at parse, looked up when SQL is rendered for real.
+
+use super::relation::RelationValue;
+use super::session::{Abort, Phase, Session, Shape};
+use super::{function, none};
+use crate::diag::nearest;
+use crate::jinja::{Args, error};
+use crate::manifest::{Found, Lookup, NodeId, RefCall, SourceCall};
+use minijinja::value::Value;
+use minijinja::{Error, State};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+    out.insert("ref", function(reference));
+    out.insert("source", function(source));
+    out.insert("metric", function(|_, session, args| {
+        let name = args.text(0, "metric_name")?;
+        session.record().metrics.push(name.clone());
+        Ok(Value::from(name))
+    }));
+    out.insert("function", function(|_, session, args| {
+        let name = args.text(args.positional.len().saturating_sub(1), "function_name")?;
+        session.record().functions.push(name.clone());
+        Ok(Value::from(name))
+    }));
+    // At run a project's `doc` is resolved in descriptions only; in SQL it prints nothing.
+    out.insert("doc", function(|_, _, _| Ok(Value::from(""))));
+}
+
+/// What a reference prints at parse: this node itself.
+fn own_relation(session: &Session) -> Value {
+    session.unit.this.clone().map_or_else(none, RelationValue::value)
+}
+
+/// `ref([package,] name, version=, v=)`.
+fn reference(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Result<Value, Error> {
+    let (package, name) = match args.positional.as_slice() {
+        [name] => (None, name.to_string()),
+        [package, name] => (Some(package.to_string()), name.to_string()),
+        other => return Err(error(format!("ref() takes one or two names, not {}", other.len()))),
+    };
+    let version = args.named.get("version").or_else(|| args.named.get("v")).filter(|v| !v.is_none() && !v.is_undefined());
+    let span = session.site(state);
+    let call = RefCall {
+        package: package.map(Arc::from),
+        name: name.into(),
+        version: version.map(|v| v.to_string().into()),
+        span,
+    };
+    if session.phase == Phase::Parse {
+        session.record().refs.push(call);
+        return Ok(own_relation(session));
+    }
+    let Some(runtime) = &session.runtime else { return Ok(own_relation(session)) };
+    let manifest = &runtime.manifest;
+    let id = match resolve_ref(&manifest.lookup, &call, &session.package) {
+        Ok(id) => id,
+        Err((message, help)) => return Err(session.stop(Abort::UnknownRef { message, span, help })),
+    };
+    check_dependency(session, id, &call.display(), span)?;
+    target(session, id)
+}
+
+/// The node of a `ref`; otherwise what is wrong with it and a hint.
+pub(crate) fn resolve_ref(lookup: &Lookup, call: &RefCall, package: &str) -> Result<NodeId, (String, Option<String>)> {
+    match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), package) {
+        Found::Node(id) => Ok(id),
+        Found::Disabled(_) => Err((format!("`{}` is disabled", call.name), None)),
+        Found::Nothing => {
+            let versions = lookup.versions(&call.name);
+            let help = if versions.is_empty() {
+                nearest(&call.name, lookup.ref_names()).map(|n| format!("a model named `{n}` exists"))
+            } else {
+                Some(format!("versions of `{}`: {}", call.name, versions.join(", ")))
+            };
+            let version = call.version.as_deref().map(|v| format!(" version {v}")).unwrap_or_default();
+            let within = call.package.as_deref().map(|p| format!(" in package `{p}`")).unwrap_or_default();
+            Err((format!("model `{}`{version} not found{within}", call.name), help))
+        }
+    }
+}
+
+/// A node may only use what its parse recorded, or the order of the run would be wrong.
+fn check_dependency(session: &Session, id: NodeId, written: &str, span: Option<crate::source::Span>) -> Result<(), Error> {
+    let Some(runtime) = &session.runtime else { return Ok(()) };
+    let Some(own) = session.unit.node else { return Ok(()) };
+    if own == id || runtime.manifest.node(own).depends_on.contains(&id) {
+        return Ok(());
+    }
+    let message = format!("{written} is not among the dependencies that were found at parse");
+    let help = format!("it is probably made only when `execute` is true; add a comment to the model: -- depends_on: {{{{ {written} }}}}");
+    Err(session.stop(Abort::UnknownRef { message, span, help: Some(help) }))
+}
+
+fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
+    let Some(runtime) = &session.runtime else { return Ok(none()) };
+    match runtime.bindings.target(&runtime.manifest, id) {
+        Some(target) => {
+            match target.shape {
+                Shape::Plain => Ok(RelationValue::value(target.relation)),
+                Shape::Cte(_) => {
+                    session.record().ctes.push(id);
+                    let mut relation = target.relation.with_kind(crate::manifest::RelationKind::Cte);
+                    relation.quote = [false; 3];
+                    Ok(RelationValue::value(relation))
+                }
+                Shape::LimitZero => Ok(RelationValue::limited(target.relation, &session.project.target.adapter)),
+            }
+        }
+        None => {
+            let node = runtime.manifest.node(id);
+            Err(error(format!("`{}` has no relation", node.name)))
+        }
+    }
+}
+
+fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Result<Value, Error> {
+    let (Some(source), Some(table)) = (args.get(0, "source_name"), args.get(1, "table_name")) else {
+        return Err(error("source() takes the source's name and the table's"));
+    };
+    let span = session.site(state);
+    let call = SourceCall { source: source.to_string().into(), table: table.to_string().into(), span };
+    if session.phase == Phase::Parse {
+        session.record().sources.push(call);
+        return Ok(own_relation(session));
+    }
+    let Some(runtime) = &session.runtime else { return Ok(own_relation(session)) };
+    match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
+        Found::Node(id) => {
+            check_dependency(session, id, &format!("source('{}', '{}')", call.source, call.table), span)?;
+            target(session, id)
+        }
+        _ => Err(session.stop(Abort::UnknownRef {
+            message: format!("source `{}.{}` not found", call.source, call.table),
+            span,
+            help: None,
+        })),
+    }
+}
+

@@ -1,0 +1,281 @@
+//! Relations as Jinja values, and `api`.
+
+use super::column::ColumnValue;
+use crate::jinja::{Args, error};
+use crate::manifest::{Dialect, Relation, RelationKind};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::Arc;
+
+/// A relation in a template. It prints itself; under `--empty` it prints a query without rows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RelationValue {
+    pub(crate) relation: Relation,
+    /// The text that stands for it under `--empty`.
+    limited: Option<Arc<str>>,
+}
+
+impl RelationValue {
+    pub(crate) fn value(relation: Relation) -> Value {
+        Value::from_object(RelationValue { relation, limited: None })
+    }
+
+    /// Prints `(select * from X where false limit 0)`; Postgres needs an alias (RULES 2).
+    pub(crate) fn limited(relation: Relation, adapter: &str) -> Value {
+        let alias = if adapter == "postgres" { format!(" _dbt_limit_subq_{}", relation.identifier()) } else { String::new() };
+        let text = format!("(select * from {} where false limit 0){alias}", relation.render(Dialect::DUCKDB));
+        Value::from_object(RelationValue { relation, limited: Some(text.into()) })
+    }
+
+    /// The relation behind a value, when it is one.
+    pub(crate) fn of(value: &Value) -> Option<Relation> {
+        value.downcast_object_ref::<RelationValue>().map(|r| r.relation.clone())
+    }
+
+    fn with(&self, relation: Relation) -> Value {
+        Value::from_object(RelationValue { relation, limited: self.limited.clone() })
+    }
+}
+
+fn text(part: Option<&str>) -> Value {
+    part.map_or_else(super::none, Value::from)
+}
+
+impl Object for RelationValue {
+    /// A mapping, as packages test (`is mapping`), but one that cannot be iterated.
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        true
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let r = &self.relation;
+        let is = |kind: RelationKind| Value::from(r.kind == Some(kind));
+        Some(match key.as_str()? {
+            "database" => text(r.database()),
+            "schema" => text(r.schema()),
+            "identifier" | "table" | "name" => text(r.path[2].as_deref()),
+            "type" => text(r.kind.map(RelationKind::as_str)),
+            "is_table" => is(RelationKind::Table),
+            "is_view" => is(RelationKind::View),
+            "is_cte" => is(RelationKind::Cte),
+            "is_materialized_view" => is(RelationKind::MaterializedView),
+            "is_function" => is(RelationKind::Function),
+            "is_pointer" => Value::from(false),
+            "can_be_renamed" | "can_be_replaced" => {
+                Value::from(matches!(r.kind, Some(RelationKind::Table | RelationKind::View)))
+            }
+            "external" => text(r.external.as_deref()),
+            "dbt_created" => Value::from(false),
+            "limit" => super::none(),
+            "quote_character" => Value::from("\""),
+            "include_policy" => policy(r.include),
+            "quote_policy" => policy(r.quote),
+            "path" => crate::jinja::dict(
+                ["database", "schema", "identifier"].iter().zip(&r.path).map(|(k, v)| (Value::from(*k), text(v.as_deref()))),
+            ),
+            _ => return None,
+        })
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let args = Args::parse(args)?;
+        let r = &self.relation;
+        Ok(match method {
+            "render" | "__str__" => Value::from(self.to_string()),
+            "render_limited" => Value::from(self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned)),
+            "include" => self.with(Relation { include: policy_of(&args, r.include), ..r.clone() }),
+            "quote" => self.with(Relation { quote: policy_of(&args, r.quote), ..r.clone() }),
+            "without_identifier" => self.with(Relation { include: [r.include[0], r.include[1], false], ..r.clone() }),
+            "quoted" => Value::from(Dialect::DUCKDB.quoted(&args.text(0, "identifier")?)),
+            "replace_path" | "incorporate" => {
+                let source = match args.get(usize::MAX, "path").map(crate::jinja::to_json) {
+                    Some(serde_json::Value::Object(map)) => map.into_iter().map(|(k, v)| (k, crate::jinja::from_json(&v))).collect(),
+                    _ => args.named.clone(),
+                };
+                let mut out = r.clone();
+                for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+                    if let Some(v) = source.get(key) {
+                        out.path[i] = (!v.is_none() && !v.is_undefined()).then(|| v.to_string().into());
+                    }
+                }
+                if let Some(kind) = args.named.get("type") {
+                    out.kind = RelationKind::parse(&kind.to_string());
+                }
+                self.with(out)
+            }
+            "matches" => {
+                let wanted = Relation {
+                    path: ["database", "schema", "identifier"]
+                        .map(|k| args.get(usize::MAX, k).filter(|v| !v.is_none()).map(|v| v.to_string().into())),
+                    ..r.clone()
+                };
+                Value::from(r.same(&wanted, Dialect::DUCKDB))
+            }
+            "information_schema" => {
+                let view = args.get(0, "view_name").map(Value::to_string);
+                let mut out = r.clone();
+                out.path[1] = Some("INFORMATION_SCHEMA".into());
+                out.path[2] = view.map(Arc::from);
+                out.quote = [r.quote[0], false, false];
+                self.with(out)
+            }
+            "get" => {
+                let key = args.require(0, "key")?;
+                // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from other mappings.
+                if key.as_str() == Some("metadata") {
+                    crate::jinja::dict([(Value::from("type"), Value::from("DuckDBRelation"))])
+                } else {
+                    self.get_value(key).unwrap_or_else(|| args.get(1, "default").cloned().unwrap_or_else(super::none))
+                }
+            }
+            "create" | "create_from" => create(&args)?,
+            "relation_max_name_length" => Value::from(63),
+            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+
+    fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
+        let other = other.downcast_ref::<RelationValue>()?;
+        Some(self.to_string().cmp(&other.to_string()))
+    }
+}
+
+impl fmt::Display for RelationValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.limited {
+            Some(text) => f.write_str(text),
+            None => f.write_str(&self.relation.render(Dialect::DUCKDB)),
+        }
+    }
+}
+
+fn policy(flags: [bool; 3]) -> Value {
+    let keys = ["database", "schema", "identifier"];
+    crate::jinja::dict(keys.into_iter().zip(flags).map(|(k, v)| (Value::from(k), Value::from(v))))
+}
+
+fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
+    let mut out = old;
+    for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+        out[i] = args.get(i, key).map_or(old[i], Value::is_true);
+    }
+    out
+}
+
+/// `api.Relation.create(database, schema, identifier, type)`.
+fn create(args: &Args) -> Result<Value, Error> {
+    let part = |i: usize, key: &str| args.get(i, key).filter(|v| !v.is_none() && !v.is_undefined()).map(|v| Arc::<str>::from(v.to_string()));
+    let mut relation = Relation::new(None, None, "");
+    relation.path = [part(0, "database"), part(1, "schema"), part(2, "identifier")];
+    relation.kind = args.get(3, "type").and_then(|t| RelationKind::parse(&t.to_string()));
+    for (target, key) in [(&mut relation.quote, "quote_policy"), (&mut relation.include, "include_policy")] {
+        if let Some(map) = args.named.get(key) {
+            for (i, part) in ["database", "schema", "identifier"].into_iter().enumerate() {
+                if let Ok(flag) = map.get_attr(part)
+                    && !flag.is_undefined()
+                    && !flag.is_none()
+                {
+                    target[i] = flag.is_true();
+                }
+            }
+        }
+    }
+    Ok(RelationValue::value(relation))
+}
+
+/// `api`: the classes `Relation` and `Column`.
+pub(super) fn api() -> Value {
+    crate::jinja::dict([
+        (Value::from("Relation"), Value::from_object(RelationClass)),
+        (Value::from("Column"), Value::from_object(ColumnClass)),
+    ])
+}
+
+#[derive(Debug)]
+pub(super) struct RelationClass;
+
+impl Object for RelationClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        create(&Args::parse(args)?)
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(Value::from(match key.as_str()? {
+            "Table" => "table",
+            "View" => "view",
+            "CTE" => "cte",
+            "External" => "external",
+            "MaterializedView" => "materialized_view",
+            "Function" => "function",
+            _ => return None,
+        }))
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let args = Args::parse(args)?;
+        match method {
+            "create" => create(&args),
+            "add_ephemeral_prefix" => Ok(Value::from(format!("__dbt__cte__{}", args.text(0, "name")?))),
+            "get_relation_type" => Ok(super::none()),
+            "scd_args" => {
+                let mut out: Vec<Value> = match args.require(0, "primary_key")? {
+                    key if key.as_str().is_some() => vec![key.clone()],
+                    keys => keys.try_iter()?.collect(),
+                };
+                out.push(args.require(1, "updated_at")?.clone());
+                Ok(crate::jinja::list(out))
+            }
+            other => Err(error(format!("api.Relation has no `{other}`"))),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ColumnClass;
+
+impl Object for ColumnClass {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        ColumnValue::create(&Args::parse(args)?)
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let args = Args::parse(args)?;
+        match method {
+            "create" | "from_description" => ColumnValue::create(&args),
+            "translate_type" => {
+                let kind = args.text(0, "dtype")?;
+                Ok(Value::from(if kind.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { kind }))
+            }
+            "numeric_type" => {
+                let (kind, precision, scale) = (args.text(0, "dtype")?, args.get(1, "precision"), args.get(2, "scale"));
+                match (precision.filter(|v| !v.is_none()), scale.filter(|v| !v.is_none())) {
+                    (Some(p), Some(s)) => Ok(Value::from(format!("{kind}({p},{s})"))),
+                    _ => Ok(Value::from(kind)),
+                }
+            }
+            "string_type" => Ok(Value::from(format!("character varying({})", args.text(0, "size")?))),
+            other => Err(error(format!("api.Column has no `{other}`"))),
+        }
+    }
+}

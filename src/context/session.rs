@@ -1,0 +1,352 @@
+//! One render: whose text it is, what it asked, what it may touch.
+
+use super::ContextProject;
+use crate::config::Json;
+use crate::engine::{EngineError, Existing, Warehouse};
+use crate::jinja::Scope;
+use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
+use crate::source::{FileId, Span};
+use minijinja::value::Value;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `execute` is false: calls are recorded, output is thrown away.
+    Parse,
+    /// `execute` is true.
+    Execute,
+}
+
+/// What is being rendered.
+#[derive(Clone, Debug)]
+pub(crate) struct Unit {
+    pub(crate) unique_id: UniqueId,
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: ResourceType,
+    /// The file whose bytes call sites are offsets of.
+    pub(crate) file: Option<FileId>,
+    pub(crate) this: Option<Relation>,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) node: Option<NodeId>,
+    /// `model` as a dict, for what is no node yet.
+    pub(crate) model: Json,
+    /// `sql`, `compiled_code`: what a materialization builds.
+    pub(crate) compiled: Option<Arc<str>>,
+    /// Values that a caller adds (`results`, `schemas` of on-run-end hooks).
+    pub(crate) extra: Vec<(&'static str, Value)>,
+}
+
+/// How a reference is printed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Shape {
+    Plain,
+    /// An ephemeral model: the name of its CTE.
+    Cte(String),
+    /// No rows: `--empty`.
+    LimitZero,
+}
+
+/// What a reference to a node stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RefTarget {
+    pub(crate) relation: Relation,
+    pub(crate) shape: Shape,
+}
+
+/// Which relation each node's references print; nodes that are not listed have their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bindings {
+    overrides: HashMap<NodeId, RefTarget>,
+    /// All other stored nodes and sources print without rows.
+    pub(crate) empty: bool,
+}
+
+impl Bindings {
+    /// Each node's own relation; without rows when `empty`.
+    pub(crate) fn new(empty: bool) -> Bindings {
+        Bindings { empty, ..Bindings::default() }
+    }
+
+    pub(crate) fn bind(&mut self, node: NodeId, target: RefTarget) {
+        self.overrides.insert(node, target);
+    }
+
+    /// Whether any node prints something else than its own relation.
+    pub(crate) fn is_special(&self) -> bool {
+        self.empty || !self.overrides.is_empty()
+    }
+
+    pub(crate) fn with(mut self, node: NodeId, relation: Relation) -> Bindings {
+        self.bind(node, RefTarget { relation, shape: Shape::Plain });
+        self
+    }
+
+    pub(crate) fn target(&self, manifest: &Manifest, id: NodeId) -> Option<RefTarget> {
+        if let Some(found) = self.overrides.get(&id) {
+            return Some(found.clone());
+        }
+        let node = manifest.node(id);
+        if node.is_ephemeral() {
+            let name = format!("__dbt__cte__{}", node.alias);
+            return Some(RefTarget { relation: Relation::new(None, None, &name), shape: Shape::Cte(name) });
+        }
+        let relation = node.relation.clone()?;
+        Some(RefTarget { relation, shape: if self.empty { Shape::LimitZero } else { Shape::Plain } })
+    }
+}
+
+/// What a render with `execute` true stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Runtime {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) bindings: Arc<Bindings>,
+    pub(crate) existing: Arc<Existing>,
+    /// `graph`, made when it is first asked for.
+    pub(crate) graph: Arc<OnceLock<Value>>,
+    /// `selected_resources`.
+    pub(crate) selected: Arc<Vec<UniqueId>>,
+}
+
+/// The database as a render sees it.
+#[derive(Default)]
+pub(crate) enum Db {
+    /// At parse: stubs answer.
+    #[default]
+    None,
+    /// At compile: only what `Existing` says of `this`; any other question stops the render.
+    Offline,
+    Live(Box<dyn Warehouse>),
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Db::None => "None",
+            Db::Offline => "Offline",
+            Db::Live(_) => "Live",
+        })
+    }
+}
+
+/// What kind of outside value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum ReadKind {
+    Var,
+    Env,
+    Flags,
+    Graph,
+    Clock,
+    Invocation,
+}
+
+/// A question about the world outside the text, with the answer it got.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Read {
+    pub(crate) kind: ReadKind,
+    pub(crate) key: String,
+    /// None: not found.
+    pub(crate) answer: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    pub(crate) text: String,
+    /// Shown by default (`info=true`, or `print`).
+    pub(crate) info: bool,
+    pub(crate) print: bool,
+}
+
+/// All that a render said and asked.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) refs: Vec<RefCall>,
+    pub(crate) sources: Vec<SourceCall>,
+    pub(crate) metrics: Vec<String>,
+    pub(crate) functions: Vec<String>,
+    /// Arguments of `config()` calls, in call order.
+    pub(crate) config: Vec<(String, Json, Option<Span>)>,
+    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) warnings: Vec<(String, Option<Span>)>,
+    /// Ephemeral models that were referenced, in order.
+    pub(crate) ctes: Vec<NodeId>,
+}
+
+/// Why a render was stopped on purpose.
+#[derive(Clone, Debug)]
+pub(crate) enum Abort {
+    /// It asked the database something that only a run can answer.
+    NeedsDatabase,
+    /// The project raised an error itself.
+    Raised(String),
+    MissingEnv(String),
+    SecretEnv(String),
+    MissingVar(String),
+    UnknownRef { message: String, span: Option<Span>, help: Option<String> },
+    Database { error: EngineError, sql: String },
+    FailFast(String),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct StoredResult {
+    pub(super) response: Value,
+    pub(super) table: Value,
+    pub(super) data: Value,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) project: Arc<ContextProject>,
+    pub(crate) phase: Phase,
+    pub(crate) package: Arc<str>,
+    pub(crate) unit: Unit,
+    pub(crate) runtime: Option<Runtime>,
+    record: Mutex<Record>,
+    db: Mutex<Db>,
+    pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
+    abort: Mutex<Option<Abort>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    pub(crate) fn parse(project: &Arc<ContextProject>, package: &Arc<str>, unit: Unit) -> Arc<Session> {
+        Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
+    }
+
+    pub(crate) fn execute(
+        project: &Arc<ContextProject>,
+        package: &Arc<str>,
+        unit: Unit,
+        runtime: Runtime,
+        db: Db,
+    ) -> Arc<Session> {
+        Arc::new(Session::new(project, Phase::Execute, package, unit, Some(runtime), db))
+    }
+
+    fn new(
+        project: &Arc<ContextProject>,
+        phase: Phase,
+        package: &Arc<str>,
+        unit: Unit,
+        runtime: Option<Runtime>,
+        db: Db,
+    ) -> Session {
+        Session {
+            project: project.clone(),
+            phase,
+            package: package.clone(),
+            unit,
+            runtime,
+            record: Mutex::default(),
+            db: Mutex::new(db),
+            results: Mutex::default(),
+            abort: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
+        lock(&self.record)
+    }
+
+    pub(crate) fn take_record(&self) -> Record {
+        std::mem::take(&mut lock(&self.record))
+    }
+
+    pub(crate) fn db(&self) -> MutexGuard<'_, Db> {
+        lock(&self.db)
+    }
+
+    /// Gives the connection back to its worker.
+    pub(crate) fn take_warehouse(&self) -> Option<Box<dyn Warehouse>> {
+        match std::mem::take(&mut *lock(&self.db)) {
+            Db::Live(warehouse) => Some(warehouse),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn read(&self, kind: ReadKind, key: &str, answer: Option<String>) {
+        self.record().reads.insert(Read { kind, key: key.to_owned(), answer });
+    }
+
+    /// Notes why the render stops and makes the error that stops it.
+    pub(crate) fn stop(&self, abort: Abort) -> minijinja::Error {
+        let message = match &abort {
+            Abort::NeedsDatabase => "this needs the database".to_owned(),
+            Abort::Raised(m) | Abort::FailFast(m) => m.clone(),
+            Abort::MissingEnv(name) => format!("environment variable `{name}` is not set"),
+            Abort::SecretEnv(name) => {
+                format!("`{name}` is secret: it can be read in profiles.yml and packages.yml only")
+            }
+            Abort::MissingVar(name) => format!("required variable `{name}` is not set"),
+            Abort::UnknownRef { message, .. } => message.clone(),
+            Abort::Database { error, .. } => error.message.clone(),
+        };
+        lock(&self.abort).get_or_insert(abort);
+        crate::jinja::error(message)
+    }
+
+    pub(crate) fn take_abort(&self) -> Option<Abort> {
+        lock(&self.abort).take()
+    }
+
+    /// The span of the call that is being made, when it is in the unit's own file.
+    pub(crate) fn site(&self, state: &mut minijinja::State<'_, '_>) -> Option<Span> {
+        let file = self.unit.file?;
+        if state.name().contains('#') {
+            return None;
+        }
+        let at = crate::jinja::call_site(state)? as usize;
+        Some(Span::new(file, at, at + 1))
+    }
+
+    /// A `model` dict.
+    pub(crate) fn model(&self) -> Value {
+        match (&self.runtime, self.unit.node) {
+            (Some(runtime), Some(id)) => {
+                crate::jinja::from_json(&Json::Object(runtime.manifest.node_json(runtime.manifest.node(id))))
+            }
+            _ => crate::jinja::from_json(&self.unit.model),
+        }
+    }
+}
+
+/// The names of a session, for `jinja`.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeScope(pub(crate) Arc<Session>);
+
+impl Scope for NodeScope {
+    fn member(&self, name: &str) -> Option<Value> {
+        let session = &self.0;
+        let unit = &session.unit;
+        if let Some((_, value)) = unit.extra.iter().find(|(n, _)| *n == name) {
+            return Some(value.clone());
+        }
+        Some(match name {
+            "execute" => Value::from(session.phase == Phase::Execute),
+            "this" => unit.this.as_ref().map_or_else(|| Value::from(()), |r| super::RelationValue::value(r.clone())),
+            "model" | "node" => session.model(),
+            "database" => Value::from(unit.this.as_ref().and_then(Relation::database).unwrap_or(&session.project.target.database)),
+            "schema" => Value::from(unit.this.as_ref().and_then(Relation::schema).unwrap_or(&session.project.target.schema)),
+            "sql" | "compiled_code" => Value::from(unit.compiled.as_deref()?),
+            "pre_hooks" | "post_hooks" => {
+                let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
+                crate::jinja::from_json(unit.config.get(key).unwrap_or(&Json::Array(Vec::new())))
+            }
+            "graph" => return super::project::graph(session),
+            "selected_resources" => {
+                let runtime = session.runtime.as_ref()?;
+                crate::jinja::list(runtime.selected.iter().map(|id| Value::from(&**id)).collect())
+            }
+            _ => return session.project.members.get(name).cloned(),
+        })
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let own = ["execute", "this", "model", "database", "schema", "graph"];
+        own.into_iter().chain(self.0.project.members.keys().copied()).collect()
+    }
+}

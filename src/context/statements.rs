@@ -1,0 +1,113 @@
+//! SQL that templates run, and the results they keep.
+
+use super::session::{Abort, Db, Phase, Session, StoredResult};
+use super::table::table_value;
+use super::{function, none};
+use crate::engine::{Fetch, Reply, Table};
+use crate::jinja::{dict, error, list};
+use crate::source::SqlText;
+use minijinja::Error;
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+
+pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+    out.insert("store_result", function(|_, session, args| {
+        let name = args.text(0, "name")?;
+        let response = args.require(1, "response")?.clone();
+        let table = args.get(2, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+        store(session, &name, response, table);
+        Ok(Value::from(""))
+    }));
+    out.insert("store_raw_result", function(|_, session, args| {
+        let name = args.text(0, "name")?;
+        let message = args.get(1, "message").cloned().unwrap_or_else(none);
+        let response = ResponseValue { message: message.to_string(), code: args.get(2, "code").map(Value::to_string), rows: args.get(3, "rows_affected").and_then(Value::as_i64) };
+        let table = args.get(4, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+        store(session, &name, Value::from_object(response), table);
+        Ok(Value::from(""))
+    }));
+    out.insert("load_result", function(|_, session, args| {
+        let name = args.text(0, "name")?;
+        let mut results = session.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(slot) = results.get_mut(&name) else { return Ok(none()) };
+        // A result can be taken once, except `main`.
+        let found = if name == "main" { slot.clone() } else { slot.take() };
+        match found {
+            Some(result) => Ok(dict([
+                (Value::from("response"), result.response),
+                (Value::from("data"), result.data),
+                (Value::from("table"), result.table),
+            ])),
+            None => Err(error(format!("the result `{name}` was loaded before"))),
+        }
+    }));
+    out.insert("sql_now", Value::from("current_timestamp"));
+}
+
+fn store(session: &Session, name: &str, response: Value, table: Value) {
+    let rows = table.get_attr("rows").ok().and_then(|r| r.try_iter().ok()).map(|rows| {
+        rows.map(|row| Value::from(Tuple::from(row.try_iter().map(|i| i.collect::<Vec<_>>()).unwrap_or_default()))).collect()
+    });
+    let result = StoredResult { response, table, data: list(rows.unwrap_or_default()) };
+    session.results.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(result));
+}
+
+pub(super) fn empty_table() -> Value {
+    table_value(&Table::default())
+}
+
+/// What an engine answered to a statement: `response.code`, `.rows_affected`, prints its message.
+#[derive(Debug)]
+struct ResponseValue {
+    message: String,
+    code: Option<String>,
+    rows: Option<i64>,
+}
+
+impl Object for ResponseValue {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(match key.as_str()? {
+            "code" => self.code.as_deref().map_or_else(none, Value::from),
+            "rows_affected" => self.rows.map_or_else(none, Value::from),
+            "query_id" => none(),
+            _ => return None,
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Runs SQL of a template: `(response, table)`.
+pub(super) fn run_statement(session: &Arc<Session>, sql: &str, fetch: Fetch) -> Result<(Value, Value), Error> {
+    if session.phase == Phase::Parse {
+        return Ok((Value::from(""), empty_table()));
+    }
+    let text = SqlText::from(sql);
+    let mut db = session.db();
+    let result = match &mut *db {
+        Db::Live(warehouse) => warehouse.run(&text, fetch),
+        Db::None | Db::Offline => {
+            drop(db);
+            return Err(session.stop(Abort::NeedsDatabase));
+        }
+    };
+    drop(db);
+    match result {
+        Ok(reply) => Ok(values(reply)),
+        Err(error) => Err(session.stop(Abort::Database { error, sql: sql.to_owned() })),
+    }
+}
+
+fn values(reply: Reply) -> (Value, Value) {
+    let table = reply.table.as_ref().map_or_else(empty_table, table_value);
+    let response = ResponseValue { message: reply.message.clone(), code: Some(reply.message), rows: reply.rows_affected };
+    (Value::from_object(response), table)
+}

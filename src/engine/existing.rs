@@ -1,0 +1,90 @@
+//! What is in the database before a run.
+
+use crate::manifest::{Dialect, Relation, RelationKind};
+use std::collections::{HashMap, HashSet};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExistingColumn {
+    pub(crate) name: String,
+    /// The engine's own spelling of the type.
+    pub(crate) data_type: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExistingRelation {
+    pub(crate) relation: Relation,
+    pub(crate) kind: RelationKind,
+    pub(crate) columns: Vec<ExistingColumn>,
+}
+
+/// The relations of the schemas that a command looks at; `Unknown` without a database.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Existing {
+    #[default]
+    Unknown,
+    Known {
+        relations: HashMap<String, ExistingRelation>,
+        schemas: HashSet<String>,
+        dialect: Dialect,
+    },
+}
+
+impl Existing {
+    pub(crate) fn known(dialect: Dialect, relations: Vec<ExistingRelation>, schemas: HashSet<String>) -> Existing {
+        let relations = relations.into_iter().map(|r| (r.relation.key(dialect), r)).collect();
+        Existing::Known { relations, schemas, dialect }
+    }
+
+    /// What exists under a name; none as well when nothing is known.
+    pub(crate) fn find(&self, relation: &Relation) -> Option<&ExistingRelation> {
+        match self {
+            Existing::Unknown => None,
+            Existing::Known { relations, dialect, .. } => relations.get(&relation.key(*dialect)),
+        }
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(self, Existing::Known { .. })
+    }
+
+    pub(crate) fn has_schema(&self, database: &str, schema: &str) -> bool {
+        match self {
+            Existing::Unknown => false,
+            Existing::Known { schemas, dialect, .. } => schemas.contains(&schema_key(*dialect, database, schema)),
+        }
+    }
+
+    pub(crate) fn relations(&self) -> impl Iterator<Item = &ExistingRelation> {
+        let map = match self {
+            Existing::Unknown => None,
+            Existing::Known { relations, .. } => Some(relations),
+        };
+        map.into_iter().flat_map(HashMap::values)
+    }
+
+    /// Takes over that a relation now exists (or, with none, that it is gone).
+    pub(crate) fn update(&mut self, relation: &Relation, now: Option<ExistingRelation>) {
+        if let Existing::Known { relations, dialect, .. } = self {
+            let key = relation.key(*dialect);
+            match now {
+                Some(now) => {
+                    relations.insert(key, now);
+                }
+                None => {
+                    relations.remove(&key);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn add_schema(&mut self, database: &str, schema: &str) {
+        if let Existing::Known { schemas, dialect, .. } = self {
+            let key = schema_key(*dialect, database, schema);
+            schemas.insert(key);
+        }
+    }
+}
+
+pub(crate) fn schema_key(dialect: Dialect, database: &str, schema: &str) -> String {
+    format!("{}\u{1f}{}", dialect.folded(database), dialect.folded(schema))
+}

@@ -1,0 +1,12 @@
+//! What passes and effects say to each other about databases: data and traits, no driver.
+//!
+//! In: relations and SQL. Out: `Warehouse`, the trait that an adapter implements; statements, replies, results, what
+//! exists. Must not know: any driver, how a node is built.
+
+mod existing;
+mod result;
+mod warehouse;
+
+pub(crate) use existing::{Existing, ExistingColumn, ExistingRelation, schema_key};
+pub(crate) use result::{Failed, NodeOutcome, RunResult, RunStatus, Timing};
+pub(crate) use warehouse::{Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Reply, Table, Warehouse};

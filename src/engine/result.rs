@@ -1,0 +1,105 @@
+//! What became of a node.
+
+use crate::config::Json;
+use crate::diag::Diagnostic;
+use crate::manifest::UniqueId;
+use crate::source::SqlText;
+use std::sync::Arc;
+
+/// dbt's statuses in `run_results.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunStatus {
+    Success,
+    Error,
+    Skipped,
+    PartialSuccess,
+    NoOp,
+    Pass,
+    Fail,
+    Warn,
+}
+
+impl RunStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            RunStatus::Success => "success",
+            RunStatus::Error => "error",
+            RunStatus::Skipped => "skipped",
+            RunStatus::PartialSuccess => "partial success",
+            RunStatus::NoOp => "no-op",
+            RunStatus::Pass => "pass",
+            RunStatus::Fail => "fail",
+            RunStatus::Warn => "warn",
+        }
+    }
+
+    /// Whether the run as a whole has failed.
+    pub(crate) fn is_failure(self) -> bool {
+        matches!(self, RunStatus::Error | RunStatus::Fail | RunStatus::Skipped | RunStatus::PartialSuccess)
+    }
+}
+
+/// Times of one phase, as RFC 3339 text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Timing {
+    pub(crate) name: &'static str,
+    pub(crate) started: jiff::Timestamp,
+    pub(crate) completed: jiff::Timestamp,
+}
+
+/// Why a node failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Failed {
+    pub(crate) diagnostic: Diagnostic,
+    /// A retry can help.
+    pub(crate) transient: bool,
+}
+
+/// What a worker reports of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeOutcome {
+    pub(crate) status: RunStatus,
+    pub(crate) message: Option<String>,
+    pub(crate) failures: Option<i64>,
+    pub(crate) rows_affected: Option<i64>,
+    pub(crate) adapter_response: Json,
+    pub(crate) failed: Option<Failed>,
+    pub(crate) compiled: Option<Arc<SqlText>>,
+}
+
+impl NodeOutcome {
+    pub(crate) fn new(status: RunStatus) -> NodeOutcome {
+        NodeOutcome {
+            status,
+            message: None,
+            failures: None,
+            rows_affected: None,
+            adapter_response: Json::Object(serde_json::Map::new()),
+            failed: None,
+            compiled: None,
+        }
+    }
+
+    pub(crate) fn skipped(message: impl Into<String>) -> NodeOutcome {
+        NodeOutcome { message: Some(message.into()), ..NodeOutcome::new(RunStatus::Skipped) }
+    }
+
+    pub(crate) fn error(diagnostic: Diagnostic, transient: bool) -> NodeOutcome {
+        NodeOutcome {
+            message: Some(diagnostic.message.clone()),
+            failed: Some(Failed { diagnostic, transient }),
+            ..NodeOutcome::new(RunStatus::Error)
+        }
+    }
+}
+
+/// A node's line in `run_results.json`.
+#[derive(Clone, Debug)]
+pub(crate) struct RunResult {
+    pub(crate) unique_id: UniqueId,
+    pub(crate) outcome: NodeOutcome,
+    pub(crate) thread: String,
+    pub(crate) seconds: f64,
+    pub(crate) timing: Vec<Timing>,
+    pub(crate) relation_name: Option<String>,
+}

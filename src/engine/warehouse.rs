@@ -1,0 +1,166 @@
+//! The trait that adapters implement.
+
+use super::{ExistingColumn, ExistingRelation};
+use crate::manifest::{Dialect, Relation};
+use crate::source::SqlText;
+use std::sync::Arc;
+
+/// What an engine can do.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Capabilities {
+    pub(crate) adapter: &'static str,
+    pub(crate) dialect: Dialect,
+    /// A predicate scan over many columns beats many queries (DESIGN: measured per engine).
+    pub(crate) fuse_predicates: bool,
+    /// A transaction can go on after a statement of it failed.
+    pub(crate) savepoints: bool,
+    /// Indexes must be made after a table got its final name.
+    pub(crate) index_after_rename: bool,
+    /// The strategy of an incremental model that names none: (with unique key, without).
+    pub(crate) default_strategy: (&'static str, &'static str),
+    pub(crate) strategies: &'static [&'static str],
+}
+
+/// A value of a result.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    /// Exact numbers that no `i64` or `f64` holds: decimals, huge integers.
+    Decimal(String),
+    Text(String),
+    /// ISO text: `2024-01-31`, `2024-01-31 10:00:00.5`, `10:00:00`.
+    Date(String),
+    Timestamp(String),
+    Time(String),
+    /// Lists, structs and maps, as JSON.
+    Json(serde_json::Value),
+}
+
+impl Cell {
+    /// For people: null is empty.
+    pub(crate) fn display(&self) -> String {
+        match self {
+            Cell::Null => String::new(),
+            Cell::Bool(b) => b.to_string(),
+            Cell::Int(i) => i.to_string(),
+            Cell::Float(f) => f.to_string(),
+            Cell::Decimal(s) | Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => s.clone(),
+            Cell::Json(j) => j.to_string(),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Cell::Null => Json::Null,
+            Cell::Bool(b) => Json::Bool(*b),
+            Cell::Int(i) => Json::from(*i),
+            Cell::Float(f) => Json::from(*f),
+            Cell::Decimal(s) => s.parse::<f64>().map_or_else(|_| Json::String(s.clone()), Json::from),
+            Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => Json::String(s.clone()),
+            Cell::Json(j) => j.clone(),
+        }
+    }
+
+    pub(crate) fn as_i64(&self) -> Option<i64> {
+        match self {
+            Cell::Int(i) => Some(*i),
+            Cell::Float(f) => Some(*f as i64),
+            Cell::Decimal(s) => s.parse::<f64>().ok().map(|f| f as i64),
+            Cell::Bool(b) => Some(i64::from(*b)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_true(&self) -> bool {
+        match self {
+            Cell::Bool(b) => *b,
+            other => other.as_i64().is_some_and(|i| i != 0),
+        }
+    }
+}
+
+/// Rows that were fetched.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) columns: Vec<ExistingColumn>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+/// How many rows of a result are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    Nothing,
+    Rows(Option<usize>),
+}
+
+/// What a statement answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reply {
+    /// dbt's message: `OK`, `SELECT 5`.
+    pub(crate) message: String,
+    pub(crate) rows_affected: Option<i64>,
+    pub(crate) table: Option<Table>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineErrorKind {
+    /// The SQL was rejected before it ran.
+    Sql,
+    /// It failed while it ran.
+    Runtime,
+    Connection,
+    /// Another process holds what is needed.
+    Locked,
+    Cancelled,
+    /// The target asks for what the tool does not have.
+    Unsupported,
+}
+
+/// A database's complaint, with the byte range of the statement where it gives one.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct EngineError {
+    pub(crate) kind: EngineErrorKind,
+    pub(crate) message: String,
+    pub(crate) position: Option<(usize, usize)>,
+    pub(crate) hint: Option<String>,
+}
+
+impl EngineError {
+    pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> EngineError {
+        EngineError { kind, message: message.into(), position: None, hint: None }
+    }
+
+    /// Whether trying again later can help.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self.kind, EngineErrorKind::Connection | EngineErrorKind::Locked)
+    }
+}
+
+/// Stops the statement that a connection is running.
+pub(crate) trait Cancel: Send + Sync {
+    fn cancel(&self);
+}
+
+/// One connection to a database.
+pub(crate) trait Warehouse: Send {
+    fn capabilities(&self) -> &Capabilities;
+    /// Runs one or several statements and answers for the last one.
+    fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError>;
+    /// Columns that a query would give, without running it.
+    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
+    /// The relations of a schema with their columns.
+    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// Columns of one relation; none if it is not there.
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
+    /// All schemas as (database, schema).
+    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
+    /// Another connection to the same database.
+    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError>;
+    /// A handle that another thread can use to stop what runs.
+    fn cancel_handle(&self) -> Arc<dyn Cancel>;
+}

@@ -1,0 +1,32 @@
+//! What exists before a run.
+//!
+//! In: a `Warehouse` and the nodes that a command looks at. Out: `Existing`. One query for relations and one for
+//! columns a schema. Must not know: what will be built.
+
+use crate::engine::{EngineError, Existing, Warehouse, schema_key};
+use crate::manifest::{Manifest, NodeId};
+use std::collections::{BTreeSet, HashSet};
+
+/// Lists the schemas of `nodes` and of all that they read.
+pub(crate) fn inspect(
+    warehouse: &mut dyn Warehouse,
+    manifest: &Manifest,
+    nodes: impl Iterator<Item = NodeId>,
+) -> Result<Existing, EngineError> {
+    let dialect = warehouse.capabilities().dialect;
+    let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
+    for id in nodes {
+        let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
+        for relation in around.filter_map(|id| manifest.node(id).relation.as_ref()) {
+            if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
+                schemas.insert((database.to_owned(), schema.to_owned()));
+            }
+        }
+    }
+    let mut relations = Vec::new();
+    for (database, schema) in &schemas {
+        relations.extend(warehouse.list(database, schema)?);
+    }
+    let known: HashSet<String> = warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
+    Ok(Existing::known(dialect, relations, known))
+}

@@ -1,0 +1,55 @@
+{# Postgres: columns, comments and grants. #}
+
+{# A temporary relation is known by its name alone. #}
+{% macro postgres__get_columns_in_relation(relation) -%}
+  {%- call statement('get_columns_in_relation', fetch_result=True) -%}
+    select column_name, data_type, character_maximum_length, numeric_precision, numeric_scale
+    from {{ relation.information_schema('columns') }}
+    where table_name = '{{ relation.identifier }}'
+      {%- if relation.schema %}
+      and table_schema = '{{ relation.schema }}'
+      {%- endif %}
+    order by ordinal_position
+  {%- endcall -%}
+  {{ return(sql_convert_columns_in_relation(load_result('get_columns_in_relation').table)) }}
+{%- endmacro %}
+
+
+{# Dollar quotes, so that a comment may hold anything but the mark itself. #}
+{% macro postgres_escape_comment(comment) -%}
+  {%- if comment is not string -%}
+    {%- do exceptions.raise_compiler_error('cannot escape a non-string: ' ~ comment) -%}
+  {%- endif -%}
+  {%- set mark = '$dbt_comment_literal_block$' -%}
+  {%- if mark in comment -%}
+    {%- do exceptions.raise_compiler_error('The string ' ~ mark ~ ' is not allowed in comments.') -%}
+  {%- endif -%}
+  {{ mark ~ comment ~ mark }}
+{%- endmacro %}
+
+{% macro postgres__alter_relation_comment(relation, comment) -%}
+  comment on {{ 'materialized view' if relation.type == 'materialized_view' else relation.type }} {{ relation }} is {{ postgres_escape_comment(comment) }};
+{%- endmacro %}
+
+{% macro postgres__alter_column_comment(relation, column_dict) -%}
+  {%- set existing = adapter.get_columns_in_relation(relation) | map(attribute='name') | list -%}
+  {%- for name, column in validate_doc_columns(relation, column_dict, existing).items() %}
+  comment on column {{ relation }}.{{ adapter.quote(_stored_name(name, existing)) }} is {{ postgres_escape_comment(column['description']) }};
+  {%- endfor -%}
+{%- endmacro %}
+
+
+{# What others were given by the role that builds. #}
+{% macro postgres__get_show_grant_sql(relation) -%}
+  select grantee, privilege_type
+  from {{ relation.information_schema('role_table_grants') }}
+  where grantor = current_role
+    and grantee != current_role
+    and table_schema = '{{ relation.schema }}'
+    and table_name = '{{ relation.identifier }}'
+{%- endmacro %}
+
+{# A new table starts without grants. #}
+{% macro postgres__copy_grants() -%}
+  {{ return(false) }}
+{%- endmacro %}

@@ -1,0 +1,54 @@
+//! Files become `Sources`: the project, its packages, its target and all their texts.
+//!
+//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks once; knows by folder and
+//! ending what each file is for, but not what it says (YAML of the project itself excepted). Must not know: nodes,
+//! databases.
+
+mod files;
+mod project;
+mod render;
+mod version;
+
+pub(crate) use files::{FileKind, LoadedFile};
+pub(crate) use project::{LoadOptions, find_project_file, load, profiles_file};
+pub(crate) use render::YamlRenderer;
+
+use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition, TargetOptions};
+use crate::context::ContextProject;
+use crate::source::SourceMap;
+use camino::Utf8PathBuf;
+use std::sync::Arc;
+
+/// The root project or a package, with its files.
+#[derive(Debug)]
+pub(crate) struct LoadedPackage {
+    pub(crate) options: ProjectOptions,
+    pub(crate) root: Utf8PathBuf,
+    pub(crate) files: Vec<LoadedFile>,
+}
+
+impl LoadedPackage {
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.options.name
+    }
+}
+
+/// Everything that was read.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) map: SourceMap,
+    /// The root project first, then packages by name.
+    pub(crate) packages: Vec<LoadedPackage>,
+    pub(crate) target: TargetOptions,
+    pub(crate) target_path: Utf8PathBuf,
+    pub(crate) profiles_path: Option<Utf8PathBuf>,
+    pub(crate) selectors: Vec<SelectorDefinition>,
+    pub(crate) package_specs: Vec<PackageSpec>,
+    pub(crate) context: Arc<ContextProject>,
+}
+
+impl Sources {
+    pub(crate) fn root(&self) -> &LoadedPackage {
+        &self.packages[0]
+    }
+}

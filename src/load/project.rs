@@ -1,0 +1,363 @@
+//! Finds and reads the project, its profile and its packages.
+
+use super::files::read_package;
+use super::{LoadedPackage, Sources, YamlRenderer, version};
+use crate::config::{
+    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions, Yaml, parse_packages,
+    parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+};
+use crate::context::{ContextProject, ContextSettings, VarSource, members, vars_json};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::manifest::Dialect;
+use crate::secret::Scrubber;
+use crate::source::{FileId, SourceMap, Span};
+use crate::system::{System, SystemError, normalize};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// Where to look and what the command line sets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LoadOptions {
+    pub(crate) project_dir: Option<Utf8PathBuf>,
+    pub(crate) profiles_dir: Option<Utf8PathBuf>,
+    pub(crate) profile: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) target_path: Option<Utf8PathBuf>,
+    pub(crate) vars: JsonMap,
+    pub(crate) threads: Option<usize>,
+    pub(crate) settings: ContextSettings,
+    pub(crate) scrubber: Scrubber,
+    /// `deps` and `clean` work without installed packages.
+    pub(crate) without_packages: bool,
+}
+
+const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
+
+/// The project file of a folder.
+pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Option<Utf8PathBuf> {
+    PROJECT_FILES.iter().map(|name| folder.join(name)).find(|p| system.is_file(p))
+}
+
+/// The first `profiles.yml` of: `--profiles-dir` (or its variable), the working directory, the project, `~/.dbt`.
+pub(crate) fn profiles_file(system: &dyn System, options: &LoadOptions, project: &Utf8Path) -> Option<Utf8PathBuf> {
+    if let Some(dir) = &options.profiles_dir {
+        let file = normalize(&system.current_dir().join(dir)).join("profiles.yml");
+        return system.is_file(&file).then_some(file);
+    }
+    let home = system.home_dir().map(|h| h.join(".dbt"));
+    let folders = [Some(system.current_dir()), Some(project.to_owned()), home];
+    folders.into_iter().flatten().map(|f| f.join("profiles.yml")).find(|f| system.is_file(f))
+}
+
+struct Loader<'a> {
+    system: &'a Arc<dyn System>,
+    options: &'a LoadOptions,
+    map: SourceMap,
+    out: Vec<Diagnostic>,
+    root: Utf8PathBuf,
+    started: jiff::Timestamp,
+}
+
+/// Reads everything. None when there is no project to speak of; the diagnostics say why.
+pub(crate) fn load(system: &Arc<dyn System>, options: &LoadOptions) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
+    let mut out = Vec::new();
+    let here = system.current_dir();
+    let start = options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
+    let file = match &options.project_dir {
+        Some(_) => find_project_file(system.as_ref(), &start),
+        None => start.ancestors().find_map(|dir| find_project_file(system.as_ref(), dir)),
+    };
+    let Some(file) = file else {
+        out.push(
+            Diagnostic::error(Code::ProjectFile, format!("no project.yml or dbt_project.yml in {start}"))
+                .help("change to a project's folder, give --project-dir, or make a project with `strata init`"),
+        );
+        return Ok((None, SourceMap::default(), out));
+    };
+    let root = file.parent().unwrap_or(Utf8Path::new(".")).to_owned();
+    let mut loader = Loader { system, options, map: SourceMap::default(), out, root, started: system.now() };
+    let sources = loader.project(&file)?;
+    match sources {
+        Some((packages, rest)) => {
+            let Loader { map, out, .. } = loader;
+            // The map moves into the sources; callers that only need it take it from there.
+            Ok((Some(rest.finish(map, packages)), SourceMap::default(), out))
+        }
+        None => Ok((None, loader.map, loader.out)),
+    }
+}
+
+/// The parts of `Sources` besides the map and the packages.
+struct Rest {
+    target: TargetOptions,
+    target_path: Utf8PathBuf,
+    profiles_path: Option<Utf8PathBuf>,
+    selectors: Vec<SelectorDefinition>,
+    package_specs: Vec<PackageSpec>,
+    context: Arc<ContextProject>,
+}
+
+impl Rest {
+    fn finish(self, map: SourceMap, packages: Vec<LoadedPackage>) -> Sources {
+        Sources {
+            map,
+            packages,
+            target: self.target,
+            target_path: self.target_path,
+            profiles_path: self.profiles_path,
+            selectors: self.selectors,
+            package_specs: self.package_specs,
+            context: self.context,
+        }
+    }
+}
+
+impl Loader<'_> {
+    /// A path as messages show it: below the working directory where it is there.
+    fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
+        shown(&self.root, path)
+    }
+
+    fn yaml(&mut self, path: &Utf8Path) -> Result<Yaml, SystemError> {
+        let text = self.system.read(path)?;
+        let id = self.map.add(&self.shown(path), text.clone());
+        Ok(parse_yaml(id, &text).drain_into(&mut self.out))
+    }
+
+    /// A context for YAML files: base members and, once it is known, the target.
+    fn context(&self, name: &str, target: &TargetOptions, vars: VarSource, secrets: bool) -> Arc<ContextProject> {
+        Arc::new(ContextProject {
+            name: name.into(),
+            members: members(name, target, &self.options.settings, self.started, self.system.as_ref()),
+            target: target.clone(),
+            dialect: Dialect::of(&target.adapter),
+            vars,
+            settings: self.options.settings.clone(),
+            started: self.started,
+            system: self.system.clone(),
+            scrubber: self.options.scrubber.clone(),
+            registry: OnceLock::new(),
+            secrets,
+            quoting: [true; 3],
+        })
+    }
+
+    fn cli_vars(&self) -> VarSource {
+        VarSource { cli: self.options.vars.clone(), root: Json::Null, packages: HashMap::new() }
+    }
+
+    fn project(&mut self, file: &Utf8Path) -> Result<Option<(Vec<LoadedPackage>, Rest)>, SystemError> {
+        let tree = self.yaml(file)?;
+        let failed = self.out.iter().any(Diagnostic::is_error);
+        if failed {
+            return Ok(None);
+        }
+        // The profile comes first: project files may use `target`.
+        let (name, profile) = self.profile_name(&tree);
+        let project_name = tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("project").to_owned();
+        let (target, profiles_path) = match self.target(&project_name, &name, profile)? {
+            Some(found) => found,
+            None => return Ok(None),
+        };
+        let context = self.context(&project_name, &target, self.cli_vars(), false);
+        let renderer = YamlRenderer::new(&context, &project_name.as_str().into());
+        let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
+        let id = self.map.find(&self.shown(file)).unwrap_or(FileId(0));
+        let Some(options) = parse_project(id, &rendered).drain_into(&mut self.out) else { return Ok(None) };
+        version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+        let target_path = self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
+        let target_path = normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
+        let install = normalize(&self.root.join(&options.packages_install_path));
+        let package_specs = self.package_specs(&options, &context)?;
+        let mut packages = Vec::new();
+        let skip = [install.clone(), target_path.clone()];
+        let root = self.root.clone();
+        let files = self.files(&root, &options, &skip)?;
+        packages.push(LoadedPackage { options, root: self.root.clone(), files });
+        if !self.options.without_packages {
+            self.packages(&install, &package_specs, &context, &mut packages)?;
+        }
+        let selectors = self.selectors(&renderer)?;
+        let vars = VarSource {
+            cli: self.options.vars.clone(),
+            root: vars_json(packages[0].options.vars.as_ref()),
+            packages: packages.iter().skip(1).map(|p| (p.name().clone(), vars_json(p.options.vars.as_ref()))).collect(),
+        };
+        let quoting = packages[0].options.quoting.map(|q| q.unwrap_or(true));
+        let mut context = self.context(packages[0].name(), &target, vars, false);
+        if let Some(context) = Arc::get_mut(&mut context) {
+            context.quoting = quoting;
+        }
+        Ok(Some((packages, Rest { target, target_path, profiles_path, selectors, package_specs, context })))
+    }
+
+    fn files(&mut self, root: &Utf8Path, options: &ProjectOptions, skip: &[Utf8PathBuf]) -> Result<Vec<super::LoadedFile>, SystemError> {
+        let base = self.root.clone();
+        read_package(self.system.as_ref(), root, options, skip, &|p| shown(&base, p), &mut self.map, &mut self.out)
+    }
+
+    /// The profile's name with the place that asks for it.
+    fn profile_name(&mut self, tree: &Yaml) -> (Option<String>, Option<Span>) {
+        if let Some(name) = &self.options.profile {
+            return (Some(name.clone()), None);
+        }
+        let written = tree.as_map().and_then(|m| m.get("profile"));
+        match written {
+            Some(y) => {
+                let context = self.context("project", &TargetOptions::default_duckdb("project", ":memory:"), self.cli_vars(), false);
+                let renderer = YamlRenderer::new(&context, &"project".into());
+                let rendered = y.as_str().and_then(|text| renderer.value(text, y.span, &mut self.out));
+                (rendered.as_ref().unwrap_or(y).scalar_text(), Some(y.span))
+            }
+            None => (None, None),
+        }
+    }
+
+    fn target(&mut self, project: &str, name: &Option<String>, asked: Option<Span>) -> Result<Option<(TargetOptions, Option<Utf8PathBuf>)>, SystemError> {
+        let root = self.root.clone();
+        let Some(path) = profiles_file(self.system.as_ref(), self.options, &root) else {
+            if let Some(dir) = &self.options.profiles_dir {
+                self.out.push(
+                    Diagnostic::error(Code::Profile, format!("no profiles.yml in {dir}"))
+                        .help("give another --profiles-dir, or leave it out"),
+                );
+                return Ok(None);
+            }
+            if let Some(wanted) = self.options.target.as_ref().or(self.options.profile.as_ref()) {
+                self.out.push(Diagnostic::error(Code::Profile, format!("`{wanted}` cannot be used: there is no profiles.yml")));
+                return Ok(None);
+            }
+            let file = self.root.join(format!("{project}.duckdb"));
+            let mut target = TargetOptions::default_duckdb(project, file.as_str());
+            target.threads = self.options.threads.unwrap_or(target.threads);
+            return Ok(Some((target, None)));
+        };
+        let tree = self.yaml(&path)?;
+        let name = name.clone().unwrap_or_else(|| "default".to_owned());
+        let Some(profile) = parse_profile(&tree, &name, asked).drain_into(&mut self.out) else { return Ok(None) };
+        let placeholder = TargetOptions::default_duckdb(project, ":memory:");
+        let context = self.context(project, &placeholder, self.cli_vars(), true);
+        let renderer = YamlRenderer::new(&context, &project.into());
+        let target = self.choose(&profile, &renderer);
+        let Some(target) = target else { return Ok(None) };
+        let Some(output) = profile.outputs.get(&target) else {
+            let names: Vec<&str> = profile.outputs.iter().map(|(k, _)| &*k.text).collect();
+            self.out.push(
+                Diagnostic::error(Code::Profile, format!("profile `{name}` has no target `{target}`"))
+                    .primary(profile.span, "looked for here")
+                    .note(format!("targets there: {}", names.join(", ")))
+                    .help_if(nearest(&target, names.iter().copied()), |n| format!("did you mean `{n}`?")),
+            );
+            return Ok(None);
+        };
+        let before = self.out.len();
+        let rendered = renderer.tree(output, &|_| false, &mut self.out);
+        if self.out[before..].iter().any(Diagnostic::is_error) {
+            return Ok(None);
+        }
+        for key in ["password", "pass", "token", "motherduck_token"] {
+            if let Some(secret) = rendered.as_map().and_then(|m| m.get(key)).and_then(Yaml::scalar_text) {
+                self.options.scrubber.register(&crate::secret::Secret::new(&secret));
+            }
+        }
+        let mut target = TargetOptions::parse(&name, &target, &rendered).drain_into(&mut self.out);
+        if let Some(target) = &mut target {
+            target.threads = self.options.threads.unwrap_or(target.threads);
+            self.absolute_path(target);
+        }
+        Ok(target.map(|t| (t, Some(path))))
+    }
+
+    /// dbt works in the project's folder: a relative database path starts there.
+    fn absolute_path(&self, target: &mut TargetOptions) {
+        let path = target.duckdb.path.clone();
+        let remote = path.contains("://") || path.starts_with("md:");
+        if &*target.adapter == "duckdb" && !remote && path != ":memory:" && !path.is_empty() {
+            target.duckdb.path = normalize(&self.root.join(&path)).into_string();
+        }
+    }
+
+    fn choose(&mut self, profile: &ProfileOptions, renderer: &YamlRenderer) -> Option<String> {
+        if let Some(target) = &self.options.target {
+            return Some(target.clone());
+        }
+        let Some(written) = &profile.target else { return Some("default".to_owned()) };
+        let rendered = written.as_str().and_then(|text| renderer.value(text, written.span, &mut self.out));
+        rendered.as_ref().unwrap_or(written).scalar_text()
+    }
+
+    fn package_specs(&mut self, options: &ProjectOptions, context: &Arc<ContextProject>) -> Result<Vec<PackageSpec>, SystemError> {
+        let mut specs = Vec::new();
+        let secret = self.context(&context.name, &context.target, self.cli_vars(), true);
+        let renderer = YamlRenderer::new(&secret, &options.name);
+        for name in ["packages.yml", "dependencies.yml"] {
+            let path = self.root.join(name);
+            if self.system.is_file(&path) {
+                let tree = self.yaml(&path)?;
+                let rendered = renderer.tree(&tree, &|_| false, &mut self.out);
+                specs.extend(parse_packages(&rendered).drain_into(&mut self.out));
+            }
+        }
+        Ok(specs)
+    }
+
+    /// The installed packages, each a folder with a project file.
+    fn packages(&mut self, install: &Utf8Path, specs: &[PackageSpec], context: &Arc<ContextProject>, packages: &mut Vec<LoadedPackage>) -> Result<(), SystemError> {
+        let mut found = Vec::new();
+        for name in self.system.list(install) {
+            let folder = install.join(&name);
+            if let Some(file) = find_project_file(self.system.as_ref(), &folder) {
+                found.push((folder, file));
+            }
+        }
+        if found.len() < specs.len() {
+            let span = specs.first().map(PackageSpec::span);
+            self.out.push(
+                Diagnostic::error(Code::Package, format!("{} packages are asked for, {} are installed in {}", specs.len(), found.len(), self.shown(install)))
+                    .primary_if(span, "asked for here")
+                    .help("run `strata deps` (or `dbt deps`) to install package dependencies"),
+            );
+        }
+        let mut loaded = Vec::new();
+        for (folder, file) in found {
+            let tree = self.yaml(&file)?;
+            let name: Arc<str> = tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("package").into();
+            let renderer = YamlRenderer::new(context, &name);
+            let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
+            let id = self.map.find(&self.shown(&file)).unwrap_or(FileId(0));
+            let mut complaints = Vec::new();
+            let options = parse_project(id, &rendered).drain_into(&mut complaints);
+            // A package's own carelessness is not the user's to mend: only errors are shown.
+            self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
+            let Some(options) = options else { continue };
+            version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+            let skip = [normalize(&folder.join(&options.packages_install_path))];
+            let files = self.files(&folder, &options, &skip)?;
+            loaded.push(LoadedPackage { options, root: folder, files });
+        }
+        loaded.sort_by(|a, b| a.name().cmp(b.name()));
+        for pair in loaded.windows(2) {
+            if pair[0].name() == pair[1].name() {
+                self.out.push(Diagnostic::error(Code::Package, format!("two installed packages are named `{}`", pair[0].name())));
+            }
+        }
+        packages.extend(loaded);
+        Ok(())
+    }
+
+    fn selectors(&mut self, renderer: &YamlRenderer) -> Result<Vec<SelectorDefinition>, SystemError> {
+        let path = self.root.join("selectors.yml");
+        if !self.system.is_file(&path) {
+            return Ok(Vec::new());
+        }
+        let tree = self.yaml(&path)?;
+        let rendered = renderer.tree(&tree, &|_| false, &mut self.out);
+        Ok(parse_selectors(&rendered).drain_into(&mut self.out))
+    }
+}
+
+fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+    path.strip_prefix(root).map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
+}
+

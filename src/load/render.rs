@@ -1,0 +1,119 @@
+//! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
+
+use crate::config::{Json, Key, Yaml, YamlMap, YamlValue};
+use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::Diagnostic;
+use crate::jinja::{Engine, MacroRegistry, Native, native_shape, to_json};
+use crate::manifest::{NodeConfig, ResourceType};
+use crate::source::Span;
+use std::sync::Arc;
+
+/// Renders trees with one context; macros are not known in YAML.
+#[derive(Debug)]
+pub(crate) struct YamlRenderer {
+    engine: Engine,
+    project: Arc<ContextProject>,
+    package: Arc<str>,
+}
+
+impl YamlRenderer {
+    pub(crate) fn new(project: &Arc<ContextProject>, package: &Arc<str>) -> YamlRenderer {
+        YamlRenderer { engine: Engine::new(Arc::new(MacroRegistry::default())), project: project.clone(), package: package.clone() }
+    }
+
+    /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are. List positions are
+    /// `#` in paths.
+    pub(crate) fn tree(&self, tree: &Yaml, keep: &dyn Fn(&[&str]) -> bool, out: &mut Vec<Diagnostic>) -> Yaml {
+        self.walk(tree, &mut Vec::new(), keep, out)
+    }
+
+    fn walk<'a>(&self, y: &'a Yaml, path: &mut Vec<&'a str>, keep: &dyn Fn(&[&str]) -> bool, out: &mut Vec<Diagnostic>) -> Yaml {
+        if keep(path) {
+            return y.clone();
+        }
+        match &y.value {
+            YamlValue::Str(text) => match self.value(text, y.span, out) {
+                Some(value) => value,
+                None => y.clone(),
+            },
+            YamlValue::Seq(items) => {
+                path.push("#");
+                let items = items.iter().map(|i| self.walk(i, path, keep, out)).collect();
+                path.pop();
+                Yaml { span: y.span, value: YamlValue::Seq(items) }
+            }
+            YamlValue::Map(map) => {
+                let mut rendered = YamlMap::default();
+                for (key, value) in map.iter() {
+                    path.push(&key.text);
+                    let value = self.walk(value, path, keep, out);
+                    path.pop();
+                    rendered.entries.push((self.key(key, out), value));
+                }
+                Yaml { span: y.span, value: YamlValue::Map(rendered) }
+            }
+            _ => y.clone(),
+        }
+    }
+
+    fn key(&self, key: &Key, out: &mut Vec<Diagnostic>) -> Key {
+        match self.value(&key.text, key.span, out).and_then(|y| y.scalar_text()) {
+            Some(text) => Key { text: text.into(), span: key.span },
+            None => key.clone(),
+        }
+    }
+
+    /// The rendered value of one text, or none when it has no Jinja or fails (which is reported).
+    pub(crate) fn value(&self, text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
+        let shape = native_shape(text);
+        if shape == Native::Plain {
+            return None;
+        }
+        let session = self.session(span);
+        let scope = Arc::new(NodeScope(session.clone()));
+        let result = match shape {
+            Native::Expression(expression) => {
+                self.engine.evaluate(true, expression, &self.package, scope, session.clone()).map(|v| to_json(&v))
+            }
+            _ => self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String),
+        };
+        match result {
+            Ok(json) => Some(yaml_of(&json, span)),
+            Err(failure) => {
+                out.push(failure_diagnostic(&failure, &session, span));
+                None
+            }
+        }
+    }
+
+    fn session(&self, span: Span) -> Arc<Session> {
+        let unit = Unit {
+            unique_id: "yaml".into(),
+            name: "yaml".into(),
+            kind: ResourceType::Model,
+            file: Some(span.file),
+            this: None,
+            config: Arc::new(NodeConfig::default()),
+            node: None,
+            model: Json::Null,
+            compiled: None,
+            extra: Vec::new(),
+        };
+        Session::parse(&self.project, &self.package, unit)
+    }
+}
+
+/// JSON as a tree, all at one place.
+pub(crate) fn yaml_of(json: &Json, span: Span) -> Yaml {
+    let value = match json {
+        Json::Null => YamlValue::Null,
+        Json::Bool(b) => YamlValue::Bool(*b),
+        Json::Number(n) => n.as_i64().map_or_else(|| YamlValue::Float(n.as_f64().unwrap_or(f64::NAN)), YamlValue::Int),
+        Json::String(s) => YamlValue::Str(s.as_str().into()),
+        Json::Array(items) => YamlValue::Seq(items.iter().map(|i| yaml_of(i, span)).collect()),
+        Json::Object(map) => YamlValue::Map(YamlMap {
+            entries: map.iter().map(|(k, v)| (Key { text: k.as_str().into(), span }, yaml_of(v, span))).collect(),
+        }),
+    };
+    Yaml { span, value }
+}

@@ -1,0 +1,157 @@
+//! Nodes as dbt's `manifest.json` v12 has them: also what `model` and `graph` are in Jinja.
+
+use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind};
+use crate::config::{Json, JsonMap, python_str};
+use serde_json::json;
+
+fn text(value: Option<&str>) -> Json {
+    value.map_or(Json::Null, Json::from)
+}
+
+fn columns_json(columns: &[Column]) -> Json {
+    let one = |c: &Column| {
+        let mut map = JsonMap::new();
+        map.insert("name".into(), Json::from(c.name.as_str()));
+        map.insert("description".into(), Json::from(c.description.as_str()));
+        map.insert("meta".into(), Json::Object(c.meta.clone()));
+        map.insert("data_type".into(), text(c.data_type.as_deref()));
+        map.insert("constraints".into(), Json::Array(c.constraints.clone()));
+        map.insert("quote".into(), c.quote.map_or(Json::Null, Json::Bool));
+        let mut config = c.config.clone().unwrap_or_default();
+        config.entry("meta").or_insert_with(|| Json::Object(c.meta.clone()));
+        config.entry("tags").or_insert_with(|| Json::from(c.tags.clone()));
+        map.insert("config".into(), Json::Object(config));
+        map.insert("tags".into(), Json::from(c.tags.clone()));
+        map.insert("granularity".into(), text(c.granularity.as_deref()));
+        map.insert("doc_blocks".into(), Json::Array(Vec::new()));
+        (c.name.clone(), Json::Object(map))
+    };
+    Json::Object(columns.iter().map(one).collect())
+}
+
+impl Manifest {
+    /// The dict of a node.
+    pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
+        let mut m = JsonMap::new();
+        let kind = node.resource_type();
+        if !matches!(kind, ResourceType::Exposure | ResourceType::UnitTest) {
+            m.insert("database".into(), text(node.relation.as_ref().map_or(Some(&*self.project.target.database), |r| r.database())));
+            m.insert("schema".into(), text(node.relation.as_ref().map_or(Some(&*self.project.target.schema), |r| r.schema())));
+        }
+        m.insert("name".into(), Json::from(&*node.name));
+        m.insert("resource_type".into(), Json::from(kind.as_str()));
+        m.insert("package_name".into(), Json::from(&*node.package));
+        m.insert("path".into(), Json::from(&*node.path));
+        m.insert("original_file_path".into(), Json::from(&*node.original_file_path));
+        m.insert("unique_id".into(), Json::from(&*node.unique_id));
+        m.insert("fqn".into(), node.fqn.iter().map(|p| Json::from(&**p)).collect());
+        let config = node.config.to_json(kind);
+        match &node.kind {
+            NodeKind::Source(source) => {
+                m.insert("source_name".into(), Json::from(&*source.source_name));
+                m.insert("source_description".into(), Json::from(source.source_description.as_str()));
+                m.insert("loader".into(), Json::from(source.loader.as_str()));
+                m.insert("identifier".into(), Json::from(source.identifier.as_str()));
+                m.insert("quoting".into(), Json::Object(source.quoting.clone()));
+                m.insert("loaded_at_field".into(), text(source.loaded_at_field.as_deref()));
+                m.insert("loaded_at_query".into(), text(source.loaded_at_query.as_deref()));
+                m.insert("freshness".into(), source.freshness.clone());
+                m.insert("external".into(), source.external.clone());
+                m.insert("source_meta".into(), Json::Object(source.source_meta.clone()));
+            }
+            NodeKind::Exposure(e) => {
+                m.insert("type".into(), Json::from(e.kind.as_str()));
+                m.insert("owner".into(), Json::Object(e.owner.clone()));
+                m.insert("label".into(), text(e.label.as_deref()));
+                m.insert("maturity".into(), text(e.maturity.as_deref()));
+                m.insert("url".into(), text(e.url.as_deref()));
+            }
+            NodeKind::UnitTest(definition) | NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
+                if let Json::Object(map) = definition {
+                    m.extend(map.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "config" | "description")).map(|(k, v)| (k.clone(), v.clone())));
+                }
+                m.insert("checksum".into(), Json::from(node.checksum.value.as_str()));
+            }
+            _ => {
+                m.insert("alias".into(), Json::from(&*node.alias));
+                m.insert("checksum".into(), json!({ "name": node.checksum.name, "checksum": node.checksum.value }));
+                m.insert("group".into(), config.get("group").cloned().unwrap_or(Json::Null));
+                m.insert("docs".into(), config.get("docs").cloned().unwrap_or_else(|| json!({ "show": true, "node_color": null })));
+                m.insert("build_path".into(), Json::Null);
+                m.insert("raw_code".into(), Json::from(node.text.as_ref().map_or("", |t| &*t.raw)));
+                m.insert("language".into(), Json::from(if node.sql { "sql" } else { "python" }));
+                let contract = config.get("contract").cloned().unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
+                let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
+                m.insert("contract".into(), json!({ "enforced": enforced, "alias_types": true, "checksum": null }));
+                if kind == ResourceType::Seed {
+                    m.insert("root_path".into(), Json::from(self.root_of(&node.package)));
+                }
+            }
+        }
+        if let NodeKind::Model { version, access, deprecation_date, constraints, group } = &node.kind {
+            m.insert("access".into(), Json::from(access.as_str()));
+            m.insert("group".into(), text(group.as_deref()));
+            m.insert("constraints".into(), Json::Array(constraints.clone()));
+            m.insert("version".into(), version.as_ref().map_or(Json::Null, |v| v.version.clone()));
+            m.insert("latest_version".into(), version.as_ref().map_or(Json::Null, |v| v.latest.clone()));
+            m.insert("deprecation_date".into(), text(deprecation_date.as_deref()));
+            m.insert("primary_key".into(), Json::Array(Vec::new()));
+            m.insert("time_spine".into(), Json::Null);
+        }
+        if let NodeKind::Test(test) = &node.kind {
+            if let TestKind::Generic(test) = test {
+                m.insert("test_metadata".into(), json!({ "name": &*test.name, "kwargs": test.kwargs, "namespace": test.namespace.as_deref() }));
+                m.insert("column_name".into(), text(test.column.as_deref()));
+                m.insert("attached_node".into(), text(test.attached.map(|id| &*self.node(id).unique_id)));
+            } else {
+                m.insert("column_name".into(), Json::Null);
+                m.insert("attached_node".into(), Json::Null);
+            }
+            m.insert("file_key_name".into(), Json::Null);
+        }
+        if let NodeKind::Operation { index, .. } = &node.kind {
+            m.insert("index".into(), Json::from(*index));
+        }
+        m.insert("tags".into(), Json::from(node.tags.clone()));
+        m.insert("description".into(), Json::from(node.description.as_str()));
+        m.insert("columns".into(), columns_json(&node.columns));
+        m.insert("meta".into(), config.get("meta").cloned().unwrap_or_else(|| json!({})));
+        m.insert("config".into(), Json::Object(config));
+        m.insert("patch_path".into(), text(node.patch_path.as_deref()));
+        m.insert("unrendered_config".into(), Json::Object(node.unrendered_config.clone()));
+        m.insert("created_at".into(), Json::from(0.0));
+        let stored = !matches!(node.kind, NodeKind::Exposure(_) | NodeKind::UnitTest(_)) && !node.is_ephemeral();
+        let name = node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
+        m.insert("relation_name".into(), text(name.as_deref()));
+        m.insert("doc_blocks".into(), Json::Array(Vec::new()));
+        let refs = node.refs.iter().map(|r| json!({ "name": &*r.name, "package": r.package.as_deref(), "version": r.version.as_deref().map(version_json) }));
+        m.insert("refs".into(), refs.collect());
+        m.insert("sources".into(), node.sources.iter().map(|s| json!([&*s.source, &*s.table])).collect());
+        m.insert("metrics".into(), Json::Array(Vec::new()));
+        m.insert("functions".into(), Json::Array(Vec::new()));
+        let nodes: Vec<&str> = node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
+        let macros: Vec<&str> = node.macros.iter().map(|m| &**m).collect();
+        m.insert("depends_on".into(), json!({ "macros": macros, "nodes": nodes }));
+        m.insert("compiled_path".into(), Json::Null);
+        m
+    }
+
+    /// The folder of a package, as text.
+    pub(crate) fn root_of(&self, package: &str) -> &str {
+        self.project.packages.iter().find(|p| &*p.name == package).map_or("", |p| p.root.as_str())
+    }
+}
+
+/// A version as dbt stores it: numbers stay numbers.
+fn version_json(text: &str) -> Json {
+    text.parse::<i64>().map(Json::from).or_else(|_| text.parse::<f64>().map(Json::from)).unwrap_or_else(|_| Json::from(text))
+}
+
+/// Texts of a JSON list or a single text.
+pub(crate) fn json_texts(value: &Json) -> Vec<String> {
+    match value {
+        Json::Array(items) => items.iter().map(python_str).collect(),
+        Json::Null => Vec::new(),
+        other => vec![python_str(other)],
+    }
+}

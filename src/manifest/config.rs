@@ -1,0 +1,336 @@
+//! A node's config: what was set, by whom, and dbt's defaults.
+
+use super::ResourceType;
+use crate::config::{Json, JsonMap};
+use crate::source::Span;
+use indexmap::IndexMap;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Who set a value; later layers win in the root project (RULES 1.19, 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Layer {
+    Default,
+    ProjectFile,
+    Properties,
+    InFile,
+    RootProject,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ConfigEntry {
+    pub(crate) value: Json,
+    pub(crate) layer: Layer,
+    pub(crate) span: Option<Span>,
+}
+
+/// Only what was set; reading falls back to the type's default. Keys have dbt's spelling (`pre-hook`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct NodeConfig {
+    entries: IndexMap<Arc<str>, ConfigEntry>,
+}
+
+/// Mappings that merge key by key.
+const MERGED: &[&str] = &["meta", "quoting", "column_types", "docs", "contract"];
+/// Lists that add up.
+const APPENDED: &[&str] = &["tags", "packages", "pre-hook", "post-hook"];
+
+/// dbt's spelling of a key.
+pub(crate) fn canonical(key: &str) -> &str {
+    match key {
+        "pre_hook" => "pre-hook",
+        "post_hook" => "post-hook",
+        "materialised" => "materialized",
+        other => other,
+    }
+}
+
+impl NodeConfig {
+    /// Sets or merges one key, by RULES 1.20. A `+` on a privilege of `grants` extends it.
+    pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
+        let key = canonical(key);
+        let value = shaped(key, value);
+        let old = self.entries.get(key);
+        let value = match (key, old.map(|e| &e.value), value) {
+            (k, Some(Json::Object(old)), Json::Object(new)) if MERGED.contains(&k) => {
+                let mut merged = old.clone();
+                merged.extend(new);
+                Json::Object(merged)
+            }
+            (k, Some(Json::Array(old)), Json::Array(new)) if APPENDED.contains(&k) => {
+                Json::Array(old.iter().cloned().chain(new).collect())
+            }
+            ("grants", old, Json::Object(new)) => merge_grants(old.and_then(Json::as_object), new),
+            (_, _, value) => value,
+        };
+        self.entries.insert(key.into(), ConfigEntry { value, layer, span });
+    }
+
+    pub(crate) fn entry(&self, key: &str) -> Option<&ConfigEntry> {
+        self.entries.get(canonical(key))
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.entries.shift_remove(key);
+    }
+
+    /// What was set; a value of null counts as not set.
+    pub(crate) fn get(&self, key: &str) -> Option<&Json> {
+        self.entry(key).map(|e| &e.value).filter(|v| !v.is_null())
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<Cow<'_, str>> {
+        self.get(key).map(|v| match v {
+            Json::String(s) => Cow::Borrowed(s.as_str()),
+            other => Cow::Owned(crate::config::python_str(other)),
+        })
+    }
+
+    /// A flag; texts such as `"true"` count as flags, as in dbt's lenient reading of rendered values.
+    pub(crate) fn flag(&self, key: &str) -> Option<bool> {
+        match self.get(key)? {
+            Json::Bool(b) => Some(*b),
+            Json::String(s) => match s.trim().to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Some(true),
+                "false" | "no" | "off" | "0" => Some(false),
+                _ => None,
+            },
+            Json::Number(n) => n.as_i64().map(|n| n != 0),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.flag("enabled").unwrap_or(true)
+    }
+
+    /// Texts of a key that takes one or several.
+    pub(crate) fn list(&self, key: &str) -> Vec<String> {
+        match self.get(key) {
+            Some(Json::Array(items)) => items.iter().map(crate::config::python_str).collect(),
+            Some(other) => vec![crate::config::python_str(other)],
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn map(&self, key: &str) -> Option<&JsonMap> {
+        self.get(key).and_then(Json::as_object)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &ConfigEntry)> {
+        self.entries.iter().map(|(k, v)| (&**k, v))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The value that holds: what was set, else the default of the type.
+    pub(crate) fn effective(&self, kind: ResourceType, key: &str) -> Option<Json> {
+        let key = canonical(key);
+        match self.entries.get(key) {
+            Some(entry) => Some(entry.value.clone()),
+            None => defaults(kind).into_iter().find(|(k, _)| *k == key).map(|(_, v)| v),
+        }
+    }
+
+    /// All keys that hold: defaults in dbt's order, then what else was set.
+    pub(crate) fn to_json(&self, kind: ResourceType) -> JsonMap {
+        let mut out: JsonMap = defaults(kind).into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        for (key, entry) in self.iter() {
+            out.insert(key.to_owned(), entry.value.clone());
+        }
+        out
+    }
+}
+
+/// `tags: a` is a list of one; a hook is `{sql, transaction}`; `docs: {show}`, `contract: {enforced}` have defaults.
+fn shaped(key: &str, value: Json) -> Json {
+    match (key, value) {
+        (k, Json::Null) if APPENDED.contains(&k) => Json::Array(Vec::new()),
+        ("pre-hook" | "post-hook", value) => {
+            let items = match value {
+                Json::Array(items) => items,
+                other => vec![other],
+            };
+            Json::Array(items.into_iter().map(hook).collect())
+        }
+        ("tags" | "packages", value @ Json::String(_)) => Json::Array(vec![value]),
+        ("contract", Json::Bool(b)) => serde_json::json!({ "enforced": b }),
+        (_, value) => value,
+    }
+}
+
+/// A hook as dbt stores it: text, JSON text or a mapping become `{sql, transaction}`.
+fn hook(value: Json) -> Json {
+    let map = match value {
+        Json::String(text) => match serde_json::from_str::<Json>(&text) {
+            Ok(Json::Object(map)) if map.contains_key("sql") => map,
+            _ => return serde_json::json!({ "sql": text, "transaction": true, "index": null }),
+        },
+        Json::Object(map) => map,
+        other => return serde_json::json!({ "sql": crate::config::python_str(&other), "transaction": true, "index": null }),
+    };
+    let sql = map.get("sql").cloned().unwrap_or_default();
+    let transaction = map.get("transaction").cloned().unwrap_or(Json::Bool(true));
+    serde_json::json!({ "sql": sql, "transaction": transaction, "index": null })
+}
+
+fn merge_grants(old: Option<&JsonMap>, new: JsonMap) -> Json {
+    let list = |v: &Json| match v {
+        Json::Array(items) => items.clone(),
+        Json::Null => Vec::new(),
+        other => vec![other.clone()],
+    };
+    let mut out = old.cloned().unwrap_or_default();
+    for (key, value) in new {
+        let grantees = list(&value);
+        match key.strip_prefix('+') {
+            Some(privilege) => {
+                let mut all = out.get(privilege).map(list).unwrap_or_default();
+                all.extend(grantees);
+                out.insert(privilege.to_owned(), Json::Array(all));
+            }
+            None => {
+                out.insert(key, Json::Array(grantees));
+            }
+        }
+    }
+    Json::Object(out)
+}
+
+/// dbt 1.11's defaults, in the order of its artifacts.
+fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
+    let null = || Json::Null;
+    let node = |materialized: &str| {
+        vec![
+            ("enabled", Json::Bool(true)),
+            ("alias", null()),
+            ("schema", null()),
+            ("database", null()),
+            ("tags", Json::Array(Vec::new())),
+            ("meta", Json::Object(JsonMap::new())),
+            ("group", null()),
+            ("materialized", Json::from(materialized)),
+            ("incremental_strategy", null()),
+            ("batch_size", null()),
+            ("lookback", Json::from(1)),
+            ("begin", null()),
+            ("persist_docs", Json::Object(JsonMap::new())),
+            ("post-hook", Json::Array(Vec::new())),
+            ("pre-hook", Json::Array(Vec::new())),
+            ("quoting", Json::Object(JsonMap::new())),
+            ("column_types", Json::Object(JsonMap::new())),
+            ("full_refresh", null()),
+            ("unique_key", null()),
+            ("on_schema_change", Json::from("ignore")),
+            ("on_configuration_change", Json::from("apply")),
+            ("grants", Json::Object(JsonMap::new())),
+            ("packages", Json::Array(Vec::new())),
+            ("docs", serde_json::json!({ "show": true, "node_color": null })),
+            ("contract", serde_json::json!({ "enforced": false, "alias_types": true })),
+            ("event_time", null()),
+            ("concurrent_batches", null()),
+        ]
+    };
+    match kind {
+        ResourceType::Model => {
+            let mut all = node("view");
+            all.push(("access", Json::from("protected")));
+            all.push(("freshness", null()));
+            all
+        }
+        ResourceType::Seed => {
+            let mut all = node("seed");
+            all.push(("delimiter", Json::from(",")));
+            all.push(("quote_columns", null()));
+            all
+        }
+        ResourceType::Snapshot => {
+            let mut all = node("snapshot");
+            all.extend([
+                ("strategy", null()),
+                ("target_schema", null()),
+                ("target_database", null()),
+                ("updated_at", null()),
+                ("check_cols", null()),
+                ("snapshot_meta_column_names", serde_json::json!({
+                    "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null, "dbt_updated_at": null, "dbt_is_deleted": null,
+                })),
+                ("dbt_valid_to_current", null()),
+            ]);
+            all
+        }
+        ResourceType::Test => vec![
+            ("enabled", Json::Bool(true)),
+            ("alias", null()),
+            ("schema", Json::from("dbt_test__audit")),
+            ("database", null()),
+            ("tags", Json::Array(Vec::new())),
+            ("meta", Json::Object(JsonMap::new())),
+            ("group", null()),
+            ("materialized", Json::from("test")),
+            ("severity", Json::from("ERROR")),
+            ("store_failures", null()),
+            ("store_failures_as", null()),
+            ("where", null()),
+            ("limit", null()),
+            ("fail_calc", Json::from("count(*)")),
+            ("warn_if", Json::from("!= 0")),
+            ("error_if", Json::from("!= 0")),
+        ],
+        ResourceType::Source => vec![
+            ("enabled", Json::Bool(true)),
+            ("event_time", null()),
+            ("freshness", null()),
+            ("loaded_at_field", null()),
+            ("loaded_at_query", null()),
+            ("meta", Json::Object(JsonMap::new())),
+            ("tags", Json::Array(Vec::new())),
+        ],
+        ResourceType::Exposure => {
+            vec![("enabled", Json::Bool(true)), ("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new()))]
+        }
+        ResourceType::UnitTest => {
+            vec![("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new())), ("enabled", Json::Bool(true))]
+        }
+        ResourceType::Function => {
+            vec![("enabled", Json::Bool(true)), ("materialized", Json::from("function")), ("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new()))]
+        }
+        _ => node("view"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn merged(steps: &[(&str, Json)]) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        for (key, value) in steps {
+            config.merge(key, value.clone(), Layer::ProjectFile, None);
+        }
+        config
+    }
+
+    #[test]
+    fn lists_add_up_and_mappings_merge() {
+        let c = merged(&[("tags", json!("a")), ("tags", json!(["b"])), ("meta", json!({"x": 1})), ("meta", json!({"y": 2}))]);
+        assert_eq!(c.list("tags"), ["a", "b"]);
+        assert_eq!(c.get("meta"), Some(&json!({"x": 1, "y": 2})));
+    }
+
+    #[test]
+    fn a_plus_extends_a_privilege() {
+        let c = merged(&[("grants", json!({"select": "a"})), ("grants", json!({"+select": ["b"]})), ("grants", json!({"insert": ["c"]}))]);
+        assert_eq!(c.get("grants"), Some(&json!({"select": ["a", "b"], "insert": ["c"]})));
+    }
+
+    #[test]
+    fn hooks_have_one_form() {
+        let c = merged(&[("pre_hook", json!("select 1")), ("pre-hook", json!({"sql": "x", "transaction": false}))]);
+        assert_eq!(c.get("pre-hook").and_then(|v| v[1]["transaction"].as_bool()), Some(false));
+        assert_eq!(c.effective(ResourceType::Model, "materialized"), Some(json!("view")));
+    }
+}

@@ -1,0 +1,115 @@
+//! Names to nodes: what `ref` and `source` mean.
+
+use super::{Node, NodeId};
+use crate::config::{Json, python_str};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What was found under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Node(NodeId),
+    /// A node with `enabled: false`, by its index in the disabled list.
+    Disabled(usize),
+    Nothing,
+}
+
+#[derive(Clone, Debug)]
+struct Refable {
+    package: Arc<str>,
+    version: Option<String>,
+    latest: bool,
+    found: Found,
+}
+
+/// The refable nodes and sources by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lookup {
+    root: Arc<str>,
+    refs: HashMap<Arc<str>, Vec<Refable>>,
+    sources: HashMap<(Arc<str>, Arc<str>), Vec<(Arc<str>, Found)>>,
+}
+
+impl Lookup {
+    pub(crate) fn new(root: &Arc<str>, nodes: &[Node], disabled: &[Node]) -> Lookup {
+        let mut lookup = Lookup { root: root.clone(), ..Lookup::default() };
+        for node in nodes {
+            lookup.add(node, Found::Node(node.id));
+        }
+        for (i, node) in disabled.iter().enumerate() {
+            lookup.add(node, Found::Disabled(i));
+        }
+        lookup
+    }
+
+    fn add(&mut self, node: &Node, found: Found) {
+        if let super::NodeKind::Source(table) = &node.kind {
+            let key = (table.source_name.clone(), node.name.clone());
+            self.sources.entry(key).or_default().push((node.package.clone(), found));
+        } else if node.resource_type().is_refable() {
+            let version = node.version();
+            self.refs.entry(node.name.clone()).or_default().push(Refable {
+                package: node.package.clone(),
+                version: version.map(|v| python_str(&v.version)),
+                latest: version.is_none_or(|v| same_version(&v.version, &v.latest)),
+                found,
+            });
+        }
+    }
+
+    /// `ref([package,] name[, version])` asked in `asking` (a package): the root project first, then the asking
+    /// package, then any. Enabled nodes come before disabled ones.
+    pub(crate) fn find_ref(&self, package: Option<&str>, name: &str, version: Option<&str>, asking: &str) -> Found {
+        let Some(all) = self.refs.get(name) else { return Found::Nothing };
+        let fits = |r: &&Refable| match version {
+            Some(v) => r.version.as_deref() == Some(v) || r.version.as_deref().is_some_and(|x| same_number(x, v)),
+            None => r.latest,
+        };
+        let pick = |wanted: Option<&str>| {
+            let mut matching: Vec<&Refable> =
+                all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits).collect();
+            matching.sort_by_key(|r| matches!(r.found, Found::Disabled(_)));
+            matching.first().map(|r| r.found.clone())
+        };
+        let found = match package {
+            Some(p) => pick(Some(p)),
+            None => {
+                let order = [Some(&*self.root), Some(asking), None];
+                let tries: Vec<Found> = order.into_iter().filter_map(pick).collect();
+                tries.iter().find(|f| matches!(f, Found::Node(_))).or(tries.first()).cloned()
+            }
+        };
+        found.unwrap_or(Found::Nothing)
+    }
+
+    pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> Found {
+        let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else { return Found::Nothing };
+        let mut sorted: Vec<&(Arc<str>, Found)> = all.iter().collect();
+        sorted.sort_by_key(|(p, f)| (matches!(f, Found::Disabled(_)), **p != *asking, **p != *self.root));
+        sorted.first().map_or(Found::Nothing, |(_, f)| f.clone())
+    }
+
+    /// Names for suggestions.
+    pub(crate) fn ref_names(&self) -> impl Iterator<Item = &str> {
+        self.refs.keys().map(|n| &**n)
+    }
+
+    /// Versions of a model, for messages.
+    pub(crate) fn versions(&self, name: &str) -> Vec<String> {
+        self.refs.get(name).into_iter().flatten().filter_map(|r| r.version.clone()).collect()
+    }
+
+    pub(crate) fn source_names(&self) -> impl Iterator<Item = String> {
+        self.sources.keys().map(|(s, t)| format!("{s}.{t}"))
+    }
+}
+
+/// `1`, `1.0` and `"1"` are one version.
+pub(crate) fn same_version(a: &Json, b: &Json) -> bool {
+    let (a, b) = (python_str(a), python_str(b));
+    a == b || same_number(&a, &b)
+}
+
+fn same_number(a: &str, b: &str) -> bool {
+    matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+}

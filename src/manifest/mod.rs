@@ -1,0 +1,26 @@
+//! The project as a graph of nodes, immutable once resolved.
+//!
+//! In: what `resolve` bound. Out: `Manifest` with `Node`s by dense `NodeId` (alive within one manifest) and by
+//! `UniqueId` (for all that outlives it), relations, columns, configs, the dependency graph. Must not know: how it was
+//! parsed, databases, output.
+
+mod artifact;
+mod column;
+mod config;
+mod graph;
+mod lookup;
+mod node;
+mod project;
+mod relation;
+
+pub(crate) use artifact::json_texts;
+pub(crate) use column::{Column, TestSpec};
+pub(crate) use config::{ConfigEntry, Layer, NodeConfig};
+pub(crate) use graph::Graph;
+pub(crate) use lookup::{Found, Lookup, same_version};
+pub(crate) use node::{
+    Access, Checksum, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType, SourceCall, SourceTable,
+    TestKind, Text, UniqueId, VersionInfo,
+};
+pub(crate) use project::{Group, Hook, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
+pub(crate) use relation::{Dialect, Relation, RelationKind};

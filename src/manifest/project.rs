@@ -1,0 +1,104 @@
+//! The whole: projects, macros, nodes.
+
+use super::{Dialect, Graph, Lookup, Node, NodeId, ResourceType, UniqueId};
+use crate::config::{Json, JsonMap, TargetOptions};
+use crate::source::Span;
+use camino::Utf8PathBuf;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The root project or an installed package.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) name: Arc<str>,
+    pub(crate) version: Option<String>,
+    pub(crate) root: Utf8PathBuf,
+}
+
+/// What all passes behind `load` need to know of the project.
+#[derive(Clone, Debug)]
+pub(crate) struct ProjectInfo {
+    pub(crate) name: Arc<str>,
+    pub(crate) root: Utf8PathBuf,
+    /// The root project first, then packages by name.
+    pub(crate) packages: Vec<Package>,
+    pub(crate) target: TargetOptions,
+    pub(crate) dialect: Dialect,
+    pub(crate) target_path: Utf8PathBuf,
+}
+
+/// A macro as the artifacts list it.
+#[derive(Clone, Debug)]
+pub(crate) struct MacroInfo {
+    pub(crate) unique_id: UniqueId,
+    pub(crate) name: Arc<str>,
+    pub(crate) package: Arc<str>,
+    pub(crate) path: Arc<str>,
+    pub(crate) original_file_path: Arc<str>,
+    pub(crate) sql: Arc<str>,
+    pub(crate) depends_on: Vec<String>,
+    pub(crate) description: String,
+    pub(crate) meta: JsonMap,
+    pub(crate) arguments: Json,
+    pub(crate) patch_path: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: Arc<str>,
+    pub(crate) package: Arc<str>,
+    pub(crate) owner: JsonMap,
+    pub(crate) original_file_path: String,
+    pub(crate) description: Option<String>,
+}
+
+/// A resource that is carried in the manifest but is no node of the run: doc blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OtherResource {
+    pub(crate) unique_id: UniqueId,
+    pub(crate) name: Arc<str>,
+    pub(crate) package: Arc<str>,
+    pub(crate) original_file_path: String,
+    pub(crate) text: String,
+}
+
+/// A hook of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hook {
+    pub(crate) node: NodeId,
+    pub(crate) sql: String,
+    pub(crate) span: Span,
+}
+
+/// The resolved project.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    pub(crate) project: ProjectInfo,
+    pub(crate) nodes: Vec<Node>,
+    /// Nodes with `enabled: false`; they have no id in the graph.
+    pub(crate) disabled: Vec<Node>,
+    pub(crate) graph: Graph,
+    pub(crate) lookup: Lookup,
+    pub(crate) macros: Vec<MacroInfo>,
+    pub(crate) docs: Vec<OtherResource>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) selectors: JsonMap,
+    pub(crate) by_unique_id: HashMap<UniqueId, NodeId>,
+    /// On-run hooks in the order in which they run.
+    pub(crate) on_run_start: Vec<NodeId>,
+    pub(crate) on_run_end: Vec<NodeId>,
+}
+
+impl Manifest {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub(crate) fn get(&self, unique_id: &str) -> Option<&Node> {
+        self.by_unique_id.get(unique_id).map(|id| self.node(*id))
+    }
+
+    pub(crate) fn of_type(&self, kind: ResourceType) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |n| n.resource_type() == kind)
+    }
+}

@@ -1,0 +1,176 @@
+//! Names of relations.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// How an engine writes identifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) quote: char,
+    /// The longest identifier in bytes, where there is a limit.
+    pub(crate) max_identifier: Option<usize>,
+    /// Whether names are compared without regard to case even when quoted (DuckDB) or not (Postgres).
+    pub(crate) ignores_case: bool,
+}
+
+impl Dialect {
+    pub(crate) const DUCKDB: Dialect = Dialect { quote: '"', max_identifier: None, ignores_case: true };
+    pub(crate) const POSTGRES: Dialect = Dialect { quote: '"', max_identifier: Some(63), ignores_case: false };
+
+    pub(crate) fn of(adapter: &str) -> Dialect {
+        if adapter == "postgres" { Dialect::POSTGRES } else { Dialect::DUCKDB }
+    }
+
+    /// An identifier in quotes, quotes inside doubled.
+    pub(crate) fn quoted(self, name: &str) -> String {
+        let double: String = [self.quote, self.quote].iter().collect();
+        format!("{0}{1}{0}", self.quote, name.replace(self.quote, &double))
+    }
+
+    /// The form in which two names are compared.
+    pub(crate) fn folded(self, name: &str) -> String {
+        if self.ignores_case { name.to_lowercase() } else { name.to_owned() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RelationKind {
+    Table,
+    View,
+    Cte,
+    MaterializedView,
+    External,
+    Function,
+}
+
+impl RelationKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            RelationKind::Table => "table",
+            RelationKind::View => "view",
+            RelationKind::Cte => "cte",
+            RelationKind::MaterializedView => "materialized_view",
+            RelationKind::External => "external",
+            RelationKind::Function => "function",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<RelationKind> {
+        Some(match text {
+            "table" => RelationKind::Table,
+            "view" => RelationKind::View,
+            "cte" => RelationKind::Cte,
+            "materialized_view" => RelationKind::MaterializedView,
+            "external" => RelationKind::External,
+            "function" => RelationKind::Function,
+            _ => return None,
+        })
+    }
+}
+
+/// A relation's name: database, schema, identifier, each with whether it is quoted and whether it is printed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Relation {
+    pub(crate) path: [Option<Arc<str>>; 3],
+    pub(crate) quote: [bool; 3],
+    pub(crate) include: [bool; 3],
+    pub(crate) kind: Option<RelationKind>,
+    /// Text that stands for the relation (`read_csv(...)` of an external source).
+    pub(crate) external: Option<Arc<str>>,
+}
+
+impl Relation {
+    pub(crate) fn new(database: Option<&str>, schema: Option<&str>, identifier: &str) -> Relation {
+        Relation {
+            path: [database.map(Arc::from), schema.map(Arc::from), Some(identifier.into())],
+            quote: [true; 3],
+            include: [true; 3],
+            kind: None,
+            external: None,
+        }
+    }
+
+    pub(crate) fn with_kind(mut self, kind: RelationKind) -> Relation {
+        self.kind = Some(kind);
+        self
+    }
+
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.path[0].as_deref()
+    }
+
+    pub(crate) fn schema(&self) -> Option<&str> {
+        self.path[1].as_deref()
+    }
+
+    pub(crate) fn identifier(&self) -> &str {
+        self.path[2].as_deref().unwrap_or_default()
+    }
+
+    /// The same place under another identifier.
+    pub(crate) fn renamed(&self, identifier: &str) -> Relation {
+        let mut out = self.clone();
+        out.path[2] = Some(identifier.into());
+        out.external = None;
+        out
+    }
+
+    /// As SQL. Parts that are not set or not included are left out.
+    pub(crate) fn render(&self, dialect: Dialect) -> String {
+        if let Some(external) = &self.external {
+            return external.to_string();
+        }
+        let mut out = String::with_capacity(48);
+        for ((part, quote), include) in self.path.iter().zip(self.quote).zip(self.include) {
+            let Some(part) = part.as_deref().filter(|_| include) else { continue };
+            if !out.is_empty() {
+                out.push('.');
+            }
+            if quote {
+                out.push_str(&dialect.quoted(part));
+            } else {
+                let _ = write!(out, "{part}");
+            }
+        }
+        out
+    }
+
+    /// Whether two names mean one relation, as the engine folds them.
+    pub(crate) fn same(&self, other: &Relation, dialect: Dialect) -> bool {
+        self.path.iter().zip(&other.path).all(|(a, b)| match (a, b) {
+            (Some(a), Some(b)) => dialect.folded(a) == dialect.folded(b),
+            _ => true,
+        })
+    }
+
+    /// `database.schema.identifier` folded, as a key.
+    pub(crate) fn key(&self, dialect: Dialect) -> String {
+        let parts: Vec<String> = self.path.iter().map(|p| p.as_deref().map_or_else(String::new, |p| dialect.folded(p))).collect();
+        parts.join("\u{1f}")
+    }
+
+    /// `schema.identifier`, for people.
+    pub(crate) fn short(&self) -> String {
+        match self.schema() {
+            Some(schema) => format!("{schema}.{}", self.identifier()),
+            None => self.identifier().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rendering_and_equality() {
+        let r = Relation::new(Some("db"), Some("main"), "a\"b");
+        assert_eq!(r.render(Dialect::DUCKDB), r#""db"."main"."a""b""#);
+        let mut s = r.clone();
+        s.include[0] = false;
+        s.quote[2] = false;
+        assert_eq!(s.renamed("x").render(Dialect::DUCKDB), r#""main".x"#);
+        assert!(Relation::new(None, Some("MAIN"), "T").same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB));
+        assert!(!Relation::new(None, Some("MAIN"), "T").same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES));
+    }
+}

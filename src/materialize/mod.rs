@@ -1,0 +1,156 @@
+//! How a node is stored, as resumable functions.
+//!
+//! In: a `Job` (the node's relation, SQL, config, what exists) and the replies to what was asked. Out: `Next`, one
+//! request after the other. Pure: tests script the replies. SQL that dbt makes by a public macro is asked for by name
+//! (`MacroCall`), so that a project's override counts. Must not know: connections, threads, how macros are rendered.
+
+mod incremental;
+mod names;
+mod schema_change;
+mod seed;
+mod seed_types;
+mod stored;
+
+pub(crate) use names::{candidate_name, rejected_name};
+pub(crate) use seed_types::{SeedError, SeedTypes, infer};
+
+use crate::engine::{Capabilities, ExistingColumn, ExistingRelation};
+use crate::manifest::{NodeConfig, Relation, RelationKind};
+use crate::source::SqlText;
+use std::sync::Arc;
+
+/// An argument of a macro.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arg {
+    None,
+    Flag(bool),
+    Text(String),
+    Relation(Relation),
+    /// The node's compiled SQL.
+    Compiled,
+    Columns(Vec<ExistingColumn>),
+    /// A config value.
+    Json(serde_json::Value),
+    Dict(Vec<(&'static str, Arg)>),
+}
+
+/// A public macro, by name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MacroCall {
+    pub(crate) name: String,
+    pub(crate) args: Vec<Arg>,
+}
+
+/// Something to run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Statement {
+    Sql(SqlText),
+    /// The text that the macro gives is run, if there is any.
+    Call(MacroCall),
+    /// The node's hooks of one kind: before or after, inside the transaction or outside.
+    Hooks { post: bool, inside: bool },
+}
+
+impl Statement {
+    fn sql(text: impl Into<String>) -> Statement {
+        Statement::Sql(SqlText::from(text.into()))
+    }
+
+    fn call(name: &str, args: Vec<Arg>) -> Statement {
+        Statement::Call(MacroCall { name: name.to_owned(), args })
+    }
+}
+
+/// What the guards of a node are run on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Audited {
+    /// A relation beside the published one; others can read it.
+    Candidate(Relation),
+    /// The published name, inside the open transaction.
+    Inside,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Next {
+    Run(Vec<Statement>),
+    /// Columns of a relation.
+    Describe(Relation),
+    /// Opens the transaction that `Publish` commits and `Discard` rolls back.
+    Begin(Vec<Statement>),
+    Audit(Audited),
+    /// Runs the statements in the open transaction, or in one of their own, and commits.
+    Publish(Vec<Statement>),
+    /// Rolls an open transaction back; then runs the statements.
+    Discard(Vec<Statement>),
+    /// Finished: what was published.
+    Done(Vec<Relation>),
+}
+
+/// The answer to the last request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reply {
+    /// Begin.
+    Start,
+    Ok,
+    Columns(Vec<ExistingColumn>),
+    /// Whether all guards let it through.
+    Passed(bool),
+}
+
+/// What is to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) target: Relation,
+    pub(crate) existing: Option<ExistingRelation>,
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) full_refresh: bool,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) has_inside_post_hooks: bool,
+    /// What earlier runs left under the candidate's and the rejected one's name.
+    pub(crate) leftovers: Vec<ExistingRelation>,
+    pub(crate) seed: Option<SeedJob>,
+}
+
+/// A seed's file and what was found in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeedJob {
+    pub(crate) path: String,
+    pub(crate) columns: Vec<(String, String)>,
+    pub(crate) delimiter: String,
+    pub(crate) quote_columns: bool,
+}
+
+/// A materialization.
+pub(crate) trait Materialize: Send {
+    /// Takes the answer to the last request and gives the next one. An error is a mistake of the project's.
+    fn next(&mut self, reply: Reply) -> Result<Next, String>;
+}
+
+/// The materialization of a name, when it is one of ours.
+pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materialize>> {
+    Some(match name {
+        "table" => Box::new(stored::Stored::new(job, RelationKind::Table)),
+        "view" => Box::new(stored::Stored::new(job, RelationKind::View)),
+        "seed" => Box::new(seed::Seed::new(job)),
+        "incremental" => {
+            // A first build, a rebuild, or a view in the way: the whole is built like a table.
+            let delta = job.existing.as_ref().is_some_and(|e| e.kind == RelationKind::Table) && !job.full_refresh;
+            if delta { Box::new(incremental::Incremental::new(job)) } else { Box::new(stored::Stored::new(job, RelationKind::Table)) }
+        }
+        _ => return None,
+    })
+}
+
+/// `drop table|view if exists`, by what is there.
+fn drop_existing(existing: Option<&ExistingRelation>, dialect: crate::manifest::Dialect) -> Option<Statement> {
+    let existing = existing?;
+    let kind = if existing.kind == RelationKind::View { "view" } else { "table" };
+    Some(Statement::sql(format!("drop {kind} if exists {} cascade", existing.relation.render(dialect))))
+}
+
+/// Drops what an earlier run left under a name; an engine refuses to drop a table as a view, so that the kind counts.
+fn drop_leftover(job: &Job, relation: &Relation) -> Option<Statement> {
+    let dialect = job.capabilities.dialect;
+    drop_existing(job.leftovers.iter().find(|l| l.relation.same(relation, dialect)), dialect)
+}

@@ -1,0 +1,53 @@
+//! Names of relations that a run makes beside the published ones.
+
+use crate::hash::md5_hex;
+use crate::manifest::{Dialect, Relation};
+
+/// Where the next version of a relation is built.
+pub(crate) fn candidate_name(relation: &Relation, dialect: Dialect) -> Relation {
+    beside(relation, "__candidate", dialect)
+}
+
+/// Where a version that did not pass is kept for inspection.
+pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
+    beside(relation, "__rejected", dialect)
+}
+
+/// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long names stay apart.
+fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
+    let name = relation.identifier();
+    let fits = dialect.max_identifier.is_none_or(|max| name.len() + suffix.len() <= max);
+    let full = if fits {
+        format!("{name}{suffix}")
+    } else {
+        let max = dialect.max_identifier.unwrap_or(usize::MAX);
+        let mut keep = max - suffix.len() - 9;
+        while !name.is_char_boundary(keep) {
+            keep -= 1;
+        }
+        format!("{}_{}{suffix}", &name[..keep], &md5_hex(name)[..8])
+    };
+    let mut out = relation.renamed(&full);
+    out.kind = relation.kind;
+    out
+}
+
+/// Whether a name is one of those above: hidden from lists of relations.
+pub(crate) fn is_beside(name: &str) -> bool {
+    name.ends_with("__candidate") || name.ends_with("__rejected")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_stay_apart() {
+        let a = Relation::new(None, Some("s"), &"x".repeat(60));
+        let b = Relation::new(None, Some("s"), &format!("{}y", "x".repeat(59)));
+        let (ca, cb) = (candidate_name(&a, Dialect::POSTGRES), candidate_name(&b, Dialect::POSTGRES));
+        assert!(ca.identifier().len() <= 63 && ca.identifier() != cb.identifier());
+        assert_eq!(candidate_name(&a, Dialect::DUCKDB).identifier(), format!("{}__candidate", "x".repeat(60)));
+        assert!(is_beside(ca.identifier()));
+    }
+}

@@ -1,0 +1,104 @@
+//! `on_schema_change` of incremental models (RULES 3.9).
+
+use super::{Arg, Statement};
+use crate::engine::ExistingColumn;
+use crate::manifest::{Dialect, Relation};
+
+/// What a change of columns does to the published table.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Change {
+    /// Statements that change the table, before anything is written to it.
+    pub(super) statements: Vec<Statement>,
+    /// The columns that are written.
+    pub(super) columns: Vec<ExistingColumn>,
+}
+
+/// Compares names as they are written, and types. Unknown modes are `ignore`.
+pub(super) fn change(
+    mode: &str,
+    target: &Relation,
+    published: &[ExistingColumn],
+    delta: &[ExistingColumn],
+    dialect: Dialect,
+) -> Result<Change, String> {
+    let find = |list: &[ExistingColumn], name: &str| list.iter().find(|c| c.name == name).cloned();
+    let added: Vec<&ExistingColumn> = delta.iter().filter(|c| find(published, &c.name).is_none()).collect();
+    let removed: Vec<&ExistingColumn> = published.iter().filter(|c| find(delta, &c.name).is_none()).collect();
+    let retyped: Vec<&ExistingColumn> = delta
+        .iter()
+        .filter(|c| find(published, &c.name).is_some_and(|p| !p.data_type.eq_ignore_ascii_case(&c.data_type)))
+        .collect();
+    let changed = !(added.is_empty() && removed.is_empty() && retyped.is_empty());
+    let table = target.render(dialect);
+    let add = |out: &mut Vec<Statement>| {
+        for c in &added {
+            out.push(Statement::sql(format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)));
+        }
+    };
+    let mut statements = Vec::new();
+    match mode {
+        "fail" if changed => {
+            let names = |list: &[&ExistingColumn]| list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(format!(
+                "the columns of the query are not those of the table: new [{}], missing [{}], other type [{}]; \
+                 `on_schema_change: fail` stops here",
+                names(&added),
+                names(&removed),
+                names(&retyped)
+            ));
+        }
+        "append_new_columns" if changed => {
+            add(&mut statements);
+            let mut columns = published.to_vec();
+            columns.extend(added.into_iter().cloned());
+            // A column that the query does not have stays, and gets nulls.
+            columns.retain(|c| find(delta, &c.name).is_some());
+            return Ok(Change { statements, columns });
+        }
+        "sync_all_columns" if changed => {
+            add(&mut statements);
+            for c in &removed {
+                statements.push(Statement::sql(format!("alter table {table} drop column {}", dialect.quoted(&c.name))));
+            }
+            for c in &retyped {
+                statements.push(Statement::call(
+                    "alter_column_type",
+                    vec![Arg::Relation(target.clone()), Arg::Text(c.name.clone()), Arg::Text(c.data_type.clone())],
+                ));
+            }
+            return Ok(Change { statements, columns: delta.to_vec() });
+        }
+        "append_new_columns" | "sync_all_columns" => return Ok(Change { statements, columns: delta.to_vec() }),
+        _ => {}
+    }
+    // Ignore: the table's columns are written; one that the query lacks is an error of the database.
+    Ok(Change { statements, columns: published.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(list: &[(&str, &str)]) -> Vec<ExistingColumn> {
+        list.iter().map(|(n, t)| ExistingColumn { name: (*n).into(), data_type: (*t).into() }).collect()
+    }
+
+    fn names(change: &Change) -> Vec<&str> {
+        change.columns.iter().map(|c| c.name.as_str()).collect()
+    }
+
+    #[test]
+    fn modes() {
+        let target = Relation::new(None, Some("main"), "t");
+        let published = columns(&[("a", "INTEGER"), ("b", "VARCHAR")]);
+        let delta = columns(&[("a", "BIGINT"), ("c", "DATE")]);
+        let run = |mode| change(mode, &target, &published, &delta, Dialect::DUCKDB);
+        assert_eq!(names(&run("ignore").unwrap()), ["a", "b"]);
+        assert!(run("fail").unwrap_err().contains("new [c], missing [b], other type [a]"));
+        let append = run("append_new_columns").unwrap();
+        assert_eq!((names(&append), append.statements.len()), (vec!["a", "c"], 1));
+        let sync = run("sync_all_columns").unwrap();
+        assert_eq!((names(&sync), sync.statements.len()), (vec!["a", "c"], 3));
+        assert!(change("fail", &target, &published, &published, Dialect::DUCKDB).is_ok());
+    }
+}

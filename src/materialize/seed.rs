@@ -1,0 +1,83 @@
+//! Seeds: a CSV file, loaded by the engine itself, audited, swapped in.
+
+use super::names::candidate_name;
+use super::stored::{reject, swap};
+use super::{Audited, Job, Materialize, Next, Reply, SeedJob, Statement, drop_leftover};
+use crate::manifest::{Relation, RelationKind};
+
+enum State {
+    Start,
+    Loaded,
+    Audited,
+    Published,
+    Discarded,
+    Finished,
+}
+
+pub(super) struct Seed {
+    job: Job,
+    candidate: Relation,
+    state: State,
+}
+
+impl Seed {
+    pub(super) fn new(job: Job) -> Seed {
+        let candidate = candidate_name(&job.target, job.capabilities.dialect).with_kind(RelationKind::Table);
+        Seed { job, candidate, state: State::Start }
+    }
+
+    fn load(&self, seed: &SeedJob) -> Vec<Statement> {
+        let dialect = self.job.capabilities.dialect;
+        let name = self.candidate.render(dialect);
+        let published = self.job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !self.job.full_refresh);
+        let create = match published {
+            // A seed that is there keeps its columns and types; a file that no longer fits is an error.
+            Some(existing) => format!("create table {name} as select * from {} where false", existing.relation.render(dialect)),
+            None => {
+                let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
+                let columns: Vec<String> = seed.columns.iter().map(|(c, t)| format!("{} {t}", quoted(c))).collect();
+                format!("create table {name} ({})", columns.join(", "))
+            }
+        };
+        let text = |s: &str| s.replace('\'', "''");
+        let mut out = vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
+        out.extend(drop_leftover(&self.job, &self.candidate));
+        out.push(Statement::sql(create));
+        out.push(Statement::sql(format!(
+            "copy {name} from '{}' (format csv, header true, delimiter '{}')",
+            text(&seed.path),
+            text(&seed.delimiter)
+        )));
+        out
+    }
+}
+
+impl Materialize for Seed {
+    fn next(&mut self, reply: Reply) -> Result<Next, String> {
+        Ok(match (&self.state, reply) {
+            (State::Start, _) => {
+                let seed = self.job.seed.clone().ok_or("the seed has no file")?;
+                self.state = State::Loaded;
+                Next::Run(self.load(&seed))
+            }
+            (State::Loaded, _) => {
+                self.state = State::Audited;
+                Next::Audit(Audited::Candidate(self.candidate.clone()))
+            }
+            (State::Audited, Reply::Passed(true)) => {
+                self.state = State::Published;
+                Next::Publish(swap(&self.job, &self.candidate, RelationKind::Table))
+            }
+            (State::Audited, _) => {
+                self.state = State::Discarded;
+                Next::Discard(reject(&self.job, &self.candidate, RelationKind::Table))
+            }
+            (State::Published, _) => {
+                self.state = State::Finished;
+                Next::Run(vec![Statement::Hooks { post: true, inside: false }])
+            }
+            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
+            (State::Discarded, _) => Next::Done(Vec::new()),
+        })
+    }
+}

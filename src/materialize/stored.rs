@@ -1,0 +1,135 @@
+//! Tables and views: built beside the published relation, audited, swapped in.
+
+use super::names::{candidate_name, rejected_name};
+use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_existing, drop_leftover};
+use crate::manifest::{Relation, RelationKind};
+
+enum State {
+    Start,
+    Built,
+    Audited,
+    InsideSwap,
+    Published,
+    Discarded,
+    Finished,
+}
+
+/// Builds a candidate and swaps it in.
+pub(super) struct Stored {
+    job: Job,
+    kind: RelationKind,
+    candidate: Relation,
+    state: State,
+}
+
+impl Stored {
+    pub(super) fn new(job: Job, kind: RelationKind) -> Stored {
+        let candidate = candidate_name(&job.target, job.capabilities.dialect).with_kind(kind);
+        Stored { job, kind, candidate, state: State::Start }
+    }
+
+    fn build(&self) -> Vec<Statement> {
+        let mut out = vec![
+            Statement::Hooks { post: false, inside: false },
+            Statement::Hooks { post: false, inside: true },
+        ];
+        out.extend(drop_leftover(&self.job, &self.candidate));
+        out.push(match self.kind {
+            RelationKind::View => Statement::call("get_create_view_as_sql", vec![Arg::Relation(self.candidate.clone()), Arg::Compiled]),
+            _ => Statement::call("create_table_as", vec![Arg::Flag(false), Arg::Relation(self.candidate.clone()), Arg::Compiled]),
+        });
+        out
+    }
+
+    /// Drops the published relation and gives the candidate its name.
+    fn swap(&self) -> Vec<Statement> {
+        swap(&self.job, &self.candidate, self.kind)
+    }
+}
+
+/// The statements of a swap, with what belongs to the published name.
+pub(super) fn swap(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<Statement> {
+    let dialect = job.capabilities.dialect;
+    let mut out: Vec<Statement> = drop_existing(job.existing.as_ref(), dialect).into_iter().collect();
+    let word = if kind == RelationKind::View { "view" } else { "table" };
+    out.push(Statement::sql(format!(
+        "alter {word} {} rename to {}",
+        candidate.render(dialect),
+        dialect.quoted(job.target.identifier())
+    )));
+    if kind == RelationKind::Table {
+        out.push(Statement::call("create_indexes", vec![Arg::Relation(job.target.clone())]));
+    }
+    out.extend(finishing(job));
+    out
+}
+
+/// What follows the creation of a published relation: hooks, grants, comments.
+pub(super) fn finishing(job: &Job) -> Vec<Statement> {
+    let mut out = vec![Statement::Hooks { post: true, inside: true }];
+    if let Some(grants) = job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
+        out.push(Statement::call(
+            "apply_grants",
+            vec![Arg::Relation(job.target.clone()), Arg::Json(grants.clone()), Arg::Flag(false)],
+        ));
+    }
+    if job.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
+        out.push(Statement::Call(super::MacroCall {
+            name: "persist_docs".to_owned(),
+            args: vec![Arg::Relation(job.target.clone()), Arg::Text("model".to_owned())],
+        }));
+    }
+    out
+}
+
+/// Keeps a candidate that did not pass, for inspection.
+pub(super) fn reject(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<Statement> {
+    let dialect = job.capabilities.dialect;
+    let rejected = rejected_name(&job.target, dialect);
+    let word = if kind == RelationKind::View { "view" } else { "table" };
+    let mut out: Vec<Statement> = drop_leftover(job, &rejected).into_iter().collect();
+    out.push(Statement::sql(format!(
+        "alter {word} {} rename to {}",
+        candidate.render(dialect),
+        dialect.quoted(rejected.identifier())
+    )));
+    out
+}
+
+impl Materialize for Stored {
+    fn next(&mut self, reply: Reply) -> Result<Next, String> {
+        Ok(match (&self.state, reply) {
+            (State::Start, _) => {
+                self.state = State::Built;
+                Next::Run(self.build())
+            }
+            // In-transaction post-hooks see the published name: the guards run after them, inside the swap.
+            (State::Built, _) if self.job.has_inside_post_hooks => {
+                self.state = State::InsideSwap;
+                Next::Begin(self.swap())
+            }
+            (State::Built, _) => {
+                self.state = State::Audited;
+                Next::Audit(Audited::Candidate(self.candidate.clone()))
+            }
+            (State::InsideSwap, _) => {
+                self.state = State::Audited;
+                Next::Audit(Audited::Inside)
+            }
+            (State::Audited, Reply::Passed(true)) => {
+                self.state = State::Published;
+                Next::Publish(if self.job.has_inside_post_hooks { Vec::new() } else { self.swap() })
+            }
+            (State::Audited, _) => {
+                self.state = State::Discarded;
+                Next::Discard(reject(&self.job, &self.candidate, self.kind))
+            }
+            (State::Published, _) => {
+                self.state = State::Finished;
+                Next::Run(vec![Statement::Hooks { post: true, inside: false }])
+            }
+            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(self.kind)]),
+            (State::Discarded, _) => Next::Done(Vec::new()),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! `compile`: the SQL of nodes, written below the target path.
+
+use super::project::{Project, choose, connect, open, stored, write};
+use super::run::types;
+use super::{CliError, Exit, Invocation};
+use crate::compile::{CompileError, Compiler};
+use crate::context::Bindings;
+use crate::engine::{Existing, Warehouse};
+use crate::inspect::inspect;
+use crate::manifest::NodeId;
+use crate::plan::Verb;
+use crate::run::artifact_path;
+use crate::select::Selection;
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CompileArgs {
+    pub(crate) selection: Selection,
+    pub(crate) inline: Option<String>,
+    pub(crate) introspect: bool,
+}
+
+/// A compiler for all of a project.
+pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
+    Compiler::new(project.manifest.clone(), project.engine.clone(), project.context.clone(), project.map.clone(), ids)
+}
+
+pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
+    let project = open(inv)?;
+    if let Some(text) = &args.inline {
+        let mut warehouse = connect(inv, &project).ok();
+        let sql = super::show::inline(inv, &project, text, &mut warehouse)?;
+        inv.console.out(sql.as_str());
+        return Ok(0);
+    }
+    let selected = choose(inv, &project, &args.selection, types(Verb::Compile))?;
+    write(inv, &project)?;
+    let mut warehouse: Option<Box<dyn Warehouse>> = if args.introspect { Some(connect(inv, &project)?) } else { None };
+    let existing = match &mut warehouse {
+        Some(w) => inspect(w.as_mut(), &project.manifest, stored(&project))?,
+        None => Existing::Unknown,
+    };
+    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
+    let (compiler, existing, bindings) = (compiler(&project, ids), Arc::new(existing), Arc::new(Bindings::default()));
+    let chosen: Vec<NodeId> = selected.iter().collect();
+    for id in &chosen {
+        let node = project.manifest.node(*id);
+        let compiled = match compiler.compile(*id, &bindings, &existing, &mut warehouse) {
+            Ok(compiled) => compiled,
+            Err(CompileError::Diagnostic(d)) => {
+                // As in dbt, the first mistake ends the command.
+                inv.console.diagnostic(&d);
+                return Err(CliError::Reported);
+            }
+            Err(CompileError::NeedsDatabase) => {
+                return Err(CliError::Usage {
+                    message: format!("`{}` asks the database something while it is compiled", node.name),
+                    hints: vec!["leave out --no-introspect".to_owned()],
+                });
+            }
+        };
+        for line in compiled.logs {
+            inv.console.event(&crate::run::Event::Log { line });
+        }
+        let path = project.manifest.project.target_path.join("compiled").join(artifact_path(node));
+        inv.system.write_stream(&path, &mut |out| out.write_all(compiled.sql.as_str().as_bytes()))?;
+        if chosen.len() == 1 {
+            inv.console.out(compiled.sql.as_str());
+        }
+    }
+    if chosen.len() != 1 {
+        let folder = project.manifest.project.target_path.join("compiled");
+        inv.console.say(&format!("{} nodes compiled into {folder}", chosen.len()));
+    }
+    Ok(0)
+}

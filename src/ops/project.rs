@@ -1,0 +1,117 @@
+//! Load, parse, resolve: what every command begins with.
+
+use super::{CliError, Exit, Invocation};
+use crate::context::ContextProject;
+use crate::diag::Diagnostic;
+use crate::engine::Warehouse;
+use crate::jinja::Engine;
+use crate::load::load;
+use crate::manifest::{Manifest, NodeId};
+use crate::parse::parse;
+use crate::resolve::resolve;
+use crate::select::{NodeSet, PreviousState, Selection, select};
+use crate::source::SourceMap;
+use crate::state::{ArtifactMetadata, load_state, write_manifest};
+use crate::{config::SelectorDefinition, manifest::ResourceType};
+use std::sync::Arc;
+
+/// A resolved project with what its passes need.
+pub(super) struct Project {
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) context: Arc<ContextProject>,
+    pub(super) map: Arc<SourceMap>,
+    pub(super) selectors: Vec<SelectorDefinition>,
+}
+
+/// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
+pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
+    let (sources, map, mut diagnostics) = load(&inv.system, &inv.load)?;
+    let Some(mut sources) = sources else {
+        inv.console.set_map(Arc::new(map));
+        return Err(complain(inv, &diagnostics, true));
+    };
+    let parsed = parse(&mut sources).drain_into(&mut diagnostics);
+    let manifest = resolve(&parsed, &sources).drain_into(&mut diagnostics);
+    for line in &parsed.logs {
+        inv.console.event(&crate::run::Event::Log { line: line.clone() });
+    }
+    let map = Arc::new(std::mem::take(&mut sources.map));
+    inv.console.set_map(map.clone());
+    diagnostics.sort_by_key(|d| d.is_error());
+    let failed = diagnostics.iter().any(Diagnostic::is_error) || (inv.warn_error && !diagnostics.is_empty());
+    if failed {
+        return Err(complain(inv, &diagnostics, true));
+    }
+    inv.console.diagnostics(&diagnostics);
+    Ok(Project { manifest: Arc::new(manifest), engine: parsed.engine, context: parsed.context, map, selectors: sources.selectors })
+}
+
+fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic], _: bool) -> CliError {
+    inv.console.diagnostics(diagnostics);
+    CliError::Reported
+}
+
+/// Resolves a selection; nothing selected is a warning.
+pub(super) fn choose(inv: &mut Invocation, project: &Project, selection: &Selection, types: &[ResourceType]) -> Result<NodeSet, CliError> {
+    let previous = previous_state(inv)?;
+    let mut diagnostics = Vec::new();
+    let set = select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        inv.console.diagnostics(&diagnostics);
+        return Err(CliError::Reported);
+    }
+    Ok(set)
+}
+
+fn previous_state(inv: &Invocation) -> Result<Option<PreviousState>, CliError> {
+    match &inv.state {
+        Some(folder) => {
+            let folder = crate::system::normalize(&inv.system.current_dir().join(folder));
+            Ok(Some(load_state(inv.system.as_ref(), &folder)?))
+        }
+        None => Ok(None),
+    }
+}
+
+pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
+    ArtifactMetadata {
+        invocation_id: inv.load.settings.invocation_id.clone(),
+        started: inv.started,
+        generated: inv.system.now(),
+        args: serde_json::Value::Object(inv.load.settings.args.clone()),
+    }
+}
+
+/// Writes `manifest.json`, unless told not to.
+pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError> {
+    if inv.write_json {
+        let manifest = &project.manifest;
+        write_manifest(inv.system.as_ref(), &manifest.project.target_path, manifest, &metadata(inv), &inv.load.scrubber)?;
+    }
+    Ok(())
+}
+
+/// Connects to the target.
+pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn Warehouse>, CliError> {
+    Ok(crate::adapter::connect(&project.manifest.project.target, inv.lock_timeout)?)
+}
+
+/// `strata parse`.
+pub(crate) fn parse_only(inv: &mut Invocation) -> Exit {
+    let project = open(inv)?;
+    write(inv, &project)?;
+    let n = project.manifest.nodes.len();
+    inv.console.say(&format!("{n} nodes parsed"));
+    Ok(0)
+}
+
+/// The version with that of the engine that is linked.
+pub(crate) fn version_line() -> String {
+    format!("strata {} (follows dbt {}; DuckDB {})", crate::VERSION, crate::DBT_VERSION, crate::DUCKDB_VERSION)
+}
+
+/// All nodes that can be built, for commands that look at existing relations.
+pub(super) fn stored(project: &Project) -> impl Iterator<Item = NodeId> + '_ {
+    project.manifest.nodes.iter().filter(|n| n.resource_type().is_refable()).map(|n| n.id)
+}

@@ -1,0 +1,143 @@
+//! `build`, `run`, `test`, `seed`, `snapshot`.
+
+use super::project::{Project, choose, connect, metadata, open, write};
+use super::{Exit, Invocation};
+use crate::compile::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::engine::RunResult;
+use crate::inspect::inspect;
+use crate::manifest::{NodeId, ResourceType};
+use crate::plan::{PlanRequest, Verb, plan};
+use crate::run::{Event, RunOptions, RunRequest, Shared, run};
+use crate::select::Selection;
+use crate::state::write_run_results;
+use std::sync::{Arc, Mutex};
+
+/// What a run is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct RunArgs {
+    pub(crate) verb: Verb,
+    pub(crate) selection: Selection,
+    pub(crate) full_refresh: bool,
+    pub(crate) fail_fast: bool,
+    pub(crate) store_failures: bool,
+    pub(crate) empty: bool,
+    pub(crate) audit: bool,
+}
+
+/// The resource types of a command (`ls` uses those of `build` and more).
+pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
+    match verb {
+        Verb::Build => &[
+            ResourceType::Model,
+            ResourceType::Seed,
+            ResourceType::Snapshot,
+            ResourceType::Test,
+            ResourceType::UnitTest,
+            ResourceType::Exposure,
+            ResourceType::SavedQuery,
+            ResourceType::Function,
+        ],
+        Verb::Run => &[ResourceType::Model],
+        Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
+        Verb::Seed => &[ResourceType::Seed],
+        Verb::Snapshot => &[ResourceType::Snapshot],
+        Verb::Compile => &[ResourceType::Model, ResourceType::Snapshot, ResourceType::Analysis, ResourceType::Test],
+    }
+}
+
+/// Whether a project's own materialization builds a node.
+pub(super) fn publishes_itself(project: &Project) -> impl Fn(NodeId) -> bool + '_ {
+    |id| {
+        let node = project.manifest.node(id);
+        project.engine.registry().materialization(&node.package, &node.materialized(), true).is_some()
+    }
+}
+
+pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
+    let project = open(inv)?;
+    let selected = choose(inv, &project, &args.selection, types(args.verb))?;
+    write(inv, &project)?;
+    if selected.len() == 0 {
+        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing to do");
+        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
+        results(inv, &project, &[], 0.0)?;
+        return Ok(if inv.warn_error { 2 } else { 0 });
+    }
+    let mut warehouse = connect(inv, &project)?;
+    let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
+    let itself = publishes_itself(&project);
+    let plan = plan(&PlanRequest {
+        manifest: &project.manifest,
+        selected: &selected,
+        existing: &existing,
+        verb: args.verb,
+        audit: args.audit,
+        full_refresh: args.full_refresh,
+        publishes_itself: &itself,
+    });
+    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
+    let compiler =
+        Compiler::new(project.manifest.clone(), project.engine.clone(), project.context.clone(), project.map.clone(), ids);
+    let shared = Arc::new(Shared {
+        compiler: Arc::new(compiler),
+        options: RunOptions {
+            threads: project.manifest.project.target.threads,
+            fail_fast: args.fail_fast,
+            full_refresh: args.full_refresh,
+            store_failures: args.store_failures,
+            empty: args.empty,
+            write_files: inv.write_json,
+            tests_hold_back: args.verb == Verb::Build,
+        },
+        system: inv.system.clone(),
+        target_path: project.manifest.project.target_path.clone(),
+        publishing: Mutex::new(()),
+    });
+    let request = RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
+    let mut seconds = 0.0;
+    let console = &mut inv.console;
+    let all = run(request, &mut |event| {
+        if let Event::RunFinished { seconds: s, .. } = &event {
+            seconds = *s;
+        }
+        console.event(&event);
+    })?;
+    results(inv, &project, &all, seconds)?;
+    let failed = all.iter().any(|r| r.outcome.status.is_failure());
+    advice(inv, &project, args, &all, failed);
+    Ok(u8::from(failed))
+}
+
+fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), super::CliError> {
+    if inv.write_json {
+        let folder = &project.manifest.project.target_path;
+        write_run_results(inv.system.as_ref(), folder, all, seconds, &metadata(inv), &inv.load.scrubber)?;
+    }
+    Ok(())
+}
+
+/// Where the result is, and the next command to try.
+fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult], failed: bool) {
+    if inv.console.is_json() {
+        return;
+    }
+    let target = &project.manifest.project.target;
+    if failed {
+        let first = all.iter().find(|r| r.outcome.failed.is_some() || r.outcome.failures.is_some_and(|f| f > 0));
+        if let Some(node) = first.and_then(|r| project.manifest.get(&r.unique_id)) {
+            inv.console.say(&format!("after mending it: strata build --select {}+", node.name));
+        }
+        return;
+    }
+    if args.verb == Verb::Test {
+        return;
+    }
+    let place = if target.duckdb.path.is_empty() { target.database.to_string() } else { target.duckdb.path.clone() };
+    // The last model that was built is what most readers came for.
+    let last = all.iter().rev().filter_map(|r| project.manifest.get(&r.unique_id)).find(|n| n.resource_type() == ResourceType::Model);
+    inv.console.say(&format!("the result is in {place}, schema {}", target.schema));
+    if let Some(node) = last {
+        inv.console.say(&format!("look at it: strata show {}", node.name));
+    }
+}

@@ -1,0 +1,147 @@
+//! `show`: the first rows of a model, or of a query given on the command line.
+
+use super::compile::compiler;
+use super::project::{Project, choose, connect, open, stored};
+use super::{CliError, Exit, Invocation};
+use crate::compile::CompileError;
+use crate::context::{Bindings, Db, NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Fetch, Warehouse};
+use crate::inspect::inspect;
+use crate::jinja::TextOrigin;
+use crate::manifest::{NodeConfig, NodeKind, ResourceType};
+use crate::report::{grid, rows_json};
+use crate::select::Selection;
+use crate::source::{FileId, Span, SqlText};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ShowArgs {
+    pub(crate) selection: Selection,
+    pub(crate) inline: Option<String>,
+    /// None: all rows.
+    pub(crate) limit: Option<usize>,
+    pub(crate) json: bool,
+}
+
+pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
+    let project = open(inv)?;
+    let mut warehouse = Some(connect(inv, &project)?);
+    if let Some(text) = &args.inline {
+        let sql = inline(inv, &project, text, &mut warehouse)?;
+        return print(inv, "inline query", &sql, args, &mut warehouse);
+    }
+    let types = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
+    let selected = choose(inv, &project, &args.selection, &types)?;
+    let ids: Vec<_> = selected.iter().collect();
+    if ids.is_empty() {
+        return Err(CliError::Usage {
+            message: "there is nothing to show".to_owned(),
+            hints: vec!["name a model: strata show NAME; `strata ls` lists them".to_owned()],
+        });
+    }
+    let existing = match &mut warehouse {
+        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(&project))?),
+        None => Arc::default(),
+    };
+    let all = ids.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
+    let (compiler, bindings) = (compiler(&project, all), Arc::new(Bindings::default()));
+    for id in ids {
+        let node = project.manifest.node(id);
+        let sql = if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {
+            let relation = node.relation.as_ref().map(|r| r.render(project.manifest.project.dialect)).unwrap_or_default();
+            SqlText::from(format!("select * from {relation}"))
+        } else {
+            match compiler.compile(id, &bindings, &existing, &mut warehouse) {
+                Ok(compiled) => (*compiled.sql).clone(),
+                Err(CompileError::Diagnostic(d)) => {
+                    inv.console.diagnostic(&d);
+                    return Err(CliError::Reported);
+                }
+                Err(CompileError::NeedsDatabase) => return Err(CliError::usage("the database is needed")),
+            }
+        };
+        print(inv, &node.name, &sql, args, &mut warehouse)?;
+    }
+    Ok(0)
+}
+
+/// Runs a query with a limit and prints it.
+fn print(inv: &mut Invocation, name: &str, sql: &SqlText, args: &ShowArgs, warehouse: &mut Option<Box<dyn Warehouse>>) -> Exit {
+    let Some(connection) = warehouse else { return Err(CliError::usage("the database is needed")) };
+    let mut query = SqlText::new();
+    match args.limit {
+        Some(limit) => {
+            query.push_str("select * from (\n");
+            query.push(sql);
+            query.push_str(&format!("\n) as show_query limit {limit}"));
+        }
+        None => query.push(sql),
+    }
+    let reply = match connection.run(&query, Fetch::Rows(args.limit)) {
+        Ok(reply) => reply,
+        Err(e) => {
+            let span = e.position.and_then(|(at, len)| query.locate(at, len));
+            let mut d = Diagnostic::error(Code::SqlError, e.message.lines().next().unwrap_or_default()).primary_if(span, "here");
+            if span.is_none() {
+                d = d.note(format!("in {name}"));
+            }
+            inv.console.diagnostic(&d);
+            return Err(CliError::Reported);
+        }
+    };
+    let table = reply.table.unwrap_or_default();
+    if args.json {
+        let value = serde_json::json!({ "node": name, "show": rows_json(&table) });
+        inv.console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
+        return Ok(0);
+    }
+    inv.console.out(&grid(&table, inv.console.width()));
+    let rows = table.rows.len();
+    let more = if args.limit == Some(rows) { ", --limit shows more" } else { "" };
+    inv.console.say(&format!("{name}: {rows} rows shown{more}"));
+    Ok(0)
+}
+
+/// Renders a query given on the command line.
+pub(super) fn inline(inv: &mut Invocation, project: &Project, text: &str, warehouse: &mut Option<Box<dyn Warehouse>>) -> Result<SqlText, CliError> {
+    let package = project.manifest.project.name.clone();
+    let unit = Unit {
+        unique_id: "sql_operation.inline_query".into(),
+        name: "inline_query".into(),
+        kind: ResourceType::Analysis,
+        file: None,
+        this: None,
+        config: Arc::new(NodeConfig::default()),
+        node: None,
+        model: serde_json::json!({ "name": "inline_query", "resource_type": "sql_operation" }),
+        compiled: None,
+        extra: Vec::new(),
+    };
+    let compiler = compiler(project, Vec::new());
+    let existing = match warehouse {
+        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(project))?),
+        None => Arc::default(),
+    };
+    let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
+    let db = warehouse.take().map_or(Db::Offline, Db::Live);
+    let session = Session::execute(&project.context, &package, unit, runtime, db);
+    let scope = Arc::new(NodeScope(session.clone()));
+    let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
+    let rendered = project.engine.render("strata/inline", origin, &package, scope, session.clone());
+    *warehouse = session.take_warehouse();
+    let record = session.take_record();
+    match rendered {
+        Ok(rendered) if record.ctes.is_empty() => Ok(SqlText::from(rendered.sql.into_string())),
+        Ok(rendered) => compiler
+            .with_ctes(rendered.sql.into_string().into(), &record.ctes, &existing, warehouse)
+            .map_err(|_| CliError::usage("an ephemeral model that the query reads cannot be compiled")),
+        Err(mut failure) => {
+            failure.span = None;
+            let mut d = failure_diagnostic(&failure, &session, Span::file(FileId(0)));
+            d.primary = None;
+            inv.console.diagnostic(&d);
+            Err(CliError::Reported)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Column entries of properties files.
+
+use crate::config::{Json, JsonMap, Yaml, YamlMap, unknown_keys};
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{Column, TestSpec, json_texts};
+
+const KNOWN: &[&str] = &[
+    "name", "description", "data_type", "meta", "tags", "quote", "tests", "data_tests", "constraints", "config", "policy_tags",
+    "granularity", "dimension", "entity", "docs", "databricks_tags", "expression",
+];
+
+/// The columns of an entry and the tests written on them.
+pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
+    let (mut columns, mut tests) = (Vec::new(), Vec::new());
+    for item in map.get("columns").map(Yaml::items).unwrap_or_default() {
+        let Some(m) = item.as_map() else {
+            out.push(Diagnostic::error(Code::YamlShape, format!("a column is a mapping with a `name`, not {}", item.kind())).primary(item.span, ""));
+            continue;
+        };
+        // `include` and `exclude` are for versions, which read them themselves.
+        if m.get("name").is_none() && m.get_any(&["include", "exclude"]).is_some() {
+            continue;
+        }
+        let Some(name) = m.get("name").and_then(Yaml::scalar_text) else {
+            out.push(Diagnostic::error(Code::YamlShape, "a column needs a `name`").primary(item.span, ""));
+            continue;
+        };
+        unknown_keys(m, KNOWN, "a column", out);
+        let config = m.get("config").and_then(Yaml::as_map);
+        let json_map = |y: Option<&Yaml>| y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default();
+        let mut meta: JsonMap = json_map(m.get("meta"));
+        meta.extend(json_map(config.and_then(|c| c.get("meta"))));
+        let mut tags = json_texts(&m.get("tags").map(Yaml::to_json).unwrap_or_default());
+        tags.extend(json_texts(&config.and_then(|c| c.get("tags")).map(Yaml::to_json).unwrap_or_default()));
+        let index = columns.len();
+        for spec in m.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
+            tests.push(TestSpec { definition: spec.clone(), column: Some(index) });
+        }
+        columns.push(Column {
+            name,
+            description: m.get("description").and_then(Yaml::scalar_text).unwrap_or_default(),
+            data_type: m.get("data_type").and_then(Yaml::scalar_text),
+            meta,
+            tags,
+            quote: m.get("quote").and_then(Yaml::as_bool),
+            constraints: m.get("constraints").map(Yaml::items).unwrap_or_default().iter().map(Yaml::to_json).collect(),
+            granularity: m.get("granularity").and_then(Yaml::scalar_text),
+            config: config.map(|_| json_map(m.get("config"))),
+            span: Some(item.span),
+        });
+    }
+    (columns, tests)
+}
+
+/// The columns of a version: those of the model that it includes, with its own in place of or behind them.
+pub(super) fn of_version(base: &[Column], base_tests: &[TestSpec], map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
+    let Some(list) = map.get("columns") else { return (base.to_vec(), base_tests.to_vec()) };
+    let (own, own_tests) = read(map, out);
+    let rule = list.items().iter().filter_map(Yaml::as_map).find(|m| m.get_any(&["include", "exclude"]).is_some() && m.get("name").is_none());
+    let texts = |key: &str| rule.and_then(|m| m.get(key)).map(|y| json_texts(&y.to_json()));
+    let include = texts("include");
+    let exclude = texts("exclude").unwrap_or_default();
+    let all = include.as_ref().is_none_or(|i| i.iter().any(|n| n == "all" || n == "*"));
+    let wanted = |name: &str| {
+        let included = match (&include, rule) {
+            (_, None) | (None, Some(_)) => true,
+            (Some(list), Some(_)) => all || list.iter().any(|n| n == name),
+        };
+        included && !exclude.iter().any(|n| n == name)
+    };
+    let (mut columns, mut tests) = (Vec::new(), Vec::new());
+    for (i, column) in base.iter().enumerate().filter(|(_, c)| wanted(&c.name)) {
+        if own.iter().any(|o| o.name == column.name) {
+            continue;
+        }
+        let at = columns.len();
+        tests.extend(base_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }));
+        columns.push(column.clone());
+    }
+    for (i, column) in own.into_iter().enumerate() {
+        let at = columns.len();
+        tests.extend(own_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }));
+        columns.push(column);
+    }
+    (columns, tests)
+}
+
+/// For artifacts that want the constraint list of a model.
+pub(super) fn constraints(map: &YamlMap) -> Vec<Json> {
+    map.get("constraints").map(Yaml::items).unwrap_or_default().iter().map(Yaml::to_json).collect()
+}

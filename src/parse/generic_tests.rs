@@ -1,0 +1,457 @@
+//! Generic tests: an entry of `data_tests:` with its arguments becomes a test with dbt's name (RULES 1.17, 3.4).
+
+use super::nodes::NodeParser;
+use crate::config::{Json, JsonMap, Yaml, python_str};
+use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::hash::md5_hex;
+use crate::jinja::{Native, native_shape};
+use crate::load::LoadedFile;
+use crate::manifest::{Column, NodeConfig, RefCall, ResourceType, SourceCall, TestSpec};
+use crate::source::Span;
+use minijinja::value::{Kwargs, Value};
+use std::sync::Arc;
+
+/// What a test is written on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TestTarget {
+    /// A model, seed or snapshot, perhaps a version of it.
+    Node { kind: ResourceType, name: Arc<str>, version: Option<Json> },
+    Source { source: Arc<str>, table: Arc<str> },
+}
+
+impl TestTarget {
+    fn name(&self) -> String {
+        match self {
+            TestTarget::Node { name, version: Some(v), .. } => format!("{name}_v{}", python_str(v)),
+            TestTarget::Node { name, .. } => name.to_string(),
+            TestTarget::Source { source, table } => format!("{source}_{table}"),
+        }
+    }
+
+    fn expression(&self) -> String {
+        match self {
+            TestTarget::Node { name, version: Some(v), .. } => format!("ref('{name}', version='{}')", python_str(v)),
+            TestTarget::Node { name, .. } => format!("ref('{name}')"),
+            TestTarget::Source { source, table } => format!("source('{source}', '{table}')"),
+        }
+    }
+}
+
+/// A generic test before its target is bound.
+#[derive(Clone, Debug)]
+pub(crate) struct ParsedTest {
+    pub(crate) target: TestTarget,
+    pub(crate) package: Arc<str>,
+    /// The full name, and the short one (alias, file name).
+    pub(crate) name: Arc<str>,
+    pub(crate) short_name: Arc<str>,
+    pub(crate) hash: String,
+    pub(crate) test: Arc<str>,
+    pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) kwargs: JsonMap,
+    pub(crate) column: Option<Arc<str>>,
+    pub(crate) column_tags: Vec<String>,
+    pub(crate) description: String,
+    pub(crate) original_file_path: Arc<str>,
+    pub(crate) path: Arc<str>,
+    pub(crate) config: Vec<(String, Json, Span)>,
+    /// From `config()` in the test's macro.
+    pub(crate) macro_config: Vec<(String, Json, Option<Span>)>,
+    pub(crate) refs: Vec<RefCall>,
+    pub(crate) sources: Vec<SourceCall>,
+    pub(crate) macro_id: Option<Arc<str>>,
+    pub(crate) span: Span,
+}
+
+/// Keys beside a test's arguments that are config, as older projects write them.
+const CONFIG_KEYS: &[&str] = &[
+    "severity", "tags", "enabled", "where", "limit", "warn_if", "error_if", "fail_calc", "store_failures",
+    "store_failures_as", "meta", "database", "schema", "alias",
+];
+
+/// Texts that are expressions even without braces.
+pub(crate) fn string_is_expression(text: &str) -> bool {
+    let text = text.trim();
+    let Some(open) = text.find('(') else { return false };
+    let name = text[..open].trim_end();
+    matches!(name, "ref" | "source" | "var" | "env_var" | "doc" | "metric") && text.ends_with(')') && text.len() > open + 2
+}
+
+/// What a test entry says.
+struct Entry {
+    test: String,
+    namespace: Option<String>,
+    name: Option<String>,
+    description: String,
+    args: JsonMap,
+    config: Vec<(String, Json, Span)>,
+}
+
+pub(super) fn build(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+    target: &TestTarget,
+    columns: &[Column],
+    specs: &[TestSpec],
+    out: &mut Vec<Diagnostic>,
+) -> Vec<ParsedTest> {
+    let mut tests = Vec::new();
+    for spec in specs {
+        let column = spec.column.and_then(|i| columns.get(i));
+        if let Some(entry) = read(&spec.definition, out) {
+            tests.extend(one(parser, package, file, target, column, entry, spec.definition.span, out));
+        }
+    }
+    tests
+}
+
+/// Reads `unique`, `{accepted_values: {...}}` or `{name: x, test_name: unique, ...}`.
+fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
+    let mut wrong = |message: &str| {
+        out.push(Diagnostic::error(Code::TestArguments, message).primary(y.span, "this is no test"));
+        None
+    };
+    let (full, body, map) = match y.as_map() {
+        None => match y.as_str() {
+            Some(name) => (name.to_owned(), None, None),
+            None => return wrong(&format!("a test is a name or a mapping, not {}", y.kind())),
+        },
+        Some(map) if map.get("test_name").is_some() => {
+            let name = map.get("test_name").and_then(Yaml::scalar_text).unwrap_or_default();
+            (name, None, Some(map))
+        }
+        // `name`, `config` and `description` may stand beside the test's own key.
+        Some(map) => {
+            let own: Vec<_> = map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description")).collect();
+            match own.as_slice() {
+                [(key, body)] => (key.text.to_string(), Some(*body), Some(map)),
+                _ => return wrong("a test is a mapping with one key, the test's name, and its arguments below"),
+            }
+        }
+    };
+    let mut entry = Entry { test: String::new(), namespace: None, name: None, description: String::new(), args: JsonMap::new(), config: Vec::new() };
+    match full.split_once('.') {
+        Some((namespace, test)) => {
+            entry.namespace = Some(namespace.to_owned());
+            entry.test = test.to_owned();
+        }
+        None => entry.test = full.clone(),
+    }
+    let mut parts = Vec::new();
+    if let Some(body) = body {
+        match body.as_map() {
+            Some(args) => parts.extend(args.iter()),
+            None if body.is_null() => {}
+            None => return wrong(&format!("the arguments of test `{full}` are a mapping, not {}", body.kind())),
+        }
+    }
+    if let Some(map) = map {
+        parts.extend(map.iter().filter(|(k, _)| k.text != full.as_str().into() && &*k.text != "test_name"));
+    }
+    for (key, value) in parts {
+        match &*key.text {
+            "name" => entry.name = value.scalar_text(),
+            "description" => entry.description = value.scalar_text().unwrap_or_default(),
+            "config" => {
+                for (k, v) in value.as_map().into_iter().flat_map(|m| m.iter()) {
+                    entry.config.push((k.text.to_string(), v.to_json(), v.span));
+                }
+            }
+            "arguments" if value.as_map().is_some() || value.is_null() => {
+                for (k, v) in value.as_map().into_iter().flat_map(|m| m.iter()) {
+                    entry.args.insert(k.text.to_string(), v.to_json());
+                }
+            }
+            k if CONFIG_KEYS.contains(&k) => entry.config.push((k.to_owned(), value.to_json(), value.span)),
+            k => {
+                entry.args.insert(k.to_owned(), value.to_json());
+            }
+        }
+    }
+    Some(entry)
+}
+
+#[allow(clippy::too_many_arguments)] // what one test is made of
+fn one(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+    target: &TestTarget,
+    column: Option<&Column>,
+    entry: Entry,
+    span: Span,
+    out: &mut Vec<Diagnostic>,
+) -> Option<ParsedTest> {
+    let mut kwargs = entry.args.clone();
+    if let Some(column) = column {
+        let quoted = column.quote.unwrap_or(false);
+        let name = if quoted { parser.context.dialect.quoted(&column.name) } else { column.name.clone() };
+        kwargs.insert("column_name".into(), Json::from(name));
+    }
+    kwargs.insert("model".into(), Json::from(format!("{{{{ get_where_subquery({}) }}}}", target.expression())));
+    let (full, short) = match &entry.name {
+        Some(name) => (name.clone(), name.clone()),
+        None => names(&entry, target, &kwargs),
+    };
+    let hash = identity_hash(&full, &entry, &kwargs);
+    let registry = parser.engine.registry();
+    let macro_name = format!("test_{}", entry.test);
+    let def = match &entry.namespace {
+        Some(ns) => registry.lookup_in(ns, &macro_name),
+        None => registry.lookup(package, &macro_name),
+    };
+    if def.is_none() {
+        let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
+        let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
+        out.push(
+            Diagnostic::warning(Code::UnknownTest, format!("there is no test `{prefix}{}`; it will fail when it runs", entry.test))
+                .primary(span, "no `{% test %}` has this name")
+                .help_if(crate::diag::nearest(&entry.test, tests), |n| format!("did you mean `{n}`?")),
+        );
+    }
+    let mut test = ParsedTest {
+        target: target.clone(),
+        package: package.clone(),
+        name: full.into(),
+        short_name: short.into(),
+        hash,
+        test: entry.test.into(),
+        namespace: entry.namespace.map(Arc::from),
+        kwargs,
+        column: column.map(|c| c.name.as_str().into()),
+        column_tags: column.map(|c| c.tags.clone()).unwrap_or_default(),
+        description: entry.description,
+        original_file_path: file.original_file_path.clone(),
+        path: file.path.clone(),
+        config: entry.config,
+        macro_config: Vec::new(),
+        refs: Vec::new(),
+        sources: Vec::new(),
+        macro_id: def.map(|d| d.unique_id().into()),
+        span,
+    };
+    capture(parser, &mut test, def.cloned(), out);
+    Some(test)
+}
+
+/// Renders the arguments in written order, `model` last, then the macro: what they reference is what the test needs.
+/// The built-in tests reference nothing besides their arguments, so that their macros need no render.
+fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<crate::jinja::MacroDef>>, out: &mut Vec<Diagnostic>) {
+    let internal = def.as_ref().is_some_and(|d| parser.engine.registry().is_internal(d));
+    let plain = test.kwargs.iter().all(|(k, v)| k == "model" || !needs_render(v));
+    if internal && plain {
+        own_reference(test);
+        return;
+    }
+    let session = Session::parse(parser.context, &test.package, unit(test));
+    let scope = || Arc::new(NodeScope(session.clone()));
+    let mut values: Vec<(String, Value)> = Vec::new();
+    for (key, value) in &test.kwargs {
+        match render_value(parser, test, &session, value) {
+            Ok(v) => values.push((key.clone(), v)),
+            Err(d) => {
+                out.push(*d);
+                return;
+            }
+        }
+    }
+    if let Some(def) = def.filter(|_| !internal) {
+        let args = [Value::from(Kwargs::from_iter(values))];
+        if let Err(failure) = parser.engine.call_macro(false, &def, &args, &test.package, scope(), session.clone()) {
+            out.push(failure_diagnostic(&failure, &session, test.span).secondary(test.span, "for this test"));
+        }
+    }
+    let record = session.take_record();
+    let placed = |s: Option<Span>| s.or(Some(test.span));
+    test.refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
+    test.sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    test.macro_config = record.config;
+}
+
+/// A test that reads nothing but its target.
+fn own_reference(test: &mut ParsedTest) {
+    match &test.target {
+        TestTarget::Node { name, version, .. } => test.refs.push(RefCall {
+            package: None,
+            name: name.clone(),
+            version: version.as_ref().map(|v| python_str(v).into()),
+            span: Some(test.span),
+        }),
+        TestTarget::Source { source, table } => {
+            test.sources.push(SourceCall { source: source.clone(), table: table.clone(), span: Some(test.span) });
+        }
+    }
+}
+
+fn needs_render(value: &Json) -> bool {
+    match value {
+        Json::String(s) => s.contains("{{") || s.contains("{%") || string_is_expression(s),
+        Json::Array(items) => items.iter().any(needs_render),
+        Json::Object(map) => map.values().any(needs_render),
+        _ => false,
+    }
+}
+
+fn render_value(parser: &NodeParser<'_>, test: &ParsedTest, session: &Arc<Session>, value: &Json) -> Result<Value, Box<Diagnostic>> {
+    evaluate_argument(parser.engine, false, &test.package, session, value, test.span)
+}
+
+/// An argument of a generic test as the value that its macro gets.
+pub(crate) fn evaluate_argument(
+    engine: &crate::jinja::Engine,
+    execute: bool,
+    package: &Arc<str>,
+    session: &Arc<Session>,
+    value: &Json,
+    span: Span,
+) -> Result<Value, Box<Diagnostic>> {
+    let each = |v: &Json| evaluate_argument(engine, execute, package, session, v, span);
+    let scope = || Arc::new(NodeScope(session.clone()));
+    let result = match value {
+        Json::String(text) => {
+            let expression = match native_shape(text) {
+                Native::Expression(e) => Some(e),
+                Native::Plain if string_is_expression(text) => Some(text.as_str()),
+                Native::Plain => return Ok(Value::from(text.as_str())),
+                Native::Template => None,
+            };
+            match expression {
+                Some(e) => engine.evaluate(execute, e, package, scope(), session.clone()),
+                None => engine.render_detached(execute, text, package, scope(), session.clone()).map(Value::from),
+            }
+        }
+        Json::Array(items) => return Ok(crate::jinja::list(items.iter().map(each).collect::<Result<_, _>>()?)),
+        Json::Object(map) => {
+            let pairs: Result<Vec<_>, Box<Diagnostic>> = map.iter().map(|(k, v)| Ok((Value::from(k.as_str()), each(v)?))).collect();
+            return Ok(crate::jinja::dict(pairs?));
+        }
+        other => return Ok(crate::jinja::from_json(other)),
+    };
+    result.map_err(|failure| Box::new(failure_diagnostic(&failure, session, span)))
+}
+
+fn unit(test: &ParsedTest) -> Unit {
+    Unit {
+        unique_id: format!("test.{}.{}.{}", test.package, test.name, test.hash).into(),
+        name: test.name.clone(),
+        kind: ResourceType::Test,
+        file: None,
+        this: None,
+        config: Arc::new(NodeConfig::default()),
+        node: None,
+        model: Json::Object(JsonMap::new()),
+        compiled: None,
+        extra: Vec::new(),
+    }
+}
+
+/// dbt's full and short name of a test.
+fn names(entry: &Entry, target: &TestTarget, kwargs: &JsonMap) -> (String, String) {
+    let namespace = entry.namespace.as_deref().map(|n| format!("{n}_")).unwrap_or_default();
+    let source = if matches!(target, TestTarget::Source { .. }) { "source_" } else { "" };
+    let test = format!("{namespace}{source}{}", entry.test);
+    let mut keys: Vec<&String> = kwargs.keys().filter(|k| *k != "model").collect();
+    keys.sort();
+    let mut flat = Vec::new();
+    for key in keys {
+        match &kwargs[key] {
+            Json::Object(map) => flat.extend(map.values().map(python_str)),
+            Json::Array(items) => flat.extend(items.iter().map(python_str)),
+            other => flat.push(python_str(other)),
+        }
+    }
+    let clean: Vec<String> = flat.iter().map(|text| squeeze(text)).collect();
+    let identifier = format!("{test}_{}", target.name());
+    let full = format!("{identifier}_{}", clean.join("__"));
+    let short = if full.chars().count() >= 64 {
+        format!("{}_{}", identifier.chars().take(30).collect::<String>(), md5_hex(&full))
+    } else {
+        full.clone()
+    };
+    (full, short)
+}
+
+/// Runs of anything but letters, digits and underscores become one underscore.
+fn squeeze(text: &str) -> String {
+    let mut out = String::new();
+    let mut gap = false;
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            out.push(c);
+            gap = false;
+        } else if !gap {
+            out.push('_');
+            gap = true;
+        }
+    }
+    out
+}
+
+/// The last ten digits of md5(full name + Python's repr of the metadata).
+fn identity_hash(full: &str, entry: &Entry, kwargs: &JsonMap) -> String {
+    let metadata = serde_json::json!({ "kwargs": kwargs, "name": entry.test, "namespace": entry.namespace });
+    let text = python_str(&hashable(&metadata));
+    let digest = md5_hex(&format!("{full}{text}"));
+    digest[digest.len() - 10..].to_owned()
+}
+
+/// Keys sorted at every level, scalars as Python's `str`, lists kept.
+fn hashable(value: &Json) -> Json {
+    match value {
+        Json::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().map(|(k, v)| (k.clone(), hashable(v))).collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Json::Object(pairs.into_iter().collect())
+        }
+        Json::Array(items) => Json::Array(items.iter().map(hashable).collect()),
+        other => Json::from(python_str(other)),
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::source::FileId;
+
+    fn entry(text: &str) -> Entry {
+        read(&parse_yaml(FileId(0), text).value, &mut Vec::new()).unwrap()
+    }
+
+    fn model(name: &str) -> TestTarget {
+        TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: None }
+    }
+
+    /// Names and hashes as dbt 1.11 gives them.
+    #[test]
+    fn identities_as_dbt() {
+        let e = entry("unique");
+        let mut kwargs = e.args.clone();
+        kwargs.insert("column_name".into(), Json::from("customer_id"));
+        kwargs.insert("model".into(), Json::from("{{ get_where_subquery(ref('customers')) }}"));
+        let (full, short) = names(&e, &model("customers"), &kwargs);
+        assert_eq!((full.as_str(), short.as_str()), ("unique_customers_customer_id", "unique_customers_customer_id"));
+        assert_eq!(identity_hash(&full, &e, &kwargs), "c5af1ff4b1");
+
+        let e = entry("accepted_values: {values: [placed, shipped, completed, return_pending, returned]}");
+        let mut kwargs = e.args.clone();
+        kwargs.insert("column_name".into(), Json::from("status"));
+        kwargs.insert("model".into(), Json::from("{{ get_where_subquery(ref('orders')) }}"));
+        let (full, short) = names(&e, &model("orders"), &kwargs);
+        assert_eq!(full, "accepted_values_orders_status__placed__shipped__completed__return_pending__returned");
+        assert_eq!(short, "accepted_values_orders_1ce6ab157c285f7cd2ac656013faf758");
+        assert_eq!(identity_hash(&full, &e, &kwargs), "be6b5b5ec3");
+    }
+
+    #[test]
+    fn entries() {
+        let e = entry("dbt_utils.at_least_one: {arguments: {a: 1}, config: {severity: warn}, where: x > 1, name: n}");
+        assert_eq!((e.namespace.as_deref(), e.test.as_str(), e.name.as_deref()), (Some("dbt_utils"), "at_least_one", Some("n")));
+        assert_eq!(e.args.len(), 1);
+        assert_eq!(e.config.len(), 2);
+        assert!(string_is_expression("ref('x')") && !string_is_expression("preference(x)") && !string_is_expression("ref"));
+    }
+}

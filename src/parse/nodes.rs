@@ -1,0 +1,344 @@
+//! The second wave: models, snapshots, tests, analyses, seeds and hooks, each rendered once with `execute` false.
+
+use super::python;
+use crate::config::Json;
+use crate::context::{ContextProject, LogLine, NodeScope, Read, Session, Unit, failure_diagnostic};
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::hash::sha256_hex;
+use crate::jinja::{BlockKind, CallName, Engine, Scope, TextOrigin, find_blocks};
+use crate::load::{FileKind, LoadedFile, Sources};
+use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Text};
+use crate::source::{FileId, SourceMap, Span};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a node's text says, before names are bound.
+#[derive(Clone, Debug)]
+pub(crate) struct ParsedNode {
+    pub(crate) kind: ResourceType,
+    pub(crate) package: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) path: Arc<str>,
+    pub(crate) original_file_path: Arc<str>,
+    pub(crate) fqn: Vec<Arc<str>>,
+    pub(crate) text: Option<Text>,
+    pub(crate) sql: bool,
+    pub(crate) refs: Vec<RefCall>,
+    pub(crate) sources: Vec<SourceCall>,
+    pub(crate) functions: Vec<String>,
+    pub(crate) config: Vec<(String, Json, Option<Span>)>,
+    pub(crate) calls: Vec<CallName>,
+    /// What the render asked of the world; the item holds as long as the answers do.
+    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) checksum: Checksum,
+    pub(crate) span: Span,
+    pub(crate) logs: Vec<LogLine>,
+    /// For on-run hooks: end or start, and the position.
+    pub(crate) hook: Option<(bool, usize)>,
+    pub(crate) absolute: Option<camino::Utf8PathBuf>,
+    pub(crate) broken: bool,
+}
+
+pub(super) struct NodeParser<'a> {
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) context: &'a Arc<ContextProject>,
+    pub(super) map: &'a SourceMap,
+}
+
+/// `[package, dirs.., name]` of a path below its resource folder.
+pub(super) fn fqn_of(package: &Arc<str>, path: &str, name: &str) -> Vec<Arc<str>> {
+    let dirs = path.rsplit_once('/').map_or("", |(d, _)| d);
+    let mut fqn: Vec<Arc<str>> = vec![package.clone()];
+    fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+    fqn.push(name.into());
+    fqn
+}
+
+impl NodeParser<'_> {
+    pub(super) fn file(&self, package: &Arc<str>, file: &LoadedFile) -> Checked<Vec<ParsedNode>> {
+        let mut out = Vec::new();
+        let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
+        let stem = stem.rsplit_once('.').map_or(stem, |(s, _)| s);
+        let Some(id) = file.file else {
+            return Checked::from(vec![self.seed(package, file, stem)]);
+        };
+        let text = self.map.text(id).clone();
+        let whole = (0, text.len());
+        let nodes = match file.kind {
+            FileKind::Model => vec![self.text(ResourceType::Model, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::PythonModel => vec![self.python(package, file, id, &text, stem)],
+            FileKind::SingularTest => vec![self.text(ResourceType::Test, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::Analysis => {
+                let mut node = self.text(ResourceType::Analysis, package, file, id, &text, whole, stem, &mut out);
+                node.fqn.insert(1, "analysis".into());
+                vec![node]
+            }
+            FileKind::Function => vec![self.text(ResourceType::Function, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::Snapshot => self.snapshots(package, file, id, &text, stem, &mut out),
+            _ => Vec::new(),
+        };
+        Checked::new(nodes, out)
+    }
+
+    fn snapshots(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str, out: &mut Vec<Diagnostic>) -> Vec<ParsedNode> {
+        let mut nodes = Vec::new();
+        for block in find_blocks(text, &[BlockKind::Snapshot]) {
+            let span = Span::new(id, block.start, block.body.0);
+            if block.unclosed {
+                out.push(Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name)).primary(span, "opened here"));
+                continue;
+            }
+            let mut node = self.text(ResourceType::Snapshot, package, file, id, text, block.body, &block.name, out);
+            let at = node.fqn.len() - 1;
+            node.fqn.insert(at, stem.into());
+            nodes.push(node);
+        }
+        nodes
+    }
+
+    #[allow(clippy::too_many_arguments)] // the fields of one node
+    fn text(
+        &self,
+        kind: ResourceType,
+        package: &Arc<str>,
+        file: &LoadedFile,
+        id: FileId,
+        text: &str,
+        range: (usize, usize),
+        name: &str,
+        out: &mut Vec<Diagnostic>,
+    ) -> ParsedNode {
+        let raw = text[range.0..range.1].trim();
+        let span = Span::new(id, range.0, range.0);
+        let mut node = ParsedNode {
+            kind,
+            package: package.clone(),
+            name: name.into(),
+            path: file.path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            fqn: fqn_of(package, &file.path, name),
+            text: Some(Text { file: id, range: (range.0 as u32, range.1 as u32), raw: raw.into() }),
+            sql: true,
+            refs: Vec::new(),
+            sources: Vec::new(),
+            functions: Vec::new(),
+            config: Vec::new(),
+            calls: Vec::new(),
+            reads: BTreeSet::new(),
+            checksum: Checksum { name: "sha256", value: sha256_hex(raw) },
+            span,
+            logs: Vec::new(),
+            hook: None,
+            absolute: None,
+            broken: false,
+        };
+        let origin = TextOrigin { file: id, text, range };
+        self.render(&mut node, origin, out);
+        node
+    }
+
+    fn render(&self, node: &mut ParsedNode, origin: TextOrigin<'_>, out: &mut Vec<Diagnostic>) {
+        let template = format!("{}/{}", node.package, node.original_file_path);
+        let unit = Arc::new(self.unit(node));
+        let mut fresh = || {
+            let session = Session::parse(self.context, &node.package, (*unit).clone());
+            (Arc::new(NodeScope(session.clone())) as Arc<dyn Scope>, session)
+        };
+        let (result, session, mut calls, unknown) =
+            self.engine.render_for_parse(&template, origin, &node.package, &mut fresh);
+        let record = session.take_record();
+        if let Err(mut failure) = result {
+            node.broken = true;
+            if node.hook.is_some() {
+                // A hook is a YAML value: offsets in its text are none of the file.
+                failure.span = None;
+            }
+            out.push(failure_diagnostic(&failure, &session, node.span));
+        }
+        for name in unknown {
+            let names = self.engine.registry().names(&node.package).chain(self.context.members.keys().copied());
+            let near = crate::diag::nearest(&name, names).map(str::to_owned);
+            let text = &origin.text[origin.range.0..origin.range.1];
+            let at = find_name(text, &name).map_or(node.span, |i| Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len()));
+            out.push(
+                Diagnostic::warning(Code::UnknownMacro, format!("`{name}` is not defined; `{}` will fail when it is built", node.name))
+                    .primary(at, "nothing has this name")
+                    .help_if(near, |n| format!("did you mean `{n}`?")),
+            );
+        }
+        out.extend(super::warnings(record.warnings, node.span));
+        calls.sort();
+        calls.dedup();
+        node.refs = record.refs;
+        node.sources = record.sources;
+        node.functions = record.functions;
+        node.config = record.config;
+        node.reads = record.reads;
+        node.logs = record.logs;
+        node.calls = calls;
+    }
+
+    fn unit(&self, node: &ParsedNode) -> Unit {
+        let target = &self.context.target;
+        let this = Relation { quote: self.context.quoting, ..Relation::new(Some(&target.database), Some(&target.schema), &node.name) };
+        let unique_id: Arc<str> = format!("{}.{}.{}", node.kind.as_str(), node.package, node.name).into();
+        let model = json!({
+            "name": &*node.name, "package_name": &*node.package, "resource_type": node.kind.as_str(),
+            "unique_id": &*unique_id, "path": &*node.path, "original_file_path": &*node.original_file_path,
+            "alias": &*node.name, "fqn": node.fqn.iter().map(|p| &**p).collect::<Vec<_>>(),
+            "database": &*target.database, "schema": &*target.schema, "config": {}, "tags": [], "columns": {}, "meta": {},
+            "description": "", "depends_on": {"macros": [], "nodes": []}, "refs": [], "sources": [],
+            "raw_code": node.text.as_ref().map_or("", |t| &*t.raw), "language": "sql",
+        });
+        Unit {
+            unique_id,
+            name: node.name.clone(),
+            kind: node.kind,
+            file: node.text.as_ref().filter(|_| node.hook.is_none()).map(|t| t.file),
+            this: (node.kind != ResourceType::Operation).then_some(this),
+            config: Arc::new(NodeConfig::default()),
+            node: None,
+            model,
+            compiled: None,
+            extra: Vec::new(),
+        }
+    }
+
+    fn python(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str) -> ParsedNode {
+        let found = python::calls(id, text);
+        let raw = text.trim();
+        ParsedNode {
+            kind: ResourceType::Model,
+            package: package.clone(),
+            name: stem.into(),
+            path: file.path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            fqn: fqn_of(package, &file.path, stem),
+            text: Some(Text { file: id, range: (0, text.len() as u32), raw: raw.into() }),
+            sql: false,
+            refs: found.refs,
+            sources: found.sources,
+            functions: Vec::new(),
+            config: found.config,
+            calls: Vec::new(),
+            reads: BTreeSet::new(),
+            checksum: Checksum { name: "sha256", value: sha256_hex(raw) },
+            span: Span::file(id),
+            logs: Vec::new(),
+            hook: None,
+            absolute: None,
+            broken: false,
+        }
+    }
+
+    fn seed(&self, package: &Arc<str>, file: &LoadedFile, stem: &str) -> ParsedNode {
+        // dbt hashes the text of small seeds and knows larger ones by their path.
+        let small = file.size < 1 << 20;
+        let text = small.then(|| self.context.system.read(&file.absolute).ok()).flatten();
+        let checksum = match text {
+            Some(text) => Checksum { name: "sha256", value: sha256_hex(text.trim()) },
+            None => Checksum { name: "path", value: file.original_file_path.to_string() },
+        };
+        ParsedNode {
+            kind: ResourceType::Seed,
+            package: package.clone(),
+            name: stem.into(),
+            path: file.path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            fqn: fqn_of(package, &file.path, stem),
+            text: None,
+            sql: true,
+            refs: Vec::new(),
+            sources: Vec::new(),
+            functions: Vec::new(),
+            config: Vec::new(),
+            calls: Vec::new(),
+            reads: BTreeSet::new(),
+            checksum,
+            span: Span::file(FileId(0)),
+            logs: Vec::new(),
+            hook: None,
+            absolute: Some(file.absolute.clone()),
+            broken: false,
+        }
+    }
+}
+
+/// A whole word in a text.
+fn find_name(text: &str, name: &str) -> Option<usize> {
+    let wordy = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).map(|(i, _)| i).find(|i| {
+        !text[..*i].chars().next_back().is_some_and(wordy) && !text[i + name.len()..].chars().next().is_some_and(wordy)
+    })
+}
+
+/// The on-run hooks of all packages: root first, then packages by name (RULES 3.11).
+pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
+    let (mut nodes, mut out) = (Vec::new(), Vec::new());
+    for package in &sources.packages {
+        for (end, list) in [(false, &package.options.on_run_start), (true, &package.options.on_run_end)] {
+            for (index, (sql, span)) in list.iter().enumerate() {
+                let which = if end { "end" } else { "start" };
+                let name: Arc<str> = format!("{}-on-run-{which}-{index}", package.name()).into();
+                let path: Arc<str> = "./dbt_project.yml".into();
+                let mut node = ParsedNode {
+                    kind: ResourceType::Operation,
+                    package: package.name().clone(),
+                    name: name.clone(),
+                    path: format!("hooks/{name}.sql").into(),
+                    original_file_path: path,
+                    fqn: vec![package.name().clone(), "hooks".into(), name],
+                    text: Some(Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into() }),
+                    sql: true,
+                    refs: Vec::new(),
+                    sources: Vec::new(),
+                    functions: Vec::new(),
+                    config: Vec::new(),
+                    calls: Vec::new(),
+                    reads: BTreeSet::new(),
+                    checksum: Checksum { name: "sha256", value: sha256_hex(sql.trim()) },
+                    span: *span,
+                    logs: Vec::new(),
+                    hook: Some((end, index)),
+                    absolute: None,
+                    broken: false,
+                };
+                let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
+                parser.render(&mut node, origin, &mut out);
+                nodes.push(node);
+            }
+        }
+    }
+    Checked::new(nodes, out)
+}
+
+/// References that a pre- or post-hook makes.
+pub(crate) fn parse_hook_text(
+    engine: &Arc<Engine>,
+    context: &Arc<ContextProject>,
+    unit: Unit,
+    package: &Arc<str>,
+    sql: &str,
+    span: Span,
+) -> Checked<(Vec<RefCall>, Vec<SourceCall>)> {
+    if !sql.contains("{{") && !sql.contains("{%") {
+        return Checked::default();
+    }
+    let mut fresh = || {
+        let session = Session::parse(context, package, unit.clone());
+        (Arc::new(NodeScope(session.clone())) as Arc<dyn Scope>, session)
+    };
+    let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
+    let (result, session, ..) = engine.render_for_parse("strata/hook", origin, package, &mut fresh);
+    let record = session.take_record();
+    let mut out = Vec::new();
+    if let Err(mut failure) = result {
+        failure.span = None;
+        out.push(failure_diagnostic(&failure, &session, span));
+    }
+    let placed = |s: Option<Span>| s.map(|_| span);
+    let refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
+    let sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    Checked::new((refs, sources), out)
+}

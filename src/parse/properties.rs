@@ -1,0 +1,323 @@
+//! Properties files: what YAML says of nodes, and the nodes that only YAML has.
+
+use super::columns;
+use super::generic_tests::{self, ParsedTest, TestTarget};
+use super::nodes::NodeParser;
+use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml, unknown_keys};
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::load::{LoadedFile, YamlRenderer};
+use crate::manifest::{Column, ResourceType, TestSpec};
+use crate::source::Span;
+use std::sync::Arc;
+
+/// What an entry of a properties file is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EntryKind {
+    /// Describes a node that has a file of its own.
+    Describes(ResourceType),
+    Macro,
+    Group,
+    /// Is a node of its own.
+    Defines(ResourceType),
+}
+
+/// One version of a versioned model.
+#[derive(Clone, Debug)]
+pub(crate) struct VersionPatch {
+    pub(crate) version: Json,
+    pub(crate) defined_in: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) config: Vec<(String, Json, Span)>,
+    pub(crate) access: Option<String>,
+    pub(crate) deprecation_date: Option<String>,
+    pub(crate) constraints: Option<Vec<Json>>,
+    pub(crate) span: Span,
+}
+
+/// What is said of a node, common to all kinds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Patch {
+    pub(crate) description: String,
+    pub(crate) columns: Vec<Column>,
+    /// `config:` and the config keys that may stand beside it.
+    pub(crate) config: Vec<(String, Json, Span)>,
+    pub(crate) access: Option<(String, Span)>,
+    pub(crate) group: Option<String>,
+    pub(crate) constraints: Vec<Json>,
+    pub(crate) deprecation_date: Option<String>,
+    pub(crate) latest_version: Option<Json>,
+    pub(crate) versions: Vec<VersionPatch>,
+}
+
+/// An entry with its rendered mapping.
+#[derive(Clone, Debug)]
+pub(crate) struct PropertyEntry {
+    pub(crate) kind: EntryKind,
+    pub(crate) name: Arc<str>,
+    pub(crate) map: YamlMap,
+    pub(crate) patch: Patch,
+    pub(crate) span: Span,
+}
+
+/// A table of a source.
+#[derive(Clone, Debug)]
+pub(crate) struct ParsedSource {
+    pub(crate) source: Arc<str>,
+    pub(crate) table: Arc<str>,
+    pub(crate) source_map: YamlMap,
+    pub(crate) table_map: YamlMap,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) span: Span,
+}
+
+/// A properties file.
+#[derive(Clone, Debug)]
+pub(crate) struct Properties {
+    pub(crate) package: Arc<str>,
+    pub(crate) path: Arc<str>,
+    pub(crate) original_file_path: Arc<str>,
+    pub(crate) entries: Vec<PropertyEntry>,
+    pub(crate) sources: Vec<ParsedSource>,
+    pub(crate) tests: Vec<ParsedTest>,
+}
+
+const SECTIONS: &[(&str, EntryKind)] = &[
+    ("models", EntryKind::Describes(ResourceType::Model)),
+    ("seeds", EntryKind::Describes(ResourceType::Seed)),
+    ("snapshots", EntryKind::Describes(ResourceType::Snapshot)),
+    ("analyses", EntryKind::Describes(ResourceType::Analysis)),
+    ("data_tests", EntryKind::Describes(ResourceType::Test)),
+    ("tests", EntryKind::Describes(ResourceType::Test)),
+    ("functions", EntryKind::Describes(ResourceType::Function)),
+    ("macros", EntryKind::Macro),
+    ("groups", EntryKind::Group),
+    ("exposures", EntryKind::Defines(ResourceType::Exposure)),
+    ("metrics", EntryKind::Defines(ResourceType::Metric)),
+    ("semantic_models", EntryKind::Defines(ResourceType::SemanticModel)),
+    ("saved_queries", EntryKind::Defines(ResourceType::SavedQuery)),
+    ("unit_tests", EntryKind::Defines(ResourceType::UnitTest)),
+];
+
+const NODE_KEYS: &[&str] = &[
+    "name", "description", "columns", "tests", "data_tests", "config", "meta", "docs", "tags", "access", "group", "latest_version",
+    "versions", "constraints", "deprecation_date", "time_spine", "relation", "arguments", "returns", "type", "url", "maturity",
+    "label", "owner", "depends_on", "enabled", "materialized", "schema", "database", "alias", "model", "primary_entity",
+    "semantic_model", "derived_semantics", "metrics", "agg_time_dimension",
+];
+
+/// Keys of older projects that are config though they stand outside of `config:`.
+const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
+
+/// Descriptions, tests and queries keep their Jinja until they are used; unit tests have contexts of their own.
+fn renders_later(path: &[&str]) -> bool {
+    let later = |key: &&str| matches!(*key, "description" | "tests" | "data_tests" | "loaded_at_query");
+    match path {
+        [section, "#", rest @ ..] => {
+            *section == "unit_tests"
+                || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
+                || rest.last().is_some_and(|k| later(&k))
+                || rest.iter().any(|k| matches!(*k, "tests" | "data_tests"))
+                || rest.iter().any(|k| matches!(*k, "pre-hook" | "post-hook" | "pre_hook" | "post_hook"))
+                || (*section == "exposures" && rest.first() == Some(&"depends_on"))
+                || (*section == "snapshots" && rest == ["relation"])
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) -> Checked<Properties> {
+    let mut out = Vec::new();
+    let mut properties = Properties {
+        package: package.clone(),
+        path: file.path.clone(),
+        original_file_path: file.original_file_path.clone(),
+        entries: Vec::new(),
+        sources: Vec::new(),
+        tests: Vec::new(),
+    };
+    let Some(id) = file.file else { return Checked::new(properties, out) };
+    let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
+    let tree = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
+        YamlRenderer::new(parser.context, package).tree(&tree, &renders_later, &mut out)
+    } else {
+        tree
+    };
+    let Some(map) = tree.as_map() else {
+        if !tree.is_null() {
+            out.push(Diagnostic::error(Code::YamlShape, format!("a properties file is a mapping, not {}", tree.kind())).primary(tree.span, ""));
+        }
+        return Checked::new(properties, out);
+    };
+    let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
+    known.extend(["version", "sources", "exports", "anchors", "selectors", "packages"]);
+    unknown_keys(map, &known, "a properties file", &mut out);
+    for (section, kind) in SECTIONS {
+        for item in map.get(section).map(Yaml::items).unwrap_or_default() {
+            entry(parser, package, file, section, *kind, item, &mut properties, &mut out);
+        }
+    }
+    for item in map.get("sources").map(Yaml::items).unwrap_or_default() {
+        source(parser, package, file, item, &mut properties, &mut out);
+    }
+    if let Some(key) = map.key("exports") {
+        out.push(Diagnostic::warning(Code::Unsupported, "`exports:` are not run yet").primary(key.span, "ignored for now"));
+    }
+    Checked::new(properties, out)
+}
+
+/// The mapping of an entry and its name.
+fn named<'a>(item: &'a Yaml, section: &str, out: &mut Vec<Diagnostic>) -> Option<(&'a YamlMap, String)> {
+    let map = item.as_map();
+    match (map, map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text)) {
+        (Some(map), Some(name)) => Some((map, name)),
+        _ => {
+            out.push(
+                Diagnostic::error(Code::YamlShape, format!("an entry of `{section}` is a mapping with a `name`"))
+                    .primary(item.span, format!("this is {}", item.kind())),
+            );
+            None
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // the parts of one entry
+fn entry(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+    section: &str,
+    kind: EntryKind,
+    item: &Yaml,
+    properties: &mut Properties,
+    out: &mut Vec<Diagnostic>,
+) {
+    let Some((map, name)) = named(item, section, out) else { return };
+    if matches!(kind, EntryKind::Describes(_)) {
+        unknown_keys(map, NODE_KEYS, &format!("an entry of `{section}`"), out);
+    }
+    let mut patch = Patch { description: map.get("description").and_then(Yaml::scalar_text).unwrap_or_default(), ..Patch::default() };
+    if let EntryKind::Describes(resource) = kind {
+        let (columns, mut tests) = columns::read(map, out);
+        for spec in map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
+            tests.push(TestSpec { definition: spec.clone(), column: None });
+        }
+        patch.columns = columns;
+        patch.config = config_of(map);
+        patch.access = map.get("access").and_then(|y| Some((y.scalar_text()?, y.span)));
+        patch.group = map.get("group").and_then(Yaml::scalar_text);
+        patch.constraints = columns::constraints(map);
+        patch.deprecation_date = map.get("deprecation_date").and_then(Yaml::scalar_text);
+        patch.latest_version = map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
+        let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
+        if resource.is_refable() && versions.is_empty() {
+            let target = TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
+            let ordered = model_tests_first(tests);
+            properties.tests.extend(generic_tests::build(parser, package, file, &target, &patch.columns, &ordered, out));
+        } else {
+            for item in versions {
+                let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else { continue };
+                patch.versions.push(version);
+            }
+        }
+    } else {
+        patch.config = config_of(map);
+    }
+    properties.entries.push(PropertyEntry { kind, name: name.into(), map: map.clone(), patch, span: item.span });
+}
+
+/// dbt makes the tests of a node before those of its columns.
+fn model_tests_first(tests: Vec<TestSpec>) -> Vec<TestSpec> {
+    let (own, columns): (Vec<_>, Vec<_>) = tests.into_iter().partition(|t| t.column.is_none());
+    own.into_iter().chain(columns).collect()
+}
+
+#[allow(clippy::too_many_arguments)] // the parts of one version
+fn version(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+    name: &str,
+    item: &Yaml,
+    base: &Patch,
+    base_tests: &[TestSpec],
+    properties: &mut Properties,
+    out: &mut Vec<Diagnostic>,
+) -> Option<VersionPatch> {
+    let map = item.as_map();
+    let Some(version) = map.and_then(|m| m.get("v")).map(Yaml::to_json).filter(|v| v.is_number() || v.is_string()) else {
+        out.push(Diagnostic::error(Code::ModelVersion, "a version needs `v`, a number or text").primary(item.span, ""));
+        return None;
+    };
+    let map = map?;
+    let (columns, mut tests) = columns::of_version(&base.columns, base_tests, map, out);
+    let own = map.get_any(&["data_tests", "tests"]);
+    match own {
+        Some(list) => tests.extend(list.items().iter().map(|y| TestSpec { definition: y.clone(), column: None })),
+        None => tests.extend(base_tests.iter().filter(|t| t.column.is_none()).cloned()),
+    }
+    let target = TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: Some(version.clone()) };
+    properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &model_tests_first(tests), out));
+    Some(VersionPatch {
+        version,
+        defined_in: map.get("defined_in").and_then(Yaml::scalar_text),
+        description: map.get("description").and_then(Yaml::scalar_text),
+        columns,
+        config: config_of(map),
+        access: map.get("access").and_then(Yaml::scalar_text),
+        deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
+        constraints: map.get("constraints").map(|_| columns::constraints(map)),
+        span: item.span,
+    })
+}
+
+/// Config values with their places: keys beside `config:` first, so that it wins.
+fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
+    let mut config = Vec::new();
+    for key in CONFIG_BESIDE {
+        if let Some(value) = map.get(key) {
+            config.push(((*key).to_owned(), value.to_json(), value.span));
+        }
+    }
+    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+        config.push((key.text.to_string(), value.to_json(), value.span));
+    }
+    config
+}
+
+const SOURCE_KEYS: &[&str] = &[
+    "name", "description", "database", "schema", "loader", "loaded_at_field", "loaded_at_query", "meta", "tags", "quoting",
+    "freshness", "tables", "config", "overrides", "enabled", "tests", "data_tests",
+];
+const TABLE_KEYS: &[&str] = &[
+    "name", "description", "identifier", "loader", "loaded_at_field", "loaded_at_query", "meta", "tags", "quoting", "freshness",
+    "columns", "tests", "data_tests", "config", "external", "enabled", "docs",
+];
+
+fn source(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile, item: &Yaml, properties: &mut Properties, out: &mut Vec<Diagnostic>) {
+    let Some((map, source)) = named(item, "sources", out) else { return };
+    unknown_keys(map, SOURCE_KEYS, "a source", out);
+    for table in map.get("tables").map(Yaml::items).unwrap_or_default() {
+        let Some((table_map, name)) = named(table, "tables", out) else { continue };
+        unknown_keys(table_map, TABLE_KEYS, "a source table", out);
+        let (columns, mut tests) = columns::read(table_map, out);
+        for spec in table_map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
+            tests.push(TestSpec { definition: spec.clone(), column: None });
+        }
+        let target = TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
+        properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &model_tests_first(tests), out));
+        properties.sources.push(ParsedSource {
+            source: source.as_str().into(),
+            table: name.into(),
+            source_map: map.clone(),
+            table_map: table_map.clone(),
+            columns,
+            span: table.span,
+        });
+    }
+}
+
+/// A rendered mapping as JSON, without the keys that are read into fields.
+pub(crate) fn rest_json(map: &YamlMap, without: &[&str]) -> JsonMap {
+    map.iter().filter(|(k, _)| !without.contains(&&*k.text)).map(|(k, v)| (k.text.to_string(), v.to_json())).collect()
+}

@@ -1,0 +1,334 @@
+//! Lines for people, and JSON lines for machines.
+
+use super::live::Live;
+use crate::diag::{Diagnostic, human, json, one_line};
+use crate::engine::{RunResult, RunStatus};
+use crate::manifest::ResourceType;
+use crate::run::{Event, Totals};
+use crate::secret::Scrubber;
+use crate::source::SourceMap;
+use anstyle::{AnsiColor, Effects};
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// How output looks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Style {
+    pub(crate) format: LogFormat,
+    pub(crate) quiet: bool,
+    pub(crate) debug: bool,
+    /// None: as the terminal can.
+    pub(crate) colours: Option<bool>,
+    /// `print()` of templates is shown.
+    pub(crate) print: bool,
+}
+
+/// The console of a command.
+pub(crate) struct Console {
+    style: Style,
+    colours: bool,
+    scrubber: Scrubber,
+    map: Arc<SourceMap>,
+    live: Option<Live>,
+    terminal: bool,
+    failures: Vec<(String, RunResult)>,
+    kept_old: usize,
+}
+
+impl Console {
+    pub(crate) fn new(style: Style, scrubber: Scrubber) -> Console {
+        let terminal = std::io::stdout().is_terminal();
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let colours = style.colours.unwrap_or(terminal && !no_colour);
+        Console { style, colours, scrubber, map: Arc::default(), live: None, terminal, failures: Vec::new(), kept_old: 0 }
+    }
+
+    pub(crate) fn set_map(&mut self, map: Arc<SourceMap>) {
+        self.map = map;
+    }
+
+    fn json_lines(&self) -> bool {
+        self.style.format == LogFormat::Json
+    }
+
+    /// A line of the result itself (a list, a table): on standard output whatever the format.
+    pub(crate) fn out(&self, text: &str) {
+        let text = self.scrubber.scrub(text);
+        let _ = match &self.live {
+            Some(live) => {
+                live.print(&text);
+                Ok(())
+            }
+            None => writeln!(anstream::stdout(), "{text}"),
+        };
+    }
+
+    /// A line of progress or advice; left out when quiet.
+    pub(crate) fn say(&self, text: &str) {
+        if self.json_lines() {
+            self.line("info", serde_json::json!({ "message": text }));
+        } else if !self.style.quiet {
+            self.out(text);
+        }
+    }
+
+    /// One JSON line: `{ts, level, event, ...}`.
+    fn line(&self, event: &str, data: serde_json::Value) {
+        let mut map = serde_json::Map::new();
+        map.insert("ts".into(), jiff::Timestamp::now().to_string().into());
+        map.insert("event".into(), event.into());
+        if let serde_json::Value::Object(data) = data {
+            map.extend(data);
+        }
+        self.out(&serde_json::Value::Object(map).to_string());
+    }
+
+    fn paint(&self, text: &str, colour: AnsiColor) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let style = anstyle::Style::new().fg_color(Some(colour.into()));
+        format!("{style}{text}{style:#}")
+    }
+
+    fn bold(&self, text: &str) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let style = anstyle::Style::new().effects(Effects::BOLD);
+        format!("{style}{text}{style:#}")
+    }
+
+    pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
+        for d in list {
+            self.diagnostic(d);
+        }
+    }
+
+    /// Warnings are left out when quiet; errors never are.
+    pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
+        if self.json_lines() {
+            self.line("diagnostic", json(d, &self.map));
+        } else if d.is_error() || !self.style.quiet {
+            let text = self.scrubber.scrub(&human(d, &self.map, self.colours)).into_owned();
+            match &self.live {
+                Some(live) => live.print(&text),
+                None => {
+                    let _ = writeln!(anstream::stderr(), "{text}");
+                }
+            }
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        if self.json_lines() {
+            self.json_event(event);
+            return;
+        }
+        match event {
+            Event::RunStarted { steps, tests, threads } => {
+                let built = steps.saturating_sub(0);
+                self.say(&format!("{built} steps, {tests} tests, {threads} threads"));
+                if self.terminal && !self.style.quiet {
+                    self.live = Some(Live::new(*steps));
+                }
+            }
+            Event::SchemaCreated { name } => self.say(&format!("created schema {name}")),
+            Event::NodeStarted { unique_id, name, what, .. } => {
+                if let Some(live) = &mut self.live {
+                    live.started(unique_id, &format!("{what} {name}"));
+                }
+            }
+            Event::NodeFinished { name, what, result, guarded, .. } => {
+                if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
+                    live.finished(&result.unique_id);
+                }
+                self.node_finished(name, what, result, *guarded);
+            }
+            Event::Log { line } => {
+                if line.print && self.style.print || line.info && !self.style.quiet || self.style.debug {
+                    self.out(&line.text);
+                }
+            }
+            Event::Warning { diagnostic } => self.diagnostic(diagnostic),
+            Event::Interrupted => self.say("stopping: running statements are cancelled, the rest is skipped"),
+            Event::RunFinished { totals, seconds } => {
+                if let Some(live) = self.live.take() {
+                    live.close();
+                }
+                self.finished(totals, *seconds);
+            }
+        }
+    }
+
+    /// Which results have a line of their own: tests that pass are counted only, unless debug is on.
+    fn shows(&self, result: &RunResult, guarded: bool) -> bool {
+        match result.outcome.status {
+            RunStatus::Error | RunStatus::Fail | RunStatus::Warn => true,
+            RunStatus::Pass => self.style.debug || !guarded && !self.style.quiet,
+            RunStatus::NoOp => self.style.debug,
+            _ => !self.style.quiet,
+        }
+    }
+
+    fn node_finished(&mut self, name: &str, what: &str, result: &RunResult, guarded: bool) {
+        let status = result.outcome.status;
+        if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
+            self.failures.push((name.to_owned(), result.clone()));
+        }
+        if status == RunStatus::Error && result.outcome.failed.as_ref().is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt) {
+            self.kept_old += 1;
+        }
+        if !self.shows(result, guarded) {
+            return;
+        }
+        let (word, colour) = match status {
+            RunStatus::Success => ("ok", AnsiColor::Green),
+            RunStatus::Pass => ("pass", AnsiColor::Green),
+            RunStatus::Warn => ("warn", AnsiColor::Yellow),
+            RunStatus::Fail => ("FAIL", AnsiColor::Red),
+            RunStatus::Error | RunStatus::PartialSuccess => ("ERROR", AnsiColor::Red),
+            RunStatus::Skipped => ("skip", AnsiColor::Yellow),
+            RunStatus::NoOp => ("no-op", AnsiColor::BrightBlack),
+        };
+        let word = self.paint(&format!("{word:>5}"), colour);
+        let seconds = if result.seconds > 0.0 { format!("  {}", duration(result.seconds)) } else { String::new() };
+        let detail = match status {
+            RunStatus::Fail | RunStatus::Warn | RunStatus::Skipped => {
+                result.outcome.message.as_deref().map(|m| format!("  {m}")).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        self.out(&format!("{word}  {what} {name}{detail}{seconds}"));
+    }
+
+    /// Totals, failures with their places, and what to do next.
+    fn finished(&mut self, totals: &Totals, seconds: f64) {
+        let failures = std::mem::take(&mut self.failures);
+        if !failures.is_empty() {
+            self.out("");
+        }
+        for (name, result) in &failures {
+            match &result.outcome.failed {
+                Some(failed) => self.diagnostic(&failed.diagnostic),
+                None => {
+                    let message = result.outcome.message.as_deref().unwrap_or_default();
+                    let word = if result.outcome.status == RunStatus::Warn { "warning" } else { "failed" };
+                    self.out(&format!("{word}: test {name}: {message}"));
+                }
+            }
+        }
+        let order = [
+            (RunStatus::Success, "built"),
+            (RunStatus::Pass, "passed"),
+            (RunStatus::Warn, "warned"),
+            (RunStatus::Fail, "failed"),
+            (RunStatus::Error, "errors"),
+            (RunStatus::Skipped, "skipped"),
+            (RunStatus::NoOp, "no-op"),
+        ];
+        let counts: Vec<String> =
+            order.iter().filter(|(s, _)| totals.get(*s) > 0).map(|(s, word)| format!("{} {word}", totals.get(*s))).collect();
+        let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+        if !self.style.quiet || !failures.is_empty() {
+            self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
+        }
+        if self.kept_old > 0 {
+            let what = if self.kept_old == 1 { "1 relation stays" } else { "some relations stay" };
+            self.say(&format!("{what} as before: the new version did not pass its tests"));
+        }
+    }
+
+    fn json_event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { steps, tests, threads } => {
+                self.line("run_started", serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }));
+            }
+            Event::SchemaCreated { name } => self.line("schema_created", serde_json::json!({ "schema": name })),
+            Event::NodeStarted { unique_id, kind, name, .. } => {
+                self.line("node_started", serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name }));
+            }
+            Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
+                let mut data = serde_json::json!({
+                    "unique_id": &*result.unique_id, "resource_type": kind.as_str(), "name": name,
+                    "status": result.outcome.status.as_str(), "seconds": result.seconds, "message": result.outcome.message,
+                    "failures": result.outcome.failures, "guard": guarded, "index": index, "total": total,
+                });
+                if let (Some(failed), Some(map)) = (&result.outcome.failed, data.as_object_mut()) {
+                    map.insert("diagnostic".into(), json(&failed.diagnostic, &self.map));
+                }
+                self.line("node_finished", data);
+            }
+            Event::Log { line } => self.line("log", serde_json::json!({ "message": line.text, "info": line.info })),
+            Event::Warning { diagnostic } => self.diagnostic(diagnostic),
+            Event::Interrupted => self.line("interrupted", serde_json::json!({})),
+            Event::RunFinished { totals, seconds } => {
+                let counts: serde_json::Map<String, serde_json::Value> =
+                    totals.iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
+                self.line("run_finished", serde_json::json!({ "totals": counts, "seconds": seconds }));
+            }
+        }
+    }
+
+    /// A failure of the command itself.
+    pub(crate) fn failure(&self, message: &str, hints: &[String]) {
+        if self.json_lines() {
+            self.line("error", serde_json::json!({ "message": message, "hints": hints }));
+            return;
+        }
+        let word = self.paint("error", AnsiColor::Red);
+        let _ = writeln!(anstream::stderr(), "{word}: {}", self.scrubber.scrub(message));
+        for hint in hints {
+            let _ = writeln!(anstream::stderr(), "hint: {}", self.scrubber.scrub(hint));
+        }
+    }
+
+    /// A diagnostic on one line, for `ls` and pipes.
+    pub(crate) fn short(&self, d: &Diagnostic) -> String {
+        one_line(d, &self.map)
+    }
+
+    /// The width of the terminal, when there is one.
+    pub(crate) fn width(&self) -> Option<u16> {
+        if !self.terminal {
+            return None;
+        }
+        terminal_size::terminal_size().map(|(w, _)| w.0)
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json_lines()
+    }
+
+    pub(crate) fn label(kind: ResourceType) -> &'static str {
+        kind.as_str()
+    }
+}
+
+/// `12 ms`, `1.23 s`, `2 min 3 s`.
+fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 60.0 {
+        format!("{seconds:.2} s")
+    } else {
+        format!("{:.0} min {:.0} s", (seconds / 60.0).floor(), seconds % 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!([duration(0.0123), duration(1.234), duration(123.0)], ["12 ms", "1.23 s", "2 min 3 s"]);
+    }
+}

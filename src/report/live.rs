@@ -1,0 +1,49 @@
+//! The live view on a terminal: what is running, since when, and how far the run is.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A bar for the run and a line for each running node. Drawn on standard error.
+pub(super) struct Live {
+    multi: MultiProgress,
+    bar: ProgressBar,
+    running: BTreeMap<String, ProgressBar>,
+}
+
+impl Live {
+    pub(super) fn new(total: usize) -> Live {
+        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = multi.add(ProgressBar::new(total as u64).with_style(style));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Live { multi, bar, running: BTreeMap::new() }
+    }
+
+    pub(super) fn started(&mut self, id: &str, text: &str) {
+        let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let line = self.multi.insert_before(&self.bar, ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
+        line.enable_steady_tick(Duration::from_millis(200));
+        self.running.insert(id.to_owned(), line);
+    }
+
+    pub(super) fn finished(&mut self, id: &str) {
+        if let Some(line) = self.running.remove(id) {
+            line.finish_and_clear();
+            self.multi.remove(&line);
+        }
+        self.bar.inc(1);
+    }
+
+    /// Prints above the view.
+    pub(super) fn print(&self, line: &str) {
+        self.multi.suspend(|| anstream::println!("{line}"));
+    }
+
+    pub(super) fn close(self) {
+        for line in self.running.values() {
+            line.finish_and_clear();
+        }
+        self.bar.finish_and_clear();
+    }
+}

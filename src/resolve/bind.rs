@@ -1,0 +1,164 @@
+//! References to ids, ids to the graph.
+
+use super::Resolver;
+use crate::context::resolve_ref;
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall};
+use std::collections::HashMap;
+
+impl Resolver<'_> {
+    /// Binds every reference, drops tests whose parents are missing or disabled, and checks for circles.
+    pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
+        let mut bound: Vec<Vec<NodeId>> = Vec::with_capacity(self.nodes.len());
+        let mut dropped: Vec<bool> = vec![false; self.nodes.len()];
+        let mut complaints = Vec::new();
+        for (i, node) in self.nodes.iter().enumerate() {
+            let mut parents = Vec::new();
+            let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
+            for call in &node.refs {
+                match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), &node.package) {
+                    Found::Node(id) => {
+                        push(&mut parents, id);
+                        complaints.extend(self.access(node, call, &self.nodes[id.index()]));
+                    }
+                    Found::Disabled(_) if test => dropped[i] = true,
+                    Found::Nothing if test => {
+                        dropped[i] = true;
+                        complaints.push(missing(lookup, call, node, true));
+                    }
+                    Found::Disabled(index) => complaints.push(
+                        Diagnostic::error(Code::DisabledRef, format!("`{}` uses `{}`, which is disabled", node.name, call.name))
+                            .primary(call.span.unwrap_or(node.span), "referenced here")
+                            .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
+                    ),
+                    Found::Nothing => complaints.push(missing(lookup, call, node, false)),
+                }
+            }
+            for call in &node.sources {
+                match lookup.find_source(&call.source, &call.table, &node.package) {
+                    Found::Node(id) => push(&mut parents, id),
+                    Found::Disabled(_) | Found::Nothing if test => dropped[i] = true,
+                    Found::Disabled(index) => complaints.push(
+                        Diagnostic::error(
+                            Code::DisabledRef,
+                            format!("`{}` uses source `{}.{}`, which is disabled", node.name, call.source, call.table),
+                        )
+                        .primary(call.span.unwrap_or(node.span), "used here")
+                        .secondary(self.disabled[index].span, "disabled here"),
+                    ),
+                    Found::Nothing => {
+                        let full = format!("{}.{}", call.source, call.table);
+                        let names: Vec<String> = lookup.source_names().collect();
+                        complaints.push(
+                            Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
+                                .primary(call.span.unwrap_or(node.span), "used here")
+                                .help_if(nearest(&full, names.iter().map(String::as_str)), |n| format!("a source `{n}` is declared"))
+                                .help("declare it under `sources:` in a properties file"),
+                        );
+                    }
+                }
+            }
+            bound.push(parents);
+        }
+        self.out.extend(complaints);
+        self.keep(bound, &dropped)
+    }
+
+    /// Renumbers what stays and makes the graph.
+    fn keep(&mut self, bound: Vec<Vec<NodeId>>, dropped: &[bool]) -> Graph {
+        let mut renumbered: HashMap<NodeId, NodeId> = HashMap::new();
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        let mut parents_of = Vec::with_capacity(self.nodes.len());
+        for ((node, parents), dropped) in std::mem::take(&mut self.nodes).into_iter().zip(bound).zip(dropped) {
+            if *dropped {
+                self.disabled.push(node);
+                continue;
+            }
+            let id = NodeId(nodes.len() as u32);
+            renumbered.insert(node.id, id);
+            nodes.push(Node { id, ..node });
+            parents_of.push(parents);
+        }
+        let mut graph = Graph::new(nodes.len());
+        for (node, parents) in nodes.iter_mut().zip(parents_of) {
+            node.depends_on = parents.iter().filter_map(|p| renumbered.get(p).copied()).collect();
+            for parent in &node.depends_on {
+                graph.add_edge(*parent, node.id);
+            }
+            if let NodeKind::Test(crate::manifest::TestKind::Generic(test)) = &mut node.kind {
+                test.attached = test.attached.and_then(|id| renumbered.get(&id).copied());
+            }
+        }
+        for circle in graph.cycles() {
+            self.out.push(cycle(&nodes, &circle));
+        }
+        self.nodes = nodes;
+        graph
+    }
+
+    /// `access:` of the referenced model.
+    fn access(&self, node: &Node, call: &RefCall, target: &Node) -> Option<Diagnostic> {
+        let NodeKind::Model { access, group, .. } = &target.kind else { return None };
+        if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Operation { .. }) {
+            return None;
+        }
+        let own_group = match &node.kind {
+            NodeKind::Model { group, .. } => group.clone(),
+            // A test on a private model belongs to it.
+            NodeKind::Test(_) | NodeKind::UnitTest(_) => return None,
+            _ => node.config.text("group").map(|g| g.into_owned().into()),
+        };
+        let restricted = self.sources.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
+        let wrong = match access {
+            Access::Private => (group.is_some() && own_group != *group) || (restricted && node.package != target.package),
+            Access::Protected => restricted && node.package != target.package,
+            Access::Public => false,
+        };
+        wrong.then(|| {
+            let why = match (access, group) {
+                (Access::Private, Some(g)) => format!("it is private to group `{g}`"),
+                _ => format!("it is {} in package `{}`", access.as_str(), target.package),
+            };
+            Diagnostic::error(Code::Access, format!("`{}` may not use `{}`: {why}", node.name, target.name))
+                .primary(call.span.unwrap_or(node.span), "referenced here")
+        })
+    }
+}
+
+fn push(parents: &mut Vec<NodeId>, id: NodeId) {
+    if !parents.contains(&id) {
+        parents.push(id);
+    }
+}
+
+fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
+    let (message, help) = match resolve_ref(lookup, call, &node.package) {
+        Err(found) => found,
+        Ok(_) => (format!("model `{}` not found", call.name), None),
+    };
+    let place = call.span.unwrap_or(node.span);
+    let d = if test {
+        Diagnostic::warning(Code::NoteTest, format!("the test `{}` is left out: {message}", node.name))
+    } else {
+        Diagnostic::error(Code::UnknownRef, message)
+    };
+    d.primary(place, "referenced here").help_if(help, |h| h)
+}
+
+fn cycle(nodes: &[Node], circle: &[NodeId]) -> Diagnostic {
+    let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
+    let first = names.first().cloned().unwrap_or_default();
+    let path = format!("{} -> {first}", names.join(" -> "));
+    let mut d = Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
+    for (i, id) in circle.iter().enumerate() {
+        // Each arrow is the reference that the next one makes.
+        let next = &nodes[circle[(i + 1) % circle.len()].index()];
+        let from = &nodes[id.index()];
+        let call = next.refs.iter().find(|r| r.name == from.name).and_then(|r| r.span);
+        let label = format!("`{}` uses `{}` here", next.name, from.name);
+        let span = call.unwrap_or(next.span);
+        d = if i == 0 { d.primary(span, label) } else { d.secondary(span, label) };
+    }
+    d.help("break the circle: move what both need into a model of its own")
+}
+

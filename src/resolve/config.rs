@@ -1,0 +1,119 @@
+//! Configs of project files, by folder: which apply to a node, and which to none.
+
+use crate::config::{Json, Yaml, YamlMap};
+use crate::diag::{Code, Diagnostic};
+use crate::load::Sources;
+use crate::manifest::{Layer, NodeConfig, ResourceType};
+use crate::source::Span;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Values of one section, from the top down.
+type Values = Vec<(Arc<str>, Json, Span)>;
+
+pub(super) struct ProjectConfigs<'a> {
+    sources: &'a Sources,
+    /// Folders of the root project's file that applied to a node: section and path.
+    used: RefCell<HashSet<(&'static str, Vec<Arc<str>>)>>,
+    /// Values by package (that whose file it is), section and folder: nodes of one folder share them.
+    cache: RefCell<HashMap<(Arc<str>, &'static str, Vec<Arc<str>>), Arc<Values>>>,
+}
+
+/// The sections of a project file that configure a type of node.
+fn sections(kind: ResourceType) -> &'static [&'static str] {
+    match kind {
+        ResourceType::Model | ResourceType::Analysis => &["models"],
+        ResourceType::Seed => &["seeds"],
+        ResourceType::Snapshot => &["snapshots"],
+        ResourceType::Test => &["tests", "data_tests"],
+        ResourceType::UnitTest => &["unit_tests"],
+        ResourceType::Source => &["sources"],
+        ResourceType::Exposure => &["exposures"],
+        ResourceType::Function => &["functions"],
+        ResourceType::Metric => &["metrics"],
+        ResourceType::SemanticModel => &["semantic-models"],
+        ResourceType::SavedQuery => &["saved-queries"],
+        ResourceType::Operation => &[],
+    }
+}
+
+impl<'a> ProjectConfigs<'a> {
+    pub(super) fn new(sources: &'a Sources) -> ProjectConfigs<'a> {
+        ProjectConfigs { sources, used: RefCell::default(), cache: RefCell::default() }
+    }
+
+    /// Merges what the file of `owner` says of a node into its config.
+    pub(super) fn apply(&self, owner: &str, kind: ResourceType, fqn: &[Arc<str>], layer: Layer, config: &mut NodeConfig) {
+        for section in sections(kind) {
+            for (key, value, span) in self.values(owner, section, fqn).iter() {
+                config.merge(key, value.clone(), layer, Some(*span));
+            }
+        }
+    }
+
+    fn values(&self, owner: &str, section: &'static str, fqn: &[Arc<str>]) -> Arc<Values> {
+        let Some(package) = self.sources.packages.iter().find(|p| &**p.name() == owner) else { return Arc::default() };
+        let Some(tree) = package.options.section(section) else { return Arc::default() };
+        let key = (package.name().clone(), section, fqn.to_vec());
+        if let Some(found) = self.cache.borrow().get(&key) {
+            return found.clone();
+        }
+        let mut values = Vec::new();
+        let mut level = tree.as_map();
+        let mut path: Vec<Arc<str>> = Vec::new();
+        let mut parts = fqn.iter();
+        while let Some(map) = level {
+            read_level(map, &mut values);
+            let Some(part) = parts.next() else { break };
+            level = map.get(part).and_then(Yaml::as_map);
+            if level.is_some() {
+                path.push(part.clone());
+                if owner == &**self.sources.root().name() {
+                    self.used.borrow_mut().insert((section, path.clone()));
+                }
+            }
+        }
+        let values = Arc::new(values);
+        self.cache.borrow_mut().insert(key, values.clone());
+        values
+    }
+
+    /// A warning for each folder of the root project's file that applied to nothing.
+    pub(super) fn unused(&self, out: &mut Vec<Diagnostic>) {
+        let used = self.used.borrow();
+        for (section, tree) in &self.sources.root().options.sections {
+            if let Some(map) = tree.as_map() {
+                walk(section, map, &mut Vec::new(), &used, out);
+            }
+        }
+    }
+}
+
+/// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without `+` is a folder).
+fn read_level(map: &YamlMap, out: &mut Values) {
+    for (key, value) in map.iter() {
+        match key.text.strip_prefix('+') {
+            Some(name) => out.push((name.into(), value.to_json(), value.span)),
+            None if value.as_map().is_none() => out.push((key.text.clone(), value.to_json(), value.span)),
+            None => {}
+        }
+    }
+}
+
+fn walk(section: &'static str, map: &YamlMap, path: &mut Vec<Arc<str>>, used: &HashSet<(&'static str, Vec<Arc<str>>)>, out: &mut Vec<Diagnostic>) {
+    for (key, value) in map.iter() {
+        let Some(inner) = value.as_map().filter(|_| !key.text.starts_with('+')) else { continue };
+        path.push(key.text.clone());
+        if used.contains(&(section, path.clone())) {
+            walk(section, inner, path, used, out);
+        } else {
+            let shown = path.iter().map(|p| &**p).collect::<Vec<_>>().join(".");
+            let config = matches!(&*key.text, "meta" | "grants" | "persist_docs" | "quoting" | "docs" | "contract" | "column_types");
+            let d = Diagnostic::warning(Code::UnusedConfig, format!("`{section}.{shown}` in the project file applies to nothing"))
+                .primary(key.span, "no node is in this folder");
+            out.push(if config { d.help(format!("to set the config, write `+{}:`", key.text)) } else { d });
+        }
+        path.pop();
+    }
+}

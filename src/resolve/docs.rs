@@ -1,0 +1,117 @@
+//! Descriptions: `{{ doc('name') }}` becomes the block's text.
+
+use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::jinja::{Engine, Scope};
+use crate::load::Sources;
+use crate::manifest::{NodeConfig, OtherResource, ResourceType};
+use crate::parse::{DocBlock, ParsedProject};
+use crate::source::Span;
+use minijinja::value::{Rest, Value};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(super) struct Docs<'a> {
+    blocks: Arc<Vec<DocBlock>>,
+    engine: &'a Arc<Engine>,
+    context: &'a Arc<ContextProject>,
+    root: Arc<str>,
+}
+
+/// The names of a description: `doc`, and what every context has.
+#[derive(Debug)]
+struct DocScope {
+    inner: NodeScope,
+    doc: Value,
+}
+
+impl Scope for DocScope {
+    fn member(&self, name: &str) -> Option<Value> {
+        if name == "doc" { Some(self.doc.clone()) } else { self.inner.member(name) }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        vec!["doc"]
+    }
+}
+
+impl<'a> Docs<'a> {
+    pub(super) fn new(parsed: &'a ParsedProject, sources: &Sources) -> Docs<'a> {
+        Docs {
+            blocks: Arc::new(parsed.docs.clone()),
+            engine: &parsed.engine,
+            context: &parsed.context,
+            root: sources.root().name().clone(),
+        }
+    }
+
+    /// A description with its blocks filled in; what cannot be found stays out and is reported.
+    pub(super) fn render(&self, text: &str, package: &Arc<str>, span: Span, out: &mut Vec<Diagnostic>) -> String {
+        if !text.contains("{{") && !text.contains("{%") {
+            return text.to_owned();
+        }
+        let unit = Unit {
+            unique_id: "description".into(),
+            name: "description".into(),
+            kind: ResourceType::Model,
+            file: None,
+            this: None,
+            config: Arc::new(NodeConfig::default()),
+            node: None,
+            model: serde_json::Value::Null,
+            compiled: None,
+            extra: Vec::new(),
+        };
+        let session = Session::parse(self.context, package, unit);
+        let missing = Arc::new(Mutex::new(Vec::new()));
+        let scope = DocScope { inner: NodeScope(session.clone()), doc: self.function(package, missing.clone()) };
+        let result = self.engine.render_detached(false, text, package, Arc::new(scope), session.clone());
+        for name in missing.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let near = nearest(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
+            out.push(
+                Diagnostic::error(Code::UnknownNode, format!("doc block `{name}` not found"))
+                    .primary(span, "described here")
+                    .help_if(near, |n| format!("a block named `{n}` exists")),
+            );
+        }
+        match result {
+            Ok(text) => text,
+            Err(failure) => {
+                out.push(failure_diagnostic(&failure, &session, span));
+                String::new()
+            }
+        }
+    }
+
+    /// `doc([package,] name)`: the asking package first, then root, then any.
+    fn function(&self, package: &Arc<str>, missing: Arc<Mutex<Vec<String>>>) -> Value {
+        let (blocks, package, root) = (self.blocks.clone(), package.clone(), self.root.clone());
+        Value::from_function(move |args: Rest<Value>| {
+            let (within, name) = match args.0.as_slice() {
+                [name] => (None, name.to_string()),
+                [within, name] => (Some(within.to_string()), name.to_string()),
+                _ => (None, String::new()),
+            };
+            let mut found: Vec<&DocBlock> =
+                blocks.iter().filter(|b| b.name == name && within.as_ref().is_none_or(|w| *w == *b.package)).collect();
+            found.sort_by_key(|b| (b.package != package, b.package != root));
+            match found.first() {
+                Some(block) => block.text.clone(),
+                None => {
+                    missing.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                    String::new()
+                }
+            }
+        })
+    }
+
+    pub(super) fn resources(&self) -> Vec<OtherResource> {
+        let one = |b: &DocBlock| OtherResource {
+            unique_id: format!("doc.{}.{}", b.package, b.name).into(),
+            name: b.name.as_str().into(),
+            package: b.package.clone(),
+            original_file_path: b.original_file_path.to_string(),
+            text: b.text.clone(),
+        };
+        self.blocks.iter().map(one).collect()
+    }
+}

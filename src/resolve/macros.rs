@@ -1,0 +1,38 @@
+//! Macros as the manifest lists them.
+
+use super::Resolver;
+use crate::config::{Json, Yaml};
+use crate::jinja::MacroDef;
+use crate::manifest::MacroInfo;
+use crate::parse::{EntryKind, rest_json};
+use std::sync::Arc;
+
+pub(super) fn infos(resolver: &Resolver<'_>) -> Vec<MacroInfo> {
+    resolver.parsed.macro_defs().iter().map(|def| info(resolver, def)).collect()
+}
+
+fn info(resolver: &Resolver<'_>, def: &Arc<MacroDef>) -> MacroInfo {
+    let entry = resolver.entries.get(EntryKind::Macro, &def.package, &def.name);
+    let text = resolver.sources.map.text(def.file);
+    let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
+    let own = || def.args.iter().map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" })).collect();
+    let mut quiet = Vec::new();
+    MacroInfo {
+        unique_id: def.unique_id().into(),
+        name: def.name.clone(),
+        package: def.package.clone(),
+        path: def.path.clone(),
+        original_file_path: def.path.clone(),
+        sql: text[def.span.start as usize..def.span.end as usize].into(),
+        depends_on: resolver.engine.registry().resolve_calls(&def.package, &def.calls),
+        description: entry
+            .map(|(e, p)| resolver.docs.render(&e.patch.description, &p.package, e.span, &mut quiet))
+            .unwrap_or_default(),
+        meta: entry
+            .map(|(e, _)| rest_json(&e.map, &["name", "description", "arguments", "config", "docs"]))
+            .and_then(|m| m.get("meta").and_then(Json::as_object).cloned())
+            .unwrap_or_default(),
+        arguments: arguments.unwrap_or_else(|| Json::Array(own())),
+        patch_path: entry.map(|(_, p)| format!("{}://{}", p.package, p.original_file_path)),
+    }
+}

@@ -1,0 +1,222 @@
+//! Items become the manifest: names bound, configs merged, tests attached, the graph checked for circles.
+//!
+//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. One linear pass over items; texts are
+//! rendered only where a name or a description needs it (`generate_schema_name`, doc blocks, hooks). Must not know:
+//! selections, databases, output.
+
+mod bind;
+mod config;
+mod docs;
+mod macros;
+mod names;
+mod nodes;
+mod others;
+mod sources;
+mod tests;
+
+use crate::config::JsonMap;
+use crate::context::ContextProject;
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::jinja::Engine;
+use crate::load::Sources;
+use crate::manifest::{Graph, Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, UniqueId};
+use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The entries of all properties files by what they describe.
+struct Entries<'a> {
+    by_name: HashMap<(EntryKind, &'a str, &'a str), (&'a PropertyEntry, &'a Properties)>,
+    /// Models with `versions:`.
+    versioned: Vec<(&'a PropertyEntry, &'a Properties)>,
+}
+
+impl<'a> Entries<'a> {
+    fn new(properties: &'a [Properties], out: &mut Vec<Diagnostic>) -> Entries<'a> {
+        let mut by_name: HashMap<_, (&PropertyEntry, &Properties)> = HashMap::new();
+        let mut versioned = Vec::new();
+        for file in properties {
+            for entry in &file.entries {
+                let key = (entry.kind, &*file.package, &*entry.name);
+                if let Some((first, _)) = by_name.get(&key) {
+                    out.push(
+                        Diagnostic::error(Code::DuplicateName, format!("`{}` is described twice", entry.name))
+                            .primary(entry.span, "again here")
+                            .secondary(first.span, "first here")
+                            .help("describe it in one place"),
+                    );
+                } else {
+                    by_name.insert(key, (entry, file));
+                    if !entry.patch.versions.is_empty() {
+                        versioned.push((entry, file));
+                    }
+                }
+            }
+        }
+        Entries { by_name, versioned }
+    }
+
+    fn get(&self, kind: EntryKind, package: &str, name: &str) -> Option<(&'a PropertyEntry, &'a Properties)> {
+        self.by_name.get(&(kind, package, name)).copied()
+    }
+}
+
+/// What the parts of this pass share.
+struct Resolver<'a> {
+    sources: &'a Sources,
+    parsed: &'a ParsedProject,
+    engine: &'a Arc<Engine>,
+    context: &'a Arc<ContextProject>,
+    entries: Entries<'a>,
+    configs: config::ProjectConfigs<'a>,
+    docs: docs::Docs<'a>,
+    names: names::Names<'a>,
+    nodes: Vec<Node>,
+    disabled: Vec<Node>,
+    out: Vec<Diagnostic>,
+}
+
+impl Resolver<'_> {
+    /// Keeps a finished node, or sets it aside when it is disabled.
+    fn push(&mut self, mut node: Node) {
+        if node.config.enabled() {
+            node.id = NodeId(self.nodes.len() as u32);
+            self.nodes.push(node);
+        } else {
+            self.disabled.push(node);
+        }
+    }
+}
+
+/// Resolves a parsed project.
+pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Manifest> {
+    let mut out = Vec::new();
+    let entries = Entries::new(&parsed.properties, &mut out);
+    let mut resolver = Resolver {
+        sources,
+        parsed,
+        engine: &parsed.engine,
+        context: &parsed.context,
+        entries,
+        configs: config::ProjectConfigs::new(sources),
+        docs: docs::Docs::new(parsed, sources),
+        names: names::Names::new(parsed),
+        nodes: Vec::new(),
+        disabled: Vec::new(),
+        out,
+    };
+    resolver.nodes();
+    resolver.sources();
+    resolver.others();
+    duplicates(&resolver.nodes, &mut resolver.out);
+    let root = sources.root().name().clone();
+    let mut lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
+    resolver.tests(&lookup);
+    lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
+    let graph = resolver.bind(&lookup);
+    resolver.configs.unused(&mut resolver.out);
+    let groups = resolver.groups();
+    let macros = macros::infos(&resolver);
+    let docs = resolver.docs.resources();
+    let Resolver { mut nodes, disabled, mut out, .. } = resolver;
+    relations(&nodes, &mut out);
+    let by_unique_id: HashMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+    let hooks = |end: bool| {
+        let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();
+        for node in &nodes {
+            if let NodeKind::Operation { on_run_end, index } = node.kind
+                && on_run_end == end
+            {
+                let package = sources.packages.iter().position(|p| *p.name() == node.package).unwrap_or(0);
+                ids.push((package, index, node.id));
+            }
+        }
+        ids.sort();
+        ids.into_iter().map(|(.., id)| id).collect::<Vec<_>>()
+    };
+    let (on_run_start, on_run_end) = (hooks(false), hooks(true));
+    for node in &mut nodes {
+        node.columns.shrink_to_fit();
+    }
+    let project = ProjectInfo {
+        name: root,
+        root: sources.root().root.clone(),
+        packages: sources
+            .packages
+            .iter()
+            .map(|p| Package { name: p.name().clone(), version: p.options.version.clone(), root: p.root.clone() })
+            .collect(),
+        target: sources.target.clone(),
+        dialect: parsed.context.dialect,
+        target_path: sources.target_path.clone(),
+    };
+    let manifest = Manifest {
+        project,
+        nodes,
+        disabled,
+        graph,
+        lookup,
+        macros,
+        docs,
+        groups,
+        selectors: JsonMap::new(),
+        by_unique_id,
+        on_run_start,
+        on_run_end,
+    };
+    Checked::new(manifest, out)
+}
+
+/// A unique id belongs to one node.
+fn duplicates(nodes: &[Node], out: &mut Vec<Diagnostic>) {
+    let mut seen: HashMap<&str, &Node> = HashMap::new();
+    let mut names: HashMap<(&str, &str), &Node> = HashMap::new();
+    for node in nodes {
+        if let Some(first) = seen.insert(&node.unique_id, node) {
+            out.push(duplicate(first, node, "name"));
+            continue;
+        }
+        if node.resource_type().is_refable() && node.version().is_none()
+            && let Some(first) = names.insert((&node.package, &node.name), node)
+        {
+            out.push(duplicate(first, node, "name"));
+        }
+    }
+}
+
+fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
+    let kind = |n: &Node| n.resource_type().as_str();
+    Diagnostic::error(
+        Code::DuplicateName,
+        format!(
+            "{} `{}` ({}) and {} `{}` ({}) have one {what}",
+            kind(first), first.name, first.original_file_path, kind(second), second.name, second.original_file_path
+        ),
+    )
+    .primary(second.span, "again here")
+    .secondary(first.span, "first here")
+    .help("rename one of them, or disable it with `enabled: false`")
+}
+
+/// Two stored nodes never build one relation.
+fn relations(nodes: &[Node], out: &mut Vec<Diagnostic>) {
+    let mut seen: HashMap<String, &Node> = HashMap::new();
+    for node in nodes {
+        let Some(relation) = node.relation.as_ref().filter(|_| node.resource_type().is_refable() && !node.is_ephemeral()) else { continue };
+        // As dbt compares: the rendered text.
+        let key = relation.render(crate::manifest::Dialect::DUCKDB);
+        if let Some(first) = seen.insert(key.clone(), node)
+            && first.unique_id != node.unique_id
+        {
+            out.push(
+                Diagnostic::error(
+                    Code::DuplicateRelation,
+                    format!("`{}` and `{}` both build {key}", first.unique_id, node.unique_id),
+                )
+                .primary(node.span, "again here")
+                .secondary(first.span, "first here")
+                .help("give one of them another `alias` or `schema`"),
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Where a node is stored: schema, alias and database by the project's `generate_*_name` macros.
+
+use crate::config::Json;
+use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::Diagnostic;
+use crate::jinja::{Engine, MacroDef, from_json};
+use crate::manifest::{NodeConfig, Relation, ResourceType};
+use crate::parse::ParsedProject;
+use crate::source::Span;
+use minijinja::value::Value;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) struct Names<'a> {
+    engine: &'a Arc<Engine>,
+    context: &'a Arc<ContextProject>,
+}
+
+/// The parts of a node that decide its names.
+pub(super) struct Named<'a> {
+    pub(super) kind: ResourceType,
+    pub(super) package: &'a Arc<str>,
+    pub(super) name: &'a Arc<str>,
+    pub(super) unique_id: &'a str,
+    pub(super) path: &'a str,
+    pub(super) original_file_path: &'a str,
+    pub(super) fqn: &'a [Arc<str>],
+    pub(super) config: &'a NodeConfig,
+    pub(super) version: Option<&'a Json>,
+    pub(super) span: Span,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(parsed: &'a ParsedProject) -> Names<'a> {
+        Names { engine: &parsed.engine, context: &parsed.context }
+    }
+
+    /// The alias and relation of a node.
+    pub(super) fn relation(&self, node: &Named<'_>, out: &mut Vec<Diagnostic>) -> (Arc<str>, Relation) {
+        let config = node.config;
+        let text = |key: &str| config.entry(key).map(|e| e.value.clone()).filter(|v| !v.is_null());
+        let target = &self.context.target;
+        let snapshot = |key: &str| (node.kind == ResourceType::Snapshot).then(|| config.text(key)).flatten();
+        let default_schema = (node.kind == ResourceType::Test).then(|| Json::from("dbt_test__audit"));
+        let schema = match snapshot("target_schema") {
+            Some(schema) => Some(schema.into_owned()),
+            None => self.schema(node, text("schema").or(default_schema), out),
+        };
+        let database = match snapshot("target_database") {
+            Some(database) => Some(database.into_owned()),
+            None => self.database(node, text("database"), out),
+        };
+        let alias = self.alias(node, text("alias"), out);
+        let mut relation = Relation::new(database.as_deref(), schema.as_deref(), &alias);
+        relation.path[0] = relation.path[0].take().or_else(|| Some(target.database.clone()));
+        relation.quote = self.context.quoting;
+        if let Some(quoting) = config.map("quoting") {
+            for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+                relation.quote[i] = quoting.get(key).and_then(Json::as_bool).unwrap_or(relation.quote[i]);
+            }
+        }
+        (alias.into(), relation)
+    }
+
+    fn schema(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> Option<String> {
+        let own = self.overridden(node, "generate_schema_name");
+        match own {
+            Some(def) => {
+                // The macro's text is stripped; none means no schema.
+                match self.call(&def, custom, node, out) {
+                    Some(v) if v.is_none() => None,
+                    Some(v) => Some(v.to_string().trim().to_owned()),
+                    None => Some(self.context.target.schema.to_string()),
+                }
+            }
+            None => Some(match custom {
+                None => self.context.target.schema.to_string(),
+                Some(custom) => format!("{}_{}", self.context.target.schema, crate::config::python_str(&custom).trim()),
+            }),
+        }
+    }
+
+    fn database(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> Option<String> {
+        match self.overridden(node, "generate_database_name") {
+            Some(def) => match self.call(&def, custom, node, out) {
+                Some(v) if v.is_none() => None,
+                Some(v) => Some(v.to_string().trim().to_owned()),
+                None => None,
+            },
+            None => Some(custom.map_or_else(|| self.context.target.database.to_string(), |c| crate::config::python_str(&c).trim().to_owned())),
+        }
+    }
+
+    fn alias(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> String {
+        if let Some(def) = self.overridden(node, "generate_alias_name")
+            && let Some(v) = self.call(&def, custom.clone(), node, out)
+        {
+            return v.to_string().trim().to_owned();
+        }
+        let custom = custom.map(|c| crate::config::python_str(&c)).filter(|c| !c.is_empty());
+        match (custom, node.version) {
+            (Some(custom), _) => custom.trim().to_owned(),
+            (None, Some(v)) => format!("{}_v{}", node.name, crate::config::python_str(v).replace('.', "_")),
+            (None, None) => node.name.to_string(),
+        }
+    }
+
+    /// The macro to call, unless all that would be called is built in.
+    fn overridden(&self, node: &Named<'_>, name: &str) -> Option<Arc<MacroDef>> {
+        let registry = self.engine.registry();
+        let def = registry.lookup(node.package, name)?;
+        let inner = registry.dispatch(node.package, name, Some("dbt")).ok();
+        let built_in = registry.is_internal(def) && inner.is_none_or(|d| registry.is_internal(d));
+        (!built_in).then(|| def.clone())
+    }
+
+    fn call(&self, def: &Arc<MacroDef>, custom: Option<Json>, node: &Named<'_>, out: &mut Vec<Diagnostic>) -> Option<Value> {
+        let model = json!({
+            "name": &**node.name, "resource_type": node.kind.as_str(), "package_name": &**node.package,
+            "unique_id": node.unique_id, "path": node.path, "original_file_path": node.original_file_path,
+            "fqn": node.fqn.iter().map(|p| &**p).collect::<Vec<_>>(), "alias": &**node.name,
+            "config": Json::Object(node.config.to_json(node.kind)), "tags": node.config.list("tags"),
+            "version": node.version.cloned(), "meta": node.config.get("meta").cloned().unwrap_or_else(|| json!({})),
+            "database": &*self.context.target.database, "schema": &*self.context.target.schema,
+        });
+        let unit = Unit {
+            unique_id: node.unique_id.into(),
+            name: node.name.clone(),
+            kind: node.kind,
+            file: None,
+            this: None,
+            config: Arc::new(node.config.clone()),
+            node: None,
+            model: model.clone(),
+            compiled: None,
+            extra: Vec::new(),
+        };
+        let session = Session::parse(self.context, node.package, unit);
+        let scope = Arc::new(NodeScope(session.clone()));
+        let custom = custom.map_or_else(|| Value::from(()), |c| from_json(&c));
+        // Overrides name their parameters as they like; the order is what counts.
+        let mut args = vec![custom];
+        if def.args.len() > 1 {
+            args.push(from_json(&model));
+        }
+        match self.engine.call_macro(true, def, &args, node.package, scope, session.clone()) {
+            Ok(value) => Some(value),
+            Err(failure) => {
+                out.push(failure_diagnostic(&failure, &session, node.span));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Models, seeds, snapshots, analyses, singular tests and hooks.
+
+use super::names::Named;
+use super::{Entries, Resolver};
+use crate::config::{Json, JsonMap, python_str};
+use crate::context::Unit;
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::manifest::{
+    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo, same_version,
+};
+use crate::parse::{EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The description of a node, and of the version it is.
+struct Described<'a> {
+    entry: &'a PropertyEntry,
+    file: &'a Properties,
+    version: Option<&'a VersionPatch>,
+}
+
+impl Resolver<'_> {
+    pub(super) fn nodes(&mut self) {
+        let mut described = HashSet::new();
+        for parsed in &self.parsed.nodes {
+            let found = description(&self.entries, parsed);
+            if let Some(d) = &found {
+                described.insert((d.entry.kind, d.file.package.clone(), d.entry.name.clone()));
+            }
+            let node = self.node(parsed, found);
+            self.push(node);
+        }
+        self.yaml_snapshots(&mut described);
+        self.undescribed(&described);
+    }
+
+    /// Entries that describe nothing.
+    fn undescribed(&mut self, described: &HashSet<(EntryKind, Arc<str>, Arc<str>)>) {
+        for file in &self.parsed.properties {
+            for entry in &file.entries {
+                let EntryKind::Describes(kind) = entry.kind else { continue };
+                // A generic test may be described by its name, which is known only later.
+                if kind == ResourceType::Test || described.contains(&(entry.kind, file.package.clone(), entry.name.clone())) {
+                    continue;
+                }
+                let names = self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
+                let near = nearest(&entry.name, names).map(str::to_owned);
+                self.out.push(
+                    Diagnostic::warning(Code::UnknownNode, format!("there is no {} `{}` to describe", kind.as_str(), entry.name))
+                        .primary(entry.span, "described here")
+                        .help_if(near, |n| format!("did you mean `{n}`?")),
+                );
+            }
+        }
+    }
+
+    fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
+        let mut fqn = parsed.fqn.clone();
+        let mut name = parsed.name.clone();
+        let mut version = None;
+        if let Some((d, v)) = described.as_ref().and_then(|d| Some((d, d.version?))) {
+            name = d.entry.name.clone();
+            fqn.pop();
+            fqn.extend([name.clone(), format!("v{}", python_str(&v.version)).into()]);
+            let versions = &d.entry.patch.versions;
+            let latest = d.entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(versions));
+            version = Some(VersionInfo { version: v.version.clone(), latest });
+        }
+        let suffix = version.as_ref().map(|v| format!(".v{}", python_str(&v.version))).unwrap_or_default();
+        let unique_id: Arc<str> = format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
+        let config = self.config(parsed, &fqn, described.as_ref());
+        let named = Named {
+            kind: parsed.kind,
+            package: &parsed.package,
+            name: &name,
+            unique_id: &unique_id,
+            path: &parsed.path,
+            original_file_path: &parsed.original_file_path,
+            fqn: &fqn,
+            config: &config,
+            version: version.as_ref().map(|v| &v.version),
+            span: parsed.span,
+        };
+        let (alias, relation) = if config.enabled() {
+            self.names.relation(&named, &mut self.out)
+        } else {
+            (name.clone(), crate::manifest::Relation::new(None, None, &name))
+        };
+        let patch = described.as_ref().map(|d| &d.entry.patch);
+        let (description, columns) = self.described(&parsed.package, described.as_ref());
+        let kind = match parsed.kind {
+            ResourceType::Seed => NodeKind::Seed,
+            ResourceType::Snapshot => NodeKind::Snapshot,
+            ResourceType::Analysis => NodeKind::Analysis,
+            ResourceType::Test => NodeKind::Test(TestKind::Singular),
+            ResourceType::Function => NodeKind::Function(Json::Null),
+            ResourceType::Operation => {
+                let (on_run_end, index) = parsed.hook.unwrap_or_default();
+                NodeKind::Operation { on_run_end, index }
+            }
+            _ => self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config),
+        };
+        let stored = !matches!(parsed.kind, ResourceType::Operation | ResourceType::Analysis);
+        let macros = self.engine.registry().resolve_calls(&parsed.package, &parsed.calls);
+        let mut node = Node {
+            id: NodeId(0),
+            unique_id,
+            kind,
+            name,
+            package: parsed.package.clone(),
+            path: parsed.path.clone(),
+            original_file_path: parsed.original_file_path.clone(),
+            fqn,
+            text: parsed.text.clone(),
+            sql: parsed.sql,
+            tags: unique(config.list("tags")),
+            config: Arc::new(config),
+            description,
+            patch_path: described.as_ref().map(|d| format!("{}://{}", d.file.package, d.file.original_file_path)),
+            columns,
+            alias,
+            relation: stored.then_some(relation),
+            refs: parsed.refs.clone(),
+            sources: parsed.sources.clone(),
+            depends_on: Vec::new(),
+            macros: macros.into_iter().map(Arc::from).collect(),
+            checksum: parsed.checksum.clone(),
+            span: parsed.span,
+            unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
+        };
+        self.hooks(&mut node);
+        node
+    }
+
+    /// Merges the layers in dbt's order (RULES 3.1).
+    fn config(&mut self, parsed: &ParsedNode, fqn: &[Arc<str>], described: Option<&Described<'_>>) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        let root = self.sources.root().name().clone();
+        let own = *root == *parsed.package;
+        self.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
+        if let Some(d) = described {
+            let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
+            for (key, value, span) in d.entry.patch.config.iter().chain(version) {
+                config.merge(key, value.clone(), Layer::Properties, Some(*span));
+            }
+        }
+        for (key, value, span) in &parsed.config {
+            config.merge(key, value.clone(), Layer::InFile, *span);
+        }
+        if !own {
+            self.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
+        }
+        config
+    }
+
+    fn model_kind(&mut self, patch: Option<&Patch>, v: Option<&VersionPatch>, version: Option<VersionInfo>, config: &NodeConfig) -> NodeKind {
+        let written = config.text("access").map(|a| a.into_owned());
+        let written = written.or_else(|| v.and_then(|v| v.access.clone()));
+        let written = written.or_else(|| patch.and_then(|p| p.access.as_ref()).map(|(a, _)| a.clone()));
+        let access = match written.as_deref().map(Access::parse) {
+            None => Access::default(),
+            Some(Some(access)) => access,
+            Some(None) => {
+                let span = patch.and_then(|p| p.access.as_ref()).map(|(_, s)| *s);
+                self.out.push(
+                    Diagnostic::error(Code::Access, format!("`access` is private, protected or public, not `{}`", written.unwrap_or_default()))
+                        .primary_if(span, ""),
+                );
+                Access::default()
+            }
+        };
+        NodeKind::Model {
+            version,
+            access,
+            group: config.text("group").map(|g| g.into_owned().into()),
+            deprecation_date: v.and_then(|v| v.deprecation_date.clone()).or_else(|| patch.and_then(|p| p.deprecation_date.clone())),
+            constraints: v.and_then(|v| v.constraints.clone()).or_else(|| patch.map(|p| p.constraints.clone())).unwrap_or_default(),
+        }
+    }
+
+    /// The description and columns, doc blocks filled in.
+    fn described(&mut self, package: &Arc<str>, described: Option<&Described<'_>>) -> (String, Vec<Column>) {
+        let Some(d) = described else { return (String::new(), Vec::new()) };
+        let text = d.version.and_then(|v| v.description.as_ref()).unwrap_or(&d.entry.patch.description);
+        let description = self.docs.render(text, package, d.entry.span, &mut self.out);
+        let columns = d.version.map_or(&d.entry.patch.columns, |v| &v.columns);
+        let columns = columns.iter().map(|c| Column {
+            description: self.docs.render(&c.description, package, c.span.unwrap_or(d.entry.span), &mut self.out),
+            ..c.clone()
+        });
+        (description, columns.collect())
+    }
+
+    /// References that pre- and post-hooks make count as the node's.
+    fn hooks(&mut self, node: &mut Node) {
+        for key in ["pre-hook", "post-hook"] {
+            let Some(entry) = node.config.entry(key).cloned() else { continue };
+            let span = entry.span.unwrap_or(node.span);
+            for hook in entry.value.as_array().into_iter().flatten() {
+                let sql = hook.get("sql").and_then(Json::as_str).unwrap_or_default();
+                let unit = Unit {
+                    unique_id: node.unique_id.clone(),
+                    name: node.name.clone(),
+                    kind: node.resource_type(),
+                    file: None,
+                    this: node.relation.clone(),
+                    config: node.config.clone(),
+                    node: None,
+                    model: Json::Object(JsonMap::new()),
+                    compiled: None,
+                    extra: Vec::new(),
+                };
+                let (refs, sources) =
+                    parse_hook_text(self.engine, self.context, unit, &node.package, sql, span).drain_into(&mut self.out);
+                node.refs.extend(refs);
+                node.sources.extend(sources);
+            }
+        }
+    }
+
+    /// Snapshots that only YAML has: `relation: ref('x')`.
+    fn yaml_snapshots(&mut self, described: &mut HashSet<(EntryKind, Arc<str>, Arc<str>)>) {
+        for file in &self.parsed.properties {
+            for entry in &file.entries {
+                let kind = EntryKind::Describes(ResourceType::Snapshot);
+                let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind) else { continue };
+                let Some(text) = relation.scalar_text() else { continue };
+                let parsed = others_snapshot(entry, file, &text, relation.span);
+                let d = Described { entry, file, version: None };
+                described.insert((entry.kind, file.package.clone(), entry.name.clone()));
+                let mut node = self.node(&parsed, Some(d));
+                if let Some((refs, sources)) = self.expression_references(&text, &file.package, relation.span) {
+                    node.refs = refs;
+                    node.sources = sources;
+                }
+                self.push(node);
+            }
+        }
+    }
+}
+
+fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, span: crate::source::Span) -> ParsedNode {
+    let raw = format!("select * from {{{{ {} }}}}", relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim());
+    let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
+    let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
+    fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+    fqn.push(entry.name.clone());
+    ParsedNode {
+        kind: ResourceType::Snapshot,
+        package: file.package.clone(),
+        name: entry.name.clone(),
+        path: format!("{}.sql", entry.name).into(),
+        original_file_path: file.original_file_path.clone(),
+        fqn,
+        text: Some(crate::manifest::Text { file: span.file, range: (span.start, span.end), raw: raw.as_str().into() }),
+        sql: true,
+        refs: Vec::new(),
+        sources: Vec::new(),
+        functions: Vec::new(),
+        config: Vec::new(),
+        calls: Vec::new(),
+        reads: std::collections::BTreeSet::new(),
+        checksum: crate::manifest::Checksum { name: "sha256", value: crate::hash::sha256_hex(&raw) },
+        span,
+        logs: Vec::new(),
+        hook: None,
+        absolute: None,
+        broken: false,
+    }
+}
+
+/// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`, `m.v2.sql`, what `defined_in`
+/// says, or `m.sql` for the latest.
+fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Described<'a>> {
+    let kind = EntryKind::Describes(parsed.kind);
+    if let Some((entry, file)) = entries.get(kind, &parsed.package, &parsed.name) {
+        if entry.patch.versions.is_empty() {
+            return Some(Described { entry, file, version: None });
+        }
+        let latest = entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
+        let version = entry.patch.versions.iter().find(|v| {
+            v.defined_in.as_deref() == Some(&*parsed.name) || (v.defined_in.is_none() && same_version(&v.version, &latest))
+        });
+        return version.map(|v| Described { entry, file, version: Some(v) });
+    }
+    if parsed.kind != ResourceType::Model {
+        return None;
+    }
+    // Look for a version whose file this is.
+    for (entry, file) in entries.versioned.iter().filter(|(_, file)| file.package == parsed.package) {
+        for v in &entry.patch.versions {
+            let expected = match &v.defined_in {
+                Some(file) => file == &*parsed.name,
+                None => {
+                    let text = python_str(&v.version);
+                    parsed.name.strip_prefix(&*entry.name).is_some_and(|rest| {
+                        rest == format!("_v{text}") || rest == format!(".v{text}") || rest == format!("_v{}", text.replace('.', "_"))
+                    })
+                }
+            };
+            if expected {
+                return Some(Described { entry, file, version: Some(v) });
+            }
+        }
+    }
+    None
+}
+
+/// The largest version, numbers before texts.
+fn latest_of(versions: &[VersionPatch]) -> Json {
+    let number = |v: &Json| v.as_f64().or_else(|| python_str(v).parse().ok());
+    let all_numbers = versions.iter().all(|v| number(&v.version).is_some());
+    let mut sorted: Vec<&Json> = versions.iter().map(|v| &v.version).collect();
+    sorted.sort_by(|a, b| {
+        if all_numbers {
+            number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal)
+        } else {
+            python_str(a).cmp(&python_str(b))
+        }
+    });
+    sorted.last().map(|v| (*v).clone()).unwrap_or_default()
+}
+
+/// First-seen order without repeats.
+pub(super) fn unique(texts: Vec<String>) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for text in texts {
+        if !out.contains(&text) {
+            out.push(text);
+        }
+    }
+    out
+}

@@ -1,0 +1,171 @@
+//! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
+
+use super::Resolver;
+use crate::config::{Json, JsonMap, Yaml};
+use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{
+    Checksum, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
+};
+use crate::parse::{EntryKind, Properties, PropertyEntry, rest_json};
+use crate::source::Span;
+use std::sync::Arc;
+
+impl Resolver<'_> {
+    pub(super) fn others(&mut self) {
+        for file in &self.parsed.properties {
+            for entry in &file.entries {
+                let EntryKind::Defines(kind) = entry.kind else { continue };
+                let node = match kind {
+                    ResourceType::Exposure => self.exposure(file, entry),
+                    ResourceType::UnitTest => self.unit_test(file, entry),
+                    _ => self.semantic(kind, file, entry),
+                };
+                self.push(node);
+            }
+        }
+    }
+
+    pub(super) fn groups(&self) -> Vec<Group> {
+        let mut groups = Vec::new();
+        for file in &self.parsed.properties {
+            for entry in file.entries.iter().filter(|e| e.kind == EntryKind::Group) {
+                groups.push(Group {
+                    name: entry.name.clone(),
+                    package: file.package.clone(),
+                    owner: object(entry.map.get("owner")),
+                    original_file_path: file.original_file_path.to_string(),
+                    description: entry.map.get("description").and_then(Yaml::scalar_text),
+                });
+            }
+        }
+        groups
+    }
+
+    /// A node of its own in a properties file.
+    fn yaml_node(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry, unique_id: String, data: NodeKind) -> Node {
+        let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
+        let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
+        fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+        if let (ResourceType::UnitTest, Some(model)) = (kind, entry.map.get("model").and_then(Yaml::scalar_text)) {
+            fqn.push(model.into());
+        }
+        fqn.push(entry.name.clone());
+        let mut config = NodeConfig::default();
+        self.configs.apply(&file.package, kind, &fqn, Layer::ProjectFile, &mut config);
+        for (key, value, span) in &entry.patch.config {
+            config.merge(key, value.clone(), Layer::Properties, Some(*span));
+        }
+        if let Some(enabled) = entry.map.get("enabled").and_then(Yaml::as_bool) {
+            config.merge("enabled", Json::Bool(enabled), Layer::Properties, None);
+        }
+        Node {
+            id: NodeId(0),
+            unique_id: unique_id.into(),
+            kind: data,
+            name: entry.name.clone(),
+            package: file.package.clone(),
+            path: file.path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            fqn,
+            text: None,
+            sql: true,
+            tags: super::nodes::unique(config.list("tags")),
+            config: Arc::new(config),
+            description: self.docs.render(&entry.patch.description, &file.package, entry.span, &mut self.out),
+            patch_path: None,
+            columns: Vec::new(),
+            alias: entry.name.clone(),
+            relation: None,
+            refs: Vec::new(),
+            sources: Vec::new(),
+            depends_on: Vec::new(),
+            macros: Vec::new(),
+            checksum: Checksum { name: "sha256", value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()) },
+            span: entry.span,
+            unrendered_config: JsonMap::new(),
+        }
+    }
+
+    fn exposure(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
+        let text = |key: &str| entry.map.get(key).and_then(Yaml::scalar_text);
+        let data = Exposure {
+            kind: text("type").unwrap_or_default(),
+            owner: object(entry.map.get("owner")),
+            maturity: text("maturity"),
+            url: text("url"),
+            label: text("label"),
+        };
+        let id = format!("exposure.{}.{}", file.package, entry.name);
+        let mut node = self.yaml_node(ResourceType::Exposure, file, entry, id, NodeKind::Exposure(Box::new(data)));
+        for item in entry.map.get("depends_on").map(Yaml::items).unwrap_or_default() {
+            let Some(text) = item.scalar_text() else { continue };
+            if let Some((refs, sources)) = self.expression_references(&text, &file.package, item.span) {
+                node.refs.extend(refs);
+                node.sources.extend(sources);
+            }
+        }
+        node
+    }
+
+    fn unit_test(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
+        let model = entry.map.get("model").and_then(Yaml::scalar_text).unwrap_or_default();
+        let id = format!("unit_test.{}.{model}.{}", file.package, entry.name);
+        let definition = Json::Object(rest_json(&entry.map, &[]));
+        let mut node = self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
+        node.refs.push(RefCall { package: None, name: model.into(), version: None, span: Some(entry.span) });
+        node
+    }
+
+    fn semantic(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry) -> Node {
+        let id = format!("{}.{}.{}", kind.as_str(), file.package, entry.name);
+        let definition = Json::Object(rest_json(&entry.map, &[]));
+        let mut node = self.yaml_node(kind, file, entry, id, NodeKind::Semantic(kind, definition));
+        if let Some(model) = entry.map.get("model").filter(|_| kind == ResourceType::SemanticModel)
+            && let Some(text) = model.scalar_text()
+            && let Some((refs, sources)) = self.expression_references(&text, &file.package, model.span)
+        {
+            node.refs = refs;
+            node.sources = sources;
+        }
+        node
+    }
+
+    /// What `ref('x')` or `source('a', 'b')` in a YAML value references.
+    pub(super) fn expression_references(&mut self, text: &str, package: &Arc<str>, span: Span) -> Option<(Vec<RefCall>, Vec<SourceCall>)> {
+        let inner = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+        if !crate::parse::string_is_expression(inner) {
+            self.out.push(
+                Diagnostic::error(Code::YamlShape, format!("expected `ref('...')` or `source('...', '...')`, not `{text}`"))
+                    .primary(span, ""),
+            );
+            return None;
+        }
+        let unit = Unit {
+            unique_id: "yaml".into(),
+            name: "yaml".into(),
+            kind: ResourceType::Exposure,
+            file: None,
+            this: None,
+            config: Arc::new(NodeConfig::default()),
+            node: None,
+            model: Json::Null,
+            compiled: None,
+            extra: Vec::new(),
+        };
+        let session = Session::parse(self.context, package, unit);
+        let scope = Arc::new(NodeScope(session.clone()));
+        if let Err(failure) = self.engine.evaluate(false, inner, package, scope, session.clone()) {
+            self.out.push(failure_diagnostic(&failure, &session, span));
+            return None;
+        }
+        let record = session.take_record();
+        let refs = record.refs.into_iter().map(|r| RefCall { span: Some(span), ..r }).collect();
+        let sources = record.sources.into_iter().map(|s| SourceCall { span: Some(span), ..s }).collect();
+        Some((refs, sources))
+    }
+}
+
+fn object(y: Option<&Yaml>) -> JsonMap {
+    y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
+}

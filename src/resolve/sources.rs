@@ -1,0 +1,136 @@
+//! Source tables.
+
+use super::Resolver;
+use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
+use crate::manifest::{
+    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType, SourceTable, json_texts,
+};
+use crate::parse::{ParsedSource, Properties};
+use std::sync::Arc;
+
+impl Resolver<'_> {
+    pub(super) fn sources(&mut self) {
+        for file in &self.parsed.properties {
+            for source in &file.sources {
+                let node = self.source(file, source);
+                self.push(node);
+            }
+        }
+    }
+
+    fn source(&mut self, file: &Properties, parsed: &ParsedSource) -> Node {
+        let package = &file.package;
+        let (outer, inner) = (&parsed.source_map, &parsed.table_map);
+        let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
+        let mut fqn: Vec<Arc<str>> = vec![package.clone()];
+        fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+        fqn.extend([parsed.source.clone(), parsed.table.clone()]);
+        let mut config = NodeConfig::default();
+        self.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
+        for map in [outer, inner] {
+            for key in ["enabled", "meta", "tags", "freshness", "loaded_at_field", "loaded_at_query"] {
+                for y in [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))].into_iter().flatten() {
+                    config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
+                }
+            }
+            for (key, y) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+                if !matches!(&*key.text, "enabled" | "meta" | "tags" | "freshness" | "loaded_at_field" | "loaded_at_query") {
+                    config.merge(&key.text, y.to_json(), Layer::Properties, Some(y.span));
+                }
+            }
+        }
+        let root = self.sources.root().name().clone();
+        if *root != **package {
+            self.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
+        }
+        let text = |key: &str| inner.get(key).and_then(Yaml::scalar_text);
+        let outer_text = |key: &str| outer.get(key).and_then(Yaml::scalar_text);
+        let target = &self.context.target;
+        let database = outer_text("database").unwrap_or_else(|| target.database.to_string());
+        let schema = outer_text("schema").unwrap_or_else(|| parsed.source.to_string());
+        let identifier = text("identifier").unwrap_or_else(|| parsed.table.to_string());
+        let mut relation = Relation::new(Some(&database), Some(&schema), &identifier);
+        let mut quoting = JsonMap::new();
+        for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+            for map in [outer, inner] {
+                if let Some(flag) = map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get(key)).and_then(Yaml::as_bool) {
+                    relation.quote[i] = flag;
+                    quoting.insert(key.to_owned(), Json::Bool(flag));
+                }
+            }
+        }
+        let meta = config.map("meta").cloned().unwrap_or_default();
+        relation.external = external(&config, &meta, parsed, &schema, &identifier, &database).map(Arc::from);
+        let columns = parsed.columns.iter().map(|c| Column {
+            description: self.docs.render(&c.description, package, c.span.unwrap_or(parsed.span), &mut self.out),
+            ..c.clone()
+        });
+        let columns: Vec<Column> = columns.collect();
+        let unique_id: Arc<str> = format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
+        let table = SourceTable {
+            source_name: parsed.source.clone(),
+            source_description: outer_text("description").map(|d| self.docs.render(&d, package, parsed.span, &mut self.out)).unwrap_or_default(),
+            loader: text("loader").or_else(|| outer_text("loader")).unwrap_or_default(),
+            identifier,
+            quoting,
+            source_meta: outer.get("meta").map(Yaml::to_json).and_then(|m| m.as_object().cloned()).unwrap_or_default(),
+            loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
+            loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
+            freshness: config.get("freshness").cloned().unwrap_or_default(),
+            external: inner.get("external").map(Yaml::to_json).unwrap_or_default(),
+        };
+        Node {
+            id: NodeId(0),
+            unique_id,
+            kind: NodeKind::Source(Box::new(table)),
+            name: parsed.table.clone(),
+            package: package.clone(),
+            path: file.original_file_path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            fqn,
+            text: None,
+            sql: true,
+            tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
+            config: Arc::new(config),
+            description: text("description").map(|d| self.docs.render(&d, package, parsed.span, &mut self.out)).unwrap_or_default(),
+            patch_path: None,
+            columns,
+            alias: parsed.table.clone(),
+            relation: Some(relation),
+            refs: Vec::new(),
+            sources: Vec::new(),
+            depends_on: Vec::new(),
+            macros: Vec::new(),
+            checksum: Checksum::default(),
+            span: parsed.span,
+            unrendered_config: JsonMap::new(),
+        }
+    }
+}
+
+/// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of `meta` filled in, in
+/// quotes unless it is a function call or quoted already.
+fn external(config: &NodeConfig, meta: &JsonMap, parsed: &ParsedSource, schema: &str, identifier: &str, database: &str) -> Option<String> {
+    let location = config.text("external_location").map(|t| t.into_owned()).or_else(|| meta.get("external_location").map(python_str))?;
+    let formatter = config.text("formatter").map(|t| t.into_owned()).or_else(|| meta.get("formatter").map(python_str));
+    let mut names: Vec<(String, String)> = vec![
+        ("name".into(), parsed.table.to_string()),
+        ("schema".into(), schema.to_owned()),
+        ("identifier".into(), identifier.to_owned()),
+        ("database".into(), database.to_owned()),
+        ("source_name".into(), parsed.source.to_string()),
+    ];
+    names.extend(meta.iter().map(|(k, v)| (k.clone(), python_str(v))));
+    let mut text = location;
+    for (name, value) in &names {
+        text = match formatter.as_deref() {
+            Some("oldstyle") => text.replace(&format!("%({name})s"), value),
+            Some("template") => text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value),
+            _ => text.replace(&format!("{{{name}}}"), value),
+        };
+    }
+    if formatter.as_deref().is_none_or(|f| f == "newstyle") {
+        text = text.replace("{{", "{").replace("}}", "}");
+    }
+    Some(if text.contains('(') || text.starts_with('\'') { text } else { format!("'{text}'") })
+}

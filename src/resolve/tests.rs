@@ -1,0 +1,154 @@
+//! Generic tests become nodes, attached to what they test.
+
+use super::Resolver;
+use super::names::Named;
+use crate::config::{Json, JsonMap};
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{
+    Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
+};
+use crate::parse::{EntryKind, ParsedTest, TestTarget};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Resolver<'_> {
+    pub(super) fn tests(&mut self, lookup: &Lookup) {
+        let mut seen: HashMap<String, crate::source::Span> = HashMap::new();
+        for file in &self.parsed.properties {
+            for parsed in &file.tests {
+                let Some((attached, enabled)) = attached(lookup, parsed) else { continue };
+                let node = self.test(parsed, attached, enabled);
+                if let Some(first) = seen.insert(node.unique_id.to_string(), parsed.span) {
+                    self.out.push(
+                        Diagnostic::error(Code::DuplicateName, format!("the test `{}` is written twice", parsed.name))
+                            .primary(parsed.span, "again here")
+                            .secondary(first, "first here")
+                            .help("give one of them a `name`, or remove it"),
+                    );
+                    continue;
+                }
+                self.push(node);
+            }
+        }
+    }
+
+    fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>, enabled: bool) -> Node {
+        let package = &parsed.package;
+        let unique_id: Arc<str> = format!("test.{package}.{}.{}", parsed.name, parsed.hash).into();
+        let dirs = parsed.path.rsplit_once('/').map_or("", |(d, _)| d);
+        let mut fqn: Vec<Arc<str>> = vec![package.clone()];
+        fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
+        fqn.push(parsed.name.clone());
+        let root = self.sources.root().name().clone();
+        let mut config = NodeConfig::default();
+        self.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
+        for (key, value, span) in &parsed.macro_config {
+            config.merge(key, value.clone(), Layer::InFile, *span);
+        }
+        if let Some((entry, _)) = self.entries.get(EntryKind::Describes(ResourceType::Test), package, &parsed.name) {
+            for (key, value, span) in &entry.patch.config {
+                config.merge(key, value.clone(), Layer::Properties, Some(*span));
+            }
+        }
+        for (key, value, span) in &parsed.config {
+            config.merge(key, self.rendered(value, package, *span), Layer::InFile, Some(*span));
+        }
+        if *root != **package {
+            self.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
+        }
+        if parsed.short_name != parsed.name && config.get("alias").is_none() {
+            config.merge("alias", Json::from(&*parsed.short_name), Layer::InFile, None);
+        }
+        if !enabled {
+            config.merge("enabled", Json::Bool(false), Layer::InFile, None);
+        }
+        let named = Named {
+            kind: ResourceType::Test,
+            package,
+            name: &parsed.short_name,
+            unique_id: &unique_id,
+            path: &parsed.path,
+            original_file_path: &parsed.original_file_path,
+            fqn: &fqn,
+            config: &config,
+            version: None,
+            span: parsed.span,
+        };
+        let (alias, relation) = self.names.relation(&named, &mut self.out);
+        // Column and test tags, sorted; the model's are not inherited (RULES 3.5).
+        let mut tags = parsed.column_tags.clone();
+        tags.extend(config.list("tags"));
+        tags.sort();
+        tags.dedup();
+        let call = match &parsed.namespace {
+            Some(ns) => format!("{ns}.test_{}", parsed.test),
+            None => format!("test_{}", parsed.test),
+        };
+        let alias_config = if parsed.short_name == parsed.name { String::new() } else { format!("{{{{ config(alias=\"{alias}\") }}}}") };
+        let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{alias_config}").into();
+        let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
+        if let Some(where_macro) = self.engine.registry().lookup(package, "get_where_subquery") {
+            macros.push(where_macro.unique_id().into());
+        }
+        let test = GenericTest {
+            name: parsed.test.clone(),
+            namespace: parsed.namespace.clone(),
+            kwargs: parsed.kwargs.clone(),
+            column: parsed.column.clone(),
+            attached,
+            macro_id: parsed.macro_id.clone(),
+        };
+        Node {
+            id: NodeId(0),
+            unique_id,
+            kind: NodeKind::Test(TestKind::Generic(Box::new(test))),
+            name: parsed.name.clone(),
+            package: package.clone(),
+            path: format!("{}.sql", parsed.short_name).into(),
+            original_file_path: parsed.original_file_path.clone(),
+            fqn,
+            text: Some(Text { file: parsed.span.file, range: (parsed.span.start, parsed.span.end), raw }),
+            sql: true,
+            tags,
+            config: Arc::new(config),
+            description: parsed.description.clone(),
+            patch_path: None,
+            columns: Vec::new(),
+            alias,
+            relation: Some(relation),
+            refs: parsed.refs.clone(),
+            sources: parsed.sources.clone(),
+            depends_on: Vec::new(),
+            macros,
+            checksum: Checksum { name: "none", value: String::new() },
+            span: parsed.span,
+            unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect::<JsonMap>(),
+        }
+    }
+
+    /// A config value of a test: rendered natively, now that all macros are known.
+    fn rendered(&mut self, value: &Json, package: &Arc<str>, span: crate::source::Span) -> Json {
+        let Json::String(text) = value else { return value.clone() };
+        if !text.contains("{{") && !text.contains("{%") {
+            return value.clone();
+        }
+        let renderer = crate::load::YamlRenderer::new(self.context, package);
+        renderer.value(text, span, &mut self.out).map_or_else(|| value.clone(), |y| y.to_json())
+    }
+}
+
+/// The tested node, and whether it is enabled; none when there is no such node (reported where it is described).
+fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<(Option<NodeId>, bool)> {
+    let found = match &parsed.target {
+        TestTarget::Node { name, version, .. } => {
+            let version = version.as_ref().map(crate::config::python_str);
+            lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package)
+        }
+        TestTarget::Source { source, table } => lookup.find_source(source, table, &parsed.package),
+    };
+    match found {
+        Found::Node(id) => Some((Some(id), true)),
+        Found::Disabled(_) => Some((None, false)),
+        Found::Nothing => None,
+    }
+}

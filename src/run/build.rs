@@ -1,0 +1,415 @@
+//! Builds one node: compile, store, audit, publish.
+
+use super::Shared;
+use super::execute::{Executor, NodeError};
+use super::test::{TestRun, compile_failure, run_test};
+use crate::compile::Compiled;
+use crate::config::{Json, python_str};
+use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
+use crate::manifest::{Node, NodeId, NodeKind, Relation};
+use crate::materialize::{
+    Audited, Job, Materialize, Next, Reply, SeedJob, candidate_name, infer, materialization, rejected_name,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// A node's outcome with those of its guards, and how what exists has changed.
+pub(super) struct Built {
+    pub(super) outcome: NodeOutcome,
+    pub(super) guards: Vec<(NodeId, TestRun, f64)>,
+    pub(super) changes: Vec<(Relation, Option<ExistingRelation>)>,
+    pub(super) compiled: Option<Compiled>,
+    pub(super) executed: String,
+}
+
+impl Built {
+    pub(super) fn plain(outcome: NodeOutcome) -> Built {
+        Built { outcome, guards: Vec::new(), changes: Vec::new(), compiled: None, executed: String::new() }
+    }
+}
+
+pub(super) fn build(
+    shared: &Shared,
+    id: NodeId,
+    guards: &[NodeId],
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Built {
+    let manifest = &shared.compiler.manifest;
+    let node = manifest.node(id);
+    let bindings = Arc::new(Bindings::new(shared.options.empty));
+    let compiled = if matches!(node.kind, NodeKind::Seed) {
+        None
+    } else {
+        match shared.compiler.compile(id, &bindings, existing, warehouse) {
+            Ok(compiled) => Some(compiled),
+            Err(e) => return Built::plain(compile_failure(e, node)),
+        }
+    };
+    let name = node.materialized();
+    let registry = shared.compiler.engine.registry();
+    let explicit = true;
+    let custom = registry.materialization(&node.package, &name, explicit).cloned();
+    let mut built = match custom {
+        Some(def) => jinja(shared, node, &def, compiled.as_ref(), &bindings, existing, warehouse),
+        None => native(shared, node, &name, compiled.as_ref(), guards, &bindings, existing, warehouse),
+    };
+    built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
+    built.compiled = compiled;
+    built
+}
+
+/// What a materialization of ours needs to know.
+fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Warehouse) -> Result<Job, NodeError> {
+    let Some(target) = node.relation.clone() else {
+        return Err(Box::new(crate::context::internal(format!("`{}` has no relation", node.name))).into());
+    };
+    let capabilities = warehouse.capabilities().clone();
+    let beside = [candidate_name(&target, capabilities.dialect), rejected_name(&target, capabilities.dialect)];
+    let hooks = node.config.get("post-hook").and_then(Json::as_array);
+    let inside = |h: &Json| h.get("transaction").and_then(Json::as_bool).unwrap_or(true);
+    let full_refresh = node.config.flag("full_refresh").unwrap_or(shared.options.full_refresh);
+    Ok(Job {
+        existing: existing.find(&target).cloned(),
+        config: node.config.clone(),
+        full_refresh,
+        has_inside_post_hooks: hooks.is_some_and(|h| h.iter().any(inside)),
+        leftovers: beside.iter().filter_map(|r| existing.find(r).cloned()).collect(),
+        seed: if matches!(node.kind, NodeKind::Seed) { Some(seed(shared, node)?) } else { None },
+        target,
+        capabilities,
+    })
+}
+
+/// Reads a seed's header and infers its types, streaming.
+fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
+    let path = camino::Utf8Path::new(shared.compiler.manifest.root_of(&node.package)).join(&*node.original_file_path);
+    let problem = |message: String, line: Option<u64>| -> NodeError {
+        let at = line.map(|l| format!("{}:{l}: ", node.original_file_path)).unwrap_or_else(|| format!("{}: ", node.original_file_path));
+        let d = Diagnostic::error(Code::SeedData, format!("{at}{message}"));
+        Box::new(d.help("mend the file; the published relation is as it was")).into()
+    };
+    let delimiter = node.config.text("delimiter").map_or_else(|| ",".to_owned(), |d| d.into_owned());
+    let byte = match delimiter.as_str() {
+        "\\t" => b'\t',
+        other => *other.as_bytes().first().unwrap_or(&b','),
+    };
+    let types = node.config.map("column_types").cloned().unwrap_or_default();
+    let forced = |column: &str| types.get(column).map(python_str);
+    let input = shared.system.open(&path).map_err(|e| problem(e.to_string(), None))?;
+    let found = infer(input, byte, &forced).map_err(|e| problem(e.message, Some(e.line)))?;
+    let unknown: Vec<&String> = types.keys().filter(|k| !found.columns.iter().any(|(c, _)| c == *k)).collect();
+    if let Some(key) = unknown.first() {
+        let names = found.columns.iter().map(|(c, _)| c.as_str());
+        let near = crate::diag::nearest(key, names).map(str::to_owned);
+        let d = Diagnostic::error(Code::SeedData, format!("`column_types` names `{key}`, which {} does not have", node.original_file_path));
+        return Err(Box::new(d.help_if(near, |n| format!("did you mean `{n}`?"))).into());
+    }
+    Ok(SeedJob {
+        path: path.into_string(),
+        columns: found.columns,
+        delimiter: (byte as char).to_string(),
+        quote_columns: node.config.flag("quote_columns").unwrap_or(true),
+    })
+}
+
+#[allow(clippy::too_many_arguments)] // what one build is made of
+fn native(
+    shared: &Shared,
+    node: &Node,
+    name: &str,
+    compiled: Option<&Compiled>,
+    guards: &[NodeId],
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Built {
+    let Some(connection) = warehouse.take() else { return Built::plain(lost(node)) };
+    let job = match job(shared, node, existing, connection.as_ref()) {
+        Ok(job) => job,
+        Err(e) => {
+            *warehouse = Some(connection);
+            return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
+        }
+    };
+    let target = job.target.clone();
+    let Some(machine) = materialization(name, job.clone()) else {
+        *warehouse = Some(connection);
+        let d = Diagnostic::error(Code::Unsupported, format!("there is no materialization `{name}`"))
+            .primary_if(node.config.entry("materialized").and_then(|e| e.span), "asked for here")
+            .primary(node.span, "")
+            .help("table, view, incremental, ephemeral and seed are built in; a project can define others");
+        return Built::plain(NodeOutcome::error(d, false));
+    };
+    let session = shared.compiler.session(node, bindings, existing, Db::Live(connection));
+    let mut build = Machine {
+        exec: Executor {
+            shared,
+            node,
+            session: session.clone(),
+            compiled: compiled.map(|c| c.sql.clone()).unwrap_or_default(),
+            in_transaction: false,
+            executed: String::new(),
+        },
+        guards,
+        existing,
+        results: Vec::new(),
+        rejected: None,
+    };
+    let result = build.drive(machine);
+    if build.exec.in_transaction {
+        let _ = build.exec.plain("rollback");
+    }
+    let Machine { exec, results, rejected, .. } = build;
+    let mut changes = Vec::new();
+    if let Some(mut connection) = session.take_warehouse() {
+        // What is there now, also under the names beside the published one.
+        let dialect = connection.capabilities().dialect;
+        for relation in [target.clone(), candidate_name(&target, dialect), rejected_name(&target, dialect)] {
+            let columns = connection.columns(&relation).unwrap_or_default();
+            let now = (!columns.is_empty()).then(|| {
+                let kind = kind_now(node, &relation, &target, existing, result.is_ok());
+                ExistingRelation { relation: relation.clone().with_kind(kind), kind, columns }
+            });
+            changes.push((relation, now));
+        }
+        *warehouse = Some(connection);
+    }
+    let outcome = match (result, rejected) {
+        (Ok(_), None) => NodeOutcome {
+            message: Some("OK".to_owned()),
+            adapter_response: serde_json::json!({ "_message": "OK" }),
+            ..NodeOutcome::new(RunStatus::Success)
+        },
+        (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept),
+        (Err(e), _) => NodeOutcome::error(*e.diagnostic, e.transient),
+    };
+    Built { outcome, guards: results, changes, compiled: None, executed: exec.executed }
+}
+
+/// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.
+fn kind_now(node: &Node, relation: &Relation, target: &Relation, existing: &Existing, ok: bool) -> crate::manifest::RelationKind {
+    use crate::manifest::RelationKind;
+    let made = if node.materialized() == "view" { RelationKind::View } else { RelationKind::Table };
+    if relation == target && !ok { existing.find(relation).map_or(made, |e| e.kind) } else { made }
+}
+
+fn lost(node: &Node) -> NodeOutcome {
+    NodeOutcome::error(crate::context::internal(format!("the connection of `{}` is gone", node.name)), true)
+}
+
+/// The status of a node whose guards held it back.
+fn not_published(shared: &Shared, node: &Node, results: &[(NodeId, TestRun, f64)], kept: &Option<Relation>) -> NodeOutcome {
+    let failed: Vec<String> = results
+        .iter()
+        .filter(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error))
+        .map(|(id, ..)| shared.compiler.manifest.node(*id).name.to_string())
+        .collect();
+    let tests = if failed.len() == 1 { "test" } else { "tests" };
+    let message = format!("built, not published: {} {tests} failed ({})", failed.len(), failed.join(", "));
+    let mut d = Diagnostic::error(Code::NotBuilt, message).primary(node.span, "this node's published relation is as it was");
+    if let Some(kept) = kept {
+        d = d.help(format!("the new version is kept as {} for inspection", kept.short()));
+    }
+    NodeOutcome::error(d, false)
+}
+
+/// A materialization being driven.
+struct Machine<'a> {
+    exec: Executor<'a>,
+    guards: &'a [NodeId],
+    existing: &'a Arc<Existing>,
+    results: Vec<(NodeId, TestRun, f64)>,
+    /// Set when the guards held the node back: what is kept of it.
+    rejected: Option<Option<Relation>>,
+}
+
+impl Machine<'_> {
+    fn drive(&mut self, mut machine: Box<dyn Materialize>) -> Result<Vec<Relation>, NodeError> {
+        let mut reply = Reply::Start;
+        let mut candidate = None;
+        loop {
+            let next = machine.next(reply).map_err(|message| {
+                let d = Diagnostic::error(Code::Runtime, message).primary(self.exec.node.span, "");
+                NodeError { diagnostic: Box::new(d), transient: false }
+            })?;
+            reply = match next {
+                Next::Run(statements) => {
+                    self.exec.run_all(&statements)?;
+                    Reply::Ok
+                }
+                Next::Describe(relation) => Reply::Columns(self.exec.columns(&relation)?),
+                Next::Begin(statements) => {
+                    self.begin()?;
+                    self.exec.run_all(&statements)?;
+                    Reply::Ok
+                }
+                Next::Audit(audited) => {
+                    if let Audited::Candidate(relation) = &audited {
+                        candidate = Some(relation.clone());
+                    }
+                    Reply::Passed(self.audit(&audited))
+                }
+                Next::Publish(statements) => {
+                    let lock = self.exec.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+                    if !self.exec.in_transaction {
+                        self.begin()?;
+                    }
+                    self.exec.run_all(&statements)?;
+                    self.exec.plain("commit")?;
+                    self.exec.in_transaction = false;
+                    drop(lock);
+                    Reply::Ok
+                }
+                Next::Discard(statements) => {
+                    if self.exec.in_transaction {
+                        self.exec.plain("rollback")?;
+                        self.exec.in_transaction = false;
+                    }
+                    self.exec.run_all(&statements)?;
+                    let kept = candidate.as_ref().and(self.exec.node.relation.as_ref());
+                    let dialect = self.exec.shared.compiler.manifest.project.dialect;
+                    self.rejected = Some(kept.map(|r| rejected_name(r, dialect)));
+                    Reply::Ok
+                }
+                Next::Done(relations) => return Ok(relations),
+            };
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), NodeError> {
+        self.exec.plain("begin")?;
+        self.exec.in_transaction = true;
+        Ok(())
+    }
+
+    /// Runs the guards; true when none failed. Inside a transaction one after the other on its connection, since no
+    /// other sees the delta; else in parallel.
+    fn audit(&mut self, audited: &Audited) -> bool {
+        let shared = self.exec.shared;
+        let bindings = match audited {
+            Audited::Candidate(relation) => Bindings::default().with(self.exec.node.id, relation.clone()),
+            Audited::Inside => Bindings::default(),
+        };
+        let bindings = Arc::new(bindings);
+        let session = self.exec.session.clone();
+        let mut own = session.take_warehouse();
+        let parallel = matches!(audited, Audited::Candidate(_)) && self.guards.len() > 1 && shared.options.threads > 1;
+        if parallel {
+            self.results = in_parallel(shared, self.guards, &bindings, self.existing, &mut own);
+        } else {
+            let mut aborted = false;
+            for id in self.guards {
+                let (run, seconds) = if aborted {
+                    let outcome = NodeOutcome::skipped("an earlier test ended the transaction");
+                    (TestRun { outcome, compiled: None }, 0.0)
+                } else {
+                    timed(|| run_test(shared, *id, &bindings, self.existing, &mut own))
+                };
+                // A statement that fails ends the transaction: what follows cannot run in it.
+                aborted |= matches!(audited, Audited::Inside) && run.outcome.status == RunStatus::Error;
+                self.results.push((*id, run, seconds));
+            }
+        }
+        if let Some(own) = own {
+            *session.db() = Db::Live(own);
+        }
+        if let Audited::Candidate(candidate) = audited {
+            self.publish_names(candidate);
+        }
+        !self.results.iter().any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error))
+    }
+
+    /// The artifact of a test shows the published name, not that of the candidate it was run on.
+    fn publish_names(&mut self, candidate: &Relation) {
+        let dialect = self.exec.shared.compiler.manifest.project.dialect;
+        let Some(target) = &self.exec.node.relation else { return };
+        let (from, to) = (candidate.render(dialect), target.render(dialect));
+        for (_, run, _) in &mut self.results {
+            if let Some(sql) = &run.outcome.compiled {
+                run.outcome.compiled = Some(Arc::new(sql.as_str().replace(&from, &to).into()));
+            }
+        }
+    }
+}
+
+fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
+    let clock = super::worker::Clock::start();
+    let value = f();
+    (value, clock.seconds())
+}
+
+/// Runs tests on as many connections as there are threads; results in the order of the tests.
+fn in_parallel(
+    shared: &Shared,
+    tests: &[NodeId],
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    own: &mut Option<Box<dyn Warehouse>>,
+) -> Vec<(NodeId, TestRun, f64)> {
+    let helpers = shared.options.threads.min(tests.len()) - 1;
+    let forks: Vec<Box<dyn Warehouse>> =
+        own.as_ref().map(|w| (0..helpers).filter_map(|_| w.fork().ok()).collect()).unwrap_or_default();
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, TestRun, f64)>> = Mutex::new(Vec::new());
+    let work = |warehouse: &mut Option<Box<dyn Warehouse>>| {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(id) = tests.get(i) else { return };
+            let (run, seconds) = timed(|| run_test(shared, *id, bindings, existing, warehouse));
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
+        }
+    };
+    std::thread::scope(|scope| {
+        for fork in forks {
+            let work = &work;
+            let builder = std::thread::Builder::new().stack_size(super::worker::STACK);
+            let _ = builder.spawn_scoped(scope, move || work(&mut Some(fork)));
+        }
+        work(own);
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(i, ..)| *i);
+    results.into_iter().map(|(i, run, seconds)| (tests[i], run, seconds)).collect()
+}
+
+/// A `{% materialization %}` of the project: it runs its SQL itself and publishes by itself.
+fn jinja(
+    shared: &Shared,
+    node: &Node,
+    def: &Arc<crate::jinja::MacroDef>,
+    compiled: Option<&Compiled>,
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Built {
+    let Some(connection) = warehouse.take() else { return Built::plain(lost(node)) };
+    let mut unit = crate::compile::unit_of(node);
+    unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
+    let runtime = shared.compiler.runtime(bindings, existing);
+    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, Db::Live(connection));
+    let scope = Arc::new(NodeScope(session.clone()));
+    let result = shared.compiler.engine.call_macro(true, def, &[], &node.package, scope, session.clone());
+    let outcome = match &result {
+        Ok(_) => NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) },
+        Err(failure) => NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false),
+    };
+    let mut changes = Vec::new();
+    if let Some(mut connection) = session.take_warehouse() {
+        if result.is_err() {
+            let _ = connection.run(&"rollback".into(), crate::engine::Fetch::Nothing);
+        }
+        if let Some(target) = &node.relation
+            && let (Some(database), Some(schema)) = (target.database(), target.schema())
+            && let Ok(all) = connection.list(database, schema)
+        {
+            let dialect = connection.capabilities().dialect;
+            changes.push((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))));
+        }
+        *warehouse = Some(connection);
+    }
+    Built { outcome, guards: Vec::new(), changes, compiled: None, executed: String::new() }
+}

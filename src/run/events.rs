@@ -1,0 +1,43 @@
+//! Everything that can be observed of a run. Events own their data.
+
+use crate::context::LogLine;
+use crate::diag::Diagnostic;
+use crate::engine::{RunResult, RunStatus};
+use crate::manifest::{ResourceType, UniqueId};
+use std::collections::BTreeMap;
+
+/// How many nodes ended how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Totals {
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl Totals {
+    pub(crate) fn add(&mut self, status: RunStatus) {
+        *self.counts.entry(status.as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn get(&self, status: RunStatus) -> usize {
+        self.counts.get(status.as_str()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn all(&self) -> usize {
+        self.counts.values().sum()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
+        self.counts.iter().map(|(k, v)| (*k, *v))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    RunStarted { steps: usize, tests: usize, threads: usize },
+    SchemaCreated { name: String },
+    NodeStarted { unique_id: UniqueId, kind: ResourceType, name: String, what: String },
+    NodeFinished { name: String, kind: ResourceType, what: String, result: RunResult, index: usize, total: usize, guarded: bool },
+    Log { line: LogLine },
+    Warning { diagnostic: Diagnostic },
+    Interrupted,
+    RunFinished { totals: Totals, seconds: f64 },
+}

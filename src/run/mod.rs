@@ -1,0 +1,58 @@
+//! Carries out a plan.
+//!
+//! In: a `Plan`, a `Compiler`, a connection. Out: events as they happen, and a `RunResult` for each node. One loop owns
+//! queue, counters, cancellation and the relation cache; workers own a connection each, never print and never touch
+//! shared state. Must not know: how events are shown.
+
+mod build;
+mod events;
+mod execute;
+mod queue;
+mod test;
+mod worker;
+
+pub(crate) use events::{Event, Totals};
+pub(crate) use queue::{RunRequest, artifact_path, run};
+
+use crate::compile::Compiler;
+use crate::system::System;
+use camino::Utf8PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How a plan is carried out.
+#[derive(Clone, Debug)]
+pub(crate) struct RunOptions {
+    pub(crate) threads: usize,
+    pub(crate) fail_fast: bool,
+    pub(crate) full_refresh: bool,
+    pub(crate) store_failures: bool,
+    pub(crate) empty: bool,
+    pub(crate) write_files: bool,
+    /// Failed tests skip what is below them, as in `build`.
+    pub(crate) tests_hold_back: bool,
+}
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) compiler: Arc<Compiler>,
+    pub(crate) options: RunOptions,
+    pub(crate) system: Arc<dyn System>,
+    pub(crate) target_path: Utf8PathBuf,
+    /// Swaps are done one after the other.
+    pub(crate) publishing: Mutex<()>,
+}
+
+/// Set when the user asks to stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}

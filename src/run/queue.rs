@@ -1,0 +1,510 @@
+//! The loop that owns a run.
+
+use super::events::{Event, Totals};
+use super::worker::{Clock, Done, STACK, Task, carry_out};
+use super::{Interrupt, Shared};
+use crate::config::Json;
+use crate::context::Bindings;
+use crate::diag::Diagnostic;
+use crate::engine::{Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
+use crate::manifest::{Node, NodeId, ResourceType};
+use crate::materialize::{candidate_name, rejected_name};
+use crate::plan::{Action, Plan};
+use crate::source::SqlText;
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the loop looks up when nothing happens.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What is to be run.
+pub(crate) struct RunRequest<'a> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) existing: Existing,
+    pub(crate) warehouse: Box<dyn Warehouse>,
+    pub(crate) interrupt: Interrupt,
+    /// Run the project's on-run hooks around the steps.
+    pub(crate) hooks: bool,
+}
+
+/// Carries out a plan. Failures of nodes are results; an error is a failure before the first step.
+pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Result<Vec<RunResult>, EngineError> {
+    let clock = Clock::start();
+    let RunRequest { shared, plan, existing, mut warehouse, interrupt, hooks } = request;
+    let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
+        + plan.steps.iter().filter(|s| s.action == Action::Test).count();
+    emit(Event::RunStarted { steps: plan.steps.len(), tests, threads: shared.options.threads });
+    let mut existing = existing;
+    let dialect = warehouse.capabilities().dialect;
+    // Schemas come first, in one serial step: two transactions that create one conflict.
+    for (database, schema) in &plan.schemas {
+        let sql = format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema));
+        warehouse.run(&SqlText::from(sql), Fetch::Nothing)?;
+        existing.add_schema(database, schema);
+        emit(Event::SchemaCreated { name: schema.clone() });
+    }
+    let mut results = Vec::new();
+    let mut totals = Totals::default();
+    let manifest = shared.compiler.manifest.clone();
+    if hooks {
+        let (w, r) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
+        warehouse = w;
+        r.iter().for_each(|r| totals.add(r.outcome.status));
+        results.extend(r);
+    }
+    let mut state = Loop::new(&shared, plan, existing, totals);
+    let threads = shared.options.threads.min(plan.steps.len()).max(1);
+    let (done_tx, done_rx) = unbounded::<Done>();
+    let mut workers: Vec<Sender<Task>> = Vec::new();
+    let mut handles: Vec<Arc<dyn Cancel>> = vec![warehouse.cancel_handle()];
+    let mut connections: Vec<Box<dyn Warehouse>> = Vec::new();
+    for _ in 1..threads {
+        let fork = warehouse.fork()?;
+        handles.push(fork.cancel_handle());
+        connections.push(fork);
+    }
+    connections.insert(0, warehouse);
+    let mut last = None;
+    std::thread::scope(|scope| {
+        let (home_tx, home_rx) = unbounded();
+        for (i, connection) in connections.into_iter().enumerate() {
+            let (task_tx, task_rx) = unbounded::<Task>();
+            workers.push(task_tx);
+            let (shared, done_tx, home_tx) = (shared.clone(), done_tx.clone(), home_tx.clone());
+            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(scope, move || {
+                let mut warehouse = Some(connection);
+                for task in task_rx {
+                    let done = carry_out(&shared, i, &task, &mut warehouse);
+                    if done_tx.send(done).is_err() {
+                        break;
+                    }
+                }
+                let _ = home_tx.send((i, warehouse));
+            });
+            if spawned.is_err() {
+                break;
+            }
+        }
+        drop(home_tx);
+        let mut idle: Vec<usize> = (0..workers.len()).rev().collect();
+        let mut cancelled = false;
+        loop {
+            if interrupt.is_set() && !cancelled {
+                cancelled = true;
+                emit(Event::Interrupted);
+                handles.iter().for_each(|h| h.cancel());
+            }
+            if !cancelled && !state.stopped {
+                while let (Some(worker), Some(step)) = (idle.last().copied(), state.next_ready()) {
+                    idle.pop();
+                    let task = state.start(step, emit);
+                    if workers[worker].send(task).is_err() {
+                        break;
+                    }
+                }
+            }
+            if state.running.is_empty() {
+                break;
+            }
+            match done_rx.recv_timeout(TICK) {
+                Ok(done) => {
+                    idle.push(done.worker);
+                    state.finish(done, &mut results, emit);
+                    if state.stopped && !cancelled {
+                        // Fail-fast: what runs is stopped, too.
+                        handles.iter().for_each(|h| h.cancel());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        state.skip_rest(if cancelled { "interrupted" } else { "stopped after the first failure" }, &mut results, emit);
+        workers.clear();
+        for (i, connection) in home_rx {
+            if i == 0 {
+                last = connection;
+            }
+        }
+    });
+    if let (true, Some(warehouse)) = (hooks && !interrupt.is_set(), last) {
+        let extra = end_context(&shared, &results);
+        let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
+        r.iter().for_each(|r| state.totals.add(r.outcome.status));
+        results.extend(r);
+    }
+    emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
+    Ok(results)
+}
+
+/// Queue, counters and the relation cache.
+struct Loop<'a> {
+    shared: &'a Arc<Shared>,
+    plan: &'a Plan,
+    existing: Existing,
+    totals: Totals,
+    /// Ready steps by rank, largest first.
+    ready: BTreeSet<(std::cmp::Reverse<usize>, usize)>,
+    waiting: Vec<usize>,
+    behind: Vec<Vec<usize>>,
+    running: HashSet<usize>,
+    finished: Vec<bool>,
+    /// Steps that are skipped because of this step.
+    skipped: Vec<Option<String>>,
+    shown: usize,
+    total: usize,
+    stopped: bool,
+}
+
+impl<'a> Loop<'a> {
+    fn new(shared: &'a Arc<Shared>, plan: &'a Plan, existing: Existing, totals: Totals) -> Loop<'a> {
+        let n = plan.steps.len();
+        let mut state = Loop {
+            shared,
+            plan,
+            existing,
+            totals,
+            ready: BTreeSet::new(),
+            waiting: vec![0; n],
+            behind: vec![Vec::new(); n],
+            running: HashSet::new(),
+            finished: vec![false; n],
+            skipped: vec![None; n],
+            shown: 0,
+            total: n + plan.steps.iter().map(|s| s.guards.len()).sum::<usize>(),
+            stopped: false,
+        };
+        for (i, step) in plan.steps.iter().enumerate() {
+            let before: HashSet<usize> = step.parents.iter().chain(&step.after).copied().collect();
+            state.waiting[i] = before.len();
+            for b in before {
+                state.behind[b].push(i);
+            }
+            if state.waiting[i] == 0 {
+                state.ready.insert((std::cmp::Reverse(step.rank), i));
+            }
+        }
+        state
+    }
+
+    fn node(&self, id: NodeId) -> &'a Node {
+        // The compiler's manifest outlives the loop.
+        self.shared.compiler.manifest.node(id)
+    }
+
+    fn next_ready(&mut self) -> Option<usize> {
+        self.ready.pop_first().map(|(_, step)| step)
+    }
+
+    fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> Task {
+        let step = &self.plan.steps[index];
+        let node = self.node(step.node);
+        self.running.insert(index);
+        emit(Event::NodeStarted { unique_id: node.unique_id.clone(), kind: node.resource_type(), name: label(node), what: what(node) });
+        Task { step: index, node: step.node, action: step.action, guards: step.guards.clone(), existing: Arc::new(self.own(node)) }
+    }
+
+    /// What exists of a node's own relation and of the names beside it.
+    fn own(&self, node: &Node) -> Existing {
+        let dialect = self.shared.compiler.manifest.project.dialect;
+        let mut found: Vec<ExistingRelation> = Vec::new();
+        if let Some(relation) = &node.relation {
+            for r in [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)] {
+                found.extend(self.existing.find(&r).cloned());
+            }
+        }
+        Existing::known(dialect, found, HashSet::new())
+    }
+
+    fn finish(&mut self, done: Done, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        let Done { worker, step: index, built, started, seconds } = done;
+        self.running.remove(&index);
+        for (relation, now) in built.changes {
+            self.existing.update(&relation, now);
+        }
+        let step = &self.plan.steps[index];
+        let node = self.node(step.node);
+        if let Some(compiled) = &built.compiled {
+            compiled.logs.iter().for_each(|line| emit(Event::Log { line: line.clone() }));
+            compiled.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
+        }
+        self.write_files(node, built.compiled.as_ref().map(|c| c.sql.as_str()), &built.executed);
+        let thread = format!("Thread-{}", worker + 1);
+        for (id, run, seconds) in built.guards {
+            let test = self.node(id);
+            let sql = run.outcome.compiled.clone();
+            self.write_files(test, sql.as_ref().map(|c| c.as_str()), "");
+            let result = self.result(test, run.outcome, &thread, started, seconds);
+            self.report(test, result, true, results, emit);
+        }
+        let failed = self.holds_back(node, built.outcome.status);
+        // Guards of a node that never got to them are skipped with it.
+        let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
+        let result = self.result(node, built.outcome, &thread, started, seconds);
+        self.report(node, result, false, results, emit);
+        if failed {
+            for id in &step.guards {
+                let test = self.node(*id);
+                if !seen.contains(&test.unique_id) {
+                    let outcome = NodeOutcome::skipped(format!("`{}` was not built", node.name));
+                    let result = self.result(test, outcome, "main", started, 0.0);
+                    self.report(test, result, true, results, emit);
+                }
+            }
+        }
+        self.release(index, failed.then(|| label(node)), results, emit);
+    }
+
+    /// Whether what is below is skipped (RULES 3.12).
+    fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
+        match status {
+            RunStatus::Error | RunStatus::PartialSuccess => {
+                self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test
+            }
+            RunStatus::Fail | RunStatus::Skipped => self.shared.options.tests_hold_back,
+            _ => false,
+        }
+    }
+
+    /// Frees what waited for a step; what depends on a failed one is skipped at once.
+    fn release(&mut self, index: usize, failed: Option<String>, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        let mut stack = vec![(index, failed)];
+        while let Some((index, failed)) = stack.pop() {
+            self.finished[index] = true;
+            for next in self.behind[index].clone() {
+                if let Some(cause) = &failed
+                    && self.plan.steps[next].parents.contains(&index)
+                {
+                    self.skipped[next].get_or_insert_with(|| cause.clone());
+                }
+                self.waiting[next] -= 1;
+                if self.waiting[next] == 0 {
+                    match self.skipped[next].clone() {
+                        Some(cause) => {
+                            self.skip(next, &format!("`{cause}` failed or was skipped"), results, emit);
+                            stack.push((next, Some(cause)));
+                        }
+                        None => {
+                            self.ready.insert((std::cmp::Reverse(self.plan.steps[next].rank), next));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn skip(&mut self, index: usize, why: &str, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        let step = &self.plan.steps[index];
+        let now = self.shared.system.now();
+        for id in step.guards.iter().copied().chain([step.node]) {
+            let node = self.node(id);
+            let result = self.result(node, NodeOutcome::skipped(why), "main", now, 0.0);
+            self.report(node, result, id != step.node, results, emit);
+        }
+    }
+
+    fn skip_rest(&mut self, why: &str, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        for index in 0..self.plan.steps.len() {
+            let step = &self.plan.steps[index];
+            let seen = results.iter().any(|r| r.unique_id == self.node(step.node).unique_id);
+            if !seen {
+                self.skip(index, why, results, emit);
+            }
+        }
+    }
+
+    fn result(&self, node: &Node, outcome: NodeOutcome, thread: &str, started: jiff::Timestamp, seconds: f64) -> RunResult {
+        let completed = started.checked_add(jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or_default()).unwrap_or(started);
+        let ran = !matches!(outcome.status, RunStatus::Skipped | RunStatus::NoOp);
+        let timing = if ran {
+            vec![
+                Timing { name: "compile", started, completed: started },
+                Timing { name: "execute", started, completed },
+            ]
+        } else {
+            Vec::new()
+        };
+        let dialect = self.shared.compiler.manifest.project.dialect;
+        let stored = node.resource_type().is_refable();
+        RunResult {
+            unique_id: node.unique_id.clone(),
+            relation_name: node.relation.as_ref().filter(|_| stored).map(|r| r.render(dialect)),
+            outcome,
+            thread: thread.to_owned(),
+            seconds,
+            timing,
+        }
+    }
+
+    fn report(&mut self, node: &Node, result: RunResult, guarded: bool, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        self.shown += 1;
+        self.totals.add(result.outcome.status);
+        if self.shared.options.fail_fast && result.outcome.status.is_failure() && result.outcome.status != RunStatus::Skipped {
+            self.stopped = true;
+        }
+        emit(Event::NodeFinished {
+            name: label(node),
+            kind: node.resource_type(),
+            what: what(node),
+            result: result.clone(),
+            index: self.shown,
+            total: self.total,
+            guarded,
+        });
+        results.push(result);
+    }
+
+    /// `compiled/` and `run/` below the target path.
+    fn write_files(&self, node: &Node, compiled: Option<&str>, executed: &str) {
+        if !self.shared.options.write_files {
+            return;
+        }
+        for (folder, text) in [("compiled", compiled.unwrap_or_default()), ("run", executed)] {
+            if text.is_empty() {
+                continue;
+            }
+            let path = self.shared.target_path.join(folder).join(artifact_path(node));
+            let _ = self.shared.system.write_stream(&path, &mut |out| out.write_all(text.as_bytes()));
+        }
+    }
+}
+
+/// `<package>/<path>`; nodes made in YAML have a file below that of their properties.
+pub(crate) fn artifact_path(node: &Node) -> String {
+    let own = node.generic_test().is_none() && node.original_file_path.ends_with(".sql");
+    if own || node.resource_type() == ResourceType::Seed {
+        format!("{}/{}", node.package, node.original_file_path)
+    } else {
+        format!("{}/{}/{}", node.package, node.original_file_path, node.path.rsplit('/').next().unwrap_or(&node.path))
+    }
+}
+
+fn label(node: &Node) -> String {
+    match (&node.relation, node.resource_type()) {
+        (Some(relation), kind) if kind.is_refable() => relation.short(),
+        _ => node.display_name(),
+    }
+}
+
+/// `table model`, `seed`, `test`.
+fn what(node: &Node) -> String {
+    match node.resource_type() {
+        ResourceType::Model => format!("{} model", node.materialized()),
+        other => other.as_str().replace('_', " "),
+    }
+}
+
+/// On-run hooks, one after the other; after a failure the rest of their kind is skipped.
+fn run_hooks(
+    shared: &Arc<Shared>,
+    ids: &[NodeId],
+    warehouse: Box<dyn Warehouse>,
+    extra: Vec<(&'static str, minijinja::Value)>,
+    emit: &mut dyn FnMut(Event),
+) -> (Box<dyn Warehouse>, Vec<RunResult>) {
+    let mut own = Some(warehouse);
+    let mut results = Vec::new();
+    let mut failed = false;
+    for (i, id) in ids.iter().enumerate() {
+        let node = shared.compiler.manifest.node(*id);
+        let started = shared.system.now();
+        let clock = Clock::start();
+        emit(Event::NodeStarted { unique_id: node.unique_id.clone(), kind: ResourceType::Operation, name: node.name.to_string(), what: "hook".to_owned() });
+        let outcome = if failed { NodeOutcome::skipped("an earlier hook failed") } else { hook(shared, node, &mut own, &extra, emit) };
+        failed |= outcome.status == RunStatus::Error;
+        let result = RunResult {
+            unique_id: node.unique_id.clone(),
+            outcome,
+            thread: "main".to_owned(),
+            seconds: clock.seconds(),
+            timing: vec![Timing { name: "execute", started, completed: shared.system.now() }],
+            relation_name: None,
+        };
+        emit(Event::NodeFinished {
+            name: node.name.to_string(),
+            kind: ResourceType::Operation,
+            what: "hook".to_owned(),
+            result: result.clone(),
+            index: i + 1,
+            total: ids.len(),
+            guarded: false,
+        });
+        results.push(result);
+    }
+    // The connection was only lent.
+    (own.unwrap_or_else(|| unreachable!("hooks give their connection back")), results)
+}
+
+fn hook(shared: &Shared, node: &Node, own: &mut Option<Box<dyn Warehouse>>, extra: &[(&'static str, minijinja::Value)], emit: &mut dyn FnMut(Event)) -> NodeOutcome {
+    let mut unit = crate::compile::unit_of(node);
+    unit.this = None;
+    unit.extra = extra.to_vec();
+    let runtime = shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
+    let db = own.take().map_or(crate::context::Db::Offline, crate::context::Db::Live);
+    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, db);
+    let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
+    let rendered = crate::compile::hook_text(&shared.compiler.engine, &session, &raw, node.span);
+    *own = session.take_warehouse();
+    for line in session.take_record().logs {
+        emit(Event::Log { line });
+    }
+    let sql = match rendered {
+        Ok(sql) => sql,
+        Err(d) => return NodeOutcome::error(*d, false),
+    };
+    if sql.as_str().trim().is_empty() {
+        return NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) };
+    }
+    let Some(warehouse) = own else { return NodeOutcome::error(crate::context::internal("the connection is gone"), true) };
+    match warehouse.run(&sql, Fetch::Nothing) {
+        Ok(_) => NodeOutcome {
+            message: Some("OK".to_owned()),
+            adapter_response: serde_json::json!({ "_message": "OK" }),
+            ..NodeOutcome::new(RunStatus::Success)
+        },
+        Err(e) => {
+            let e = super::execute::sql_error(&e, &sql, node.span);
+            NodeOutcome::error(*e.diagnostic, e.transient)
+        }
+    }
+}
+
+/// `results`, `schemas` and `database_schemas` of on-run-end hooks.
+fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, minijinja::Value)> {
+    let manifest = &shared.compiler.manifest;
+    let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut list = Vec::new();
+    for result in results {
+        let Some(node) = manifest.get(&result.unique_id) else { continue };
+        if result.outcome.status == RunStatus::Success
+            && let Some(relation) = &node.relation
+            && let (Some(d), Some(s)) = (relation.database(), relation.schema())
+        {
+            schemas.insert((d.to_owned(), s.to_owned()));
+        }
+        let mut json = serde_json::json!({
+            "status": result.outcome.status.as_str(), "execution_time": result.seconds, "failures": result.outcome.failures,
+            "message": result.outcome.message, "thread_id": result.thread, "unique_id": &*result.unique_id,
+            "adapter_response": result.outcome.adapter_response,
+            "timing": result.timing.iter().map(|t| serde_json::json!({
+                "name": t.name, "started_at": t.started.to_string(), "completed_at": t.completed.to_string(),
+            })).collect::<Vec<_>>(),
+        });
+        if let Some(map) = json.as_object_mut() {
+            map.insert("node".into(), Json::Object(manifest.node_json(node)));
+        }
+        list.push(crate::jinja::from_json(&json));
+    }
+    let names: BTreeSet<&String> = schemas.iter().map(|(_, s)| s).collect();
+    let names: Vec<minijinja::Value> = names.into_iter().map(|s| minijinja::Value::from(s.as_str())).collect();
+    let pairs = schemas.iter().map(|(d, s)| crate::jinja::list(vec![d.as_str().into(), s.as_str().into()])).collect();
+    vec![("results", crate::jinja::list(list)), ("schemas", crate::jinja::list(names)), ("database_schemas", crate::jinja::list(pairs))]
+}
+
+/// Errors and warnings of results, for the end report.
+pub(crate) fn diagnostics(results: &[RunResult]) -> impl Iterator<Item = &Diagnostic> {
+    results.iter().filter_map(|r| r.outcome.failed.as_ref()).map(|f| &f.diagnostic)
+}

@@ -1,0 +1,148 @@
+//! Runs one data test: one query whose counts decide.
+
+use super::Shared;
+use super::execute::{NodeError, sql_error};
+use crate::compile::{CompileError, Compiled};
+use crate::config::Json;
+use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Cell, Existing, Fetch, NodeOutcome, RunStatus, Warehouse};
+use crate::jinja::from_json;
+use crate::manifest::{Node, NodeId, Relation, RelationKind};
+use crate::source::SqlText;
+use minijinja::value::Value;
+use std::sync::Arc;
+
+/// What a test ended with, and what its render said.
+pub(super) struct TestRun {
+    pub(super) outcome: NodeOutcome,
+    pub(super) compiled: Option<Compiled>,
+}
+
+/// Compiles and runs a test with the given bindings.
+pub(super) fn run_test(
+    shared: &Shared,
+    id: NodeId,
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> TestRun {
+    let node = shared.compiler.manifest.node(id);
+    let compiled = match shared.compiler.compile(id, bindings, existing, warehouse) {
+        Ok(compiled) => compiled,
+        Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None },
+    };
+    let outcome = match measure(shared, node, &compiled.sql, bindings, existing, warehouse) {
+        Ok(outcome) => outcome,
+        Err(e) => NodeOutcome::error(*e.diagnostic, e.transient),
+    };
+    TestRun { outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome }, compiled: Some(compiled) }
+}
+
+/// A compile error as a result.
+pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
+    match e {
+        CompileError::Diagnostic(d) => NodeOutcome::error(*d, false),
+        CompileError::NeedsDatabase => NodeOutcome::error(
+            Diagnostic::error(Code::JinjaRender, format!("`{}` asks the database something while it is compiled", node.name))
+                .primary(node.span, ""),
+            false,
+        ),
+    }
+}
+
+/// Whether failing rows are stored: `store_failures_as`, else `store_failures`, else the flag (RULES 3.6).
+fn stores(node: &Node, flag: bool) -> Option<RelationKind> {
+    match node.config.text("store_failures_as").as_deref() {
+        Some("view") => Some(RelationKind::View),
+        Some("ephemeral") => None,
+        Some(_) => Some(RelationKind::Table),
+        None => node.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table),
+    }
+}
+
+fn measure(
+    shared: &Shared,
+    node: &Node,
+    main: &SqlText,
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<NodeOutcome, NodeError> {
+    let mut main = main.clone();
+    if let (Some(kind), Some(relation)) = (stores(node, shared.options.store_failures), &node.relation) {
+        main = store(node, relation, kind, &main, warehouse)?;
+    }
+    let sql = test_sql(shared, node, &main, bindings, existing)?;
+    let Some(connection) = warehouse else { return Err(lost(node)) };
+    let reply = connection.run(&sql, Fetch::Rows(Some(2))).map_err(|e| sql_error(&e, &sql, node.span))?;
+    let rows = reply.table.map(|t| t.rows).unwrap_or_default();
+    let Some([failures, warn, error]) = rows.first().and_then(|r| r.get(..3)) else {
+        let d = Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
+        return Err(Box::new(d.primary(node.span, "`fail_calc` must give one row")).into());
+    };
+    Ok(judge(node, failures, warn.is_true(), error.is_true()))
+}
+
+/// Severity and thresholds, as dbt reads them (RULES 3.5).
+fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
+    let count = failures.as_i64().unwrap_or(0);
+    let severity = node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
+    let text = |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
+    let results = if count == 1 { "result" } else { "results" };
+    let mut outcome = if severity == "ERROR" && error {
+        NodeOutcome { message: Some(format!("Got {count} {results}, configured to fail if {}", text("error_if"))), ..NodeOutcome::new(RunStatus::Fail) }
+    } else if warn {
+        NodeOutcome { message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))), ..NodeOutcome::new(RunStatus::Warn) }
+    } else {
+        NodeOutcome::new(RunStatus::Pass)
+    };
+    outcome.failures = Some(if outcome.status == RunStatus::Pass { 0 } else { count });
+    outcome.adapter_response = serde_json::json!({ "_message": "OK" });
+    outcome
+}
+
+/// The counting query around the test's own, by the macro `get_test_sql`.
+fn test_sql(shared: &Shared, node: &Node, main: &SqlText, bindings: &Arc<Bindings>, existing: &Arc<Existing>) -> Result<SqlText, NodeError> {
+    let engine = &shared.compiler.engine;
+    let Some(def) = engine.registry().lookup(&node.package, "get_test_sql").cloned() else { return Err(lost(node)) };
+    let config = |key: &str| node.config.effective(crate::manifest::ResourceType::Test, key).unwrap_or(Json::Null);
+    let mut args = vec![Value::from(main.as_str())];
+    args.extend(["fail_calc", "warn_if", "error_if", "limit"].map(|k| from_json(&config(k))));
+    let session = shared.compiler.session(node, bindings, existing, Db::Offline);
+    let scope = Arc::new(NodeScope(session.clone()));
+    match engine.call_macro(true, &def, &args, &node.package, scope, session.clone()) {
+        Ok(text) => Ok(SqlText::around(text.to_string(), main)),
+        Err(failure) => Err(Box::new(failure_diagnostic(&failure, &session, node.span)).into()),
+    }
+}
+
+/// Stores the failing rows; what is counted is then read from there.
+fn store(node: &Node, relation: &Relation, kind: RelationKind, main: &SqlText, warehouse: &mut Option<Box<dyn Warehouse>>) -> Result<SqlText, NodeError> {
+    let Some(connection) = warehouse else { return Err(lost(node)) };
+    let dialect = connection.capabilities().dialect;
+    let failed = |sql: &SqlText| {
+        let sql = sql.clone();
+        move |e| sql_error(&e, &sql, node.span)
+    };
+    if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
+        let sql = SqlText::from(format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema)));
+        connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
+        let old = connection.list(database, schema).map_err(failed(&sql))?;
+        if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
+            let word = if old.kind == RelationKind::View { "view" } else { "table" };
+            let sql = SqlText::from(format!("drop {word} {}", relation.render(dialect)));
+            connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
+        }
+    }
+    let word = if kind == RelationKind::View { "view" } else { "table" };
+    let mut sql = SqlText::from(format!("create {word} {} as (\n", relation.render(dialect)));
+    sql.push(main);
+    sql.push_str("\n)");
+    connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
+    Ok(SqlText::from(format!("select * from {}", relation.render(dialect))))
+}
+
+fn lost(node: &Node) -> NodeError {
+    NodeError { diagnostic: Box::new(crate::context::internal(format!("the connection of `{}` is gone", node.name))), transient: true }
+}

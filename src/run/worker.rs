@@ -1,0 +1,72 @@
+//! A worker: a thread with a connection that carries out one step at a time.
+
+use super::Shared;
+use super::build::{Built, build};
+use super::test::{TestRun, run_test};
+use crate::context::Bindings;
+use crate::engine::{Existing, NodeOutcome, Warehouse};
+use crate::manifest::NodeId;
+use crate::plan::Action;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Deep macro recursion needs room.
+pub(super) const STACK: usize = 16 << 20;
+
+/// Wall time of a step.
+#[derive(Debug)]
+pub(super) struct Clock(std::time::Instant);
+
+impl Clock {
+    #[allow(clippy::disallowed_methods)] // durations are measured here and nowhere else in the run
+    pub(super) fn start() -> Clock {
+        Clock(std::time::Instant::now())
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
+}
+
+/// One step, with what exists of its own relation.
+pub(super) struct Task {
+    pub(super) step: usize,
+    pub(super) node: NodeId,
+    pub(super) action: Action,
+    pub(super) guards: Vec<NodeId>,
+    pub(super) existing: Arc<Existing>,
+}
+
+/// What a worker sends back.
+pub(super) struct Done {
+    pub(super) worker: usize,
+    pub(super) step: usize,
+    pub(super) built: Built,
+    pub(super) started: jiff::Timestamp,
+    pub(super) seconds: f64,
+}
+
+/// Carries out a task. A panic fails the node, not the run.
+pub(super) fn carry_out(shared: &Shared, worker: usize, task: &Task, warehouse: &mut Option<Box<dyn Warehouse>>) -> Done {
+    let started = shared.system.now();
+    let clock = Clock::start();
+    let result = catch_unwind(AssertUnwindSafe(|| match task.action {
+        Action::Build => build(shared, task.node, &task.guards, &task.existing, warehouse),
+        Action::Test => {
+            let bindings = Arc::new(Bindings::default());
+            let TestRun { outcome, compiled } = run_test(shared, task.node, &bindings, &task.existing, warehouse);
+            Built { compiled, ..Built::plain(outcome) }
+        }
+        Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),
+    }));
+    let built = result.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "unknown".to_owned());
+        let name = &shared.compiler.manifest.node(task.node).name;
+        Built::plain(NodeOutcome::error(crate::context::internal(format!("`{name}` made the tool panic: {text}")), false))
+    });
+    Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+}

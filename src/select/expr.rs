@@ -1,0 +1,196 @@
+//! The grammar of selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`; space is union, comma intersection.
+
+use std::convert::Infallible;
+use std::fmt;
+
+/// What tests do that are not named themselves: join when any parent is selected (eager), when every parent is
+/// (cautious), when every parent is or is an ancestor (buildable), or never (empty).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Indirect {
+    #[default]
+    Eager,
+    Cautious,
+    Buildable,
+    Empty,
+}
+
+impl Indirect {
+    pub(crate) fn parse(text: &str) -> Option<Indirect> {
+        Some(match text {
+            "eager" => Indirect::Eager,
+            "cautious" => Indirect::Cautious,
+            "buildable" => Indirect::Buildable,
+            "empty" => Indirect::Empty,
+            _ => return None,
+        })
+    }
+}
+
+/// Which form of an expression: as written, or with its names resolved.
+pub(crate) trait Stage {
+    type Raw: Clone + fmt::Debug + PartialEq;
+    type Method: Clone + fmt::Debug + PartialEq;
+}
+
+/// As written: methods are raw text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Written;
+
+/// Methods are known and their values checked; a raw name cannot exist.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Resolved;
+
+impl Stage for Written {
+    type Raw = RawMethod;
+    type Method = Infallible;
+}
+
+impl Stage for Resolved {
+    type Raw = Infallible;
+    type Method = super::methods::Method;
+}
+
+/// `method.arg.arg:value`, the method perhaps left out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RawMethod {
+    pub(crate) method: Option<String>,
+    pub(crate) args: Vec<String>,
+    pub(crate) value: String,
+}
+
+/// A method at one of the stages.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Named<S: Stage> {
+    Raw(S::Raw),
+    Method(S::Method),
+}
+
+/// How far an operator reaches; none is any number of steps.
+pub(crate) type Depth = Option<usize>;
+
+/// One criterion with its graph operators.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Criterion<S: Stage> {
+    pub(crate) at: bool,
+    pub(crate) parents: Option<Depth>,
+    pub(crate) children: Option<Depth>,
+    pub(crate) method: Named<S>,
+    pub(crate) indirect: Indirect,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Expr<S: Stage> {
+    Criterion(Criterion<S>),
+    /// Parts with the mode that decides on undecided tests behind the operator.
+    Union(Vec<Expr<S>>, Indirect),
+    Intersection(Vec<Expr<S>>, Indirect),
+    Difference(Box<Expr<S>>, Box<Expr<S>>),
+}
+
+/// Parses one criterion.
+pub(crate) fn parse_criterion(text: &str, indirect: Indirect) -> Result<Criterion<Written>, String> {
+    let whole = text;
+    let (at, text) = match text.strip_prefix('@') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (parents, text) = match text[digits..].strip_prefix('+') {
+        Some(rest) => (Some(depth(&text[..digits])), rest),
+        None => (None, text),
+    };
+    let end = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let (children, text) = match end.strip_suffix('+') {
+        Some(rest) => (Some(depth(&text[end.len()..])), rest),
+        None => (None, text),
+    };
+    if at && children.is_some() {
+        return Err(format!("`{whole}`: `@` and a `+` behind the name cannot be used together"));
+    }
+    let (method, value) = match text.split_once(':') {
+        Some((method, value)) => (Some(method), value),
+        None => (None, text),
+    };
+    if value.is_empty() {
+        return Err(format!("`{whole}` names nothing"));
+    }
+    let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
+    let method = parts.next();
+    let raw = RawMethod { method, args: parts.collect(), value: value.to_owned() };
+    Ok(Criterion { at, parents, children, method: Named::Raw(raw), indirect })
+}
+
+fn depth(text: &str) -> Depth {
+    text.parse().ok()
+}
+
+/// Parses the words of `--select` or `--exclude`: space is union, comma intersection.
+pub(crate) fn parse_cli(words: &[String], indirect: Indirect) -> Result<Expr<Written>, String> {
+    let mut union = Vec::new();
+    for word in words.iter().flat_map(|w| w.split_whitespace()) {
+        let parts: Result<Vec<_>, _> =
+            word.split(',').map(|p| parse_criterion(p, indirect).map(Expr::Criterion)).collect();
+        let mut parts = parts?;
+        union.push(match parts.len() {
+            1 => parts.remove(0),
+            _ => Expr::Intersection(parts, indirect),
+        });
+    }
+    Ok(Expr::Union(union, indirect))
+}
+
+impl fmt::Display for Criterion<Written> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = |d: &Depth| d.map(|n| n.to_string()).unwrap_or_default();
+        if self.at {
+            f.write_str("@")?;
+        }
+        if let Some(d) = &self.parents {
+            write!(f, "{}+", steps(d))?;
+        }
+        let Named::Raw(raw) = &self.method else { return Ok(()) };
+        if let Some(method) = &raw.method {
+            write!(f, "{}:", [std::slice::from_ref(method), &raw.args].concat().join("."))?;
+        }
+        f.write_str(&raw.value)?;
+        if let Some(d) = &self.children {
+            write!(f, "+{}", steps(d))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn operators() {
+        let c = parse_criterion("2+config.meta.x:y+3", Indirect::Eager).unwrap();
+        assert_eq!((c.parents, c.children), (Some(Some(2)), Some(Some(3))));
+        let Named::Raw(raw) = &c.method else { panic!() };
+        assert_eq!((raw.method.as_deref(), raw.args.join("."), raw.value.as_str()), (Some("config"), "meta.x".into(), "y"));
+        assert!(parse_criterion("@x+", Indirect::Eager).is_err());
+        assert!(parse_criterion("+", Indirect::Eager).is_err());
+        assert!(parse_criterion("tag:", Indirect::Eager).is_err());
+    }
+
+    proptest! {
+        /// Printing a criterion and parsing it again gives the same criterion.
+        #[test]
+        fn printing_round_trips(
+            at in any::<bool>(),
+            parents in proptest::option::of(proptest::option::of(0usize..20)),
+            children in proptest::option::of(proptest::option::of(0usize..20)),
+            method in proptest::option::of("[a-z_]{1,8}"),
+            value in "[a-z_*][a-z_.*/]{0,10}",
+        ) {
+            let raw = RawMethod { method, args: Vec::new(), value };
+            let c = Criterion::<Written> {
+                at, parents, children: if at { None } else { children }, method: Named::Raw(raw), indirect: Indirect::Eager,
+            };
+            prop_assert_eq!(parse_criterion(&c.to_string(), Indirect::Eager), Ok(c));
+        }
+    }
+}

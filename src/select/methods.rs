@@ -1,0 +1,446 @@
+//! Methods: their names, what values they take, and which nodes they match.
+
+use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
+use super::previous::PreviousState;
+use crate::config::{Json, python_str};
+use crate::diag::{Checked, Code, Diagnostic, nearest};
+use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
+use glob::{MatchOptions, Pattern};
+use std::collections::HashMap;
+
+/// A method with its checked value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Method {
+    Fqn(String),
+    Tag(String),
+    Group(String),
+    Access(String),
+    Source(Vec<String>),
+    Path(String),
+    File(String),
+    Package(String),
+    Config(Vec<String>, String),
+    TestName(String),
+    TestType(TestType),
+    ResourceType(ResourceType),
+    /// Resources that are selected by name: exposure, metric, unit_test, ...
+    Resource(ResourceType, Vec<String>),
+    State(StateKind),
+    Result(String),
+    Version(VersionKind),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TestType {
+    Unit,
+    Data,
+    Generic,
+    Singular,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StateKind {
+    New,
+    Old,
+    Modified(Part),
+    Unmodified,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Any,
+    Body,
+    Configs,
+    Relation,
+    Descriptions,
+    Macros,
+    Contract,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VersionKind {
+    Latest,
+    Old,
+    Prerelease,
+    None,
+}
+
+const METHODS: &[&str] = &[
+    "fqn", "tag", "group", "access", "source", "path", "file", "package", "config", "test_name", "test_type", "resource_type",
+    "state", "exposure", "metric", "result", "source_status", "version", "semantic_model", "saved_query", "unit_test", "export",
+];
+
+/// Checks every method of an expression; all that is wrong is reported.
+pub(super) fn resolve(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousState>) -> Checked<Option<Expr<Resolved>>> {
+    let mut out = Vec::new();
+    let resolved = walk(expr, manifest, previous, &mut out);
+    Checked::new(resolved, out)
+}
+
+fn walk(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousState>, out: &mut Vec<Diagnostic>) -> Option<Expr<Resolved>> {
+    let mut all = |list: &[Expr<Written>]| -> Option<Vec<Expr<Resolved>>> {
+        let parts: Vec<_> = list.iter().map(|e| walk(e, manifest, previous, out)).collect();
+        parts.into_iter().collect()
+    };
+    Some(match expr {
+        Expr::Union(list, mode) => Expr::Union(all(list)?, *mode),
+        Expr::Intersection(list, mode) => Expr::Intersection(all(list)?, *mode),
+        Expr::Difference(a, b) => {
+            let (a, b) = (walk(a, manifest, previous, out), walk(b, manifest, previous, out));
+            Expr::Difference(Box::new(a?), Box::new(b?))
+        }
+        Expr::Criterion(c) => {
+            let Named::Raw(raw) = &c.method else { return None };
+            match method(raw, manifest, previous) {
+                Ok(method) => {
+                    Expr::Criterion(Criterion { at: c.at, parents: c.parents, children: c.children, method: Named::Method(method), indirect: c.indirect })
+                }
+                Err(d) => {
+                    out.push(*d);
+                    return None;
+                }
+            }
+        }
+    })
+}
+
+fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>) -> Result<Method, Box<Diagnostic>> {
+    let wrong = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
+    let value = raw.value.clone();
+    let one_of = |names: &[&str]| wrong(format!("`{}` takes {}, not `{value}`", raw.method.as_deref().unwrap_or_default(), names.join(", ")));
+    let parts = || value.split('.').map(str::to_owned).collect::<Vec<_>>();
+    let name = match &raw.method {
+        Some(name) => name.as_str(),
+        None if value.contains('/') => "path",
+        None if [".sql", ".py", ".csv"].iter().any(|e| value.to_ascii_lowercase().ends_with(e)) => "file",
+        None => "fqn",
+    };
+    let needs_state = || previous.ok_or_else(|| wrong(format!("`{name}:` needs --state, a folder with earlier artifacts")));
+    Ok(match name {
+        "fqn" => Method::Fqn(value),
+        "tag" => Method::Tag(value),
+        "group" => Method::Group(value),
+        "access" => {
+            if !["private", "protected", "public"].contains(&value.as_str()) {
+                return Err(one_of(&["private", "protected", "public"]));
+            }
+            Method::Access(value)
+        }
+        "source" => Method::Source(parts()),
+        "path" => Method::Path(value.trim_end_matches('/').to_owned()),
+        "file" => Method::File(value),
+        "package" => Method::Package(if value == "this" { manifest.project.name.to_string() } else { value }),
+        "config" => {
+            if raw.args.is_empty() {
+                return Err(wrong("`config` needs a key: config.materialized:table".to_owned()));
+            }
+            Method::Config(raw.args.clone(), value)
+        }
+        "test_name" => Method::TestName(value),
+        "test_type" => Method::TestType(match value.as_str() {
+            "unit" => TestType::Unit,
+            "data" => TestType::Data,
+            "generic" | "schema" => TestType::Generic,
+            "singular" => TestType::Singular,
+            _ => return Err(one_of(&["unit", "data", "generic", "singular"])),
+        }),
+        "resource_type" => match ResourceType::parse(&value) {
+            Some(kind) => Method::ResourceType(kind),
+            None => return Err(one_of(&ResourceType::ALL.map(ResourceType::as_str))),
+        },
+        "exposure" | "metric" | "semantic_model" | "saved_query" | "unit_test" => {
+            Method::Resource(ResourceType::parse(name).unwrap_or(ResourceType::Exposure), parts())
+        }
+        // Exports are nodes of a later version; today nothing matches.
+        "export" => Method::Resource(ResourceType::Operation, vec![String::new()]),
+        "state" => {
+            needs_state()?;
+            let kind = value.split_once('.');
+            Method::State(match (value.as_str(), kind) {
+                ("new", _) => StateKind::New,
+                ("old", _) => StateKind::Old,
+                ("unmodified", _) => StateKind::Unmodified,
+                ("modified", _) => StateKind::Modified(Part::Any),
+                (_, Some(("modified", part))) => StateKind::Modified(match part {
+                    "body" => Part::Body,
+                    "configs" => Part::Configs,
+                    "relation" => Part::Relation,
+                    "persisted_descriptions" => Part::Descriptions,
+                    "macros" => Part::Macros,
+                    "contract" => Part::Contract,
+                    _ => return Err(one_of(&["modified.body", "modified.configs", "modified.relation", "modified.macros", "modified.contract"])),
+                }),
+                _ => return Err(one_of(&["new", "old", "modified", "unmodified"])),
+            })
+        }
+        "result" => {
+            needs_state()?;
+            Method::Result(value)
+        }
+        "version" => Method::Version(match value.as_str() {
+            "latest" => VersionKind::Latest,
+            "old" => VersionKind::Old,
+            "prerelease" => VersionKind::Prerelease,
+            "none" => VersionKind::None,
+            _ => return Err(one_of(&["latest", "old", "prerelease", "none"])),
+        }),
+        "source_status" => return Err(wrong("`source_status:` needs the results of `source freshness`, which is not there yet".to_owned())),
+        other => {
+            let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
+            return Err(Box::new(d.help_if(nearest(other, METHODS.iter().copied()), |n| format!("did you mean `{n}`?"))));
+        }
+    })
+}
+
+/// Python's `fnmatch`: `* ? [ ]`, case counts.
+fn fnmatch(text: &str, pattern: &str) -> bool {
+    if !pattern.contains(['*', '?', '[']) {
+        return text == pattern;
+    }
+    let options = MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: false };
+    // Two stars have no meaning of their own in fnmatch.
+    let mut plain = pattern.to_owned();
+    while plain.contains("**") {
+        plain = plain.replace("**", "*");
+    }
+    Pattern::new(&plain).is_ok_and(|p| p.matches_with(text, options))
+}
+
+/// Which nodes a method matches, given the whole manifest.
+pub(super) fn matches(method: &Method, manifest: &Manifest, node: &Node, previous: Option<&PreviousState>, cache: &mut StateCache) -> bool {
+    match method {
+        Method::Fqn(value) => matches_fqn(node, value),
+        Method::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
+        Method::Group(value) => node.config.text("group").is_some_and(|g| fnmatch(&g, value)),
+        Method::Access(value) => matches!(&node.kind, NodeKind::Model { access, .. } if access.as_str() == value),
+        Method::Source(parts) => {
+            let NodeKind::Source(table) = &node.kind else { return false };
+            let wild = |p: &str, text: &str| fnmatch(text, p);
+            match parts.as_slice() {
+                [source] => wild(source, &table.source_name),
+                [source, name] => {
+                    (wild(source, &table.source_name) && wild(name, &node.name))
+                        || (wild(source, &node.package) && wild(name, &table.source_name))
+                }
+                [package, source, name] => {
+                    wild(package, &node.package) && wild(source, &table.source_name) && wild(name, &node.name)
+                }
+                _ => false,
+            }
+        }
+        Method::Path(pattern) => matches_path(node, pattern),
+        Method::File(value) => {
+            let file = node.original_file_path.rsplit('/').next().unwrap_or_default();
+            let stem = file.rsplit_once('.').map_or(file, |(s, _)| s);
+            fnmatch(file, value) || fnmatch(stem, value)
+        }
+        Method::Package(value) => fnmatch(&node.package, value),
+        Method::Config(keys, value) => matches_config(node, keys, value),
+        Method::TestName(value) => node.generic_test().is_some_and(|t| fnmatch(&t.name, value)),
+        Method::TestType(kind) => match (kind, &node.kind) {
+            (TestType::Unit, NodeKind::UnitTest(_)) | (TestType::Data, NodeKind::Test(_)) => true,
+            (TestType::Generic, NodeKind::Test(TestKind::Generic(_))) => true,
+            (TestType::Singular, NodeKind::Test(TestKind::Singular)) => true,
+            _ => false,
+        },
+        Method::ResourceType(kind) => node.resource_type() == *kind,
+        Method::Resource(kind, parts) => {
+            node.resource_type() == *kind
+                && match parts.as_slice() {
+                    [name] => fnmatch(&node.name, name),
+                    [package, name] => fnmatch(&node.package, package) && fnmatch(&node.name, name),
+                    _ => false,
+                }
+        }
+        Method::Result(value) => previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value),
+        Method::State(kind) => previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache)),
+        Method::Version(kind) => {
+            let version = node.version();
+            let number = |v: &Json| python_str(v).parse::<f64>().ok();
+            match (kind, version) {
+                (VersionKind::None, None) => matches!(node.kind, NodeKind::Model { .. }),
+                (VersionKind::Latest, Some(v)) => crate::manifest::same_version(&v.version, &v.latest),
+                (VersionKind::Old, Some(v)) => number(&v.version) < number(&v.latest),
+                (VersionKind::Prerelease, Some(v)) => number(&v.version) > number(&v.latest),
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Nodes with a text of their own match by fqn; sources, exposures and the like do not.
+fn matches_fqn(node: &Node, value: &str) -> bool {
+    if matches!(node.kind, NodeKind::Source(_) | NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }) {
+        return false;
+    }
+    let fqn: Vec<&str> = node.fqn.iter().map(|p| &**p).collect();
+    let versioned = node.version().is_some();
+    fqn_selected(&fqn, value, versioned) || fqn_selected(&fqn[1..], value, versioned)
+}
+
+fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
+    let wanted: Vec<&str> = selector.split('.').collect();
+    if versioned && fqn.len() >= 2 {
+        let tail = &fqn[fqn.len() - 2..];
+        let wanted_tail = &wanted[wanted.len().saturating_sub(2)..];
+        if tail[0] == selector || tail.join("_") == wanted_tail.join("_") {
+            return true;
+        }
+    } else if fqn.last() == Some(&selector) {
+        return true;
+    }
+    let flat: Vec<&str> = fqn.iter().flat_map(|p| p.split('.')).collect();
+    if flat.len() < wanted.len() {
+        return false;
+    }
+    for (i, part) in wanted.iter().enumerate() {
+        if part.contains(['*', '?', '[', ']']) {
+            return fnmatch(&flat[i..].join("."), &wanted[i..].join("."));
+        }
+        if flat[i] != *part {
+            return false;
+        }
+    }
+    true
+}
+
+/// A glob from the project's root: the node's file, or a folder above it; `**` crosses folders.
+fn matches_path(node: &Node, pattern: &str) -> bool {
+    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
+    let options = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+    let Ok(glob) = Pattern::new(pattern) else { return false };
+    let mut path = Some(&*node.original_file_path);
+    while let Some(p) = path {
+        if p == pattern || glob.matches_with(p, options) {
+            return true;
+        }
+        path = p.rsplit_once('/').map(|(parent, _)| parent);
+    }
+    false
+}
+
+/// Texts, members of lists and true or false are compared; numbers are not (RULES 1.16).
+fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
+    let Some((first, rest)) = keys.split_first() else { return false };
+    let Some(mut found) = node.config.effective(node.resource_type(), first) else {
+        return first == "materialized" && node.materialized() == value;
+    };
+    if first == "materialized" {
+        found = Json::from(node.materialized());
+    }
+    for key in rest {
+        found = match found.get(key) {
+            Some(inner) => inner.clone(),
+            None => return false,
+        };
+    }
+    let one = |v: &Json| match v {
+        Json::String(s) => fnmatch(s, value),
+        Json::Bool(b) => value.eq_ignore_ascii_case(if *b { "true" } else { "false" }),
+        _ => false,
+    };
+    match &found {
+        Json::Array(items) => items.iter().any(one),
+        Json::Object(map) => map.contains_key(value),
+        other => one(other),
+    }
+}
+
+/// Whether macros changed, asked once a macro.
+#[derive(Debug, Default)]
+pub(super) struct StateCache {
+    macros: HashMap<String, bool>,
+}
+
+fn matches_state(kind: StateKind, manifest: &Manifest, node: &Node, previous: &PreviousState, cache: &mut StateCache) -> bool {
+    let old = previous.nodes.get(&*node.unique_id);
+    let Some(old) = old else { return matches!(kind, StateKind::New | StateKind::Modified(Part::Any)) };
+    match kind {
+        StateKind::New => false,
+        StateKind::Old => true,
+        StateKind::Unmodified => !modified(Part::Any, manifest, node, old, previous, cache),
+        StateKind::Modified(part) => modified(part, manifest, node, old, previous, cache),
+    }
+}
+
+fn modified(part: Part, manifest: &Manifest, node: &Node, old: &Json, previous: &PreviousState, cache: &mut StateCache) -> bool {
+    let new = Json::Object(manifest.node_json(node));
+    let differs = |path: &[&str]| {
+        let get = |j: &Json| path.iter().fold(Some(j.clone()), |j, k| j.and_then(|j| j.get(k).cloned()));
+        get(&new) != get(old)
+    };
+    let body = || {
+        if node.text.is_some() {
+            let raw = |j: &Json| j.get("raw_code").and_then(Json::as_str).map(|s| s.trim().to_owned());
+            raw(&new) != raw(old)
+        } else {
+            differs(&["checksum"])
+        }
+    };
+    let configs = || differs(&["config"]) || differs(&["unrendered_config"]) && old.get("config").is_none();
+    let relation = || ["database", "schema", "alias"].iter().any(|k| differs(&[k]));
+    let descriptions = || {
+        let persist = |key: &str| node.config.map("persist_docs").and_then(|m| m.get(key)).and_then(Json::as_bool).unwrap_or(false);
+        (persist("relation") && differs(&["description"])) || (persist("columns") && differs(&["columns"]))
+    };
+    let contract = || differs(&["contract", "enforced"]) || (node.config.map("contract").is_some() && differs(&["columns"]));
+    let mut macros = || node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()));
+    match part {
+        Part::Body => body(),
+        Part::Configs => configs(),
+        Part::Relation => relation(),
+        Part::Descriptions => descriptions(),
+        Part::Contract => contract(),
+        Part::Macros => macros(),
+        Part::Any => body() || configs() || relation() || descriptions() || contract() || macros(),
+    }
+}
+
+/// A macro counts as modified when it or one that it calls is.
+fn macro_modified(id: &str, manifest: &Manifest, previous: &PreviousState, cache: &mut StateCache, path: &mut Vec<String>) -> bool {
+    if let Some(known) = cache.macros.get(id) {
+        return *known;
+    }
+    let Some(info) = manifest.macros.iter().find(|m| &*m.unique_id == id) else { return false };
+    if path.iter().any(|p| p == id) || matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres") {
+        return false;
+    }
+    path.push(id.to_owned());
+    let changed = previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim())
+        || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));
+    path.pop();
+    cache.macros.insert(id.to_owned(), changed);
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fqn_rules() {
+        let fqn = ["shop", "marts", "core", "orders"];
+        for (selector, hit) in [
+            ("orders", true),
+            ("marts", false),
+            ("shop.marts", true),
+            ("shop.marts.core.orders", true),
+            ("shop.marts.*", true),
+            ("*", true),
+            ("shop.core", false),
+            ("ord*", false),
+        ] {
+            assert_eq!(fqn_selected(&fqn, selector, false), hit, "{selector}");
+        }
+        assert!(fqn_selected(&fqn[1..], "marts", false));
+        let versioned = ["shop", "m", "v2"];
+        for selector in ["m", "m.v2", "m_v2", "shop.m.v2"] {
+            assert!(fqn_selected(&versioned, selector, true), "{selector}");
+        }
+    }
+
+    #[test]
+    fn globs() {
+        assert!(fnmatch("a_b", "a_*") && fnmatch("ab", "a?") && !fnmatch("abc", "a?") && fnmatch("x/y", "x*"));
+    }
+}

@@ -1,0 +1,85 @@
+//! `--selector` and the default selection.
+
+use super::Selection;
+use super::expr::{Expr, Indirect, Written, parse_cli, parse_criterion};
+use crate::config::{SelectorDefinition, YamlCriterion};
+use crate::diag::{Code, Diagnostic, nearest};
+
+/// What holds when nothing is selected.
+const DEFAULT: &[&str] = &["fqn:*", "source:*", "exposure:*", "metric:*", "semantic_model:*", "saved_query:*", "unit_test:*"];
+
+type Found = Result<Expr<Written>, Box<Diagnostic>>;
+
+/// The expression that a command line means.
+pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
+    let problem = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
+    if let Some(name) = &selection.selector {
+        return definition(name, selectors);
+    }
+    if selection.select.is_empty()
+        && selection.exclude.is_empty()
+        && let Some(default) = selectors.iter().find(|s| s.default)
+    {
+        return definition(&default.name, selectors);
+    }
+    let words: Vec<String> = if selection.select.is_empty() {
+        DEFAULT.iter().map(|s| (*s).to_owned()).collect()
+    } else {
+        selection.select.clone()
+    };
+    let included = parse_cli(&words, selection.indirect).map_err(problem)?;
+    if selection.exclude.is_empty() {
+        return Ok(included);
+    }
+    let excluded = parse_cli(&selection.exclude, selection.indirect).map_err(problem)?;
+    Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
+}
+
+/// A named selector; one may use those that are defined before it.
+fn definition(name: &str, selectors: &[SelectorDefinition]) -> Found {
+    match selectors.iter().position(|s| s.name == name) {
+        Some(i) => expr(&selectors[i].definition, &selectors[..i]),
+        None => {
+            let near = nearest(name, selectors.iter().map(|s| s.name.as_str())).map(str::to_owned);
+            Err(Box::new(
+                Diagnostic::error(Code::Selector, format!("selector `{name}` is not defined (or not before it is used)"))
+                    .help_if(near, |n| format!("did you mean `{n}`?")),
+            ))
+        }
+    }
+}
+
+fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition]) -> Found {
+    let all = |list: &[YamlCriterion]| list.iter().map(|c| expr(c, earlier)).collect::<Result<Vec<_>, _>>();
+    // Groups of YAML decide on tests eagerly, whatever their parts say.
+    let except = |included: Expr<Written>, list: &[YamlCriterion]| -> Found {
+        if list.is_empty() {
+            return Ok(included);
+        }
+        Ok(Expr::Difference(Box::new(included), Box::new(Expr::Union(all(list)?, Indirect::Eager))))
+    };
+    let one = |text: &str, indirect: Indirect, span| {
+        parse_criterion(text, indirect)
+            .map(Expr::Criterion)
+            .map_err(|m| Box::new(Diagnostic::error(Code::Selector, m).primary(span, "")))
+    };
+    match criterion {
+        YamlCriterion::Text(text, span) => one(text, Indirect::Eager, *span),
+        YamlCriterion::Selector(name, span) => {
+            definition(name, earlier).map_err(|d| Box::new(d.primary(*span, "used here")))
+        }
+        YamlCriterion::Method { text, indirect, exclude, span } => {
+            let mode = match indirect.as_deref().map(Indirect::parse) {
+                None => Indirect::Eager,
+                Some(Some(mode)) => mode,
+                Some(None) => {
+                    let d = Diagnostic::error(Code::Selector, "`indirect_selection` is eager, cautious, buildable or empty");
+                    return Err(Box::new(d.primary(*span, "")));
+                }
+            };
+            except(one(text, mode, *span)?, exclude)
+        }
+        YamlCriterion::Union(include, exclude) => except(Expr::Union(all(include)?, Indirect::Eager), exclude),
+        YamlCriterion::Intersection(include, exclude) => except(Expr::Intersection(all(include)?, Indirect::Eager), exclude),
+    }
+}

@@ -1,0 +1,167 @@
+//! `manifest.json` v12, written node by node.
+
+use super::{ArtifactMetadata, time};
+use crate::config::{Json, JsonMap};
+use crate::hash::md5_hex;
+use crate::manifest::{MacroInfo, Manifest, Node, ResourceType};
+use crate::secret::Scrubber;
+use crate::system::{System, SystemError};
+use camino::Utf8Path;
+use rayon::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+/// Writes `manifest.json` into a folder.
+pub(crate) fn write_manifest(
+    system: &dyn System,
+    folder: &Utf8Path,
+    manifest: &Manifest,
+    metadata: &ArtifactMetadata,
+    scrubber: &Scrubber,
+) -> Result<(), SystemError> {
+    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, scrubber))
+}
+
+fn section(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Source => "sources",
+        ResourceType::Exposure => "exposures",
+        ResourceType::Metric => "metrics",
+        ResourceType::SemanticModel => "semantic_models",
+        ResourceType::SavedQuery => "saved_queries",
+        ResourceType::UnitTest => "unit_tests",
+        ResourceType::Function => "functions",
+        _ => "nodes",
+    }
+}
+
+fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, scrubber: &Scrubber) -> io::Result<()> {
+    out.write_all(b"{\"metadata\": ")?;
+    let project = &manifest.project;
+    let head = json!({
+        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+        "dbt_version": crate::DBT_VERSION,
+        "strata_version": crate::VERSION,
+        "generated_at": time(metadata.generated),
+        "invocation_id": metadata.invocation_id,
+        "invocation_started_at": time(metadata.started),
+        "env": {},
+        "project_name": &*project.name,
+        "project_id": md5_hex(&project.name),
+        "user_id": null,
+        "send_anonymous_usage_stats": false,
+        "adapter_type": &*project.target.adapter,
+        "quoting": { "database": true, "schema": true, "identifier": true, "column": null },
+        "run_started_at": time(metadata.started),
+    });
+    serde_json::to_writer(&mut *out, &head)?;
+    for name in ["nodes", "sources"] {
+        nodes(out, manifest, name, scrubber)?;
+    }
+    entries(out, "macros", manifest.macros.par_iter().map(|m| (m.unique_id.to_string(), macro_json(m))).collect(), scrubber)?;
+    let docs = manifest.docs.iter().map(|d| {
+        let json = json!({
+            "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
+            "original_file_path": d.original_file_path, "unique_id": &*d.unique_id, "block_contents": d.text,
+        });
+        (d.unique_id.to_string(), json)
+    });
+    entries(out, "docs", docs.collect(), scrubber)?;
+    nodes(out, manifest, "exposures", scrubber)?;
+    nodes(out, manifest, "metrics", scrubber)?;
+    let groups = manifest.groups.iter().map(|g| {
+        let id = format!("group.{}.{}", g.package, g.name);
+        let json = json!({
+            "name": &*g.name, "resource_type": "group", "package_name": &*g.package, "path": g.original_file_path,
+            "original_file_path": g.original_file_path, "unique_id": id, "owner": g.owner, "description": g.description,
+            "config": { "meta": {} },
+        });
+        (id, json)
+    });
+    entries(out, "groups", groups.collect(), scrubber)?;
+    out.write_all(b",\n\"selectors\": ")?;
+    serde_json::to_writer(&mut *out, &manifest.selectors)?;
+    let mut disabled: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    for node in &manifest.disabled {
+        disabled.entry(node.unique_id.to_string()).or_default().push(Json::Object(manifest.node_json(node)));
+    }
+    entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))).collect(), scrubber)?;
+    let listed: Vec<&Node> = manifest.nodes.iter().collect();
+    let map = |children: bool| {
+        let pairs = listed.iter().map(|n| {
+            let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
+            let mut ids: Vec<&str> = ids.iter().map(|id| &*manifest.node(*id).unique_id).collect();
+            ids.sort_unstable();
+            (n.unique_id.to_string(), Json::from(ids))
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    entries(out, "parent_map", map(false), scrubber)?;
+    entries(out, "child_map", map(true), scrubber)?;
+    let mut group_map: BTreeMap<String, Vec<Json>> = manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
+    for node in &manifest.nodes {
+        if let Some(group) = node.config.text("group") {
+            group_map.entry(group.into_owned()).or_default().push(Json::from(&*node.unique_id));
+        }
+    }
+    entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))).collect(), scrubber)?;
+    for name in ["saved_queries", "semantic_models", "unit_tests", "functions"] {
+        nodes(out, manifest, name, scrubber)?;
+    }
+    out.write_all(b"}\n")
+}
+
+/// One section of nodes. They are made into text on all cores, a piece at a time, so that little is held at once.
+fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, scrubber: &Scrubber) -> io::Result<()> {
+    const PIECE: usize = 512;
+    let members: Vec<&Node> = manifest.nodes.iter().filter(|n| section(n.resource_type()) == name).collect();
+    write!(out, ",\n\"{name}\": {{")?;
+    let mut first = true;
+    for piece in members.chunks(PIECE) {
+        let texts: Vec<String> = piece
+            .par_iter()
+            .map(|node| {
+                let json = serde_json::to_string(&manifest.node_json(node)).unwrap_or_default();
+                format!("{}: {}", Json::from(&*node.unique_id), scrubber.scrub(&json))
+            })
+            .collect();
+        for text in texts {
+            out.write_all(if first { b"\n" } else { b",\n" })?;
+            first = false;
+            out.write_all(text.as_bytes())?;
+        }
+    }
+    out.write_all(b"}")
+}
+
+fn entries(out: &mut dyn Write, name: &str, pairs: Vec<(String, Json)>, scrubber: &Scrubber) -> io::Result<()> {
+    write!(out, ",\n\"{name}\": {{")?;
+    for (i, (key, value)) in pairs.into_iter().enumerate() {
+        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+        let text = format!("{}: {value}", Json::from(key));
+        out.write_all(scrubber.scrub(&text).as_bytes())?;
+    }
+    out.write_all(b"}")
+}
+
+fn macro_json(m: &MacroInfo) -> Json {
+    let mut map = JsonMap::new();
+    map.insert("name".into(), Json::from(&*m.name));
+    map.insert("resource_type".into(), Json::from("macro"));
+    map.insert("package_name".into(), Json::from(&*m.package));
+    map.insert("path".into(), Json::from(&*m.path));
+    map.insert("original_file_path".into(), Json::from(&*m.original_file_path));
+    map.insert("unique_id".into(), Json::from(&*m.unique_id));
+    map.insert("macro_sql".into(), Json::from(&*m.sql));
+    map.insert("depends_on".into(), json!({ "macros": m.depends_on }));
+    map.insert("description".into(), Json::from(m.description.as_str()));
+    map.insert("meta".into(), Json::Object(m.meta.clone()));
+    map.insert("docs".into(), json!({ "show": true, "node_color": null }));
+    map.insert("config".into(), json!({ "meta": {}, "docs": { "show": true, "node_color": null } }));
+    map.insert("patch_path".into(), m.patch_path.as_deref().map_or(Json::Null, Json::from));
+    map.insert("arguments".into(), m.arguments.clone());
+    map.insert("created_at".into(), Json::from(0.0));
+    map.insert("supported_languages".into(), Json::Null);
+    Json::Object(map)
+}

@@ -1,0 +1,62 @@
+//! `run_results.json` v6.
+
+use super::{ArtifactMetadata, time};
+use crate::config::Json;
+use crate::engine::RunResult;
+use crate::secret::Scrubber;
+use crate::system::{System, SystemError};
+use camino::Utf8Path;
+use serde_json::json;
+use std::io::{self, Write};
+
+/// Writes `run_results.json` into a folder.
+pub(crate) fn write_run_results(
+    system: &dyn System,
+    folder: &Utf8Path,
+    results: &[RunResult],
+    seconds: f64,
+    metadata: &ArtifactMetadata,
+    scrubber: &Scrubber,
+) -> Result<(), SystemError> {
+    let mut write = |out: &mut dyn Write| -> io::Result<()> {
+        let head = json!({
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json",
+            "dbt_version": crate::DBT_VERSION,
+            "strata_version": crate::VERSION,
+            "generated_at": time(metadata.generated),
+            "invocation_id": metadata.invocation_id,
+            "invocation_started_at": time(metadata.started),
+            "env": {},
+        });
+        write!(out, "{{\"metadata\": {head}, \"results\": [")?;
+        for (i, result) in results.iter().enumerate() {
+            out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+            out.write_all(scrubber.scrub(&line(result).to_string()).as_bytes())?;
+        }
+        write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", scrubber.scrub(&metadata.args.to_string()))
+    };
+    system.write_stream(&folder.join("run_results.json"), &mut write)
+}
+
+fn line(result: &RunResult) -> Json {
+    let outcome = &result.outcome;
+    let timing: Vec<Json> = result
+        .timing
+        .iter()
+        .map(|t| json!({ "name": t.name, "started_at": time(t.started), "completed_at": time(t.completed) }))
+        .collect();
+    json!({
+        "status": outcome.status.as_str(),
+        "timing": timing,
+        "thread_id": result.thread,
+        "execution_time": result.seconds,
+        "adapter_response": outcome.adapter_response,
+        "message": outcome.message,
+        "failures": outcome.failures,
+        "unique_id": &*result.unique_id,
+        "compiled": outcome.compiled.is_some(),
+        "compiled_code": outcome.compiled.as_ref().map(|c| c.as_str()),
+        "relation_name": result.relation_name,
+        "batch_results": null,
+    })
+}
