@@ -265,7 +265,8 @@ pub(super) enum Command {
     /// Print the first rows of a model or a query.
     Show {
         /// Models to show.
-        models: Vec<String>,
+        #[arg(id = "model_name", value_name = "MODEL")]
+        names: Vec<String>,
         #[command(flatten)]
         selection: SelectionArgs,
         /// Show this query instead.

@@ -129,9 +129,9 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             let keys = output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
             ops::list(inv, &ops::ListArgs { selection: flags.list_selection(selection), output: (*output).into(), keys })
         }
-        Command::Show { models, selection, inline, limit, output } => {
+        Command::Show { names, selection, inline, limit, output } => {
             let mut selected = flags.selection(selection);
-            selected.select.extend(models.iter().cloned());
+            selected.select.extend(names.iter().cloned());
             if selected.select.is_empty() && inline.is_none() && selected.selector.is_none() {
                 return Err(CliError::Usage {
                     message: "name what to show".to_owned(),

@@ -98,7 +98,8 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 handles.iter().for_each(|h| h.cancel());
             }
             if !cancelled && !state.stopped {
-                while let (Some(worker), Some(step)) = (idle.last().copied(), state.next_ready()) {
+                while let Some(worker) = idle.last().copied() {
+                    let Some(step) = state.next_ready() else { break };
                     idle.pop();
                     let task = state.start(step, emit);
                     if workers[worker].send(task).is_err() {
