@@ -24,7 +24,8 @@ fn list_builtin_macros() {
         let path = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
         let folder = path.split('/').next().unwrap();
         let full = file.to_str().unwrap();
-        writeln!(code, "    BuiltinFile {{ folder: {folder:?}, path: {path:?}, text: include_str!({full:?}) }},").unwrap();
+        writeln!(code, "    BuiltinFile {{ folder: {folder:?}, path: {path:?}, text: include_str!({full:?}) }},")
+            .unwrap();
     }
     code.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("builtin_files.rs"), code).unwrap();

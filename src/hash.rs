@@ -1,41 +1,9 @@
 //! Content hashes.
 //!
-//! In: bytes. Out: a `Fingerprint`, or the checksums that dbt's artifacts carry. Never hashed: modification times,
-//! absolute paths.
+//! In: texts. Out: the checksums that dbt's artifacts carry. Never hashed: modification times, absolute paths.
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use std::fmt;
-
-/// 128 bits of blake3: equal content, equal print.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    pub(crate) fn of(parts: &[&[u8]]) -> Fingerprint {
-        let mut hasher = blake3::Hasher::new();
-        for part in parts {
-            // The length keeps ("ab", "c") apart from ("a", "bc").
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        let mut out = [0; 16];
-        out.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Fingerprint(out)
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -61,6 +29,5 @@ mod tests {
     fn known_answers() {
         assert_eq!(md5_hex("abc"), "900150983cd24fb0d6963f7d28e17f72");
         assert_eq!(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        assert_ne!(Fingerprint::of(&[b"ab", b"c"]), Fingerprint::of(&[b"a", b"bc"]));
     }
 }

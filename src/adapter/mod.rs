@@ -14,7 +14,8 @@ pub(crate) fn connect(target: &TargetOptions, wait: Duration) -> Result<Box<dyn 
     match &*target.adapter {
         "duckdb" => duckdb::connect(target, wait),
         other => {
-            let mut e = EngineError::new(EngineErrorKind::Unsupported, format!("this version cannot connect to `{other}`"));
+            let mut e =
+                EngineError::new(EngineErrorKind::Unsupported, format!("this version cannot connect to `{other}`"));
             e.hint = Some("targets of type duckdb can be built".to_owned());
             Err(e)
         }

@@ -137,12 +137,18 @@ impl Flags {
             match mode.as_deref().map(Indirect::parse) {
                 None => {}
                 Some(Some(mode)) => flags.indirect = mode,
-                Some(None) => lookup.problems.push("--indirect-selection is eager, cautious, buildable or empty".to_owned()),
+                Some(None) => {
+                    lookup.problems.push("--indirect-selection is eager, cautious, buildable or empty".to_owned())
+                }
             }
             let variable = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| v).into_iter().collect::<Vec<_>>();
-            let given = if s.resource_type.is_empty() { variable(&lookup, "RESOURCE_TYPES") } else { s.resource_type.clone() };
-            let without =
-                if s.exclude_resource_type.is_empty() { variable(&lookup, "EXCLUDE_RESOURCE_TYPES") } else { s.exclude_resource_type.clone() };
+            let given =
+                if s.resource_type.is_empty() { variable(&lookup, "RESOURCE_TYPES") } else { s.resource_type.clone() };
+            let without = if s.exclude_resource_type.is_empty() {
+                variable(&lookup, "EXCLUDE_RESOURCE_TYPES")
+            } else {
+                s.exclude_resource_type.clone()
+            };
             flags.resource_types = types(&given, &mut lookup.problems);
             flags.exclude_resource_types = types(&without, &mut lookup.problems);
         }
@@ -174,7 +180,7 @@ impl Flags {
         selection
     }
 
-    pub(super) fn load_options(&self, cli: &Cli, system: &dyn System, scrubber: Scrubber) -> Result<LoadOptions, String> {
+    pub(super) fn load_options(&self, cli: &Cli, scrubber: Scrubber) -> Result<LoadOptions, String> {
         let vars = match &cli.global.vars {
             Some(text) => vars(text)?,
             None => JsonMap::new(),
@@ -214,7 +220,6 @@ impl Flags {
             args,
             invocation_id: uuid::Uuid::new_v4().to_string(),
         };
-        let _ = system;
         Ok(LoadOptions {
             project_dir: self.project_dir.clone(),
             profiles_dir: self.profiles_dir.clone(),
@@ -246,7 +251,10 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
         match ResourceType::parse(name) {
             Some(kind) => out.push(kind),
             None if matches!(name, "default" | "all") => {}
-            None => problems.push(format!("`{name}` is no resource type: {}", ResourceType::ALL.map(ResourceType::as_str).join(", "))),
+            None => problems.push(format!(
+                "`{name}` is no resource type: {}",
+                ResourceType::ALL.map(ResourceType::as_str).join(", ")
+            )),
         }
     }
     out
@@ -275,5 +283,10 @@ fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
     };
     let text = file.and_then(|f| system.read(&f).ok());
     let tree = text.map(|t| parse_yaml(FileId(0), &t).value);
-    tree.as_ref().and_then(Yaml::as_map).and_then(|m| m.get("flags")).and_then(Yaml::as_map).cloned().unwrap_or_default()
+    tree.as_ref()
+        .and_then(Yaml::as_map)
+        .and_then(|m| m.get("flags"))
+        .and_then(Yaml::as_map)
+        .cloned()
+        .unwrap_or_default()
 }

@@ -38,29 +38,31 @@ pub fn main(arguments: Vec<String>) -> u8 {
         console.failure(problem, &[]);
         return 2;
     }
-    match dispatch(cli, flags, system, scrubber, console) {
-        Ok(code) => code,
-        Err((e, console)) => {
-            if !matches!(e, CliError::Reported) {
-                console.failure(&e.to_string(), &e.hints());
-            }
-            2
-        }
-    }
+    dispatch(&cli, &flags, system, scrubber, console)
 }
 
-fn dispatch(cli: Cli, flags: Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> Result<u8, (CliError, Console)> {
+/// An exit code; a failure of the command itself is shown.
+fn finish(result: Exit, console: &Console) -> u8 {
+    result.unwrap_or_else(|e| {
+        if !matches!(e, CliError::Reported) {
+            console.failure(&e.to_string(), &e.hints());
+        }
+        2
+    })
+}
+
+fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> u8 {
     match &cli.command {
-        Command::Explain { code } => return explain(code, console),
+        Command::Explain { code } => return finish(explain(code, &console), &console),
         Command::Completions { shell } => {
             completions(*shell, &console);
-            return Ok(0);
+            return 0;
         }
         _ => {}
     }
-    let load = match flags.load_options(&cli, system.as_ref(), scrubber) {
+    let load = match flags.load_options(cli, scrubber) {
         Ok(load) => load,
-        Err(message) => return Err((CliError::usage(message), console)),
+        Err(message) => return finish(Err(CliError::usage(message)), &console),
     };
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
@@ -83,7 +85,8 @@ fn dispatch(cli: Cli, flags: Flags, system: Arc<dyn System>, scrubber: Scrubber,
         state: flags.state.clone(),
         started,
     };
-    run(&cli, &flags, &mut inv).map_err(|e| (e, inv.console))
+    let result = run(cli, flags, &mut inv);
+    finish(result, &inv.console)
 }
 
 fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
@@ -114,7 +117,9 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             args.store_failures |= store_failures;
             ops::run_verb(inv, &args)
         }
-        Command::Seed { selection, full_refresh, .. } => ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh)),
+        Command::Seed { selection, full_refresh, .. } => {
+            ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh))
+        }
         Command::Plan { selection, run, json } => {
             let mut args = verb(Verb::Build, selection, run.full_refresh);
             args.audit &= !run.no_audit;
@@ -122,12 +127,19 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         }
         Command::Compile { selection, inline, no_introspect } => ops::compile(
             inv,
-            &ops::CompileArgs { selection: flags.selection(selection), inline: inline.clone(), introspect: !no_introspect },
+            &ops::CompileArgs {
+                selection: flags.selection(selection),
+                inline: inline.clone(),
+                introspect: !no_introspect,
+            },
         ),
         Command::Parse => ops::parse_only(inv),
         Command::Ls { selection, output, output_keys } => {
             let keys = output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
-            ops::list(inv, &ops::ListArgs { selection: flags.list_selection(selection), output: (*output).into(), keys })
+            ops::list(
+                inv,
+                &ops::ListArgs { selection: flags.list_selection(selection), output: (*output).into(), keys },
+            )
         }
         Command::Show { names, selection, inline, limit, output } => {
             let mut selected = flags.selection(selection);
@@ -152,7 +164,7 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
     }
 }
 
-fn explain(code: &str, console: Console) -> Result<u8, (CliError, Console)> {
+fn explain(code: &str, console: &Console) -> Exit {
     match crate::diag::explain(code) {
         Some(page) => {
             console.out(page.trim_end());
@@ -161,7 +173,7 @@ fn explain(code: &str, console: Console) -> Result<u8, (CliError, Console)> {
         None => {
             let codes = crate::diag::Code::ALL.iter().map(|c| c.as_str());
             let near = crate::diag::nearest(code, codes).map(|c| format!("did you mean {c}?"));
-            Err((CliError::Usage { message: format!("there is no code `{code}`"), hints: near.into_iter().collect() }, console))
+            Err(CliError::Usage { message: format!("there is no code `{code}`"), hints: near.into_iter().collect() })
         }
     }
 }

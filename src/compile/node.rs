@@ -89,7 +89,13 @@ impl Compiler {
         }
     }
 
-    pub(crate) fn session(&self, node: &Node, bindings: &Arc<Bindings>, existing: &Arc<Existing>, db: Db) -> Arc<Session> {
+    pub(crate) fn session(
+        &self,
+        node: &Node,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        db: Db,
+    ) -> Arc<Session> {
         Session::execute(&self.context, &node.package, unit_of(node), self.runtime(bindings, existing), db)
     }
 
@@ -103,8 +109,11 @@ impl Compiler {
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
         if !node.sql {
-            let d = Diagnostic::error(Code::PythonNeeded, format!("`{}` is a Python model, which cannot be run", node.name))
-                .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
+            let d = Diagnostic::error(
+                Code::PythonNeeded,
+                format!("`{}` is a Python model, which cannot be run", node.name),
+            )
+            .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
             return Err(CompileError::Diagnostic(Box::new(d)));
         }
         let db = warehouse.take().map_or(Db::Offline, Db::Live);
@@ -187,7 +196,13 @@ impl Compiler {
     /// A generic test: its macro, called with its arguments.
     fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<SqlText, Failure> {
         let NodeKind::Test(TestKind::Generic(test)) = &node.kind else { return Ok(SqlText::new()) };
-        let failed = |message: String| Failure { message, syntax: false, span: Some(node.span), trace: Vec::new(), unknown: None };
+        let failed = |message: String| Failure {
+            message,
+            syntax: false,
+            span: Some(node.span),
+            trace: Vec::new(),
+            unknown: None,
+        };
         let registry = self.engine.registry();
         let name = format!("test_{}", test.name);
         let def = match &test.namespace {
@@ -266,7 +281,8 @@ impl Compiler {
             Err(failure) => return Err(self.error(&failure, &session, node)),
         };
         let record = session.take_record();
-        let compiled = Compiled { sql: Arc::new(sql.clone()), ctes: record.ctes.clone(), logs: Vec::new(), warnings: Vec::new() };
+        let compiled =
+            Compiled { sql: Arc::new(sql.clone()), ctes: record.ctes.clone(), logs: Vec::new(), warnings: Vec::new() };
         // Only the plain binding is worth keeping: others are of one test.
         if !bindings.is_special() {
             self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(id, compiled);
@@ -276,7 +292,12 @@ impl Compiler {
 }
 
 /// Renders the text of a pre- or post-hook in its node's session.
-pub(crate) fn hook_text(engine: &Engine, session: &Arc<Session>, sql: &str, span: Span) -> Result<SqlText, Box<Diagnostic>> {
+pub(crate) fn hook_text(
+    engine: &Engine,
+    session: &Arc<Session>,
+    sql: &str,
+    span: Span,
+) -> Result<SqlText, Box<Diagnostic>> {
     if !sql.contains("{{") && !sql.contains("{%") && !sql.contains("{#") {
         return Ok(sql.into());
     }
@@ -290,4 +311,3 @@ pub(crate) fn hook_text(engine: &Engine, session: &Arc<Session>, sql: &str, span
         Err(failure) => Err(Box::new(failure_diagnostic(&failure, session, span))),
     }
 }
-

@@ -3,15 +3,6 @@
 use super::{Yaml, YamlMap, unknown_keys};
 use crate::diag::Diagnostic;
 
-/// Where a flag's value came from, for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum FlagSource {
-    CommandLine,
-    Variable(String),
-    ProjectFile,
-    Default,
-}
-
 /// What `flags:` says; asked by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProjectFlags {
@@ -19,20 +10,58 @@ pub(crate) struct ProjectFlags {
 }
 
 const KNOWN: &[&str] = &[
-    "cache_selected_only", "debug", "fail_fast", "indirect_selection", "log_format", "log_format_file", "log_level",
-    "log_level_file", "log_path", "log_file_max_bytes", "partial_parse", "populate_cache", "printer_width",
-    "send_anonymous_usage_stats", "static_parser", "target_path", "use_colors", "use_colors_file", "use_experimental_parser",
-    "version_check", "warn_error", "warn_error_options", "write_json", "quiet", "full_refresh", "store_failures", "no_audit",
-    "lock_timeout", "introspect", "print", "macro_debugging", "empty",
+    "cache_selected_only",
+    "debug",
+    "fail_fast",
+    "indirect_selection",
+    "log_format",
+    "log_format_file",
+    "log_level",
+    "log_level_file",
+    "log_path",
+    "log_file_max_bytes",
+    "partial_parse",
+    "populate_cache",
+    "printer_width",
+    "send_anonymous_usage_stats",
+    "static_parser",
+    "target_path",
+    "use_colors",
+    "use_colors_file",
+    "use_experimental_parser",
+    "version_check",
+    "warn_error",
+    "warn_error_options",
+    "write_json",
+    "quiet",
+    "full_refresh",
+    "store_failures",
+    "no_audit",
+    "lock_timeout",
+    "introspect",
+    "print",
+    "macro_debugging",
+    "empty",
     // Behaviour flags of dbt 1.11 and its adapters.
-    "require_generic_test_arguments_property", "require_explicit_package_overrides_for_builtin_materializations",
-    "require_resource_names_without_spaces", "source_freshness_run_project_hooks", "skip_nodes_if_on_run_start_fails",
-    "validate_macro_args", "state_modified_compare_vars", "state_modified_compare_more_unrendered_values",
-    "require_unique_project_resource_names", "require_ref_searches_node_package_before_root",
-    "require_batched_execution_for_custom_microbatch_strategy", "require_nested_cumulative_type_params",
-    "require_yaml_configuration_for_mf_time_spines", "require_event_names_in_deprecations",
-    "require_all_warnings_handled_by_warn_error", "require_generic_test_arguments_property", "require_valid_schema_from_generate_schema_name",
-    "enable_truthy_nulls_equals_macro", "require_sql_header_in_test_configs",
+    "require_generic_test_arguments_property",
+    "require_explicit_package_overrides_for_builtin_materializations",
+    "require_resource_names_without_spaces",
+    "source_freshness_run_project_hooks",
+    "skip_nodes_if_on_run_start_fails",
+    "validate_macro_args",
+    "state_modified_compare_vars",
+    "state_modified_compare_more_unrendered_values",
+    "require_unique_project_resource_names",
+    "require_ref_searches_node_package_before_root",
+    "require_batched_execution_for_custom_microbatch_strategy",
+    "require_nested_cumulative_type_params",
+    "require_yaml_configuration_for_mf_time_spines",
+    "require_event_names_in_deprecations",
+    "require_all_warnings_handled_by_warn_error",
+    "require_generic_test_arguments_property",
+    "require_valid_schema_from_generate_schema_name",
+    "enable_truthy_nulls_equals_macro",
+    "require_sql_header_in_test_configs",
 ];
 
 impl ProjectFlags {
@@ -41,7 +70,7 @@ impl ProjectFlags {
         ProjectFlags { map }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Yaml> {
+    fn get(&self, name: &str) -> Option<&Yaml> {
         self.map.get(name).filter(|y| !y.is_null())
     }
 

@@ -12,10 +12,10 @@ mod scalar;
 mod selectors;
 mod yaml;
 
-pub(crate) use flags::{FlagSource, ProjectFlags};
+pub(crate) use flags::ProjectFlags;
 pub(crate) use packages::{PackageSpec, parse_packages};
-pub(crate) use profiles::{DuckDbProfile, ProfileOptions, TargetOptions, parse_profile};
-pub(crate) use project::{PathKind, ProjectOptions, RESOURCE_SECTIONS, parse_project, renders_late};
+pub(crate) use profiles::{ProfileOptions, TargetOptions, parse_profile};
+pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::python_str;
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};

@@ -41,7 +41,8 @@ pub(crate) fn parse_packages(tree: &Yaml) -> Checked<Vec<PackageSpec>> {
             specs.push(PackageSpec::Tarball { url, name: text("name"), span });
         } else {
             out.push(
-                Diagnostic::error(Code::Package, "a package needs `local`, `package`, `git` or `tarball`").primary(span, ""),
+                Diagnostic::error(Code::Package, "a package needs `local`, `package`, `git` or `tarball`")
+                    .primary(span, ""),
             );
         }
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 /// What a profile says before one of its outputs is chosen; values are not rendered yet.
 #[derive(Clone, Debug)]
 pub(crate) struct ProfileOptions {
-    pub(crate) name: String,
     pub(crate) target: Option<Yaml>,
     pub(crate) outputs: YamlMap,
     pub(crate) span: Span,
@@ -56,13 +55,31 @@ pub(crate) struct DuckDbProfile {
 }
 
 const DUCKDB_KEYS: &[&str] = &[
-    "type", "path", "database", "schema", "threads", "extensions", "settings", "config_options", "secrets", "attach",
-    "plugins", "filesystems", "external_root", "module_paths", "retries", "disable_transactions", "keep_open",
-    "use_credential_provider", "is_ducklake", "remote",
+    "type",
+    "path",
+    "database",
+    "schema",
+    "threads",
+    "extensions",
+    "settings",
+    "config_options",
+    "secrets",
+    "attach",
+    "plugins",
+    "filesystems",
+    "external_root",
+    "module_paths",
+    "retries",
+    "disable_transactions",
+    "keep_open",
+    "use_credential_provider",
+    "is_ducklake",
+    "remote",
 ];
 
 /// Keys of any adapter that hold credentials and never reach Jinja or a message.
-const CREDENTIALS: &[&str] = &["password", "pass", "token", "private_key", "keyfile_json", "motherduck_token", "secrets"];
+const CREDENTIALS: &[&str] =
+    &["password", "pass", "token", "private_key", "keyfile_json", "motherduck_token", "secrets"];
 
 /// Finds a profile in the (unrendered) tree of `profiles.yml`.
 pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> Checked<Option<ProfileOptions>> {
@@ -86,7 +103,7 @@ pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> 
         return Checked::new(None, vec![d]);
     };
     let target = profile.as_map().and_then(|m| m.get("target")).cloned();
-    Checked::from(Some(ProfileOptions { name: name.to_owned(), target, outputs: outputs.clone(), span: profile.span }))
+    Checked::from(Some(ProfileOptions { target, outputs: outputs.clone(), span: profile.span }))
 }
 
 impl TargetOptions {
@@ -94,11 +111,17 @@ impl TargetOptions {
     pub(crate) fn parse(profile: &str, name: &str, tree: &Yaml) -> Checked<Option<TargetOptions>> {
         let mut out = Vec::new();
         let Some(map) = tree.as_map() else {
-            out.push(Diagnostic::error(Code::Profile, format!("output `{name}` is a mapping, not {}", tree.kind())).primary(tree.span, ""));
+            out.push(
+                Diagnostic::error(Code::Profile, format!("output `{name}` is a mapping, not {}", tree.kind()))
+                    .primary(tree.span, ""),
+            );
             return Checked::new(None, out);
         };
         let Some(adapter) = map.get("type").and_then(Yaml::as_str) else {
-            out.push(Diagnostic::error(Code::Profile, format!("output `{name}` has no `type`")).primary(tree.span, "`type: duckdb` or `type: postgres`"));
+            out.push(
+                Diagnostic::error(Code::Profile, format!("output `{name}` has no `type`"))
+                    .primary(tree.span, "`type: duckdb` or `type: postgres`"),
+            );
             return Checked::new(None, out);
         };
         let text = |keys: &[&str]| map.get_any(keys).and_then(Yaml::scalar_text);
@@ -118,7 +141,10 @@ impl TargetOptions {
             let database = text(&["database"]).unwrap_or_else(|| database_of(&duckdb.path));
             (database, text(&["schema"]).unwrap_or_else(|| "main".to_owned()))
         } else {
-            (text(&["database", "dbname"]).unwrap_or_default(), text(&["schema"]).unwrap_or_else(|| "public".to_owned()))
+            (
+                text(&["database", "dbname"]).unwrap_or_default(),
+                text(&["schema"]).unwrap_or_else(|| "public".to_owned()),
+            )
         };
         let mut visible = JsonMap::new();
         for (key, value) in map.iter().filter(|(k, _)| !CREDENTIALS.contains(&&*k.text)) {
@@ -211,7 +237,10 @@ fn parse_duckdb(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbProfile {
     }
     for entry in map.get("extensions").map(Yaml::items).unwrap_or_default() {
         let (name, repo) = match entry.as_map() {
-            Some(m) => (m.get("name").and_then(Yaml::scalar_text), m.get_any(&["repo", "repository"]).and_then(Yaml::scalar_text)),
+            Some(m) => (
+                m.get("name").and_then(Yaml::scalar_text),
+                m.get_any(&["repo", "repository"]).and_then(Yaml::scalar_text),
+            ),
             None => (entry.scalar_text(), None),
         };
         profile.extensions.extend(name.map(|n| (n, repo)));
@@ -237,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_duckdb_output() {
-        let tree = parse_yaml(FileId(0), "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4").value;
+        let tree =
+            parse_yaml(FileId(0), "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4").value;
         let checked = TargetOptions::parse("p", "dev", &tree);
         let target = checked.value.unwrap();
         assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));

@@ -88,13 +88,9 @@ pub(crate) struct DispatchEntry {
 /// A project file, every value as written or its default.
 #[derive(Clone, Debug)]
 pub(crate) struct ProjectOptions {
-    pub(crate) file: FileId,
     pub(crate) name: Arc<str>,
-    pub(crate) version: Option<String>,
-    pub(crate) profile: Option<(String, Span)>,
     paths: Vec<Vec<String>>,
     pub(crate) target_path: Option<String>,
-    pub(crate) log_path: Option<String>,
     pub(crate) packages_install_path: String,
     pub(crate) clean_targets: Vec<String>,
     pub(crate) require_version: Vec<(String, Span)>,
@@ -106,7 +102,6 @@ pub(crate) struct ProjectOptions {
     pub(crate) dispatch: Vec<DispatchEntry>,
     /// database, schema, identifier.
     pub(crate) quoting: [Option<bool>; 3],
-    pub(crate) query_comment: Option<Yaml>,
     pub(crate) flags: ProjectFlags,
     pub(crate) restrict_access: bool,
 }
@@ -122,29 +117,104 @@ impl ProjectOptions {
 }
 
 const KNOWN: &[&str] = &[
-    "name", "version", "config-version", "profile", "model-paths", "source-paths", "seed-paths", "data-paths", "test-paths",
-    "analysis-paths", "macro-paths", "snapshot-paths", "docs-paths", "function-paths", "asset-paths", "target-path",
-    "log-path", "packages-install-path", "modules-path", "clean-targets", "require-dbt-version", "vars", "models", "seeds",
-    "snapshots", "tests", "data_tests", "unit_tests", "sources", "exposures", "functions", "metrics", "semantic-models",
-    "saved-queries", "exports", "airflow", "on-run-start", "on-run-end", "dispatch", "quoting", "query-comment", "flags",
-    "restrict-access", "packages", "project-root", "dbt-cloud", "anchors",
+    "name",
+    "version",
+    "config-version",
+    "profile",
+    "model-paths",
+    "source-paths",
+    "seed-paths",
+    "data-paths",
+    "test-paths",
+    "analysis-paths",
+    "macro-paths",
+    "snapshot-paths",
+    "docs-paths",
+    "function-paths",
+    "asset-paths",
+    "target-path",
+    "log-path",
+    "packages-install-path",
+    "modules-path",
+    "clean-targets",
+    "require-dbt-version",
+    "vars",
+    "models",
+    "seeds",
+    "snapshots",
+    "tests",
+    "data_tests",
+    "unit_tests",
+    "sources",
+    "exposures",
+    "functions",
+    "metrics",
+    "semantic-models",
+    "saved-queries",
+    "exports",
+    "airflow",
+    "on-run-start",
+    "on-run-end",
+    "dispatch",
+    "quoting",
+    "query-comment",
+    "flags",
+    "restrict-access",
+    "packages",
+    "project-root",
+    "dbt-cloud",
+    "anchors",
 ];
 
 /// Names that would hide a member of the Jinja context (dbt's documented list).
 const BANNED_NAMES: &[&str] = &[
-    "adapter", "api", "column", "config", "context", "database", "env", "env_var", "exceptions", "execute", "flags",
-    "fromjson", "fromyaml", "graph", "invocation_id", "load_agate_table", "load_result", "log", "model", "modules",
-    "post_hooks", "pre_hooks", "ref", "render", "return", "run_started_at", "schema", "source", "sql", "sql_now",
-    "store_result", "target", "this", "tojson", "toyaml", "try_or_compiler_error", "var", "write",
+    "adapter",
+    "api",
+    "column",
+    "config",
+    "context",
+    "database",
+    "env",
+    "env_var",
+    "exceptions",
+    "execute",
+    "flags",
+    "fromjson",
+    "fromyaml",
+    "graph",
+    "invocation_id",
+    "load_agate_table",
+    "load_result",
+    "log",
+    "model",
+    "modules",
+    "post_hooks",
+    "pre_hooks",
+    "ref",
+    "render",
+    "return",
+    "run_started_at",
+    "schema",
+    "source",
+    "sql",
+    "sql_now",
+    "store_result",
+    "target",
+    "this",
+    "tojson",
+    "toyaml",
+    "try_or_compiler_error",
+    "var",
+    "write",
 ];
 
 /// Whether a value of the project file keeps its Jinja until later: hooks, the query comment and variables.
 pub(crate) fn renders_late(path: &[&str]) -> bool {
     match path.first() {
         Some(&("on-run-start" | "on-run-end" | "query-comment" | "vars")) => true,
-        Some(first) if RESOURCE_SECTIONS.contains(first) => path
-            .iter()
-            .any(|part| matches!(part.trim_start_matches(['+', ' ']), "pre-hook" | "post-hook" | "pre_hook" | "post_hook")),
+        Some(first) if RESOURCE_SECTIONS.contains(first) => path.iter().any(|part| {
+            matches!(part.trim_start_matches(['+', ' ']), "pre-hook" | "post-hook" | "pre_hook" | "post_hook")
+        }),
         _ => false,
     }
 }
@@ -174,7 +244,8 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
     let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal || BANNED_NAMES.contains(&name) {
-        let why = if legal { "hides a name of the Jinja context" } else { "may have letters, digits and underscores only" };
+        let why =
+            if legal { "hides a name of the Jinja context" } else { "may have letters, digits and underscores only" };
         let place = map.get("name").map_or(Span::file(file), |y| y.span);
         out.push(Diagnostic::error(Code::ProjectFile, format!("the project name `{name}` {why}")).primary(place, ""));
     }
@@ -192,13 +263,9 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         });
     }
     let mut options = ProjectOptions {
-        file,
         name: name.into(),
-        version: text("version"),
-        profile: map.get("profile").and_then(|y| Some((y.scalar_text()?, y.span))),
         paths,
         target_path: text("target-path"),
-        log_path: text("log-path"),
         packages_install_path: text("packages-install-path").unwrap_or_else(|| "dbt_packages".to_owned()),
         clean_targets: strings("clean-targets", &mut out).map(plain).unwrap_or_default(),
         require_version: strings("require-dbt-version", &mut out).unwrap_or_default(),
@@ -208,7 +275,6 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         on_run_end: strings("on-run-end", &mut out).unwrap_or_default(),
         dispatch: Vec::new(),
         quoting: [None; 3],
-        query_comment: map.get("query-comment").cloned(),
         flags: ProjectFlags::default(),
         restrict_access: map.get("restrict-access").and_then(Yaml::as_bool).unwrap_or(false),
     };
@@ -218,8 +284,11 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
                 options.sections.push((section, tree.clone()));
             } else {
                 out.push(
-                    Diagnostic::error(Code::YamlShape, format!("`{section}:` is a mapping of folders and configs, not {}", tree.kind()))
-                        .primary(tree.span, ""),
+                    Diagnostic::error(
+                        Code::YamlShape,
+                        format!("`{section}:` is a mapping of folders and configs, not {}", tree.kind()),
+                    )
+                    .primary(tree.span, ""),
                 );
             }
         }
@@ -262,8 +331,11 @@ pub(super) fn string_list(y: &Yaml, key: &str, out: &mut Vec<Diagnostic>) -> Vec
             (YamlValue::Null, _) => {}
             (_, Some(text)) => list.push((text, item.span)),
             (_, None) => out.push(
-                Diagnostic::error(Code::YamlShape, format!("`{key}` takes text or a list of texts, not {}", item.kind()))
-                    .primary(item.span, ""),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    format!("`{key}` takes text or a list of texts, not {}", item.kind()),
+                )
+                .primary(item.span, ""),
             ),
         }
     }

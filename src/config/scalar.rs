@@ -11,10 +11,10 @@ pub(super) fn resolve(text: &str) -> YamlValue {
         "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return YamlValue::Bool(false),
         _ => {}
     }
-    if first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.') {
-        if let Some(value) = int(text).or_else(|| float(text)).or_else(|| date(text)) {
-            return value;
-        }
+    if (first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.'))
+        && let Some(value) = int(text).or_else(|| float(text)).or_else(|| date(text))
+    {
+        return value;
     }
     YamlValue::Str(text.into())
 }
@@ -40,8 +40,8 @@ fn int(text: &str) -> Option<YamlValue> {
     if body == "0" {
         return Some(YamlValue::Int(0));
     }
-    if body.starts_with('0') {
-        return digits(&body[1..], 8).then(|| parse(body, 8)).flatten().map(signed);
+    if let Some(rest) = body.strip_prefix('0') {
+        return digits(rest, 8).then(|| parse(rest, 8)).flatten().map(signed);
     }
     if !body.starts_with(|c: char| c.is_ascii_digit()) {
         return None;

@@ -10,7 +10,12 @@ pub(crate) enum YamlCriterion {
     /// One criterion of the command line's grammar.
     Text(String, Span),
     /// `{method, value, children, ...}`; the graph operators are written out.
-    Method { text: String, indirect: Option<String>, exclude: Vec<YamlCriterion>, span: Span },
+    Method {
+        text: String,
+        indirect: Option<String>,
+        exclude: Vec<YamlCriterion>,
+        span: Span,
+    },
     /// `{method: selector, value: name}`.
     Selector(String, Span),
     Union(Vec<YamlCriterion>, Vec<YamlCriterion>),
@@ -33,7 +38,9 @@ pub(crate) fn parse_selectors(tree: &Yaml) -> Checked<Vec<SelectorDefinition>> {
         let name = map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text);
         let definition = map.and_then(|m| m.get("definition"));
         let (Some(name), Some(definition)) = (name, definition) else {
-            out.push(Diagnostic::error(Code::Selector, "a selector needs `name` and `definition`").primary(entry.span, ""));
+            out.push(
+                Diagnostic::error(Code::Selector, "a selector needs `name` and `definition`").primary(entry.span, ""),
+            );
             continue;
         };
         let default = map.and_then(|m| m.get("default")).and_then(Yaml::as_bool).unwrap_or(false);
@@ -52,7 +59,11 @@ fn criterion(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<YamlCriterion> {
         if let Some(parts) = map.get(key) {
             let (mut include, mut exclude) = (Vec::new(), Vec::new());
             for part in parts.items() {
-                match part.as_map().and_then(|m| m.get("exclude")).filter(|_| part.as_map().is_some_and(|m| m.entries.len() == 1)) {
+                match part
+                    .as_map()
+                    .and_then(|m| m.get("exclude"))
+                    .filter(|_| part.as_map().is_some_and(|m| m.entries.len() == 1))
+                {
                     Some(list) => exclude.extend(list.items().iter().filter_map(|y| criterion(y, out))),
                     None => include.extend(criterion(part, out)),
                 }
@@ -81,8 +92,11 @@ fn criterion(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<YamlCriterion> {
         return Some(YamlCriterion::Text(format!("{}:{value}", key.text), y.span));
     }
     out.push(
-        Diagnostic::error(Code::Selector, "a criterion is text, `{method, value}`, `union`, `intersection` or one `method: value`")
-            .primary(y.span, ""),
+        Diagnostic::error(
+            Code::Selector,
+            "a criterion is text, `{method, value}`, `union`, `intersection` or one `method: value`",
+        )
+        .primary(y.span, ""),
     );
     None
 }

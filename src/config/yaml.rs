@@ -151,8 +151,14 @@ impl Yaml {
 
 /// Reads the first document of a file; an empty file is null.
 pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
-    let mut builder =
-        Builder { file, chars: CharIndex::new(text), diagnostics: Vec::new(), anchors: HashMap::new(), stack: Vec::new(), root: None };
+    let mut builder = Builder {
+        file,
+        chars: CharIndex::new(text),
+        diagnostics: Vec::new(),
+        anchors: HashMap::new(),
+        stack: Vec::new(),
+        root: None,
+    };
     for event in Parser::new_from_str(text) {
         match event {
             Ok((Event::DocumentEnd, _)) => break,
@@ -269,9 +275,12 @@ impl Builder {
                     let (text, span) = (key.text.clone(), key.span);
                     if let Some(old) = map.set(key, node) {
                         self.diagnostics.push(
-                            Diagnostic::warning(Code::DuplicateKey, format!("key `{text}` is written twice; the last one counts"))
-                                .primary(span, "this one counts")
-                                .secondary(old.span, "this one is ignored"),
+                            Diagnostic::warning(
+                                Code::DuplicateKey,
+                                format!("key `{text}` is written twice; the last one counts"),
+                            )
+                            .primary(span, "this one counts")
+                            .secondary(old.span, "this one is ignored"),
                         );
                     }
                 }

@@ -4,10 +4,10 @@
 //! any other question stops the render, and the node is compiled just before it is built.
 
 use super::column::ColumnValue;
+use super::none;
 use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, run_statement};
-use super::none;
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
 use crate::jinja::{Args, dict, error, from_json, list, to_json, with_extension};
@@ -99,14 +99,20 @@ fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args
             session.record().warnings.push((args.text(0, "msg")?, None));
             Value::from("")
         }
-        "valid_incremental_strategies" => list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec()),
+        "valid_incremental_strategies" => {
+            list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec())
+        }
         "get_incremental_strategy_macro" => {
             let strategy = args.text(1, "strategy")?.replace('+', "_");
             let name = format!("get_incremental_{strategy}_sql");
             let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
             match registry.value(&session.package, &name) {
                 Some(found) => found,
-                None => return Err(error(format!("incremental strategy `{strategy}` needs a macro `{name}`, which does not exist"))),
+                None => {
+                    return Err(error(format!(
+                        "incremental strategy `{strategy}` needs a macro `{name}`, which does not exist"
+                    )));
+                }
             }
         }
         "get_hard_deletes_behavior" => hard_deletes(args.require(0, "config")?)?,
@@ -132,12 +138,22 @@ fn parse_stub(session: &Session, method: &str) -> Result<Value, Error> {
     Ok(match method {
         "get_relation" | "load_relation" => none(),
         "check_schema_exists" => Value::from(false),
-        "get_columns_in_relation" | "get_missing_columns" | "list_relations" | "get_columns_in_table"
-        | "get_column_schema_from_query" | "get_columns_in_select_sql" => list(Vec::new()),
+        "get_columns_in_relation"
+        | "get_missing_columns"
+        | "list_relations"
+        | "get_columns_in_table"
+        | "get_column_schema_from_query"
+        | "get_columns_in_select_sql" => list(Vec::new()),
         "execute" => Value::from(Tuple::from(vec![Value::from(""), statements::empty_table()])),
         "add_query" => Value::from(Tuple::from(vec![none(), none()])),
-        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
-        | "expand_target_column_types" | "already_exists" | "store_relation" => Value::from(""),
+        "create_schema"
+        | "drop_schema"
+        | "drop_relation"
+        | "truncate_relation"
+        | "rename_relation"
+        | "expand_target_column_types"
+        | "already_exists"
+        | "store_relation" => Value::from(""),
         other => {
             let _ = session;
             return Err(error(format!("adapter has no `{other}`")));
@@ -158,11 +174,8 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
     Ok(Some(match method {
         "get_relation" => {
             let identifier = part(args, 2, "identifier").unwrap_or_default();
-            let wanted = Relation::new(
-                part(args, 0, "database").as_deref(),
-                part(args, 1, "schema").as_deref(),
-                &identifier,
-            );
+            let wanted =
+                Relation::new(part(args, 0, "database").as_deref(), part(args, 1, "schema").as_deref(), &identifier);
             match find(session, &wanted)? {
                 Some(found) => RelationValue::value(found.relation.with_kind(found.kind)),
                 None => none(),
@@ -236,9 +249,7 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
     let all = live(session, |w| w.list(&database, &schema), "")?;
-    Ok(all.into_iter().find(|r| {
-        dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())
-    }))
+    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
 }
 
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
@@ -267,10 +278,13 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
             Value::from(Tuple::from(vec![none(), none()]))
         }
         // These are macros that a project can override; the adapter's methods call them.
-        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation" | "store_relation" => {
+        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
+        | "store_relation" => {
             let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
             let name = format!("{}__{method}", session.project.target.adapter);
-            let found = registry.value(&session.package, &name).or_else(|| registry.value(&session.package, &format!("default__{method}")));
+            let found = registry
+                .value(&session.package, &name)
+                .or_else(|| registry.value(&session.package, &format!("default__{method}")));
             let found = found.ok_or_else(|| error(format!("adapter has no `{method}`")))?;
             let mut all = args.positional.clone();
             if !args.named.is_empty() {
@@ -346,7 +360,10 @@ fn model_constraints(constraints: &Value) -> Result<Value, Error> {
 fn constraint_sql(c: &Json, table: bool) -> Option<String> {
     let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
     let list = |key: &str| {
-        c.get(key).and_then(Json::as_array).map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+        c.get(key)
+            .and_then(Json::as_array)
+            .map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", "))
+            .unwrap_or_default()
     };
     let expression = text("expression");
     let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
@@ -385,7 +402,9 @@ fn grants(table: &Value) -> Result<Value, Error> {
 /// Options of `copy ... to`, from a mapping or derived from the file's extension.
 fn external_write_options(args: &Args) -> Result<String, Error> {
     let location = args.text(0, "write_location")?;
-    let Json::Object(mut options) = to_json(args.require(1, "rendered_options")?) else { return Err(error("`options` is a mapping")) };
+    let Json::Object(mut options) = to_json(args.require(1, "rendered_options")?) else {
+        return Err(error("`options` is a mapping"));
+    };
     let extension = location.rsplit_once('.').map_or("", |(_, e)| e).to_lowercase();
     if !options.contains_key("format") && !options.contains_key("FORMAT") {
         match extension.as_str() {
@@ -403,7 +422,8 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
     }
     let rendered = options.iter().map(|(k, v)| {
         let value = python_str(v);
-        let plain = v.is_number() || v.is_boolean() || value.starts_with(['\'', '(']) || k.eq_ignore_ascii_case("format");
+        let plain =
+            v.is_number() || v.is_boolean() || value.starts_with(['\'', '(']) || k.eq_ignore_ascii_case("format");
         if plain { format!("{k} {value}") } else { format!("{k} '{}'", value.replace('\'', "''")) }
     });
     Ok(rendered.collect::<Vec<_>>().join(", "))
@@ -426,6 +446,7 @@ fn external_read_location(args: &Args) -> Result<String, Error> {
 fn seed_path(session: &Session, model: &Value) -> String {
     let path = model.get_attr("original_file_path").map(|v| v.to_string()).unwrap_or_default();
     let root = model.get_attr("root_path").ok().filter(|v| !v.is_undefined() && !v.is_none()).map(|v| v.to_string());
-    let root = root.or_else(|| session.runtime.as_ref().map(|r| r.manifest.project.root.to_string())).unwrap_or_default();
+    let root =
+        root.or_else(|| session.runtime.as_ref().map(|r| r.manifest.project.root.to_string())).unwrap_or_default();
     format!("{root}/{path}")
 }

@@ -15,63 +15,91 @@ use std::sync::Arc;
 pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
     out.insert("var", Value::from_object(Var));
     out.insert("env_var", function(env_var));
-    out.insert("log", function(|_, session, args| {
-        let line = LogLine { text: args.text(0, "msg")?, info: args.flag(1, "info", false), print: false };
-        session.record().logs.push(line);
-        Ok(Value::from(""))
-    }));
-    out.insert("print", function(|_, session, args| {
-        let line = LogLine { text: args.text(0, "msg")?, info: true, print: true };
-        session.record().logs.push(line);
-        Ok(Value::from(""))
-    }));
+    out.insert(
+        "log",
+        function(|_, session, args| {
+            let line = LogLine { text: args.text(0, "msg")?, info: args.flag(1, "info", false), print: false };
+            session.record().logs.push(line);
+            Ok(Value::from(""))
+        }),
+    );
+    out.insert(
+        "print",
+        function(|_, session, args| {
+            let line = LogLine { text: args.text(0, "msg")?, info: true, print: true };
+            session.record().logs.push(line);
+            Ok(Value::from(""))
+        }),
+    );
     out.insert("debug", function(|_, _, _| Ok(Value::from(""))));
-    out.insert("tojson", function(|_, _, args| {
-        let value = to_json(args.require(0, "value")?);
-        let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
-        Ok(Value::from(python_json(&value, false)))
-    }));
-    out.insert("fromjson", function(|_, _, args| {
-        match serde_json::from_str::<Json>(&args.text(0, "string")?) {
+    out.insert(
+        "tojson",
+        function(|_, _, args| {
+            let value = to_json(args.require(0, "value")?);
+            let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+            Ok(Value::from(python_json(&value, false)))
+        }),
+    );
+    out.insert(
+        "fromjson",
+        function(|_, _, args| match serde_json::from_str::<Json>(&args.text(0, "string")?) {
             Ok(json) => Ok(from_json(&json)),
             Err(_) => Ok(args.get(1, "default").cloned().unwrap_or_else(none)),
-        }
-    }));
-    out.insert("fromyaml", function(|_, _, args| {
-        let parsed = parse_yaml(FileId(0), &args.text(0, "value")?);
-        if parsed.diagnostics.iter().any(crate::diag::Diagnostic::is_error) {
-            return Ok(args.get(1, "default").cloned().unwrap_or_else(none));
-        }
-        Ok(from_json(&parsed.value.to_json()))
-    }));
-    out.insert("toyaml", function(|_, _, args| {
-        let value = to_json(args.require(0, "value")?);
-        let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
-        let mut text = String::new();
-        write_yaml(&value, 0, &mut text);
-        Ok(Value::from(text))
-    }));
+        }),
+    );
+    out.insert(
+        "fromyaml",
+        function(|_, _, args| {
+            let parsed = parse_yaml(FileId(0), &args.text(0, "value")?);
+            if parsed.diagnostics.iter().any(crate::diag::Diagnostic::is_error) {
+                return Ok(args.get(1, "default").cloned().unwrap_or_else(none));
+            }
+            Ok(from_json(&parsed.value.to_json()))
+        }),
+    );
+    out.insert(
+        "toyaml",
+        function(|_, _, args| {
+            let value = to_json(args.require(0, "value")?);
+            let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+            let mut text = String::new();
+            write_yaml(&value, 0, &mut text);
+            Ok(Value::from(text))
+        }),
+    );
     out.insert("set", function(|_, _, args| set(args.require(0, "value")?, args.get(1, "default"))));
     out.insert("set_strict", function(|_, _, args| set(args.require(0, "value")?, None)));
-    out.insert("zip", function(|_, _, args| match zip(&args.positional) {
-        Ok(value) => Ok(value),
-        Err(e) => args.named.get("default").cloned().ok_or(e),
-    }));
+    out.insert(
+        "zip",
+        function(|_, _, args| match zip(&args.positional) {
+            Ok(value) => Ok(value),
+            Err(e) => args.named.get("default").cloned().ok_or(e),
+        }),
+    );
     out.insert("zip_strict", function(|_, _, args| zip(&args.positional)));
     out.insert("local_md5", function(|_, _, args| Ok(Value::from(md5_hex(&args.text(0, "value")?)))));
-    out.insert("diff_of_two_dicts", function(|_, _, args| diff_of_two_dicts(args.require(0, "dict_a")?, args.require(1, "dict_b")?)));
+    out.insert(
+        "diff_of_two_dicts",
+        function(|_, _, args| diff_of_two_dicts(args.require(0, "dict_a")?, args.require(1, "dict_b")?)),
+    );
     out.insert("context_macro_stack", list(Vec::new()));
-    out.insert("render", function(|state, _, args| {
-        let text = args.text(0, "string")?;
-        render(state, &text).map(Value::from)
-    }));
+    out.insert(
+        "render",
+        function(|state, _, args| {
+            let text = args.text(0, "string")?;
+            render(state, &text).map(Value::from)
+        }),
+    );
     out.insert("write", function(|_, _, _| Ok(Value::from(""))));
-    out.insert("try_or_compiler_error", function(|state, session, args| {
-        let message = args.text(0, "message_if_exception")?;
-        let f = args.require(1, "func")?.clone();
-        let rest: Vec<Value> = args.positional.iter().skip(2).cloned().collect();
-        f.call(state, &rest).map_err(|_| session.stop(Abort::Raised(message)))
-    }));
+    out.insert(
+        "try_or_compiler_error",
+        function(|state, session, args| {
+            let message = args.text(0, "message_if_exception")?;
+            let f = args.require(1, "func")?.clone();
+            let rest: Vec<Value> = args.positional.iter().skip(2).cloned().collect();
+            f.call(state, &rest).map_err(|_| session.stop(Abort::Raised(message)))
+        }),
+    );
     out.insert("validation", Value::from_object(Validation));
 }
 
@@ -204,7 +232,8 @@ fn write_yaml(value: &Json, indent: usize, out: &mut String) {
 }
 
 fn nested(value: &Json, indent: usize, out: &mut String) {
-    let container = matches!(value, Json::Object(m) if !m.is_empty()) || matches!(value, Json::Array(a) if !a.is_empty());
+    let container =
+        matches!(value, Json::Object(m) if !m.is_empty()) || matches!(value, Json::Array(a) if !a.is_empty());
     if container {
         out.push('\n');
         write_yaml(value, indent + 2, out);

@@ -29,7 +29,11 @@ impl ColumnValue {
         let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
         Ok(Value::from_object(ColumnValue {
             name: args.get(0, "column").or_else(|| args.named.get("name")).map(Value::to_string).unwrap_or_default(),
-            dtype: args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string).unwrap_or_default(),
+            dtype: args
+                .get(1, "dtype")
+                .or_else(|| args.named.get("label_or_dtype"))
+                .map(Value::to_string)
+                .unwrap_or_default(),
             char_size: number(2, "char_size"),
             precision: number(3, "numeric_precision"),
             scale: number(4, "numeric_scale"),
@@ -48,14 +52,33 @@ impl ColumnValue {
     fn is_integer(&self) -> bool {
         matches!(
             self.dtype.to_lowercase().as_str(),
-            "smallint" | "integer" | "bigint" | "smallserial" | "serial" | "bigserial" | "int2" | "int4" | "int8"
-                | "serial2" | "serial4" | "serial8" | "tinyint" | "hugeint" | "utinyint" | "usmallint" | "uinteger"
-                | "ubigint" | "uhugeint"
+            "smallint"
+                | "integer"
+                | "bigint"
+                | "smallserial"
+                | "serial"
+                | "bigserial"
+                | "int2"
+                | "int4"
+                | "int8"
+                | "serial2"
+                | "serial4"
+                | "serial8"
+                | "tinyint"
+                | "hugeint"
+                | "utinyint"
+                | "usmallint"
+                | "uinteger"
+                | "ubigint"
+                | "uhugeint"
         )
     }
 
     fn is_float(&self) -> bool {
-        matches!(self.dtype.to_lowercase().as_str(), "real" | "float4" | "float" | "double precision" | "float8" | "double")
+        matches!(
+            self.dtype.to_lowercase().as_str(),
+            "real" | "float4" | "float" | "double precision" | "float8" | "double"
+        )
     }
 
     fn string_size(&self) -> i64 {
@@ -120,11 +143,15 @@ impl Object for ColumnValue {
             "is_struct" => Value::from(self.dtype.to_lowercase().starts_with("struct")),
             "flatten" => crate::jinja::list(vec![Value::from_dyn_object(self.clone())]),
             "string_size" => Value::from(self.string_size()),
-            "literal" => Value::from(format!("{}::{}", args.first().map(Value::to_string).unwrap_or_default(), self.data_type())),
+            "literal" => {
+                Value::from(format!("{}::{}", args.first().map(Value::to_string).unwrap_or_default(), self.data_type()))
+            }
             "can_expand_to" => {
                 let args = Args::parse(args)?;
                 let other = args.require(0, "other_column")?.downcast_object::<ColumnValue>();
-                Value::from(other.is_some_and(|o| self.is_string() && o.is_string() && o.string_size() > self.string_size()))
+                Value::from(
+                    other.is_some_and(|o| self.is_string() && o.is_string() && o.string_size() > self.string_size()),
+                )
             }
             "numeric_type" | "string_type" | "translate_type" => {
                 let args = Args::parse(args)?;

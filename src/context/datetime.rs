@@ -65,11 +65,23 @@ impl Moment {
     pub(super) fn plus(&self, delta: SignedDuration) -> Result<Moment, Error> {
         let failed = |_| error("date out of range");
         Ok(match self {
-            Moment::Date(d) => Moment::Date(d.checked_add(SignedDuration::from_hours(delta.as_hours() / 24 * 24)).map_err(failed)?),
+            Moment::Date(d) => {
+                Moment::Date(d.checked_add(SignedDuration::from_hours(delta.as_hours() / 24 * 24)).map_err(failed)?)
+            }
             Moment::Naive(d) => Moment::Naive(d.checked_add(delta).map_err(failed)?),
             Moment::Aware(z) => Moment::Aware(z.checked_add(delta).map_err(failed)?),
             Moment::Delta(d) => Moment::Delta(*d + delta),
             Moment::Time(_) => return Err(error("a time and a duration cannot be added")),
+        })
+    }
+
+    /// The time from `other` to `self`.
+    fn minus(&self, other: &Moment) -> Result<SignedDuration, Error> {
+        Ok(match (self, other) {
+            (Moment::Date(a), Moment::Date(b)) => a.duration_since(*b),
+            (Moment::Naive(a), Moment::Naive(b)) => a.duration_since(*b),
+            (Moment::Aware(a), Moment::Aware(b)) => a.timestamp().duration_since(b.timestamp()),
+            _ => return Err(error("dates of different kinds cannot be subtracted")),
         })
     }
 
@@ -155,21 +167,38 @@ impl Object for Moment {
         Ok(match method {
             "strftime" | "__format__" => Value::from(self.strftime(&args.text(0, "format")?)),
             "isoformat" => {
-                let separator = args.get(0, "sep").and_then(|s| s.as_str().and_then(|s| s.chars().next())).unwrap_or('T');
+                let separator =
+                    args.get(0, "sep").and_then(|s| s.as_str().and_then(|s| s.chars().next())).unwrap_or('T');
                 Value::from(self.isoformat(separator))
             }
             "date" => value(Moment::Date(date()?)),
             "time" => value(Moment::Time(self.time().unwrap_or_default())),
             "weekday" => Value::from(date()?.weekday().to_monday_zero_offset()),
             "isoweekday" => Value::from(date()?.weekday().to_monday_one_offset()),
-            "toordinal" => Value::from(i64::from(date()?.since(Date::constant(1, 1, 1)).map_err(|_| error("date out of range"))?.get_days()) + 1),
+            "toordinal" => Value::from(
+                i64::from(date()?.since(Date::constant(1, 1, 1)).map_err(|_| error("date out of range"))?.get_days())
+                    + 1,
+            ),
             "timestamp" => {
                 let at = match &**self {
                     Moment::Aware(z) => z.timestamp(),
-                    Moment::Naive(d) => d.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("date out of range"))?.timestamp(),
+                    Moment::Naive(d) => {
+                        d.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("date out of range"))?.timestamp()
+                    }
                     _ => return Err(error("this has no time stamp")),
                 };
                 Value::from(at.as_duration().as_secs_f64())
+            }
+            "__add__" | "__sub__" => {
+                let other = args.require(0, "other")?.downcast_object::<Moment>();
+                let other =
+                    other.ok_or_else(|| error("dates are added to and subtracted from durations and dates only"))?;
+                match (method, &*other) {
+                    ("__add__", Moment::Delta(d)) => value(self.plus(*d)?),
+                    ("__sub__", Moment::Delta(d)) => value(self.plus(-*d)?),
+                    ("__sub__", other) => value(Moment::Delta(self.minus(other)?)),
+                    _ => return Err(error("two dates cannot be added")),
+                }
             }
             "total_seconds" => match &**self {
                 Moment::Delta(d) => Value::from(d.as_secs_f64()),
@@ -220,9 +249,20 @@ fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
     let date = moment.date().unwrap_or_default();
     let time = moment.time().unwrap_or_default();
     let bad = |_| error("value out of range");
-    let date = Date::new(n("year", date.year().into()) as i16, n("month", date.month().into()) as i8, n("day", date.day().into()) as i8).map_err(bad)?;
+    let date = Date::new(
+        n("year", date.year().into()) as i16,
+        n("month", date.month().into()) as i8,
+        n("day", date.day().into()) as i8,
+    )
+    .map_err(bad)?;
     let micros = n("microsecond", i64::from(time.subsec_nanosecond() / 1000));
-    let time = Time::new(n("hour", time.hour().into()) as i8, n("minute", time.minute().into()) as i8, n("second", time.second().into()) as i8, (micros * 1000) as i32).map_err(bad)?;
+    let time = Time::new(
+        n("hour", time.hour().into()) as i8,
+        n("minute", time.minute().into()) as i8,
+        n("second", time.second().into()) as i8,
+        (micros * 1000) as i32,
+    )
+    .map_err(bad)?;
     let naive = DateTime::from_parts(date, time);
     Ok(value(match (moment, args.named.get("tzinfo")) {
         (_, Some(zone)) if zone.is_none() => Moment::Naive(naive),

@@ -21,8 +21,10 @@ impl Object for Exceptions {
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         let args = Args::parse(args)?;
-        let first = || args.positional.first().or_else(|| args.named.values().next()).map(Value::to_string).unwrap_or_default();
-        let all = || args.positional.iter().chain(args.named.values()).map(Value::to_string).collect::<Vec<_>>().join(", ");
+        let first =
+            || args.positional.first().or_else(|| args.named.values().next()).map(Value::to_string).unwrap_or_default();
+        let all =
+            || args.positional.iter().chain(args.named.values()).map(Value::to_string).collect::<Vec<_>>().join(", ");
         let raised = |message: String| Err(session.stop(Abort::Raised(message)));
         match method {
             "warn" => {
@@ -42,10 +44,14 @@ impl Object for Exceptions {
                 let wanted = args.get(1, "expected_type").map(Value::to_string).unwrap_or_default();
                 raised(format!("{} exists but is not a {wanted}; drop or rename it, or use --full-refresh", first()))
             }
-            "missing_config" => raised(format!("`{}` needs a config `{}`", session.unit.name, args.text(1, "name").unwrap_or_default())),
+            "missing_config" => {
+                raised(format!("`{}` needs a config `{}`", session.unit.name, args.text(1, "name").unwrap_or_default()))
+            }
             "missing_materialization" => raised(format!("no materialization for `{}`", session.unit.name)),
             "missing_relation" => raised(format!("relation {} not found", first())),
-            "column_type_missing" => raised(format!("the contract of `{}` needs a `data_type` for: {}", session.unit.name, first())),
+            "column_type_missing" => {
+                raised(format!("the contract of `{}` needs a `data_type` for: {}", session.unit.name, first()))
+            }
             "raise_contract_error" => {
                 let columns = |i: usize, key: &str| args.get(i, key).map(Value::to_string).unwrap_or_default();
                 raised(format!(
@@ -55,7 +61,9 @@ impl Object for Exceptions {
                     columns(1, "sql_columns")
                 ))
             }
-            other if other.starts_with("raise_") || other.starts_with("missing_") => raised(format!("{}: {}", other.replace('_', " "), all())),
+            other if other.starts_with("raise_") || other.starts_with("missing_") => {
+                raised(format!("{}: {}", other.replace('_', " "), all()))
+            }
             other => Err(error(format!("exceptions has no `{other}`"))),
         }
     }

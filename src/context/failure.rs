@@ -19,16 +19,20 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
         Some(Abort::Raised(message) | Abort::FailFast(message)) => {
             Diagnostic::error(Code::RaisedByProject, message.clone()).primary(place, "raised here")
         }
-        Some(Abort::MissingEnv(name)) => Diagnostic::error(Code::MissingEnvVar, format!("environment variable `{name}` is not set"))
-            .primary(place, "asked for here")
-            .help(format!("set it, or give a default: env_var('{name}', '...')")),
+        Some(Abort::MissingEnv(name)) => {
+            Diagnostic::error(Code::MissingEnvVar, format!("environment variable `{name}` is not set"))
+                .primary(place, "asked for here")
+                .help(format!("set it, or give a default: env_var('{name}', '...')"))
+        }
         Some(Abort::SecretEnv(name)) => {
             Diagnostic::error(Code::SecretEnvVar, format!("secret variable `{name}` cannot be read here"))
                 .primary(place, "secret variables can be read in profiles.yml and packages.yml only")
         }
-        Some(Abort::MissingVar(name)) => Diagnostic::error(Code::JinjaRender, format!("required variable `{name}` is not set"))
-            .primary(place, "asked for here")
-            .help(format!("set it under `vars:` in the project file, or with --vars '{{{name}: ...}}'")),
+        Some(Abort::MissingVar(name)) => {
+            Diagnostic::error(Code::JinjaRender, format!("required variable `{name}` is not set"))
+                .primary(place, "asked for here")
+                .help(format!("set it under `vars:` in the project file, or with --vars '{{{name}: ...}}'"))
+        }
         Some(Abort::UnknownRef { message, span, help }) => Diagnostic::error(Code::UnknownRef, message.clone())
             .primary(span.unwrap_or(place), "referenced here")
             .help_if(help.as_ref(), Clone::clone),
@@ -71,6 +75,5 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
     } else {
         calls.join(", called by ")
     };
-    diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.name))
+    diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.unique_id))
 }
-

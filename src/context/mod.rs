@@ -22,15 +22,12 @@ mod session;
 mod statements;
 mod table;
 
-pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use column::column_value;
+pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, vars_json};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
-pub(crate) use session::{
-    Abort, Bindings, Db, LogLine, NodeScope, Phase, Read, ReadKind, Record, RefTarget, Runtime, Session, Shape, Unit,
-};
-pub(crate) use table::table_value;
+pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Read, Runtime, Session, Unit};
 
 use crate::jinja::{Args, with_extension};
 use minijinja::value::{Rest, Value, ValueOrKwargs};

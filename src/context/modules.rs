@@ -60,19 +60,34 @@ impl Object for Class {
         let n = |i: usize, key: &str, default: i64| args.get(i, key).and_then(Value::as_i64).unwrap_or(default);
         let bad = |_| error("value out of range");
         Ok(match **self {
-            Class::Date => moment(Moment::Date(Date::new(n(0, "year", 0) as i16, n(1, "month", 0) as i8, n(2, "day", 0) as i8).map_err(bad)?)),
+            Class::Date => moment(Moment::Date(
+                Date::new(n(0, "year", 0) as i16, n(1, "month", 0) as i8, n(2, "day", 0) as i8).map_err(bad)?,
+            )),
             Class::DateTime => {
-                let date = Date::new(n(0, "year", 0) as i16, n(1, "month", 0) as i8, n(2, "day", 0) as i8).map_err(bad)?;
+                let date =
+                    Date::new(n(0, "year", 0) as i16, n(1, "month", 0) as i8, n(2, "day", 0) as i8).map_err(bad)?;
                 let nanos = n(6, "microsecond", 0) * 1000;
-                let time = Time::new(n(3, "hour", 0) as i8, n(4, "minute", 0) as i8, n(5, "second", 0) as i8, nanos as i32).map_err(bad)?;
+                let time =
+                    Time::new(n(3, "hour", 0) as i8, n(4, "minute", 0) as i8, n(5, "second", 0) as i8, nanos as i32)
+                        .map_err(bad)?;
                 moment(Moment::Naive(DateTime::from_parts(date, time)))
             }
-            Class::Time => moment(Moment::Time(Time::new(n(0, "hour", 0) as i8, n(1, "minute", 0) as i8, n(2, "second", 0) as i8, 0).map_err(bad)?)),
+            Class::Time => moment(Moment::Time(
+                Time::new(n(0, "hour", 0) as i8, n(1, "minute", 0) as i8, n(2, "second", 0) as i8, 0).map_err(bad)?,
+            )),
             Class::TimeDelta => {
-                let f = |i: usize, key: &str| args.get(i, key).and_then(|v| f64::try_from(v.clone()).ok()).unwrap_or(0.0);
-                let seconds = f(0, "days") * 86400.0 + f(1, "seconds") + f(2, "microseconds") / 1e6 + f(3, "milliseconds") / 1e3
-                    + f(4, "minutes") * 60.0 + f(5, "hours") * 3600.0 + f(6, "weeks") * 604_800.0;
-                moment(Moment::Delta(SignedDuration::try_from_secs_f64(seconds).map_err(|_| error("duration out of range"))?))
+                let f =
+                    |i: usize, key: &str| args.get(i, key).and_then(|v| f64::try_from(v.clone()).ok()).unwrap_or(0.0);
+                let seconds = f(0, "days") * 86400.0
+                    + f(1, "seconds")
+                    + f(2, "microseconds") / 1e6
+                    + f(3, "milliseconds") / 1e3
+                    + f(4, "minutes") * 60.0
+                    + f(5, "hours") * 3600.0
+                    + f(6, "weeks") * 604_800.0;
+                moment(Moment::Delta(
+                    SignedDuration::try_from_secs_f64(seconds).map_err(|_| error("duration out of range"))?,
+                ))
             }
             other => return Err(error(format!("{other:?} is a module, not a function"))),
         })
@@ -99,10 +114,11 @@ fn class_method(class: Class, state: &mut State<'_, '_>, method: &str, args: &Ar
         session.read(ReadKind::Clock, "now", None);
         session.project.system.now()
     };
-    let parse_iso = |text: &str| super::datetime::from_text(text).ok_or_else(|| error(format!("invalid date `{text}`")));
+    let parse_iso =
+        |text: &str| super::datetime::from_text(text).ok_or_else(|| error(format!("invalid date `{text}`")));
     let date_only = matches!(class, Class::Date);
     Ok(match method {
-        "now" | "today" | "utcnow" if date_only || method == "today" && date_only => moment(Moment::Date(now().to_zoned_datetime(TimeZone::UTC).date())),
+        "now" | "today" | "utcnow" if date_only => moment(Moment::Date(now().to_zoned_datetime(TimeZone::UTC).date())),
         "now" => match args.get(0, "tz").filter(|v| !v.is_none()) {
             Some(zone) => moment(Moment::Aware(now().to_zoned_datetime(zone_of(Some(zone))?))),
             None => moment(Moment::Naive(now().to_zoned_datetime(TimeZone::system()).datetime())),
@@ -117,7 +133,8 @@ fn class_method(class: Class, state: &mut State<'_, '_>, method: &str, args: &Ar
         }
         "fromisoformat" => parse_iso(&args.text(0, "date_string")?)?,
         "fromtimestamp" | "utcfromtimestamp" => {
-            let seconds = f64::try_from(args.require(0, "timestamp")?.clone()).map_err(|_| error("expected a number"))?;
+            let seconds =
+                f64::try_from(args.require(0, "timestamp")?.clone()).map_err(|_| error("expected a number"))?;
             let at = jiff::Timestamp::from_second(seconds as i64).map_err(|e| error(e.to_string()))?;
             from_timestamp(at)
         }
@@ -150,7 +167,12 @@ impl Object for Match {
                 let index = match args.first() {
                     None => 0,
                     Some(v) => match v.as_str() {
-                        Some(name) => self.names.iter().find(|(n, _)| n == name).map(|(_, i)| *i).ok_or_else(|| error("no such group"))?,
+                        Some(name) => self
+                            .names
+                            .iter()
+                            .find(|(n, _)| n == name)
+                            .map(|(_, i)| *i)
+                            .ok_or_else(|| error("no such group"))?,
                         None => v.as_usize().unwrap_or(0),
                     },
                 };
@@ -175,7 +197,8 @@ fn compile(pattern: &str, flags: i64, anchor: &str, end: &str) -> Result<Regex, 
     }
     let options = if options.is_empty() { String::new() } else { format!("(?{options})") };
     // Python writes named groups as (?P<name>...), which this engine knows, too.
-    Regex::new(&format!("{options}{anchor}(?:{pattern}){end}")).map_err(|e| error(format!("invalid regular expression: {e}")))
+    Regex::new(&format!("{options}{anchor}(?:{pattern}){end}"))
+        .map_err(|e| error(format!("invalid regular expression: {e}")))
 }
 
 fn regex(method: &str, args: &Args) -> Result<Value, Error> {
@@ -222,7 +245,8 @@ fn regex(method: &str, args: &Args) -> Result<Value, Error> {
         "split" => {
             let text = args.text(1, "string")?;
             let re = compile(&pattern, 0, "", "")?;
-            let parts: Result<Vec<Value>, Error> = re.split(&text).map(|p| p.map(Value::from).map_err(failed)).collect();
+            let parts: Result<Vec<Value>, Error> =
+                re.split(&text).map(|p| p.map(Value::from).map_err(failed)).collect();
             Ok(list(parts?))
         }
         other => Err(error(format!("re has no `{other}`"))),
@@ -269,14 +293,18 @@ impl Object for Pattern {
 }
 
 fn itertools(method: &str, args: &Args) -> Result<Value, Error> {
-    let lists = || args.positional.iter().map(|v| v.try_iter().map(|i| i.collect::<Vec<_>>())).collect::<Result<Vec<_>, _>>();
+    let lists =
+        || args.positional.iter().map(|v| v.try_iter().map(|i| i.collect::<Vec<_>>())).collect::<Result<Vec<_>, _>>();
     let tuples = |rows: Vec<Vec<Value>>| list(rows.into_iter().map(|r| Value::from(Tuple::from(r))).collect());
     Ok(match method {
         "chain" => list(lists()?.into_iter().flatten().collect()),
         "product" => {
             let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
             for items in lists()? {
-                rows = rows.into_iter().flat_map(|r| items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat())).collect();
+                rows = rows
+                    .into_iter()
+                    .flat_map(|r| items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat()))
+                    .collect();
             }
             tuples(rows)
         }
@@ -290,7 +318,11 @@ fn itertools(method: &str, args: &Args) -> Result<Value, Error> {
         "zip_longest" => {
             let all = lists()?;
             let longest = all.iter().map(Vec::len).max().unwrap_or(0);
-            tuples((0..longest).map(|i| all.iter().map(|l| l.get(i).cloned().unwrap_or_else(super::none)).collect()).collect())
+            tuples(
+                (0..longest)
+                    .map(|i| all.iter().map(|l| l.get(i).cloned().unwrap_or_else(super::none)).collect())
+                    .collect(),
+            )
         }
         "islice" => {
             let items: Vec<Value> = args.require(0, "iterable")?.try_iter()?.collect();
@@ -305,7 +337,15 @@ fn itertools(method: &str, args: &Args) -> Result<Value, Error> {
         "accumulate" => {
             let items: Vec<Value> = args.require(0, "iterable")?.try_iter()?.collect();
             let mut sum = 0.0;
-            list(items.into_iter().map(|v| { sum += f64::try_from(v).unwrap_or(0.0); Value::from(sum) }).collect())
+            list(
+                items
+                    .into_iter()
+                    .map(|v| {
+                        sum += f64::try_from(v).unwrap_or(0.0);
+                        Value::from(sum)
+                    })
+                    .collect(),
+            )
         }
         other => return Err(error(format!("itertools.{other} is not available"))),
     })

@@ -51,8 +51,6 @@ pub(crate) struct ContextProject {
     pub(crate) target: TargetOptions,
     pub(crate) dialect: Dialect,
     pub(crate) vars: VarSource,
-    pub(crate) settings: ContextSettings,
-    pub(crate) started: jiff::Timestamp,
     pub(crate) system: Arc<dyn System>,
     pub(crate) scrubber: Scrubber,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
@@ -61,6 +59,8 @@ pub(crate) struct ContextProject {
     pub(crate) secrets: bool,
     /// database, schema, identifier: the project's `quoting`, else the adapter's.
     pub(crate) quoting: [bool; 3],
+    /// A package may replace a built-in materialization only if the root project says so.
+    pub(crate) explicit_overrides: bool,
 }
 
 impl std::fmt::Debug for ContextProject {
@@ -75,10 +75,6 @@ impl ContextProject {
         self.registry.get()
     }
 
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.settings.flags.get(name).and_then(Json::as_bool).unwrap_or(false)
-    }
-
     /// An environment variable; the values of secret ones are registered for scrubbing.
     pub(crate) fn env(&self, name: &str) -> Option<String> {
         let value = self.system.env(name)?;
@@ -90,7 +86,13 @@ impl ContextProject {
 }
 
 /// The members that are the same in every render: functions, and values of the invocation.
-pub(crate) fn members(project: &str, target: &TargetOptions, settings: &ContextSettings, started: jiff::Timestamp, system: &dyn System) -> HashMap<&'static str, Value> {
+pub(crate) fn members(
+    project: &str,
+    target: &TargetOptions,
+    settings: &ContextSettings,
+    started: jiff::Timestamp,
+    system: &dyn System,
+) -> HashMap<&'static str, Value> {
     let mut out: HashMap<&'static str, Value> = HashMap::new();
     base::install(&mut out);
     refs::install(&mut out);
@@ -111,9 +113,10 @@ pub(crate) fn members(project: &str, target: &TargetOptions, settings: &ContextS
     let target = target_value(target);
     out.insert("target", target.clone());
     out.insert("env", target);
-    let metadata = system.env_all().into_iter().filter_map(|(k, v)| {
-        k.strip_prefix("DBT_ENV_CUSTOM_ENV_").map(|name| (Value::from(name), Value::from(v)))
-    });
+    let metadata = system
+        .env_all()
+        .into_iter()
+        .filter_map(|(k, v)| k.strip_prefix("DBT_ENV_CUSTOM_ENV_").map(|name| (Value::from(name), Value::from(v))));
     out.insert("dbt_metadata_envs", crate::jinja::dict(metadata.collect::<Vec<_>>()));
     let builtins = ["ref", "source", "config"].map(|n| (Value::from(n), out.get(n).cloned().unwrap_or_default()));
     out.insert("builtins", crate::jinja::dict(builtins));
@@ -148,8 +151,11 @@ impl Object for Flags {
 pub(super) fn graph(session: &Session) -> Option<Value> {
     session.read(ReadKind::Graph, "graph", None);
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
-        let keys = ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"];
-        return Some(from_json(&Json::Object(keys.map(|k| (k.to_owned(), Json::Object(JsonMap::new()))).into_iter().collect())));
+        let keys =
+            ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"];
+        return Some(from_json(&Json::Object(
+            keys.map(|k| (k.to_owned(), Json::Object(JsonMap::new()))).into_iter().collect(),
+        )));
     };
     Some(runtime.graph.get_or_init(|| from_json(&graph_json(&runtime.manifest))).clone())
 }

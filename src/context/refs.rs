@@ -14,16 +14,22 @@ use std::sync::Arc;
 pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
     out.insert("ref", function(reference));
     out.insert("source", function(source));
-    out.insert("metric", function(|_, session, args| {
-        let name = args.text(0, "metric_name")?;
-        session.record().metrics.push(name.clone());
-        Ok(Value::from(name))
-    }));
-    out.insert("function", function(|_, session, args| {
-        let name = args.text(args.positional.len().saturating_sub(1), "function_name")?;
-        session.record().functions.push(name.clone());
-        Ok(Value::from(name))
-    }));
+    out.insert(
+        "metric",
+        function(|_, session, args| {
+            let name = args.text(0, "metric_name")?;
+            session.record().metrics.push(name.clone());
+            Ok(Value::from(name))
+        }),
+    );
+    out.insert(
+        "function",
+        function(|_, session, args| {
+            let name = args.text(args.positional.len().saturating_sub(1), "function_name")?;
+            session.record().functions.push(name.clone());
+            Ok(Value::from(name))
+        }),
+    );
     // At run a project's `doc` is resolved in descriptions only; in SQL it prints nothing.
     out.insert("doc", function(|_, _, _| Ok(Value::from(""))));
 }
@@ -40,7 +46,8 @@ fn reference(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> R
         [package, name] => (Some(package.to_string()), name.to_string()),
         other => return Err(error(format!("ref() takes one or two names, not {}", other.len()))),
     };
-    let version = args.named.get("version").or_else(|| args.named.get("v")).filter(|v| !v.is_none() && !v.is_undefined());
+    let version =
+        args.named.get("version").or_else(|| args.named.get("v")).filter(|v| !v.is_none() && !v.is_undefined());
     let span = session.site(state);
     let call = RefCall {
         package: package.map(Arc::from),
@@ -82,32 +89,37 @@ pub(crate) fn resolve_ref(lookup: &Lookup, call: &RefCall, package: &str) -> Res
 }
 
 /// A node may only use what its parse recorded, or the order of the run would be wrong.
-fn check_dependency(session: &Session, id: NodeId, written: &str, span: Option<crate::source::Span>) -> Result<(), Error> {
+fn check_dependency(
+    session: &Session,
+    id: NodeId,
+    written: &str,
+    span: Option<crate::source::Span>,
+) -> Result<(), Error> {
     let Some(runtime) = &session.runtime else { return Ok(()) };
     let Some(own) = session.unit.node else { return Ok(()) };
     if own == id || runtime.manifest.node(own).depends_on.contains(&id) {
         return Ok(());
     }
     let message = format!("{written} is not among the dependencies that were found at parse");
-    let help = format!("it is probably made only when `execute` is true; add a comment to the model: -- depends_on: {{{{ {written} }}}}");
+    let help = format!(
+        "it is probably made only when `execute` is true; add a comment to the model: -- depends_on: {{{{ {written} }}}}"
+    );
     Err(session.stop(Abort::UnknownRef { message, span, help: Some(help) }))
 }
 
 fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.bindings.target(&runtime.manifest, id) {
-        Some(target) => {
-            match target.shape {
-                Shape::Plain => Ok(RelationValue::value(target.relation)),
-                Shape::Cte(_) => {
-                    session.record().ctes.push(id);
-                    let mut relation = target.relation.with_kind(crate::manifest::RelationKind::Cte);
-                    relation.quote = [false; 3];
-                    Ok(RelationValue::value(relation))
-                }
-                Shape::LimitZero => Ok(RelationValue::limited(target.relation, &session.project.target.adapter)),
+        Some(target) => match target.shape {
+            Shape::Plain => Ok(RelationValue::value(target.relation)),
+            Shape::Cte(_) => {
+                session.record().ctes.push(id);
+                let mut relation = target.relation.with_kind(crate::manifest::RelationKind::Cte);
+                relation.quote = [false; 3];
+                Ok(RelationValue::value(relation))
             }
-        }
+            Shape::LimitZero => Ok(RelationValue::limited(target.relation, &session.project.target.adapter)),
+        },
         None => {
             let node = runtime.manifest.node(id);
             Err(error(format!("`{}` has no relation", node.name)))
@@ -138,4 +150,3 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
         })),
     }
 }
-

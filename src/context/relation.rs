@@ -23,7 +23,8 @@ impl RelationValue {
 
     /// Prints `(select * from X where false limit 0)`; Postgres needs an alias (RULES 2).
     pub(crate) fn limited(relation: Relation, adapter: &str) -> Value {
-        let alias = if adapter == "postgres" { format!(" _dbt_limit_subq_{}", relation.identifier()) } else { String::new() };
+        let alias =
+            if adapter == "postgres" { format!(" _dbt_limit_subq_{}", relation.identifier()) } else { String::new() };
         let text = format!("(select * from {} where false limit 0){alias}", relation.render(Dialect::DUCKDB));
         Value::from_object(RelationValue { relation, limited: Some(text.into()) })
     }
@@ -80,7 +81,10 @@ impl Object for RelationValue {
             "include_policy" => policy(r.include),
             "quote_policy" => policy(r.quote),
             "path" => crate::jinja::dict(
-                ["database", "schema", "identifier"].iter().zip(&r.path).map(|(k, v)| (Value::from(*k), text(v.as_deref()))),
+                ["database", "schema", "identifier"]
+                    .iter()
+                    .zip(&r.path)
+                    .map(|(k, v)| (Value::from(*k), text(v.as_deref()))),
             ),
             _ => return None,
         })
@@ -91,14 +95,18 @@ impl Object for RelationValue {
         let r = &self.relation;
         Ok(match method {
             "render" | "__str__" => Value::from(self.to_string()),
-            "render_limited" => Value::from(self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned)),
+            "render_limited" => {
+                Value::from(self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned))
+            }
             "include" => self.with(Relation { include: policy_of(&args, r.include), ..r.clone() }),
             "quote" => self.with(Relation { quote: policy_of(&args, r.quote), ..r.clone() }),
             "without_identifier" => self.with(Relation { include: [r.include[0], r.include[1], false], ..r.clone() }),
             "quoted" => Value::from(Dialect::DUCKDB.quoted(&args.text(0, "identifier")?)),
             "replace_path" | "incorporate" => {
                 let source = match args.get(usize::MAX, "path").map(crate::jinja::to_json) {
-                    Some(serde_json::Value::Object(map)) => map.into_iter().map(|(k, v)| (k, crate::jinja::from_json(&v))).collect(),
+                    Some(serde_json::Value::Object(map)) => {
+                        map.into_iter().map(|(k, v)| (k, crate::jinja::from_json(&v))).collect()
+                    }
                     _ => args.named.clone(),
                 };
                 let mut out = r.clone();
@@ -177,7 +185,9 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
 
 /// `api.Relation.create(database, schema, identifier, type)`.
 fn create(args: &Args) -> Result<Value, Error> {
-    let part = |i: usize, key: &str| args.get(i, key).filter(|v| !v.is_none() && !v.is_undefined()).map(|v| Arc::<str>::from(v.to_string()));
+    let part = |i: usize, key: &str| {
+        args.get(i, key).filter(|v| !v.is_none() && !v.is_undefined()).map(|v| Arc::<str>::from(v.to_string()))
+    };
     let mut relation = Relation::new(None, None, "");
     relation.path = [part(0, "database"), part(1, "schema"), part(2, "identifier")];
     relation.kind = args.get(3, "type").and_then(|t| RelationKind::parse(&t.to_string()));

@@ -134,10 +134,8 @@ impl std::fmt::Debug for Db {
 pub(crate) enum ReadKind {
     Var,
     Env,
-    Flags,
     Graph,
     Clock,
-    Invocation,
 }
 
 /// A question about the world outside the text, with the answer it got.
@@ -183,8 +181,15 @@ pub(crate) enum Abort {
     MissingEnv(String),
     SecretEnv(String),
     MissingVar(String),
-    UnknownRef { message: String, span: Option<Span>, help: Option<String> },
-    Database { error: EngineError, sql: String },
+    UnknownRef {
+        message: String,
+        span: Option<Span>,
+        help: Option<String>,
+    },
+    Database {
+        error: EngineError,
+        sql: String,
+    },
     FailFast(String),
 }
 
@@ -329,8 +334,12 @@ impl Scope for NodeScope {
             "execute" => Value::from(session.phase == Phase::Execute),
             "this" => unit.this.as_ref().map_or_else(|| Value::from(()), |r| super::RelationValue::value(r.clone())),
             "model" | "node" => session.model(),
-            "database" => Value::from(unit.this.as_ref().and_then(Relation::database).unwrap_or(&session.project.target.database)),
-            "schema" => Value::from(unit.this.as_ref().and_then(Relation::schema).unwrap_or(&session.project.target.schema)),
+            "database" => {
+                Value::from(unit.this.as_ref().and_then(Relation::database).unwrap_or(&session.project.target.database))
+            }
+            "schema" => {
+                Value::from(unit.this.as_ref().and_then(Relation::schema).unwrap_or(&session.project.target.schema))
+            }
             "sql" | "compiled_code" => Value::from(unit.compiled.as_deref()?),
             "pre_hooks" | "post_hooks" => {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };

@@ -13,42 +13,56 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
-    out.insert("store_result", function(|_, session, args| {
-        let name = args.text(0, "name")?;
-        let response = args.require(1, "response")?.clone();
-        let table = args.get(2, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
-        store(session, &name, response, table);
-        Ok(Value::from(""))
-    }));
-    out.insert("store_raw_result", function(|_, session, args| {
-        let name = args.text(0, "name")?;
-        let message = args.get(1, "message").cloned().unwrap_or_else(none);
-        let response = ResponseValue { message: message.to_string(), code: args.get(2, "code").map(Value::to_string), rows: args.get(3, "rows_affected").and_then(Value::as_i64) };
-        let table = args.get(4, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
-        store(session, &name, Value::from_object(response), table);
-        Ok(Value::from(""))
-    }));
-    out.insert("load_result", function(|_, session, args| {
-        let name = args.text(0, "name")?;
-        let mut results = session.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(slot) = results.get_mut(&name) else { return Ok(none()) };
-        // A result can be taken once, except `main`.
-        let found = if name == "main" { slot.clone() } else { slot.take() };
-        match found {
-            Some(result) => Ok(dict([
-                (Value::from("response"), result.response),
-                (Value::from("data"), result.data),
-                (Value::from("table"), result.table),
-            ])),
-            None => Err(error(format!("the result `{name}` was loaded before"))),
-        }
-    }));
+    out.insert(
+        "store_result",
+        function(|_, session, args| {
+            let name = args.text(0, "name")?;
+            let response = args.require(1, "response")?.clone();
+            let table = args.get(2, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+            store(session, &name, response, table);
+            Ok(Value::from(""))
+        }),
+    );
+    out.insert(
+        "store_raw_result",
+        function(|_, session, args| {
+            let name = args.text(0, "name")?;
+            let message = args.get(1, "message").cloned().unwrap_or_else(none);
+            let response = ResponseValue {
+                message: message.to_string(),
+                code: args.get(2, "code").map(Value::to_string),
+                rows: args.get(3, "rows_affected").and_then(Value::as_i64),
+            };
+            let table = args.get(4, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+            store(session, &name, Value::from_object(response), table);
+            Ok(Value::from(""))
+        }),
+    );
+    out.insert(
+        "load_result",
+        function(|_, session, args| {
+            let name = args.text(0, "name")?;
+            let mut results = session.results.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(slot) = results.get_mut(&name) else { return Ok(none()) };
+            // A result can be taken once, except `main`.
+            let found = if name == "main" { slot.clone() } else { slot.take() };
+            match found {
+                Some(result) => Ok(dict([
+                    (Value::from("response"), result.response),
+                    (Value::from("data"), result.data),
+                    (Value::from("table"), result.table),
+                ])),
+                None => Err(error(format!("the result `{name}` was loaded before"))),
+            }
+        }),
+    );
     out.insert("sql_now", Value::from("current_timestamp"));
 }
 
 fn store(session: &Session, name: &str, response: Value, table: Value) {
     let rows = table.get_attr("rows").ok().and_then(|r| r.try_iter().ok()).map(|rows| {
-        rows.map(|row| Value::from(Tuple::from(row.try_iter().map(|i| i.collect::<Vec<_>>()).unwrap_or_default()))).collect()
+        rows.map(|row| Value::from(Tuple::from(row.try_iter().map(|i| i.collect::<Vec<_>>()).unwrap_or_default())))
+            .collect()
     });
     let result = StoredResult { response, table, data: list(rows.unwrap_or_default()) };
     session.results.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(result));
@@ -108,6 +122,7 @@ pub(super) fn run_statement(session: &Arc<Session>, sql: &str, fetch: Fetch) -> 
 
 fn values(reply: Reply) -> (Value, Value) {
     let table = reply.table.as_ref().map_or_else(empty_table, table_value);
-    let response = ResponseValue { message: reply.message.clone(), code: Some(reply.message), rows: reply.rows_affected };
+    let response =
+        ResponseValue { message: reply.message.clone(), code: Some(reply.message), rows: reply.rows_affected };
     (Value::from_object(response), table)
 }

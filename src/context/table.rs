@@ -61,7 +61,11 @@ impl TableValue {
     fn column(&self, i: usize) -> Option<Value> {
         let name = self.names.get(i)?.clone();
         let values = self.rows.iter().map(|r| r[i].clone()).collect();
-        Some(Value::from_object(ColumnOfTable { name, data_type: self.types.get(i).cloned().unwrap_or_default(), values }))
+        Some(Value::from_object(ColumnOfTable {
+            name,
+            data_type: self.types.get(i).cloned().unwrap_or_default(),
+            values,
+        }))
     }
 
     fn rows_value(&self) -> Value {
@@ -120,7 +124,9 @@ impl Object for TableValue {
         Some(match key.as_str()? {
             "rows" => self.rows_value(),
             "columns" => self.columns_value(),
-            "column_names" => Value::from(Tuple::from(self.names.iter().map(|n| Value::from(n.as_str())).collect::<Vec<_>>())),
+            "column_names" => {
+                Value::from(Tuple::from(self.names.iter().map(|n| Value::from(n.as_str())).collect::<Vec<_>>()))
+            }
             "column_types" => list(self.types.iter().map(|t| Value::from(t.as_str())).collect()),
             _ => return None,
         })
@@ -129,7 +135,11 @@ impl Object for TableValue {
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let args = crate::jinja::Args::parse(args)?;
         let names = |v: &Value| -> Result<Vec<usize>, Error> {
-            if v.as_str().is_some() { Ok(vec![self.index(v)?]) } else { v.try_iter()?.map(|n| self.index(&n)).collect() }
+            if v.as_str().is_some() {
+                Ok(vec![self.index(v)?])
+            } else {
+                v.try_iter()?.map(|n| self.index(&n)).collect()
+            }
         };
         Ok(match method {
             "select" => self.only(&names(args.require(0, "key")?)?),
@@ -141,12 +151,22 @@ impl Object for TableValue {
                 let renamed = args.require(0, "column_names")?;
                 let names = match renamed.kind() {
                     minijinja::value::ValueKind::Map => {
-                        let map = |n: &String| renamed.get_attr(n).ok().filter(|v| !v.is_undefined()).map_or_else(|| n.clone(), |v| v.to_string());
+                        let map = |n: &String| {
+                            renamed
+                                .get_attr(n)
+                                .ok()
+                                .filter(|v| !v.is_undefined())
+                                .map_or_else(|| n.clone(), |v| v.to_string())
+                        };
                         self.names.iter().map(map).collect()
                     }
                     _ => renamed.try_iter()?.map(|v| v.to_string()).collect(),
                 };
-                Value::from_object(TableValue { names: Arc::new(names), types: self.types.clone(), rows: self.rows.clone() })
+                Value::from_object(TableValue {
+                    names: Arc::new(names),
+                    types: self.types.clone(),
+                    rows: self.rows.clone(),
+                })
             }
             "limit" => {
                 let n = args.require(0, "start_or_stop")?.as_usize().unwrap_or(0);
@@ -170,7 +190,9 @@ impl Object for TableValue {
             "order_by" => {
                 let by = names(args.require(0, "key")?)?;
                 let mut rows = self.rows.clone();
-                rows.sort_by(|a, b| by.iter().map(|i| a[*i].cmp(&b[*i])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal));
+                rows.sort_by(|a, b| {
+                    by.iter().map(|i| a[*i].cmp(&b[*i])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+                });
                 if args.flag(1, "reverse", false) {
                     rows.reverse();
                 }

@@ -46,7 +46,15 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, message: String) -> Diagnostic {
-        Diagnostic { code, severity, message, primary: None, secondary: Vec::new(), notes: Vec::new(), help: Vec::new() }
+        Diagnostic {
+            code,
+            severity,
+            message,
+            primary: None,
+            secondary: Vec::new(),
+            notes: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     /// Sets the main place; the first caller that knows one wins.

@@ -25,8 +25,8 @@ pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String 
         let text = files.text(file);
         let here = labels.iter().filter(|(l, _)| l.span.file == file);
         let annotations = here.map(|(l, kind)| kind.span(visible(text, l.span)).label(l.text.as_str()));
-        group = group
-            .element(Snippet::source(&**text).path(files.path(file).as_str()).fold(true).annotations(annotations));
+        group =
+            group.element(Snippet::source(&**text).path(files.path(file).as_str()).fold(true).annotations(annotations));
     }
     for note in &d.notes {
         group = group.element(Level::NOTE.message(note.as_str()));

@@ -54,14 +54,6 @@ impl Existing {
         }
     }
 
-    pub(crate) fn relations(&self) -> impl Iterator<Item = &ExistingRelation> {
-        let map = match self {
-            Existing::Unknown => None,
-            Existing::Known { relations, .. } => Some(relations),
-        };
-        map.into_iter().flat_map(HashMap::values)
-    }
-
     /// Takes over that a relation now exists (or, with none, that it is gone).
     pub(crate) fn update(&mut self, relation: &Relation, now: Option<ExistingRelation>) {
         if let Existing::Known { relations, dialect, .. } = self {

@@ -8,5 +8,5 @@ mod result;
 mod warehouse;
 
 pub(crate) use existing::{Existing, ExistingColumn, ExistingRelation, schema_key};
-pub(crate) use result::{Failed, NodeOutcome, RunResult, RunStatus, Timing};
+pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
 pub(crate) use warehouse::{Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Reply, Table, Warehouse};

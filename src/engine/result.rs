@@ -12,7 +12,6 @@ pub(crate) enum RunStatus {
     Success,
     Error,
     Skipped,
-    PartialSuccess,
     NoOp,
     Pass,
     Fail,
@@ -25,7 +24,6 @@ impl RunStatus {
             RunStatus::Success => "success",
             RunStatus::Error => "error",
             RunStatus::Skipped => "skipped",
-            RunStatus::PartialSuccess => "partial success",
             RunStatus::NoOp => "no-op",
             RunStatus::Pass => "pass",
             RunStatus::Fail => "fail",
@@ -35,7 +33,7 @@ impl RunStatus {
 
     /// Whether the run as a whole has failed.
     pub(crate) fn is_failure(self) -> bool {
-        matches!(self, RunStatus::Error | RunStatus::Fail | RunStatus::Skipped | RunStatus::PartialSuccess)
+        matches!(self, RunStatus::Error | RunStatus::Fail | RunStatus::Skipped)
     }
 }
 
@@ -61,7 +59,6 @@ pub(crate) struct NodeOutcome {
     pub(crate) status: RunStatus,
     pub(crate) message: Option<String>,
     pub(crate) failures: Option<i64>,
-    pub(crate) rows_affected: Option<i64>,
     pub(crate) adapter_response: Json,
     pub(crate) failed: Option<Failed>,
     pub(crate) compiled: Option<Arc<SqlText>>,
@@ -73,7 +70,6 @@ impl NodeOutcome {
             status,
             message: None,
             failures: None,
-            rows_affected: None,
             adapter_response: Json::Object(serde_json::Map::new()),
             failed: None,
             compiled: None,

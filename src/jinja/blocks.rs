@@ -23,7 +23,9 @@ fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
                 }
                 i += 1;
             }
-            _ if b[i] == close[0] && b.get(i + 1) == Some(&close[1]) && (close[0] == b'%' || depth <= 0) => return i + 2,
+            _ if b[i] == close[0] && b.get(i + 1) == Some(&close[1]) && (close[0] == b'%' || depth <= 0) => {
+                return i + 2;
+            }
             b'{' | b'[' | b'(' => {
                 depth += 1;
                 i += 1;
@@ -180,12 +182,15 @@ pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
                 }
             }
             None => {
-                let Some((kind, close)) = BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind)) else { continue };
+                let Some((kind, close)) = BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind)) else {
+                    continue;
+                };
                 let after = word_at + word.len();
                 let name_at = after + text[after..end].bytes().take_while(u8::is_ascii_whitespace).count();
                 let len = text[name_at..end].bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
                 let name = text[name_at..name_at + len].to_owned();
-                let block = Block { kind, name, start, end: text.len(), body: (end, text.len()), name_at, unclosed: true };
+                let block =
+                    Block { kind, name, start, end: text.len(), body: (end, text.len()), name_at, unclosed: true };
                 open = Some((block, close, 0));
             }
         }
@@ -204,7 +209,8 @@ mod tests {
 
     #[test]
     fn blocks_of_a_file() {
-        let text = "{# {% macro no() %} #}\n{% macro a(x) -%} {{ '%}' }} {%- endmacro %}\n{%- test t(model) %}..{% endtest %}";
+        let text =
+            "{# {% macro no() %} #}\n{% macro a(x) -%} {{ '%}' }} {%- endmacro %}\n{%- test t(model) %}..{% endtest %}";
         let blocks = find_blocks(text, &[BlockKind::Macro, BlockKind::Test]);
         assert_eq!(blocks.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["a", "t"]);
         assert_eq!(&text[blocks[0].body.0..blocks[0].body.1], " {{ '%}' }} ");

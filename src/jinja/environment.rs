@@ -225,7 +225,8 @@ impl Engine {
         let source = format!("{DRIVER}{body}");
         let env = if mode == Mode::Parse { &self.parse } else { &self.run };
         let place = Place { name, file: origin.file, text: origin.text, edits: &edits };
-        let template = env.template_from_named_str(name, &source).map_err(|e| self.failure(e, Some(&place), Vec::new()))?;
+        let template =
+            env.template_from_named_str(name, &source).map_err(|e| self.failure(e, Some(&place), Vec::new()))?;
         let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
         match template.render_with_spans(self.names(package, scope, extension, stubs, own)) {
@@ -242,7 +243,11 @@ impl Engine {
                     let origin = if span.kind() == OutputSpanKind::Raw {
                         Origin::Raw { file: origin.file, start: start as u32 }
                     } else {
-                        Origin::Expr(Span::new(origin.file, start, edits.original(from.end.saturating_sub(DRIVER.len()))))
+                        Origin::Expr(Span::new(
+                            origin.file,
+                            start,
+                            edits.original(from.end.saturating_sub(DRIVER.len())),
+                        ))
                     };
                     sql.push_from(&text[range.clone()], origin);
                     done = range.end;
@@ -283,7 +288,8 @@ impl Engine {
     ) -> Result<Value, Failure> {
         let source = format!("{DRIVER}{{% do __invoke() %}}");
         let env = if execute { &self.run } else { &self.parse };
-        let template = env.template_from_named_str("strata/call", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template =
+            env.template_from_named_str("strata/call", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
         let invoke = Arc::new(Invoke { target, args: args.to_vec(), result: Mutex::new(None) });
         let trace = Arc::new(Trace::default());
         let own = vec![
@@ -308,7 +314,8 @@ impl Engine {
         let rewritten = super::prepass::rewrite_expression(expression);
         let source = format!("{DRIVER}{{% do __keep({rewritten}) %}}");
         let env = if execute { &self.run } else { &self.parse };
-        let template = env.template_from_named_str("strata/value", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template =
+            env.template_from_named_str("strata/value", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
         let keep = Arc::new(Keep::default());
         let trace = Arc::new(Trace::default());
         let own =
@@ -331,7 +338,8 @@ impl Engine {
         let (body, _) = rewrite_detached(text);
         let source = format!("{DRIVER}{body}");
         let env = if execute { &self.run } else { &self.parse };
-        let template = env.template_from_named_str("strata/text", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template =
+            env.template_from_named_str("strata/text", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
         let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
         template
@@ -399,7 +407,8 @@ fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
     let start = place.edits.original(e.range()?.start.saturating_sub(DRIVER.len()));
     // An attribute or method is reported at its dot: the name is what the chain begins with.
     let chain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let back = if place.text[start..].starts_with('.') { place.text[..start].trim_end_matches(chain).len() } else { start };
+    let back =
+        if place.text[start..].starts_with('.') { place.text[..start].trim_end_matches(chain).len() } else { start };
     let rest = place.text.get(back..)?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
     (end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit())).then(|| rest[..end].to_owned())
@@ -507,8 +516,7 @@ pub(super) mod tests {
         let root: Arc<str> = "root".into();
         let defs = parse_macro_file(FileId(1), &root, "macros/m.sql", macros);
         assert!(defs.diagnostics.is_empty(), "{:?}", defs.diagnostics);
-        let registry =
-            MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs.value);
+        let registry = MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs.value);
         Engine::new(Arc::new(registry))
     }
 
@@ -556,7 +564,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_macro_that_calls_itself_for_ever_is_an_error() {
-        let f = attempt("{% macro r(n) %}{% for i in [1] %}{{ r(n + 1) }}{% endfor %}{% endmacro %}", "{{ r(0) }}").unwrap_err();
+        let f = attempt("{% macro r(n) %}{% for i in [1] %}{{ r(n + 1) }}{% endfor %}{% endmacro %}", "{{ r(0) }}")
+            .unwrap_err();
         assert!(f.message.contains("recursion"), "{}", f.message);
     }
 
@@ -582,6 +591,9 @@ pub(super) mod tests {
     fn python_text() {
         assert_eq!(ok("", "{{ ['a', none, true, 1.5, \"it's\"] }}"), "['a', None, True, 1.5, \"it's\"]");
         assert_eq!(ok("", "{{ '%s-%03d-%.1f' % ('a', 7, 2) }}"), "a-007-2.0");
-        assert_eq!(ok("", "{{ 'a,b'.split(',') }}{{ 'x'.zfill(3) }}{{ 'a.b'.rpartition('.') }}"), "['a', 'b']00x('a', '.', 'b')");
+        assert_eq!(
+            ok("", "{{ 'a,b'.split(',') }}{{ 'x'.zfill(3) }}{{ 'a.b'.rpartition('.') }}"),
+            "['a', 'b']00x('a', '.', 'b')"
+        );
     }
 }

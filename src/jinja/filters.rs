@@ -9,7 +9,14 @@ use minijinja::{Environment, Error};
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("list", |v: Value| -> Result<Value, Error> { Ok(list(v.try_iter()?.collect())) });
     env.add_filter("__fmt", percent_format);
-    env.add_filter("format", |text: Value, args: Rest<Value>| percent_format(text, minijinja::value::Tuple::from(args.0).into()));
+    for (name, method) in [("__add", "__add__"), ("__sub", "__sub__")] {
+        env.add_filter(name, move |state: &mut minijinja::State<'_, '_>, left: Value, right: Value| {
+            left.call_method(state, method, &[right])
+        });
+    }
+    env.add_filter("format", |text: Value, args: Rest<Value>| {
+        percent_format(text, minijinja::value::Tuple::from(args.0).into())
+    });
     env.add_filter("tojson", |v: Value| python_json(&sorted(to_json(&v)), true));
     env.add_filter("as_text", |v: Value| v.to_string());
     env.add_filter("as_native", as_native);
@@ -23,9 +30,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     });
     env.add_filter("is_list", |v: Value| v.kind() == ValueKind::Seq);
     env.add_filter("forceescape", |v: Value| minijinja::HtmlEscape(&v.to_string()).to_string());
-    env.add_test("callable", |v: Value| {
-        v.as_object().is_some_and(|o| o.repr() == minijinja::value::ObjectRepr::Plain)
-    });
+    env.add_test("callable", |v: Value| v.as_object().is_some_and(|o| o.repr() == minijinja::value::ObjectRepr::Plain));
     env.add_function("dict", |args: Rest<minijinja::value::ValueOrKwargs>| -> Result<Value, Error> {
         let values: Vec<Value> = args.0.into_iter().map(minijinja::value::ValueOrKwargs::into_value).collect();
         let args = Args::parse(&values)?;
@@ -56,7 +61,9 @@ fn as_native(value: Value) -> Value {
             if let (true, Ok(f)) = (numeric, trimmed.parse::<f64>()) {
                 return Value::from(f);
             }
-            let quoted = trimmed.len() > 1 && ((trimmed.starts_with('\'') && trimmed.ends_with('\'')) || (trimmed.starts_with('"') && trimmed.ends_with('"')));
+            let quoted = trimmed.len() > 1
+                && ((trimmed.starts_with('\'') && trimmed.ends_with('\''))
+                    || (trimmed.starts_with('"') && trimmed.ends_with('"')));
             if quoted {
                 return Value::from(&trimmed[1..trimmed.len() - 1]);
             }
@@ -143,8 +150,7 @@ pub(crate) fn sorted(value: serde_json::Value) -> serde_json::Value {
 /// Python's `text % args`: `%s %r %d %i %f %e %g %x %o %c %%`, flags, width, precision and `%(name)s`.
 fn percent_format(text: Value, args: Value) -> Result<Value, Error> {
     let text = text.to_string();
-    let positional: Vec<Value> =
-        if args.is_tuple() { args.try_iter()?.collect() } else { vec![args.clone()] };
+    let positional: Vec<Value> = if args.is_tuple() { args.try_iter()?.collect() } else { vec![args.clone()] };
     let mut next = positional.into_iter();
     let mut out = String::new();
     let mut rest = text.as_str();
@@ -155,7 +161,8 @@ fn percent_format(text: Value, args: Value) -> Result<Value, Error> {
         if let Some((_, after)) = named {
             rest = after;
         }
-        let spec_len = rest.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or_else(|| error("incomplete format"))?;
+        let spec_len =
+            rest.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or_else(|| error("incomplete format"))?;
         let (spec, kind) = (&rest[..spec_len], rest[spec_len..].chars().next().unwrap_or('%'));
         rest = &rest[spec_len + kind.len_utf8()..];
         if kind == '%' {
@@ -174,7 +181,8 @@ fn percent_format(text: Value, args: Value) -> Result<Value, Error> {
 
 fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
     let flags: String = spec.chars().take_while(|c| matches!(c, '-' | '+' | ' ' | '0' | '#')).collect();
-    let (width, precision) = spec[flags.len()..].split_once('.').map_or((&spec[flags.len()..], None), |(w, p)| (w, Some(p)));
+    let (width, precision) =
+        spec[flags.len()..].split_once('.').map_or((&spec[flags.len()..], None), |(w, p)| (w, Some(p)));
     let width: usize = width.parse().unwrap_or(0);
     let precision: Option<usize> = precision.map(|p| p.parse().unwrap_or(0));
     let float = || f64::try_from(value.clone()).map_err(|_| error(format!("%{kind} needs a number, not {value:?}")));

@@ -20,7 +20,11 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args:
     let found = minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)?;
     // Lists that methods make can be changed.
     let listy = matches!(method, "split" | "splitlines" | "keys" | "values" | "items");
-    Ok(if listy && found.kind() != ValueKind::String && !found.is_tuple() { list(found.try_iter()?.collect()) } else { found })
+    Ok(if listy && found.kind() != ValueKind::String && !found.is_tuple() {
+        list(found.try_iter()?.collect())
+    } else {
+        found
+    })
 }
 
 fn text(args: &[Value], i: usize) -> Result<&str, Error> {
@@ -74,7 +78,8 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         "rjust" => pad(true, false)?,
         "center" => pad(true, true)?,
         "swapcase" => {
-            let swap = |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
+            let swap =
+                |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
             Value::from(s.chars().map(swap).collect::<String>())
         }
         "partition" => {
@@ -117,7 +122,8 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
             Value::from(at.ok_or_else(|| error(format!("{wanted:?} is not in the sequence")))?)
         }
         "append" | "extend" | "insert" | "pop" | "remove" | "clear" => {
-            let message = format!("this sequence cannot be changed by `{method}`; make a list of it: `{{% set x = x | list %}}`");
+            let message =
+                format!("this sequence cannot be changed by `{method}`; make a list of it: `{{% set x = x | list %}}`");
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
         _ => return Ok(None),

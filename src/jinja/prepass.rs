@@ -11,6 +11,7 @@
 //! | `'%s' % x` | `'%s'\|__fmt(x)` | minijinja's `%` is for numbers |
 //! | `ref(x)` | `__at(offset, ref)(x)` | the call's position |
 //! | `x + y` after `set` | `__m(x + y)` | a sum of lists can be changed |
+//! | `t - timedelta(..)`, `(a - b).days` | `t\|__sub(timedelta(..))` | dates are objects, which have no operators |
 //! | `+x`, NBSP | `x`, space | |
 
 use super::blocks::{Segment, segments, tag_tail, tag_word};
@@ -20,8 +21,26 @@ use super::edits::{Edits, Rewriter};
 const POSITIONAL: &[&str] = &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
 
 const KEYWORDS: &[&str] = &[
-    "in", "if", "else", "elif", "and", "or", "not", "is", "set", "do", "call", "for", "include", "import", "from", "filter",
-    "print", "return", "recursive", "with",
+    "in",
+    "if",
+    "else",
+    "elif",
+    "and",
+    "or",
+    "not",
+    "is",
+    "set",
+    "do",
+    "call",
+    "for",
+    "include",
+    "import",
+    "from",
+    "filter",
+    "print",
+    "return",
+    "recursive",
+    "with",
 ];
 
 /// A call found in a text, for `depends_on.macros`.
@@ -135,7 +154,8 @@ impl Pass<'_, '_> {
                 self.expression(from, at);
                 let rest = at + 2;
                 // A filter (`for x in y if z`) or `recursive` ends the sequence.
-                let stop = ["if", "recursive"].iter().filter_map(|w| find_word(self.text, rest, to, w)).min().unwrap_or(to);
+                let stop =
+                    ["if", "recursive"].iter().filter_map(|w| find_word(self.text, rest, to, w)).min().unwrap_or(to);
                 self.maybe_tuple(rest, stop);
                 self.expression(stop, to);
             }
@@ -144,7 +164,8 @@ impl Pass<'_, '_> {
     }
 
     fn set(&mut self, from: usize, to: usize) {
-        let Some(eq) = top_level(self.text.as_bytes(), from, to, |b, i| b[i] == b'=' && b.get(i + 1) != Some(&b'=')) else {
+        let Some(eq) = top_level(self.text.as_bytes(), from, to, |b, i| b[i] == b'=' && b.get(i + 1) != Some(&b'='))
+        else {
             // A block: `{% set x %}...{% endset %}`, perhaps with filters.
             self.expression(from, to);
             return;
@@ -204,6 +225,18 @@ impl Pass<'_, '_> {
                 b'(' => {
                     stack.push(Close::Plain);
                     prev = Prev::Op;
+                    if let Some(minus) = date_difference(b, i) {
+                        self.rw.copy_to(i + 1);
+                        self.expression(i + 1, minus);
+                        i = self.date_operand(minus, "__sub", to);
+                        prev = Prev::Value;
+                        continue;
+                    }
+                }
+                b'+' | b'-' if matches!(prev, Prev::Value | Prev::Name) && duration_follows(b, i + 1) => {
+                    i = self.date_operand(i, if c == b'+' { "__add" } else { "__sub" }, to);
+                    prev = Prev::Value;
+                    continue;
                 }
                 b']' | b'}' | b')' => {
                     match stack.pop() {
@@ -280,6 +313,17 @@ impl Pass<'_, '_> {
         }
     }
 
+    /// The operator at `at` and its right operand become a filter. Returns where to go on.
+    fn date_operand(&mut self, at: usize, filter: &str, to: usize) -> usize {
+        let b = &self.text.as_bytes()[..to];
+        let begin = at + 1 + b[at + 1..].iter().take_while(|c| c.is_ascii_whitespace()).count();
+        let end = operand_end(b, begin);
+        self.rw.replace(at, at + 1, &format!("|{filter}("));
+        self.expression(begin, end);
+        self.rw.insert(end, ")");
+        end
+    }
+
     /// Behind a string literal: `% x` becomes a filter. Returns where to go on.
     fn percent(&mut self, i: usize, to: usize) -> usize {
         let b = &self.text.as_bytes()[..to];
@@ -294,6 +338,37 @@ impl Pass<'_, '_> {
         self.rw.insert(end, ")");
         end
     }
+}
+
+/// Whether a duration is what follows: `modules.datetime.timedelta(...)`.
+fn duration_follows(b: &[u8], at: usize) -> bool {
+    let rest = b[at..].trim_ascii_start();
+    ["modules.datetime.timedelta", "datetime.timedelta", "timedelta("].iter().any(|w| rest.starts_with(w.as_bytes()))
+}
+
+/// The minus in `(a - b).days` and the like, whose parenthesis opens at `open`.
+fn date_difference(b: &[u8], open: usize) -> Option<usize> {
+    let close = operand_end(b, open).min(b.len());
+    // `operand_end` runs on over attributes: the bracket itself ends where its depth is back at zero.
+    let mut depth = 0i32;
+    let mut end = open;
+    for (i, c) in b.iter().enumerate().take(close).skip(open) {
+        match c {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            end = i;
+            break;
+        }
+    }
+    let rest = &b[(end + 1).min(b.len())..];
+    let wanted = [".days", ".seconds", ".total_seconds"].iter().any(|w| rest.starts_with(w.as_bytes()));
+    if !wanted {
+        return None;
+    }
+    top_level(b, open + 1, end, |b, i| b[i] == b'-')
 }
 
 /// The literal arguments of `adapter.dispatch('name', 'namespace')`.
@@ -456,12 +531,18 @@ mod tests {
         assert_eq!(rw("{{ x % 2 }}"), "{{ x % 2 }}");
         assert_eq!(rw("{{ (+1) + 2 }}"), "{{ ( 1) + 2 }}");
         assert_eq!(rw("{{\u{a0}x }}"), "{{ x }}");
+        assert_eq!(
+            rw("{{ (t - modules.datetime.timedelta(days=1)).x }}"),
+            "{{ (t |__sub( modules.datetime.timedelta(days=1))).x }}"
+        );
+        assert_eq!(rw("{{ (b(1) - a).days - 1 }}"), "{{ (b(1) |__sub( a)).days - 1 }}");
     }
 
     #[test]
     fn calls_have_positions_and_names() {
         let mut calls = Vec::new();
-        let text = "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
+        let text =
+            "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
         let (out, _) = rewrite(text, 0, text.len(), &mut calls);
         assert!(out.starts_with("{{ __at(3, ref)(__at(7, var)('x')) }}"), "{out}");
         assert!(calls.contains(&CallName::Package("dbt_utils".into(), "star".into())));

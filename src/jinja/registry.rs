@@ -13,13 +13,6 @@ use minijinja::value::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MacroKind {
-    Macro,
-    Test,
-    Materialization,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MacroArg {
     pub(crate) name: String,
@@ -32,7 +25,6 @@ pub(crate) struct MacroDef {
     pub(crate) package: Arc<str>,
     /// With dbt's prefixes: `test_x`, `materialization_x_default`.
     pub(crate) name: Arc<str>,
-    pub(crate) kind: MacroKind,
     pub(crate) file: FileId,
     /// The file's path in its package.
     pub(crate) path: Arc<str>,
@@ -68,7 +60,9 @@ pub(crate) fn parse_macro_file(file: FileId, package: &Arc<str>, path: &str, tex
     for block in find_blocks(text, &[BlockKind::Macro, BlockKind::Test, BlockKind::Materialization]) {
         let name_span = Span::new(file, block.name_at, block.name_at + block.name.len().max(1));
         if block.name.is_empty() {
-            out.push(Diagnostic::error(Code::MacroSyntax, "a macro needs a name").primary(name_span, "expected a name"));
+            out.push(
+                Diagnostic::error(Code::MacroSyntax, "a macro needs a name").primary(name_span, "expected a name"),
+            );
             continue;
         }
         if block.unclosed {
@@ -88,13 +82,13 @@ pub(crate) fn parse_macro_file(file: FileId, package: &Arc<str>, path: &str, tex
 
 /// Rewrites one block to a template that defines one macro.
 fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: &Block) -> Result<MacroDef, String> {
-    let (kind, name) = match block.kind {
-        BlockKind::Test => (MacroKind::Test, format!("test_{}", block.name)),
+    let name = match block.kind {
+        BlockKind::Test => format!("test_{}", block.name),
         BlockKind::Materialization => {
             let adapter = adapter_of(&text[block.name_at + block.name.len()..block.body.0]);
-            (MacroKind::Materialization, format!("materialization_{}_{adapter}", block.name))
+            format!("materialization_{}_{adapter}", block.name)
         }
-        _ => (MacroKind::Macro, block.name.clone()),
+        _ => block.name.clone(),
     };
     let mut calls = Vec::new();
     let mut pass =
@@ -107,7 +101,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
     let body = &text[block.body.0..block.body.1];
     let mut args = Vec::new();
     let (mut varargs, mut kwargs) = (false, false);
-    if kind == MacroKind::Materialization {
+    if block.kind == BlockKind::Materialization {
         // The header's options go; its lines stay, so that positions do not move.
         let lines: String = text[after_name..tail].chars().filter(|c| *c == '\n').collect();
         pass.rw.replace(after_name, tail, &format!("(){lines} "));
@@ -138,7 +132,6 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         package: package.clone(),
         template: format!("{package}/{path}#{name}").into(),
         name: name.into(),
-        kind,
         file,
         path: path.clone(),
         span: Span::new(file, block.start, block.end),
@@ -335,7 +328,12 @@ impl MacroRegistry {
     }
 
     /// `adapter.dispatch(name, namespace)` (RULES 3.3). The error lists what was searched for.
-    pub(crate) fn dispatch(&self, package: &str, name: &str, namespace: Option<&str>) -> Result<&Arc<MacroDef>, String> {
+    pub(crate) fn dispatch(
+        &self,
+        package: &str,
+        name: &str,
+        namespace: Option<&str>,
+    ) -> Result<&Arc<MacroDef>, String> {
         let mut searched = Vec::new();
         let mut attempt = |within: Option<&str>| -> Option<usize> {
             for prefix in &self.prefixes {
@@ -369,11 +367,18 @@ impl MacroRegistry {
     }
 
     /// The winning materialization (RULES 1.8): the adapter's own match first, locality second.
-    pub(crate) fn materialization(&self, package: &str, name: &str, explicit_overrides: bool) -> Option<&Arc<MacroDef>> {
+    pub(crate) fn materialization(
+        &self,
+        package: &str,
+        name: &str,
+        explicit_overrides: bool,
+    ) -> Option<&Arc<MacroDef>> {
         for prefix in &self.prefixes {
             let full = format!("materialization_{name}_{prefix}");
             let root = self.packages.get(&self.root).and_then(|m| m.get(full.as_str()));
-            let own = (package != &*self.root).then(|| self.packages.get(package).and_then(|m| m.get(full.as_str()))).flatten();
+            let own = (package != &*self.root)
+                .then(|| self.packages.get(package).and_then(|m| m.get(full.as_str())))
+                .flatten();
             let any = || {
                 let others = self.installed.iter().filter(|p| **p != self.root && &***p != package);
                 others.filter_map(|p| self.packages.get(p)?.get(full.as_str())).next()
@@ -422,7 +427,10 @@ mod tests {
     }
 
     fn registry() -> MacroRegistry {
-        let internal = parse("dbt", "{% macro a() %}i{% endmacro %}{% macro default__d() %}i{% endmacro %}{% macro duckdb__d() %}i{% endmacro %}");
+        let internal = parse(
+            "dbt",
+            "{% macro a() %}i{% endmacro %}{% macro default__d() %}i{% endmacro %}{% macro duckdb__d() %}i{% endmacro %}",
+        );
         let mut project = parse("root", "{% macro a() %}r{% endmacro %}{% macro default__d() %}r{% endmacro %}");
         project.extend(parse("pkg", "{% macro a() %}p{% endmacro %}{% macro duckdb__d() %}p{% endmacro %}"));
         let installed = vec!["root".into(), "pkg".into()];
@@ -451,7 +459,10 @@ mod tests {
     #[test]
     fn headers() {
         let defs = parse("root", "{% macro m(a, b: str = 'x)', c=[1, 2]) -%}{{ varargs }}{% endmacro %}");
-        assert_eq!(defs[0].args.iter().map(|a| (a.name.as_str(), a.has_default)).collect::<Vec<_>>(), [("a", false), ("b", true), ("c", true)]);
+        assert_eq!(
+            defs[0].args.iter().map(|a| (a.name.as_str(), a.has_default)).collect::<Vec<_>>(),
+            [("a", false), ("b", true), ("c", true)]
+        );
         assert!(defs[0].text.contains("m__m(a, b= 'x)', c= __l([1, 2]), varargs=none)"), "{}", defs[0].text);
         let defs = parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
         assert_eq!(&*defs[0].name, "materialization_t_duckdb");

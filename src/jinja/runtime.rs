@@ -60,11 +60,6 @@ pub(crate) fn with_extension<T: Any + Send + Sync>(state: &mut State<'_, '_>) ->
     any.ok_or_else(|| error("this is available only where SQL is rendered"))
 }
 
-/// Attaches `extension` to a render that is under way.
-pub(crate) fn set_extension(state: &mut State<'_, '_>, extension: Arc<dyn Any + Send + Sync>) {
-    run(state).extension = Some(extension);
-}
-
 /// The byte offset, in the calling template's file, of the innermost positional call.
 pub(crate) fn call_site(state: &mut State<'_, '_>) -> Option<u32> {
     run(state).sites.last().copied()
@@ -93,7 +88,8 @@ impl MacroRef {
         if let Some(found) = current.loaded.get(template) {
             return Ok(found.clone());
         }
-        let importer = current.importer.clone().ok_or_else(|| error("macros are available only where SQL is rendered"))?;
+        let importer =
+            current.importer.clone().ok_or_else(|| error("macros are available only where SQL is rendered"))?;
         importer.call(state, &[Value::from(template.clone())])?;
         let module = run(state).stash.take().unwrap_or_default();
         let found = module.get_attr(&self.def.symbol())?;

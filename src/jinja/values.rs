@@ -143,10 +143,6 @@ impl fmt::Debug for MutableDict {
 }
 
 impl MutableDict {
-    pub(crate) fn get(&self, key: &str) -> Option<Value> {
-        lock(&self.0).get(&Value::from(key)).cloned()
-    }
-
     pub(crate) fn pairs(&self) -> Vec<(Value, Value)> {
         lock(&self.0).iter().map(|(k, v)| (k.clone(), v.clone())).collect()
     }
@@ -268,9 +264,7 @@ pub(crate) fn to_json(value: &Value) -> serde_json::Value {
             Err(_) => Json::String(value.to_string()),
         },
         ValueKind::Map => match pairs_of(value) {
-            Ok(pairs) => {
-                Json::Object(pairs.into_iter().map(|(k, v)| (k.to_string(), to_json(&v))).collect())
-            }
+            Ok(pairs) => Json::Object(pairs.into_iter().map(|(k, v)| (k.to_string(), to_json(&v))).collect()),
             Err(_) => Json::String(value.to_string()),
         },
         _ => Json::String(value.to_string()),

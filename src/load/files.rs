@@ -2,7 +2,6 @@
 
 use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
-use crate::hash::Fingerprint;
 use crate::source::{FileId, SourceMap};
 use crate::system::{Found, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -40,7 +39,6 @@ pub(crate) struct LoadedFile {
     pub(crate) original_file_path: Arc<str>,
     pub(crate) absolute: Utf8PathBuf,
     pub(crate) size: u64,
-    pub(crate) content: Fingerprint,
 }
 
 /// dbt's limit for hashing a seed's text; larger ones are known by path.
@@ -48,7 +46,8 @@ pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
 fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let in_folder = |name: &str| path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1;
+    let in_folder =
+        |name: &str| path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1;
     Some(match (folder, extension.as_str()) {
         (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => FileKind::Properties,
         (_, "md") => FileKind::Docs,
@@ -81,10 +80,17 @@ pub(super) fn read_package(
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
         if kind == PathKind::Docs && folders.is_empty() {
-            folders = [PathKind::Model, PathKind::Seed, PathKind::Analysis, PathKind::Macro, PathKind::Snapshot, PathKind::Test]
-                .iter()
-                .flat_map(|k| options.paths(*k).iter().cloned())
-                .collect();
+            folders = [
+                PathKind::Model,
+                PathKind::Seed,
+                PathKind::Analysis,
+                PathKind::Macro,
+                PathKind::Snapshot,
+                PathKind::Test,
+            ]
+            .iter()
+            .flat_map(|k| options.paths(*k).iter().cloned())
+            .collect();
         }
         for folder in folders {
             let base = crate::system::normalize(&root.join(&folder));
@@ -94,7 +100,10 @@ pub(super) fn read_package(
                 let foreign = skip.iter().any(|s| file.path.starts_with(s));
                 let Some(kind) = kind_of(kind, below).filter(|_| !hidden && !foreign) else { continue };
                 let local = file.path.strip_prefix(root).unwrap_or(&file.path);
-                if ignored.as_ref().is_some_and(|i| i.matched_path_or_any_parents(local.as_std_path(), false).is_ignore()) {
+                if ignored
+                    .as_ref()
+                    .is_some_and(|i| i.matched_path_or_any_parents(local.as_std_path(), false).is_ignore())
+                {
                     continue;
                 }
                 let relative: Arc<str> = below.as_str().into();
@@ -110,18 +119,21 @@ pub(super) fn read_package(
     let mut loaded = Vec::with_capacity(files.len());
     for (((absolute, kind), (file, relative)), text) in files.into_iter().zip(texts) {
         let original: Arc<str> = absolute.strip_prefix(root).unwrap_or(&absolute).as_str().into();
-        let (id, content) = match text {
-            Ok(Some(text)) => {
-                let content = Fingerprint::of(&[text.as_bytes()]);
-                (Some(map.add(&shown(&absolute), text)), content)
-            }
-            Ok(None) => (None, Fingerprint::of(&[])),
+        let id = match text {
+            Ok(text) => text.map(|text| map.add(&shown(&absolute), text)),
             Err(e) => {
                 out.push(Diagnostic::error(Code::ProjectFile, e.to_string()));
                 continue;
             }
         };
-        loaded.push(LoadedFile { kind, file: id, path: relative, original_file_path: original, absolute, size: file.size, content });
+        loaded.push(LoadedFile {
+            kind,
+            file: id,
+            path: relative,
+            original_file_path: original,
+            absolute,
+            size: file.size,
+        });
     }
     Ok(loaded)
 }

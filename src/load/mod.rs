@@ -9,8 +9,8 @@ mod project;
 mod render;
 mod version;
 
-pub(crate) use files::{FileKind, LoadedFile};
-pub(crate) use project::{LoadOptions, find_project_file, load, profiles_file};
+pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT};
+pub(crate) use project::{LoadOptions, find_project_file, load};
 pub(crate) use render::YamlRenderer;
 
 use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition, TargetOptions};

@@ -3,8 +3,8 @@
 use super::files::read_package;
 use super::{LoadedPackage, Sources, YamlRenderer, version};
 use crate::config::{
-    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions, Yaml, parse_packages,
-    parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions, Yaml,
+    parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{ContextProject, ContextSettings, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
@@ -60,7 +60,10 @@ struct Loader<'a> {
 }
 
 /// Reads everything. None when there is no project to speak of; the diagnostics say why.
-pub(crate) fn load(system: &Arc<dyn System>, options: &LoadOptions) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
+pub(crate) fn load(
+    system: &Arc<dyn System>,
+    options: &LoadOptions,
+) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
     let mut out = Vec::new();
     let here = system.current_dir();
     let start = options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
@@ -133,13 +136,12 @@ impl Loader<'_> {
             target: target.clone(),
             dialect: Dialect::of(&target.adapter),
             vars,
-            settings: self.options.settings.clone(),
-            started: self.started,
             system: self.system.clone(),
             scrubber: self.options.scrubber.clone(),
             registry: OnceLock::new(),
             secrets,
             quoting: [true; 3],
+            explicit_overrides: true,
         })
     }
 
@@ -155,7 +157,8 @@ impl Loader<'_> {
         }
         // The profile comes first: project files may use `target`.
         let (name, profile) = self.profile_name(&tree);
-        let project_name = tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("project").to_owned();
+        let project_name =
+            tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("project").to_owned();
         let (target, profiles_path) = match self.target(&project_name, &name, profile)? {
             Some(found) => found,
             None => return Ok(None),
@@ -188,11 +191,18 @@ impl Loader<'_> {
         let mut context = self.context(packages[0].name(), &target, vars, false);
         if let Some(context) = Arc::get_mut(&mut context) {
             context.quoting = quoting;
+            let flag = "require_explicit_package_overrides_for_builtin_materializations";
+            context.explicit_overrides = packages[0].options.flags.is_set(flag, true);
         }
         Ok(Some((packages, Rest { target, target_path, profiles_path, selectors, package_specs, context })))
     }
 
-    fn files(&mut self, root: &Utf8Path, options: &ProjectOptions, skip: &[Utf8PathBuf]) -> Result<Vec<super::LoadedFile>, SystemError> {
+    fn files(
+        &mut self,
+        root: &Utf8Path,
+        options: &ProjectOptions,
+        skip: &[Utf8PathBuf],
+    ) -> Result<Vec<super::LoadedFile>, SystemError> {
         let base = self.root.clone();
         read_package(self.system.as_ref(), root, options, skip, &|p| shown(&base, p), &mut self.map, &mut self.out)
     }
@@ -205,7 +215,12 @@ impl Loader<'_> {
         let written = tree.as_map().and_then(|m| m.get("profile"));
         match written {
             Some(y) => {
-                let context = self.context("project", &TargetOptions::default_duckdb("project", ":memory:"), self.cli_vars(), false);
+                let context = self.context(
+                    "project",
+                    &TargetOptions::default_duckdb("project", ":memory:"),
+                    self.cli_vars(),
+                    false,
+                );
                 let renderer = YamlRenderer::new(&context, &"project".into());
                 let rendered = y.as_str().and_then(|text| renderer.value(text, y.span, &mut self.out));
                 (rendered.as_ref().unwrap_or(y).scalar_text(), Some(y.span))
@@ -214,7 +229,12 @@ impl Loader<'_> {
         }
     }
 
-    fn target(&mut self, project: &str, name: &Option<String>, asked: Option<Span>) -> Result<Option<(TargetOptions, Option<Utf8PathBuf>)>, SystemError> {
+    fn target(
+        &mut self,
+        project: &str,
+        name: &Option<String>,
+        asked: Option<Span>,
+    ) -> Result<Option<(TargetOptions, Option<Utf8PathBuf>)>, SystemError> {
         let root = self.root.clone();
         let Some(path) = profiles_file(self.system.as_ref(), self.options, &root) else {
             if let Some(dir) = &self.options.profiles_dir {
@@ -225,7 +245,10 @@ impl Loader<'_> {
                 return Ok(None);
             }
             if let Some(wanted) = self.options.target.as_ref().or(self.options.profile.as_ref()) {
-                self.out.push(Diagnostic::error(Code::Profile, format!("`{wanted}` cannot be used: there is no profiles.yml")));
+                self.out.push(Diagnostic::error(
+                    Code::Profile,
+                    format!("`{wanted}` cannot be used: there is no profiles.yml"),
+                ));
                 return Ok(None);
             }
             let file = self.root.join(format!("{project}.duckdb"));
@@ -287,7 +310,11 @@ impl Loader<'_> {
         rendered.as_ref().unwrap_or(written).scalar_text()
     }
 
-    fn package_specs(&mut self, options: &ProjectOptions, context: &Arc<ContextProject>) -> Result<Vec<PackageSpec>, SystemError> {
+    fn package_specs(
+        &mut self,
+        options: &ProjectOptions,
+        context: &Arc<ContextProject>,
+    ) -> Result<Vec<PackageSpec>, SystemError> {
         let mut specs = Vec::new();
         let secret = self.context(&context.name, &context.target, self.cli_vars(), true);
         let renderer = YamlRenderer::new(&secret, &options.name);
@@ -303,7 +330,13 @@ impl Loader<'_> {
     }
 
     /// The installed packages, each a folder with a project file.
-    fn packages(&mut self, install: &Utf8Path, specs: &[PackageSpec], context: &Arc<ContextProject>, packages: &mut Vec<LoadedPackage>) -> Result<(), SystemError> {
+    fn packages(
+        &mut self,
+        install: &Utf8Path,
+        specs: &[PackageSpec],
+        context: &Arc<ContextProject>,
+        packages: &mut Vec<LoadedPackage>,
+    ) -> Result<(), SystemError> {
         let mut found = Vec::new();
         for name in self.system.list(install) {
             let folder = install.join(&name);
@@ -314,15 +347,24 @@ impl Loader<'_> {
         if found.len() < specs.len() {
             let span = specs.first().map(PackageSpec::span);
             self.out.push(
-                Diagnostic::error(Code::Package, format!("{} packages are asked for, {} are installed in {}", specs.len(), found.len(), self.shown(install)))
-                    .primary_if(span, "asked for here")
-                    .help("run `strata deps` (or `dbt deps`) to install package dependencies"),
+                Diagnostic::error(
+                    Code::Package,
+                    format!(
+                        "{} packages are asked for, {} are installed in {}",
+                        specs.len(),
+                        found.len(),
+                        self.shown(install)
+                    ),
+                )
+                .primary_if(span, "asked for here")
+                .help("run `strata deps` (or `dbt deps`) to install package dependencies"),
             );
         }
         let mut loaded = Vec::new();
         for (folder, file) in found {
             let tree = self.yaml(&file)?;
-            let name: Arc<str> = tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("package").into();
+            let name: Arc<str> =
+                tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("package").into();
             let renderer = YamlRenderer::new(context, &name);
             let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
             let id = self.map.find(&self.shown(&file)).unwrap_or(FileId(0));
@@ -339,7 +381,10 @@ impl Loader<'_> {
         loaded.sort_by(|a, b| a.name().cmp(b.name()));
         for pair in loaded.windows(2) {
             if pair[0].name() == pair[1].name() {
-                self.out.push(Diagnostic::error(Code::Package, format!("two installed packages are named `{}`", pair[0].name())));
+                self.out.push(Diagnostic::error(
+                    Code::Package,
+                    format!("two installed packages are named `{}`", pair[0].name()),
+                ));
             }
         }
         packages.extend(loaded);
@@ -360,4 +405,3 @@ impl Loader<'_> {
 fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
     path.strip_prefix(root).map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
 }
-

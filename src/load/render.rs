@@ -18,7 +18,11 @@ pub(crate) struct YamlRenderer {
 
 impl YamlRenderer {
     pub(crate) fn new(project: &Arc<ContextProject>, package: &Arc<str>) -> YamlRenderer {
-        YamlRenderer { engine: Engine::new(Arc::new(MacroRegistry::default())), project: project.clone(), package: package.clone() }
+        YamlRenderer {
+            engine: Engine::new(Arc::new(MacroRegistry::default())),
+            project: project.clone(),
+            package: package.clone(),
+        }
     }
 
     /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are. List positions are
@@ -27,7 +31,13 @@ impl YamlRenderer {
         self.walk(tree, &mut Vec::new(), keep, out)
     }
 
-    fn walk<'a>(&self, y: &'a Yaml, path: &mut Vec<&'a str>, keep: &dyn Fn(&[&str]) -> bool, out: &mut Vec<Diagnostic>) -> Yaml {
+    fn walk<'a>(
+        &self,
+        y: &'a Yaml,
+        path: &mut Vec<&'a str>,
+        keep: &dyn Fn(&[&str]) -> bool,
+        out: &mut Vec<Diagnostic>,
+    ) -> Yaml {
         if keep(path) {
             return y.clone();
         }

@@ -10,8 +10,11 @@ pub(super) fn check(requirements: &[(String, Span)], version: &str, out: &mut Ve
         for requirement in text.split(',').map(str::trim).filter(|r| !r.is_empty()) {
             if !meets(&ours, requirement) {
                 out.push(
-                    Diagnostic::error(Code::Version, format!("the project requires dbt `{requirement}`; this follows dbt {version}"))
-                        .primary(*span, "required here"),
+                    Diagnostic::error(
+                        Code::Version,
+                        format!("the project requires dbt `{requirement}`; this follows dbt {version}"),
+                    )
+                    .primary(*span, "required here"),
                 );
             }
         }
@@ -46,9 +49,14 @@ mod tests {
     #[test]
     fn ranges() {
         let ours = parts("1.11.16");
-        for (requirement, fits) in
-            [(">=1.0.0", true), ("<2.0.0", true), (">1.11.16", false), ("=1.11.16", true), ("1.10.0", false), ("<1.11", false)]
-        {
+        for (requirement, fits) in [
+            (">=1.0.0", true),
+            ("<2.0.0", true),
+            (">1.11.16", false),
+            ("=1.11.16", true),
+            ("1.10.0", false),
+            ("<1.11", false),
+        ] {
             assert_eq!(meets(&ours, requirement), fits, "{requirement}");
         }
     }

@@ -35,8 +35,14 @@ impl Manifest {
         let mut m = JsonMap::new();
         let kind = node.resource_type();
         if !matches!(kind, ResourceType::Exposure | ResourceType::UnitTest) {
-            m.insert("database".into(), text(node.relation.as_ref().map_or(Some(&*self.project.target.database), |r| r.database())));
-            m.insert("schema".into(), text(node.relation.as_ref().map_or(Some(&*self.project.target.schema), |r| r.schema())));
+            m.insert(
+                "database".into(),
+                text(node.relation.as_ref().map_or(Some(&*self.project.target.database), |r| r.database())),
+            );
+            m.insert(
+                "schema".into(),
+                text(node.relation.as_ref().map_or(Some(&*self.project.target.schema), |r| r.schema())),
+            );
         }
         m.insert("name".into(), Json::from(&*node.name));
         m.insert("resource_type".into(), Json::from(kind.as_str()));
@@ -68,7 +74,11 @@ impl Manifest {
             }
             NodeKind::UnitTest(definition) | NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
                 if let Json::Object(map) = definition {
-                    m.extend(map.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "config" | "description")).map(|(k, v)| (k.clone(), v.clone())));
+                    m.extend(
+                        map.iter()
+                            .filter(|(k, _)| !matches!(k.as_str(), "name" | "config" | "description"))
+                            .map(|(k, v)| (k.clone(), v.clone())),
+                    );
                 }
                 m.insert("checksum".into(), Json::from(node.checksum.value.as_str()));
             }
@@ -76,11 +86,17 @@ impl Manifest {
                 m.insert("alias".into(), Json::from(&*node.alias));
                 m.insert("checksum".into(), json!({ "name": node.checksum.name, "checksum": node.checksum.value }));
                 m.insert("group".into(), config.get("group").cloned().unwrap_or(Json::Null));
-                m.insert("docs".into(), config.get("docs").cloned().unwrap_or_else(|| json!({ "show": true, "node_color": null })));
+                m.insert(
+                    "docs".into(),
+                    config.get("docs").cloned().unwrap_or_else(|| json!({ "show": true, "node_color": null })),
+                );
                 m.insert("build_path".into(), Json::Null);
                 m.insert("raw_code".into(), Json::from(node.text.as_ref().map_or("", |t| &*t.raw)));
                 m.insert("language".into(), Json::from(if node.sql { "sql" } else { "python" }));
-                let contract = config.get("contract").cloned().unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
+                let contract = config
+                    .get("contract")
+                    .cloned()
+                    .unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
                 let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
                 m.insert("contract".into(), json!({ "enforced": enforced, "alias_types": true, "checksum": null }));
                 if kind == ResourceType::Seed {
@@ -100,7 +116,10 @@ impl Manifest {
         }
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
-                m.insert("test_metadata".into(), json!({ "name": &*test.name, "kwargs": test.kwargs, "namespace": test.namespace.as_deref() }));
+                m.insert(
+                    "test_metadata".into(),
+                    json!({ "name": &*test.name, "kwargs": test.kwargs, "namespace": test.namespace.as_deref() }),
+                );
                 m.insert("column_name".into(), text(test.column.as_deref()));
                 m.insert("attached_node".into(), text(test.attached.map(|id| &*self.node(id).unique_id)));
             } else {
@@ -144,7 +163,10 @@ impl Manifest {
 
 /// A version as dbt stores it: numbers stay numbers.
 fn version_json(text: &str) -> Json {
-    text.parse::<i64>().map(Json::from).or_else(|_| text.parse::<f64>().map(Json::from)).unwrap_or_else(|_| Json::from(text))
+    text.parse::<i64>()
+        .map(Json::from)
+        .or_else(|_| text.parse::<f64>().map(Json::from))
+        .unwrap_or_else(|_| Json::from(text))
 }
 
 /// Texts of a JSON list or a single text.

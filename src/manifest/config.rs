@@ -10,7 +10,6 @@ use std::sync::Arc;
 /// Who set a value; later layers win in the root project (RULES 1.19, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
-    Default,
     ProjectFile,
     Properties,
     InFile,
@@ -70,10 +69,6 @@ impl NodeConfig {
         self.entries.get(canonical(key))
     }
 
-    pub(crate) fn remove(&mut self, key: &str) {
-        self.entries.shift_remove(key);
-    }
-
     /// What was set; a value of null counts as not set.
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.entry(key).map(|e| &e.value).filter(|v| !v.is_null())
@@ -121,10 +116,6 @@ impl NodeConfig {
         self.entries.iter().map(|(k, v)| (&**k, v))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The value that holds: what was set, else the default of the type.
     pub(crate) fn effective(&self, kind: ResourceType, key: &str) -> Option<Json> {
         let key = canonical(key);
@@ -169,7 +160,9 @@ fn hook(value: Json) -> Json {
             _ => return serde_json::json!({ "sql": text, "transaction": true, "index": null }),
         },
         Json::Object(map) => map,
-        other => return serde_json::json!({ "sql": crate::config::python_str(&other), "transaction": true, "index": null }),
+        other => {
+            return serde_json::json!({ "sql": crate::config::python_str(&other), "transaction": true, "index": null });
+        }
     };
     let sql = map.get("sql").cloned().unwrap_or_default();
     let transaction = map.get("transaction").cloned().unwrap_or(Json::Bool(true));
@@ -289,13 +282,26 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("tags", Json::Array(Vec::new())),
         ],
         ResourceType::Exposure => {
-            vec![("enabled", Json::Bool(true)), ("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new()))]
+            vec![
+                ("enabled", Json::Bool(true)),
+                ("tags", Json::Array(Vec::new())),
+                ("meta", Json::Object(JsonMap::new())),
+            ]
         }
         ResourceType::UnitTest => {
-            vec![("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new())), ("enabled", Json::Bool(true))]
+            vec![
+                ("tags", Json::Array(Vec::new())),
+                ("meta", Json::Object(JsonMap::new())),
+                ("enabled", Json::Bool(true)),
+            ]
         }
         ResourceType::Function => {
-            vec![("enabled", Json::Bool(true)), ("materialized", Json::from("function")), ("tags", Json::Array(Vec::new())), ("meta", Json::Object(JsonMap::new()))]
+            vec![
+                ("enabled", Json::Bool(true)),
+                ("materialized", Json::from("function")),
+                ("tags", Json::Array(Vec::new())),
+                ("meta", Json::Object(JsonMap::new())),
+            ]
         }
         _ => node("view"),
     }
@@ -316,14 +322,23 @@ mod tests {
 
     #[test]
     fn lists_add_up_and_mappings_merge() {
-        let c = merged(&[("tags", json!("a")), ("tags", json!(["b"])), ("meta", json!({"x": 1})), ("meta", json!({"y": 2}))]);
+        let c = merged(&[
+            ("tags", json!("a")),
+            ("tags", json!(["b"])),
+            ("meta", json!({"x": 1})),
+            ("meta", json!({"y": 2})),
+        ]);
         assert_eq!(c.list("tags"), ["a", "b"]);
         assert_eq!(c.get("meta"), Some(&json!({"x": 1, "y": 2})));
     }
 
     #[test]
     fn a_plus_extends_a_privilege() {
-        let c = merged(&[("grants", json!({"select": "a"})), ("grants", json!({"+select": ["b"]})), ("grants", json!({"insert": ["c"]}))]);
+        let c = merged(&[
+            ("grants", json!({"select": "a"})),
+            ("grants", json!({"+select": ["b"]})),
+            ("grants", json!({"insert": ["c"]})),
+        ]);
         assert_eq!(c.get("grants"), Some(&json!({"select": ["a", "b"], "insert": ["c"]})));
     }
 

@@ -33,18 +33,10 @@ impl Graph {
         self.graph.node_count()
     }
 
-    pub(crate) fn parents(&self, id: NodeId) -> Vec<NodeId> {
-        self.neighbours(id, Direction::Incoming)
-    }
-
-    pub(crate) fn children(&self, id: NodeId) -> Vec<NodeId> {
-        self.neighbours(id, Direction::Outgoing)
-    }
-
     /// Sorted, so that what is printed from it is stable.
-    fn neighbours(&self, id: NodeId, direction: Direction) -> Vec<NodeId> {
+    pub(crate) fn children(&self, id: NodeId) -> Vec<NodeId> {
         let mut out: Vec<_> =
-            self.graph.neighbors_directed(at(id), direction).map(|i| NodeId(i.index() as u32)).collect();
+            self.graph.neighbors_directed(at(id), Direction::Outgoing).map(|i| NodeId(i.index() as u32)).collect();
         out.sort_unstable();
         out
     }
@@ -68,12 +60,6 @@ impl Graph {
             step += 1;
         }
         seen
-    }
-
-    pub(crate) fn ancestors(&self, id: NodeId) -> FixedBitSet {
-        let mut start = FixedBitSet::with_capacity(self.len());
-        start.insert(id.index());
-        self.reach(&start, true, None)
     }
 
     /// Whether `to` can be reached from `from` along edges.

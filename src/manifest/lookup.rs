@@ -14,6 +14,9 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// Source name and table name.
+type SourceKey = (Arc<str>, Arc<str>);
+
 #[derive(Clone, Debug)]
 struct Refable {
     package: Arc<str>,
@@ -27,7 +30,7 @@ struct Refable {
 pub(crate) struct Lookup {
     root: Arc<str>,
     refs: HashMap<Arc<str>, Vec<Refable>>,
-    sources: HashMap<(Arc<str>, Arc<str>), Vec<(Arc<str>, Found)>>,
+    sources: HashMap<SourceKey, Vec<(Arc<str>, Found)>>,
 }
 
 impl Lookup {

@@ -15,12 +15,12 @@ mod relation;
 
 pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
-pub(crate) use config::{ConfigEntry, Layer, NodeConfig};
+pub(crate) use config::{Layer, NodeConfig};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};
 pub(crate) use node::{
     Access, Checksum, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType, SourceCall, SourceTable,
     TestKind, Text, UniqueId, VersionInfo,
 };
-pub(crate) use project::{Group, Hook, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
+pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
 pub(crate) use relation::{Dialect, Relation, RelationKind};

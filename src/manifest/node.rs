@@ -193,7 +193,13 @@ pub(crate) struct Exposure {
 /// What a node is, with what only this kind has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NodeKind {
-    Model { version: Option<VersionInfo>, access: Access, group: Option<Arc<str>>, deprecation_date: Option<String>, constraints: Vec<Json> },
+    Model {
+        version: Option<VersionInfo>,
+        access: Access,
+        group: Option<Arc<str>>,
+        deprecation_date: Option<String>,
+        constraints: Vec<Json>,
+    },
     Seed,
     Snapshot,
     Analysis,
@@ -204,7 +210,10 @@ pub(crate) enum NodeKind {
     Function(Json),
     /// Parsed and carried in the manifest; nothing is built from it.
     Semantic(ResourceType, Json),
-    Operation { on_run_end: bool, index: usize },
+    Operation {
+        on_run_end: bool,
+        index: usize,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

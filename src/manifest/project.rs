@@ -1,8 +1,7 @@
 //! The whole: projects, macros, nodes.
 
-use super::{Dialect, Graph, Lookup, Node, NodeId, ResourceType, UniqueId};
+use super::{Dialect, Graph, Lookup, Node, NodeId, UniqueId};
 use crate::config::{Json, JsonMap, TargetOptions};
-use crate::source::Span;
 use camino::Utf8PathBuf;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +10,6 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     pub(crate) name: Arc<str>,
-    pub(crate) version: Option<String>,
     pub(crate) root: Utf8PathBuf,
 }
 
@@ -62,14 +60,6 @@ pub(crate) struct OtherResource {
     pub(crate) text: String,
 }
 
-/// A hook of a run.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Hook {
-    pub(crate) node: NodeId,
-    pub(crate) sql: String,
-    pub(crate) span: Span,
-}
-
 /// The resolved project.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
@@ -96,9 +86,5 @@ impl Manifest {
 
     pub(crate) fn get(&self, unique_id: &str) -> Option<&Node> {
         self.by_unique_id.get(unique_id).map(|id| self.node(*id))
-    }
-
-    pub(crate) fn of_type(&self, kind: ResourceType) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(move |n| n.resource_type() == kind)
     }
 }

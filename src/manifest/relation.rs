@@ -145,7 +145,8 @@ impl Relation {
 
     /// `database.schema.identifier` folded, as a key.
     pub(crate) fn key(&self, dialect: Dialect) -> String {
-        let parts: Vec<String> = self.path.iter().map(|p| p.as_deref().map_or_else(String::new, |p| dialect.folded(p))).collect();
+        let parts: Vec<String> =
+            self.path.iter().map(|p| p.as_deref().map_or_else(String::new, |p| dialect.folded(p))).collect();
         parts.join("\u{1f}")
     }
 
@@ -170,7 +171,11 @@ mod tests {
         s.include[0] = false;
         s.quote[2] = false;
         assert_eq!(s.renamed("x").render(Dialect::DUCKDB), r#""main".x"#);
-        assert!(Relation::new(None, Some("MAIN"), "T").same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB));
-        assert!(!Relation::new(None, Some("MAIN"), "T").same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES));
+        assert!(
+            Relation::new(None, Some("MAIN"), "T").same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB)
+        );
+        assert!(
+            !Relation::new(None, Some("MAIN"), "T").same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES)
+        );
     }
 }

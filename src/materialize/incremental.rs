@@ -2,7 +2,7 @@
 
 use super::schema_change::change;
 use super::stored::finishing;
-use super::{Arg, Audited, Job, Materialize, MacroCall, Next, Reply, Statement};
+use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement};
 use crate::engine::ExistingColumn;
 use crate::manifest::{Relation, RelationKind};
 
@@ -10,7 +10,7 @@ enum State {
     Start,
     Begun,
     DeltaDescribed,
-    TargetDescribed(Vec<ExistingColumn>),
+    TargetDescribed,
     Applied,
     Audited,
     Published,
@@ -27,7 +27,8 @@ pub(super) struct Incremental {
 impl Incremental {
     pub(super) fn new(job: Job) -> Incremental {
         // Temporary: seen by this connection only.
-        let mut delta = job.target.renamed(&format!("{}__dbt_tmp", job.target.identifier())).with_kind(RelationKind::Table);
+        let mut delta =
+            job.target.renamed(&format!("{}__dbt_tmp", job.target.identifier())).with_kind(RelationKind::Table);
         delta.path[0] = None;
         delta.path[1] = None;
         Incremental { job, delta, state: State::Start }
@@ -48,7 +49,15 @@ impl Incremental {
             ("temp_relation", Arg::Relation(self.delta.clone())),
             ("unique_key", config("unique_key")),
             ("dest_columns", Arg::Columns(columns)),
-            ("incremental_predicates", self.job.config.get("predicates").or(self.job.config.get("incremental_predicates")).cloned().map_or(Arg::None, Arg::Json)),
+            (
+                "incremental_predicates",
+                self.job
+                    .config
+                    .get("predicates")
+                    .or(self.job.config.get("incremental_predicates"))
+                    .cloned()
+                    .map_or(Arg::None, Arg::Json),
+            ),
         ]);
         let name = format!("get_incremental_{}_sql", self.strategy().replace('+', "_"));
         Statement::Call(MacroCall { name, args: vec![args] })
@@ -66,26 +75,41 @@ impl Materialize for Incremental {
                 self.state = State::DeltaDescribed;
                 Next::Begin(vec![
                     Statement::Hooks { post: false, inside: true },
-                    Statement::sql(format!("drop table if exists {}", self.delta.render(self.job.capabilities.dialect))),
-                    Statement::call("create_table_as", vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled]),
+                    Statement::sql(format!(
+                        "drop table if exists {}",
+                        self.delta.render(self.job.capabilities.dialect)
+                    )),
+                    Statement::call(
+                        "create_table_as",
+                        vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled],
+                    ),
                 ])
             }
             (State::DeltaDescribed, _) => {
-                self.state = State::TargetDescribed(Vec::new());
+                self.state = State::TargetDescribed;
                 Next::Describe(self.delta.clone())
             }
-            (State::TargetDescribed(_), Reply::Columns(delta)) => {
+            (State::TargetDescribed, Reply::Columns(delta)) => {
                 let published = self.job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
                 let mode = self.job.config.text("on_schema_change").map(std::borrow::Cow::into_owned);
-                let change = change(mode.as_deref().unwrap_or("ignore"), &self.job.target, &published, &delta, self.job.capabilities.dialect)?;
+                let change = change(
+                    mode.as_deref().unwrap_or("ignore"),
+                    &self.job.target,
+                    &published,
+                    &delta,
+                    self.job.capabilities.dialect,
+                )?;
                 let mut statements = change.statements;
                 statements.push(self.apply(change.columns));
-                statements.push(Statement::sql(format!("drop table if exists {}", self.delta.render(self.job.capabilities.dialect))));
+                statements.push(Statement::sql(format!(
+                    "drop table if exists {}",
+                    self.delta.render(self.job.capabilities.dialect)
+                )));
                 statements.extend(finishing(&self.job));
                 self.state = State::Applied;
                 Next::Run(statements)
             }
-            (State::TargetDescribed(_), _) => return Err("the delta has no columns".to_owned()),
+            (State::TargetDescribed, _) => return Err("the delta has no columns".to_owned()),
             (State::Applied, _) => {
                 self.state = State::Audited;
                 Next::Audit(Audited::Inside)

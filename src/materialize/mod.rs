@@ -11,8 +11,8 @@ mod seed;
 mod seed_types;
 mod stored;
 
-pub(crate) use names::{candidate_name, rejected_name};
-pub(crate) use seed_types::{SeedError, SeedTypes, infer};
+pub(crate) use names::{candidate_name, is_beside, rejected_name};
+pub(crate) use seed_types::infer;
 
 use crate::engine::{Capabilities, ExistingColumn, ExistingRelation};
 use crate::manifest::{NodeConfig, Relation, RelationKind};
@@ -48,7 +48,10 @@ pub(crate) enum Statement {
     /// The text that the macro gives is run, if there is any.
     Call(MacroCall),
     /// The node's hooks of one kind: before or after, inside the transaction or outside.
-    Hooks { post: bool, inside: bool },
+    Hooks {
+        post: bool,
+        inside: bool,
+    },
 }
 
 impl Statement {
@@ -136,7 +139,11 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
         "incremental" => {
             // A first build, a rebuild, or a view in the way: the whole is built like a table.
             let delta = job.existing.as_ref().is_some_and(|e| e.kind == RelationKind::Table) && !job.full_refresh;
-            if delta { Box::new(incremental::Incremental::new(job)) } else { Box::new(stored::Stored::new(job, RelationKind::Table)) }
+            if delta {
+                Box::new(incremental::Incremental::new(job))
+            } else {
+                Box::new(stored::Stored::new(job, RelationKind::Table))
+            }
         }
         _ => return None,
     })

@@ -32,7 +32,11 @@ pub(super) fn change(
     let table = target.render(dialect);
     let add = |out: &mut Vec<Statement>| {
         for c in &added {
-            out.push(Statement::sql(format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)));
+            out.push(Statement::sql(format!(
+                "alter table {table} add column {} {}",
+                dialect.quoted(&c.name),
+                c.data_type
+            )));
         }
     };
     let mut statements = Vec::new();

@@ -32,7 +32,9 @@ impl Seed {
         let published = self.job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !self.job.full_refresh);
         let create = match published {
             // A seed that is there keeps its columns and types; a file that no longer fits is an error.
-            Some(existing) => format!("create table {name} as select * from {} where false", existing.relation.render(dialect)),
+            Some(existing) => {
+                format!("create table {name} as select * from {} where false", existing.relation.render(dialect))
+            }
             None => {
                 let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
                 let columns: Vec<String> = seed.columns.iter().map(|(c, t)| format!("{} {t}", quoted(c))).collect();
@@ -40,7 +42,8 @@ impl Seed {
             }
         };
         let text = |s: &str| s.replace('\'', "''");
-        let mut out = vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
+        let mut out =
+            vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
         out.push(Statement::sql(create));
         out.push(Statement::sql(format!(

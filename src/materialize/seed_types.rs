@@ -29,8 +29,15 @@ struct Fits {
 }
 
 impl Fits {
-    const ALL: Fits =
-        Fits { number: true, integral: true, date: true, timestamp: true, iso_timestamp: true, boolean: true, any_value: false };
+    const ALL: Fits = Fits {
+        number: true,
+        integral: true,
+        date: true,
+        timestamp: true,
+        iso_timestamp: true,
+        boolean: true,
+        any_value: false,
+    };
 
     fn see(&mut self, value: &str) {
         let text = value.trim();
@@ -69,7 +76,11 @@ impl Fits {
 
 /// Whether a text is a number to agate, and an integral one: spaces, `%`, currency signs and thousands commas count not.
 fn number(text: &str) -> Option<bool> {
-    let clean: String = text.trim_matches(|c: char| c == '%' || c.is_whitespace() || currency(c)).chars().filter(|c| *c != ',').collect();
+    let clean: String = text
+        .trim_matches(|c: char| c == '%' || c.is_whitespace() || currency(c))
+        .chars()
+        .filter(|c| *c != ',')
+        .collect();
     let (sign_len, rest) = if clean.starts_with(['-', '+']) { (1, &clean[1..]) } else { (0, clean.as_str()) };
     let rest = if sign_len == 1 { rest.trim_start_matches(currency) } else { rest };
     let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
@@ -92,13 +103,37 @@ fn number(text: &str) -> Option<bool> {
 }
 
 fn currency(c: char) -> bool {
-    matches!(c, '$' | '€' | '£' | '¥' | '₤' | '₦' | '₩' | '₪' | '₫' | '₭' | '₮' | '₱' | '₲' | '₴' | '₵' | '₹' | '₺' | '؋' | '฿' | '៛' | '﷼')
+    matches!(
+        c,
+        '$' | '€'
+            | '£'
+            | '¥'
+            | '₤'
+            | '₦'
+            | '₩'
+            | '₪'
+            | '₫'
+            | '₭'
+            | '₮'
+            | '₱'
+            | '₲'
+            | '₴'
+            | '₵'
+            | '₹'
+            | '₺'
+            | '؋'
+            | '฿'
+            | '៛'
+            | '﷼'
+    )
 }
 
 /// `%Y-%m-%d`; Python's strptime takes one-digit months and days.
 fn date(text: &str) -> bool {
     let mut parts = text.split('-');
-    let (Some(y), Some(m), Some(d), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(y), Some(m), Some(d), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
     let small = |s: &str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
     if y.len() != 4 || !y.bytes().all(|b| b.is_ascii_digit()) || !small(m) || !small(d) {
         return false;
@@ -148,7 +183,8 @@ pub(crate) fn infer(
     forced: &dyn Fn(&str) -> Option<String>,
 ) -> Result<SeedTypes, SeedError> {
     let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(input);
-    let problem = |e: &csv::Error| SeedError { line: e.position().map_or(1, csv::Position::line), message: e.to_string() };
+    let problem =
+        |e: &csv::Error| SeedError { line: e.position().map_or(1, csv::Position::line), message: e.to_string() };
     let header = reader.headers().map_err(|e| problem(&e))?.clone();
     let names: Vec<String> = header.iter().map(|h| h.trim_start_matches('\u{feff}').to_owned()).collect();
     if names.is_empty() {

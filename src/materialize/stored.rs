@@ -29,14 +29,17 @@ impl Stored {
     }
 
     fn build(&self) -> Vec<Statement> {
-        let mut out = vec![
-            Statement::Hooks { post: false, inside: false },
-            Statement::Hooks { post: false, inside: true },
-        ];
+        let mut out =
+            vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
         out.push(match self.kind {
-            RelationKind::View => Statement::call("get_create_view_as_sql", vec![Arg::Relation(self.candidate.clone()), Arg::Compiled]),
-            _ => Statement::call("create_table_as", vec![Arg::Flag(false), Arg::Relation(self.candidate.clone()), Arg::Compiled]),
+            RelationKind::View => {
+                Statement::call("get_create_view_as_sql", vec![Arg::Relation(self.candidate.clone()), Arg::Compiled])
+            }
+            _ => Statement::call(
+                "create_table_as",
+                vec![Arg::Flag(false), Arg::Relation(self.candidate.clone()), Arg::Compiled],
+            ),
         });
         out
     }

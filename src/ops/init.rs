@@ -21,8 +21,12 @@ pub(crate) struct InitArgs {
 
 pub(crate) fn init(inv: &mut Invocation, args: &InitArgs) -> Exit {
     let here = inv.system.current_dir();
-    let name = args.name.clone().unwrap_or_else(|| if args.sample { "strata_sample".to_owned() } else { "my_project".to_owned() });
-    let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| if args.sample { "strata_sample".to_owned() } else { "my_project".to_owned() });
+    let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal {
         return Err(CliError::usage(format!("`{name}` is no project name: letters, digits and underscores only")));
     }
@@ -61,7 +65,10 @@ fn starter(name: &str) -> Vec<(Utf8PathBuf, String)> {
             "{name}:\n  target: dev\n  outputs:\n    dev:\n      type: duckdb\n      path: {name}.duckdb\n      threads: 4\n",
         ),
         file(".gitignore", "/target\n/dbt_packages\n/logs\n/{name}.duckdb\n/{name}.duckdb.wal\n"),
-        file("seeds/raw_orders.csv", "order_id,customer,ordered_on,amount\n1,Ada,2024-01-03,12.50\n2,Grace,2024-01-04,8.00\n3,Ada,2024-02-01,20.00\n"),
+        file(
+            "seeds/raw_orders.csv",
+            "order_id,customer,ordered_on,amount\n1,Ada,2024-01-03,12.50\n2,Grace,2024-01-04,8.00\n3,Ada,2024-02-01,20.00\n",
+        ),
         file(
             "models/staging/stg_orders.sql",
             "select\n    order_id,\n    customer as customer_name,\n    ordered_on,\n    amount\nfrom {{ ref('raw_orders') }}\n",

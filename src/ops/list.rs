@@ -40,7 +40,15 @@ const TYPES: &[ResourceType] = &[
 
 /// What `--output json` prints by default.
 const KEYS: &[&str] = &[
-    "alias", "name", "package_name", "depends_on", "tags", "config", "resource_type", "source_name", "original_file_path",
+    "alias",
+    "name",
+    "package_name",
+    "depends_on",
+    "tags",
+    "config",
+    "resource_type",
+    "source_name",
+    "original_file_path",
     "unique_id",
 ];
 

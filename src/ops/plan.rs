@@ -59,7 +59,8 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         let kind = node.resource_type().as_str().replace('_', " ");
         let reason = if step.reason.is_empty() { String::new() } else { format!("  ({})", step.reason) };
         inv.console.out(&format!("{:>5} {kind} {name}{reason}", i + 1));
-        let waits: Vec<String> = step.after.iter().filter(|a| !step.parents.contains(a)).map(|a| (a + 1).to_string()).collect();
+        let waits: Vec<String> =
+            step.after.iter().filter(|a| !step.parents.contains(a)).map(|a| (a + 1).to_string()).collect();
         if !waits.is_empty() {
             inv.console.out(&format!("        waits for {}", waits.join(", ")));
         }

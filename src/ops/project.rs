@@ -44,7 +44,13 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
         return Err(complain(inv, &diagnostics, true));
     }
     inv.console.diagnostics(&diagnostics);
-    Ok(Project { manifest: Arc::new(manifest), engine: parsed.engine, context: parsed.context, map, selectors: sources.selectors })
+    Ok(Project {
+        manifest: Arc::new(manifest),
+        engine: parsed.engine,
+        context: parsed.context,
+        map,
+        selectors: sources.selectors,
+    })
 }
 
 fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic], _: bool) -> CliError {
@@ -53,10 +59,16 @@ fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic], _: bool) -> CliErr
 }
 
 /// Resolves a selection; nothing selected is a warning.
-pub(super) fn choose(inv: &mut Invocation, project: &Project, selection: &Selection, types: &[ResourceType]) -> Result<NodeSet, CliError> {
+pub(super) fn choose(
+    inv: &mut Invocation,
+    project: &Project,
+    selection: &Selection,
+    types: &[ResourceType],
+) -> Result<NodeSet, CliError> {
     let previous = previous_state(inv)?;
     let mut diagnostics = Vec::new();
-    let set = select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
+    let set =
+        select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         inv.console.diagnostics(&diagnostics);
         return Err(CliError::Reported);
@@ -87,7 +99,13 @@ pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
 pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError> {
     if inv.write_json {
         let manifest = &project.manifest;
-        write_manifest(inv.system.as_ref(), &manifest.project.target_path, manifest, &metadata(inv), &inv.load.scrubber)?;
+        write_manifest(
+            inv.system.as_ref(),
+            &manifest.project.target_path,
+            manifest,
+            &metadata(inv),
+            &inv.load.scrubber,
+        )?;
     }
     Ok(())
 }

@@ -41,7 +41,6 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
         Verb::Run => &[ResourceType::Model],
         Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
         Verb::Seed => &[ResourceType::Seed],
-        Verb::Snapshot => &[ResourceType::Snapshot],
         Verb::Compile => &[ResourceType::Model, ResourceType::Snapshot, ResourceType::Analysis, ResourceType::Test],
     }
 }
@@ -50,7 +49,11 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
 pub(super) fn publishes_itself(project: &Project) -> impl Fn(NodeId) -> bool + '_ {
     |id| {
         let node = project.manifest.node(id);
-        project.engine.registry().materialization(&node.package, &node.materialized(), true).is_some()
+        project
+            .engine
+            .registry()
+            .materialization(&node.package, &node.materialized(), project.context.explicit_overrides)
+            .is_some()
     }
 }
 
@@ -77,8 +80,13 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         publishes_itself: &itself,
     });
     let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
-    let compiler =
-        Compiler::new(project.manifest.clone(), project.engine.clone(), project.context.clone(), project.map.clone(), ids);
+    let compiler = Compiler::new(
+        project.manifest.clone(),
+        project.engine.clone(),
+        project.context.clone(),
+        project.map.clone(),
+        ids,
+    );
     let shared = Arc::new(Shared {
         compiler: Arc::new(compiler),
         options: RunOptions {
@@ -94,7 +102,8 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         target_path: project.manifest.project.target_path.clone(),
         publishing: Mutex::new(()),
     });
-    let request = RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
+    let request =
+        RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
     let mut seconds = 0.0;
     let console = &mut inv.console;
     let all = run(request, &mut |event| {
@@ -135,7 +144,11 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
     }
     let place = if target.duckdb.path.is_empty() { target.database.to_string() } else { target.duckdb.path.clone() };
     // The last model that was built is what most readers came for.
-    let last = all.iter().rev().filter_map(|r| project.manifest.get(&r.unique_id)).find(|n| n.resource_type() == ResourceType::Model);
+    let last = all
+        .iter()
+        .rev()
+        .filter_map(|r| project.manifest.get(&r.unique_id))
+        .find(|n| n.resource_type() == ResourceType::Model);
     inv.console.say(&format!("the result is in {place}, schema {}", target.schema));
     if let Some(node) = last {
         inv.console.say(&format!("look at it: strata show {}", node.name));

@@ -49,7 +49,8 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     for id in ids {
         let node = project.manifest.node(id);
         let sql = if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {
-            let relation = node.relation.as_ref().map(|r| r.render(project.manifest.project.dialect)).unwrap_or_default();
+            let relation =
+                node.relation.as_ref().map(|r| r.render(project.manifest.project.dialect)).unwrap_or_default();
             SqlText::from(format!("select * from {relation}"))
         } else {
             match compiler.compile(id, &bindings, &existing, &mut warehouse) {
@@ -67,7 +68,13 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
 }
 
 /// Runs a query with a limit and prints it.
-fn print(inv: &mut Invocation, name: &str, sql: &SqlText, args: &ShowArgs, warehouse: &mut Option<Box<dyn Warehouse>>) -> Exit {
+fn print(
+    inv: &mut Invocation,
+    name: &str,
+    sql: &SqlText,
+    args: &ShowArgs,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Exit {
     let Some(connection) = warehouse else { return Err(CliError::usage("the database is needed")) };
     let mut query = SqlText::new();
     match args.limit {
@@ -82,7 +89,8 @@ fn print(inv: &mut Invocation, name: &str, sql: &SqlText, args: &ShowArgs, wareh
         Ok(reply) => reply,
         Err(e) => {
             let span = e.position.and_then(|(at, len)| query.locate(at, len));
-            let mut d = Diagnostic::error(Code::SqlError, e.message.lines().next().unwrap_or_default()).primary_if(span, "here");
+            let mut d = Diagnostic::error(Code::SqlError, e.message.lines().next().unwrap_or_default())
+                .primary_if(span, "here");
             if span.is_none() {
                 d = d.note(format!("in {name}"));
             }
@@ -104,7 +112,12 @@ fn print(inv: &mut Invocation, name: &str, sql: &SqlText, args: &ShowArgs, wareh
 }
 
 /// Renders a query given on the command line.
-pub(super) fn inline(inv: &mut Invocation, project: &Project, text: &str, warehouse: &mut Option<Box<dyn Warehouse>>) -> Result<SqlText, CliError> {
+pub(super) fn inline(
+    inv: &mut Invocation,
+    project: &Project,
+    text: &str,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<SqlText, CliError> {
     let package = project.manifest.project.name.clone();
     let unit = Unit {
         unique_id: "sql_operation.inline_query".into(),

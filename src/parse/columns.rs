@@ -5,8 +5,23 @@ use crate::diag::{Code, Diagnostic};
 use crate::manifest::{Column, TestSpec, json_texts};
 
 const KNOWN: &[&str] = &[
-    "name", "description", "data_type", "meta", "tags", "quote", "tests", "data_tests", "constraints", "config", "policy_tags",
-    "granularity", "dimension", "entity", "docs", "databricks_tags", "expression",
+    "name",
+    "description",
+    "data_type",
+    "meta",
+    "tags",
+    "quote",
+    "tests",
+    "data_tests",
+    "constraints",
+    "config",
+    "policy_tags",
+    "granularity",
+    "dimension",
+    "entity",
+    "docs",
+    "databricks_tags",
+    "expression",
 ];
 
 /// The columns of an entry and the tests written on them.
@@ -14,7 +29,10 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
     let (mut columns, mut tests) = (Vec::new(), Vec::new());
     for item in map.get("columns").map(Yaml::items).unwrap_or_default() {
         let Some(m) = item.as_map() else {
-            out.push(Diagnostic::error(Code::YamlShape, format!("a column is a mapping with a `name`, not {}", item.kind())).primary(item.span, ""));
+            out.push(
+                Diagnostic::error(Code::YamlShape, format!("a column is a mapping with a `name`, not {}", item.kind()))
+                    .primary(item.span, ""),
+            );
             continue;
         };
         // `include` and `exclude` are for versions, which read them themselves.
@@ -53,10 +71,19 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
 }
 
 /// The columns of a version: those of the model that it includes, with its own in place of or behind them.
-pub(super) fn of_version(base: &[Column], base_tests: &[TestSpec], map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
+pub(super) fn of_version(
+    base: &[Column],
+    base_tests: &[TestSpec],
+    map: &YamlMap,
+    out: &mut Vec<Diagnostic>,
+) -> (Vec<Column>, Vec<TestSpec>) {
     let Some(list) = map.get("columns") else { return (base.to_vec(), base_tests.to_vec()) };
     let (own, own_tests) = read(map, out);
-    let rule = list.items().iter().filter_map(Yaml::as_map).find(|m| m.get_any(&["include", "exclude"]).is_some() && m.get("name").is_none());
+    let rule = list
+        .items()
+        .iter()
+        .filter_map(Yaml::as_map)
+        .find(|m| m.get_any(&["include", "exclude"]).is_some() && m.get("name").is_none());
     let texts = |key: &str| rule.and_then(|m| m.get(key)).map(|y| json_texts(&y.to_json()));
     let include = texts("include");
     let exclude = texts("exclude").unwrap_or_default();
@@ -74,12 +101,16 @@ pub(super) fn of_version(base: &[Column], base_tests: &[TestSpec], map: &YamlMap
             continue;
         }
         let at = columns.len();
-        tests.extend(base_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }));
+        tests.extend(
+            base_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }),
+        );
         columns.push(column.clone());
     }
     for (i, column) in own.into_iter().enumerate() {
         let at = columns.len();
-        tests.extend(own_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }));
+        tests.extend(
+            own_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }),
+        );
         columns.push(column);
     }
     (columns, tests)

@@ -15,7 +15,10 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     for block in find_blocks(&text, &[BlockKind::Docs]) {
         let span = Span::new(id, block.start, block.body.0);
         if block.unclosed {
-            out.push(Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name)).primary(span, "opened here"));
+            out.push(
+                Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name))
+                    .primary(span, "opened here"),
+            );
             continue;
         }
         let body = &text[block.body.0..block.body.1];

@@ -16,8 +16,15 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TestTarget {
     /// A model, seed or snapshot, perhaps a version of it.
-    Node { kind: ResourceType, name: Arc<str>, version: Option<Json> },
-    Source { source: Arc<str>, table: Arc<str> },
+    Node {
+        kind: ResourceType,
+        name: Arc<str>,
+        version: Option<Json>,
+    },
+    Source {
+        source: Arc<str>,
+        table: Arc<str>,
+    },
 }
 
 impl TestTarget {
@@ -66,8 +73,20 @@ pub(crate) struct ParsedTest {
 
 /// Keys beside a test's arguments that are config, as older projects write them.
 const CONFIG_KEYS: &[&str] = &[
-    "severity", "tags", "enabled", "where", "limit", "warn_if", "error_if", "fail_calc", "store_failures",
-    "store_failures_as", "meta", "database", "schema", "alias",
+    "severity",
+    "tags",
+    "enabled",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "meta",
+    "database",
+    "schema",
+    "alias",
 ];
 
 /// Texts that are expressions even without braces.
@@ -75,7 +94,9 @@ pub(crate) fn string_is_expression(text: &str) -> bool {
     let text = text.trim();
     let Some(open) = text.find('(') else { return false };
     let name = text[..open].trim_end();
-    matches!(name, "ref" | "source" | "var" | "env_var" | "doc" | "metric") && text.ends_with(')') && text.len() > open + 2
+    matches!(name, "ref" | "source" | "var" | "env_var" | "doc" | "metric")
+        && text.ends_with(')')
+        && text.len() > open + 2
 }
 
 /// What a test entry says.
@@ -124,14 +145,22 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
         }
         // `name`, `config` and `description` may stand beside the test's own key.
         Some(map) => {
-            let own: Vec<_> = map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description")).collect();
+            let own: Vec<_> =
+                map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description")).collect();
             match own.as_slice() {
                 [(key, body)] => (key.text.to_string(), Some(*body), Some(map)),
                 _ => return wrong("a test is a mapping with one key, the test's name, and its arguments below"),
             }
         }
     };
-    let mut entry = Entry { test: String::new(), namespace: None, name: None, description: String::new(), args: JsonMap::new(), config: Vec::new() };
+    let mut entry = Entry {
+        test: String::new(),
+        namespace: None,
+        name: None,
+        description: String::new(),
+        args: JsonMap::new(),
+        config: Vec::new(),
+    };
     match full.split_once('.') {
         Some((namespace, test)) => {
             entry.namespace = Some(namespace.to_owned());
@@ -206,9 +235,12 @@ fn one(
         let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
         let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
         out.push(
-            Diagnostic::warning(Code::UnknownTest, format!("there is no test `{prefix}{}`; it will fail when it runs", entry.test))
-                .primary(span, "no `{% test %}` has this name")
-                .help_if(crate::diag::nearest(&entry.test, tests), |n| format!("did you mean `{n}`?")),
+            Diagnostic::warning(
+                Code::UnknownTest,
+                format!("there is no test `{prefix}{}`; it will fail when it runs", entry.test),
+            )
+            .primary(span, "no `{% test %}` has this name")
+            .help_if(crate::diag::nearest(&entry.test, tests), |n| format!("did you mean `{n}`?")),
         );
     }
     let mut test = ParsedTest {
@@ -238,7 +270,12 @@ fn one(
 
 /// Renders the arguments in written order, `model` last, then the macro: what they reference is what the test needs.
 /// The built-in tests reference nothing besides their arguments, so that their macros need no render.
-fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<crate::jinja::MacroDef>>, out: &mut Vec<Diagnostic>) {
+fn capture(
+    parser: &NodeParser<'_>,
+    test: &mut ParsedTest,
+    def: Option<Arc<crate::jinja::MacroDef>>,
+    out: &mut Vec<Diagnostic>,
+) {
     let internal = def.as_ref().is_some_and(|d| parser.engine.registry().is_internal(d));
     let plain = test.kwargs.iter().all(|(k, v)| k == "model" || !needs_render(v));
     if internal && plain {
@@ -294,7 +331,12 @@ fn needs_render(value: &Json) -> bool {
     }
 }
 
-fn render_value(parser: &NodeParser<'_>, test: &ParsedTest, session: &Arc<Session>, value: &Json) -> Result<Value, Box<Diagnostic>> {
+fn render_value(
+    parser: &NodeParser<'_>,
+    test: &ParsedTest,
+    session: &Arc<Session>,
+    value: &Json,
+) -> Result<Value, Box<Diagnostic>> {
     evaluate_argument(parser.engine, false, &test.package, session, value, test.span)
 }
 
@@ -324,7 +366,8 @@ pub(crate) fn evaluate_argument(
         }
         Json::Array(items) => return Ok(crate::jinja::list(items.iter().map(each).collect::<Result<_, _>>()?)),
         Json::Object(map) => {
-            let pairs: Result<Vec<_>, Box<Diagnostic>> = map.iter().map(|(k, v)| Ok((Value::from(k.as_str()), each(v)?))).collect();
+            let pairs: Result<Vec<_>, Box<Diagnostic>> =
+                map.iter().map(|(k, v)| Ok((Value::from(k.as_str()), each(v)?))).collect();
             return Ok(crate::jinja::dict(pairs?));
         }
         other => return Ok(crate::jinja::from_json(other)),
@@ -410,7 +453,6 @@ fn hashable(value: &Json) -> Json {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -449,9 +491,14 @@ mod tests {
     #[test]
     fn entries() {
         let e = entry("dbt_utils.at_least_one: {arguments: {a: 1}, config: {severity: warn}, where: x > 1, name: n}");
-        assert_eq!((e.namespace.as_deref(), e.test.as_str(), e.name.as_deref()), (Some("dbt_utils"), "at_least_one", Some("n")));
+        assert_eq!(
+            (e.namespace.as_deref(), e.test.as_str(), e.name.as_deref()),
+            (Some("dbt_utils"), "at_least_one", Some("n"))
+        );
         assert_eq!(e.args.len(), 1);
         assert_eq!(e.config.len(), 2);
-        assert!(string_is_expression("ref('x')") && !string_is_expression("preference(x)") && !string_is_expression("ref"));
+        assert!(
+            string_is_expression("ref('x')") && !string_is_expression("preference(x)") && !string_is_expression("ref")
+        );
     }
 }

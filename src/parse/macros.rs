@@ -42,7 +42,8 @@ pub(super) fn engine(sources: &mut Sources, out: &mut Vec<Diagnostic>) -> Engine
     let own = project.len();
     let root = sources.root().name().clone();
     let installed = sources.packages.iter().map(|p| p.name().clone()).collect();
-    let orders = sources.root().options.dispatch.iter().map(|d| (d.namespace.clone(), d.search_order.clone())).collect();
+    let orders =
+        sources.root().options.dispatch.iter().map(|d| (d.namespace.clone(), d.search_order.clone())).collect();
     let registry = Arc::new(MacroRegistry::new(&root, &adapter, installed, orders, internal, project));
     let engine = Engine::new(registry.clone());
     // The project's own macros are compiled now, so that their mistakes are found; built-in ones when they are called.
@@ -66,11 +67,13 @@ fn duplicates(defs: &[MacroDef], out: &mut Vec<Diagnostic>) {
     for def in defs {
         if let Some(first) = seen.insert((def.package.clone(), def.name.clone()), def) {
             out.push(
-                Diagnostic::error(Code::DuplicateName, format!("macro `{}` is defined twice in package `{}`", def.name, def.package))
-                    .primary(def.span, "again here")
-                    .secondary(first.span, "first here"),
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    format!("macro `{}` is defined twice in package `{}`", def.name, def.package),
+                )
+                .primary(def.span, "again here")
+                .secondary(first.span, "first here"),
             );
         }
     }
 }
-

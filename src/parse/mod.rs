@@ -71,8 +71,14 @@ pub(crate) fn parse(sources: &mut Sources) -> Checked<ParsedProject> {
             _ => parser.file(package, file).map(Item::Nodes),
         })
         .collect();
-    let mut project =
-        ParsedProject { engine: engine.clone(), context: context.clone(), nodes: Vec::new(), properties: Vec::new(), docs: Vec::new(), logs: Vec::new() };
+    let mut project = ParsedProject {
+        engine: engine.clone(),
+        context: context.clone(),
+        nodes: Vec::new(),
+        properties: Vec::new(),
+        docs: Vec::new(),
+        logs: Vec::new(),
+    };
     for item in parsed {
         match item.drain_into(&mut out) {
             Item::Nothing => {}

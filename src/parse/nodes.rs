@@ -6,7 +6,7 @@ use crate::context::{ContextProject, LogLine, NodeScope, Read, Session, Unit, fa
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::sha256_hex;
 use crate::jinja::{BlockKind, CallName, Engine, Scope, TextOrigin, find_blocks};
-use crate::load::{FileKind, LoadedFile, Sources};
+use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Text};
 use crate::source::{FileId, SourceMap, Span};
 use serde_json::json;
@@ -36,7 +36,6 @@ pub(crate) struct ParsedNode {
     pub(crate) logs: Vec<LogLine>,
     /// For on-run hooks: end or start, and the position.
     pub(crate) hook: Option<(bool, usize)>,
-    pub(crate) absolute: Option<camino::Utf8PathBuf>,
     pub(crate) broken: bool,
 }
 
@@ -68,25 +67,40 @@ impl NodeParser<'_> {
         let nodes = match file.kind {
             FileKind::Model => vec![self.text(ResourceType::Model, package, file, id, &text, whole, stem, &mut out)],
             FileKind::PythonModel => vec![self.python(package, file, id, &text, stem)],
-            FileKind::SingularTest => vec![self.text(ResourceType::Test, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::SingularTest => {
+                vec![self.text(ResourceType::Test, package, file, id, &text, whole, stem, &mut out)]
+            }
             FileKind::Analysis => {
                 let mut node = self.text(ResourceType::Analysis, package, file, id, &text, whole, stem, &mut out);
                 node.fqn.insert(1, "analysis".into());
                 vec![node]
             }
-            FileKind::Function => vec![self.text(ResourceType::Function, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::Function => {
+                vec![self.text(ResourceType::Function, package, file, id, &text, whole, stem, &mut out)]
+            }
             FileKind::Snapshot => self.snapshots(package, file, id, &text, stem, &mut out),
             _ => Vec::new(),
         };
         Checked::new(nodes, out)
     }
 
-    fn snapshots(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str, out: &mut Vec<Diagnostic>) -> Vec<ParsedNode> {
+    fn snapshots(
+        &self,
+        package: &Arc<str>,
+        file: &LoadedFile,
+        id: FileId,
+        text: &str,
+        stem: &str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<ParsedNode> {
         let mut nodes = Vec::new();
         for block in find_blocks(text, &[BlockKind::Snapshot]) {
             let span = Span::new(id, block.start, block.body.0);
             if block.unclosed {
-                out.push(Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name)).primary(span, "opened here"));
+                out.push(
+                    Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name))
+                        .primary(span, "opened here"),
+                );
                 continue;
             }
             let mut node = self.text(ResourceType::Snapshot, package, file, id, text, block.body, &block.name, out);
@@ -130,7 +144,6 @@ impl NodeParser<'_> {
             span,
             logs: Vec::new(),
             hook: None,
-            absolute: None,
             broken: false,
         };
         let origin = TextOrigin { file: id, text, range };
@@ -160,11 +173,15 @@ impl NodeParser<'_> {
             let names = self.engine.registry().names(&node.package).chain(self.context.members.keys().copied());
             let near = crate::diag::nearest(&name, names).map(str::to_owned);
             let text = &origin.text[origin.range.0..origin.range.1];
-            let at = find_name(text, &name).map_or(node.span, |i| Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len()));
+            let at = find_name(text, &name)
+                .map_or(node.span, |i| Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len()));
             out.push(
-                Diagnostic::warning(Code::UnknownMacro, format!("`{name}` is not defined; `{}` will fail when it is built", node.name))
-                    .primary(at, "nothing has this name")
-                    .help_if(near, |n| format!("did you mean `{n}`?")),
+                Diagnostic::warning(
+                    Code::UnknownMacro,
+                    format!("`{name}` is not defined; `{}` will fail when it is built", node.name),
+                )
+                .primary(at, "nothing has this name")
+                .help_if(near, |n| format!("did you mean `{n}`?")),
             );
         }
         out.extend(super::warnings(record.warnings, node.span));
@@ -181,7 +198,10 @@ impl NodeParser<'_> {
 
     fn unit(&self, node: &ParsedNode) -> Unit {
         let target = &self.context.target;
-        let this = Relation { quote: self.context.quoting, ..Relation::new(Some(&target.database), Some(&target.schema), &node.name) };
+        let this = Relation {
+            quote: self.context.quoting,
+            ..Relation::new(Some(&target.database), Some(&target.schema), &node.name)
+        };
         let unique_id: Arc<str> = format!("{}.{}.{}", node.kind.as_str(), node.package, node.name).into();
         let model = json!({
             "name": &*node.name, "package_name": &*node.package, "resource_type": node.kind.as_str(),
@@ -227,14 +247,13 @@ impl NodeParser<'_> {
             span: Span::file(id),
             logs: Vec::new(),
             hook: None,
-            absolute: None,
             broken: false,
         }
     }
 
     fn seed(&self, package: &Arc<str>, file: &LoadedFile, stem: &str) -> ParsedNode {
         // dbt hashes the text of small seeds and knows larger ones by their path.
-        let small = file.size < 1 << 20;
+        let small = file.size < SEED_HASH_LIMIT;
         let text = small.then(|| self.context.system.read(&file.absolute).ok()).flatten();
         let checksum = match text {
             Some(text) => Checksum { name: "sha256", value: sha256_hex(text.trim()) },
@@ -259,7 +278,6 @@ impl NodeParser<'_> {
             span: Span::file(FileId(0)),
             logs: Vec::new(),
             hook: None,
-            absolute: Some(file.absolute.clone()),
             broken: false,
         }
     }
@@ -301,7 +319,6 @@ pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<P
                     span: *span,
                     logs: Vec::new(),
                     hook: Some((end, index)),
-                    absolute: None,
                     broken: false,
                 };
                 let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };

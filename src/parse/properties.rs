@@ -32,7 +32,6 @@ pub(crate) struct VersionPatch {
     pub(crate) access: Option<String>,
     pub(crate) deprecation_date: Option<String>,
     pub(crate) constraints: Option<Vec<Json>>,
-    pub(crate) span: Span,
 }
 
 /// What is said of a node, common to all kinds.
@@ -100,10 +99,42 @@ const SECTIONS: &[(&str, EntryKind)] = &[
 ];
 
 const NODE_KEYS: &[&str] = &[
-    "name", "description", "columns", "tests", "data_tests", "config", "meta", "docs", "tags", "access", "group", "latest_version",
-    "versions", "constraints", "deprecation_date", "time_spine", "relation", "arguments", "returns", "type", "url", "maturity",
-    "label", "owner", "depends_on", "enabled", "materialized", "schema", "database", "alias", "model", "primary_entity",
-    "semantic_model", "derived_semantics", "metrics", "agg_time_dimension",
+    "name",
+    "description",
+    "columns",
+    "tests",
+    "data_tests",
+    "config",
+    "meta",
+    "docs",
+    "tags",
+    "access",
+    "group",
+    "latest_version",
+    "versions",
+    "constraints",
+    "deprecation_date",
+    "time_spine",
+    "relation",
+    "arguments",
+    "returns",
+    "type",
+    "url",
+    "maturity",
+    "label",
+    "owner",
+    "depends_on",
+    "enabled",
+    "materialized",
+    "schema",
+    "database",
+    "alias",
+    "model",
+    "primary_entity",
+    "semantic_model",
+    "derived_semantics",
+    "metrics",
+    "agg_time_dimension",
 ];
 
 /// Keys of older projects that are config though they stand outside of `config:`.
@@ -116,7 +147,7 @@ fn renders_later(path: &[&str]) -> bool {
         [section, "#", rest @ ..] => {
             *section == "unit_tests"
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
-                || rest.last().is_some_and(|k| later(&k))
+                || rest.last().is_some_and(later)
                 || rest.iter().any(|k| matches!(*k, "tests" | "data_tests"))
                 || rest.iter().any(|k| matches!(*k, "pre-hook" | "post-hook" | "pre_hook" | "post_hook"))
                 || (*section == "exposures" && rest.first() == Some(&"depends_on"))
@@ -145,7 +176,10 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     };
     let Some(map) = tree.as_map() else {
         if !tree.is_null() {
-            out.push(Diagnostic::error(Code::YamlShape, format!("a properties file is a mapping, not {}", tree.kind())).primary(tree.span, ""));
+            out.push(
+                Diagnostic::error(Code::YamlShape, format!("a properties file is a mapping, not {}", tree.kind()))
+                    .primary(tree.span, ""),
+            );
         }
         return Checked::new(properties, out);
     };
@@ -161,7 +195,9 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         source(parser, package, file, item, &mut properties, &mut out);
     }
     if let Some(key) = map.key("exports") {
-        out.push(Diagnostic::warning(Code::Unsupported, "`exports:` are not run yet").primary(key.span, "ignored for now"));
+        out.push(
+            Diagnostic::warning(Code::Unsupported, "`exports:` are not run yet").primary(key.span, "ignored for now"),
+        );
     }
     Checked::new(properties, out)
 }
@@ -196,7 +232,10 @@ fn entry(
     if matches!(kind, EntryKind::Describes(_)) {
         unknown_keys(map, NODE_KEYS, &format!("an entry of `{section}`"), out);
     }
-    let mut patch = Patch { description: map.get("description").and_then(Yaml::scalar_text).unwrap_or_default(), ..Patch::default() };
+    let mut patch = Patch {
+        description: map.get("description").and_then(Yaml::scalar_text).unwrap_or_default(),
+        ..Patch::default()
+    };
     if let EntryKind::Describes(resource) = kind {
         let (columns, mut tests) = columns::read(map, out);
         for spec in map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
@@ -213,10 +252,20 @@ fn entry(
         if resource.is_refable() && versions.is_empty() {
             let target = TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
             let ordered = model_tests_first(tests);
-            properties.tests.extend(generic_tests::build(parser, package, file, &target, &patch.columns, &ordered, out));
+            properties.tests.extend(generic_tests::build(
+                parser,
+                package,
+                file,
+                &target,
+                &patch.columns,
+                &ordered,
+                out,
+            ));
         } else {
             for item in versions {
-                let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else { continue };
+                let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else {
+                    continue;
+                };
                 patch.versions.push(version);
             }
         }
@@ -245,7 +294,8 @@ fn version(
     out: &mut Vec<Diagnostic>,
 ) -> Option<VersionPatch> {
     let map = item.as_map();
-    let Some(version) = map.and_then(|m| m.get("v")).map(Yaml::to_json).filter(|v| v.is_number() || v.is_string()) else {
+    let Some(version) = map.and_then(|m| m.get("v")).map(Yaml::to_json).filter(|v| v.is_number() || v.is_string())
+    else {
         out.push(Diagnostic::error(Code::ModelVersion, "a version needs `v`, a number or text").primary(item.span, ""));
         return None;
     };
@@ -257,7 +307,15 @@ fn version(
         None => tests.extend(base_tests.iter().filter(|t| t.column.is_none()).cloned()),
     }
     let target = TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: Some(version.clone()) };
-    properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &model_tests_first(tests), out));
+    properties.tests.extend(generic_tests::build(
+        parser,
+        package,
+        file,
+        &target,
+        &columns,
+        &model_tests_first(tests),
+        out,
+    ));
     Some(VersionPatch {
         version,
         defined_in: map.get("defined_in").and_then(Yaml::scalar_text),
@@ -267,7 +325,6 @@ fn version(
         access: map.get("access").and_then(Yaml::scalar_text),
         deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
         constraints: map.get("constraints").map(|_| columns::constraints(map)),
-        span: item.span,
     })
 }
 
@@ -286,15 +343,52 @@ fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
 }
 
 const SOURCE_KEYS: &[&str] = &[
-    "name", "description", "database", "schema", "loader", "loaded_at_field", "loaded_at_query", "meta", "tags", "quoting",
-    "freshness", "tables", "config", "overrides", "enabled", "tests", "data_tests",
+    "name",
+    "description",
+    "database",
+    "schema",
+    "loader",
+    "loaded_at_field",
+    "loaded_at_query",
+    "meta",
+    "tags",
+    "quoting",
+    "freshness",
+    "tables",
+    "config",
+    "overrides",
+    "enabled",
+    "tests",
+    "data_tests",
 ];
 const TABLE_KEYS: &[&str] = &[
-    "name", "description", "identifier", "loader", "loaded_at_field", "loaded_at_query", "meta", "tags", "quoting", "freshness",
-    "columns", "tests", "data_tests", "config", "external", "enabled", "docs",
+    "name",
+    "description",
+    "identifier",
+    "loader",
+    "loaded_at_field",
+    "loaded_at_query",
+    "meta",
+    "tags",
+    "quoting",
+    "freshness",
+    "columns",
+    "tests",
+    "data_tests",
+    "config",
+    "external",
+    "enabled",
+    "docs",
 ];
 
-fn source(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile, item: &Yaml, properties: &mut Properties, out: &mut Vec<Diagnostic>) {
+fn source(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+    item: &Yaml,
+    properties: &mut Properties,
+    out: &mut Vec<Diagnostic>,
+) {
     let Some((map, source)) = named(item, "sources", out) else { return };
     unknown_keys(map, SOURCE_KEYS, "a source", out);
     for table in map.get("tables").map(Yaml::items).unwrap_or_default() {
@@ -305,7 +399,15 @@ fn source(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile, item: 
             tests.push(TestSpec { definition: spec.clone(), column: None });
         }
         let target = TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
-        properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &model_tests_first(tests), out));
+        properties.tests.extend(generic_tests::build(
+            parser,
+            package,
+            file,
+            &target,
+            &columns,
+            &model_tests_first(tests),
+            out,
+        ));
         properties.sources.push(ParsedSource {
             source: source.as_str().into(),
             table: name.into(),

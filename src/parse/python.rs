@@ -24,7 +24,8 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
         let name = rest[..open].trim();
         let args = arguments(&rest[open + 1..]);
         let span = Some(Span::new(file, at, at + 4 + open));
-        let positional: Vec<&String> = args.iter().filter(|(k, _)| k.is_none()).filter_map(|(_, v)| v.as_ref()).collect();
+        let positional: Vec<&String> =
+            args.iter().filter(|(k, _)| k.is_none()).filter_map(|(_, v)| v.as_ref()).collect();
         let named = |wanted: &str| args.iter().find(|(k, _)| k.as_deref() == Some(wanted)).and_then(|(_, v)| v.clone());
         match (name, positional.as_slice()) {
             ("ref", [name]) => out.refs.push(RefCall {
@@ -96,7 +97,9 @@ fn argument(text: &str) -> Option<(Option<String>, Option<String>)> {
         return None;
     }
     let (key, value) = match text.split_once('=') {
-        Some((k, v)) if k.trim().chars().all(|c| c.is_alphanumeric() || c == '_') => (Some(k.trim().to_owned()), v.trim()),
+        Some((k, v)) if k.trim().chars().all(|c| c.is_alphanumeric() || c == '_') => {
+            (Some(k.trim().to_owned()), v.trim())
+        }
         _ => (None, text),
     };
     let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));

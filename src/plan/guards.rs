@@ -35,7 +35,8 @@ pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
         }
         if let Some(missing) = missing_relation(request, id) {
             let name = &request.manifest.node(missing).name;
-            out.unguarded.push((id, format!("reads `{name}`, which this run does not build and the database does not have")));
+            out.unguarded
+                .push((id, format!("reads `{name}`, which this run does not build and the database does not have")));
             continue;
         }
         let target = last(request, test.generic_test().and_then(|t| t.attached), &candidates, position);

@@ -14,7 +14,6 @@ pub(crate) enum Verb {
     Run,
     Test,
     Seed,
-    Snapshot,
     Compile,
 }
 
@@ -47,7 +46,10 @@ impl PlanRequest<'_> {
     /// Whether this run stores the node.
     pub(super) fn builds(&self, id: NodeId) -> bool {
         let node = self.manifest.node(id);
-        self.selected.contains(id) && node.resource_type().is_refable() && !node.is_ephemeral() && self.verb != Verb::Test
+        self.selected.contains(id)
+            && node.resource_type().is_refable()
+            && !node.is_ephemeral()
+            && self.verb != Verb::Test
     }
 }
 
@@ -59,9 +61,11 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Plan {
     for (i, id) in order.iter().enumerate() {
         position[id.index()] = i;
     }
-    let placed: Guarded = if request.audit && request.verb == Verb::Build { place(request, &position) } else { Guarded::default() };
+    let placed: Guarded =
+        if request.audit && request.verb == Verb::Build { place(request, &position) } else { Guarded::default() };
     // Nodes with a step of their own: stored nodes, exposures, and tests that guard nothing.
-    let own: Vec<NodeId> = order.iter().copied().filter(|id| has_step(request, *id) && !placed.guards.contains_key(id)).collect();
+    let own: Vec<NodeId> =
+        order.iter().copied().filter(|id| has_step(request, *id) && !placed.guards.contains_key(id)).collect();
     let members: HashSet<NodeId> = own.iter().copied().collect();
     let nearest = Nearest::new(manifest, &members);
     let mut edges: HashMap<NodeId, Edges> = HashMap::new();
@@ -116,7 +120,8 @@ fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
 /// before its model.
 fn hold_back(request: &PlanRequest<'_>, own: &[NodeId], tests: &[NodeId], edges: &mut HashMap<NodeId, Edges>) {
     let manifest = request.manifest;
-    let unit: Vec<NodeId> = own.iter().copied().filter(|id| matches!(manifest.node(*id).kind, NodeKind::UnitTest(_))).collect();
+    let unit: Vec<NodeId> =
+        own.iter().copied().filter(|id| matches!(manifest.node(*id).kind, NodeKind::UnitTest(_))).collect();
     for test in unit {
         for model in manifest.node(test).depends_on.clone() {
             if let Some(e) = edges.get_mut(&test) {
@@ -219,7 +224,11 @@ fn assemble(
         let longest = behind.get(id).into_iter().flatten().filter_map(|n| rank.get(n)).max();
         rank.insert(*id, longest.map_or(1, |r| r + 1));
     }
-    let mut plan = Plan { steps: Vec::with_capacity(sorted.len()), schemas: schemas(request, &sorted), unguarded: placed.unguarded };
+    let mut plan = Plan {
+        steps: Vec::with_capacity(sorted.len()),
+        schemas: schemas(request, &sorted),
+        unguarded: placed.unguarded,
+    };
     for id in sorted {
         let e = &edges[&id];
         let numbers = |set: &BTreeSet<NodeId>| {
@@ -261,9 +270,13 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     }
     match (existing, materialized.as_str()) {
         (None, _) => format!("{materialized}, new"),
-        (Some(_), "incremental" | "snapshot") if !request.full_refresh => format!("{materialized}, adds to what is there"),
+        (Some(_), "incremental" | "snapshot") if !request.full_refresh => {
+            format!("{materialized}, adds to what is there")
+        }
         (Some(_), _) if request.full_refresh => format!("{materialized}, full refresh"),
-        (Some(found), _) if found.kind.as_str() != materialized && matches!(materialized.as_str(), "table" | "view") => {
+        (Some(found), _)
+            if found.kind.as_str() != materialized && matches!(materialized.as_str(), "table" | "view") =>
+        {
             format!("{materialized}, replaces a {}", found.kind.as_str())
         }
         (Some(_), _) => format!("{materialized}, replaces"),

@@ -3,7 +3,6 @@
 use super::live::Live;
 use crate::diag::{Diagnostic, human, json, one_line};
 use crate::engine::{RunResult, RunStatus};
-use crate::manifest::ResourceType;
 use crate::run::{Event, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
@@ -47,7 +46,16 @@ impl Console {
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         let colours = style.colours.unwrap_or(terminal && !no_colour);
-        Console { style, colours, scrubber, map: Arc::default(), live: None, terminal, failures: Vec::new(), kept_old: 0 }
+        Console {
+            style,
+            colours,
+            scrubber,
+            map: Arc::default(),
+            live: None,
+            terminal,
+            failures: Vec::new(),
+            kept_old: 0,
+        }
     }
 
     pub(crate) fn set_map(&mut self, map: Arc<SourceMap>) {
@@ -107,8 +115,13 @@ impl Console {
     }
 
     pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
-        for d in list {
-            self.diagnostic(d);
+        for (i, d) in list.iter().enumerate() {
+            // A long list is read by skimming: the rest on a line each.
+            if i >= 20 && !d.is_error() && !self.json_lines() && !self.style.quiet {
+                let _ = writeln!(anstream::stderr(), "{}", self.scrubber.scrub(&one_line(d, &self.map)));
+            } else {
+                self.diagnostic(d);
+            }
         }
     }
 
@@ -183,7 +196,9 @@ impl Console {
         if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
             self.failures.push((name.to_owned(), result.clone()));
         }
-        if status == RunStatus::Error && result.outcome.failed.as_ref().is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt) {
+        if status == RunStatus::Error
+            && result.outcome.failed.as_ref().is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt)
+        {
             self.kept_old += 1;
         }
         if !self.shows(result, guarded) {
@@ -194,7 +209,7 @@ impl Console {
             RunStatus::Pass => ("pass", AnsiColor::Green),
             RunStatus::Warn => ("warn", AnsiColor::Yellow),
             RunStatus::Fail => ("FAIL", AnsiColor::Red),
-            RunStatus::Error | RunStatus::PartialSuccess => ("ERROR", AnsiColor::Red),
+            RunStatus::Error => ("ERROR", AnsiColor::Red),
             RunStatus::Skipped => ("skip", AnsiColor::Yellow),
             RunStatus::NoOp => ("no-op", AnsiColor::BrightBlack),
         };
@@ -234,8 +249,11 @@ impl Console {
             (RunStatus::Skipped, "skipped"),
             (RunStatus::NoOp, "no-op"),
         ];
-        let counts: Vec<String> =
-            order.iter().filter(|(s, _)| totals.get(*s) > 0).map(|(s, word)| format!("{} {word}", totals.get(*s))).collect();
+        let counts: Vec<String> = order
+            .iter()
+            .filter(|(s, _)| totals.get(*s) > 0)
+            .map(|(s, word)| format!("{} {word}", totals.get(*s)))
+            .collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         if !self.style.quiet || !failures.is_empty() {
             self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
@@ -253,7 +271,10 @@ impl Console {
             }
             Event::SchemaCreated { name } => self.line("schema_created", serde_json::json!({ "schema": name })),
             Event::NodeStarted { unique_id, kind, name, .. } => {
-                self.line("node_started", serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name }));
+                self.line(
+                    "node_started",
+                    serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name }),
+                );
             }
             Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
                 let mut data = serde_json::json!({
@@ -290,11 +311,6 @@ impl Console {
         }
     }
 
-    /// A diagnostic on one line, for `ls` and pipes.
-    pub(crate) fn short(&self, d: &Diagnostic) -> String {
-        one_line(d, &self.map)
-    }
-
     /// The width of the terminal, when there is one.
     pub(crate) fn width(&self) -> Option<u16> {
         if !self.terminal {
@@ -305,10 +321,6 @@ impl Console {
 
     pub(crate) fn is_json(&self) -> bool {
         self.json_lines()
-    }
-
-    pub(crate) fn label(kind: ResourceType) -> &'static str {
-        kind.as_str()
     }
 }
 

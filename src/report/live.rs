@@ -14,15 +14,19 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(total: usize) -> Live {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len}  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = multi.add(ProgressBar::new(total as u64).with_style(style));
         bar.enable_steady_tick(Duration::from_millis(200));
         Live { multi, bar, running: BTreeMap::new() }
     }
 
     pub(super) fn started(&mut self, id: &str, text: &str) {
-        let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let line = self.multi.insert_before(&self.bar, ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
+        let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let line = self
+            .multi
+            .insert_before(&self.bar, ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
         line.enable_steady_tick(Duration::from_millis(200));
         self.running.insert(id.to_owned(), line);
     }

@@ -14,7 +14,9 @@ pub(crate) fn grid(table: &Table, width: Option<u16>) -> String {
     }
     out.set_header(table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
     for row in &table.rows {
-        out.add_row(row.iter().map(|c| comfy_table::Cell::new(c.display()).set_alignment(alignment(c))).collect::<Vec<_>>());
+        out.add_row(
+            row.iter().map(|c| comfy_table::Cell::new(c.display()).set_alignment(alignment(c))).collect::<Vec<_>>(),
+        );
     }
     out.to_string()
 }

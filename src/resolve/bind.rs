@@ -27,9 +27,12 @@ impl Resolver<'_> {
                         complaints.push(missing(lookup, call, node, true));
                     }
                     Found::Disabled(index) => complaints.push(
-                        Diagnostic::error(Code::DisabledRef, format!("`{}` uses `{}`, which is disabled", node.name, call.name))
-                            .primary(call.span.unwrap_or(node.span), "referenced here")
-                            .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
+                        Diagnostic::error(
+                            Code::DisabledRef,
+                            format!("`{}` uses `{}`, which is disabled", node.name, call.name),
+                        )
+                        .primary(call.span.unwrap_or(node.span), "referenced here")
+                        .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
                     ),
                     Found::Nothing => complaints.push(missing(lookup, call, node, false)),
                 }
@@ -52,7 +55,9 @@ impl Resolver<'_> {
                         complaints.push(
                             Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
                                 .primary(call.span.unwrap_or(node.span), "used here")
-                                .help_if(nearest(&full, names.iter().map(String::as_str)), |n| format!("a source `{n}` is declared"))
+                                .help_if(nearest(&full, names.iter().map(String::as_str)), |n| {
+                                    format!("a source `{n}` is declared")
+                                })
                                 .help("declare it under `sources:` in a properties file"),
                         );
                     }
@@ -110,7 +115,9 @@ impl Resolver<'_> {
         };
         let restricted = self.sources.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
         let wrong = match access {
-            Access::Private => (group.is_some() && own_group != *group) || (restricted && node.package != target.package),
+            Access::Private => {
+                (group.is_some() && own_group != *group) || (restricted && node.package != target.package)
+            }
             Access::Protected => restricted && node.package != target.package,
             Access::Public => false,
         };
@@ -161,4 +168,3 @@ fn cycle(nodes: &[Node], circle: &[NodeId]) -> Diagnostic {
     }
     d.help("break the circle: move what both need into a model of its own")
 }
-

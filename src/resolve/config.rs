@@ -12,12 +12,18 @@ use std::sync::Arc;
 /// Values of one section, from the top down.
 type Values = Vec<(Arc<str>, Json, Span)>;
 
+/// A section and a folder path in it.
+type Folder = (&'static str, Vec<Arc<str>>);
+
+/// What a file's section says of a folder, by the file's package.
+type Cache = HashMap<(Arc<str>, Folder), Arc<Values>>;
+
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
     /// Folders of the root project's file that applied to a node: section and path.
-    used: RefCell<HashSet<(&'static str, Vec<Arc<str>>)>>,
+    used: RefCell<HashSet<Folder>>,
     /// Values by package (that whose file it is), section and folder: nodes of one folder share them.
-    cache: RefCell<HashMap<(Arc<str>, &'static str, Vec<Arc<str>>), Arc<Values>>>,
+    cache: RefCell<Cache>,
 }
 
 /// The sections of a project file that configure a type of node.
@@ -44,7 +50,14 @@ impl<'a> ProjectConfigs<'a> {
     }
 
     /// Merges what the file of `owner` says of a node into its config.
-    pub(super) fn apply(&self, owner: &str, kind: ResourceType, fqn: &[Arc<str>], layer: Layer, config: &mut NodeConfig) {
+    pub(super) fn apply(
+        &self,
+        owner: &str,
+        kind: ResourceType,
+        fqn: &[Arc<str>],
+        layer: Layer,
+        config: &mut NodeConfig,
+    ) {
         for section in sections(kind) {
             for (key, value, span) in self.values(owner, section, fqn).iter() {
                 config.merge(key, value.clone(), layer, Some(*span));
@@ -55,7 +68,7 @@ impl<'a> ProjectConfigs<'a> {
     fn values(&self, owner: &str, section: &'static str, fqn: &[Arc<str>]) -> Arc<Values> {
         let Some(package) = self.sources.packages.iter().find(|p| &**p.name() == owner) else { return Arc::default() };
         let Some(tree) = package.options.section(section) else { return Arc::default() };
-        let key = (package.name().clone(), section, fqn.to_vec());
+        let key = (package.name().clone(), (section, fqn.to_vec()));
         if let Some(found) = self.cache.borrow().get(&key) {
             return found.clone();
         }
@@ -101,7 +114,13 @@ fn read_level(map: &YamlMap, out: &mut Values) {
     }
 }
 
-fn walk(section: &'static str, map: &YamlMap, path: &mut Vec<Arc<str>>, used: &HashSet<(&'static str, Vec<Arc<str>>)>, out: &mut Vec<Diagnostic>) {
+fn walk(
+    section: &'static str,
+    map: &YamlMap,
+    path: &mut Vec<Arc<str>>,
+    used: &HashSet<Folder>,
+    out: &mut Vec<Diagnostic>,
+) {
     for (key, value) in map.iter() {
         let Some(inner) = value.as_map().filter(|_| !key.text.starts_with('+')) else { continue };
         path.push(key.text.clone());
@@ -109,9 +128,15 @@ fn walk(section: &'static str, map: &YamlMap, path: &mut Vec<Arc<str>>, used: &H
             walk(section, inner, path, used, out);
         } else {
             let shown = path.iter().map(|p| &**p).collect::<Vec<_>>().join(".");
-            let config = matches!(&*key.text, "meta" | "grants" | "persist_docs" | "quoting" | "docs" | "contract" | "column_types");
-            let d = Diagnostic::warning(Code::UnusedConfig, format!("`{section}.{shown}` in the project file applies to nothing"))
-                .primary(key.span, "no node is in this folder");
+            let config = matches!(
+                &*key.text,
+                "meta" | "grants" | "persist_docs" | "quoting" | "docs" | "contract" | "column_types"
+            );
+            let d = Diagnostic::warning(
+                Code::UnusedConfig,
+                format!("`{section}.{shown}` in the project file applies to nothing"),
+            )
+            .primary(key.span, "no node is in this folder");
             out.push(if config { d.help(format!("to set the config, write `+{}:`", key.text)) } else { d });
         }
         path.pop();

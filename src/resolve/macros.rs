@@ -15,7 +15,8 @@ fn info(resolver: &Resolver<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     let entry = resolver.entries.get(EntryKind::Macro, &def.package, &def.name);
     let text = resolver.sources.map.text(def.file);
     let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
-    let own = || def.args.iter().map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" })).collect();
+    let own =
+        || def.args.iter().map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" })).collect();
     let mut quiet = Vec::new();
     MacroInfo {
         unique_id: def.unique_id().into(),

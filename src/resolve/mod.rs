@@ -12,6 +12,8 @@ mod names;
 mod nodes;
 mod others;
 mod sources;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tests;
 
 use crate::config::JsonMap;
@@ -19,7 +21,7 @@ use crate::context::ContextProject;
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::jinja::Engine;
 use crate::load::Sources;
-use crate::manifest::{Graph, Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, UniqueId};
+use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, UniqueId};
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -141,11 +143,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
     let project = ProjectInfo {
         name: root,
         root: sources.root().root.clone(),
-        packages: sources
-            .packages
-            .iter()
-            .map(|p| Package { name: p.name().clone(), version: p.options.version.clone(), root: p.root.clone() })
-            .collect(),
+        packages: sources.packages.iter().map(|p| Package { name: p.name().clone(), root: p.root.clone() }).collect(),
         target: sources.target.clone(),
         dialect: parsed.context.dialect,
         target_path: sources.target_path.clone(),
@@ -176,7 +174,8 @@ fn duplicates(nodes: &[Node], out: &mut Vec<Diagnostic>) {
             out.push(duplicate(first, node, "name"));
             continue;
         }
-        if node.resource_type().is_refable() && node.version().is_none()
+        if node.resource_type().is_refable()
+            && node.version().is_none()
             && let Some(first) = names.insert((&node.package, &node.name), node)
         {
             out.push(duplicate(first, node, "name"));
@@ -190,7 +189,12 @@ fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
         Code::DuplicateName,
         format!(
             "{} `{}` ({}) and {} `{}` ({}) have one {what}",
-            kind(first), first.name, first.original_file_path, kind(second), second.name, second.original_file_path
+            kind(first),
+            first.name,
+            first.original_file_path,
+            kind(second),
+            second.name,
+            second.original_file_path
         ),
     )
     .primary(second.span, "again here")
@@ -202,7 +206,20 @@ fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
 fn relations(nodes: &[Node], out: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<String, &Node> = HashMap::new();
     for node in nodes {
-        let Some(relation) = node.relation.as_ref().filter(|_| node.resource_type().is_refable() && !node.is_ephemeral()) else { continue };
+        let Some(relation) =
+            node.relation.as_ref().filter(|_| node.resource_type().is_refable() && !node.is_ephemeral())
+        else {
+            continue;
+        };
+        if crate::materialize::is_beside(relation.identifier()) {
+            out.push(
+                Diagnostic::error(
+                    Code::DuplicateRelation,
+                    format!("`{}` has a name that is kept for versions being audited", relation.identifier()),
+                )
+                .primary(node.span, "names that end in `__candidate` or `__rejected` are taken"),
+            );
+        }
         // As dbt compares: the rendered text.
         let key = relation.render(crate::manifest::Dialect::DUCKDB);
         if let Some(first) = seen.insert(key.clone(), node)
@@ -218,5 +235,93 @@ fn relations(nodes: &[Node], out: &mut Vec<Diagnostic>) {
                 .help("give one of them another `alias` or `schema`"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod resolve_tests {
+    use super::testing::{attempt, project};
+    use crate::diag::Code;
+
+    fn codes(files: &[(&str, &str)]) -> Vec<Code> {
+        attempt(files, &[]).1.iter().map(|d| d.code).collect()
+    }
+
+    #[test]
+    fn configs_merge_in_order() {
+        let (manifest, out) = project(&[
+            (
+                "project.yml",
+                "name: shop\nmodels:\n  +tags: [a]\n  shop:\n    +materialized: table\n    marts: {+schema: m, +tags: b}\n",
+            ),
+            ("models/marts/x.sql", "{{ config(tags='c', alias='y') }} select 1"),
+            ("models/marts/x.yml", "models: [{name: x, config: {materialized: view, meta: {k: 1}}}]"),
+        ]);
+        assert!(out.is_empty(), "{out:?}");
+        let node = manifest.get("model.shop.x").unwrap();
+        assert_eq!(node.tags, ["a", "b", "c"]);
+        assert_eq!(node.materialized(), "view");
+        let relation = node.relation.as_ref().unwrap();
+        assert_eq!((relation.schema(), relation.identifier()), (Some("main_m"), "y"));
+    }
+
+    #[test]
+    fn names_macros_decide_where_a_node_is_stored() {
+        let (manifest, _) = project(&[
+            (
+                "macros/n.sql",
+                "{% macro generate_schema_name(custom, node) %} {{ custom or 'base' }}_{{ node.name }} {% endmacro %}",
+            ),
+            ("models/x.sql", "{{ config(schema='s') }} select 1"),
+        ]);
+        assert_eq!(manifest.get("model.shop.x").unwrap().relation.as_ref().unwrap().schema(), Some("s_x"));
+    }
+
+    #[test]
+    fn mistakes_have_codes() {
+        assert_eq!(codes(&[("models/a.sql", "select * from {{ ref('b') }}")]), [Code::UnknownRef]);
+        assert_eq!(codes(&[("models/a.sql", "select * from {{ source('x', 'y') }}")]), [Code::UnknownSource]);
+        assert_eq!(
+            codes(&[
+                ("models/a.sql", "select * from {{ ref('b') }}"),
+                ("models/b.sql", "select * from {{ ref('a') }}")
+            ]),
+            [Code::Cycle]
+        );
+        assert_eq!(codes(&[("models/a.sql", "{{ nope() }}")]), [Code::UnknownMacro]);
+        assert_eq!(codes(&[("models/a.sql", "{{ env_var('NOPE') }}")]), [Code::MissingEnvVar]);
+        assert_eq!(codes(&[("models/x/a.sql", "select 1"), ("models/y/a.sql", "select 1")])[0], Code::DuplicateName);
+        assert_eq!(
+            codes(&[("models/a.sql", "{{ config(alias='t') }} select 1"), ("models/t.sql", "select 1")]),
+            [Code::DuplicateRelation]
+        );
+        assert_eq!(codes(&[("models/a.sql", "{% if x %}")]), [Code::JinjaSyntax]);
+        assert_eq!(codes(&[("macros/a.sql", "{% macro x() %}{{ }}{% endmacro %}")]), [Code::MacroSyntax]);
+    }
+
+    #[test]
+    fn secret_variables_are_for_profiles_only() {
+        let (_, out) =
+            attempt(&[("models/a.sql", "{{ env_var('DBT_ENV_SECRET_X') }}")], &[("DBT_ENV_SECRET_X", "hush")]);
+        assert_eq!(out[0].code, Code::SecretEnvVar);
+    }
+
+    #[test]
+    fn versions_have_ids_aliases_and_a_latest() {
+        let (manifest, out) = project(&[
+            ("models/m_v1.sql", "select 1 as a"),
+            ("models/m_v2.sql", "select 2 as a"),
+            ("models/r.sql", "select * from {{ ref('m') }} union all select * from {{ ref('m', v=1) }}"),
+            (
+                "models/m.yml",
+                "models: [{name: m, columns: [{name: a, data_tests: [not_null]}], versions: [{v: 1}, {v: 2}]}]",
+            ),
+        ]);
+        assert!(out.is_empty(), "{out:?}");
+        let parents: Vec<&str> =
+            manifest.get("model.shop.r").unwrap().depends_on.iter().map(|id| &*manifest.node(*id).unique_id).collect();
+        assert_eq!(parents, ["model.shop.m.v2", "model.shop.m.v1"]);
+        assert_eq!(&*manifest.get("model.shop.m.v1").unwrap().alias, "m_v1");
+        assert!(manifest.nodes.iter().any(|n| n.unique_id.starts_with("test.shop.not_null_m_v1_a.")));
     }
 }

@@ -87,7 +87,10 @@ impl<'a> Names<'a> {
                 Some(v) => Some(v.to_string().trim().to_owned()),
                 None => None,
             },
-            None => Some(custom.map_or_else(|| self.context.target.database.to_string(), |c| crate::config::python_str(&c).trim().to_owned())),
+            None => Some(custom.map_or_else(
+                || self.context.target.database.to_string(),
+                |c| crate::config::python_str(&c).trim().to_owned(),
+            )),
         }
     }
 
@@ -114,7 +117,13 @@ impl<'a> Names<'a> {
         (!built_in).then(|| def.clone())
     }
 
-    fn call(&self, def: &Arc<MacroDef>, custom: Option<Json>, node: &Named<'_>, out: &mut Vec<Diagnostic>) -> Option<Value> {
+    fn call(
+        &self,
+        def: &Arc<MacroDef>,
+        custom: Option<Json>,
+        node: &Named<'_>,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Value> {
         let model = json!({
             "name": &**node.name, "resource_type": node.kind.as_str(), "package_name": &**node.package,
             "unique_id": node.unique_id, "path": node.path, "original_file_path": node.original_file_path,

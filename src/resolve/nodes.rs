@@ -40,15 +40,20 @@ impl Resolver<'_> {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
                 // A generic test may be described by its name, which is known only later.
-                if kind == ResourceType::Test || described.contains(&(entry.kind, file.package.clone(), entry.name.clone())) {
+                if kind == ResourceType::Test
+                    || described.contains(&(entry.kind, file.package.clone(), entry.name.clone()))
+                {
                     continue;
                 }
                 let names = self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
                 let near = nearest(&entry.name, names).map(str::to_owned);
                 self.out.push(
-                    Diagnostic::warning(Code::UnknownNode, format!("there is no {} `{}` to describe", kind.as_str(), entry.name))
-                        .primary(entry.span, "described here")
-                        .help_if(near, |n| format!("did you mean `{n}`?")),
+                    Diagnostic::warning(
+                        Code::UnknownNode,
+                        format!("there is no {} `{}` to describe", kind.as_str(), entry.name),
+                    )
+                    .primary(entry.span, "described here")
+                    .help_if(near, |n| format!("did you mean `{n}`?")),
                 );
             }
         }
@@ -153,7 +158,13 @@ impl Resolver<'_> {
         config
     }
 
-    fn model_kind(&mut self, patch: Option<&Patch>, v: Option<&VersionPatch>, version: Option<VersionInfo>, config: &NodeConfig) -> NodeKind {
+    fn model_kind(
+        &mut self,
+        patch: Option<&Patch>,
+        v: Option<&VersionPatch>,
+        version: Option<VersionInfo>,
+        config: &NodeConfig,
+    ) -> NodeKind {
         let written = config.text("access").map(|a| a.into_owned());
         let written = written.or_else(|| v.and_then(|v| v.access.clone()));
         let written = written.or_else(|| patch.and_then(|p| p.access.as_ref()).map(|(a, _)| a.clone()));
@@ -163,8 +174,11 @@ impl Resolver<'_> {
             Some(None) => {
                 let span = patch.and_then(|p| p.access.as_ref()).map(|(_, s)| *s);
                 self.out.push(
-                    Diagnostic::error(Code::Access, format!("`access` is private, protected or public, not `{}`", written.unwrap_or_default()))
-                        .primary_if(span, ""),
+                    Diagnostic::error(
+                        Code::Access,
+                        format!("`access` is private, protected or public, not `{}`", written.unwrap_or_default()),
+                    )
+                    .primary_if(span, ""),
                 );
                 Access::default()
             }
@@ -173,8 +187,13 @@ impl Resolver<'_> {
             version,
             access,
             group: config.text("group").map(|g| g.into_owned().into()),
-            deprecation_date: v.and_then(|v| v.deprecation_date.clone()).or_else(|| patch.and_then(|p| p.deprecation_date.clone())),
-            constraints: v.and_then(|v| v.constraints.clone()).or_else(|| patch.map(|p| p.constraints.clone())).unwrap_or_default(),
+            deprecation_date: v
+                .and_then(|v| v.deprecation_date.clone())
+                .or_else(|| patch.and_then(|p| p.deprecation_date.clone())),
+            constraints: v
+                .and_then(|v| v.constraints.clone())
+                .or_else(|| patch.map(|p| p.constraints.clone()))
+                .unwrap_or_default(),
         }
     }
 
@@ -210,8 +229,8 @@ impl Resolver<'_> {
                     compiled: None,
                     extra: Vec::new(),
                 };
-                let (refs, sources) =
-                    parse_hook_text(self.engine, self.context, unit, &node.package, sql, span).drain_into(&mut self.out);
+                let (refs, sources) = parse_hook_text(self.engine, self.context, unit, &node.package, sql, span)
+                    .drain_into(&mut self.out);
                 node.refs.extend(refs);
                 node.sources.extend(sources);
             }
@@ -240,7 +259,8 @@ impl Resolver<'_> {
 }
 
 fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, span: crate::source::Span) -> ParsedNode {
-    let raw = format!("select * from {{{{ {} }}}}", relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim());
+    let raw =
+        format!("select * from {{{{ {} }}}}", relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim());
     let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
@@ -264,7 +284,6 @@ fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, spa
         span,
         logs: Vec::new(),
         hook: None,
-        absolute: None,
         broken: false,
     }
 }
@@ -279,7 +298,8 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
         }
         let latest = entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
         let version = entry.patch.versions.iter().find(|v| {
-            v.defined_in.as_deref() == Some(&*parsed.name) || (v.defined_in.is_none() && same_version(&v.version, &latest))
+            v.defined_in.as_deref() == Some(&*parsed.name)
+                || (v.defined_in.is_none() && same_version(&v.version, &latest))
         });
         return version.map(|v| Described { entry, file, version: Some(v) });
     }
@@ -294,7 +314,9 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
                 None => {
                     let text = python_str(&v.version);
                     parsed.name.strip_prefix(&*entry.name).is_some_and(|rest| {
-                        rest == format!("_v{text}") || rest == format!(".v{text}") || rest == format!("_v{}", text.replace('.', "_"))
+                        rest == format!("_v{text}")
+                            || rest == format!(".v{text}")
+                            || rest == format!("_v{}", text.replace('.', "_"))
                     })
                 }
             };

@@ -43,7 +43,14 @@ impl Resolver<'_> {
     }
 
     /// A node of its own in a properties file.
-    fn yaml_node(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry, unique_id: String, data: NodeKind) -> Node {
+    fn yaml_node(
+        &mut self,
+        kind: ResourceType,
+        file: &Properties,
+        entry: &PropertyEntry,
+        unique_id: String,
+        data: NodeKind,
+    ) -> Node {
         let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
         let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
         fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
@@ -81,7 +88,10 @@ impl Resolver<'_> {
             sources: Vec::new(),
             depends_on: Vec::new(),
             macros: Vec::new(),
-            checksum: Checksum { name: "sha256", value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()) },
+            checksum: Checksum {
+                name: "sha256",
+                value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()),
+            },
             span: entry.span,
             unrendered_config: JsonMap::new(),
         }
@@ -132,12 +142,20 @@ impl Resolver<'_> {
     }
 
     /// What `ref('x')` or `source('a', 'b')` in a YAML value references.
-    pub(super) fn expression_references(&mut self, text: &str, package: &Arc<str>, span: Span) -> Option<(Vec<RefCall>, Vec<SourceCall>)> {
+    pub(super) fn expression_references(
+        &mut self,
+        text: &str,
+        package: &Arc<str>,
+        span: Span,
+    ) -> Option<(Vec<RefCall>, Vec<SourceCall>)> {
         let inner = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
         if !crate::parse::string_is_expression(inner) {
             self.out.push(
-                Diagnostic::error(Code::YamlShape, format!("expected `ref('...')` or `source('...', '...')`, not `{text}`"))
-                    .primary(span, ""),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    format!("expected `ref('...')` or `source('...', '...')`, not `{text}`"),
+                )
+                .primary(span, ""),
             );
             return None;
         }

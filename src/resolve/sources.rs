@@ -29,12 +29,18 @@ impl Resolver<'_> {
         self.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
         for map in [outer, inner] {
             for key in ["enabled", "meta", "tags", "freshness", "loaded_at_field", "loaded_at_query"] {
-                for y in [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))].into_iter().flatten() {
+                for y in [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
+                    .into_iter()
+                    .flatten()
+                {
                     config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
                 }
             }
             for (key, y) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
-                if !matches!(&*key.text, "enabled" | "meta" | "tags" | "freshness" | "loaded_at_field" | "loaded_at_query") {
+                if !matches!(
+                    &*key.text,
+                    "enabled" | "meta" | "tags" | "freshness" | "loaded_at_field" | "loaded_at_query"
+                ) {
                     config.merge(&key.text, y.to_json(), Layer::Properties, Some(y.span));
                 }
             }
@@ -53,7 +59,9 @@ impl Resolver<'_> {
         let mut quoting = JsonMap::new();
         for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
             for map in [outer, inner] {
-                if let Some(flag) = map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get(key)).and_then(Yaml::as_bool) {
+                if let Some(flag) =
+                    map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get(key)).and_then(Yaml::as_bool)
+                {
                     relation.quote[i] = flag;
                     quoting.insert(key.to_owned(), Json::Bool(flag));
                 }
@@ -69,7 +77,9 @@ impl Resolver<'_> {
         let unique_id: Arc<str> = format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
         let table = SourceTable {
             source_name: parsed.source.clone(),
-            source_description: outer_text("description").map(|d| self.docs.render(&d, package, parsed.span, &mut self.out)).unwrap_or_default(),
+            source_description: outer_text("description")
+                .map(|d| self.docs.render(&d, package, parsed.span, &mut self.out))
+                .unwrap_or_default(),
             loader: text("loader").or_else(|| outer_text("loader")).unwrap_or_default(),
             identifier,
             quoting,
@@ -92,7 +102,9 @@ impl Resolver<'_> {
             sql: true,
             tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
             config: Arc::new(config),
-            description: text("description").map(|d| self.docs.render(&d, package, parsed.span, &mut self.out)).unwrap_or_default(),
+            description: text("description")
+                .map(|d| self.docs.render(&d, package, parsed.span, &mut self.out))
+                .unwrap_or_default(),
             patch_path: None,
             columns,
             alias: parsed.table.clone(),
@@ -110,8 +122,18 @@ impl Resolver<'_> {
 
 /// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of `meta` filled in, in
 /// quotes unless it is a function call or quoted already.
-fn external(config: &NodeConfig, meta: &JsonMap, parsed: &ParsedSource, schema: &str, identifier: &str, database: &str) -> Option<String> {
-    let location = config.text("external_location").map(|t| t.into_owned()).or_else(|| meta.get("external_location").map(python_str))?;
+fn external(
+    config: &NodeConfig,
+    meta: &JsonMap,
+    parsed: &ParsedSource,
+    schema: &str,
+    identifier: &str,
+    database: &str,
+) -> Option<String> {
+    let location = config
+        .text("external_location")
+        .map(|t| t.into_owned())
+        .or_else(|| meta.get("external_location").map(python_str))?;
     let formatter = config.text("formatter").map(|t| t.into_owned()).or_else(|| meta.get("formatter").map(python_str));
     let mut names: Vec<(String, String)> = vec![
         ("name".into(), parsed.table.to_string()),

@@ -84,7 +84,11 @@ impl Resolver<'_> {
             Some(ns) => format!("{ns}.test_{}", parsed.test),
             None => format!("test_{}", parsed.test),
         };
-        let alias_config = if parsed.short_name == parsed.name { String::new() } else { format!("{{{{ config(alias=\"{alias}\") }}}}") };
+        let alias_config = if parsed.short_name == parsed.name {
+            String::new()
+        } else {
+            format!("{{{{ config(alias=\"{alias}\") }}}}")
+        };
         let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{alias_config}").into();
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
         if let Some(where_macro) = self.engine.registry().lookup(package, "get_where_subquery") {

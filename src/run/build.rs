@@ -51,8 +51,7 @@ pub(super) fn build(
     };
     let name = node.materialized();
     let registry = shared.compiler.engine.registry();
-    let explicit = true;
-    let custom = registry.materialization(&node.package, &name, explicit).cloned();
+    let custom = registry.materialization(&node.package, &name, shared.compiler.context.explicit_overrides).cloned();
     let mut built = match custom {
         Some(def) => jinja(shared, node, &def, compiled.as_ref(), &bindings, existing, warehouse),
         None => native(shared, node, &name, compiled.as_ref(), guards, &bindings, existing, warehouse),
@@ -88,7 +87,9 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
 fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
     let path = camino::Utf8Path::new(shared.compiler.manifest.root_of(&node.package)).join(&*node.original_file_path);
     let problem = |message: String, line: Option<u64>| -> NodeError {
-        let at = line.map(|l| format!("{}:{l}: ", node.original_file_path)).unwrap_or_else(|| format!("{}: ", node.original_file_path));
+        let at = line
+            .map(|l| format!("{}:{l}: ", node.original_file_path))
+            .unwrap_or_else(|| format!("{}: ", node.original_file_path));
         let d = Diagnostic::error(Code::SeedData, format!("{at}{message}"));
         Box::new(d.help("mend the file; the published relation is as it was")).into()
     };
@@ -105,7 +106,10 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
     if let Some(key) = unknown.first() {
         let names = found.columns.iter().map(|(c, _)| c.as_str());
         let near = crate::diag::nearest(key, names).map(str::to_owned);
-        let d = Diagnostic::error(Code::SeedData, format!("`column_types` names `{key}`, which {} does not have", node.original_file_path));
+        let d = Diagnostic::error(
+            Code::SeedData,
+            format!("`column_types` names `{key}`, which {} does not have", node.original_file_path),
+        );
         return Err(Box::new(d.help_if(near, |n| format!("did you mean `{n}`?"))).into());
     }
     Ok(SeedJob {
@@ -191,7 +195,13 @@ fn native(
 }
 
 /// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.
-fn kind_now(node: &Node, relation: &Relation, target: &Relation, existing: &Existing, ok: bool) -> crate::manifest::RelationKind {
+fn kind_now(
+    node: &Node,
+    relation: &Relation,
+    target: &Relation,
+    existing: &Existing,
+    ok: bool,
+) -> crate::manifest::RelationKind {
     use crate::manifest::RelationKind;
     let made = if node.materialized() == "view" { RelationKind::View } else { RelationKind::Table };
     if relation == target && !ok { existing.find(relation).map_or(made, |e| e.kind) } else { made }
@@ -202,7 +212,12 @@ fn lost(node: &Node) -> NodeOutcome {
 }
 
 /// The status of a node whose guards held it back.
-fn not_published(shared: &Shared, node: &Node, results: &[(NodeId, TestRun, f64)], kept: &Option<Relation>) -> NodeOutcome {
+fn not_published(
+    shared: &Shared,
+    node: &Node,
+    results: &[(NodeId, TestRun, f64)],
+    kept: &Option<Relation>,
+) -> NodeOutcome {
     let failed: Vec<String> = results
         .iter()
         .filter(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error))
@@ -210,7 +225,8 @@ fn not_published(shared: &Shared, node: &Node, results: &[(NodeId, TestRun, f64)
         .collect();
     let tests = if failed.len() == 1 { "test" } else { "tests" };
     let message = format!("built, not published: {} {tests} failed ({})", failed.len(), failed.join(", "));
-    let mut d = Diagnostic::error(Code::NotBuilt, message).primary(node.span, "this node's published relation is as it was");
+    let mut d =
+        Diagnostic::error(Code::NotBuilt, message).primary(node.span, "this node's published relation is as it was");
     if let Some(kept) = kept {
         d = d.help(format!("the new version is kept as {} for inspection", kept.short()));
     }
@@ -390,7 +406,8 @@ fn jinja(
     let mut unit = crate::compile::unit_of(node);
     unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = shared.compiler.runtime(bindings, existing);
-    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, Db::Live(connection));
+    let session =
+        crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, Db::Live(connection));
     let scope = Arc::new(NodeScope(session.clone()));
     let result = shared.compiler.engine.call_macro(true, def, &[], &node.package, scope, session.clone());
     let outcome = match &result {

@@ -21,10 +21,6 @@ impl Totals {
         self.counts.get(status.as_str()).copied().unwrap_or(0)
     }
 
-    pub(crate) fn all(&self) -> usize {
-        self.counts.values().sum()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
         self.counts.iter().map(|(k, v)| (*k, *v))
     }
@@ -32,12 +28,38 @@ impl Totals {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    RunStarted { steps: usize, tests: usize, threads: usize },
-    SchemaCreated { name: String },
-    NodeStarted { unique_id: UniqueId, kind: ResourceType, name: String, what: String },
-    NodeFinished { name: String, kind: ResourceType, what: String, result: RunResult, index: usize, total: usize, guarded: bool },
-    Log { line: LogLine },
-    Warning { diagnostic: Diagnostic },
+    RunStarted {
+        steps: usize,
+        tests: usize,
+        threads: usize,
+    },
+    SchemaCreated {
+        name: String,
+    },
+    NodeStarted {
+        unique_id: UniqueId,
+        kind: ResourceType,
+        name: String,
+        what: String,
+    },
+    NodeFinished {
+        name: String,
+        kind: ResourceType,
+        what: String,
+        result: Box<RunResult>,
+        index: usize,
+        total: usize,
+        guarded: bool,
+    },
+    Log {
+        line: LogLine,
+    },
+    Warning {
+        diagnostic: Diagnostic,
+    },
     Interrupted,
-    RunFinished { totals: Totals, seconds: f64 },
+    RunFinished {
+        totals: Totals,
+        seconds: f64,
+    },
 }

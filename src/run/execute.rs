@@ -72,7 +72,9 @@ impl Executor<'_> {
 
     pub(super) fn columns(&self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
         match &mut *self.session.db() {
-            Db::Live(warehouse) => warehouse.columns(relation).map_err(|e| sql_error(&e, &SqlText::new(), self.node.span)),
+            Db::Live(warehouse) => {
+                warehouse.columns(relation).map_err(|e| sql_error(&e, &SqlText::new(), self.node.span))
+            }
             _ => Err(internal("the connection is gone")),
         }
     }
@@ -86,7 +88,10 @@ impl Executor<'_> {
     fn call(&self, call: &MacroCall) -> Result<String, NodeError> {
         let engine = &self.shared.compiler.engine;
         let Some(def) = engine.registry().lookup(&self.node.package, &call.name).cloned() else {
-            let d = Diagnostic::error(Code::UnknownMacro, format!("`{}` needs a macro `{}`, which does not exist", self.node.name, call.name));
+            let d = Diagnostic::error(
+                Code::UnknownMacro,
+                format!("`{}` needs a macro `{}`, which does not exist", self.node.name, call.name),
+            );
             return Err(Box::new(d.primary(self.node.span, "")).into());
         };
         let args: Vec<Value> = call.args.iter().map(|a| self.value(a)).collect();
@@ -96,7 +101,10 @@ impl Executor<'_> {
             Ok(value) => Ok(value.to_string()),
             Err(failure) => {
                 let transient = false;
-                Err(NodeError { diagnostic: Box::new(failure_diagnostic(&failure, &self.session, self.node.span)), transient })
+                Err(NodeError {
+                    diagnostic: Box::new(failure_diagnostic(&failure, &self.session, self.node.span)),
+                    transient,
+                })
             }
         }
     }
@@ -148,7 +156,18 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
         EngineErrorKind::Unsupported => Code::Unsupported,
         EngineErrorKind::Runtime | EngineErrorKind::Cancelled => Code::Runtime,
     };
-    let found = e.position.and_then(|(at, len)| Some((sql.locate(at, len)?, at, len)));
+    let found = e.position.and_then(|(at, len)| {
+        // Engines point at the beginning of a word: mark all of it.
+        let word = sql
+            .as_str()
+            .get(at..)?
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+            .map(char::len_utf8)
+            .sum();
+        let len = len.max(word);
+        Some((sql.locate(at, len)?, at, len))
+    });
     let mut lines = e.message.lines();
     let mut d = Diagnostic::error(code, lines.next().unwrap_or("the statement failed").trim());
     let rest: Vec<&str> = lines.take_while(|l| !l.starts_with("LINE ")).filter(|l| !l.trim().is_empty()).collect();

@@ -5,8 +5,9 @@ use super::worker::{Clock, Done, STACK, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::config::Json;
 use crate::context::Bindings;
-use crate::diag::Diagnostic;
-use crate::engine::{Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
+use crate::engine::{
+    Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::{candidate_name, rejected_name};
 use crate::plan::{Action, Plan};
@@ -74,16 +75,19 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
             let (task_tx, task_rx) = unbounded::<Task>();
             workers.push(task_tx);
             let (shared, done_tx, home_tx) = (shared.clone(), done_tx.clone(), home_tx.clone());
-            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(scope, move || {
-                let mut warehouse = Some(connection);
-                for task in task_rx {
-                    let done = carry_out(&shared, i, &task, &mut warehouse);
-                    if done_tx.send(done).is_err() {
-                        break;
+            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(
+                scope,
+                move || {
+                    let mut warehouse = Some(connection);
+                    for task in task_rx {
+                        let done = carry_out(&shared, i, &task, &mut warehouse);
+                        if done_tx.send(done).is_err() {
+                            break;
+                        }
                     }
-                }
-                let _ = home_tx.send((i, warehouse));
-            });
+                    let _ = home_tx.send((i, warehouse));
+                },
+            );
             if spawned.is_err() {
                 break;
             }
@@ -204,8 +208,19 @@ impl<'a> Loop<'a> {
         let step = &self.plan.steps[index];
         let node = self.node(step.node);
         self.running.insert(index);
-        emit(Event::NodeStarted { unique_id: node.unique_id.clone(), kind: node.resource_type(), name: label(node), what: what(node) });
-        Task { step: index, node: step.node, action: step.action, guards: step.guards.clone(), existing: Arc::new(self.own(node)) }
+        emit(Event::NodeStarted {
+            unique_id: node.unique_id.clone(),
+            kind: node.resource_type(),
+            name: label(node),
+            what: what(node),
+        });
+        Task {
+            step: index,
+            node: step.node,
+            action: step.action,
+            guards: step.guards.clone(),
+            existing: Arc::new(self.own(node)),
+        }
     }
 
     /// What exists of a node's own relation and of the names beside it.
@@ -262,16 +277,20 @@ impl<'a> Loop<'a> {
     /// Whether what is below is skipped (RULES 3.12).
     fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
         match status {
-            RunStatus::Error | RunStatus::PartialSuccess => {
-                self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test
-            }
+            RunStatus::Error => self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test,
             RunStatus::Fail | RunStatus::Skipped => self.shared.options.tests_hold_back,
             _ => false,
         }
     }
 
     /// Frees what waited for a step; what depends on a failed one is skipped at once.
-    fn release(&mut self, index: usize, failed: Option<String>, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+    fn release(
+        &mut self,
+        index: usize,
+        failed: Option<String>,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) {
         let mut stack = vec![(index, failed)];
         while let Some((index, failed)) = stack.pop() {
             self.finished[index] = true;
@@ -317,8 +336,17 @@ impl<'a> Loop<'a> {
         }
     }
 
-    fn result(&self, node: &Node, outcome: NodeOutcome, thread: &str, started: jiff::Timestamp, seconds: f64) -> RunResult {
-        let completed = started.checked_add(jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or_default()).unwrap_or(started);
+    fn result(
+        &self,
+        node: &Node,
+        outcome: NodeOutcome,
+        thread: &str,
+        started: jiff::Timestamp,
+        seconds: f64,
+    ) -> RunResult {
+        let completed = started
+            .checked_add(jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or_default())
+            .unwrap_or(started);
         let ran = !matches!(outcome.status, RunStatus::Skipped | RunStatus::NoOp);
         let timing = if ran {
             vec![
@@ -340,17 +368,27 @@ impl<'a> Loop<'a> {
         }
     }
 
-    fn report(&mut self, node: &Node, result: RunResult, guarded: bool, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+    fn report(
+        &mut self,
+        node: &Node,
+        result: RunResult,
+        guarded: bool,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) {
         self.shown += 1;
         self.totals.add(result.outcome.status);
-        if self.shared.options.fail_fast && result.outcome.status.is_failure() && result.outcome.status != RunStatus::Skipped {
+        if self.shared.options.fail_fast
+            && result.outcome.status.is_failure()
+            && result.outcome.status != RunStatus::Skipped
+        {
             self.stopped = true;
         }
         emit(Event::NodeFinished {
             name: label(node),
             kind: node.resource_type(),
             what: what(node),
-            result: result.clone(),
+            result: Box::new(result.clone()),
             index: self.shown,
             total: self.total,
             guarded,
@@ -413,8 +451,17 @@ fn run_hooks(
         let node = shared.compiler.manifest.node(*id);
         let started = shared.system.now();
         let clock = Clock::start();
-        emit(Event::NodeStarted { unique_id: node.unique_id.clone(), kind: ResourceType::Operation, name: node.name.to_string(), what: "hook".to_owned() });
-        let outcome = if failed { NodeOutcome::skipped("an earlier hook failed") } else { hook(shared, node, &mut own, &extra, emit) };
+        emit(Event::NodeStarted {
+            unique_id: node.unique_id.clone(),
+            kind: ResourceType::Operation,
+            name: node.name.to_string(),
+            what: "hook".to_owned(),
+        });
+        let outcome = if failed {
+            NodeOutcome::skipped("an earlier hook failed")
+        } else {
+            hook(shared, node, &mut own, &extra, emit)
+        };
         failed |= outcome.status == RunStatus::Error;
         let result = RunResult {
             unique_id: node.unique_id.clone(),
@@ -428,7 +475,7 @@ fn run_hooks(
             name: node.name.to_string(),
             kind: ResourceType::Operation,
             what: "hook".to_owned(),
-            result: result.clone(),
+            result: Box::new(result.clone()),
             index: i + 1,
             total: ids.len(),
             guarded: false,
@@ -439,7 +486,13 @@ fn run_hooks(
     (own.unwrap_or_else(|| unreachable!("hooks give their connection back")), results)
 }
 
-fn hook(shared: &Shared, node: &Node, own: &mut Option<Box<dyn Warehouse>>, extra: &[(&'static str, minijinja::Value)], emit: &mut dyn FnMut(Event)) -> NodeOutcome {
+fn hook(
+    shared: &Shared,
+    node: &Node,
+    own: &mut Option<Box<dyn Warehouse>>,
+    extra: &[(&'static str, minijinja::Value)],
+    emit: &mut dyn FnMut(Event),
+) -> NodeOutcome {
     let mut unit = crate::compile::unit_of(node);
     unit.this = None;
     unit.extra = extra.to_vec();
@@ -459,7 +512,9 @@ fn hook(shared: &Shared, node: &Node, own: &mut Option<Box<dyn Warehouse>>, extr
     if sql.as_str().trim().is_empty() {
         return NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) };
     }
-    let Some(warehouse) = own else { return NodeOutcome::error(crate::context::internal("the connection is gone"), true) };
+    let Some(warehouse) = own else {
+        return NodeOutcome::error(crate::context::internal("the connection is gone"), true);
+    };
     match warehouse.run(&sql, Fetch::Nothing) {
         Ok(_) => NodeOutcome {
             message: Some("OK".to_owned()),
@@ -502,10 +557,9 @@ fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, min
     let names: BTreeSet<&String> = schemas.iter().map(|(_, s)| s).collect();
     let names: Vec<minijinja::Value> = names.into_iter().map(|s| minijinja::Value::from(s.as_str())).collect();
     let pairs = schemas.iter().map(|(d, s)| crate::jinja::list(vec![d.as_str().into(), s.as_str().into()])).collect();
-    vec![("results", crate::jinja::list(list)), ("schemas", crate::jinja::list(names)), ("database_schemas", crate::jinja::list(pairs))]
-}
-
-/// Errors and warnings of results, for the end report.
-pub(crate) fn diagnostics(results: &[RunResult]) -> impl Iterator<Item = &Diagnostic> {
-    results.iter().filter_map(|r| r.outcome.failed.as_ref()).map(|f| &f.diagnostic)
+    vec![
+        ("results", crate::jinja::list(list)),
+        ("schemas", crate::jinja::list(names)),
+        ("database_schemas", crate::jinja::list(pairs)),
+    ]
 }

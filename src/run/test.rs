@@ -44,8 +44,11 @@ pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
     match e {
         CompileError::Diagnostic(d) => NodeOutcome::error(*d, false),
         CompileError::NeedsDatabase => NodeOutcome::error(
-            Diagnostic::error(Code::JinjaRender, format!("`{}` asks the database something while it is compiled", node.name))
-                .primary(node.span, ""),
+            Diagnostic::error(
+                Code::JinjaRender,
+                format!("`{}` asks the database something while it is compiled", node.name),
+            )
+            .primary(node.span, ""),
             false,
         ),
     }
@@ -91,9 +94,15 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
     let text = |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
     let results = if count == 1 { "result" } else { "results" };
     let mut outcome = if severity == "ERROR" && error {
-        NodeOutcome { message: Some(format!("Got {count} {results}, configured to fail if {}", text("error_if"))), ..NodeOutcome::new(RunStatus::Fail) }
+        NodeOutcome {
+            message: Some(format!("Got {count} {results}, configured to fail if {}", text("error_if"))),
+            ..NodeOutcome::new(RunStatus::Fail)
+        }
     } else if warn {
-        NodeOutcome { message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))), ..NodeOutcome::new(RunStatus::Warn) }
+        NodeOutcome {
+            message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))),
+            ..NodeOutcome::new(RunStatus::Warn)
+        }
     } else {
         NodeOutcome::new(RunStatus::Pass)
     };
@@ -103,7 +112,13 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
 }
 
 /// The counting query around the test's own, by the macro `get_test_sql`.
-fn test_sql(shared: &Shared, node: &Node, main: &SqlText, bindings: &Arc<Bindings>, existing: &Arc<Existing>) -> Result<SqlText, NodeError> {
+fn test_sql(
+    shared: &Shared,
+    node: &Node,
+    main: &SqlText,
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+) -> Result<SqlText, NodeError> {
     let engine = &shared.compiler.engine;
     let Some(def) = engine.registry().lookup(&node.package, "get_test_sql").cloned() else { return Err(lost(node)) };
     let config = |key: &str| node.config.effective(crate::manifest::ResourceType::Test, key).unwrap_or(Json::Null);
@@ -118,7 +133,13 @@ fn test_sql(shared: &Shared, node: &Node, main: &SqlText, bindings: &Arc<Binding
 }
 
 /// Stores the failing rows; what is counted is then read from there.
-fn store(node: &Node, relation: &Relation, kind: RelationKind, main: &SqlText, warehouse: &mut Option<Box<dyn Warehouse>>) -> Result<SqlText, NodeError> {
+fn store(
+    node: &Node,
+    relation: &Relation,
+    kind: RelationKind,
+    main: &SqlText,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<SqlText, NodeError> {
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let dialect = connection.capabilities().dialect;
     let failed = |sql: &SqlText| {
@@ -126,7 +147,11 @@ fn store(node: &Node, relation: &Relation, kind: RelationKind, main: &SqlText, w
         move |e| sql_error(&e, &sql, node.span)
     };
     if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
-        let sql = SqlText::from(format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema)));
+        let sql = SqlText::from(format!(
+            "create schema if not exists {}.{}",
+            dialect.quoted(database),
+            dialect.quoted(schema)
+        ));
         connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
         let old = connection.list(database, schema).map_err(failed(&sql))?;
         if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
@@ -144,5 +169,8 @@ fn store(node: &Node, relation: &Relation, kind: RelationKind, main: &SqlText, w
 }
 
 fn lost(node: &Node) -> NodeError {
-    NodeError { diagnostic: Box::new(crate::context::internal(format!("the connection of `{}` is gone", node.name))), transient: true }
+    NodeError {
+        diagnostic: Box::new(crate::context::internal(format!("the connection of `{}` is gone", node.name))),
+        transient: true,
+    }
 }

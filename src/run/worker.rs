@@ -4,8 +4,9 @@ use super::Shared;
 use super::build::{Built, build};
 use super::test::{TestRun, run_test};
 use crate::context::Bindings;
+use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, NodeOutcome, Warehouse};
-use crate::manifest::NodeId;
+use crate::manifest::{NodeId, NodeKind};
 use crate::plan::Action;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -47,11 +48,24 @@ pub(super) struct Done {
 }
 
 /// Carries out a task. A panic fails the node, not the run.
-pub(super) fn carry_out(shared: &Shared, worker: usize, task: &Task, warehouse: &mut Option<Box<dyn Warehouse>>) -> Done {
+pub(super) fn carry_out(
+    shared: &Shared,
+    worker: usize,
+    task: &Task,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Done {
     let started = shared.system.now();
     let clock = Clock::start();
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => build(shared, task.node, &task.guards, &task.existing, warehouse),
+        Action::Test if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) => {
+            let node = shared.compiler.manifest.node(task.node);
+            let d = Diagnostic::error(Code::Unsupported, format!("unit test `{}` cannot be run yet", node.name));
+            Built::plain(NodeOutcome::error(
+                d.primary(node.span, "").help("leave it out: --exclude test_type:unit"),
+                false,
+            ))
+        }
         Action::Test => {
             let bindings = Arc::new(Bindings::default());
             let TestRun { outcome, compiled } = run_test(shared, task.node, &bindings, &task.existing, warehouse);
@@ -66,7 +80,10 @@ pub(super) fn carry_out(shared: &Shared, worker: usize, task: &Task, warehouse: 
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "unknown".to_owned());
         let name = &shared.compiler.manifest.node(task.node).name;
-        Built::plain(NodeOutcome::error(crate::context::internal(format!("`{name}` made the tool panic: {text}")), false))
+        Built::plain(NodeOutcome::error(
+            crate::context::internal(format!("`{name}` made the tool panic: {text}")),
+            false,
+        ))
     });
     Done { worker, step: task.step, built, started, seconds: clock.seconds() }
 }

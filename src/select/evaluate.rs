@@ -38,7 +38,12 @@ impl Evaluator<'_> {
         }
     }
 
-    fn combine(&mut self, parts: &[Expr<Resolved>], mode: Indirect, op: impl Fn(&mut FixedBitSet, &FixedBitSet)) -> Sets {
+    fn combine(
+        &mut self,
+        parts: &[Expr<Resolved>],
+        mode: Indirect,
+        op: impl Fn(&mut FixedBitSet, &FixedBitSet),
+    ) -> Sets {
         let mut result: Option<Sets> = None;
         for part in parts {
             let (direct, mut indirect) = self.expr(part);

@@ -170,7 +170,10 @@ mod tests {
         let c = parse_criterion("2+config.meta.x:y+3", Indirect::Eager).unwrap();
         assert_eq!((c.parents, c.children), (Some(Some(2)), Some(Some(3))));
         let Named::Raw(raw) = &c.method else { panic!() };
-        assert_eq!((raw.method.as_deref(), raw.args.join("."), raw.value.as_str()), (Some("config"), "meta.x".into(), "y"));
+        assert_eq!(
+            (raw.method.as_deref(), raw.args.join("."), raw.value.as_str()),
+            (Some("config"), "meta.x".into(), "y")
+        );
         assert!(parse_criterion("@x+", Indirect::Eager).is_err());
         assert!(parse_criterion("+", Indirect::Eager).is_err());
         assert!(parse_criterion("tag:", Indirect::Eager).is_err());

@@ -66,18 +66,47 @@ pub(crate) enum VersionKind {
 }
 
 const METHODS: &[&str] = &[
-    "fqn", "tag", "group", "access", "source", "path", "file", "package", "config", "test_name", "test_type", "resource_type",
-    "state", "exposure", "metric", "result", "source_status", "version", "semantic_model", "saved_query", "unit_test", "export",
+    "fqn",
+    "tag",
+    "group",
+    "access",
+    "source",
+    "path",
+    "file",
+    "package",
+    "config",
+    "test_name",
+    "test_type",
+    "resource_type",
+    "state",
+    "exposure",
+    "metric",
+    "result",
+    "source_status",
+    "version",
+    "semantic_model",
+    "saved_query",
+    "unit_test",
+    "export",
 ];
 
 /// Checks every method of an expression; all that is wrong is reported.
-pub(super) fn resolve(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousState>) -> Checked<Option<Expr<Resolved>>> {
+pub(super) fn resolve(
+    expr: &Expr<Written>,
+    manifest: &Manifest,
+    previous: Option<&PreviousState>,
+) -> Checked<Option<Expr<Resolved>>> {
     let mut out = Vec::new();
     let resolved = walk(expr, manifest, previous, &mut out);
     Checked::new(resolved, out)
 }
 
-fn walk(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousState>, out: &mut Vec<Diagnostic>) -> Option<Expr<Resolved>> {
+fn walk(
+    expr: &Expr<Written>,
+    manifest: &Manifest,
+    previous: Option<&PreviousState>,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Expr<Resolved>> {
     let mut all = |list: &[Expr<Written>]| -> Option<Vec<Expr<Resolved>>> {
         let parts: Vec<_> = list.iter().map(|e| walk(e, manifest, previous, out)).collect();
         parts.into_iter().collect()
@@ -92,9 +121,13 @@ fn walk(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousSta
         Expr::Criterion(c) => {
             let Named::Raw(raw) = &c.method else { return None };
             match method(raw, manifest, previous) {
-                Ok(method) => {
-                    Expr::Criterion(Criterion { at: c.at, parents: c.parents, children: c.children, method: Named::Method(method), indirect: c.indirect })
-                }
+                Ok(method) => Expr::Criterion(Criterion {
+                    at: c.at,
+                    parents: c.parents,
+                    children: c.children,
+                    method: Named::Method(method),
+                    indirect: c.indirect,
+                }),
                 Err(d) => {
                     out.push(*d);
                     return None;
@@ -107,7 +140,9 @@ fn walk(expr: &Expr<Written>, manifest: &Manifest, previous: Option<&PreviousSta
 fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>) -> Result<Method, Box<Diagnostic>> {
     let wrong = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
     let value = raw.value.clone();
-    let one_of = |names: &[&str]| wrong(format!("`{}` takes {}, not `{value}`", raw.method.as_deref().unwrap_or_default(), names.join(", ")));
+    let one_of = |names: &[&str]| {
+        wrong(format!("`{}` takes {}, not `{value}`", raw.method.as_deref().unwrap_or_default(), names.join(", ")))
+    };
     let parts = || value.split('.').map(str::to_owned).collect::<Vec<_>>();
     let name = match &raw.method {
         Some(name) => name.as_str(),
@@ -115,7 +150,8 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
         None if [".sql", ".py", ".csv"].iter().any(|e| value.to_ascii_lowercase().ends_with(e)) => "file",
         None => "fqn",
     };
-    let needs_state = || previous.ok_or_else(|| wrong(format!("`{name}:` needs --state, a folder with earlier artifacts")));
+    let needs_state =
+        || previous.ok_or_else(|| wrong(format!("`{name}:` needs --state, a folder with earlier artifacts")));
     Ok(match name {
         "fqn" => Method::Fqn(value),
         "tag" => Method::Tag(value),
@@ -168,7 +204,15 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
                     "persisted_descriptions" => Part::Descriptions,
                     "macros" => Part::Macros,
                     "contract" => Part::Contract,
-                    _ => return Err(one_of(&["modified.body", "modified.configs", "modified.relation", "modified.macros", "modified.contract"])),
+                    _ => {
+                        return Err(one_of(&[
+                            "modified.body",
+                            "modified.configs",
+                            "modified.relation",
+                            "modified.macros",
+                            "modified.contract",
+                        ]));
+                    }
                 }),
                 _ => return Err(one_of(&["new", "old", "modified", "unmodified"])),
             })
@@ -184,10 +228,16 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
             "none" => VersionKind::None,
             _ => return Err(one_of(&["latest", "old", "prerelease", "none"])),
         }),
-        "source_status" => return Err(wrong("`source_status:` needs the results of `source freshness`, which is not there yet".to_owned())),
+        "source_status" => {
+            return Err(wrong(
+                "`source_status:` needs the results of `source freshness`, which is not there yet".to_owned(),
+            ));
+        }
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
-            return Err(Box::new(d.help_if(nearest(other, METHODS.iter().copied()), |n| format!("did you mean `{n}`?"))));
+            return Err(Box::new(
+                d.help_if(nearest(other, METHODS.iter().copied()), |n| format!("did you mean `{n}`?")),
+            ));
         }
     })
 }
@@ -197,7 +247,8 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
     if !pattern.contains(['*', '?', '[']) {
         return text == pattern;
     }
-    let options = MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: false };
+    let options =
+        MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: false };
     // Two stars have no meaning of their own in fnmatch.
     let mut plain = pattern.to_owned();
     while plain.contains("**") {
@@ -207,7 +258,13 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
 }
 
 /// Which nodes a method matches, given the whole manifest.
-pub(super) fn matches(method: &Method, manifest: &Manifest, node: &Node, previous: Option<&PreviousState>, cache: &mut StateCache) -> bool {
+pub(super) fn matches(
+    method: &Method,
+    manifest: &Manifest,
+    node: &Node,
+    previous: Option<&PreviousState>,
+    cache: &mut StateCache,
+) -> bool {
     match method {
         Method::Fqn(value) => matches_fqn(node, value),
         Method::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
@@ -237,12 +294,13 @@ pub(super) fn matches(method: &Method, manifest: &Manifest, node: &Node, previou
         Method::Package(value) => fnmatch(&node.package, value),
         Method::Config(keys, value) => matches_config(node, keys, value),
         Method::TestName(value) => node.generic_test().is_some_and(|t| fnmatch(&t.name, value)),
-        Method::TestType(kind) => match (kind, &node.kind) {
-            (TestType::Unit, NodeKind::UnitTest(_)) | (TestType::Data, NodeKind::Test(_)) => true,
-            (TestType::Generic, NodeKind::Test(TestKind::Generic(_))) => true,
-            (TestType::Singular, NodeKind::Test(TestKind::Singular)) => true,
-            _ => false,
-        },
+        Method::TestType(kind) => matches!(
+            (kind, &node.kind),
+            (TestType::Unit, NodeKind::UnitTest(_))
+                | (TestType::Data, NodeKind::Test(_))
+                | (TestType::Generic, NodeKind::Test(TestKind::Generic(_)))
+                | (TestType::Singular, NodeKind::Test(TestKind::Singular))
+        ),
         Method::ResourceType(kind) => node.resource_type() == *kind,
         Method::Resource(kind, parts) => {
             node.resource_type() == *kind
@@ -270,7 +328,10 @@ pub(super) fn matches(method: &Method, manifest: &Manifest, node: &Node, previou
 
 /// Nodes with a text of their own match by fqn; sources, exposures and the like do not.
 fn matches_fqn(node: &Node, value: &str) -> bool {
-    if matches!(node.kind, NodeKind::Source(_) | NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }) {
+    if matches!(
+        node.kind,
+        NodeKind::Source(_) | NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
+    ) {
         return false;
     }
     let fqn: Vec<&str> = node.fqn.iter().map(|p| &**p).collect();
@@ -307,7 +368,8 @@ fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
 /// A glob from the project's root: the node's file, or a folder above it; `**` crosses folders.
 fn matches_path(node: &Node, pattern: &str) -> bool {
     let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    let options = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+    let options =
+        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
     let Ok(glob) = Pattern::new(pattern) else { return false };
     let mut path = Some(&*node.original_file_path);
     while let Some(p) = path {
@@ -352,7 +414,13 @@ pub(super) struct StateCache {
     macros: HashMap<String, bool>,
 }
 
-fn matches_state(kind: StateKind, manifest: &Manifest, node: &Node, previous: &PreviousState, cache: &mut StateCache) -> bool {
+fn matches_state(
+    kind: StateKind,
+    manifest: &Manifest,
+    node: &Node,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+) -> bool {
     let old = previous.nodes.get(&*node.unique_id);
     let Some(old) = old else { return matches!(kind, StateKind::New | StateKind::Modified(Part::Any)) };
     match kind {
@@ -363,10 +431,17 @@ fn matches_state(kind: StateKind, manifest: &Manifest, node: &Node, previous: &P
     }
 }
 
-fn modified(part: Part, manifest: &Manifest, node: &Node, old: &Json, previous: &PreviousState, cache: &mut StateCache) -> bool {
+fn modified(
+    part: Part,
+    manifest: &Manifest,
+    node: &Node,
+    old: &Json,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+) -> bool {
     let new = Json::Object(manifest.node_json(node));
     let differs = |path: &[&str]| {
-        let get = |j: &Json| path.iter().fold(Some(j.clone()), |j, k| j.and_then(|j| j.get(k).cloned()));
+        let get = |j: &Json| path.iter().try_fold(j.clone(), |j, k| j.get(k).cloned());
         get(&new) != get(old)
     };
     let body = || {
@@ -380,10 +455,13 @@ fn modified(part: Part, manifest: &Manifest, node: &Node, old: &Json, previous: 
     let configs = || differs(&["config"]) || differs(&["unrendered_config"]) && old.get("config").is_none();
     let relation = || ["database", "schema", "alias"].iter().any(|k| differs(&[k]));
     let descriptions = || {
-        let persist = |key: &str| node.config.map("persist_docs").and_then(|m| m.get(key)).and_then(Json::as_bool).unwrap_or(false);
+        let persist = |key: &str| {
+            node.config.map("persist_docs").and_then(|m| m.get(key)).and_then(Json::as_bool).unwrap_or(false)
+        };
         (persist("relation") && differs(&["description"])) || (persist("columns") && differs(&["columns"]))
     };
-    let contract = || differs(&["contract", "enforced"]) || (node.config.map("contract").is_some() && differs(&["columns"]));
+    let contract =
+        || differs(&["contract", "enforced"]) || (node.config.map("contract").is_some() && differs(&["columns"]));
     let mut macros = || node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()));
     match part {
         Part::Body => body(),
@@ -397,7 +475,13 @@ fn modified(part: Part, manifest: &Manifest, node: &Node, old: &Json, previous: 
 }
 
 /// A macro counts as modified when it or one that it calls is.
-fn macro_modified(id: &str, manifest: &Manifest, previous: &PreviousState, cache: &mut StateCache, path: &mut Vec<String>) -> bool {
+fn macro_modified(
+    id: &str,
+    manifest: &Manifest,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+    path: &mut Vec<String>,
+) -> bool {
     if let Some(known) = cache.macros.get(id) {
         return *known;
     }

@@ -11,7 +11,7 @@ mod methods;
 mod named;
 mod previous;
 
-pub(crate) use expr::{Expr, Indirect, Written, parse_cli};
+pub(crate) use expr::Indirect;
 pub(crate) use previous::PreviousState;
 
 use crate::config::SelectorDefinition;

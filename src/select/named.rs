@@ -6,7 +6,8 @@ use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest};
 
 /// What holds when nothing is selected.
-const DEFAULT: &[&str] = &["fqn:*", "source:*", "exposure:*", "metric:*", "semantic_model:*", "saved_query:*", "unit_test:*"];
+const DEFAULT: &[&str] =
+    &["fqn:*", "source:*", "exposure:*", "metric:*", "semantic_model:*", "saved_query:*", "unit_test:*"];
 
 type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
@@ -42,8 +43,11 @@ fn definition(name: &str, selectors: &[SelectorDefinition]) -> Found {
         None => {
             let near = nearest(name, selectors.iter().map(|s| s.name.as_str())).map(str::to_owned);
             Err(Box::new(
-                Diagnostic::error(Code::Selector, format!("selector `{name}` is not defined (or not before it is used)"))
-                    .help_if(near, |n| format!("did you mean `{n}`?")),
+                Diagnostic::error(
+                    Code::Selector,
+                    format!("selector `{name}` is not defined (or not before it is used)"),
+                )
+                .help_if(near, |n| format!("did you mean `{n}`?")),
             ))
         }
     }
@@ -73,13 +77,18 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition]) -> Found {
                 None => Indirect::Eager,
                 Some(Some(mode)) => mode,
                 Some(None) => {
-                    let d = Diagnostic::error(Code::Selector, "`indirect_selection` is eager, cautious, buildable or empty");
+                    let d = Diagnostic::error(
+                        Code::Selector,
+                        "`indirect_selection` is eager, cautious, buildable or empty",
+                    );
                     return Err(Box::new(d.primary(*span, "")));
                 }
             };
             except(one(text, mode, *span)?, exclude)
         }
         YamlCriterion::Union(include, exclude) => except(Expr::Union(all(include)?, Indirect::Eager), exclude),
-        YamlCriterion::Intersection(include, exclude) => except(Expr::Intersection(all(include)?, Indirect::Eager), exclude),
+        YamlCriterion::Intersection(include, exclude) => {
+            except(Expr::Intersection(all(include)?, Indirect::Eager), exclude)
+        }
     }
 }

@@ -25,7 +25,9 @@ impl PreviousState {
             state.macros.insert(id.clone(), sql.trim().to_owned());
         }
         for result in run_results.and_then(|r| r.get("results")).and_then(Json::as_array).into_iter().flatten() {
-            if let (Some(id), Some(status)) = (result.get("unique_id").and_then(Json::as_str), result.get("status").and_then(Json::as_str)) {
+            if let (Some(id), Some(status)) =
+                (result.get("unique_id").and_then(Json::as_str), result.get("status").and_then(Json::as_str))
+            {
                 state.statuses.insert(id.to_owned(), status.to_owned());
             }
         }

@@ -38,10 +38,6 @@ impl SqlText {
         self.text
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.text.len()
-    }
-
     /// Appends text that no template wrote.
     pub(crate) fn push_str(&mut self, text: &str) {
         self.text.push_str(text);
@@ -59,8 +55,11 @@ impl SqlText {
     pub(crate) fn push(&mut self, other: &SqlText) {
         let by = self.text.len() as u32;
         self.text.push_str(&other.text);
-        self.segments
-            .extend(other.segments.iter().map(|s| Segment { start: s.start + by, end: s.end + by, origin: s.origin }));
+        self.segments.extend(other.segments.iter().map(|s| Segment {
+            start: s.start + by,
+            end: s.end + by,
+            origin: s.origin,
+        }));
     }
 
     /// Inserts a text before byte `at`; a segment that spans `at` is split.

@@ -59,7 +59,12 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
     for name in ["nodes", "sources"] {
         nodes(out, manifest, name, scrubber)?;
     }
-    entries(out, "macros", manifest.macros.par_iter().map(|m| (m.unique_id.to_string(), macro_json(m))).collect(), scrubber)?;
+    entries(
+        out,
+        "macros",
+        manifest.macros.par_iter().map(|m| (m.unique_id.to_string(), macro_json(m))).collect(),
+        scrubber,
+    )?;
     let docs = manifest.docs.iter().map(|d| {
         let json = json!({
             "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
@@ -99,7 +104,8 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
     };
     entries(out, "parent_map", map(false), scrubber)?;
     entries(out, "child_map", map(true), scrubber)?;
-    let mut group_map: BTreeMap<String, Vec<Json>> = manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
+    let mut group_map: BTreeMap<String, Vec<Json>> =
+        manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
     for node in &manifest.nodes {
         if let Some(group) = node.config.text("group") {
             group_map.entry(group.into_owned()).or_default().push(Json::from(&*node.unique_id));

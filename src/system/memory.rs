@@ -1,4 +1,4 @@
-//! A system in memory: tests, and the sample project that the binary carries.
+//! A system in memory, for tests.
 
 use super::{Found, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -53,10 +53,6 @@ impl System for MemorySystem {
 
     fn is_file(&self, path: &Utf8Path) -> bool {
         self.files().contains_key(path)
-    }
-
-    fn is_dir(&self, path: &Utf8Path) -> bool {
-        self.files().keys().any(|p| p.starts_with(path) && p != path)
     }
 
     fn list(&self, folder: &Utf8Path) -> Vec<String> {
@@ -120,7 +116,6 @@ mod tests {
     #[test]
     fn folders_are_what_files_lie_in() {
         let system = MemorySystem::with_files([("/p/models/a.sql", "select 1"), ("/p/x.yml", "")]);
-        assert!(system.is_dir("/p/models".into()));
         assert_eq!(system.list("/p".into()), ["models", "x.yml"]);
         assert_eq!(system.walk("/p/models".into()).unwrap().len(), 1);
         assert!(system.read("/p/none".into()).unwrap_err().not_found());

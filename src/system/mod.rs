@@ -4,9 +4,11 @@
 //! so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`, `std::env` and clocks out of the other
 //! modules. Must not know: what a file means.
 
+#[cfg(test)]
 mod memory;
 mod os;
 
+#[cfg(test)]
 pub(crate) use memory::MemorySystem;
 pub(crate) use os::{OsSystem, process_is_alive};
 
@@ -44,7 +46,6 @@ pub(crate) trait System: Send + Sync {
     /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic links are followed.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
     fn is_file(&self, path: &Utf8Path) -> bool;
-    fn is_dir(&self, path: &Utf8Path) -> bool;
     /// Names of the entries of a folder, sorted; none if it is not there.
     fn list(&self, folder: &Utf8Path) -> Vec<String>;
     /// Writes through a temporary file, fsync and rename, making folders as needed: a reader sees the old or the new

@@ -110,10 +110,6 @@ impl System for OsSystem {
         path.is_file()
     }
 
-    fn is_dir(&self, path: &Utf8Path) -> bool {
-        path.is_dir()
-    }
-
     fn list(&self, folder: &Utf8Path) -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
@@ -162,9 +158,8 @@ impl System for OsSystem {
     }
 
     fn env_all(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> = std::env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-            .collect();
+        let mut all: Vec<_> =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         all.sort();
         all
     }

@@ -60,7 +60,12 @@ fn timestamp(unit: TimeUnit, n: i64) -> Cell {
 fn time(unit: TimeUnit, n: i64) -> Cell {
     let total = nanos(unit, n);
     let seconds = total / 1_000_000_000;
-    let time = Time::new((seconds / 3600) as i8, (seconds / 60 % 60) as i8, (seconds % 60) as i8, (total % 1_000_000_000) as i32);
+    let time = Time::new(
+        (seconds / 3600) as i8,
+        (seconds / 60 % 60) as i8,
+        (seconds % 60) as i8,
+        (total % 1_000_000_000) as i32,
+    );
     time.map_or_else(|_| Cell::Text(n.to_string()), |t| Cell::Time(t.to_string()))
 }
 
@@ -79,7 +84,7 @@ fn interval(months: i32, days: i32, nanos: i64) -> String {
     if micros != 0 || parts.is_empty() {
         let sign = if micros < 0 { "-" } else { "" };
         let n = micros.unsigned_abs();
-        let fraction = if n % 1_000_000 == 0 { String::new() } else { format!(".{:06}", n % 1_000_000) };
+        let fraction = if n.is_multiple_of(1_000_000) { String::new() } else { format!(".{:06}", n % 1_000_000) };
         let seconds = n / 1_000_000;
         parts.push(format!("{sign}{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60));
     }
@@ -89,7 +94,9 @@ fn interval(months: i32, days: i32, nanos: i64) -> String {
 fn json(value: Value) -> Json {
     match value {
         Value::List(items) | Value::Array(items) => Json::Array(items.into_iter().map(json).collect()),
-        Value::Struct(fields) => Json::Object(fields.iter().map(|(k, v)| (k.clone(), json(v.clone()))).collect::<Map<_, _>>()),
+        Value::Struct(fields) => {
+            Json::Object(fields.iter().map(|(k, v)| (k.clone(), json(v.clone()))).collect::<Map<_, _>>())
+        }
         Value::Map(pairs) => {
             Json::Object(pairs.iter().map(|(k, v)| (cell(k.clone()).display(), json(v.clone()))).collect::<Map<_, _>>())
         }

@@ -30,7 +30,9 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
         let name = secret.iter().find(|(k, _)| k == "name").map(|(_, v)| python_str(v)).unwrap_or_default();
         let options = secret.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "persistent"));
         let options: Vec<String> = options.map(|(k, v)| format!("{k} {}", literal(v))).collect();
-        connection.execute_batch(&format!("create or replace secret {name} ({})", options.join(", "))).map_err(failed)?;
+        connection
+            .execute_batch(&format!("create or replace secret {name} ({})", options.join(", ")))
+            .map_err(failed)?;
     }
     for attach in &profile.attach {
         let mut options = Vec::new();
@@ -83,7 +85,9 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
                     error.kind = EngineErrorKind::Connection;
                     error.message = format!("cannot open {}: {}", profile.path, error.message);
                     if error.message.contains("not a valid DuckDB database") {
-                        error.hint = Some("the file is something else, or damaged: give another `path`, or move it away".to_owned());
+                        error.hint = Some(
+                            "the file is something else, or damaged: give another `path`, or move it away".to_owned(),
+                        );
                     }
                 }
                 return Err(error);

@@ -71,7 +71,7 @@ impl DuckDb {
         drop(rows);
         table.columns = (0..statement.column_count())
             .map(|i| ExistingColumn {
-                name: statement.column_name(i).map(String::clone).unwrap_or_default(),
+                name: statement.column_name(i).cloned().unwrap_or_default(),
                 data_type: cells::type_name(&statement.column_type(i)),
             })
             .collect();
@@ -117,7 +117,11 @@ impl Warehouse for DuckDb {
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        let of = format!("lower(database_name) = lower({}) and lower(schema_name) = lower({})", literal(database), literal(schema));
+        let of = format!(
+            "lower(database_name) = lower({}) and lower(schema_name) = lower({})",
+            literal(database),
+            literal(schema)
+        );
         let relations = self.rows(&format!(
             "select table_name, 'table' from duckdb_tables() where not internal and {of} \
              union all select view_name, 'view' from duckdb_views() where not internal and {of} order by 1"
@@ -201,8 +205,18 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "1", "1.50", "x", "2024-01-31", "2024-01-31 10:00:00.5", "", "[1,2]", "{\"a\":1}", "true",
-                "170141183460469231731687303715884105727", "10:00:00", "true"
+                "1",
+                "1.50",
+                "x",
+                "2024-01-31",
+                "2024-01-31 10:00:00.5",
+                "",
+                "[1,2]",
+                "{\"a\":1}",
+                "true",
+                "170141183460469231731687303715884105727",
+                "10:00:00",
+                "true"
             ]
         );
     }
@@ -211,7 +225,7 @@ mod tests {
     fn errors_have_a_kind_and_a_position() {
         let mut w = memory();
         let e = w.run(&"select 1 as a, nope from (select 2 as b)".into(), Fetch::Nothing).unwrap_err();
-        assert_eq!((e.kind, e.position), (EngineErrorKind::Sql, Some((15, 4))), "{e:?}");
+        assert_eq!((e.kind, e.position), (EngineErrorKind::Sql, Some((15, 1))), "{e:?}");
         let e = w.describe(&"select nope".into()).unwrap_err();
         assert_eq!(e.position.map(|p| p.0), Some(7));
         let e = w.run(&"select 'x'::integer".into(), Fetch::Nothing).unwrap_err();
@@ -221,9 +235,13 @@ mod tests {
     #[test]
     fn what_exists() {
         let mut w = memory();
-        w.run(&"create table t (a integer, b varchar); create view v as select a from t".into(), Fetch::Nothing).unwrap();
+        w.run(&"create table t (a integer, b varchar); create view v as select a from t".into(), Fetch::Nothing)
+            .unwrap();
         let all = w.list("memory", "main").unwrap();
-        assert_eq!(all.iter().map(|r| (r.relation.identifier(), r.kind)).collect::<Vec<_>>(), [("t", RelationKind::Table), ("v", RelationKind::View)]);
+        assert_eq!(
+            all.iter().map(|r| (r.relation.identifier(), r.kind)).collect::<Vec<_>>(),
+            [("t", RelationKind::Table), ("v", RelationKind::View)]
+        );
         assert_eq!(all[0].columns[1].data_type, "VARCHAR");
         assert_eq!(w.columns(&all[1].relation).unwrap().len(), 1);
         assert!(w.fork().unwrap().schemas().unwrap().contains(&("memory".into(), "main".into())));

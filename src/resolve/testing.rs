@@ -1,0 +1,30 @@
+//! A project in memory, for tests of this pass and those behind it.
+
+use crate::diag::Diagnostic;
+use crate::load::{LoadOptions, load};
+use crate::manifest::Manifest;
+use crate::parse::parse;
+use crate::system::{MemorySystem, System};
+use std::sync::Arc;
+
+/// Loads, parses and resolves files below `/project`; `project.yml` is made when it is not given.
+pub(crate) fn project(files: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
+    let (manifest, diagnostics) = attempt(files, &[]);
+    (manifest.unwrap_or_else(|| panic!("{diagnostics:?}")), diagnostics)
+}
+
+/// The same with environment variables, where the project may be too broken to resolve.
+pub(crate) fn attempt(files: &[(&str, &str)], env: &[(&str, &str)]) -> (Option<Manifest>, Vec<Diagnostic>) {
+    let mut all: Vec<(String, &str)> = files.iter().map(|(p, t)| (format!("/project/{p}"), *t)).collect();
+    if !files.iter().any(|(p, _)| *p == "project.yml") {
+        all.push(("/project/project.yml".to_owned(), "name: shop\n"));
+    }
+    let mut system = MemorySystem::with_files(all.iter().map(|(p, t)| (p.as_str(), *t)));
+    env.iter().for_each(|(k, v)| system.set_env(k, v));
+    let system: Arc<dyn System> = Arc::new(system);
+    let (sources, _, mut diagnostics) = load(&system, &LoadOptions::default()).unwrap();
+    let Some(mut sources) = sources else { return (None, diagnostics) };
+    let parsed = parse(&mut sources).drain_into(&mut diagnostics);
+    let manifest = super::resolve(&parsed, &sources).drain_into(&mut diagnostics);
+    (Some(manifest), diagnostics)
+}
