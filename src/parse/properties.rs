@@ -49,7 +49,7 @@ pub(crate) struct Patch {
     pub(crate) versions: Vec<VersionPatch>,
 }
 
-/// An entry with its rendered mapping.
+/// An entry with its rendered mapping (empty for what only describes a node).
 #[derive(Clone, Debug)]
 pub(crate) struct PropertyEntry {
     pub(crate) kind: EntryKind,
@@ -272,7 +272,10 @@ fn entry(
     } else {
         patch.config = config_of(map);
     }
-    properties.entries.push(PropertyEntry { kind, name: name.into(), map: map.clone(), patch, span: item.span });
+    // What describes a node has been read into the patch; the rest reads its mapping later.
+    let described = matches!(kind, EntryKind::Describes(_)) && map.get("relation").is_none();
+    let map = if described { YamlMap::default() } else { map.clone() };
+    properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
 }
 
 /// dbt makes the tests of a node before those of its columns.

@@ -59,12 +59,7 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
     for name in ["nodes", "sources"] {
         nodes(out, manifest, name, scrubber)?;
     }
-    entries(
-        out,
-        "macros",
-        manifest.macros.par_iter().map(|m| (m.unique_id.to_string(), macro_json(m))).collect(),
-        scrubber,
-    )?;
+    entries(out, "macros", manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))), scrubber)?;
     let docs = manifest.docs.iter().map(|d| {
         let json = json!({
             "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
@@ -72,7 +67,7 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
         });
         (d.unique_id.to_string(), json)
     });
-    entries(out, "docs", docs.collect(), scrubber)?;
+    entries(out, "docs", docs, scrubber)?;
     nodes(out, manifest, "exposures", scrubber)?;
     nodes(out, manifest, "metrics", scrubber)?;
     let groups = manifest.groups.iter().map(|g| {
@@ -84,23 +79,21 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
         });
         (id, json)
     });
-    entries(out, "groups", groups.collect(), scrubber)?;
+    entries(out, "groups", groups, scrubber)?;
     out.write_all(b",\n\"selectors\": ")?;
     serde_json::to_writer(&mut *out, &manifest.selectors)?;
     let mut disabled: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     for node in &manifest.disabled {
         disabled.entry(node.unique_id.to_string()).or_default().push(Json::Object(manifest.node_json(node)));
     }
-    entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))).collect(), scrubber)?;
-    let listed: Vec<&Node> = manifest.nodes.iter().collect();
+    entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
     let map = |children: bool| {
-        let pairs = listed.iter().map(|n| {
+        manifest.nodes.iter().map(move |n| {
             let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
             let mut ids: Vec<&str> = ids.iter().map(|id| &*manifest.node(*id).unique_id).collect();
             ids.sort_unstable();
             (n.unique_id.to_string(), Json::from(ids))
-        });
-        pairs.collect::<Vec<_>>()
+        })
     };
     entries(out, "parent_map", map(false), scrubber)?;
     entries(out, "child_map", map(true), scrubber)?;
@@ -111,7 +104,7 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
             group_map.entry(group.into_owned()).or_default().push(Json::from(&*node.unique_id));
         }
     }
-    entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))).collect(), scrubber)?;
+    entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
     for name in ["saved_queries", "semantic_models", "unit_tests", "functions"] {
         nodes(out, manifest, name, scrubber)?;
     }
@@ -141,9 +134,14 @@ fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, scrubber: &Scrubb
     out.write_all(b"}")
 }
 
-fn entries(out: &mut dyn Write, name: &str, pairs: Vec<(String, Json)>, scrubber: &Scrubber) -> io::Result<()> {
+fn entries(
+    out: &mut dyn Write,
+    name: &str,
+    pairs: impl Iterator<Item = (String, Json)>,
+    scrubber: &Scrubber,
+) -> io::Result<()> {
     write!(out, ",\n\"{name}\": {{")?;
-    for (i, (key, value)) in pairs.into_iter().enumerate() {
+    for (i, (key, value)) in pairs.enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
         let text = format!("{}: {value}", Json::from(key));
         out.write_all(scrubber.scrub(&text).as_bytes())?;

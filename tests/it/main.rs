@@ -1,1 +1,12 @@
+//! The one integration binary: each extra one would link DuckDB again.
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // tests are programs of their own
 
+mod audit;
+mod cli;
+mod faults;
+mod incremental;
+mod layering;
+mod messages;
+mod project;
+mod sample;
+mod specs;

@@ -1,0 +1,128 @@
+//! Write, audit, publish: bad data never lands.
+
+use crate::project::Project;
+
+const MODEL: &str = "{{ config(materialized='table') }} select * from {{ ref('raw') }}";
+const TESTS: &str = "models: [{name: m, columns: [{name: id, data_tests: [unique, not_null]}]}]";
+
+fn shop(seed: &str) -> Project {
+    Project::new(&[("seeds/raw.csv", seed), ("models/m.sql", MODEL), ("models/m.yml", TESTS)])
+}
+
+#[test]
+fn a_failing_test_leaves_the_published_table_and_keeps_the_new_one() {
+    let p = shop("id\n1\n2\n");
+    p.ok(&["build"]);
+    p.write("seeds/raw.csv", "id\n1\n1\n3\n");
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("error[E4005]: built, not published: 1 test failed (unique_m_id)"), "{}", ran.err);
+    assert!(ran.err.contains("main.m__rejected"), "{}", ran.err);
+    assert_eq!(p.rows("select * from m order by 1"), ["1", "2"]);
+    assert_eq!(p.rows("select * from m__rejected order by 1"), ["1", "1", "3"]);
+    assert_eq!(p.status("model.shop.m"), "error");
+    assert_eq!(p.status("test.shop.unique_m_id"), "fail");
+    assert_eq!(p.status("test.shop.not_null_m_id"), "pass");
+    // Mended, it is published; what was rejected before does not stand in the way.
+    p.write("seeds/raw.csv", "id\n4\n");
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select * from m"), ["4"]);
+}
+
+#[test]
+fn without_audit_it_is_published_and_then_tested() {
+    let p = shop("id\n1\n1\n");
+    assert_eq!(p.run(&["build", "--no-audit"]).code, 1);
+    assert_eq!(p.rows("select count(*) from m"), ["2"]);
+    assert_eq!((p.status("model.shop.m"), p.status("test.shop.unique_m_id")), ("success".into(), "fail".into()));
+}
+
+#[test]
+fn what_depends_on_a_rejected_node_is_skipped() {
+    let p = shop("id\n1\n1\n");
+    p.write("models/n.sql", "select * from {{ ref('m') }}");
+    assert_eq!(p.run(&["build"]).code, 1);
+    assert_eq!(p.status("model.shop.n"), "skipped");
+    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name in ('m', 'n')"), ["0"]);
+}
+
+#[test]
+fn a_warning_does_not_hold_back() {
+    let p = shop("id\n1\n1\n");
+    p.write(
+        "models/m.yml",
+        "models: [{name: m, columns: [{name: id, data_tests: [{unique: {config: {severity: warn}}}]}]}]",
+    );
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select count(*) from m"), ["2"]);
+    assert_eq!(p.status("test.shop.unique_m_id"), "warn");
+}
+
+#[test]
+fn a_relationship_holds_back_the_referencing_mart() {
+    let p = Project::new(&[
+        ("models/child.sql", "{{ config(materialized='table') }} select 1 as id, 7 as parent_id"),
+        ("models/parent.sql", "{{ config(materialized='table') }} select 1 as id"),
+        (
+            "models/s.yml",
+            "models: [{name: child, columns: [{name: parent_id, data_tests: [{relationships: {arguments: {to: ref('parent'), field: id}}}]}]}]",
+        ),
+    ]);
+    let plan = p.ok(&["plan"]);
+    let (parent, child) = (plan.out.find("model main.parent").unwrap(), plan.out.find("model main.child").unwrap());
+    assert!(parent < child && plan.out[child..].contains("guarded by relationships_child_"), "{}", plan.out);
+    assert_eq!(p.run(&["build"]).code, 1);
+    assert_eq!((p.status("model.shop.parent"), p.status("model.shop.child")), ("success".into(), "error".into()));
+    assert_eq!(p.rows("select table_name from duckdb_tables() order by 1"), ["child__rejected", "parent"]);
+}
+
+/// Each kind of node fails in turn; what was published is what it was.
+#[test]
+fn no_kind_of_failure_changes_published_data() {
+    let p = Project::new(&[
+        ("seeds/raw.csv", "id\n1\n"),
+        ("models/v.sql", "select id from {{ ref('raw') }}"),
+        ("models/t.sql", "{{ config(materialized='table') }} select id from {{ ref('v') }}"),
+        ("models/i.sql", "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('v') }}"),
+        ("models/s.yml", "models: [{name: i, columns: [{name: id, data_tests: [not_null]}]}]"),
+    ]);
+    p.ok(&["build"]);
+    let all = "select 'raw', id from raw union all select 'v', id from v union all select 't', id from t union all select 'i', id from i order by 1, 2";
+    let before = p.rows(all);
+    for (path, bad, good) in [
+        ("seeds/raw.csv", "id\n1\n2,3\n", "id\n1\n"),
+        ("seeds/raw.csv", "id\nx\n", "id\n1\n"),
+        ("models/v.sql", "select nope from {{ ref('raw') }}", "select id from {{ ref('raw') }}"),
+        ("models/v.sql", "select {{ nope() }}", "select id from {{ ref('raw') }}"),
+        (
+            "models/t.sql",
+            "{{ config(materialized='table') }} select id::varchar || 'x' as t, ('x' || id)::integer as id from {{ ref('v') }}",
+            "{{ config(materialized='table') }} select id from {{ ref('v') }}",
+        ),
+        (
+            "models/i.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select null::integer as id from {{ ref('v') }}",
+            "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('v') }}",
+        ),
+        (
+            "models/i.sql",
+            "{{ config(materialized='incremental', unique_key='nope') }} select id from {{ ref('v') }}",
+            "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('v') }}",
+        ),
+    ] {
+        p.write(path, bad);
+        let ran = p.run(&["build"]);
+        assert_ne!(ran.code, 0, "{path}: {bad}");
+        assert_eq!(p.rows(all), before, "{path}: {bad}\n{}", ran.err);
+        p.write(path, good);
+    }
+    p.ok(&["build"]);
+    assert_eq!(p.rows(all), before);
+}
+
+#[test]
+fn stored_failures_are_the_failing_rows() {
+    let p = shop("id\n1\n1\n2\n");
+    assert_eq!(p.run(&["build", "--store-failures"]).code, 1);
+    assert_eq!(p.rows("select * from main_dbt_test__audit.unique_m_id"), ["1|2"]);
+}

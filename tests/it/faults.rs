@@ -1,0 +1,123 @@
+//! What the world can do to a run: kills, locks, broken files, signals.
+
+use crate::project::{Project, Ran};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const SLOW: &str = "{{ config(materialized='table') }} select count(*) as n from range(200000000) a, range(40) b where (a.range + b.range) % 7 = 3";
+
+#[test]
+fn a_killed_build_leaves_whole_relations_and_the_next_build_works() {
+    let p = Project::new(&[
+        ("models/a.sql", "{{ config(materialized='table') }} select range as id from range(200000)"),
+        ("models/b.sql", "{{ config(materialized='table') }} select id, id * 2 as d from {{ ref('a') }}"),
+        ("models/s.yml", "models: [{name: b, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+    ]);
+    p.ok(&["build"]);
+    for wait in [20, 60, 100, 140, 180] {
+        let mut child = p.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let _ = child.kill();
+        let _ = child.wait();
+        assert_eq!(
+            p.rows("select (select count(*) from a), (select count(*) from b)"),
+            ["200000|200000"],
+            "killed after {wait} ms"
+        );
+    }
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name like '%__candidate'"), ["0"]);
+}
+
+#[test]
+fn a_locked_database_names_its_holder_or_is_waited_for() {
+    let p = Project::new(&[("models/a.sql", "select 1 as x")]);
+    p.ok(&["build"]);
+    // This process holds the file.
+    let held = p.database();
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains(&format!("process {}", std::process::id())), "{}", ran.err);
+    assert!(ran.err.contains("--lock-timeout"), "{}", ran.err);
+    let waiting =
+        p.command(&["build", "--lock-timeout", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(400));
+    drop(held);
+    let ran = Ran::from(waiting.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_stops_what_runs_and_writes_results() {
+    let p = Project::new(&[("models/slow.sql", SLOW), ("models/after.sql", "select * from {{ ref('slow') }}")]);
+    let child = p.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(800));
+    let begun = Instant::now();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert_eq!((p.status("model.shop.slow"), p.status("model.shop.after")), ("error".into(), "skipped".into()));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_named() {
+    let p = Project::new(&[("models/a.sql", "select 1 as x")]);
+    p.write(
+        "shop.duckdb",
+        "this is not a database, and it is long enough to be read as a header of one, or so one hopes\n",
+    );
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("shop.duckdb") && ran.err.contains("hint:"), "{}", ran.err);
+    assert!(p.read("shop.duckdb").starts_with("this is not"));
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_loses_nothing() {
+    if !std::path::Path::new("/dev/full").exists() {
+        eprintln!("skipped: no /dev/full here");
+        return;
+    }
+    // Artifacts go to a device that is always full: the build says so, the data is there.
+    let p = Project::new(&[("models/a.sql", "{{ config(materialized='table') }} select 1 as x")]);
+    p.ok(&["build"]);
+    let ran = p.run(&["build", "--target-path", "/dev/full/x"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("/dev/full"), "{}", ran.err);
+    assert_eq!(p.rows("select x from a"), ["1"]);
+}
+
+#[test]
+fn a_macro_that_calls_itself_for_ever_is_an_error_of_its_node() {
+    let p = Project::new(&[
+        ("macros/r.sql", "{% macro r(n) %}{% if true %}{{ r(n + 1) }}{% endif %}{% endmacro %}"),
+        ("models/a.sql", "select 1 as x {% if execute %}{{ r(0) }}{% endif %}"),
+        ("models/b.sql", "select 2 as x"),
+    ]);
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("recursion") && ran.err.contains("macros/r.sql"), "{}", ran.err);
+    assert_eq!(p.rows("select x from b"), ["2"]);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let p = Project::new(&[
+        (
+            "profiles.yml",
+            "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb, password: \"{{ env_var('DBT_ENV_SECRET_PW') }}\"}}}\n",
+        ),
+        ("models/a.sql", "select 'hunter22' as p, nope"),
+    ]);
+    let output = p.command(&["build"]).env("DBT_ENV_SECRET_PW", "hunter22").output().unwrap();
+    let ran = Ran::from(output);
+    assert_eq!(ran.code, 1);
+    assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}{}", ran.out, ran.err);
+    for file in ["target/run_results.json", "target/manifest.json"] {
+        assert!(!p.read(file).contains("hunter22"), "{file}");
+    }
+    assert!(ran.err.contains("*****"), "{}", ran.err);
+}
