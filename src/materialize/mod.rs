@@ -161,3 +161,138 @@ fn drop_leftover(job: &Job, relation: &Relation) -> Option<Statement> {
     let dialect = job.capabilities.dialect;
     drop_existing(job.leftovers.iter().find(|l| l.relation.same(relation, dialect)), dialect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Capabilities;
+    use crate::manifest::{Dialect, Layer};
+
+    fn capabilities() -> Capabilities {
+        Capabilities {
+            adapter: "duckdb",
+            dialect: Dialect::DUCKDB,
+            fuse_predicates: false,
+            savepoints: false,
+            index_after_rename: true,
+            default_strategy: ("delete+insert", "append"),
+            strategies: &["append", "delete+insert", "merge"],
+        }
+    }
+
+    fn columns(names: &[&str]) -> Vec<ExistingColumn> {
+        names.iter().map(|n| ExistingColumn { name: (*n).to_owned(), data_type: "INTEGER".to_owned() }).collect()
+    }
+
+    fn job(existing: Option<RelationKind>, config: &[(&str, serde_json::Value)]) -> Job {
+        let target = Relation::new(Some("db"), Some("main"), "m");
+        let mut values = NodeConfig::default();
+        for (key, value) in config {
+            values.merge(key, value.clone(), Layer::InFile, None);
+        }
+        let hooks = values.get("post-hook").and_then(|h| h.as_array()).is_some_and(|h| !h.is_empty());
+        Job {
+            existing: existing.map(|kind| ExistingRelation {
+                relation: target.clone(),
+                kind,
+                columns: columns(&["a"]),
+            }),
+            target,
+            config: Arc::new(values),
+            full_refresh: false,
+            capabilities: capabilities(),
+            has_inside_post_hooks: hooks,
+            leftovers: Vec::new(),
+            seed: None,
+        }
+    }
+
+    /// Drives a materialization with scripted replies and writes down what it asked for.
+    fn script(name: &str, job: Job, passes: bool) -> Vec<String> {
+        let mut machine = materialization(name, job).unwrap();
+        let mut reply = Reply::Start;
+        let mut out = Vec::new();
+        loop {
+            let next = machine.next(reply).unwrap();
+            reply = match &next {
+                Next::Describe(_) => Reply::Columns(columns(&["a", "b"])),
+                Next::Audit(_) => Reply::Passed(passes),
+                _ => Reply::Ok,
+            };
+            let texts = |list: &[Statement]| {
+                let one = |s: &Statement| match s {
+                    Statement::Sql(sql) => sql.as_str().to_owned(),
+                    Statement::Call(call) => format!("{}()", call.name),
+                    Statement::Hooks { post, inside } => {
+                        format!(
+                            "{} hooks {}",
+                            if *post { "post" } else { "pre" },
+                            if *inside { "inside" } else { "outside" }
+                        )
+                    }
+                };
+                list.iter().map(one).filter(|t| !t.contains("hooks")).collect::<Vec<_>>().join("; ")
+            };
+            match &next {
+                Next::Run(list) => out.push(format!("run: {}", texts(list))),
+                Next::Begin(list) => out.push(format!("begin: {}", texts(list))),
+                Next::Publish(list) => out.push(format!("publish: {}", texts(list))),
+                Next::Discard(list) => out.push(format!("discard: {}", texts(list))),
+                Next::Describe(_) => out.push("describe".to_owned()),
+                Next::Audit(Audited::Candidate(r)) => out.push(format!("audit {}", r.identifier())),
+                Next::Audit(Audited::Inside) => out.push("audit inside".to_owned()),
+                Next::Done(relations) => {
+                    out.push(format!("done: {}", relations.len()));
+                    return out;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_is_swapped_in_after_its_audit() {
+        let steps = script("table", job(Some(RelationKind::View), &[]), true);
+        assert_eq!(
+            steps,
+            [
+                "run: create_table_as()",
+                "audit m__candidate",
+                "publish: drop view if exists \"db\".\"main\".\"m\" cascade; \
+                 alter table \"db\".\"main\".\"m__candidate\" rename to \"m\"; create_indexes()",
+                "run: ",
+                "done: 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_pass_is_kept_under_another_name() {
+        let steps = script("view", job(None, &[]), false);
+        assert_eq!(steps[2], "discard: alter view \"db\".\"main\".\"m__candidate\" rename to \"m__rejected\"");
+        assert_eq!(steps.last().map(String::as_str), Some("done: 0"));
+    }
+
+    #[test]
+    fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
+        let steps = script("table", job(None, &[("post-hook", serde_json::json!("select 1"))]), true);
+        assert!(steps[1].starts_with("begin: alter table") && steps[2] == "audit inside", "{steps:?}");
+        assert_eq!(steps[3], "publish: ");
+    }
+
+    #[test]
+    fn a_delta_changes_the_schema_before_it_writes() {
+        let config =
+            [("on_schema_change", serde_json::json!("append_new_columns")), ("unique_key", serde_json::json!("a"))];
+        let steps = script("incremental", job(Some(RelationKind::Table), &config), true);
+        assert_eq!(steps[2], "describe");
+        assert!(
+            steps[3].starts_with(
+                "run: alter table \"db\".\"main\".\"m\" add column \"b\" INTEGER; get_incremental_delete_insert_sql();"
+            ),
+            "{steps:?}"
+        );
+        assert_eq!(&steps[4..6], ["audit inside", "publish: "]);
+        let first = script("incremental", job(None, &config), true);
+        assert_eq!(first[0], "run: create_table_as()");
+    }
+}

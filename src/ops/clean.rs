@@ -1,17 +1,11 @@
 //! `clean`: removes what commands generate. Never a database, nor anything outside the project.
 
+use super::project::own_sources;
 use super::{CliError, Exit, Invocation};
-use crate::load::load;
 use crate::system::normalize;
 
 pub(crate) fn clean(inv: &mut Invocation) -> Exit {
-    inv.load.without_packages = true;
-    let (sources, map, diagnostics) = load(&inv.system, &inv.load)?;
-    let Some(sources) = sources else {
-        inv.console.set_map(std::sync::Arc::new(map));
-        inv.console.diagnostics(&diagnostics);
-        return Err(CliError::Reported);
-    };
+    let sources = own_sources(inv)?;
     let package = sources.root();
     let root = normalize(&package.root);
     let mut targets = package.options.clean_targets.clone();

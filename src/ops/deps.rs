@@ -1,19 +1,14 @@
 //! `deps`: installs packages. Local ones are linked; others come in a later version.
 
+use super::project::own_sources;
 use super::{CliError, Exit, Invocation};
 use crate::config::{PackageSpec, parse_yaml};
-use crate::load::{find_project_file, load};
+use crate::load::find_project_file;
 use crate::source::FileId;
 use crate::system::normalize;
 
 pub(crate) fn deps(inv: &mut Invocation) -> Exit {
-    inv.load.without_packages = true;
-    let (sources, map, diagnostics) = load(&inv.system, &inv.load)?;
-    let Some(sources) = sources else {
-        inv.console.set_map(std::sync::Arc::new(map));
-        inv.console.diagnostics(&diagnostics);
-        return Err(CliError::Reported);
-    };
+    let sources = own_sources(inv)?;
     let package = sources.root();
     let install = normalize(&package.root.join(&package.options.packages_install_path));
     if sources.package_specs.is_empty() {

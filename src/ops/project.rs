@@ -5,7 +5,7 @@ use crate::context::ContextProject;
 use crate::diag::Diagnostic;
 use crate::engine::Warehouse;
 use crate::jinja::Engine;
-use crate::load::load;
+use crate::load::{Sources, load};
 use crate::manifest::{Manifest, NodeId};
 use crate::parse::parse;
 use crate::resolve::resolve;
@@ -29,7 +29,7 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
     let (sources, map, mut diagnostics) = load(&inv.system, &inv.load)?;
     let Some(mut sources) = sources else {
         inv.console.set_map(Arc::new(map));
-        return Err(complain(inv, &diagnostics, true));
+        return Err(complain(inv, &diagnostics));
     };
     let parsed = parse(&mut sources).drain_into(&mut diagnostics);
     let manifest = resolve(&parsed, &sources).drain_into(&mut diagnostics);
@@ -41,7 +41,7 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
     diagnostics.sort_by_key(|d| d.is_error());
     let failed = diagnostics.iter().any(Diagnostic::is_error) || (inv.warn_error && !diagnostics.is_empty());
     if failed {
-        return Err(complain(inv, &diagnostics, true));
+        return Err(complain(inv, &diagnostics));
     }
     inv.console.diagnostics(&diagnostics);
     Ok(Project {
@@ -53,9 +53,19 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
     })
 }
 
-fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic], _: bool) -> CliError {
+fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic]) -> CliError {
     inv.console.diagnostics(diagnostics);
     CliError::Reported
+}
+
+/// Loads the project's own files only, for commands that work without installed packages.
+pub(super) fn own_sources(inv: &mut Invocation) -> Result<Sources, CliError> {
+    inv.load.without_packages = true;
+    let (sources, map, diagnostics) = load(&inv.system, &inv.load)?;
+    sources.ok_or_else(|| {
+        inv.console.set_map(Arc::new(map));
+        complain(inv, &diagnostics)
+    })
 }
 
 /// Resolves a selection; nothing selected is a warning.

@@ -39,6 +39,45 @@ pub(crate) struct ParsedNode {
     pub(crate) broken: bool,
 }
 
+impl ParsedNode {
+    /// A node of a text (or, without one, of a file that is streamed) that has asked for nothing yet.
+    pub(crate) fn new(
+        kind: ResourceType,
+        package: &Arc<str>,
+        fqn: Vec<Arc<str>>,
+        text: Option<Text>,
+        span: Span,
+    ) -> ParsedNode {
+        let value = text.as_ref().map(|t| sha256_hex(&t.raw)).unwrap_or_default();
+        ParsedNode {
+            kind,
+            package: package.clone(),
+            name: fqn.last().cloned().unwrap_or_default(),
+            path: "".into(),
+            original_file_path: "".into(),
+            fqn,
+            text,
+            sql: true,
+            refs: Vec::new(),
+            sources: Vec::new(),
+            functions: Vec::new(),
+            config: Vec::new(),
+            calls: Vec::new(),
+            reads: BTreeSet::new(),
+            checksum: Checksum { name: "sha256", value },
+            span,
+            logs: Vec::new(),
+            hook: None,
+            broken: false,
+        }
+    }
+
+    /// The same at the paths of a file.
+    fn at(self, file: &LoadedFile) -> ParsedNode {
+        ParsedNode { path: file.path.clone(), original_file_path: file.original_file_path.clone(), ..self }
+    }
+}
+
 pub(super) struct NodeParser<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) context: &'a Arc<ContextProject>,
@@ -123,29 +162,10 @@ impl NodeParser<'_> {
         name: &str,
         out: &mut Vec<Diagnostic>,
     ) -> ParsedNode {
-        let raw = text[range.0..range.1].trim();
+        let raw = text[range.0..range.1].trim().into();
         let span = Span::new(id, range.0, range.0);
-        let mut node = ParsedNode {
-            kind,
-            package: package.clone(),
-            name: name.into(),
-            path: file.path.clone(),
-            original_file_path: file.original_file_path.clone(),
-            fqn: fqn_of(package, &file.path, name),
-            text: Some(Text { file: id, range: (range.0 as u32, range.1 as u32), raw: raw.into() }),
-            sql: true,
-            refs: Vec::new(),
-            sources: Vec::new(),
-            functions: Vec::new(),
-            config: Vec::new(),
-            calls: Vec::new(),
-            reads: BTreeSet::new(),
-            checksum: Checksum { name: "sha256", value: sha256_hex(raw) },
-            span,
-            logs: Vec::new(),
-            hook: None,
-            broken: false,
-        };
+        let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw };
+        let mut node = ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span).at(file);
         let origin = TextOrigin { file: id, text, range };
         self.render(&mut node, origin, out);
         node
@@ -227,28 +247,10 @@ impl NodeParser<'_> {
 
     fn python(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str) -> ParsedNode {
         let found = python::calls(id, text);
-        let raw = text.trim();
-        ParsedNode {
-            kind: ResourceType::Model,
-            package: package.clone(),
-            name: stem.into(),
-            path: file.path.clone(),
-            original_file_path: file.original_file_path.clone(),
-            fqn: fqn_of(package, &file.path, stem),
-            text: Some(Text { file: id, range: (0, text.len() as u32), raw: raw.into() }),
-            sql: false,
-            refs: found.refs,
-            sources: found.sources,
-            functions: Vec::new(),
-            config: found.config,
-            calls: Vec::new(),
-            reads: BTreeSet::new(),
-            checksum: Checksum { name: "sha256", value: sha256_hex(raw) },
-            span: Span::file(id),
-            logs: Vec::new(),
-            hook: None,
-            broken: false,
-        }
+        let text_of = Text { file: id, range: (0, text.len() as u32), raw: text.trim().into() };
+        let fqn = fqn_of(package, &file.path, stem);
+        let node = ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id)).at(file);
+        ParsedNode { sql: false, refs: found.refs, sources: found.sources, config: found.config, ..node }
     }
 
     fn seed(&self, package: &Arc<str>, file: &LoadedFile, stem: &str) -> ParsedNode {
@@ -259,27 +261,9 @@ impl NodeParser<'_> {
             Some(text) => Checksum { name: "sha256", value: sha256_hex(text.trim()) },
             None => Checksum { name: "path", value: file.original_file_path.to_string() },
         };
-        ParsedNode {
-            kind: ResourceType::Seed,
-            package: package.clone(),
-            name: stem.into(),
-            path: file.path.clone(),
-            original_file_path: file.original_file_path.clone(),
-            fqn: fqn_of(package, &file.path, stem),
-            text: None,
-            sql: true,
-            refs: Vec::new(),
-            sources: Vec::new(),
-            functions: Vec::new(),
-            config: Vec::new(),
-            calls: Vec::new(),
-            reads: BTreeSet::new(),
-            checksum,
-            span: Span::file(FileId(0)),
-            logs: Vec::new(),
-            hook: None,
-            broken: false,
-        }
+        let fqn = fqn_of(package, &file.path, stem);
+        let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(FileId(0))).at(file);
+        ParsedNode { checksum, ..node }
     }
 }
 
@@ -299,28 +283,12 @@ pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<P
             for (index, (sql, span)) in list.iter().enumerate() {
                 let which = if end { "end" } else { "start" };
                 let name: Arc<str> = format!("{}-on-run-{which}-{index}", package.name()).into();
-                let path: Arc<str> = "./dbt_project.yml".into();
-                let mut node = ParsedNode {
-                    kind: ResourceType::Operation,
-                    package: package.name().clone(),
-                    name: name.clone(),
-                    path: format!("hooks/{name}.sql").into(),
-                    original_file_path: path,
-                    fqn: vec![package.name().clone(), "hooks".into(), name],
-                    text: Some(Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into() }),
-                    sql: true,
-                    refs: Vec::new(),
-                    sources: Vec::new(),
-                    functions: Vec::new(),
-                    config: Vec::new(),
-                    calls: Vec::new(),
-                    reads: BTreeSet::new(),
-                    checksum: Checksum { name: "sha256", value: sha256_hex(sql.trim()) },
-                    span: *span,
-                    logs: Vec::new(),
-                    hook: Some((end, index)),
-                    broken: false,
-                };
+                let text = Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into() };
+                let fqn = vec![package.name().clone(), "hooks".into(), name.clone()];
+                let mut node = ParsedNode::new(ResourceType::Operation, package.name(), fqn, Some(text), *span);
+                node.path = format!("hooks/{name}.sql").into();
+                node.original_file_path = "./dbt_project.yml".into();
+                node.hook = Some((end, index));
                 let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
                 parser.render(&mut node, origin, &mut out);
                 nodes.push(node);

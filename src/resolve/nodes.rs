@@ -265,26 +265,11 @@ fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, spa
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
     fqn.push(entry.name.clone());
+    let text = crate::manifest::Text { file: span.file, range: (span.start, span.end), raw: raw.as_str().into() };
     ParsedNode {
-        kind: ResourceType::Snapshot,
-        package: file.package.clone(),
-        name: entry.name.clone(),
         path: format!("{}.sql", entry.name).into(),
         original_file_path: file.original_file_path.clone(),
-        fqn,
-        text: Some(crate::manifest::Text { file: span.file, range: (span.start, span.end), raw: raw.as_str().into() }),
-        sql: true,
-        refs: Vec::new(),
-        sources: Vec::new(),
-        functions: Vec::new(),
-        config: Vec::new(),
-        calls: Vec::new(),
-        reads: std::collections::BTreeSet::new(),
-        checksum: crate::manifest::Checksum { name: "sha256", value: crate::hash::sha256_hex(&raw) },
-        span,
-        logs: Vec::new(),
-        hook: None,
-        broken: false,
+        ..ParsedNode::new(ResourceType::Snapshot, &file.package, fqn, Some(text), span)
     }
 }
 

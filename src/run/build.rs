@@ -1,8 +1,8 @@
 //! Builds one node: compile, store, audit, publish.
 
 use super::Shared;
-use super::execute::{Executor, NodeError};
-use super::test::{TestRun, compile_failure, run_test};
+use super::execute::{Executor, NodeError, sql_error};
+use super::test::{Kept, TestRun, compile_failure, run_test, write_kept};
 use crate::compile::Compiled;
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
@@ -12,6 +12,7 @@ use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
     Audited, Job, Materialize, Next, Reply, SeedJob, candidate_name, infer, materialization, rejected_name,
 };
+use crate::source::SqlText;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -162,14 +163,17 @@ fn native(
         existing,
         results: Vec::new(),
         rejected: None,
+        kept: Vec::new(),
     };
     let result = build.drive(machine);
     if build.exec.in_transaction {
         let _ = build.exec.plain("rollback");
     }
-    let Machine { exec, results, rejected, .. } = build;
+    let Machine { exec, results, rejected, kept, .. } = build;
     let mut changes = Vec::new();
+    let mut stored = Ok(());
     if let Some(mut connection) = session.take_warehouse() {
+        stored = kept.iter().try_for_each(|k| write_kept(k, connection.as_mut()));
         // What is there now, also under the names beside the published one.
         let dialect = connection.capabilities().dialect;
         for relation in [target.clone(), candidate_name(&target, dialect), rejected_name(&target, dialect)] {
@@ -182,6 +186,7 @@ fn native(
         }
         *warehouse = Some(connection);
     }
+    let result = result.and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
     let outcome = match (result, rejected) {
         (Ok(_), None) => NodeOutcome {
             message: Some("OK".to_owned()),
@@ -241,6 +246,8 @@ struct Machine<'a> {
     results: Vec<(NodeId, TestRun, f64)>,
     /// Set when the guards held the node back: what is kept of it.
     rejected: Option<Option<Relation>>,
+    /// Failing rows to store once the transaction has ended.
+    kept: Vec<Kept>,
 }
 
 impl Machine<'_> {
@@ -317,16 +324,17 @@ impl Machine<'_> {
         if parallel {
             self.results = in_parallel(shared, self.guards, &bindings, self.existing, &mut own);
         } else {
-            let mut aborted = false;
+            let (mut aborted, inside) = (false, matches!(audited, Audited::Inside));
             for id in self.guards {
                 let (run, seconds) = if aborted {
                     let outcome = NodeOutcome::skipped("an earlier test ended the transaction");
                     (TestRun { outcome, compiled: None }, 0.0)
                 } else {
-                    timed(|| run_test(shared, *id, &bindings, self.existing, &mut own))
+                    let kept = if inside { Some(&mut self.kept) } else { None };
+                    timed(|| run_test(shared, *id, &bindings, self.existing, &mut own, kept))
                 };
                 // A statement that fails ends the transaction: what follows cannot run in it.
-                aborted |= matches!(audited, Audited::Inside) && run.outcome.status == RunStatus::Error;
+                aborted |= inside && run.outcome.status == RunStatus::Error;
                 self.results.push((*id, run, seconds));
             }
         }
@@ -375,7 +383,7 @@ fn in_parallel(
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(id) = tests.get(i) else { return };
-            let (run, seconds) = timed(|| run_test(shared, *id, bindings, existing, warehouse));
+            let (run, seconds) = timed(|| run_test(shared, *id, bindings, existing, warehouse, None));
             results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
         }
     };

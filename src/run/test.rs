@@ -6,7 +6,7 @@ use crate::compile::{CompileError, Compiled};
 use crate::config::Json;
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Cell, Existing, Fetch, NodeOutcome, RunStatus, Warehouse};
+use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, RunStatus, Table, Warehouse};
 use crate::jinja::from_json;
 use crate::manifest::{Node, NodeId, Relation, RelationKind};
 use crate::source::SqlText;
@@ -19,20 +19,31 @@ pub(super) struct TestRun {
     pub(super) compiled: Option<Compiled>,
 }
 
-/// Compiles and runs a test with the given bindings.
+/// Failing rows of a test that ran inside a transaction, to be stored when that has ended.
+pub(super) struct Kept {
+    relation: Relation,
+    rows: Table,
+}
+
+/// The most rows that are kept of one test.
+const KEPT_ROWS: usize = 10_000;
+
+/// Compiles and runs a test with the given bindings. With `kept`, failing rows that are to be stored are fetched instead:
+/// what is stored inside a transaction would be rolled back with it.
 pub(super) fn run_test(
     shared: &Shared,
     id: NodeId,
     bindings: &Arc<Bindings>,
     existing: &Arc<Existing>,
     warehouse: &mut Option<Box<dyn Warehouse>>,
+    kept: Option<&mut Vec<Kept>>,
 ) -> TestRun {
     let node = shared.compiler.manifest.node(id);
     let compiled = match shared.compiler.compile(id, bindings, existing, warehouse) {
         Ok(compiled) => compiled,
         Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None },
     };
-    let outcome = match measure(shared, node, &compiled.sql, bindings, existing, warehouse) {
+    let outcome = match measure(shared, node, &compiled.sql, bindings, existing, warehouse, kept) {
         Ok(outcome) => outcome,
         Err(e) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
@@ -71,10 +82,14 @@ fn measure(
     bindings: &Arc<Bindings>,
     existing: &Arc<Existing>,
     warehouse: &mut Option<Box<dyn Warehouse>>,
+    kept: Option<&mut Vec<Kept>>,
 ) -> Result<NodeOutcome, NodeError> {
     let mut main = main.clone();
     if let (Some(kind), Some(relation)) = (stores(node, shared.options.store_failures), &node.relation) {
-        main = store(node, relation, kind, &main, warehouse)?;
+        match kept {
+            Some(kept) => kept.push(fetch(node, relation, &main, warehouse)?),
+            None => main = store(node, relation, kind, &main, warehouse)?,
+        }
     }
     let sql = test_sql(shared, node, &main, bindings, existing)?;
     let Some(connection) = warehouse else { return Err(lost(node)) };
@@ -132,6 +147,57 @@ fn test_sql(
     }
 }
 
+/// Fetches the failing rows, up to a limit.
+fn fetch(
+    node: &Node,
+    relation: &Relation,
+    main: &SqlText,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<Kept, NodeError> {
+    let Some(connection) = warehouse else { return Err(lost(node)) };
+    let reply = connection.run(main, Fetch::Rows(Some(KEPT_ROWS))).map_err(|e| sql_error(&e, main, node.span))?;
+    Ok(Kept { relation: relation.clone(), rows: reply.table.unwrap_or_default() })
+}
+
+/// Stores rows that were fetched.
+pub(super) fn write_kept(kept: &Kept, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
+    const ROWS_A_STATEMENT: usize = 1000;
+    let dialect = connection.capabilities().dialect;
+    replace(&kept.relation, connection)?;
+    let name = kept.relation.render(dialect);
+    let columns = kept.rows.columns.iter().map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type));
+    connection
+        .run(&format!("create table {name} ({})", columns.collect::<Vec<_>>().join(", ")).into(), Fetch::Nothing)?;
+    for piece in kept.rows.rows.chunks(ROWS_A_STATEMENT) {
+        let rows = piece.iter().map(|r| format!("({})", r.iter().map(literal).collect::<Vec<_>>().join(", ")));
+        let sql = format!("insert into {name} values {}", rows.collect::<Vec<_>>().join(", "));
+        connection.run(&sql.into(), Fetch::Nothing)?;
+    }
+    Ok(())
+}
+
+fn literal(cell: &Cell) -> String {
+    match cell {
+        Cell::Null => "null".to_owned(),
+        Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) => cell.display(),
+        other => format!("'{}'", other.display().replace('\'', "''")),
+    }
+}
+
+/// Makes the schema of stored failures and drops what an earlier run stored.
+fn replace(relation: &Relation, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
+    let dialect = connection.capabilities().dialect;
+    let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else { return Ok(()) };
+    let sql = format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema));
+    connection.run(&sql.into(), Fetch::Nothing)?;
+    let old = connection.list(database, schema)?;
+    if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
+        let word = if old.kind == RelationKind::View { "view" } else { "table" };
+        connection.run(&format!("drop {word} {}", relation.render(dialect)).into(), Fetch::Nothing)?;
+    }
+    Ok(())
+}
+
 /// Stores the failing rows; what is counted is then read from there.
 fn store(
     node: &Node,
@@ -142,29 +208,12 @@ fn store(
 ) -> Result<SqlText, NodeError> {
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let dialect = connection.capabilities().dialect;
-    let failed = |sql: &SqlText| {
-        let sql = sql.clone();
-        move |e| sql_error(&e, &sql, node.span)
-    };
-    if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
-        let sql = SqlText::from(format!(
-            "create schema if not exists {}.{}",
-            dialect.quoted(database),
-            dialect.quoted(schema)
-        ));
-        connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
-        let old = connection.list(database, schema).map_err(failed(&sql))?;
-        if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
-            let word = if old.kind == RelationKind::View { "view" } else { "table" };
-            let sql = SqlText::from(format!("drop {word} {}", relation.render(dialect)));
-            connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
-        }
-    }
+    replace(relation, connection.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
     let word = if kind == RelationKind::View { "view" } else { "table" };
     let mut sql = SqlText::from(format!("create {word} {} as (\n", relation.render(dialect)));
     sql.push(main);
     sql.push_str("\n)");
-    connection.run(&sql, Fetch::Nothing).map_err(failed(&sql))?;
+    connection.run(&sql, Fetch::Nothing).map_err(|e| sql_error(&e, &sql, node.span))?;
     Ok(SqlText::from(format!("select * from {}", relation.render(dialect))))
 }
 

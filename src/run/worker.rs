@@ -68,7 +68,7 @@ pub(super) fn carry_out(
         }
         Action::Test => {
             let bindings = Arc::new(Bindings::default());
-            let TestRun { outcome, compiled } = run_test(shared, task.node, &bindings, &task.existing, warehouse);
+            let TestRun { outcome, compiled } = run_test(shared, task.node, &bindings, &task.existing, warehouse, None);
             Built { compiled, ..Built::plain(outcome) }
         }
         Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),

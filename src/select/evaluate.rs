@@ -149,3 +149,113 @@ impl Evaluator<'_> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NodeSet, Selection, select};
+    use crate::manifest::{Manifest, ResourceType};
+    use crate::resolve::testing::project;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+    use std::sync::LazyLock;
+
+    /// raw -> stg_a, stg_b -> mid -> mart; a test on stg_a, one between stg_a and stg_b.
+    static SHOP: LazyLock<Manifest> = LazyLock::new(|| {
+        let model = |parents: &[&str]| parents.iter().map(|p| format!("{{{{ ref('{p}') }}}} ")).collect::<String>();
+        let (stg_a, stg_b) = (format!("{{{{ config(tags='x') }}}} {}", model(&["raw"])), model(&["raw"]));
+        let (mid, mart) = (model(&["stg_a", "stg_b"]), format!("{{{{ config(tags='x') }}}} {}", model(&["mid"])));
+        let yaml = "models:\n- name: stg_a\n  columns:\n  - name: id\n    data_tests: [unique, {relationships: {arguments: {to: ref('stg_b'), field: id}}}]\n";
+        let files = [
+            ("seeds/raw.csv", "id\n1\n"),
+            ("models/staging/stg_a.sql", stg_a.as_str()),
+            ("models/staging/stg_b.sql", stg_b.as_str()),
+            ("models/mid.sql", mid.as_str()),
+            ("models/marts/mart.sql", mart.as_str()),
+            ("models/s.yml", yaml),
+        ];
+        project(&files).0
+    });
+
+    fn names(set: &NodeSet) -> BTreeSet<String> {
+        set.iter().map(|id| SHOP.node(id).name.to_string()).collect()
+    }
+
+    fn selected(select_: &[&str], exclude: &[&str], indirect: &str) -> BTreeSet<String> {
+        let texts = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        let selection = Selection {
+            select: texts(select_),
+            exclude: texts(exclude),
+            indirect: super::super::Indirect::parse(indirect).unwrap(),
+            ..Selection::default()
+        };
+        let checked = select(&SHOP, &selection, &[], None, &ResourceType::ALL);
+        assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+        names(&checked.value)
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|n| (*n).to_owned()).collect()
+    }
+
+    const UNIQUE: &str = "unique_stg_a_id";
+    const RELATES: &str = "relationships_stg_a_id__id__ref_stg_b_";
+
+    #[test]
+    fn tests_join_by_mode() {
+        assert_eq!(selected(&["stg_a"], &[], "eager"), set(&["stg_a", UNIQUE, RELATES]));
+        assert_eq!(selected(&["stg_a"], &[], "cautious"), set(&["stg_a", UNIQUE]));
+        assert_eq!(selected(&["stg_a", "stg_b"], &[], "cautious"), set(&["stg_a", "stg_b", UNIQUE, RELATES]));
+        assert_eq!(selected(&["mid"], &[], "buildable"), set(&["mid"]));
+        assert_eq!(selected(&["stg_a"], &[], "empty"), set(&["stg_a"]));
+        // A test that joined one criterion leaves with another (RULES 1.14).
+        assert_eq!(selected(&["stg_a"], &["stg_b"], "eager"), set(&["stg_a", UNIQUE]));
+    }
+
+    /// What the graph itself says of ancestors and descendants, tests aside.
+    fn reach(name: &str, up: bool) -> BTreeSet<String> {
+        let node = SHOP.nodes.iter().find(|n| &*n.name == name).unwrap();
+        let mut start = fixedbitset::FixedBitSet::with_capacity(SHOP.nodes.len());
+        start.insert(node.id.index());
+        let mut found = SHOP.graph.reach(&start, up, None);
+        found.insert(node.id.index());
+        found.ones().map(|i| SHOP.nodes[i].name.to_string()).collect()
+    }
+
+    fn criterion() -> impl Strategy<Value = String> {
+        let base = prop_oneof![
+            Just("raw"),
+            Just("stg_a"),
+            Just("stg_b"),
+            Just("mid"),
+            Just("mart"),
+            Just("tag:x"),
+            Just("marts"),
+            Just("path:models/staging"),
+            Just("*"),
+        ];
+        (base, 0..4u8).prop_map(|(b, op)| match op {
+            0 => b.to_owned(),
+            1 => format!("+{b}"),
+            2 => format!("{b}+"),
+            _ => format!("1+{b}+1"),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn sets_follow_their_laws(a in criterion(), b in criterion()) {
+            let one = |s: &str| selected(&[s], &[], "empty");
+            let both = format!("{a},{b}");
+            prop_assert_eq!(selected(&[&a, &b], &[], "empty"), &one(&a) | &one(&b));
+            prop_assert_eq!(one(&both), &one(&a) & &one(&b));
+            prop_assert_eq!(selected(&[&a], &[&b], "empty"), &one(&a) - &one(&b));
+            prop_assert_eq!(selected(&[&a], &[&a], "empty"), set(&[]));
+        }
+
+        #[test]
+        fn a_plus_reaches_what_the_graph_reaches(name in prop_oneof![Just("raw"), Just("stg_a"), Just("mid"), Just("mart")]) {
+            prop_assert_eq!(selected(&[&format!("+{name}")], &[], "empty"), reach(name, true));
+            prop_assert_eq!(selected(&[&format!("{name}+")], &[], "empty"), reach(name, false));
+        }
+    }
+}

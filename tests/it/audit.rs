@@ -126,3 +126,22 @@ fn stored_failures_are_the_failing_rows() {
     assert_eq!(p.run(&["build", "--store-failures"]).code, 1);
     assert_eq!(p.rows("select * from main_dbt_test__audit.unique_m_id"), ["1|2"]);
 }
+
+#[test]
+fn failures_of_a_rolled_back_delta_are_stored() {
+    let model = |v: &str| {
+        format!("{{{{ config(materialized='incremental') }}}} select {v} as id, date '2024-01-31' as d, 'it''s' as t")
+    };
+    let p = Project::new(&[
+        ("models/i.sql", &model("1")),
+        (
+            "models/s.yml",
+            "models: [{name: i, columns: [{name: id, data_tests: [{not_null: {config: {store_failures: true}}}]}]}]",
+        ),
+    ]);
+    p.ok(&["build"]);
+    p.write("models/i.sql", &model("null::integer"));
+    assert_eq!(p.run(&["build"]).code, 1);
+    assert_eq!(p.rows("select count(*) from i"), ["1"]);
+    assert_eq!(p.rows("select id, d::varchar, t from main_dbt_test__audit.not_null_i_id"), ["null|2024-01-31|it's"]);
+}
