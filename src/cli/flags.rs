@@ -30,6 +30,8 @@ pub(super) struct Flags {
     resource_types: Vec<ResourceType>,
     exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
+    threads: Option<usize>,
+    vars: Option<String>,
     project_dir: Option<Utf8PathBuf>,
     profiles_dir: Option<Utf8PathBuf>,
     profile: Option<String>,
@@ -126,6 +128,9 @@ impl Flags {
             resource_types: Vec::new(),
             exclude_resource_types: Vec::new(),
             nodes: system.env("STRATA_NODES").map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            // dbt has no variables for these two; ours count.
+            threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),
+            vars: system.env("STRATA_VARS"),
             project_dir,
             profiles_dir: g.profiles_dir.clone().or_else(|| path(&lookup, "PROFILES_DIR")),
             profile: g.profile.clone().or_else(|| lookup.text("PROFILE").map(|(v, _)| v)),
@@ -181,7 +186,7 @@ impl Flags {
     }
 
     pub(super) fn load_options(&self, cli: &Cli, scrubber: Scrubber) -> Result<LoadOptions, String> {
-        let vars = match &cli.global.vars {
+        let vars = match cli.global.vars.as_ref().or(self.vars.as_ref()) {
             Some(text) => vars(text)?,
             None => JsonMap::new(),
         };
@@ -227,7 +232,7 @@ impl Flags {
             target: self.target.clone(),
             target_path: self.target_path.clone(),
             vars,
-            threads: cli.global.threads,
+            threads: cli.global.threads.or(self.threads),
             settings,
             scrubber,
             without_packages: false,

@@ -92,9 +92,12 @@ pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> 
             None => format!("profile `{name}` not found in profiles.yml"),
             Some(_) => format!("profile `{name}` has no `outputs`"),
         };
+        // The key alone: values of a profile may be secret.
+        let key = tree.as_map().and_then(|m| m.key(name).or(m.entries.first().map(|(k, _)| k)));
+        let place = key.map_or(Span::file(tree.span.file), |k| k.span);
         let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let d = Diagnostic::error(Code::Profile, message)
-            .primary(found.map_or(tree.span, |y| y.span), "looked for here")
+            .primary(place, "looked for here")
             .note(format!("profiles there: {listed}"));
         let d = match asked_by {
             Some(span) => d.secondary(span, "asked for here"),
@@ -103,7 +106,11 @@ pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> 
         return Checked::new(None, vec![d]);
     };
     let target = profile.as_map().and_then(|m| m.get("target")).cloned();
-    Checked::from(Some(ProfileOptions { target, outputs: outputs.clone(), span: profile.span }))
+    Checked::from(Some(ProfileOptions {
+        target,
+        outputs: outputs.clone(),
+        span: tree.as_map().and_then(|m| m.key(name)).map_or(Span::file(tree.span.file), |k| k.span),
+    }))
 }
 
 impl TargetOptions {
@@ -151,6 +158,18 @@ impl TargetOptions {
             visible.insert(key.text.to_string(), value.to_json());
         }
         if adapter == "duckdb" {
+            // dbt-duckdb's target has all its keys, set or not.
+            for key in [
+                "config_options",
+                "extensions",
+                "settings",
+                "external_root",
+                "attach",
+                "plugins",
+                "disable_transactions",
+            ] {
+                visible.entry(key).or_insert(Json::Null);
+            }
             visible.insert("path".into(), Json::from(duckdb.path.as_str()));
         }
         visible.insert("database".into(), Json::from(database.as_str()));

@@ -310,7 +310,7 @@ fn hard_deletes(config: &Value) -> Result<Value, Error> {
     }
 }
 
-/// An index config as an object with `columns`, `unique`, `type` and a name made of them.
+/// An index config, with its defaults.
 fn parse_index(raw: &Value) -> Value {
     let json = to_json(raw);
     let columns = json.get("columns").cloned().unwrap_or_default();
@@ -318,9 +318,31 @@ fn parse_index(raw: &Value) -> Value {
     map.insert("columns".into(), columns);
     map.insert("unique".into(), json.get("unique").cloned().unwrap_or(Json::Bool(false)));
     map.insert("type".into(), json.get("type").cloned().unwrap_or(Json::Null));
-    let seed = Json::Object(map.clone()).to_string();
-    map.insert("name".into(), Json::from(crate::hash::md5_hex(&seed)));
-    from_json(&Json::Object(map))
+    Value::from_object(Index(Json::Object(map)))
+}
+
+/// An index config: `columns`, `unique`, `type`, and `render(relation)`, its name.
+#[derive(Debug)]
+struct Index(Json);
+
+impl Object for Index {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.0.get(key.as_str()?).map(from_json)
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        match method {
+            "render" => {
+                let relation = args.first().map(Value::to_string).unwrap_or_default();
+                Ok(Value::from(crate::hash::md5_hex(&format!("{}_{relation}", self.0))))
+            }
+            _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
+        }
+    }
 }
 
 /// The type of a column of a result table, by agate's classes.

@@ -20,8 +20,14 @@ pub(crate) struct ColumnValue {
 
 impl ColumnValue {
     pub(crate) fn value(column: &ExistingColumn) -> Value {
-        let (dtype, precision, scale) = split_decimal(&column.data_type);
-        Value::from_object(ColumnValue { name: column.name.clone(), dtype, char_size: None, precision, scale })
+        let (precision, scale) = sizes(&column.data_type);
+        Value::from_object(ColumnValue {
+            name: column.name.clone(),
+            dtype: column.data_type.clone(),
+            char_size: None,
+            precision,
+            scale,
+        })
     }
 
     /// `api.Column(name, dtype, char_size, precision, scale)`.
@@ -45,8 +51,7 @@ impl ColumnValue {
     }
 
     fn is_numeric(&self) -> bool {
-        let base = self.dtype.to_lowercase();
-        base.starts_with("numeric") || base.starts_with("decimal")
+        matches!(self.dtype.to_lowercase().as_str(), "numeric" | "decimal")
     }
 
     fn is_integer(&self) -> bool {
@@ -99,17 +104,21 @@ impl ColumnValue {
     }
 }
 
-/// `DECIMAL(18,3)` as its name and sizes.
-fn split_decimal(data_type: &str) -> (String, Option<i64>, Option<i64>) {
-    let plain = || (data_type.to_owned(), None, None);
-    let Some((name, rest)) = data_type.split_once('(') else { return plain() };
-    if !name.eq_ignore_ascii_case("decimal") && !name.eq_ignore_ascii_case("numeric") {
-        return plain();
-    }
-    let mut sizes = rest.trim_end_matches(')').split(',').map(|n| n.trim().parse::<i64>().ok());
-    match (sizes.next().flatten(), sizes.next().flatten(), rest.ends_with(')')) {
-        (Some(p), Some(s), true) => (name.to_owned(), Some(p), Some(s)),
-        _ => plain(),
+/// Precision and scale, as `information_schema.columns` gives them.
+fn sizes(data_type: &str) -> (Option<i64>, Option<i64>) {
+    match data_type {
+        "TINYINT" | "UTINYINT" => (Some(8), Some(0)),
+        "SMALLINT" | "USMALLINT" => (Some(16), Some(0)),
+        "INTEGER" | "UINTEGER" => (Some(32), Some(0)),
+        "BIGINT" | "UBIGINT" => (Some(64), Some(0)),
+        "HUGEINT" | "UHUGEINT" => (Some(128), Some(0)),
+        "FLOAT" => (Some(24), Some(0)),
+        "DOUBLE" => (Some(53), Some(0)),
+        other => {
+            let inner = other.strip_prefix("DECIMAL(").and_then(|r| r.strip_suffix(')'));
+            let mut parts = inner.unwrap_or_default().split(',').map(|n| n.trim().parse::<i64>().ok());
+            (parts.next().flatten(), parts.next().flatten())
+        }
     }
 }
 

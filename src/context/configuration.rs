@@ -47,7 +47,9 @@ impl Object for Config {
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;
-                let found = session.unit.config.effective(session.unit.kind, &name).filter(|v| !v.is_null());
+                let found = session.unit.config.effective(session.unit.kind, &name);
+                // A key that is there but empty meets `require`; `get` gives its default.
+                let found = if method == "get" { found.filter(|v| !v.is_null()) } else { found };
                 lookup(&session, found, &name, &args, method == "require")
             }
             "meta_get" | "meta_require" => {

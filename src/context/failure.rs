@@ -13,7 +13,15 @@ pub(crate) fn internal(message: impl Into<String>) -> Diagnostic {
 
 /// What to tell of a render that failed; `whole` is the place when nothing better is known.
 pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
-    let place = failure.span.unwrap_or(whole);
+    // A built-in macro is no place for a user to look: the project's innermost macro is, or the node.
+    let registry = session.project.registry();
+    let internal = |d: &std::sync::Arc<crate::jinja::MacroDef>| registry.is_some_and(|r| r.is_internal(d));
+    let place = match failure.trace.first() {
+        Some(first) if internal(first) => {
+            failure.trace.iter().find(|d| !internal(d)).map_or(whole, |d| Span { end: d.span.start + 1, ..d.span })
+        }
+        _ => failure.span.unwrap_or(whole),
+    };
     let abort = session.take_abort();
     let diagnostic = match &abort {
         Some(Abort::Raised(message) | Abort::FailFast(message)) => {

@@ -46,7 +46,7 @@ impl Object for Class {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match (**self, key.as_str()?) {
-            (Class::Pytz, "utc" | "UTC") => Some(Value::from("UTC")),
+            (Class::Pytz, "utc" | "UTC") => Some(Value::from_object(Zone("UTC".to_owned()))),
             (Class::Re, "IGNORECASE" | "I") => Some(Value::from(2)),
             (Class::Re, "MULTILINE" | "M") => Some(Value::from(8)),
             (Class::Re, "DOTALL" | "S") => Some(Value::from(16)),
@@ -99,12 +99,43 @@ impl Object for Class {
             Class::DateTime | Class::Date => class_method(**self, state, method, &args),
             Class::Pytz if method == "timezone" => {
                 zone_of(args.get(0, "zone"))?;
-                Ok(args.require(0, "zone")?.clone())
+                Ok(Value::from_object(Zone(args.text(0, "zone")?)))
             }
             Class::Re => regex(method, &args),
             Class::Itertools => itertools(method, &args),
             other => Err(error(format!("{other:?} has no `{method}`"))),
         }
+    }
+}
+
+/// A time zone of `pytz`; prints its name.
+#[derive(Debug)]
+struct Zone(String);
+
+impl Object for Zone {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        (key.as_str() == Some("zone")).then(|| Value::from(self.0.as_str()))
+    }
+
+    /// `localize(naive)`, and `normalize(aware)`.
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let zone = zone_of(Some(&Value::from(self.0.as_str())))?;
+        let at = args.first().and_then(|v| v.downcast_object::<Moment>());
+        match (method, at.as_deref()) {
+            ("localize", Some(Moment::Naive(d))) => {
+                Ok(moment(Moment::Aware(d.to_zoned_datetime(zone).map_err(|e| error(e.to_string()))?)))
+            }
+            ("normalize", Some(Moment::Aware(z))) => Ok(moment(Moment::Aware(z.with_time_zone(zone)))),
+            _ => Err(error(format!("a time zone has no `{method}` for this value"))),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -140,7 +140,7 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
     let Some(runtime) = &session.runtime else { return Ok(own_relation(session)) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         Found::Node(id) => {
-            check_dependency(session, id, &format!("source('{}', '{}')", call.source, call.table), span)?;
+            // Unlike a model, a source needs no place in the order of the run: dbt does not insist, either.
             target(session, id)
         }
         _ => Err(session.stop(Abort::UnknownRef {

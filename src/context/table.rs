@@ -48,7 +48,7 @@ pub(crate) fn cell_value(cell: &Cell) -> Value {
         },
         Cell::Text(s) | Cell::Time(s) => Value::from(s.as_str()),
         Cell::Date(s) | Cell::Timestamp(s) => datetime::from_text(s).unwrap_or_else(|| Value::from(s.as_str())),
-        Cell::Json(j) => Value::from(j.to_string()),
+        Cell::Json(j) => Value::from(crate::jinja::python_json(j, false)),
     }
 }
 
@@ -111,10 +111,6 @@ impl Object for TableValue {
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         Some(self.rows.len())
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        true
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

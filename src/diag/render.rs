@@ -2,7 +2,7 @@
 
 use super::{Diagnostic, Label, Severity};
 use crate::source::{SourceMap, Span};
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// The message with the quoted template lines, as rustc shows errors. Ends without a newline.
 pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String {
@@ -23,6 +23,17 @@ pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String 
         }
         done.push(file);
         let text = files.text(file);
+        if text.is_empty() {
+            // A file that was not read as text (a seed): its name is the place.
+            group = group.element(Origin::path(files.path(file).as_str()));
+            continue;
+        }
+        if files.is_private(file) {
+            let at = files.line_col(file, label.span.start);
+            let origin = Origin::path(files.path(file).as_str()).line(at.line);
+            group = group.element(origin.char_column(at.column));
+            continue;
+        }
         let here = labels.iter().filter(|(l, _)| l.span.file == file);
         let annotations = here.map(|(l, kind)| kind.span(visible(text, l.span)).label(l.text.as_str()));
         group =

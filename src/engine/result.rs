@@ -3,7 +3,7 @@
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use crate::manifest::UniqueId;
-use crate::source::SqlText;
+use crate::source::{Span, SqlText};
 use std::sync::Arc;
 
 /// dbt's statuses in `run_results.json`.
@@ -61,6 +61,8 @@ pub(crate) struct NodeOutcome {
     pub(crate) failures: Option<i64>,
     pub(crate) adapter_response: Json,
     pub(crate) failed: Option<Failed>,
+    /// Where a test is written.
+    pub(crate) place: Option<Span>,
     pub(crate) compiled: Option<Arc<SqlText>>,
 }
 
@@ -72,6 +74,7 @@ impl NodeOutcome {
             failures: None,
             adapter_response: Json::Object(serde_json::Map::new()),
             failed: None,
+            place: None,
             compiled: None,
         }
     }

@@ -9,6 +9,10 @@ use minijinja::{Environment, Error};
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("list", |v: Value| -> Result<Value, Error> { Ok(list(v.try_iter()?.collect())) });
     env.add_filter("__fmt", percent_format);
+    env.add_filter("wordcount", |v: Value| v.to_string().split_whitespace().count());
+    env.add_filter("truncate", truncate);
+    env.add_function("cycler", minijinja_contrib::globals::cycler);
+    env.add_function("joiner", minijinja_contrib::globals::joiner);
     for (name, method) in [("__add", "__add__"), ("__sub", "__sub__")] {
         env.add_filter(name, move |state: &mut minijinja::State<'_, '_>, left: Value, right: Value| {
             left.call_method(state, method, &[right])
@@ -44,6 +48,26 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("list", |v: Option<Value>| -> Result<Value, Error> {
         Ok(list(v.map(|v| v.try_iter().map(Iterator::collect)).transpose()?.unwrap_or_default()))
     });
+}
+
+/// Jinja2's `truncate(length=255, killwords=false, end='...', leeway=5)`.
+fn truncate(text: Value, args: Rest<minijinja::value::ValueOrKwargs>) -> Result<String, Error> {
+    let values: Vec<Value> = args.0.into_iter().map(minijinja::value::ValueOrKwargs::into_value).collect();
+    let args = Args::parse(&values)?;
+    let number = |i: usize, key: &str, default: usize| args.get(i, key).and_then(Value::as_usize).unwrap_or(default);
+    let (length, leeway) = (number(0, "length", 255), number(3, "leeway", 5));
+    let end = args.get(2, "end").map_or_else(|| "...".to_owned(), Value::to_string);
+    let text = text.to_string();
+    if text.chars().count() <= length + leeway {
+        return Ok(text);
+    }
+    let cut: String = text.chars().take(length.saturating_sub(end.chars().count())).collect();
+    let kept = if args.flag(1, "killwords", false) {
+        cut.as_str()
+    } else {
+        cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head)
+    };
+    Ok(format!("{kept}{end}"))
 }
 
 /// Text that is a Python literal becomes its value (`ast.literal_eval`); anything else stays.

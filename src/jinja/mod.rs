@@ -31,4 +31,4 @@ pub(crate) use native::{Native, native_shape};
 pub(crate) use prepass::{CallName, rewrite};
 pub(crate) use registry::{MacroDef, MacroRegistry, parse_macro_file};
 pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
-pub(crate) use values::{dict, from_json, list, to_json};
+pub(crate) use values::{dict, from_json, list, pair, to_json};

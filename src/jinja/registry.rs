@@ -100,6 +100,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
     pass.rw.replace(block.name_at, after_name, &format!("m__{name}"));
     let body = &text[block.body.0..block.body.1];
     let mut args = Vec::new();
+    let mut late = Vec::new();
     let (mut varargs, mut kwargs) = (false, false);
     if block.kind == BlockKind::Materialization {
         // The header's options go; its lines stay, so that positions do not move.
@@ -108,7 +109,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
     } else {
         let open = text[after_name..tail].find('(').map(|i| after_name + i);
         let open = open.ok_or_else(|| format!("`{}` needs parentheses: `{}()`", block.name, block.name))?;
-        let close = header(&mut pass, open, tail, &mut args)?;
+        let close = header(&mut pass, open, tail, &mut args, &mut late)?;
         let declared = |name: &str| args.iter().any(|a| a.name == name);
         varargs = has_word(body, "varargs") && !declared("varargs");
         kwargs = has_word(body, "kwargs") && !declared("kwargs");
@@ -118,6 +119,12 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
             let comma = if args.is_empty() { "" } else { ", " };
             pass.rw.insert(close, &format!("{comma}{}", hidden.join(", ")));
         }
+    }
+    // Defaults that name earlier parameters are filled in where those are known: in the body.
+    for (name, from, to) in late {
+        let value = super::prepass::rewrite_expression(&text[from..to]);
+        pass.rw
+            .insert(block.body.0, &format!("{{% if {name} is undefined %}}{{% set {name} = {value} %}}{{% endif %}}"));
     }
     pass.body(block.body.0, block.body.1);
     let (end_word, end_at) = super::blocks::tag_word(text, block.body.1, block.end);
@@ -145,7 +152,14 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
 }
 
 /// Reads the parameters between the parentheses, rewriting defaults and dropping type annotations.
-fn header(pass: &mut Pass<'_, '_>, open: usize, tail: usize, args: &mut Vec<MacroArg>) -> Result<usize, String> {
+/// A default that names an earlier parameter is left out here and added to `late`: name and range of the expression.
+fn header(
+    pass: &mut Pass<'_, '_>,
+    open: usize,
+    tail: usize,
+    args: &mut Vec<MacroArg>,
+    late: &mut Vec<(String, usize, usize)>,
+) -> Result<usize, String> {
     let b = &pass.text.as_bytes()[..tail];
     let mut i = open + 1;
     loop {
@@ -191,7 +205,11 @@ fn header(pass: &mut Pass<'_, '_>, open: usize, tail: usize, args: &mut Vec<Macr
         if let Some(colon) = colon {
             pass.rw.replace(colon, eq.unwrap_or(i), "");
         }
-        if let Some(eq) = eq {
+        let names_earlier = |from: usize| args.iter().any(|a| has_word(&pass.text[from..i], &a.name));
+        if let Some(eq) = eq.filter(|eq| names_earlier(eq + 1)) {
+            pass.rw.replace(eq, i, "");
+            late.push((name.clone(), eq + 1, i));
+        } else if let Some(eq) = eq {
             pass.expression(eq + 1, i);
         } else if colon.is_none() && !pass.text[from..i].trim().is_empty() {
             return Err(format!("unexpected `{}` behind parameter `{name}`", pass.text[from..i].trim()));
@@ -464,6 +482,11 @@ mod tests {
             [("a", false), ("b", true), ("c", true)]
         );
         assert!(defs[0].text.contains("m__m(a, b= 'x)', c= __l([1, 2]), varargs=none)"), "{}", defs[0].text);
+        let defs = parse("root", "{% macro m(x, y=x + 1) %}{{ y }}{% endmacro %}");
+        assert_eq!(
+            defs[0].text,
+            "{% macro m__m(x, y) %}{% if y is undefined %}{% set y = x + 1 %}{% endif %}{{ y }}{% endmacro %}"
+        );
         let defs = parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
         assert_eq!(&*defs[0].name, "materialization_t_duckdb");
     }

@@ -211,7 +211,8 @@ impl Object for MutableDict {
     }
 }
 
-fn pair(key: Value, value: Value) -> Value {
+/// A tuple of two.
+pub(crate) fn pair(key: Value, value: Value) -> Value {
     Value::from(minijinja::value::Tuple::from(vec![key, value]))
 }
 

@@ -32,8 +32,8 @@ pub(crate) enum FileKind {
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) kind: FileKind,
-    /// None for seeds, which are streamed.
-    pub(crate) file: Option<FileId>,
+    /// Seeds are streamed: their text in the map is empty.
+    pub(crate) file: FileId,
     /// Below its resource folder, and below the package's root.
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
@@ -120,7 +120,7 @@ pub(super) fn read_package(
     for (((absolute, kind), (file, relative)), text) in files.into_iter().zip(texts) {
         let original: Arc<str> = absolute.strip_prefix(root).unwrap_or(&absolute).as_str().into();
         let id = match text {
-            Ok(text) => text.map(|text| map.add(&shown(&absolute), text)),
+            Ok(text) => map.add(&shown(&absolute), text.unwrap_or_default()),
             Err(e) => {
                 out.push(Diagnostic::error(Code::ProjectFile, e.to_string()));
                 continue;

@@ -266,9 +266,10 @@ impl Loader<'_> {
         let Some(target) = target else { return Ok(None) };
         let Some(output) = profile.outputs.get(&target) else {
             let names: Vec<&str> = profile.outputs.iter().map(|(k, _)| &*k.text).collect();
+            let asked = profile.target.as_ref().filter(|_| self.options.target.is_none());
             self.out.push(
                 Diagnostic::error(Code::Profile, format!("profile `{name}` has no target `{target}`"))
-                    .primary(profile.span, "looked for here")
+                    .primary(asked.map_or(profile.span, |t| t.span), "looked for here")
                     .note(format!("targets there: {}", names.join(", ")))
                     .help_if(nearest(&target, names.iter().copied()), |n| format!("did you mean `{n}`?")),
             );

@@ -116,17 +116,30 @@ impl Manifest {
         }
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
+                // A test of a source belongs to no node, as the manifest counts nodes.
+                let attached =
+                    test.attached.map(|id| self.node(id)).filter(|n| n.resource_type() != ResourceType::Source);
+                m.insert("group".into(), text(attached.and_then(|n| n.config.text("group")).as_deref()));
                 m.insert(
                     "test_metadata".into(),
                     json!({ "name": &*test.name, "kwargs": test.kwargs, "namespace": test.namespace.as_deref() }),
                 );
                 m.insert("column_name".into(), text(test.column.as_deref()));
-                m.insert("attached_node".into(), text(test.attached.map(|id| &*self.node(id).unique_id)));
+                m.insert("attached_node".into(), text(attached.map(|n| &*n.unique_id)));
             } else {
                 m.insert("column_name".into(), Json::Null);
                 m.insert("attached_node".into(), Json::Null);
             }
-            m.insert("file_key_name".into(), Json::Null);
+            let key = node.generic_test().and_then(|t| t.attached).map(|id| self.node(id)).and_then(|n| {
+                let section = match n.resource_type() {
+                    ResourceType::Model => "models",
+                    ResourceType::Seed => "seeds",
+                    ResourceType::Snapshot => "snapshots",
+                    _ => return None,
+                };
+                Some(format!("{section}.{}", n.name))
+            });
+            m.insert("file_key_name".into(), text(key.as_deref()));
         }
         if let NodeKind::Operation { index, .. } = &node.kind {
             m.insert("index".into(), Json::from(*index));
@@ -139,7 +152,15 @@ impl Manifest {
         m.insert("patch_path".into(), text(node.patch_path.as_deref()));
         m.insert("unrendered_config".into(), Json::Object(node.unrendered_config.clone()));
         m.insert("created_at".into(), Json::from(0.0));
-        let stored = !matches!(node.kind, NodeKind::Exposure(_) | NodeKind::UnitTest(_)) && !node.is_ephemeral();
+        let stored = match &node.kind {
+            NodeKind::Exposure(_) | NodeKind::UnitTest(_) => false,
+            // Failing rows are stored only on request.
+            NodeKind::Test(_) => {
+                node.config.flag("store_failures") == Some(true)
+                    || node.config.text("store_failures_as").is_some_and(|s| s != "ephemeral")
+            }
+            _ => !node.is_ephemeral(),
+        };
         let name = node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
         m.insert("relation_name".into(), text(name.as_deref()));
         m.insert("doc_blocks".into(), Json::Array(Vec::new()));

@@ -1,8 +1,9 @@
 //! Incremental models whose table is there: a delta, applied and audited inside one transaction.
 
+use super::names::rejected_name;
 use super::schema_change::change;
 use super::stored::finishing;
-use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement};
+use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement, drop_leftover};
 use crate::engine::ExistingColumn;
 use crate::manifest::{Relation, RelationKind};
 
@@ -105,7 +106,9 @@ impl Materialize for Incremental {
                     "drop table if exists {}",
                     self.delta.render(self.job.capabilities.dialect)
                 )));
-                statements.extend(finishing(&self.job));
+                statements
+                    .extend(drop_leftover(&self.job, &rejected_name(&self.job.target, self.job.capabilities.dialect)));
+                statements.extend(finishing(&self.job, RelationKind::Table));
                 self.state = State::Applied;
                 Next::Run(statements)
             }

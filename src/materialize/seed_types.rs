@@ -199,7 +199,7 @@ pub(crate) fn infer(
             let line = record.position().map_or(0, csv::Position::line);
             return Err(SeedError {
                 line,
-                message: format!("this row has {} fields, the header has {}", record.len(), names.len()),
+                message: format!("this row has {} fields, the header {}", record.len(), names.len()),
             });
         }
         rows += 1;
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn ragged_rows_have_a_line() {
         let e = infer("a,b\n1,2\n3\n".as_bytes(), b',', &|_| None).unwrap_err();
-        assert_eq!((e.line, e.message.as_str()), (3, "this row has 1 fields, the header has 2"));
+        assert_eq!((e.line, e.message.as_str()), (3, "this row has 1 fields, the header 2"));
         assert!(infer("".as_bytes(), b',', &|_| None).is_err());
     }
 

@@ -61,25 +61,28 @@ pub(super) fn swap(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<S
         dialect.quoted(job.target.identifier())
     )));
     if kind == RelationKind::Table {
-        out.push(Statement::call("create_indexes", vec![Arg::Relation(job.target.clone())]));
+        out.push(Statement::call("create_indexes", vec![Arg::Relation(job.target.clone().with_kind(kind))]));
     }
-    out.extend(finishing(job));
+    // A version that was rejected before is out of date now.
+    out.extend(drop_leftover(job, &rejected_name(&job.target, dialect)));
+    out.extend(finishing(job, kind));
     out
 }
 
 /// What follows the creation of a published relation: hooks, grants, comments.
-pub(super) fn finishing(job: &Job) -> Vec<Statement> {
+pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
+    let target = job.target.clone().with_kind(kind);
     let mut out = vec![Statement::Hooks { post: true, inside: true }];
     if let Some(grants) = job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
         out.push(Statement::call(
             "apply_grants",
-            vec![Arg::Relation(job.target.clone()), Arg::Json(grants.clone()), Arg::Flag(false)],
+            vec![Arg::Relation(target.clone()), Arg::Json(grants.clone()), Arg::Flag(false)],
         ));
     }
     if job.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
         out.push(Statement::Call(super::MacroCall {
             name: "persist_docs".to_owned(),
-            args: vec![Arg::Relation(job.target.clone()), Arg::Text("model".to_owned())],
+            args: vec![Arg::Relation(target), Arg::Text("model".to_owned())],
         }));
     }
     out

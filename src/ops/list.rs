@@ -54,7 +54,12 @@ const KEYS: &[&str] = &[
 
 pub(crate) fn list(inv: &mut Invocation, args: &ListArgs) -> Exit {
     let project = open(inv)?;
-    let selected = choose(inv, &project, &args.selection, TYPES)?;
+    // Analyses are listed only when they are asked for.
+    let types: Vec<ResourceType> = match args.selection.resource_types.is_empty() {
+        true => TYPES.iter().copied().filter(|t| *t != ResourceType::Analysis).collect(),
+        false => TYPES.to_vec(),
+    };
+    let selected = choose(inv, &project, &args.selection, &types)?;
     let manifest = &project.manifest;
     let mut nodes: Vec<&Node> = selected.iter().map(|id| manifest.node(id)).collect();
     nodes.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
@@ -73,7 +78,7 @@ fn line(manifest: &Manifest, node: &Node, args: &ListArgs) -> String {
         ListOutput::Selector => selector(node),
         ListOutput::Name => match &node.kind {
             NodeKind::Source(s) => format!("{}.{}", s.source_name, node.name),
-            _ => node.name.to_string(),
+            _ => node.display_name(),
         },
         ListOutput::Path => node.original_file_path.to_string(),
         ListOutput::Json => {

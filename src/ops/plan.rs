@@ -6,6 +6,7 @@ use super::{Exit, Invocation};
 use crate::engine::Existing;
 use crate::inspect::inspect;
 use crate::plan::{Action, PlanRequest, plan};
+use crate::report::count;
 
 pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
     let project = open(inv)?;
@@ -72,6 +73,6 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         }
     }
     let guards: usize = plan.steps.iter().map(|s| s.guards.len()).sum();
-    inv.console.say(&format!("{} steps, {guards} tests before publication", plan.steps.len()));
+    inv.console.say(&format!("{}, {} before publication", count(plan.steps.len(), "step"), count(guards, "test")));
     Ok(0)
 }

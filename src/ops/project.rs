@@ -2,7 +2,7 @@
 
 use super::{CliError, Exit, Invocation};
 use crate::context::ContextProject;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::engine::Warehouse;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
@@ -11,7 +11,7 @@ use crate::parse::parse;
 use crate::resolve::resolve;
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
-use crate::state::{ArtifactMetadata, load_state, write_manifest};
+use crate::state::{ArtifactMetadata, CompiledCode, load_state, write_manifest};
 use crate::{config::SelectorDefinition, manifest::ResourceType};
 use std::sync::Arc;
 
@@ -38,10 +38,19 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
     }
     let map = Arc::new(std::mem::take(&mut sources.map));
     inv.console.set_map(map.clone());
+    if diagnostics.iter().any(|d| d.code == Code::Yaml) {
+        // A file that could not be read makes everything that it describes look missing.
+        let follows = [Code::UnknownRef, Code::UnknownSource, Code::UnknownNode, Code::UnusedConfig, Code::NoteTest];
+        diagnostics.retain(|d| !follows.contains(&d.code));
+    }
     diagnostics.sort_by_key(|d| d.is_error());
     let failed = diagnostics.iter().any(Diagnostic::is_error) || (inv.warn_error && !diagnostics.is_empty());
     if failed {
-        return Err(complain(inv, &diagnostics));
+        let error = complain(inv, &diagnostics);
+        if !diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
+        }
+        return Err(error);
     }
     inv.console.diagnostics(&diagnostics);
     Ok(Project {
@@ -107,6 +116,11 @@ pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
 
 /// Writes `manifest.json`, unless told not to.
 pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError> {
+    write_compiled(inv, project, &CompiledCode::new())
+}
+
+/// Writes `manifest.json` with the SQL of what was compiled.
+pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &CompiledCode) -> Result<(), CliError> {
     if inv.write_json {
         let manifest = &project.manifest;
         write_manifest(
@@ -114,6 +128,7 @@ pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError>
             &manifest.project.target_path,
             manifest,
             &metadata(inv),
+            compiled,
             &inv.load.scrubber,
         )?;
     }

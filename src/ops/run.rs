@@ -1,14 +1,14 @@
 //! `build`, `run`, `test`, `seed`, `snapshot`.
 
-use super::project::{Project, choose, connect, metadata, open, write};
+use super::project::{Project, choose, connect, metadata, open, write, write_compiled};
 use super::{Exit, Invocation};
 use crate::compile::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::RunResult;
+use crate::engine::{RunResult, RunStatus};
 use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
 use crate::plan::{PlanRequest, Verb, plan};
-use crate::run::{Event, RunOptions, RunRequest, Shared, run};
+use crate::run::{Event, RunOptions, RunRequest, Shared, artifact_path, run};
 use crate::select::Selection;
 use crate::state::write_run_results;
 use std::sync::{Arc, Mutex};
@@ -79,6 +79,23 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         full_refresh: args.full_refresh,
         publishes_itself: &itself,
     });
+    if args.audit && args.verb == Verb::Build {
+        for node in selected.iter().map(|id| project.manifest.node(id)).filter(|n| n.resource_type().is_refable()) {
+            let tested = project
+                .manifest
+                .graph
+                .children(node.id)
+                .into_iter()
+                .any(|c| selected.contains(c) && project.manifest.node(c).generic_test().is_some());
+            if tested && itself(node.id) {
+                let message =
+                    format!("`{}` is built by a materialization of the project, which publishes by itself", node.name);
+                let d = Diagnostic::warning(Code::Ignored, message)
+                    .primary(node.span, "its tests run after it is published");
+                inv.console.diagnostic(&d);
+            }
+        }
+    }
     let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
     let compiler = Compiler::new(
         project.manifest.clone(),
@@ -113,6 +130,12 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         console.event(&event);
     })?;
     results(inv, &project, &all, seconds)?;
+    let compiled = all.iter().filter_map(|r| {
+        let node = project.manifest.get(&r.unique_id)?;
+        let path = format!("target/compiled/{}", artifact_path(node));
+        Some((r.unique_id.clone(), (r.outcome.compiled.clone()?, path)))
+    });
+    write_compiled(inv, &project, &compiled.collect())?;
     let failed = all.iter().any(|r| r.outcome.status.is_failure());
     advice(inv, &project, args, &all, failed);
     Ok(u8::from(failed))
@@ -133,8 +156,16 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
     }
     let target = &project.manifest.project.target;
     if failed {
-        let first = all.iter().find(|r| r.outcome.failed.is_some() || r.outcome.failures.is_some_and(|f| f > 0));
-        if let Some(node) = first.and_then(|r| project.manifest.get(&r.unique_id)) {
+        // What is to be built again: a node that failed, or the one that a failed test is written on.
+        let node = |r: &RunResult| project.manifest.get(&r.unique_id);
+        let bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
+        let built = all.iter().filter(bad).filter_map(node).find(|n| n.resource_type().is_refable());
+        let tested = || {
+            let test = all.iter().filter(bad).filter_map(node).next()?;
+            let attached = test.generic_test().and_then(|t| t.attached).or(test.depends_on.last().copied());
+            attached.map(|id| project.manifest.node(id))
+        };
+        if let Some(node) = built.or_else(tested) {
             inv.console.say(&format!("after mending it: strata build --select {}+", node.name));
         }
         return;

@@ -107,7 +107,7 @@ fn print(
     inv.console.out(&grid(&table, inv.console.width()));
     let rows = table.rows.len();
     let more = if args.limit == Some(rows) { ", --limit shows more" } else { "" };
-    inv.console.say(&format!("{name}: {rows} rows shown{more}"));
+    inv.console.say(&format!("{name}: {} shown{more}", crate::report::count(rows, "row")));
     Ok(0)
 }
 

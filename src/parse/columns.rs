@@ -77,7 +77,10 @@ pub(super) fn of_version(
     map: &YamlMap,
     out: &mut Vec<Diagnostic>,
 ) -> (Vec<Column>, Vec<TestSpec>) {
-    let Some(list) = map.get("columns") else { return (base.to_vec(), base_tests.to_vec()) };
+    // Tests of the model itself are the caller's business.
+    let Some(list) = map.get("columns") else {
+        return (base.to_vec(), base_tests.iter().filter(|t| t.column.is_some()).cloned().collect());
+    };
     let (own, own_tests) = read(map, out);
     let rule = list
         .items()

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) -> Checked<Vec<DocBlock>> {
     let (mut blocks, mut out) = (Vec::new(), Vec::new());
-    let Some(id) = file.file else { return Checked::new(blocks, out) };
+    let id = file.file;
     let text = parser.map.text(id).clone();
     for block in find_blocks(&text, &[BlockKind::Docs]) {
         let span = Span::new(id, block.start, block.body.0);

@@ -29,10 +29,7 @@ pub(super) fn engine(sources: &mut Sources, out: &mut Vec<Diagnostic>) -> Engine
     let parsed: Vec<_> = jobs
         .par_iter()
         .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
-        .filter_map(|(package, file)| {
-            let id = file.file?;
-            Some(parse_macro_file(id, package, &file.original_file_path, map.text(id)))
-        })
+        .map(|(package, file)| parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file)))
         .collect();
     let mut project = Vec::new();
     for checked in parsed {

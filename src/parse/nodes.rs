@@ -98,9 +98,10 @@ impl NodeParser<'_> {
         let mut out = Vec::new();
         let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
         let stem = stem.rsplit_once('.').map_or(stem, |(s, _)| s);
-        let Some(id) = file.file else {
+        if file.kind == FileKind::Seed {
             return Checked::from(vec![self.seed(package, file, stem)]);
-        };
+        }
+        let id = file.file;
         let text = self.map.text(id).clone();
         let whole = (0, text.len());
         let nodes = match file.kind {
@@ -262,7 +263,7 @@ impl NodeParser<'_> {
             None => Checksum { name: "path", value: file.original_file_path.to_string() },
         };
         let fqn = fqn_of(package, &file.path, stem);
-        let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(FileId(0))).at(file);
+        let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(file.file)).at(file);
         ParsedNode { checksum, ..node }
     }
 }

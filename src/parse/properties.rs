@@ -167,7 +167,7 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         sources: Vec::new(),
         tests: Vec::new(),
     };
-    let Some(id) = file.file else { return Checked::new(properties, out) };
+    let id = file.file;
     let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
     let tree = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
         YamlRenderer::new(parser.context, package).tree(&tree, &renders_later, &mut out)

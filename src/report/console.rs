@@ -147,8 +147,12 @@ impl Console {
         }
         match event {
             Event::RunStarted { steps, tests, threads } => {
-                let built = steps.saturating_sub(0);
-                self.say(&format!("{built} steps, {tests} tests, {threads} threads"));
+                self.say(&format!(
+                    "{}, {}, {}",
+                    count(*steps, "step"),
+                    count(*tests, "test"),
+                    count(*threads, "thread")
+                ));
                 if self.terminal && !self.style.quiet {
                     self.live = Some(Live::new(*steps));
                 }
@@ -236,7 +240,11 @@ impl Console {
                 None => {
                     let message = result.outcome.message.as_deref().unwrap_or_default();
                     let word = if result.outcome.status == RunStatus::Warn { "warning" } else { "failed" };
-                    self.out(&format!("{word}: test {name}: {message}"));
+                    let place = result.outcome.place.map(|span| {
+                        let at = self.map.line_col(span.file, span.start);
+                        format!(" ({}:{}:{})", self.map.path(span.file), at.line, at.column)
+                    });
+                    self.out(&format!("{word}: test {name}: {message}{}", place.unwrap_or_default()));
                 }
             }
         }
@@ -249,11 +257,18 @@ impl Console {
             (RunStatus::Skipped, "skipped"),
             (RunStatus::NoOp, "no-op"),
         ];
-        let counts: Vec<String> = order
-            .iter()
-            .filter(|(s, _)| totals.get(*s) > 0)
-            .map(|(s, word)| format!("{} {word}", totals.get(*s)))
-            .collect();
+        let counts: Vec<String> =
+            order
+                .iter()
+                .filter(|(s, _)| totals.get(*s) > 0)
+                .map(|(s, word)| {
+                    if *word == "errors" {
+                        count(totals.get(*s), "error")
+                    } else {
+                        format!("{} {word}", totals.get(*s))
+                    }
+                })
+                .collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         if !self.style.quiet || !failures.is_empty() {
             self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
@@ -322,6 +337,11 @@ impl Console {
     pub(crate) fn is_json(&self) -> bool {
         self.json_lines()
     }
+}
+
+/// `1 step`, `2 steps`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `12 ms`, `1.23 s`, `2 min 3 s`.

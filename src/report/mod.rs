@@ -8,5 +8,5 @@ mod console;
 mod live;
 mod table;
 
-pub(crate) use console::{Console, LogFormat, Style};
+pub(crate) use console::{Console, LogFormat, Style, count};
 pub(crate) use table::{grid, rows_json};

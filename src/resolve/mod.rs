@@ -68,6 +68,8 @@ struct Resolver<'a> {
     sources: &'a Sources,
     parsed: &'a ParsedProject,
     engine: &'a Arc<Engine>,
+    /// For YAML values: no macro, not even an override of `ref`, is known there.
+    yaml_engine: Engine,
     context: &'a Arc<ContextProject>,
     entries: Entries<'a>,
     configs: config::ProjectConfigs<'a>,
@@ -98,6 +100,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
         sources,
         parsed,
         engine: &parsed.engine,
+        yaml_engine: Engine::new(Arc::default()),
         context: &parsed.context,
         entries,
         configs: config::ProjectConfigs::new(sources),

@@ -145,6 +145,9 @@ impl Resolver<'_> {
         self.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
         if let Some(d) = described {
             let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
+            if let Some((access, span)) = &d.entry.patch.access {
+                config.merge("access", Json::from(access.as_str()), Layer::Properties, Some(*span));
+            }
             for (key, value, span) in d.entry.patch.config.iter().chain(version) {
                 config.merge(key, value.clone(), Layer::Properties, Some(*span));
             }

@@ -173,7 +173,7 @@ impl Resolver<'_> {
         };
         let session = Session::parse(self.context, package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
-        if let Err(failure) = self.engine.evaluate(false, inner, package, scope, session.clone()) {
+        if let Err(failure) = self.yaml_engine.evaluate(false, inner, package, scope, session.clone()) {
             self.out.push(failure_diagnostic(&failure, &session, span));
             return None;
         }

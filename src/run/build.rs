@@ -176,6 +176,9 @@ fn native(
         stored = kept.iter().try_for_each(|k| write_kept(k, connection.as_mut()));
         // What is there now, also under the names beside the published one.
         let dialect = connection.capabilities().dialect;
+        if result.is_err() {
+            drop_candidate(&target, connection.as_mut());
+        }
         for relation in [target.clone(), candidate_name(&target, dialect), rejected_name(&target, dialect)] {
             let columns = connection.columns(&relation).unwrap_or_default();
             let now = (!columns.is_empty()).then(|| {
@@ -197,6 +200,18 @@ fn native(
         (Err(e), _) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
     Built { outcome, guards: results, changes, compiled: None, executed: exec.executed }
+}
+
+/// A node that failed leaves no half-built candidate behind.
+fn drop_candidate(target: &Relation, connection: &mut dyn Warehouse) {
+    let candidate = candidate_name(target, connection.capabilities().dialect);
+    if connection.columns(&candidate).is_ok_and(|c| !c.is_empty()) {
+        let name = candidate.render(connection.capabilities().dialect);
+        for kind in ["table", "view"] {
+            // One of the two is refused: the name says nothing of the kind.
+            let _ = connection.run(&format!("drop {kind} if exists {name}").into(), crate::engine::Fetch::Nothing);
+        }
+    }
 }
 
 /// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.

@@ -162,7 +162,7 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
             .as_str()
             .get(at..)?
             .chars()
-            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+            .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'))
             .map(char::len_utf8)
             .sum();
         let len = len.max(word);
@@ -170,7 +170,9 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     });
     let mut lines = e.message.lines();
     let mut d = Diagnostic::error(code, lines.next().unwrap_or("the statement failed").trim());
-    let rest: Vec<&str> = lines.take_while(|l| !l.starts_with("LINE ")).filter(|l| !l.trim().is_empty()).collect();
+    // Engines add advice of their own; the first lines are what is wrong.
+    let rest: Vec<&str> =
+        lines.take_while(|l| !l.starts_with("LINE ")).filter(|l| !l.trim().is_empty()).take(5).collect();
     d = match found {
         Some((span, at, len)) => {
             let text: String = sql.as_str()[at..].chars().take(len.clamp(1, 40)).take_while(|c| *c != '\n').collect();

@@ -510,7 +510,11 @@ fn hook(
         Err(d) => return NodeOutcome::error(*d, false),
     };
     if sql.as_str().trim().is_empty() {
-        return NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) };
+        return NodeOutcome {
+            message: Some("OK".to_owned()),
+            failures: Some(0),
+            ..NodeOutcome::new(RunStatus::Success)
+        };
     }
     let Some(warehouse) = own else {
         return NodeOutcome::error(crate::context::internal("the connection is gone"), true);
@@ -518,6 +522,7 @@ fn hook(
     match warehouse.run(&sql, Fetch::Nothing) {
         Ok(_) => NodeOutcome {
             message: Some("OK".to_owned()),
+            failures: Some(0),
             adapter_response: serde_json::json!({ "_message": "OK" }),
             ..NodeOutcome::new(RunStatus::Success)
         },
@@ -535,6 +540,10 @@ fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, min
     let mut list = Vec::new();
     for result in results {
         let Some(node) = manifest.get(&result.unique_id) else { continue };
+        // Hooks are listed only when they failed.
+        if node.resource_type() == ResourceType::Operation && result.outcome.status == RunStatus::Success {
+            continue;
+        }
         if result.outcome.status == RunStatus::Success
             && let Some(relation) = &node.relation
             && let (Some(d), Some(s)) = (relation.database(), relation.schema())
@@ -556,7 +565,7 @@ fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, min
     }
     let names: BTreeSet<&String> = schemas.iter().map(|(_, s)| s).collect();
     let names: Vec<minijinja::Value> = names.into_iter().map(|s| minijinja::Value::from(s.as_str())).collect();
-    let pairs = schemas.iter().map(|(d, s)| crate::jinja::list(vec![d.as_str().into(), s.as_str().into()])).collect();
+    let pairs = schemas.iter().map(|(d, s)| crate::jinja::pair(d.as_str().into(), s.as_str().into())).collect();
     vec![
         ("results", crate::jinja::list(list)),
         ("schemas", crate::jinja::list(names)),

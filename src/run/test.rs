@@ -86,6 +86,9 @@ fn measure(
 ) -> Result<NodeOutcome, NodeError> {
     let mut main = main.clone();
     if let (Some(kind), Some(relation)) = (stores(node, shared.options.store_failures), &node.relation) {
+        if let Some(limit) = node.config.text("limit") {
+            main.push_str(&format!("\nlimit {limit}"));
+        }
         match kept {
             Some(kept) => kept.push(fetch(node, relation, &main, warehouse)?),
             None => main = store(node, relation, kind, &main, warehouse)?,
@@ -99,6 +102,13 @@ fn measure(
         let d = Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
         return Err(Box::new(d.primary(node.span, "`fail_calc` must give one row")).into());
     };
+    if *failures == Cell::Null {
+        let d = Diagnostic::error(
+            Code::Runtime,
+            format!("`fail_calc` of the test `{}` gave null, not a number", node.name),
+        );
+        return Err(Box::new(d.primary(node.span, "this test")).into());
+    }
     Ok(judge(node, failures, warn.is_true(), error.is_true()))
 }
 
@@ -121,6 +131,7 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
     } else {
         NodeOutcome::new(RunStatus::Pass)
     };
+    outcome.place = Some(node.span);
     outcome.failures = Some(if outcome.status == RunStatus::Pass { 0 } else { count });
     outcome.adapter_response = serde_json::json!({ "_message": "OK" });
     outcome

@@ -128,8 +128,11 @@ fn depth(text: &str) -> Depth {
 pub(crate) fn parse_cli(words: &[String], indirect: Indirect) -> Result<Expr<Written>, String> {
     let mut union = Vec::new();
     for word in words.iter().flat_map(|w| w.split_whitespace()) {
-        let parts: Result<Vec<_>, _> =
-            word.split(',').map(|p| parse_criterion(p, indirect).map(Expr::Criterion)).collect();
+        let parts: Result<Vec<_>, _> = word
+            .split(',')
+            .filter(|p| !p.is_empty())
+            .map(|p| parse_criterion(p, indirect).map(Expr::Criterion))
+            .collect();
         let mut parts = parts?;
         union.push(match parts.len() {
             1 => parts.remove(0),

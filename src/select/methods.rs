@@ -326,12 +326,9 @@ pub(super) fn matches(
     }
 }
 
-/// Nodes with a text of their own match by fqn; sources, exposures and the like do not.
+/// Nodes and exposures match by fqn; sources and the semantic layer do not.
 fn matches_fqn(node: &Node, value: &str) -> bool {
-    if matches!(
-        node.kind,
-        NodeKind::Source(_) | NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
-    ) {
+    if matches!(node.kind, NodeKind::Source(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }) {
         return false;
     }
     let fqn: Vec<&str> = node.fqn.iter().map(|p| &**p).collect();
@@ -344,10 +341,10 @@ fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
     if versioned && fqn.len() >= 2 {
         let tail = &fqn[fqn.len() - 2..];
         let wanted_tail = &wanted[wanted.len().saturating_sub(2)..];
-        if tail[0] == selector || tail.join("_") == wanted_tail.join("_") {
+        if fnmatch(tail[0], selector) || tail.join("_") == wanted_tail.join("_") {
             return true;
         }
-    } else if fqn.last() == Some(&selector) {
+    } else if fqn.last().is_some_and(|leaf| fnmatch(leaf, selector)) {
         return true;
     }
     let flat: Vec<&str> = fqn.iter().flat_map(|p| p.split('.')).collect();
@@ -365,18 +362,21 @@ fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
     true
 }
 
-/// A glob from the project's root: the node's file, or a folder above it; `**` crosses folders.
+/// A glob from the project's root: the node's file, that of its properties, or a folder above; `**` crosses folders.
 fn matches_path(node: &Node, pattern: &str) -> bool {
     let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
     let options =
         MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
     let Ok(glob) = Pattern::new(pattern) else { return false };
-    let mut path = Some(&*node.original_file_path);
-    while let Some(p) = path {
-        if p == pattern || glob.matches_with(p, options) {
-            return true;
+    let properties = node.patch_path.as_deref().and_then(|p| p.split_once("://")).map(|(_, path)| path);
+    for file in [Some(&*node.original_file_path), properties].into_iter().flatten() {
+        let mut path = Some(file);
+        while let Some(p) = path {
+            if p == pattern || glob.matches_with(p, options) {
+                return true;
+            }
+            path = p.rsplit_once('/').map(|(parent, _)| parent);
         }
-        path = p.rsplit_once('/').map(|(parent, _)| parent);
     }
     false
 }
@@ -384,6 +384,11 @@ fn matches_path(node: &Node, pattern: &str) -> bool {
 /// Texts, members of lists and true or false are compared; numbers are not (RULES 1.16).
 fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
+    if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. })
+        || (matches!(node.kind, NodeKind::Source(_)) && first == "materialized")
+    {
+        return false;
+    }
     let Some(mut found) = node.config.effective(node.resource_type(), first) else {
         return first == "materialized" && node.materialized() == value;
     };
@@ -512,7 +517,8 @@ mod tests {
             ("shop.marts.*", true),
             ("*", true),
             ("shop.core", false),
-            ("ord*", false),
+            ("ord*", true),
+            ("order?", true),
         ] {
             assert_eq!(fqn_selected(&fqn, selector, false), hit, "{selector}");
         }

@@ -3,14 +3,19 @@
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
 use crate::hash::md5_hex;
-use crate::manifest::{MacroInfo, Manifest, Node, ResourceType};
+use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId};
 use crate::secret::Scrubber;
+use crate::source::SqlText;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use rayon::prelude::*;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::sync::Arc;
+
+/// The SQL of nodes that a command compiled, with the file it was written to, by unique id.
+pub(crate) type CompiledCode = HashMap<UniqueId, (Arc<SqlText>, String)>;
 
 /// Writes `manifest.json` into a folder.
 pub(crate) fn write_manifest(
@@ -18,9 +23,10 @@ pub(crate) fn write_manifest(
     folder: &Utf8Path,
     manifest: &Manifest,
     metadata: &ArtifactMetadata,
+    compiled: &CompiledCode,
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
-    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, scrubber))
+    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, compiled, scrubber))
 }
 
 fn section(kind: ResourceType) -> &'static str {
@@ -36,7 +42,13 @@ fn section(kind: ResourceType) -> &'static str {
     }
 }
 
-fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, scrubber: &Scrubber) -> io::Result<()> {
+fn write(
+    out: &mut dyn Write,
+    manifest: &Manifest,
+    metadata: &ArtifactMetadata,
+    compiled: &CompiledCode,
+    scrubber: &Scrubber,
+) -> io::Result<()> {
     out.write_all(b"{\"metadata\": ")?;
     let project = &manifest.project;
     let head = json!({
@@ -57,7 +69,7 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
     });
     serde_json::to_writer(&mut *out, &head)?;
     for name in ["nodes", "sources"] {
-        nodes(out, manifest, name, scrubber)?;
+        nodes(out, manifest, name, compiled, scrubber)?;
     }
     entries(out, "macros", manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))), scrubber)?;
     let docs = manifest.docs.iter().map(|d| {
@@ -68,8 +80,8 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
         (d.unique_id.to_string(), json)
     });
     entries(out, "docs", docs, scrubber)?;
-    nodes(out, manifest, "exposures", scrubber)?;
-    nodes(out, manifest, "metrics", scrubber)?;
+    nodes(out, manifest, "exposures", compiled, scrubber)?;
+    nodes(out, manifest, "metrics", compiled, scrubber)?;
     let groups = manifest.groups.iter().map(|g| {
         let id = format!("group.{}.{}", g.package, g.name);
         let json = json!({
@@ -106,13 +118,19 @@ fn write(out: &mut dyn Write, manifest: &Manifest, metadata: &ArtifactMetadata, 
     }
     entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
     for name in ["saved_queries", "semantic_models", "unit_tests", "functions"] {
-        nodes(out, manifest, name, scrubber)?;
+        nodes(out, manifest, name, compiled, scrubber)?;
     }
     out.write_all(b"}\n")
 }
 
 /// One section of nodes. They are made into text on all cores, a piece at a time, so that little is held at once.
-fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, scrubber: &Scrubber) -> io::Result<()> {
+fn nodes(
+    out: &mut dyn Write,
+    manifest: &Manifest,
+    name: &str,
+    compiled: &CompiledCode,
+    scrubber: &Scrubber,
+) -> io::Result<()> {
     const PIECE: usize = 512;
     let members: Vec<&Node> = manifest.nodes.iter().filter(|n| section(n.resource_type()) == name).collect();
     write!(out, ",\n\"{name}\": {{")?;
@@ -121,7 +139,15 @@ fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, scrubber: &Scrubb
         let texts: Vec<String> = piece
             .par_iter()
             .map(|node| {
-                let json = serde_json::to_string(&manifest.node_json(node)).unwrap_or_default();
+                let mut map = manifest.node_json(node);
+                if let Some((sql, path)) = compiled.get(&node.unique_id) {
+                    map.insert("compiled_path".into(), Json::from(path.as_str()));
+                    map.insert("compiled".into(), Json::Bool(true));
+                    map.insert("compiled_code".into(), Json::from(sql.as_str()));
+                    map.insert("extra_ctes_injected".into(), Json::Bool(true));
+                    map.insert("extra_ctes".into(), Json::Array(Vec::new()));
+                }
+                let json = serde_json::to_string(&map).unwrap_or_default();
                 format!("{}: {}", Json::from(&*node.unique_id), scrubber.scrub(&json))
             })
             .collect();

@@ -6,7 +6,7 @@
 mod manifest_json;
 mod run_results;
 
-pub(crate) use manifest_json::write_manifest;
+pub(crate) use manifest_json::{CompiledCode, write_manifest};
 pub(crate) use run_results::write_run_results;
 
 use crate::config::Json;

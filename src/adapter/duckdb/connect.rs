@@ -81,6 +81,10 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
                     waited += STEP;
                     continue;
                 }
+                if error.kind == EngineErrorKind::Locked && !wait.is_zero() {
+                    error.message = format!("{}, still after {:.0} s", error.message, wait.as_secs_f64());
+                    error.hint = Some("close it there, or wait longer".to_owned());
+                }
                 if error.kind != EngineErrorKind::Locked {
                     error.kind = EngineErrorKind::Connection;
                     error.message = format!("cannot open {}: {}", profile.path, error.message);

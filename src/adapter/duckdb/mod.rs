@@ -75,6 +75,14 @@ impl DuckDb {
                 data_type: cells::type_name(&statement.column_type(i)),
             })
             .collect();
+        let zoned = |c: &ExistingColumn| c.data_type == "TIMESTAMP WITH TIME ZONE";
+        for i in (0..table.columns.len()).filter(|i| zoned(&table.columns[*i])) {
+            for row in &mut table.rows {
+                if let Some(Cell::Timestamp(text)) = row.get_mut(i) {
+                    text.push_str("+00:00");
+                }
+            }
+        }
         Ok(table)
     }
 
