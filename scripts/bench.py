@@ -93,7 +93,10 @@ def bench_sample(a, work):
 
 
 def write_statements(folder, path):
-    """What the build that was run in the folder asked of DuckDB, in the order in which it finished."""
+    """What the build that was run in the folder asked of DuckDB: relations in the order they were published, then tests.
+
+    A test finishes before the relation that it guards is published, so results alone are no order to run in.
+    """
     import duckdb
 
     folder = Path(folder)
@@ -104,7 +107,7 @@ def write_statements(folder, path):
         rows = connection.execute("select schema_name, table_name, column_name, data_type from duckdb_columns() order by column_index")
         for schema, table, column, kind in rows.fetchall():
             columns.setdefault((schema, table), {})[column] = kind
-    out, schemas = [], set()
+    out, tests, schemas = [], [], set()
     for result in results:
         node = manifest["nodes"].get(result["unique_id"])
         if node is None:  # an exposure
@@ -122,8 +125,8 @@ def write_statements(folder, path):
             what = "view" if node["config"]["materialized"] == "view" else "table"
             out.append(f"create {what} {relation} as {sql}")
         elif kind == "test":
-            out.append(f"select count(*), count(*) != 0, count(*) != 0 from ({sql}\n) as failing")
-    Path(path).write_text(json.dumps(out))
+            tests.append(f"select count(*), count(*) != 0, count(*) != 0 from ({sql}\n) as failing")
+    Path(path).write_text(json.dumps(out + tests))
 
 
 def run_statements(path):

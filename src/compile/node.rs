@@ -211,7 +211,7 @@ impl Compiler {
         };
         let Some(def) = def else { return Err(failed(format!("there is no test `{}`", test.name))) };
         let mut kwargs = Vec::new();
-        for (key, value) in &test.kwargs {
+        for (key, value) in &*test.kwargs {
             let value = evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
                 .map_err(|d| failed(d.message.clone()))?;
             kwargs.push((key.clone(), value));

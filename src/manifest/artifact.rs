@@ -122,7 +122,7 @@ impl Manifest {
                 m.insert("group".into(), text(attached.and_then(|n| n.config.text("group")).as_deref()));
                 m.insert(
                     "test_metadata".into(),
-                    json!({ "name": &*test.name, "kwargs": test.kwargs, "namespace": test.namespace.as_deref() }),
+                    json!({ "name": &*test.name, "kwargs": &*test.kwargs, "namespace": test.namespace.as_deref() }),
                 );
                 m.insert("column_name".into(), text(test.column.as_deref()));
                 m.insert("attached_node".into(), text(attached.map(|n| &*n.unique_id)));

@@ -152,7 +152,7 @@ pub(crate) struct GenericTest {
     pub(crate) name: Arc<str>,
     pub(crate) namespace: Option<Arc<str>>,
     /// Arguments as written (unrendered), `column_name` and `model` included.
-    pub(crate) kwargs: JsonMap,
+    pub(crate) kwargs: Arc<JsonMap>,
     pub(crate) column: Option<Arc<str>>,
     /// The node whose properties carry the test.
     pub(crate) attached: Option<NodeId>,

@@ -56,7 +56,7 @@ pub(crate) struct ParsedTest {
     pub(crate) hash: String,
     pub(crate) test: Arc<str>,
     pub(crate) namespace: Option<Arc<str>>,
-    pub(crate) kwargs: JsonMap,
+    pub(crate) kwargs: Arc<JsonMap>,
     pub(crate) column: Option<Arc<str>>,
     pub(crate) column_tags: Vec<String>,
     pub(crate) description: String,
@@ -251,7 +251,7 @@ fn one(
         hash,
         test: entry.test.into(),
         namespace: entry.namespace.map(Arc::from),
-        kwargs,
+        kwargs: Arc::new(kwargs),
         column: column.map(|c| c.name.as_str().into()),
         column_tags: column.map(|c| c.tags.clone()).unwrap_or_default(),
         description: entry.description,
@@ -285,7 +285,7 @@ fn capture(
     let session = Session::parse(parser.context, &test.package, unit(test));
     let scope = || Arc::new(NodeScope(session.clone()));
     let mut values: Vec<(String, Value)> = Vec::new();
-    for (key, value) in &test.kwargs {
+    for (key, value) in &*test.kwargs {
         match render_value(parser, test, &session, value) {
             Ok(v) => values.push((key.clone(), v)),
             Err(d) => {

@@ -66,27 +66,19 @@ impl Resolver<'_> {
             bound.push(parents);
         }
         self.out.extend(complaints);
-        self.keep(bound, &dropped)
+        self.keep(&bound, &dropped)
     }
 
     /// Renumbers what stays and makes the graph.
-    fn keep(&mut self, bound: Vec<Vec<NodeId>>, dropped: &[bool]) -> Graph {
-        let mut renumbered: HashMap<NodeId, NodeId> = HashMap::new();
-        let mut nodes = Vec::with_capacity(self.nodes.len());
-        let mut parents_of = Vec::with_capacity(self.nodes.len());
-        for ((node, parents), dropped) in std::mem::take(&mut self.nodes).into_iter().zip(bound).zip(dropped) {
-            if *dropped {
-                self.disabled.push(node);
-                continue;
-            }
-            let id = NodeId(nodes.len() as u32);
-            renumbered.insert(node.id, id);
-            nodes.push(Node { id, ..node });
-            parents_of.push(parents);
-        }
-        let mut graph = Graph::new(nodes.len());
-        for (node, parents) in nodes.iter_mut().zip(parents_of) {
-            node.depends_on = parents.iter().filter_map(|p| renumbered.get(p).copied()).collect();
+    fn keep(&mut self, bound: &[Vec<NodeId>], dropped: &[bool]) -> Graph {
+        self.disabled.extend(self.nodes.extract_if(.., |node| dropped[node.id.index()]));
+        let renumbered: HashMap<NodeId, NodeId> =
+            self.nodes.iter().enumerate().map(|(i, node)| (node.id, NodeId(i as u32))).collect();
+        let mut graph = Graph::new(self.nodes.len());
+        for node in &mut self.nodes {
+            node.depends_on =
+                bound[node.id.index()].iter().filter_map(|parent| renumbered.get(parent).copied()).collect();
+            node.id = renumbered[&node.id];
             for parent in &node.depends_on {
                 graph.add_edge(*parent, node.id);
             }
@@ -95,9 +87,8 @@ impl Resolver<'_> {
             }
         }
         for circle in graph.cycles() {
-            self.out.push(cycle(&nodes, &circle));
+            self.out.push(cycle(&self.nodes, &circle));
         }
-        self.nodes = nodes;
         graph
     }
 

@@ -95,6 +95,7 @@ impl Resolver<'_> {
 /// Resolves a parsed project.
 pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Manifest> {
     let mut out = Vec::new();
+    let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     let entries = Entries::new(&parsed.properties, &mut out);
     let mut resolver = Resolver {
         sources,
@@ -106,7 +107,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
         configs: config::ProjectConfigs::new(sources),
         docs: docs::Docs::new(parsed, sources),
         names: names::Names::new(parsed),
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(items),
         disabled: Vec::new(),
         out,
     };
