@@ -155,10 +155,7 @@ impl Manifest {
         let stored = match &node.kind {
             NodeKind::Exposure(_) | NodeKind::UnitTest(_) => false,
             // Failing rows are stored only on request.
-            NodeKind::Test(_) => {
-                node.config.flag("store_failures") == Some(true)
-                    || node.config.text("store_failures_as").is_some_and(|s| s != "ephemeral")
-            }
+            NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),
         };
         let name = node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));

@@ -1,6 +1,6 @@
 //! A node of the graph.
 
-use super::{Column, NodeConfig, Relation};
+use super::{Column, NodeConfig, Relation, RelationKind};
 use crate::config::{Json, JsonMap};
 use crate::source::{FileId, Span};
 use std::sync::Arc;
@@ -284,6 +284,17 @@ impl Node {
             NodeKind::Model { .. } if !self.sql => "table".to_owned(),
             _ => "view".to_owned(),
         })
+    }
+
+    /// How a test's failing rows are stored, if they are: `store_failures_as`, else `store_failures`, else the flag of
+    /// the command line (RULES 3.6).
+    pub(crate) fn stores_failures(&self, flag: bool) -> Option<RelationKind> {
+        match self.config.text("store_failures_as").as_deref() {
+            Some("view") => Some(RelationKind::View),
+            Some("ephemeral") => None,
+            Some(_) => Some(RelationKind::Table),
+            None => self.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table),
+        }
     }
 
     pub(crate) fn is_ephemeral(&self) -> bool {

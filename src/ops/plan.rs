@@ -28,6 +28,7 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         verb: args.verb,
         audit: args.audit,
         full_refresh: args.full_refresh,
+        store_failures: args.store_failures,
         publishes_itself: &itself,
     });
     let id = |n| manifest.node(n).unique_id.to_string();

@@ -77,6 +77,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         verb: args.verb,
         audit: args.audit,
         full_refresh: args.full_refresh,
+        store_failures: args.store_failures,
         publishes_itself: &itself,
     });
     if args.audit && args.verb == Verb::Build {

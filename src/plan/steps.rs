@@ -34,6 +34,8 @@ pub(crate) struct PlanRequest<'a> {
     /// Audit before publishing: `build` without `--no-audit`.
     pub(crate) audit: bool,
     pub(crate) full_refresh: bool,
+    /// Tests that say nothing about it store their failing rows.
+    pub(crate) store_failures: bool,
     /// Nodes that a Jinja materialization builds: it publishes by itself.
     pub(crate) publishes_itself: &'a dyn Fn(NodeId) -> bool,
 }
@@ -224,11 +226,8 @@ fn assemble(
         let longest = behind.get(id).into_iter().flatten().filter_map(|n| rank.get(n)).max();
         rank.insert(*id, longest.map_or(1, |r| r + 1));
     }
-    let mut plan = Plan {
-        steps: Vec::with_capacity(sorted.len()),
-        schemas: schemas(request, &sorted),
-        unguarded: placed.unguarded,
-    };
+    let mut plan =
+        Plan { steps: Vec::with_capacity(sorted.len()), schemas: schemas(request), unguarded: placed.unguarded };
     for id in sorted {
         let e = &edges[&id];
         let numbers = |set: &BTreeSet<NodeId>| {
@@ -283,11 +282,13 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     }
 }
 
-/// Schemas of what is built that are not there yet.
-fn schemas(request: &PlanRequest<'_>, nodes: &[NodeId]) -> Vec<(String, String)> {
+/// Schemas of what is built, and of failing rows that may be stored, that are not there yet.
+fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
     let mut out = BTreeSet::new();
-    for id in nodes.iter().filter(|id| request.builds(**id)) {
-        let Some(relation) = &request.manifest.node(*id).relation else { continue };
+    let stores =
+        |id: NodeId| request.is_test(id) && request.manifest.node(id).stores_failures(request.store_failures).is_some();
+    for id in request.selected.iter().filter(|id| request.builds(*id) || stores(*id)) {
+        let Some(relation) = &request.manifest.node(id).relation else { continue };
         if let (Some(database), Some(schema)) = (relation.database(), relation.schema())
             && !request.existing.has_schema(database, schema)
         {

@@ -65,16 +65,6 @@ pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
     }
 }
 
-/// Whether failing rows are stored: `store_failures_as`, else `store_failures`, else the flag (RULES 3.6).
-fn stores(node: &Node, flag: bool) -> Option<RelationKind> {
-    match node.config.text("store_failures_as").as_deref() {
-        Some("view") => Some(RelationKind::View),
-        Some("ephemeral") => None,
-        Some(_) => Some(RelationKind::Table),
-        None => node.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table),
-    }
-}
-
 fn measure(
     shared: &Shared,
     node: &Node,
@@ -85,7 +75,7 @@ fn measure(
     kept: Option<&mut Vec<Kept>>,
 ) -> Result<NodeOutcome, NodeError> {
     let mut main = main.clone();
-    if let (Some(kind), Some(relation)) = (stores(node, shared.options.store_failures), &node.relation) {
+    if let (Some(kind), Some(relation)) = (node.stores_failures(shared.options.store_failures), &node.relation) {
         if let Some(limit) = node.config.text("limit") {
             main.push_str(&format!("\nlimit {limit}"));
         }
@@ -174,7 +164,7 @@ fn fetch(
 pub(super) fn write_kept(kept: &Kept, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
     const ROWS_A_STATEMENT: usize = 1000;
     let dialect = connection.capabilities().dialect;
-    replace(&kept.relation, connection)?;
+    drop_earlier(&kept.relation, connection)?;
     let name = kept.relation.render(dialect);
     let columns = kept.rows.columns.iter().map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type));
     connection
@@ -195,12 +185,10 @@ fn literal(cell: &Cell) -> String {
     }
 }
 
-/// Makes the schema of stored failures and drops what an earlier run stored.
-fn replace(relation: &Relation, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
+/// Drops what an earlier run stored.
+fn drop_earlier(relation: &Relation, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
     let dialect = connection.capabilities().dialect;
     let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else { return Ok(()) };
-    let sql = format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema));
-    connection.run(&sql.into(), Fetch::Nothing)?;
     let old = connection.list(database, schema)?;
     if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
         let word = if old.kind == RelationKind::View { "view" } else { "table" };
@@ -219,7 +207,7 @@ fn store(
 ) -> Result<SqlText, NodeError> {
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let dialect = connection.capabilities().dialect;
-    replace(relation, connection.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
+    drop_earlier(relation, connection.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
     let word = if kind == RelationKind::View { "view" } else { "table" };
     let mut sql = SqlText::from(format!("create {word} {} as (\n", relation.render(dialect)));
     sql.push(main);
