@@ -7,8 +7,8 @@
 //! | `resolve` | `ParsedProject` | `Checked<Manifest>` |
 //! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
 //! | `inspect` | schemas of the selection | `Existing` |
-//! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
 //! | `plan` | `NodeSet`, `Existing` | `Plan` |
+//! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
 //! | `run` | `Plan`, `Warehouse` | events, `RunResult`s |
 //! | `report`, `state` | events, results | console, artifacts |
 //!
