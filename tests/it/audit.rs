@@ -23,10 +23,11 @@ fn a_failing_test_leaves_the_published_table_and_keeps_the_new_one() {
     assert_eq!(p.status("model.shop.m"), "error");
     assert_eq!(p.status("test.shop.unique_m_id"), "fail");
     assert_eq!(p.status("test.shop.not_null_m_id"), "pass");
-    // Mended, it is published; what was rejected before does not stand in the way.
+    // Mended, it is published, and what was rejected before goes.
     p.write("seeds/raw.csv", "id\n4\n");
     p.ok(&["build"]);
     assert_eq!(p.rows("select * from m"), ["4"]);
+    assert_eq!(p.rows("select table_name from duckdb_tables() order by 1"), ["m", "raw"]);
 }
 
 #[test]
@@ -144,4 +145,26 @@ fn failures_of_a_rolled_back_delta_are_stored() {
     assert_eq!(p.run(&["build"]).code, 1);
     assert_eq!(p.rows("select count(*) from i"), ["1"]);
     assert_eq!(p.rows("select id, d::varchar, t from main_dbt_test__audit.not_null_i_id"), ["null|2024-01-31|it's"]);
+}
+
+#[test]
+fn descriptions_and_indexes_belong_to_the_published_relation() {
+    let p = Project::new(&[
+        (
+            "models/t.sql",
+            "{{ config(materialized='table', persist_docs={'relation': true, 'columns': true}, indexes=[{'columns': ['id'], 'unique': true}]) }} select 1 as id",
+        ),
+        ("models/v.sql", "{{ config(persist_docs={'relation': true}) }} select id from {{ ref('t') }}"),
+        (
+            "models/s.yml",
+            "models: [{name: t, description: it's t, columns: [{name: id, description: its key}]}, {name: v, description: a view}]",
+        ),
+    ]);
+    for _ in 0..2 {
+        p.ok(&["build"]);
+        assert_eq!(p.rows("select comment from duckdb_tables() where table_name = 't'"), ["it's t"]);
+        assert_eq!(p.rows("select comment from duckdb_columns() where table_name = 't'"), ["its key"]);
+        assert_eq!(p.rows("select comment from duckdb_views() where view_name = 'v'"), ["a view"]);
+        assert_eq!(p.rows("select table_name, is_unique from duckdb_indexes()"), ["t|true"]);
+    }
 }

@@ -121,3 +121,17 @@ fn secrets_are_never_shown() {
     }
     assert!(ran.err.contains("*****"), "{}", ran.err);
 }
+
+#[test]
+fn a_message_about_a_profile_quotes_none_of_its_lines() {
+    let p = Project::new(&[
+        ("profiles.yml", "shop: {target: dev, outputs: {dev: {path: shop.duckdb, password: hunter22}}}\n"),
+        ("models/a.sql", "select 1 as id"),
+    ]);
+    for args in [&["build"][..], &["build", "--target", "prod"], &["build", "--profile", "other"]] {
+        let ran = p.run(args);
+        assert_eq!(ran.code, 2, "{args:?}");
+        assert!(ran.err.contains("profiles.yml:1:"), "{}", ran.err);
+        assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}{}", ran.out, ran.err);
+    }
+}
