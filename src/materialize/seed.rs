@@ -41,13 +41,30 @@ impl Seed {
                 format!("create table {name} ({})", columns.join(", "))
             }
         };
+        // The header's columns in another order than the table's: values go by name. A header of other names is loaded by
+        // position, as dbt-duckdb does.
+        let names = |columns: &mut dyn Iterator<Item = &String>| {
+            let mut out: Vec<String> = columns.map(|c| c.to_lowercase()).collect();
+            out.sort();
+            out
+        };
+        let header = match published {
+            Some(existing)
+                if names(&mut existing.columns.iter().map(|c| &c.name))
+                    == names(&mut seed.columns.iter().map(|(c, _)| c)) =>
+            {
+                let listed: Vec<String> = seed.columns.iter().map(|(c, _)| dialect.quoted(c)).collect();
+                format!(" ({})", listed.join(", "))
+            }
+            _ => String::new(),
+        };
         let text = |s: &str| s.replace('\'', "''");
         let mut out =
             vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
         out.push(Statement::sql(create));
         out.push(Statement::sql(format!(
-            "copy {name} from '{}' (format csv, header true, delimiter '{}')",
+            "copy {name}{header} from '{}' (format csv, header true, delimiter '{}')",
             text(&seed.path),
             text(&seed.delimiter)
         )));

@@ -99,7 +99,7 @@ fn previous_state(inv: &Invocation) -> Result<Option<PreviousState>, CliError> {
     match &inv.state {
         Some(folder) => {
             let folder = crate::system::normalize(&inv.system.current_dir().join(folder));
-            Ok(Some(load_state(inv.system.as_ref(), &folder)?))
+            Ok(load_state(inv.system.as_ref(), &folder)?)
         }
         None => Ok(None),
     }

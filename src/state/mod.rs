@@ -28,8 +28,8 @@ fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// Reads the artifacts of `--state`.
-pub(crate) fn load_state(system: &dyn System, folder: &Utf8Path) -> Result<PreviousState, SystemError> {
+/// Reads the artifacts of `--state`; none when there are none in the folder.
+pub(crate) fn load_state(system: &dyn System, folder: &Utf8Path) -> Result<Option<PreviousState>, SystemError> {
     let read = |name: &str| -> Result<Option<Json>, SystemError> {
         match system.read(&folder.join(name)) {
             Ok(text) => Ok(serde_json::from_str(&text).ok()),
@@ -37,5 +37,7 @@ pub(crate) fn load_state(system: &dyn System, folder: &Utf8Path) -> Result<Previ
             Err(e) => Err(e),
         }
     };
-    Ok(PreviousState::new(read("manifest.json")?.as_ref(), read("run_results.json")?.as_ref()))
+    let (manifest, results) = (read("manifest.json")?, read("run_results.json")?);
+    let found = manifest.is_some() || results.is_some();
+    Ok(found.then(|| PreviousState::new(manifest.as_ref(), results.as_ref())))
 }

@@ -164,3 +164,21 @@ fn packages_have_their_own_names() {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     assert_eq!(p.rows("select * from m"), ["root|lib|root|lib"]);
 }
+
+#[test]
+fn a_state_folder_without_artifacts_is_no_state() {
+    let p = Project::new(&[("models/a.sql", "select 1 as id")]);
+    let ran = p.run(&["ls", "--state", "nothing", "--select", "state:modified"]);
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("needs --state"), "{}", ran.err);
+    p.ok(&["ls", "--state", "nothing"]);
+}
+
+#[test]
+fn a_seed_whose_columns_move_keeps_its_values() {
+    let p = Project::new(&[("seeds/pair.csv", "k,gross,net\na,10,8\n")]);
+    p.ok(&["seed"]);
+    p.write("seeds/pair.csv", "k,Net,gross\na,8,10\n");
+    p.ok(&["seed"]);
+    assert_eq!(p.rows("select k, gross, net from pair"), ["a|10|8"]);
+}
