@@ -156,6 +156,8 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
         return;
     }
     let target = &project.manifest.project.target;
+    // The next command is for the same database.
+    let there = inv.load.target.as_deref().map(|t| format!(" --target {t}")).unwrap_or_default();
     if failed {
         // What is to be built again: a node that failed, or the one that a failed test is written on.
         let node = |r: &RunResult| project.manifest.get(&r.unique_id);
@@ -167,7 +169,7 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
             attached.map(|id| project.manifest.node(id))
         };
         if let Some(node) = built.or_else(tested) {
-            inv.console.say(&format!("after mending it: strata build --select {}+", node.name));
+            inv.console.say(&format!("after mending it: strata build --select {}+{there}", node.name));
         }
         return;
     }
@@ -183,6 +185,6 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
         .find(|n| n.resource_type() == ResourceType::Model);
     inv.console.say(&format!("the result is in {place}, schema {}", target.schema));
     if let Some(node) = last {
-        inv.console.say(&format!("look at it: strata show {}", node.name));
+        inv.console.say(&format!("look at it: strata show {}{there}", node.name));
     }
 }

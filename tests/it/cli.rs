@@ -182,3 +182,19 @@ fn a_seed_whose_columns_move_keeps_its_values() {
     p.ok(&["seed"]);
     assert_eq!(p.rows("select k, gross, net from pair"), ["a|10|8"]);
 }
+
+#[test]
+fn the_next_command_is_for_the_same_target() {
+    let p = Project::new(&[
+        (
+            "profiles.yml",
+            "shop: {target: dev, outputs: {dev: {type: duckdb, path: dev.duckdb}, prod: {type: duckdb, path: prod.duckdb}}}",
+        ),
+        ("models/a.sql", "select {{ var('column', '1') }} as id"),
+    ]);
+    let ran = p.ok(&["build", "--target", "prod"]);
+    assert!(format!("{}{}", ran.out, ran.err).contains("strata show a --target prod"), "{}{}", ran.out, ran.err);
+    let ran = p.run(&["build", "--target", "prod", "--vars", "column: nope"]);
+    let said = format!("{}{}", ran.out, ran.err);
+    assert!(said.contains("strata build --select a+ --target prod"), "{said}");
+}
