@@ -116,6 +116,7 @@ impl ProjectOptions {
     }
 }
 
+/// Keys beside the sections.
 const KNOWN: &[&str] = &[
     "name",
     "version",
@@ -139,19 +140,6 @@ const KNOWN: &[&str] = &[
     "clean-targets",
     "require-dbt-version",
     "vars",
-    "models",
-    "seeds",
-    "snapshots",
-    "tests",
-    "data_tests",
-    "unit_tests",
-    "sources",
-    "exposures",
-    "functions",
-    "metrics",
-    "semantic-models",
-    "saved-queries",
-    "exports",
     "airflow",
     "on-run-start",
     "on-run-end",
@@ -229,7 +217,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         );
         return Checked::new(None, out);
     };
-    unknown_keys(map, KNOWN, "the project file", &mut out);
+    unknown_keys(map, &[KNOWN, RESOURCE_SECTIONS].concat(), "the project file", &mut out);
     let name = match map.get("name").and_then(Yaml::as_str) {
         Some(name) => name,
         None => {

@@ -446,7 +446,7 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
         let value = python_str(v);
         let plain =
             v.is_number() || v.is_boolean() || value.starts_with(['\'', '(']) || k.eq_ignore_ascii_case("format");
-        if plain { format!("{k} {value}") } else { format!("{k} '{}'", value.replace('\'', "''")) }
+        if plain { format!("{k} {value}") } else { format!("{k} {}", crate::manifest::Dialect::literal(&value)) }
     });
     Ok(rendered.collect::<Vec<_>>().join(", "))
 }

@@ -27,6 +27,11 @@ impl Dialect {
         format!("{0}{1}{0}", self.quote, name.replace(self.quote, &double))
     }
 
+    /// A text in SQL: single quotes, those inside doubled (standard SQL).
+    pub(crate) fn literal(text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
     /// The form in which two names are compared.
     pub(crate) fn folded(self, name: &str) -> String {
         if self.ignores_case { name.to_lowercase() } else { name.to_owned() }

@@ -23,21 +23,6 @@ pub(crate) struct ListArgs {
     pub(crate) keys: Vec<String>,
 }
 
-const TYPES: &[ResourceType] = &[
-    ResourceType::Model,
-    ResourceType::Seed,
-    ResourceType::Snapshot,
-    ResourceType::Analysis,
-    ResourceType::Test,
-    ResourceType::UnitTest,
-    ResourceType::Source,
-    ResourceType::Exposure,
-    ResourceType::Function,
-    ResourceType::Metric,
-    ResourceType::SemanticModel,
-    ResourceType::SavedQuery,
-];
-
 /// What `--output json` prints by default.
 const KEYS: &[&str] = &[
     "alias",
@@ -54,11 +39,10 @@ const KEYS: &[&str] = &[
 
 pub(crate) fn list(inv: &mut Invocation, args: &ListArgs) -> Exit {
     let project = open(inv)?;
-    // Analyses are listed only when they are asked for.
-    let types: Vec<ResourceType> = match args.selection.resource_types.is_empty() {
-        true => TYPES.iter().copied().filter(|t| *t != ResourceType::Analysis).collect(),
-        false => TYPES.to_vec(),
-    };
+    // Analyses are listed only when they are asked for, hooks never.
+    let asked = !args.selection.resource_types.is_empty();
+    let listed = |t: &ResourceType| *t != ResourceType::Operation && (asked || *t != ResourceType::Analysis);
+    let types: Vec<ResourceType> = ResourceType::ALL.into_iter().filter(listed).collect();
     let selected = choose(inv, &project, &args.selection, &types)?;
     let manifest = &project.manifest;
     let mut nodes: Vec<&Node> = selected.iter().map(|id| manifest.node(id)).collect();

@@ -119,7 +119,9 @@ pub(super) fn build(
     out: &mut Vec<Diagnostic>,
 ) -> Vec<ParsedTest> {
     let mut tests = Vec::new();
-    for spec in specs {
+    // dbt makes the tests of a node before those of its columns.
+    let (own, of_columns) = (specs.iter().filter(|s| s.column.is_none()), specs.iter().filter(|s| s.column.is_some()));
+    for spec in own.chain(of_columns) {
         let column = spec.column.and_then(|i| columns.get(i));
         if let Some(entry) = read(&spec.definition, out) {
             tests.extend(one(parser, package, file, target, column, entry, spec.definition.span, out));

@@ -237,10 +237,7 @@ fn entry(
         ..Patch::default()
     };
     if let EntryKind::Describes(resource) = kind {
-        let (columns, mut tests) = columns::read(map, out);
-        for spec in map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
-            tests.push(TestSpec { definition: spec.clone(), column: None });
-        }
+        let (columns, tests) = columns_and_tests(map, out);
         patch.columns = columns;
         patch.config = config_of(map);
         patch.access = map.get("access").and_then(|y| Some((y.scalar_text()?, y.span)));
@@ -251,16 +248,7 @@ fn entry(
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         if resource.is_refable() && versions.is_empty() {
             let target = TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
-            let ordered = model_tests_first(tests);
-            properties.tests.extend(generic_tests::build(
-                parser,
-                package,
-                file,
-                &target,
-                &patch.columns,
-                &ordered,
-                out,
-            ));
+            properties.tests.extend(generic_tests::build(parser, package, file, &target, &patch.columns, &tests, out));
         } else {
             for item in versions {
                 let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else {
@@ -278,10 +266,12 @@ fn entry(
     properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
 }
 
-/// dbt makes the tests of a node before those of its columns.
-fn model_tests_first(tests: Vec<TestSpec>) -> Vec<TestSpec> {
-    let (own, columns): (Vec<_>, Vec<_>) = tests.into_iter().partition(|t| t.column.is_none());
-    own.into_iter().chain(columns).collect()
+/// Columns, with the tests of the columns and of what has them.
+fn columns_and_tests(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
+    let (columns, mut tests) = columns::read(map, out);
+    let own = map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default();
+    tests.extend(own.iter().map(|y| TestSpec { definition: y.clone(), column: None }));
+    (columns, tests)
 }
 
 #[allow(clippy::too_many_arguments)] // the parts of one version
@@ -310,15 +300,7 @@ fn version(
         None => tests.extend(base_tests.iter().filter(|t| t.column.is_none()).cloned()),
     }
     let target = TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: Some(version.clone()) };
-    properties.tests.extend(generic_tests::build(
-        parser,
-        package,
-        file,
-        &target,
-        &columns,
-        &model_tests_first(tests),
-        out,
-    ));
+    properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &tests, out));
     Some(VersionPatch {
         version,
         defined_in: map.get("defined_in").and_then(Yaml::scalar_text),
@@ -397,20 +379,9 @@ fn source(
     for table in map.get("tables").map(Yaml::items).unwrap_or_default() {
         let Some((table_map, name)) = named(table, "tables", out) else { continue };
         unknown_keys(table_map, TABLE_KEYS, "a source table", out);
-        let (columns, mut tests) = columns::read(table_map, out);
-        for spec in table_map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
-            tests.push(TestSpec { definition: spec.clone(), column: None });
-        }
+        let (columns, tests) = columns_and_tests(table_map, out);
         let target = TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
-        properties.tests.extend(generic_tests::build(
-            parser,
-            package,
-            file,
-            &target,
-            &columns,
-            &model_tests_first(tests),
-            out,
-        ));
+        properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &tests, out));
         properties.sources.push(ParsedSource {
             source: source.as_str().into(),
             table: name.into(),

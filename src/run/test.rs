@@ -8,7 +8,7 @@ use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, RunStatus, Table, Warehouse};
 use crate::jinja::from_json;
-use crate::manifest::{Node, NodeId, Relation, RelationKind};
+use crate::manifest::{Dialect, Node, NodeId, Relation, RelationKind};
 use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;
@@ -181,7 +181,7 @@ fn literal(cell: &Cell) -> String {
     match cell {
         Cell::Null => "null".to_owned(),
         Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) => cell.display(),
-        other => format!("'{}'", other.display().replace('\'', "''")),
+        other => Dialect::literal(&other.display()),
     }
 }
 

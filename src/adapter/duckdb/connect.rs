@@ -45,7 +45,7 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
         options.extend(attach.options.iter().map(|(k, v)| format!("{k} {}", literal(v))));
         let alias = attach.alias.as_deref().map(|a| format!(" as {}", Dialect::DUCKDB.quoted(a))).unwrap_or_default();
         let options = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
-        let sql = format!("attach if not exists '{}'{alias}{options}", attach.path.replace('\'', "''"));
+        let sql = format!("attach if not exists {}{alias}{options}", Dialect::literal(&attach.path));
         connection.execute_batch(&sql).map_err(failed)?;
     }
     let mut session = vec!["set errors_as_json = true".to_owned()];
@@ -103,7 +103,7 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
 /// A setting's value as SQL.
 fn literal(value: &Json) -> String {
     match value {
-        Json::String(s) => format!("'{}'", s.replace('\'', "''")),
+        Json::String(s) => Dialect::literal(s),
         Json::Bool(b) => b.to_string(),
         Json::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
         Json::Object(map) => {

@@ -92,10 +92,6 @@ impl DuckDb {
     }
 }
 
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 impl Warehouse for DuckDb {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
@@ -127,8 +123,8 @@ impl Warehouse for DuckDb {
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
         let of = format!(
             "lower(database_name) = lower({}) and lower(schema_name) = lower({})",
-            literal(database),
-            literal(schema)
+            Dialect::literal(database),
+            Dialect::literal(schema)
         );
         let relations = self.rows(&format!(
             "select table_name, 'table' from duckdb_tables() where not internal and {of} \
@@ -156,14 +152,14 @@ impl Warehouse for DuckDb {
         if relation.external.is_some() {
             return self.describe(&format!("select * from {}", relation.render(Dialect::DUCKDB)).into());
         }
-        let mut conditions = vec![format!("lower(table_name) = lower({})", literal(relation.identifier()))];
+        let mut conditions = vec![format!("lower(table_name) = lower({})", Dialect::literal(relation.identifier()))];
         match relation.schema() {
-            Some(schema) => conditions.push(format!("lower(schema_name) = lower({})", literal(schema))),
+            Some(schema) => conditions.push(format!("lower(schema_name) = lower({})", Dialect::literal(schema))),
             // Temporary tables are found by name alone.
             None => conditions.push("database_name = 'temp'".to_owned()),
         }
         if let Some(database) = relation.database() {
-            conditions.push(format!("lower(database_name) = lower({})", literal(database)));
+            conditions.push(format!("lower(database_name) = lower({})", Dialect::literal(database)));
         }
         let rows = self.rows(&format!(
             "select column_name, data_type from duckdb_columns() where {} order by column_index",
