@@ -4,26 +4,46 @@
 //! only as `Capabilities` and as the statements that macros write for them.
 
 mod duckdb;
+mod postgres;
 
 use crate::config::TargetOptions;
-use crate::engine::{EngineError, EngineErrorKind, Warehouse};
+use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
 use std::time::Duration;
 
-/// Opens a target. `wait` is how long to wait for a lock that another process holds.
-pub(crate) fn connect(target: &TargetOptions, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
+/// Opens a target. `wait` is how long to wait for a lock that another process holds; none: the engine's own.
+pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<Box<dyn Warehouse>, EngineError> {
     match &*target.adapter {
-        "duckdb" => duckdb::connect(target, wait),
+        // A file that another process has open is most often open for long.
+        "duckdb" => duckdb::connect(target, wait.unwrap_or_default()),
+        "postgres" => Ok(Box::new(postgres::connect(target, wait)?)),
         other => {
             let mut e =
                 EngineError::new(EngineErrorKind::Unsupported, format!("this version cannot connect to `{other}`"));
-            e.hint = Some("targets of type duckdb can be built".to_owned());
+            e.hint = Some("targets of type duckdb and postgres can be built".to_owned());
             Err(e)
         }
     }
 }
 
-/// A line about the engine for `debug` and `--version`.
-pub(crate) fn engine_version(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
-    let reply = warehouse.run(&"select version()".into(), crate::engine::Fetch::Rows(Some(1)))?;
-    Ok(reply.table.and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display())).unwrap_or_default())
+/// A step of a check with what was found.
+pub(crate) type Step = (&'static str, Result<String, EngineError>);
+
+/// Checks a target step by step; the first step that fails is the last.
+pub(crate) fn diagnose(target: &TargetOptions, wait: Option<Duration>) -> Vec<Step> {
+    match &*target.adapter {
+        "postgres" => postgres::diagnose(target, wait),
+        _ => vec![("database", connect(target, wait).and_then(|mut w| can_build(w.as_mut())))],
+    }
+}
+
+/// Asks for the version, and looks whether relations can be made; nothing stays behind.
+fn can_build(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
+    let reply = warehouse.run(&"select version()".into(), Fetch::Rows(Some(1)))?;
+    let version = reply.table.and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display()));
+    warehouse.run(&"begin".into(), Fetch::Nothing)?;
+    let made = warehouse.run(&"create schema strata_debug_check".into(), Fetch::Nothing);
+    warehouse.run(&"rollback".into(), Fetch::Nothing)?;
+    made?;
+    let schemas = warehouse.schemas()?.len();
+    Ok(format!("connected, version {}, {schemas} schemas, relations can be made", version.unwrap_or_default()))
 }

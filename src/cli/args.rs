@@ -227,6 +227,11 @@ pub(super) enum Command {
         #[arg(long, hide = true)]
         show: bool,
     },
+    /// Note in snapshot tables what has changed since the last time.
+    Snapshot {
+        #[command(flatten)]
+        selection: SelectionArgs,
+    },
     /// Print what a build would do, and what each test guards.
     Plan {
         #[command(flatten)]
@@ -323,6 +328,7 @@ impl Command {
             Command::Run { .. } => "run",
             Command::Test { .. } => "test",
             Command::Seed { .. } => "seed",
+            Command::Snapshot { .. } => "snapshot",
             Command::Plan { .. } => "plan",
             Command::Compile { .. } => "compile",
             Command::Parse => "parse",
@@ -343,6 +349,7 @@ impl Command {
             | Command::Run { selection, .. }
             | Command::Test { selection, .. }
             | Command::Seed { selection, .. }
+            | Command::Snapshot { selection, .. }
             | Command::Plan { selection, .. }
             | Command::Compile { selection, .. }
             | Command::Ls { selection, .. }

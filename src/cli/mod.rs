@@ -120,6 +120,7 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         Command::Seed { selection, full_refresh, .. } => {
             ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh))
         }
+        Command::Snapshot { selection } => ops::run_verb(inv, &verb(Verb::Snapshot, selection, false)),
         Command::Plan { selection, run, json } => {
             let mut args = verb(Verb::Build, selection, run.full_refresh);
             args.audit &= !run.no_audit;

@@ -6,6 +6,7 @@
 
 mod flags;
 mod packages;
+mod postgres;
 mod profiles;
 mod project;
 mod scalar;
@@ -14,6 +15,7 @@ mod yaml;
 
 pub(crate) use flags::ProjectFlags;
 pub(crate) use packages::{PackageSpec, parse_packages};
+pub(crate) use postgres::{PostgresProfile, SslMode};
 pub(crate) use profiles::{ProfileOptions, TargetOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::python_str;

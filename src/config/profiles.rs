@@ -1,5 +1,6 @@
 //! `profiles.yml`: one output of one profile, rendered, as typed options.
 
+use super::postgres::{self, PostgresProfile};
 use super::{Json, JsonMap, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
@@ -26,6 +27,7 @@ pub(crate) struct TargetOptions {
     /// The connection keys that may be shown: what `target` has in Jinja.
     pub(crate) visible: JsonMap,
     pub(crate) duckdb: DuckDbProfile,
+    pub(crate) postgres: PostgresProfile,
 }
 
 /// An entry of `attach:`.
@@ -142,12 +144,16 @@ impl TargetOptions {
             }
         };
         let mut duckdb = DuckDbProfile::default();
+        let mut postgres = PostgresProfile::default();
         let (database, schema) = if adapter == "duckdb" {
             unknown_keys(map, DUCKDB_KEYS, "a DuckDB output", &mut out);
             duckdb = parse_duckdb(map, &mut out);
             let database = text(&["database"]).unwrap_or_else(|| database_of(&duckdb.path));
             (database, text(&["schema"]).unwrap_or_else(|| "main".to_owned()))
         } else {
+            if adapter == "postgres" {
+                postgres = postgres::parse(map, &mut out);
+            }
             (
                 text(&["database", "dbname"]).unwrap_or_default(),
                 text(&["schema"]).unwrap_or_else(|| "public".to_owned()),
@@ -174,6 +180,10 @@ impl TargetOptions {
         }
         visible.insert("database".into(), Json::from(database.as_str()));
         if adapter == "postgres" {
+            // dbt-postgres's target has all its keys, set or not.
+            for (key, default) in postgres::VISIBLE_DEFAULTS {
+                visible.entry(*key).or_insert_with(|| default.parse().unwrap_or(Json::Null));
+            }
             visible.insert("dbname".into(), Json::from(database.as_str()));
         }
         visible.insert("schema".into(), Json::from(schema.as_str()));
@@ -186,6 +196,7 @@ impl TargetOptions {
             threads,
             visible,
             duckdb,
+            postgres,
         };
         Checked::new(Some(target), out)
     }
@@ -206,6 +217,7 @@ impl TargetOptions {
             threads: 4,
             visible,
             duckdb: DuckDbProfile { path: path.to_owned(), external_root: ".".to_owned(), ..DuckDbProfile::default() },
+            postgres: PostgresProfile::default(),
         }
     }
 }

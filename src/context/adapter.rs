@@ -171,6 +171,7 @@ fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
 
 /// Questions about relations and columns.
 fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+    let dialect = session.project.dialect;
     Ok(Some(match method {
         "get_relation" => {
             let identifier = part(args, 2, "identifier").unwrap_or_default();
@@ -184,24 +185,23 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
         "get_columns_in_relation" | "get_columns_in_table" => {
             let relation = relation_arg(args, 0, "relation")?;
             let columns = columns_of(session, &relation)?;
-            list(columns.iter().map(ColumnValue::value).collect())
+            list(columns.iter().map(|c| ColumnValue::value(c, dialect)).collect())
         }
         "get_missing_columns" => {
             let (from, to) = (relation_arg(args, 0, "from_relation")?, relation_arg(args, 1, "to_relation")?);
             let known = columns_of(session, &to)?;
             let missing = columns_of(session, &from)?;
             let missing = missing.iter().filter(|c| !known.iter().any(|k| k.name == c.name));
-            list(missing.map(ColumnValue::value).collect())
+            list(missing.map(|c| ColumnValue::value(c, dialect)).collect())
         }
         "get_column_schema_from_query" | "get_columns_in_select_sql" => {
             let sql = SqlText::from(args.text(0, "sql")?);
             let columns = live(session, |w| w.describe(&sql), sql.as_str())?;
-            list(columns.iter().map(ColumnValue::value).collect())
+            list(columns.iter().map(|c| ColumnValue::value(c, dialect)).collect())
         }
         "check_schema_exists" => {
             let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
             let schemas = live(session, |w| w.schemas(), "")?;
-            let dialect = session.project.dialect;
             Value::from(schemas.iter().any(|(d, s)| {
                 dialect.folded(d) == dialect.folded(&database) && dialect.folded(s) == dialect.folded(&schema)
             }))
@@ -249,7 +249,9 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
     let all = live(session, |w| w.list(&database, &schema), "")?;
-    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
+    // Where the project does not quote identifiers, the engine has folded them.
+    let name = dialect.folded_as(wanted.identifier(), session.project.quoting[2]);
+    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == name))
 }
 
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
@@ -337,8 +339,10 @@ impl Object for Index {
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match method {
             "render" => {
+                // An index keeps its name when its table is renamed: the next table's must have another.
                 let relation = args.first().map(Value::to_string).unwrap_or_default();
-                Ok(Value::from(crate::hash::md5_hex(&format!("{}_{relation}", self.0))))
+                let unlike = uuid::Uuid::new_v4();
+                Ok(Value::from(crate::hash::md5_hex(&format!("{}_{relation}_{unlike}", self.0))))
             }
             _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
         }

@@ -16,22 +16,22 @@ pub(crate) struct ColumnValue {
     char_size: Option<i64>,
     precision: Option<i64>,
     scale: Option<i64>,
+    dialect: Dialect,
 }
 
 impl ColumnValue {
-    pub(crate) fn value(column: &ExistingColumn) -> Value {
-        let (precision, scale) = sizes(&column.data_type);
-        Value::from_object(ColumnValue {
-            name: column.name.clone(),
-            dtype: column.data_type.clone(),
-            char_size: None,
-            precision,
-            scale,
-        })
+    pub(crate) fn value(column: &ExistingColumn, dialect: Dialect) -> Value {
+        let plain = || {
+            let (precision, scale) = sizes(&column.data_type);
+            (column.data_type.clone(), None, precision, scale)
+        };
+        let (dtype, char_size, precision, scale) =
+            if dialect == Dialect::POSTGRES { postgres_sizes(&column.data_type) } else { plain() };
+        Value::from_object(ColumnValue { name: column.name.clone(), dtype, char_size, precision, scale, dialect })
     }
 
     /// `api.Column(name, dtype, char_size, precision, scale)`.
-    pub(super) fn create(args: &Args) -> Result<Value, Error> {
+    pub(super) fn create(args: &Args, dialect: Dialect) -> Result<Value, Error> {
         let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
         Ok(Value::from_object(ColumnValue {
             name: args.get(0, "column").or_else(|| args.named.get("name")).map(Value::to_string).unwrap_or_default(),
@@ -43,6 +43,7 @@ impl ColumnValue {
             char_size: number(2, "char_size"),
             precision: number(3, "numeric_precision"),
             scale: number(4, "numeric_scale"),
+            dialect,
         }))
     }
 
@@ -91,7 +92,12 @@ impl ColumnValue {
     }
 
     fn data_type(&self) -> String {
-        if self.is_string() {
+        let unlimited = self.dialect == Dialect::POSTGRES
+            && (self.dtype.eq_ignore_ascii_case("text")
+                || self.dtype.eq_ignore_ascii_case("character varying") && self.char_size.is_none());
+        if unlimited {
+            self.dtype.clone()
+        } else if self.is_string() {
             format!("character varying({})", self.string_size())
         } else if self.is_numeric() {
             match (self.precision, self.scale) {
@@ -122,6 +128,29 @@ fn sizes(data_type: &str) -> (Option<i64>, Option<i64>) {
     }
 }
 
+/// A type of `format_type` as `information_schema.columns` tells it: name, length, precision, scale.
+fn postgres_sizes(data_type: &str) -> (String, Option<i64>, Option<i64>, Option<i64>) {
+    let whole = match data_type {
+        "smallint" => (Some(16), Some(0)),
+        "integer" => (Some(32), Some(0)),
+        "bigint" => (Some(64), Some(0)),
+        "real" => (Some(24), None),
+        "double precision" => (Some(53), None),
+        _ => (None, None),
+    };
+    let (Some(open), Some(close)) = (data_type.find('('), data_type.find(')')) else {
+        return (data_type.to_owned(), None, whole.0, whole.1);
+    };
+    let name = format!("{}{}", &data_type[..open], &data_type[close + 1..]);
+    let mut numbers = data_type[open + 1..close].split(',').map(|n| n.trim().parse::<i64>().ok());
+    let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
+    match name.as_str() {
+        "numeric" => (name, None, first, second.or(Some(0))),
+        "character varying" | "character" => (name, first, None, None),
+        _ => (name, None, None, None),
+    }
+}
+
 impl Object for ColumnValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
@@ -132,7 +161,7 @@ impl Object for ColumnValue {
         Some(match key.as_str()? {
             "name" | "column" => Value::from(self.name.as_str()),
             "dtype" => Value::from(self.dtype.as_str()),
-            "quoted" => Value::from(Dialect::DUCKDB.quoted(&self.name)),
+            "quoted" => Value::from(self.dialect.quoted(&self.name)),
             "data_type" | "expanded_data_type" => Value::from(self.data_type()),
             "char_size" => number(self.char_size),
             "numeric_precision" => number(self.precision),
@@ -176,6 +205,6 @@ impl Object for ColumnValue {
 }
 
 /// A column that was found in the database, as a Jinja value.
-pub(crate) fn column_value(column: &ExistingColumn) -> Value {
-    ColumnValue::value(column)
+pub(crate) fn column_value(column: &ExistingColumn, dialect: Dialect) -> Value {
+    ColumnValue::value(column, dialect)
 }

@@ -90,7 +90,7 @@ impl Object for RelationValue {
         })
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         let r = &self.relation;
         Ok(match method {
@@ -126,7 +126,7 @@ impl Object for RelationValue {
                         .map(|k| args.get(usize::MAX, k).filter(|v| !v.is_none()).map(|v| v.to_string().into())),
                     ..r.clone()
                 };
-                Value::from(r.same(&wanted, Dialect::DUCKDB))
+                Value::from(r.same(&wanted, dialect_of(state)?))
             }
             "information_schema" => {
                 let view = args.get(0, "view_name").map(Value::to_string);
@@ -140,7 +140,9 @@ impl Object for RelationValue {
                 let key = args.require(0, "key")?;
                 // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from other mappings.
                 if key.as_str() == Some("metadata") {
-                    crate::jinja::dict([(Value::from("type"), Value::from("DuckDBRelation"))])
+                    let class =
+                        if dialect_of(state)? == Dialect::POSTGRES { "PostgresRelation" } else { "DuckDBRelation" };
+                    crate::jinja::dict([(Value::from("type"), Value::from(class))])
                 } else {
                     self.get_value(key).unwrap_or_else(|| args.get(1, "default").cloned().unwrap_or_else(super::none))
                 }
@@ -168,6 +170,11 @@ impl fmt::Display for RelationValue {
             None => f.write_str(&self.relation.render(Dialect::DUCKDB)),
         }
     }
+}
+
+/// How the target writes names; a template is told by the session that renders it.
+fn dialect_of(state: &mut State<'_, '_>) -> Result<Dialect, Error> {
+    Ok(crate::jinja::with_extension::<super::Session>(state)?.project.dialect)
 }
 
 fn policy(flags: [bool; 3]) -> Value {
@@ -265,14 +272,14 @@ impl Object for ColumnClass {
         ObjectRepr::Plain
     }
 
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        ColumnValue::create(&Args::parse(args)?)
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        ColumnValue::create(&Args::parse(args)?, dialect_of(state)?)
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match method {
-            "create" | "from_description" => ColumnValue::create(&args),
+            "create" | "from_description" => ColumnValue::create(&args, dialect_of(state)?),
             "translate_type" => {
                 let kind = args.text(0, "dtype")?;
                 Ok(Value::from(if kind.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { kind }))

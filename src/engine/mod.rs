@@ -9,4 +9,6 @@ mod warehouse;
 
 pub(crate) use existing::{Existing, ExistingColumn, ExistingRelation, schema_key};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
-pub(crate) use warehouse::{Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Reply, Table, Warehouse};
+pub(crate) use warehouse::{
+    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Reply, Swap, Table, Warehouse,
+};

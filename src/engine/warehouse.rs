@@ -1,7 +1,7 @@
 //! The trait that adapters implement.
 
 use super::{ExistingColumn, ExistingRelation};
-use crate::manifest::{Dialect, Relation};
+use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
 use std::sync::Arc;
 
@@ -16,6 +16,10 @@ pub(crate) struct Capabilities {
     pub(crate) savepoints: bool,
     /// Indexes must be made after a table got its final name.
     pub(crate) index_after_rename: bool,
+    /// A change of columns locks the table for all readers: it is made in a transaction of its own.
+    pub(crate) locks_for_columns: bool,
+    /// `copy` reads files of this machine; else rows are sent.
+    pub(crate) reads_files: bool,
     /// The strategy of an incremental model that names none: (with unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
@@ -115,6 +119,8 @@ pub(crate) enum EngineErrorKind {
     Connection,
     /// Another process holds what is needed.
     Locked,
+    /// Two transactions got in each other's way: a deadlock, a serialization failure.
+    Conflict,
     Cancelled,
     /// The target asks for what the tool does not have.
     Unsupported,
@@ -128,22 +134,36 @@ pub(crate) struct EngineError {
     pub(crate) message: String,
     pub(crate) position: Option<(usize, usize)>,
     pub(crate) hint: Option<String>,
+    /// The engine's own code: a SQLSTATE.
+    pub(crate) code: Option<String>,
 }
 
 impl EngineError {
     pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> EngineError {
-        EngineError { kind, message: message.into(), position: None, hint: None }
+        EngineError { kind, message: message.into(), position: None, hint: None, code: None }
     }
 
     /// Whether trying again later can help.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self.kind, EngineErrorKind::Connection | EngineErrorKind::Locked)
+        matches!(self.kind, EngineErrorKind::Connection | EngineErrorKind::Locked | EngineErrorKind::Conflict)
     }
 }
 
 /// Stops the statement that a connection is running.
 pub(crate) trait Cancel: Send + Sync {
     fn cancel(&self);
+}
+
+/// A candidate that takes the place of the published relation.
+#[derive(Clone, Copy)]
+pub(crate) struct Swap<'a> {
+    pub(crate) published: &'a Relation,
+    /// What stands there now.
+    pub(crate) existing: Option<&'a ExistingRelation>,
+    pub(crate) candidate: &'a Relation,
+    pub(crate) kind: RelationKind,
+    /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
+    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
 }
 
 /// One connection to a database.
@@ -159,6 +179,14 @@ pub(crate) trait Warehouse: Send {
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
+    /// Sends rows to a `copy ... from stdin`; the number of rows that came in.
+    fn copy_in(&mut self, statement: &str, input: &mut dyn std::io::Read) -> Result<u64, EngineError>;
+    /// In the open transaction, gives the candidate the published name, with what belongs to the old relation and what
+    /// depends on it. The SQL that was run. An error leaves the transaction to be rolled back.
+    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
+    /// Keeps other builds away from a relation until `unlock`.
+    fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
+    fn unlock(&mut self, relation: &Relation);
     /// Another connection to the same database.
     fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError>;
     /// A handle that another thread can use to stop what runs.

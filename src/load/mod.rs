@@ -5,6 +5,7 @@
 //! databases.
 
 mod files;
+mod postgres;
 mod project;
 mod render;
 mod version;

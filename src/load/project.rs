@@ -289,6 +289,10 @@ impl Loader<'_> {
         if let Some(target) = &mut target {
             target.threads = self.options.threads.unwrap_or(target.threads);
             self.absolute_path(target);
+            if &*target.adapter == "postgres" {
+                let root = self.root.clone();
+                super::postgres::complete(target, self.system.as_ref(), &self.options.scrubber, &root, &mut self.out);
+            }
         }
         Ok(target.map(|t| (t, Some(path))))
     }

@@ -11,11 +11,15 @@ pub(crate) struct Dialect {
     pub(crate) max_identifier: Option<usize>,
     /// Whether names are compared without regard to case even when quoted (DuckDB) or not (Postgres).
     pub(crate) ignores_case: bool,
+    /// Whether one connection sees several databases, so that a schema is named with its database.
+    pub(crate) sees_databases: bool,
 }
 
 impl Dialect {
-    pub(crate) const DUCKDB: Dialect = Dialect { quote: '"', max_identifier: None, ignores_case: true };
-    pub(crate) const POSTGRES: Dialect = Dialect { quote: '"', max_identifier: Some(63), ignores_case: false };
+    pub(crate) const DUCKDB: Dialect =
+        Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
+    pub(crate) const POSTGRES: Dialect =
+        Dialect { quote: '"', max_identifier: Some(63), ignores_case: false, sees_databases: false };
 
     pub(crate) fn of(adapter: &str) -> Dialect {
         if adapter == "postgres" { Dialect::POSTGRES } else { Dialect::DUCKDB }
@@ -27,6 +31,12 @@ impl Dialect {
         format!("{0}{1}{0}", self.quote, name.replace(self.quote, &double))
     }
 
+    /// A schema's name in `create schema`.
+    pub(crate) fn schema(self, database: &str, schema: &str) -> String {
+        let schema = self.quoted(schema);
+        if self.sees_databases { format!("{}.{schema}", self.quoted(database)) } else { schema }
+    }
+
     /// A text in SQL: single quotes, those inside doubled (standard SQL).
     pub(crate) fn literal(text: &str) -> String {
         format!("'{}'", text.replace('\'', "''"))
@@ -34,7 +44,12 @@ impl Dialect {
 
     /// The form in which two names are compared.
     pub(crate) fn folded(self, name: &str) -> String {
-        if self.ignores_case { name.to_lowercase() } else { name.to_owned() }
+        self.folded_as(name, true)
+    }
+
+    /// ... when the name is written in quotes or not: Postgres reads one without quotes in lower case.
+    pub(crate) fn folded_as(self, name: &str, quoted: bool) -> String {
+        if self.ignores_case || !quoted { name.to_lowercase() } else { name.to_owned() }
     }
 }
 
@@ -57,6 +72,16 @@ impl RelationKind {
             RelationKind::MaterializedView => "materialized_view",
             RelationKind::External => "external",
             RelationKind::Function => "function",
+        }
+    }
+
+    /// The word in `drop`, `alter` and `comment on`.
+    pub(crate) fn sql(self) -> &'static str {
+        match self {
+            RelationKind::View => "view",
+            RelationKind::MaterializedView => "materialized view",
+            RelationKind::Function => "function",
+            RelationKind::Table | RelationKind::Cte | RelationKind::External => "table",
         }
     }
 
@@ -142,16 +167,18 @@ impl Relation {
 
     /// Whether two names mean one relation, as the engine folds them.
     pub(crate) fn same(&self, other: &Relation, dialect: Dialect) -> bool {
-        self.path.iter().zip(&other.path).all(|(a, b)| match (a, b) {
-            (Some(a), Some(b)) => dialect.folded(a) == dialect.folded(b),
+        (0..3).all(|i| match (&self.path[i], &other.path[i]) {
+            (Some(a), Some(b)) => dialect.folded_as(a, self.quote[i]) == dialect.folded_as(b, other.quote[i]),
             _ => true,
         })
     }
 
     /// `database.schema.identifier` folded, as a key.
     pub(crate) fn key(&self, dialect: Dialect) -> String {
-        let parts: Vec<String> =
-            self.path.iter().map(|p| p.as_deref().map_or_else(String::new, |p| dialect.folded(p))).collect();
+        let part = |(p, quoted): (&Option<Arc<str>>, bool)| {
+            p.as_deref().map_or_else(String::new, |p| dialect.folded_as(p, quoted))
+        };
+        let parts: Vec<String> = self.path.iter().zip(self.quote).map(part).collect();
         parts.join("\u{1f}")
     }
 

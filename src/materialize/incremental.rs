@@ -1,18 +1,24 @@
 //! Incremental models whose table is there: a delta, applied and audited inside one transaction.
+//!
+//! Where the engine locks a table for a change of its columns, added columns are committed before, drops come last, and
+//! a change of types is made on a candidate.
 
-use super::names::rejected_name;
-use super::schema_change::change;
-use super::stored::finishing;
+use super::names::{candidate_name, rejected_name};
+use super::schema_change::{Change, change};
+use super::stored::{finishing, indexes, reject, swap};
 use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement, drop_leftover};
 use crate::engine::ExistingColumn;
 use crate::manifest::{Relation, RelationKind};
 
 enum State {
     Start,
+    QueryDescribed,
+    Widened,
     Begun,
     DeltaDescribed,
     TargetDescribed,
     Applied,
+    Saved,
     Audited,
     Published,
     Discarded,
@@ -22,17 +28,14 @@ enum State {
 pub(super) struct Incremental {
     job: Job,
     delta: Relation,
+    /// Where the delta is applied when types change: a copy with the new types.
+    candidate: Option<Relation>,
     state: State,
 }
 
 impl Incremental {
     pub(super) fn new(job: Job) -> Incremental {
-        // Temporary: seen by this connection only.
-        let mut delta =
-            job.target.renamed(&format!("{}__dbt_tmp", job.target.identifier())).with_kind(RelationKind::Table);
-        delta.path[0] = None;
-        delta.path[1] = None;
-        Incremental { job, delta, state: State::Start }
+        Incremental { delta: delta_relation(&job.target), job, candidate: None, state: State::Start }
     }
 
     /// The strategy: the config's, else the engine's default by whether there is a key.
@@ -45,8 +48,9 @@ impl Incremental {
 
     fn apply(&self, columns: Vec<ExistingColumn>) -> Statement {
         let config = |key: &str| self.job.config.get(key).cloned().map_or(Arg::None, Arg::Json);
+        let target = self.candidate.as_ref().unwrap_or(&self.job.target);
         let args = Arg::Dict(vec![
-            ("target_relation", Arg::Relation(self.job.target.clone())),
+            ("target_relation", Arg::Relation(target.clone())),
             ("temp_relation", Arg::Relation(self.delta.clone())),
             ("unique_key", config("unique_key")),
             ("dest_columns", Arg::Columns(columns)),
@@ -63,73 +67,146 @@ impl Incremental {
         let name = format!("get_incremental_{}_sql", self.strategy().replace('+', "_"));
         Statement::Call(MacroCall { name, args: vec![args] })
     }
+
+    fn mode(&self) -> String {
+        self.job.config.text("on_schema_change").map_or_else(|| "ignore".to_owned(), std::borrow::Cow::into_owned)
+    }
+
+    fn change(&self, delta: &[ExistingColumn]) -> Result<Change, String> {
+        let published = self.job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
+        change(&self.mode(), &self.job.target, published, delta, self.job.capabilities.dialect)
+    }
+
+    /// Changes of columns that are made before the transaction of the delta, by the columns of the query.
+    fn widen(&mut self, query: &[ExistingColumn]) -> Result<Vec<Statement>, String> {
+        let change = self.change(query)?;
+        let dialect = self.job.capabilities.dialect;
+        if !change.retyped.is_empty() {
+            let candidate = candidate_name(&self.job.target, dialect).with_kind(RelationKind::Table);
+            let columns: Vec<String> = query.iter().map(|c| self.carried(c, &change.retyped)).collect();
+            let mut out: Vec<Statement> = drop_leftover(&self.job, &candidate).into_iter().collect();
+            out.push(Statement::sql(format!(
+                "create table {} as select {} from {}",
+                candidate.render(dialect),
+                columns.join(", "),
+                self.job.target.render(dialect)
+            )));
+            out.extend(indexes(&self.job, &candidate, false));
+            self.candidate = Some(candidate);
+            if let Some(existing) = &mut self.job.existing {
+                existing.columns = query.to_vec();
+            }
+            return Ok(out);
+        }
+        if let Some(existing) = &mut self.job.existing {
+            let new = query.iter().filter(|c| !existing.columns.iter().any(|e| e.name == c.name)).cloned();
+            let new: Vec<ExistingColumn> = if change.add.is_empty() { Vec::new() } else { new.collect() };
+            existing.columns.extend(new);
+        }
+        Ok(change.add)
+    }
+
+    /// A column of the copy: as it was, in its new type, or null.
+    fn carried(&self, column: &ExistingColumn, retyped: &[ExistingColumn]) -> String {
+        let name = self.job.capabilities.dialect.quoted(&column.name);
+        let there = self.job.existing.as_ref().is_some_and(|e| e.columns.iter().any(|c| c.name == column.name));
+        match (there, retyped.contains(column)) {
+            (false, _) => format!("cast(null as {}) as {name}", column.data_type),
+            (true, true) => format!("cast({name} as {}) as {name}", column.data_type),
+            (true, false) => name,
+        }
+    }
+
+    fn begin(&self) -> Next {
+        let drop = format!("drop table if exists {}", self.delta.render(self.job.capabilities.dialect));
+        Next::Begin(vec![
+            Statement::Hooks { post: false, inside: true },
+            Statement::sql(drop),
+            Statement::call("create_table_as", vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled]),
+        ])
+    }
+
+    fn write(&self, delta: &[ExistingColumn]) -> Result<Vec<Statement>, String> {
+        let change = self.change(delta)?;
+        let dialect = self.job.capabilities.dialect;
+        let late = self.job.capabilities.locks_for_columns;
+        let mut out = change.add;
+        let (drop_first, drop_last) = if late { (Vec::new(), change.drop) } else { (change.drop, Vec::new()) };
+        out.extend(drop_first);
+        out.extend(change.retype);
+        out.push(self.apply(change.columns));
+        out.push(Statement::sql(format!("drop table if exists {}", self.delta.render(dialect))));
+        out.extend(drop_last);
+        if self.candidate.is_none() {
+            out.extend(drop_leftover(&self.job, &rejected_name(&self.job.target, dialect)));
+            out.extend(finishing(&self.job, RelationKind::Table));
+        }
+        Ok(out)
+    }
+}
+
+/// The temporary table of new rows: seen by its connection only.
+pub(super) fn delta_relation(target: &Relation) -> Relation {
+    let mut delta = target.renamed("strata_delta").with_kind(RelationKind::Table);
+    delta.path[0] = None;
+    delta.path[1] = None;
+    delta
 }
 
 impl Materialize for Incremental {
     fn next(&mut self, reply: Reply) -> Result<Next, String> {
         Ok(match (std::mem::replace(&mut self.state, State::Finished), reply) {
             (State::Start, _) => {
-                self.state = State::Begun;
+                let first = self.job.capabilities.locks_for_columns
+                    && matches!(&*self.mode(), "append_new_columns" | "sync_all_columns");
+                self.state = if first { State::QueryDescribed } else { State::Begun };
                 Next::Run(vec![Statement::Hooks { post: false, inside: false }])
+            }
+            (State::QueryDescribed, _) => {
+                self.state = State::Widened;
+                Next::DescribeQuery
+            }
+            (State::Widened, Reply::Columns(query)) => {
+                self.state = State::Begun;
+                Next::Run(self.widen(&query)?)
             }
             (State::Begun, _) => {
                 self.state = State::DeltaDescribed;
-                Next::Begin(vec![
-                    Statement::Hooks { post: false, inside: true },
-                    Statement::sql(format!(
-                        "drop table if exists {}",
-                        self.delta.render(self.job.capabilities.dialect)
-                    )),
-                    Statement::call(
-                        "create_table_as",
-                        vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled],
-                    ),
-                ])
+                self.begin()
             }
             (State::DeltaDescribed, _) => {
                 self.state = State::TargetDescribed;
                 Next::Describe(self.delta.clone())
             }
             (State::TargetDescribed, Reply::Columns(delta)) => {
-                let published = self.job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
-                let mode = self.job.config.text("on_schema_change").map(std::borrow::Cow::into_owned);
-                let change = change(
-                    mode.as_deref().unwrap_or("ignore"),
-                    &self.job.target,
-                    &published,
-                    &delta,
-                    self.job.capabilities.dialect,
-                )?;
-                let mut statements = change.statements;
-                statements.push(self.apply(change.columns));
-                statements.push(Statement::sql(format!(
-                    "drop table if exists {}",
-                    self.delta.render(self.job.capabilities.dialect)
-                )));
-                statements
-                    .extend(drop_leftover(&self.job, &rejected_name(&self.job.target, self.job.capabilities.dialect)));
-                statements.extend(finishing(&self.job, RelationKind::Table));
                 self.state = State::Applied;
-                Next::Run(statements)
+                Next::Run(self.write(&delta)?)
             }
-            (State::TargetDescribed, _) => return Err("the delta has no columns".to_owned()),
+            (State::Widened | State::TargetDescribed, _) => return Err("the delta has no columns".to_owned()),
+            (State::Applied, _) if self.candidate.is_some() => {
+                self.state = State::Saved;
+                Next::Commit
+            }
             (State::Applied, _) => {
                 self.state = State::Audited;
                 Next::Audit(Audited::Inside)
             }
+            (State::Saved, _) => {
+                self.state = State::Audited;
+                Next::Audit(Audited::Candidate(self.candidate.clone().unwrap_or_else(|| self.job.target.clone())))
+            }
             (State::Audited, Reply::Passed(true)) => {
                 self.state = State::Published;
-                Next::Publish(Vec::new())
+                let swap = |c: &Relation| swap(&self.job, c, RelationKind::Table);
+                Next::Publish(self.candidate.as_ref().map(swap).unwrap_or_default())
             }
             (State::Audited, _) => {
                 self.state = State::Discarded;
-                Next::Discard(Vec::new())
+                let keep = |c: &Relation| reject(&self.job, c, RelationKind::Table);
+                Next::Discard(self.candidate.as_ref().map(keep).unwrap_or_default())
             }
             (State::Published, _) => Next::Run(vec![Statement::Hooks { post: true, inside: false }]),
-            (State::Finished, _) => {
-                self.state = State::Finished;
-                Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)])
-            }
+            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
             (State::Discarded, _) => Next::Done(Vec::new()),
         })
     }

@@ -8,10 +8,13 @@ mod incremental;
 mod names;
 mod schema_change;
 mod seed;
+mod seed_rows;
 mod seed_types;
+mod snapshot;
 mod stored;
 
 pub(crate) use names::{candidate_name, is_beside, rejected_name};
+pub(crate) use seed_rows::SeedRows;
 pub(crate) use seed_types::infer;
 
 use crate::engine::{Capabilities, ExistingColumn, ExistingRelation};
@@ -47,6 +50,16 @@ pub(crate) enum Statement {
     Sql(SqlText),
     /// The text that the macro gives is run, if there is any.
     Call(MacroCall),
+    /// Sends a seed's rows to a `copy ... from stdin`.
+    Load {
+        copy: String,
+        seed: SeedJob,
+    },
+    /// Gives the candidate the published name, with what belongs to the old relation and depends on it.
+    Swap {
+        candidate: Relation,
+        kind: RelationKind,
+    },
     /// The node's hooks of one kind: before or after, inside the transaction or outside.
     Hooks {
         post: bool,
@@ -79,8 +92,12 @@ pub(crate) enum Next {
     Run(Vec<Statement>),
     /// Columns of a relation.
     Describe(Relation),
+    /// Columns that the node's own query would give.
+    DescribeQuery,
     /// Opens the transaction that `Publish` commits and `Discard` rolls back.
     Begin(Vec<Statement>),
+    /// Commits the open transaction, with nothing published.
+    Commit,
     Audit(Audited),
     /// Runs the statements in the open transaction, or in one of their own, and commits.
     Publish(Vec<Statement>),
@@ -120,6 +137,8 @@ pub(crate) struct Job {
 pub(crate) struct SeedJob {
     pub(crate) path: String,
     pub(crate) columns: Vec<(String, String)>,
+    /// The columns whose types the project gives.
+    pub(crate) given: Vec<String>,
     pub(crate) delimiter: String,
     pub(crate) quote_columns: bool,
 }
@@ -135,6 +154,11 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
     Some(match name {
         "table" => Box::new(stored::Stored::new(job, RelationKind::Table)),
         "view" => Box::new(stored::Stored::new(job, RelationKind::View)),
+        "materialized_view" => Box::new(stored::Stored::new(job, RelationKind::MaterializedView)),
+        "snapshot" => match &job.existing {
+            Some(_) => Box::new(snapshot::Snapshot::new(job)),
+            None => Box::new(stored::Stored::new(job, RelationKind::Table).building("strata_snapshot_table")),
+        },
         "seed" => Box::new(seed::Seed::new(job)),
         "incremental" => {
             // A first build, a rebuild, or a view in the way: the whole is built like a table.
@@ -152,8 +176,11 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
 /// `drop table|view if exists`, by what is there.
 fn drop_existing(existing: Option<&ExistingRelation>, dialect: crate::manifest::Dialect) -> Option<Statement> {
     let existing = existing?;
-    let kind = if existing.kind == RelationKind::View { "view" } else { "table" };
-    Some(Statement::sql(format!("drop {kind} if exists {} cascade", existing.relation.render(dialect))))
+    Some(Statement::sql(format!(
+        "drop {} if exists {} cascade",
+        existing.kind.sql(),
+        existing.relation.render(dialect)
+    )))
 }
 
 /// Drops what an earlier run left under a name; an engine refuses to drop a table as a view, so that the kind counts.
@@ -175,6 +202,8 @@ mod tests {
             fuse_predicates: false,
             savepoints: false,
             index_after_rename: true,
+            locks_for_columns: false,
+            reads_files: true,
             default_strategy: ("delete+insert", "append"),
             strategies: &["append", "delete+insert", "merge"],
         }

@@ -7,8 +7,13 @@ use crate::manifest::{Dialect, Relation};
 /// What a change of columns does to the published table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// Statements that change the table, before anything is written to it.
-    pub(super) statements: Vec<Statement>,
+    /// Statements that widen the table, before anything is written to it.
+    pub(super) add: Vec<Statement>,
+    /// Statements that take away columns.
+    pub(super) drop: Vec<Statement>,
+    /// Statements that change types, and the columns they are for.
+    pub(super) retype: Vec<Statement>,
+    pub(super) retyped: Vec<ExistingColumn>,
     /// The columns that are written.
     pub(super) columns: Vec<ExistingColumn>,
 }
@@ -30,53 +35,72 @@ pub(super) fn change(
         .collect();
     let changed = !(added.is_empty() && removed.is_empty() && retyped.is_empty());
     let table = target.render(dialect);
-    let add = |out: &mut Vec<Statement>| {
-        for c in &added {
-            out.push(Statement::sql(format!(
-                "alter table {table} add column {} {}",
-                dialect.quoted(&c.name),
-                c.data_type
-            )));
-        }
+    let add = added
+        .iter()
+        .map(|c| Statement::sql(format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)));
+    let plain = |columns: Vec<ExistingColumn>| Change {
+        add: widened(&table, published, delta, dialect),
+        drop: Vec::new(),
+        retype: Vec::new(),
+        retyped: Vec::new(),
+        columns,
     };
-    let mut statements = Vec::new();
     match mode {
         "fail" if changed => {
             let names = |list: &[&ExistingColumn]| list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(format!(
+            Err(format!(
                 "the columns of the query are not those of the table: new [{}], missing [{}], other type [{}]; \
                  `on_schema_change: fail` stops here",
                 names(&added),
                 names(&removed),
                 names(&retyped)
-            ));
+            ))
         }
         "append_new_columns" if changed => {
-            add(&mut statements);
             let mut columns = published.to_vec();
-            columns.extend(added.into_iter().cloned());
+            columns.extend(added.iter().copied().cloned());
             // A column that the query does not have stays, and gets nulls.
             columns.retain(|c| find(delta, &c.name).is_some());
-            return Ok(Change { statements, columns });
+            let mut change = plain(columns);
+            change.add.extend(add);
+            Ok(change)
         }
         "sync_all_columns" if changed => {
-            add(&mut statements);
-            for c in &removed {
-                statements.push(Statement::sql(format!("alter table {table} drop column {}", dialect.quoted(&c.name))));
-            }
-            for c in &retyped {
-                statements.push(Statement::call(
+            let drop = removed
+                .iter()
+                .map(|c| Statement::sql(format!("alter table {table} drop column {}", dialect.quoted(&c.name))));
+            let retype = retyped.iter().map(|c| {
+                Statement::call(
                     "alter_column_type",
                     vec![Arg::Relation(target.clone()), Arg::Text(c.name.clone()), Arg::Text(c.data_type.clone())],
-                ));
-            }
-            return Ok(Change { statements, columns: delta.to_vec() });
+                )
+            });
+            Ok(Change {
+                add: add.collect(),
+                drop: drop.collect(),
+                retype: retype.collect(),
+                retyped: retyped.iter().copied().cloned().collect(),
+                columns: delta.to_vec(),
+            })
         }
-        "append_new_columns" | "sync_all_columns" => return Ok(Change { statements, columns: delta.to_vec() }),
-        _ => {}
+        "append_new_columns" | "sync_all_columns" => Ok(plain(delta.to_vec())),
+        // Ignore: the table's columns are written; one that the query lacks is an error of the database.
+        _ => Ok(plain(published.to_vec())),
     }
-    // Ignore: the table's columns are written; one that the query lacks is an error of the database.
-    Ok(Change { statements, columns: published.to_vec() })
+}
+
+/// Texts of the query that are longer than the table's: the column is made as long. Only engines that keep lengths have
+/// such types.
+fn widened(table: &str, published: &[ExistingColumn], delta: &[ExistingColumn], dialect: Dialect) -> Vec<Statement> {
+    let length = |t: &str| t.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
+    let wider = delta.iter().filter(|d| {
+        let old = published.iter().find(|p| p.name == d.name).and_then(|p| length(&p.data_type));
+        old.is_some_and(|old| length(&d.data_type).is_some_and(|new| new > old))
+    });
+    let change = |c: &ExistingColumn| {
+        Statement::sql(format!("alter table {table} alter column {} type {}", dialect.quoted(&c.name), c.data_type))
+    };
+    wider.map(change).collect()
 }
 
 #[cfg(test)]
@@ -100,9 +124,10 @@ mod tests {
         assert_eq!(names(&run("ignore").unwrap()), ["a", "b"]);
         assert!(run("fail").unwrap_err().contains("new [c], missing [b], other type [a]"));
         let append = run("append_new_columns").unwrap();
-        assert_eq!((names(&append), append.statements.len()), (vec!["a", "c"], 1));
+        assert_eq!((names(&append), append.add.len()), (vec!["a", "c"], 1));
         let sync = run("sync_all_columns").unwrap();
-        assert_eq!((names(&sync), sync.statements.len()), (vec!["a", "c"], 3));
+        assert_eq!(names(&sync), ["a", "c"]);
+        assert_eq!((sync.add.len(), sync.drop.len(), sync.retype.len()), (1, 1, 1));
         assert!(change("fail", &target, &published, &published, Dialect::DUCKDB).is_ok());
     }
 }

@@ -1,9 +1,9 @@
 //! Seeds: a CSV file, loaded by the engine itself, audited, swapped in.
 
 use super::names::candidate_name;
-use super::stored::{reject, swap};
+use super::stored::{indexes, reject, swap};
 use super::{Audited, Job, Materialize, Next, Reply, SeedJob, Statement, drop_leftover};
-use crate::manifest::{Relation, RelationKind};
+use crate::manifest::{Dialect, Relation, RelationKind};
 
 enum State {
     Start,
@@ -58,16 +58,24 @@ impl Seed {
             }
             _ => String::new(),
         };
-        let text = |s: &str| s.replace('\'', "''");
         let mut out =
             vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
         out.push(Statement::sql(create));
-        out.push(Statement::sql(format!(
-            "copy {name}{header} from '{}' (format csv, header true, delimiter '{}')",
-            text(&seed.path),
-            text(&seed.delimiter)
-        )));
+        if self.job.capabilities.reads_files {
+            out.push(Statement::sql(format!(
+                "copy {name}{header} from {} (format csv, header true, delimiter {})",
+                Dialect::literal(&seed.path),
+                Dialect::literal(&seed.delimiter)
+            )));
+        } else {
+            // Values go by the names in the header, as dbt inserts them.
+            let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
+            let listed: Vec<String> = seed.columns.iter().map(|(c, _)| quoted(c)).collect();
+            let copy = format!("copy {name} ({}) from stdin", listed.join(", "));
+            out.push(Statement::Load { copy, seed: seed.clone() });
+        }
+        out.extend(indexes(&self.job, &self.candidate, false));
         out
     }
 }

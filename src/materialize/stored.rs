@@ -1,7 +1,7 @@
 //! Tables and views: built beside the published relation, audited, swapped in.
 
 use super::names::{candidate_name, rejected_name};
-use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_existing, drop_leftover};
+use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_leftover};
 use crate::manifest::{Relation, RelationKind};
 
 enum State {
@@ -19,28 +19,37 @@ pub(super) struct Stored {
     job: Job,
     kind: RelationKind,
     candidate: Relation,
+    /// The macro that gives the SQL of the candidate.
+    by: &'static str,
     state: State,
 }
 
 impl Stored {
     pub(super) fn new(job: Job, kind: RelationKind) -> Stored {
         let candidate = candidate_name(&job.target, job.capabilities.dialect).with_kind(kind);
-        Stored { job, kind, candidate, state: State::Start }
+        let by = match kind {
+            RelationKind::View => "get_create_view_as_sql",
+            RelationKind::MaterializedView => "get_create_materialized_view_as_sql",
+            _ => "create_table_as",
+        };
+        Stored { job, kind, candidate, by, state: State::Start }
+    }
+
+    /// Builds the candidate by another macro of (relation, SQL).
+    pub(super) fn building(self, by: &'static str) -> Stored {
+        Stored { by, ..self }
     }
 
     fn build(&self) -> Vec<Statement> {
         let mut out =
             vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
-        out.push(match self.kind {
-            RelationKind::View => {
-                Statement::call("get_create_view_as_sql", vec![Arg::Relation(self.candidate.clone()), Arg::Compiled])
-            }
-            _ => Statement::call(
-                "create_table_as",
-                vec![Arg::Flag(false), Arg::Relation(self.candidate.clone()), Arg::Compiled],
-            ),
-        });
+        let mut args = vec![Arg::Relation(self.candidate.clone()), Arg::Compiled];
+        if self.by == "create_table_as" {
+            args.insert(0, Arg::Flag(false));
+        }
+        out.push(Statement::call(self.by, args));
+        out.extend(indexes(&self.job, &self.candidate, false));
         out
     }
 
@@ -53,20 +62,19 @@ impl Stored {
 /// The statements of a swap, with what belongs to the published name.
 pub(super) fn swap(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<Statement> {
     let dialect = job.capabilities.dialect;
-    let mut out: Vec<Statement> = drop_existing(job.existing.as_ref(), dialect).into_iter().collect();
-    let word = if kind == RelationKind::View { "view" } else { "table" };
-    out.push(Statement::sql(format!(
-        "alter {word} {} rename to {}",
-        candidate.render(dialect),
-        dialect.quoted(job.target.identifier())
-    )));
-    if kind == RelationKind::Table {
-        out.push(Statement::call("create_indexes", vec![Arg::Relation(job.target.clone().with_kind(kind))]));
-    }
+    let mut out = vec![Statement::Swap { candidate: candidate.clone(), kind }];
+    out.extend(indexes(job, &job.target.clone().with_kind(kind), true));
     // A version that was rejected before is out of date now.
     out.extend(drop_leftover(job, &rejected_name(&job.target, dialect)));
     out.extend(finishing(job, kind));
     out
+}
+
+/// The indexes that the config asks for: made on the candidate, outside the swap, where the engine lets an indexed table
+/// be renamed.
+pub(super) fn indexes(job: &Job, relation: &Relation, renamed: bool) -> Option<Statement> {
+    let here = relation.kind == Some(RelationKind::Table) && job.capabilities.index_after_rename == renamed;
+    here.then(|| Statement::call("create_indexes", vec![Arg::Relation(relation.clone())]))
 }
 
 /// What follows the creation of a published relation: hooks, grants, comments.
@@ -76,7 +84,7 @@ pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
     if let Some(grants) = job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
         out.push(Statement::call(
             "apply_grants",
-            vec![Arg::Relation(target.clone()), Arg::Json(grants.clone()), Arg::Flag(false)],
+            vec![Arg::Relation(target.clone()), Arg::Json(grants.clone()), Arg::Flag(job.existing.is_some())],
         ));
     }
     if job.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
@@ -92,10 +100,10 @@ pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
 pub(super) fn reject(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<Statement> {
     let dialect = job.capabilities.dialect;
     let rejected = rejected_name(&job.target, dialect);
-    let word = if kind == RelationKind::View { "view" } else { "table" };
     let mut out: Vec<Statement> = drop_leftover(job, &rejected).into_iter().collect();
     out.push(Statement::sql(format!(
-        "alter {word} {} rename to {}",
+        "alter {} {} rename to {}",
+        kind.sql(),
         candidate.render(dialect),
         dialect.quoted(rejected.identifier())
     )));

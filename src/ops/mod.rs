@@ -42,7 +42,8 @@ pub(crate) struct Invocation {
     pub(crate) interrupt: Interrupt,
     pub(crate) write_json: bool,
     pub(crate) warn_error: bool,
-    pub(crate) lock_timeout: Duration,
+    /// None: the engine decides.
+    pub(crate) lock_timeout: Option<Duration>,
     pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) started: jiff::Timestamp,
 }

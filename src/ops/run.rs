@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{RunResult, RunStatus};
 use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
-use crate::plan::{PlanRequest, Verb, plan};
+use crate::plan::{Action, PlanRequest, Verb, plan};
 use crate::run::{Event, RunOptions, RunRequest, Shared, artifact_path, run};
 use crate::select::Selection;
 use crate::state::write_run_results;
@@ -41,6 +41,7 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
         Verb::Run => &[ResourceType::Model],
         Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
         Verb::Seed => &[ResourceType::Seed],
+        Verb::Snapshot => &[ResourceType::Snapshot],
         Verb::Compile => &[ResourceType::Model, ResourceType::Snapshot, ResourceType::Analysis, ResourceType::Test],
     }
 }
@@ -118,6 +119,11 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         },
         system: inv.system.clone(),
         target_path: project.manifest.project.target_path.clone(),
+        builds: (plan.steps.iter())
+            .filter(|s| s.action == Action::Build)
+            .filter_map(|s| project.manifest.node(s.node).relation.as_ref())
+            .map(|r| r.key(project.manifest.project.dialect))
+            .collect(),
         publishing: Mutex::new(()),
     });
     let request =

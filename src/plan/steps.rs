@@ -14,6 +14,7 @@ pub(crate) enum Verb {
     Run,
     Test,
     Seed,
+    Snapshot,
     Compile,
 }
 

@@ -94,6 +94,7 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
         let d = Diagnostic::error(Code::SeedData, format!("{at}{message}"));
         Box::new(d.help("mend the file; the published relation is as it was")).into()
     };
+    let given = types_given(node);
     let delimiter = node.config.text("delimiter").map_or_else(|| ",".to_owned(), |d| d.into_owned());
     let byte = match delimiter.as_str() {
         "\\t" => b'\t',
@@ -116,6 +117,7 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
     Ok(SeedJob {
         path: path.into_string(),
         columns: found.columns,
+        given,
         delimiter: (byte as char).to_string(),
         quote_columns: node.config.flag("quote_columns").unwrap_or(true),
     })
@@ -146,9 +148,17 @@ fn native(
         let d = Diagnostic::error(Code::Unsupported, format!("there is no materialization `{name}`"))
             .primary_if(node.config.entry("materialized").and_then(|e| e.span), "asked for here")
             .primary(node.span, "")
-            .help("table, view, incremental, ephemeral and seed are built in; a project can define others");
+            .help(
+                "table, view, materialized_view, incremental and ephemeral are built in; a project can define others",
+            );
         return Built::plain(NodeOutcome::error(d, false));
     };
+    let mut connection = connection;
+    if let Err(e) = connection.lock(&target) {
+        *warehouse = Some(connection);
+        let e = sql_error(&e, &SqlText::new(), node.span);
+        return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
+    }
     let session = shared.compiler.session(node, bindings, existing, Db::Live(connection));
     let mut build = Machine {
         exec: Executor {
@@ -157,6 +167,9 @@ fn native(
             session: session.clone(),
             compiled: compiled.map(|c| c.sql.clone()).unwrap_or_default(),
             in_transaction: false,
+            committed: false,
+            existing: job.existing.clone(),
+            reply: None,
             executed: String::new(),
         },
         guards,
@@ -165,11 +178,27 @@ fn native(
         rejected: None,
         kept: Vec::new(),
     };
-    let result = build.drive(machine);
+    let mut result = build.drive(machine);
     if build.exec.in_transaction {
         let _ = build.exec.plain("rollback");
+        build.exec.in_transaction = false;
+    }
+    if result.as_ref().is_err_and(|e| e.again) && !build.exec.committed {
+        // Nothing was published: once more, from the beginning.
+        if let Db::Live(connection) = &mut *session.db() {
+            drop_candidate(&target, connection.as_mut());
+        }
+        build.results.clear();
+        build.kept.clear();
+        if let Some(machine) = materialization(name, job.clone()) {
+            result = build.drive(machine);
+        }
+        if build.exec.in_transaction {
+            let _ = build.exec.plain("rollback");
+        }
     }
     let Machine { exec, results, rejected, kept, .. } = build;
+    let reply = exec.reply.clone();
     let mut changes = Vec::new();
     let mut stored = Ok(());
     if let Some(mut connection) = session.take_warehouse() {
@@ -187,13 +216,14 @@ fn native(
             });
             changes.push((relation, now));
         }
+        connection.unlock(&target);
         *warehouse = Some(connection);
     }
     let result = result.and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
     let outcome = match (result, rejected) {
         (Ok(_), None) => NodeOutcome {
-            message: Some("OK".to_owned()),
-            adapter_response: serde_json::json!({ "_message": "OK" }),
+            message: Some(reply.as_ref().map_or_else(|| "OK".to_owned(), |r| r.message.clone())),
+            adapter_response: response(reply.as_ref()),
             ..NodeOutcome::new(RunStatus::Success)
         },
         (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept),
@@ -204,14 +234,29 @@ fn native(
 
 /// A node that failed leaves no half-built candidate behind.
 fn drop_candidate(target: &Relation, connection: &mut dyn Warehouse) {
-    let candidate = candidate_name(target, connection.capabilities().dialect);
-    if connection.columns(&candidate).is_ok_and(|c| !c.is_empty()) {
-        let name = candidate.render(connection.capabilities().dialect);
-        for kind in ["table", "view"] {
-            // One of the two is refused: the name says nothing of the kind.
-            let _ = connection.run(&format!("drop {kind} if exists {name}").into(), crate::engine::Fetch::Nothing);
-        }
+    let dialect = connection.capabilities().dialect;
+    let candidate = candidate_name(target, dialect);
+    let (Some(database), Some(schema)) = (candidate.database(), candidate.schema()) else { return };
+    if !connection.columns(&candidate).is_ok_and(|c| !c.is_empty()) {
+        return;
     }
+    let all = connection.list(database, schema).unwrap_or_default();
+    if let Some(found) = all.iter().find(|r| r.relation.same(&candidate, dialect)) {
+        let sql = format!("drop {} if exists {}", found.kind.sql(), candidate.render(dialect));
+        let _ = connection.run(&sql.into(), crate::engine::Fetch::Nothing);
+    }
+}
+
+/// A seed's columns whose types the project gives.
+fn types_given(node: &Node) -> Vec<String> {
+    node.config.map("column_types").into_iter().flat_map(|m| m.keys().cloned()).collect()
+}
+
+/// `adapter_response` of `run_results.json`.
+fn response(reply: Option<&crate::engine::Reply>) -> Json {
+    let Some(reply) = reply else { return serde_json::json!({ "_message": "OK" }) };
+    let code: Vec<&str> = reply.message.split(' ').filter(|w| w.parse::<i64>().is_err()).collect();
+    serde_json::json!({ "_message": reply.message, "code": code.join(" "), "rows_affected": reply.rows_affected })
 }
 
 /// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.
@@ -223,7 +268,11 @@ fn kind_now(
     ok: bool,
 ) -> crate::manifest::RelationKind {
     use crate::manifest::RelationKind;
-    let made = if node.materialized() == "view" { RelationKind::View } else { RelationKind::Table };
+    let made = match &*node.materialized() {
+        "view" => RelationKind::View,
+        "materialized_view" => RelationKind::MaterializedView,
+        _ => RelationKind::Table,
+    };
     if relation == target && !ok { existing.find(relation).map_or(made, |e| e.kind) } else { made }
 }
 
@@ -272,7 +321,7 @@ impl Machine<'_> {
         loop {
             let next = machine.next(reply).map_err(|message| {
                 let d = Diagnostic::error(Code::Runtime, message).primary(self.exec.node.span, "");
-                NodeError { diagnostic: Box::new(d), transient: false }
+                NodeError::lasting(d)
             })?;
             reply = match next {
                 Next::Run(statements) => {
@@ -280,6 +329,12 @@ impl Machine<'_> {
                     Reply::Ok
                 }
                 Next::Describe(relation) => Reply::Columns(self.exec.columns(&relation)?),
+                Next::DescribeQuery => Reply::Columns(self.exec.query_columns()?),
+                Next::Commit => {
+                    self.exec.plain("commit")?;
+                    self.exec.in_transaction = false;
+                    Reply::Ok
+                }
                 Next::Begin(statements) => {
                     self.begin()?;
                     self.exec.run_all(&statements)?;
@@ -297,6 +352,7 @@ impl Machine<'_> {
                         self.begin()?;
                     }
                     self.exec.run_all(&statements)?;
+                    self.exec.committed = true;
                     self.exec.plain("commit")?;
                     self.exec.in_transaction = false;
                     drop(lock);

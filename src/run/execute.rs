@@ -5,10 +5,10 @@ use crate::compile::hook_text;
 use crate::config::Json;
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{EngineError, EngineErrorKind, ExistingColumn, Fetch, Reply};
+use crate::engine::{EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap};
 use crate::jinja::{dict, from_json, list};
-use crate::manifest::{Node, Relation};
-use crate::materialize::{Arg, MacroCall, Statement};
+use crate::manifest::{Node, Relation, RelationKind};
+use crate::materialize::{Arg, MacroCall, SeedJob, SeedRows, Statement};
 use crate::source::{Span, SqlText};
 use minijinja::value::Value;
 use std::sync::Arc;
@@ -17,12 +17,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct NodeError {
     pub(super) diagnostic: Box<Diagnostic>,
+    /// Trying again later can help.
     pub(super) transient: bool,
+    /// Trying again at once can help: a lost connection, a deadlock.
+    pub(super) again: bool,
+}
+
+impl NodeError {
+    /// A mistake that stays one.
+    pub(super) fn lasting(diagnostic: Diagnostic) -> NodeError {
+        Box::new(diagnostic).into()
+    }
 }
 
 impl From<Box<Diagnostic>> for NodeError {
     fn from(diagnostic: Box<Diagnostic>) -> NodeError {
-        NodeError { diagnostic, transient: false }
+        NodeError { diagnostic, transient: false, again: false }
     }
 }
 
@@ -33,6 +43,12 @@ pub(super) struct Executor<'a> {
     pub(super) session: Arc<Session>,
     pub(super) compiled: Arc<SqlText>,
     pub(super) in_transaction: bool,
+    /// What was done cannot be done again: a commit was sent, or a hook ran outside a transaction.
+    pub(super) committed: bool,
+    /// What stands under the published name.
+    pub(super) existing: Option<ExistingRelation>,
+    /// What the engine said to the last statement that a macro wrote.
+    pub(super) reply: Option<Reply>,
     /// What was run, for the files under `run/`.
     pub(super) executed: String,
 }
@@ -50,8 +66,13 @@ impl Executor<'_> {
             Statement::Sql(sql) => self.sql(sql),
             Statement::Call(call) => {
                 let text = self.call(call)?;
-                if text.trim().is_empty() { Ok(()) } else { self.sql(&SqlText::around(text, &self.compiled.clone())) }
+                if text.trim().is_empty() {
+                    return Ok(());
+                }
+                self.sql(&SqlText::around(text, &self.compiled.clone()))
             }
+            Statement::Load { copy, seed } => self.load(copy, seed),
+            Statement::Swap { candidate, kind } => self.swap(candidate, *kind),
             Statement::Hooks { post, inside } => self.hooks(*post, *inside),
         }
     }
@@ -59,7 +80,83 @@ impl Executor<'_> {
     fn sql(&mut self, sql: &SqlText) -> Result<(), NodeError> {
         self.executed.push_str(sql.as_str().trim());
         self.executed.push_str(";\n");
-        self.query(sql, Fetch::Nothing).map(|_| ())
+        let reply = self.query(sql, Fetch::Nothing)?;
+        if reply.rows_affected.is_some_and(|n| n > 0) {
+            self.reply = Some(reply);
+        }
+        Ok(())
+    }
+
+    /// Asks the connection for something that belongs to no template.
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, EngineError>,
+    ) -> Result<T, NodeError> {
+        match &mut *self.session.db() {
+            Db::Live(warehouse) => {
+                question(warehouse.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), self.node.span))
+            }
+            _ => Err(internal("the connection is gone")),
+        }
+    }
+
+    /// Streams a seed's file to the server.
+    fn load(&mut self, copy: &str, seed: &SeedJob) -> Result<(), NodeError> {
+        self.executed.push_str(copy);
+        self.executed.push_str(";\n");
+        let file = self.node.original_file_path.clone();
+        let failed =
+            |message: String| NodeError::lasting(Diagnostic::error(Code::SeedData, format!("{file}: {message}")));
+        let input = self.shared.system.open(seed.path.as_str().into()).map_err(|e| failed(e.to_string()))?;
+        let delimiter = seed.delimiter.bytes().next().unwrap_or(b',');
+        let given = |name: &str| seed.given.iter().any(|g| g == name);
+        let mut rows = SeedRows::new(input, delimiter, &seed.columns, &given);
+        let loaded = match &mut *self.session.db() {
+            Db::Live(warehouse) => warehouse.copy_in(copy, &mut rows),
+            _ => return Err(internal("the connection is gone")),
+        };
+        let rows = loaded.map_err(|e| {
+            let mut error = sql_error(&e, &SqlText::new(), self.node.span);
+            if e.kind == EngineErrorKind::Runtime {
+                let d =
+                    error.diagnostic.help("lines are counted without the header; `column_types` gives another type");
+                error.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });
+            }
+            error
+        })?;
+        self.reply =
+            Some(Reply { message: format!("INSERT 0 {rows}"), rows_affected: i64::try_from(rows).ok(), table: None });
+        Ok(())
+    }
+
+    /// Swaps a candidate in, in the open transaction.
+    fn swap(&mut self, candidate: &Relation, kind: RelationKind) -> Result<(), NodeError> {
+        let Some(published) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let dialect = self.shared.compiler.manifest.project.dialect;
+        let built_later = |r: &Relation| self.shared.builds.contains(&r.key(dialect));
+        let done = self.ask(|warehouse| {
+            warehouse.swap(&Swap {
+                published: &published,
+                existing: self.existing.as_ref(),
+                candidate,
+                kind,
+                built_later: &built_later,
+            })
+        })?;
+        for sql in done {
+            self.executed.push_str(&sql);
+            self.executed.push_str(";\n");
+        }
+        Ok(())
+    }
+
+    /// Columns that the node's own query would give.
+    pub(super) fn query_columns(&self) -> Result<Vec<ExistingColumn>, NodeError> {
+        let sql = self.compiled.clone();
+        match &mut *self.session.db() {
+            Db::Live(warehouse) => warehouse.describe(&sql).map_err(|e| sql_error(&e, &sql, self.node.span)),
+            _ => Err(internal("the connection is gone")),
+        }
     }
 
     pub(super) fn query(&self, sql: &SqlText, fetch: Fetch) -> Result<Reply, NodeError> {
@@ -71,12 +168,7 @@ impl Executor<'_> {
     }
 
     pub(super) fn columns(&self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
-        match &mut *self.session.db() {
-            Db::Live(warehouse) => {
-                warehouse.columns(relation).map_err(|e| sql_error(&e, &SqlText::new(), self.node.span))
-            }
-            _ => Err(internal("the connection is gone")),
-        }
+        self.ask(|warehouse| warehouse.columns(relation))
     }
 
     /// Runs a plain statement that belongs to no template.
@@ -99,13 +191,7 @@ impl Executor<'_> {
         match engine.call_macro(true, &def, &args, &self.node.package, scope, self.session.clone()) {
             Ok(value) if value.is_none() => Ok(String::new()),
             Ok(value) => Ok(value.to_string()),
-            Err(failure) => {
-                let transient = false;
-                Err(NodeError {
-                    diagnostic: Box::new(failure_diagnostic(&failure, &self.session, self.node.span)),
-                    transient,
-                })
-            }
+            Err(failure) => Err(NodeError::lasting(failure_diagnostic(&failure, &self.session, self.node.span))),
         }
     }
 
@@ -117,7 +203,10 @@ impl Executor<'_> {
             Arg::Text(s) => Value::from(s.as_str()),
             Arg::Relation(r) => crate::context::RelationValue::value(r.clone()),
             Arg::Compiled => Value::from(self.compiled.as_str()),
-            Arg::Columns(columns) => list(columns.iter().map(crate::context::column_value).collect()),
+            Arg::Columns(columns) => {
+                let dialect = self.shared.compiler.manifest.project.dialect;
+                list(columns.iter().map(|c| crate::context::column_value(c, dialect)).collect())
+            }
             Arg::Json(json) => from_json(json),
             Arg::Dict(pairs) => dict(pairs.iter().map(|(k, v)| (Value::from(*k), self.value(v))).collect::<Vec<_>>()),
         }
@@ -136,6 +225,7 @@ impl Executor<'_> {
             }
             let sql = hook_text(&self.shared.compiler.engine, &self.session, text, span)?;
             if !sql.as_str().trim().is_empty() {
+                self.committed |= !self.in_transaction;
                 self.sql(&sql)?;
             }
         }
@@ -144,7 +234,7 @@ impl Executor<'_> {
 }
 
 fn internal(message: &str) -> NodeError {
-    NodeError { diagnostic: Box::new(crate::context::internal(message)), transient: false }
+    NodeError::lasting(crate::context::internal(message))
 }
 
 /// An engine's complaint at its place in the template.
@@ -154,7 +244,7 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
         EngineErrorKind::Connection => Code::Connection,
         EngineErrorKind::Locked => Code::Locked,
         EngineErrorKind::Unsupported => Code::Unsupported,
-        EngineErrorKind::Runtime | EngineErrorKind::Cancelled => Code::Runtime,
+        EngineErrorKind::Runtime | EngineErrorKind::Cancelled | EngineErrorKind::Conflict => Code::Runtime,
     };
     let found = e.position.and_then(|(at, len)| {
         // Engines point at the beginning of a word: mark all of it.
@@ -186,5 +276,9 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     if let Some(hint) = &e.hint {
         d = d.help(hint);
     }
-    NodeError { diagnostic: Box::new(d), transient: e.is_transient() }
+    NodeError {
+        diagnostic: Box::new(d),
+        transient: e.is_transient(),
+        again: matches!(e.kind, EngineErrorKind::Connection | EngineErrorKind::Conflict),
+    }
 }

@@ -17,6 +17,7 @@ pub(crate) use queue::{RunRequest, artifact_path, run};
 use crate::compile::Compiler;
 use crate::system::System;
 use camino::Utf8PathBuf;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) options: RunOptions,
     pub(crate) system: Arc<dyn System>,
     pub(crate) target_path: Utf8PathBuf,
+    /// Keys of the relations that this run builds.
+    pub(crate) builds: HashSet<String>,
     /// Swaps are done one after the other.
     pub(crate) publishing: Mutex<()>,
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     let dialect = warehouse.capabilities().dialect;
     // Schemas come first, in one serial step: two transactions that create one conflict.
     for (database, schema) in &plan.schemas {
-        let sql = format!("create schema if not exists {}.{}", dialect.quoted(database), dialect.quoted(schema));
+        let sql = format!("create schema if not exists {}", dialect.schema(database, schema));
         warehouse.run(&SqlText::from(sql), Fetch::Nothing)?;
         existing.add_schema(database, schema);
         emit(Event::SchemaCreated { name: schema.clone() });

@@ -46,6 +46,11 @@ pub(crate) trait System: Send + Sync {
     /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic links are followed.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
     fn is_file(&self, path: &Utf8Path) -> bool;
+    /// Whether only its owner can read a file; true where the system has no such rights.
+    fn is_private(&self, path: &Utf8Path) -> bool {
+        let _ = path;
+        true
+    }
     /// Names of the entries of a folder, sorted; none if it is not there.
     fn list(&self, folder: &Utf8Path) -> Vec<String>;
     /// Writes through a temporary file, fsync and rename, making folders as needed: a reader sees the old or the new

@@ -110,6 +110,12 @@ impl System for OsSystem {
         path.is_file()
     }
 
+    #[cfg(unix)]
+    fn is_private(&self, path: &Utf8Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 == 0)
+    }
+
     fn list(&self, folder: &Utf8Path) -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();

@@ -7,7 +7,8 @@ mod errors;
 pub(super) use connect::connect;
 
 use crate::engine::{
-    Cancel, Capabilities, Cell, EngineError, ExistingColumn, ExistingRelation, Fetch, Reply, Table, Warehouse,
+    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap,
+    Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -24,6 +25,8 @@ fn capabilities() -> Capabilities {
         fuse_predicates: false,
         savepoints: false,
         index_after_rename: true,
+        locks_for_columns: false,
+        reads_files: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     }
@@ -172,6 +175,35 @@ impl Warehouse for DuckDb {
         let rows = self.rows("select database_name, schema_name from duckdb_schemas()")?;
         Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).map(|[d, s]| (d, s)).collect())
     }
+
+    fn copy_in(&mut self, _: &str, _: &mut dyn std::io::Read) -> Result<u64, EngineError> {
+        Err(EngineError::new(EngineErrorKind::Unsupported, "DuckDB reads files itself"))
+    }
+
+    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
+        let mut all = Vec::new();
+        if let Some(old) = swap.existing {
+            let word = if old.kind == RelationKind::View { "view" } else { "table" };
+            all.push(format!("drop {word} if exists {} cascade", old.relation.render(Dialect::DUCKDB)));
+        }
+        let word = if swap.kind == RelationKind::View { "view" } else { "table" };
+        all.push(format!(
+            "alter {word} {} rename to {}",
+            swap.candidate.render(Dialect::DUCKDB),
+            Dialect::DUCKDB.quoted(swap.published.identifier())
+        ));
+        for sql in &all {
+            self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
+        }
+        Ok(all)
+    }
+
+    // One process at a time has the file: nobody else builds.
+    fn lock(&mut self, _: &Relation) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn unlock(&mut self, _: &Relation) {}
 
     fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
         let connection = self.connection.try_clone().map_err(|e| errors::engine_error(&e))?;

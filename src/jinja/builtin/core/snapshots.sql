@@ -174,3 +174,21 @@
 {# A temporary table goes by itself. #}
 {% macro default__post_snapshot(staging_relation) %}
 {% endmacro %}
+
+
+{# What a snapshot is built with: the strategy's answer, which may ask for the compiled query of the node. #}
+{% macro _snapshot_strategy_of(sql, target_exists) -%}
+  {%- set node = model -%}
+  {%- do node.update({'compiled_code': sql}) -%}
+  {{ return(strategy_dispatch(config.get('strategy'))(node, 'snapshotted_data', 'source_data', node['config'], target_exists)) }}
+{%- endmacro %}
+
+{# The table of a first snapshot. #}
+{% macro strata_snapshot_table(relation, sql) -%}
+  {{ return(create_table_as(False, relation, build_snapshot_table(_snapshot_strategy_of(sql, false), sql))) }}
+{%- endmacro %}
+
+{# The temporary table of what has changed. #}
+{% macro strata_snapshot_staging(staging, target, sql) -%}
+  {{ return(create_table_as(True, staging, snapshot_staging_table(_snapshot_strategy_of(sql, true), sql, target))) }}
+{%- endmacro %}

@@ -1,0 +1,42 @@
+//! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on, and materialized views.
+
+use crate::manifest::{Dialect, Relation};
+
+/// Kinds of relations that hold rows, as words of ours.
+const KIND: &str = "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
+
+/// Rows (relation, kind, column, type) of a schema; column and type are null for a relation without columns.
+pub(super) fn list(schema: &str) -> String {
+    format!(
+        "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod) \
+         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+         where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm') order by c.relname, a.attnum",
+        Dialect::literal(schema)
+    )
+}
+
+/// Rows (column, type) of one relation; none when it is not there. A name without schema is looked up as in a query,
+/// which finds temporary tables.
+pub(super) fn columns(relation: &Relation) -> String {
+    format!(
+        "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
+         where a.attrelid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum",
+        Dialect::literal(&relation.render(Dialect::POSTGRES))
+    )
+}
+
+pub(super) const SCHEMAS: &str = "select current_database()::text, nspname::text from pg_catalog.pg_namespace";
+
+/// Who holds or waits for a lock on a relation, one text a session.
+pub(super) fn holders(relation: &Relation) -> String {
+    format!(
+        "select distinct 'process ' || a.pid || ' of ' || coalesce(a.usename::text, '?') || \
+         coalesce(' (' || nullif(a.application_name, '') || ')', '') || ', ' || coalesce(a.state, '?') || \
+         coalesce(' for ' || extract(epoch from date_trunc('second', now() - a.xact_start))::bigint || ' s', '') || \
+         ': ' || left(regexp_replace(a.query, '\\s+', ' ', 'g'), 200) \
+         from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid \
+         where l.relation = to_regclass({})::oid and l.granted and l.pid <> pg_backend_pid() order by 1",
+        Dialect::literal(&relation.render(Dialect::POSTGRES))
+    )
+}

@@ -1,0 +1,189 @@
+//! From a target to a connection: where, how encrypted, what each session begins with.
+
+use super::Postgres;
+use super::errors::{connection_error, engine_error};
+use super::locks::Locks;
+use super::tls;
+use crate::config::{SslMode, TargetOptions};
+use crate::engine::{EngineError, EngineErrorKind};
+use postgres::error::SqlState;
+use postgres::{Client, Config, NoTls};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// How long to wait for a lock when nothing is asked for.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// A setting that no pooler hands on: found in the session, the connection is the server's own.
+const PROBE: &str = "strata.direct";
+
+/// Everything that connections to one server share.
+pub(super) struct Server {
+    config: Config,
+    pub(super) tls: Option<MakeRustlsConnect>,
+    /// Statements that a session begins with, or, behind a pooler, each transaction.
+    session: Vec<String>,
+    /// Sessions do not last from one transaction to the next.
+    pub(super) pooled: bool,
+    /// `user@host:port/database`.
+    place: String,
+    retries: u32,
+    pub(super) lock_wait: Duration,
+    pub(super) locks: Locks,
+}
+
+/// Opens a target.
+pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<Postgres, EngineError> {
+    let mut server = Server::of(target, wait)?;
+    let client = match target.postgres.pooled {
+        Some(pooled) => {
+            server.pooled = pooled;
+            server.open_patiently(&server.config)?
+        }
+        None => server.probe()?,
+    };
+    Postgres::begin_session(Arc::new(server), client)
+}
+
+impl Server {
+    pub(super) fn of(target: &TargetOptions, wait: Option<Duration>) -> Result<Server, EngineError> {
+        let p = &target.postgres;
+        let host = p.host.as_deref().unwrap_or("localhost");
+        let port = p.port.unwrap_or(5432);
+        let user = p.user.as_deref().unwrap_or_default();
+        let mut config = Config::new();
+        for one in host.split(',') {
+            config.host(one.trim());
+        }
+        config.port(port).user(user).dbname(&*target.database).application_name(&p.application_name);
+        if let Some(password) = &p.password {
+            config.password(password.reveal());
+        }
+        if p.connect_timeout > 0 {
+            config.connect_timeout(Duration::from_secs(p.connect_timeout));
+        }
+        if p.keepalives_idle > 0 {
+            config.keepalives_idle(Duration::from_secs(p.keepalives_idle));
+        }
+        // Sockets are not encrypted: libpq ignores `sslmode` there.
+        let socket = host.starts_with('/');
+        let tls = if socket { None } else { tls::connector(p)? };
+        config.ssl_mode(match p.sslmode.unwrap_or(SslMode::Prefer) {
+            _ if socket => postgres::config::SslMode::Disable,
+            SslMode::Disable => postgres::config::SslMode::Disable,
+            SslMode::Prefer => postgres::config::SslMode::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => postgres::config::SslMode::Require,
+        });
+        let mut session = Vec::new();
+        session.extend(p.role.as_ref().map(|role| format!("role {role}")));
+        session.extend(p.search_path.as_ref().map(|path| format!("search_path = {path}")));
+        let lock_wait = wait.unwrap_or(LOCK_WAIT);
+        Ok(Server {
+            config,
+            tls,
+            session,
+            pooled: false,
+            place: format!("{user}@{host}:{port}/{}", target.database),
+            retries: p.retries,
+            lock_wait,
+            locks: Locks::default(),
+        })
+    }
+
+    /// Connects with the probe. A pooler refuses it, or drops it silently.
+    fn probe(&mut self) -> Result<Client, EngineError> {
+        let mut probing = self.config.clone();
+        probing.options(&*format!("-c {PROBE}=on"));
+        match self.open_patiently(&probing) {
+            Ok(mut client) => {
+                let seen = client
+                    .simple_query(&format!("select current_setting('{PROBE}', true)"))
+                    .map_err(|e| self.failed(&engine_error(&e, "")))?;
+                let direct = seen
+                    .iter()
+                    .any(|m| matches!(m, postgres::SimpleQueryMessage::Row(row) if row.get(0) == Some("on")));
+                self.pooled = !direct;
+                Ok(client)
+            }
+            Err(e) if e.code.as_deref() == Some(SqlState::PROTOCOL_VIOLATION.code()) => {
+                self.pooled = true;
+                self.open_patiently(&self.config)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The statement that gives a session, or a transaction behind a pooler, what the profile asks for.
+    pub(super) fn session_sql(&self) -> Option<String> {
+        let word = if self.pooled { "set local" } else { "set" };
+        let all: Vec<String> = self.session.iter().map(|s| format!("{word} {s}")).collect();
+        (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    /// Begins a transaction; behind a pooler it brings its settings with it.
+    pub(super) fn begin_sql(&self) -> String {
+        match self.session_sql().filter(|_| self.pooled) {
+            Some(settings) => format!("begin; {settings}"),
+            None => "begin".to_owned(),
+        }
+    }
+
+    /// Opens another connection, waiting for a server that is starting up.
+    pub(super) fn open(&self) -> Result<Client, EngineError> {
+        self.open_patiently(&self.config)
+    }
+
+    /// Opens connections where the server itself cannot be kept.
+    pub(super) fn opener(&self) -> impl Fn() -> Option<Client> + Send + 'static {
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        move || match &tls {
+            Some(tls) => config.connect(tls.clone()).ok(),
+            None => config.connect(NoTls).ok(),
+        }
+    }
+
+    fn open_patiently(&self, config: &Config) -> Result<Client, EngineError> {
+        let mut tries = 0;
+        loop {
+            match self.open_once(config) {
+                Ok(client) => return Ok(client),
+                // A wrong password stays wrong; a refused connection or a server that is starting up may not.
+                Err(e) if e.is_transient() && tries < self.retries => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_secs(u64::from(tries * tries).min(10)));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn open_once(&self, config: &Config) -> Result<Client, EngineError> {
+        let opened = match &self.tls {
+            Some(tls) => config.connect(tls.clone()),
+            None => config.connect(NoTls),
+        };
+        opened.map_err(|e| {
+            let mut error = engine_error(&e, "");
+            let final_ = error.code.as_deref().is_some_and(|c| !c.starts_with("57") && !c.starts_with("53"));
+            if !final_ {
+                error.kind = EngineErrorKind::Connection;
+            }
+            self.failed(&error)
+        })
+    }
+
+    fn failed(&self, e: &EngineError) -> EngineError {
+        let mut error = connection_error(format!("cannot connect to {}: {}", self.place, e.message));
+        error.kind = e.kind;
+        error.code.clone_from(&e.code);
+        error.hint.clone_from(&e.hint);
+        if error.code.as_deref() == Some("3D000") {
+            error.hint = Some("create the database, or name another one as `dbname` in profiles.yml".to_owned());
+        }
+        if e.kind == EngineErrorKind::Runtime || e.kind == EngineErrorKind::Sql {
+            error.kind = EngineErrorKind::Unsupported;
+        }
+        error
+    }
+}

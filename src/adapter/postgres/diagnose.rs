@@ -1,0 +1,130 @@
+//! What is wrong with a connection, step by step.
+
+use super::connect::{Server, connect};
+use super::errors::connection_error;
+use crate::adapter::Step;
+use crate::config::{SslMode, TargetOptions};
+use crate::engine::{EngineError, Fetch, Warehouse};
+use crate::manifest::Dialect;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// Looks the host up, reaches it, logs in, and looks whether relations can be made.
+pub(in crate::adapter) fn diagnose(target: &TargetOptions, wait: Option<Duration>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let host = target.postgres.host.as_deref().unwrap_or("localhost").split(',').next().unwrap_or_default().to_owned();
+    let port = target.postgres.port.unwrap_or(5432);
+    if host.starts_with('/') {
+        steps.push(("socket", Ok(format!("{host}/.s.PGSQL.{port}"))));
+    } else {
+        let found = look_up(&host, port);
+        let addresses = found.as_ref().ok().cloned().unwrap_or_default();
+        steps.push((
+            "DNS",
+            found.map(|all| {
+                format!("{host} is {}", all.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "))
+            }),
+        ));
+        if addresses.is_empty() {
+            return steps;
+        }
+        let reached = reach(&addresses, Duration::from_secs(target.postgres.connect_timeout.max(1)));
+        let failed = reached.is_err();
+        steps.push(("TCP", reached));
+        if failed {
+            return steps;
+        }
+    }
+    if let Err(e) = Server::of(target, wait) {
+        steps.push(("TLS", Err(e)));
+        return steps;
+    }
+    let mut pg = match connect(target, wait) {
+        Ok(pg) => pg,
+        Err(e) => {
+            // What the server answers in its own words comes after TLS; what it does not is about TLS.
+            let tls =
+                e.code.is_none() && ["TLS", "certificate", "peer", "handshake"].iter().any(|w| e.message.contains(w));
+            let step = match e.code.as_deref() {
+                _ if tls => "TLS",
+                Some("3D000") => "database",
+                _ => "login",
+            };
+            steps.push((step, Err(e)));
+            return steps;
+        }
+    };
+    let mut ask = |sql: &str| pg.run(&sql.into(), Fetch::Rows(Some(1))).map(first);
+    let encrypted = ask(
+        "select coalesce((select version || ', ' || cipher from pg_catalog.pg_stat_ssl where pid = pg_backend_pid() and ssl), '')",
+    );
+    let mode = target.postgres.sslmode.unwrap_or(SslMode::Prefer);
+    steps.push((
+        "TLS",
+        encrypted.map(|text| match (text.is_empty(), mode) {
+            (false, SslMode::VerifyFull | SslMode::VerifyCa) => format!("{text}, certificate checked"),
+            (false, _) => format!("{text}, certificate not checked"),
+            (true, _) => "not used, or not between the server and its pooler".to_owned(),
+        }),
+    ));
+    steps.push(("login", ask("select current_user || case when current_user <> session_user then ' (role of ' || session_user || ')' else '' end")));
+    steps.push(("database", ask("select current_database() || ', ' || split_part(version(), ' (', 1)")));
+    let pooled = pg.server.pooled;
+    steps.push(("sessions", Ok(if pooled { "through a transaction pooler" } else { "the server's own" }.to_owned())));
+    let rights = schema_rights(&mut pg, &target.schema);
+    steps.push(("schema", rights));
+    steps
+}
+
+fn first(reply: crate::engine::Reply) -> String {
+    reply.table.and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display())).unwrap_or_default()
+}
+
+fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, EngineError> {
+    let found = (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    found.map_err(|e| {
+        let mut error = connection_error(format!("the name {host} is not known: {e}"));
+        error.hint = Some("check `host` in profiles.yml, PGHOST, and that this machine is on the network".to_owned());
+        error
+    })
+}
+
+fn reach(addresses: &[SocketAddr], timeout: Duration) -> Result<String, EngineError> {
+    let mut last = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(address, timeout) {
+            Ok(_) => return Ok(format!("{address} answers")),
+            Err(e) => last = Some((address, e)),
+        }
+    }
+    let (address, e) = last.ok_or_else(|| connection_error("there is no address"))?;
+    let mut error = connection_error(format!("{address} cannot be reached: {e}"));
+    error.hint = Some(match e.kind() {
+        std::io::ErrorKind::ConnectionRefused => {
+            "no server listens there: check `port`, and that it is running".to_owned()
+        }
+        _ => "a firewall may be in between, or the server allows other addresses only".to_owned(),
+    });
+    Err(error)
+}
+
+/// Whether relations can be made in the target's schema, or the schema itself; nothing stays behind.
+fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, EngineError> {
+    let name = Dialect::POSTGRES.quoted(schema);
+    let there =
+        pg.texts(&format!("select 1 from pg_catalog.pg_namespace where nspname = {}", Dialect::literal(schema)))?;
+    pg.run(&"begin".into(), Fetch::Nothing)?;
+    let mut tried = Ok(());
+    for sql in
+        [format!("create schema if not exists {name}"), format!("create table {name}.strata_debug_check (a integer)")]
+    {
+        // An existing schema needs no right on the database.
+        if sql.starts_with("create schema") && !there.is_empty() {
+            continue;
+        }
+        tried = tried.and_then(|()| pg.run(&sql.into(), Fetch::Nothing).map(|_| ()));
+    }
+    pg.run(&"rollback".into(), Fetch::Nothing)?;
+    tried?;
+    Ok(format!("{schema} {}, relations can be made", if there.is_empty() { "can be created" } else { "is there" }))
+}

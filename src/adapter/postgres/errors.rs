@@ -1,0 +1,89 @@
+//! Postgres' errors: a SQLSTATE, a message, for mistakes in SQL a place.
+//! (PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".)
+
+use crate::engine::{EngineError, EngineErrorKind};
+use postgres::error::{DbError, ErrorPosition, SqlState};
+
+pub(super) fn connection_error(message: impl Into<String>) -> EngineError {
+    EngineError::new(EngineErrorKind::Connection, message)
+}
+
+/// Sorts an error of the driver; `sql` is what was sent, for the place.
+pub(super) fn engine_error(e: &postgres::Error, sql: &str) -> EngineError {
+    match e.as_db_error() {
+        Some(db) => db_error(db, sql),
+        None => {
+            let text = std::error::Error::source(e).map_or_else(|| e.to_string(), |cause| format!("{e}: {cause}"));
+            let lost = e.is_closed() || text.contains("communicating with the server");
+            let kind = if lost { EngineErrorKind::Connection } else { EngineErrorKind::Runtime };
+            EngineError::new(kind, if lost { format!("the connection was lost: {text}") } else { text })
+        }
+    }
+}
+
+fn db_error(db: &DbError, sql: &str) -> EngineError {
+    let code = db.code();
+    let class = &code.code()[..2];
+    let kind = if *code == SqlState::QUERY_CANCELED && !db.message().contains("timeout") {
+        EngineErrorKind::Cancelled
+    } else if *code == SqlState::LOCK_NOT_AVAILABLE {
+        EngineErrorKind::Locked
+    } else if class == "40" {
+        // Serialization failure and deadlock: the transaction can be tried again.
+        EngineErrorKind::Conflict
+    } else if class == "08" || class == "57" && *code != SqlState::QUERY_CANCELED {
+        // Shut down, starting up, terminated by an administrator.
+        EngineErrorKind::Connection
+    } else if class == "42" || class == "3D" || class == "3F" || *code == SqlState::FEATURE_NOT_SUPPORTED {
+        EngineErrorKind::Sql
+    } else {
+        EngineErrorKind::Runtime
+    };
+    let mut error = EngineError::new(kind, format!("{} (SQLSTATE {})", db.message(), code.code()));
+    error.code = Some(code.code().to_owned());
+    for extra in [db.detail(), db.where_()].into_iter().flatten() {
+        error.message.push('\n');
+        error.message.push_str(extra.lines().next().unwrap_or_default());
+    }
+    error.position = match db.position() {
+        Some(ErrorPosition::Original(at)) => byte_of(sql, *at as usize).map(|b| (b, 1)),
+        _ => None,
+    };
+    error.hint = db.hint().map(str::to_owned).or_else(|| advice(code));
+    error
+}
+
+/// What helps, where the server says nothing itself.
+fn advice(code: &SqlState) -> Option<String> {
+    let text = match *code {
+        SqlState::INSUFFICIENT_PRIVILEGE => "grant the right to the profile's user, or set `role` in the profile",
+        SqlState::DISK_FULL => "free space on the server's disk, then run again",
+        SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED => "run with fewer --threads",
+        SqlState::TOO_MANY_CONNECTIONS => "run with fewer --threads, or connect through a pooler",
+        SqlState::QUERY_CANCELED => {
+            "the server's statement_timeout ended it: raise it for this role, or make the model faster"
+        }
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check user and password in profiles.yml, PGPASSWORD and ~/.pgpass"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Postgres counts characters from 1.
+fn byte_of(sql: &str, character: usize) -> Option<usize> {
+    sql.char_indices().map(|(b, _)| b).chain([sql.len()]).nth(character.checked_sub(1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_characters() {
+        assert_eq!(byte_of("select 'é', x", 13), Some(13));
+        assert_eq!(byte_of("ab", 3), Some(2));
+        assert_eq!(byte_of("ab", 0), None);
+    }
+}

@@ -1,0 +1,397 @@
+//! Postgres, by its wire protocol.
+//!
+//! In: SQL. Out: replies. A connection is either the server's own or one of a pooler that keeps sessions for one
+//! transaction only. Behind a pooler every group of statements is a transaction that brings its settings with it, no
+//! statement has a name, and temporary tables live inside one transaction.
+
+mod catalog;
+mod cells;
+mod connect;
+mod diagnose;
+mod errors;
+mod locks;
+mod split;
+mod swap;
+mod tls;
+
+pub(super) use connect::connect;
+pub(super) use diagnose::diagnose;
+
+use crate::engine::{
+    Cancel, Capabilities, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap, Table,
+    Warehouse,
+};
+use crate::manifest::{Dialect, Relation, RelationKind};
+use crate::source::SqlText;
+use connect::Server;
+use errors::engine_error;
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::Type;
+use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+fn capabilities() -> Capabilities {
+    Capabilities {
+        adapter: "postgres",
+        dialect: Dialect::POSTGRES,
+        // Measured: one scan for all row-wise tests of a relation is some three times faster.
+        fuse_predicates: true,
+        savepoints: true,
+        index_after_rename: false,
+        locks_for_columns: true,
+        reads_files: false,
+        default_strategy: ("delete+insert", "append"),
+        strategies: &["append", "delete+insert", "merge", "microbatch"],
+    }
+}
+
+pub(crate) struct Postgres {
+    client: Client,
+    server: Arc<Server>,
+    capabilities: Capabilities,
+    in_transaction: bool,
+    /// The running connection's token; it changes when a lost connection is replaced.
+    token: Arc<Mutex<CancelToken>>,
+    /// Relations whose lock this connection holds.
+    locked: Vec<Relation>,
+}
+
+struct Canceller {
+    token: Arc<Mutex<CancelToken>>,
+    server: Arc<Server>,
+}
+
+impl Cancel for Canceller {
+    fn cancel(&self) {
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // A server that cannot be reached runs nothing that could be cancelled.
+        let _ = match &self.server.tls {
+            Some(tls) => token.cancel_query(tls.clone()),
+            None => token.cancel_query(NoTls),
+        };
+    }
+}
+
+/// What a text does to the transaction.
+#[derive(PartialEq)]
+enum Control {
+    Begin,
+    End,
+}
+
+fn control(sql: &str) -> Option<Control> {
+    let text = sql.trim().trim_end_matches(';').trim_end();
+    if text.len() > 24 {
+        return None;
+    }
+    match text.to_ascii_lowercase().as_str() {
+        "begin" | "begin transaction" | "begin work" | "start transaction" => Some(Control::Begin),
+        "commit" | "commit transaction" | "commit work" | "end" | "rollback" | "rollback transaction" | "abort" => {
+            Some(Control::End)
+        }
+        _ => None,
+    }
+}
+
+impl Postgres {
+    fn begin_session(server: Arc<Server>, mut client: Client) -> Result<Postgres, EngineError> {
+        if let Some(sql) = server.session_sql().filter(|_| !server.pooled) {
+            client.batch_execute(&sql).map_err(|e| engine_error(&e, &sql))?;
+        }
+        let token = Arc::new(Mutex::new(client.cancel_token()));
+        Ok(Postgres { client, server, capabilities: capabilities(), in_transaction: false, token, locked: Vec::new() })
+    }
+
+    /// A connection that was lost between transactions is opened again.
+    fn revive(&mut self) -> Result<(), EngineError> {
+        if !self.client.is_closed() || self.in_transaction {
+            return Ok(());
+        }
+        let fresh = Postgres::begin_session(self.server.clone(), self.server.open()?)?;
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = fresh.client.cancel_token();
+        self.client = fresh.client;
+        for relation in std::mem::take(&mut self.locked) {
+            self.lock(&relation)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out `work`; behind a pooler in a transaction of its own, unless one is open.
+    fn group<T>(&mut self, work: impl Fn(&mut Client) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        self.revive()?;
+        if !self.server.pooled || self.in_transaction {
+            return work(&mut self.client);
+        }
+        let begin = self.server.begin_sql();
+        self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
+        match work(&mut self.client) {
+            Ok(done) => {
+                self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
+                Ok(done)
+            }
+            Err(e) => {
+                let _ = self.client.batch_execute("rollback");
+                // Some statements (`vacuum`) refuse to run in a transaction.
+                if e.code.as_deref() == Some("25001") { work(&mut self.client) } else { Err(e) }
+            }
+        }
+    }
+
+    /// Runs statements one after the other; the number of rows of the last.
+    fn execute(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
+        self.group(|client| {
+            // Rows that nobody wants are not kept.
+            if matches!(split::first_word(sql).as_str(), "select" | "with" | "values" | "table" | "show") {
+                client.batch_execute(sql).map_err(|e| engine_error(&e, sql))?;
+                return Ok(None);
+            }
+            let replies = client.simple_query(sql).map_err(|e| engine_error(&e, sql))?;
+            Ok(replies.iter().rev().find_map(|m| match m {
+                SimpleQueryMessage::CommandComplete(rows) => i64::try_from(*rows).ok(),
+                _ => None,
+            }))
+        })
+    }
+
+    /// Rows of the last statement, with types. Statements before it are run first.
+    fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
+        let all = split::statements(sql);
+        let Some(last) = all.last().cloned() else { return Ok(Table::default()) };
+        self.group(|client| {
+            if all.len() > 1 {
+                let before = &sql[..last.start];
+                client.batch_execute(before).map_err(|e| engine_error(&e, before))?;
+            }
+            rows(client, &sql[last.clone()], limit).map_err(|mut e| {
+                e.position = e.position.map(|(at, len)| (at + last.start, len));
+                e
+            })
+        })
+    }
+
+    /// Rows of a query of ours, as texts; null is empty.
+    fn texts(&mut self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
+        self.group(|client| {
+            let replies = client.simple_query(sql).map_err(|e| engine_error(&e, sql))?;
+            let row = |m: SimpleQueryMessage| match m {
+                SimpleQueryMessage::Row(row) => {
+                    Some((0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect())
+                }
+                _ => None,
+            };
+            Ok(replies.into_iter().filter_map(row).collect())
+        })
+    }
+}
+
+/// By the extended protocol without a name: one round trip, and poolers can hand it on.
+fn rows(client: &mut Client, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
+    let failed = |e: postgres::Error| engine_error(&e, sql);
+    let mut found = client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
+    let mut table = Table::default();
+    let mut width = 0;
+    while let Some(row) = found.next().map_err(failed)? {
+        if table.columns.is_empty() {
+            width = row.len();
+            table.columns = row.columns().iter().map(column).collect();
+        }
+        if limit.is_none_or(|l| table.rows.len() < l) {
+            let cells = (0..width).map(|i| {
+                let raw = row.try_get::<_, Option<cells::Raw<'_>>>(i).ok().flatten();
+                cells::cell(row.columns()[i].type_(), raw)
+            });
+            table.rows.push(cells.collect());
+        }
+    }
+    drop(found);
+    if table.columns.is_empty() {
+        table.columns = described(client, sql)?;
+    }
+    Ok(table)
+}
+
+/// The columns of a query that gave no row; none for what is no query.
+fn described(client: &mut Client, sql: &str) -> Result<Vec<ExistingColumn>, EngineError> {
+    let writes = ["insert", "update", "delete", "merge"].iter().any(|w| sql.to_ascii_lowercase().contains(w));
+    if writes || !matches!(split::first_word(sql).as_str(), "select" | "with" | "values" | "table") {
+        return Ok(Vec::new());
+    }
+    describe(client, sql)
+}
+
+/// Names and types of a query's columns, lengths and precisions included, from one row of nulls: the query itself is
+/// not run.
+fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
+    let sql = format!("{DESCRIBE}{query}\n) as query limit 0) as described on true");
+    let failed = |e: postgres::Error| {
+        let mut e = engine_error(&e, &sql);
+        e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
+        e
+    };
+    let mut found = client.query_typed_raw(&sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
+    let row = found.next().map_err(failed)?;
+    Ok(row.map(|r| r.columns().iter().map(column).collect()).unwrap_or_default())
+}
+
+const DESCRIBE: &str = "select described.* from (select 1) as one left join (select * from (\n";
+
+fn column(c: &postgres::Column) -> ExistingColumn {
+    ExistingColumn { name: c.name().to_owned(), data_type: cells::type_name(c.type_(), c.type_modifier()) }
+}
+
+/// Streams rows in the format of the statement.
+fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
+    const PIECE: usize = 1 << 17;
+    let mut writer = client.copy_in(statement).map_err(|e| engine_error(&e, statement))?;
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => {
+                if writer.write_all(&buffer[..n]).is_err() {
+                    // The server gave up: why, it says when the copy is ended.
+                    break;
+                }
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            // Dropping the writer aborts the copy.
+            Err(e) => return Err(EngineError::new(EngineErrorKind::Runtime, e.to_string())),
+        }
+    }
+    writer.finish().map_err(|e| engine_error(&e, statement))
+}
+
+/// dbt's status of a statement: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
+fn status(sql: &str, rows: Option<i64>) -> String {
+    let last = split::statements(sql).pop().map_or("", |r| &sql[r]);
+    let word = split::first_word(last).to_uppercase();
+    let head: String = last.chars().take(400).collect::<String>().to_lowercase();
+    match (word.as_str(), rows) {
+        ("CREATE", Some(n)) if head.contains("table") && n > 0 => format!("SELECT {n}"),
+        ("CREATE", _) if head.contains("view") => "CREATE VIEW".to_owned(),
+        ("INSERT", Some(n)) => format!("INSERT 0 {n}"),
+        ("DELETE" | "UPDATE" | "MERGE" | "SELECT", Some(n)) => format!("{word} {n}"),
+        ("", _) => "OK".to_owned(),
+        _ => word,
+    }
+}
+
+impl Warehouse for Postgres {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError> {
+        let text = sql.as_str();
+        match control(text) {
+            Some(Control::Begin) => {
+                self.revive()?;
+                let begin = self.server.begin_sql();
+                self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
+                self.in_transaction = true;
+                return Ok(Reply { message: "BEGIN".to_owned(), ..Reply::default() });
+            }
+            Some(Control::End) => {
+                // Whatever comes of it, the transaction is over.
+                self.in_transaction = false;
+                if !self.client.is_closed() {
+                    self.client.batch_execute(text).map_err(|e| engine_error(&e, ""))?;
+                } else if !text.trim_start().to_ascii_lowercase().starts_with(['r', 'a']) {
+                    return Err(errors::connection_error(
+                        "the connection was lost before the transaction was committed",
+                    ));
+                }
+                return Ok(Reply { message: text.trim().trim_end_matches(';').to_uppercase(), ..Reply::default() });
+            }
+            None => {}
+        }
+        match fetch {
+            Fetch::Nothing => {
+                let rows = self.execute(text)?;
+                Ok(Reply { message: status(text, rows), rows_affected: rows, table: None })
+            }
+            Fetch::Rows(limit) => {
+                let table = self.query(text, limit)?;
+                let count = i64::try_from(table.rows.len()).ok();
+                Ok(Reply { message: status(text, count), rows_affected: count, table: Some(table) })
+            }
+        }
+    }
+
+    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+        let text = query.as_str().trim().trim_end_matches(';');
+        let lead = query.as_str().len() - query.as_str().trim_start().len();
+        self.group(|client| describe(client, text)).map_err(|mut e| {
+            e.position = e.position.map(|(at, len)| (at + lead, len));
+            e
+        })
+    }
+
+    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+        let mut out: Vec<ExistingRelation> = Vec::new();
+        for row in self.texts(&catalog::list(schema))? {
+            let [name, kind, column, data_type] = <[String; 4]>::try_from(row).unwrap_or_default();
+            if out.last().is_none_or(|r| r.relation.identifier() != name) {
+                let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
+                let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
+                out.push(ExistingRelation { relation, kind, columns: Vec::new() });
+            }
+            if let Some(relation) = out.last_mut().filter(|_| !column.is_empty()) {
+                relation.columns.push(ExistingColumn { name: column, data_type });
+            }
+        }
+        Ok(out)
+    }
+
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        let rows = self.texts(&catalog::columns(relation))?;
+        let pairs = rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok());
+        Ok(pairs.map(|[name, data_type]| ExistingColumn { name, data_type }).collect())
+    }
+
+    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+        let rows = self.texts(catalog::SCHEMAS)?;
+        Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).map(|[d, s]| (d, s)).collect())
+    }
+
+    fn copy_in(&mut self, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
+        self.revive()?;
+        // Behind a pooler the driver's statement, which has a name, must be gone before another session gets the server's
+        // connection, and that name may be taken by one that left it behind.
+        let own = self.server.pooled && !self.in_transaction;
+        if own {
+            let begin = self.server.begin_sql();
+            self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
+        }
+        if self.server.pooled {
+            self.client.batch_execute("deallocate all").map_err(|e| engine_error(&e, ""))?;
+        }
+        let copied = copy(&mut self.client, statement, input);
+        if own {
+            let end = if copied.is_ok() { "commit" } else { "rollback" };
+            self.client.batch_execute(end).map_err(|e| engine_error(&e, ""))?;
+        }
+        copied
+    }
+
+    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
+        swap::swap(self, swap)
+    }
+
+    fn lock(&mut self, relation: &Relation) -> Result<(), EngineError> {
+        locks::lock(self, relation)
+    }
+
+    fn unlock(&mut self, relation: &Relation) {
+        locks::unlock(self, relation);
+    }
+
+    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
+        Ok(Box::new(Postgres::begin_session(self.server.clone(), self.server.open()?)?))
+    }
+
+    fn cancel_handle(&self) -> Arc<dyn Cancel> {
+        Arc::new(Canceller { token: self.token.clone(), server: self.server.clone() })
+    }
+}

@@ -1,0 +1,187 @@
+//! TLS by rustls, with libpq's meaning of `sslmode`.
+
+use super::errors::connection_error;
+use crate::config::{PostgresProfile, SslMode};
+use crate::engine::EngineError;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// The connector for a profile; none when TLS is off.
+pub(super) fn connector(profile: &PostgresProfile) -> Result<Option<MakeRustlsConnect>, EngineError> {
+    let mode = profile.sslmode.unwrap_or(SslMode::Prefer);
+    if mode == SslMode::Disable {
+        return Ok(None);
+    }
+    // The provider is named: a process with two of them has no default, and rustls panics.
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| connection_error(format!("TLS cannot be set up: {e}")))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(profile, mode, &provider)?);
+    let config = match (&profile.sslcert, &profile.sslkey) {
+        (Some(cert), Some(key)) => {
+            let chain = certificates(cert)?;
+            let key = PrivateKeyDer::from_pem_file(key)
+                .map_err(|e| connection_error(format!("the client key {key} cannot be read: {e}")))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|e| connection_error(format!("the client certificate {cert} cannot be used: {e}")))?
+        }
+        (Some(cert), None) => {
+            return Err(connection_error(format!("the client certificate {cert} needs its key: set `sslkey`")));
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    Ok(Some(MakeRustlsConnect::new(config)))
+}
+
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+    let failed =
+        |e: rustls::pki_types::pem::Error| connection_error(format!("the certificate {path} cannot be read: {e}"));
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
+    let found = found.map_err(failed)?;
+    if found.is_empty() { Err(connection_error(format!("{path} has no certificate in it"))) } else { Ok(found) }
+}
+
+/// What is asked of the server's certificate. libpq looks at it under `require`, too, if there is a root certificate.
+fn verifier(
+    profile: &PostgresProfile,
+    mode: SslMode,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, EngineError> {
+    let checked = match mode {
+        SslMode::VerifyCa | SslMode::VerifyFull => true,
+        SslMode::Require => profile.sslrootcert.is_some(),
+        SslMode::Disable | SslMode::Prefer => false,
+    };
+    if !checked {
+        return Ok(Arc::new(Unchecked { provider: provider.clone() }));
+    }
+    let mut roots = RootCertStore::empty();
+    match profile.sslrootcert.as_deref() {
+        Some("system") => {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                return Err(connection_error(
+                    "this machine trusts no certificate authority: give `sslrootcert` a file",
+                ));
+            }
+        }
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|e| connection_error(format!("the root certificate {path} cannot be used: {e}")))?;
+            }
+        }
+        None => {
+            let mut e = connection_error(
+                "`sslmode` asks for a check of the server's certificate, and there is no root certificate",
+            );
+            e.hint = Some(
+                "set `sslrootcert` to a PEM file, or to `system`; without it ~/.postgresql/root.crt is used".to_owned(),
+            );
+            return Err(e);
+        }
+    }
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|e| connection_error(format!("the root certificate cannot be used: {e}")))?;
+    Ok(if mode == SslMode::VerifyFull { inner } else { Arc::new(AnyName { inner }) })
+}
+
+/// Takes any certificate: encryption without a check of who is there.
+#[derive(Debug)]
+struct Unchecked {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Checks who signed the certificate, not for which host it is.
+#[derive(Debug)]
+struct AnyName {
+    inner: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // The name is looked at last: what is left is a certificate of a known authority.
+        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}

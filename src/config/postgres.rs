@@ -1,0 +1,182 @@
+//! dbt-postgres's keys of an output, and what else a server needs to be told.
+
+use super::{Yaml, YamlMap, unknown_keys};
+use crate::diag::{Code, Diagnostic};
+use crate::secret::Secret;
+
+/// How TLS is used: libpq's `sslmode` (PostgreSQL documentation, "SSL Mode Descriptions").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SslMode {
+    Disable,
+    /// TLS where the server has it; certificates are not looked at.
+    Prefer,
+    /// TLS always; certificates are looked at only if a root certificate is given.
+    Require,
+    /// The certificate must come from a known authority.
+    VerifyCa,
+    /// ... and be for this host.
+    VerifyFull,
+}
+
+impl SslMode {
+    pub(crate) const NAMES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+    pub(crate) fn parse(text: &str) -> Option<SslMode> {
+        Some(match text {
+            "disable" => SslMode::Disable,
+            "allow" | "prefer" => SslMode::Prefer,
+            "require" => SslMode::Require,
+            "verify-ca" => SslMode::VerifyCa,
+            "verify-full" => SslMode::VerifyFull,
+            _ => return None,
+        })
+    }
+}
+
+/// Where a Postgres server is and how to log in. What a profile leaves open is filled from the environment when the
+/// target is chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PostgresProfile {
+    /// A name, an address, or the folder of a Unix socket.
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
+    pub(crate) sslmode: Option<SslMode>,
+    /// A PEM file, or `system` for the authorities that the machine trusts.
+    pub(crate) sslrootcert: Option<String>,
+    pub(crate) sslcert: Option<String>,
+    pub(crate) sslkey: Option<String>,
+    /// Seconds.
+    pub(crate) connect_timeout: u64,
+    /// Seconds; 0 is the system's own.
+    pub(crate) keepalives_idle: u64,
+    pub(crate) search_path: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) application_name: String,
+    /// How often a connection is tried again.
+    pub(crate) retries: u32,
+    /// A transaction-pooling proxy stands in between; found out at connect when not given.
+    pub(crate) pooled: Option<bool>,
+}
+
+const KEYS: &[&str] = &[
+    "type",
+    "host",
+    "port",
+    "user",
+    "password",
+    "pass",
+    "database",
+    "dbname",
+    "schema",
+    "threads",
+    "connect_timeout",
+    "keepalives_idle",
+    "search_path",
+    "role",
+    "sslmode",
+    "sslcert",
+    "sslkey",
+    "sslrootcert",
+    "application_name",
+    "retries",
+    "pooled",
+];
+
+/// The keys that `target` has in Jinja whether set or not, with their values as JSON.
+pub(super) const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
+    ("connect_timeout", "10"),
+    ("role", "null"),
+    ("search_path", "null"),
+    ("keepalives_idle", "0"),
+    ("sslmode", "null"),
+    ("sslcert", "null"),
+    ("sslkey", "null"),
+    ("sslrootcert", "null"),
+    ("application_name", "\"strata\""),
+    ("retries", "1"),
+];
+
+pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile {
+    unknown_keys(map, KEYS, "a Postgres output", out);
+    // An empty text is what an unset variable leaves behind.
+    let text = |key: &str| map.get(key).and_then(Yaml::scalar_text).filter(|t| !t.is_empty());
+    let number = |key: &str, out: &mut Vec<Diagnostic>| {
+        let value = map.get(key)?;
+        let parsed = value.scalar_text().filter(|t| !t.is_empty()).map(|t| t.trim().parse::<u64>());
+        match parsed {
+            Some(Ok(n)) => Some(n),
+            Some(Err(_)) => {
+                out.push(Diagnostic::error(Code::Profile, format!("`{key}` is a number")).primary(value.span, ""));
+                None
+            }
+            None => None,
+        }
+    };
+    let port = number("port", out).and_then(|n| match u16::try_from(n) {
+        Ok(port) if port > 0 => Some(port),
+        _ => {
+            let span = map.get("port").map(|y| y.span);
+            out.push(Diagnostic::error(Code::Profile, "`port` is a number from 1 to 65535").primary_if(span, ""));
+            None
+        }
+    });
+    let sslmode = text("sslmode").and_then(|t| {
+        let mode = SslMode::parse(&t);
+        if mode.is_none() {
+            let span = map.get("sslmode").map(|y| y.span);
+            let known = SslMode::NAMES.join(", ");
+            out.push(
+                Diagnostic::error(Code::Profile, format!("`sslmode` is one of {known}")).primary_if(span, "not this"),
+            );
+        }
+        mode
+    });
+    PostgresProfile {
+        host: text("host"),
+        port,
+        user: text("user"),
+        password: text("password").or_else(|| text("pass")).map(|p| Secret::new(&p)),
+        sslmode,
+        sslrootcert: text("sslrootcert"),
+        sslcert: text("sslcert"),
+        sslkey: text("sslkey"),
+        connect_timeout: number("connect_timeout", out).unwrap_or(10),
+        keepalives_idle: number("keepalives_idle", out).unwrap_or(0),
+        search_path: text("search_path"),
+        role: text("role"),
+        application_name: text("application_name").unwrap_or_else(|| "strata".to_owned()),
+        retries: number("retries", out).map_or(1, |n| n.min(20) as u32),
+        pooled: map.get("pooled").and_then(Yaml::as_bool),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::source::FileId;
+
+    fn read(text: &str) -> (PostgresProfile, Vec<Diagnostic>) {
+        let tree = parse_yaml(FileId(0), text).value;
+        let mut out = Vec::new();
+        (parse(tree.as_map().unwrap(), &mut out), out)
+    }
+
+    #[test]
+    fn an_output() {
+        let (p, out) =
+            read("type: postgres\nhost: db\nport: '5433'\npass: hunter2\nsslmode: verify-full\npooled: true");
+        assert!(out.is_empty(), "{out:?}");
+        assert_eq!((p.host.as_deref(), p.port, p.sslmode), (Some("db"), Some(5433), Some(SslMode::VerifyFull)));
+        assert_eq!((p.password, p.pooled, p.connect_timeout), (Some(Secret::new("hunter2")), Some(true), 10));
+    }
+
+    #[test]
+    fn mistakes() {
+        let (_, out) = read("type: postgres\nport: 99999\nsslmode: full\nhots: x\nretries: many");
+        let messages: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(messages.len(), 4, "{messages:?}");
+    }
+}

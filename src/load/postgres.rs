@@ -1,0 +1,167 @@
+//! What an output of type postgres leaves open, filled as libpq does: `PG*` variables, the password file, defaults.
+//! (PostgreSQL documentation, "Environment Variables" and "The Password File".)
+
+use crate::config::{SslMode, TargetOptions};
+use crate::diag::{Code, Diagnostic};
+use crate::secret::{Scrubber, Secret};
+use crate::system::System;
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// Folders where servers put their sockets: Debian's and Postgres' own.
+const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// Completes the profile. Relative certificate paths start at `root`.
+pub(super) fn complete(
+    target: &mut TargetOptions,
+    system: &dyn System,
+    scrubber: &Scrubber,
+    root: &Utf8Path,
+    out: &mut Vec<Diagnostic>,
+) {
+    let env = |key: &str| system.env(key).filter(|v| !v.is_empty());
+    let home = system.home_dir();
+    let p = &mut target.postgres;
+    p.port = p.port.or_else(|| env("PGPORT").and_then(|t| t.parse().ok())).or(Some(5432));
+    let port = p.port.unwrap_or(5432);
+    p.host = p.host.take().or_else(|| env("PGHOSTADDR")).or_else(|| env("PGHOST")).or_else(|| {
+        let socket = SOCKET_FOLDERS
+            .iter()
+            .find(|folder| system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}")));
+        Some(socket.map_or("localhost", |s| *s).to_owned())
+    });
+    p.user = p.user.take().or_else(|| env("PGUSER")).or_else(|| env("USER")).or_else(|| env("LOGNAME"));
+    if target.database.is_empty() {
+        let database = env("PGDATABASE").or_else(|| p.user.clone()).unwrap_or_default();
+        target.database = database.as_str().into();
+        for key in ["database", "dbname"] {
+            target.visible.insert(key.to_owned(), database.as_str().into());
+        }
+    }
+    if p.sslmode.is_none()
+        && let Some(text) = env("PGSSLMODE")
+    {
+        p.sslmode = SslMode::parse(&text);
+        if p.sslmode.is_none() {
+            let known = SslMode::NAMES.join(", ");
+            out.push(Diagnostic::error(Code::Profile, format!("PGSSLMODE is `{text}`, not one of {known}")));
+        }
+    }
+    let default_file = |name: &str| {
+        let file = home.as_ref()?.join(".postgresql").join(name);
+        system.is_file(&file).then(|| file.into_string())
+    };
+    let absolute = |path: String| {
+        if path == "system" {
+            return path;
+        }
+        match (path.strip_prefix("~/"), &home) {
+            (Some(rest), Some(home)) => home.join(rest).into_string(),
+            _ => root.join(path).into_string(),
+        }
+    };
+    for (field, variable, file) in [
+        (&mut p.sslrootcert, "PGSSLROOTCERT", "root.crt"),
+        (&mut p.sslcert, "PGSSLCERT", "postgresql.crt"),
+        (&mut p.sslkey, "PGSSLKEY", "postgresql.key"),
+    ] {
+        // Whether the files are there is asked when they are needed: parsing needs no server.
+        *field = field.take().or_else(|| env(variable)).map(absolute).or_else(|| default_file(file));
+    }
+    if let Some(name) = env("PGAPPNAME").filter(|_| p.application_name == "strata") {
+        p.application_name = name;
+    }
+    if p.password.is_none() {
+        p.password = env("PGPASSWORD").map(|t| Secret::new(&t));
+    }
+    if p.password.is_none() {
+        let file = env("PGPASSFILE").map(Utf8PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")));
+        if let Some(file) = file.filter(|f| system.is_file(f)) {
+            if system.is_private(&file) {
+                let host = p.host.as_deref().filter(|h| !SOCKET_FOLDERS.contains(h)).unwrap_or("localhost");
+                let wanted = [host, &port.to_string(), &target.database, p.user.as_deref().unwrap_or_default()];
+                let text = system.read(&file).map(|t| t.to_string()).unwrap_or_default();
+                p.password = password_of(&text, wanted).map(|t| Secret::new(&t));
+            } else {
+                out.push(
+                    Diagnostic::warning(Code::Profile, format!("{file} is not used: others can read it"))
+                        .help(format!("chmod 600 {file}")),
+                );
+            }
+        }
+    }
+    if let Some(password) = &p.password {
+        scrubber.register(password);
+    }
+}
+
+/// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as it is.
+fn password_of(text: &str, wanted: [&str; 4]) -> Option<String> {
+    text.lines().filter(|l| !l.starts_with('#')).find_map(|line| {
+        let fields = fields(line);
+        let [host, port, database, user, password] = <[String; 5]>::try_from(fields).ok()?;
+        let fits = [host, port, database, user].iter().zip(wanted).all(|(f, w)| f == "*" || f == w);
+        fits.then_some(password)
+    })
+}
+
+fn fields(line: &str) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        let field = out.len() - 1;
+        match c {
+            '\\' => out[field].extend(chars.next()),
+            // The password is the rest, colons included.
+            ':' if out.len() < 5 => out.push(String::new()),
+            c => out[field].push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::source::FileId;
+    use crate::system::MemorySystem;
+
+    fn target(yaml: &str, system: &MemorySystem) -> (TargetOptions, Vec<Diagnostic>) {
+        let tree = parse_yaml(FileId(0), yaml).value;
+        let mut target = TargetOptions::parse("p", "pg", &tree).value.unwrap();
+        let mut out = Vec::new();
+        complete(&mut target, system, &Scrubber::default(), Utf8Path::new("/project"), &mut out);
+        (target, out)
+    }
+
+    #[test]
+    fn the_environment_fills_what_is_open() {
+        let mut system = MemorySystem::default();
+        for (key, value) in [("PGHOST", "db"), ("PGUSER", "ann"), ("PGPASSWORD", "pw1"), ("PGSSLMODE", "require")] {
+            system.set_env(key, value);
+        }
+        let (t, out) = target("type: postgres\nport: 6000", &system);
+        let p = t.postgres;
+        assert!(out.is_empty());
+        assert_eq!((p.host.as_deref(), p.port, p.user.as_deref()), (Some("db"), Some(6000), Some("ann")));
+        assert_eq!((&*t.database, p.password, p.sslmode), ("ann", Some(Secret::new("pw1")), Some(SslMode::Require)));
+    }
+
+    #[test]
+    fn the_profile_wins_and_sockets_are_found() {
+        let mut system = MemorySystem::with_files([("/tmp/.s.PGSQL.5432", "")]);
+        system.set_env("PGUSER", "ann");
+        let (t, _) = target("type: postgres\nuser: bob\ndbname: d", &system);
+        assert_eq!(
+            (t.postgres.host.as_deref(), t.postgres.user.as_deref(), &*t.database),
+            (Some("/tmp"), Some("bob"), "d")
+        );
+    }
+
+    #[test]
+    fn password_file() {
+        let text = "# comment\nother:5432:*:*:no\ndb:*:shop:ann:se\\:c:ret\n*:*:*:*:last";
+        assert_eq!(password_of(text, ["db", "5432", "shop", "ann"]).as_deref(), Some("se:c:ret"));
+        assert_eq!(password_of(text, ["db", "5432", "x", "ann"]).as_deref(), Some("last"));
+    }
+}

@@ -1,0 +1,173 @@
+//! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY", "Text Format"), with the
+//! values that dbt inserts: what agate takes for a number is written as one, empty and `null` are null.
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+use std::io::{self, Read};
+
+/// How the values of a column are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Write {
+    /// As they are.
+    Text,
+    /// Without `%`, currency signs and thousands commas; with a fraction only where there is one.
+    Integer,
+    Float,
+}
+
+/// Reads a CSV file and gives rows; streams, a row at a time.
+pub(crate) struct SeedRows<R> {
+    reader: Reader<R>,
+    columns: Vec<Write>,
+    record: ByteRecord,
+    out: Vec<u8>,
+    sent: usize,
+}
+
+impl<R: Read> SeedRows<R> {
+    /// `types` are the SQL types of the columns; those that `is_given` names are written as they are.
+    pub(crate) fn new(
+        input: R,
+        delimiter: u8,
+        types: &[(String, String)],
+        is_given: &dyn Fn(&str) -> bool,
+    ) -> SeedRows<R> {
+        let columns = types.iter().map(|(name, kind)| match kind.as_str() {
+            _ if is_given(name) => Write::Text,
+            "integer" => Write::Integer,
+            "float8" => Write::Float,
+            _ => Write::Text,
+        });
+        SeedRows {
+            reader: ReaderBuilder::new()
+                .delimiter(delimiter)
+                .has_headers(true)
+                .buffer_capacity(1 << 17)
+                .from_reader(input),
+            columns: columns.collect(),
+            record: ByteRecord::new(),
+            out: Vec::with_capacity(1 << 17),
+            sent: 0,
+        }
+    }
+
+    /// Writes rows until a buffer is full; false at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.out.clear();
+        self.sent = 0;
+        while self.out.len() < 1 << 16 {
+            if !self.reader.read_byte_record(&mut self.record).map_err(io::Error::other)? {
+                return Ok(!self.out.is_empty());
+            }
+            for (i, (value, column)) in self.record.iter().zip(&self.columns).enumerate() {
+                if i > 0 {
+                    self.out.push(b'\t');
+                }
+                put(value, *column, &mut self.out);
+            }
+            self.out.push(b'\n');
+        }
+        Ok(true)
+    }
+}
+
+impl<R: Read> Read for SeedRows<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.sent == self.out.len() && !self.fill()? {
+            return Ok(0);
+        }
+        let n = buffer.len().min(self.out.len() - self.sent);
+        buffer[..n].copy_from_slice(&self.out[self.sent..self.sent + n]);
+        self.sent += n;
+        Ok(n)
+    }
+}
+
+fn put(value: &[u8], column: Write, out: &mut Vec<u8>) {
+    let text = value.trim_ascii();
+    if text.is_empty() || text.eq_ignore_ascii_case(b"null") {
+        out.extend_from_slice(b"\\N");
+        return;
+    }
+    match column {
+        Write::Integer if text.iter().all(u8::is_ascii_digit) => out.extend_from_slice(text),
+        Write::Integer => out.extend_from_slice(number(text, true).as_bytes()),
+        Write::Float => out.extend_from_slice(number(text, false).as_bytes()),
+        Write::Text => escape(value, out),
+    }
+}
+
+fn escape(value: &[u8], out: &mut Vec<u8>) {
+    let mut from = 0;
+    for (i, c) in value.iter().enumerate() {
+        let letter = match c {
+            b'\\' => b'\\',
+            b'\t' => b't',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            _ => continue,
+        };
+        out.extend_from_slice(&value[from..i]);
+        out.extend_from_slice(&[b'\\', letter]);
+        from = i + 1;
+    }
+    out.extend_from_slice(&value[from..]);
+}
+
+/// A text that agate takes for a number, as Postgres reads numbers.
+fn number(text: &[u8], integral: bool) -> String {
+    let text = String::from_utf8_lossy(text);
+    let keep = |c: &char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+    let clean: String = text.chars().filter(keep).collect();
+    if !integral {
+        return clean;
+    }
+    if clean.contains(['e', 'E']) {
+        // `1e3` in a column of whole numbers.
+        return clean.parse::<f64>().map_or(clean, |n| format!("{n:.0}"));
+    }
+    clean.split_once('.').map_or(clean.clone(), |(whole, _)| match whole {
+        "" | "-" | "+" => format!("{whole}0"),
+        whole => whole.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rows(csv: &str, types: &[&str]) -> String {
+        let types: Vec<(String, String)> =
+            types.iter().enumerate().map(|(i, t)| (format!("c{i}"), (*t).to_owned())).collect();
+        let mut out = String::new();
+        SeedRows::new(csv.as_bytes(), b',', &types, &|_| false).read_to_string(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn values() {
+        let csv = "a,b,c\n1.0,$1.50,x\n\"1,000\",10%,NULL\n-007,,\"a\tb\nc\\\"\n1e3,1e-3,\"\"\n";
+        let expected = "1\t1.50\tx\n1000\t10\t\\N\n-007\t\\N\ta\\tb\\nc\\\\\n1000\t1e-3\t\\N\n";
+        assert_eq!(rows(csv, &["integer", "float8", "text"]), expected);
+    }
+
+    proptest! {
+        /// What Postgres reads back is what was written: no value breaks out of its field.
+        #[test]
+        fn escapes_can_be_undone(text in "[a-z\\\\\t\r\n,\" ]{0,12}") {
+            let mut out = Vec::new();
+            escape(text.as_bytes(), &mut out);
+            let written = String::from_utf8(out).unwrap();
+            prop_assert!(!written.contains(['\t', '\n', '\r']));
+            let mut back = String::new();
+            let mut chars = written.chars();
+            while let Some(c) = chars.next() {
+                back.push(match c {
+                    '\\' => match chars.next() { Some('t') => '\t', Some('n') => '\n', Some('r') => '\r', Some(c) => c, None => '\\' },
+                    c => c,
+                });
+            }
+            prop_assert_eq!(back, text);
+        }
+    }
+}
