@@ -177,6 +177,8 @@ mod tests {
             index_after_rename: true,
             default_strategy: ("delete+insert", "append"),
             strategies: &["append", "delete+insert", "merge"],
+            implicit_transactions: false,
+            catalog_by_relations: false,
         }
     }
 

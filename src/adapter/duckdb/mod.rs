@@ -26,6 +26,8 @@ fn capabilities() -> Capabilities {
         index_after_rename: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
+        implicit_transactions: false,
+        catalog_by_relations: false,
     }
 }
 
