@@ -284,6 +284,25 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value = "text")]
         output: ShowOutput,
     },
+    /// Check how old the data of sources is.
+    Source {
+        #[command(subcommand)]
+        command: SourceCommand,
+    },
+    /// Run a macro.
+    RunOperation {
+        /// Its name: `macro`, or `package.macro`.
+        #[arg(id = "macro_name", value_name = "MACRO")]
+        name: String,
+        /// Its arguments, as YAML: '{name: value}'.
+        #[arg(long, value_name = "YAML", default_value = "{}")]
+        args: String,
+    },
+    /// Write catalog.json: the relations of the database.
+    Docs {
+        #[command(subcommand)]
+        command: DocsCommand,
+    },
     /// Install packages.
     Deps {
         #[arg(long, hide = true)]
@@ -321,6 +340,36 @@ pub(super) enum Command {
     Completions { shell: ShellArg },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum SourceCommand {
+    /// Compare the newest row of each source with its `freshness`, and write sources.json.
+    #[command(visible_alias = "snapshot-freshness")]
+    Freshness {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Write the results to this file.
+        #[arg(short, long, value_name = "PATH")]
+        output: Option<Utf8PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DocsCommand {
+    /// Compile the project and write catalog.json and manifest.json.
+    Generate {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Compile nothing, and take the relations of all nodes.
+        #[arg(long)]
+        no_compile: bool,
+        #[arg(long, hide = true, overrides_with = "no_compile")]
+        compile: bool,
+        /// Write a catalog without relations.
+        #[arg(long)]
+        empty_catalog: bool,
+    },
+}
+
 impl Command {
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -334,6 +383,9 @@ impl Command {
             Command::Parse => "parse",
             Command::Ls { .. } => "list",
             Command::Show { .. } => "show",
+            Command::Source { command: SourceCommand::Freshness { .. } } => "freshness",
+            Command::RunOperation { .. } => "run-operation",
+            Command::Docs { command: DocsCommand::Generate { .. } } => "generate",
             Command::Deps { .. } => "deps",
             Command::Debug { .. } => "debug",
             Command::Clean { .. } => "clean",
@@ -341,6 +393,16 @@ impl Command {
             Command::Explain { .. } => "explain",
             Command::Completions { .. } => "completions",
         }
+    }
+
+    /// The words of the command line: `name`, with the group that it belongs to.
+    pub(super) fn words(&self) -> String {
+        let group = match self {
+            Command::Source { .. } => "source ",
+            Command::Docs { .. } => "docs ",
+            _ => "",
+        };
+        format!("{group}{}", self.name())
     }
 
     pub(super) fn selection(&self) -> Option<&SelectionArgs> {
@@ -353,7 +415,9 @@ impl Command {
             | Command::Plan { selection, .. }
             | Command::Compile { selection, .. }
             | Command::Ls { selection, .. }
-            | Command::Show { selection, .. } => Some(selection),
+            | Command::Show { selection, .. }
+            | Command::Source { command: SourceCommand::Freshness { selection, .. } }
+            | Command::Docs { command: DocsCommand::Generate { selection, .. } } => Some(selection),
             _ => None,
         }
     }

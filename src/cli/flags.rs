@@ -25,6 +25,8 @@ pub(super) struct Flags {
     pub(super) store_failures: bool,
     pub(super) empty: bool,
     pub(super) no_audit: bool,
+    /// Whether on-run hooks run around `source freshness`.
+    pub(super) freshness_hooks: bool,
     pub(super) state: Option<Utf8PathBuf>,
     indirect: Indirect,
     resource_types: Vec<ResourceType>,
@@ -123,6 +125,7 @@ impl Flags {
             store_failures: lookup.flag("STORE_FAILURES", false),
             empty: lookup.flag("EMPTY", false),
             no_audit: lookup.flag("NO_AUDIT", false),
+            freshness_hooks: lookup.flag("SOURCE_FRESHNESS_RUN_PROJECT_HOOKS", true),
             state: g.state.clone().or_else(|| path(&lookup, "STATE")),
             indirect: Indirect::default(),
             resource_types: Vec::new(),
@@ -187,7 +190,7 @@ impl Flags {
 
     pub(super) fn load_options(&self, cli: &Cli, scrubber: Scrubber) -> Result<LoadOptions, String> {
         let vars = match cli.global.vars.as_ref().or(self.vars.as_ref()) {
-            Some(text) => vars(text)?,
+            Some(text) => mapping("--vars", text)?,
             None => JsonMap::new(),
         };
         let which = cli.command.name();
@@ -198,7 +201,7 @@ impl Flags {
             ("FULL_REFRESH", Json::from(self.full_refresh || full_refresh(cli))),
             ("STORE_FAILURES", Json::from(self.store_failures)),
             ("EMPTY", Json::from(self.empty)),
-            ("INVOCATION_COMMAND", Json::from(format!("dbt {which}"))),
+            ("INVOCATION_COMMAND", Json::from(format!("dbt {}", cli.command.words()))),
             ("WARN_ERROR", Json::from(self.warn_error)),
             ("WARN_ERROR_OPTIONS", Json::Object(JsonMap::new())),
             ("FAIL_FAST", Json::from(self.fail_fast)),
@@ -265,16 +268,16 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     out
 }
 
-/// The YAML of `--vars`.
-fn vars(text: &str) -> Result<JsonMap, String> {
+/// The YAML of `--vars` and `--args`.
+pub(super) fn mapping(flag: &str, text: &str) -> Result<JsonMap, String> {
     let parsed = parse_yaml(FileId(0), text);
     if let Some(d) = parsed.diagnostics.iter().find(|d| d.is_error()) {
-        return Err(format!("--vars: {}", d.message));
+        return Err(format!("{flag}: {}", d.message));
     }
     match parsed.value.to_json() {
         Json::Object(map) => Ok(map),
         Json::Null => Ok(JsonMap::new()),
-        _ => Err("--vars takes a YAML mapping: --vars '{name: value}'".to_owned()),
+        _ => Err(format!("{flag} takes a YAML mapping: {flag} '{{name: value}}'")),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::report::Console;
 use crate::run::Interrupt;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
-use args::{Cli, Command, ShellArg};
+use args::{Cli, Command, DocsCommand, ShellArg, SourceCommand};
 use clap::{CommandFactory, FromArgMatches};
 use flags::Flags;
 use std::sync::Arc;
@@ -157,6 +157,23 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             selected.indirect = crate::select::Indirect::Empty;
             ops::show(inv, &ops::ShowArgs { selection: selected, inline: inline.clone(), limit, json })
         }
+        Command::Source { command: SourceCommand::Freshness { selection, output } } => ops::source_freshness(
+            inv,
+            &ops::FreshnessArgs {
+                selection: flags.selection(selection),
+                output: output.clone(),
+                fail_fast: flags.fail_fast,
+                hooks: flags.freshness_hooks,
+            },
+        ),
+        Command::RunOperation { name, args } => {
+            let args = flags::mapping("--args", args).map_err(CliError::usage)?;
+            ops::run_operation(inv, &ops::OperationArgs { name: name.clone(), args })
+        }
+        Command::Docs { command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. } } => {
+            let selection = flags.selection(selection);
+            ops::docs_generate(inv, &ops::DocsArgs { selection, compile: !no_compile, empty: *empty_catalog })
+        }
         Command::Deps { .. } => ops::deps(inv),
         Command::Debug { .. } => ops::debug(inv),
         Command::Clean { .. } => ops::clean(inv),
@@ -189,10 +206,15 @@ fn completions(shell: ShellArg, console: &Console) {
 fn args_dict(which: &str, cli: &Cli) -> JsonMap {
     let mut map = JsonMap::new();
     map.insert("which".into(), which.into());
-    map.insert("invocation_command".into(), format!("strata {which}").into());
+    map.insert("invocation_command".into(), format!("strata {}", cli.command.words()).into());
     let (select, exclude) = cli.command.selection().map(|s| (s.all_selected(), s.exclude.clone())).unwrap_or_default();
     map.insert("select".into(), serde_json::Value::from(select));
     map.insert("exclude".into(), serde_json::Value::from(exclude));
     map.insert("vars".into(), serde_json::Value::Object(JsonMap::new()));
+    if let Command::RunOperation { name, args } = &cli.command {
+        map.insert("macro".into(), name.as_str().into());
+        let args = flags::mapping("--args", args).unwrap_or_default();
+        map.insert("args".into(), serde_json::Value::Object(args));
+    }
     map
 }

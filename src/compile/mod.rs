@@ -5,7 +5,9 @@
 //! `CompileError::NeedsDatabase`; the worker compiles such a node just before it builds it. Must not know: how nodes
 //! are built, plans, output.
 
+mod call;
 mod ctes;
 mod node;
 
+pub(crate) use call::MacroCall;
 pub(crate) use node::{CompileError, Compiled, Compiler, hook_text, unit_of};

@@ -94,7 +94,7 @@ fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args
         "disable_transactions" => Value::from(session.project.target.duckdb.disable_transactions),
         "external_root" => Value::from(session.project.target.duckdb.external_root.as_str()),
         "get_binding_char" => Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" }),
-        "cache_added" | "cache_dropped" | "cache_renamed" | "commit" | "verify_database" => Value::from(""),
+        "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
         "warn_once" => {
             session.record().warnings.push((args.text(0, "msg")?, None));
             Value::from("")
@@ -153,6 +153,7 @@ fn parse_stub(session: &Session, method: &str) -> Result<Value, Error> {
         | "rename_relation"
         | "expand_target_column_types"
         | "already_exists"
+        | "commit"
         | "store_relation" => Value::from(""),
         other => {
             let _ = session;
@@ -272,12 +273,19 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
             } else {
                 Fetch::Nothing
             };
-            let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch)?;
+            // dbt-duckdb does not begin anything where transactions are off.
+            let begin = args.flag(1, "auto_begin", false) && !session.project.target.duckdb.disable_transactions;
+            let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
             Value::from(Tuple::from(vec![response, table]))
         }
         "add_query" | "run" => {
-            run_statement(session, &args.text(0, "sql")?, Fetch::Nothing)?;
+            let begin = args.flag(1, "auto_begin", method == "add_query");
+            run_statement(session, &args.text(0, "sql")?, Fetch::Nothing, begin)?;
             Value::from(Tuple::from(vec![none(), none()]))
+        }
+        "commit" => {
+            commit(session)?;
+            Value::from("")
         }
         // These are macros that a project can override; the adapter's methods call them.
         "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
@@ -292,10 +300,20 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
             if !args.named.is_empty() {
                 all.push(Value::from(minijinja::value::Kwargs::from_iter(args.named.clone())));
             }
-            found.call(state, &all)?
+            let answer = found.call(state, &all)?;
+            if matches!(method, "create_schema" | "drop_schema") {
+                // As in dbt, these two are done when they return.
+                commit(session)?;
+            }
+            answer
         }
         other => return Err(error(format!("adapter has no `{other}`"))),
     })
+}
+
+/// Commits, where the session is in charge of transactions.
+fn commit(session: &Session) -> Result<(), Error> {
+    session.commit().map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
 }
 
 fn hard_deletes(config: &Value) -> Result<Value, Error> {

@@ -42,6 +42,15 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     text.parse::<DateTime>().ok().map(|d| value(Moment::Naive(d)))
 }
 
+/// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are none.
+pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
+    match value.downcast_object_ref::<Moment>()? {
+        Moment::Aware(at) => Some(at.timestamp()),
+        Moment::Naive(at) => at.to_zoned_datetime(TimeZone::UTC).ok().map(|at| at.timestamp()),
+        Moment::Date(_) | Moment::Time(_) | Moment::Delta(_) => None,
+    }
+}
+
 impl Moment {
     fn date(&self) -> Option<Date> {
         match self {

@@ -23,11 +23,14 @@ mod statements;
 mod table;
 
 pub(crate) use column::column_value;
+pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, vars_json};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
-pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Read, Runtime, Session, Unit};
+pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Read, Runtime, Session, Transactions, Unit};
+pub(crate) use statements::response_json;
+pub(crate) use table::rows_of;
 
 use crate::jinja::{Args, with_extension};
 use minijinja::value::{Rest, Value, ValueOrKwargs};

@@ -2,7 +2,7 @@
 
 use super::ContextProject;
 use crate::config::Json;
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, Existing, Fetch, Warehouse};
 use crate::jinja::Scope;
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
@@ -193,6 +193,18 @@ pub(crate) enum Abort {
     FailFast(String),
 }
 
+/// Who begins and ends the transactions of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Transactions {
+    /// Who made the session: statements run in what is open.
+    #[default]
+    Maker,
+    /// The session, as dbt does: a statement that asks for it (`auto_begin`) opens one. Only the project commits.
+    Asked { open: bool },
+    /// The session, as dbt's driver for Postgres does: every statement is in one.
+    Every,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct StoredResult {
     pub(super) response: Value,
@@ -211,6 +223,7 @@ pub(crate) struct Session {
     db: Mutex<Db>,
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
+    transactions: Mutex<Transactions>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -250,6 +263,7 @@ impl Session {
             db: Mutex::new(db),
             results: Mutex::default(),
             abort: Mutex::default(),
+            transactions: Mutex::default(),
         }
     }
 
@@ -270,6 +284,47 @@ impl Session {
         match std::mem::take(&mut *lock(&self.db)) {
             Db::Live(warehouse) => Some(warehouse),
             _ => None,
+        }
+    }
+
+    /// Says who begins and ends transactions.
+    pub(crate) fn set_transactions(&self, transactions: Transactions) {
+        *lock(&self.transactions) = transactions;
+    }
+
+    /// Opens a transaction in front of a statement, where that is the session's to do.
+    pub(super) fn begin(&self, warehouse: &mut dyn Warehouse, asked: bool) -> Result<(), EngineError> {
+        let mut transactions = lock(&self.transactions);
+        match &mut *transactions {
+            Transactions::Asked { open } if asked && !*open => *open = true,
+            // Where one is open already, this does nothing.
+            Transactions::Every => {}
+            _ => return Ok(()),
+        }
+        warehouse.run(&"begin".into(), Fetch::Nothing).map(|_| ())
+    }
+
+    /// Commits what the session has begun.
+    pub(super) fn commit(&self) -> Result<(), EngineError> {
+        self.end("commit")
+    }
+
+    /// Rolls back what the session has begun and nobody committed. The project may have ended it by a statement of its
+    /// own: then there is nothing to do.
+    pub(crate) fn roll_back(&self) {
+        let _ = self.end("rollback");
+    }
+
+    fn end(&self, statement: &str) -> Result<(), EngineError> {
+        let mut transactions = lock(&self.transactions);
+        match &mut *transactions {
+            Transactions::Asked { open } if *open => *open = false,
+            Transactions::Every => {}
+            _ => return Ok(()),
+        }
+        match &mut *self.db() {
+            Db::Live(warehouse) => warehouse.run(&statement.into(), Fetch::Nothing).map(|_| ()),
+            Db::None | Db::Offline => Ok(()),
         }
     }
 

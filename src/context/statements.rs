@@ -3,6 +3,7 @@
 use super::session::{Abort, Db, Phase, Session, StoredResult};
 use super::table::table_value;
 use super::{function, none};
+use crate::config::{Json, JsonMap};
 use crate::engine::{Fetch, Reply, Table};
 use crate::jinja::{dict, error, list};
 use crate::source::SqlText;
@@ -99,15 +100,23 @@ impl Object for ResponseValue {
     }
 }
 
-/// Runs SQL of a template: `(response, table)`.
-pub(super) fn run_statement(session: &Arc<Session>, sql: &str, fetch: Fetch) -> Result<(Value, Value), Error> {
+/// Runs SQL of a template: `(response, table)`. `begin` asks for a transaction (dbt's `auto_begin`).
+pub(super) fn run_statement(
+    session: &Arc<Session>,
+    sql: &str,
+    fetch: Fetch,
+    begin: bool,
+) -> Result<(Value, Value), Error> {
     if session.phase == Phase::Parse {
         return Ok((Value::from(""), empty_table()));
     }
     let text = SqlText::from(sql);
     let mut db = session.db();
     let result = match &mut *db {
-        Db::Live(warehouse) => warehouse.run(&text, fetch),
+        Db::Live(warehouse) => match session.begin(warehouse.as_mut(), begin) {
+            Ok(()) => warehouse.run(&text, fetch),
+            Err(e) => Err(e),
+        },
         Db::None | Db::Offline => {
             drop(db);
             return Err(session.stop(Abort::NeedsDatabase));
@@ -118,6 +127,22 @@ pub(super) fn run_statement(session: &Arc<Session>, sql: &str, fetch: Fetch) -> 
         Ok(reply) => Ok(values(reply)),
         Err(error) => Err(session.stop(Abort::Database { error, sql: sql.to_owned() })),
     }
+}
+
+/// What the engine answered, as the artifacts have it, of a result that `load_result` gave.
+pub(crate) fn response_json(result: &Value) -> Json {
+    let mut map = JsonMap::new();
+    let response = result.get_attr("response").ok();
+    if let Some(found) = response.as_ref().and_then(|r| r.downcast_object_ref::<ResponseValue>()) {
+        map.insert("_message".into(), Json::from(found.message.as_str()));
+        if let Some(rows) = found.rows {
+            // `SELECT 5`: the words are the code.
+            let words = found.message.split_whitespace().filter(|w| w.parse::<i64>().is_err());
+            map.insert("code".into(), Json::from(words.collect::<Vec<_>>().join(" ")));
+            map.insert("rows_affected".into(), Json::from(rows));
+        }
+    }
+    Json::Object(map)
 }
 
 fn values(reply: Reply) -> (Value, Value) {

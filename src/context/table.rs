@@ -33,6 +33,13 @@ pub(crate) fn table_value(table: &Table) -> Value {
     Value::from_object(TableValue { names: Arc::new(names), types, rows })
 }
 
+/// Names and rows of a table that a macro gave: the table itself, or a result of `load_result` that has one.
+pub(crate) fn rows_of(value: &Value) -> Option<(Vec<String>, Vec<Vec<Value>>)> {
+    let inner = value.get_attr("table").ok().filter(|t| !t.is_undefined());
+    let table = inner.as_ref().unwrap_or(value).downcast_object_ref::<TableValue>()?;
+    Some((table.names.to_vec(), table.rows.iter().map(|r| r.to_vec()).collect()))
+}
+
 /// Rows of text, as `load_agate_table` of a seed has them.
 pub(crate) fn cell_value(cell: &Cell) -> Value {
     match cell {

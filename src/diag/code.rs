@@ -110,6 +110,9 @@ codes! {
         "Python models, dbt-duckdb plugins and filesystems need a Python process, which Strata does not have.";
     Unsupported "E4007" "something that is not there yet"
         "The project uses a feature that this version does not have.";
+    Freshness "E4008" "the age of a source cannot be measured"
+        "`strata source freshness` takes the newest value of `loaded_at_field`, or the one value that `loaded_at_query` \
+         gives, and compares it with the time of the database. It must be a timestamp; cast what is a date or text.";
     Internal "E9001" "a mistake of Strata itself"
         "Please report it with the command and, if you can, the file.";
     UnknownKey "W0001" "a key that nothing reads"

@@ -4,10 +4,12 @@
 //! exists. Must not know: any driver, how a node is built.
 
 mod existing;
+mod freshness;
 mod result;
 mod warehouse;
 
 pub(crate) use existing::{Existing, ExistingColumn, ExistingRelation, schema_key};
+pub(crate) use freshness::{Measured, SourceFreshness};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
 pub(crate) use warehouse::{
     Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Reply, Swap, Table, Warehouse,

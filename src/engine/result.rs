@@ -2,7 +2,7 @@
 
 use crate::config::Json;
 use crate::diag::Diagnostic;
-use crate::manifest::UniqueId;
+use crate::manifest::{ResourceType, UniqueId};
 use crate::source::{Span, SqlText};
 use std::sync::Arc;
 
@@ -28,6 +28,16 @@ impl RunStatus {
             RunStatus::Pass => "pass",
             RunStatus::Fail => "fail",
             RunStatus::Warn => "warn",
+        }
+    }
+
+    /// As the results of a resource type call it: a source that is too old has the status `error`, one that could not be
+    /// measured `runtime error`.
+    pub(crate) fn named(self, kind: ResourceType) -> &'static str {
+        match (kind, self) {
+            (ResourceType::Source, RunStatus::Fail) => "error",
+            (ResourceType::Source, RunStatus::Error) => "runtime error",
+            _ => self.as_str(),
         }
     }
 

@@ -23,6 +23,11 @@ pub(crate) struct Capabilities {
     /// The strategy of an incremental model that names none: (with unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
+    /// Whether dbt's driver keeps each statement in a transaction until it is committed: what a macro of
+    /// `run-operation` does not commit is rolled back.
+    pub(crate) implicit_transactions: bool,
+    /// Whether dbt asks the catalog by relations (`get_catalog_relations`), not only by schemas (`get_catalog`).
+    pub(crate) catalog_by_relations: bool,
 }
 
 /// A value of a result.

@@ -322,6 +322,13 @@ impl MacroRegistry {
         self.find(package, name).map(|i| &self.defs[i])
     }
 
+    /// The macro that a command means by a plain name: the root project's, else a package's, else a built-in one.
+    pub(crate) fn lookup_anywhere(&self, name: &str) -> Option<&Arc<MacroDef>> {
+        let of = |package: &Arc<str>| self.packages.get(package).and_then(|m| m.get(name));
+        let found = of(&self.root).or_else(|| self.installed.iter().rev().find_map(of));
+        found.or_else(|| self.internal.get(name)).map(|i| &self.defs[*i])
+    }
+
     pub(crate) fn lookup_in(&self, package: &str, name: &str) -> Option<&Arc<MacroDef>> {
         self.find_in(package, name).map(|i| &self.defs[i])
     }

@@ -61,7 +61,8 @@ impl Manifest {
                 m.insert("quoting".into(), Json::Object(source.quoting.clone()));
                 m.insert("loaded_at_field".into(), text(source.loaded_at_field.as_deref()));
                 m.insert("loaded_at_query".into(), text(source.loaded_at_query.as_deref()));
-                m.insert("freshness".into(), source.freshness.clone());
+                let freshness = source.freshness.as_ref().map_or(Json::Null, |f| f.to_json());
+                m.insert("freshness".into(), freshness);
                 m.insert("external".into(), source.external.clone());
                 m.insert("source_meta".into(), Json::Object(source.source_meta.clone()));
             }

@@ -275,7 +275,7 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
         ResourceType::Source => vec![
             ("enabled", Json::Bool(true)),
             ("event_time", null()),
-            ("freshness", null()),
+            ("freshness", super::Threshold::default().to_json()),
             ("loaded_at_field", null()),
             ("loaded_at_query", null()),
             ("meta", Json::Object(JsonMap::new())),

@@ -7,6 +7,7 @@
 mod artifact;
 mod column;
 mod config;
+mod freshness;
 mod graph;
 mod lookup;
 mod node;
@@ -16,6 +17,7 @@ mod relation;
 pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{Layer, NodeConfig};
+pub(crate) use freshness::{FreshnessStatus, Threshold};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};
 pub(crate) use node::{

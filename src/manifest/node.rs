@@ -1,6 +1,6 @@
 //! A node of the graph.
 
-use super::{Column, NodeConfig, Relation, RelationKind};
+use super::{Column, NodeConfig, Relation, RelationKind, Threshold};
 use crate::config::{Json, JsonMap};
 use crate::source::{FileId, Span};
 use std::sync::Arc;
@@ -177,7 +177,8 @@ pub(crate) struct SourceTable {
     pub(crate) source_meta: JsonMap,
     pub(crate) loaded_at_field: Option<String>,
     pub(crate) loaded_at_query: Option<String>,
-    pub(crate) freshness: Json,
+    /// None: switched off with null.
+    pub(crate) freshness: Option<Threshold>,
     pub(crate) external: Json,
 }
 

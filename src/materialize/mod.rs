@@ -206,6 +206,8 @@ mod tests {
             reads_files: true,
             default_strategy: ("delete+insert", "append"),
             strategies: &["append", "delete+insert", "merge"],
+            implicit_transactions: false,
+            catalog_by_relations: false,
         }
     }
 

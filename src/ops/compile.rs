@@ -11,6 +11,7 @@ use crate::manifest::NodeId;
 use crate::plan::Verb;
 use crate::run::artifact_path;
 use crate::select::Selection;
+use crate::source::SqlText;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -40,12 +41,31 @@ pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
         Some(w) => inspect(w.as_mut(), &project.manifest, stored(&project))?,
         None => Existing::Unknown,
     };
-    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
-    let (compiler, existing, bindings) = (compiler(&project, ids), Arc::new(existing), Arc::new(Bindings::default()));
     let chosen: Vec<NodeId> = selected.iter().collect();
-    for id in &chosen {
+    let compiled = compile_nodes(inv, &project, &chosen, existing, &mut warehouse)?;
+    if let [(_, sql)] = compiled.as_slice() {
+        inv.console.out(sql.as_str());
+    } else {
+        let folder = project.manifest.project.target_path.join("compiled");
+        inv.console.say(&format!("{} nodes compiled into {folder}", compiled.len()));
+    }
+    Ok(0)
+}
+
+/// Compiles nodes into files below the target path.
+pub(super) fn compile_nodes(
+    inv: &mut Invocation,
+    project: &Project,
+    chosen: &[NodeId],
+    existing: Existing,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<Vec<(NodeId, Arc<SqlText>)>, CliError> {
+    let ids = chosen.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
+    let (compiler, existing, bindings) = (compiler(project, ids), Arc::new(existing), Arc::new(Bindings::default()));
+    let mut all = Vec::with_capacity(chosen.len());
+    for id in chosen {
         let node = project.manifest.node(*id);
-        let compiled = match compiler.compile(*id, &bindings, &existing, &mut warehouse) {
+        let compiled = match compiler.compile(*id, &bindings, &existing, warehouse) {
             Ok(compiled) => compiled,
             Err(CompileError::Diagnostic(d)) => {
                 // As in dbt, the first mistake ends the command.
@@ -64,13 +84,7 @@ pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
         }
         let path = project.manifest.project.target_path.join("compiled").join(artifact_path(node));
         inv.system.write_stream(&path, &mut |out| out.write_all(compiled.sql.as_str().as_bytes()))?;
-        if chosen.len() == 1 {
-            inv.console.out(compiled.sql.as_str());
-        }
+        all.push((*id, compiled.sql));
     }
-    if chosen.len() != 1 {
-        let folder = project.manifest.project.target_path.join("compiled");
-        inv.console.say(&format!("{} nodes compiled into {folder}", chosen.len()));
-    }
-    Ok(0)
+    Ok(all)
 }

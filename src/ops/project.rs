@@ -84,7 +84,7 @@ pub(super) fn choose(
     selection: &Selection,
     types: &[ResourceType],
 ) -> Result<NodeSet, CliError> {
-    let previous = previous_state(inv)?;
+    let previous = previous_state(inv, project)?;
     let mut diagnostics = Vec::new();
     let set =
         select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
@@ -95,11 +95,11 @@ pub(super) fn choose(
     Ok(set)
 }
 
-fn previous_state(inv: &Invocation) -> Result<Option<PreviousState>, CliError> {
+fn previous_state(inv: &Invocation, project: &Project) -> Result<Option<PreviousState>, CliError> {
     match &inv.state {
         Some(folder) => {
             let folder = crate::system::normalize(&inv.system.current_dir().join(folder));
-            Ok(load_state(inv.system.as_ref(), &folder)?)
+            Ok(load_state(inv.system.as_ref(), &folder, &project.manifest.project.target_path)?)
         }
         None => Ok(None),
     }

@@ -157,6 +157,12 @@ impl Console {
                     self.live = Some(Live::new(*steps));
                 }
             }
+            Event::FreshnessStarted { sources, threads } => {
+                self.say(&format!("{}, {}", count(*sources, "source"), count(*threads, "thread")));
+                if self.terminal && !self.style.quiet {
+                    self.live = Some(Live::new(*sources));
+                }
+            }
             Event::SchemaCreated { name } => self.say(&format!("created schema {name}")),
             Event::NodeStarted { unique_id, name, what, .. } => {
                 if let Some(live) = &mut self.live {
@@ -198,7 +204,7 @@ impl Console {
     fn node_finished(&mut self, name: &str, what: &str, result: &RunResult, guarded: bool) {
         let status = result.outcome.status;
         if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
-            self.failures.push((name.to_owned(), result.clone()));
+            self.failures.push((format!("{what} {name}"), result.clone()));
         }
         if status == RunStatus::Error
             && result.outcome.failed.as_ref().is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt)
@@ -244,7 +250,7 @@ impl Console {
                         let at = self.map.line_col(span.file, span.start);
                         format!(" ({}:{}:{})", self.map.path(span.file), at.line, at.column)
                     });
-                    self.out(&format!("{word}: test {name}: {message}{}", place.unwrap_or_default()));
+                    self.out(&format!("{word}: {name}: {message}{}", place.unwrap_or_default()));
                 }
             }
         }
@@ -284,6 +290,9 @@ impl Console {
             Event::RunStarted { steps, tests, threads } => {
                 self.line("run_started", serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }));
             }
+            Event::FreshnessStarted { sources, threads } => {
+                self.line("freshness_started", serde_json::json!({ "sources": sources, "threads": threads }));
+            }
             Event::SchemaCreated { name } => self.line("schema_created", serde_json::json!({ "schema": name })),
             Event::NodeStarted { unique_id, kind, name, .. } => {
                 self.line(
@@ -294,7 +303,8 @@ impl Console {
             Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {
                 let mut data = serde_json::json!({
                     "unique_id": &*result.unique_id, "resource_type": kind.as_str(), "name": name,
-                    "status": result.outcome.status.as_str(), "seconds": result.seconds, "message": result.outcome.message,
+                    "status": result.outcome.status.named(*kind), "seconds": result.seconds,
+                    "message": result.outcome.message,
                     "failures": result.outcome.failures, "guard": guarded, "index": index, "total": total,
                 });
                 if let (Some(failed), Some(map)) = (&result.outcome.failed, data.as_object_mut()) {

@@ -7,6 +7,7 @@
 mod bind;
 mod config;
 mod docs;
+mod freshness;
 mod macros;
 mod names;
 mod nodes;

@@ -28,11 +28,8 @@ impl Resolver<'_> {
         let mut config = NodeConfig::default();
         self.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
         for map in [outer, inner] {
-            for key in ["enabled", "meta", "tags", "freshness", "loaded_at_field", "loaded_at_query"] {
-                for y in [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
-                    .into_iter()
-                    .flatten()
-                {
+            for key in ["enabled", "meta", "tags"] {
+                for y in places(map, key).into_iter().flatten() {
                     config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
                 }
             }
@@ -45,10 +42,13 @@ impl Resolver<'_> {
                 }
             }
         }
+        self.loaded_at(parsed, &mut config);
+        self.freshness_of_places(parsed, &mut config);
         let root = self.sources.root().name().clone();
         if *root != **package {
             self.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
         }
+        let freshness = self.freshness(parsed, &mut config);
         let text = |key: &str| inner.get(key).and_then(Yaml::scalar_text);
         let outer_text = |key: &str| outer.get(key).and_then(Yaml::scalar_text);
         let target = &self.context.target;
@@ -86,7 +86,7 @@ impl Resolver<'_> {
             source_meta: outer.get("meta").map(Yaml::to_json).and_then(|m| m.as_object().cloned()).unwrap_or_default(),
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
-            freshness: config.get("freshness").cloned().unwrap_or_default(),
+            freshness,
             external: inner.get("external").map(Yaml::to_json).unwrap_or_default(),
         };
         Node {
@@ -118,6 +118,11 @@ impl Resolver<'_> {
             unrendered_config: JsonMap::new(),
         }
     }
+}
+
+/// The two places of a key in an entry: beside `config:` and below it.
+pub(super) fn places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
+    [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
 }
 
 /// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of `meta` filled in, in

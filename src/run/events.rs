@@ -33,6 +33,10 @@ pub(crate) enum Event {
         tests: usize,
         threads: usize,
     },
+    FreshnessStarted {
+        sources: usize,
+        threads: usize,
+    },
     SchemaCreated {
         name: String,
     },

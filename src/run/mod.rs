@@ -7,11 +7,13 @@
 mod build;
 mod events;
 mod execute;
+mod freshness;
 mod queue;
 mod test;
 mod worker;
 
 pub(crate) use events::{Event, Totals};
+pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use queue::{RunRequest, artifact_path, run};
 
 use crate::compile::Compiler;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the loop looks up when nothing happens.
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// What is to be run.
 pub(crate) struct RunRequest<'a> {
@@ -437,7 +437,7 @@ fn what(node: &Node) -> String {
 }
 
 /// On-run hooks, one after the other; after a failure the rest of their kind is skipped.
-fn run_hooks(
+pub(super) fn run_hooks(
     shared: &Arc<Shared>,
     ids: &[NodeId],
     warehouse: Box<dyn Warehouse>,
@@ -534,7 +534,7 @@ fn hook(
 }
 
 /// `results`, `schemas` and `database_schemas` of on-run-end hooks.
-fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, minijinja::Value)> {
+pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, minijinja::Value)> {
     let manifest = &shared.compiler.manifest;
     let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
     let mut list = Vec::new();
@@ -551,7 +551,8 @@ fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, min
             schemas.insert((d.to_owned(), s.to_owned()));
         }
         let mut json = serde_json::json!({
-            "status": result.outcome.status.as_str(), "execution_time": result.seconds, "failures": result.outcome.failures,
+            "status": result.outcome.status.named(node.resource_type()), "execution_time": result.seconds,
+            "failures": result.outcome.failures,
             "message": result.outcome.message, "thread_id": result.thread, "unique_id": &*result.unique_id,
             "adapter_response": result.outcome.adapter_response,
             "timing": result.timing.iter().map(|t| serde_json::json!({

@@ -1,7 +1,7 @@
 //! Methods: their names, what values they take, and which nodes they match.
 
 use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
-use super::previous::PreviousState;
+use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
 use crate::diag::{Checked, Code, Diagnostic, nearest};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
@@ -27,6 +27,8 @@ pub(crate) enum Method {
     Resource(ResourceType, Vec<String>),
     State(StateKind),
     Result(String),
+    /// `source_status:fresher`.
+    Fresher,
     Version(VersionKind),
 }
 
@@ -229,9 +231,17 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
             _ => return Err(one_of(&["latest", "old", "prerelease", "none"])),
         }),
         "source_status" => {
-            return Err(wrong(
-                "`source_status:` needs the results of `source freshness`, which is not there yet".to_owned(),
-            ));
+            let help = "`strata source freshness` writes it";
+            let missing = |place: &str| {
+                let message = format!("`source_status:` needs a sources.json {place}");
+                Box::new(Diagnostic::error(Code::Selector, message).help(help))
+            };
+            match needs_state()?.fresher {
+                Fresher::NoPrevious => return Err(missing("in the folder of --state")),
+                Fresher::NoCurrent => return Err(missing("below the target path")),
+                Fresher::Known(_) if value == "fresher" => Method::Fresher,
+                Fresher::Known(_) => return Err(one_of(&["fresher"])),
+            }
         }
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
@@ -311,6 +321,10 @@ pub(super) fn matches(
                 }
         }
         Method::Result(value) => previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value),
+        Method::Fresher => previous.is_some_and(|p| match &p.fresher {
+            Fresher::Known(ids) => ids.contains(&*node.unique_id),
+            Fresher::NoPrevious | Fresher::NoCurrent => false,
+        }),
         Method::State(kind) => previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache)),
         Method::Version(kind) => {
             let version = node.version();

@@ -1,7 +1,18 @@
 //! A previous state to compare with: the artifacts of `--state`.
 
 use crate::config::Json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+/// Which sources have newer data than in the earlier `sources.json`.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Fresher {
+    /// There is no earlier `sources.json`.
+    #[default]
+    NoPrevious,
+    /// There is none below the target path.
+    NoCurrent,
+    Known(HashSet<String>),
+}
 
 /// Nodes of an earlier manifest, and statuses of an earlier run, by unique id.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +20,21 @@ pub(crate) struct PreviousState {
     pub(crate) nodes: HashMap<String, Json>,
     pub(crate) macros: HashMap<String, String>,
     pub(crate) statuses: HashMap<String, String>,
+    pub(crate) fresher: Fresher,
+}
+
+/// When the newest row of each source was loaded; sources that could not be measured are left out.
+fn load_times(sources: &Json) -> HashMap<String, String> {
+    let results = sources.get("results").and_then(Json::as_array);
+    let text = |r: &Json, key: &str| r.get(key).and_then(Json::as_str).map(str::to_owned);
+    results.into_iter().flatten().filter_map(|r| Some((text(r, "unique_id")?, text(r, "max_loaded_at")?))).collect()
+}
+
+fn later(new: &str, old: &str) -> bool {
+    match (new.parse::<jiff::Timestamp>(), old.parse::<jiff::Timestamp>()) {
+        (Ok(new), Ok(old)) => new > old,
+        _ => new > old,
+    }
 }
 
 impl PreviousState {
@@ -32,5 +58,40 @@ impl PreviousState {
             }
         }
         state
+    }
+
+    /// Compares the earlier `sources.json` with the current one.
+    pub(crate) fn with_sources(mut self, previous: Option<&Json>, current: Option<&Json>) -> PreviousState {
+        self.fresher = match (previous, current) {
+            (None, _) => Fresher::NoPrevious,
+            (Some(_), None) => Fresher::NoCurrent,
+            (Some(previous), Some(current)) => {
+                let before = load_times(previous);
+                let newer = |(id, at): &(String, String)| before.get(id).is_none_or(|old| later(at, old));
+                Fresher::Known(load_times(current).into_iter().filter(newer).map(|(id, _)| id).collect())
+            }
+        };
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn sources_with_newer_rows_are_fresher() {
+        let of = |rows: &[(&str, &str)]| {
+            let results = rows.iter().map(|(id, at)| json!({ "unique_id": id, "max_loaded_at": at }));
+            json!({ "results": results.collect::<Vec<_>>() })
+        };
+        let old = of(&[("a", "2024-01-01T00:00:00+00:00"), ("b", "2024-01-01T00:00:00+00:00")]);
+        let new = of(&[("a", "2024-01-01T00:00:00+00:00"), ("b", "2024-01-01T00:00:00.5+00:00"), ("c", "x")]);
+        let state = PreviousState::new(None, None).with_sources(Some(&old), Some(&new));
+        let Fresher::Known(fresher) = state.fresher else { panic!("{:?}", state.fresher) };
+        let mut fresher: Vec<String> = fresher.into_iter().collect();
+        fresher.sort();
+        assert_eq!(fresher, ["b", "c"]);
     }
 }

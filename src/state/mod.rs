@@ -1,13 +1,18 @@
 //! Artifacts: what a command leaves for others, and what an earlier one left.
 //!
-//! In: a `Manifest`, results. Out: `manifest.json` v12 and `run_results.json` v6 below the target path, written as
-//! streams; `PreviousState` from a folder of them. Must not know: how a run went about it.
+//! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6, `sources.json` v3 and
+//! `catalog.json` v1 below the target path, written as streams; `PreviousState` from a folder of them. Must not know: how
+//! a run went about it.
 
+mod catalog_json;
 mod manifest_json;
 mod run_results;
+mod sources_json;
 
+pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
 pub(crate) use manifest_json::{CompiledCode, write_manifest};
 pub(crate) use run_results::write_run_results;
+pub(crate) use sources_json::write_sources;
 
 use crate::config::Json;
 use crate::select::PreviousState;
@@ -28,16 +33,36 @@ fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// Reads the artifacts of `--state`; none when there are none in the folder.
-pub(crate) fn load_state(system: &dyn System, folder: &Utf8Path) -> Result<Option<PreviousState>, SystemError> {
-    let read = |name: &str| -> Result<Option<Json>, SystemError> {
+/// What an artifact says of itself, for a schema such as `sources/v3`.
+fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
+    serde_json::json!({
+        "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
+        "dbt_version": crate::DBT_VERSION,
+        "strata_version": crate::VERSION,
+        "generated_at": time(metadata.generated),
+        "invocation_id": metadata.invocation_id,
+        "invocation_started_at": time(metadata.started),
+        "env": {},
+    })
+}
+
+/// Reads the artifacts of `--state`; none when there are none in the folder. `current` is the target path, whose
+/// `sources.json` is compared with that of the folder.
+pub(crate) fn load_state(
+    system: &dyn System,
+    folder: &Utf8Path,
+    current: &Utf8Path,
+) -> Result<Option<PreviousState>, SystemError> {
+    let read = |folder: &Utf8Path, name: &str| -> Result<Option<Json>, SystemError> {
         match system.read(&folder.join(name)) {
             Ok(text) => Ok(serde_json::from_str(&text).ok()),
             Err(e) if e.not_found() => Ok(None),
             Err(e) => Err(e),
         }
     };
-    let (manifest, results) = (read("manifest.json")?, read("run_results.json")?);
-    let found = manifest.is_some() || results.is_some();
-    Ok(found.then(|| PreviousState::new(manifest.as_ref(), results.as_ref())))
+    let (manifest, results) = (read(folder, "manifest.json")?, read(folder, "run_results.json")?);
+    let (sources, now) = (read(folder, "sources.json")?, read(current, "sources.json")?);
+    let found = manifest.is_some() || results.is_some() || sources.is_some();
+    let state = PreviousState::new(manifest.as_ref(), results.as_ref());
+    Ok(found.then(|| state.with_sources(sources.as_ref(), now.as_ref())))
 }

@@ -1,6 +1,6 @@
 //! `run_results.json` v6.
 
-use super::{ArtifactMetadata, time};
+use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
 use crate::engine::RunResult;
 use crate::secret::Scrubber;
@@ -19,15 +19,7 @@ pub(crate) fn write_run_results(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        let head = json!({
-            "dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json",
-            "dbt_version": crate::DBT_VERSION,
-            "strata_version": crate::VERSION,
-            "generated_at": time(metadata.generated),
-            "invocation_id": metadata.invocation_id,
-            "invocation_started_at": time(metadata.started),
-            "env": {},
-        });
+        let head = head("run-results/v6", metadata);
         write!(out, "{{\"metadata\": {head}, \"results\": [")?;
         for (i, result) in results.iter().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;

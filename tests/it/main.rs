@@ -7,6 +7,7 @@ mod faults;
 mod incremental;
 mod layering;
 mod messages;
+mod operations;
 mod project;
 mod sample;
 mod specs;

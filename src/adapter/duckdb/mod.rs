@@ -29,6 +29,8 @@ fn capabilities() -> Capabilities {
         reads_files: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
+        implicit_transactions: false,
+        catalog_by_relations: false,
     }
 }
 

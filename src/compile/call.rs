@@ -1,0 +1,52 @@
+//! Calls a macro that a command asks for: no node's text stands around it.
+
+use super::node::Compiler;
+use crate::context::{Bindings, Db, LogLine, NodeScope, Session, Transactions, Unit, failure_diagnostic};
+use crate::diag::Diagnostic;
+use crate::engine::{Existing, Warehouse};
+use crate::jinja::MacroDef;
+use crate::source::Span;
+use minijinja::value::{Kwargs, Value};
+use std::sync::Arc;
+
+/// What is to be called.
+pub(crate) struct MacroCall<'a> {
+    pub(crate) def: &'a MacroDef,
+    /// Where plain names are looked up first.
+    pub(crate) package: &'a Arc<str>,
+    pub(crate) unit: Unit,
+    pub(crate) args: Vec<(&'a str, Value)>,
+    /// The place of what has no better one.
+    pub(crate) span: Span,
+    pub(crate) transactions: Transactions,
+}
+
+/// What came of it, and what the macro said.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) value: Result<Value, Box<Diagnostic>>,
+    pub(crate) logs: Vec<LogLine>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl Compiler {
+    /// Calls a macro with a connection, which is given back. What the macro began and did not commit is rolled back.
+    pub(crate) fn call(&self, call: MacroCall<'_>, warehouse: &mut Option<Box<dyn Warehouse>>) -> Called {
+        let MacroCall { def, package, unit, args, span, transactions } = call;
+        let runtime = self.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
+        let db = warehouse.take().map_or(Db::Offline, Db::Live);
+        let session = Session::execute(&self.context, package, unit, runtime, db);
+        session.set_transactions(transactions);
+        let scope = Arc::new(NodeScope(session.clone()));
+        let values = if args.is_empty() { Vec::new() } else { vec![Value::from(args.into_iter().collect::<Kwargs>())] };
+        let result = self.engine.call_macro(true, def, &values, package, scope, session.clone());
+        session.roll_back();
+        *warehouse = session.take_warehouse();
+        let record = session.take_record();
+        Called {
+            value: result.map_err(|failure| Box::new(failure_diagnostic(&failure, &session, span))),
+            logs: record.logs,
+            warnings: crate::parse::warnings(record.warnings, span).collect(),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! How old the data of a source may be: `freshness:`.
+
+use crate::config::{Json, JsonMap, python_str};
+use serde_json::json;
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Period {
+    Minute,
+    Hour,
+    Day,
+}
+
+impl Period {
+    const ALL: [Period; 3] = [Period::Minute, Period::Hour, Period::Day];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Period::Minute => "minute",
+            Period::Hour => "hour",
+            Period::Day => "day",
+        }
+    }
+
+    fn seconds(self) -> f64 {
+        match self {
+            Period::Minute => 60.0,
+            Period::Hour => 3600.0,
+            Period::Day => 86_400.0,
+        }
+    }
+}
+
+/// `{count: 12, period: hour}`. With one of the two missing it sets no limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Age {
+    count: Option<i64>,
+    period: Option<Period>,
+}
+
+impl Age {
+    /// The limit in seconds.
+    fn seconds(&self) -> Option<f64> {
+        Some(self.count? as f64 * self.period?.seconds())
+    }
+
+    fn exceeded(&self, age: f64) -> bool {
+        self.seconds().is_some_and(|limit| age > limit)
+    }
+
+    fn from_json(key: &str, json: Option<&Json>, problems: &mut Vec<String>) -> Option<Age> {
+        let map = match json {
+            None => return Some(Age::default()),
+            Some(Json::Null) => return None,
+            Some(Json::Object(map)) => map,
+            Some(other) => {
+                problems.push(format!("`{key}` is a mapping of `count` and `period`, not {}", python_str(other)));
+                return Some(Age::default());
+            }
+        };
+        let mut age = Age::default();
+        match map.get("count") {
+            None | Some(Json::Null) => {}
+            Some(count) => match count.as_i64() {
+                Some(n) => age.count = Some(n),
+                None => problems.push(format!("`count` is a whole number, not {}", python_str(count))),
+            },
+        }
+        match map.get("period") {
+            None | Some(Json::Null) => {}
+            Some(period) => match Period::ALL.into_iter().find(|p| period.as_str() == Some(p.as_str())) {
+                Some(found) => age.period = Some(found),
+                None => problems.push(format!("`period` is minute, hour or day, not {}", python_str(period))),
+            },
+        }
+        Some(age)
+    }
+
+    fn to_json(&self) -> Json {
+        json!({ "count": self.count, "period": self.period.map(Period::as_str) })
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, period) = (self.count.unwrap_or(0), self.period.map_or("", Period::as_str));
+        write!(f, "{count} {period}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreshnessStatus {
+    Pass,
+    Warn,
+    Error,
+}
+
+impl FreshnessStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            FreshnessStatus::Pass => "pass",
+            FreshnessStatus::Warn => "warn",
+            FreshnessStatus::Error => "error",
+        }
+    }
+}
+
+/// The criteria of a source. A limit of none was switched off with null.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Threshold {
+    pub(crate) warn_after: Option<Age>,
+    pub(crate) error_after: Option<Age>,
+    pub(crate) filter: Option<String>,
+}
+
+impl Default for Threshold {
+    fn default() -> Threshold {
+        Threshold { warn_after: Some(Age::default()), error_after: Some(Age::default()), filter: None }
+    }
+}
+
+impl Threshold {
+    /// Reads `freshness:`; what is wrong with it goes to `problems`.
+    pub(crate) fn from_json(json: &Json, problems: &mut Vec<String>) -> Threshold {
+        let Json::Object(map) = json else {
+            problems.push(format!("`freshness` is a mapping or null, not {}", python_str(json)));
+            return Threshold::default();
+        };
+        Threshold {
+            warn_after: Age::from_json("warn_after", map.get("warn_after"), problems),
+            error_after: Age::from_json("error_after", map.get("error_after"), problems),
+            filter: map.get("filter").filter(|f| !f.is_null()).map(python_str),
+        }
+    }
+
+    /// Whether there is a limit at all.
+    pub(crate) fn is_set(&self) -> bool {
+        [&self.warn_after, &self.error_after].into_iter().flatten().any(|a| a.seconds().is_some())
+    }
+
+    /// What an age in seconds means.
+    pub(crate) fn status(&self, age: f64) -> FreshnessStatus {
+        let exceeded = |limit: &Option<Age>| limit.as_ref().is_some_and(|l| l.exceeded(age));
+        if exceeded(&self.error_after) {
+            FreshnessStatus::Error
+        } else if exceeded(&self.warn_after) {
+            FreshnessStatus::Warn
+        } else {
+            FreshnessStatus::Pass
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Json {
+        let age = |a: &Option<Age>| a.as_ref().map_or(Json::Null, Age::to_json);
+        let mut map = JsonMap::new();
+        map.insert("warn_after".into(), age(&self.warn_after));
+        map.insert("error_after".into(), age(&self.error_after));
+        map.insert("filter".into(), self.filter.as_deref().map_or(Json::Null, Json::from));
+        Json::Object(map)
+    }
+
+    /// The values of `later` over those of `self`. A limit that is not complete changes nothing; null switches it off.
+    fn merged(self, later: Threshold) -> Threshold {
+        let limit = |earlier: Option<Age>, later: Option<Age>| match later {
+            Some(later) if later.seconds().is_none() => earlier,
+            later => later,
+        };
+        Threshold {
+            warn_after: limit(self.warn_after, later.warn_after),
+            error_after: limit(self.error_after, later.error_after),
+            filter: later.filter.or(self.filter),
+        }
+    }
+
+    /// What holds of several places, the later one over the earlier one. None is a null: it takes all away, until a
+    /// later place sets a limit. A place that says nothing is the default.
+    pub(crate) fn merge(places: impl IntoIterator<Item = Option<Threshold>>) -> Option<Threshold> {
+        places.into_iter().reduce(|earlier, later| match (earlier, later) {
+            (Some(earlier), Some(later)) => Some(earlier.merged(later)),
+            (None, Some(later)) if later.is_set() => Some(later),
+            _ => None,
+        })?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: Json) -> Option<Threshold> {
+        let mut problems = Vec::new();
+        let found = (!json.is_null()).then(|| Threshold::from_json(&json, &mut problems));
+        assert!(problems.is_empty(), "{problems:?}");
+        found
+    }
+
+    #[test]
+    fn places_merge_as_in_dbt() {
+        let day = json!({ "warn_after": { "count": 1, "period": "day" } });
+        let unset = || Some(Threshold::default());
+        // A limit with a count only counts as none.
+        let half = read(json!({ "warn_after": { "count": 2 } }));
+        assert_eq!(Threshold::merge([read(day.clone()), unset(), half, unset()]), read(day.clone()));
+        // Null takes everything away, and a later place starts anew.
+        let hour = json!({ "error_after": { "count": 2, "period": "hour" } });
+        assert_eq!(Threshold::merge([read(day.clone()), unset(), None, read(hour.clone())]), read(hour));
+        assert_eq!(Threshold::merge([read(day.clone()), unset(), None, unset()]), None);
+        // Null of one limit leaves the other alone.
+        let merged = Threshold::merge([read(day), read(json!({ "warn_after": null, "filter": "x" }))]).unwrap();
+        assert!(!merged.is_set());
+        assert_eq!(merged.to_json()["filter"], "x");
+    }
+
+    #[test]
+    fn an_age_is_judged() {
+        let t = read(json!({
+            "warn_after": { "count": 1, "period": "hour" }, "error_after": { "count": 1, "period": "day" },
+        }))
+        .unwrap();
+        assert_eq!(t.status(3600.0), FreshnessStatus::Pass);
+        assert_eq!(t.status(3600.5), FreshnessStatus::Warn);
+        assert_eq!(t.status(86_401.0), FreshnessStatus::Error);
+        assert_eq!(t.error_after.map(|a| a.to_string()).as_deref(), Some("1 day"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let mut problems = Vec::new();
+        Threshold::from_json(&json!({ "warn_after": { "count": "x", "period": "week" } }), &mut problems);
+        assert_eq!(problems.len(), 2, "{problems:?}");
+    }
+}

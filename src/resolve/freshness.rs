@@ -1,0 +1,90 @@
+//! How the age of a source is measured, and how old it may be.
+
+use super::Resolver;
+use super::sources::places;
+use crate::config::{Json, Yaml};
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{Layer, NodeConfig, Threshold};
+use crate::parse::ParsedSource;
+use crate::source::Span;
+
+impl Resolver<'_> {
+    /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets the one, even to null,
+    /// does not inherit the other.
+    pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
+        let read = |map, key: &str| {
+            let [beside, below] = places(map, key);
+            let set = |y: &&Yaml| !y.is_null();
+            (beside.is_some(), beside.filter(set).or(below.filter(set)))
+        };
+        let (named, field) = read(&parsed.table_map, "loaded_at_field");
+        let (_, query) = read(&parsed.table_map, "loaded_at_query");
+        let (_, source_field) = read(&parsed.source_map, "loaded_at_field");
+        let (_, source_query) = read(&parsed.source_map, "loaded_at_query");
+        let own_field = named || field.is_some();
+        for (both, what) in
+            [(query.filter(|_| own_field), "source table"), (source_query.filter(|_| source_field.is_some()), "source")]
+        {
+            if let Some(y) = both {
+                let d = Diagnostic::error(
+                    Code::YamlShape,
+                    "either `loaded_at_field` or `loaded_at_query` is set, not both",
+                );
+                self.out.push(d.primary(y.span, format!("this {what} has both")));
+            }
+        }
+        let mut set = |key: &str, own: bool, value: Option<&Yaml>, inherited: Option<&Yaml>| match value {
+            Some(y) => config.merge(key, y.to_json(), Layer::Properties, Some(y.span)),
+            None if own => config.merge(key, Json::Null, Layer::Properties, Some(parsed.span)),
+            None => {
+                if let Some(y) = inherited {
+                    config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
+                }
+            }
+        };
+        set("loaded_at_field", own_field, field, source_field);
+        set("loaded_at_query", own_field, query, source_query);
+    }
+
+    /// `freshness:` of the properties file: the source's, that of its config, the table's, that of its config.
+    pub(super) fn freshness_of_places(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
+        let [a, b] = places(&parsed.source_map, "freshness");
+        let [c, d] = places(&parsed.table_map, "freshness");
+        let written = [a, b, c, d];
+        let Some(span) = written.into_iter().flatten().next_back().map(|y| y.span) else { return };
+        let all = written.map(|y| match y {
+            None => Some(Threshold::default()),
+            Some(y) if y.is_null() => None,
+            Some(y) => Some(self.threshold(parsed, &y.to_json(), y.span)),
+        });
+        match Threshold::merge(all) {
+            None => config.merge("freshness", Json::Null, Layer::Properties, Some(span)),
+            Some(found) if found.is_set() => {
+                config.merge("freshness", found.to_json(), Layer::Properties, Some(span));
+            }
+            // Nothing that limits: what the project file says holds.
+            Some(_) => {}
+        }
+    }
+
+    /// What holds in the end, in the shape of the artifacts.
+    pub(super) fn freshness(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) -> Option<Threshold> {
+        let Some(entry) = config.entry("freshness").cloned() else { return Some(Threshold::default()) };
+        if entry.value.is_null() {
+            return None;
+        }
+        let found = self.threshold(parsed, &entry.value, entry.span.unwrap_or(parsed.span));
+        config.merge("freshness", found.to_json(), entry.layer, entry.span);
+        Some(found)
+    }
+
+    fn threshold(&mut self, parsed: &ParsedSource, json: &Json, span: Span) -> Threshold {
+        let mut problems = Vec::new();
+        let found = Threshold::from_json(json, &mut problems);
+        for problem in problems {
+            let message = format!("the freshness of `{}.{}`: {problem}", parsed.source, parsed.table);
+            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(span, ""));
+        }
+        found
+    }
+}

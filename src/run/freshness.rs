@@ -1,0 +1,369 @@
+//! Asks how old the data of sources is.
+
+use super::events::{Event, Totals};
+use super::queue::{TICK, end_context, run_hooks};
+use super::worker::{Clock, STACK};
+use super::{Interrupt, Shared};
+use crate::compile::{MacroCall, hook_text, unit_of};
+use crate::config::Json;
+use crate::context::{
+    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, internal, response_json, rows_of,
+};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{
+    Cancel, EngineError, Existing, Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing, Warehouse,
+};
+use crate::manifest::{FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold};
+use crossbeam_channel::{RecvTimeoutError, unbounded};
+use jiff::Timestamp;
+use minijinja::value::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// The first second of the year 1: when a source without rows was loaded, as dbt has it.
+const NEVER: i64 = -62_135_596_800;
+
+/// What is to be asked.
+pub(crate) struct FreshnessRequest<'a> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sources: &'a [NodeId],
+    pub(crate) warehouse: Box<dyn Warehouse>,
+    pub(crate) interrupt: Interrupt,
+    /// Run the project's on-run hooks around it.
+    pub(crate) hooks: bool,
+}
+
+/// What became of it.
+pub(crate) struct FreshnessRun {
+    /// In the order in which they ended.
+    pub(crate) sources: Vec<SourceFreshness>,
+    /// A hook, a source or the user ended it badly.
+    pub(crate) failed: bool,
+    pub(crate) seconds: f64,
+}
+
+/// What a worker tells.
+enum Message {
+    Started(NodeId),
+    Done(NodeId, Box<Answer>),
+}
+
+struct Answer {
+    freshness: SourceFreshness,
+    said: Said,
+}
+
+/// What templates logged and warned of.
+#[derive(Default)]
+struct Said {
+    logs: Vec<LogLine>,
+    warnings: Vec<Diagnostic>,
+}
+
+/// Asks all sources, each on an idle connection. Failures of sources are results.
+pub(crate) fn check_sources(
+    request: FreshnessRequest<'_>,
+    emit: &mut dyn FnMut(Event),
+) -> Result<FreshnessRun, EngineError> {
+    let clock = Clock::start();
+    let FreshnessRequest { shared, sources, mut warehouse, interrupt, hooks } = request;
+    let manifest = shared.compiler.manifest.clone();
+    let threads = shared.options.threads.min(sources.len()).max(1);
+    emit(Event::FreshnessStarted { sources: sources.len(), threads });
+    let mut totals = Totals::default();
+    let mut failed = false;
+    let mut count = |results: &[RunResult]| {
+        results.iter().for_each(|r| totals.add(r.outcome.status));
+        failed |= results.iter().any(|r| r.outcome.status.is_failure());
+    };
+    // Hooks as far as they failed, then sources: what on-run-end hooks see.
+    let mut all: Vec<RunResult> = Vec::new();
+    if hooks {
+        let (own, results) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
+        warehouse = own;
+        count(&results);
+        all.extend(results);
+    }
+    let mut handles: Vec<Arc<dyn Cancel>> = vec![warehouse.cancel_handle()];
+    let mut connections: Vec<Box<dyn Warehouse>> = Vec::new();
+    for _ in 1..threads {
+        let fork = warehouse.fork()?;
+        handles.push(fork.cancel_handle());
+        connections.push(fork);
+    }
+    connections.insert(0, warehouse);
+    let (task_tx, task_rx) = unbounded::<NodeId>();
+    for id in sources {
+        let _ = task_tx.send(*id);
+    }
+    drop(task_tx);
+    let (message_tx, message_rx) = unbounded::<Message>();
+    let mut answers: Vec<SourceFreshness> = Vec::new();
+    let mut home = None;
+    let mut stopped = false;
+    std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (i, connection) in connections.into_iter().enumerate() {
+            let (shared, task_rx, message_tx) = (shared.clone(), task_rx.clone(), message_tx.clone());
+            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(
+                scope,
+                move || {
+                    let mut own = Some(connection);
+                    for id in task_rx {
+                        let _ = message_tx.send(Message::Started(id));
+                        let answer = check(&shared, i, id, &mut own);
+                        let _ = message_tx.send(Message::Done(id, Box::new(answer)));
+                    }
+                    own
+                },
+            );
+            match spawned {
+                Ok(worker) => workers.push(worker),
+                Err(_) => break,
+            }
+        }
+        drop(message_tx);
+        // Takes what is waiting out of the workers' reach.
+        let drain = || while task_rx.try_recv().is_ok() {};
+        loop {
+            if interrupt.is_set() && !stopped {
+                stopped = true;
+                emit(Event::Interrupted);
+                drain();
+                handles.iter().for_each(|h| h.cancel());
+            }
+            match message_rx.recv_timeout(TICK) {
+                Ok(Message::Started(id)) => {
+                    let node = manifest.node(id);
+                    emit(Event::NodeStarted {
+                        unique_id: node.unique_id.clone(),
+                        kind: ResourceType::Source,
+                        name: node.display_name(),
+                        what: WHAT.to_owned(),
+                    });
+                }
+                Ok(Message::Done(id, answer)) => {
+                    let Answer { freshness, said } = *answer;
+                    said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
+                    said.warnings.into_iter().for_each(|diagnostic| emit(Event::Warning { diagnostic }));
+                    answers.push(freshness);
+                    let result = &answers[answers.len() - 1].result;
+                    count(std::slice::from_ref(result));
+                    all.push(result.clone());
+                    if shared.options.fail_fast && result.outcome.status.is_failure() {
+                        drain();
+                    }
+                    emit(Event::NodeFinished {
+                        name: manifest.node(id).display_name(),
+                        kind: ResourceType::Source,
+                        what: WHAT.to_owned(),
+                        result: Box::new(result.clone()),
+                        index: answers.len(),
+                        total: sources.len(),
+                        guarded: false,
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        home = workers.into_iter().next().and_then(|w| w.join().ok()).flatten();
+    });
+    if let (true, Some(warehouse)) = (hooks && !stopped, home) {
+        let extra = end_context(&shared, &all);
+        let (_, results) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
+        count(&results);
+    }
+    let seconds = clock.seconds();
+    emit(Event::RunFinished { totals, seconds });
+    Ok(FreshnessRun { sources: answers, failed: failed || stopped, seconds })
+}
+
+/// What a source's line of the console begins with.
+const WHAT: &str = "freshness of";
+
+/// Asks one source. A panic fails it, not the run.
+fn check(shared: &Shared, worker: usize, id: NodeId, warehouse: &mut Option<Box<dyn Warehouse>>) -> Answer {
+    let node = shared.compiler.manifest.node(id);
+    let (started, clock) = (shared.system.now(), Clock::start());
+    let mut said = Said::default();
+    let mut criteria = Threshold::default();
+    let answered = catch_unwind(AssertUnwindSafe(|| match &node.kind {
+        NodeKind::Source(table) => {
+            criteria = table.freshness.clone().unwrap_or_default();
+            measure(shared, node, table, &criteria, warehouse, &mut said)
+        }
+        _ => Err(Box::new(internal(format!("`{}` is no source", node.name)))),
+    }));
+    let answered =
+        answered.unwrap_or_else(|_| Err(Box::new(internal(format!("`{}` made the tool panic", node.display_name())))));
+    let (measured, outcome) = match answered {
+        Ok((measured, adapter_response)) => {
+            let status = match measured.status {
+                FreshnessStatus::Pass => RunStatus::Pass,
+                FreshnessStatus::Warn => RunStatus::Warn,
+                FreshnessStatus::Error => RunStatus::Fail,
+            };
+            let outcome = NodeOutcome {
+                message: message(&measured, &criteria),
+                adapter_response,
+                place: Some(node.span),
+                ..NodeOutcome::new(status)
+            };
+            (Some(measured), outcome)
+        }
+        Err(d) => (None, NodeOutcome::error(*d, false)),
+    };
+    let timing = vec![
+        Timing { name: "compile", started, completed: started },
+        Timing { name: "execute", started, completed: shared.system.now() },
+    ];
+    let result = RunResult {
+        unique_id: node.unique_id.clone(),
+        outcome,
+        thread: format!("Thread-{}", worker + 1),
+        seconds: clock.seconds(),
+        timing,
+        relation_name: node.relation.as_ref().map(|r| r.render(shared.compiler.manifest.project.dialect)),
+    };
+    Answer { freshness: SourceFreshness { criteria, measured, result }, said }
+}
+
+/// The two times of a source and what they mean, with the engine's answer.
+fn measure(
+    shared: &Shared,
+    node: &Node,
+    table: &SourceTable,
+    criteria: &Threshold,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+    said: &mut Said,
+) -> Result<(Measured, Json), Box<Diagnostic>> {
+    let wrong = |message: String, help: &str| {
+        Box::new(Diagnostic::error(Code::Freshness, message).primary(node.span, "this table").help(help))
+    };
+    let name = node.display_name();
+    let relation = node.relation.clone().map_or_else(|| Value::from(()), RelationValue::value);
+    let (macro_name, args) = match (&table.loaded_at_query, &table.loaded_at_field) {
+        (Some(query), _) => {
+            let sql = query_text(shared, node, query, warehouse, said)?;
+            let args = vec![("source", relation), ("loaded_at_query", Value::from(sql))];
+            ("collect_freshness_custom_sql", args)
+        }
+        (None, Some(field)) => {
+            let filter = criteria.filter.as_deref().map_or_else(|| Value::from(()), Value::from);
+            let args = vec![("source", relation), ("loaded_at_field", Value::from(field.as_str())), ("filter", filter)];
+            ("collect_freshness", args)
+        }
+        (None, None) => {
+            return Err(wrong(
+                format!("the age of `{name}` cannot be measured: it has no `loaded_at_field`"),
+                "name the column that says when a row was loaded: config: {loaded_at_field: ...}; the database itself \
+                 keeps no time",
+            ));
+        }
+    };
+    let compiler = &shared.compiler;
+    let root = &compiler.manifest.project.name;
+    let Some(def) = compiler.engine.registry().lookup_anywhere(macro_name).cloned() else {
+        return Err(Box::new(Diagnostic::error(Code::UnknownMacro, format!("there is no macro `{macro_name}`"))));
+    };
+    let call = MacroCall {
+        def: &def,
+        package: root,
+        unit: unit_of(node),
+        args,
+        span: node.span,
+        transactions: Transactions::Maker,
+    };
+    let called = compiler.call(call, warehouse);
+    said.logs.extend(called.logs);
+    said.warnings.extend(called.warnings);
+    let value = called.value?;
+    let rows = rows_of(&value).map(|(_, rows)| rows).unwrap_or_default();
+    let [row] = rows.as_slice() else {
+        return Err(wrong(
+            format!("the macro `{macro_name}` gave {} rows for `{name}`, not one", rows.len()),
+            "it returns a result of `load_result`: one row with the newest load time and the time now",
+        ));
+    };
+    let [loaded, now] = row.as_slice() else {
+        return Err(wrong(
+            format!("the macro `{macro_name}` gave {} columns for `{name}`, not two", row.len()),
+            "it returns a result of `load_result`: one row with the newest load time and the time now",
+        ));
+    };
+    let time = |value: &Value, what: &str| {
+        instant(value).ok_or_else(|| {
+            wrong(format!("the {what} of `{name}` is `{value}`, which is no timestamp"), "cast it to a timestamp")
+        })
+    };
+    let max_loaded_at = if loaded.is_none() {
+        Timestamp::from_second(NEVER).unwrap_or(Timestamp::MIN)
+    } else {
+        time(loaded, "load time")?
+    };
+    let snapshotted_at = time(now, "present time")?;
+    let age = snapshotted_at.duration_since(max_loaded_at).as_micros() as f64 / 1e6;
+    let measured = Measured { max_loaded_at, snapshotted_at, age, status: criteria.status(age) };
+    Ok((measured, response_json(&value)))
+}
+
+/// `loaded_at_query`, rendered: `this` and `source_node` are the source.
+fn query_text(
+    shared: &Shared,
+    node: &Node,
+    query: &str,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+    said: &mut Said,
+) -> Result<String, Box<Diagnostic>> {
+    let compiler = &shared.compiler;
+    let mut unit = unit_of(node);
+    let model = crate::jinja::from_json(&Json::Object(compiler.manifest.node_json(node)));
+    unit.extra = vec![("source_node", model)];
+    let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
+    let db = warehouse.take().map_or(Db::Offline, Db::Live);
+    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let text = hook_text(&compiler.engine, &session, query, node.span);
+    *warehouse = session.take_warehouse();
+    let record = session.take_record();
+    said.logs.extend(record.logs);
+    said.warnings.extend(crate::parse::warnings(record.warnings, node.span));
+    text.map(|sql| sql.into_string())
+}
+
+/// How old a source is, when that is too old.
+fn message(measured: &Measured, criteria: &Threshold) -> Option<String> {
+    let (word, limit) = match measured.status {
+        FreshnessStatus::Pass => return None,
+        FreshnessStatus::Warn => ("warn", &criteria.warn_after),
+        FreshnessStatus::Error => ("error", &criteria.error_after),
+    };
+    let age = if measured.max_loaded_at.as_second() == NEVER {
+        "no row has a load time".to_owned()
+    } else {
+        format!("{} old", words(measured.age))
+    };
+    let limit = limit.as_ref().map(ToString::to_string).unwrap_or_default();
+    Some(format!("{age}, configured to {word} after {limit}"))
+}
+
+/// Seconds for people.
+fn words(seconds: f64) -> String {
+    let units = [(86_400.0, "day"), (3600.0, "hour"), (60.0, "minute")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= 2.0 * size).unwrap_or((1.0, "second"));
+    let n = (seconds / size).floor();
+    format!("{n} {unit}{}", if n == 1.0 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn ages() {
+        assert_eq!(
+            [words(1.2), words(119.0), words(120.0), words(90_000.0), words(172_800.0)],
+            ["1 second", "119 seconds", "2 minutes", "25 hours", "2 days"]
+        );
+    }
+}

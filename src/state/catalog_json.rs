@@ -1,0 +1,179 @@
+//! `catalog.json` v1.
+
+use super::{ArtifactMetadata, head};
+use crate::config::{Json, JsonMap, python_str};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, Relation};
+use crate::secret::Scrubber;
+use crate::system::{System, SystemError};
+use camino::Utf8Path;
+use indexmap::IndexMap;
+use serde_json::json;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+/// Database, schema, name.
+type Key = [String; 3];
+
+/// The relations of a database with their columns, as the catalog macros tell them.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    tables: IndexMap<Key, Table>,
+}
+
+#[derive(Debug)]
+struct Table {
+    metadata: Json,
+    stats: Json,
+    columns: JsonMap,
+}
+
+/// The columns that a row must have.
+pub(crate) const NEEDED: [&str; 4] = ["table_schema", "table_name", "column_name", "column_index"];
+
+impl Catalog {
+    /// Adds a row of the macros' answer: one column, with the facts of its relation (`table_...`, `stats:...`).
+    pub(crate) fn add(&mut self, row: &JsonMap) {
+        let text = |key: &str| row.get(key).filter(|v| !v.is_null()).map(python_str).unwrap_or_default();
+        let get = |key: &str| row.get(key).cloned().unwrap_or(Json::Null);
+        let key = ["table_database", "table_schema", "table_name"].map(text);
+        let table = self.tables.entry(key).or_insert_with(|| Table {
+            metadata: json!({
+                "type": get("table_type"), "schema": get("table_schema"), "name": get("table_name"),
+                "database": get("table_database"), "comment": get("table_comment"), "owner": get("table_owner"),
+            }),
+            stats: stats(row),
+            columns: JsonMap::new(),
+        });
+        let index = row.get("column_index").and_then(|v| v.as_i64().or_else(|| python_str(v).parse().ok()));
+        let column = json!({
+            "type": get("column_type"), "index": index, "name": get("column_name"), "comment": get("column_comment"),
+        });
+        table.columns.insert(text("column_name"), column);
+    }
+
+    /// The entries of wanted nodes and of wanted sources, by unique id. Names are compared without case; where several
+    /// relations differ in nothing else, the one that is spelled like the node counts.
+    pub(crate) fn entries(&self, manifest: &Manifest, wanted: &dyn Fn(NodeId) -> bool) -> (JsonMap, JsonMap) {
+        let mut by_key: HashMap<Key, Vec<(&Node, Key)>> = HashMap::new();
+        for node in manifest.nodes.iter().filter(|n| is_cataloged(n) && wanted(n.id)) {
+            if let Some(relation) = &node.relation {
+                let key = key_of(relation);
+                by_key.entry(folded(&key)).or_default().push((node, key));
+            }
+        }
+        let (mut nodes, mut sources) = (JsonMap::new(), JsonMap::new());
+        for (key, table) in &self.tables {
+            for (node, own) in by_key.get(&folded(key)).into_iter().flatten() {
+                let section = if matches!(node.kind, NodeKind::Source(_)) { &mut sources } else { &mut nodes };
+                if own == key || !section.contains_key(&*node.unique_id) {
+                    section.insert(node.unique_id.to_string(), table.json(&node.unique_id));
+                }
+            }
+        }
+        (nodes, sources)
+    }
+}
+
+impl Table {
+    fn json(&self, unique_id: &str) -> Json {
+        json!({
+            "metadata": self.metadata, "columns": self.columns, "stats": self.stats, "unique_id": unique_id,
+        })
+    }
+}
+
+/// Whether a node is something that a database can have.
+pub(crate) fn is_cataloged(node: &Node) -> bool {
+    let stored = node.resource_type().is_refable() && !node.is_ephemeral();
+    (stored || matches!(node.kind, NodeKind::Source(_))) && node.relation.is_some()
+}
+
+fn key_of(relation: &Relation) -> Key {
+    [relation.database(), relation.schema(), Some(relation.identifier())].map(|p| p.unwrap_or_default().to_owned())
+}
+
+fn folded(key: &Key) -> Key {
+    key.each_ref().map(|part| part.to_lowercase())
+}
+
+/// `stats:rows:label`, `stats:rows:value`, ... become an entry each, where `include` is true.
+fn stats(row: &JsonMap) -> Json {
+    let mut out = JsonMap::new();
+    for key in row.keys() {
+        let Some(name) = key.strip_prefix("stats:").and_then(|rest| rest.strip_suffix(":label")) else { continue };
+        let part = |what: &str| row.get(&format!("stats:{name}:{what}")).cloned().unwrap_or(Json::Null);
+        if part("include") == Json::Bool(true) {
+            let stat = json!({
+                "id": name, "label": part("label"), "value": part("value"), "include": true,
+                "description": part("description"),
+            });
+            out.insert(name.to_owned(), stat);
+        }
+    }
+    let has_stats = json!({
+        "id": "has_stats", "label": "Has Stats?", "value": !out.is_empty(), "include": false,
+        "description": "Indicates whether there are statistics for this table",
+    });
+    out.insert("has_stats".to_owned(), has_stats);
+    Json::Object(out)
+}
+
+/// Writes `catalog.json` into a folder. `errors` are what could not be asked.
+pub(crate) fn write_catalog(
+    system: &dyn System,
+    folder: &Utf8Path,
+    (nodes, sources): (&JsonMap, &JsonMap),
+    errors: &[String],
+    metadata: &ArtifactMetadata,
+    scrubber: &Scrubber,
+) -> Result<(), SystemError> {
+    let mut write = |out: &mut dyn Write| -> io::Result<()> {
+        write!(out, "{{\"metadata\": {}", head("catalog/v1", metadata))?;
+        for (name, section) in [("nodes", nodes), ("sources", sources)] {
+            write!(out, ",\n\"{name}\": {{")?;
+            for (i, (id, entry)) in section.iter().enumerate() {
+                out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+                let text = format!("{}: {entry}", Json::from(id.as_str()));
+                out.write_all(scrubber.scrub(&text).as_bytes())?;
+            }
+            out.write_all(b"}")?;
+        }
+        let errors = if errors.is_empty() { Json::Null } else { Json::from(errors) };
+        writeln!(out, ",\n\"errors\": {}}}", scrubber.scrub(&errors.to_string()))
+    };
+    system.write_stream(&folder.join("catalog.json"), &mut write)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::testing::project;
+
+    fn row(name: &str, column: &str, index: i64) -> JsonMap {
+        let json = json!({
+            "table_database": "shop", "table_schema": "MAIN", "table_name": name, "table_type": "VIEW",
+            "column_name": column, "column_index": index, "column_type": "INTEGER",
+            "stats:rows:label": "Rows", "stats:rows:value": 3, "stats:rows:include": true, "stats:rows:description": "",
+        });
+        json.as_object().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn relations_are_found_whatever_their_case() {
+        let (manifest, _) = project(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select 1 as id")]);
+        let mut catalog = Catalog::default();
+        for (column, index) in [("id", 1), ("n", 2)] {
+            catalog.add(&row("A", column, index));
+            catalog.add(&row("other", column, index));
+        }
+        let (nodes, sources) = catalog.entries(&manifest, &|_| true);
+        assert!(sources.is_empty());
+        assert_eq!(nodes.keys().collect::<Vec<_>>(), ["model.shop.a"]);
+        let a = &nodes["model.shop.a"];
+        assert_eq!(a["columns"]["n"], json!({ "type": "INTEGER", "index": 2, "name": "n", "comment": null }));
+        assert_eq!(a["stats"]["has_stats"]["value"], true);
+        assert_eq!(a["stats"]["rows"]["value"], 3);
+        let (nodes, _) = catalog.entries(&manifest, &|id| &*manifest.node(id).name == "b");
+        assert!(nodes.is_empty());
+    }
+}
