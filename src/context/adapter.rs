@@ -115,7 +115,7 @@ fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args
                 }
             }
         }
-        "get_hard_deletes_behavior" => hard_deletes(args.require(0, "config")?)?,
+        "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
         "parse_index" => parse_index(args.require(0, "raw_index")?),
         "convert_type" => convert_type(args)?,
         "render_raw_columns_constraints" => columns_constraints(args.require(0, "raw_columns")?, dialect)?,
@@ -316,8 +316,13 @@ fn commit(session: &Session) -> Result<(), Error> {
     session.commit().map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
 }
 
-fn hard_deletes(config: &Value) -> Result<Value, Error> {
-    let get = |key: &str| config.get_attr(key).ok().filter(|v| !v.is_none() && !v.is_undefined());
+/// `config` is a mapping, or the `config` object of the node, whose values are asked for by its `get`.
+fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
+    let get = |key: &str| {
+        let own = || session.unit.config.get(key).map(from_json);
+        let found = config.get_attr(key).ok().filter(|v| !v.is_undefined()).or_else(own);
+        found.filter(|v| !v.is_none())
+    };
     let invalidate = get("invalidate_hard_deletes");
     match (invalidate, get("hard_deletes")) {
         (Some(_), Some(_)) => Err(error("set either `hard_deletes` or `invalidate_hard_deletes`, not both")),

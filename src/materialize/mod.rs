@@ -246,7 +246,7 @@ mod tests {
         loop {
             let next = machine.next(reply).unwrap();
             reply = match &next {
-                Next::Describe(_) => Reply::Columns(columns(&["a", "b"])),
+                Next::Describe(_) | Next::DescribeQuery => Reply::Columns(columns(&["a", "b"])),
                 Next::Audit(_) => Reply::Passed(passes),
                 _ => Reply::Ok,
             };
@@ -254,6 +254,8 @@ mod tests {
                 let one = |s: &Statement| match s {
                     Statement::Sql(sql) => sql.as_str().to_owned(),
                     Statement::Call(call) => format!("{}()", call.name),
+                    Statement::Load { copy, .. } => copy.clone(),
+                    Statement::Swap { candidate, kind } => format!("swap in {} {}", kind.sql(), candidate.identifier()),
                     Statement::Hooks { post, inside } => {
                         format!(
                             "{} hooks {}",
@@ -270,6 +272,8 @@ mod tests {
                 Next::Publish(list) => out.push(format!("publish: {}", texts(list))),
                 Next::Discard(list) => out.push(format!("discard: {}", texts(list))),
                 Next::Describe(_) => out.push("describe".to_owned()),
+                Next::DescribeQuery => out.push("describe query".to_owned()),
+                Next::Commit => out.push("commit".to_owned()),
                 Next::Audit(Audited::Candidate(r)) => out.push(format!("audit {}", r.identifier())),
                 Next::Audit(Audited::Inside) => out.push("audit inside".to_owned()),
                 Next::Done(relations) => {
@@ -288,8 +292,7 @@ mod tests {
             [
                 "run: create_table_as()",
                 "audit m__candidate",
-                "publish: drop view if exists \"db\".\"main\".\"m\" cascade; \
-                 alter table \"db\".\"main\".\"m__candidate\" rename to \"m\"; create_indexes()",
+                "publish: swap in table m__candidate; create_indexes()",
                 "run: ",
                 "done: 1",
             ]
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
         let steps = script("table", job(None, &[("post-hook", serde_json::json!("select 1"))]), true);
-        assert!(steps[1].starts_with("begin: alter table") && steps[2] == "audit inside", "{steps:?}");
+        assert!(steps[1].starts_with("begin: swap in table") && steps[2] == "audit inside", "{steps:?}");
         assert_eq!(steps[3], "publish: ");
     }
 

@@ -68,6 +68,15 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
         return Err(Box::new(crate::context::internal(format!("`{}` has no relation", node.name))).into());
     };
     let capabilities = warehouse.capabilities().clone();
+    if let Some(max) = capabilities.dialect.max_identifier
+        && target.identifier().len() > max
+    {
+        // The engine would cut it silently, and two names could become one.
+        let name = target.identifier();
+        let d =
+            Diagnostic::error(Code::Runtime, format!("the name `{name}` has {} bytes, more than {max}", name.len()));
+        return Err(NodeError::lasting(d.primary(node.span, "").help("give it a shorter `alias`")));
+    }
     let beside = [candidate_name(&target, capabilities.dialect), rejected_name(&target, capabilities.dialect)];
     let hooks = node.config.get("post-hook").and_then(Json::as_array);
     let inside = |h: &Json| h.get("transaction").and_then(Json::as_bool).unwrap_or(true);

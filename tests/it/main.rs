@@ -8,6 +8,7 @@ mod incremental;
 mod layering;
 mod messages;
 mod operations;
+mod postgres;
 mod project;
 mod sample;
 mod specs;

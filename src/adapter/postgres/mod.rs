@@ -41,6 +41,8 @@ fn capabilities() -> Capabilities {
         index_after_rename: false,
         locks_for_columns: true,
         reads_files: false,
+        implicit_transactions: true,
+        catalog_by_relations: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
     }

@@ -1,0 +1,135 @@
+//! Builds on a real Postgres, directly and through a real PgBouncer. `./test` starts both (`scripts/postgres`) and says
+//! where they are in the file that STRATA_TEST_PG names; without it these tests skip, with a reason.
+
+mod server;
+
+use server::{Server, project};
+
+#[test]
+fn what_is_built_directly_through_a_pooler_and_over_tls_is_equal() {
+    let Some(server) = Server::new("connections") else { return };
+    let files: &[(&str, &str)] = &[
+        ("seeds/s.csv", "id,amount,day,note\n1,1.50,2024-01-31,a\n2,,2024-02-01,\n"),
+        ("models/v.sql", "select * from {{ ref('s') }}"),
+        (
+            "models/t.sql",
+            "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} select id, amount from {{ ref('v') }}",
+        ),
+        (
+            "models/i.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select id, amount from {{ ref('t') }}{% if is_incremental() %} where id > (select max(id) - 1 from {{ this }}){% endif %}",
+        ),
+        ("models/s.yml", "models: [{name: i, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+    ];
+    for (target, schema) in [("direct", "direct"), ("pooled", "pooled"), ("tls", "tls"), ("socket", "socket")] {
+        let p = project(&server, files);
+        for _ in 0..2 {
+            p.ok(&["build", "--target", target]);
+        }
+        let schema = server.schema(schema);
+        let rows = server.rows(&format!("select id, amount, day, note from {schema}.v order by id"));
+        assert_eq!(rows, ["1|1.5|2024-01-31|a", "2|null|2024-02-01|null"], "{target}");
+        assert_eq!(server.rows(&format!("select count(*) from {schema}.i")), ["2"], "{target}");
+    }
+}
+
+#[test]
+fn snapshots_note_changes_and_deletions() {
+    let Some(server) = Server::new("snapshots") else { return };
+    let p = project(
+        &server,
+        &[
+            (
+                "snapshots/by_check.sql",
+                "{% snapshot by_check %}{{ config(strategy='check', unique_key='id', check_cols='all', hard_deletes='new_record') }} select * from {{ source('raw', 'people') }}{% endsnapshot %}",
+            ),
+            (
+                "snapshots/s.yml",
+                "sources: [{name: raw, schema: \"{{ target.schema }}\", tables: [{name: people}]}]\nsnapshots:\n  - name: by_time\n    relation: source('raw', 'people')\n    config: {strategy: timestamp, unique_key: [id], updated_at: at, hard_deletes: invalidate, dbt_valid_to_current: \"to_date('9999-12-31', 'YYYY-MM-DD')\", snapshot_meta_column_names: {dbt_valid_to: until}}\n",
+            ),
+        ],
+    );
+    let schema = server.schema("direct");
+    server.run(&format!(
+        "create schema {schema}; create table {schema}.people (id int, name text, at timestamp); insert into {schema}.people values (1, 'a', '2024-01-01'), (2, 'b', '2024-01-01')"
+    ));
+    p.ok(&["snapshot"]);
+    server.run(&format!(
+        "update {schema}.people set name = 'A', at = '2024-02-01' where id = 1; delete from {schema}.people where id = 2"
+    ));
+    p.ok(&["snapshot"]);
+    let rows = server.rows(&format!(
+        "select id, name, dbt_is_deleted, dbt_valid_to is null from {schema}.by_check order by id, dbt_valid_from, dbt_is_deleted"
+    ));
+    assert_eq!(rows, ["1|a|False|false", "1|A|False|true", "2|b|False|false", "2|b|True|true"]);
+    let rows = server.rows(&format!("select id, name, until::date from {schema}.by_time order by id, dbt_valid_from"));
+    assert_eq!(rows[..2], ["1|a|2024-02-01".to_owned(), "1|A|9999-12-31".to_owned()]);
+    assert!(rows.len() == 3 && !rows[2].contains("9999"), "{rows:?}");
+}
+
+#[test]
+fn a_seed_is_typed_and_loaded_as_dbt_does() {
+    let Some(server) = Server::new("seeds") else { return };
+    let p = project(
+        &server,
+        &[
+            (
+                "seeds/s.csv",
+                "i,f,d,t,b,x,z,forced\n1.0,$1.50,2024-01-31,2024-01-31 10:00:00,true,\"a\tb\\c\",,007\n\"1,000\",10%,null,,FALSE,\"two\nlines\",,null\n",
+            ),
+            ("project.yml", "name: shop\nprofile: shop\nseeds: {shop: {s: {+column_types: {forced: varchar(9)}}}}\n"),
+        ],
+    );
+    p.ok(&["seed"]);
+    let schema = server.schema("direct");
+    let rows = server.rows(&format!("select i, f, d, t, b, x, z, forced from {schema}.s order by i"));
+    assert_eq!(
+        rows,
+        ["1|1.5|2024-01-31|2024-01-31 10:00:00|true|a\tb\\c|null|007", "1000|10|null|null|false|two\nlines|null|null"]
+    );
+    let types = server.rows(&format!(
+        "select string_agg(format_type(atttypid, atttypmod), ', ' order by attnum) from pg_attribute where attrelid = '{schema}.s'::regclass and attnum > 0"
+    ));
+    assert_eq!(
+        types,
+        ["integer, double precision, date, timestamp without time zone, boolean, text, integer, character varying(9)"]
+    );
+    // A value that does not fit is told with its row and column; the published seed stays.
+    p.write("seeds/s.csv", "i,f,d,t,b,x,z,forced\n1,1,,,,,,x\n99999999999,1,,,,,,y\n");
+    let ran = p.run(&["seed"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("line 2, column i"), "{}", ran.err);
+    assert!(ran.err.contains("22003"), "{}", ran.err);
+    assert_eq!(server.rows(&format!("select count(*) from {schema}.s")), ["2"]);
+}
+
+#[test]
+fn names_over_the_limit_are_refused_not_cut() {
+    let Some(server) = Server::new("names") else { return };
+    let long = "a_name_that_is_just_a_little_longer_than_postgres_has_room_for_it_";
+    let p = project(
+        &server,
+        &[
+            (&format!("models/{long}.sql"), "select 1 as x"),
+            (
+                "models/fits_to_the_last_letter_of_what_an_identifier_may_have_here_12.sql",
+                "{{ config(materialized='table') }} select 1 as x",
+            ),
+        ],
+    );
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("63") && ran.err.contains("alias"), "{}", ran.err);
+    assert_eq!(p.status("model.shop.fits"), "success");
+    p.ok(&["build", "--select", "fits_to*"]);
+}
+
+#[test]
+fn messages_have_the_state_and_the_place_in_the_template() {
+    let Some(server) = Server::new("messages") else { return };
+    let p = project(&server, &[("models/bad.sql", "-- é\nselect 1 as a,\n  nope from (select 2 as b) x")]);
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("column \"nope\" does not exist (SQLSTATE 42703)"), "{}", ran.err);
+    assert!(ran.err.contains("models/bad.sql:3:3"), "{}", ran.err);
+}
