@@ -159,6 +159,9 @@ pub(crate) trait Cancel: Send + Sync {
     fn cancel(&self);
 }
 
+/// Opens another connection to the same database, from any thread.
+pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError> + Send + Sync>;
+
 /// A candidate that takes the place of the published relation.
 #[derive(Clone, Copy)]
 pub(crate) struct Swap<'a> {
@@ -192,8 +195,11 @@ pub(crate) trait Warehouse: Send {
     /// Keeps other builds away from a relation until `unlock`.
     fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
+    fn opener(&self) -> Result<Opener, EngineError>;
     /// Another connection to the same database.
-    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError>;
+    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
+        self.opener()?()
+    }
     /// A handle that another thread can use to stop what runs.
     fn cancel_handle(&self) -> Arc<dyn Cancel>;
 }

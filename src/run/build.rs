@@ -2,7 +2,9 @@
 
 use super::Shared;
 use super::execute::{Executor, NodeError, sql_error};
-use super::test::{Kept, TestRun, compile_failure, run_test, write_kept};
+use super::fused;
+use super::pool::Pool;
+use super::test::{Kept, TestRun, compile_failure, passed_test, run_test, write_kept};
 use crate::compile::Compiled;
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
@@ -13,6 +15,7 @@ use crate::materialize::{
     Audited, Job, Materialize, Next, Reply, SeedJob, candidate_name, infer, materialization, rejected_name,
 };
 use crate::source::SqlText;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +37,7 @@ impl Built {
 
 pub(super) fn build(
     shared: &Shared,
+    pool: &Pool,
     id: NodeId,
     guards: &[NodeId],
     existing: &Arc<Existing>,
@@ -55,7 +59,7 @@ pub(super) fn build(
     let custom = registry.materialization(&node.package, &name, shared.compiler.context.explicit_overrides).cloned();
     let mut built = match custom {
         Some(def) => jinja(shared, node, &def, compiled.as_ref(), &bindings, existing, warehouse),
-        None => native(shared, node, &name, compiled.as_ref(), guards, &bindings, existing, warehouse),
+        None => native(shared, pool, node, &name, compiled.as_ref(), guards, &bindings, existing, warehouse),
     };
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
     built.compiled = compiled;
@@ -135,6 +139,7 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
 #[allow(clippy::too_many_arguments)] // what one build is made of
 fn native(
     shared: &Shared,
+    pool: &Pool,
     node: &Node,
     name: &str,
     compiled: Option<&Compiled>,
@@ -181,6 +186,7 @@ fn native(
             reply: None,
             executed: String::new(),
         },
+        pool,
         guards,
         existing,
         results: Vec::new(),
@@ -314,6 +320,7 @@ fn not_published(
 /// A materialization being driven.
 struct Machine<'a> {
     exec: Executor<'a>,
+    pool: &'a Pool,
     guards: &'a [NodeId],
     existing: &'a Arc<Existing>,
     results: Vec<(NodeId, TestRun, f64)>,
@@ -400,18 +407,33 @@ impl Machine<'_> {
         let bindings = Arc::new(bindings);
         let session = self.exec.session.clone();
         let mut own = session.take_warehouse();
-        let parallel = matches!(audited, Audited::Candidate(_)) && self.guards.len() > 1 && shared.options.threads > 1;
-        if parallel {
-            self.results = in_parallel(shared, self.guards, &bindings, self.existing, &mut own);
+        let inside = matches!(audited, Audited::Inside);
+        let relation = match audited {
+            Audited::Candidate(relation) => Some(relation),
+            Audited::Inside => self.exec.node.relation.as_ref(),
+        };
+        let passed = match (relation, &mut own) {
+            (Some(relation), Some(own)) => {
+                fused::passed(shared, self.guards, self.exec.node.id, relation, inside, own.as_mut())
+            }
+            _ => HashSet::new(),
+        };
+        let one = |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
+            timed(|| match passed.contains(&id) {
+                true => passed_test(shared, id, &bindings, self.existing, own),
+                false => run_test(shared, id, &bindings, self.existing, own, kept),
+            })
+        };
+        if !inside && self.guards.len() - passed.len() > 1 && shared.options.threads > 1 {
+            self.results = in_parallel(shared, self.pool, self.guards, &|id, own| one(id, own, None), &mut own);
         } else {
-            let (mut aborted, inside) = (false, matches!(audited, Audited::Inside));
+            let mut aborted = false;
             for id in self.guards {
                 let (run, seconds) = if aborted {
                     let outcome = NodeOutcome::skipped("an earlier test ended the transaction");
                     (TestRun { outcome, compiled: None }, 0.0)
                 } else {
-                    let kept = if inside { Some(&mut self.kept) } else { None };
-                    timed(|| run_test(shared, *id, &bindings, self.existing, &mut own, kept))
+                    one(*id, &mut own, inside.then_some(&mut self.kept))
                 };
                 // A statement that fails ends the transaction: what follows cannot run in it.
                 aborted |= inside && run.outcome.status == RunStatus::Error;
@@ -446,34 +468,40 @@ fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
     (value, clock.seconds())
 }
 
-/// Runs tests on as many connections as there are threads; results in the order of the tests.
+/// Runs tests on the node's connection and on those that are idle; results in the order of the tests. An idle one is
+/// given back after each test: a node that is ready to be built waits for no more than that.
 fn in_parallel(
     shared: &Shared,
+    pool: &Pool,
     tests: &[NodeId],
-    bindings: &Arc<Bindings>,
-    existing: &Arc<Existing>,
+    one: &(dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync),
     own: &mut Option<Box<dyn Warehouse>>,
 ) -> Vec<(NodeId, TestRun, f64)> {
-    let helpers = shared.options.threads.min(tests.len()) - 1;
-    let forks: Vec<Box<dyn Warehouse>> =
-        own.as_ref().map(|w| (0..helpers).filter_map(|_| w.fork().ok()).collect()).unwrap_or_default();
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, TestRun, f64)>> = Mutex::new(Vec::new());
     let work = |warehouse: &mut Option<Box<dyn Warehouse>>| {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(id) = tests.get(i) else { return };
-            let (run, seconds) = timed(|| run_test(shared, *id, bindings, existing, warehouse, None));
-            results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
-        }
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        let Some(id) = tests.get(i) else { return false };
+        let (run, seconds) = one(*id, warehouse);
+        results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
+        true
     };
     std::thread::scope(|scope| {
-        for fork in forks {
+        for _ in 1..shared.options.threads.min(tests.len()) {
+            let Some(first) = pool.spare() else { break };
             let work = &work;
+            let mut spare = Some(first);
+            let helper = move || {
+                while spare.is_some() {
+                    let more = work(&mut spare);
+                    pool.give(spare.take());
+                    spare = if more { pool.spare() } else { None };
+                }
+            };
             let builder = std::thread::Builder::new().stack_size(super::worker::STACK);
-            let _ = builder.spawn_scoped(scope, move || work(&mut Some(fork)));
+            let _ = builder.spawn_scoped(scope, helper);
         }
-        work(own);
+        while work(own) {}
     });
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(i, ..)| *i);

@@ -8,6 +8,8 @@ mod build;
 mod events;
 mod execute;
 mod freshness;
+mod fused;
+mod pool;
 mod queue;
 mod test;
 mod worker;

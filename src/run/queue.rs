@@ -1,12 +1,13 @@
 //! The loop that owns a run.
 
 use super::events::{Event, Totals};
+use super::pool::Pool;
 use super::worker::{Clock, Done, STACK, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::config::Json;
 use crate::context::Bindings;
 use crate::engine::{
-    Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::{candidate_name, rejected_name};
@@ -58,48 +59,37 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     }
     let mut state = Loop::new(&shared, plan, existing, totals);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
+    // Tests of one node use what is idle: there may be more connections than steps.
+    let pool = Pool::new(warehouse, shared.options.threads)?;
     let (done_tx, done_rx) = unbounded::<Done>();
     let mut workers: Vec<Sender<Task>> = Vec::new();
-    let mut handles: Vec<Arc<dyn Cancel>> = vec![warehouse.cancel_handle()];
-    let mut connections: Vec<Box<dyn Warehouse>> = Vec::new();
-    for _ in 1..threads {
-        let fork = warehouse.fork()?;
-        handles.push(fork.cancel_handle());
-        connections.push(fork);
-    }
-    connections.insert(0, warehouse);
-    let mut last = None;
     std::thread::scope(|scope| {
-        let (home_tx, home_rx) = unbounded();
-        for (i, connection) in connections.into_iter().enumerate() {
+        for i in 0..threads {
             let (task_tx, task_rx) = unbounded::<Task>();
             workers.push(task_tx);
-            let (shared, done_tx, home_tx) = (shared.clone(), done_tx.clone(), home_tx.clone());
+            let (shared, pool, done_tx) = (shared.clone(), &pool, done_tx.clone());
             let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(
                 scope,
                 move || {
-                    let mut warehouse = Some(connection);
                     for task in task_rx {
-                        let done = carry_out(&shared, i, &task, &mut warehouse);
+                        let done = carry_out(&shared, pool, i, &task);
                         if done_tx.send(done).is_err() {
                             break;
                         }
                     }
-                    let _ = home_tx.send((i, warehouse));
                 },
             );
             if spawned.is_err() {
                 break;
             }
         }
-        drop(home_tx);
         let mut idle: Vec<usize> = (0..workers.len()).rev().collect();
         let mut cancelled = false;
         loop {
             if interrupt.is_set() && !cancelled {
                 cancelled = true;
                 emit(Event::Interrupted);
-                handles.iter().for_each(|h| h.cancel());
+                pool.cancel();
             }
             if !cancelled && !state.stopped {
                 while let Some(worker) = idle.last().copied() {
@@ -120,7 +110,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                     state.finish(done, &mut results, emit);
                     if state.stopped && !cancelled {
                         // Fail-fast: what runs is stopped, too.
-                        handles.iter().for_each(|h| h.cancel());
+                        pool.cancel();
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -129,13 +119,9 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         }
         state.skip_rest(if cancelled { "interrupted" } else { "stopped after the first failure" }, &mut results, emit);
         workers.clear();
-        for (i, connection) in home_rx {
-            if i == 0 {
-                last = connection;
-            }
-        }
     });
-    if let (true, Some(warehouse)) = (hooks && !interrupt.is_set(), last) {
+    if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
+        let warehouse = pool.take()?;
         let extra = end_context(&shared, &results);
         let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
         r.iter().for_each(|r| state.totals.add(r.outcome.status));

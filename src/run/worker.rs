@@ -2,12 +2,15 @@
 
 use super::Shared;
 use super::build::{Built, build};
+use super::execute::sql_error;
+use super::pool::Pool;
 use super::test::{TestRun, run_test};
 use crate::context::Bindings;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Existing, NodeOutcome, Warehouse};
+use crate::engine::{Existing, NodeOutcome};
 use crate::manifest::{NodeId, NodeKind};
 use crate::plan::Action;
+use crate::source::SqlText;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -47,17 +50,24 @@ pub(super) struct Done {
     pub(super) seconds: f64,
 }
 
-/// Carries out a task. A panic fails the node, not the run.
-pub(super) fn carry_out(
-    shared: &Shared,
-    worker: usize,
-    task: &Task,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> Done {
+/// Carries out a task on a connection of the pool. A panic fails the node, not the run.
+pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task) -> Done {
     let started = shared.system.now();
     let clock = Clock::start();
+    let mut own = None;
+    if task.action != Action::NoOp {
+        match pool.take() {
+            Ok(connection) => own = Some(connection),
+            Err(e) => {
+                let e = sql_error(&e, &SqlText::new(), shared.compiler.manifest.node(task.node).span);
+                let built = Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
+                return Done { worker, step: task.step, built, started, seconds: clock.seconds() };
+            }
+        }
+    }
+    let warehouse = &mut own;
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
-        Action::Build => build(shared, task.node, &task.guards, &task.existing, warehouse),
+        Action::Build => build(shared, pool, task.node, &task.guards, &task.existing, warehouse),
         Action::Test if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) => {
             let node = shared.compiler.manifest.node(task.node);
             let d = Diagnostic::error(Code::Unsupported, format!("unit test `{}` cannot be run yet", node.name));
@@ -73,6 +83,9 @@ pub(super) fn carry_out(
         }
         Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),
     }));
+    if task.action != Action::NoOp {
+        pool.give(own);
+    }
     let built = result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<&str>()

@@ -7,14 +7,14 @@ mod errors;
 pub(super) use connect::connect;
 
 use crate::engine::{
-    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap,
-    Table, Warehouse,
+    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply,
+    Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
 use duckdb::{Connection, InterruptHandle};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What DuckDB 1.5 can do.
 fn capabilities() -> Capabilities {
@@ -207,9 +207,14 @@ impl Warehouse for DuckDb {
 
     fn unlock(&mut self, _: &Relation) {}
 
-    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
-        let connection = self.connection.try_clone().map_err(|e| errors::engine_error(&e))?;
-        Ok(Box::new(DuckDb::new(connection, self.session.clone())?))
+    fn opener(&self) -> Result<Opener, EngineError> {
+        let failed = |e: duckdb::Error| errors::engine_error(&e);
+        let template = Mutex::new(self.connection.try_clone().map_err(failed)?);
+        let session = self.session.clone();
+        Ok(Arc::new(move || {
+            let connection = template.lock().unwrap_or_else(PoisonError::into_inner).try_clone().map_err(failed)?;
+            Ok(Box::new(DuckDb::new(connection, session.clone())?))
+        }))
     }
 
     fn cancel_handle(&self) -> Arc<dyn Cancel> {

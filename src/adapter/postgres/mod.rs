@@ -18,8 +18,8 @@ pub(super) use connect::connect;
 pub(super) use diagnose::diagnose;
 
 use crate::engine::{
-    Cancel, Capabilities, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap, Table,
-    Warehouse,
+    Cancel, Capabilities, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply, Swap,
+    Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -389,8 +389,9 @@ impl Warehouse for Postgres {
         locks::unlock(self, relation);
     }
 
-    fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
-        Ok(Box::new(Postgres::begin_session(self.server.clone(), self.server.open()?)?))
+    fn opener(&self) -> Result<Opener, EngineError> {
+        let server = self.server.clone();
+        Ok(Arc::new(move || Ok(Box::new(Postgres::begin_session(server.clone(), server.open()?)?))))
     }
 
     fn cancel_handle(&self) -> Arc<dyn Cancel> {
