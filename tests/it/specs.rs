@@ -10,10 +10,10 @@ use crate::project::Project;
 use std::fs;
 use std::path::PathBuf;
 
-struct Section {
-    title: String,
-    files: Vec<(String, String)>,
-    consoles: Vec<String>,
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) files: Vec<(String, String)>,
+    pub(crate) consoles: Vec<String>,
 }
 
 fn sections(text: &str) -> Vec<Section> {
@@ -87,7 +87,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Commands with what each must print.
-fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
+pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
     let mut out: Vec<(Vec<String>, String)> = Vec::new();
     for line in consoles.iter().flat_map(|c| c.lines()) {
         match line.strip_prefix("$ strata") {
@@ -163,8 +163,8 @@ fn check(chapter: &str, section: &Section) {
     }
 }
 
-#[test]
-fn the_specs_hold() {
+/// All sections with their chapters, in order.
+pub(crate) fn every_section() -> Vec<(String, Section)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/specs");
     let mut chapters: Vec<PathBuf> = fs::read_dir(&folder)
         .unwrap()
@@ -173,14 +173,19 @@ fn the_specs_hold() {
         .filter(|p| p.extension().is_some_and(|e| e == "md"))
         .collect();
     chapters.sort();
-    assert!(!chapters.is_empty(), "no specs in {}", folder.display());
-    let mut count = 0;
-    for chapter in chapters {
+    let read = |chapter: PathBuf| {
         let name = chapter.file_name().unwrap().to_string_lossy().into_owned();
-        for section in sections(&fs::read_to_string(&chapter).unwrap()) {
-            check(&name, &section);
-            count += 1;
-        }
+        let all = sections(&fs::read_to_string(&chapter).unwrap());
+        all.into_iter().map(move |section| (name.clone(), section))
+    };
+    chapters.into_iter().flat_map(read).collect()
+}
+
+#[test]
+fn the_specs_hold() {
+    let all = every_section();
+    assert!(!all.is_empty(), "no specs");
+    for (chapter, section) in &all {
+        check(chapter, section);
     }
-    assert!(count > 0);
 }

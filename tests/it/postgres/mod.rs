@@ -1,6 +1,7 @@
 //! Builds on a real Postgres, directly and through a real PgBouncer. `./test` starts both (`scripts/postgres`) and says
 //! where they are in the file that STRATA_TEST_PG names; without it these tests skip, with a reason.
 
+mod differential;
 mod server;
 
 use server::{Server, project};
