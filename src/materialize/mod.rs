@@ -15,7 +15,7 @@ mod stored;
 
 pub(crate) use names::{candidate_name, is_beside, rejected_name};
 pub(crate) use seed_rows::SeedRows;
-pub(crate) use seed_types::infer;
+pub(crate) use seed_types::{Inference, infer};
 
 use crate::engine::{Capabilities, ExistingColumn, ExistingRelation};
 use crate::manifest::{NodeConfig, Relation, RelationKind};
@@ -54,6 +54,8 @@ pub(crate) enum Statement {
     Load {
         copy: String,
         seed: SeedJob,
+        /// The table, when its types come from the file.
+        typed: Option<String>,
     },
     /// Gives the candidate the published name, with what belongs to the old relation and depends on it.
     Swap {
@@ -139,6 +141,8 @@ pub(crate) struct SeedJob {
     pub(crate) columns: Vec<(String, String)>,
     /// The columns whose types the project gives.
     pub(crate) given: Vec<String>,
+    /// The types are those of the first rows: what they can still become.
+    pub(crate) provisional: Option<Inference>,
     pub(crate) delimiter: String,
     pub(crate) quote_columns: bool,
 }

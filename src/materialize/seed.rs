@@ -73,7 +73,8 @@ impl Seed {
             let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
             let listed: Vec<String> = seed.columns.iter().map(|(c, _)| quoted(c)).collect();
             let copy = format!("copy {name} ({}) from stdin", listed.join(", "));
-            out.push(Statement::Load { copy, seed: seed.clone() });
+            let typed = published.is_none().then(|| name.clone());
+            out.push(Statement::Load { copy, seed: seed.clone(), typed });
         }
         out.extend(indexes(&self.job, &self.candidate, false));
         out

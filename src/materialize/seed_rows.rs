@@ -1,6 +1,7 @@
 //! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY", "Text Format"), with the
 //! values that dbt inserts: what agate takes for a number is written as one, empty and `null` are null.
 
+use super::seed_types::Inference;
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use std::io::{self, Read};
 
@@ -18,18 +19,23 @@ enum Write {
 pub(crate) struct SeedRows<R> {
     reader: Reader<R>,
     columns: Vec<Write>,
+    /// The types were inferred from the first rows: all rows are looked at, from the first one on.
+    watch: Option<Inference>,
+    types: Vec<(String, String)>,
     record: ByteRecord,
     out: Vec<u8>,
     sent: usize,
 }
 
 impl<R: Read> SeedRows<R> {
-    /// `types` are the SQL types of the columns; those that `is_given` names are written as they are.
+    /// `types` are the SQL types of the columns; those that `is_given` names are written as they are. With `watch`, which
+    /// knows no more than the first rows, the stream breaks off at its end when `types` do not fit all rows.
     pub(crate) fn new(
         input: R,
         delimiter: u8,
         types: &[(String, String)],
         is_given: &dyn Fn(&str) -> bool,
+        watch: Option<Inference>,
     ) -> SeedRows<R> {
         let columns = types.iter().map(|(name, kind)| match kind.as_str() {
             _ if is_given(name) => Write::Text,
@@ -41,13 +47,37 @@ impl<R: Read> SeedRows<R> {
             reader: ReaderBuilder::new()
                 .delimiter(delimiter)
                 .has_headers(true)
+                .flexible(watch.is_some())
                 .buffer_capacity(1 << 17)
                 .from_reader(input),
             columns: columns.collect(),
+            watch,
+            types: types.to_vec(),
             record: ByteRecord::new(),
             out: Vec::with_capacity(1 << 17),
             sent: 0,
         }
+    }
+
+    /// The types that fit all rows, when they are others than those that were taken.
+    pub(crate) fn other_types(&self) -> Option<Vec<(String, String)>> {
+        self.watch.as_ref().map(Inference::columns).filter(|types| *types != self.types)
+    }
+
+    /// Reads on to the end of the file, writing nothing, to learn the types of all rows.
+    pub(crate) fn look_at_the_rest(&mut self) -> io::Result<()> {
+        while self.next_record()? {}
+        Ok(())
+    }
+
+    fn next_record(&mut self) -> io::Result<bool> {
+        if !self.reader.read_byte_record(&mut self.record).map_err(io::Error::other)? {
+            return Ok(false);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.see(&self.record).map_err(|e| io::Error::other(format!("line {}: {}", e.line, e.message)))?;
+        }
+        Ok(true)
     }
 
     /// Writes rows until a buffer is full; false at the end of the file.
@@ -55,7 +85,10 @@ impl<R: Read> SeedRows<R> {
         self.out.clear();
         self.sent = 0;
         while self.out.len() < 1 << 16 {
-            if !self.reader.read_byte_record(&mut self.record).map_err(io::Error::other)? {
+            if !self.next_record()? {
+                if self.other_types().is_some() {
+                    return Err(io::Error::other("the first rows have other types than the whole file"));
+                }
                 return Ok(!self.out.is_empty());
             }
             for (i, (value, column)) in self.record.iter().zip(&self.columns).enumerate() {
@@ -140,7 +173,7 @@ mod tests {
         let types: Vec<(String, String)> =
             types.iter().enumerate().map(|(i, t)| (format!("c{i}"), (*t).to_owned())).collect();
         let mut out = String::new();
-        SeedRows::new(csv.as_bytes(), b',', &types, &|_| false).read_to_string(&mut out).unwrap();
+        SeedRows::new(csv.as_bytes(), b',', &types, &|_| false, None).read_to_string(&mut out).unwrap();
         out
     }
 

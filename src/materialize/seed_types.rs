@@ -2,13 +2,6 @@
 
 use std::io::Read;
 
-/// What was found: header and a type for each column.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SeedTypes {
-    pub(crate) columns: Vec<(String, String)>,
-    pub(crate) rows: u64,
-}
-
 /// What is wrong with a file, with the line it is on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedError {
@@ -17,7 +10,7 @@ pub(crate) struct SeedError {
 }
 
 /// The kinds that a column still can be; the first that fits all values wins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Fits {
     number: bool,
     integral: bool,
@@ -25,19 +18,16 @@ struct Fits {
     timestamp: bool,
     iso_timestamp: bool,
     boolean: bool,
-    any_value: bool,
 }
 
 impl Fits {
-    const ALL: Fits = Fits {
-        number: true,
-        integral: true,
-        date: true,
-        timestamp: true,
-        iso_timestamp: true,
-        boolean: true,
-        any_value: false,
-    };
+    const ALL: Fits =
+        Fits { number: true, integral: true, date: true, timestamp: true, iso_timestamp: true, boolean: true };
+
+    /// Nothing that comes can change the type any more.
+    fn is_text(self) -> bool {
+        !(self.number || self.date || self.timestamp || self.iso_timestamp || self.boolean)
+    }
 
     fn see(&mut self, value: &str) {
         let text = value.trim();
@@ -45,7 +35,6 @@ impl Fits {
         if text.is_empty() || text.eq_ignore_ascii_case("null") {
             return;
         }
-        self.any_value = true;
         if self.number {
             match number(text) {
                 Some(integral) => self.integral &= integral,
@@ -76,6 +65,16 @@ impl Fits {
 
 /// Whether a text is a number to agate, and an integral one: spaces, `%`, currency signs and thousands commas count not.
 fn number(text: &str) -> Option<bool> {
+    // Most are plain digits with at most one dot.
+    let plain = text.as_bytes();
+    if plain.first().is_some_and(u8::is_ascii_digit) && plain.iter().all(|b| b.is_ascii_digit() || *b == b'.') {
+        let mut parts = plain.splitn(2, |b| *b == b'.');
+        let fraction = parts.nth(1).unwrap_or_default();
+        return (!fraction.contains(&b'.')).then(|| fraction.iter().all(|b| *b == b'0'));
+    }
+    if !text.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let clean: String = text
         .trim_matches(|c: char| c == '%' || c.is_whitespace() || currency(c))
         .chars()
@@ -130,6 +129,14 @@ fn currency(c: char) -> bool {
 
 /// `%Y-%m-%d`; Python's strptime takes one-digit months and days.
 fn date(text: &str) -> bool {
+    // Most are `2024-01-31`, and no later than the 28th.
+    if let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() {
+        let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
+        let two = |a: &u8, b: &u8| a.wrapping_sub(b'0') * 10 + b.wrapping_sub(b'0');
+        if digits && (1..=12).contains(&two(m1, m2)) && (1..=28).contains(&two(d1, d2)) && !text.starts_with("0000") {
+            return true;
+        }
+    }
     let mut parts = text.split('-');
     let (Some(y), Some(m), Some(d), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return false;
@@ -175,14 +182,60 @@ fn iso_timestamp(text: &str) -> bool {
     full_date && zone_ok && clock_ok
 }
 
-/// Streams a file and infers its types. `forced` are columns (as in the header) whose type is given: their text is not
-/// looked at.
+/// What the columns of a file can still be, as far as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Inference {
+    names: Vec<String>,
+    /// Types that the project gives: the text of those columns is not looked at.
+    given: Vec<Option<String>>,
+    fits: Vec<Fits>,
+}
+
+impl Inference {
+    fn new(names: Vec<String>, forced: &dyn Fn(&str) -> Option<String>) -> Inference {
+        Inference { given: names.iter().map(|n| forced(n)).collect(), fits: vec![Fits::ALL; names.len()], names }
+    }
+
+    /// Takes a row into account.
+    pub(super) fn see(&mut self, record: &csv::ByteRecord) -> Result<(), SeedError> {
+        let failed =
+            |message: String| Err(SeedError { line: record.position().map_or(0, csv::Position::line), message });
+        if record.len() != self.names.len() {
+            return failed(format!("this row has {} fields, the header {}", record.len(), self.names.len()));
+        }
+        if std::str::from_utf8(record.as_slice()).is_err() {
+            return failed("this row is not UTF-8 text".to_owned());
+        }
+        for ((fit, value), given) in self.fits.iter_mut().zip(record).zip(&self.given) {
+            if given.is_none() && !fit.is_text() {
+                fit.see(std::str::from_utf8(value).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Names with types, as the rows that were seen have them.
+    pub(crate) fn columns(&self) -> Vec<(String, String)> {
+        let types = self.fits.iter().zip(&self.given);
+        let types = types.map(|(fit, given)| given.clone().unwrap_or_else(|| fit.sql_type().to_owned()));
+        self.names.iter().cloned().zip(types).collect()
+    }
+}
+
+/// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read to its end. `forced`
+/// gives the types of columns (as in the header) that the project sets.
 pub(crate) fn infer(
     input: impl Read,
     delimiter: u8,
     forced: &dyn Fn(&str) -> Option<String>,
-) -> Result<SeedTypes, SeedError> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(true).from_reader(input);
+    limit: Option<usize>,
+) -> Result<(Inference, bool), SeedError> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(true)
+        .buffer_capacity(1 << 17)
+        .from_reader(input);
     let problem =
         |e: &csv::Error| SeedError { line: e.position().map_or(1, csv::Position::line), message: e.to_string() };
     let header = reader.headers().map_err(|e| problem(&e))?.clone();
@@ -190,30 +243,17 @@ pub(crate) fn infer(
     if names.is_empty() {
         return Err(SeedError { line: 1, message: "the file is empty: a header line is needed".to_owned() });
     }
-    let given: Vec<Option<String>> = names.iter().map(|n| forced(n)).collect();
-    let mut fits = vec![Fits::ALL; names.len()];
-    let mut record = csv::StringRecord::new();
+    let mut inference = Inference::new(names, forced);
+    let mut record = csv::ByteRecord::new();
     let mut rows = 0;
-    while reader.read_record(&mut record).map_err(|e| problem(&e))? {
-        if record.len() != names.len() {
-            let line = record.position().map_or(0, csv::Position::line);
-            return Err(SeedError {
-                line,
-                message: format!("this row has {} fields, the header {}", record.len(), names.len()),
-            });
-        }
+    while reader.read_byte_record(&mut record).map_err(|e| problem(&e))? {
+        inference.see(&record)?;
         rows += 1;
-        for ((fit, value), given) in fits.iter_mut().zip(record.iter()).zip(&given) {
-            if given.is_none() {
-                fit.see(value);
-            }
+        if limit == Some(rows) {
+            return Ok((inference, false));
         }
     }
-    let columns = names.into_iter().zip(fits).zip(given).map(|((name, fit), given)| {
-        let sql_type = given.unwrap_or_else(|| fit.sql_type().to_owned());
-        (name, sql_type)
-    });
-    Ok(SeedTypes { columns: columns.collect(), rows })
+    Ok((inference, true))
 }
 
 #[cfg(test)]
@@ -221,7 +261,9 @@ mod tests {
     use super::*;
 
     fn types(csv: &str) -> Vec<String> {
-        infer(csv.as_bytes(), b',', &|_| None).unwrap().columns.into_iter().map(|(_, t)| t).collect()
+        let (found, all) = infer(csv.as_bytes(), b',', &|_| None, None).unwrap();
+        assert!(all);
+        found.columns().into_iter().map(|(_, t)| t).collect()
     }
 
     #[test]
@@ -247,14 +289,15 @@ mod tests {
 
     #[test]
     fn ragged_rows_have_a_line() {
-        let e = infer("a,b\n1,2\n3\n".as_bytes(), b',', &|_| None).unwrap_err();
+        let e = infer("a,b\n1,2\n3\n".as_bytes(), b',', &|_| None, None).unwrap_err();
         assert_eq!((e.line, e.message.as_str()), (3, "this row has 1 fields, the header 2"));
-        assert!(infer("".as_bytes(), b',', &|_| None).is_err());
+        assert!(infer("".as_bytes(), b',', &|_| None, None).is_err());
     }
 
     #[test]
     fn given_types_are_taken_as_they_are() {
-        let found = infer("id;n\nx;1\n".as_bytes(), b';', &|n| (n == "id").then(|| "varchar(9)".to_owned())).unwrap();
-        assert_eq!(found.columns, [("id".into(), "varchar(9)".into()), ("n".into(), "integer".to_owned())]);
+        let found =
+            infer("id;n\nx;1\n".as_bytes(), b';', &|n| (n == "id").then(|| "varchar(9)".to_owned()), None).unwrap().0;
+        assert_eq!(found.columns(), [("id".into(), "varchar(9)".into()), ("n".into(), "integer".to_owned())]);
     }
 }

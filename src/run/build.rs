@@ -91,14 +91,21 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
         full_refresh,
         has_inside_post_hooks: hooks.is_some_and(|h| h.iter().any(inside)),
         leftovers: beside.iter().filter_map(|r| existing.find(r).cloned()).collect(),
-        seed: if matches!(node.kind, NodeKind::Seed) { Some(seed(shared, node)?) } else { None },
+        seed: match node.kind {
+            NodeKind::Seed => Some(seed(shared, node, capabilities.reads_files)?),
+            _ => None,
+        },
         target,
         capabilities,
     })
 }
 
-/// Reads a seed's header and infers its types, streaming.
-fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
+/// Rows from which the types of a big seed are taken first: the rest is looked at while it is sent.
+const FIRST_ROWS: usize = 10_000;
+
+/// Reads a seed's header and infers its types, streaming: of all rows where the engine reads the file itself, else of the
+/// first ones.
+fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, NodeError> {
     let path = camino::Utf8Path::new(shared.compiler.manifest.root_of(&node.package)).join(&*node.original_file_path);
     let problem = |message: String, line: Option<u64>| -> NodeError {
         let at = line
@@ -116,10 +123,12 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
     let types = node.config.map("column_types").cloned().unwrap_or_default();
     let forced = |column: &str| types.get(column).map(python_str);
     let input = shared.system.open(&path).map_err(|e| problem(e.to_string(), None))?;
-    let found = infer(input, byte, &forced).map_err(|e| problem(e.message, Some(e.line)))?;
-    let unknown: Vec<&String> = types.keys().filter(|k| !found.columns.iter().any(|(c, _)| c == *k)).collect();
+    let limit = (!reads_files).then_some(FIRST_ROWS);
+    let (found, complete) = infer(input, byte, &forced, limit).map_err(|e| problem(e.message, Some(e.line)))?;
+    let columns = found.columns();
+    let unknown: Vec<&String> = types.keys().filter(|k| !columns.iter().any(|(c, _)| c == *k)).collect();
     if let Some(key) = unknown.first() {
-        let names = found.columns.iter().map(|(c, _)| c.as_str());
+        let names = columns.iter().map(|(c, _)| c.as_str());
         let near = crate::diag::nearest(key, names).map(str::to_owned);
         let d = Diagnostic::error(
             Code::SeedData,
@@ -129,8 +138,9 @@ fn seed(shared: &Shared, node: &Node) -> Result<SeedJob, NodeError> {
     }
     Ok(SeedJob {
         path: path.into_string(),
-        columns: found.columns,
+        columns,
         given,
+        provisional: (!complete).then_some(found),
         delimiter: (byte as char).to_string(),
         quote_columns: node.config.flag("quote_columns").unwrap_or(true),
     })

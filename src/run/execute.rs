@@ -71,7 +71,7 @@ impl Executor<'_> {
                 }
                 self.sql(&SqlText::around(text, &self.compiled.clone()))
             }
-            Statement::Load { copy, seed } => self.load(copy, seed),
+            Statement::Load { copy, seed, typed } => self.load(copy, seed, typed.as_deref()),
             Statement::Swap { candidate, kind } => self.swap(candidate, *kind),
             Statement::Hooks { post, inside } => self.hooks(*post, *inside),
         }
@@ -100,33 +100,60 @@ impl Executor<'_> {
         }
     }
 
-    /// Streams a seed's file to the server.
-    fn load(&mut self, copy: &str, seed: &SeedJob) -> Result<(), NodeError> {
+    /// Streams a seed's file to the server. Where the types of its first rows do not fit all, the table, still empty, gets
+    /// the right ones, and the file is sent again.
+    fn load(&mut self, copy: &str, seed: &SeedJob, typed: Option<&str>) -> Result<(), NodeError> {
         self.executed.push_str(copy);
         self.executed.push_str(";\n");
-        let file = self.node.original_file_path.clone();
-        let failed =
-            |message: String| NodeError::lasting(Diagnostic::error(Code::SeedData, format!("{file}: {message}")));
-        let input = self.shared.system.open(seed.path.as_str().into()).map_err(|e| failed(e.to_string()))?;
+        let mut seed = seed.clone();
+        loop {
+            let mut rows = self.seed_rows(&seed)?;
+            let loaded = match &mut *self.session.db() {
+                Db::Live(warehouse) => warehouse.copy_in(copy, &mut rows),
+                _ => return Err(internal("the connection is gone")),
+            };
+            let error = match loaded {
+                Ok(count) => {
+                    let rows_affected = i64::try_from(count).ok();
+                    self.reply = Some(Reply { message: format!("INSERT 0 {count}"), rows_affected, table: None });
+                    return Ok(());
+                }
+                Err(e) => e,
+            };
+            // A value that does not fit the type of the first rows is the server's error, at once.
+            let rest = if seed.provisional.is_some() { rows.look_at_the_rest() } else { Ok(()) };
+            if let (Some(types), Ok(())) = (rows.other_types(), rest) {
+                let dialect = self.shared.compiler.manifest.project.dialect;
+                let other = types.iter().zip(&seed.columns).filter(|(new, old)| new != old);
+                let changes: Vec<String> = other
+                    .map(|((name, kind), _)| {
+                        let column = if seed.quote_columns { dialect.quoted(name) } else { name.clone() };
+                        format!("alter column {column} type {kind} using null::{kind}")
+                    })
+                    .collect();
+                if let Some(table) = typed {
+                    self.plain(&format!("alter table {table} {}", changes.join(", ")))?;
+                }
+                (seed.columns, seed.provisional) = (types, None);
+                continue;
+            }
+            let mut failed = sql_error(&error, &SqlText::new(), self.node.span);
+            if error.kind == EngineErrorKind::Runtime {
+                let d =
+                    failed.diagnostic.help("rows are counted without the header; `column_types` gives another type");
+                failed.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });
+            }
+            return Err(failed);
+        }
+    }
+
+    fn seed_rows(&self, seed: &SeedJob) -> Result<SeedRows<Box<dyn std::io::Read + Send>>, NodeError> {
+        let file = &self.node.original_file_path;
+        let input = self.shared.system.open(seed.path.as_str().into());
+        let input = input.map_err(|e| NodeError::lasting(Diagnostic::error(Code::SeedData, format!("{file}: {e}"))))?;
         let delimiter = seed.delimiter.bytes().next().unwrap_or(b',');
         let given = |name: &str| seed.given.iter().any(|g| g == name);
-        let mut rows = SeedRows::new(input, delimiter, &seed.columns, &given);
-        let loaded = match &mut *self.session.db() {
-            Db::Live(warehouse) => warehouse.copy_in(copy, &mut rows),
-            _ => return Err(internal("the connection is gone")),
-        };
-        let rows = loaded.map_err(|e| {
-            let mut error = sql_error(&e, &SqlText::new(), self.node.span);
-            if e.kind == EngineErrorKind::Runtime {
-                let d =
-                    error.diagnostic.help("lines are counted without the header; `column_types` gives another type");
-                error.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });
-            }
-            error
-        })?;
-        self.reply =
-            Some(Reply { message: format!("INSERT 0 {rows}"), rows_affected: i64::try_from(rows).ok(), table: None });
-        Ok(())
+        Ok(SeedRows::new(input, delimiter, &seed.columns, &given, seed.provisional.clone()))
     }
 
     /// Swaps a candidate in, in the open transaction.

@@ -105,6 +105,31 @@ fn a_seed_is_typed_and_loaded_as_dbt_does() {
 }
 
 #[test]
+fn types_of_a_big_seed_are_those_of_all_its_rows() {
+    let Some(server) = Server::new("bigseed") else { return };
+    let rows = |more: &str| {
+        let mut text = "a,b,c,d\n".to_owned();
+        (0..10_500).for_each(|i| text.push_str(&format!("{i},1,2,2024-01-31\n")));
+        text.push_str(more);
+        text
+    };
+    let p = project(&server, &[("seeds/s.csv", &rows("7,x,2.5,\n"))]);
+    p.ok(&["seed"]);
+    let schema = server.schema("direct");
+    let types = server.rows(&format!(
+        "select string_agg(format_type(atttypid, atttypmod), ', ' order by attnum) from pg_attribute where attrelid = '{schema}.s'::regclass and attnum > 0"
+    ));
+    assert_eq!(types, ["integer, text, double precision, date"]);
+    assert_eq!(server.rows(&format!("select count(*), sum(c), max(b) from {schema}.s")), ["10501|21002.5|x"]);
+    // A row far down that has too few fields is named by its line, and the published seed stays.
+    p.write("seeds/s.csv", &rows("7,x\n"));
+    let ran = p.run(&["seed"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("line 10502: this row has 2 fields, the header 4"), "{}", ran.err);
+    assert_eq!(server.rows(&format!("select count(*) from {schema}.s")), ["10501"]);
+}
+
+#[test]
 fn names_over_the_limit_are_refused_not_cut() {
     let Some(server) = Server::new("names") else { return };
     let long = "a_name_that_is_just_a_little_longer_than_postgres_has_room_for_it_";
