@@ -1,0 +1,756 @@
+//! Candidates take the place of published relations: what depends on them, what belongs to them, and who waits for whom.
+
+use super::server::{Server, project, rows};
+use crate::project::Project;
+use postgres::Client;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A table model.
+fn table(sql: &str) -> String {
+    format!("{{{{ config(materialized='table') }}}} {sql}")
+}
+
+/// A command that must fail, with all of these in what it says.
+fn refused(p: &Project, args: &[&str], said: &[&str]) {
+    let ran = p.run(args);
+    let text = format!("{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, 1, "strata {args:?}\n{text}");
+    for part in said {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+}
+
+/// The number of a relation: another one after a swap.
+fn number(server: &Server, relation: &str) -> Vec<String> {
+    server.rows(&format!("select '{relation}'::regclass::oid"))
+}
+
+/// Names and types of a relation's columns.
+fn columns(server: &Server, relation: &str) -> String {
+    server
+        .rows(&format!(
+            "select string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' order by attnum) \
+             from pg_attribute where attrelid = '{relation}'::regclass and attnum > 0 and not attisdropped"
+        ))
+        .concat()
+}
+
+/// Relations that a build left beside the published ones.
+fn beside(server: &Server, schema: &str) -> Vec<String> {
+    server.rows(&format!(
+        "select relname from pg_class where relnamespace = '{schema}'::regnamespace and relkind in ('r', 'v', 'm') \
+         and (relname like '%\\_\\_candidate' or relname like '%\\_\\_rejected') order by 1"
+    ))
+}
+
+/// Rights on a relation, those of its owner left out.
+fn rights(server: &Server, relation: &str) -> String {
+    server
+        .rows(&format!(
+            "select coalesce(string_agg(a.grantee::regrole || ' ' || a.privilege_type, ', ' \
+             order by a.grantee::regrole::text, a.privilege_type), '') from pg_class c, aclexplode(c.relacl) a \
+             where c.oid = '{relation}'::regclass and a.grantee <> c.relowner"
+        ))
+        .concat()
+}
+
+/// All that the views of a schema have.
+fn views(server: &Server, schema: &str) -> Vec<String> {
+    server.rows(&format!(
+        "select c.relname, c.relowner::regrole, c.reloptions, obj_description(c.oid), col_description(c.oid, 1), \
+         (select string_agg(g::text, ' ' order by g::text) from unnest(c.relacl) g), \
+         (select string_agg(a.attname || a.attacl::text, ' ') from pg_attribute a where a.attrelid = c.oid), \
+         pg_get_viewdef(c.oid) \
+         from pg_class c where c.relnamespace = '{schema}'::regnamespace and c.relkind = 'v' order by 1"
+    ))
+}
+
+/// All that belongs to a table and is not its columns, rows or indexes.
+fn belongings(server: &Server, schema: &str, name: &str) -> Vec<String> {
+    let oid = format!("'{schema}.{name}'::regclass");
+    server.rows(&format!(
+        "select 'owner ' || relowner::regrole from pg_class where oid = {oid} \
+         union all select 'right ' || g::text from pg_class c, unnest(c.relacl) g where c.oid = {oid} \
+         union all select 'column right ' || attname || ' ' || attacl::text from pg_attribute \
+           where attrelid = {oid} and attacl is not null \
+         union all select 'policy ' || concat_ws(' ', polname, polcmd, polpermissive, polroles::regrole[], \
+           pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) from pg_policy where polrelid = {oid} \
+         union all select 'row security ' || relrowsecurity || ' ' || relforcerowsecurity from pg_class where oid = {oid} \
+         union all select 'trigger ' || concat_ws(' ', pg_get_triggerdef(oid), tgenabled) from pg_trigger \
+           where tgrelid = {oid} and not tgisinternal \
+         union all select 'publication ' || concat_ws(' ', pubname, attnames, rowfilter) from pg_publication_tables \
+           where schemaname = '{schema}' and tablename = '{name}' \
+         union all select 'identity ' || relreplident::text from pg_class where oid = {oid} \
+         union all select 'option ' || o from pg_class c, unnest(c.reloptions) o where c.oid = {oid} order by 1"
+    ))
+}
+
+/// A session that has read a relation and does not end its transaction; the server ends it after some seconds, so that
+/// a build that waits without an end does not hang the tests.
+fn reader(server: &Server, relation: &str) -> Client {
+    let mut client = server.connect();
+    client.batch_execute("set idle_in_transaction_session_timeout = '4s'; begin").unwrap();
+    client.batch_execute(&format!("select /* the slow report */ count(*) from {relation}")).unwrap();
+    client
+}
+
+#[test]
+fn views_survive_with_all_they_have() {
+    let Some(server) = Server::new("swap_views") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let p = project(&server, &[("models/orders.sql", &table("select 1 as id, 'a'::text as note"))]);
+        p.ok(&["build", "--target", target]);
+        server.run(&format!(
+            "grant usage, create on schema {s} to strata_other; grant select on {s}.orders to strata_other; \
+             create view {s}.\"Open \"\"ones\"\"\" with (security_barrier = true, check_option = local) as \
+               select id, note from {s}.orders where id > 0; \
+             create view {s}.ids as select id from {s}.\"Open \"\"ones\"\"\"; \
+             create view {s}.twice as select id, i.id as again from {s}.orders join {s}.ids i using (id); \
+             create recursive view {s}.up (n) as select id from {s}.orders union all select n + 1 from up where n < 4; \
+             comment on view {s}.ids is 'it''s \\ all'; comment on column {s}.twice.id is 'the id'; \
+             grant select on {s}.\"Open \"\"ones\"\"\" to strata_other; \
+             grant select, update on {s}.ids to strata_reader with grant option; grant select (again) on {s}.twice to public; \
+             alter view {s}.ids owner to strata_other"
+        ));
+        let (before, old) = (views(&server, &s), number(&server, &format!("{s}.orders")));
+        assert_eq!(before.len(), 4, "{before:?}");
+        p.write("models/orders.sql", &table("select 3 as id, 'b'::text as note, 5 as more"));
+        p.ok(&["build", "--target", target]);
+        assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}: swapped, not filled in place");
+        assert_eq!(views(&server, &s), before, "{target}");
+        assert_eq!(server.rows(&format!("select id, again from {s}.twice")), ["3|3"], "{target}");
+        assert_eq!(server.rows(&format!("select n from {s}.up order by 1")), ["3", "4"], "{target}");
+    }
+}
+
+#[test]
+fn what_belongs_to_a_table_is_carried_over() {
+    let Some(server) = Server::new("swap_belongings") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let model = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} ";
+        let p =
+            project(&server, &[("models/orders.sql", &format!("{model} select 1 as id, 'a'::text as note, 2 as k"))]);
+        p.ok(&["build", "--target", target]);
+        let publication = format!("swap_belongings_of_{target}");
+        server.superuser().batch_execute(&format!("drop publication if exists {publication}")).unwrap();
+        let noop = "language plpgsql as 'begin return new; end'";
+        server.run(&format!(
+            "grant usage, create on schema {s} to strata_other; \
+             create function {s}.noop() returns trigger {noop}; \
+             create trigger on_insert before insert on {s}.orders for each row when (new.id > 1) execute function {s}.noop(); \
+             create trigger is_off after update of note on {s}.orders for each row execute function {s}.noop(); \
+             create trigger is_always after delete on {s}.orders for each statement execute function {s}.noop(); \
+             alter table {s}.orders disable trigger is_off; alter table {s}.orders enable always trigger is_always; \
+             create policy few on {s}.orders as restrictive for select to strata_reader, strata_other using (id > 0); \
+             create policy k_positive on {s}.orders using (id > 0) with check (k > 0); \
+             alter table {s}.orders enable row level security; alter table {s}.orders force row level security; \
+             alter table {s}.orders set (fillfactor = 70, autovacuum_enabled = false); \
+             alter table {s}.orders replica identity full; \
+             create publication {publication} for table {s}.orders (id, note) where (id > 5); \
+             grant select, insert on {s}.orders to strata_reader with grant option; grant select on {s}.orders to public; \
+             grant update (note) on {s}.orders to strata_reader; alter table {s}.orders owner to strata_other"
+        ));
+        let (before, old) = (belongings(&server, &s, "orders"), number(&server, &format!("{s}.orders")));
+        let kinds = "owner strata_other;right strata_reader;right =r;column right note;policy few;row security true true;\
+                     trigger;publication;identity f;option fillfactor=70";
+        for kind in kinds.split(';') {
+            assert!(before.iter().any(|b| b.starts_with(kind)), "{kind} is not in {before:#?}");
+        }
+        p.write("models/orders.sql", &format!("{model} select 7 as id, 'b'::text as note, 3 as k"));
+        p.ok(&["build", "--target", target]);
+        assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}: swapped, not filled in place");
+        assert_eq!(belongings(&server, &s, "orders"), before, "{target}");
+        // A new table's columns allow nulls, and such an index identifies no row: all columns do.
+        server.run(&format!(
+            "alter table {s}.orders alter id set not null; \
+             do $$ begin execute (select format('alter table {s}.orders replica identity using index %I', relname) \
+             from pg_index join pg_class on oid = indexrelid where indrelid = '{s}.orders'::regclass); end $$"
+        ));
+        p.ok(&["build", "--target", target]);
+        let identity = format!("select relreplident::text from pg_class where oid = '{s}.orders'::regclass");
+        assert!(["i", "false"].contains(&&*server.rows(&identity).concat()), "`f` for full reads as false");
+        // Rights on a column go with it; a policy that reads it keeps it here.
+        server.run(&format!("grant select (k) on {s}.orders to strata_reader"));
+        p.write("models/orders.sql", &format!("{model} select 8 as id, 'c'::text as note"));
+        refused(&p, &["build", "--target", target], &["nothing was published", "k_positive"]);
+        assert!(columns(&server, &format!("{s}.orders")).contains("k integer"));
+        server.run(&format!("drop policy k_positive on {s}.orders"));
+        p.ok(&["build", "--target", target]);
+        assert_eq!(columns(&server, &format!("{s}.orders")), "id integer, note text");
+        server.superuser().batch_execute(&format!("drop publication {publication}")).unwrap();
+    }
+}
+
+#[test]
+fn a_view_that_no_longer_fits_holds_the_swap_back_or_is_built_in_its_turn() {
+    let Some(server) = Server::new("swap_unfit") else { return };
+    let p = project(
+        &server,
+        &[
+            ("models/orders.sql", &table("select 1 as id, 'a'::text as note")),
+            ("models/wide.sql", "select id, note from {{ ref('orders') }}"),
+            ("models/wider.sql", "select *, 1 as one from {{ ref('wide') }}"),
+        ],
+    );
+    let s = server.schema("direct");
+    p.ok(&["build"]);
+    server.run(&format!("create view {s}.dashboard as select note from {s}.orders"));
+    p.write("models/orders.sql", &table("select 2 as id"));
+    p.write("models/wide.sql", "select id from {{ ref('orders') }}");
+    refused(&p, &["build"], &["nothing was published", "dashboard", "note"]);
+    assert_eq!(server.rows(&format!("select id, note from {s}.wider")), ["1|a"]);
+    assert_eq!(server.rows(&format!("select note from {s}.dashboard")), ["a"]);
+    assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
+    refused(&p, &["build", "--select", "orders"], &["nothing was published", "note"]);
+    // What earlier runs left beside a view is no reason to hold back.
+    server.run(&format!(
+        "drop view {s}.dashboard; create view {s}.wide__candidate as select note from {s}.orders; \
+         create view {s}.wider__rejected as select note from {s}.orders"
+    ));
+    p.ok(&["build"]);
+    assert_eq!(server.rows(&format!("select id, one from {s}.wider")), ["2|1"]);
+    assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
+    // And once more, with nothing in the way.
+    p.ok(&["build"]);
+}
+
+#[test]
+fn a_view_that_this_run_has_built_is_not_dropped() {
+    let Some(server) = Server::new("swap_early") else { return };
+    let s = server.schema("direct");
+    let p = project(
+        &server,
+        &[
+            ("models/orders.sql", &table("select 1 as id, 'a'::text as note")),
+            // By a source, so that nothing says that it comes after the table.
+            ("models/early.sql", "select note from {{ source('made', 'orders') }}"),
+            ("models/s.yml", &format!("sources: [{{name: made, schema: {s}, tables: [{{name: orders}}]}}]")),
+        ],
+    );
+    p.ok(&["build", "--select", "orders"]);
+    p.ok(&["build", "--select", "early"]);
+    p.write("models/orders.sql", &table("select 2 as id -- after {{ ref('early') }}"));
+    refused(&p, &["build"], &["nothing was published", "early"]);
+    assert_eq!(server.rows(&format!("select note from {s}.early")), ["a"]);
+}
+
+#[test]
+fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
+    let Some(server) = Server::new("swap_inplace") else { return };
+    let s = server.schema("direct");
+    let p = project(&server, &[("models/orders.sql", &table("select 0 as id, 'a'::text as note"))]);
+    p.ok(&["build"]);
+    let mut superuser = server.superuser();
+    let mut other = server.connect();
+    let relation = format!("{s}.orders");
+    let found = |sql: &str| rows(&mut server.superuser(), sql);
+    let cases = [
+        ("theirs", format!("create view {s}.theirs as select id from {relation}"), format!("drop view {s}.theirs")),
+        (
+            "kept",
+            format!("create materialized view {s}.kept as select id from {relation}"),
+            format!("drop materialized view {s}.kept"),
+        ),
+        (
+            "counted",
+            format!(
+                "create function {s}.counted() returns bigint language sql begin atomic select count(note) from {relation}; end"
+            ),
+            format!("drop function {s}.counted"),
+        ),
+        ("typed", format!("create table {s}.typed (one {relation})"), format!("drop table {s}.typed")),
+        (
+            "ruled",
+            format!(
+                "create table {s}.ruled (id int); create rule pass_on as on insert to {s}.ruled do also \
+                 insert into {relation} values (new.id, 'by rule')"
+            ),
+            format!("drop table {s}.ruled"),
+        ),
+        (
+            "heirs",
+            format!("create table {s}.heirs () inherits ({relation}); insert into {s}.heirs values (77, 'heir')"),
+            format!("drop table {s}.heirs"),
+        ),
+        ("passing", format!("create temp view passing as select id from {relation}"), "drop view passing".to_owned()),
+    ];
+    for (i, (name, make, remove)) in (1..).zip(&cases) {
+        // The first by another owner; the last is of another session's own.
+        let by = if i == 1 { &mut superuser } else { &mut other };
+        by.batch_execute(make).unwrap();
+        let old = number(&server, &relation);
+        p.write("models/orders.sql", &table(&format!("select 'new'::text as note, {i} as id")));
+        p.ok(&["build"]);
+        assert_eq!(number(&server, &relation), old, "{name}");
+        assert_eq!(found(&format!("select id, note from only {relation}")), [format!("{i}|new")], "{name}");
+        assert_eq!(found(&format!("select count(*) from {relation} where id = 77")).concat() == "1", *name == "heirs");
+        p.write("models/orders.sql", &table("select 99 as id"));
+        refused(&p, &["build"], &["nothing was published", *name]);
+        assert_eq!(found(&format!("select id, note from only {relation}")), [format!("{i}|new")], "{name}");
+        assert!(beside(&server, &s).is_empty(), "{name}");
+        by.batch_execute(remove).unwrap();
+    }
+    // Readers see the old rows until the end: in place nobody has to wait for them.
+    superuser.batch_execute(&format!("create view {s}.theirs as select id from {relation}")).unwrap();
+    let slow = reader(&server, &relation);
+    p.write("models/orders.sql", &table("select 50 as id, 'b'::text as note"));
+    p.ok(&["build", "--lock-timeout", "0.3"]);
+    drop(slow);
+    assert_eq!(found(&format!("select id from {s}.theirs")), ["50"]);
+    // Rows that a policy hides from the owner would stay among the new ones.
+    server.run(&format!(
+        "alter table {relation} enable row level security; alter table {relation} force row level security; \
+         create policy hides on {relation} using (id > 60) with check (true)"
+    ));
+    p.write("models/orders.sql", &table("select 70 as id, 'c'::text as note"));
+    p.run(&["build"]);
+    assert_eq!(found(&format!("select count(*) from {relation}")), ["1"]);
+}
+
+#[test]
+fn foreign_keys_that_point_to_a_swapped_table_are_made_again() {
+    let Some(server) = Server::new("swap_keys") else { return };
+    let s = server.schema("direct");
+    let parents = |sql: &str| {
+        format!("{{{{ config(materialized='table', indexes=[{{'columns': ['id'], 'unique': true}}]) }}}} {sql}")
+    };
+    let p = project(
+        &server,
+        &[
+            ("models/parents.sql", &parents("select * from (values (1), (2)) as v(id)")),
+            (
+                "models/children.sql",
+                "{{ config(materialized='table', post_hook=\"alter table {{ this }} add constraint known foreign key (parent) references {{ ref('parents') }} (id)\") }} select id as parent from {{ ref('parents') }}",
+            ),
+        ],
+    );
+    p.ok(&["build"]);
+    server.run(&format!(
+        "create table {s}.notes (parent int constraint noted references {s}.parents (id) on delete cascade deferrable); \
+         insert into {s}.notes values (1)"
+    ));
+    let keys = || {
+        server.rows(&format!(
+            "select conname, pg_get_constraintdef(oid) from pg_constraint \
+             where contype = 'f' and confrelid = '{s}.parents'::regclass order by 1"
+        ))
+    };
+    let before = keys();
+    assert_eq!(before.len(), 2, "{before:?}");
+    let old = number(&server, &format!("{s}.parents"));
+    p.ok(&["build"]);
+    assert_ne!(number(&server, &format!("{s}.parents")), old);
+    assert_eq!(keys(), before);
+    p.write("models/parents.sql", &parents("select 2 as id"));
+    refused(&p, &["build"], &["nothing was published", "noted"]);
+    assert_eq!(server.rows(&format!("select id from {s}.parents order by 1")), ["1", "2"]);
+    // The model whose old rows do not fit is built in its turn, with its key.
+    server.run(&format!("delete from {s}.notes"));
+    p.ok(&["build"]);
+    assert_eq!(server.rows(&format!("select parent from {s}.children")), ["2"]);
+    assert_eq!(keys(), before);
+}
+
+#[test]
+fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
+    let Some(server) = Server::new("swap_locked") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let events = |sql: &str| {
+            format!("{{{{ config(materialized='incremental', on_schema_change='sync_all_columns') }}}} {sql}")
+        };
+        let orders = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} select ";
+        let p = project(
+            &server,
+            &[
+                ("models/orders.sql", &format!("{orders} 1 as id")),
+                ("models/open.sql", "select id from {{ ref('orders') }}"),
+                ("models/events.sql", &events("select 1 as id, 2 as gone")),
+            ],
+        );
+        p.ok(&["build", "--target", target]);
+        server.run(&format!("create table {s}.lines (id int references {s}.orders (id))"));
+        p.write("models/orders.sql", &format!("{orders} 2 as id"));
+        let swaps = |relation: &str| {
+            let held = reader(&server, &format!("{s}.{relation}"));
+            let args = ["build", "--select", "orders", "--lock-timeout", "0.15", "--target", target];
+            refused(&p, &args, &["nothing was published", "locked", "the slow report", "--lock-timeout"]);
+            // Others read meanwhile and afterwards.
+            assert_eq!(server.rows(&format!("select id from {s}.open")), ["1"], "{target} {relation}");
+            assert!(beside(&server, &s).is_empty(), "{target} {relation}");
+            drop(held);
+        };
+        for relation in ["orders", "open", "lines"] {
+            swaps(relation);
+        }
+        // A change of columns waits no longer, and keeps others waiting no longer.
+        for (sql, columns_then) in [
+            ("select 1 as id, 2 as gone, 3 as fresh", "id integer, gone integer"),
+            ("select 1 as id", "id integer, gone integer"),
+        ] {
+            p.write("models/events.sql", &events(sql));
+            let held = reader(&server, &format!("{s}.events"));
+            let args = ["build", "--select", "events", "--lock-timeout", "0.15", "--target", target];
+            refused(&p, &args, &["locked", "the slow report", "--lock-timeout"]);
+            assert_eq!(columns(&server, &format!("{s}.events")), columns_then, "{target} {sql}");
+            assert_eq!(server.rows(&format!("select count(*) from {s}.events")), ["1"], "{target} {sql}");
+            drop(held);
+        }
+        p.ok(&["build", "--target", target]);
+    }
+}
+
+#[test]
+fn a_reader_in_a_loop_never_sees_an_error_or_an_empty_table() {
+    let Some(server) = Server::new("swap_readers") else { return };
+    let s = server.schema("direct");
+    let model = table("select g as id from generate_series(1, 100) as g");
+    let p = project(
+        &server,
+        &[
+            ("models/orders.sql", &model),
+            ("models/people.sql", &model),
+            ("models/both.sql", "select id from {{ ref('orders') }} join {{ ref('people') }} using (id)"),
+        ],
+    );
+    p.ok(&["build"]);
+    server.run(&format!("create view {s}.over as select id from {s}.both"));
+    let queries = [
+        format!("select count(*) from {s}.orders"),
+        format!("select count(*) from {s}.over"),
+        // Locks the table before the view, the other way round than a reader of the view.
+        format!("select count(*) from {s}.people join {s}.over using (id)"),
+    ];
+    let done = AtomicBool::new(false);
+    let read = &|sql: &str| {
+        let mut client = server.connect();
+        let mut reads = 0;
+        while !done.load(Ordering::Relaxed) {
+            assert_eq!(rows(&mut client, sql), ["100"], "{sql}");
+            reads += 1;
+            thread::sleep(Duration::from_millis(1));
+        }
+        reads
+    };
+    let (builds, readers) = thread::scope(|scope| {
+        let readers: Vec<_> = queries.iter().map(|sql| scope.spawn(move || read(sql))).collect();
+        // Two tables each time.
+        let builds: Vec<_> = (0..25).map(|_| p.run(&["build", "--select", "orders people"])).collect();
+        done.store(true, Ordering::Relaxed);
+        let readers: Vec<_> = readers.into_iter().map(|r| r.join()).collect();
+        (builds, readers)
+    });
+    for ran in builds {
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    }
+    for (reads, sql) in readers.into_iter().zip(&queries) {
+        let reads = reads.unwrap_or_else(|_| panic!("this reader failed, see above: {sql}"));
+        assert!(reads > 20, "{sql}: only {reads} reads");
+    }
+}
+
+#[test]
+fn tables_views_and_materialized_views_take_each_others_place() {
+    let Some(server) = Server::new("swap_kinds") else { return };
+    let s = server.schema("direct");
+    let model = |kind: &str, n: usize| {
+        format!(
+            "{{{{ config(materialized='{kind}', unlogged=true, indexes=[{{'columns': ['id'], 'unique': true}}, {{'columns': ['note'], 'type': 'hash'}}]) }}}} select {n} as id, 'a'::text as note"
+        )
+    };
+    let p = project(&server, &[("models/shape.sql", &model("table", 0))]);
+    p.ok(&["build"]);
+    server.run(&format!(
+        "grant usage, create on schema {s} to strata_other; create view {s}.over as select id from {s}.shape; \
+         grant select on {s}.over to strata_reader; grant select on {s}.shape to strata_reader; \
+         alter table {s}.shape owner to strata_other"
+    ));
+    let kinds = [
+        "table",
+        "view",
+        "view",
+        "table",
+        "materialized_view",
+        "materialized_view",
+        "view",
+        "materialized_view",
+        "table",
+    ];
+    for (n, kind) in (1..).zip(kinds) {
+        p.write("models/shape.sql", &model(kind, n));
+        p.ok(&["build"]);
+        let what = format!("{n}: {kind}");
+        assert_eq!(server.rows(&format!("select id from {s}.over")), [n.to_string()], "{what}");
+        let letter = match kind {
+            "table" => "r u",
+            "view" => "v p",
+            _ => "m p",
+        };
+        let is = server.rows(&format!(
+            "select relkind::text || ' ' || relpersistence, relowner::regrole from pg_class where oid = '{s}.shape'::regclass"
+        ));
+        assert_eq!(is, [format!("{letter}|strata_other")], "{what}");
+        for relation in ["shape", "over"] {
+            assert_eq!(rights(&server, &format!("{s}.{relation}")), "strata_reader SELECT", "{what} {relation}");
+        }
+        let indexes = server.rows(&format!(
+            "select amname, indisunique, pg_get_indexdef(indexrelid, 1, true) from pg_index \
+             join pg_class c on c.oid = indexrelid join pg_am a on a.oid = c.relam \
+             where indrelid = '{s}.shape'::regclass order by 1"
+        ));
+        let made: &[&str] = if kind == "view" { &[] } else { &["btree|true|id", "hash|false|note"] };
+        assert_eq!(indexes, made, "{what}");
+    }
+}
+
+#[test]
+fn grants_and_comments_are_what_the_config_says() {
+    let Some(server) = Server::new("swap_grants") else { return };
+    let s = server.schema("direct");
+    let kinds = ["table", "view", "incremental", "materialized_view"];
+    let p = project(
+        &server,
+        &[(
+            "models/s.yml",
+            "models: [{name: a_view, description: it's all, columns: [{name: id, description: the id}]}]",
+        )],
+    );
+    for kind in kinds {
+        p.write(&format!("models/a_{kind}.sql"), &format!("{{{{ config(materialized='{kind}') }}}} select 1 as id"));
+    }
+    let configured = |grants: &str| {
+        p.write(
+            "project.yml",
+            &format!(
+                "name: shop\nprofile: shop\nmodels: {{shop: {{+persist_docs: {{relation: true, columns: true}}{grants}}}}}\n"
+            ),
+        );
+        p.ok(&["build"]);
+    };
+    let all = |expected: &str| {
+        for kind in kinds {
+            assert_eq!(rights(&server, &format!("{s}.a_{kind}")), expected, "{kind}");
+        }
+    };
+    configured(", +grants: {select: [strata_reader]}");
+    all("strata_reader SELECT");
+    for kind in kinds {
+        server.run(&format!("grant select, update on {s}.a_{kind} to strata_other"));
+    }
+    // Nothing is said: what others were given stays.
+    configured("");
+    all("strata_other SELECT, strata_other UPDATE, strata_reader SELECT");
+    // Something is said: that is all.
+    configured(", +grants: {select: [strata_other]}");
+    all("strata_other SELECT");
+    let comments = server.rows(&format!(
+        "select obj_description(oid), col_description(oid, 1) from pg_class where oid = '{s}.a_view'::regclass"
+    ));
+    assert_eq!(comments, ["it's all|the id"]);
+    // The rights are the owner's to take, whoever of his members builds.
+    server.run(&format!(
+        "grant usage, create on schema {s} to strata_other; alter table {s}.a_incremental owner to strata_other; \
+         grant select on {s}.a_incremental to strata_reader"
+    ));
+    p.ok(&["build", "--select", "a_incremental"]);
+    assert_eq!(rights(&server, &format!("{s}.a_incremental")), "");
+}
+
+#[test]
+fn constraints_of_a_contract_keep_their_names() {
+    let Some(server) = Server::new("swap_contracts") else { return };
+    let p = project(
+        &server,
+        &[
+            ("models/parents.sql", &table("select 1 as id, 'a'::text as note")),
+            ("models/children.sql", &table("select id, id as parent from {{ ref('parents') }}")),
+            (
+                "models/s.yml",
+                "models:
+  - name: parents
+    config: {contract: {enforced: true}}
+    constraints:
+      - {type: primary_key, columns: [id], name: parents_key}
+      - {type: unique, columns: [note], name: note_once}
+      - {type: check, expression: id > 0, name: id_positive}
+    columns: [{name: id, data_type: int, constraints: [{type: not_null}]}, {name: note, data_type: text}]
+  - name: children
+    config: {contract: {enforced: true}}
+    constraints: [{type: foreign_key, columns: [parent], name: known, to: ref('parents'), to_columns: [id]}]
+    columns: [{name: id, data_type: int, constraints: [{type: primary_key}]}, {name: parent, data_type: int}]
+",
+            ),
+        ],
+    );
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        for build in 1..=3 {
+            p.ok(&["build", "--target", target]);
+            let found = server.rows(&format!(
+                "select c.relname, k.conname, k.contype from pg_constraint k join pg_class c on c.oid = k.conrelid \
+                 where c.relnamespace = '{s}'::regnamespace and c.relname <> 'strata_lock' and k.contype <> 'n' order by 1, 2"
+            ));
+            let names: Vec<&str> = found.iter().filter(|f| !f.contains("_pkey")).map(String::as_str).collect();
+            // `f` reads as false.
+            assert_eq!(
+                names,
+                ["children|known|false", "parents|id_positive|c", "parents|note_once|u", "parents|parents_key|p"],
+                "{target} {build}"
+            );
+            assert_eq!(found.len(), 5, "{target} {build}: {found:?}");
+            if build == 1 {
+                server.run(&format!("alter table {s}.parents replica identity using index parents_key"));
+            }
+        }
+        let identity = format!("select relreplident::text from pg_class where oid = '{s}.parents'::regclass");
+        assert_eq!(server.rows(&identity), ["i"], "{target}");
+    }
+}
+
+#[test]
+fn a_delta_widens_first_and_narrows_last() {
+    let Some(server) = Server::new("swap_deltas") else { return };
+    let s = server.schema("direct");
+    let events = |mode: &str, sql: &str| {
+        format!(
+            "{{{{ config(materialized='incremental', unique_key='id', unlogged=true, on_schema_change='{mode}', indexes=[{{'columns': ['id']}}]) }}}} {sql}"
+        )
+    };
+    let relation = format!("{s}.events");
+    let p = project(
+        &server,
+        &[
+            ("models/events.sql", &events("sync_all_columns", "select 1 as id, 1 as gone")),
+            ("models/all_events.sql", "select * from {{ ref('events') }}"),
+            ("models/s.yml", "models: [{name: events, columns: [{name: id, data_tests: [not_null]}]}]"),
+        ],
+    );
+    p.ok(&["build"]);
+    server.run(&format!(
+        "create view {s}.seen as select id from {relation}; grant select on {s}.seen to strata_reader; \
+         grant select on {relation} to strata_reader"
+    ));
+    // The new column was committed before the test failed; the old one would have gone after it.
+    p.write("models/events.sql", &events("sync_all_columns", "select null::int as id, 1 as fresh"));
+    refused(&p, &["build"], &["built, not published"]);
+    assert_eq!(columns(&server, &relation), "id integer, gone integer, fresh integer");
+    assert_eq!(server.rows(&format!("select id, gone, fresh from {relation}")), ["1|1|null"]);
+    // Another type is tried on a candidate.
+    p.write("models/events.sql", &events("sync_all_columns", "select null::bigint as id, 1 as fresh"));
+    refused(&p, &["build"], &["built, not published", "events__rejected"]);
+    assert_eq!(columns(&server, &relation), "id integer, gone integer, fresh integer");
+    assert_eq!(columns(&server, &format!("{relation}__rejected")), "id bigint, fresh integer");
+    p.write("models/events.sql", &events("sync_all_columns", "select 2::bigint as id, 1 as fresh"));
+    p.ok(&["build"]);
+    assert_eq!(columns(&server, &relation), "id bigint, fresh integer");
+    assert_eq!(server.rows(&format!("select id, fresh from {relation} order by id")), ["1|null", "2|1"]);
+    assert_eq!(server.rows(&format!("select id from {s}.seen order by id")), ["1", "2"]);
+    assert_eq!(server.rows(&format!("select count(*) from {s}.all_events")), ["2"]);
+    assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
+    for relation in ["events", "seen"] {
+        assert_eq!(rights(&server, &format!("{s}.{relation}")), "strata_reader SELECT", "{relation}");
+    }
+    let made = server.rows(&format!(
+        "select relpersistence::text, (select count(*) from pg_index where indrelid = c.oid) from pg_class c where c.oid = '{relation}'::regclass"
+    ));
+    assert_eq!(made, ["u|1"]);
+    // Columns that the query lacks stay, and get nulls.
+    p.write("models/events.sql", &events("append_new_columns", "select 3::bigint as id, 'x'::text as more"));
+    p.ok(&["build"]);
+    assert_eq!(
+        server.rows(&format!("select id, fresh, more from {relation} where id > 1 order by id")),
+        ["2|1|null", "3|null|x"]
+    );
+    // A column goes though a view reads it that is built later; not when nobody makes that view fit.
+    p.write("models/events.sql", &events("sync_all_columns", "select 4::bigint as id"));
+    p.ok(&["build"]);
+    assert_eq!(columns(&server, &relation), "id bigint");
+    assert_eq!(columns(&server, &format!("{s}.all_events")), "id bigint");
+    p.write("models/events.sql", &events("sync_all_columns", "select 5::bigint as id, 1 as again"));
+    p.ok(&["build"]);
+    server.run(&format!("create view {s}.dashboard as select again from {relation}"));
+    p.write("models/events.sql", &events("sync_all_columns", "select 6::bigint as id"));
+    refused(&p, &["build"], &["dashboard"]);
+    assert_eq!(server.rows(&format!("select max(id), max(again) from {relation}")), ["5|1"]);
+}
+
+#[test]
+fn strategies_with_a_key_of_two_columns() {
+    let Some(server) = Server::new("swap_strategies") else { return };
+    let p = project(
+        &server,
+        &[("models/new.sql", &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"))],
+    );
+    for strategy in ["append", "merge", "delete+insert"] {
+        p.write(
+            &format!("models/by_{}.sql", strategy.replace('+', "_")),
+            &format!(
+                "{{{{ config(materialized='incremental', incremental_strategy='{strategy}', unique_key=['a', 'b']) }}}} select * from {{{{ ref('new') }}}}"
+            ),
+        );
+    }
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        p.write("models/new.sql", &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"));
+        p.ok(&["build", "--target", target]);
+        let old = number(&server, &format!("{s}.by_merge"));
+        p.write("models/new.sql", &table("select * from (values (1, 2, 'Y'), (2, 1, 'z')) as v(a, b, w)"));
+        p.ok(&["build", "--target", target]);
+        let found = |name: &str| {
+            server.rows(&format!("select a || ' ' || b || ' ' || w from {s}.{name} order by w collate \"C\""))
+        };
+        assert_eq!(found("by_append"), ["1 2 Y", "1 1 x", "1 2 y", "2 1 z"], "{target}");
+        assert_eq!(found("by_merge"), ["1 2 Y", "1 1 x", "2 1 z"], "{target}");
+        assert_eq!(found("by_delete_insert"), ["1 2 Y", "1 1 x", "2 1 z"], "{target}");
+        assert_eq!(number(&server, &format!("{s}.by_merge")), old, "{target}: a delta, not a rebuild");
+    }
+}
+
+#[test]
+fn a_candidate_is_audited_without_a_lock_on_the_published_table() {
+    let Some(server) = Server::new("swap_audited") else { return };
+    let s = server.schema("direct");
+    let p = project(
+        &server,
+        &[
+            ("models/plain.sql", &table("select 1 as id")),
+            ("models/hooked.sql", "{{ config(materialized='table', post_hook='select 1') }} select 1 as id"),
+        ],
+    );
+    p.ok(&["build"]);
+    for name in ["plain", "hooked"] {
+        let locks = format!("select mode from pg_locks where relation = to_regclass('{s}.{name}')");
+        p.write(&format!("tests/{name}_is_free.sql"), &format!("{locks} -- {{{{ ref('{name}') }}}}"));
+    }
+    p.run(&["build"]);
+    assert_eq!(p.status("model.shop.plain"), "success");
+    assert_eq!(p.status("test.shop.plain_is_free"), "pass");
+    // The exception: hooks see the published name, inside the swap. (And this question finds locks.)
+    assert_eq!(p.status("test.shop.hooked_is_free"), "fail");
+    assert_eq!(p.status("model.shop.hooked"), "error");
+}
+
+#[test]
+fn tables_with_hooks_that_share_a_view_wait_for_each_other() {
+    let Some(server) = Server::new("swap_hooks") else { return };
+    let s = server.schema("direct");
+    let names = ["one", "two", "three", "four"];
+    let p = project(&server, &[]);
+    for name in names {
+        p.write(
+            &format!("models/{name}.sql"),
+            "{{ config(materialized='table', post_hook='select 1') }} select g as id from generate_series(1, 100) as g",
+        );
+    }
+    p.ok(&["build", "--threads", "4"]);
+    let from: Vec<String> = names.iter().map(|n| format!("{s}.{n}")).collect();
+    server.run(&format!("create view {s}.shared as select id from {}", from.join(" natural join ")));
+    for _ in 0..3 {
+        p.ok(&["build", "--threads", "4"]);
+    }
+    assert_eq!(server.rows(&format!("select count(*) from {s}.shared")), ["100"]);
+}
