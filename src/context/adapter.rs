@@ -68,7 +68,7 @@ impl Object for Behavior {
 }
 
 /// Methods that need no database and are the same in both phases.
-fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
     let dialect = session.project.dialect;
     Ok(Some(match method {
         "dispatch" => {
@@ -118,8 +118,12 @@ fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args
         "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
         "parse_index" => parse_index(args.require(0, "raw_index")?),
         "convert_type" => convert_type(args)?,
-        "render_raw_columns_constraints" => columns_constraints(args.require(0, "raw_columns")?, dialect)?,
-        "render_raw_model_constraints" => model_constraints(args.require(0, "raw_constraints")?)?,
+        "render_raw_columns_constraints" => {
+            columns_constraints(args.require(0, "raw_columns")?, dialect, &mut referenced(state))?
+        }
+        "render_raw_model_constraints" => {
+            model_constraints(args.require(0, "raw_constraints")?, &suffix(session), &mut referenced(state))?
+        }
         "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
         "external_write_options" => Value::from(external_write_options(args)?),
         "external_read_location" => Value::from(external_read_location(args)?),
@@ -380,8 +384,35 @@ fn convert_type(args: &Args) -> Result<Value, Error> {
     Ok(Value::from(types.get(i).map(|t| t.to_lowercase()).unwrap_or_else(|| "text".to_owned())))
 }
 
+/// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything else is SQL.
+fn referenced<'a>(state: &'a mut State<'_, '_>) -> impl FnMut(&str) -> Result<String, Error> + 'a {
+    |to: &str| {
+        let inner = to.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+        let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else { return Ok(to.to_owned()) };
+        // Every other piece between quotes is a name: `'a', 'b'`; a version stands behind them.
+        let mut args: Vec<Value> = arguments.split(['\'', '"']).skip(1).step_by(2).map(Value::from).collect();
+        if let Some((_, version)) = arguments.rsplit_once('=').filter(|(key, _)| key.trim_end().ends_with(['v', 'n'])) {
+            let version = version.trim_matches(|c: char| c == ')' || c == '\'' || c == '"' || c.is_whitespace());
+            args.push(Value::from(minijinja::value::Kwargs::from_iter([("v", Value::from(version))])));
+        }
+        let call = state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
+        Ok(call.call(state, &args)?.to_string())
+    }
+}
+
+/// The suffix of named constraints of a candidate: names of the indexes behind them must differ from those of the
+/// published table. The swap takes it away again.
+fn suffix(session: &Session) -> String {
+    let builds = session.unit.extra.iter().any(|(name, _)| *name == crate::context::BUILDS_CANDIDATE);
+    let postgres = session.project.dialect == Dialect::POSTGRES;
+    if builds && postgres { "__candidate".to_owned() } else { String::new() }
+}
+
+/// Resolves what a foreign key points to.
+type Referenced<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
+
 /// Column definitions of a contract: `name type constraint ...`.
-fn columns_constraints(columns: &Value, dialect: Dialect) -> Result<Value, Error> {
+fn columns_constraints(columns: &Value, dialect: Dialect, to: &mut Referenced<'_>) -> Result<Value, Error> {
     let Json::Object(columns) = to_json(columns) else { return Ok(list(Vec::new())) };
     let mut out = Vec::new();
     for (key, column) in &columns {
@@ -391,7 +422,7 @@ fn columns_constraints(columns: &Value, dialect: Dialect) -> Result<Value, Error
         text.push(' ');
         text.push_str(column.get("data_type").and_then(Json::as_str).unwrap_or_default());
         for constraint in column.get("constraints").and_then(Json::as_array).into_iter().flatten() {
-            if let Some(sql) = constraint_sql(constraint, false) {
+            if let Some(sql) = constraint_sql(constraint, None, to)? {
                 text.push(' ');
                 text.push_str(&sql);
             }
@@ -401,12 +432,26 @@ fn columns_constraints(columns: &Value, dialect: Dialect) -> Result<Value, Error
     Ok(list(out))
 }
 
-fn model_constraints(constraints: &Value) -> Result<Value, Error> {
+fn model_constraints(constraints: &Value, suffix: &str, to: &mut Referenced<'_>) -> Result<Value, Error> {
     let Json::Array(constraints) = to_json(constraints) else { return Ok(list(Vec::new())) };
-    Ok(list(constraints.iter().filter_map(|c| constraint_sql(c, true)).map(Value::from).collect()))
+    let mut out = Vec::new();
+    for constraint in &constraints {
+        out.extend(constraint_sql(constraint, Some(suffix), to)?.map(Value::from));
+    }
+    Ok(list(out))
 }
 
-fn constraint_sql(c: &Json, table: bool) -> Option<String> {
+/// A constraint as SQL; none for one that says nothing. `table`: of the table, with the suffix of its name.
+fn constraint_sql(c: &Json, table: Option<&str>, to: &mut Referenced<'_>) -> Result<Option<String>, Error> {
+    let target = match c.get("to").and_then(Json::as_str).filter(|s| !s.is_empty()) {
+        Some(text) => Some(to(text)?),
+        None => None,
+    };
+    Ok(constraint_text(c, table, target))
+}
+
+fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Option<String> {
+    let table = suffix.is_some();
     let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
     let list = |key: &str| {
         c.get(key)
@@ -423,7 +468,7 @@ fn constraint_sql(c: &Json, table: bool) -> Option<String> {
         "primary_key" => format!("primary key{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
         "foreign_key" => {
             let key = if table { format!("foreign key{columns} ") } else { String::new() };
-            match (text("to"), expression) {
+            match (target, expression) {
                 (Some(to), _) => format!("{key}references {to} ({})", list("to_columns")),
                 (None, Some(e)) => format!("{key}references {e}"),
                 (None, None) => return None,
@@ -433,6 +478,8 @@ fn constraint_sql(c: &Json, table: bool) -> Option<String> {
         _ => return None,
     };
     Some(match text("name").filter(|_| table) {
+        // Postgres cuts names at 63 bytes.
+        Some(name) if name.len() < 52 => format!("constraint {name}{} {sql}", suffix.unwrap_or_default()),
         Some(name) => format!("constraint {name} {sql}"),
         None => sql,
     })

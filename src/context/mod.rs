@@ -22,6 +22,9 @@ mod session;
 mod statements;
 mod table;
 
+/// An extra name of a session whose node is built beside what is published.
+pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
+
 pub(crate) use column::column_value;
 pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};

@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
-    Audited, Job, Materialize, Next, Reply, SeedJob, candidate_name, infer, materialization, rejected_name,
+    Audited, Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
 };
 use crate::source::SqlText;
 use std::collections::HashSet;
@@ -183,7 +183,7 @@ fn native(
         let e = sql_error(&e, &SqlText::new(), node.span);
         return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
     }
-    let session = shared.compiler.session(node, bindings, existing, Db::Live(connection));
+    let session = shared.compiler.building(node, bindings, existing, Db::Live(connection));
     let mut build = Machine {
         exec: Executor {
             shared,
@@ -344,6 +344,10 @@ impl Machine<'_> {
     fn drive(&mut self, mut machine: Box<dyn Materialize>) -> Result<Vec<Relation>, NodeError> {
         let mut reply = Reply::Start;
         let mut candidate = None;
+        let shared = self.exec.shared;
+        let take_turn = || shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while a swap is open: swaps of relations that views join would wait for each other.
+        let mut turn = None;
         loop {
             let next = machine.next(reply).map_err(|message| {
                 let d = Diagnostic::error(Code::Runtime, message).primary(self.exec.node.span, "");
@@ -362,6 +366,9 @@ impl Machine<'_> {
                     Reply::Ok
                 }
                 Next::Begin(statements) => {
+                    if statements.iter().any(|s| matches!(s, Statement::Swap { .. })) {
+                        turn = Some(take_turn());
+                    }
                     self.begin()?;
                     self.exec.run_all(&statements)?;
                     Reply::Ok
@@ -373,7 +380,7 @@ impl Machine<'_> {
                     Reply::Passed(self.audit(&audited))
                 }
                 Next::Publish(statements) => {
-                    let lock = self.exec.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+                    let own = turn.take().unwrap_or_else(take_turn);
                     if !self.exec.in_transaction {
                         self.begin()?;
                     }
@@ -381,7 +388,11 @@ impl Machine<'_> {
                     self.exec.committed = true;
                     self.exec.plain("commit")?;
                     self.exec.in_transaction = false;
-                    drop(lock);
+                    if let Some(relation) = &self.exec.node.relation {
+                        let key = relation.key(shared.compiler.manifest.project.dialect);
+                        shared.published.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+                    }
+                    drop(own);
                     Reply::Ok
                 }
                 Next::Discard(statements) => {
@@ -389,6 +400,7 @@ impl Machine<'_> {
                         self.exec.plain("rollback")?;
                         self.exec.in_transaction = false;
                     }
+                    turn = None;
                     self.exec.run_all(&statements)?;
                     let kept = candidate.as_ref().and(self.exec.node.relation.as_ref());
                     let dialect = self.exec.shared.compiler.manifest.project.dialect;

@@ -8,7 +8,8 @@ use crate::config::{SslMode, TargetOptions};
 use crate::engine::{EngineError, EngineErrorKind};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -31,6 +32,8 @@ pub(super) struct Server {
     retries: u32,
     pub(super) lock_wait: Duration,
     pub(super) locks: Locks,
+    /// Statements for views that this run dropped to build them again, by key: owner, grants, comments, triggers.
+    pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
 /// Opens a target.
@@ -88,6 +91,7 @@ impl Server {
             retries: p.retries,
             lock_wait,
             locks: Locks::default(),
+            dropped: Mutex::default(),
         })
     }
 

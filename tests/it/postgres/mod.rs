@@ -3,6 +3,7 @@
 
 mod differential;
 mod server;
+mod swap;
 
 use server::{Server, project};
 
