@@ -490,13 +490,16 @@ fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
     (value, clock.seconds())
 }
 
+/// Runs one test on a connection, and says how long it took.
+type RunOne<'a> = dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync + 'a;
+
 /// Runs tests on the node's connection and on those that are idle; results in the order of the tests. An idle one is
 /// given back after each test: a node that is ready to be built waits for no more than that.
 fn in_parallel(
     shared: &Shared,
     pool: &Pool,
     tests: &[NodeId],
-    one: &(dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync),
+    one: &RunOne<'_>,
     own: &mut Option<Box<dyn Warehouse>>,
 ) -> Vec<(NodeId, TestRun, f64)> {
     let next = AtomicUsize::new(0);

@@ -59,7 +59,7 @@ impl Server {
         for one in host.split(',') {
             config.host(one.trim());
         }
-        config.port(port).user(user).dbname(&*target.database).application_name(&p.application_name);
+        config.port(port).user(user).dbname(&target.database).application_name(&p.application_name);
         if let Some(password) = &p.password {
             config.password(password.reveal());
         }
@@ -98,7 +98,7 @@ impl Server {
     /// Connects with the probe. A pooler refuses it, or drops it silently.
     fn probe(&mut self) -> Result<Client, EngineError> {
         let mut probing = self.config.clone();
-        probing.options(&*format!("-c {PROBE}=on"));
+        probing.options(&format!("-c {PROBE}=on"));
         match self.open_patiently(&probing) {
             Ok(mut client) => {
                 let seen = client
