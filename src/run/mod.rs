@@ -4,6 +4,7 @@
 //! queue, counters, cancellation and the relation cache; workers own a connection each, never print and never touch
 //! shared state. Must not know: how events are shown.
 
+mod audit;
 mod build;
 mod events;
 mod execute;

@@ -16,6 +16,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// How long to wait for a lock when nothing is asked for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a server that went away is waited for.
+const RESTART: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(200);
+
 /// A setting that no pooler hands on: found in the session, the connection is the server's own.
 const PROBE: &str = "strata.direct";
 
@@ -136,6 +140,20 @@ impl Server {
     /// Opens another connection, waiting for a server that is starting up.
     pub(super) fn open(&self) -> Result<Client, EngineError> {
         self.open_patiently(&self.config)
+    }
+
+    /// Opens a connection in the place of one that was lost: a server that restarts is waited for.
+    pub(super) fn reopen(&self) -> Result<Client, EngineError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.open_once(&self.config) {
+                Err(e) if e.is_transient() && waited < RESTART => {
+                    std::thread::sleep(STEP);
+                    waited += STEP;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Opens connections where the server itself cannot be kept.

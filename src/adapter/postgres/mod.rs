@@ -111,7 +111,7 @@ impl Postgres {
         if !self.client.is_closed() || self.in_transaction {
             return Ok(());
         }
-        let fresh = Postgres::begin_session(self.server.clone(), self.server.open()?)?;
+        let fresh = Postgres::begin_session(self.server.clone(), self.server.reopen()?)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = fresh.client.cancel_token();
         self.client = fresh.client;
         for relation in std::mem::take(&mut self.locked) {
