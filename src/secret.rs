@@ -42,6 +42,16 @@ impl Scrubber {
         if secret.reveal().trim().len() < 3 {
             return;
         }
+        // Artifacts and JSON lines hold it escaped.
+        let json = serde_json::to_string(secret.reveal()).unwrap_or_default();
+        let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
+        if json != secret.reveal() && json.len() > 2 {
+            self.add(&Secret::new(json));
+        }
+        self.add(secret);
+    }
+
+    fn add(&self, secret: &Secret) {
         let mut texts = self.texts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !texts.contains(secret) {
             texts.push(secret.clone());

@@ -16,6 +16,8 @@ pub(crate) struct Capabilities {
     pub(crate) savepoints: bool,
     /// Indexes must be made after a table got its final name.
     pub(crate) index_after_rename: bool,
+    /// Others build in the same database at the same time.
+    pub(crate) shared: bool,
     /// A change of columns locks the table for all readers: it is made in a transaction of its own.
     pub(crate) locks_for_columns: bool,
     /// `copy` reads files of this machine; else rows are sent.
@@ -204,6 +206,10 @@ pub(crate) trait Warehouse: Send {
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
     /// Changes columns, in the open transaction or one of its own. The SQL that was run.
     fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError>;
+    /// What stands under each of some names now.
+    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// Makes sure of the connection before work begins: one that was lost is opened again.
+    fn ready(&mut self) -> Result<(), EngineError>;
     /// Keeps other builds away from a relation until `unlock`.
     fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);

@@ -135,6 +135,7 @@ pub(crate) struct Job {
     pub(crate) full_refresh: bool,
     pub(crate) capabilities: Capabilities,
     pub(crate) has_inside_post_hooks: bool,
+    pub(crate) has_inside_pre_hooks: bool,
     /// What earlier runs left under the candidate's and the rejected one's name.
     pub(crate) leftovers: Vec<ExistingRelation>,
     pub(crate) seed: Option<SeedJob>,
@@ -212,6 +213,7 @@ mod tests {
             fuse_predicates: false,
             savepoints: false,
             index_after_rename: true,
+            shared: false,
             locks_for_columns: false,
             reads_files: true,
             default_strategy: ("delete+insert", "append"),
@@ -243,6 +245,7 @@ mod tests {
             full_refresh: false,
             capabilities: capabilities(),
             has_inside_post_hooks: hooks,
+            has_inside_pre_hooks: false,
             leftovers: Vec::new(),
             seed: None,
         }

@@ -6,6 +6,8 @@ use crate::manifest::{Relation, RelationKind};
 
 enum State {
     Start,
+    Begun,
+    Saved,
     Built,
     Audited,
     InsideSwap,
@@ -41,8 +43,7 @@ impl Stored {
     }
 
     fn build(&self) -> Vec<Statement> {
-        let mut out =
-            vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
+        let mut out = vec![Statement::Hooks { post: false, inside: true }];
         out.extend(drop_leftover(&self.job, &self.candidate));
         let mut args = vec![Arg::Relation(self.candidate.clone()), Arg::Compiled];
         if self.by == "create_table_as" {
@@ -113,9 +114,24 @@ pub(super) fn reject(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec
 impl Materialize for Stored {
     fn next(&mut self, reply: Reply) -> Result<Next, String> {
         Ok(match (&self.state, reply) {
+            // Pre-hooks in the transaction hold for the statement that builds: `set local ...`.
+            (State::Start, _) if self.job.has_inside_pre_hooks => {
+                self.state = State::Begun;
+                Next::Run(vec![Statement::Hooks { post: false, inside: false }])
+            }
+            (State::Begun, _) => {
+                self.state = State::Saved;
+                Next::Begin(self.build())
+            }
+            (State::Saved, _) => {
+                self.state = State::Built;
+                Next::Commit
+            }
             (State::Start, _) => {
                 self.state = State::Built;
-                Next::Run(self.build())
+                let mut all = vec![Statement::Hooks { post: false, inside: false }];
+                all.extend(self.build());
+                Next::Run(all)
             }
             // In-transaction post-hooks see the published name: the guards run after them, inside the swap.
             (State::Built, _) if self.job.has_inside_post_hooks => {

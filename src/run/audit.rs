@@ -2,11 +2,12 @@
 
 use super::Shared;
 use super::build::Machine;
+use super::execute::NodeError;
 use super::fused;
 use super::pool::Pool;
 use super::test::{Kept, TestRun, passed_test, run_test};
 use crate::context::{Bindings, Db};
-use crate::engine::{NodeOutcome, RunStatus, Warehouse};
+use crate::engine::{RunStatus, Warehouse};
 use crate::manifest::{NodeId, Relation};
 use crate::materialize::Audited;
 use std::collections::HashSet;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 impl Machine<'_> {
     /// Runs the guards; true when none failed. Inside a transaction one after the other on its connection, since no
     /// other sees the delta; else in parallel.
-    pub(super) fn audit(&mut self, audited: &Audited) -> bool {
+    pub(super) fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
         let shared = self.exec.shared;
         let bindings = match audited {
             Audited::Candidate(relation) => Bindings::default().with(self.exec.node.id, relation.clone()),
@@ -38,6 +39,7 @@ impl Machine<'_> {
         };
         let one = |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
             timed(|| match passed.contains(&id) {
+                _ if shared.interrupt.is_set() => TestRun::skipped("interrupted"),
                 true => passed_test(shared, id, &bindings, self.existing, own),
                 false => run_test(shared, id, &bindings, self.existing, own, kept),
             })
@@ -48,8 +50,7 @@ impl Machine<'_> {
             let mut aborted = false;
             for id in self.guards {
                 let (run, seconds) = if aborted {
-                    let outcome = NodeOutcome::skipped("an earlier test ended the transaction");
-                    (TestRun { outcome, compiled: None }, 0.0)
+                    (TestRun::skipped("an earlier test ended the transaction"), 0.0)
                 } else {
                     one(*id, &mut own, inside.then_some(&mut self.kept))
                 };
@@ -64,7 +65,12 @@ impl Machine<'_> {
         if let Audited::Candidate(candidate) = audited {
             self.publish_names(candidate);
         }
-        !self.results.iter().any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error))
+        self.exec.may_go_on()?;
+        // The transaction is lost with the connection, or by a deadlock: all of it is done again.
+        if let Some(e) = self.results.iter_mut().find_map(|(_, r, _)| r.lost.take()).filter(|_| inside) {
+            return Err(e);
+        }
+        Ok(!self.results.iter().any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error)))
     }
 
     /// The artifact of a test shows the published name, not that of the candidate it was run on.

@@ -14,6 +14,7 @@ use crate::materialize::{
     Audited, Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
 };
 use crate::source::SqlText;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::PoisonError;
 
@@ -32,7 +33,49 @@ impl Built {
     }
 }
 
+/// Builds a node, alone: no other build has its relation meanwhile.
 pub(super) fn build(
+    shared: &Shared,
+    pool: &Pool,
+    id: NodeId,
+    guards: &[NodeId],
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Built {
+    let node = shared.compiler.manifest.node(id);
+    let locked = match (&node.relation, warehouse.as_mut()) {
+        (Some(target), Some(own)) => lock(node, target, own.as_mut(), existing),
+        _ => Ok(existing.clone()),
+    };
+    let built = match locked {
+        Ok(existing) => build_alone(shared, pool, id, guards, &existing, warehouse),
+        Err(e) => return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient)),
+    };
+    if let (Some(target), Some(own)) = (&node.relation, warehouse.as_mut()) {
+        own.unlock(target);
+    }
+    built
+}
+
+/// Locks a node's relation. Where others build as well, what stands there is asked for once more.
+fn lock(
+    node: &Node,
+    target: &Relation,
+    warehouse: &mut dyn Warehouse,
+    existing: &Arc<Existing>,
+) -> Result<Arc<Existing>, NodeError> {
+    let failed = |e: crate::engine::EngineError| sql_error(&e, &SqlText::new(), node.span);
+    warehouse.lock(target).map_err(failed)?;
+    if !warehouse.capabilities().shared {
+        return Ok(existing.clone());
+    }
+    let dialect = warehouse.capabilities().dialect;
+    let names = [target.clone(), candidate_name(target, dialect), rejected_name(target, dialect)];
+    let found = warehouse.find(&names).map_err(failed)?;
+    Ok(Arc::new(Existing::known(dialect, found, HashSet::new())))
+}
+
+fn build_alone(
     shared: &Shared,
     pool: &Pool,
     id: NodeId,
@@ -79,14 +122,15 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
         return Err(NodeError::lasting(d.primary(node.span, "").help("give it a shorter `alias`")));
     }
     let beside = [candidate_name(&target, capabilities.dialect), rejected_name(&target, capabilities.dialect)];
-    let hooks = node.config.get("post-hook").and_then(Json::as_array);
     let inside = |h: &Json| h.get("transaction").and_then(Json::as_bool).unwrap_or(true);
+    let hooks = |key: &str| node.config.get(key).and_then(Json::as_array).is_some_and(|h| h.iter().any(inside));
     let full_refresh = node.config.flag("full_refresh").unwrap_or(shared.options.full_refresh);
     Ok(Job {
         existing: existing.find(&target).cloned(),
         config: node.config.clone(),
         full_refresh,
-        has_inside_post_hooks: hooks.is_some_and(|h| h.iter().any(inside)),
+        has_inside_post_hooks: hooks("post-hook"),
+        has_inside_pre_hooks: hooks("pre-hook"),
         leftovers: beside.iter().filter_map(|r| existing.find(r).cloned()).collect(),
         seed: match node.kind {
             NodeKind::Seed => Some(seed(shared, node, capabilities.reads_files)?),
@@ -174,12 +218,6 @@ fn native(
             );
         return Built::plain(NodeOutcome::error(d, false));
     };
-    let mut connection = connection;
-    if let Err(e) = connection.lock(&target) {
-        *warehouse = Some(connection);
-        let e = sql_error(&e, &SqlText::new(), node.span);
-        return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
-    }
     let session = shared.compiler.building(node, bindings, existing, Db::Live(connection));
     let mut build = Machine {
         exec: Executor {
@@ -238,7 +276,6 @@ fn native(
             });
             changes.push((relation, now));
         }
-        connection.unlock(&target);
         *warehouse = Some(connection);
     }
     let result = result.and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
@@ -346,6 +383,7 @@ impl Machine<'_> {
         // Held while a swap is open: swaps of relations that views join would wait for each other.
         let mut turn = None;
         loop {
+            self.exec.may_go_on()?;
             let next = machine.next(reply).map_err(|message| {
                 let d = Diagnostic::error(Code::Runtime, message).primary(self.exec.node.span, "");
                 NodeError::lasting(d)
@@ -360,6 +398,8 @@ impl Machine<'_> {
                 Next::Commit => {
                     self.exec.plain("commit")?;
                     self.exec.in_transaction = false;
+                    // Hooks that ran in it would run again.
+                    self.exec.committed |= self.exec.node.config.get("pre-hook").is_some();
                     Reply::Ok
                 }
                 Next::Begin(statements) => {
@@ -374,7 +414,7 @@ impl Machine<'_> {
                     if let Audited::Candidate(relation) = &audited {
                         candidate = Some(relation.clone());
                     }
-                    Reply::Passed(self.audit(&audited))
+                    Reply::Passed(self.audit(&audited)?)
                 }
                 Next::Publish(statements) => {
                     let own = turn.take().unwrap_or_else(take_turn);

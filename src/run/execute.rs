@@ -54,8 +54,18 @@ pub(super) struct Executor<'a> {
 }
 
 impl Executor<'_> {
+    /// Between two statements: nothing more is begun once the user asked to stop.
+    pub(super) fn may_go_on(&self) -> Result<(), NodeError> {
+        if !self.shared.interrupt.is_set() {
+            return Ok(());
+        }
+        let d = Diagnostic::error(Code::Runtime, format!("`{}` was interrupted", self.node.name));
+        Err(NodeError::lasting(d.primary(self.node.span, "").help("its published relation is as it was")))
+    }
+
     pub(super) fn run_all(&mut self, statements: &[Statement]) -> Result<(), NodeError> {
         for statement in statements {
+            self.may_go_on()?;
             self.statement(statement)?;
         }
         Ok(())
@@ -139,7 +149,8 @@ impl Executor<'_> {
                 continue;
             }
             let mut failed = sql_error(&error, &SqlText::new(), self.node.span);
-            if error.kind == EngineErrorKind::Runtime {
+            // A value that does not fit: SQLSTATE class 22.
+            if error.code.as_deref().is_none_or(|c| c.starts_with("22")) && error.kind == EngineErrorKind::Runtime {
                 let d =
                     failed.diagnostic.help("rows are counted without the header; `column_types` gives another type");
                 failed.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });

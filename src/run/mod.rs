@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) options: RunOptions,
     pub(crate) system: Arc<dyn System>,
     pub(crate) target_path: Utf8PathBuf,
+    /// Set when the user asks to stop.
+    pub(crate) interrupt: Interrupt,
     /// Keys of the relations that this run builds.
     pub(crate) builds: HashSet<String>,
     /// Those of them that are published by now.

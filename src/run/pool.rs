@@ -46,6 +46,15 @@ impl Pool {
 
     /// A connection that nobody uses now, if there is any.
     pub(super) fn spare(&self) -> Option<Box<dyn Warehouse>> {
+        let mut spare = self.idle_or_new()?;
+        if spare.ready().is_ok() {
+            return Some(spare);
+        }
+        self.give(Some(spare));
+        None
+    }
+
+    fn idle_or_new(&self) -> Option<Box<dyn Warehouse>> {
         let mut state = self.lock();
         if let Some(found) = state.idle.pop() {
             return Some(found);

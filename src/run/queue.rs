@@ -7,7 +7,7 @@ use super::{Interrupt, Shared};
 use crate::config::Json;
 use crate::context::Bindings;
 use crate::engine::{
-    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+    Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::{candidate_name, rejected_name};
@@ -20,6 +20,29 @@ use std::time::Duration;
 
 /// How often the loop looks up when nothing happens.
 pub(super) const TICK: Duration = Duration::from_millis(50);
+
+/// Ticks between two attempts to stop what runs.
+const CANCEL_EVERY: usize = 5;
+
+/// Stops what a connection runs as long as the user wants to stop: for hooks, which run before and after the loop.
+struct Watch(#[allow(dead_code)] Sender<()>);
+
+impl Watch {
+    fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
+        let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
+        let interrupt = interrupt.clone();
+        let watch = move || {
+            while receiver.recv_timeout(TICK * 4) == Err(RecvTimeoutError::Timeout) {
+                if interrupt.is_set() {
+                    cancel.cancel();
+                }
+            }
+        };
+        // Without a thread there is no way to stop a hook, and nothing else is lost.
+        let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(watch);
+        Watch(sender)
+    }
+}
 
 /// What is to be run.
 pub(crate) struct RunRequest<'a> {
@@ -44,12 +67,17 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     // Schemas come first, in one serial step: two transactions that create one conflict.
     for (database, schema) in &plan.schemas {
         let sql = format!("create schema if not exists {}", dialect.schema(database, schema));
-        warehouse.run(&SqlText::from(sql), Fetch::Nothing)?;
+        match warehouse.run(&SqlText::from(sql), Fetch::Nothing) {
+            // Another build made it at the same time.
+            Err(e) if !matches!(e.code.as_deref(), Some("23505" | "42P06")) => return Err(e),
+            _ => {}
+        }
         existing.add_schema(database, schema);
         emit(Event::SchemaCreated { name: schema.clone() });
     }
     let mut results = Vec::new();
     let mut totals = Totals::default();
+    let watch = Watch::new(&interrupt, warehouse.cancel_handle());
     let manifest = shared.compiler.manifest.clone();
     if hooks {
         let (w, r) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
@@ -57,6 +85,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         r.iter().for_each(|r| totals.add(r.outcome.status));
         results.extend(r);
     }
+    drop(watch);
     let mut state = Loop::new(&shared, plan, existing, totals);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
     // Tests of one node use what is idle: there may be more connections than steps.
@@ -85,7 +114,13 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         }
         let mut idle: Vec<usize> = (0..workers.len()).rev().collect();
         let mut cancelled = false;
+        let mut ticks = 0;
         loop {
+            ticks += 1;
+            // A statement that began while the others were stopped is stopped as well.
+            if cancelled && ticks % CANCEL_EVERY == 0 {
+                pool.cancel();
+            }
             if interrupt.is_set() && !cancelled {
                 cancelled = true;
                 emit(Event::Interrupted);
@@ -121,7 +156,9 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         workers.clear();
     });
     if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
-        let warehouse = pool.take()?;
+        let mut warehouse = pool.take()?;
+        warehouse.ready()?;
+        let _watch = Watch::new(&interrupt, warehouse.cancel_handle());
         let extra = end_context(&shared, &results);
         let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
         r.iter().for_each(|r| state.totals.add(r.outcome.status));
@@ -392,6 +429,7 @@ impl<'a> Loop<'a> {
                 continue;
             }
             let path = self.shared.target_path.join(folder).join(artifact_path(node));
+            let text = self.shared.compiler.context.scrubber.scrub(text);
             let _ = self.shared.system.write_stream(&path, &mut |out| out.write_all(text.as_bytes()));
         }
     }

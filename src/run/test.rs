@@ -17,6 +17,14 @@ use std::sync::Arc;
 pub(super) struct TestRun {
     pub(super) outcome: NodeOutcome,
     pub(super) compiled: Option<Compiled>,
+    /// It failed with its connection or its transaction, and would be worth another try.
+    pub(super) lost: Option<NodeError>,
+}
+
+impl TestRun {
+    pub(super) fn skipped(why: &str) -> TestRun {
+        TestRun { outcome: NodeOutcome::skipped(why), compiled: None, lost: None }
+    }
 }
 
 /// Failing rows of a test that ran inside a transaction, to be stored when that has ended.
@@ -43,9 +51,10 @@ pub(super) fn passed_test(
             TestRun {
                 outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome },
                 compiled: Some(compiled),
+                lost: None,
             }
         }
-        Err(e) => TestRun { outcome: compile_failure(e, node), compiled: None },
+        Err(e) => TestRun { outcome: compile_failure(e, node), compiled: None, lost: None },
     }
 }
 
@@ -62,7 +71,7 @@ pub(super) fn run_test(
     let node = shared.compiler.manifest.node(id);
     let compiled = match shared.compiler.compile(id, bindings, existing, warehouse) {
         Ok(compiled) => compiled,
-        Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None },
+        Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None, lost: None },
     };
     let inside = kept.is_some();
     let mut measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, kept);
@@ -70,11 +79,12 @@ pub(super) fn run_test(
     if !inside && measured.as_ref().is_err_and(|e| e.again) {
         measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, None);
     }
-    let outcome = match measured {
-        Ok(outcome) => outcome,
-        Err(e) => NodeOutcome::error(*e.diagnostic, e.transient),
+    let (outcome, lost) = match measured {
+        Ok(outcome) => (outcome, None),
+        Err(e) => (NodeOutcome::error((*e.diagnostic).clone(), e.transient), Some(e).filter(|e| e.again)),
     };
-    TestRun { outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome }, compiled: Some(compiled) }
+    let outcome = NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome };
+    TestRun { outcome, compiled: Some(compiled), lost }
 }
 
 /// A compile error as a result.

@@ -55,14 +55,21 @@ pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task
     let started = shared.system.now();
     let clock = Clock::start();
     let mut own = None;
+    let lost = |e: crate::engine::EngineError| {
+        let e = sql_error(&e, &SqlText::new(), shared.compiler.manifest.node(task.node).span);
+        let built = Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
+        Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+    };
     if task.action != Action::NoOp {
         match pool.take() {
-            Ok(connection) => own = Some(connection),
-            Err(e) => {
-                let e = sql_error(&e, &SqlText::new(), shared.compiler.manifest.node(task.node).span);
-                let built = Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
-                return Done { worker, step: task.step, built, started, seconds: clock.seconds() };
-            }
+            Ok(mut connection) => match connection.ready() {
+                Ok(()) => own = Some(connection),
+                Err(e) => {
+                    pool.give(Some(connection));
+                    return lost(e);
+                }
+            },
+            Err(e) => return lost(e),
         }
     }
     let warehouse = &mut own;
@@ -78,7 +85,8 @@ pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task
         }
         Action::Test => {
             let bindings = Arc::new(Bindings::default());
-            let TestRun { outcome, compiled } = run_test(shared, task.node, &bindings, &task.existing, warehouse, None);
+            let TestRun { outcome, compiled, .. } =
+                run_test(shared, task.node, &bindings, &task.existing, warehouse, None);
             Built { compiled, ..Built::plain(outcome) }
         }
         Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),

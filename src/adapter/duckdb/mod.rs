@@ -25,6 +25,7 @@ fn capabilities() -> Capabilities {
         fuse_predicates: false,
         savepoints: false,
         index_after_rename: true,
+        shared: false,
         locks_for_columns: false,
         reads_files: true,
         default_strategy: ("delete+insert", "append"),
@@ -205,6 +206,20 @@ impl Warehouse for DuckDb {
             self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
         }
         Ok(change.statements.to_vec())
+    }
+
+    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+        let mut out = Vec::new();
+        for relation in relations {
+            let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else { continue };
+            out.extend(self.list(database, schema)?.into_iter().filter(|r| r.relation.same(relation, Dialect::DUCKDB)));
+        }
+        Ok(out)
+    }
+
+    // The database is in this process.
+    fn ready(&mut self) -> Result<(), EngineError> {
+        Ok(())
     }
 
     // One process at a time has the file: nobody else builds.

@@ -5,13 +5,16 @@ use crate::manifest::{Dialect, Relation};
 /// Kinds of relations that hold rows, as words of ours.
 const KIND: &str = "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
 
-/// Rows (relation, kind, column, type) of a schema; column and type are null for a relation without columns.
-pub(super) fn list(schema: &str) -> String {
+/// Rows (relation, kind, column, type) of a schema, or of those of its relations that are named; column and type are
+/// null for a relation without columns.
+pub(super) fn list(schema: &str, named: &[&str]) -> String {
+    let names: Vec<String> = named.iter().map(|n| Dialect::literal(n)).collect();
+    let these = if names.is_empty() { String::new() } else { format!("and c.relname in ({}) ", names.join(", ")) };
     format!(
         "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod) \
          from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-         where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm') order by c.relname, a.attnum",
+         where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm') {these}order by c.relname, a.attnum",
         Dialect::literal(schema)
     )
 }

@@ -4,11 +4,14 @@ use super::Postgres;
 use super::errors::{connection_error, engine_error};
 use super::locks::Locks;
 use super::tls;
+use super::wire::Wire;
 use crate::config::{SslMode, TargetOptions};
 use crate::engine::{EngineError, EngineErrorKind};
+use postgres::config::SslNegotiation;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -26,7 +29,13 @@ const PROBE: &str = "strata.direct";
 /// Everything that connections to one server share.
 pub(super) struct Server {
     config: Config,
-    pub(super) tls: Option<MakeRustlsConnect>,
+    tls: Option<MakeRustlsConnect>,
+    /// TLS is used where the server has it.
+    prefer: bool,
+    /// A Unix socket.
+    socket: bool,
+    /// Since when the server has not come back: it is not waited for again.
+    gone: AtomicBool,
     /// Statements that a session begins with, or, behind a pooler, each transaction.
     session: Vec<String>,
     /// Sessions do not last from one transaction to the next.
@@ -50,7 +59,27 @@ pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<
         }
         None => server.probe()?,
     };
-    Postgres::begin_session(Arc::new(server), client)
+    let mut pg = Postgres::begin_session(Arc::new(server), client)?;
+    // A role or search path that is wrong is told at once.
+    if pg.server.pooled {
+        pg.begin()?;
+        pg.client.batch_execute("rollback").map_err(|e| engine_error(&e, ""))?;
+    }
+    Ok(pg)
+}
+
+/// Whether a connection that was refused may be taken a moment later: the server restarts, or is full.
+fn may_come_back(e: &EngineError) -> bool {
+    match e.code.as_deref() {
+        Some("57P03" | "53300") => true,
+        // PgBouncer, whose server is away.
+        Some("08P01") => e.message.contains("server login"),
+        Some(_) => false,
+        None => {
+            let signs = ["refused", "reset", "closed", "broken pipe", "Broken pipe", "timed out", "eof", "EOF"];
+            !e.message.contains("certificate") && signs.iter().any(|s| e.message.contains(s))
+        }
+    }
 }
 
 impl Server {
@@ -76,12 +105,12 @@ impl Server {
         // Sockets are not encrypted: libpq ignores `sslmode` there.
         let socket = host.starts_with('/');
         let tls = if socket { None } else { tls::connector(p)? };
-        config.ssl_mode(match p.sslmode.unwrap_or(SslMode::Prefer) {
-            _ if socket => postgres::config::SslMode::Disable,
-            SslMode::Disable => postgres::config::SslMode::Disable,
-            SslMode::Prefer => postgres::config::SslMode::Prefer,
-            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => postgres::config::SslMode::Require,
-        });
+        // `Wire` asks for TLS itself.
+        if socket {
+            config.ssl_mode(postgres::config::SslMode::Disable);
+        } else {
+            config.ssl_mode(postgres::config::SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+        }
         let mut session = Vec::new();
         session.extend(p.role.as_ref().map(|role| format!("role {role}")));
         session.extend(p.search_path.as_ref().map(|path| format!("search_path = {path}")));
@@ -89,6 +118,9 @@ impl Server {
         Ok(Server {
             config,
             tls,
+            prefer: p.sslmode.is_none_or(|m| m == SslMode::Prefer),
+            socket,
+            gone: AtomicBool::new(false),
             session,
             pooled: false,
             place: format!("{user}@{host}:{port}/{}", target.database),
@@ -137,30 +169,41 @@ impl Server {
         }
     }
 
-    /// Opens another connection, waiting for a server that is starting up.
-    pub(super) fn open(&self) -> Result<Client, EngineError> {
-        self.open_patiently(&self.config)
+    /// The way to the server; none for a socket. `waits`: see `Wire`.
+    pub(super) fn wire(&self, waits: bool) -> Option<Wire> {
+        (!self.socket).then(|| Wire { tls: self.tls.clone(), prefer: self.prefer, waits })
     }
 
-    /// Opens a connection in the place of one that was lost: a server that restarts is waited for.
+    /// Opens another connection, or one in the place of one that was lost: a server that restarts is waited for.
     pub(super) fn reopen(&self) -> Result<Client, EngineError> {
         let mut waited = Duration::ZERO;
         loop {
-            match self.open_once(&self.config) {
-                Err(e) if e.is_transient() && waited < RESTART => {
+            match self.open_once(&self.config).and_then(|client| self.reaches_the_server(client)) {
+                Err(e) if may_come_back(&e) && waited < RESTART && !self.gone.load(Ordering::SeqCst) => {
                     std::thread::sleep(STEP);
                     waited += STEP;
                 }
-                other => return other,
+                other => {
+                    self.gone.store(other.is_err(), Ordering::SeqCst);
+                    return other;
+                }
             }
         }
     }
 
+    /// A pooler takes a client also while its server is away: a transaction tells.
+    fn reaches_the_server(&self, mut client: Client) -> Result<Client, EngineError> {
+        if self.pooled {
+            client.batch_execute("begin; rollback").map_err(|e| self.failed(&engine_error(&e, "")))?;
+        }
+        Ok(client)
+    }
+
     /// Opens connections where the server itself cannot be kept.
     pub(super) fn opener(&self) -> impl Fn() -> Option<Client> + Send + 'static {
-        let (config, tls) = (self.config.clone(), self.tls.clone());
-        move || match &tls {
-            Some(tls) => config.connect(tls.clone()).ok(),
+        let (config, wire) = (self.config.clone(), self.wire(false));
+        move || match &wire {
+            Some(wire) => config.connect(wire.clone()).ok(),
             None => config.connect(NoTls).ok(),
         }
     }
@@ -171,7 +214,7 @@ impl Server {
             match self.open_once(config) {
                 Ok(client) => return Ok(client),
                 // A wrong password stays wrong; a refused connection or a server that is starting up may not.
-                Err(e) if e.is_transient() && tries < self.retries => {
+                Err(e) if may_come_back(&e) && tries < self.retries => {
                     tries += 1;
                     std::thread::sleep(Duration::from_secs(u64::from(tries * tries).min(10)));
                 }
@@ -180,10 +223,25 @@ impl Server {
         }
     }
 
+    /// Connects, within the profile's time also where a port takes the connection and says nothing.
     fn open_once(&self, config: &Config) -> Result<Client, EngineError> {
-        let opened = match &self.tls {
-            Some(tls) => config.connect(tls.clone()),
-            None => config.connect(NoTls),
+        let (config, wire) = (config.clone(), self.wire(false));
+        let limit = config.get_connect_timeout().copied();
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let connect = move || {
+            let opened = match wire {
+                Some(wire) => config.connect(wire),
+                None => config.connect(NoTls),
+            };
+            let _ = sender.send(opened);
+        };
+        let started = std::thread::Builder::new().name("connect".to_owned()).spawn(connect);
+        started.map_err(|e| connection_error(format!("cannot start a thread to connect: {e}")))?;
+        let silent = || self.failed(&connection_error("the server takes the connection and says nothing"));
+        let opened = match limit {
+            // TCP alone may take as long.
+            Some(limit) => receiver.recv_timeout(limit * 2).map_err(|_| silent())?,
+            None => receiver.recv().map_err(|_| silent())?,
         };
         opened.map_err(|e| {
             let mut error = engine_error(&e, "");
@@ -202,6 +260,9 @@ impl Server {
         error.hint.clone_from(&e.hint);
         if error.code.as_deref() == Some("3D000") {
             error.hint = Some("create the database, or name another one as `dbname` in profiles.yml".to_owned());
+        }
+        if error.message.contains("password missing") {
+            error.hint = Some("set `password` in the profile, PGPASSWORD, or a line of ~/.pgpass".to_owned());
         }
         if e.kind == EngineErrorKind::Runtime || e.kind == EngineErrorKind::Sql {
             error.kind = EngineErrorKind::Unsupported;

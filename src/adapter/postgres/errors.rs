@@ -15,8 +15,12 @@ pub(super) fn engine_error(e: &postgres::Error, sql: &str) -> EngineError {
         None => {
             let text = std::error::Error::source(e).map_or_else(|| e.to_string(), |cause| format!("{e}: {cause}"));
             let lost = e.is_closed() || text.contains("communicating with the server");
-            let kind = if lost { EngineErrorKind::Connection } else { EngineErrorKind::Runtime };
-            EngineError::new(kind, if lost { format!("the connection was lost: {text}") } else { text })
+            if !lost {
+                return EngineError::new(EngineErrorKind::Runtime, text);
+            }
+            // rustls tells of an end without goodbye by a link.
+            let why = if text.contains("close_notify") { "the server closed it".to_owned() } else { text };
+            connection_error(format!("the connection was lost: {why}"))
         }
     }
 }
@@ -49,7 +53,8 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
         Some(ErrorPosition::Original(at)) => byte_of(sql, *at as usize).map(|b| (b, 1)),
         _ => None,
     };
-    error.hint = db.hint().map(str::to_owned).or_else(|| advice(code));
+    let advice = || advice(code).filter(|_| kind != EngineErrorKind::Cancelled);
+    error.hint = db.hint().map(str::to_owned).or_else(advice);
     error
 }
 

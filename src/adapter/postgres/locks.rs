@@ -10,6 +10,7 @@ use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
 use crate::manifest::{Dialect, Relation};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,11 @@ impl Default for Locks {
 pub(super) fn lock(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
     let mut waited = Duration::ZERO;
     let server = pg.server.clone();
+    pg.cancelled.store(false, Ordering::SeqCst);
     loop {
+        if pg.cancelled.load(Ordering::SeqCst) {
+            return Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"));
+        }
         let taken = if server.pooled { take_row(pg, relation)? } else { take_advisory(pg, relation)? };
         if taken {
             pg.locked.push(relation.clone());
@@ -89,8 +94,26 @@ fn key(relation: &Relation) -> i64 {
 }
 
 fn take_advisory(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError> {
-    let rows = pg.texts(&format!("select pg_try_advisory_lock({})", key(relation)))?;
-    Ok(rows.into_iter().flatten().next().as_deref() == Some("t"))
+    let table = table(relation);
+    let sql = format!(
+        "select pg_try_advisory_lock({}), to_regclass({}) is not null",
+        key(relation),
+        Dialect::literal(&table)
+    );
+    let row = pg.texts(&sql)?.pop().unwrap_or_default();
+    let [taken, has_table] = <[String; 2]>::try_from(row).unwrap_or_default();
+    // A build behind a pooler holds a row instead.
+    if taken == "t" && has_table == "t" {
+        let held = pg.texts(&format!(
+            "select 1 from {table} where relation = {} and heartbeat > clock_timestamp() - interval '{STALE} seconds'",
+            Dialect::literal(&name(relation))
+        ))?;
+        if !held.is_empty() {
+            pg.texts(&format!("select pg_advisory_unlock({})", key(relation)))?;
+            return Ok(false);
+        }
+    }
+    Ok(taken == "t")
 }
 
 fn advisory_holder(relation: &Relation) -> String {
@@ -119,7 +142,7 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
     let owner = Dialect::literal(&pg.server.locks.owner);
     let host = rustix::system::uname();
     let rows = pg.texts(&format!(
-        "insert into {table} as held (relation, owner, host, pid, heartbeat) values ({}, {owner}, {}, {}, clock_timestamp()) \
+        "insert into {table} as held (relation, owner, host, pid, heartbeat) select {}, {owner}, {}, {}, clock_timestamp() where pg_try_advisory_xact_lock({key}) \
          on conflict (relation) do update set owner = excluded.owner, host = excluded.host, pid = excluded.pid, \
          heartbeat = excluded.heartbeat \
          where held.owner = excluded.owner or held.heartbeat < clock_timestamp() - interval '{STALE} seconds' returning 1",
@@ -127,6 +150,8 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
         Dialect::literal(&host.nodename().to_string_lossy()),
         std::process::id(),
         table = table(relation),
+        // A build on a connection of the server's own holds this lock.
+        key = key(relation),
     ))?;
     Ok(!rows.is_empty())
 }

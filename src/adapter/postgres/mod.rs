@@ -14,6 +14,7 @@ mod locks;
 mod split;
 mod swap;
 mod tls;
+mod wire;
 
 pub(super) use connect::connect;
 pub(super) use diagnose::diagnose;
@@ -30,6 +31,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::Type;
 use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 fn capabilities() -> Capabilities {
@@ -40,6 +42,7 @@ fn capabilities() -> Capabilities {
         fuse_predicates: true,
         savepoints: true,
         index_after_rename: false,
+        shared: true,
         locks_for_columns: true,
         reads_files: false,
         implicit_transactions: true,
@@ -54,6 +57,10 @@ pub(crate) struct Postgres {
     server: Arc<Server>,
     capabilities: Capabilities,
     in_transaction: bool,
+    /// A statement told that the connection is gone; the driver itself learns of it only by sending.
+    lost: bool,
+    /// Set by another thread that wants this connection to stop waiting.
+    cancelled: Arc<AtomicBool>,
     /// The running connection's token; it changes when a lost connection is replaced.
     token: Arc<Mutex<CancelToken>>,
     /// Relations whose lock this connection holds.
@@ -63,16 +70,21 @@ pub(crate) struct Postgres {
 struct Canceller {
     token: Arc<Mutex<CancelToken>>,
     server: Arc<Server>,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Cancel for Canceller {
     fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // A server that cannot be reached runs nothing that could be cancelled.
-        let _ = match &self.server.tls {
-            Some(tls) => token.cancel_query(tls.clone()),
+        let wire = self.server.wire(true);
+        // In a thread, since a pooler may take its time to close. A server that cannot be reached runs nothing that could
+        // be cancelled.
+        let cancel = move || match wire {
+            Some(wire) => token.cancel_query(wire),
             None => token.cancel_query(NoTls),
         };
+        let _ = std::thread::Builder::new().name("cancel".to_owned()).spawn(cancel);
     }
 }
 
@@ -103,42 +115,67 @@ impl Postgres {
             client.batch_execute(&sql).map_err(|e| engine_error(&e, &sql))?;
         }
         let token = Arc::new(Mutex::new(client.cancel_token()));
-        Ok(Postgres { client, server, capabilities: capabilities(), in_transaction: false, token, locked: Vec::new() })
+        Ok(Postgres {
+            client,
+            server,
+            capabilities: capabilities(),
+            in_transaction: false,
+            lost: false,
+            cancelled: Arc::default(),
+            token,
+            locked: Vec::new(),
+        })
     }
 
     /// A connection that was lost between transactions is opened again.
     fn revive(&mut self) -> Result<(), EngineError> {
-        if !self.client.is_closed() || self.in_transaction {
+        if self.in_transaction || !(self.lost || self.client.is_closed()) {
             return Ok(());
         }
         let fresh = Postgres::begin_session(self.server.clone(), self.server.reopen()?)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = fresh.client.cancel_token();
         self.client = fresh.client;
+        self.lost = false;
         for relation in std::mem::take(&mut self.locked) {
             self.lock(&relation)?;
         }
         Ok(())
     }
 
+    /// Notes that the connection is gone.
+    fn noted<T>(&mut self, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        self.lost |= result.as_ref().is_err_and(|e| e.kind == EngineErrorKind::Connection);
+        result
+    }
+
+    /// Begins a transaction; one that does not get its settings is ended.
+    fn begin(&mut self) -> Result<(), EngineError> {
+        let begin = self.server.begin_sql();
+        let begun = self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""));
+        if begun.is_err() {
+            let _ = self.client.batch_execute("rollback");
+        }
+        self.noted(begun)
+    }
+
     /// Carries out `work`; behind a pooler in a transaction of its own, unless one is open.
     fn group<T>(&mut self, work: impl Fn(&mut Client) -> Result<T, EngineError>) -> Result<T, EngineError> {
         self.revive()?;
         if !self.server.pooled || self.in_transaction {
-            return work(&mut self.client);
+            let done = work(&mut self.client);
+            return self.noted(done);
         }
-        let begin = self.server.begin_sql();
-        self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
-        match work(&mut self.client) {
-            Ok(done) => {
-                self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
-                Ok(done)
-            }
-            Err(e) => {
-                let _ = self.client.batch_execute("rollback");
-                // Some statements (`vacuum`) refuse to run in a transaction.
-                if e.code.as_deref() == Some("25001") { work(&mut self.client) } else { Err(e) }
-            }
-        }
+        self.begin()?;
+        let done = work(&mut self.client).and_then(|done| {
+            self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
+            Ok(done)
+        });
+        let done = done.or_else(|e| {
+            let _ = self.client.batch_execute("rollback");
+            // Some statements (`vacuum`) refuse to run in a transaction.
+            if e.code.as_deref() == Some("25001") { work(&mut self.client) } else { Err(e) }
+        });
+        self.noted(done)
     }
 
     /// Runs statements one after the other; the number of rows of the last.
@@ -280,6 +317,23 @@ fn status(sql: &str, rows: Option<i64>) -> String {
     }
 }
 
+/// Relations from rows of (relation, kind, column, type), in the order of the names.
+fn relations(rows: Vec<Vec<String>>, database: &str, schema: &str) -> Vec<ExistingRelation> {
+    let mut out: Vec<ExistingRelation> = Vec::new();
+    for row in rows {
+        let [name, kind, column, data_type] = <[String; 4]>::try_from(row).unwrap_or_default();
+        if out.last().is_none_or(|r| r.relation.identifier() != name) {
+            let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
+            let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
+            out.push(ExistingRelation { relation, kind, columns: Vec::new() });
+        }
+        if let Some(relation) = out.last_mut().filter(|_| !column.is_empty()) {
+            relation.columns.push(ExistingColumn { name: column, data_type });
+        }
+    }
+    out
+}
+
 impl Warehouse for Postgres {
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
@@ -290,16 +344,17 @@ impl Warehouse for Postgres {
         match control(text) {
             Some(Control::Begin) => {
                 self.revive()?;
-                let begin = self.server.begin_sql();
-                self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
+                self.begin()?;
                 self.in_transaction = true;
                 return Ok(Reply { message: "BEGIN".to_owned(), ..Reply::default() });
             }
             Some(Control::End) => {
                 // Whatever comes of it, the transaction is over.
                 self.in_transaction = false;
-                if !self.client.is_closed() {
-                    self.client.batch_execute(text).map_err(|e| engine_error(&e, ""))?;
+                let gone = self.lost || self.client.is_closed();
+                if !gone {
+                    let ended = self.client.batch_execute(text).map_err(|e| engine_error(&e, ""));
+                    self.noted(ended)?;
                 } else if !text.trim_start().to_ascii_lowercase().starts_with(['r', 'a']) {
                     return Err(errors::connection_error(
                         "the connection was lost before the transaction was committed",
@@ -332,19 +387,25 @@ impl Warehouse for Postgres {
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        let mut out: Vec<ExistingRelation> = Vec::new();
-        for row in self.texts(&catalog::list(schema))? {
-            let [name, kind, column, data_type] = <[String; 4]>::try_from(row).unwrap_or_default();
-            if out.last().is_none_or(|r| r.relation.identifier() != name) {
-                let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
-                let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
-                out.push(ExistingRelation { relation, kind, columns: Vec::new() });
-            }
-            if let Some(relation) = out.last_mut().filter(|_| !column.is_empty()) {
-                relation.columns.push(ExistingColumn { name: column, data_type });
-            }
+        let rows = self.texts(&catalog::list(schema, &[]))?;
+        Ok(relations(rows, database, schema))
+    }
+
+    fn find(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+        let Some(first) = these.first() else { return Ok(Vec::new()) };
+        let (database, schema) = (first.database().unwrap_or_default(), first.schema().unwrap_or_default());
+        let names: Vec<String> =
+            these.iter().map(|r| Dialect::POSTGRES.folded_as(r.identifier(), r.quote[2])).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let rows = self.texts(&catalog::list(schema, &names))?;
+        Ok(relations(rows, database, schema))
+    }
+
+    fn ready(&mut self) -> Result<(), EngineError> {
+        if !self.in_transaction && self.client.simple_query("").is_err() {
+            self.lost = true;
         }
-        Ok(out)
+        self.revive()
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -364,13 +425,13 @@ impl Warehouse for Postgres {
         // connection, and that name may be taken by one that left it behind.
         let own = self.server.pooled && !self.in_transaction;
         if own {
-            let begin = self.server.begin_sql();
-            self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""))?;
+            self.begin()?;
         }
         if self.server.pooled {
             self.client.batch_execute("deallocate all").map_err(|e| engine_error(&e, ""))?;
         }
         let copied = copy(&mut self.client, statement, input);
+        let copied = self.noted(copied);
         if own {
             let end = if copied.is_ok() { "commit" } else { "rollback" };
             self.client.batch_execute(end).map_err(|e| engine_error(&e, ""))?;
@@ -396,10 +457,14 @@ impl Warehouse for Postgres {
 
     fn opener(&self) -> Result<Opener, EngineError> {
         let server = self.server.clone();
-        Ok(Arc::new(move || Ok(Box::new(Postgres::begin_session(server.clone(), server.open()?)?))))
+        Ok(Arc::new(move || Ok(Box::new(Postgres::begin_session(server.clone(), server.reopen()?)?))))
     }
 
     fn cancel_handle(&self) -> Arc<dyn Cancel> {
-        Arc::new(Canceller { token: self.token.clone(), server: self.server.clone() })
+        Arc::new(Canceller {
+            token: self.token.clone(),
+            server: self.server.clone(),
+            cancelled: self.cancelled.clone(),
+        })
     }
 }

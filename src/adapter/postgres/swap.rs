@@ -15,6 +15,7 @@ use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::materialize::is_beside;
 use crate::source::SqlText;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const DIALECT: Dialect = Dialect::POSTGRES;
@@ -22,6 +23,8 @@ const DIALECT: Dialect = Dialect::POSTGRES;
 /// How long one attempt waits for a lock: well below `deadlock_timeout`.
 const ATTEMPT: Duration = Duration::from_millis(80);
 const PAUSE: Duration = Duration::from_millis(10);
+/// How often a reading of the catalog is begun anew when others change what is read.
+const TRIES: usize = 5;
 
 pub(super) fn swap(pg: &mut Postgres, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
     let mut script = Script { pg, executed: Vec::new() };
@@ -64,7 +67,7 @@ fn altered(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), EngineErr
         take(script, &locks, &[change.relation])?;
         return script.all(change.statements);
     }
-    let dependents = dependents(script.pg, change.relation)?;
+    let dependents = steady(script, |pg| dependents(pg, change.relation))?;
     if let Some(text) = cannot(&dependents) {
         let message = format!("{text} depends on {} and cannot be made again", change.relation.short());
         return Err(EngineError::new(EngineErrorKind::Runtime, message));
@@ -144,6 +147,9 @@ fn cannot(dependents: &[Dependent]) -> Option<String> {
 fn take(script: &mut Script<'_>, locks: &[String], of: &[&Relation]) -> Result<(), EngineError> {
     let (wait, mut waited) = (script.pg.server.lock_wait, Duration::ZERO);
     loop {
+        if script.pg.cancelled.load(Ordering::SeqCst) {
+            return Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"));
+        }
         let time = ATTEMPT.min(wait.saturating_sub(waited)).as_millis().max(1);
         let begin = format!("savepoint strata_locks; set local lock_timeout = {time}");
         script.pg.run(&begin.into(), Fetch::Nothing)?;
@@ -190,10 +196,10 @@ fn blocked(pg: &mut Postgres, relations: &[&Relation], e: EngineError) -> Engine
 
 fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
     let name = old.relation.render(DIALECT);
-    for _ in 0..5 {
-        let found = dependents(script.pg, &old.relation)?;
-        let keys = foreign_keys(script.pg, &old.relation)?;
-        let belongings = belongings(script.pg, &old.relation, swap)?;
+    for _ in 0..TRIES {
+        let (found, keys, belongings) = steady(script, |pg| {
+            Ok((dependents(pg, &old.relation)?, foreign_keys(pg, &old.relation)?, belongings(pg, &old.relation, swap)?))
+        })?;
         let refused = belongings.iter().find_map(|b| b.cannot.as_ref().map(|why| format!("{} ({why})", b.what)));
         if let Some(text) = cannot(&found).or(refused) {
             return in_place(script, swap, old, &keys, &text);
@@ -241,6 +247,26 @@ fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> 
     }
     let message = format!("nothing was published: views on {} come and go", old.relation.short());
     Err(EngineError::new(EngineErrorKind::Conflict, message))
+}
+
+/// Reads from the catalog before anything is locked: what another build replaces meanwhile is looked for again.
+fn steady<T>(
+    script: &mut Script<'_>,
+    read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let mut tries = 0;
+    loop {
+        script.pg.run(&"savepoint strata_read".into(), Fetch::Nothing)?;
+        match read(script.pg) {
+            // `could not open relation with OID ...`
+            Err(e) if e.code.as_deref() == Some("XX000") && tries < TRIES => {
+                script.pg.run(&"rollback to savepoint strata_read".into(), Fetch::Nothing)?;
+                std::thread::sleep(PAUSE);
+                tries += 1;
+            }
+            other => return other,
+        }
+    }
 }
 
 fn owner(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError> {

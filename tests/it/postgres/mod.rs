@@ -2,6 +2,7 @@
 //! where they are in the file that STRATA_TEST_PG names; without it these tests skip, with a reason.
 
 mod differential;
+mod faults;
 mod server;
 mod swap;
 
