@@ -25,7 +25,7 @@ mod table;
 pub(crate) use column::column_value;
 pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};
-pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, vars_json};
+pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Read, Runtime, Session, Transactions, Unit};
