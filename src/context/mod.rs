@@ -11,6 +11,7 @@ mod adapter;
 mod base;
 mod column;
 mod configuration;
+mod contract;
 mod datetime;
 mod exceptions;
 mod failure;
