@@ -99,6 +99,19 @@ impl Compiler {
         Session::execute(&self.context, &node.package, unit_of(node), self.runtime(bindings, existing), db)
     }
 
+    /// The session in which a node is stored, beside what is published.
+    pub(crate) fn building(
+        &self,
+        node: &Node,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        db: Db,
+    ) -> Arc<Session> {
+        let mut unit = unit_of(node);
+        unit.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
+        Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
+    }
+
     /// Compiles a node. A live connection is used and given back.
     pub(crate) fn compile(
         &self,

@@ -4,6 +4,7 @@
 //! any other question stops the render, and the node is compiled just before it is built.
 
 use super::column::ColumnValue;
+use super::constraints::{columns_constraints, model_constraints, referenced, suffix};
 use super::none;
 use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
@@ -11,7 +12,7 @@ use super::statements::{self, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
 use crate::jinja::{Args, dict, error, from_json, list, to_json, with_extension};
-use crate::manifest::{Dialect, Relation};
+use crate::manifest::Relation;
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
@@ -74,7 +75,7 @@ impl Object for Behavior {
 }
 
 /// Methods that need no database and are the same in both phases.
-fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
     let dialect = session.project.dialect;
     Ok(Some(match method {
         "dispatch" => {
@@ -124,8 +125,12 @@ fn pure(session: &Arc<Session>, _: &mut State<'_, '_>, method: &str, args: &Args
         "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
         "parse_index" => parse_index(args.require(0, "raw_index")?)?,
         "convert_type" => convert_type(args)?,
-        "render_raw_columns_constraints" => columns_constraints(args.require(0, "raw_columns")?, dialect)?,
-        "render_raw_model_constraints" => model_constraints(args.require(0, "raw_constraints")?)?,
+        "render_raw_columns_constraints" => {
+            columns_constraints(args.require(0, "raw_columns")?, dialect, &mut referenced(state))?
+        }
+        "render_raw_model_constraints" => {
+            model_constraints(args.require(0, "raw_constraints")?, &suffix(session), &mut referenced(state))?
+        }
         "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
         "external_write_options" => Value::from(external_write_options(args)?),
         "external_read_location" => Value::from(external_read_location(args)?),
@@ -406,64 +411,6 @@ fn convert_type(args: &Args) -> Result<Value, Error> {
     let i = args.require(1, "col_idx")?.as_usize().unwrap_or(0);
     let types: Vec<String> = table.get_attr("column_types")?.try_iter()?.map(|v| v.to_string()).collect();
     Ok(Value::from(types.get(i).map(|t| t.to_lowercase()).unwrap_or_else(|| "text".to_owned())))
-}
-
-/// Column definitions of a contract: `name type constraint ...`.
-fn columns_constraints(columns: &Value, dialect: Dialect) -> Result<Value, Error> {
-    let Json::Object(columns) = to_json(columns) else { return Ok(list(Vec::new())) };
-    let mut out = Vec::new();
-    for (key, column) in &columns {
-        let name = column.get("name").and_then(Json::as_str).unwrap_or(key);
-        let quoted = column.get("quote").and_then(Json::as_bool).unwrap_or(false);
-        let mut text = if quoted { dialect.quoted(name) } else { name.to_owned() };
-        text.push(' ');
-        text.push_str(column.get("data_type").and_then(Json::as_str).unwrap_or_default());
-        for constraint in column.get("constraints").and_then(Json::as_array).into_iter().flatten() {
-            if let Some(sql) = constraint_sql(constraint, false) {
-                text.push(' ');
-                text.push_str(&sql);
-            }
-        }
-        out.push(Value::from(text));
-    }
-    Ok(list(out))
-}
-
-fn model_constraints(constraints: &Value) -> Result<Value, Error> {
-    let Json::Array(constraints) = to_json(constraints) else { return Ok(list(Vec::new())) };
-    Ok(list(constraints.iter().filter_map(|c| constraint_sql(c, true)).map(Value::from).collect()))
-}
-
-fn constraint_sql(c: &Json, table: bool) -> Option<String> {
-    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
-    let list = |key: &str| {
-        c.get(key)
-            .and_then(Json::as_array)
-            .map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", "))
-            .unwrap_or_default()
-    };
-    let expression = text("expression");
-    let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
-    let sql = match text("type")? {
-        "check" => format!("check ({})", expression?),
-        "not_null" if !table => expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}")),
-        "unique" => format!("unique{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
-        "primary_key" => format!("primary key{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
-        "foreign_key" => {
-            let key = if table { format!("foreign key{columns} ") } else { String::new() };
-            match (text("to"), expression) {
-                (Some(to), _) => format!("{key}references {to} ({})", list("to_columns")),
-                (None, Some(e)) => format!("{key}references {e}"),
-                (None, None) => return None,
-            }
-        }
-        "custom" => expression?.to_owned(),
-        _ => return None,
-    };
-    Some(match text("name").filter(|_| table) {
-        Some(name) => format!("constraint {name} {sql}"),
-        None => sql,
-    })
 }
 
 /// Rows of (grantee, privilege) as `{privilege: [grantees]}`.

@@ -11,6 +11,7 @@ mod adapter;
 mod base;
 mod column;
 mod configuration;
+mod constraints;
 mod contract;
 mod datetime;
 mod exceptions;
@@ -22,6 +23,9 @@ mod relation;
 mod session;
 mod statements;
 mod table;
+
+/// An extra name of a session whose node is built beside what is published.
+pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
 pub(crate) use column::column_value;
 pub(crate) use datetime::instant;

@@ -97,8 +97,10 @@ codes! {
          complains about.";
     Connection "E4001" "the database cannot be reached"
         "The connection of the target failed. `strata debug` checks it step by step.";
-    Locked "E4002" "the database file is in use by another process"
-        "One process at a time can write a DuckDB file. Close the other one, or wait for it with `--lock-timeout SECONDS`.";
+    Locked "E4002" "what is needed is held by another process"
+        "One process at a time can write a DuckDB file, and one build at a time a relation on Postgres. A reader that stays in a \
+         transaction keeps a relation from being replaced. The message says who it is. End that one, or wait longer with \
+         `--lock-timeout SECONDS`.";
     Runtime "E4003" "a statement failed while it ran"
         "The database accepted the statement but could not finish it: a cast of bad data, a constraint, a full disk.";
     SeedData "E4004" "a seed file that cannot be loaded"

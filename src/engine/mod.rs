@@ -12,5 +12,5 @@ pub(crate) use existing::{Existing, ExistingColumn, ExistingRelation, schema_key
 pub(crate) use freshness::{Measured, SourceFreshness};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
 pub(crate) use warehouse::{
-    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, Fetch, Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, Fetch, Opener, Reply, Swap, Table, Warehouse,
 };

@@ -174,6 +174,16 @@ pub(crate) struct Swap<'a> {
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
 }
 
+/// A change of a table's columns.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<'a> {
+    pub(crate) relation: &'a Relation,
+    pub(crate) statements: &'a [String],
+    /// Columns are dropped: what reads them is in the way.
+    pub(crate) takes_away: bool,
+    pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+}
+
 /// One connection to a database.
 pub(crate) trait Warehouse: Send {
     fn capabilities(&self) -> &Capabilities;
@@ -192,6 +202,8 @@ pub(crate) trait Warehouse: Send {
     /// In the open transaction, gives the candidate the published name, with what belongs to the old relation and what
     /// depends on it. The SQL that was run. An error leaves the transaction to be rolled back.
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
+    /// Changes columns, in the open transaction or one of its own. The SQL that was run.
+    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError>;
     /// Keeps other builds away from a relation until `unlock`.
     fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);

@@ -30,12 +30,20 @@ pub(super) struct Incremental {
     delta: Relation,
     /// Where the delta is applied when types change: a copy with the new types.
     candidate: Option<Relation>,
+    /// Columns to drop when the delta is published.
+    drop_last: Vec<String>,
     state: State,
 }
 
 impl Incremental {
     pub(super) fn new(job: Job) -> Incremental {
-        Incremental { delta: delta_relation(&job.target), job, candidate: None, state: State::Start }
+        Incremental {
+            delta: delta_relation(&job.target),
+            job,
+            candidate: None,
+            drop_last: Vec::new(),
+            state: State::Start,
+        }
     }
 
     /// The strategy: the config's, else the engine's default by whether there is a key.
@@ -85,12 +93,11 @@ impl Incremental {
             let candidate = candidate_name(&self.job.target, dialect).with_kind(RelationKind::Table);
             let columns: Vec<String> = query.iter().map(|c| self.carried(c, &change.retyped)).collect();
             let mut out: Vec<Statement> = drop_leftover(&self.job, &candidate).into_iter().collect();
-            out.push(Statement::sql(format!(
-                "create table {} as select {} from {}",
-                candidate.render(dialect),
-                columns.join(", "),
-                self.job.target.render(dialect)
-            )));
+            let select = format!("select {} from {}", columns.join(", "), self.job.target.render(dialect));
+            out.push(Statement::call(
+                "create_table_as",
+                vec![Arg::Flag(false), Arg::Relation(candidate.clone()), Arg::Text(select)],
+            ));
             out.extend(indexes(&self.job, &candidate, false));
             self.candidate = Some(candidate);
             if let Some(existing) = &mut self.job.existing {
@@ -103,7 +110,7 @@ impl Incremental {
             let new: Vec<ExistingColumn> = if change.add.is_empty() { Vec::new() } else { new.collect() };
             existing.columns.extend(new);
         }
-        Ok(change.add)
+        Ok(alter(change.add, false).into_iter().collect())
     }
 
     /// A column of the copy: as it was, in its new type, or null.
@@ -118,31 +125,35 @@ impl Incremental {
     }
 
     fn begin(&self) -> Next {
-        let drop = format!("drop table if exists {}", self.delta.render(self.job.capabilities.dialect));
         Next::Begin(vec![
             Statement::Hooks { post: false, inside: true },
-            Statement::sql(drop),
             Statement::call("create_table_as", vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled]),
         ])
     }
 
-    fn write(&self, delta: &[ExistingColumn]) -> Result<Vec<Statement>, String> {
+    fn write(&mut self, delta: &[ExistingColumn]) -> Result<Vec<Statement>, String> {
         let change = self.change(delta)?;
         let dialect = self.job.capabilities.dialect;
         let late = self.job.capabilities.locks_for_columns;
-        let mut out = change.add;
-        let (drop_first, drop_last) = if late { (Vec::new(), change.drop) } else { (change.drop, Vec::new()) };
-        out.extend(drop_first);
+        let mut out: Vec<Statement> = alter(change.add, false).into_iter().collect();
+        if late {
+            self.drop_last = change.drop;
+        } else {
+            out.extend(alter(change.drop, true));
+        }
         out.extend(change.retype);
         out.push(self.apply(change.columns));
         out.push(Statement::sql(format!("drop table if exists {}", self.delta.render(dialect))));
-        out.extend(drop_last);
         if self.candidate.is_none() {
             out.extend(drop_leftover(&self.job, &rejected_name(&self.job.target, dialect)));
             out.extend(finishing(&self.job, RelationKind::Table));
         }
         Ok(out)
     }
+}
+
+fn alter(statements: Vec<String>, takes_away: bool) -> Option<Statement> {
+    (!statements.is_empty()).then_some(Statement::Alter { statements, takes_away })
 }
 
 /// The temporary table of new rows: seen by its connection only.
@@ -197,8 +208,11 @@ impl Materialize for Incremental {
             }
             (State::Audited, Reply::Passed(true)) => {
                 self.state = State::Published;
-                let swap = |c: &Relation| swap(&self.job, c, RelationKind::Table);
-                Next::Publish(self.candidate.as_ref().map(swap).unwrap_or_default())
+                let drop = std::mem::take(&mut self.drop_last);
+                Next::Publish(match &self.candidate {
+                    Some(candidate) => swap(&self.job, candidate, RelationKind::Table),
+                    None => alter(drop, true).into_iter().collect(),
+                })
             }
             (State::Audited, _) => {
                 self.state = State::Discarded;

@@ -57,6 +57,12 @@ pub(crate) enum Statement {
         /// The table, when its types come from the file.
         typed: Option<String>,
     },
+    /// Changes the columns of the published table.
+    Alter {
+        statements: Vec<String>,
+        /// Columns are dropped.
+        takes_away: bool,
+    },
     /// Gives the candidate the published name, with what belongs to the old relation and depends on it.
     Swap {
         candidate: Relation,
@@ -259,6 +265,7 @@ mod tests {
                     Statement::Sql(sql) => sql.as_str().to_owned(),
                     Statement::Call(call) => format!("{}()", call.name),
                     Statement::Load { copy, .. } => copy.clone(),
+                    Statement::Alter { statements, .. } => statements.join("; "),
                     Statement::Swap { candidate, kind } => format!("swap in {} {}", kind.sql(), candidate.identifier()),
                     Statement::Hooks { post, inside } => {
                         format!(

@@ -8,9 +8,9 @@ use crate::manifest::{Dialect, Relation};
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
     /// Statements that widen the table, before anything is written to it.
-    pub(super) add: Vec<Statement>,
+    pub(super) add: Vec<String>,
     /// Statements that take away columns.
-    pub(super) drop: Vec<Statement>,
+    pub(super) drop: Vec<String>,
     /// Statements that change types, and the columns they are for.
     pub(super) retype: Vec<Statement>,
     pub(super) retyped: Vec<ExistingColumn>,
@@ -35,9 +35,8 @@ pub(super) fn change(
         .collect();
     let changed = !(added.is_empty() && removed.is_empty() && retyped.is_empty());
     let table = target.render(dialect);
-    let add = added
-        .iter()
-        .map(|c| Statement::sql(format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)));
+    let add =
+        added.iter().map(|c| format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type));
     let plain = |columns: Vec<ExistingColumn>| Change {
         add: widened(&table, published, delta, dialect),
         drop: Vec::new(),
@@ -66,9 +65,7 @@ pub(super) fn change(
             Ok(change)
         }
         "sync_all_columns" if changed => {
-            let drop = removed
-                .iter()
-                .map(|c| Statement::sql(format!("alter table {table} drop column {}", dialect.quoted(&c.name))));
+            let drop = removed.iter().map(|c| format!("alter table {table} drop column {}", dialect.quoted(&c.name)));
             let retype = retyped.iter().map(|c| {
                 Statement::call(
                     "alter_column_type",
@@ -91,14 +88,14 @@ pub(super) fn change(
 
 /// Texts of the query that are longer than the table's: the column is made as long. Only engines that keep lengths have
 /// such types.
-fn widened(table: &str, published: &[ExistingColumn], delta: &[ExistingColumn], dialect: Dialect) -> Vec<Statement> {
+fn widened(table: &str, published: &[ExistingColumn], delta: &[ExistingColumn], dialect: Dialect) -> Vec<String> {
     let length = |t: &str| t.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
     let wider = delta.iter().filter(|d| {
         let old = published.iter().find(|p| p.name == d.name).and_then(|p| length(&p.data_type));
         old.is_some_and(|old| length(&d.data_type).is_some_and(|new| new > old))
     });
     let change = |c: &ExistingColumn| {
-        Statement::sql(format!("alter table {table} alter column {} type {}", dialect.quoted(&c.name), c.data_type))
+        format!("alter table {table} alter column {} type {}", dialect.quoted(&c.name), c.data_type)
     };
     wider.map(change).collect()
 }

@@ -106,10 +106,8 @@ impl Materialize for Snapshot {
             }
             (State::Begun, _) => {
                 self.state = State::Staged;
-                let drop = format!("drop table if exists {}", self.staging.render(self.job.capabilities.dialect));
                 Next::Begin(vec![
                     Statement::Hooks { post: false, inside: true },
-                    Statement::sql(drop),
                     Statement::call(
                         "strata_snapshot_staging",
                         vec![

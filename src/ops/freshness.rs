@@ -57,6 +57,7 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
         system: inv.system.clone(),
         target_path: manifest.project.target_path.clone(),
         builds: std::collections::HashSet::new(),
+        published: Mutex::default(),
         publishing: Mutex::new(()),
     });
     let request =

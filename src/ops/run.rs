@@ -124,6 +124,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
             .filter_map(|s| project.manifest.node(s.node).relation.as_ref())
             .map(|r| r.key(project.manifest.project.dialect))
             .collect(),
+        published: Mutex::default(),
         publishing: Mutex::new(()),
     });
     let request =

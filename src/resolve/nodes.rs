@@ -134,6 +134,7 @@ impl Resolver<'_> {
             unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         };
         self.hooks(&mut node);
+        self.constraints(&mut node);
         node
     }
 
@@ -216,6 +217,23 @@ impl Resolver<'_> {
             ..c.clone()
         });
         (description, columns.collect())
+    }
+
+    /// What the foreign keys of a contract point to is built before.
+    fn constraints(&mut self, node: &mut Node) {
+        let NodeKind::Model { constraints, .. } = &node.kind else { return };
+        let of_columns = node.columns.iter().flat_map(|c| &c.constraints);
+        let keys: Vec<String> = (constraints.iter().chain(of_columns))
+            .filter_map(|c| c.get("to").and_then(Json::as_str))
+            .filter(|to| to.contains("ref(") || to.contains("source("))
+            .map(str::to_owned)
+            .collect();
+        for to in keys {
+            if let Some((refs, sources)) = self.expression_references(&to, &node.package.clone(), node.span) {
+                node.refs.extend(refs);
+                node.sources.extend(sources);
+            }
+        }
     }
 
     /// References that pre- and post-hooks make count as the node's.

@@ -2,9 +2,8 @@
 
 use super::Shared;
 use super::execute::{Executor, NodeError, sql_error};
-use super::fused;
 use super::pool::Pool;
-use super::test::{Kept, TestRun, compile_failure, passed_test, run_test, write_kept};
+use super::test::{Kept, TestRun, compile_failure, write_kept};
 use crate::compile::Compiled;
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
@@ -12,13 +11,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
-    Audited, Job, Materialize, Next, Reply, SeedJob, candidate_name, infer, materialization, rejected_name,
+    Audited, Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
 };
 use crate::source::SqlText;
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// A node's outcome with those of its guards, and how what exists has changed.
 pub(super) struct Built {
@@ -183,7 +180,7 @@ fn native(
         let e = sql_error(&e, &SqlText::new(), node.span);
         return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
     }
-    let session = shared.compiler.session(node, bindings, existing, Db::Live(connection));
+    let session = shared.compiler.building(node, bindings, existing, Db::Live(connection));
     let mut build = Machine {
         exec: Executor {
             shared,
@@ -328,22 +325,26 @@ fn not_published(
 }
 
 /// A materialization being driven.
-struct Machine<'a> {
-    exec: Executor<'a>,
-    pool: &'a Pool,
-    guards: &'a [NodeId],
-    existing: &'a Arc<Existing>,
-    results: Vec<(NodeId, TestRun, f64)>,
+pub(super) struct Machine<'a> {
+    pub(super) exec: Executor<'a>,
+    pub(super) pool: &'a Pool,
+    pub(super) guards: &'a [NodeId],
+    pub(super) existing: &'a Arc<Existing>,
+    pub(super) results: Vec<(NodeId, TestRun, f64)>,
     /// Set when the guards held the node back: what is kept of it.
     rejected: Option<Option<Relation>>,
     /// Failing rows to store once the transaction has ended.
-    kept: Vec<Kept>,
+    pub(super) kept: Vec<Kept>,
 }
 
 impl Machine<'_> {
     fn drive(&mut self, mut machine: Box<dyn Materialize>) -> Result<Vec<Relation>, NodeError> {
         let mut reply = Reply::Start;
         let mut candidate = None;
+        let shared = self.exec.shared;
+        let take_turn = || shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while a swap is open: swaps of relations that views join would wait for each other.
+        let mut turn = None;
         loop {
             let next = machine.next(reply).map_err(|message| {
                 let d = Diagnostic::error(Code::Runtime, message).primary(self.exec.node.span, "");
@@ -362,6 +363,9 @@ impl Machine<'_> {
                     Reply::Ok
                 }
                 Next::Begin(statements) => {
+                    if statements.iter().any(|s| matches!(s, Statement::Swap { .. })) {
+                        turn = Some(take_turn());
+                    }
                     self.begin()?;
                     self.exec.run_all(&statements)?;
                     Reply::Ok
@@ -373,7 +377,7 @@ impl Machine<'_> {
                     Reply::Passed(self.audit(&audited))
                 }
                 Next::Publish(statements) => {
-                    let lock = self.exec.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+                    let own = turn.take().unwrap_or_else(take_turn);
                     if !self.exec.in_transaction {
                         self.begin()?;
                     }
@@ -381,7 +385,11 @@ impl Machine<'_> {
                     self.exec.committed = true;
                     self.exec.plain("commit")?;
                     self.exec.in_transaction = false;
-                    drop(lock);
+                    if let Some(relation) = &self.exec.node.relation {
+                        let key = relation.key(shared.compiler.manifest.project.dialect);
+                        shared.published.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+                    }
+                    drop(own);
                     Reply::Ok
                 }
                 Next::Discard(statements) => {
@@ -389,6 +397,7 @@ impl Machine<'_> {
                         self.exec.plain("rollback")?;
                         self.exec.in_transaction = false;
                     }
+                    turn = None;
                     self.exec.run_all(&statements)?;
                     let kept = candidate.as_ref().and(self.exec.node.relation.as_ref());
                     let dialect = self.exec.shared.compiler.manifest.project.dialect;
@@ -405,117 +414,6 @@ impl Machine<'_> {
         self.exec.in_transaction = true;
         Ok(())
     }
-
-    /// Runs the guards; true when none failed. Inside a transaction one after the other on its connection, since no
-    /// other sees the delta; else in parallel.
-    fn audit(&mut self, audited: &Audited) -> bool {
-        let shared = self.exec.shared;
-        let bindings = match audited {
-            Audited::Candidate(relation) => Bindings::default().with(self.exec.node.id, relation.clone()),
-            Audited::Inside => Bindings::default(),
-        };
-        let bindings = Arc::new(bindings);
-        let session = self.exec.session.clone();
-        let mut own = session.take_warehouse();
-        let inside = matches!(audited, Audited::Inside);
-        let relation = match audited {
-            Audited::Candidate(relation) => Some(relation),
-            Audited::Inside => self.exec.node.relation.as_ref(),
-        };
-        let passed = match (relation, &mut own) {
-            (Some(relation), Some(own)) => {
-                fused::passed(shared, self.guards, self.exec.node.id, relation, inside, own.as_mut())
-            }
-            _ => HashSet::new(),
-        };
-        let one = |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
-            timed(|| match passed.contains(&id) {
-                true => passed_test(shared, id, &bindings, self.existing, own),
-                false => run_test(shared, id, &bindings, self.existing, own, kept),
-            })
-        };
-        if !inside && self.guards.len() - passed.len() > 1 && shared.options.threads > 1 {
-            self.results = in_parallel(shared, self.pool, self.guards, &|id, own| one(id, own, None), &mut own);
-        } else {
-            let mut aborted = false;
-            for id in self.guards {
-                let (run, seconds) = if aborted {
-                    let outcome = NodeOutcome::skipped("an earlier test ended the transaction");
-                    (TestRun { outcome, compiled: None }, 0.0)
-                } else {
-                    one(*id, &mut own, inside.then_some(&mut self.kept))
-                };
-                // A statement that fails ends the transaction: what follows cannot run in it.
-                aborted |= inside && run.outcome.status == RunStatus::Error;
-                self.results.push((*id, run, seconds));
-            }
-        }
-        if let Some(own) = own {
-            *session.db() = Db::Live(own);
-        }
-        if let Audited::Candidate(candidate) = audited {
-            self.publish_names(candidate);
-        }
-        !self.results.iter().any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error))
-    }
-
-    /// The artifact of a test shows the published name, not that of the candidate it was run on.
-    fn publish_names(&mut self, candidate: &Relation) {
-        let dialect = self.exec.shared.compiler.manifest.project.dialect;
-        let Some(target) = &self.exec.node.relation else { return };
-        let (from, to) = (candidate.render(dialect), target.render(dialect));
-        for (_, run, _) in &mut self.results {
-            if let Some(sql) = &run.outcome.compiled {
-                run.outcome.compiled = Some(Arc::new(sql.as_str().replace(&from, &to).into()));
-            }
-        }
-    }
-}
-
-fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
-    let clock = super::worker::Clock::start();
-    let value = f();
-    (value, clock.seconds())
-}
-
-/// Runs tests on the node's connection and on those that are idle; results in the order of the tests. An idle one is
-/// given back after each test: a node that is ready to be built waits for no more than that.
-fn in_parallel(
-    shared: &Shared,
-    pool: &Pool,
-    tests: &[NodeId],
-    one: &(dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync),
-    own: &mut Option<Box<dyn Warehouse>>,
-) -> Vec<(NodeId, TestRun, f64)> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, TestRun, f64)>> = Mutex::new(Vec::new());
-    let work = |warehouse: &mut Option<Box<dyn Warehouse>>| {
-        let i = next.fetch_add(1, Ordering::Relaxed);
-        let Some(id) = tests.get(i) else { return false };
-        let (run, seconds) = one(*id, warehouse);
-        results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
-        true
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..shared.options.threads.min(tests.len()) {
-            let Some(first) = pool.spare() else { break };
-            let work = &work;
-            let mut spare = Some(first);
-            let helper = move || {
-                while spare.is_some() {
-                    let more = work(&mut spare);
-                    pool.give(spare.take());
-                    spare = if more { pool.spare() } else { None };
-                }
-            };
-            let builder = std::thread::Builder::new().stack_size(super::worker::STACK);
-            let _ = builder.spawn_scoped(scope, helper);
-        }
-        while work(own) {}
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(i, ..)| *i);
-    results.into_iter().map(|(i, run, seconds)| (tests[i], run, seconds)).collect()
 }
 
 /// A `{% materialization %}` of the project: it runs its SQL itself and publishes by itself.

@@ -5,7 +5,7 @@ use crate::compile::hook_text;
 use crate::config::Json;
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap};
+use crate::engine::{Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap};
 use crate::jinja::{dict, from_json, list};
 use crate::manifest::{Node, Relation, RelationKind};
 use crate::materialize::{Arg, MacroCall, SeedJob, SeedRows, Statement};
@@ -73,6 +73,7 @@ impl Executor<'_> {
             }
             Statement::Load { copy, seed, typed } => self.load(copy, seed, typed.as_deref()),
             Statement::Swap { candidate, kind } => self.swap(candidate, *kind),
+            Statement::Alter { statements, takes_away } => self.alter(statements, *takes_away),
             Statement::Hooks { post, inside } => self.hooks(*post, *inside),
         }
     }
@@ -160,7 +161,7 @@ impl Executor<'_> {
     fn swap(&mut self, candidate: &Relation, kind: RelationKind) -> Result<(), NodeError> {
         let Some(published) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
         let dialect = self.shared.compiler.manifest.project.dialect;
-        let built_later = |r: &Relation| self.shared.builds.contains(&r.key(dialect));
+        let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
         let done = self.ask(|warehouse| {
             warehouse.swap(&Swap {
                 published: &published,
@@ -170,11 +171,27 @@ impl Executor<'_> {
                 built_later: &built_later,
             })
         })?;
-        for sql in done {
-            self.executed.push_str(&sql);
+        self.note(&done);
+        Ok(())
+    }
+
+    /// Changes columns of the published table.
+    fn alter(&mut self, statements: &[String], takes_away: bool) -> Result<(), NodeError> {
+        let Some(relation) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let dialect = self.shared.compiler.manifest.project.dialect;
+        let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
+        let done = self.ask(|warehouse| {
+            warehouse.alter(&Change { relation: &relation, statements, takes_away, built_later: &built_later })
+        })?;
+        self.note(&done);
+        Ok(())
+    }
+
+    fn note(&mut self, statements: &[String]) {
+        for sql in statements {
+            self.executed.push_str(sql);
             self.executed.push_str(";\n");
         }
-        Ok(())
     }
 
     /// Columns that the node's own query would give.

@@ -4,6 +4,7 @@
 //! queue, counters, cancellation and the relation cache; workers own a connection each, never print and never touch
 //! shared state. Must not know: how events are shown.
 
+mod audit;
 mod build;
 mod events;
 mod execute;
@@ -19,11 +20,12 @@ pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use queue::{RunRequest, artifact_path, run};
 
 use crate::compile::Compiler;
+use crate::manifest::{Dialect, Relation};
 use crate::system::System;
 use camino::Utf8PathBuf;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug)]
@@ -46,8 +48,18 @@ pub(crate) struct Shared {
     pub(crate) target_path: Utf8PathBuf,
     /// Keys of the relations that this run builds.
     pub(crate) builds: HashSet<String>,
+    /// Those of them that are published by now.
+    pub(crate) published: Mutex<HashSet<String>>,
     /// Swaps are done one after the other.
     pub(crate) publishing: Mutex<()>,
+}
+
+impl Shared {
+    /// Whether the run has still to build a relation.
+    fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
+        let key = relation.key(dialect);
+        self.builds.contains(&key) && !self.published.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
 }
 
 /// Set when the user asks to stop.

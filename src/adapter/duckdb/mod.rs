@@ -7,8 +7,8 @@ mod errors;
 pub(super) use connect::connect;
 
 use crate::engine::{
-    Cancel, Capabilities, Cell, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply,
-    Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener,
+    Reply, Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -198,6 +198,13 @@ impl Warehouse for DuckDb {
             self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
         }
         Ok(all)
+    }
+
+    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
+        for sql in change.statements {
+            self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
+        }
+        Ok(change.statements.to_vec())
     }
 
     // One process at a time has the file: nobody else builds.

@@ -200,7 +200,7 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
         Type::BIT => sized("bit", 0),
         Type::VARBIT => sized("bit varying", 0),
         Type::NUMERIC if modifier >= 4 => {
-            let (precision, scale) = ((modifier - 4) >> 16 & 0xffff, ((modifier - 4 & 0x7ff) ^ 1024) - 1024);
+            let (precision, scale) = (((modifier - 4) >> 16) & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024);
             format!("numeric({precision},{scale})")
         }
         Type::TIMESTAMP => precise("timestamp", "without time zone"),

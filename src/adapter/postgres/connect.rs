@@ -8,12 +8,17 @@ use crate::config::{SslMode, TargetOptions};
 use crate::engine::{EngineError, EngineErrorKind};
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long to wait for a lock when nothing is asked for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a server that went away is waited for.
+const RESTART: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(200);
 
 /// A setting that no pooler hands on: found in the session, the connection is the server's own.
 const PROBE: &str = "strata.direct";
@@ -31,6 +36,8 @@ pub(super) struct Server {
     retries: u32,
     pub(super) lock_wait: Duration,
     pub(super) locks: Locks,
+    /// Statements for views that this run dropped to build them again, by key: owner, grants, comments, triggers.
+    pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
 /// Opens a target.
@@ -56,7 +63,7 @@ impl Server {
         for one in host.split(',') {
             config.host(one.trim());
         }
-        config.port(port).user(user).dbname(&*target.database).application_name(&p.application_name);
+        config.port(port).user(user).dbname(&target.database).application_name(&p.application_name);
         if let Some(password) = &p.password {
             config.password(password.reveal());
         }
@@ -88,13 +95,14 @@ impl Server {
             retries: p.retries,
             lock_wait,
             locks: Locks::default(),
+            dropped: Mutex::default(),
         })
     }
 
     /// Connects with the probe. A pooler refuses it, or drops it silently.
     fn probe(&mut self) -> Result<Client, EngineError> {
         let mut probing = self.config.clone();
-        probing.options(&*format!("-c {PROBE}=on"));
+        probing.options(&format!("-c {PROBE}=on"));
         match self.open_patiently(&probing) {
             Ok(mut client) => {
                 let seen = client
@@ -132,6 +140,20 @@ impl Server {
     /// Opens another connection, waiting for a server that is starting up.
     pub(super) fn open(&self) -> Result<Client, EngineError> {
         self.open_patiently(&self.config)
+    }
+
+    /// Opens a connection in the place of one that was lost: a server that restarts is waited for.
+    pub(super) fn reopen(&self) -> Result<Client, EngineError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.open_once(&self.config) {
+                Err(e) if e.is_transient() && waited < RESTART => {
+                    std::thread::sleep(STEP);
+                    waited += STEP;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Opens connections where the server itself cannot be kept.

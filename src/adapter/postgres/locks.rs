@@ -172,7 +172,7 @@ fn keep(server: &Arc<Server>) {
     let spawned = std::thread::Builder::new().name("locks".to_owned()).spawn(move || {
         let mut client = None;
         while receiver.recv_timeout(RENEW) == Err(RecvTimeoutError::Timeout) {
-            client = client.take().or_else(|| opener());
+            client = client.take().or_else(&opener);
             let all: Vec<String> = tables.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
             for table in all {
                 let sql = format!("update {table} set heartbeat = clock_timestamp() where owner = {owner}");

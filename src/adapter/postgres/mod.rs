@@ -4,6 +4,7 @@
 //! transaction only. Behind a pooler every group of statements is a transaction that brings its settings with it, no
 //! statement has a name, and temporary tables live inside one transaction.
 
+mod belongings;
 mod catalog;
 mod cells;
 mod connect;
@@ -18,8 +19,8 @@ pub(super) use connect::connect;
 pub(super) use diagnose::diagnose;
 
 use crate::engine::{
-    Cancel, Capabilities, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply, Swap,
-    Table, Warehouse,
+    Cancel, Capabilities, Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply,
+    Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -110,7 +111,7 @@ impl Postgres {
         if !self.client.is_closed() || self.in_transaction {
             return Ok(());
         }
-        let fresh = Postgres::begin_session(self.server.clone(), self.server.open()?)?;
+        let fresh = Postgres::begin_session(self.server.clone(), self.server.reopen()?)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = fresh.client.cancel_token();
         self.client = fresh.client;
         for relation in std::mem::take(&mut self.locked) {
@@ -379,6 +380,10 @@ impl Warehouse for Postgres {
 
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
         swap::swap(self, swap)
+    }
+
+    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
+        swap::alter(self, change)
     }
 
     fn lock(&mut self, relation: &Relation) -> Result<(), EngineError> {

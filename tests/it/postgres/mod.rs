@@ -3,6 +3,7 @@
 
 mod differential;
 mod server;
+mod swap;
 
 use server::{Server, project};
 
@@ -127,6 +128,53 @@ fn types_of_a_big_seed_are_those_of_all_its_rows() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("line 10502: this row has 2 fields, the header 4"), "{}", ran.err);
     assert_eq!(server.rows(&format!("select count(*) from {schema}.s")), ["10501"]);
+}
+
+/// (unique id, status, failures) of the last run, ids without their hashes.
+fn outcomes(p: &crate::project::Project) -> Vec<String> {
+    let json: serde_json::Value = serde_json::from_str(&p.read("target/run_results.json")).unwrap();
+    let one = |r: &serde_json::Value| format!("{} {} {}", r["unique_id"], r["status"], r["failures"]);
+    let mut all: Vec<String> = json["results"].as_array().unwrap().iter().map(one).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn row_tests_in_one_scan_count_as_they_do_one_by_one() {
+    let Some(server) = Server::new("fused") else { return };
+    let accepted =
+        |values: &str, more: &str| format!("{{accepted_values: {{arguments: {{values: [{values}]{more}}}}}}}");
+    let columns = format!(
+        "- {{name: n, data_tests: [not_null, {}, unique]}}\n      - {{name: t, data_tests: [not_null, {}, {}]}}\n      - {{name: gone, data_tests: [not_null]}}\n      - {{name: w, data_tests: [{{not_null: {{config: {{severity: warn}}}}}}, {{not_null: {{name: w_where, config: {{where: 'n > 1'}}}}}}]}}",
+        accepted("1, 2, 3", ", quote: false"),
+        accepted("a, b, \"it's\"", ""),
+        accepted("a, b, c, d", "")
+    );
+    let files = [
+        (
+            "models/m.sql",
+            "{{ config(materialized='table') }} select * from (values (1, 'a', null), (2, 'b', 'x'), (2, null, 'x')) as v(n, t, w)",
+        ),
+        ("models/s.yml", &format!("models:\n  - name: m\n    columns:\n      {columns}\n")),
+    ];
+    let fused = project(&server, &files);
+    let ran = fused.run(&["build", "--debug"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    // A macro of the project's own makes each test run by itself.
+    let apart = project(&server, &files);
+    apart.write("macros/own.sql", "{% macro get_test_sql(main_sql, fail_calc, warn_if, error_if, limit) %}{{ return(dbt.get_test_sql(main_sql, fail_calc, warn_if, error_if, limit)) }}{% endmacro %}");
+    assert_eq!(apart.run(&["build"]).code, 1);
+    let (a, b) = (outcomes(&fused), outcomes(&apart));
+    assert_eq!(a, b);
+    assert!(a.iter().any(|o| o.contains("not_null_m_n.") && o.ends_with("\"pass\" 0")), "{a:?}");
+    assert!(a.iter().any(|o| o.contains("not_null_m_t.") && o.ends_with("\"fail\" 1")), "{a:?}");
+    assert!(a.iter().any(|o| o.contains("not_null_m_w.") && o.ends_with("\"warn\" 1")), "{a:?}");
+    assert!(a.iter().any(|o| o.contains("not_null_m_gone.") && o.contains("\"error\"")), "{a:?}");
+    // A scan with a column that is not there says nothing: all its tests ran by themselves. Without it, one scan answers.
+    let whole = ("models/s.yml", &files[1].1.replace("      - {name: gone, data_tests: [not_null]}\n", ""));
+    let p = project(&server, &[files[0], (whole.0, whole.1)]);
+    p.run(&["build"]);
+    assert_eq!(outcomes(&p), b.into_iter().filter(|o| !o.contains("_gone.")).collect::<Vec<_>>());
 }
 
 #[test]

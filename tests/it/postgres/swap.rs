@@ -491,7 +491,7 @@ fn tables_views_and_materialized_views_take_each_others_place() {
             _ => "m p",
         };
         let is = server.rows(&format!(
-            "select relkind::text || ' ' || relpersistence, relowner::regrole from pg_class where oid = '{s}.shape'::regclass"
+            "select relkind::text || ' ' || relpersistence::text, relowner::regrole from pg_class where oid = '{s}.shape'::regclass"
         ));
         assert_eq!(is, [format!("{letter}|strata_other")], "{what}");
         for relation in ["shape", "over"] {

@@ -40,13 +40,14 @@
 
 
 {# What others were given by the role that builds. #}
+{# From the catalog: information_schema has no materialized views, and nothing that another role has granted. #}
 {% macro postgres__get_show_grant_sql(relation) -%}
-  select grantee, privilege_type
-  from {{ relation.information_schema('role_table_grants') }}
-  where grantor = current_role
-    and grantee != current_role
-    and table_schema = '{{ relation.schema }}'
-    and table_name = '{{ relation.identifier }}'
+  select pg_get_userbyid(a.grantee) as grantee, a.privilege_type
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
+  where n.nspname = '{{ relation.schema }}'
+    and c.relname = '{{ relation.identifier }}'
+    and a.grantee not in (0, c.relowner)
 {%- endmacro %}
 
 {# A new table starts without grants. #}

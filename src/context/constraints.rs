@@ -1,0 +1,109 @@
+//! Constraints of contracts as SQL.
+
+use super::session::Session;
+use crate::config::{Json, python_str};
+use crate::jinja::{error, list, to_json};
+use crate::manifest::Dialect;
+use minijinja::value::Value;
+use minijinja::{Error, State};
+
+/// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything else is SQL.
+pub(super) fn referenced<'a>(state: &'a mut State<'_, '_>) -> impl FnMut(&str) -> Result<String, Error> + 'a {
+    |to: &str| {
+        let inner = to.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+        let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else { return Ok(to.to_owned()) };
+        // Every other piece between quotes is a name: `'a', 'b'`; a version stands behind them.
+        let mut args: Vec<Value> = arguments.split(['\'', '"']).skip(1).step_by(2).map(Value::from).collect();
+        if let Some((_, version)) = arguments.rsplit_once('=').filter(|(key, _)| key.trim_end().ends_with(['v', 'n'])) {
+            let version = version.trim_matches(|c: char| c == ')' || c == '\'' || c == '"' || c.is_whitespace());
+            args.push(Value::from(minijinja::value::Kwargs::from_iter([("v", Value::from(version))])));
+        }
+        let call = state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
+        Ok(call.call(state, &args)?.to_string())
+    }
+}
+
+/// The suffix of named constraints of a candidate: names of the indexes behind them must differ from those of the
+/// published table. The swap takes it away again.
+pub(super) fn suffix(session: &Session) -> String {
+    let builds = session.unit.extra.iter().any(|(name, _)| *name == crate::context::BUILDS_CANDIDATE);
+    let postgres = session.project.dialect == Dialect::POSTGRES;
+    if builds && postgres { "__candidate".to_owned() } else { String::new() }
+}
+
+/// Resolves what a foreign key points to.
+type Referenced<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
+
+/// Column definitions of a contract: `name type constraint ...`.
+pub(super) fn columns_constraints(columns: &Value, dialect: Dialect, to: &mut Referenced<'_>) -> Result<Value, Error> {
+    let Json::Object(columns) = to_json(columns) else { return Ok(list(Vec::new())) };
+    let mut out = Vec::new();
+    for (key, column) in &columns {
+        let name = column.get("name").and_then(Json::as_str).unwrap_or(key);
+        let quoted = column.get("quote").and_then(Json::as_bool).unwrap_or(false);
+        let mut text = if quoted { dialect.quoted(name) } else { name.to_owned() };
+        text.push(' ');
+        text.push_str(column.get("data_type").and_then(Json::as_str).unwrap_or_default());
+        for constraint in column.get("constraints").and_then(Json::as_array).into_iter().flatten() {
+            if let Some(sql) = constraint_sql(constraint, None, to)? {
+                text.push(' ');
+                text.push_str(&sql);
+            }
+        }
+        out.push(Value::from(text));
+    }
+    Ok(list(out))
+}
+
+pub(super) fn model_constraints(constraints: &Value, suffix: &str, to: &mut Referenced<'_>) -> Result<Value, Error> {
+    let Json::Array(constraints) = to_json(constraints) else { return Ok(list(Vec::new())) };
+    let mut out = Vec::new();
+    for constraint in &constraints {
+        out.extend(constraint_sql(constraint, Some(suffix), to)?.map(Value::from));
+    }
+    Ok(list(out))
+}
+
+/// A constraint as SQL; none for one that says nothing. `table`: of the table, with the suffix of its name.
+fn constraint_sql(c: &Json, table: Option<&str>, to: &mut Referenced<'_>) -> Result<Option<String>, Error> {
+    let target = match c.get("to").and_then(Json::as_str).filter(|s| !s.is_empty()) {
+        Some(text) => Some(to(text)?),
+        None => None,
+    };
+    Ok(constraint_text(c, table, target))
+}
+
+fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Option<String> {
+    let table = suffix.is_some();
+    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
+    let list = |key: &str| {
+        c.get(key)
+            .and_then(Json::as_array)
+            .map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", "))
+            .unwrap_or_default()
+    };
+    let expression = text("expression");
+    let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
+    let sql = match text("type")? {
+        "check" => format!("check ({})", expression?),
+        "not_null" if !table => expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}")),
+        "unique" => format!("unique{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
+        "primary_key" => format!("primary key{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
+        "foreign_key" => {
+            let key = if table { format!("foreign key{columns} ") } else { String::new() };
+            match (target, expression) {
+                (Some(to), _) => format!("{key}references {to} ({})", list("to_columns")),
+                (None, Some(e)) => format!("{key}references {e}"),
+                (None, None) => return None,
+            }
+        }
+        "custom" => expression?.to_owned(),
+        _ => return None,
+    };
+    Some(match text("name").filter(|_| table) {
+        // Postgres cuts names at 63 bytes.
+        Some(name) if name.len() < 52 => format!("constraint {name}{} {sql}", suffix.unwrap_or_default()),
+        Some(name) => format!("constraint {name} {sql}"),
+        None => sql,
+    })
+}
