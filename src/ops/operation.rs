@@ -29,7 +29,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     let (package, def) = find(inv, &project, &args.name)?;
     let warehouse = connect(inv, &project)?;
     let transactions = if warehouse.capabilities().implicit_transactions {
-        Transactions::Every
+        Transactions::Maker
     } else {
         Transactions::Asked { open: false }
     };
