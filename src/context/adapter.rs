@@ -40,12 +40,18 @@ impl Object for Adapter {
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
-        let args = Args::parse(args)?;
+        let given = args;
+        let args = Args::parse(given)?;
         if let Some(found) = pure(&session, state, method, &args)? {
             return Ok(found);
         }
         if session.phase == Phase::Parse {
             return parse_stub(&session, method);
+        }
+        if method == "get_columns_in_relation"
+            && let Some(own) = own_columns_macro(&session)
+        {
+            return own.call(state, given);
         }
         if let Some(found) = question(&session, method, &args)? {
             return Ok(found);
@@ -117,7 +123,7 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
             }
         }
         "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
-        "parse_index" => parse_index(args.require(0, "raw_index")?),
+        "parse_index" => parse_index(args.require(0, "raw_index")?)?,
         "convert_type" => convert_type(args)?,
         "render_raw_columns_constraints" => {
             columns_constraints(args.require(0, "raw_columns")?, dialect, &mut referenced(state))?
@@ -316,6 +322,16 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
     })
 }
 
+/// A macro of the project or a package that stands in for ours: the adapter's method calls macros of these names.
+fn own_columns_macro(session: &Session) -> Option<Value> {
+    const NAME: &str = "get_columns_in_relation";
+    let registry = session.project.registry()?;
+    let plain = registry.lookup(&session.package, NAME).filter(|def| !registry.is_internal(def));
+    let dispatched = || registry.dispatch(&session.package, NAME, Some("dbt")).ok();
+    let def = plain.or_else(|| dispatched().filter(|def| !registry.is_internal(def)))?;
+    registry.value_of(def)
+}
+
 /// Commits, where the session is in charge of transactions.
 fn commit(session: &Session) -> Result<(), Error> {
     session.commit().map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
@@ -340,15 +356,27 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     }
 }
 
-/// An index config, with its defaults.
-fn parse_index(raw: &Value) -> Value {
+/// An index config, with its defaults. A wrong one would become SQL that is wrong, or that means something else.
+fn parse_index(raw: &Value) -> Result<Value, Error> {
     let json = to_json(raw);
+    let wrong = |key: &str, kind: &str| {
+        let value = json.get(key).cloned().unwrap_or_default();
+        Err(error(format!("`{key}` of an index: {value} is not of type '{kind}'")))
+    };
+    match json.get("columns") {
+        None => return Err(error("an index needs `columns`: 'columns' is a required property")),
+        Some(columns) if !columns.is_array() => return wrong("columns", "array"),
+        Some(_) => {}
+    }
+    if json.get("unique").is_some_and(|u| !u.is_boolean() && !u.is_null()) {
+        return wrong("unique", "boolean");
+    }
     let columns = json.get("columns").cloned().unwrap_or_default();
     let mut map = serde_json::Map::new();
     map.insert("columns".into(), columns);
     map.insert("unique".into(), json.get("unique").cloned().unwrap_or(Json::Bool(false)));
     map.insert("type".into(), json.get("type").cloned().unwrap_or(Json::Null));
-    Value::from_object(Index(Json::Object(map)))
+    Ok(Value::from_object(Index(Json::Object(map))))
 }
 
 /// An index config: `columns`, `unique`, `type`, and `render(relation)`, its name.

@@ -4,7 +4,7 @@ use super::session::{Abort, LogLine, Phase, ReadKind};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::md5_hex;
-use crate::jinja::{dict, error, from_json, list, python_json, sorted, to_json};
+use crate::jinja::{dict, error, from_json, list, python_json, render_inner, sorted, to_json};
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -87,7 +87,7 @@ pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
         "render",
         function(|state, _, args| {
             let text = args.text(0, "string")?;
-            render(state, &text).map(Value::from)
+            render_inner(state, &text).map(Value::from)
         }),
     );
     out.insert("write", function(|_, _, _| Ok(Value::from(""))));
@@ -101,13 +101,6 @@ pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
         }),
     );
     out.insert("validation", Value::from_object(Validation));
-}
-
-/// Renders text again with the names of the render that is under way.
-fn render(state: &mut State<'_, '_>, text: &str) -> Result<String, Error> {
-    let names = state.lookup("context").unwrap_or_default();
-    let rewritten = crate::jinja::rewrite(text, 0, text.len(), &mut Vec::new()).0;
-    state.env().render_str(&rewritten, names)
 }
 
 /// `var(name, default)`, with `var.has_var(name)`.
@@ -127,7 +120,7 @@ impl Object for Var {
         session.read(ReadKind::Var, &name, found.as_ref().map(Json::to_string));
         match (found, args.get(1, "default")) {
             (Some(Json::String(text)), _) if text.contains("{{") || text.contains("{%") => {
-                render(state, &text).map(Value::from)
+                render_inner(state, &text).map(Value::from)
             }
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),

@@ -27,13 +27,17 @@ impl Object for Config {
         if session.phase == Phase::Parse {
             let args = Args::parse(args)?;
             let span = session.site(state);
-            let mut record = session.record();
+            let mut given: Vec<(String, Json)> = Vec::new();
             for map in &args.positional {
                 if let Json::Object(map) = to_json(map) {
-                    record.config.extend(map.into_iter().map(|(k, v)| (k, v, span)));
+                    given.extend(map);
                 }
             }
-            record.config.extend(args.named.iter().map(|(k, v)| (k.clone(), to_json(v), span)));
+            given.extend(args.named.iter().map(|(k, v)| (k.clone(), to_json(v))));
+            if let Some((one, other)) = twice(&given) {
+                return Err(session.stop(Abort::Raised(format!("`config` has both `{one}` and `{other}`: keep one"))));
+            }
+            session.record().config.extend(given.into_iter().map(|(k, v)| (k, v, span)));
         }
         Ok(Value::from(""))
     }
@@ -68,6 +72,12 @@ impl Object for Config {
     fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
         None
     }
+}
+
+/// Two spellings of one key in one call: which of them counts would be chance.
+fn twice(given: &[(String, Json)]) -> Option<(&'static str, &'static str)> {
+    let has = |key: &str| given.iter().any(|(k, _)| k == key);
+    [("pre_hook", "pre-hook"), ("post_hook", "post-hook")].into_iter().find(|(one, other)| has(one) && has(other))
 }
 
 fn lookup(session: &Session, found: Option<Json>, name: &str, args: &Args, required: bool) -> Result<Value, Error> {

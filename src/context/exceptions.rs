@@ -1,7 +1,8 @@
 //! `exceptions`: errors and warnings that a project raises itself.
 
+use super::contract::mismatches;
 use super::session::{Abort, Session};
-use crate::jinja::{Args, error, with_extension};
+use crate::jinja::{Args, error, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
@@ -53,13 +54,9 @@ impl Object for Exceptions {
                 raised(format!("the contract of `{}` needs a `data_type` for: {}", session.unit.name, first()))
             }
             "raise_contract_error" => {
-                let columns = |i: usize, key: &str| args.get(i, key).map(Value::to_string).unwrap_or_default();
-                raised(format!(
-                    "the columns of `{}` are not those of its contract\ncontract: {}\nquery: {}",
-                    session.unit.name,
-                    columns(0, "yaml_columns"),
-                    columns(1, "sql_columns")
-                ))
+                let columns = |i: usize, key: &str| args.get(i, key).map(to_json).unwrap_or_default();
+                let differences = mismatches(&columns(0, "yaml_columns"), &columns(1, "sql_columns"));
+                raised(format!("the columns of `{}` are not those of its contract\n{differences}", session.unit.name))
             }
             other if other.starts_with("raise_") || other.starts_with("missing_") => {
                 raised(format!("{}: {}", other.replace('_', " "), all()))

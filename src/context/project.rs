@@ -113,14 +113,17 @@ pub(crate) fn members(
     let target = target_value(target);
     out.insert("target", target.clone());
     out.insert("env", target);
-    let metadata = system
-        .env_all()
-        .into_iter()
-        .filter_map(|(k, v)| k.strip_prefix("DBT_ENV_CUSTOM_ENV_").map(|name| (Value::from(name), Value::from(v))));
+    let metadata = metadata_env(system).map(|(name, v)| (Value::from(name), Value::from(v)));
     out.insert("dbt_metadata_envs", crate::jinja::dict(metadata.collect::<Vec<_>>()));
     let builtins = ["ref", "source", "config"].map(|n| (Value::from(n), out.get(n).cloned().unwrap_or_default()));
     out.insert("builtins", crate::jinja::dict(builtins));
     out
+}
+
+/// What the environment gives to artifacts and projects as facts of the run.
+pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String, String)> {
+    let named = |(k, v): (String, String)| Some((k.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), v));
+    system.env_all().into_iter().filter_map(named)
 }
 
 fn target_value(target: &TargetOptions) -> Value {

@@ -201,8 +201,6 @@ pub(crate) enum Transactions {
     Maker,
     /// The session, as dbt does: a statement that asks for it (`auto_begin`) opens one. Only the project commits.
     Asked { open: bool },
-    /// The session, as dbt's driver for Postgres does: every statement is in one.
-    Every,
 }
 
 #[derive(Clone, Debug)]
@@ -297,8 +295,6 @@ impl Session {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
             Transactions::Asked { open } if asked && !*open => *open = true,
-            // Where one is open already, this does nothing.
-            Transactions::Every => {}
             _ => return Ok(()),
         }
         warehouse.run(&"begin".into(), Fetch::Nothing).map(|_| ())
@@ -319,7 +315,6 @@ impl Session {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
             Transactions::Asked { open } if *open => *open = false,
-            Transactions::Every => {}
             _ => return Ok(()),
         }
         match &mut *self.db() {

@@ -25,9 +25,9 @@ pub(crate) struct Capabilities {
     /// The strategy of an incremental model that names none: (with unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
-    /// Whether dbt's driver keeps each statement in a transaction until it is committed: what a macro of
-    /// `run-operation` does not commit is rolled back.
-    pub(crate) implicit_transactions: bool,
+    /// Whether dbt begins nothing on this engine for a macro of `run-operation`: each statement is committed by itself
+    /// (seen with dbt-postgres 1.10.2, whose `BEGIN` is left to the driver, which thinks that one is open).
+    pub(crate) commits_each_statement: bool,
     /// Whether dbt asks the catalog by relations (`get_catalog_relations`), not only by schemas (`get_catalog`).
     pub(crate) catalog_by_relations: bool,
 }

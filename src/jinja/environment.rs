@@ -16,6 +16,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Makes a template's own macro known, through which other templates are imported into its state.
 const DRIVER: &str = "{% macro __imp(n) %}{% import n as m %}{% do __stash(m) %}{% endmacro %}{% do __init(__imp) %}";
 
+/// Renders a text within the render that is under way, with its names: the value of a variable.
+pub(crate) fn render_inner(state: &mut State<'_, '_>, text: &str) -> Result<String, Error> {
+    let names = state.lookup("context").unwrap_or_default();
+    let (body, _) = rewrite_detached(text);
+    // A state of its own: the driver tells it what it belongs to.
+    state.env().render_str(&format!("{DRIVER}{body}"), names)
+}
+
 /// Answers the names that are no macros.
 pub(crate) trait Scope: Send + Sync + fmt::Debug {
     fn member(&self, name: &str) -> Option<Value>;

@@ -218,7 +218,7 @@ mod tests {
             reads_files: true,
             default_strategy: ("delete+insert", "append"),
             strategies: &["append", "delete+insert", "merge"],
-            implicit_transactions: false,
+            commits_each_statement: false,
             catalog_by_relations: false,
         }
     }

@@ -1,17 +1,18 @@
 //! `compile`: the SQL of nodes, written below the target path.
 
-use super::project::{Project, choose, connect, open, stored, write};
+use super::project::{Project, choose, connect, metadata, open, stored, write, write_compiled};
 use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::{CompileError, Compiler};
 use crate::context::Bindings;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{Existing, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
 use crate::inspect::inspect;
 use crate::manifest::NodeId;
 use crate::plan::Verb;
 use crate::run::artifact_path;
 use crate::select::Selection;
 use crate::source::SqlText;
+use crate::state::{CompiledCode, write_run_results};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,15 @@ pub(crate) struct CompileArgs {
     pub(crate) selection: Selection,
     pub(crate) inline: Option<String>,
     pub(crate) introspect: bool,
+}
+
+/// A node with its SQL, and when that was made.
+#[derive(Debug)]
+pub(super) struct CompiledNode {
+    id: NodeId,
+    sql: Arc<SqlText>,
+    started: jiff::Timestamp,
+    completed: jiff::Timestamp,
 }
 
 /// A compiler for all of a project.
@@ -35,21 +45,74 @@ pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
         return Ok(0);
     }
     let selected = choose(inv, &project, &args.selection, types(Verb::Compile))?;
-    write(inv, &project)?;
-    let mut warehouse: Option<Box<dyn Warehouse>> = if args.introspect { Some(connect(inv, &project)?) } else { None };
-    let existing = match &mut warehouse {
-        Some(w) => inspect(w.as_mut(), &project.manifest, stored(&project))?,
-        None => Existing::Unknown,
-    };
     let chosen: Vec<NodeId> = selected.iter().collect();
-    let compiled = compile_nodes(inv, &project, &chosen, existing, &mut warehouse)?;
-    if let [(_, sql)] = compiled.as_slice() {
-        inv.console.out(sql.as_str());
+    let compiled = match connected(inv, &project, &chosen, args.introspect) {
+        Ok(compiled) => compiled,
+        Err(e) => {
+            write(inv, &project)?;
+            return Err(e);
+        }
+    };
+    write_compiled(inv, &project, &code_of(&project, &compiled))?;
+    results(inv, &project, &compiled)?;
+    if let [one] = compiled.as_slice() {
+        inv.console.out(one.sql.as_str());
     } else {
         let folder = project.manifest.project.target_path.join("compiled");
         inv.console.say(&format!("{} nodes compiled into {folder}", compiled.len()));
     }
     Ok(0)
+}
+
+/// Compiles nodes, with a database to ask unless told not to.
+fn connected(
+    inv: &mut Invocation,
+    project: &Project,
+    chosen: &[NodeId],
+    introspect: bool,
+) -> Result<Vec<CompiledNode>, CliError> {
+    let mut warehouse: Option<Box<dyn Warehouse>> = if introspect { Some(connect(inv, project)?) } else { None };
+    let existing = match &mut warehouse {
+        Some(w) => inspect(w.as_mut(), &project.manifest, stored(project))?,
+        None => Existing::Unknown,
+    };
+    compile_nodes(inv, project, chosen, existing, &mut warehouse)
+}
+
+/// What `manifest.json` says of compiled nodes.
+pub(super) fn code_of(project: &Project, compiled: &[CompiledNode]) -> CompiledCode {
+    let entry = |one: &CompiledNode| {
+        let node = project.manifest.node(one.id);
+        (node.unique_id.clone(), (one.sql.clone(), format!("target/compiled/{}", artifact_path(node))))
+    };
+    compiled.iter().map(entry).collect()
+}
+
+/// `run_results.json`: to have been compiled is a success.
+fn results(inv: &Invocation, project: &Project, compiled: &[CompiledNode]) -> Result<(), CliError> {
+    if !inv.write_json {
+        return Ok(());
+    }
+    let manifest = &project.manifest;
+    let seconds = |one: &CompiledNode| one.completed.duration_since(one.started).as_secs_f64().max(0.0);
+    let result = |one: &CompiledNode| {
+        let node = manifest.node(one.id);
+        let stored = node.relation.as_ref().filter(|_| node.resource_type().is_refable());
+        let outcome = NodeOutcome { compiled: Some(one.sql.clone()), ..NodeOutcome::new(RunStatus::Success) };
+        RunResult {
+            unique_id: node.unique_id.clone(),
+            outcome,
+            thread: "main".to_owned(),
+            seconds: seconds(one),
+            timing: vec![Timing { name: "compile", started: one.started, completed: one.completed }],
+            relation_name: stored.map(|r| r.render(manifest.project.dialect)),
+        }
+    };
+    let all: Vec<RunResult> = compiled.iter().map(result).collect();
+    let folder = &manifest.project.target_path;
+    let total = compiled.iter().map(seconds).sum();
+    write_run_results(inv.system.as_ref(), folder, &all, total, &metadata(inv), &inv.load.scrubber)?;
+    Ok(())
 }
 
 /// Compiles nodes into files below the target path.
@@ -59,12 +122,13 @@ pub(super) fn compile_nodes(
     chosen: &[NodeId],
     existing: Existing,
     warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> Result<Vec<(NodeId, Arc<SqlText>)>, CliError> {
+) -> Result<Vec<CompiledNode>, CliError> {
     let ids = chosen.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
     let (compiler, existing, bindings) = (compiler(project, ids), Arc::new(existing), Arc::new(Bindings::default()));
     let mut all = Vec::with_capacity(chosen.len());
     for id in chosen {
         let node = project.manifest.node(*id);
+        let started = inv.system.now();
         let compiled = match compiler.compile(*id, &bindings, &existing, warehouse) {
             Ok(compiled) => compiled,
             Err(CompileError::Diagnostic(d)) => {
@@ -86,7 +150,7 @@ pub(super) fn compile_nodes(
         inv.system.write_stream(&path, &mut |out| {
             out.write_all(project.context.scrubber.scrub(compiled.sql.as_str()).as_bytes())
         })?;
-        all.push((*id, compiled.sql));
+        all.push(CompiledNode { id: *id, sql: compiled.sql, started, completed: inv.system.now() });
     }
     Ok(all)
 }

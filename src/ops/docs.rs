@@ -1,7 +1,7 @@
 //! `docs generate`: what the database has of the project's relations, in `catalog.json`.
 
-use super::compile::{compile_nodes, compiler};
-use super::project::{Project, choose, connect, metadata, open, stored, write, write_compiled};
+use super::compile::{code_of, compile_nodes, compiler};
+use super::project::{Project, choose, connect, metadata, open, stored, write_compiled};
 use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::MacroCall;
@@ -13,10 +13,10 @@ use crate::inspect::inspect;
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, Relation, ResourceType};
 use crate::plan::Verb;
-use crate::run::{Event, artifact_path};
+use crate::run::Event;
 use crate::select::{NodeSet, Selection};
 use crate::source::{FileId, Span};
-use crate::state::{Catalog, CompiledCode, NEEDED, is_cataloged, write_catalog};
+use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
 use minijinja::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let selected = if args.compile {
         Some(compile(inv, &project, &args.selection, &mut warehouse)?)
     } else {
-        write(inv, &project)?;
+        // The manifest of the command that compiled last stays, with its SQL.
         None
     };
     let manifest = &project.manifest;
@@ -91,14 +91,7 @@ fn compile(
         None => Existing::Unknown,
     };
     let compiled = compile_nodes(inv, project, &chosen, existing, warehouse)?;
-    let code: CompiledCode = compiled
-        .into_iter()
-        .map(|(id, sql)| {
-            let node = manifest.node(id);
-            (node.unique_id.clone(), (sql, format!("target/compiled/{}", artifact_path(node))))
-        })
-        .collect();
-    write_compiled(inv, project, &code)?;
+    write_compiled(inv, project, &code_of(project, &compiled))?;
     Ok(selected)
 }
 

@@ -28,8 +28,8 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     write(inv, &project)?;
     let (package, def) = find(inv, &project, &args.name)?;
     let warehouse = connect(inv, &project)?;
-    let transactions = if warehouse.capabilities().implicit_transactions {
-        Transactions::Every
+    let transactions = if warehouse.capabilities().commits_each_statement {
+        Transactions::Maker
     } else {
         Transactions::Asked { open: false }
     };

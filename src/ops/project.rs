@@ -111,6 +111,7 @@ pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
         started: inv.started,
         generated: inv.system.now(),
         args: serde_json::Value::Object(inv.load.settings.args.clone()),
+        env: crate::context::metadata_env(inv.system.as_ref()).collect(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     let mut warehouse = Some(connect(inv, &project)?);
     if let Some(text) = &args.inline {
         let sql = inline(inv, &project, text, &mut warehouse)?;
-        return print(inv, "inline query", &sql, args, &mut warehouse);
+        return print(inv, "inline query", None, &sql, args, &mut warehouse);
     }
     let types = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
     let selected = choose(inv, &project, &args.selection, &types)?;
@@ -62,21 +62,27 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
                 Err(CompileError::NeedsDatabase) => return Err(CliError::usage("the database is needed")),
             }
         };
-        print(inv, &node.name, &sql, args, &mut warehouse)?;
+        let header = node.config.text("sql_header").filter(|_| node.resource_type() == ResourceType::Model);
+        print(inv, &node.name, header.as_deref(), &sql, args, &mut warehouse)?;
     }
     Ok(0)
 }
 
-/// Runs a query with a limit and prints it.
+/// Runs a query with a limit and prints it. A header stands before what is run, outside the limit.
 fn print(
     inv: &mut Invocation,
     name: &str,
+    header: Option<&str>,
     sql: &SqlText,
     args: &ShowArgs,
     warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> Exit {
     let Some(connection) = warehouse else { return Err(CliError::usage("the database is needed")) };
     let mut query = SqlText::new();
+    if let Some(header) = header {
+        query.push_str(header);
+        query.push_str("\n");
+    }
     match args.limit {
         Some(limit) => {
             query.push_str("select * from (\n");

@@ -17,7 +17,7 @@ mod sources;
 pub(crate) mod testing;
 mod tests;
 
-use crate::config::JsonMap;
+use crate::config::{JsonMap, python_str};
 use crate::context::ContextProject;
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::jinja::Engine;
@@ -84,11 +84,23 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     /// Keeps a finished node, or sets it aside when it is disabled.
     fn push(&mut self, mut node: Node) {
+        self.check_enabled(&node);
         if node.config.enabled() {
             node.id = NodeId(self.nodes.len() as u32);
             self.nodes.push(node);
         } else {
             self.disabled.push(node);
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// What is neither true nor false would count as true, silently.
+    fn check_enabled(&mut self, node: &Node) {
+        let Some(entry) = node.config.entry("enabled").filter(|e| !e.value.is_null()) else { return };
+        if node.config.flag("enabled").is_none() {
+            let message = format!("`enabled` of `{}` is true or false, not `{}`", node.name, python_str(&entry.value));
+            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(entry.span.unwrap_or(node.span), ""));
         }
     }
 }

@@ -187,6 +187,11 @@ impl Resolver<'_> {
                 Access::default()
             }
         };
+        if access == Access::Public && config.text("materialized").as_deref() == Some("ephemeral") {
+            let span = patch.and_then(|p| p.access.as_ref()).map(|(_, s)| *s);
+            let d = Diagnostic::error(Code::Access, "an ephemeral model is not public: others have nothing to read");
+            self.out.push(d.primary_if(span, ""));
+        }
         NodeKind::Model {
             version,
             access,

@@ -129,7 +129,10 @@ impl Resolver<'_> {
 
     fn semantic(&mut self, kind: ResourceType, file: &Properties, entry: &PropertyEntry) -> Node {
         let id = format!("{}.{}.{}", kind.as_str(), file.package, entry.name);
-        let definition = Json::Object(rest_json(&entry.map, &[]));
+        let mut definition = Json::Object(rest_json(&entry.map, &[]));
+        if kind == ResourceType::Metric {
+            name_inputs(&mut definition);
+        }
         let mut node = self.yaml_node(kind, file, entry, id, NodeKind::Semantic(kind, definition));
         if let Some(model) = entry.map.get("model").filter(|_| kind == ResourceType::SemanticModel)
             && let Some(text) = model.scalar_text()
@@ -181,6 +184,22 @@ impl Resolver<'_> {
         let refs = record.refs.into_iter().map(|r| RefCall { span: Some(span), ..r }).collect();
         let sources = record.sources.into_iter().map(|s| SourceCall { span: Some(span), ..s }).collect();
         Some((refs, sources))
+    }
+}
+
+/// Inputs of a metric that are only named become mappings: the manifest knows no other form.
+fn name_inputs(definition: &mut Json) {
+    let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else { return };
+    let named = |input: &mut Json| {
+        if input.is_string() {
+            *input = serde_json::json!({ "name": input.take() });
+        }
+    };
+    for key in ["measure", "numerator", "denominator"] {
+        params.get_mut(key).into_iter().for_each(named);
+    }
+    for key in ["metrics", "input_metrics"] {
+        params.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten().for_each(named);
     }
 }
 

@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::test::{Kept, TestRun, compile_failure, write_kept};
 use crate::compile::Compiled;
 use crate::config::{Json, python_str};
-use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
+use crate::context::{Bindings, Db, LogLine, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
@@ -25,11 +25,22 @@ pub(super) struct Built {
     pub(super) changes: Vec<(Relation, Option<ExistingRelation>)>,
     pub(super) compiled: Option<Compiled>,
     pub(super) executed: String,
+    /// What templates said while the node was stored.
+    pub(super) logs: Vec<LogLine>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl Built {
     pub(super) fn plain(outcome: NodeOutcome) -> Built {
-        Built { outcome, guards: Vec::new(), changes: Vec::new(), compiled: None, executed: String::new() }
+        Built {
+            outcome,
+            guards: Vec::new(),
+            changes: Vec::new(),
+            compiled: None,
+            executed: String::new(),
+            logs: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -208,6 +219,10 @@ fn native(
         }
     };
     let target = job.target.clone();
+    if let Some(unknown) = unknown_strategy(shared, node, name) {
+        *warehouse = Some(connection);
+        return Built::plain(NodeOutcome::error(unknown, false));
+    }
     let Some(machine) = materialization(name, job.clone()) else {
         *warehouse = Some(connection);
         let d = Diagnostic::error(Code::Unsupported, format!("there is no materialization `{name}`"))
@@ -288,7 +303,29 @@ fn native(
         (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept),
         (Err(e), _) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
-    Built { outcome, guards: results, changes, compiled: None, executed: exec.executed }
+    let said = session.take_record();
+    Built {
+        guards: results,
+        changes,
+        executed: exec.executed,
+        logs: said.logs,
+        warnings: crate::parse::warnings(said.warnings, node.span).collect(),
+        ..Built::plain(outcome)
+    }
+}
+
+/// An incremental strategy that no macro makes is told on the first build as well, which does not need it yet.
+fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str) -> Option<Diagnostic> {
+    let strategy =
+        node.config.text("incremental_strategy").filter(|s| materialized == "incremental" && s != "default")?;
+    let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
+    if shared.compiler.engine.registry().lookup(&node.package, &wanted).is_some() {
+        return None;
+    }
+    let message = format!("the incremental strategy `{strategy}` needs a macro `{wanted}`, which does not exist");
+    let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
+    let d = Diagnostic::error(Code::UnknownMacro, message).primary(span.unwrap_or(node.span), "asked for here");
+    Some(d.help("append, delete+insert and merge are built in; a project defines others by such a macro"))
 }
 
 /// A node that failed leaves no half-built candidate behind.
@@ -492,5 +529,11 @@ fn jinja(
         }
         *warehouse = Some(connection);
     }
-    Built { outcome, guards: Vec::new(), changes, compiled: None, executed: String::new() }
+    let said = session.take_record();
+    Built {
+        changes,
+        logs: said.logs,
+        warnings: crate::parse::warnings(said.warnings, node.span).collect(),
+        ..Built::plain(outcome)
+    }
 }

@@ -89,7 +89,7 @@ impl Executor<'_> {
     }
 
     fn sql(&mut self, sql: &SqlText) -> Result<(), NodeError> {
-        self.executed.push_str(sql.as_str().trim());
+        self.executed.push_str(sql.as_str().trim().trim_end_matches(';'));
         self.executed.push_str(";\n");
         let reply = self.query(sql, Fetch::Nothing)?;
         if reply.rows_affected.is_some_and(|n| n > 0) {

@@ -270,6 +270,8 @@ impl<'a> Loop<'a> {
             compiled.logs.iter().for_each(|line| emit(Event::Log { line: line.clone() }));
             compiled.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
         }
+        built.logs.iter().for_each(|line| emit(Event::Log { line: line.clone() }));
+        built.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
         self.write_files(node, built.compiled.as_ref().map(|c| c.sql.as_str()), &built.executed);
         let thread = format!("Thread-{}", worker + 1);
         for (id, run, seconds) in built.guards {

@@ -16,7 +16,7 @@ pub(crate) use previous::PreviousState;
 
 use crate::config::SelectorDefinition;
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::manifest::{Manifest, NodeId, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
 use fixedbitset::FixedBitSet;
 
 /// What a command line says of selection.
@@ -107,7 +107,12 @@ pub(crate) fn select(
         }
     };
     set.retain(|id| {
-        let kind = manifest.node(id).resource_type();
+        let node = manifest.node(id);
+        // A file without text is there, but nothing is done with it, as in dbt.
+        if node.text.as_ref().is_some_and(|text| text.raw.trim().is_empty()) && !matches!(node.kind, NodeKind::Seed) {
+            return false;
+        }
+        let kind = node.resource_type();
         let wanted = selection.resource_types.is_empty() || selection.resource_types.contains(&kind);
         types.contains(&kind) && wanted && !selection.exclude_resource_types.contains(&kind)
     });

@@ -128,7 +128,7 @@ pub(crate) fn write_catalog(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}", head("catalog/v1", metadata))?;
+        write!(out, "{{\"metadata\": {}", scrubber.scrub(&head("catalog/v1", metadata).to_string()))?;
         for (name, section) in [("nodes", nodes), ("sources", sources)] {
             write!(out, ",\n\"{name}\": {{")?;
             for (i, (id, entry)) in section.iter().enumerate() {

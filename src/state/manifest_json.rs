@@ -58,7 +58,7 @@ fn write(
         "generated_at": time(metadata.generated),
         "invocation_id": metadata.invocation_id,
         "invocation_started_at": time(metadata.started),
-        "env": {},
+        "env": metadata.env,
         "project_name": &*project.name,
         "project_id": md5_hex(&project.name),
         "user_id": null,
@@ -67,7 +67,7 @@ fn write(
         "quoting": { "database": true, "schema": true, "identifier": true, "column": null },
         "run_started_at": time(metadata.started),
     });
-    serde_json::to_writer(&mut *out, &head)?;
+    out.write_all(scrubber.scrub(&head.to_string()).as_bytes())?;
     for name in ["nodes", "sources"] {
         nodes(out, manifest, name, compiled, scrubber)?;
     }

@@ -26,6 +26,8 @@ pub(crate) struct ArtifactMetadata {
     pub(crate) started: jiff::Timestamp,
     pub(crate) generated: jiff::Timestamp,
     pub(crate) args: Json,
+    /// What the environment adds to every artifact: `DBT_ENV_CUSTOM_ENV_...`.
+    pub(crate) env: Json,
 }
 
 /// A time as dbt writes it: RFC 3339 with microseconds.
@@ -33,16 +35,15 @@ fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// What an artifact says of itself, for a schema such as `sources/v3`.
+/// What an artifact says of itself, for a schema such as `sources/v3`. The schemas allow no other keys.
 fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
     serde_json::json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
         "dbt_version": crate::DBT_VERSION,
-        "strata_version": crate::VERSION,
         "generated_at": time(metadata.generated),
         "invocation_id": metadata.invocation_id,
         "invocation_started_at": time(metadata.started),
-        "env": {},
+        "env": metadata.env,
     })
 }
 

@@ -19,8 +19,8 @@ pub(crate) fn write_run_results(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        let head = head("run-results/v6", metadata);
-        write!(out, "{{\"metadata\": {head}, \"results\": [")?;
+        let head = head("run-results/v6", metadata).to_string();
+        write!(out, "{{\"metadata\": {}, \"results\": [", scrubber.scrub(&head))?;
         for (i, result) in results.iter().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
             out.write_all(scrubber.scrub(&line(result).to_string()).as_bytes())?;

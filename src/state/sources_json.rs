@@ -20,7 +20,7 @@ pub(crate) fn write_sources(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}, \"results\": [", head("sources/v3", metadata))?;
+        write!(out, "{{\"metadata\": {}, \"results\": [", scrubber.scrub(&head("sources/v3", metadata).to_string()))?;
         for (i, source) in sources.iter().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
             out.write_all(scrubber.scrub(&line(source).to_string()).as_bytes())?;

@@ -30,7 +30,7 @@ fn capabilities() -> Capabilities {
         reads_files: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
-        implicit_transactions: false,
+        commits_each_statement: false,
         catalog_by_relations: false,
     }
 }

@@ -45,7 +45,7 @@ fn capabilities() -> Capabilities {
         shared: true,
         locks_for_columns: true,
         reads_files: false,
-        implicit_transactions: true,
+        commits_each_statement: true,
         catalog_by_relations: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],

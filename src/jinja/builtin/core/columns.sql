@@ -49,17 +49,24 @@
 {# The columns of a contract as a query without content, to be described by the database like any other. #}
 {% macro default__get_empty_schema_sql(columns) -%}
   {%- set untyped = [] -%}
+  {%- set unsized = [] -%}
   {%- set items = [] -%}
   {%- for column in columns.values() -%}
     {%- if column['data_type'] is not defined or column['data_type'] is none -%}
       {%- do untyped.append(column['name']) -%}
     {%- else -%}
+      {%- if column['data_type'] | trim | lower in ['numeric', 'decimal', 'number'] -%}
+        {%- do unsized.append(column['name']) -%}
+      {%- endif -%}
       {%- set name = adapter.quote(column['name']) if column.get('quote') else column['name'] -%}
       {%- do items.append((cast('null', column['data_type']) | trim) ~ ' as ' ~ name) -%}
     {%- endif -%}
   {%- endfor -%}
   {%- if untyped -%}
     {{ exceptions.column_type_missing(column_names=untyped) }}
+  {%- endif -%}
+  {%- if unsized -%}
+    {%- do exceptions.warn('the contract gives no precision and scale for the numbers in ' ~ unsized ~ ': values may be rounded') -%}
   {%- endif -%}
   select
     {{ items | join(',\n    ') }}
