@@ -25,6 +25,8 @@ pub(crate) struct Capabilities {
     /// The strategy of an incremental model that names none: (with unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
+    /// Whether dbt looks for the macro of an incremental strategy on the first build, too, which does not need it yet.
+    pub(crate) checks_strategy_first: bool,
     /// Whether dbt begins nothing on this engine for a macro of `run-operation`: each statement is committed by itself
     /// (seen with dbt-postgres 1.10.2, whose `BEGIN` is left to the driver, which thinks that one is open).
     pub(crate) commits_each_statement: bool,

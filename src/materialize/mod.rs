@@ -218,6 +218,7 @@ mod tests {
             reads_files: true,
             default_strategy: ("delete+insert", "append"),
             strategies: &["append", "delete+insert", "merge"],
+            checks_strategy_first: false,
             commits_each_statement: false,
             catalog_by_relations: false,
         }

@@ -219,7 +219,8 @@ fn native(
         }
     };
     let target = job.target.clone();
-    if let Some(unknown) = unknown_strategy(shared, node, name) {
+    let checked = job.capabilities.checks_strategy_first;
+    if let Some(unknown) = checked.then(|| unknown_strategy(shared, node, name)).flatten() {
         *warehouse = Some(connection);
         return Built::plain(NodeOutcome::error(unknown, false));
     }
@@ -314,7 +315,7 @@ fn native(
     }
 }
 
-/// An incremental strategy that no macro makes is told on the first build as well, which does not need it yet.
+/// An incremental strategy that no macro makes.
 fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str) -> Option<Diagnostic> {
     let strategy =
         node.config.text("incremental_strategy").filter(|s| materialized == "incremental" && s != "default")?;

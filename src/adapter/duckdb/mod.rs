@@ -30,6 +30,7 @@ fn capabilities() -> Capabilities {
         reads_files: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
+        checks_strategy_first: false,
         commits_each_statement: false,
         catalog_by_relations: false,
     }

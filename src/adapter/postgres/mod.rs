@@ -45,6 +45,7 @@ fn capabilities() -> Capabilities {
         shared: true,
         locks_for_columns: true,
         reads_files: false,
+        checks_strategy_first: true,
         commits_each_statement: true,
         catalog_by_relations: true,
         default_strategy: ("delete+insert", "append"),
