@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro default__get_columns_in_relation(relation) -%}
-  {%- do exceptions.raise_not_implemented('get_columns_in_relation macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro get_columns_in_relation for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 {# Rows of (name, type, character size, precision, scale) become Column objects. #}

@@ -22,7 +22,7 @@
 {%- endmacro %}
 
 {% macro default__alter_relation_comment(relation, relation_comment) -%}
-  {%- do exceptions.raise_not_implemented('alter_relation_comment macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro alter_relation_comment for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 {% macro alter_column_comment(relation, column_dict) -%}
@@ -30,7 +30,7 @@
 {%- endmacro %}
 
 {% macro default__alter_column_comment(relation, column_dict) -%}
-  {%- do exceptions.raise_not_implemented('alter_column_comment macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro alter_column_comment for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 
@@ -55,7 +55,7 @@
           + get_dcl_statement_list(relation, to_grant, get_grant_sql)
       ) -%}
     {%- else -%}
-      {%- do log('On ' ~ relation.render() ~ ': All grants are in place, no revocation or granting needed.') -%}
+      {%- do log(relation.render() ~ ' has its grants') -%}
     {%- endif -%}
   {%- endif -%}
 {%- endmacro %}

@@ -18,7 +18,7 @@
 {% endmacro %}
 
 {% macro get_drop_sql(relation) -%}
-  {%- do log('Applying DROP to: ' ~ relation) -%}
+  {%- do log('drop: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_drop_sql', 'dbt')(relation)) }}
 {%- endmacro %}
 
@@ -60,7 +60,7 @@
 
 {# What a failed run left behind under the name of a backup. #}
 {% macro get_drop_backup_sql(relation) -%}
-  {%- do log('Applying DROP BACKUP to: ' ~ relation) -%}
+  {%- do log('drop backup: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_drop_backup_sql', 'dbt')(relation)) }}
 {%- endmacro %}
 
@@ -80,7 +80,7 @@
 {%- endmacro %}
 
 {% macro get_rename_sql(relation, new_name) -%}
-  {%- do log('Applying RENAME to: ' ~ relation) -%}
+  {%- do log('rename: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_rename_sql', 'dbt')(relation, new_name)) }}
 {%- endmacro %}
 
@@ -92,7 +92,7 @@
   {%- elif relation.is_materialized_view -%}
     {{ get_rename_materialized_view_sql(relation, new_name) }}
   {%- else -%}
-    {%- do exceptions.raise_compiler_error('`get_rename_sql` has not been implemented for: ' ~ relation.type) -%}
+    {%- do exceptions.raise_compiler_error('`get_rename_sql` does not know relations of type ' ~ relation.type) -%}
   {%- endif -%}
 {%- endmacro %}
 
@@ -101,7 +101,7 @@
 {%- endmacro %}
 
 {% macro default__get_rename_table_sql(relation, new_name) -%}
-  {%- do exceptions.raise_compiler_error('`get_rename_table_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_rename_table_sql`') -%}
 {%- endmacro %}
 
 {% macro get_rename_view_sql(relation, new_name) -%}
@@ -109,7 +109,7 @@
 {%- endmacro %}
 
 {% macro default__get_rename_view_sql(relation, new_name) -%}
-  {%- do exceptions.raise_compiler_error('`get_rename_view_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_rename_view_sql`') -%}
 {%- endmacro %}
 
 {% macro get_rename_materialized_view_sql(relation, new_name) -%}
@@ -117,12 +117,12 @@
 {%- endmacro %}
 
 {% macro default__get_rename_materialized_view_sql(relation, new_name) -%}
-  {%- do exceptions.raise_compiler_error('`get_rename_materialized_view_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_rename_materialized_view_sql`') -%}
 {%- endmacro %}
 
 {# The last step of a build: what stands beside the relation takes its name. #}
 {% macro get_rename_intermediate_sql(relation) -%}
-  {%- do log('Applying RENAME INTERMEDIATE to: ' ~ relation) -%}
+  {%- do log('rename intermediate: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_rename_intermediate_sql', 'dbt')(relation)) }}
 {%- endmacro %}
 

@@ -60,7 +60,7 @@
 {% endmacro %}
 
 {% macro default__get_incremental_microbatch_sql(arg_dict) %}
-  {%- do exceptions.raise_not_implemented('microbatch materialization strategy not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('microbatch is not there for ' ~ adapter.type()) -%}
 {% endmacro %}
 
 

@@ -26,7 +26,7 @@
 {%- endmacro %}
 
 {% macro default__get_drop_index_sql(relation, index_name) -%}
-  {%- do exceptions.raise_compiler_error('`get_drop_index_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_drop_index_sql`') -%}
 {%- endmacro %}
 
 {% macro get_show_indexes_sql(relation) -%}
@@ -34,5 +34,5 @@
 {%- endmacro %}
 
 {% macro default__get_show_indexes_sql(relation) -%}
-  {%- do exceptions.raise_compiler_error('`get_show_indexes_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_show_indexes_sql`') -%}
 {%- endmacro %}

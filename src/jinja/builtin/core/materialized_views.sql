@@ -5,22 +5,22 @@
 {%- endmacro %}
 
 {% macro default__get_create_materialized_view_as_sql(relation, sql) -%}
-  {%- do exceptions.raise_compiler_error('`get_create_materialized_view_as_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_create_materialized_view_as_sql`') -%}
 {%- endmacro %}
 
 {% macro refresh_materialized_view(relation) -%}
-  {%- do log('Applying REFRESH to: ' ~ relation) -%}
+  {%- do log('refresh: ' ~ relation) -%}
   {{ return(adapter.dispatch('refresh_materialized_view', 'dbt')(relation)) }}
 {%- endmacro %}
 
 {% macro default__refresh_materialized_view(relation) -%}
-  {%- do exceptions.raise_compiler_error('`refresh_materialized_view` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `refresh_materialized_view`') -%}
 {%- endmacro %}
 
 {% macro get_alter_materialized_view_as_sql(
     relation, configuration_changes, sql, existing_relation, backup_relation, intermediate_relation
 ) -%}
-  {%- do log('Applying ALTER to: ' ~ relation) -%}
+  {%- do log('alter: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_alter_materialized_view_as_sql', 'dbt')(
       relation, configuration_changes, sql, existing_relation, backup_relation, intermediate_relation
   )) }}
@@ -29,17 +29,17 @@
 {% macro default__get_alter_materialized_view_as_sql(
     relation, configuration_changes, sql, existing_relation, backup_relation, intermediate_relation
 ) -%}
-  {%- do exceptions.raise_compiler_error('Materialized views have not been implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_compiler_error(adapter.type() ~ ' has no materialized views') -%}
 {%- endmacro %}
 
 {# None when the database holds what the config says. #}
 {% macro get_materialized_view_configuration_changes(existing_relation, new_config) -%}
-  {%- do log('Determining configuration changes on: ' ~ existing_relation) -%}
+  {%- do log('changes of ' ~ existing_relation) -%}
   {%- do return(adapter.dispatch('get_materialized_view_configuration_changes', 'dbt')(existing_relation, new_config)) -%}
 {%- endmacro %}
 
 {% macro default__get_materialized_view_configuration_changes(existing_relation, new_config) -%}
-  {%- do exceptions.raise_compiler_error('Materialized views have not been implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_compiler_error(adapter.type() ~ ' has no materialized views') -%}
 {%- endmacro %}
 
 
@@ -72,14 +72,12 @@
         target_relation, changes, sql, existing_relation, backup_relation, intermediate_relation
     )) }}
   {%- elif on_change == 'continue' -%}
-    {%- do exceptions.warn('Configuration changes were identified and `on_configuration_change` was set to `continue` for `'
-        ~ target_relation.render() ~ '`') -%}
+    {%- do exceptions.warn(target_relation.render() ~ ' has other configs than asked for; `on_configuration_change: continue` leaves it') -%}
     {{ return('') }}
   {%- elif on_change == 'fail' -%}
-    {%- do exceptions.raise_fail_fast_error('Configuration changes were identified and `on_configuration_change` was set to `fail` for `'
-        ~ target_relation.render() ~ '`') -%}
+    {%- do exceptions.raise_fail_fast_error(target_relation.render() ~ ' has other configs than asked for; `on_configuration_change: fail` stops here') -%}
   {%- endif -%}
-  {%- do exceptions.raise_compiler_error('Unexpected configuration scenario: `' ~ on_change ~ '`') -%}
+  {%- do exceptions.raise_compiler_error('`on_configuration_change` is apply, continue or fail, not `' ~ on_change ~ '`') -%}
 {% endmacro %}
 
 {% macro materialized_view_execute_no_op(target_relation) %}

@@ -53,7 +53,7 @@
 {% macro default__get_merge_update_columns(merge_update_columns, merge_exclude_columns, dest_columns) -%}
   {%- if merge_update_columns and merge_exclude_columns -%}
     {%- do exceptions.raise_compiler_error(
-        'Model cannot specify merge_update_columns and merge_exclude_columns. Please update model to use only one config') -%}
+        'set `merge_update_columns` or `merge_exclude_columns`, not both') -%}
   {%- elif merge_update_columns -%}
     {{ return(merge_update_columns) }}
   {%- endif -%}

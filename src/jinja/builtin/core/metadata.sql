@@ -38,7 +38,7 @@
 
 {% macro default__list_relations_without_caching(schema_relation) %}
   {%- do exceptions.raise_not_implemented(
-      'list_relations_without_caching macro not implemented for adapter ' ~ adapter.type()) -%}
+      'there is no macro list_relations_without_caching for ' ~ adapter.type()) -%}
 {% endmacro %}
 
 {% macro list_function_relations_without_caching(schema_relation) %}
@@ -47,7 +47,7 @@
 
 {% macro default__list_function_relations_without_caching(schema_relation) %}
   {%- do exceptions.raise_not_implemented(
-      'list_function_relations_without_caching macro not implemented for adapter ' ~ adapter.type()) -%}
+      'there is no macro list_function_relations_without_caching for ' ~ adapter.type()) -%}
 {% endmacro %}
 
 {# Which views depend on which relations, so that the cache can drop them together. #}
@@ -56,7 +56,7 @@
 {% endmacro %}
 
 {% macro default__get_relations() %}
-  {%- do exceptions.raise_not_implemented('get_relations macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro get_relations for ' ~ adapter.type()) -%}
 {% endmacro %}
 
 {% macro get_relation_last_modified(information_schema, relations) %}
@@ -65,7 +65,7 @@
 
 {% macro default__get_relation_last_modified(information_schema, relations) %}
   {%- do exceptions.raise_not_implemented(
-      'get_relation_last_modified macro not implemented for adapter ' ~ adapter.type()) -%}
+      'there is no macro get_relation_last_modified for ' ~ adapter.type()) -%}
 {% endmacro %}
 
 
@@ -75,7 +75,7 @@
 {%- endmacro %}
 
 {% macro default__get_catalog(information_schema, schemas) -%}
-  {%- do exceptions.raise_compiler_error('get_catalog not implemented for ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_compiler_error('there is no macro get_catalog for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 {% macro get_catalog_relations(information_schema, relations) -%}
@@ -83,7 +83,7 @@
 {%- endmacro %}
 
 {% macro default__get_catalog_relations(information_schema, relations) -%}
-  {%- do exceptions.raise_compiler_error('get_catalog_relations not implemented for ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_compiler_error('there is no macro get_catalog_relations for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 {% macro get_catalog_for_single_relation(relation) -%}
@@ -92,5 +92,5 @@
 
 {% macro default__get_catalog_for_single_relation(relation) -%}
   {%- do exceptions.raise_not_implemented(
-      'get_catalog_for_single_relation macro not implemented for adapter ' ~ adapter.type()) -%}
+      'there is no macro get_catalog_for_single_relation for ' ~ adapter.type()) -%}
 {%- endmacro %}

@@ -13,8 +13,7 @@
     {%- endif -%}
   {%- endfor -%}
   {%- if unknown -%}
-    {%- do log('In relation ' ~ relation.render() ~ ': The following columns are specified in the schema but are not present in the database: '
-        ~ unknown | join(', '), info=true) -%}
+    {%- do log(relation.render() ~ ' has no column ' ~ unknown | join(', ') ~ ', which is described', info=true) -%}
   {%- endif -%}
   {{ return(known) }}
 {%- endmacro %}

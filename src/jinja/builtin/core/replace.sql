@@ -1,7 +1,7 @@
 {# Creating and replacing relations of any kind as one piece of SQL, in the safest way that their kinds allow. #}
 
 {% macro get_create_sql(relation, sql) -%}
-  {%- do log('Applying CREATE to: ' ~ relation) -%}
+  {%- do log('create: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_create_sql', 'dbt')(relation, sql)) }}
 {%- endmacro %}
 
@@ -13,12 +13,12 @@
   {%- elif relation.is_materialized_view -%}
     {{ get_create_materialized_view_as_sql(relation, sql) }}
   {%- else -%}
-    {%- do exceptions.raise_compiler_error('`get_create_sql` has not been implemented for: ' ~ relation.type) -%}
+    {%- do exceptions.raise_compiler_error('`get_create_sql` does not know relations of type ' ~ relation.type) -%}
   {%- endif -%}
 {%- endmacro %}
 
 {% macro get_create_intermediate_sql(relation, sql) -%}
-  {%- do log('Applying CREATE INTERMEDIATE to: ' ~ relation) -%}
+  {%- do log('create intermediate: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_create_intermediate_sql', 'dbt')(relation, sql)) }}
 {%- endmacro %}
 
@@ -30,7 +30,7 @@
 {%- endmacro %}
 
 {% macro get_create_backup_sql(relation) -%}
-  {%- do log('Applying CREATE BACKUP to: ' ~ relation) -%}
+  {%- do log('create backup: ' ~ relation) -%}
   {{ return(adapter.dispatch('get_create_backup_sql', 'dbt')(relation)) }}
 {%- endmacro %}
 
@@ -42,7 +42,7 @@
 
 
 {% macro get_replace_sql(existing_relation, target_relation, sql) %}
-  {%- do log('Applying REPLACE to: ' ~ target_relation) -%}
+  {%- do log('replace: ' ~ target_relation) -%}
   {{ return(adapter.dispatch('get_replace_sql', 'dbt')(existing_relation, target_relation, sql)) }}
 {% endmacro %}
 
@@ -58,7 +58,7 @@
     {%- elif target_relation.is_materialized_view -%}
       {{ get_replace_materialized_view_sql(target_relation, sql) }}
     {%- else -%}
-      {%- do exceptions.raise_compiler_error('`get_replace_sql` has not been implemented for: ' ~ target_relation.type) -%}
+      {%- do exceptions.raise_compiler_error('`get_replace_sql` does not know relations of type ' ~ target_relation.type) -%}
     {%- endif -%}
   {%- else -%}
     {%- set steps = [] -%}
@@ -81,7 +81,7 @@
 {%- endmacro %}
 
 {% macro default__get_replace_table_sql(relation, sql) -%}
-  {%- do exceptions.raise_compiler_error('`get_replace_table_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_replace_table_sql`') -%}
 {%- endmacro %}
 
 {% macro get_replace_view_sql(relation, sql) -%}
@@ -89,7 +89,7 @@
 {%- endmacro %}
 
 {% macro default__get_replace_view_sql(relation, sql) -%}
-  {%- do exceptions.raise_compiler_error('`get_replace_view_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_replace_view_sql`') -%}
 {%- endmacro %}
 
 {% macro get_replace_materialized_view_sql(relation, sql) -%}
@@ -97,5 +97,5 @@
 {%- endmacro %}
 
 {% macro default__get_replace_materialized_view_sql(relation, sql) -%}
-  {%- do exceptions.raise_compiler_error('`get_replace_materialized_view_sql` has not been implemented for this adapter.') -%}
+  {%- do exceptions.raise_compiler_error('this engine has no `get_replace_materialized_view_sql`') -%}
 {%- endmacro %}

@@ -5,7 +5,7 @@
   {%- if on_schema_change in ['ignore', 'fail', 'append_new_columns', 'sync_all_columns'] -%}
     {{ return(on_schema_change) }}
   {%- endif -%}
-  {%- do log('Invalid value for on_schema_change (' ~ on_schema_change ~ ') specified. Setting default value of ' ~ default ~ '.') -%}
+  {%- do log('`on_schema_change: ' ~ on_schema_change ~ '` is not known, `' ~ default ~ '` is taken') -%}
   {{ return(default) }}
 {% endmacro %}
 
@@ -27,8 +27,7 @@
       'target_columns': existing,
       'new_target_types': retyped,
   } -%}
-  {%- do log('In ' ~ target_relation ~ ': schema changed: ' ~ changes['schema_changed']
-      ~ '; source columns not in target: ' ~ added ~ '; target columns not in source: ' ~ removed ~ '; new column types: ' ~ retyped) -%}
+  {%- do log(target_relation ~ ': new columns ' ~ added ~ ', missing columns ' ~ removed ~ ', other types ' ~ retyped) -%}
   {{ return(changes) }}
 {% endmacro %}
 
@@ -48,8 +47,7 @@
   {%- for change in retyped -%}
     {%- do alter_column_type(target_relation, change['column_name'], change['new_type']) -%}
   {%- endfor -%}
-  {%- do log('In ' ~ target_relation ~ ': schema change approach: ' ~ on_schema_change
-      ~ '; columns added: ' ~ added ~ '; columns removed: ' ~ removed ~ '; data types changed: ' ~ retyped) -%}
+  {%- do log(target_relation ~ ', ' ~ on_schema_change ~ ': added ' ~ added ~ ', removed ' ~ removed ~ ', retyped ' ~ retyped) -%}
 {% endmacro %}
 
 {% macro process_schema_changes(on_schema_change, source_relation, target_relation) %}
@@ -65,11 +63,10 @@
   {%- if changes['schema_changed'] -%}
     {%- if on_schema_change == 'fail' -%}
       {%- set message -%}
-The source and target schemas on this incremental model are out of sync!
-Set `on_schema_change` to append_new_columns or sync_all_columns, run the model with `--full-refresh`, or change the table by hand.
-Source columns not in target: {{ changes['source_not_in_target'] }}
-Target columns not in source: {{ changes['target_not_in_source'] }}
-New column types: {{ changes['new_target_types'] }}
+the columns of the query are not those of the table, and `on_schema_change: fail` stops here
+new: {{ changes['source_not_in_target'] }}
+missing: {{ changes['target_not_in_source'] }}
+other types: {{ changes['new_target_types'] }}
       {%- endset -%}
       {%- do exceptions.raise_compiler_error(message) -%}
     {%- endif -%}

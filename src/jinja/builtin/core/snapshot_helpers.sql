@@ -56,7 +56,7 @@
 {%- endmacro %}
 
 {% macro default__snapshot_string_as_time(timestamp) -%}
-  {%- do exceptions.raise_not_implemented('snapshot_string_as_time macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro snapshot_string_as_time for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 

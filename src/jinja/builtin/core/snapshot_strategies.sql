@@ -7,13 +7,12 @@
   {%- set place = context -%}
   {%- if parts | length > 1 -%}
     {%- if parts[0] not in context -%}
-      {%- do exceptions.raise_compiler_error("Could not find package '" ~ parts[0] ~ "', called with strategy '" ~ name ~ "'") -%}
+      {%- do exceptions.raise_compiler_error('the strategy `' ~ name ~ '` is of a package that is not installed') -%}
     {%- endif -%}
     {%- set place = context[parts[0]] -%}
   {%- endif -%}
   {%- if search_name not in place -%}
-    {%- do exceptions.raise_compiler_error("The specified strategy macro '" ~ search_name ~ "' was not found"
-        ~ (" in package '" ~ parts[0] ~ "'" if parts | length > 1 else '')) -%}
+    {%- do exceptions.raise_compiler_error('the strategy `' ~ name ~ '` needs a macro `' ~ search_name ~ '`, which does not exist') -%}
   {%- endif -%}
   {{ return(place[search_name]) }}
 {%- endmacro %}
@@ -74,7 +73,7 @@
   {%- elif check_cols_config is iterable and check_cols_config is not string and check_cols_config | length > 0 -%}
     {%- set wanted = get_columns_in_query('select ' ~ check_cols_config | join(', ') ~ ' from (\n' ~ code ~ '\n) subq') -%}
   {%- else -%}
-    {%- do exceptions.raise_compiler_error("Invalid value for 'check_cols': " ~ check_cols_config) -%}
+    {%- do exceptions.raise_compiler_error('`check_cols` is `all` or a list of columns, not ' ~ check_cols_config) -%}
   {%- endif -%}
   {%- set columns = [] -%}
   {%- if not target_exists -%}

@@ -5,7 +5,7 @@
   {%- if execute -%}
     {%- set code = caller() -%}
     {%- if name == 'main' -%}
-      {%- do log('Writing runtime ' ~ language ~ ' for node "' ~ model['unique_id'] ~ '"') -%}
+      {%- do log(model['unique_id'] ~ ': ' ~ language) -%}
       {%- do write(code) -%}
     {%- endif -%}
     {%- if language == 'sql' -%}
@@ -13,7 +13,7 @@
     {%- elif language == 'python' -%}
       {%- set answer = [submit_python_job(model, code), none] -%}
     {%- else -%}
-      {%- do exceptions.raise_compiler_error("statement macro didn't get a supported language, got '" ~ language ~ "'") -%}
+      {%- do exceptions.raise_compiler_error('a statement is SQL, not `' ~ language ~ '`') -%}
     {%- endif -%}
     {%- if name is not none -%}
       {%- do store_result(name, response=answer[0], agate_table=answer[1]) -%}
@@ -25,7 +25,7 @@
 {% macro noop_statement(name=None, message=None, code=None, rows_affected=None, res=None) -%}
   {%- set body = caller() -%}
   {%- if name == 'main' -%}
-    {%- do log('Writing runtime SQL for node "' ~ model['unique_id'] ~ '"') -%}
+    {%- do log(model['unique_id'] ~ ': SQL') -%}
     {%- do write(body) -%}
   {%- endif -%}
   {%- if name is not none -%}

@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro default__current_timestamp() -%}
-  {%- do exceptions.raise_not_implemented('current_timestamp macro not implemented for adapter ' ~ adapter.type()) -%}
+  {%- do exceptions.raise_not_implemented('there is no macro current_timestamp for ' ~ adapter.type()) -%}
 {%- endmacro %}
 
 {# Old packages rely on these two; they differ from the above in having no time zone. #}
@@ -54,7 +54,7 @@
   {%- set days = (last - first).days + 1 -%}
   {%- if days < 1 -%}
     {%- do exceptions.raise_compiler_error(
-        'Partition start date is after the end date (' ~ start_date_str ~ ', ' ~ end_date_str ~ ')') -%}
+        'the first date is behind the last: ' ~ start_date_str ~ ', ' ~ end_date_str) -%}
   {%- endif -%}
   {%- set dates = [] -%}
   {%- for day in range(days) -%}
@@ -68,7 +68,7 @@
   {%- set ends = (raw_partition_date | string).split(',') -%}
   {%- if ends | length > 2 -%}
     {%- do exceptions.raise_compiler_error(
-        "Dates must be a single date or a range with a comma in it, got '" ~ raw_partition_date ~ "'") -%}
+        'a date, or two with a comma between, not `' ~ raw_partition_date ~ '`') -%}
   {%- endif -%}
   {{ return(dates_in_range(ends[0], ends[1] if ends | length == 2 else none, in_fmt=date_fmt, out_fmt=date_fmt)) }}
 {% endmacro %}

@@ -44,8 +44,7 @@
       {%- do quoted.update({column.name | lower: column.quoted}) -%}
     {%- endfor -%}
     {%- if not columns -%}
-      {%- do exceptions.raise_compiler_error("Not able to get columns for unit test '" ~ model.name ~ "' from relation "
-          ~ this ~ " because the relation doesn't exist") -%}
+      {%- do exceptions.raise_compiler_error('the unit test of ' ~ model.name ~ ' needs the columns of ' ~ this ~ ', which is not there') -%}
     {%- endif -%}
   {%- endif -%}
   {%- set blank = {} -%}
@@ -85,8 +84,7 @@
   {%- for key, value in row.items() -%}
     {%- set name = key | lower -%}
     {%- if name not in column_name_to_data_types -%}
-      {%- do exceptions.raise_compiler_error("Invalid column name: '" ~ name ~ "' in unit test fixture for '" ~ model.name ~ "'."
-          ~ "\nAccepted columns for '" ~ model.name ~ "' are: " ~ column_name_to_data_types.keys() | list) -%}
+      {%- do exceptions.raise_compiler_error('the fixture of `' ~ model.name ~ '` has a column `' ~ name ~ '`, which it does not: its columns are ' ~ column_name_to_data_types.keys() | list) -%}
     {%- endif -%}
     {%- set type = column_name_to_data_types[name] -%}
     {%- if value is none -%}

@@ -56,7 +56,7 @@
 {%- endmacro %}
 {% macro default__get_powers_of_two(upper_bound) %}
   {%- if upper_bound <= 0 -%}
-    {{ exceptions.raise_compiler_error('upper bound must be positive') }}
+    {{ exceptions.raise_compiler_error('the upper bound is a number above 0') }}
   {%- endif -%}
   {%- for digits in range(1, 100) if upper_bound <= 2 ** digits -%}
     {%- do return(digits) -%}

@@ -38,11 +38,11 @@
 {# Dollar quotes, so that a comment may hold anything but the mark itself. #}
 {% macro duckdb_escape_comment(comment) -%}
   {%- if comment is not string -%}
-    {%- do exceptions.raise_compiler_error('cannot escape a non-string: ' ~ comment) -%}
+    {%- do exceptions.raise_compiler_error('a comment is text, not ' ~ comment) -%}
   {%- endif -%}
   {%- set mark = '$dbt_comment_literal_block$' -%}
   {%- if mark in comment -%}
-    {%- do exceptions.raise_compiler_error('The string ' ~ mark ~ ' is not allowed in comments.') -%}
+    {%- do exceptions.raise_compiler_error('a comment cannot hold ' ~ mark) -%}
   {%- endif -%}
   {{ mark ~ comment ~ mark }}
 {%- endmacro %}

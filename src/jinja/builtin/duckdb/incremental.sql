@@ -27,8 +27,7 @@
 {# No keys: a batch replaces all that the table holds of its window of time, so that a moved row cannot be met twice. #}
 {% macro duckdb__get_incremental_microbatch_sql(arg_dict) %}
   {%- if arg_dict['unique_key'] -%}
-    {%- do exceptions.raise_compiler_error("dbt-duckdb 'microbatch' incremental strategy does not support 'unique_key'. "
-        ~ "For key-based upserts, use 'merge' strategy.") -%}
+    {%- do exceptions.raise_compiler_error('microbatch replaces whole spans of time on DuckDB and takes no `unique_key`: `merge` does') -%}
   {%- endif -%}
   {%- set target = arg_dict['target_relation'] -%}
   {%- set source = arg_dict['temp_relation'] -%}
@@ -41,7 +40,7 @@
     {%- do conditions.append(event_time ~ " < '" ~ model.batch.event_time_end ~ "'") -%}
   {%- endif -%}
   {%- if not event_time or conditions | length < 2 -%}
-    {%- do exceptions.raise_compiler_error("dbt-duckdb 'microbatch' needs an event_time and a batch with a start and an end") -%}
+    {%- do exceptions.raise_compiler_error('microbatch needs `event_time` and a batch with a start and an end') -%}
   {%- endif -%}
   {%- set window = (conditions + (arg_dict['incremental_predicates'] or [])) | join('\n    and ') -%}
   {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}

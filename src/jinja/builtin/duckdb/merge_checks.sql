@@ -16,7 +16,7 @@
   {%- endif -%}
   {%- do validate_ducklake_restrictions(config, target_relation, errors) -%}
   {%- if errors -%}
-    {%- do exceptions.raise_compiler_error('MERGE configuration errors:\n' ~ errors | join('\n')) -%}
+    {%- do exceptions.raise_compiler_error('the configs of merge do not fit:\n' ~ errors | join('\n')) -%}
   {%- endif -%}
 {% endmacro %}
 
@@ -97,7 +97,7 @@
   {%- elif incremental_predicates is string -%}
     {{ return([incremental_predicates]) }}
   {%- elif incremental_predicates is mapping or incremental_predicates is not iterable -%}
-    {%- do exceptions.raise_compiler_error('incremental_predicates must be a list of strings or a string') -%}
+    {%- do exceptions.raise_compiler_error('`incremental_predicates` is a text or a list of texts') -%}
   {%- endif -%}
   {{ return(incremental_predicates | list) }}
 {% endmacro %}

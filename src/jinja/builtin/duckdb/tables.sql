@@ -3,7 +3,7 @@
 {# Under a contract in two steps: DuckDB's `create table as` takes no column list. #}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql') -%}
   {%- if language != 'sql' -%}
-    {%- do exceptions.raise_compiler_error('duckdb__create_table_as macro did not get a supported language, got ' ~ language) -%}
+    {%- do exceptions.raise_compiler_error('a table is made of SQL, not of ' ~ language) -%}
   {%- endif -%}
   {%- set contract = config.get('contract') -%}
   {%- if contract.enforced -%}

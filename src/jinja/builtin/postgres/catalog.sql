@@ -9,7 +9,7 @@
     {%- elif relation.schema -%}
       {%- do wanted.append("upper(s.nspname) = upper('" ~ relation.schema ~ "')") -%}
     {%- else -%}
-      {%- do exceptions.raise_compiler_error('`get_catalog_relations` requires a list of relations, each with a schema') -%}
+      {%- do exceptions.raise_compiler_error('`get_catalog_relations` needs a schema for each relation') -%}
     {%- endif -%}
   {%- endfor -%}
   {{ return(_postgres_catalog(information_schema, wanted)) }}

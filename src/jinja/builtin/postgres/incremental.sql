@@ -8,7 +8,7 @@
 {# A batch is merged by key, since a row may have moved here from another batch. #}
 {% macro postgres__get_incremental_microbatch_sql(arg_dict) %}
   {%- if not arg_dict['unique_key'] -%}
-    {%- do exceptions.raise_compiler_error("dbt-postgres 'microbatch' requires a `unique_key` config.") -%}
+    {%- do exceptions.raise_compiler_error('microbatch merges on Postgres: set `unique_key`') -%}
   {%- endif -%}
   {{ return(get_incremental_merge_sql(arg_dict)) }}
 {% endmacro %}

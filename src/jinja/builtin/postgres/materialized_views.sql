@@ -52,7 +52,7 @@
 {% endmacro %}
 
 {% macro postgres__update_indexes_on_materialized_view(relation, index_changes) -%}
-  {%- do log('Applying UPDATE INDEXES to: ' ~ relation) -%}
+  {%- do log('update indexes: ' ~ relation) -%}
   {%- for change in index_changes %}
   {{ get_drop_index_sql(relation, change.context.name) if change.action == 'drop' else get_create_index_sql(relation, change.context) }};
   {%- endfor -%}

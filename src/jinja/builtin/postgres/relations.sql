@@ -91,7 +91,7 @@
   {%- set tail = suffix ~ (modules.datetime.datetime.now().strftime('%H%M%S%f') if dstring else '') -%}
   {%- set room = base_relation.relation_max_name_length() - tail | length -%}
   {%- if room < 0 -%}
-    {%- do exceptions.raise_compiler_error('Relation suffix is too long (' ~ suffix | length ~ ' characters): ' ~ suffix) -%}
+    {%- do exceptions.raise_compiler_error('the suffix `' ~ suffix ~ '` leaves no room for a name') -%}
   {%- endif -%}
   {{ return(base_relation.incorporate(path={'identifier': base_relation.identifier[:room] ~ tail})) }}
 {% endmacro %}

@@ -49,7 +49,7 @@
       + {{ whole }}(date_part('{{ datepart }}', ({{ second_date }})::{{ type }}))
       - {{ whole }}(date_part('{{ datepart }}', ({{ first_date }})::{{ type }})))
   {%- else -%}
-    {%- do exceptions.raise_compiler_error('Unsupported datepart for macro datediff in postgres: ' ~ datepart) -%}
+    {%- do exceptions.raise_compiler_error('datediff does not know the part `' ~ datepart ~ '`') -%}
   {%- endif -%}
 {%- endmacro %}
 
