@@ -63,6 +63,9 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, wait: Option<Duration
         "TLS",
         encrypted.map(|text| match (text.is_empty(), mode) {
             (false, SslMode::VerifyFull | SslMode::VerifyCa) => format!("{text}, certificate checked"),
+            (false, SslMode::Require) if target.postgres.sslrootcert.is_some() => {
+                format!("{text}, certificate checked")
+            }
             (false, _) => format!("{text}, certificate not checked"),
             (true, _) => "not used, or not between the server and its pooler".to_owned(),
         }),

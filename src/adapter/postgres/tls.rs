@@ -62,7 +62,7 @@ fn verifier(
         SslMode::Disable | SslMode::Prefer => false,
     };
     if !checked {
-        return Ok(Arc::new(Unchecked { provider: provider.clone() }));
+        return Ok(Arc::new(Lenient { provider: provider.clone(), signed: None }));
     }
     let mut roots = RootCertStore::empty();
     match profile.sslrootcert.as_deref() {
@@ -95,25 +95,37 @@ fn verifier(
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|e| connection_error(format!("the root certificate cannot be used: {e}")))?;
-    Ok(if mode == SslMode::VerifyFull { inner } else { Arc::new(AnyName { inner }) })
+    Ok(match mode {
+        SslMode::VerifyFull => inner,
+        _ => Arc::new(Lenient { provider: provider.clone(), signed: Some(inner) }),
+    })
 }
 
-/// Takes any certificate: encryption without a check of who is there.
+/// A check that leaves something out: who signed the certificate, or for which host it is.
 #[derive(Debug)]
-struct Unchecked {
+struct Lenient {
     provider: Arc<CryptoProvider>,
+    /// Checks who signed it; none: any certificate will do, and the connection is encrypted to whoever is there.
+    signed: Option<Arc<WebPkiServerVerifier>>,
 }
 
-impl ServerCertVerifier for Unchecked {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(signed) = &self.signed else { return Ok(ServerCertVerified::assertion()) };
+        // The name is looked at last: what is left is a certificate of a known authority.
+        match signed.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
     }
 
     fn verify_tls12_signature(
@@ -136,52 +148,5 @@ impl ServerCertVerifier for Unchecked {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Checks who signed the certificate, not for which host it is.
-#[derive(Debug)]
-struct AnyName {
-    inner: Arc<WebPkiServerVerifier>,
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // The name is looked at last: what is left is a certificate of a known authority.
-        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
     }
 }
