@@ -60,7 +60,7 @@ pub(super) fn build(
     };
     let built = match locked {
         Ok(existing) => build_alone(shared, pool, id, guards, &existing, warehouse),
-        Err(e) => return Built::plain(NodeOutcome::error(*e.diagnostic, e.transient)),
+        Err(e) => Built::plain(NodeOutcome::error(*e.diagnostic, e.transient)),
     };
     if let (Some(target), Some(own)) = (&node.relation, warehouse.as_mut()) {
         own.unlock(target);

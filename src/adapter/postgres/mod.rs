@@ -310,6 +310,7 @@ fn status(sql: &str, rows: Option<i64>) -> String {
     let head: String = last.chars().take(400).collect::<String>().to_lowercase();
     match (word.as_str(), rows) {
         ("CREATE", Some(n)) if head.contains("table") && n > 0 => format!("SELECT {n}"),
+        ("CREATE", _) if head.contains("table") => "CREATE TABLE".to_owned(),
         ("CREATE", _) if head.contains("view") => "CREATE VIEW".to_owned(),
         ("INSERT", Some(n)) => format!("INSERT 0 {n}"),
         ("DELETE" | "UPDATE" | "MERGE" | "SELECT", Some(n)) => format!("{word} {n}"),
