@@ -107,7 +107,6 @@ pub(crate) fn members(
     out.insert("strata_version", Value::from(crate::VERSION));
     out.insert("invocation_id", Value::from(settings.invocation_id.as_str()));
     out.insert("run_started_at", super::datetime::from_timestamp(started));
-    out.insert("thread_id", Value::from("MainThread"));
     out.insert("invocation_args_dict", from_json(&Json::Object(settings.args.clone())));
     out.insert("flags", Value::from_object(Flags(settings.flags.clone())));
     let target = target_value(target);

@@ -116,6 +116,9 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
                 session.record().ctes.push(id);
                 let mut relation = target.relation.with_kind(crate::manifest::RelationKind::Cte);
                 relation.quote = [false; 3];
+                if runtime.bindings.empty {
+                    return Ok(RelationValue::limited(relation, &session.project.target.adapter));
+                }
                 Ok(RelationValue::value(relation))
             }
             Shape::LimitZero => Ok(RelationValue::limited(target.relation, &session.project.target.adapter)),

@@ -395,6 +395,11 @@ impl Scope for NodeScope {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
                 crate::jinja::from_json(unit.config.get(key).unwrap_or(&Json::Array(Vec::new())))
             }
+            // The worker's: hooks and macros write it into logs.
+            "thread_id" => {
+                let name = std::thread::current().name().filter(|n| n.starts_with("Thread-")).map(str::to_owned);
+                Value::from(name.unwrap_or_else(|| "MainThread".to_owned()))
+            }
             "graph" => return super::project::graph(session),
             "selected_resources" => {
                 let runtime = session.runtime.as_ref()?;
@@ -405,7 +410,7 @@ impl Scope for NodeScope {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let own = ["execute", "this", "model", "database", "schema", "graph"];
+        let own = ["execute", "this", "model", "database", "schema", "graph", "thread_id"];
         own.into_iter().chain(self.0.project.members.keys().copied()).collect()
     }
 }
