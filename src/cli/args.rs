@@ -14,6 +14,10 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number of at least 1 is needed".to_owned())
+}
+
 fn long_version() -> String {
     crate::ops::version_line().trim_start_matches("strata ").to_owned()
 }
@@ -40,7 +44,7 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, value_name = "YAML", help_heading = "Project")]
     pub(super) vars: Option<String>,
     /// How many nodes are built at once.
-    #[arg(long, global = true, value_name = "N", help_heading = "Project")]
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one, help_heading = "Project")]
     pub(super) threads: Option<usize>,
     /// How long to wait for a database that another process holds.
     #[arg(long, global = true, value_name = "SECONDS", help_heading = "Project")]

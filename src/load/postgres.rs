@@ -37,6 +37,13 @@ pub(super) fn complete(
             target.visible.insert(key.to_owned(), database.as_str().into());
         }
     }
+    // `target` has what holds, wherever it comes from.
+    for (key, value) in [("host", p.host.as_deref()), ("user", p.user.as_deref())] {
+        if let Some(value) = value {
+            target.visible.insert(key.to_owned(), value.into());
+        }
+    }
+    target.visible.insert("port".to_owned(), port.into());
     if p.sslmode.is_none()
         && let Some(text) = env("PGSSLMODE")
     {

@@ -35,8 +35,12 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     let selected = choose(inv, &project, &args.selection, &types)?;
     let ids: Vec<_> = selected.iter().collect();
     if ids.is_empty() {
+        let asked = args.selection.select.join(" ");
         return Err(CliError::Usage {
-            message: "there is nothing to show".to_owned(),
+            message: match asked.is_empty() {
+                true => "there is nothing to show".to_owned(),
+                false => format!("`{asked}` names nothing that can be shown"),
+            },
             hints: vec!["name a model: strata show NAME; `strata ls` lists them".to_owned()],
         });
     }

@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
-    Audited, Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
+    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
 };
 use crate::source::SqlText;
 use std::collections::HashSet;
@@ -220,7 +220,8 @@ fn native(
     };
     let target = job.target.clone();
     let checked = job.capabilities.checks_strategy_first;
-    if let Some(unknown) = checked.then(|| unknown_strategy(shared, node, name)).flatten() {
+    let unknown = || unknown_strategy(shared, node, name, job.capabilities.strategies);
+    if let Some(unknown) = checked.then(unknown).flatten().or_else(|| incomplete_snapshot(node, name)) {
         *warehouse = Some(connection);
         return Built::plain(NodeOutcome::error(unknown, false));
     }
@@ -316,17 +317,35 @@ fn native(
 }
 
 /// An incremental strategy that no macro makes.
-fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str) -> Option<Diagnostic> {
+fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str, strategies: &[&str]) -> Option<Diagnostic> {
     let strategy =
         node.config.text("incremental_strategy").filter(|s| materialized == "incremental" && s != "default")?;
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
-    if shared.compiler.engine.registry().lookup(&node.package, &wanted).is_some() {
+    let found = shared.compiler.engine.registry().lookup(&node.package, &wanted);
+    // A built-in macro of a strategy that this engine does not have is none.
+    if found.is_some_and(|d| !d.package.starts_with("dbt") || strategies.contains(&&*strategy)) {
         return None;
     }
     let message = format!("the incremental strategy `{strategy}` needs a macro `{wanted}`, which does not exist");
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
     let d = Diagnostic::error(Code::UnknownMacro, message).primary(span.unwrap_or(node.span), "asked for here");
     Some(d.help("append, delete+insert and merge are built in; a project defines others by such a macro"))
+}
+
+/// A snapshot that lacks what its strategy needs.
+fn incomplete_snapshot(node: &Node, materialized: &str) -> Option<Diagnostic> {
+    let missing = |key: &str| node.config.get(key).is_none_or(Json::is_null);
+    let needs: &[&str] = match node.config.text("strategy").filter(|_| materialized == "snapshot").as_deref() {
+        Some("timestamp") => &["unique_key", "updated_at"],
+        Some("check") => &["unique_key", "check_cols"],
+        // A strategy of the project's own knows what it needs.
+        Some(_) => &["unique_key"],
+        None if materialized == "snapshot" => &["strategy", "unique_key"],
+        None => return None,
+    };
+    let key = needs.iter().find(|k| missing(k))?;
+    let d = Diagnostic::error(Code::Runtime, format!("the snapshot `{}` needs `{key}`", node.name));
+    Some(d.primary(node.span, "").help(format!("add `{key}` to its config")))
 }
 
 /// A node that failed leaves no half-built candidate behind.
@@ -415,7 +434,6 @@ pub(super) struct Machine<'a> {
 impl Machine<'_> {
     fn drive(&mut self, mut machine: Box<dyn Materialize>) -> Result<Vec<Relation>, NodeError> {
         let mut reply = Reply::Start;
-        let mut candidate = None;
         let shared = self.exec.shared;
         let take_turn = || shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         // Held while a swap is open: swaps of relations that views join would wait for each other.
@@ -448,12 +466,7 @@ impl Machine<'_> {
                     self.exec.run_all(&statements)?;
                     Reply::Ok
                 }
-                Next::Audit(audited) => {
-                    if let Audited::Candidate(relation) = &audited {
-                        candidate = Some(relation.clone());
-                    }
-                    Reply::Passed(self.audit(&audited)?)
-                }
+                Next::Audit(audited) => Reply::Passed(self.audit(&audited)?),
                 Next::Publish(statements) => {
                     let own = turn.take().unwrap_or_else(take_turn);
                     if !self.exec.in_transaction {
@@ -471,13 +484,14 @@ impl Machine<'_> {
                     Reply::Ok
                 }
                 Next::Discard(statements) => {
+                    let keeps = !statements.is_empty();
                     if self.exec.in_transaction {
                         self.exec.plain("rollback")?;
                         self.exec.in_transaction = false;
                     }
                     turn = None;
                     self.exec.run_all(&statements)?;
-                    let kept = candidate.as_ref().and(self.exec.node.relation.as_ref());
+                    let kept = self.exec.node.relation.as_ref().filter(|_| keeps);
                     let dialect = self.exec.shared.compiler.manifest.project.dialect;
                     self.rejected = Some(kept.map(|r| rejected_name(r, dialect)));
                     Reply::Ok

@@ -9,6 +9,7 @@ const DIALECT: Dialect = Dialect::POSTGRES;
 /// Something that reads a relation.
 pub(super) struct Dependent {
     pub(super) relation: Relation,
+    pub(super) kind: RelationKind,
     /// How to make it again; or why that cannot be done.
     pub(super) definition: Result<String, String>,
     /// Locks it and nothing that it reads, changing nothing.
@@ -56,7 +57,7 @@ pub(super) fn dependents(pg: &mut Postgres, relation: &Relation) -> Result<Vec<D
            union select reads.reader, found.depth + 1 from found join reads on reads.base = found.oid) \
          select n.nspname, c.relname, format('create view %I.%I%s as %s', n.nspname, c.relname, \
                   coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', ''), pg_get_viewdef(c.oid)), \
-                quote_ident(pg_get_userbyid(c.relowner)), c.oid, \
+                quote_ident(pg_get_userbyid(c.relowner)), c.oid, c.relkind, \
                 pg_get_userbyid(c.relowner) = current_user, \
                 case when c.relkind = 'm' then 'a materialized view' when c.relkind <> 'v' then 'a rule on a table' \
                   when c.relpersistence = 't' then 'a temporary view of another session' \
@@ -71,16 +72,18 @@ pub(super) fn dependents(pg: &mut Postgres, relation: &Relation) -> Result<Vec<D
     ))?;
     let mut out = Vec::new();
     for row in rows {
-        let [schema, name, definition, owner, oid, own, cannot] = <[String; 7]>::try_from(row).unwrap_or_default();
-        let path = Relation::new(relation.database(), Some(&schema), &name).with_kind(RelationKind::View);
-        let to_owner = format!("alter view {} owner to {owner}", path.render(DIALECT));
+        let [schema, name, definition, owner, oid, kind, own, cannot] =
+            <[String; 8]>::try_from(row).unwrap_or_default();
+        let kind = if kind == "m" { RelationKind::MaterializedView } else { RelationKind::View };
+        let path = Relation::new(relation.database(), Some(&schema), &name).with_kind(kind);
+        let to_owner = format!("alter {} {} owner to {owner}", kind.sql(), path.render(DIALECT));
         let mut restore = Vec::new();
         if cannot.is_empty() {
             restore.extend((own != "t").then(|| to_owner.clone()));
             restore.extend(pg.texts(&details(&oid))?.into_iter().flatten());
         }
         let definition = if cannot.is_empty() { Ok(definition) } else { Err(cannot) };
-        out.push(Dependent { relation: path, definition, lock: to_owner, restore });
+        out.push(Dependent { relation: path, kind, definition, lock: to_owner, restore });
     }
     Ok(out)
 }
@@ -206,6 +209,52 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
         cannot: (!cannot.is_empty()).then_some(cannot),
     };
     Ok(rows.map(one).collect())
+}
+
+/// Statements that give a table the indexes of another one: (those that it has alone are dropped, those that it lacks are
+/// made). Indexes behind constraints are left alone.
+pub(super) fn indexes_like(
+    pg: &mut Postgres,
+    table: &Relation,
+    other: &Relation,
+) -> Result<(Vec<String>, Vec<String>), EngineError> {
+    let mut of = |relation: &Relation| -> Result<Vec<[String; 3]>, EngineError> {
+        let rows = pg.texts(&format!(
+            "select c.relname, case when i.indisunique then 'unique ' else '' end, \
+                    regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', '') \
+             from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid \
+             where i.indrelid = {} and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
+             order by 1",
+            oid_of(relation)
+        ))?;
+        Ok(rows.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok()).collect())
+    };
+    let (own, wanted) = (of(table)?, of(other)?);
+    let has = |list: &[[String; 3]], index: &[String; 3]| list.iter().any(|i| i[1..] == index[1..]);
+    let schema = DIALECT.quoted(table.schema().unwrap_or("public"));
+    let drop =
+        own.iter().filter(|i| !has(&wanted, i)).map(|i| format!("drop index {schema}.{}", DIALECT.quoted(&i[0])));
+    let add = wanted.iter().filter(|i| !has(&own, i)).map(|[name, unique, rest]| {
+        format!("create {unique}index {} on {} using {rest}", DIALECT.quoted(name), table.render(DIALECT))
+    });
+    Ok((drop.collect(), add.collect()))
+}
+
+/// `set logged` or `set unlogged`, where a table is not as another one.
+pub(super) fn persistence_like(
+    pg: &mut Postgres,
+    table: &Relation,
+    other: &Relation,
+) -> Result<Option<String>, EngineError> {
+    let rows = pg.texts(&format!(
+        "select format('alter table %s set %s', {}, case n.relpersistence when 'u' then 'unlogged' else 'logged' end) \
+         from pg_catalog.pg_class o, pg_catalog.pg_class n \
+         where o.oid = {} and n.oid = {} and o.relpersistence <> n.relpersistence",
+        Dialect::literal(&table.render(DIALECT)),
+        oid_of(table),
+        oid_of(other)
+    ))?;
+    Ok(rows.into_iter().flatten().next())
 }
 
 /// Foreign keys of other tables that point to the relation.

@@ -261,6 +261,14 @@ impl Server {
         if error.code.as_deref() == Some("3D000") {
             error.hint = Some("create the database, or name another one as `dbname` in profiles.yml".to_owned());
         }
+        if error.message.contains("UnknownIssuer") {
+            let hint = "give `sslrootcert` the certificate of the authority that signed the server's, or `system`";
+            error.hint = Some(hint.to_owned());
+        }
+        if error.message.contains("not valid for name") || error.message.contains("NotValidForName") {
+            error.hint =
+                Some("`host` must be a name in the server's certificate; `verify-ca` does not look at it".to_owned());
+        }
         if error.message.contains("password missing") {
             error.hint = Some("set `password` in the profile, PGPASSWORD, or a line of ~/.pgpass".to_owned());
         }

@@ -433,10 +433,12 @@ impl Warehouse for Postgres {
             self.client.batch_execute("deallocate all").map_err(|e| engine_error(&e, ""))?;
         }
         let copied = copy(&mut self.client, statement, input);
-        let copied = self.noted(copied);
-        if own {
-            let end = if copied.is_ok() { "commit" } else { "rollback" };
-            self.client.batch_execute(end).map_err(|e| engine_error(&e, ""))?;
+        if copied.is_err() {
+            // The driver counts one answer too many after a copy that the server refused at once, and would take each later
+            // answer for that of the query before: the connection is given up, and its transaction with it.
+            self.lost = true;
+        } else if own {
+            self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
         }
         copied
     }

@@ -8,7 +8,9 @@
 //! are given up together: a reader that queues behind one waits that long at most, and two that wait for each other part
 //! before the server calls it a deadlock.
 
-use super::belongings::{Belonging, Dependent, ForeignKey, belongings, dependents, foreign_keys, renames};
+use super::belongings::{
+    Belonging, Dependent, ForeignKey, belongings, dependents, foreign_keys, indexes_like, persistence_like, renames,
+};
 use super::{Postgres, catalog};
 use crate::engine::{Change, EngineError, EngineErrorKind, ExistingRelation, Fetch, Swap, Warehouse};
 use crate::manifest::{Dialect, Relation, RelationKind};
@@ -201,7 +203,11 @@ fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> 
             Ok((dependents(pg, &old.relation)?, foreign_keys(pg, &old.relation)?, belongings(pg, &old.relation, swap)?))
         })?;
         let refused = belongings.iter().find_map(|b| b.cannot.as_ref().map(|why| format!("{} ({why})", b.what)));
-        if let Some(text) = cannot(&found).or(refused) {
+        // A materialized view that this run builds later makes way where rows cannot be replaced in place.
+        let makes_way = |d: &Dependent| d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation);
+        let stays = found.iter().any(|d| d.definition.is_err() && !makes_way(d));
+        let fits = same_columns(script.pg, swap, old)?;
+        if let Some(text) = cannot(&found).filter(|_| fits || stays).or(refused) {
             return in_place(script, swap, old, &keys, &text);
         }
         let lasting = belongings.iter().find(|b| b.what.starts_with("the policy"));
@@ -295,7 +301,10 @@ fn give(
 }
 
 fn drop_views(script: &mut Script<'_>, dependents: &[Dependent]) -> Result<(), EngineError> {
-    dependents.iter().rev().try_for_each(|d| script.run(&format!("drop view {}", d.relation.render(DIALECT))))
+    dependents
+        .iter()
+        .rev()
+        .try_for_each(|d| script.run(&format!("drop {} {}", d.kind.sql(), d.relation.render(DIALECT))))
 }
 
 /// Makes a view again. One that no longer fits holds the swap back, unless this run builds it later.
@@ -340,6 +349,12 @@ fn unfit(what: &str, e: &EngineError) -> EngineError {
     error
 }
 
+/// Whether the rows of the candidate fit into the old table.
+fn same_columns(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
+    let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
+    Ok(before.len() == after.len() && before.iter().all(|c| after.contains(c)))
+}
+
 /// Replaces rows (of a table) or the definition (of a view), where the columns allow. Readers go on reading.
 fn in_place(
     script: &mut Script<'_>,
@@ -360,11 +375,12 @@ fn in_place(
     };
     match (old.kind, swap.kind) {
         (RelationKind::Table, RelationKind::Table) => {
-            let (before, after) = (script.pg.columns(&old.relation)?, script.pg.columns(swap.candidate)?);
-            let fits = before.len() == after.len() && before.iter().all(|c| after.contains(c));
-            if !fits {
+            if !same_columns(script.pg, swap, old)? {
                 return Err(refused("the columns differ, so that rows cannot be replaced in place"));
             }
+            let after = script.pg.columns(swap.candidate)?;
+            let (drop_indexes, add_indexes) = indexes_like(script.pg, &old.relation, swap.candidate)?;
+            let persistence = persistence_like(script.pg, &old.relation, swap.candidate)?;
             let columns: Vec<String> = after.iter().map(|c| DIALECT.quoted(&c.name)).collect();
             let columns = columns.join(", ");
             take(script, &[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
@@ -374,7 +390,9 @@ fn in_place(
             script.run(&format!("delete from only {name}"))?;
             script.run(&format!("insert into {name} ({columns}) select {columns} from {candidate}"))?;
             keys.iter().try_for_each(|k| add_key(script, swap, k))?;
-            script.run(&format!("drop table {candidate}"))
+            script.run(&format!("drop table {candidate}"))?;
+            // The configs that a table keeps apart from its rows.
+            script.all(drop_indexes.iter().chain(&add_indexes).chain(&persistence))
         }
         (RelationKind::View, RelationKind::View) => {
             let text = format!("select pg_get_viewdef(to_regclass({}))", Dialect::literal(&candidate));

@@ -208,3 +208,34 @@ fn messages_have_the_state_and_the_place_in_the_template() {
     assert!(ran.err.contains("column \"nope\" does not exist (SQLSTATE 42703)"), "{}", ran.err);
     assert!(ran.err.contains("models/bad.sql:3:3"), "{}", ran.err);
 }
+
+#[test]
+fn what_cannot_be_built_is_told_by_name_and_leaves_nothing() {
+    let Some(server) = Server::new("mistakes") else { return };
+    let p = project(
+        &server,
+        &[
+            ("seeds/s.csv", "a,b\n1,2\n"),
+            (
+                "models/i.sql",
+                "{{ config(materialized='incremental', incremental_strategy='insert_overwrite', unique_key='a') }} select 1 as a",
+            ),
+            (
+                "snapshots/n.yml",
+                "snapshots: [{name: n, relation: ref('s'), config: {strategy: timestamp, unique_key: a}}]",
+            ),
+        ],
+    );
+    let ran = p.run(&["build"]);
+    assert!(ran.err.contains("`insert_overwrite`"), "{}", ran.err);
+    assert!(ran.err.contains("the snapshot `n` needs `updated_at`"), "{}", ran.err);
+    p.write("seeds/s.csv", "x,b\n1,2\n");
+    let ran = p.run(&["seed"]);
+    assert!(ran.code == 1 && ran.err.contains("42703"), "{}", ran.err);
+    let schema = server.schema("direct");
+    let left = format!(
+        "select count(*) from pg_class where relnamespace = '{schema}'::regnamespace and relname like '%\\_\\_candidate'"
+    );
+    assert_eq!(server.rows(&left), ["0"]);
+    p.ok(&["seed", "--full-refresh"]);
+}

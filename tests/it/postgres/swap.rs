@@ -754,3 +754,39 @@ fn tables_with_hooks_that_share_a_view_wait_for_each_other() {
     }
     assert_eq!(server.rows(&format!("select count(*) from {s}.shared")), ["100"]);
 }
+
+#[test]
+fn a_materialized_view_of_the_project_follows_its_table() {
+    let Some(server) = Server::new("swap_follow") else { return };
+    let p = project(
+        &server,
+        &[
+            (
+                "models/base.sql",
+                "{{ config(materialized='table', indexes=[{'columns': ['a']}]) }} select 1 as a, 2 as b",
+            ),
+            ("models/mv.sql", "{{ config(materialized='materialized_view') }} select a from {{ ref('base') }}"),
+        ],
+    );
+    p.ok(&["build"]);
+    let schema = server.schema("direct");
+    // Rows are replaced in place; indexes and persistence follow the config.
+    p.write(
+        "models/base.sql",
+        "{{ config(materialized='table', unlogged=true, indexes=[{'columns': ['b'], 'unique': true}]) }} select 3 as a, 4 as b",
+    );
+    p.ok(&["build"]);
+    let found = server.rows(&format!(
+        "select string_agg(regexp_replace(indexdef, 'INDEX .* USING', 'USING'), ';'), (select relpersistence::text from pg_class where oid = '{schema}.base'::regclass), (select a from {schema}.mv) from pg_indexes where schemaname = '{schema}' and tablename = 'base'"
+    ));
+    assert_eq!(found, ["CREATE UNIQUE USING btree (b)|u|3"]);
+    // Another column: the view makes way until its turn.
+    p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a, 6 as b, 7 as c");
+    p.ok(&["build"]);
+    assert_eq!(server.rows(&format!("select c, (select a from {schema}.mv) from {schema}.base")), ["7|5"]);
+    // Alone, the table cannot change while the view is there.
+    p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a");
+    let ran = p.run(&["build", "--select", "base"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains(&format!("{schema}.mv (a materialized view)")), "{}", ran.err);
+}

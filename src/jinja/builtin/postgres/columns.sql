@@ -42,12 +42,12 @@
 {# What others were given by the role that builds. #}
 {# From the catalog: information_schema has no materialized views, and nothing that another role has granted. #}
 {% macro postgres__get_show_grant_sql(relation) -%}
-  select pg_get_userbyid(a.grantee) as grantee, a.privilege_type
+  select case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee) end as grantee, a.privilege_type
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
   where n.nspname = '{{ relation.schema }}'
     and c.relname = '{{ relation.identifier }}'
-    and a.grantee not in (0, c.relowner)
+    and a.grantee <> c.relowner
 {%- endmacro %}
 
 {# A new table starts without grants. #}
