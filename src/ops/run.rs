@@ -166,6 +166,10 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
     let target = &project.manifest.project.target;
     // The next command is for the same database.
     let there = inv.load.target.as_deref().map(|t| format!(" --target {t}")).unwrap_or_default();
+    // What was interrupted needs no mending.
+    if failed && inv.interrupt.is_set() {
+        return;
+    }
     if failed {
         // What is to be built again: a node that failed, or the one that a failed test is written on.
         let node = |r: &RunResult| project.manifest.get(&r.unique_id);

@@ -281,7 +281,10 @@ impl Executor<'_> {
             let sql = hook_text(&self.shared.compiler.engine, &self.session, text, span)?;
             if !sql.as_str().trim().is_empty() {
                 self.committed |= !self.in_transaction;
-                self.sql(&sql)?;
+                self.sql(&sql).map_err(|e| {
+                    let first = sql.as_str().trim().lines().next().unwrap_or_default().to_owned();
+                    NodeError { diagnostic: Box::new(e.diagnostic.note(format!("in the {key} `{first}`"))), ..e }
+                })?;
             }
         }
         Ok(())
