@@ -96,7 +96,7 @@ impl Compiler {
         existing: &Arc<Existing>,
         db: Db,
     ) -> Arc<Session> {
-        Session::execute(&self.context, &node.package, unit_of(node), self.runtime(bindings, existing), db)
+        self.session_of(unit_of(node), node, bindings, existing, db)
     }
 
     /// The session in which a node is stored, beside what is published.
@@ -109,6 +109,17 @@ impl Compiler {
     ) -> Arc<Session> {
         let mut unit = unit_of(node);
         unit.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
+        self.session_of(unit, node, bindings, existing, db)
+    }
+
+    fn session_of(
+        &self,
+        unit: Unit,
+        node: &Node,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        db: Db,
+    ) -> Arc<Session> {
         Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
     }
 

@@ -13,7 +13,7 @@ mod seed_types;
 mod snapshot;
 mod stored;
 
-pub(crate) use names::{candidate_name, is_beside, rejected_name};
+pub(crate) use names::{candidate_name, is_beside, own_names, rejected_name};
 pub(crate) use seed_rows::SeedRows;
 pub(crate) use seed_types::{Inference, infer};
 

@@ -13,6 +13,11 @@ pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
     beside(relation, "__rejected", dialect)
 }
 
+/// A relation's name with those that a build makes beside it.
+pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
+    [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
+}
+
 /// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long names stay apart.
 fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
     let name = relation.identifier();

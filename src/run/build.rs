@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
-    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, rejected_name,
+    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, own_names, rejected_name,
 };
 use crate::source::SqlText;
 use std::collections::HashSet;
@@ -55,7 +55,11 @@ pub(super) fn build(
 ) -> Built {
     let node = shared.compiler.manifest.node(id);
     let locked = match (&node.relation, warehouse.as_mut()) {
-        (Some(target), Some(own)) => lock(node, target, own.as_mut(), existing),
+        // Nothing is built yet: with a connection that was lost here the step begins anew.
+        (Some(target), Some(own)) => match lock(node, target, own.as_mut(), existing) {
+            Err(e) if e.again => lock(node, target, own.as_mut(), existing),
+            other => other,
+        },
         _ => Ok(existing.clone()),
     };
     let built = match locked {
@@ -81,8 +85,10 @@ fn lock(
         return Ok(existing.clone());
     }
     let dialect = warehouse.capabilities().dialect;
-    let names = [target.clone(), candidate_name(target, dialect), rejected_name(target, dialect)];
-    let found = warehouse.find(&names).map_err(failed)?;
+    let found = warehouse.find(&own_names(target, dialect)).map_err(|e| {
+        warehouse.unlock(target);
+        failed(e)
+    })?;
     Ok(Arc::new(Existing::known(dialect, found, HashSet::new())))
 }
 
@@ -285,7 +291,7 @@ fn native(
         if result.is_err() {
             drop_candidate(&target, connection.as_mut());
         }
-        for relation in [target.clone(), candidate_name(&target, dialect), rejected_name(&target, dialect)] {
+        for relation in own_names(&target, dialect) {
             let columns = connection.columns(&relation).unwrap_or_default();
             let now = (!columns.is_empty()).then(|| {
                 let kind = kind_now(node, &relation, &target, existing, result.is_ok());
@@ -352,12 +358,7 @@ fn incomplete_snapshot(node: &Node, materialized: &str) -> Option<Diagnostic> {
 fn drop_candidate(target: &Relation, connection: &mut dyn Warehouse) {
     let dialect = connection.capabilities().dialect;
     let candidate = candidate_name(target, dialect);
-    let (Some(database), Some(schema)) = (candidate.database(), candidate.schema()) else { return };
-    if !connection.columns(&candidate).is_ok_and(|c| !c.is_empty()) {
-        return;
-    }
-    let all = connection.list(database, schema).unwrap_or_default();
-    if let Some(found) = all.iter().find(|r| r.relation.same(&candidate, dialect)) {
+    for found in connection.find(std::slice::from_ref(&candidate)).unwrap_or_default() {
         let sql = format!("drop {} if exists {}", found.kind.sql(), candidate.render(dialect));
         let _ = connection.run(&sql.into(), crate::engine::Fetch::Nothing);
     }

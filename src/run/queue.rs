@@ -10,7 +10,7 @@ use crate::engine::{
     Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::materialize::{candidate_name, rejected_name};
+use crate::materialize::own_names;
 use crate::plan::{Action, Plan};
 use crate::source::SqlText;
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
@@ -251,7 +251,7 @@ impl<'a> Loop<'a> {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();
         if let Some(relation) = &node.relation {
-            for r in [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)] {
+            for r in own_names(relation, dialect) {
                 found.extend(self.existing.find(&r).cloned());
             }
         }

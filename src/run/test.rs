@@ -225,11 +225,9 @@ fn literal(cell: &Cell) -> String {
 /// Drops what an earlier run stored.
 fn drop_earlier(relation: &Relation, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
     let dialect = connection.capabilities().dialect;
-    let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else { return Ok(()) };
-    let old = connection.list(database, schema)?;
-    if let Some(old) = old.iter().find(|r| r.relation.same(relation, dialect)) {
-        let word = if old.kind == RelationKind::View { "view" } else { "table" };
-        connection.run(&format!("drop {word} {}", relation.render(dialect)).into(), Fetch::Nothing)?;
+    for old in connection.find(std::slice::from_ref(relation))? {
+        let sql = format!("drop {} {}", old.kind.sql(), relation.render(dialect));
+        connection.run(&sql.into(), Fetch::Nothing)?;
     }
     Ok(())
 }
@@ -245,8 +243,7 @@ fn store(
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let dialect = connection.capabilities().dialect;
     drop_earlier(relation, connection.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
-    let word = if kind == RelationKind::View { "view" } else { "table" };
-    let mut sql = SqlText::from(format!("create {word} {} as (\n", relation.render(dialect)));
+    let mut sql = SqlText::from(format!("create {} {} as (\n", kind.sql(), relation.render(dialect)));
     sql.push(main);
     sql.push_str("\n)");
     connection.run(&sql, Fetch::Nothing).map_err(|e| sql_error(&e, &sql, node.span))?;

@@ -187,12 +187,11 @@ impl Warehouse for DuckDb {
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
         let mut all = Vec::new();
         if let Some(old) = swap.existing {
-            let word = if old.kind == RelationKind::View { "view" } else { "table" };
-            all.push(format!("drop {word} if exists {} cascade", old.relation.render(Dialect::DUCKDB)));
+            all.push(format!("drop {} if exists {} cascade", old.kind.sql(), old.relation.render(Dialect::DUCKDB)));
         }
-        let word = if swap.kind == RelationKind::View { "view" } else { "table" };
         all.push(format!(
-            "alter {word} {} rename to {}",
+            "alter {} {} rename to {}",
+            swap.kind.sql(),
             swap.candidate.render(Dialect::DUCKDB),
             Dialect::DUCKDB.quoted(swap.published.identifier())
         ));

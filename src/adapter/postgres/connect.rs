@@ -34,7 +34,7 @@ pub(super) struct Server {
     prefer: bool,
     /// A Unix socket.
     socket: bool,
-    /// Since when the server has not come back: it is not waited for again.
+    /// The server did not come back in time: it is not waited for again.
     gone: AtomicBool,
     /// Statements that a session begins with, or, behind a pooler, each transaction.
     session: Vec<String>,
@@ -79,6 +79,13 @@ fn may_come_back(e: &EngineError) -> bool {
             let signs = ["refused", "reset", "closed", "broken pipe", "Broken pipe", "timed out", "eof", "EOF"];
             !e.message.contains("certificate") && signs.iter().any(|s| e.message.contains(s))
         }
+    }
+}
+
+fn dial(config: &Config, wire: Option<Wire>) -> Result<Client, postgres::Error> {
+    match wire {
+        Some(wire) => config.connect(wire),
+        None => config.connect(NoTls),
     }
 }
 
@@ -202,10 +209,7 @@ impl Server {
     /// Opens connections where the server itself cannot be kept.
     pub(super) fn opener(&self) -> impl Fn() -> Option<Client> + Send + 'static {
         let (config, wire) = (self.config.clone(), self.wire(false));
-        move || match &wire {
-            Some(wire) => config.connect(wire.clone()).ok(),
-            None => config.connect(NoTls).ok(),
-        }
+        move || dial(&config, wire.clone()).ok()
     }
 
     fn open_patiently(&self, config: &Config) -> Result<Client, EngineError> {
@@ -229,11 +233,7 @@ impl Server {
         let limit = config.get_connect_timeout().copied();
         let (sender, receiver) = crossbeam_channel::bounded(1);
         let connect = move || {
-            let opened = match wire {
-                Some(wire) => config.connect(wire),
-                None => config.connect(NoTls),
-            };
-            let _ = sender.send(opened);
+            let _ = sender.send(dial(&config, wire));
         };
         let started = std::thread::Builder::new().name("connect".to_owned()).spawn(connect);
         started.map_err(|e| connection_error(format!("cannot start a thread to connect: {e}")))?;

@@ -2,8 +2,9 @@
 
 use super::connect::{Server, connect};
 use super::errors::connection_error;
+use super::tls::checks_certificate;
 use crate::adapter::Step;
-use crate::config::{SslMode, TargetOptions};
+use crate::config::TargetOptions;
 use crate::engine::{EngineError, Fetch, Warehouse};
 use crate::manifest::Dialect;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -58,15 +59,11 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, wait: Option<Duration
     let encrypted = ask(
         "select coalesce((select version || ', ' || cipher from pg_catalog.pg_stat_ssl where pid = pg_backend_pid() and ssl), '')",
     );
-    let mode = target.postgres.sslmode.unwrap_or(SslMode::Prefer);
     steps.push((
         "TLS",
-        encrypted.map(|text| match (text.is_empty(), mode) {
-            (false, SslMode::VerifyFull | SslMode::VerifyCa) => format!("{text}, certificate checked"),
-            (false, SslMode::Require) if target.postgres.sslrootcert.is_some() => {
-                format!("{text}, certificate checked")
-            }
-            (false, _) => format!("{text}, certificate not checked"),
+        encrypted.map(|text| match (text.is_empty(), checks_certificate(&target.postgres)) {
+            (false, true) => format!("{text}, certificate checked"),
+            (false, false) => format!("{text}, certificate not checked"),
             (true, _) => "not used, or not between the server and its pooler".to_owned(),
         }),
     ));

@@ -39,9 +39,7 @@ pub(super) fn lock(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineE
     let server = pg.server.clone();
     pg.cancelled.store(false, Ordering::SeqCst);
     loop {
-        if pg.cancelled.load(Ordering::SeqCst) {
-            return Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"));
-        }
+        pg.may_wait()?;
         let taken = if server.pooled { take_row(pg, relation)? } else { take_advisory(pg, relation)? };
         if taken {
             pg.locked.push(relation.clone());

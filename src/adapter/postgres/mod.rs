@@ -143,6 +143,14 @@ impl Postgres {
         Ok(())
     }
 
+    /// Whether to go on waiting for a lock: not once somebody wants this connection to stop.
+    fn may_wait(&self) -> Result<(), EngineError> {
+        if !self.cancelled.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"))
+    }
+
     /// Notes that the connection is gone.
     fn noted<T>(&mut self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         self.lost |= result.as_ref().is_err_and(|e| e.kind == EngineErrorKind::Connection);

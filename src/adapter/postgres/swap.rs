@@ -17,7 +17,6 @@ use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::materialize::is_beside;
 use crate::source::SqlText;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const DIALECT: Dialect = Dialect::POSTGRES;
@@ -149,9 +148,7 @@ fn cannot(dependents: &[Dependent]) -> Option<String> {
 fn take(script: &mut Script<'_>, locks: &[String], of: &[&Relation]) -> Result<(), EngineError> {
     let (wait, mut waited) = (script.pg.server.lock_wait, Duration::ZERO);
     loop {
-        if script.pg.cancelled.load(Ordering::SeqCst) {
-            return Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"));
-        }
+        script.pg.may_wait()?;
         let time = ATTEMPT.min(wait.saturating_sub(waited)).as_millis().max(1);
         let begin = format!("savepoint strata_locks; set local lock_timeout = {time}");
         script.pg.run(&begin.into(), Fetch::Nothing)?;
@@ -224,7 +221,14 @@ fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> 
         });
         let mut of: Vec<&Relation> = vec![&old.relation];
         of.extend(found.iter().map(|d| &d.relation).chain(keys.iter().map(|k| &k.child)));
-        take(script, &locks, &of)?;
+        match take(script, &locks, &of) {
+            // A view went, or was renamed by the build that makes it, before it could be locked.
+            Err(e) if e.code.as_deref() == Some("42P01") => {
+                script.run("rollback to savepoint strata_swap")?;
+                continue;
+            }
+            other => other?,
+        }
         // Nothing changes from here on. What came while the locks were waited for is seen now.
         let now = dependents(script.pg, &old.relation)?;
         if now.iter().map(|d| &d.relation).ne(found.iter().map(|d| &d.relation)) {

@@ -50,18 +50,22 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError>
     if found.is_empty() { Err(connection_error(format!("{path} has no certificate in it"))) } else { Ok(found) }
 }
 
-/// What is asked of the server's certificate. libpq looks at it under `require`, too, if there is a root certificate.
+/// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a root certificate.
+pub(super) fn checks_certificate(profile: &PostgresProfile) -> bool {
+    match profile.sslmode.unwrap_or(SslMode::Prefer) {
+        SslMode::VerifyCa | SslMode::VerifyFull => true,
+        SslMode::Require => profile.sslrootcert.is_some(),
+        SslMode::Disable | SslMode::Prefer => false,
+    }
+}
+
+/// What is asked of the server's certificate.
 fn verifier(
     profile: &PostgresProfile,
     mode: SslMode,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, EngineError> {
-    let checked = match mode {
-        SslMode::VerifyCa | SslMode::VerifyFull => true,
-        SslMode::Require => profile.sslrootcert.is_some(),
-        SslMode::Disable | SslMode::Prefer => false,
-    };
-    if !checked {
+    if !checks_certificate(profile) {
         return Ok(Arc::new(Lenient { provider: provider.clone(), signed: None }));
     }
     let mut roots = RootCertStore::empty();

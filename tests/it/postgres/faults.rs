@@ -334,8 +334,12 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
     let mut holder = server.connect();
     let schema = server.schema("direct");
     for _ in 0..2 {
+        server.run(&format!("drop view if exists {schema}.one, {schema}.two"));
         rows(&mut holder, "select pg_advisory_lock(7301)");
         let child = start(&p, &["build"]);
+        // The others are published: only `t` is in the middle of its work.
+        let both = format!("to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null");
+        until(&mut holder, &format!("select {both}"));
         until(&mut holder, &runs(&format!("%{schema}%7301%"), "and wait_event = 'advisory'"));
         let idle = "state = 'idle' and query like '%advisory_unlock%' and application_name";
         until(&mut holder, &format!("select count(*) >= 1 from pg_stat_activity where {idle} = '{schema}'"));
