@@ -8,19 +8,24 @@
 //! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
 //! | `inspect` | schemas of the selection | `Existing` |
 //! | `plan` | `NodeSet`, `Existing` | `Plan` |
+//! | `analyze` | `Manifest` | `KeyGraph` |
 //! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
 //! | `run` | `Plan`, `Warehouse` | events, `RunResult`s |
+//! | `sink` | a published relation | a sheet, a file |
 //! | `report`, `state` | events, results | console, artifacts |
+//! | `export` | `Manifest`, `Plan`, `KeyGraph` | `GeneratedFile`s |
 //!
 //! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and `tests/it/layering.rs`).
 
 mod adapter;
+mod analyze;
 mod cli;
 mod compile;
 mod config;
 mod context;
 mod diag;
 mod engine;
+mod export;
 mod hash;
 mod inspect;
 mod jinja;
@@ -35,6 +40,7 @@ mod resolve;
 mod run;
 mod secret;
 mod select;
+mod sink;
 mod source;
 mod state;
 mod system;

@@ -25,6 +25,16 @@ pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<
     }
 }
 
+/// Whether several processes can use the database of a target at once.
+pub(crate) fn is_shared(target: &TargetOptions) -> bool {
+    &*target.adapter != "duckdb"
+}
+
+/// A database of its own in memory, to make files with.
+pub(crate) fn scratch() -> Result<Box<dyn Warehouse>, EngineError> {
+    duckdb::in_memory()
+}
+
 /// A step of a check with what was found.
 pub(crate) type Step = (&'static str, Result<String, EngineError>);
 

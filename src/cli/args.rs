@@ -1,6 +1,7 @@
 //! The flags, as clap types. No logic.
 
-use crate::ops::ListOutput;
+use crate::export::airflow::Granularity;
+use crate::ops::{ErdFormat, ListOutput};
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -307,6 +308,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DocsCommand,
     },
+    /// Hand the graph on: to Airflow, to sheets and files, to a diagram.
+    Export {
+        #[command(subcommand)]
+        command: ExportCommand,
+    },
     /// Install packages.
     Deps {
         #[arg(long, hide = true)]
@@ -374,6 +380,71 @@ pub(super) enum DocsCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum ExportCommand {
+    /// Write dags/PROJECT.py, which runs the project on Airflow 2.10, 2.11 and 3.
+    Airflow {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// What one task holds.
+        #[arg(long, value_enum, default_value = "model")]
+        by: ByArg,
+        /// Write nothing; exit with 1 when the file is not up to date.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write published relations into Google Sheets, as `exports:` say.
+    Sheets {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Write nothing; say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write published relations into CSV, Parquet and JSON files, as `exports:` say.
+    Files {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Write nothing; say what would change.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write docs/erd.dbml, docs/erd.mmd and docs/erd.svg: tables, columns and how they refer to each other.
+    Erd {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Only this format [default: all].
+        #[arg(long, value_enum)]
+        format: Option<ErdFormatArg>,
+        /// Write nothing; exit with 1 when a file is not up to date. No database is asked.
+        #[arg(long, conflicts_with = "refresh")]
+        check: bool,
+        /// First write docs/catalog.json, the column types of the target's relations.
+        #[arg(long)]
+        refresh: bool,
+    },
+}
+
+impl ExportCommand {
+    fn name(&self) -> &'static str {
+        match self {
+            ExportCommand::Airflow { .. } => "airflow",
+            ExportCommand::Sheets { .. } => "sheets",
+            ExportCommand::Files { .. } => "files",
+            ExportCommand::Erd { .. } => "erd",
+        }
+    }
+
+    fn selection(&self) -> &SelectionArgs {
+        match self {
+            ExportCommand::Airflow { selection, .. }
+            | ExportCommand::Sheets { selection, .. }
+            | ExportCommand::Files { selection, .. }
+            | ExportCommand::Erd { selection, .. } => selection,
+        }
+    }
+}
+
 impl Command {
     pub(super) fn name(&self) -> &'static str {
         match self {
@@ -390,6 +461,7 @@ impl Command {
             Command::Source { command: SourceCommand::Freshness { .. } } => "freshness",
             Command::RunOperation { .. } => "run-operation",
             Command::Docs { command: DocsCommand::Generate { .. } } => "generate",
+            Command::Export { command } => command.name(),
             Command::Deps { .. } => "deps",
             Command::Debug { .. } => "debug",
             Command::Clean { .. } => "clean",
@@ -404,6 +476,7 @@ impl Command {
         let group = match self {
             Command::Source { .. } => "source ",
             Command::Docs { .. } => "docs ",
+            Command::Export { .. } => "export ",
             _ => "",
         };
         format!("{group}{}", self.name())
@@ -422,7 +495,19 @@ impl Command {
             | Command::Show { selection, .. }
             | Command::Source { command: SourceCommand::Freshness { selection, .. } }
             | Command::Docs { command: DocsCommand::Generate { selection, .. } } => Some(selection),
+            Command::Export { command } => Some(command.selection()),
             _ => None,
+        }
+    }
+
+    /// Whether `STRATA_NODES` takes the place of its selection.
+    pub(super) fn takes_nodes(&self) -> bool {
+        match self {
+            Command::Build { .. } | Command::Test { .. } => true,
+            Command::Export { command } => {
+                matches!(command, ExportCommand::Sheets { .. } | ExportCommand::Files { .. })
+            }
+            _ => false,
         }
     }
 }
@@ -452,6 +537,42 @@ impl From<OutputArg> for ListOutput {
             OutputArg::Name => ListOutput::Name,
             OutputArg::Path => ListOutput::Path,
             OutputArg::Json => ListOutput::Json,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ByArg {
+    Model,
+    Layer,
+    Component,
+    Project,
+}
+
+impl From<ByArg> for Granularity {
+    fn from(arg: ByArg) -> Granularity {
+        match arg {
+            ByArg::Model => Granularity::Model,
+            ByArg::Layer => Granularity::Layer,
+            ByArg::Component => Granularity::Component,
+            ByArg::Project => Granularity::Project,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErdFormatArg {
+    Dbml,
+    Mermaid,
+    Svg,
+}
+
+impl From<ErdFormatArg> for ErdFormat {
+    fn from(arg: ErdFormatArg) -> ErdFormat {
+        match arg {
+            ErdFormatArg::Dbml => ErdFormat::Dbml,
+            ErdFormatArg::Mermaid => ErdFormat::Mermaid,
+            ErdFormatArg::Svg => ErdFormat::Svg,
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::ContextSettings;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
+use crate::ops::Orchestrated;
 use crate::report::{LogFormat, Style};
 use crate::secret::Scrubber;
 use crate::select::{Indirect, Selection};
@@ -32,6 +33,8 @@ pub(super) struct Flags {
     resource_types: Vec<ResourceType>,
     exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
+    /// Set by what schedules the command, with what it says of its file.
+    pub(super) orchestrated: Option<Orchestrated>,
     threads: Option<usize>,
     vars: Option<String>,
     project_dir: Option<Utf8PathBuf>,
@@ -130,7 +133,8 @@ impl Flags {
             indirect: Indirect::default(),
             resource_types: Vec::new(),
             exclude_resource_types: Vec::new(),
-            nodes: system.env("STRATA_NODES").map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            nodes: system.env("STRATA_NODES").filter(|_| cli.command.takes_nodes()).map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            orchestrated: orchestrated(system, cli.command.takes_nodes()),
             // dbt has no variables for these two; ours count.
             threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),
             vars: system.env("STRATA_VARS"),
@@ -266,6 +270,18 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
         }
     }
     out
+}
+
+/// What a scheduler says, where `STRATA_ORCHESTRATED` is 1. Only commands that take its nodes are held to its file.
+fn orchestrated(system: &dyn System, held: bool) -> Option<Orchestrated> {
+    system.env("STRATA_ORCHESTRATED").filter(|v| v == "1")?;
+    let get = |name: &str| system.env(name).filter(|v| held && !v.is_empty());
+    Some(Orchestrated {
+        graph: get("STRATA_GRAPH"),
+        spec: get("STRATA_GRAPH_SPEC"),
+        file: get("STRATA_GRAPH_FILE"),
+        task: get("STRATA_TASK"),
+    })
 }
 
 /// The YAML of `--vars` and `--args`.

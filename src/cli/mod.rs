@@ -13,7 +13,7 @@ use crate::report::Console;
 use crate::run::Interrupt;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
-use args::{Cli, Command, DocsCommand, ShellArg, SourceCommand};
+use args::{Cli, Command, DocsCommand, ExportCommand, ShellArg, SourceCommand};
 use clap::{CommandFactory, FromArgMatches};
 use flags::Flags;
 use std::sync::Arc;
@@ -42,18 +42,18 @@ pub fn main(arguments: Vec<String>) -> u8 {
 }
 
 /// An exit code; a failure of the command itself is shown.
-fn finish(result: Exit, console: &Console) -> u8 {
+fn finish(result: Exit, console: &Console, orchestrated: bool) -> u8 {
     result.unwrap_or_else(|e| {
         if !matches!(e, CliError::Reported) {
             console.failure(&e.to_string(), &e.hints());
         }
-        2
+        e.code(orchestrated)
     })
 }
 
 fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> u8 {
     match &cli.command {
-        Command::Explain { code } => return finish(explain(code, &console), &console),
+        Command::Explain { code } => return finish(explain(code, &console), &console, false),
         Command::Completions { shell } => {
             completions(*shell, &console);
             return 0;
@@ -62,7 +62,7 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
     }
     let load = match flags.load_options(cli, scrubber) {
         Ok(load) => load,
-        Err(message) => return finish(Err(CliError::usage(message)), &console),
+        Err(message) => return finish(Err(CliError::usage(message)), &console, false),
     };
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
@@ -84,9 +84,22 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         lock_timeout: flags.lock_timeout,
         state: flags.state.clone(),
         started,
+        orchestrated: flags.orchestrated.clone(),
+        summary: JsonMap::new(),
     };
     let result = run(cli, flags, &mut inv);
-    finish(result, &inv.console)
+    let error = result.as_ref().err().filter(|e| !matches!(e, CliError::Reported)).map(ToString::to_string);
+    let code = finish(result, &inv.console, inv.orchestrated.is_some());
+    if inv.orchestrated.is_some() {
+        // The last line of standard output, which Airflow hands on as the task's result.
+        let mut summary = JsonMap::new();
+        summary.insert("command".into(), cli.command.words().into());
+        summary.insert("exit_code".into(), code.into());
+        summary.extend(error.map(|e| ("error".to_owned(), e.into())));
+        summary.append(&mut inv.summary);
+        inv.console.out(&serde_json::Value::Object(summary).to_string());
+    }
+    code
 }
 
 fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
@@ -174,11 +187,42 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             let selection = flags.selection(selection);
             ops::docs_generate(inv, &ops::DocsArgs { selection, compile: !no_compile, empty: *empty_catalog })
         }
+        Command::Export { command } => export(command, flags, inv),
         Command::Deps { .. } => ops::deps(inv),
         Command::Debug { .. } => ops::debug(inv),
         Command::Clean { .. } => ops::clean(inv),
         Command::Init { name, sample, .. } => ops::init(inv, &ops::InitArgs { name: name.clone(), sample: *sample }),
         Command::Explain { .. } | Command::Completions { .. } => Ok(0),
+    }
+}
+
+fn export(command: &ExportCommand, flags: &Flags, inv: &mut Invocation) -> Exit {
+    let relations = |sinks: ops::Sinks, selection: &args::SelectionArgs, dry_run: bool| ops::ExportArgs {
+        sinks,
+        selection: flags.selection(selection),
+        dry_run,
+        fail_fast: flags.fail_fast,
+    };
+    match command {
+        ExportCommand::Airflow { selection, by, check } => ops::export_airflow(
+            inv,
+            &ops::AirflowArgs { selection: flags.selection(selection), by: (*by).into(), check: *check },
+        ),
+        ExportCommand::Sheets { selection, dry_run } => {
+            ops::export_relations(inv, &relations(ops::Sinks::Sheets, selection, *dry_run))
+        }
+        ExportCommand::Files { selection, dry_run } => {
+            ops::export_relations(inv, &relations(ops::Sinks::Files, selection, *dry_run))
+        }
+        ExportCommand::Erd { selection, format, check, refresh } => ops::export_erd(
+            inv,
+            &ops::ErdArgs {
+                selection: flags.selection(selection),
+                format: format.map(Into::into),
+                check: *check,
+                refresh: *refresh,
+            },
+        ),
     }
 }
 

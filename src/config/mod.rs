@@ -4,6 +4,8 @@
 //! typed options of project files, profiles, packages and flags, each value with its place. Must not know: files on
 //! disk, Jinja, the graph. What holds in the end (options merged in order) is decided by `load` and `resolve`.
 
+mod airflow;
+mod exports;
 mod flags;
 mod packages;
 mod postgres;
@@ -13,6 +15,10 @@ mod scalar;
 mod selectors;
 mod yaml;
 
+pub(crate) use airflow::{AirflowOptions, read_airflow};
+pub(crate) use exports::{
+    ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export, read_export,
+};
 pub(crate) use flags::ProjectFlags;
 pub(crate) use packages::{PackageSpec, parse_packages};
 pub(crate) use postgres::{PostgresProfile, SslMode};

@@ -104,6 +104,8 @@ pub(crate) struct ProjectOptions {
     pub(crate) quoting: [Option<bool>; 3],
     pub(crate) flags: ProjectFlags,
     pub(crate) restrict_access: bool,
+    /// Read when a DAG file is made.
+    pub(crate) airflow: Option<Yaml>,
 }
 
 impl ProjectOptions {
@@ -265,6 +267,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         quoting: [None; 3],
         flags: ProjectFlags::default(),
         restrict_access: map.get("restrict-access").and_then(Yaml::as_bool).unwrap_or(false),
+        airflow: map.get("airflow").cloned(),
     };
     for &section in RESOURCE_SECTIONS {
         if let Some(tree) = map.get(section).filter(|y| !y.is_null()) {

@@ -169,7 +169,7 @@ fn graph_json(manifest: &Manifest) -> Json {
     }
     for node in &manifest.nodes {
         let section = match node.resource_type() {
-            ResourceType::Exposure => "exposures",
+            ResourceType::Exposure | ResourceType::Export => "exposures",
             ResourceType::Source => "sources",
             ResourceType::Function => "functions",
             ResourceType::Metric => "metrics",
@@ -179,7 +179,8 @@ fn graph_json(manifest: &Manifest) -> Json {
             _ => "nodes",
         };
         if let Some(Json::Object(map)) = sections.get_mut(section) {
-            map.insert(node.unique_id.to_string(), Json::Object(manifest.node_json(node)));
+            let id = crate::manifest::artifact_id(&node.unique_id).into_owned();
+            map.insert(id, Json::Object(manifest.node_json(node)));
         }
     }
     Json::Object(sections)

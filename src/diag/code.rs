@@ -92,6 +92,11 @@ codes! {
         "A criterion is `[@][N+][method:]value[+N]`; a space means or, a comma means and.";
     ModelVersion "E2012" "a model version that is wrong"
         "`versions:` lists the versions of a model; `ref('m', v=2)` names one of them.";
+    Export "E2013" "an export that is declared wrongly"
+        "An entry of `exports:` has a `name`, a `type` (google_sheets, csv, parquet, json), a `model` (`ref('name')`) and the \
+         fields of its type. docs/exports.md lists them.";
+    Airflow "E2014" "the `airflow:` block of the project file is wrong"
+        "`airflow:` in the project file holds the options of `strata export airflow`. docs/airflow.md lists them.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -115,6 +120,9 @@ codes! {
     Freshness "E4008" "the age of a source cannot be measured"
         "`strata source freshness` takes the newest value of `loaded_at_field`, or the one value that `loaded_at_query` \
          gives, and compares it with the time of the database. It must be a timestamp; cast what is a date or text.";
+    ExportFailed "E4009" "an export failed"
+        "The relation is published as before; what it was to be written to still has its old content. The message says what \
+         was answered and what to do next.";
     Internal "E9001" "a mistake of Strata itself"
         "Please report it with the command and, if you can, the file.";
     UnknownKey "W0001" "a key that nothing reads"

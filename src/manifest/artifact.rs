@@ -1,6 +1,6 @@
 //! Nodes as dbt's `manifest.json` v12 has them: also what `model` and `graph` are in Jinja.
 
-use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind};
+use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind, artifact_id};
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ impl Manifest {
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
         let mut m = JsonMap::new();
         let kind = node.resource_type();
-        if !matches!(kind, ResourceType::Exposure | ResourceType::UnitTest) {
+        if !matches!(kind, ResourceType::Exposure | ResourceType::Export | ResourceType::UnitTest) {
             m.insert(
                 "database".into(),
                 text(node.relation.as_ref().map_or(Some(&*self.project.target.database), |r| r.database())),
@@ -45,13 +45,14 @@ impl Manifest {
             );
         }
         m.insert("name".into(), Json::from(&*node.name));
-        m.insert("resource_type".into(), Json::from(kind.as_str()));
+        let exported = kind == ResourceType::Export;
+        m.insert("resource_type".into(), Json::from(if exported { "exposure" } else { kind.as_str() }));
         m.insert("package_name".into(), Json::from(&*node.package));
         m.insert("path".into(), Json::from(&*node.path));
         m.insert("original_file_path".into(), Json::from(&*node.original_file_path));
-        m.insert("unique_id".into(), Json::from(&*node.unique_id));
+        m.insert("unique_id".into(), Json::from(&*artifact_id(&node.unique_id)));
         m.insert("fqn".into(), node.fqn.iter().map(|p| Json::from(&**p)).collect());
-        let config = node.config.to_json(kind);
+        let mut config = node.config.to_json(kind);
         match &node.kind {
             NodeKind::Source(source) => {
                 m.insert("source_name".into(), Json::from(&*source.source_name));
@@ -72,6 +73,19 @@ impl Manifest {
                 m.insert("label".into(), text(e.label.as_deref()));
                 m.insert("maturity".into(), text(e.maturity.as_deref()));
                 m.insert("url".into(), text(e.url.as_deref()));
+            }
+            // The manifest knows no exports: each is an application that uses the model.
+            NodeKind::Export(export) => {
+                let fields: JsonMap = export.fields.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect();
+                let own = fields.get("owner").filter(|o| o.is_object()).cloned();
+                m.insert("type".into(), Json::from("application"));
+                m.insert("owner".into(), own.unwrap_or_else(|| json!({ "name": &*node.package })));
+                for key in ["label", "maturity", "url"] {
+                    m.insert(key.into(), fields.get(key).cloned().unwrap_or(Json::Null));
+                }
+                if let Some(meta) = config.entry("meta").or_insert_with(|| json!({})).as_object_mut() {
+                    meta.insert("strata_export".into(), Json::Object(fields));
+                }
             }
             NodeKind::UnitTest(definition) | NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
                 if let Json::Object(map) = definition {
@@ -154,7 +168,7 @@ impl Manifest {
         m.insert("unrendered_config".into(), Json::Object(node.unrendered_config.clone()));
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
-            NodeKind::Exposure(_) | NodeKind::UnitTest(_) => false,
+            NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::UnitTest(_) => false,
             // Failing rows are stored only on request.
             NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),

@@ -281,7 +281,7 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
             ("meta", Json::Object(JsonMap::new())),
             ("tags", Json::Array(Vec::new())),
         ],
-        ResourceType::Exposure => {
+        ResourceType::Exposure | ResourceType::Export => {
             vec![
                 ("enabled", Json::Bool(true)),
                 ("tags", Json::Array(Vec::new())),

@@ -1,8 +1,9 @@
 //! A node of the graph.
 
 use super::{Column, NodeConfig, Relation, RelationKind, Threshold};
-use crate::config::{Json, JsonMap};
+use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::source::{FileId, Span};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The name that outlives a manifest: `model.package.name`.
@@ -29,6 +30,7 @@ pub(crate) enum ResourceType {
     UnitTest,
     Source,
     Exposure,
+    Export,
     Function,
     Metric,
     SemanticModel,
@@ -37,7 +39,7 @@ pub(crate) enum ResourceType {
 }
 
 impl ResourceType {
-    pub(crate) const ALL: [ResourceType; 13] = [
+    pub(crate) const ALL: [ResourceType; 14] = [
         ResourceType::Model,
         ResourceType::Seed,
         ResourceType::Snapshot,
@@ -46,6 +48,7 @@ impl ResourceType {
         ResourceType::UnitTest,
         ResourceType::Source,
         ResourceType::Exposure,
+        ResourceType::Export,
         ResourceType::Function,
         ResourceType::Metric,
         ResourceType::SemanticModel,
@@ -63,6 +66,7 @@ impl ResourceType {
             ResourceType::UnitTest => "unit_test",
             ResourceType::Source => "source",
             ResourceType::Exposure => "exposure",
+            ResourceType::Export => "export",
             ResourceType::Function => "function",
             ResourceType::Metric => "metric",
             ResourceType::SemanticModel => "semantic_model",
@@ -191,6 +195,13 @@ pub(crate) struct Exposure {
     pub(crate) label: Option<String>,
 }
 
+/// Where a relation goes when it is published. The fields are as written: they are rendered when the export runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Export {
+    pub(crate) kind: ExportType,
+    pub(crate) fields: YamlMap,
+}
+
 /// What a node is, with what only this kind has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NodeKind {
@@ -208,6 +219,7 @@ pub(crate) enum NodeKind {
     UnitTest(Json),
     Source(Box<SourceTable>),
     Exposure(Box<Exposure>),
+    Export(Box<Export>),
     Function(Json),
     /// Parsed and carried in the manifest; nothing is built from it.
     Semantic(ResourceType, Json),
@@ -257,6 +269,14 @@ pub(crate) struct Node {
     pub(crate) unrendered_config: JsonMap,
 }
 
+/// The id that the artifacts know a node by: an export is an exposure there.
+pub(crate) fn artifact_id(unique_id: &str) -> Cow<'_, str> {
+    match unique_id.strip_prefix("export.") {
+        Some(rest) => Cow::Owned(format!("exposure.{rest}")),
+        None => Cow::Borrowed(unique_id),
+    }
+}
+
 impl Node {
     pub(crate) fn resource_type(&self) -> ResourceType {
         match &self.kind {
@@ -268,6 +288,7 @@ impl Node {
             NodeKind::UnitTest(_) => ResourceType::UnitTest,
             NodeKind::Source(_) => ResourceType::Source,
             NodeKind::Exposure(_) => ResourceType::Exposure,
+            NodeKind::Export(_) => ResourceType::Export,
             NodeKind::Function(_) => ResourceType::Function,
             NodeKind::Semantic(kind, _) => *kind,
             NodeKind::Operation { .. } => ResourceType::Operation,

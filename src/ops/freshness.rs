@@ -46,6 +46,7 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
     let shared = Arc::new(Shared {
         compiler: Arc::new(compiler(&project, ids)),
         options: RunOptions {
+            dry_run: false,
             threads: manifest.project.target.threads,
             fail_fast: args.fail_fast,
             full_refresh: false,
@@ -60,6 +61,7 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
         interrupt: inv.interrupt.clone(),
         published: Mutex::default(),
         publishing: Mutex::new(()),
+        scratch: crate::adapter::scratch,
     });
     let request =
         FreshnessRequest { shared, sources: &sources, warehouse, interrupt: inv.interrupt.clone(), hooks: args.hooks };

@@ -5,9 +5,12 @@
 
 mod clean;
 mod compile;
+mod dag;
 mod debug;
 mod deps;
 mod docs;
+mod erd;
+mod export;
 mod freshness;
 mod init;
 mod list;
@@ -19,9 +22,12 @@ mod show;
 
 pub(crate) use clean::clean;
 pub(crate) use compile::{CompileArgs, compile};
+pub(crate) use dag::Orchestrated;
 pub(crate) use debug::debug;
 pub(crate) use deps::deps;
 pub(crate) use docs::{DocsArgs, docs_generate};
+pub(crate) use erd::{ErdArgs, ErdFormat, export_erd};
+pub(crate) use export::{AirflowArgs, ExportArgs, Sinks, export_airflow, export_relations};
 pub(crate) use freshness::{FreshnessArgs, source_freshness};
 pub(crate) use init::{InitArgs, init};
 pub(crate) use list::{ListArgs, ListOutput, list};
@@ -31,7 +37,8 @@ pub(crate) use project::{parse_only, version_line};
 pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};
 
-use crate::engine::{EngineError, EngineErrorKind};
+use crate::config::JsonMap;
+use crate::engine::{EngineError, EngineErrorKind, RunResult, RunStatus};
 use crate::load::LoadOptions;
 use crate::report::Console;
 use crate::run::Interrupt;
@@ -52,7 +59,42 @@ pub(crate) struct Invocation {
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) started: jiff::Timestamp,
+    /// Set when the command is a task of a scheduler, with what that says of its file.
+    pub(crate) orchestrated: Option<Orchestrated>,
+    /// What a scheduler is told at the end.
+    pub(crate) summary: JsonMap,
 }
+
+/// A run whose only failures can pass by themselves (`EX_TEMPFAIL` of sysexits.h).
+const TRY_AGAIN: u8 = 75;
+
+/// The project is not the one that the scheduler's file was made of.
+const DRIFTED: u8 = 3;
+
+impl Invocation {
+    /// The exit code of a run, and its summary. Only a scheduler is told that another try may help.
+    pub(crate) fn conclude(&mut self, results: &[RunResult], seconds: f64) -> u8 {
+        let mut counts = crate::run::Totals::default();
+        results.iter().for_each(|r| counts.add(r.outcome.status));
+        for (status, n) in counts.iter() {
+            self.summary.insert(status.to_owned(), n.into());
+        }
+        let bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
+        let failed: Vec<&str> = results.iter().filter(bad).map(|r| &*r.unique_id).take(20).collect();
+        if !failed.is_empty() {
+            self.summary.insert("failed".into(), failed.into());
+        }
+        self.summary.insert("seconds".into(), ((seconds * 1000.0).round() / 1000.0).into());
+        let passing = |r: &RunResult| r.outcome.failed.as_ref().is_some_and(|f| f.transient);
+        match results.iter().any(|r| r.outcome.status.is_failure()) {
+            false => 0,
+            true if self.orchestrated.is_none() => 1,
+            true if self.interrupt.is_set() || results.iter().filter(bad).all(passing) => TRY_AGAIN,
+            true => 1,
+        }
+    }
+}
+
 
 /// Why a command could not do its work. The kind decides the exit code, hints say the next action.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +108,8 @@ pub(crate) enum CliError {
     System(#[from] SystemError),
     #[error("{0}")]
     Engine(#[from] EngineError),
+    #[error("the project no longer matches the file that runs it: {}", changes.join("; "))]
+    Drift { changes: Vec<String> },
 }
 
 impl CliError {
@@ -83,7 +127,17 @@ impl CliError {
                 }
                 hints
             }
+            CliError::Drift { .. } => vec!["write the file again and deploy both: strata export airflow".to_owned()],
             _ => Vec::new(),
+        }
+    }
+
+    /// The exit code: 2, but for what a scheduler has to tell apart.
+    pub(crate) fn code(&self, orchestrated: bool) -> u8 {
+        match self {
+            CliError::Drift { .. } => DRIFTED,
+            CliError::Engine(e) if orchestrated && e.is_transient() => TRY_AGAIN,
+            _ => 2,
         }
     }
 }

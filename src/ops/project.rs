@@ -12,7 +12,8 @@ use crate::resolve::resolve;
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
 use crate::state::{ArtifactMetadata, CompiledCode, load_state, write_manifest};
-use crate::{config::SelectorDefinition, manifest::ResourceType};
+use crate::config::{SelectorDefinition, Yaml};
+use crate::manifest::ResourceType;
 use std::sync::Arc;
 
 /// A resolved project with what its passes need.
@@ -22,6 +23,8 @@ pub(super) struct Project {
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
     pub(super) selectors: Vec<SelectorDefinition>,
+    /// The `airflow:` block of the project file.
+    pub(super) airflow: Option<Yaml>,
 }
 
 /// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
@@ -53,7 +56,9 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
         return Err(error);
     }
     inv.console.diagnostics(&diagnostics);
+    let airflow = sources.root().options.airflow.clone();
     Ok(Project {
+        airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
         context: parsed.context,
@@ -89,6 +94,9 @@ pub(super) fn choose(
     let set =
         select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
+        if inv.orchestrated.is_some() && selection.nodes.is_some() {
+            return Err(CliError::Drift { changes: diagnostics.into_iter().map(|d| d.message).collect() });
+        }
         inv.console.diagnostics(&diagnostics);
         return Err(CliError::Reported);
     }

@@ -1,5 +1,6 @@
 //! `build`, `run`, `test`, `seed`, `snapshot`.
 
+use super::dag::verified;
 use super::project::{Project, choose, connect, metadata, open, write, write_compiled};
 use super::{Exit, Invocation};
 use crate::compile::Compiler;
@@ -42,6 +43,7 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
         Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
         Verb::Seed => &[ResourceType::Seed],
         Verb::Snapshot => &[ResourceType::Snapshot],
+        Verb::Export => &[ResourceType::Export],
         Verb::Compile => &[ResourceType::Model, ResourceType::Snapshot, ResourceType::Analysis, ResourceType::Test],
     }
 }
@@ -60,7 +62,11 @@ pub(super) fn publishes_itself(project: &Project) -> impl Fn(NodeId) -> bool + '
 
 pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let project = open(inv)?;
-    let selected = choose(inv, &project, &args.selection, types(args.verb))?;
+    let mut selection = args.selection.clone();
+    if let Some(nodes) = verified(inv, &project)? {
+        selection.nodes = Some(nodes);
+    }
+    let selected = choose(inv, &project, &selection, types(args.verb))?;
     write(inv, &project)?;
     if selected.len() == 0 {
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing to do");
@@ -116,6 +122,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
             empty: args.empty,
             write_files: inv.write_json,
             tests_hold_back: args.verb == Verb::Build,
+            dry_run: false,
         },
         system: inv.system.clone(),
         target_path: project.manifest.project.target_path.clone(),
@@ -127,6 +134,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         interrupt: inv.interrupt.clone(),
         published: Mutex::default(),
         publishing: Mutex::new(()),
+        scratch: crate::adapter::scratch,
     });
     let request =
         RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
@@ -147,10 +155,10 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     write_compiled(inv, &project, &compiled.collect())?;
     let failed = all.iter().any(|r| r.outcome.status.is_failure());
     advice(inv, &project, args, &all, failed);
-    Ok(u8::from(failed))
+    Ok(inv.conclude(&all, seconds))
 }
 
-fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), super::CliError> {
+pub(super) fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), super::CliError> {
     if inv.write_json {
         let folder = &project.manifest.project.target_path;
         write_run_results(inv.system.as_ref(), folder, all, seconds, &metadata(inv), &inv.load.scrubber)?;

@@ -92,6 +92,7 @@ const SECTIONS: &[(&str, EntryKind)] = &[
     ("macros", EntryKind::Macro),
     ("groups", EntryKind::Group),
     ("exposures", EntryKind::Defines(ResourceType::Exposure)),
+    ("exports", EntryKind::Defines(ResourceType::Export)),
     ("metrics", EntryKind::Defines(ResourceType::Metric)),
     ("semantic_models", EntryKind::Defines(ResourceType::SemanticModel)),
     ("saved_queries", EntryKind::Defines(ResourceType::SavedQuery)),
@@ -137,6 +138,9 @@ const NODE_KEYS: &[&str] = &[
     "agg_time_dimension",
 ];
 
+/// What an export has as a node.
+const EXPORT_NODE_KEYS: &[&str] = &["name", "type", "config", "enabled", "tags", "meta"];
+
 /// Keys of older projects that are config though they stand outside of `config:`.
 const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
 
@@ -146,6 +150,8 @@ fn renders_later(path: &[&str]) -> bool {
     match path {
         [section, "#", rest @ ..] => {
             *section == "unit_tests"
+                // An export's own fields are rendered when it runs: a laptop may not have what they need.
+                || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
                 || rest.last().is_some_and(later)
                 || rest.iter().any(|k| matches!(*k, "tests" | "data_tests"))
@@ -184,7 +190,7 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         return Checked::new(properties, out);
     };
     let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-    known.extend(["version", "sources", "exports", "anchors", "selectors", "packages"]);
+    known.extend(["version", "sources", "anchors", "selectors", "packages"]);
     unknown_keys(map, &known, "a properties file", &mut out);
     for (section, kind) in SECTIONS {
         for item in map.get(section).map(Yaml::items).unwrap_or_default() {
@@ -193,11 +199,6 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     }
     for item in map.get("sources").map(Yaml::items).unwrap_or_default() {
         source(parser, package, file, item, &mut properties, &mut out);
-    }
-    if let Some(key) = map.key("exports") {
-        out.push(
-            Diagnostic::warning(Code::Unsupported, "`exports:` are not run yet").primary(key.span, "ignored for now"),
-        );
     }
     Checked::new(properties, out)
 }

@@ -16,12 +16,15 @@ pub(crate) enum Verb {
     Seed,
     Snapshot,
     Compile,
+    Export,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Build,
     Test,
+    /// Hand a published relation on.
+    Export,
     /// Exposures and the like: a line in the results.
     NoOp,
 }
@@ -52,7 +55,7 @@ impl PlanRequest<'_> {
         self.selected.contains(id)
             && node.resource_type().is_refable()
             && !node.is_ephemeral()
-            && self.verb != Verb::Test
+            && !matches!(self.verb, Verb::Test | Verb::Export)
     }
 }
 
@@ -110,10 +113,11 @@ fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     match node.resource_type() {
         ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot => {
-            !node.is_ephemeral() && request.verb != Verb::Test
+            !node.is_ephemeral() && !matches!(request.verb, Verb::Test | Verb::Export)
         }
         ResourceType::Function => request.verb == Verb::Build,
         ResourceType::Test | ResourceType::UnitTest => matches!(request.verb, Verb::Build | Verb::Test),
+        ResourceType::Export => matches!(request.verb, Verb::Build | Verb::Export),
         ResourceType::Exposure | ResourceType::SavedQuery => request.verb == Verb::Build,
         _ => false,
     }
@@ -241,6 +245,7 @@ fn assemble(
         let node = request.manifest.node(id);
         let action = match node.resource_type() {
             ResourceType::Test | ResourceType::UnitTest => Action::Test,
+            ResourceType::Export => Action::Export,
             ResourceType::Exposure | ResourceType::SavedQuery => Action::NoOp,
             _ => Action::Build,
         };

@@ -3,6 +3,7 @@
 use super::live::Live;
 use crate::diag::{Diagnostic, human, json, one_line};
 use crate::engine::{RunResult, RunStatus};
+use crate::manifest::ResourceType;
 use crate::run::{Event, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
@@ -39,6 +40,8 @@ pub(crate) struct Console {
     terminal: bool,
     failures: Vec<(String, RunResult)>,
     kept_old: usize,
+    /// The run carries out exports, and nothing else.
+    exports: bool,
 }
 
 impl Console {
@@ -55,6 +58,7 @@ impl Console {
             terminal,
             failures: Vec::new(),
             kept_old: 0,
+            exports: false,
         }
     }
 
@@ -164,16 +168,17 @@ impl Console {
                 }
             }
             Event::SchemaCreated { name } => self.say(&format!("created schema {name}")),
-            Event::NodeStarted { unique_id, name, what, .. } => {
+            Event::NodeStarted { unique_id, name, what, kind } => {
+                self.exports |= *kind == ResourceType::Export;
                 if let Some(live) = &mut self.live {
                     live.started(unique_id, &format!("{what} {name}"));
                 }
             }
-            Event::NodeFinished { name, what, result, guarded, .. } => {
+            Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
                     live.finished(&result.unique_id);
                 }
-                self.node_finished(name, what, result, *guarded);
+                self.node_finished(name, what, *kind, result, *guarded);
             }
             Event::Log { line } => {
                 if line.print && self.style.print || line.info && !self.style.quiet || self.style.debug {
@@ -201,7 +206,7 @@ impl Console {
         }
     }
 
-    fn node_finished(&mut self, name: &str, what: &str, result: &RunResult, guarded: bool) {
+    fn node_finished(&mut self, name: &str, what: &str, kind: ResourceType, result: &RunResult, guarded: bool) {
         let status = result.outcome.status;
         if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
             self.failures.push((format!("{what} {name}"), result.clone()));
@@ -226,6 +231,10 @@ impl Console {
         let word = self.paint(&format!("{word:>5}"), colour);
         let seconds = if result.seconds > 0.0 { format!("  {}", duration(result.seconds)) } else { String::new() };
         let detail = match status {
+            // What an export wrote, or would.
+            RunStatus::Success if kind == ResourceType::Export => {
+                result.outcome.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default()
+            }
             RunStatus::Fail | RunStatus::Warn | RunStatus::Skipped => {
                 result.outcome.message.as_deref().map(|m| format!("  {m}")).unwrap_or_default()
             }
@@ -255,7 +264,7 @@ impl Console {
             }
         }
         let order = [
-            (RunStatus::Success, "built"),
+            (RunStatus::Success, if self.exports { "exported" } else { "built" }),
             (RunStatus::Pass, "passed"),
             (RunStatus::Warn, "warned"),
             (RunStatus::Fail, "failed"),

@@ -95,7 +95,7 @@ impl Resolver<'_> {
     /// `access:` of the referenced model.
     fn access(&self, node: &Node, call: &RefCall, target: &Node) -> Option<Diagnostic> {
         let NodeKind::Model { access, group, .. } = &target.kind else { return None };
-        if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Operation { .. }) {
+        if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Operation { .. }) {
             return None;
         }
         let own_group = match &node.kind {

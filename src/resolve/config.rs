@@ -36,6 +36,7 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
         ResourceType::UnitTest => &["unit_tests"],
         ResourceType::Source => &["sources"],
         ResourceType::Exposure => &["exposures"],
+        ResourceType::Export => &["exports"],
         ResourceType::Function => &["functions"],
         ResourceType::Metric => &["metrics"],
         ResourceType::SemanticModel => &["semantic-models"],

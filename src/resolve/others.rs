@@ -1,11 +1,11 @@
 //! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
 
 use super::Resolver;
-use crate::config::{Json, JsonMap, Yaml};
+use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
-    Checksum, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
+    Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
 };
 use crate::parse::{EntryKind, Properties, PropertyEntry, rest_json};
 use crate::source::Span;
@@ -18,6 +18,10 @@ impl Resolver<'_> {
                 let EntryKind::Defines(kind) = entry.kind else { continue };
                 let node = match kind {
                     ResourceType::Exposure => self.exposure(file, entry),
+                    ResourceType::Export => match self.export(file, entry) {
+                        Some(node) => node,
+                        None => continue,
+                    },
                     ResourceType::UnitTest => self.unit_test(file, entry),
                     _ => self.semantic(kind, file, entry),
                 };
@@ -116,6 +120,18 @@ impl Resolver<'_> {
             }
         }
         node
+    }
+
+    /// An export; none when it does not say what goes where.
+    fn export(&mut self, file: &Properties, entry: &PropertyEntry) -> Option<Node> {
+        let kind: ExportType = check_export(&entry.map, entry.span).drain_into(&mut self.out)?;
+        let id = format!("export.{}.{}", file.package, entry.name);
+        let data = Export { kind, fields: entry.map.clone() };
+        let mut node = self.yaml_node(ResourceType::Export, file, entry, id, NodeKind::Export(Box::new(data)));
+        let model = entry.map.get("model")?;
+        let (refs, sources) = self.expression_references(&model.scalar_text()?, &file.package, model.span)?;
+        (node.refs, node.sources) = (refs, sources);
+        Some(node)
     }
 
     fn unit_test(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {

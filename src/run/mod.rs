@@ -8,6 +8,7 @@ mod audit;
 mod build;
 mod events;
 mod execute;
+mod export;
 mod freshness;
 mod fused;
 mod pool;
@@ -20,6 +21,7 @@ pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use queue::{RunRequest, artifact_path, run};
 
 use crate::compile::Compiler;
+use crate::engine::{EngineError, Warehouse};
 use crate::manifest::{Dialect, Relation};
 use crate::system::System;
 use camino::Utf8PathBuf;
@@ -38,6 +40,8 @@ pub(crate) struct RunOptions {
     pub(crate) write_files: bool,
     /// Failed tests skip what is below them, as in `build`.
     pub(crate) tests_hold_back: bool,
+    /// Exports only say what they would do.
+    pub(crate) dry_run: bool,
 }
 
 /// What all workers share.
@@ -52,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) builds: HashSet<String>,
     /// Those of them that are published by now.
     pub(crate) published: Mutex<HashSet<String>>,
+    /// Opens a database of its own in memory, to make files with.
+    pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
     /// Swaps are done one after the other.
     pub(crate) publishing: Mutex<()>,
 }

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::build::{Built, build};
 use super::execute::sql_error;
+use super::export::export;
 use super::pool::Pool;
 use super::test::{TestRun, run_test};
 use crate::context::Bindings;
@@ -89,6 +90,7 @@ pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task
                 run_test(shared, task.node, &bindings, &task.existing, warehouse, None);
             Built { compiled, ..Built::plain(outcome) }
         }
+        Action::Export => Built::plain(export(shared, task.node, warehouse)),
         Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),
     }));
     if task.action != Action::NoOp {

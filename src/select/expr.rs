@@ -24,6 +24,15 @@ impl Indirect {
             _ => return None,
         })
     }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Indirect::Eager => "eager",
+            Indirect::Cautious => "cautious",
+            Indirect::Buildable => "buildable",
+            Indirect::Empty => "empty",
+        }
+    }
 }
 
 /// Which form of an expression: as written, or with its names resolved.

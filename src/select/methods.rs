@@ -186,11 +186,9 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
             Some(kind) => Method::ResourceType(kind),
             None => return Err(one_of(&ResourceType::ALL.map(ResourceType::as_str))),
         },
-        "exposure" | "metric" | "semantic_model" | "saved_query" | "unit_test" => {
+        "exposure" | "export" | "metric" | "semantic_model" | "saved_query" | "unit_test" => {
             Method::Resource(ResourceType::parse(name).unwrap_or(ResourceType::Exposure), parts())
         }
-        // Exports are nodes of a later version; today nothing matches.
-        "export" => Method::Resource(ResourceType::Operation, vec![String::new()]),
         "state" => {
             needs_state()?;
             let kind = value.split_once('.');
@@ -398,7 +396,7 @@ fn matches_path(node: &Node, pattern: &str) -> bool {
 /// Texts, members of lists and true or false are compared; numbers are not (RULES 1.16).
 fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
-    if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. })
+    if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. })
         || (matches!(node.kind, NodeKind::Source(_)) && first == "materialized")
     {
         return false;

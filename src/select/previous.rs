@@ -43,7 +43,10 @@ impl PreviousState {
         let mut state = PreviousState::default();
         for section in ["nodes", "sources", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries"] {
             for (id, node) in manifest.and_then(|m| m.get(section)).and_then(Json::as_object).into_iter().flatten() {
-                state.nodes.insert(id.clone(), node.clone());
+                // What is an export here is an exposure in the artifacts.
+                let export = node.pointer("/meta/strata_export").is_some();
+                let name = id.strip_prefix("exposure.").filter(|_| export);
+                state.nodes.insert(name.map_or_else(|| id.clone(), |n| format!("export.{n}")), node.clone());
             }
         }
         for (id, def) in manifest.and_then(|m| m.get("macros")).and_then(Json::as_object).into_iter().flatten() {
@@ -54,7 +57,9 @@ impl PreviousState {
             if let (Some(id), Some(status)) =
                 (result.get("unique_id").and_then(Json::as_str), result.get("status").and_then(Json::as_str))
             {
-                state.statuses.insert(id.to_owned(), status.to_owned());
+                let export = id.strip_prefix("exposure.").map(|n| format!("export.{n}"));
+                let id = export.filter(|e| state.nodes.contains_key(e)).unwrap_or_else(|| id.to_owned());
+                state.statuses.insert(id, status.to_owned());
             }
         }
         state

@@ -3,7 +3,7 @@
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
 use crate::hash::md5_hex;
-use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId};
+use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId, artifact_id};
 use crate::secret::Scrubber;
 use crate::source::SqlText;
 use crate::system::{System, SystemError};
@@ -32,7 +32,7 @@ pub(crate) fn write_manifest(
 fn section(kind: ResourceType) -> &'static str {
     match kind {
         ResourceType::Source => "sources",
-        ResourceType::Exposure => "exposures",
+        ResourceType::Exposure | ResourceType::Export => "exposures",
         ResourceType::Metric => "metrics",
         ResourceType::SemanticModel => "semantic_models",
         ResourceType::SavedQuery => "saved_queries",
@@ -96,15 +96,15 @@ fn write(
     serde_json::to_writer(&mut *out, &manifest.selectors)?;
     let mut disabled: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     for node in &manifest.disabled {
-        disabled.entry(node.unique_id.to_string()).or_default().push(Json::Object(manifest.node_json(node)));
+        disabled.entry(artifact_id(&node.unique_id).into_owned()).or_default().push(Json::Object(manifest.node_json(node)));
     }
     entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
     let map = |children: bool| {
         manifest.nodes.iter().map(move |n| {
             let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
-            let mut ids: Vec<&str> = ids.iter().map(|id| &*manifest.node(*id).unique_id).collect();
+            let mut ids: Vec<_> = ids.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
             ids.sort_unstable();
-            (n.unique_id.to_string(), Json::from(ids))
+            (artifact_id(&n.unique_id).into_owned(), ids.iter().map(|id| Json::from(&**id)).collect())
         })
     };
     entries(out, "parent_map", map(false), scrubber)?;
@@ -148,7 +148,7 @@ fn nodes(
                     map.insert("extra_ctes".into(), Json::Array(Vec::new()));
                 }
                 let json = serde_json::to_string(&map).unwrap_or_default();
-                format!("{}: {}", Json::from(&*node.unique_id), scrubber.scrub(&json))
+                format!("{}: {}", Json::from(&*artifact_id(&node.unique_id)), scrubber.scrub(&json))
             })
             .collect();
         for text in texts {

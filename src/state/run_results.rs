@@ -45,7 +45,7 @@ fn line(result: &RunResult) -> Json {
         "adapter_response": outcome.adapter_response,
         "message": outcome.message,
         "failures": outcome.failures,
-        "unique_id": &*result.unique_id,
+        "unique_id": &*crate::manifest::artifact_id(&result.unique_id),
         "compiled": outcome.compiled.is_some(),
         "compiled_code": outcome.compiled.as_ref().map(|c| c.as_str()),
         "relation_name": result.relation_name,

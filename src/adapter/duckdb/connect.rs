@@ -55,6 +55,12 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
     Ok(Box::new(DuckDb::new(connection, Arc::new(session))?))
 }
 
+/// A database that ends with its connection.
+pub(in crate::adapter) fn in_memory() -> Result<Box<dyn Warehouse>, EngineError> {
+    let connection = Connection::open_in_memory().map_err(|e| errors::engine_error(&e))?;
+    Ok(Box::new(DuckDb::new(connection, Arc::new(vec!["set errors_as_json = true".to_owned()]))?))
+}
+
 fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineError> {
     const STEP: Duration = Duration::from_millis(200);
     let profile = &target.duckdb;

@@ -4,7 +4,7 @@ mod cells;
 mod connect;
 mod errors;
 
-pub(super) use connect::connect;
+pub(super) use connect::{connect, in_memory};
 
 use crate::engine::{
     Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener,

@@ -1,0 +1,321 @@
+//! Keys and references, read once from constraints and tests.
+
+use crate::config::{Json, JsonMap};
+use crate::manifest::{Found, Manifest, Node, NodeId, NodeKind, json_texts};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where something is known from. A constraint counts before a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Origin {
+    Constraint,
+    Test,
+}
+
+impl Origin {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Origin::Constraint => "constraint",
+            Origin::Test => "test",
+        }
+    }
+}
+
+/// Columns that are unique together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) columns: Vec<String>,
+    pub(crate) origin: Origin,
+}
+
+/// What identifies the rows of one table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KeyTable {
+    /// Declared, or else the first unique key whose columns are never null.
+    pub(crate) primary: Option<Key>,
+    /// The other keys.
+    pub(crate) unique: Vec<Key>,
+    pub(crate) not_null: BTreeSet<String>,
+}
+
+impl KeyTable {
+    /// Whether no two rows agree on these columns.
+    fn is_unique(&self, columns: &[String]) -> bool {
+        let within = |key: &Key| key.columns.iter().all(|c| columns.contains(c));
+        self.primary.iter().chain(&self.unique).any(within)
+    }
+}
+
+/// Columns of a child that name a row of a parent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reference {
+    pub(crate) child: NodeId,
+    pub(crate) columns: Vec<String>,
+    pub(crate) parent: NodeId,
+    pub(crate) parent_columns: Vec<String>,
+    pub(crate) origin: Origin,
+    /// At most one row of the child for a row of the parent.
+    pub(crate) one_to_one: bool,
+    /// A row of the child may have no row of the parent.
+    pub(crate) optional: bool,
+}
+
+/// The tables of a project by their keys, and the references between them, in the order of the nodes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct KeyGraph {
+    pub(crate) tables: BTreeMap<NodeId, KeyTable>,
+    pub(crate) references: Vec<Reference>,
+}
+
+/// What is said of one table, before it is weighed.
+#[derive(Default)]
+struct Facts {
+    declared: Option<Vec<String>>,
+    unique: Vec<Key>,
+    not_null: BTreeSet<String>,
+}
+
+/// Reads `unique`, `not_null`, `relationships`, and tests that a combination of columns is unique; primary keys, foreign
+/// keys, `unique` and `not_null` of columns and of models. Tests with a `where` say nothing of the other rows: they give
+/// no key, and an optional reference.
+pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
+    let mut facts: BTreeMap<NodeId, Facts> = BTreeMap::new();
+    let mut references: Vec<Reference> = Vec::new();
+    for node in &manifest.nodes {
+        if has_rows(node) {
+            let facts = facts.entry(node.id).or_default();
+            constraints(manifest, node, facts, &mut references);
+        }
+    }
+    for node in &manifest.nodes {
+        test(manifest, node, &mut facts, &mut references);
+    }
+    let tables: BTreeMap<NodeId, KeyTable> = facts.into_iter().map(|(id, f)| (id, weigh(f))).collect();
+    // A constraint and a test that say the same are one reference, known from the constraint.
+    references.sort_by(|a, b| {
+        (a.child, &a.columns, a.parent, &a.parent_columns, a.origin).cmp(&(
+            b.child,
+            &b.columns,
+            b.parent,
+            &b.parent_columns,
+            b.origin,
+        ))
+    });
+    references.dedup_by(|b, a| {
+        (a.child, &a.columns, a.parent, &a.parent_columns) == (b.child, &b.columns, b.parent, &b.parent_columns)
+    });
+    for reference in &mut references {
+        let Some(child) = tables.get(&reference.child) else { continue };
+        reference.one_to_one = child.is_unique(&reference.columns);
+        reference.optional |= !reference.columns.iter().all(|c| child.not_null.contains(c));
+    }
+    KeyGraph { tables, references }
+}
+
+/// Tables and views: what a diagram of the data shows.
+fn has_rows(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_))
+}
+
+fn weigh(facts: Facts) -> KeyTable {
+    let Facts { declared, mut unique, mut not_null } = facts;
+    unique.sort_by(|a, b| (a.origin, a.columns.len()).cmp(&(b.origin, b.columns.len())));
+    let mut seen = BTreeSet::new();
+    unique.retain(|k| seen.insert(k.columns.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>()));
+    let primary = match declared {
+        Some(columns) => Some(Key { columns, origin: Origin::Constraint }),
+        None => unique.iter().find(|k| k.columns.iter().all(|c| not_null.contains(c))).cloned(),
+    };
+    if let Some(primary) = &primary {
+        unique.retain(|k| k.columns != primary.columns);
+        not_null.extend(primary.columns.iter().cloned());
+    }
+    KeyTable { primary, unique, not_null }
+}
+
+fn constraints(manifest: &Manifest, node: &Node, facts: &mut Facts, references: &mut Vec<Reference>) {
+    let mut one = |c: &Json, own: Option<&str>| {
+        let columns = match own {
+            Some(name) => vec![name.to_owned()],
+            None => c.get("columns").map(json_texts).unwrap_or_default(),
+        };
+        match c.get("type").and_then(Json::as_str) {
+            _ if columns.is_empty() => {}
+            Some("not_null") => facts.not_null.extend(columns),
+            Some("unique") => facts.unique.push(Key { columns, origin: Origin::Constraint }),
+            Some("primary_key") => facts.declared = Some(columns),
+            Some("foreign_key") => {
+                if let Some((parent, parent_columns)) = target(manifest, node, c) {
+                    references.push(Reference {
+                        child: node.id,
+                        columns,
+                        parent,
+                        parent_columns,
+                        origin: Origin::Constraint,
+                        one_to_one: false,
+                        optional: false,
+                    });
+                }
+            }
+            _ => {}
+        }
+    };
+    for column in &node.columns {
+        column.constraints.iter().for_each(|c| one(c, Some(&column.name)));
+    }
+    if let NodeKind::Model { constraints, .. } = &node.kind {
+        constraints.iter().for_each(|c| one(c, None));
+    }
+}
+
+/// What a foreign key points to: `to: ref('x')` with `to_columns`, or `expression: schema.x (id)`.
+fn target(manifest: &Manifest, node: &Node, c: &Json) -> Option<(NodeId, Vec<String>)> {
+    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
+    if let Some(to) = text("to") {
+        let columns = c.get("to_columns").map(json_texts).unwrap_or_default();
+        return named(manifest, node, to).map(|id| (id, columns));
+    }
+    let (relation, columns) = text("expression")?.split_once('(')?;
+    let columns = columns.split(')').next()?.split(',').map(|c| unquoted(c).to_owned()).collect();
+    named(manifest, node, relation).map(|id| (id, columns))
+}
+
+/// `ref('x')`, `source('a', 'b')`, or the name of a relation.
+fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
+    let inner = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+    let found = match inner.split_once('(') {
+        Some((kind @ ("ref" | "source"), arguments)) => {
+            let names: Vec<&str> = arguments.split(['\'', '"']).skip(1).step_by(2).collect();
+            match (kind, names.as_slice()) {
+                ("ref", [name]) => manifest.lookup.find_ref(None, name, None, &node.package),
+                ("ref", [package, name]) => manifest.lookup.find_ref(Some(package), name, None, &node.package),
+                ("source", [source, table]) => manifest.lookup.find_source(source, table, &node.package),
+                _ => Found::Nothing,
+            }
+        }
+        _ => {
+            let name = unquoted(inner.rsplit('.').next().unwrap_or(inner));
+            let relation = |n: &&Node| n.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name));
+            manifest.nodes.iter().filter(|n| has_rows(n)).find(relation).map_or(Found::Nothing, |n| Found::Node(n.id))
+        }
+    };
+    match found {
+        Found::Node(id) => Some(id),
+        _ => None,
+    }
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim().trim_matches(['"', '`'])
+}
+
+fn test(
+    manifest: &Manifest,
+    node: &Node,
+    facts: &mut BTreeMap<NodeId, Facts>,
+    references: &mut Vec<Reference>,
+) {
+    let Some(test) = node.generic_test() else { return };
+    let Some(attached) = test.attached else { return };
+    let Some(own) = facts.get_mut(&attached) else { return };
+    let all_rows = node.config.text("where").is_none();
+    let column = test.column.as_deref().or_else(|| text(&test.kwargs, "column_name")).map(|c| unquoted(c).to_owned());
+    match (&*test.name, column) {
+        ("not_null", Some(column)) if all_rows => {
+            own.not_null.insert(column);
+        }
+        ("unique", Some(column)) if all_rows => {
+            own.unique.push(Key { columns: vec![column], origin: Origin::Test });
+        }
+        // Of dbt_utils, and what projects write themselves.
+        ("unique_combination_of_columns" | "unique_together", _) if all_rows => {
+            let list = test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));
+            let columns: Vec<String> = list.map(json_texts).unwrap_or_default();
+            if !columns.is_empty() {
+                own.unique.push(Key { columns, origin: Origin::Test });
+            }
+        }
+        ("relationships", Some(column)) => {
+            let others: Vec<NodeId> = node.depends_on.iter().copied().filter(|id| *id != attached).collect();
+            let parent = match others.as_slice() {
+                [] => attached,
+                [parent] => *parent,
+                _ => return,
+            };
+            let Some(field) = text(&test.kwargs, "field").filter(|_| has_rows(manifest.node(parent))) else { return };
+            references.push(Reference {
+                child: attached,
+                columns: vec![column],
+                parent,
+                parent_columns: vec![unquoted(field).to_owned()],
+                origin: Origin::Test,
+                one_to_one: false,
+                optional: !all_rows,
+            });
+        }
+        _ => {}
+    }
+}
+
+fn text<'a>(kwargs: &'a JsonMap, key: &str) -> Option<&'a str> {
+    kwargs.get(key).and_then(Json::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::testing::project;
+
+    fn graph(yml: &str) -> (Manifest, KeyGraph) {
+        let sql = "select 1 as id";
+        let files = [("models/a.sql", sql), ("models/b.sql", sql), ("models/c.sql", sql), ("models/s.yml", yml)];
+        let (manifest, out) = project(&files);
+        assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
+        let graph = key_graph(&manifest);
+        (manifest, graph)
+    }
+
+    fn table<'a>(m: &Manifest, g: &'a KeyGraph, name: &str) -> &'a KeyTable {
+        &g.tables[&m.get(&format!("model.shop.{name}")).unwrap().id]
+    }
+
+    #[test]
+    fn tests_give_keys_and_references() {
+        let (m, g) = graph(
+            "models:\n\
+             - name: a\n  columns: [{name: id, data_tests: [unique, not_null]}, {name: mail, data_tests: [unique]}]\n\
+             - name: b\n  columns:\n  - {name: id, data_tests: [unique, {relationships: {arguments: {to: ref('a'), field: id}}}]}\n\
+             - name: c\n  columns:\n  - {name: a_id, data_tests: [not_null, {relationships: {arguments: {to: ref('a'), field: id}}}]}\n",
+        );
+        assert_eq!(table(&m, &g, "a").primary.as_ref().unwrap().columns, ["id"]);
+        assert_eq!(table(&m, &g, "a").unique[0].columns, ["mail"]);
+        assert_eq!(table(&m, &g, "b").primary, None);
+        let shape: Vec<(bool, bool)> = g.references.iter().map(|r| (r.one_to_one, r.optional)).collect();
+        assert_eq!(shape, [(true, true), (false, false)]);
+    }
+
+    #[test]
+    fn constraints_count_before_tests_and_may_have_several_columns() {
+        let (m, g) = graph(
+            "models:\n\
+             - name: a\n  constraints: [{type: primary_key, columns: [x, y]}]\n  columns: [{name: x}, {name: y}]\n\
+             - name: b\n  constraints: [{type: foreign_key, columns: [ax, ay], to: ref('a'), to_columns: [x, y]}]\n  \
+               columns: [{name: ax}, {name: ay, constraints: [{type: not_null}]}]\n\
+             - name: c\n  columns:\n  - name: b_id\n    constraints: [{type: foreign_key, expression: 'main.b (id)'}]\n    \
+               data_tests: [{relationships: {arguments: {to: ref('b'), field: id}}}]\n",
+        );
+        assert_eq!(table(&m, &g, "a").primary.as_ref().unwrap().columns, ["x", "y"]);
+        assert!(table(&m, &g, "a").not_null.contains("x"));
+        assert_eq!(g.references.len(), 2, "{:?}", g.references);
+        assert_eq!(g.references[0].parent_columns, ["x", "y"]);
+        assert!(g.references[0].optional);
+        assert_eq!(g.references[1].origin, Origin::Constraint);
+    }
+
+    #[test]
+    fn a_test_of_some_rows_gives_no_key() {
+        let (m, g) = graph(
+            "models:\n- name: a\n  columns:\n  - name: id\n    data_tests: [{unique: {config: {where: 'id > 1'}}}, not_null]\n",
+        );
+        assert_eq!(table(&m, &g, "a").primary, None);
+    }
+}

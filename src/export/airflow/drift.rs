@@ -1,0 +1,125 @@
+//! What differs between a generated file and the project as it is now.
+
+use super::hash::{hash, shape};
+use super::tasks::Dag;
+use crate::config::{AirflowOptions, Json};
+use crate::manifest::Manifest;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The tasks of a file or of a project: what each does, waits for and works on.
+type Tasks = BTreeMap<String, (String, BTreeSet<String>, BTreeSet<String>)>;
+
+/// How many differences are told.
+const MOST: usize = 8;
+
+/// None when `expected` is the hash of the graph; else what changed since the file was written, as far as its text tells.
+pub(crate) fn drift(
+    manifest: &Manifest,
+    dag: &Dag,
+    options: &AirflowOptions,
+    expected: &str,
+    file: Option<&str>,
+) -> Option<Vec<String>> {
+    if hash(manifest, dag, options) == expected {
+        return None;
+    }
+    let now = of_project(manifest, dag);
+    let Some(before) = file.and_then(of_file) else {
+        return Some(vec!["the file that was generated cannot be read to say what changed".to_owned()]);
+    };
+    let mut out = differences(manifest, &before, &now);
+    if out.is_empty() {
+        out.push("the granularity, an asset or an option of `airflow:` is another one".to_owned());
+    }
+    if out.len() > MOST {
+        let more = out.len() - MOST;
+        out.truncate(MOST);
+        out.push(format!("and {more} more"));
+    }
+    Some(out)
+}
+
+fn of_project(manifest: &Manifest, dag: &Dag) -> Tasks {
+    let task = |t: &super::tasks::Task| {
+        let upstream = t.upstream.iter().map(|n| dag.tasks[*n].id.clone()).collect();
+        let nodes = t.nodes.iter().map(|id| manifest.node(*id).unique_id.to_string()).collect();
+        (t.id.clone(), (t.kind.as_str().to_owned(), upstream, nodes))
+    };
+    dag.tasks.iter().map(task).collect()
+}
+
+/// Reads the list of tasks out of a file that `dag_file` wrote: it is JSON but for the last comma.
+fn of_file(text: &str) -> Option<Tasks> {
+    let (_, rest) = text.split_once("\nTASKS = ")?;
+    let (list, _) = rest.split_once("\n]\n")?;
+    let rows: Json = serde_json::from_str(&format!("{}\n]", list.trim_end_matches(','))).ok()?;
+    let texts = |row: &Json, key: &str| -> BTreeSet<String> {
+        let items = row.get(key).and_then(Json::as_array).into_iter().flatten();
+        items.filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    };
+    let row = |row: &Json| {
+        let text = |key: &str| row.get(key).and_then(Json::as_str).map(str::to_owned);
+        Some((text("task")?, (text("run")?, texts(row, "after"), texts(row, "nodes"))))
+    };
+    rows.as_array()?.iter().map(row).collect()
+}
+
+fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> {
+    let mut out = Vec::new();
+    let home = |tasks: &Tasks| -> BTreeMap<String, String> {
+        let pairs = tasks.iter().flat_map(|(id, (.., nodes))| nodes.iter().map(move |n| (n.clone(), id.clone())));
+        pairs.collect()
+    };
+    let (old_home, new_home) = (home(before), home(now));
+    // A test whose arguments changed has another id and is the same test.
+    let shapes: BTreeSet<String> = new_home
+        .keys()
+        .filter(|id| !old_home.contains_key(*id))
+        .filter_map(|id| manifest.get(id))
+        .filter(|n| n.generic_test().is_some())
+        .map(|n| shape(manifest, n))
+        .collect();
+    let renamed_tests = old_home.keys().filter(|id| id.starts_with("test.") && !new_home.contains_key(*id)).count();
+    for (id, task) in &new_home {
+        match old_home.get(id) {
+            None if id.starts_with("test.") && shapes.len() == renamed_tests => {}
+            None => out.push(format!("`{id}` is new, in the task {task}")),
+            Some(old) if old != task => out.push(format!("`{id}` moved from the task {old} to {task}")),
+            Some(_) => {}
+        }
+    }
+    for (id, task) in old_home.iter().filter(|(id, _)| !new_home.contains_key(*id)) {
+        if !(id.starts_with("test.") && shapes.len() == renamed_tests) {
+            out.push(format!("`{id}` of the task {task} is gone"));
+        }
+    }
+    for (id, (kind, upstream, _)) in now {
+        let Some((old_kind, old_upstream, _)) = before.get(id) else { continue };
+        if kind != old_kind {
+            out.push(format!("the task {id} runs `strata {kind}`, before `strata {old_kind}`"));
+        }
+        for new in upstream.difference(old_upstream) {
+            out.push(format!("the task {id} now waits for {new}"));
+        }
+        for gone in old_upstream.difference(upstream) {
+            out.push(format!("the task {id} waits for {gone} no more"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_again() {
+        let text = "x = 1\nTASKS = [\n    {\"task\": \"a.b\", \"run\": \"build\", \"nodes\": [\"m,]\"]},\n    {\n        \
+                    \"task\": \"a.c\",\n        \"run\": \"test\",\n        \"after\": [\"a.b\"],\n        \"nodes\": \
+                    [\n            \"t\"\n        ]\n    },\n]\ny = 2\n";
+        let tasks = of_file(text).unwrap();
+        assert_eq!(tasks["a.b"].2.iter().collect::<Vec<_>>(), ["m,]"]);
+        assert_eq!(tasks["a.c"].0, "test");
+        assert_eq!(of_file("TASKS = nothing"), None);
+    }
+}

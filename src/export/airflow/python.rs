@@ -1,0 +1,55 @@
+//! The one encoder through which names and texts enter Python.
+
+/// A string literal in double quotes, ASCII only. Any text gives a literal with that value, on one line.
+pub(super) fn string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            ' '..='~' => out.push(c),
+            c if u32::from(c) <= 0xFFFF => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A text on one line of a comment: control and direction characters would end or disguise it.
+pub(super) fn comment(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
+}
+
+/// A list of strings: on one line where it fits, else an item a line. It is JSON, too.
+pub(super) fn list(items: &[&str], indent: usize) -> String {
+    let literals: Vec<String> = items.iter().map(|i| string(i)).collect();
+    let line = format!("[{}]", literals.join(", "));
+    if line.len() + indent <= 100 {
+        return line;
+    }
+    let pad = " ".repeat(indent + 4);
+    format!("[\n{pad}{}\n{}]", literals.join(&format!(",\n{pad}")), " ".repeat(indent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_is_one_literal() {
+        assert_eq!(string("a\"b\\c"), r#""a\"b\\c""#);
+        assert_eq!(string("é\n\u{202e}😀{{ x }}"), r#""\u00e9\u000a\u202e\U0001f600{{ x }}""#);
+        assert_eq!(comment("a\nimport os"), "a?import os");
+    }
+
+    #[test]
+    fn long_lists_have_an_item_a_line() {
+        assert_eq!(list(&["a", "b"], 4), "[\"a\", \"b\"]");
+        let long = "x".repeat(60);
+        assert_eq!(list(&[&long, &long], 0), format!("[\n    \"{long}\",\n    \"{long}\"\n]"));
+    }
+}

@@ -1,0 +1,460 @@
+//! Steps of a plan become tasks of a DAG: each step and each test in exactly one.
+
+use crate::config::{ExportType, Json};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
+use crate::plan::{Action, Plan};
+use fixedbitset::FixedBitSet;
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::unionfind::UnionFind;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What one task holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Granularity {
+    #[default]
+    Model,
+    Layer,
+    Component,
+    Project,
+}
+
+impl Granularity {
+    pub(crate) const ALL: [Granularity; 4] =
+        [Granularity::Model, Granularity::Layer, Granularity::Component, Granularity::Project];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Granularity::Model => "model",
+            Granularity::Layer => "layer",
+            Granularity::Component => "component",
+            Granularity::Project => "project",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Granularity> {
+        Granularity::ALL.into_iter().find(|g| g.as_str() == text)
+    }
+}
+
+/// The command that a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TaskKind {
+    Build,
+    Test,
+    ExportSheets,
+    ExportFiles,
+}
+
+impl TaskKind {
+    /// As the DAG file calls it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            TaskKind::Build => "build",
+            TaskKind::Test => "test",
+            TaskKind::ExportSheets => "export sheets",
+            TaskKind::ExportFiles => "export files",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Task {
+    /// `group.name`, or `name` without a group.
+    pub(crate) id: String,
+    pub(crate) kind: TaskKind,
+    /// What it builds, then what it tests, each in plan order.
+    pub(crate) nodes: Vec<NodeId>,
+    /// Numbers of tasks that come before.
+    pub(crate) upstream: BTreeSet<usize>,
+    /// Assets that it announces, and those that it reads.
+    pub(crate) outlets: Vec<String>,
+    pub(crate) inlets: Vec<String>,
+}
+
+impl Task {
+    pub(crate) fn group(&self) -> Option<&str> {
+        self.id.split_once('.').map(|(group, _)| group)
+    }
+}
+
+/// The graph of tasks, groups in the order of the data, names in alphabetical order inside.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Dag {
+    pub(crate) by: Granularity,
+    pub(crate) tasks: Vec<Task>,
+    /// Layers that became one task since they need each other.
+    pub(crate) merged: Vec<Vec<String>>,
+    /// The box that each group of tasks is drawn in. Groups that wait for each other share one: Airflow 3 draws no circles.
+    pub(crate) boxes: BTreeMap<String, String>,
+}
+
+pub(crate) struct DagRequest<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) plan: &'a Plan,
+    pub(crate) by: Granularity,
+    pub(crate) asset_layers: &'a [String],
+}
+
+/// The layer of a node: the first folder below the folder of its kind. Seeds, snapshots and sources are layers, and so
+/// is each package.
+pub(crate) fn layer(manifest: &Manifest, node: &Node) -> String {
+    match node.resource_type() {
+        ResourceType::Source => "sources".to_owned(),
+        _ if node.package != manifest.project.name => node.package.to_string(),
+        ResourceType::Seed => "seeds".to_owned(),
+        ResourceType::Snapshot => "snapshots".to_owned(),
+        _ => match node.fqn.as_slice() {
+            [_, folder, .., _] => folder.to_string(),
+            _ => "models".to_owned(),
+        },
+    }
+}
+
+/// Places every step of the plan.
+pub(crate) fn dag(request: &DagRequest<'_>) -> Dag {
+    let manifest = request.manifest;
+    let mut groups = Groups::default();
+    let layout = Layout::new(request);
+    let places: Vec<Place> = (0..request.plan.steps.len()).map(|s| layout.place(s)).collect();
+    let of_step: Vec<usize> = places.into_iter().map(|p| groups.number(p)).collect();
+    let merged = groups.merge(request.plan, &of_step);
+    let of_step: Vec<usize> = of_step.iter().map(|g| groups.merged[*g]).collect();
+    let mut tasks: BTreeMap<usize, Task> = BTreeMap::new();
+    for (i, step) in request.plan.steps.iter().enumerate() {
+        let task = tasks.entry(of_step[i]).or_insert_with(|| Task {
+            id: String::new(),
+            kind: TaskKind::Test,
+            nodes: Vec::new(),
+            upstream: BTreeSet::new(),
+            outlets: Vec::new(),
+            inlets: Vec::new(),
+        });
+        task.kind = match (step.action, &manifest.node(step.node).kind) {
+            (_, NodeKind::Export(e)) if e.kind == ExportType::GoogleSheets => TaskKind::ExportSheets,
+            (_, NodeKind::Export(_)) => TaskKind::ExportFiles,
+            (Action::Build, _) => TaskKind::Build,
+            _ => task.kind,
+        };
+        task.nodes.push(step.node);
+        task.nodes.extend(&step.guards);
+        let before = step.parents.iter().chain(&step.after).map(|p| of_step[*p]);
+        task.upstream.extend(before.filter(|t| *t != of_step[i]));
+    }
+    name(manifest, &groups, &mut tasks);
+    reduce(&mut tasks);
+    let mut dag = order(tasks, request.by);
+    dag.merged = merged;
+    assets(request, &mut dag);
+    for task in &mut dag.tasks {
+        // Tests last, so that a list is read by what is built.
+        task.nodes.sort_by_key(|id| matches!(manifest.node(*id).kind, NodeKind::Test(_)));
+    }
+    dag
+}
+
+/// Where a step goes: the key of its task, and what the task is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    group: Option<String>,
+    name: String,
+    /// Tasks of one node are told apart by it.
+    unique_id: Option<String>,
+}
+
+/// The plan as the placing asks for it.
+struct Layout<'a> {
+    request: &'a DagRequest<'a>,
+    /// The step of each node.
+    step_of: HashMap<NodeId, usize>,
+    /// The first step of each step's connected component.
+    first: Vec<usize>,
+}
+
+impl<'a> Layout<'a> {
+    fn new(request: &'a DagRequest<'a>) -> Layout<'a> {
+        let steps = &request.plan.steps;
+        let mut of: UnionFind<usize> = UnionFind::new(steps.len());
+        // An export joins nothing: it is a task of its own.
+        for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.action != Action::Export) {
+            step.parents.iter().chain(&step.after).for_each(|before| {
+                of.union(i, *before);
+            });
+        }
+        let labels = of.into_labeling();
+        let mut first: HashMap<usize, usize> = HashMap::new();
+        labels.iter().enumerate().for_each(|(i, label)| {
+            first.entry(*label).or_insert(i);
+        });
+        Layout {
+            request,
+            step_of: steps.iter().enumerate().map(|(i, s)| (s.node, i)).collect(),
+            first: labels.iter().map(|label| first[label]).collect(),
+        }
+    }
+
+    fn place(&self, step: usize) -> Place {
+        let (manifest, plan) = (self.request.manifest, self.request.plan);
+        let node = manifest.node(plan.steps[step].node);
+        let own = |group: String| Place {
+            group: Some(group),
+            name: node.display_name(),
+            unique_id: Some(node.unique_id.to_string()),
+        };
+        let whole = |name: String| Place { group: None, name, unique_id: None };
+        if matches!(node.kind, NodeKind::Export(_)) {
+            return own("exports".to_owned());
+        }
+        // A test that guards nothing belongs where the last of what it reads is.
+        let home = match plan.steps[step].action {
+            Action::Test => self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer(manifest, n)),
+            _ => layer(manifest, node),
+        };
+        match self.request.by {
+            Granularity::Model => own(home),
+            Granularity::Layer => whole(home),
+            Granularity::Component => {
+                let first = manifest.node(plan.steps[self.first[step]].node);
+                whole(format!("component_{}", first.display_name()))
+            }
+            Granularity::Project => whole("build".to_owned()),
+        }
+    }
+
+    /// Of what a test reads, that which comes last in the plan; a source when it reads nothing else.
+    fn last_read(&self, test: &Node) -> Option<&'a Node> {
+        let last = test.depends_on.iter().max_by_key(|id| self.step_of.get(id));
+        last.map(|id| self.request.manifest.node(*id))
+    }
+}
+
+#[derive(Default)]
+struct Groups {
+    numbers: HashMap<Place, usize>,
+    places: Vec<Place>,
+    /// The group that a group became part of.
+    merged: Vec<usize>,
+}
+
+impl Groups {
+    fn number(&mut self, place: Place) -> usize {
+        let next = self.places.len();
+        let number = *self.numbers.entry(place.clone()).or_insert(next);
+        if number == next {
+            self.places.push(place);
+        }
+        number
+    }
+
+    /// Groups that wait for each other become one: the first of them, with all names.
+    fn merge(&mut self, plan: &Plan, of_step: &[usize]) -> Vec<Vec<String>> {
+        let mut graph: DiGraph<(), ()> = DiGraph::new();
+        self.places.iter().for_each(|_| {
+            graph.add_node(());
+        });
+        for (i, step) in plan.steps.iter().enumerate() {
+            for before in step.parents.iter().chain(&step.after).filter(|b| of_step[**b] != of_step[i]) {
+                graph.update_edge(NodeIndex::new(of_step[*before]), NodeIndex::new(of_step[i]), ());
+            }
+        }
+        self.merged = (0..self.places.len()).collect();
+        let mut merged = Vec::new();
+        for circle in tarjan_scc(&graph).into_iter().filter(|c| c.len() > 1) {
+            let mut members: Vec<usize> = circle.iter().map(|n| n.index()).collect();
+            members.sort_unstable();
+            let names: Vec<String> = members.iter().map(|m| self.places[*m].name.clone()).collect();
+            members.iter().for_each(|m| self.merged[*m] = members[0]);
+            self.places[members[0]].name = names.join("_and_");
+            merged.push(names);
+        }
+        merged.sort();
+        merged
+    }
+}
+
+/// Takes away edges that follow from others: what a task waits for by way of another task.
+fn reduce(tasks: &mut BTreeMap<usize, Task>) {
+    let most = tasks.keys().next_back().map_or(0, |n| n + 1);
+    let mut before: HashMap<usize, FixedBitSet> = HashMap::new();
+    for number in topological(tasks) {
+        let upstream = tasks[&number].upstream.clone();
+        let mut all = FixedBitSet::with_capacity(most);
+        upstream.iter().for_each(|u| all.union_with(&before[u]));
+        if let Some(task) = tasks.get_mut(&number) {
+            task.upstream.retain(|u| !all.contains(*u));
+        }
+        upstream.iter().for_each(|u| all.insert(*u));
+        before.insert(number, all);
+    }
+}
+
+fn boxes(tasks: &[Task]) -> BTreeMap<String, String> {
+    let mut groups: Vec<&str> = Vec::new();
+    for group in tasks.iter().filter_map(Task::group) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    let number = |task: &Task| groups.iter().position(|g| Some(*g) == task.group());
+    let mut graph: DiGraph<(), ()> = DiGraph::new();
+    groups.iter().for_each(|_| {
+        graph.add_node(());
+    });
+    for task in tasks {
+        for before in task.upstream.iter().map(|n| &tasks[*n]) {
+            if let (Some(a), Some(b)) = (number(before), number(task))
+                && a != b
+            {
+                graph.update_edge(NodeIndex::new(a), NodeIndex::new(b), ());
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    for circle in tarjan_scc(&graph) {
+        let mut members: Vec<usize> = circle.iter().map(|n| n.index()).collect();
+        members.sort_unstable();
+        let names: Vec<&str> = members.iter().map(|m| groups[*m]).collect();
+        out.extend(names.iter().map(|n| ((*n).to_owned(), names.join("_"))));
+    }
+    out
+}
+
+/// Gives ids that Airflow accepts: letters, digits, `_` and `-`, the group before a dot. What had to be changed, and
+/// what would be called alike, ends in a hash of its own name.
+fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>) {
+    let mut ids: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, task) in tasks.iter_mut() {
+        let place = &groups.places[*number];
+        let name = key(&place.name, 120);
+        task.id = match &place.group {
+            Some(group) => format!("{}.{name}", key(group, 80)),
+            None => name,
+        };
+        ids.entry(task.id.to_ascii_lowercase()).or_default().push(*number);
+    }
+    // A task may not be called like a group.
+    let boxes: Vec<String> = tasks.values().filter_map(Task::group).map(str::to_ascii_lowercase).collect();
+    for task in tasks.values_mut().filter(|t| boxes.contains(&t.id.to_ascii_lowercase())) {
+        task.id.push_str("_layer");
+    }
+    for numbers in ids.values().filter(|n| n.len() > 1) {
+        for number in numbers {
+            let own = groups.places[*number].unique_id.clone();
+            if let Some(task) = tasks.get_mut(number) {
+                let own = own.or_else(|| Some(manifest.node(*task.nodes.first()?).unique_id.to_string()));
+                task.id = format!("{}_{}", task.id, digest(&own.unwrap_or_default()));
+            }
+        }
+    }
+}
+
+fn key(text: &str, most: usize) -> String {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    // A version's dot is expected; anything else that is replaced could make two names equal.
+    let plain = text.chars().all(|c| legal(c) || c == '.') && text.len() <= most;
+    let mut out: String = text.chars().map(|c| if legal(c) { c } else { '_' }).take(most).collect();
+    if !plain || out.is_empty() {
+        out = format!("{out}_{}", digest(text));
+    }
+    out
+}
+
+fn digest(text: &str) -> String {
+    crate::hash::md5_hex(text)[..8].to_owned()
+}
+
+/// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers the edges.
+fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
+    let mut rank: HashMap<Option<String>, usize> = HashMap::new();
+    for (position, number) in topological(&tasks).into_iter().enumerate() {
+        rank.entry(tasks[&number].group().map(str::to_owned)).or_insert(position);
+    }
+    let position: HashMap<usize, usize> = topological(&tasks).into_iter().enumerate().map(|(p, n)| (n, p)).collect();
+    let mut list: Vec<(usize, Task)> = tasks.into_iter().collect();
+    list.sort_by_key(|(number, task)| {
+        let group = task.group().map(str::to_owned);
+        let place = if group.is_some() { rank[&group] } else { position[number] };
+        // Exports come last, whatever they wait for.
+        (group.as_deref() == Some("exports"), place, task.id.clone())
+    });
+    let renumbered: HashMap<usize, usize> = list.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
+    let tasks = list.into_iter().map(|(_, task)| Task {
+        upstream: task.upstream.iter().map(|n| renumbered[n]).collect(),
+        ..task
+    });
+    let tasks: Vec<Task> = tasks.collect();
+    Dag { by, boxes: boxes(&tasks), tasks, merged: Vec::new() }
+}
+
+/// Numbers so that each comes after those it waits for; ids decide between free ones.
+fn topological(tasks: &BTreeMap<usize, Task>) -> Vec<usize> {
+    let mut waiting: HashMap<usize, usize> = tasks.iter().map(|(n, t)| (*n, t.upstream.len())).collect();
+    let mut behind: HashMap<usize, Vec<usize>> = HashMap::new();
+    for (number, task) in tasks {
+        task.upstream.iter().for_each(|u| behind.entry(*u).or_default().push(*number));
+    }
+    let mut ready: BTreeSet<(&str, usize)> =
+        tasks.iter().filter(|(n, _)| waiting[n] == 0).map(|(n, t)| (t.id.as_str(), *n)).collect();
+    let mut out = Vec::with_capacity(tasks.len());
+    while let Some((_, number)) = ready.pop_first() {
+        out.push(number);
+        for next in behind.get(&number).into_iter().flatten() {
+            let left = waiting.entry(*next).or_default();
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                ready.insert((tasks[next].id.as_str(), *next));
+            }
+        }
+    }
+    out
+}
+
+/// Each mart is announced by the task that audits it last; sources with `meta.airflow_asset` are what tasks read.
+fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
+    let manifest = request.manifest;
+    let numbered: BTreeMap<usize, Task> = dag.tasks.iter().cloned().enumerate().collect();
+    let mut position = vec![0; dag.tasks.len()];
+    topological(&numbered).into_iter().enumerate().for_each(|(p, n)| position[n] = p);
+    let mut audits: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
+    for (number, task) in dag.tasks.iter().enumerate() {
+        for id in &task.nodes {
+            let node = manifest.node(*id);
+            let tested = node.generic_test().and_then(|t| t.attached);
+            let about = tested.or_else(|| matches!(node.kind, NodeKind::Model { .. }).then_some(*id));
+            audits.entry(about.unwrap_or(*id)).or_default().push(number);
+        }
+    }
+    let built: HashSet<NodeId> = dag.tasks.iter().flat_map(|t| &t.nodes).copied().collect();
+    for (id, mut numbers) in audits {
+        let node = manifest.node(id);
+        let is_mart = request.asset_layers.contains(&layer(manifest, node)) && !node.is_ephemeral();
+        if !matches!(node.kind, NodeKind::Model { .. }) || !is_mart || !built.contains(&id) {
+            continue;
+        }
+        numbers.sort_by_key(|n| position[*n]);
+        numbers.dedup();
+        if let Some((last, before)) = numbers.split_last() {
+            // All its tests come before the announcement.
+            dag.tasks[*last].upstream.extend(before);
+            dag.tasks[*last].outlets.push(asset(&[&node.package, &layer(manifest, node), &node.display_name()]));
+        }
+    }
+    for task in &mut dag.tasks {
+        let sources = task.nodes.iter().flat_map(|id| &manifest.node(*id).depends_on).map(|id| manifest.node(*id));
+        let named = sources.filter(|n| n.resource_type() == ResourceType::Source).filter_map(|n| {
+            let meta = n.config.map("meta")?;
+            meta.get("airflow_asset").and_then(Json::as_str).map(|name| asset(&[name]))
+        });
+        task.inlets = named.collect::<BTreeSet<String>>().into_iter().collect();
+        task.outlets.sort();
+    }
+}
+
+/// ASCII, since Airflow accepts nothing else; other characters are written as their code.
+fn asset(parts: &[&str]) -> String {
+    let encode = |c: char| match c {
+        ' '..='~' if c != '%' => c.to_string(),
+        c => format!("%{:X}", u32::from(c)),
+    };
+    parts.join("/").chars().map(encode).collect()
+}

@@ -1,0 +1,162 @@
+//! Where tables go: layers from left to right, each a box of columns of tables.
+
+use super::model::{Diagram, Table};
+use unicode_width::UnicodeWidthStr;
+
+/// Sizes in pixels.
+pub(super) const HEADER: f64 = 28.0;
+pub(super) const ROW: f64 = 19.0;
+pub(super) const PADDING: f64 = 10.0;
+/// Room for `PK FK` before the name.
+pub(super) const BADGE: f64 = 38.0;
+const GAP: f64 = 28.0;
+/// Between tables side by side, where lines run.
+const LANE: f64 = 64.0;
+const TITLE: f64 = 34.0;
+const MARGIN: f64 = 24.0;
+const NARROWEST: f64 = 170.0;
+const WIDEST: f64 = 360.0;
+
+/// A table shows its keys and some of its other columns.
+const MOST_ROWS: usize = 14;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Rect {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layout {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) tables: Vec<Rect>,
+    pub(super) groups: Vec<Rect>,
+}
+
+/// About how wide a text is in the diagram's font, in pixels.
+pub(super) fn text_width(text: &str, size: f64) -> f64 {
+    text.width() as f64 * size * 0.58
+}
+
+/// The columns that a table shows, and how many it does not.
+pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
+    let key = |i: &usize| table.columns[*i].primary || table.columns[*i].foreign || table.columns[*i].unique;
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    if all.len() <= MOST_ROWS {
+        return (all, 0);
+    }
+    let keys = all.iter().filter(|i| key(i)).count();
+    let mut others = MOST_ROWS.saturating_sub(1).saturating_sub(keys);
+    let shown: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|i| {
+            let take = key(i) || others > 0;
+            others -= usize::from(take && !key(i));
+            take
+        })
+        .collect();
+    let hidden = all.len() - shown.len();
+    (shown, hidden)
+}
+
+fn size(table: &Table) -> (f64, f64) {
+    let (shown, hidden) = rows(table);
+    let name = text_width(&table.name, 13.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
+    let row = |i: &usize| {
+        let field = &table.columns[*i];
+        let data_type = field.data_type.as_deref().unwrap_or_default();
+        BADGE + text_width(&field.name, 12.0) + text_width(data_type, 11.0) + 3.0 * PADDING
+    };
+    let width = shown.iter().map(row).fold(name, f64::max).clamp(NARROWEST, WIDEST);
+    let lines = shown.len() + usize::from(hidden > 0);
+    (width.round(), HEADER + ROW * lines.max(1) as f64 + 6.0)
+}
+
+/// Places everything. Of several heights of the columns it takes the one whose picture is nearest to a page's shape.
+pub(super) fn layout(diagram: &Diagram) -> Layout {
+    let sizes: Vec<(f64, f64)> = diagram.tables.iter().map(size).collect();
+    let tallest = sizes.iter().map(|(_, h)| *h).fold(120.0, f64::max);
+    let all: f64 = sizes.iter().map(|(_, h)| h + GAP).sum::<f64>().max(tallest);
+    let mut best: Option<(f64, Layout)> = None;
+    let mut height = tallest;
+    while height <= all * 1.01 {
+        let candidate = place(diagram, &sizes, height);
+        let shape = (candidate.width / candidate.height / 1.5).ln().abs();
+        if best.as_ref().is_none_or(|(s, _)| shape < *s) {
+            best = Some((shape, candidate));
+        }
+        height *= 1.15;
+    }
+    best.map_or_else(|| place(diagram, &sizes, all), |(_, layout)| layout)
+}
+
+fn place(diagram: &Diagram, sizes: &[(f64, f64)], most: f64) -> Layout {
+    let mut tables = vec![Rect::default(); sizes.len()];
+    let mut placed = vec![false; sizes.len()];
+    let mut groups = Vec::new();
+    let mut left = MARGIN;
+    let mut bottom: f64 = 0.0;
+    for group in &diagram.groups {
+        let order = near_what_they_refer_to(diagram, &group.tables, &tables, &placed);
+        let top = MARGIN + TITLE;
+        let (mut x, mut y, mut widest) = (left + GAP, top, 0.0f64);
+        let mut low = top;
+        for table in order {
+            let (width, height) = sizes[table];
+            if y > top && y + height > top + most {
+                (x, y, widest) = (x + widest + LANE, top, 0.0);
+            }
+            tables[table] = Rect { x, y, width, height };
+            placed[table] = true;
+            (y, widest) = (y + height + GAP, widest.max(width));
+            low = low.max(y - GAP);
+        }
+        let right = x + widest + GAP;
+        groups.push(Rect { x: left, y: MARGIN, width: right - left, height: low - MARGIN + GAP });
+        left = right + LANE;
+        bottom = bottom.max(low + GAP);
+    }
+    Layout { width: (left - LANE + MARGIN).max(2.0 * MARGIN), height: bottom.max(MARGIN) + MARGIN, tables, groups }
+}
+
+/// Tables beside those that they are linked with, as far as these have a place; others in the order of their names.
+fn near_what_they_refer_to(diagram: &Diagram, members: &[usize], tables: &[Rect], placed: &[bool]) -> Vec<usize> {
+    let centre = |table: usize| {
+        let linked = diagram.references.iter().filter_map(|l| match (l.child == table, l.parent == table) {
+            (true, false) => Some(l.parent),
+            (false, true) => Some(l.child),
+            _ => None,
+        });
+        let heights: Vec<f64> = linked.filter(|t| placed[*t]).map(|t| tables[t].y + tables[t].height / 2.0).collect();
+        (!heights.is_empty()).then(|| heights.iter().sum::<f64>() / heights.len() as f64)
+    };
+    let mut order: Vec<(f64, usize)> = members.iter().map(|t| (centre(*t).unwrap_or(f64::MAX), *t)).collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0));
+    order.into_iter().map(|(_, table)| table).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::erd::model::testing::hostile;
+
+    #[test]
+    fn tables_do_not_overlap() {
+        let mut diagram = hostile();
+        let table = diagram.tables[0].clone();
+        diagram.tables = vec![table; 40];
+        diagram.groups[0].tables = (0..40).collect();
+        let layout = layout(&diagram);
+        for (i, a) in layout.tables.iter().enumerate() {
+            for b in &layout.tables[i + 1..] {
+                let apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+                assert!(apart, "{a:?} {b:?}");
+            }
+        }
+        assert!(layout.width / layout.height < 4.0 && layout.height / layout.width < 4.0);
+    }
+}

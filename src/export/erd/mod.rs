@@ -1,0 +1,17 @@
+//! The entity-relationship diagram: tables, their columns and how they refer to each other.
+//!
+//! In: `KeyGraph`, `Manifest`, the nodes to show, column types of a catalog. Out: `Diagram`, and from it DBML, Mermaid and
+//! SVG text. Must not know: databases, where the text goes.
+
+mod catalog;
+mod dbml;
+mod layout;
+mod mermaid;
+mod model;
+mod svg;
+
+pub(crate) use catalog::{CatalogTypes, catalog_file};
+pub(crate) use dbml::dbml;
+pub(crate) use mermaid::mermaid;
+pub(crate) use model::diagram;
+pub(crate) use svg::svg;

@@ -1,0 +1,246 @@
+//! What a diagram shows, in the order of the data.
+
+use super::catalog::CatalogTypes;
+use crate::analyze::{Key, KeyGraph, Origin};
+use crate::export::airflow::layer;
+use crate::manifest::{Manifest, Node, NodeId, NodeKind};
+use crate::select::NodeSet;
+use std::collections::{BTreeMap, HashMap};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Diagram {
+    pub(crate) project: String,
+    /// In the order of the data, each with its tables.
+    pub(crate) groups: Vec<Group>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) references: Vec<Link>,
+}
+
+/// A layer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) tables: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// `view`, `table`, `seed`, `source`.
+    pub(crate) kind: String,
+    pub(crate) columns: Vec<Field>,
+    /// Keys of several columns; the first is the primary one when it says so.
+    pub(crate) composite: Vec<Composite>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Composite {
+    pub(crate) columns: Vec<String>,
+    pub(crate) primary: bool,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    /// None: neither the properties nor the catalog say.
+    pub(crate) data_type: Option<String>,
+    pub(crate) description: String,
+    /// The whole primary key, or a part of it.
+    pub(crate) primary: bool,
+    pub(crate) unique: bool,
+    pub(crate) not_null: bool,
+    /// It refers to another table.
+    pub(crate) foreign: bool,
+}
+
+/// A reference between two tables of the diagram.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Link {
+    pub(crate) child: usize,
+    pub(crate) columns: Vec<String>,
+    pub(crate) parent: usize,
+    pub(crate) parent_columns: Vec<String>,
+    pub(crate) one_to_one: bool,
+    pub(crate) optional: bool,
+    pub(crate) origin: Origin,
+}
+
+/// The selected models, seeds, snapshots and sources.
+pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, catalog: &CatalogTypes) -> Diagram {
+    let mut numbers: HashMap<NodeId, usize> = HashMap::new();
+    let mut tables = Vec::new();
+    let mut layers: BTreeMap<(usize, String), Vec<(String, NodeId)>> = BTreeMap::new();
+    let depth = depths(manifest);
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let shown = |id: &NodeId| selected.contains(*id) && shows(manifest.node(*id));
+    let order = manifest.graph.order().unwrap_or_default();
+    for id in order.iter().filter(|id| shown(id)) {
+        let name = layer(manifest, manifest.node(*id));
+        let least = first.entry(name).or_insert(usize::MAX);
+        *least = (*least).min(depth[id.index()]);
+    }
+    for id in order.iter().filter(|id| shown(id)) {
+        let node = manifest.node(*id);
+        let name = layer(manifest, node);
+        layers.entry((first[&name], name)).or_default().push((node.display_name(), *id));
+    }
+    let mut groups = Vec::new();
+    for ((_, name), mut members) in layers {
+        members.sort();
+        let mut group = Group { name, tables: Vec::new() };
+        for (_, id) in members {
+            group.tables.push(tables.len());
+            numbers.insert(id, tables.len());
+            tables.push(table(manifest.node(id), keys, catalog));
+        }
+        groups.push(group);
+    }
+    let mut references = Vec::new();
+    for reference in &keys.references {
+        let (Some(child), Some(parent)) = (numbers.get(&reference.child), numbers.get(&reference.parent)) else {
+            continue;
+        };
+        for (table, columns) in [(*child, &reference.columns), (*parent, &reference.parent_columns)] {
+            // A test may name a column that nothing describes.
+            for column in columns {
+                if !tables[table].columns.iter().any(|f| f.name == *column) {
+                    tables[table].columns.push(undescribed(column));
+                }
+            }
+        }
+        for field in tables[*child].columns.iter_mut().filter(|f| reference.columns.contains(&f.name)) {
+            field.foreign = true;
+        }
+        references.push(Link {
+            child: *child,
+            columns: reference.columns.clone(),
+            parent: *parent,
+            parent_columns: reference.parent_columns.clone(),
+            one_to_one: reference.one_to_one,
+            optional: reference.optional,
+            origin: reference.origin,
+        });
+    }
+    references.sort_by(|a, b| (a.child, &a.columns, a.parent).cmp(&(b.child, &b.columns, b.parent)));
+    Diagram { project: manifest.project.name.to_string(), groups, tables, references }
+}
+
+fn shows(node: &Node) -> bool {
+    let kind = matches!(node.kind, NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_));
+    kind && !node.is_ephemeral()
+}
+
+/// The longest way from a source or seed to each node.
+fn depths(manifest: &Manifest) -> Vec<usize> {
+    let mut depth = vec![0; manifest.nodes.len()];
+    for id in manifest.graph.order().unwrap_or_default() {
+        let parents = &manifest.node(id).depends_on;
+        depth[id.index()] = parents.iter().map(|p| depth[p.index()] + 1).max().unwrap_or_default();
+    }
+    depth
+}
+
+fn undescribed(name: &str) -> Field {
+    Field {
+        name: name.to_owned(),
+        data_type: None,
+        description: String::new(),
+        primary: false,
+        unique: false,
+        not_null: false,
+        foreign: false,
+    }
+}
+
+fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
+    let known = keys.tables.get(&node.id).cloned().unwrap_or_default();
+    let in_database = catalog.tables.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
+    let mut columns: Vec<Field> = in_database
+        .iter()
+        .map(|(name, data_type)| Field { data_type: Some(data_type.to_lowercase()), ..undescribed(name) })
+        .collect();
+    for column in &node.columns {
+        let at = columns.iter().position(|f| f.name.eq_ignore_ascii_case(&column.name)).unwrap_or_else(|| {
+            columns.push(undescribed(&column.name));
+            columns.len() - 1
+        });
+        columns[at].description.clone_from(&column.description);
+        if let Some(own) = &column.data_type {
+            columns[at].data_type = Some(own.to_lowercase());
+        }
+    }
+    let all_keys: Vec<&Key> = known.primary.iter().chain(&known.unique).collect();
+    for name in all_keys.iter().flat_map(|k| &k.columns) {
+        if !columns.iter().any(|f| f.name == *name) {
+            columns.push(undescribed(name));
+        }
+    }
+    for field in &mut columns {
+        field.primary = known.primary.as_ref().is_some_and(|k| k.columns.contains(&field.name));
+        field.unique = all_keys.iter().any(|k| k.columns.len() == 1 && k.columns[0] == field.name);
+        field.not_null = known.not_null.contains(&field.name);
+    }
+    let composite = all_keys.iter().enumerate().filter(|(_, k)| k.columns.len() > 1).map(|(i, k)| Composite {
+        columns: k.columns.clone(),
+        primary: i == 0 && known.primary.is_some(),
+        origin: k.origin,
+    });
+    let kind = match &node.kind {
+        NodeKind::Model { .. } => node.materialized(),
+        _ => node.resource_type().as_str().to_owned(),
+    };
+    Table {
+        schema: node.relation.as_ref().and_then(|r| r.schema()).unwrap_or_default().to_owned(),
+        name: node.relation.as_ref().map_or_else(|| node.name.to_string(), |r| r.identifier().to_owned()),
+        description: node.description.trim().to_owned(),
+        kind,
+        composite: composite.collect(),
+        columns,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A diagram of two tables with hostile names and texts.
+    pub(in crate::export::erd) fn hostile() -> Diagram {
+        let text = "a 'q' \"d\" `b` \\ <x> & é 😀 {{ y }} ''' --> %% ]; \n\u{202e}*/ <!--";
+        let field = |name: &str, foreign| Field {
+            data_type: Some("decimal(18,2)[]; drop".to_owned()),
+            description: text.to_owned(),
+            foreign,
+            primary: !foreign,
+            ..undescribed(name)
+        };
+        let table = |name: &str, foreign| Table {
+            schema: "main".to_owned(),
+            name: name.to_owned(),
+            description: text.to_owned(),
+            kind: "table".to_owned(),
+            columns: vec![field(text, foreign), field("end", false)],
+            composite: vec![Composite {
+                columns: vec![text.to_owned(), "end".to_owned()],
+                primary: !foreign,
+                origin: Origin::Test,
+            }],
+        };
+        Diagram {
+            project: "x".to_owned(),
+            groups: vec![Group { name: text.to_owned(), tables: vec![0, 1] }],
+            tables: vec![table(text, false), table("class", true)],
+            references: vec![Link {
+                child: 1,
+                columns: vec![text.to_owned()],
+                parent: 0,
+                parent_columns: vec![text.to_owned()],
+                one_to_one: false,
+                optional: true,
+                origin: Origin::Constraint,
+            }],
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `export`: files that hand the graph on, and exports that carry relations out.
+
+use super::dag::{options, spec, tasks, tell_merged, verified};
+use super::project::{Project, choose, connect, open, write};
+use super::run::results;
+use super::{Exit, Invocation};
+use crate::compile::Compiler;
+use crate::config::{ExportType, Json, TargetOptions};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::Existing;
+use crate::export::GeneratedFile;
+use crate::export::airflow::{FileRequest, Granularity, dag_file};
+use crate::manifest::{NodeKind, ResourceType};
+use crate::plan::{PlanRequest, Verb, plan};
+use crate::report::count;
+use crate::run::{Event, RunOptions, RunRequest, Shared, run};
+use crate::select::Selection;
+use std::sync::{Arc, Mutex};
+
+pub(crate) struct AirflowArgs {
+    pub(crate) selection: Selection,
+    pub(crate) by: Granularity,
+    pub(crate) check: bool,
+}
+
+pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
+    let mut project = open(inv)?;
+    let mut airflow = options(inv, &project)?;
+    // The file is made for the target that its tasks will use.
+    if let Some(target) = airflow.target.clone().filter(|t| inv.load.target.is_none() && *t != *project.target().name) {
+        inv.load.target = Some(target);
+        project = open(inv)?;
+        airflow = options(inv, &project)?;
+    }
+    let dag = tasks(inv, &project, &airflow, &args.selection, args.by)?;
+    if dag.tasks.is_empty() {
+        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing that a DAG could run");
+        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
+    }
+    tell_merged(inv, &dag);
+    let spec = spec(&args.selection, args.by);
+    let command = command_line("strata export airflow", &spec);
+    let file = dag_file(&FileRequest {
+        manifest: &project.manifest,
+        dag: &dag,
+        options: &airflow,
+        spec: &spec,
+        command: &command,
+        serial: !crate::adapter::is_shared(project.target()),
+    });
+    let tests = dag.tasks.iter().flat_map(|t| &t.nodes).map(|id| project.manifest.node(*id));
+    let tests = tests.filter(|n| n.resource_type() == ResourceType::Test).count();
+    let what = format!("{}, {}", count(dag.tasks.len(), "task"), count(tests, "test"));
+    deliver(inv, &project, &[file], args.check, &what, &command)
+}
+
+/// The command that a selection was given with.
+pub(super) fn command_line(command: &str, spec: &Json) -> String {
+    let mut line = command.to_owned();
+    for (key, value) in spec.as_object().into_iter().flatten().filter(|(_, v)| *v != "model") {
+        line.push_str(&format!(" --{}", key.replace('_', "-")));
+        for text in crate::manifest::json_texts(value) {
+            let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:/+@,".contains(c));
+            line.push_str(&if plain { format!(" {text}") } else { format!(" '{}'", text.replace('\'', "'\\''")) });
+        }
+    }
+    line
+}
+
+/// Writes files, or says which of them differ from those that are there.
+pub(super) fn deliver(
+    inv: &mut Invocation,
+    project: &Project,
+    files: &[GeneratedFile],
+    check: bool,
+    what: &str,
+    command: &str,
+) -> Exit {
+    let root = &project.manifest.project.root;
+    let mut stale = Vec::new();
+    for file in files {
+        let path = root.join(&file.path);
+        let content = inv.load.scrubber.scrub(&file.content).into_owned();
+        let same = inv.system.read(&path).is_ok_and(|now| *now == *content);
+        if check {
+            if !same {
+                let why = if inv.system.is_file(&path) { "is out of date" } else { "is not there" };
+                stale.push(format!("{} {why}", file.path));
+            }
+            continue;
+        }
+        if !same {
+            inv.system.write_atomic(&path, content.as_bytes())?;
+        }
+        let done = if same { "is up to date" } else { "written" };
+        inv.console.say(&format!("{} {done}: {what}", file.path));
+    }
+    if stale.is_empty() {
+        if check {
+            let names: Vec<&str> = files.iter().map(|f| f.path.as_str()).collect();
+            inv.console.say(&format!("{} up to date: {what}", names.join(", ")));
+        }
+        return Ok(0);
+    }
+    inv.console.failure(&stale.join("; "), &[format!("write it again: {command}")]);
+    Ok(1)
+}
+
+/// Which exports a command carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sinks {
+    Sheets,
+    Files,
+}
+
+impl Sinks {
+    fn takes(self, kind: ExportType) -> bool {
+        (kind == ExportType::GoogleSheets) == (self == Sinks::Sheets)
+    }
+}
+
+pub(crate) struct ExportArgs {
+    pub(crate) sinks: Sinks,
+    pub(crate) selection: Selection,
+    pub(crate) dry_run: bool,
+    pub(crate) fail_fast: bool,
+}
+
+/// `export sheets` and `export files`: published relations are written to where `exports:` say.
+pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit {
+    let project = open(inv)?;
+    let mut selection = args.selection.clone();
+    if let Some(nodes) = verified(inv, &project)? {
+        selection.nodes = Some(nodes);
+    }
+    let mut selected = choose(inv, &project, &selection, &[ResourceType::Export])?;
+    selected.retain(|id| match &project.manifest.node(id).kind {
+        NodeKind::Export(e) => args.sinks.takes(e.kind),
+        _ => false,
+    });
+    write(inv, &project)?;
+    if selected.len() == 0 {
+        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
+        inv.console.diagnostic(&d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"));
+        results(inv, &project, &[], 0.0)?;
+        return Ok(if inv.warn_error { 2 } else { 0 });
+    }
+    let warehouse = connect(inv, &project)?;
+    let itself = |_| false;
+    let plan = plan(&PlanRequest {
+        manifest: &project.manifest,
+        selected: &selected,
+        existing: &Existing::Unknown,
+        verb: Verb::Export,
+        audit: false,
+        full_refresh: false,
+        store_failures: false,
+        publishes_itself: &itself,
+    });
+    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
+    let compiler = Compiler::new(
+        project.manifest.clone(),
+        project.engine.clone(),
+        project.context.clone(),
+        project.map.clone(),
+        ids,
+    );
+    let shared = Arc::new(Shared {
+        compiler: Arc::new(compiler),
+        options: RunOptions {
+            threads: project.target().threads,
+            fail_fast: args.fail_fast,
+            full_refresh: false,
+            store_failures: false,
+            empty: false,
+            write_files: inv.write_json,
+            tests_hold_back: false,
+            dry_run: args.dry_run,
+        },
+        system: inv.system.clone(),
+        target_path: project.manifest.project.target_path.clone(),
+        builds: Default::default(),
+        interrupt: inv.interrupt.clone(),
+        published: Mutex::default(),
+        publishing: Mutex::new(()),
+        scratch: crate::adapter::scratch,
+    });
+    let request = RunRequest {
+        shared,
+        plan: &plan,
+        existing: Existing::Unknown,
+        warehouse,
+        interrupt: inv.interrupt.clone(),
+        hooks: false,
+    };
+    let mut seconds = 0.0;
+    let console = &mut inv.console;
+    let all = run(request, &mut |event| {
+        if let Event::RunFinished { seconds: s, .. } = &event {
+            seconds = *s;
+        }
+        console.event(&event);
+    })?;
+    results(inv, &project, &all, seconds)?;
+    Ok(inv.conclude(&all, seconds))
+}
+
+impl Project {
+    pub(super) fn target(&self) -> &TargetOptions {
+        &self.manifest.project.target
+    }
+}

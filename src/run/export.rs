@@ -1,0 +1,165 @@
+//! An export: the published relation is read and written to where the export says.
+
+use super::Shared;
+use crate::config::{ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export};
+use crate::context::internal;
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{ExistingColumn, Fetch, NodeOutcome, RunStatus, Warehouse};
+use crate::load::YamlRenderer;
+use crate::manifest::{Export, Node, NodeId, NodeKind};
+use crate::sink::{Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet};
+use crate::source::SqlText;
+
+/// Carries out one export.
+pub(super) fn export(shared: &Shared, id: NodeId, own: &mut Option<Box<dyn Warehouse>>) -> NodeOutcome {
+    let node = shared.compiler.manifest.node(id);
+    let NodeKind::Export(export) = &node.kind else {
+        return NodeOutcome::error(internal(format!("`{}` is no export", node.name)), false);
+    };
+    let Some(warehouse) = own else { return NodeOutcome::error(internal("the connection is gone"), true) };
+    match target(shared, node, export).and_then(|target| write(shared, node, &target, warehouse.as_mut())) {
+        Ok(written) => NodeOutcome {
+            message: Some(written.message),
+            adapter_response: serde_json::json!({
+                "rows_affected": written.rows, "cells": written.cells, "requests": written.requests,
+            }),
+            ..NodeOutcome::new(RunStatus::Success)
+        },
+        Err((diagnostic, transient)) => NodeOutcome::error(*diagnostic, transient),
+    }
+}
+
+/// A complaint, and whether another try can help.
+type Failed = (Box<Diagnostic>, bool);
+
+fn plain(d: Diagnostic) -> Failed {
+    (Box::new(d), false)
+}
+
+/// Renders the fields that were left as they are written.
+fn target(shared: &Shared, node: &Node, export: &Export) -> Result<ExportTarget, Failed> {
+    let mut out = Vec::new();
+    let own = export.kind.keys();
+    let entries = export.fields.iter().filter(|(key, _)| own.contains(&&*key.text));
+    let fields = YamlMap { entries: entries.map(|(k, v)| (k.clone(), v.clone())).collect() };
+    let tree = Yaml { span: node.span, value: YamlValue::Map(fields) };
+    let rendered = YamlRenderer::new(&shared.compiler.context, &node.package).tree(&tree, &|_| false, &mut out);
+    let Some(map) = rendered.as_map() else { return Err(plain(internal("fields are no mapping"))) };
+    if let Some(wrong) = out.into_iter().find(Diagnostic::is_error) {
+        return Err(plain(wrong));
+    }
+    let checked = read_export(export.kind, map, node.span);
+    match (checked.value, checked.diagnostics.into_iter().find(Diagnostic::is_error)) {
+        (Some(target), None) => Ok(target),
+        (_, Some(wrong)) => Err(plain(wrong)),
+        (None, None) => Err(plain(internal("an export without a target"))),
+    }
+}
+
+fn write(
+    shared: &Shared,
+    node: &Node,
+    target: &ExportTarget,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Written, Failed> {
+    let table = read(shared, node, target, warehouse)?;
+    let stopped = || shared.interrupt.is_set();
+    let run = run_id(shared);
+    let project = &shared.compiler.manifest.project;
+    let job = Job {
+        export: &node.name,
+        run: &run,
+        dry_run: shared.options.dry_run,
+        system: shared.system.as_ref(),
+        project: &project.root,
+        target_path: &shared.target_path,
+        stopped: &stopped,
+    };
+    let written = match target {
+        ExportTarget::Sheet(sheet) => write_sheet(sheet, &table, &job),
+        ExportTarget::File(file) if file.format == ExportType::Parquet => (shared.scratch)()
+            .map_err(|e| SinkError { message: e.message, help: e.hint, transient: false })
+            .and_then(|mut engine| write_parquet(file, &table, &job, engine.as_mut())),
+        ExportTarget::File(file) => write_file(file, &table, &job),
+    };
+    written.map_err(|e| {
+        let d = Diagnostic::error(Code::ExportFailed, e.message).primary(node.span, "this export");
+        (Box::new(d.help_if(e.help, |h| h)), e.transient)
+    })
+}
+
+/// What all attempts of one run have in common: a scheduler's name for the run, else this one export.
+fn run_id(shared: &Shared) -> String {
+    let env = |name: &str| shared.system.env(name).filter(|v| !v.is_empty());
+    let airflow = || Some(format!("{} {}", env("AIRFLOW_CTX_DAG_ID")?, env("AIRFLOW_CTX_DAG_RUN_ID")?));
+    env("STRATA_RUN_ID").or_else(airflow).unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+/// The rows of the relation, as they are published.
+fn read(
+    shared: &Shared,
+    node: &Node,
+    target: &ExportTarget,
+    warehouse: &mut dyn Warehouse,
+) -> Result<SinkTable, Failed> {
+    let manifest = &shared.compiler.manifest;
+    let engine = |e: crate::engine::EngineError| {
+        let e = super::execute::sql_error(&e, &SqlText::new(), node.span);
+        (e.diagnostic, e.transient)
+    };
+    let wrong = |message: String, help: String| {
+        plain(Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export").help(help))
+    };
+    let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
+        return Err(plain(internal("an export without a model")));
+    };
+    let Some(relation) = model.relation.as_ref().filter(|_| !model.is_ephemeral()) else {
+        return Err(wrong(
+            format!("`{}` is not stored: it is {}", model.name, model.materialized()),
+            "export a table or a view that reads it".to_owned(),
+        ));
+    };
+    let known = warehouse.columns(relation).map_err(engine)?;
+    if known.is_empty() {
+        return Err(wrong(
+            format!("{} is not in the database", relation.short()),
+            format!("build it first: strata build --select {}", model.name),
+        ));
+    }
+    let asked = match target {
+        ExportTarget::Sheet(sheet) => &sheet.columns,
+        ExportTarget::File(file) => &file.columns,
+    };
+    let columns = columns(asked, &known).map_err(|(column, message)| {
+        let names: Vec<&str> = known.iter().map(|c| c.name.as_str()).collect();
+        let d = Diagnostic::error(Code::ExportFailed, message).primary(column.span, "");
+        plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
+    })?;
+    let dialect = warehouse.capabilities().dialect;
+    let list: Vec<String> = columns.iter().map(|c| dialect.quoted(&c.name)).collect();
+    let sql = SqlText::from(format!("select {} from {}", list.join(", "), relation.render(dialect)));
+    let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(engine)?;
+    Ok(SinkTable { columns, rows: reply.table.unwrap_or_default().rows })
+}
+
+/// The columns that are asked for, as the relation spells them; all of them when none is.
+fn columns<'a>(
+    asked: &'a [ExportColumn],
+    known: &[ExistingColumn],
+) -> Result<Vec<SinkColumn>, (&'a ExportColumn, String)> {
+    let sink = |column: &ExistingColumn, asked: Option<&ExportColumn>| SinkColumn {
+        name: column.name.clone(),
+        header: asked.and_then(|a| a.header.clone()).unwrap_or_else(|| column.name.clone()),
+        data_type: column.data_type.clone(),
+        format: asked.and_then(|a| a.format.clone()),
+    };
+    if asked.is_empty() {
+        return Ok(known.iter().map(|c| sink(c, None)).collect());
+    }
+    let find = |a: &'a ExportColumn| {
+        let exact = known.iter().find(|c| c.name == a.name);
+        let found = exact.or_else(|| known.iter().find(|c| c.name.eq_ignore_ascii_case(&a.name)));
+        found.map(|c| sink(c, Some(a))).ok_or_else(|| (a, format!("there is no column `{}`", a.name)))
+    };
+    asked.iter().map(find).collect()
+}

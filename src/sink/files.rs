@@ -1,0 +1,117 @@
+//! CSV and JSON files; where Parquet files go.
+
+use super::{Job, SinkError, SinkTable, Written, count};
+use crate::config::{ExportType, FileTarget};
+use crate::engine::Cell;
+use camino::{Utf8Path, Utf8PathBuf};
+use std::io::{self, Write};
+
+/// Where a file goes: `path`, from the project's folder, or `exports/NAME.TYPE` below the target path.
+pub(super) fn path_of(target: &FileTarget, job: &Job<'_>) -> Utf8PathBuf {
+    match &target.path {
+        Some(path) => job.project.join(path),
+        None => job.target_path.join("exports").join(format!("{}.{}", job.export, target.format.as_str())),
+    }
+}
+
+/// What is told of a file.
+pub(super) fn told(path: &Utf8Path, rows: usize, columns: usize, job: &Job<'_>) -> Written {
+    let what = format!("{}, {}", count(rows, "row"), count(columns, "column"));
+    let message = if job.dry_run { format!("{path}: would get {what}") } else { format!("{path}: {what}") };
+    Written { message, rows, cells: rows * columns, requests: 0 }
+}
+
+/// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row). The same bytes from
+/// each engine, as long as the values are the same.
+pub(crate) fn write_file(target: &FileTarget, table: &SinkTable, job: &Job<'_>) -> Result<Written, SinkError> {
+    let path = path_of(target, job);
+    if !job.dry_run {
+        let mut write = |out: &mut dyn Write| match target.format {
+            ExportType::Json => json(out, table),
+            _ => csv(out, table, target),
+        };
+        job.system.write_stream(&path, &mut write).map_err(|e| SinkError::new(e.to_string()))?;
+    }
+    Ok(told(&path, table.rows.len(), table.columns.len(), job))
+}
+
+fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().delimiter(target.delimiter as u8).from_writer(out);
+    if target.header {
+        writer.write_record(table.columns.iter().map(|c| c.header.as_str()))?;
+    }
+    for row in &table.rows {
+        writer.write_record(row.iter().map(Cell::display))?;
+    }
+    writer.flush()
+}
+
+pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
+    out.write_all(b"[")?;
+    for (i, row) in table.rows.iter().enumerate() {
+        let fields = table.columns.iter().zip(row).map(|(c, cell)| (c.header.clone(), value(cell)));
+        let object = serde_json::Value::Object(fields.collect());
+        write!(out, "{}\n{object}", if i == 0 { "" } else { "," })?;
+    }
+    out.write_all(b"\n]\n")
+}
+
+/// A decimal keeps its digits: as a number where a double holds them, else as text.
+fn value(cell: &Cell) -> serde_json::Value {
+    match cell {
+        Cell::Decimal(text) => match text.parse::<f64>() {
+            Ok(number) if significant_digits(text) <= 15 => number.into(),
+            _ => text.as_str().into(),
+        },
+        other => other.to_json(),
+    }
+}
+
+/// Digits of a number without the zeros at both ends: a double holds any 15.
+pub(super) fn significant_digits(text: &str) -> usize {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::SinkColumn;
+
+    fn table() -> SinkTable {
+        let column = |name: &str| SinkColumn {
+            name: name.to_owned(),
+            header: name.to_uppercase(),
+            data_type: "x".to_owned(),
+            format: None,
+        };
+        SinkTable {
+            columns: vec![column("a"), column("b")],
+            rows: vec![
+                vec![Cell::Int(1), Cell::Text("x, \"y\"\n=1".to_owned())],
+                vec![Cell::Null, Cell::Decimal("12345678901234567.25".to_owned())],
+            ],
+        }
+    }
+
+    fn target(format: ExportType) -> FileTarget {
+        FileTarget { format, path: None, columns: Vec::new(), header: true, delimiter: ',' }
+    }
+
+    #[test]
+    fn text_is_quoted_and_nulls_are_empty() {
+        let mut out = Vec::new();
+        csv(&mut out, &table(), &target(ExportType::Csv)).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "A,B\n1,\"x, \"\"y\"\"\n=1\"\n,12345678901234567.25\n");
+    }
+
+    #[test]
+    fn json_is_a_list_with_a_row_a_line() {
+        let mut out = Vec::new();
+        json(&mut out, &table()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(parsed[1], serde_json::json!({ "A": null, "B": "12345678901234567.25" }));
+    }
+}

@@ -1,0 +1,217 @@
+//! Values of a database as cells of a sheet.
+
+use crate::engine::Cell;
+use crate::sink::files::significant_digits;
+use google_sheets4::api::{CellData, ExtendedValue, NumberFormat};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+/// The most characters of a cell, as Google counts them: in UTF-16.
+const LONGEST: usize = 50_000;
+
+/// Whole numbers that a double holds.
+const WHOLE: u64 = 1 << 53;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Choices {
+    pub(super) nan_as_text: bool,
+    pub(super) cut_long_text: bool,
+}
+
+/// A cell's value as Sheets stores it. Text stays text: a formula is never made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Empty,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+}
+
+impl Value {
+    /// With an empty value in the place of null: the API's client drops nulls from lists, and columns would shift.
+    pub(super) fn data(&self) -> CellData {
+        let mut value = ExtendedValue::default();
+        match self {
+            Value::Empty => return CellData::default(),
+            Value::Bool(b) => value.bool_value = Some(*b),
+            Value::Number(n) => value.number_value = Some(*n),
+            Value::Text(s) => value.string_value = Some(s.clone()),
+        }
+        CellData { user_entered_value: Some(value), ..CellData::default() }
+    }
+
+    /// About how many bytes it takes in a request.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Value::Empty => 3,
+            Value::Bool(_) | Value::Number(_) => 64,
+            Value::Text(s) => 48 + s.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum::<usize>(),
+        }
+    }
+
+    /// What equal keys have in common: a number is compared as one, whatever its type was.
+    pub(super) fn key(&self) -> String {
+        match self {
+            Value::Empty => String::new(),
+            Value::Bool(b) => format!("b{b}"),
+            Value::Number(n) => format!("n{n}"),
+            Value::Text(s) => format!("t{s}"),
+        }
+    }
+}
+
+/// Dates and times become serial numbers: days since 1899-12-30. Integers beyond 2^53 and decimals with more digits than
+/// a double holds become text. The error says how long a text is that does not fit.
+pub(super) fn value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
+    Ok(match cell {
+        Cell::Null => Value::Empty,
+        Cell::Bool(b) => Value::Bool(*b),
+        Cell::Int(i) if i.unsigned_abs() <= WHOLE => Value::Number(*i as f64),
+        Cell::Int(i) => Value::Text(i.to_string()),
+        Cell::Float(f) if f.is_finite() => Value::Number(if *f == 0.0 { 0.0 } else { *f }),
+        Cell::Float(f) if choices.nan_as_text => Value::Text(f.to_string()),
+        Cell::Float(_) => Value::Empty,
+        Cell::Decimal(s) => match s.parse::<f64>() {
+            Ok(n) if n.is_finite() && significant_digits(s) <= 15 => Value::Number(n),
+            // Postgres' numeric has these, too.
+            Ok(n) if !n.is_finite() && !choices.nan_as_text => Value::Empty,
+            _ => Value::Text(s.clone()),
+        },
+        Cell::Date(s) => s.parse::<Date>().ok().and_then(|d| serial(d.to_datetime(Time::midnight()))).map_or_else(|| Value::Text(s.clone()), Value::Number),
+        Cell::Timestamp(s) => timestamp(s).and_then(serial).map_or_else(|| Value::Text(s.clone()), Value::Number),
+        Cell::Time(s) => match s.parse::<Time>() {
+            Ok(t) => Value::Number(seconds_of(t) / 86_400.0),
+            Err(_) => Value::Text(s.clone()),
+        },
+        Cell::Text(s) => text(s, choices)?,
+        Cell::Json(j) => text(&j.to_string(), choices)?,
+    })
+}
+
+fn text(s: &str, choices: Choices) -> Result<Value, usize> {
+    // Bytes are at least as many as UTF-16 units.
+    if s.len() <= LONGEST {
+        return Ok(Value::Text(s.to_owned()));
+    }
+    let length: usize = s.chars().map(char::len_utf16).sum();
+    if length <= LONGEST {
+        return Ok(Value::Text(s.to_owned()));
+    }
+    if !choices.cut_long_text {
+        return Err(length);
+    }
+    let mut left = LONGEST;
+    let fits = |c: &char| {
+        let n = c.len_utf16();
+        let ok = n <= left;
+        left = left.saturating_sub(n);
+        ok
+    };
+    Ok(Value::Text(s.chars().take_while(fits).collect()))
+}
+
+/// With an offset: the time in UTC, since sheets know no time zones.
+fn timestamp(s: &str) -> Option<DateTime> {
+    let zoned = s.parse::<jiff::Timestamp>().ok().map(|t| t.to_zoned_datetime(TimeZone::UTC).datetime());
+    zoned.or_else(|| s.parse::<DateTime>().ok())
+}
+
+fn seconds_of(t: Time) -> f64 {
+    let whole = i64::from(t.hour()) * 3600 + i64::from(t.minute()) * 60 + i64::from(t.second());
+    whole as f64 + f64::from(t.subsec_nanosecond()) / 1e9
+}
+
+/// Sheets count from 1899-12-30 on and know no earlier days.
+fn serial(at: DateTime) -> Option<f64> {
+    let days = (at.date() - Date::constant(1899, 12, 30)).get_days();
+    (days >= 0).then(|| f64::from(days) + seconds_of(at.time()) / 86_400.0)
+}
+
+/// The number format of a column: its own, else by the type's name.
+pub(super) fn format(data_type: &str, own: Option<&str>) -> Option<NumberFormat> {
+    let name = data_type.to_ascii_lowercase();
+    let is = |names: &[&str]| names.iter().any(|n| name.starts_with(n));
+    let scale = || {
+        let (_, inside) = name.trim_end_matches(')').split_once('(')?;
+        inside.split_once(',')?.1.trim().parse::<usize>().ok()
+    };
+    let kind = if is(&["timestamp", "datetime"]) {
+        "DATE_TIME"
+    } else if is(&["date"]) {
+        "DATE"
+    } else if is(&["time"]) {
+        "TIME"
+    } else {
+        "NUMBER"
+    };
+    let pattern = match (own, kind) {
+        (Some(own), _) => own.to_owned(),
+        (None, "DATE_TIME") => "yyyy-mm-dd hh:mm:ss".to_owned(),
+        (None, "DATE") => "yyyy-mm-dd".to_owned(),
+        (None, "TIME") => "hh:mm:ss".to_owned(),
+        _ if is(&["tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall", "uint", "ubig", "uhuge"]) && !is(&["interval"]) => {
+            "0".to_owned()
+        }
+        _ if is(&["decimal", "numeric"]) => match scale()? {
+            0 => "0".to_owned(),
+            n => format!("0.{}", "0".repeat(n.min(10))),
+        },
+        _ => return None,
+    };
+    Some(NumberFormat { type_: Some(kind.to_owned()), pattern: Some(pattern) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+
+    fn of(cell: Cell) -> Value {
+        value(&cell, PLAIN).unwrap()
+    }
+
+    #[test]
+    fn dates_are_days_since_1899() {
+        assert_eq!(of(Cell::Date("1899-12-31".into())), Value::Number(1.0));
+        assert_eq!(of(Cell::Date("2024-01-31".into())), Value::Number(45322.0));
+        assert_eq!(of(Cell::Timestamp("2024-01-31 12:00:00".into())), Value::Number(45322.5));
+        assert_eq!(of(Cell::Timestamp("2024-01-31 13:00:00+01:00".into())), Value::Number(45322.5));
+        assert_eq!(of(Cell::Time("06:00:00".into())), Value::Number(0.25));
+        // Before the first day, and what is no day.
+        assert_eq!(of(Cell::Date("1850-01-01".into())), Value::Text("1850-01-01".into()));
+        assert_eq!(of(Cell::Timestamp("infinity".into())), Value::Text("infinity".into()));
+    }
+
+    #[test]
+    fn numbers_that_a_double_does_not_hold_are_text() {
+        assert_eq!(of(Cell::Int(1 << 53)), Value::Number(9_007_199_254_740_992.0));
+        assert_eq!(of(Cell::Int((1 << 53) + 1)), Value::Text("9007199254740993".into()));
+        assert_eq!(of(Cell::Decimal("0.100".into())), Value::Number(0.1));
+        assert_eq!(of(Cell::Decimal("1234567890123456.5".into())), Value::Text("1234567890123456.5".into()));
+        assert_eq!(of(Cell::Float(f64::NAN)), Value::Empty);
+        let text = Choices { nan_as_text: true, ..PLAIN };
+        assert_eq!(value(&Cell::Float(f64::NEG_INFINITY), text), Ok(Value::Text("-inf".into())));
+        assert_eq!(value(&Cell::Decimal("NaN".into()), text), Ok(Value::Text("NaN".into())));
+    }
+
+    #[test]
+    fn text_stays_text_and_has_an_end() {
+        assert_eq!(of(Cell::Text("=1+1".into())), Value::Text("=1+1".into()));
+        let long = "😀".repeat(25_001);
+        assert_eq!(value(&Cell::Text(long.clone()), PLAIN), Err(50_002));
+        let cut = Choices { cut_long_text: true, ..PLAIN };
+        let Ok(Value::Text(short)) = value(&Cell::Text(long), cut) else { panic!("no text") };
+        assert_eq!(short.chars().count(), 25_000);
+    }
+
+    #[test]
+    fn formats_follow_types() {
+        let pattern = |t: &str| format(t, None).and_then(|f| f.pattern);
+        assert_eq!(pattern("DECIMAL(18,2)").as_deref(), Some("0.00"));
+        assert_eq!(pattern("timestamp without time zone").as_deref(), Some("yyyy-mm-dd hh:mm:ss"));
+        assert_eq!(pattern("BIGINT").as_deref(), Some("0"));
+        assert_eq!([pattern("VARCHAR"), pattern("DOUBLE"), pattern("INTERVAL"), pattern("numeric")], [None, None, None, None]);
+        assert_eq!(format("DOUBLE", Some("0%")).and_then(|f| f.pattern).as_deref(), Some("0%"));
+    }
+}

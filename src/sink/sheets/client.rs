@@ -1,0 +1,335 @@
+//! Requests to the API: paced, timed, and sent again where that can help.
+
+use super::auth::account;
+use super::errors::{Failure, Subject, failure};
+use crate::config::SheetTarget;
+use crate::sink::{Job, SinkError};
+use google_sheets4::api::{BatchUpdateSpreadsheetRequest, Request, Scope, Spreadsheet};
+use google_sheets4::common::{Delegate, Response, Retry};
+use google_sheets4::hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use google_sheets4::hyper_util::client::legacy::connect::HttpConnector;
+use google_sheets4::hyper_util::{client::legacy, rt::TokioExecutor};
+use google_sheets4::{Sheets, common};
+use serde_json::Value as Json;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// How often a wait looks up whether the user wants to stop.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The longest wait between two attempts, unless the answer asks for more.
+const LONGEST_WAIT: Duration = Duration::from_secs(64);
+
+/// What is asked of a spreadsheet: its tabs, their sizes, and our notes.
+const FIELDS: &str = "properties.title,sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount)),\
+                      developerMetadata(metadataId,metadataKey,metadataValue))";
+
+/// A note on a tab (developer metadata).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) id: i32,
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tab {
+    pub(super) id: i32,
+    pub(super) title: String,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) notes: Vec<Note>,
+}
+
+/// A spreadsheet without its cells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Book {
+    pub(super) title: String,
+    pub(super) tabs: Vec<Tab>,
+}
+
+struct Settings {
+    timeout: Duration,
+    backoff: Duration,
+    retries: u32,
+    writes_a_minute: usize,
+}
+
+pub(super) struct Client<'a> {
+    hub: Sheets<HttpsConnector<HttpConnector>>,
+    spreadsheet: &'a str,
+    account: String,
+    settings: Settings,
+    /// When the writes of the last minute were sent.
+    writes: Mutex<VecDeque<Instant>>,
+    sent: std::sync::atomic::AtomicUsize,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Takes down what the API's client does not hand on, and leaves all retries to us.
+#[derive(Default)]
+struct Noted {
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+}
+
+impl Delegate for Noted {
+    fn http_failure(&mut self, response: &Response, _: Option<&Json>) -> Retry {
+        self.status = Some(response.status().as_u16());
+        let header = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
+        // Seconds, or a date (RFC 9110, 10.2.3).
+        self.retry_after = header.and_then(|text| match text.trim().parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => {
+                let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+                Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
+            }
+        });
+        Retry::Abort
+    }
+}
+
+impl<'a> Client<'a> {
+    pub(super) async fn connect(target: &'a SheetTarget, job: &'a Job<'_>) -> Result<Client<'a>, SinkError> {
+        let number = |name: &str, default: f64| -> Result<f64, SinkError> {
+            match job.system.env(name).filter(|v| !v.is_empty()) {
+                None => Ok(default),
+                Some(text) => text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(|| {
+                    SinkError::new(format!("{name} is a number, not `{text}`"))
+                }),
+            }
+        };
+        let seconds = |n: f64| Duration::try_from_secs_f64(n).unwrap_or(MINUTE);
+        let settings = Settings {
+            timeout: seconds(number("STRATA_SHEETS_TIMEOUT", 60.0)?),
+            backoff: seconds(number("STRATA_SHEETS_BACKOFF", 1.0)?),
+            retries: number("STRATA_SHEETS_RETRIES", 6.0)? as u32,
+            writes_a_minute: (number("STRATA_SHEETS_WRITES_PER_MINUTE", 60.0)? as usize).max(1),
+        };
+        let account = account(target, job.system, settings.timeout).await?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|e| SinkError::new(format!("the certificates of this machine cannot be read: {e}")))?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
+        // The hub takes one type of credentials; ours are found while the program runs.
+        let mut hub = Sheets::new(client, common::NoToken);
+        hub.auth = account.tokens;
+        hub.user_agent(format!("strata/{}", crate::VERSION));
+        if let Some(url) = job.system.env("STRATA_SHEETS_URL").filter(|v| !v.is_empty()) {
+            hub.base_url(format!("{}/", url.trim_end_matches('/')));
+        }
+        Ok(Client {
+            hub,
+            spreadsheet: &target.spreadsheet,
+            account: account.name,
+            settings,
+            writes: Mutex::default(),
+            sent: Default::default(),
+            stopped: job.stopped,
+        })
+    }
+
+    /// How many writes were sent.
+    pub(super) fn sent(&self) -> usize {
+        self.sent.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    pub(super) async fn book(&self) -> Result<Book, SinkError> {
+        let attempt = || async {
+            let mut noted = Noted::default();
+            let call = self.hub.spreadsheets().get(self.spreadsheet).param("fields", FIELDS).add_scope(Scope::Spreadsheet);
+            let answer = self.timed(call.delegate(&mut noted).doit()).await;
+            self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
+        };
+        self.again(attempt).await
+    }
+
+    /// The values of some columns, from the top; dates as serial numbers.
+    pub(super) async fn columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, SinkError> {
+        let mut all = Vec::with_capacity(ranges.len());
+        // The ranges stand in the address, which may not be too long.
+        for ranges in ranges.chunks(50) {
+            all.extend(self.some_columns(ranges).await?);
+        }
+        Ok(all)
+    }
+
+    async fn some_columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, SinkError> {
+        let attempt = || async {
+            let mut noted = Noted::default();
+            let mut call = self.hub.spreadsheets().values_batch_get(self.spreadsheet).add_scope(Scope::Spreadsheet);
+            for range in ranges {
+                call = call.add_ranges(range);
+            }
+            let call = call
+                .major_dimension("COLUMNS")
+                .value_render_option("UNFORMATTED_VALUE")
+                .date_time_render_option("SERIAL_NUMBER");
+            let answer = self.timed(call.delegate(&mut noted).doit()).await;
+            let (_, answer) = self.judged(answer, noted)?;
+            let ranges = answer.value_ranges.unwrap_or_default().into_iter();
+            Ok(ranges.map(|r| r.values.unwrap_or_default().into_iter().next().unwrap_or_default()).collect())
+        };
+        self.again(attempt).await
+    }
+
+    /// One batch: all of its requests are carried out, or none. `landed` tells from the spreadsheet whether a batch whose
+    /// answer was lost was carried out; without it the batch may be sent twice.
+    pub(super) async fn update(
+        &self,
+        make: &dyn Fn() -> Vec<Request>,
+        landed: Option<&dyn Fn(&Book) -> bool>,
+    ) -> Result<(), SinkError> {
+        let mut failures = 0;
+        loop {
+            self.pace().await?;
+            let mut noted = Noted::default();
+            let request = BatchUpdateSpreadsheetRequest { requests: Some(make()), ..Default::default() };
+            let call = self.hub.spreadsheets().batch_update(request, self.spreadsheet).add_scope(Scope::Spreadsheet);
+            self.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let answer = self.timed(call.delegate(&mut noted).doit()).await;
+            let retry_after = noted.retry_after;
+            let Err(Failed { failure, .. }) = self.judged(answer, noted) else { return Ok(()) };
+            let last = !failure.error.transient || failures == self.settings.retries;
+            if !last {
+                self.wait(failures, retry_after).await?;
+            }
+            if failure.ambiguous
+                && let Some(landed) = landed
+            {
+                match self.book().await {
+                    Ok(book) if landed(&book) => return Ok(()),
+                    Ok(_) => {}
+                    // What became of the batch is not known: nothing more is sent.
+                    Err(e) => return Err(e),
+                }
+            }
+            if last {
+                return Err(failure.error);
+            }
+            failures += 1;
+        }
+    }
+
+    /// Repeats a read until it succeeds, or cannot.
+    async fn again<T, F: Future<Output = Result<T, Failed>>>(&self, attempt: impl Fn() -> F) -> Result<T, SinkError> {
+        let mut failures = 0;
+        loop {
+            match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(e) if !e.failure.error.transient || failures == self.settings.retries => {
+                    return Err(e.failure.error);
+                }
+                Err(e) => self.wait(failures, e.retry_after).await?,
+            }
+            failures += 1;
+        }
+    }
+
+    /// An answer within the time limit, unless the user wants to stop.
+    async fn timed<T>(&self, call: impl Future<Output = common::Result<T>>) -> Result<common::Result<T>, SinkError> {
+        let end = Instant::now() + self.settings.timeout;
+        tokio::pin!(call);
+        loop {
+            match tokio::time::timeout(TICK.min(end - Instant::now()), &mut call).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) if (self.stopped)() => return Err(interrupted()),
+                Err(_) if Instant::now() >= end => {
+                    let seconds = self.settings.timeout.as_secs_f64();
+                    return Err(Failure::lost(format!("no answer within {seconds} s")).error);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn judged<T>(&self, answer: Result<common::Result<T>, SinkError>, noted: Noted) -> Result<T, Failed> {
+        let subject = Subject { spreadsheet: self.spreadsheet, account: &self.account };
+        let failure = match answer {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(e)) => failure(e, noted.status, &subject),
+            // It ran out of time.
+            Err(error) => Failure { ambiguous: error.transient, error },
+        };
+        Err(Failed { failure, retry_after: noted.retry_after })
+    }
+
+    /// Waits until another write keeps to the number allowed in a minute.
+    async fn pace(&self) -> Result<(), SinkError> {
+        loop {
+            let now = Instant::now();
+            let free_at = {
+                let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+                while writes.front().is_some_and(|w| now.duration_since(*w) >= MINUTE) {
+                    writes.pop_front();
+                }
+                if writes.len() < self.settings.writes_a_minute {
+                    writes.push_back(now);
+                    return Ok(());
+                }
+                writes.front().map_or(now, |w| *w + MINUTE)
+            };
+            self.sleep(free_at.duration_since(now)).await?;
+        }
+    }
+
+    /// Longer after each failure, and at least as long as the answer asks for.
+    async fn wait(&self, failures: u32, retry_after: Option<Duration>) -> Result<(), SinkError> {
+        let doubled = self.settings.backoff.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
+        // Up to a quarter more, so that several exports do not come back at the same moment.
+        let jitter = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX) / 4.0;
+        self.sleep(doubled.mul_f64(1.0 + jitter).max(retry_after.unwrap_or_default())).await
+    }
+
+    async fn sleep(&self, time: Duration) -> Result<(), SinkError> {
+        let end = Instant::now() + time;
+        loop {
+            if (self.stopped)() {
+                return Err(interrupted());
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            tokio::time::sleep(left.min(TICK)).await;
+        }
+    }
+}
+
+/// A failed attempt, with how long the answer asks to wait.
+struct Failed {
+    failure: Failure,
+    retry_after: Option<Duration>,
+}
+
+fn interrupted() -> SinkError {
+    SinkError::new("interrupted: the sheet is as it was, or as it should be")
+}
+
+fn book(spreadsheet: Spreadsheet) -> Book {
+    let size = |n: Option<i32>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
+    let tabs = spreadsheet.sheets.unwrap_or_default().into_iter().filter_map(|sheet| {
+        let properties = sheet.properties?;
+        let grid = properties.grid_properties.unwrap_or_default();
+        let notes = sheet.developer_metadata.unwrap_or_default().into_iter().filter_map(|m| {
+            Some(Note { id: m.metadata_id?, key: m.metadata_key?, value: m.metadata_value.unwrap_or_default() })
+        });
+        Some(Tab {
+            // The first tab has the id 0, which an answer may leave out.
+            id: properties.sheet_id.unwrap_or_default(),
+            title: properties.title.unwrap_or_default(),
+            rows: size(grid.row_count),
+            columns: size(grid.column_count),
+            notes: notes.collect(),
+        })
+    });
+    Book { tabs: tabs.collect(), title: spreadsheet.properties.and_then(|p| p.title).unwrap_or_default() }
+}

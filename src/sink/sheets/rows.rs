@@ -1,0 +1,197 @@
+//! A table as lines of values, and pieces of it that fit into one request.
+
+use super::cells::{Choices, Value, value};
+use crate::sink::{SinkError, SinkTable};
+
+/// The most cells, and about the most bytes, of one request.
+pub(super) const MOST_CELLS: usize = 20_000;
+pub(super) const MOST_BYTES: usize = 1_900_000;
+
+/// Lines of a table: the header, then the rows, or the rows in an order of their own. They are made when they are asked
+/// for, so that a large table is not held twice.
+pub(super) struct Lines<'a> {
+    table: &'a SinkTable,
+    choices: Choices,
+    /// Row numbers; none is the header.
+    order: Vec<Option<usize>>,
+}
+
+/// A piece of lines with the place of its first cell.
+#[derive(Debug, PartialEq)]
+pub(super) struct Piece {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) lines: Vec<Vec<Value>>,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(table: &'a SinkTable, choices: Choices, order: Vec<Option<usize>>) -> Lines<'a> {
+        Lines { table, choices, order }
+    }
+
+    pub(super) fn with_header(table: &'a SinkTable, choices: Choices) -> Lines<'a> {
+        Lines::new(table, choices, std::iter::once(None).chain((0..table.rows.len()).map(Some)).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.table.columns.len()
+    }
+
+    pub(super) fn cells(&self) -> usize {
+        self.len() * self.width()
+    }
+
+    pub(super) fn line(&self, number: usize) -> Vec<Value> {
+        match self.order[number] {
+            None => self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect(),
+            // Texts that are too long were found by `check`.
+            Some(row) => {
+                self.table.rows[row].iter().map(|c| value(c, self.choices).unwrap_or(Value::Empty)).collect()
+            }
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Vec<Value>> {
+        (0..self.len()).map(|n| self.line(n)).collect()
+    }
+
+    /// Whether all of it goes into one request.
+    pub(super) fn is_small(&self) -> bool {
+        self.cells() <= MOST_CELLS
+            && (0..self.len()).map(|n| size(&self.line(n))).try_fold(0usize, |sum, n| Some(sum + n).filter(|s| *s <= MOST_BYTES)).is_some()
+    }
+
+    /// All of it in pieces of at most 20,000 cells and 2 MB; a line that is larger is cut between columns.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
+        let mut next = 0;
+        // What is left of a line that was cut.
+        let mut rest: Option<(usize, usize, Vec<Value>)> = None;
+        std::iter::from_fn(move || {
+            if let Some((line, column, values)) = rest.take() {
+                let (now, later) = cut(values);
+                if !later.is_empty() {
+                    rest = Some((line, column + now.len(), later));
+                }
+                return Some(Piece { line, column, lines: vec![now] });
+            }
+            let first = next;
+            let (mut lines, mut bytes, mut cells) = (Vec::new(), 0, 0);
+            while next < self.len() {
+                let line = self.line(next);
+                let size = size(&line);
+                if size > MOST_BYTES && lines.is_empty() {
+                    next += 1;
+                    let (now, later) = cut(line);
+                    rest = (!later.is_empty()).then(|| (first, now.len(), later));
+                    return Some(Piece { line: first, column: 0, lines: vec![now] });
+                }
+                if !lines.is_empty() && (bytes + size > MOST_BYTES || cells + line.len() > MOST_CELLS) {
+                    break;
+                }
+                (bytes, cells, next) = (bytes + size, cells + line.len(), next + 1);
+                lines.push(line);
+            }
+            (!lines.is_empty()).then_some(Piece { line: first, column: 0, lines })
+        })
+    }
+}
+
+fn size(line: &[Value]) -> usize {
+    20 + line.iter().map(Value::size).sum::<usize>()
+}
+
+/// The cells at the front that fit, at least one, and the others.
+fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
+    let mut sum = 0;
+    let fits = values.iter().take_while(|v| {
+        sum += v.size();
+        sum <= MOST_BYTES
+    });
+    let n = fits.count().max(1);
+    let later = values.split_off(n.min(values.len()));
+    (values, later)
+}
+
+/// Every text fits into a cell, and no header stands twice.
+pub(super) fn check(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
+    for (i, row) in table.rows.iter().enumerate() {
+        for (column, cell) in table.columns.iter().zip(row) {
+            if let Err(length) = value(cell, choices) {
+                let e = SinkError::new(format!(
+                    "the text in row {}, column {} has {length} characters, and a cell holds 50,000",
+                    i + 1,
+                    column.name
+                ));
+                return Err(e.help("shorten it in the model, or set `long_text: cut`"));
+            }
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    match table.columns.iter().find(|c| !seen.insert(&c.header)) {
+        Some(c) => Err(SinkError::new(format!("two columns have the header `{}`", c.header))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Cell;
+    use crate::sink::SinkColumn;
+    use proptest::prelude::*;
+
+    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+
+    fn table(columns: usize, rows: Vec<Vec<Cell>>) -> SinkTable {
+        let column = |i: usize| SinkColumn {
+            name: format!("c{i}"),
+            header: format!("c{i}"),
+            data_type: "VARCHAR".to_owned(),
+            format: None,
+        };
+        SinkTable { columns: (0..columns).map(column).collect(), rows }
+    }
+
+    /// Puts pieces back where they belong.
+    fn together(lines: &Lines<'_>) -> Vec<Vec<Value>> {
+        let mut out = vec![vec![Value::Bool(false); lines.width()]; lines.len()];
+        for piece in lines.pieces() {
+            assert!(piece.lines.iter().map(Vec::len).sum::<usize>() <= MOST_CELLS.max(lines.width()));
+            let bytes: usize = piece.lines.iter().map(|l| size(l)).sum();
+            assert!(bytes <= MOST_BYTES + 20 || piece.lines.len() == 1 && piece.lines[0].len() == 1, "{bytes}");
+            for (i, line) in piece.lines.into_iter().enumerate() {
+                for (j, value) in line.into_iter().enumerate() {
+                    out[piece.line + i][piece.column + j] = value;
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn a_line_that_is_too_large_is_cut() {
+        let long = Cell::Text("x".repeat(49_000));
+        let table = table(100, vec![vec![long; 100], vec![Cell::Null; 100]]);
+        let lines = Lines::with_header(&table, PLAIN);
+        assert!(!lines.is_small());
+        assert_eq!(together(&lines), lines.all());
+        assert!(lines.pieces().count() > 3);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_the_whole(columns in 1usize..40, texts in prop::collection::vec(0usize..60_000, 0..120)) {
+            let rows: Vec<Vec<Cell>> = texts
+                .iter()
+                .map(|n| (0..columns).map(|c| if c == 0 { Cell::Text("\u{1}".repeat(n % 50_000)) } else { Cell::Int(1) }).collect())
+                .collect();
+            let table = table(columns, rows);
+            let lines = Lines::with_header(&table, PLAIN);
+            prop_assert_eq!(together(&lines), lines.all());
+        }
+    }
+}

@@ -1,0 +1,544 @@
+//! The order of requests: replace, append, upsert.
+
+use super::cells::{Choices, Value, format, value};
+use super::client::{Book, Client, Tab};
+use super::requests::{Area, add_tab, bold, copy, delete_tab, fill, fill_from, note, number_format, set_size};
+use super::rows::{Lines, check};
+use crate::config::{SheetMode, SheetTarget};
+use crate::sink::{Job, SinkError, SinkTable, Written, count};
+use google_sheets4::api::Request;
+use serde_json::{Value as Json, json};
+use std::collections::HashMap;
+
+/// Google's limits of a spreadsheet.
+const MOST_CELLS: usize = 10_000_000;
+const MOST_COLUMNS: usize = 18_278;
+
+/// Ranges that one batch copies; more of them make a request of many megabytes.
+const MOST_COPIES: usize = 50_000;
+
+/// What one write is about.
+struct Write<'a> {
+    client: &'a Client<'a>,
+    target: &'a SheetTarget,
+    table: &'a SinkTable,
+    job: &'a Job<'a>,
+    choices: Choices,
+    /// Told apart from every other write, also of the same run.
+    token: String,
+    book: Book,
+    /// The tab, if it is there.
+    tab: Option<Tab>,
+    /// Its id, or the one that it will get.
+    id: i32,
+}
+
+pub(super) async fn write(
+    client: &Client<'_>,
+    target: &SheetTarget,
+    table: &SinkTable,
+    job: &Job<'_>,
+) -> Result<Written, SinkError> {
+    let choices = Choices { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
+    check(table, choices)?;
+    if table.columns.len() > MOST_COLUMNS {
+        return Err(SinkError::new(format!(
+            "the relation has {} columns, and a sheet holds {MOST_COLUMNS}",
+            table.columns.len()
+        )));
+    }
+    let book = client.book().await?;
+    let tab = book.tabs.iter().find(|t| t.title == target.sheet).cloned();
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    let id = tab.as_ref().map_or_else(|| new_id(&book), |t| t.id);
+    let write = Write { client, target, table, job, choices, token, book, tab, id };
+    match &target.mode {
+        SheetMode::Replace => write.replace().await,
+        SheetMode::Append => write.add(&[]).await,
+        SheetMode::Upsert(key) => write.add(key).await,
+    }
+}
+
+/// An id that no tab has.
+fn new_id(book: &Book) -> i32 {
+    loop {
+        let id = (uuid::Uuid::new_v4().as_fields().0 >> 1) as i32;
+        if id > 0 && book.tabs.iter().all(|t| t.id != id) {
+            return id;
+        }
+    }
+}
+
+impl Write<'_> {
+    fn note_key(&self) -> String {
+        format!("strata:{}", self.job.export)
+    }
+
+    fn note(&self) -> Request {
+        let value = json!({ "run": self.job.run, "write": self.token }).to_string();
+        note(self.id, self.tab.as_ref(), &self.note_key(), &value)
+    }
+
+    /// A field of our note on the tab.
+    fn noted(&self, tab: &Tab, field: &str) -> Option<String> {
+        let note = tab.notes.iter().find(|n| n.key == self.note_key())?;
+        let json: Json = serde_json::from_str(&note.value).ok()?;
+        json.get(field).and_then(Json::as_str).map(str::to_owned)
+    }
+
+    /// Whether the batch that makes this write visible was carried out.
+    fn landed(&self, book: &Book) -> bool {
+        book.tabs.iter().any(|t| t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str()))
+    }
+
+    /// The name of hidden tabs of this export; a run that was killed leaves one.
+    fn staging_prefix(&self) -> String {
+        format!("__strata_staging {} ", self.job.export)
+    }
+
+    fn stale(&self) -> impl Iterator<Item = &Tab> {
+        let prefix = self.staging_prefix();
+        self.book.tabs.iter().filter(move |t| t.title.starts_with(&prefix))
+    }
+
+    /// The size that the tab has to have. It only grows: formulas elsewhere keep the ranges that they name. A row is left
+    /// below a frozen header.
+    fn size(&self, rows: usize, columns: usize) -> (usize, usize) {
+        let (r, c) = self.tab.as_ref().map_or((0, 0), |t| (t.rows, t.columns));
+        (rows.max(r).max(2), columns.max(c))
+    }
+
+    /// Makes or resizes the tab, and takes away what a killed run left.
+    fn prepare(&self, size: (usize, usize)) -> Vec<Request> {
+        let mut requests = Vec::new();
+        if self.tab.is_none() {
+            requests.push(add_tab(self.id, &self.target.sheet, size, false));
+        }
+        requests.push(set_size(self.id, size));
+        requests
+    }
+
+    fn area(&self, rows: (usize, usize), columns: (usize, usize)) -> Area {
+        Area { tab: self.id, rows, columns }
+    }
+
+    /// Number formats of columns: (column of the table, column of the tab).
+    fn formats(&self, columns: &[(usize, usize)], rows: (usize, usize)) -> Vec<Request> {
+        let one = |(own, at): &(usize, usize)| {
+            let column = &self.table.columns[*own];
+            let area = self.area(rows, (*at, at + 1));
+            number_format(area, format(&column.data_type, column.format.as_deref()))
+        };
+        if rows.0 < rows.1 { columns.iter().map(one).collect() } else { Vec::new() }
+    }
+
+    /// Fails before anything is written when the spreadsheet would have too many cells.
+    fn fits(&self, size: (usize, usize), staging: usize) -> Result<(), SinkError> {
+        let stale: usize = self.stale().map(|t| t.rows * t.columns).sum();
+        let now: usize = self.book.tabs.iter().map(|t| t.rows * t.columns).sum::<usize>() - stale;
+        let old = self.tab.as_ref().map_or(0, |t| t.rows * t.columns);
+        let then = now - old + size.0 * size.1 + staging;
+        if then <= MOST_CELLS {
+            return Ok(());
+        }
+        let hidden = if staging > 0 { ", a hidden copy included" } else { "" };
+        let e = SinkError::new(format!(
+            "the spreadsheet would have {} cells{hidden}, and Google allows {}",
+            thousands(then),
+            thousands(MOST_CELLS)
+        ));
+        Err(e.help("export fewer rows or columns, delete empty rows of other tabs, or use another spreadsheet"))
+    }
+
+    fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> Written {
+        let (place, title) = (&self.target.sheet, &self.book.title);
+        let message = if self.job.dry_run {
+            format!("{place} in {title}: would {what}, {} in {}", count(lines.cells(), "cell"), count(requests, "request"))
+        } else {
+            format!("{place} in {title}: {what}")
+        };
+        Written { message, rows: self.table.rows.len(), cells: lines.cells(), requests }
+    }
+
+    async fn replace(&self) -> Result<Written, SinkError> {
+        let lines = Lines::with_header(self.table, self.choices);
+        let size = self.size(lines.len(), lines.width());
+        let whole = self.area((0, size.0), (0, size.1));
+        let columns: Vec<(usize, usize)> = (0..lines.width()).map(|c| (c, c)).collect();
+        let last = |cells: Vec<Request>| {
+            let mut requests = self.prepare(size);
+            requests.extend(cells);
+            requests.push(bold(self.area((0, 1), (0, lines.width()))));
+            requests.extend(self.formats(&columns, (1, size.0)));
+            requests.push(self.note());
+            requests
+        };
+        let what = format!("replace all by {}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
+        let done = format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
+        let small = lines.is_small();
+        self.fits(size, if small { 0 } else { lines.cells() })?;
+        if self.job.dry_run {
+            let requests = if small { 1 } else { lines.pieces().count() + 2 };
+            return Ok(self.done(what, &lines, requests));
+        }
+        if small {
+            let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
+            let make = || {
+                let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
+                requests.extend(last(vec![fill(whole, &lines.all())]));
+                requests
+            };
+            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+        } else {
+            let staging = self.stage(&lines).await?;
+            let make = || {
+                let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
+                let to = self.area((0, lines.len()), (0, lines.width()));
+                let mut requests = last(vec![fill(whole, &[]), copy(from, to)]);
+                requests.push(delete_tab(staging));
+                requests
+            };
+            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+        }
+        Ok(self.done(done, &lines, self.client.sent()))
+    }
+
+    /// Fills a new hidden tab with lines; its id.
+    async fn stage(&self, lines: &Lines<'_>) -> Result<i32, SinkError> {
+        let id = loop {
+            let id = new_id(&self.book);
+            if id != self.id {
+                break id;
+            }
+        };
+        let title = format!("{}{}", self.staging_prefix(), &self.token[..8]);
+        let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
+        let make = || {
+            let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
+            requests.push(add_tab(id, &title, (lines.len(), lines.width()), true));
+            requests
+        };
+        self.client.update(&make, Some(&|book| book.tabs.iter().any(|t| t.id == id))).await?;
+        for piece in lines.pieces() {
+            let make = || vec![fill_from(id, (piece.line, piece.column), &piece.lines)];
+            // The same cells a second time change nothing.
+            self.client.update(&make, None).await?;
+        }
+        Ok(id)
+    }
+
+    /// Adds rows below the last; with a key, rows that are there already are written in place.
+    async fn add(&self, key: &[String]) -> Result<Written, SinkError> {
+        if let Some(tab) = self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run)) {
+            let lines = Lines::new(self.table, self.choices, Vec::new());
+            let done = Written { message: format!("{}: this run has written its rows before", tab.title), ..Default::default() };
+            return Ok(if self.job.dry_run { self.done("write nothing a second time".to_owned(), &lines, 0) } else { done });
+        }
+        let sheet = self.read().await?;
+        let keys = self.keys(key, &sheet)?;
+        let plan = Rows::new(&keys, &sheet, self.table.rows.len());
+        let lines = Lines::new(self.table, self.choices, plan.order());
+        let size = self.size(sheet.used + plan.new.len(), sheet.width);
+        let small = lines.is_small() && plan.runs().count() * sheet.segments.len() <= MOST_COPIES;
+        let copies = plan.runs().count() * sheet.segments.len();
+        if copies > MOST_COPIES {
+            let e = SinkError::new(format!("{} separate ranges would change, too many for one batch", thousands(copies)));
+            return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
+        }
+        self.fits(size, if small { 0 } else { lines.cells() })?;
+        let last = |cells: Vec<Request>| {
+            let mut requests = self.prepare(size);
+            if sheet.header.is_empty() {
+                let header: Vec<Value> = self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
+                requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
+                requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
+            }
+            requests.extend(cells);
+            let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
+            requests.extend(self.formats(&columns, (sheet.used, sheet.used + plan.new.len())));
+            requests.push(self.note());
+            requests
+        };
+        let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
+        let what = if key.is_empty() { format!("add {added}") } else { format!("add {added}, write {changed} in place") };
+        let done = if key.is_empty() { format!("{added} added") } else { format!("{added} added, {changed} in place") };
+        if self.job.dry_run {
+            let requests = if small { 1 } else { lines.pieces().count() + 2 };
+            return Ok(self.done(what, &lines, requests));
+        }
+        if small {
+            let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
+            let all = lines.all();
+            let make = || {
+                let cells = plan.runs().flat_map(|run| {
+                    let lines = &all[run.first..run.first + run.length];
+                    sheet.segments.iter().map(move |s| {
+                        let part: Vec<Vec<Value>> = lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
+                        fill(self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len())), &part)
+                    })
+                });
+                let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
+                requests.extend(last(cells.collect()));
+                requests
+            };
+            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+        } else {
+            // The staging tab has the columns in the order of the sheet.
+            let staged = reordered(self.table, &sheet);
+            let lines = Lines::new(&staged, self.choices, plan.order());
+            let staging = self.stage(&lines).await?;
+            let make = || {
+                let cells = plan.runs().flat_map(|run| {
+                    let mut from = 0;
+                    sheet.segments.iter().map(move |s| {
+                        let width = s.own.len();
+                        let source = Area {
+                            tab: staging,
+                            rows: (run.first, run.first + run.length),
+                            columns: (from, from + width),
+                        };
+                        from += width;
+                        copy(source, self.area((run.at, run.at + run.length), (s.at, s.at + width)))
+                    })
+                });
+                let mut requests = last(cells.collect());
+                requests.push(delete_tab(staging));
+                requests
+            };
+            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+        }
+        Ok(self.done(done, &lines, self.client.sent()))
+    }
+
+    /// What stands in the tab: its header, our columns in it, and how far down it is used.
+    async fn read(&self) -> Result<Sheet, SinkError> {
+        let own: Vec<&str> = self.table.columns.iter().map(|c| c.header.as_str()).collect();
+        let Some(tab) = self.tab.as_ref().filter(|t| t.rows > 0 && t.columns > 0) else { return Ok(Sheet::empty(own.len())) };
+        let quoted = format!("'{}'", tab.title.replace('\'', "''"));
+        let columns: Vec<String> = (1..=tab.columns).map(|c| format!("{quoted}!{0}:{0}", letters(c))).collect();
+        let values = self.client.columns(&columns).await?;
+        let used = values.iter().map(Vec::len).max().unwrap_or_default();
+        let text = |v: Option<&Json>| v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+        let header: Vec<String> = values.iter().map(|column| text(column.first())).collect();
+        if used == 0 {
+            return Ok(Sheet::empty(own.len()));
+        }
+        let mut at = Vec::new();
+        for name in &own {
+            let Some(column) = header.iter().position(|h| h == name) else {
+                let known: Vec<&str> = header.iter().map(String::as_str).filter(|h| !h.is_empty()).collect();
+                let e = SinkError::new(format!("the sheet `{}` has no column `{name}`", tab.title));
+                return Err(e.help(format!("its first row has {}; add the column, or use `mode: replace`", known.join(", "))));
+            };
+            at.push(column);
+        }
+        Ok(Sheet { width: tab.columns, used, segments: segments(&at), columns: at, header, values })
+    }
+
+    /// The key of each row of the table; each is there once.
+    fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<Keys>, SinkError> {
+        if key.is_empty() {
+            return Ok(None);
+        }
+        let mut own = Vec::new();
+        for name in key {
+            match self.table.columns.iter().position(|c| c.name == *name) {
+                Some(column) => own.push(column),
+                None => {
+                    let e = SinkError::new(format!("`key` names the column `{name}`, which is not exported"));
+                    return Err(e.help("name columns of the relation, and list them under `columns` when that is given"));
+                }
+            }
+        }
+        let mut keys = Vec::with_capacity(self.table.rows.len());
+        let mut seen = HashMap::new();
+        for (i, row) in self.table.rows.iter().enumerate() {
+            let parts: Vec<String> =
+                own.iter().map(|c| value(&row[*c], self.choices).map_or_else(|_| String::new(), |v| v.key())).collect();
+            if let Some(empty) = parts.iter().position(String::is_empty) {
+                return Err(SinkError::new(format!("row {} has no value in the key column `{}`", i + 1, key[empty])));
+            }
+            if let Some(first) = seen.insert(parts.clone(), i) {
+                let shown: Vec<String> = own.iter().map(|c| row[*c].display()).collect();
+                return Err(SinkError::new(format!(
+                    "rows {} and {} have the same key: {}",
+                    first + 1,
+                    i + 1,
+                    shown.join(", ")
+                )));
+            }
+            keys.push(parts);
+        }
+        let mut known = HashMap::new();
+        for row in 1..sheet.used {
+            let parts: Vec<String> = own
+                .iter()
+                .map(|c| sheet.columns.get(*c).and_then(|at| sheet.values[*at].get(row)).map_or_else(String::new, key_of))
+                .collect();
+            known.entry(parts).or_insert(row);
+        }
+        Ok(Some(Keys { own: keys, known }))
+    }
+}
+
+struct Keys {
+    own: Vec<Vec<String>>,
+    /// Rows of the tab by key.
+    known: HashMap<Vec<String>, usize>,
+}
+
+/// What a tab holds.
+struct Sheet {
+    header: Vec<String>,
+    /// How many columns it has, and how many rows have something in them, the header included.
+    width: usize,
+    used: usize,
+    /// Where each of our columns is.
+    columns: Vec<usize>,
+    segments: Vec<Segment>,
+    /// By column.
+    values: Vec<Vec<Json>>,
+}
+
+impl Sheet {
+    fn empty(width: usize) -> Sheet {
+        let columns: Vec<usize> = (0..width).collect();
+        Sheet { header: Vec::new(), width, used: 1, segments: segments(&columns), columns, values: Vec::new() }
+    }
+}
+
+/// Neighbouring columns of a tab, with our columns that go there.
+#[derive(Debug, PartialEq)]
+struct Segment {
+    at: usize,
+    own: Vec<usize>,
+}
+
+fn segments(columns: &[usize]) -> Vec<Segment> {
+    let mut pairs: Vec<(usize, usize)> = columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
+    pairs.sort_unstable();
+    let mut out: Vec<Segment> = Vec::new();
+    for (at, own) in pairs {
+        match out.last_mut() {
+            Some(s) if s.at + s.own.len() == at => s.own.push(own),
+            _ => out.push(Segment { at, own: vec![own] }),
+        }
+    }
+    out
+}
+
+/// The table with its columns in the order of the sheet.
+fn reordered(table: &SinkTable, sheet: &Sheet) -> SinkTable {
+    let order: Vec<usize> = sheet.segments.iter().flat_map(|s| &s.own).copied().collect();
+    SinkTable {
+        columns: order.iter().map(|c| table.columns[*c].clone()).collect(),
+        rows: table.rows.iter().map(|row| order.iter().map(|c| row[*c].clone()).collect()).collect(),
+    }
+}
+
+/// Which rows of the table go where.
+struct Rows {
+    /// Rows that are there: (row of the tab, row of the table), by row of the tab.
+    known: Vec<(usize, usize)>,
+    new: Vec<usize>,
+    /// The first free row of the tab.
+    free: usize,
+}
+
+/// Lines that go to neighbouring rows of the tab.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    first: usize,
+    at: usize,
+    length: usize,
+}
+
+impl Rows {
+    fn new(keys: &Option<Keys>, sheet: &Sheet, rows: usize) -> Rows {
+        let (mut known, mut new) = (Vec::new(), Vec::new());
+        for row in 0..rows {
+            match keys.as_ref().and_then(|k| k.known.get(&k.own[row])) {
+                Some(at) => known.push((*at, row)),
+                None => new.push(row),
+            }
+        }
+        known.sort_unstable();
+        Rows { known, new, free: sheet.used }
+    }
+
+    /// Rows of the table in the order of the tab.
+    fn order(&self) -> Vec<Option<usize>> {
+        self.known.iter().map(|(_, row)| Some(*row)).chain(self.new.iter().map(|row| Some(*row))).collect()
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Run> {
+        let places = self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
+        let mut runs: Vec<Run> = Vec::new();
+        for (line, at) in places.enumerate() {
+            match runs.last_mut() {
+                Some(run) if run.at + run.length == at => run.length += 1,
+                _ => runs.push(Run { first: line, at, length: 1 }),
+            }
+        }
+        runs.into_iter()
+    }
+}
+
+/// A value that was read, as `Value::key` has it.
+fn key_of(json: &Json) -> String {
+    match json {
+        Json::Bool(b) => Value::Bool(*b).key(),
+        Json::Number(n) => Value::Number(n.as_f64().unwrap_or_default()).key(),
+        Json::String(s) if s.is_empty() => String::new(),
+        Json::String(s) => Value::Text(s.clone()).key(),
+        other => other.to_string(),
+    }
+}
+
+/// The name of a column: 1 is A, 27 is AA.
+fn letters(mut column: usize) -> String {
+    let mut out = Vec::new();
+    while column > 0 {
+        column -= 1;
+        out.push(b'A' + (column % 26) as u8);
+        column /= 26;
+    }
+    out.reverse();
+    String::from_utf8(out).unwrap_or_default()
+}
+
+/// `10,000,000`.
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_letters() {
+        assert_eq!([letters(1), letters(26), letters(27), letters(702), letters(703)], ["A", "Z", "AA", "ZZ", "AAA"]);
+        assert_eq!(thousands(10_000_000), "10,000,000");
+    }
+
+    #[test]
+    fn neighbours_are_written_together() {
+        assert_eq!(
+            segments(&[4, 0, 1]),
+            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
+        );
+        let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
+        let runs: Vec<Run> = rows.runs().collect();
+        assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);
+        assert_eq!(rows.order(), [Some(7), Some(1), Some(0), Some(5), Some(6)]);
+    }
+}
