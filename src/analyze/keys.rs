@@ -118,7 +118,7 @@ fn has_rows(node: &Node) -> bool {
 
 fn weigh(facts: Facts) -> KeyTable {
     let Facts { declared, mut unique, mut not_null } = facts;
-    unique.sort_by(|a, b| (a.origin, a.columns.len()).cmp(&(b.origin, b.columns.len())));
+    unique.sort_by_key(|k| (k.origin, k.columns.len()));
     let mut seen = BTreeSet::new();
     unique.retain(|k| seen.insert(k.columns.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>()));
     let primary = match declared {
@@ -208,12 +208,7 @@ fn unquoted(text: &str) -> &str {
     text.trim().trim_matches(['"', '`'])
 }
 
-fn test(
-    manifest: &Manifest,
-    node: &Node,
-    facts: &mut BTreeMap<NodeId, Facts>,
-    references: &mut Vec<Reference>,
-) {
+fn test(manifest: &Manifest, node: &Node, facts: &mut BTreeMap<NodeId, Facts>, references: &mut Vec<Reference>) {
     let Some(test) = node.generic_test() else { return };
     let Some(attached) = test.attached else { return };
     let Some(own) = facts.get_mut(&attached) else { return };

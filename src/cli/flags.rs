@@ -133,7 +133,10 @@ impl Flags {
             indirect: Indirect::default(),
             resource_types: Vec::new(),
             exclude_resource_types: Vec::new(),
-            nodes: system.env("STRATA_NODES").filter(|_| cli.command.takes_nodes()).map(|v| v.split_whitespace().map(str::to_owned).collect()),
+            nodes: system
+                .env("STRATA_NODES")
+                .filter(|_| cli.command.takes_nodes())
+                .map(|v| v.split_whitespace().map(str::to_owned).collect()),
             orchestrated: orchestrated(system, cli.command.takes_nodes()),
             // dbt has no variables for these two; ours count.
             threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),

@@ -38,20 +38,8 @@ impl ExportType {
 }
 
 /// Keys of every export.
-pub(crate) const EXPORT_KEYS: &[&str] = &[
-    "name",
-    "type",
-    "model",
-    "description",
-    "enabled",
-    "config",
-    "tags",
-    "meta",
-    "owner",
-    "label",
-    "maturity",
-    "url",
-];
+pub(crate) const EXPORT_KEYS: &[&str] =
+    &["name", "type", "model", "description", "enabled", "config", "tags", "meta", "owner", "label", "maturity", "url"];
 
 /// A column that is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +145,8 @@ pub(crate) fn read_export(kind: ExportType, map: &YamlMap, span: Span) -> Checke
                 "append" => SheetMode::Append,
                 "upsert" => {
                     if key.is_empty() {
-                        fields.wrong("mode", "is upsert, which needs a `key`: the columns that a row is found again by");
+                        fields
+                            .wrong("mode", "is upsert, which needs a `key`: the columns that a row is found again by");
                     }
                     SheetMode::Upsert(key)
                 }
@@ -305,7 +294,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_all_at_once() {
-        let (target, messages) = read(ExportType::GoogleSheets, "spreadsheet: ''\nmode: merge\nnan: 1\ncolumns: [a, a]\n");
+        let (target, messages) =
+            read(ExportType::GoogleSheets, "spreadsheet: ''\nmode: merge\nnan: 1\ncolumns: [a, a]\n");
         assert_eq!(target, None);
         assert_eq!(messages.len(), 4, "{messages:?}");
         let (target, messages) = read(ExportType::Csv, "delimiter: ';;'\nheader: 1\n");

@@ -49,7 +49,7 @@ pub(crate) enum Cell {
     Timestamp(String),
     Time(String),
     /// Lists, structs and maps, as JSON.
-    Json(serde_json::Value),
+    Json(Box<serde_json::Value>),
 }
 
 impl Cell {
@@ -74,7 +74,7 @@ impl Cell {
             Cell::Float(f) => Json::from(*f),
             Cell::Decimal(s) => s.parse::<f64>().map_or_else(|_| Json::String(s.clone()), Json::from),
             Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => Json::String(s.clone()),
-            Cell::Json(j) => j.clone(),
+            Cell::Json(j) => (**j).clone(),
         }
     }
 

@@ -29,8 +29,7 @@ pub(crate) struct ErdArgs {
     pub(crate) refresh: bool,
 }
 
-const TYPES: &[ResourceType] =
-    &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Source];
+const TYPES: &[ResourceType] = &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Source];
 
 /// The committed types of columns.
 const CATALOG: &str = "docs/catalog.json";

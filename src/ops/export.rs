@@ -141,7 +141,9 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
     write(inv, &project)?;
     if selected.len() == 0 {
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
-        inv.console.diagnostic(&d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"));
+        inv.console.diagnostic(
+            &d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"),
+        );
         results(inv, &project, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }

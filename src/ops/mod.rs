@@ -95,7 +95,6 @@ impl Invocation {
     }
 }
 
-
 /// Why a command could not do its work. The kind decides the exit code, hints say the next action.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {

@@ -1,19 +1,19 @@
 //! Load, parse, resolve: what every command begins with.
 
 use super::{CliError, Exit, Invocation};
+use crate::config::{SelectorDefinition, Yaml};
 use crate::context::ContextProject;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Warehouse;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
+use crate::manifest::ResourceType;
 use crate::manifest::{Manifest, NodeId};
 use crate::parse::parse;
 use crate::resolve::resolve;
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
 use crate::state::{ArtifactMetadata, CompiledCode, load_state, write_manifest};
-use crate::config::{SelectorDefinition, Yaml};
-use crate::manifest::ResourceType;
 use std::sync::Arc;
 
 /// A resolved project with what its passes need.

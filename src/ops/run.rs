@@ -158,7 +158,12 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     Ok(inv.conclude(&all, seconds))
 }
 
-pub(super) fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), super::CliError> {
+pub(super) fn results(
+    inv: &Invocation,
+    project: &Project,
+    all: &[RunResult],
+    seconds: f64,
+) -> Result<(), super::CliError> {
     if inv.write_json {
         let folder = &project.manifest.project.target_path;
         write_run_results(inv.system.as_ref(), folder, all, seconds, &metadata(inv), &inv.load.scrubber)?;

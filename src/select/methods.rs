@@ -396,8 +396,10 @@ fn matches_path(node: &Node, pattern: &str) -> bool {
 /// Texts, members of lists and true or false are compared; numbers are not (RULES 1.16).
 fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
-    if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. })
-        || (matches!(node.kind, NodeKind::Source(_)) && first == "materialized")
+    if matches!(
+        node.kind,
+        NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
+    ) || (matches!(node.kind, NodeKind::Source(_)) && first == "materialized")
     {
         return false;
     }

@@ -17,6 +17,7 @@ pub(super) fn path_of(target: &FileTarget, job: &Job<'_>) -> Utf8PathBuf {
 /// What is told of a file.
 pub(super) fn told(path: &Utf8Path, rows: usize, columns: usize, job: &Job<'_>) -> Written {
     let what = format!("{}, {}", count(rows, "row"), count(columns, "column"));
+    let path = path.strip_prefix(job.project).unwrap_or(path);
     let message = if job.dry_run { format!("{path}: would get {what}") } else { format!("{path}: {what}") };
     Written { message, rows, cells: rows * columns, requests: 0 }
 }

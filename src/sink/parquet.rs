@@ -60,8 +60,20 @@ fn type_of(data_type: &str) -> &str {
         return "JSON";
     }
     match base {
-        "boolean" | "tinyint" | "smallint" | "integer" | "bigint" | "hugeint" | "utinyint" | "usmallint" | "uinteger"
-        | "ubigint" | "float" | "double" | "date" | "timestamp with time zone" => data_type,
+        "boolean"
+        | "tinyint"
+        | "smallint"
+        | "integer"
+        | "bigint"
+        | "hugeint"
+        | "utinyint"
+        | "usmallint"
+        | "uinteger"
+        | "ubigint"
+        | "float"
+        | "double"
+        | "date"
+        | "timestamp with time zone" => data_type,
         "real" => "FLOAT",
         "double precision" => "DOUBLE",
         "decimal" | "numeric" if lower.contains('(') => data_type,

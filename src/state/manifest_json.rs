@@ -96,7 +96,10 @@ fn write(
     serde_json::to_writer(&mut *out, &manifest.selectors)?;
     let mut disabled: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     for node in &manifest.disabled {
-        disabled.entry(artifact_id(&node.unique_id).into_owned()).or_default().push(Json::Object(manifest.node_json(node)));
+        disabled
+            .entry(artifact_id(&node.unique_id).into_owned())
+            .or_default()
+            .push(Json::Object(manifest.node_json(node)));
     }
     entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
     let map = |children: bool| {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cli;
+mod exports;
 mod faults;
 mod incremental;
 mod layering;

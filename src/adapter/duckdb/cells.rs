@@ -33,7 +33,7 @@ pub(super) fn cell(value: Value) -> Cell {
         },
         Value::Time64(unit, n) => time(unit, n),
         Value::Interval { months, days, nanos } => Cell::Text(interval(months, days, nanos)),
-        other => Cell::Json(json(other)),
+        other => Cell::Json(Box::new(json(other))),
     }
 }
 

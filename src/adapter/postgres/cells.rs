@@ -65,11 +65,13 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
         )),
         Type::UUID => Cell::Text(uuid::Uuid::from_slice(b).ok()?.to_string()),
         Type::BYTEA => Cell::Text(crate::hash::hex(b)),
-        Type::JSON => serde_json::from_slice(b).map(Cell::Json).ok().or_else(|| text().map(Cell::Text))?,
+        Type::JSON => {
+            serde_json::from_slice(b).map(|j| Cell::Json(Box::new(j))).ok().or_else(|| text().map(Cell::Text))?
+        }
         // A version byte stands in front.
-        Type::JSONB => Cell::Json(serde_json::from_slice(b.get(1..)?).ok()?),
+        Type::JSONB => Cell::Json(Box::new(serde_json::from_slice(b.get(1..)?).ok()?)),
         _ => match kind.kind() {
-            Kind::Array(of) => Cell::Json(array(of, b)?),
+            Kind::Array(of) => Cell::Json(Box::new(array(of, b)?)),
             Kind::Domain(of) => return decode(of, b),
             _ => return None,
         },

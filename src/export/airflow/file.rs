@@ -76,7 +76,9 @@ fn tasks(out: &mut String, request: &FileRequest<'_>) {
         task_row(out, request, task);
     }
     out.push_str("]\n");
-    out.push_str("\n# The box that each group of tasks is drawn in. Groups that wait for each other share one.\nGROUPS = {\n");
+    out.push_str(
+        "\n# The box that each group of tasks is drawn in. Groups that wait for each other share one.\nGROUPS = {\n",
+    );
     for (group, drawn) in &request.dag.boxes {
         let _ = writeln!(out, "    {}: {},", string(group), string(drawn));
     }
@@ -119,7 +121,9 @@ fn environment(out: &mut String, request: &FileRequest<'_>) {
     for (key, value) in [("STRATA_TARGET", &options.target), ("STRATA_PROFILES_DIR", &options.profiles_dir)] {
         pairs.extend(value.as_ref().map(|v| (key, string(v))));
     }
-    out.push_str("\n# The environment of every task. Airflow renders none of it: braces are only braces.\nENVIRONMENT = {\n");
+    out.push_str(
+        "\n# The environment of every task. Airflow renders none of it: braces are only braces.\nENVIRONMENT = {\n",
+    );
     for (key, value) in pairs {
         let _ = writeln!(out, "    \"{key}\": {value},");
     }
@@ -192,7 +196,11 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
     let tags: Vec<&str> = options.tags.iter().map(String::as_str).collect();
     let mut dag = vec![
         format!("dag_id={}", string(id)),
-        format!("schedule=CronDataIntervalTimetable({}, timezone={})", string(&options.schedule), string(&options.timezone)),
+        format!(
+            "schedule=CronDataIntervalTimetable({}, timezone={})",
+            string(&options.schedule),
+            string(&options.timezone)
+        ),
         format!("start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))", string(&options.timezone)),
         "catchup=False".to_owned(),
         "max_active_runs=1".to_owned(),

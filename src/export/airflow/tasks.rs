@@ -378,10 +378,9 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
         (group.as_deref() == Some("exports"), place, task.id.clone())
     });
     let renumbered: HashMap<usize, usize> = list.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
-    let tasks = list.into_iter().map(|(_, task)| Task {
-        upstream: task.upstream.iter().map(|n| renumbered[n]).collect(),
-        ..task
-    });
+    let tasks = list
+        .into_iter()
+        .map(|(_, task)| Task { upstream: task.upstream.iter().map(|n| renumbered[n]).collect(), ..task });
     let tasks: Vec<Task> = tasks.collect();
     Dag { by, boxes: boxes(&tasks), tasks, merged: Vec::new() }
 }

@@ -95,13 +95,14 @@ pub(crate) fn dbml(diagram: &Diagram) -> String {
 
 fn column(table: &Table, field: &Field) -> String {
     let mut settings = Vec::new();
-    let part_of_key = table.composite.iter().any(|k| k.primary);
-    if field.primary && !part_of_key {
+    // A key of several columns is an index.
+    let alone = field.primary && !table.composite.iter().any(|k| k.primary);
+    if alone {
         settings.push("pk".to_owned());
     } else if field.unique {
         settings.push("unique".to_owned());
     }
-    if field.not_null && !(field.primary && !part_of_key) {
+    if field.not_null && !alone {
         settings.push("not null".to_owned());
     }
     if !field.description.is_empty() {

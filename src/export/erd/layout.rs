@@ -65,11 +65,15 @@ pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
 
 fn size(table: &Table) -> (f64, f64) {
     let (shown, hidden) = rows(table);
-    let name = text_width(&table.name, 13.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
+    // The name is bold, and so wider.
+    let name = text_width(&table.name, 14.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
     let row = |i: &usize| {
         let field = &table.columns[*i];
         let data_type = field.data_type.as_deref().unwrap_or_default();
-        BADGE + text_width(&field.name, 12.0) + text_width(data_type, 11.0) + 3.0 * PADDING
+        BADGE
+            + text_width(&field.name, if field.primary { 13.0 } else { 12.0 })
+            + text_width(data_type, 11.0)
+            + 3.0 * PADDING
     };
     let width = shown.iter().map(row).fold(name, f64::max).clamp(NARROWEST, WIDEST);
     let lines = shown.len() + usize::from(hidden > 0);
@@ -153,7 +157,8 @@ mod tests {
         let layout = layout(&diagram);
         for (i, a) in layout.tables.iter().enumerate() {
             for b in &layout.tables[i + 1..] {
-                let apart = a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+                let apart =
+                    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
                 assert!(apart, "{a:?} {b:?}");
             }
         }

@@ -88,7 +88,8 @@ fn ids(diagram: &Diagram) -> Vec<String> {
 
 fn attribute(field: &Field) -> String {
     let kind = field.data_type.as_deref().unwrap_or("unknown");
-    let kind: String = kind.chars().map(|c| if c.is_ascii_alphanumeric() || "_()[]".contains(c) { c } else { '_' }).collect();
+    let kind: String =
+        kind.chars().map(|c| if c.is_ascii_alphanumeric() || "_()[]".contains(c) { c } else { '_' }).collect();
     let kind = if kind.starts_with(|c: char| c.is_ascii_alphabetic()) { kind } else { word(&kind) };
     let mut keys = Vec::new();
     if field.primary {

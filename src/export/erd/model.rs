@@ -72,7 +72,7 @@ pub(crate) struct Link {
 pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, catalog: &CatalogTypes) -> Diagram {
     let mut numbers: HashMap<NodeId, usize> = HashMap::new();
     let mut tables = Vec::new();
-    let mut layers: BTreeMap<(usize, String), Vec<(String, NodeId)>> = BTreeMap::new();
+    let mut layers: BTreeMap<(usize, usize, String), Vec<(String, NodeId)>> = BTreeMap::new();
     let depth = depths(manifest);
     let mut first: HashMap<String, usize> = HashMap::new();
     let shown = |id: &NodeId| selected.contains(*id) && shows(manifest.node(*id));
@@ -85,10 +85,10 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
     for id in order.iter().filter(|id| shown(id)) {
         let node = manifest.node(*id);
         let name = layer(manifest, node);
-        layers.entry((first[&name], name)).or_default().push((node.display_name(), *id));
+        layers.entry((first[&name], usual(&name), name)).or_default().push((node.display_name(), *id));
     }
     let mut groups = Vec::new();
-    for ((_, name), mut members) in layers {
+    for ((.., name), mut members) in layers {
         members.sort();
         let mut group = Group { name, tables: Vec::new() };
         for (_, id) in members {
@@ -126,6 +126,12 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
     }
     references.sort_by(|a, b| (a.child, &a.columns, a.parent).cmp(&(b.child, &b.columns, b.parent)));
     Diagram { project: manifest.project.name.to_string(), groups, tables, references }
+}
+
+/// Where a layer stands by its name, among layers that are equally far from the sources.
+fn usual(name: &str) -> usize {
+    const NAMES: [&str; 6] = ["sources", "seeds", "snapshots", "staging", "intermediate", "marts"];
+    NAMES.iter().position(|n| *n == name).unwrap_or(NAMES.len())
 }
 
 fn shows(node: &Node) -> bool {

@@ -26,7 +26,11 @@ fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}') => out.push(' '),
+            c if c.is_control()
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}') =>
+            {
+                out.push(' ')
+            }
             c => out.push(c),
         }
     }
@@ -144,12 +148,17 @@ fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize
     };
     let data_type = field.data_type.as_deref().unwrap_or_default();
     let room = width - BADGE - 2.0 * PADDING;
-    let type_room = text_width(data_type, 11.0).min(room * 0.5);
+    let left = room - text_width(&field.name, 12.0);
+    let type_room = text_width(data_type, 11.0).min(left.max(room * 0.4));
     let weight = if field.primary { " font-weight=\"600\"" } else { "" };
     // What may be null is paler.
     let colour = if field.not_null || field.primary { "#222222" } else { "#6a6a6a" };
     let at = y + 13.5;
-    let tip = if field.description.is_empty() { String::new() } else { format!("<title>{}</title>", escape(&field.description)) };
+    let tip = if field.description.is_empty() {
+        String::new()
+    } else {
+        format!("<title>{}</title>", escape(&field.description))
+    };
     let _ = writeln!(
         out,
         "<g>{tip}<text x=\"{:.1}\" y=\"{at:.1}\" font-size=\"9.5\" fill=\"#8a6d1d\">{badge}</text><text x=\"{:.1}\" \

@@ -87,7 +87,9 @@ async fn file(system: &dyn System, path: &str, from: &str, timeout: Duration) ->
             let source = json.get("source_credentials").cloned().unwrap_or(Json::Null);
             if source.get("type").and_then(Json::as_str) != Some("authorized_user") {
                 let e = SinkError::new(format!("{from}: {path} impersonates a service account with other than a user"));
-                return Err(e.help("use a key of the service account itself, or `gcloud auth application-default login`"));
+                return Err(
+                    e.help("use a key of the service account itself, or `gcloud auth application-default login`")
+                );
             }
             let secret = serde_json::from_value(source).map_err(bad)?;
             let email = impersonated(&word("service_account_impersonation_url"));
@@ -97,7 +99,9 @@ async fn file(system: &dyn System, path: &str, from: &str, timeout: Duration) ->
         "" => return Err(SinkError::new(format!("{from}: {path} has no `type`: it is no file with credentials"))),
         other => {
             let e = SinkError::new(format!("{from}: credentials of type {other} cannot be used"));
-            return Err(e.help("use service_account, authorized_user, external_account or impersonated_service_account"));
+            return Err(
+                e.help("use service_account, authorized_user, external_account or impersonated_service_account")
+            );
         }
     };
     Ok(Account { tokens, name })

@@ -45,7 +45,12 @@ impl Value {
         match self {
             Value::Empty => 3,
             Value::Bool(_) | Value::Number(_) => 64,
-            Value::Text(s) => 48 + s.bytes().map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') }).sum::<usize>(),
+            Value::Text(s) => {
+                48 + s
+                    .bytes()
+                    .map(|b| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') })
+                    .sum::<usize>()
+            }
         }
     }
 
@@ -77,7 +82,11 @@ pub(super) fn value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
             Ok(n) if !n.is_finite() && !choices.nan_as_text => Value::Empty,
             _ => Value::Text(s.clone()),
         },
-        Cell::Date(s) => s.parse::<Date>().ok().and_then(|d| serial(d.to_datetime(Time::midnight()))).map_or_else(|| Value::Text(s.clone()), Value::Number),
+        Cell::Date(s) => s
+            .parse::<Date>()
+            .ok()
+            .and_then(|d| serial(d.to_datetime(Time::midnight())))
+            .map_or_else(|| Value::Text(s.clone()), Value::Number),
         Cell::Timestamp(s) => timestamp(s).and_then(serial).map_or_else(|| Value::Text(s.clone()), Value::Number),
         Cell::Time(s) => match s.parse::<Time>() {
             Ok(t) => Value::Number(seconds_of(t) / 86_400.0),
@@ -149,7 +158,10 @@ pub(super) fn format(data_type: &str, own: Option<&str>) -> Option<NumberFormat>
         (None, "DATE_TIME") => "yyyy-mm-dd hh:mm:ss".to_owned(),
         (None, "DATE") => "yyyy-mm-dd".to_owned(),
         (None, "TIME") => "hh:mm:ss".to_owned(),
-        _ if is(&["tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall", "uint", "ubig", "uhuge"]) && !is(&["interval"]) => {
+        _ if is(&[
+            "tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall", "uint", "ubig", "uhuge",
+        ]) && !is(&["interval"]) =>
+        {
             "0".to_owned()
         }
         _ if is(&["decimal", "numeric"]) => match scale()? {
@@ -211,7 +223,10 @@ mod tests {
         assert_eq!(pattern("DECIMAL(18,2)").as_deref(), Some("0.00"));
         assert_eq!(pattern("timestamp without time zone").as_deref(), Some("yyyy-mm-dd hh:mm:ss"));
         assert_eq!(pattern("BIGINT").as_deref(), Some("0"));
-        assert_eq!([pattern("VARCHAR"), pattern("DOUBLE"), pattern("INTERVAL"), pattern("numeric")], [None, None, None, None]);
+        assert_eq!(
+            [pattern("VARCHAR"), pattern("DOUBLE"), pattern("INTERVAL"), pattern("numeric")],
+            [None, None, None, None]
+        );
         assert_eq!(format("DOUBLE", Some("0%")).and_then(|f| f.pattern).as_deref(), Some("0%"));
     }
 }

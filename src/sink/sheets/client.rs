@@ -4,6 +4,7 @@ use super::auth::account;
 use super::errors::{Failure, Subject, failure};
 use crate::config::SheetTarget;
 use crate::sink::{Job, SinkError};
+use crate::system::System;
 use google_sheets4::api::{BatchUpdateSpreadsheetRequest, Request, Scope, Spreadsheet};
 use google_sheets4::common::{Delegate, Response, Retry};
 use google_sheets4::hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -68,6 +69,7 @@ pub(super) struct Client<'a> {
     /// When the writes of the last minute were sent.
     writes: Mutex<VecDeque<Instant>>,
     sent: std::sync::atomic::AtomicUsize,
+    system: &'a dyn System,
     stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -75,21 +77,14 @@ pub(super) struct Client<'a> {
 #[derive(Default)]
 struct Noted {
     status: Option<u16>,
-    retry_after: Option<Duration>,
+    retry_after: Option<String>,
 }
 
 impl Delegate for Noted {
     fn http_failure(&mut self, response: &Response, _: Option<&Json>) -> Retry {
         self.status = Some(response.status().as_u16());
         let header = response.headers().get("retry-after").and_then(|v| v.to_str().ok());
-        // Seconds, or a date (RFC 9110, 10.2.3).
-        self.retry_after = header.and_then(|text| match text.trim().parse() {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => {
-                let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-                Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
-            }
-        });
+        self.retry_after = header.map(str::to_owned);
         Retry::Abort
     }
 }
@@ -99,9 +94,11 @@ impl<'a> Client<'a> {
         let number = |name: &str, default: f64| -> Result<f64, SinkError> {
             match job.system.env(name).filter(|v| !v.is_empty()) {
                 None => Ok(default),
-                Some(text) => text.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(|| {
-                    SinkError::new(format!("{name} is a number, not `{text}`"))
-                }),
+                Some(text) => text
+                    .parse()
+                    .ok()
+                    .filter(|n: &f64| n.is_finite() && *n >= 0.0)
+                    .ok_or_else(|| SinkError::new(format!("{name} is a number, not `{text}`"))),
             }
         };
         let seconds = |n: f64| Duration::try_from_secs_f64(n).unwrap_or(MINUTE);
@@ -133,6 +130,7 @@ impl<'a> Client<'a> {
             settings,
             writes: Mutex::default(),
             sent: Default::default(),
+            system: job.system,
             stopped: job.stopped,
         })
     }
@@ -145,7 +143,8 @@ impl<'a> Client<'a> {
     pub(super) async fn book(&self) -> Result<Book, SinkError> {
         let attempt = || async {
             let mut noted = Noted::default();
-            let call = self.hub.spreadsheets().get(self.spreadsheet).param("fields", FIELDS).add_scope(Scope::Spreadsheet);
+            let call =
+                self.hub.spreadsheets().get(self.spreadsheet).param("fields", FIELDS).add_scope(Scope::Spreadsheet);
             let answer = self.timed(call.delegate(&mut noted).doit()).await;
             self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
         };
@@ -196,8 +195,7 @@ impl<'a> Client<'a> {
             let call = self.hub.spreadsheets().batch_update(request, self.spreadsheet).add_scope(Scope::Spreadsheet);
             self.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let answer = self.timed(call.delegate(&mut noted).doit()).await;
-            let retry_after = noted.retry_after;
-            let Err(Failed { failure, .. }) = self.judged(answer, noted) else { return Ok(()) };
+            let Err(Failed { failure, retry_after }) = self.judged(answer, noted) else { return Ok(()) };
             let last = !failure.error.transient || failures == self.settings.retries;
             if !last {
                 self.wait(failures, retry_after).await?;
@@ -259,7 +257,16 @@ impl<'a> Client<'a> {
             // It ran out of time.
             Err(error) => Failure { ambiguous: error.transient, error },
         };
-        Err(Failed { failure, retry_after: noted.retry_after })
+        Err(Failed { failure, retry_after: noted.retry_after.and_then(|text| self.until(&text)) })
+    }
+
+    /// `Retry-After` is seconds, or a date (RFC 9110, 10.2.3).
+    fn until(&self, text: &str) -> Option<Duration> {
+        if let Ok(seconds) = text.trim().parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        Duration::try_from(at.duration_since(self.system.now())).ok()
     }
 
     /// Waits until another write keeps to the number allowed in a minute.

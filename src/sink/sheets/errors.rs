@@ -72,7 +72,11 @@ fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> Failure {
     let has = |names: &[&str]| reasons.iter().any(|r| names.contains(r));
     let mut failure = match status {
         429 => quota(),
-        403 if word == "RESOURCE_EXHAUSTED" || has(&["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"]) => quota(),
+        403 if word == "RESOURCE_EXHAUSTED"
+            || has(&["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"]) =>
+        {
+            quota()
+        }
         403 if has(&["SERVICE_DISABLED", "accessNotConfigured"]) => Failure::of(
             format!("the Google Sheets API is disabled in the project of the credentials: {said}"),
             "enable it in the Google Cloud console (APIs & Services, Google Sheets API) and wait some minutes",

@@ -4,8 +4,10 @@ use super::cells::{Choices, Value, value};
 use crate::sink::{SinkError, SinkTable};
 
 /// The most cells, and about the most bytes, of one request.
-pub(super) const MOST_CELLS: usize = 20_000;
-pub(super) const MOST_BYTES: usize = 1_900_000;
+const MOST_CELLS: usize = 20_000;
+/// Of a piece: the API's client needs some six kilobytes for each cell while it sends one.
+const PIECE: usize = 10_000;
+const MOST_BYTES: usize = 1_900_000;
 
 /// Lines of a table: the header, then the rows, or the rows in an order of their own. They are made when they are asked
 /// for, so that a large table is not held twice.
@@ -49,9 +51,7 @@ impl<'a> Lines<'a> {
         match self.order[number] {
             None => self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect(),
             // Texts that are too long were found by `check`.
-            Some(row) => {
-                self.table.rows[row].iter().map(|c| value(c, self.choices).unwrap_or(Value::Empty)).collect()
-            }
+            Some(row) => self.table.rows[row].iter().map(|c| value(c, self.choices).unwrap_or(Value::Empty)).collect(),
         }
     }
 
@@ -62,10 +62,13 @@ impl<'a> Lines<'a> {
     /// Whether all of it goes into one request.
     pub(super) fn is_small(&self) -> bool {
         self.cells() <= MOST_CELLS
-            && (0..self.len()).map(|n| size(&self.line(n))).try_fold(0usize, |sum, n| Some(sum + n).filter(|s| *s <= MOST_BYTES)).is_some()
+            && (0..self.len())
+                .map(|n| size(&self.line(n)))
+                .try_fold(0usize, |sum, n| Some(sum + n).filter(|s| *s <= MOST_BYTES))
+                .is_some()
     }
 
-    /// All of it in pieces of at most 20,000 cells and 2 MB; a line that is larger is cut between columns.
+    /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between columns.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         let mut next = 0;
         // What is left of a line that was cut.
@@ -86,10 +89,10 @@ impl<'a> Lines<'a> {
                 if size > MOST_BYTES && lines.is_empty() {
                     next += 1;
                     let (now, later) = cut(line);
-                    rest = (!later.is_empty()).then(|| (first, now.len(), later));
+                    rest = (!later.is_empty()).then_some((first, now.len(), later));
                     return Some(Piece { line: first, column: 0, lines: vec![now] });
                 }
-                if !lines.is_empty() && (bytes + size > MOST_BYTES || cells + line.len() > MOST_CELLS) {
+                if !lines.is_empty() && (bytes + size > MOST_BYTES || cells + line.len() > PIECE) {
                     break;
                 }
                 (bytes, cells, next) = (bytes + size, cells + line.len(), next + 1);
@@ -160,7 +163,7 @@ mod tests {
     fn together(lines: &Lines<'_>) -> Vec<Vec<Value>> {
         let mut out = vec![vec![Value::Bool(false); lines.width()]; lines.len()];
         for piece in lines.pieces() {
-            assert!(piece.lines.iter().map(Vec::len).sum::<usize>() <= MOST_CELLS.max(lines.width()));
+            assert!(piece.lines.iter().map(Vec::len).sum::<usize>() <= PIECE.max(lines.width()));
             let bytes: usize = piece.lines.iter().map(|l| size(l)).sum();
             assert!(bytes <= MOST_BYTES + 20 || piece.lines.len() == 1 && piece.lines[0].len() == 1, "{bytes}");
             for (i, line) in piece.lines.into_iter().enumerate() {

@@ -153,7 +153,11 @@ impl Write<'_> {
     fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> Written {
         let (place, title) = (&self.target.sheet, &self.book.title);
         let message = if self.job.dry_run {
-            format!("{place} in {title}: would {what}, {} in {}", count(lines.cells(), "cell"), count(requests, "request"))
+            format!(
+                "{place} in {title}: would {what}, {} in {}",
+                count(lines.cells(), "cell"),
+                count(requests, "request")
+            )
         } else {
             format!("{place} in {title}: {what}")
         };
@@ -173,7 +177,8 @@ impl Write<'_> {
             requests.push(self.note());
             requests
         };
-        let what = format!("replace all by {}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
+        let what =
+            format!("replace all by {}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
         let done = format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
         let small = lines.is_small();
         self.fits(size, if small { 0 } else { lines.cells() })?;
@@ -231,8 +236,15 @@ impl Write<'_> {
     async fn add(&self, key: &[String]) -> Result<Written, SinkError> {
         if let Some(tab) = self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run)) {
             let lines = Lines::new(self.table, self.choices, Vec::new());
-            let done = Written { message: format!("{}: this run has written its rows before", tab.title), ..Default::default() };
-            return Ok(if self.job.dry_run { self.done("write nothing a second time".to_owned(), &lines, 0) } else { done });
+            let done = Written {
+                message: format!("{}: this run has written its rows before", tab.title),
+                ..Default::default()
+            };
+            return Ok(if self.job.dry_run {
+                self.done("write nothing a second time".to_owned(), &lines, 0)
+            } else {
+                done
+            });
         }
         let sheet = self.read().await?;
         let keys = self.keys(key, &sheet)?;
@@ -242,7 +254,8 @@ impl Write<'_> {
         let small = lines.is_small() && plan.runs().count() * sheet.segments.len() <= MOST_COPIES;
         let copies = plan.runs().count() * sheet.segments.len();
         if copies > MOST_COPIES {
-            let e = SinkError::new(format!("{} separate ranges would change, too many for one batch", thousands(copies)));
+            let e =
+                SinkError::new(format!("{} separate ranges would change, too many for one batch", thousands(copies)));
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
         self.fits(size, if small { 0 } else { lines.cells() })?;
@@ -260,7 +273,8 @@ impl Write<'_> {
             requests
         };
         let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
-        let what = if key.is_empty() { format!("add {added}") } else { format!("add {added}, write {changed} in place") };
+        let what =
+            if key.is_empty() { format!("add {added}") } else { format!("add {added}, write {changed} in place") };
         let done = if key.is_empty() { format!("{added} added") } else { format!("{added} added, {changed} in place") };
         if self.job.dry_run {
             let requests = if small { 1 } else { lines.pieces().count() + 2 };
@@ -273,7 +287,8 @@ impl Write<'_> {
                 let cells = plan.runs().flat_map(|run| {
                     let lines = &all[run.first..run.first + run.length];
                     sheet.segments.iter().map(move |s| {
-                        let part: Vec<Vec<Value>> = lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
+                        let part: Vec<Vec<Value>> =
+                            lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
                         fill(self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len())), &part)
                     })
                 });
@@ -313,12 +328,15 @@ impl Write<'_> {
     /// What stands in the tab: its header, our columns in it, and how far down it is used.
     async fn read(&self) -> Result<Sheet, SinkError> {
         let own: Vec<&str> = self.table.columns.iter().map(|c| c.header.as_str()).collect();
-        let Some(tab) = self.tab.as_ref().filter(|t| t.rows > 0 && t.columns > 0) else { return Ok(Sheet::empty(own.len())) };
+        let Some(tab) = self.tab.as_ref().filter(|t| t.rows > 0 && t.columns > 0) else {
+            return Ok(Sheet::empty(own.len()));
+        };
         let quoted = format!("'{}'", tab.title.replace('\'', "''"));
         let columns: Vec<String> = (1..=tab.columns).map(|c| format!("{quoted}!{0}:{0}", letters(c))).collect();
         let values = self.client.columns(&columns).await?;
         let used = values.iter().map(Vec::len).max().unwrap_or_default();
-        let text = |v: Option<&Json>| v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+        let text =
+            |v: Option<&Json>| v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
         let header: Vec<String> = values.iter().map(|column| text(column.first())).collect();
         if used == 0 {
             return Ok(Sheet::empty(own.len()));
@@ -328,7 +346,9 @@ impl Write<'_> {
             let Some(column) = header.iter().position(|h| h == name) else {
                 let known: Vec<&str> = header.iter().map(String::as_str).filter(|h| !h.is_empty()).collect();
                 let e = SinkError::new(format!("the sheet `{}` has no column `{name}`", tab.title));
-                return Err(e.help(format!("its first row has {}; add the column, or use `mode: replace`", known.join(", "))));
+                return Err(
+                    e.help(format!("its first row has {}; add the column, or use `mode: replace`", known.join(", ")))
+                );
             };
             at.push(column);
         }
@@ -346,7 +366,9 @@ impl Write<'_> {
                 Some(column) => own.push(column),
                 None => {
                     let e = SinkError::new(format!("`key` names the column `{name}`, which is not exported"));
-                    return Err(e.help("name columns of the relation, and list them under `columns` when that is given"));
+                    return Err(
+                        e.help("name columns of the relation, and list them under `columns` when that is given")
+                    );
                 }
             }
         }
@@ -373,7 +395,9 @@ impl Write<'_> {
         for row in 1..sheet.used {
             let parts: Vec<String> = own
                 .iter()
-                .map(|c| sheet.columns.get(*c).and_then(|at| sheet.values[*at].get(row)).map_or_else(String::new, key_of))
+                .map(|c| {
+                    sheet.columns.get(*c).and_then(|at| sheet.values[*at].get(row)).map_or_else(String::new, key_of)
+                })
                 .collect();
             known.entry(parts).or_insert(row);
         }
@@ -532,10 +556,7 @@ mod tests {
 
     #[test]
     fn neighbours_are_written_together() {
-        assert_eq!(
-            segments(&[4, 0, 1]),
-            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
-        );
+        assert_eq!(segments(&[4, 0, 1]), [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]);
         let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
         let runs: Vec<Run> = rows.runs().collect();
         assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);

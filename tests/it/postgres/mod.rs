@@ -239,3 +239,35 @@ fn what_cannot_be_built_is_told_by_name_and_leaves_nothing() {
     assert_eq!(server.rows(&left), ["0"]);
     p.ok(&["seed", "--full-refresh"]);
 }
+
+#[test]
+fn files_of_exports_are_equal_on_both_engines() {
+    let Some(server) = Server::new("exports") else { return };
+    let model = r#"select id, cast(amount as decimal(10, 2)) as amount, day, note, flag from (values
+        (1, cast(2.50 as decimal(10, 2)), cast('2024-01-31' as date), 'a, "b"', true),
+        (2, null, null, '=1+1', false)) as t(id, amount, day, note, flag)"#;
+    let files: &[(&str, &str)] = &[
+        ("models/t.sql", &format!("{{{{ config(materialized='table') }}}} {model}")),
+        (
+            "models/t.yml",
+            "exports:\n  - {name: c, type: csv, model: ref('t')}\n  - {name: j, type: json, model: ref('t')}\n  - {name: p, type: \
+             parquet, model: ref('t')}\n",
+        ),
+    ];
+    let (there, here) = (project(&server, files), crate::project::Project::new(files));
+    there.ok(&["build", "--target", "pooled"]);
+    there.ok(&["export", "files", "--target", "pooled"]);
+    here.ok(&["build"]);
+    here.ok(&["export", "files"]);
+    for file in ["c.csv", "j.json"] {
+        let path = format!("target/exports/{file}");
+        assert_eq!(there.read(&path), here.read(&path), "{file}");
+    }
+    let parquet = |p: &crate::project::Project| {
+        let path = p.path().join("target/exports/p.parquet");
+        let types = "typeof(id), typeof(amount), typeof(day), typeof(note), typeof(flag)";
+        here.rows(&format!("select *, {types} from '{}' order by id", path.display()))
+    };
+    assert_eq!(parquet(&there), parquet(&here));
+    assert!(parquet(&there)[0].ends_with("INTEGER|DECIMAL(10,2)|DATE|VARCHAR|BOOLEAN"), "{:?}", parquet(&there));
+}
