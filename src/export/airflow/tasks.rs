@@ -457,3 +457,149 @@ fn asset(parts: &[&str]) -> String {
     };
     parts.join("/").chars().map(encode).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Existing;
+    use crate::plan::{PlanRequest, Verb, plan};
+    use crate::resolve::testing::project;
+    use crate::select::NodeSet;
+    use proptest::prelude::*;
+
+    /// The plan of everything but exposures, and its tasks.
+    fn dags(files: &[(&str, &str)]) -> (Manifest, Plan, Vec<Dag>) {
+        let (manifest, out) = project(files);
+        assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
+        let wanted = |n: &&Node| n.resource_type() != ResourceType::Exposure;
+        let selected: NodeSet = manifest.nodes.iter().filter(wanted).map(|n| n.id).collect();
+        let plan = plan(&PlanRequest {
+            manifest: &manifest,
+            selected: &selected,
+            existing: &Existing::Unknown,
+            verb: Verb::Build,
+            audit: true,
+            full_refresh: false,
+            store_failures: false,
+            publishes_itself: &|_| false,
+        });
+        let marts = ["marts".to_owned()];
+        let dags = Granularity::ALL
+            .map(|by| dag(&DagRequest { manifest: &manifest, plan: &plan, by, asset_layers: &marts }))
+            .to_vec();
+        (manifest, plan, dags)
+    }
+
+    /// Every task that comes before another.
+    fn ancestors(dag: &Dag) -> Vec<BTreeSet<usize>> {
+        let numbered: BTreeMap<usize, Task> = dag.tasks.iter().cloned().enumerate().collect();
+        let order = topological(&numbered);
+        assert_eq!(order.len(), dag.tasks.len(), "a circle of tasks");
+        let mut all: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); dag.tasks.len()];
+        for number in order {
+            for before in dag.tasks[number].upstream.clone() {
+                let theirs = all[before].clone();
+                all[number].extend(theirs);
+                all[number].insert(before);
+            }
+        }
+        all
+    }
+
+    fn check(plan: &Plan, dag: &Dag) {
+        let mut home: HashMap<NodeId, usize> = HashMap::new();
+        let mut ids = BTreeSet::new();
+        for (number, task) in dag.tasks.iter().enumerate() {
+            let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+            assert!(task.id.chars().all(legal) && task.id.len() <= 250 && task.id.matches('.').count() <= 1);
+            assert!(ids.insert(task.id.to_ascii_lowercase()), "{} twice", task.id);
+            for node in &task.nodes {
+                assert_eq!(home.insert(*node, number), None, "a node in two tasks");
+            }
+            assert!(task.outlets.iter().all(|o| o.is_ascii()));
+        }
+        let before = ancestors(dag);
+        for step in &plan.steps {
+            let task = home[&step.node];
+            assert!(step.guards.iter().all(|g| home[g] == task), "a test away from what it guards");
+            for other in step.parents.iter().chain(&step.after).map(|s| home[&plan.steps[*s].node]) {
+                assert!(other == task || before[task].contains(&other), "an edge of the plan is lost");
+            }
+        }
+        assert_eq!(home.len(), plan.steps.iter().map(|s| 1 + s.guards.len()).sum::<usize>());
+        // The boxes that groups are drawn in wait for each other in no circle.
+        let drawn = |n: usize| dag.tasks[n].group().map(|g| dag.boxes[g].clone());
+        let mut edges: DiGraph<String, ()> = DiGraph::new();
+        let names: BTreeSet<String> = dag.boxes.values().cloned().collect();
+        let at: HashMap<String, NodeIndex> = names.into_iter().map(|n| (n.clone(), edges.add_node(n))).collect();
+        for (n, task) in dag.tasks.iter().enumerate() {
+            for (a, b) in task.upstream.iter().filter_map(|u| Some((drawn(*u)?, drawn(n)?))).filter(|(a, b)| a != b) {
+                edges.update_edge(at[&a], at[&b], ());
+            }
+        }
+        assert!(!petgraph::algo::is_cyclic_directed(&edges));
+    }
+
+    #[test]
+    fn names_that_airflow_does_not_take_are_written_otherwise() {
+        let long = format!("models/marts/{}.sql", "x".repeat(240));
+        let files = [
+            ("models/marts/größe.sql", "select 1 as id"),
+            ("models/marts/gr__e.sql", "select 1 as id"),
+            ("models/exports/m_v1.sql", "select 1 as id"),
+            ("models/exports/m.yml", "models: [{name: m, versions: [{v: 1}]}]"),
+            ("models/a b/one.sql", "select 1 as id"),
+            (long.as_str(), "select 1 as id"),
+            ("models/marts/e.yml", "exports: [{name: one, type: csv, model: ref('one')}]"),
+        ];
+        let (_, plan, dags) = dags(&files);
+        dags.iter().for_each(|dag| check(&plan, dag));
+        let ids: Vec<&str> = dags[0].tasks.iter().map(|t| t.id.as_str()).collect();
+        assert!(ids.contains(&"exports.m_v1") && ids.contains(&"marts.gr__e"), "{ids:?}");
+        assert!(dags[0].tasks.iter().flat_map(|t| &t.outlets).any(|o| o == "shop/marts/gr%F6%DFe"));
+    }
+
+    #[test]
+    fn layers_that_need_each_other_are_one_task() {
+        let (_, plan, dags) = dags(&[
+            ("models/a/one.sql", "select 1 as id"),
+            ("models/b/two.sql", "select * from {{ ref('one') }}"),
+            ("models/a/three.sql", "select * from {{ ref('two') }}"),
+        ]);
+        dags.iter().for_each(|dag| check(&plan, dag));
+        assert_eq!(dags[1].tasks.len(), 1);
+        assert_eq!(dags[1].merged, [["a", "b"]]);
+        assert_eq!(dags[0].boxes["a"], "a_b");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn every_step_has_one_task_and_no_edge_is_lost(
+            models in prop::collection::vec((0usize..4, prop::collection::vec(any::<prop::sample::Index>(), 0..3), 0usize..6), 1..14),
+        ) {
+            let layers = ["staging", "intermediate", "marts", "reports"];
+            let mut files: Vec<(String, String)> = Vec::new();
+            for (n, (layer, refs, tests)) in models.iter().enumerate() {
+                let parents: BTreeSet<usize> = if n == 0 { BTreeSet::new() } else { refs.iter().map(|i| i.index(n)).collect() };
+                let from: Vec<String> = parents.iter().map(|p| format!("{{{{ ref('m{p}') }}}}")).collect();
+                let header = if tests % 3 == 2 { "{{ config(audit=false) }}" } else { "" };
+                let sql = format!("{header} select 1 as id -- {}", from.join(" "));
+                files.push((format!("models/{}/m{n}.sql", layers[*layer]), sql));
+                let other = (n * 5 + tests) % models.len();
+                let test = match tests {
+                    0 => continue,
+                    1 | 2 => "not_null".to_owned(),
+                    // Also to a model further down.
+                    _ => format!("relationships: {{arguments: {{to: \"ref('m{other}')\", field: id}}}}"),
+                };
+                let yml = format!("models: [{{name: m{n}, columns: [{{name: id, data_tests: [{test}]}}]}}]");
+                let yml = if *tests > 2 { yml.replace(&format!("[{test}]"), &format!("[{{{test}}}]")) } else { yml };
+                files.push((format!("models/{}/m{n}.yml", layers[*layer]), yml));
+            }
+            let files: Vec<(&str, &str)> = files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+            let (_, plan, dags) = dags(&files);
+            dags.iter().for_each(|dag| check(&plan, dag));
+        }
+    }
+}
