@@ -2,10 +2,9 @@
 
 use super::dag::{options, spec, tasks, tell_merged, verified};
 use super::project::{Project, choose, connect, open, write};
-use super::run::results;
+use super::run::{carry_out, options as run_options, results, shared};
 use super::{Exit, Invocation};
-use crate::compile::Compiler;
-use crate::config::{ExportType, Json, TargetOptions};
+use crate::config::{ExportType, Json};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
 use crate::export::GeneratedFile;
@@ -13,9 +12,8 @@ use crate::export::airflow::{FileRequest, Granularity, dag_file};
 use crate::manifest::{NodeKind, ResourceType};
 use crate::plan::{PlanRequest, Verb, plan};
 use crate::report::count;
-use crate::run::{Event, RunOptions, RunRequest, Shared, run};
+use crate::run::{RunOptions, RunRequest};
 use crate::select::Selection;
-use std::sync::{Arc, Mutex};
 
 pub(crate) struct AirflowArgs {
     pub(crate) selection: Selection,
@@ -159,34 +157,8 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         store_failures: false,
         publishes_itself: &itself,
     });
-    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
-    let compiler = Compiler::new(
-        project.manifest.clone(),
-        project.engine.clone(),
-        project.context.clone(),
-        project.map.clone(),
-        ids,
-    );
-    let shared = Arc::new(Shared {
-        compiler: Arc::new(compiler),
-        options: RunOptions {
-            threads: project.target().threads,
-            fail_fast: args.fail_fast,
-            full_refresh: false,
-            store_failures: false,
-            empty: false,
-            write_files: inv.write_json,
-            tests_hold_back: false,
-            dry_run: args.dry_run,
-        },
-        system: inv.system.clone(),
-        target_path: project.manifest.project.target_path.clone(),
-        builds: Default::default(),
-        interrupt: inv.interrupt.clone(),
-        published: Mutex::default(),
-        publishing: Mutex::new(()),
-        scratch: crate::adapter::scratch,
-    });
+    let options = RunOptions { dry_run: args.dry_run, ..run_options(inv, &project, args.fail_fast) };
+    let shared = shared(inv, &project, &selected, &plan, options);
     let request = RunRequest {
         shared,
         plan: &plan,
@@ -195,20 +167,7 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         interrupt: inv.interrupt.clone(),
         hooks: false,
     };
-    let mut seconds = 0.0;
-    let console = &mut inv.console;
-    let all = run(request, &mut |event| {
-        if let Event::RunFinished { seconds: s, .. } = &event {
-            seconds = *s;
-        }
-        console.event(&event);
-    })?;
+    let (all, seconds) = carry_out(inv, request)?;
     results(inv, &project, &all, seconds)?;
     Ok(inv.conclude(&all, seconds))
-}
-
-impl Project {
-    pub(super) fn target(&self) -> &TargetOptions {
-        &self.manifest.project.target
-    }
 }

@@ -1,16 +1,16 @@
 //! `source freshness`: how old the data of sources is.
 
-use super::compile::compiler;
 use super::project::{choose, connect, metadata, open, write};
+use super::run::{options as run_options, shared};
 use super::{Exit, Invocation};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::SourceFreshness;
 use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
-use crate::run::{FreshnessRequest, RunOptions, Shared, check_sources};
+use crate::plan::Plan;
+use crate::run::{FreshnessRequest, RunOptions, check_sources};
 use crate::select::Selection;
 use crate::state::write_sources;
 use camino::{Utf8Path, Utf8PathBuf};
-use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FreshnessArgs {
@@ -42,27 +42,8 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
     let warehouse = connect(inv, &project)?;
-    let ids = sources.iter().map(|id| manifest.node(*id).unique_id.clone()).collect();
-    let shared = Arc::new(Shared {
-        compiler: Arc::new(compiler(&project, ids)),
-        options: RunOptions {
-            dry_run: false,
-            threads: manifest.project.target.threads,
-            fail_fast: args.fail_fast,
-            full_refresh: false,
-            store_failures: false,
-            empty: false,
-            write_files: false,
-            tests_hold_back: false,
-        },
-        system: inv.system.clone(),
-        target_path: manifest.project.target_path.clone(),
-        builds: std::collections::HashSet::new(),
-        interrupt: inv.interrupt.clone(),
-        published: Mutex::default(),
-        publishing: Mutex::new(()),
-        scratch: crate::adapter::scratch,
-    });
+    let options = RunOptions { write_files: false, ..run_options(inv, &project, args.fail_fast) };
+    let shared = shared(inv, &project, &sources.iter().copied().collect(), &Plan::default(), options);
     let request =
         FreshnessRequest { shared, sources: &sources, warehouse, interrupt: inv.interrupt.clone(), hooks: args.hooks };
     let console = &mut inv.console;

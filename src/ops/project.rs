@@ -1,7 +1,7 @@
 //! Load, parse, resolve: what every command begins with.
 
 use super::{CliError, Exit, Invocation};
-use crate::config::{SelectorDefinition, Yaml};
+use crate::config::{SelectorDefinition, TargetOptions, Yaml};
 use crate::context::ContextProject;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Warehouse;
@@ -25,6 +25,12 @@ pub(super) struct Project {
     pub(super) selectors: Vec<SelectorDefinition>,
     /// The `airflow:` block of the project file.
     pub(super) airflow: Option<Yaml>,
+}
+
+impl Project {
+    pub(super) fn target(&self) -> &TargetOptions {
+        &self.manifest.project.target
+    }
 }
 
 /// Reads the project. Errors of load, parse and resolve end the command, all of them shown.

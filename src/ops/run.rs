@@ -1,16 +1,16 @@
 //! `build`, `run`, `test`, `seed`, `snapshot`.
 
+use super::compile::compiler;
 use super::dag::verified;
 use super::project::{Project, choose, connect, metadata, open, write, write_compiled};
 use super::{Exit, Invocation};
-use crate::compile::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{RunResult, RunStatus};
 use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
-use crate::plan::{Action, PlanRequest, Verb, plan};
+use crate::plan::{Action, Plan, PlanRequest, Verb, plan};
 use crate::run::{Event, RunOptions, RunRequest, Shared, artifact_path, run};
-use crate::select::Selection;
+use crate::select::{NodeSet, Selection};
 use crate::state::write_run_results;
 use std::sync::{Arc, Mutex};
 
@@ -104,48 +104,17 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
             }
         }
     }
-    let ids = selected.iter().map(|id| project.manifest.node(id).unique_id.clone()).collect();
-    let compiler = Compiler::new(
-        project.manifest.clone(),
-        project.engine.clone(),
-        project.context.clone(),
-        project.map.clone(),
-        ids,
-    );
-    let shared = Arc::new(Shared {
-        compiler: Arc::new(compiler),
-        options: RunOptions {
-            threads: project.manifest.project.target.threads,
-            fail_fast: args.fail_fast,
-            full_refresh: args.full_refresh,
-            store_failures: args.store_failures,
-            empty: args.empty,
-            write_files: inv.write_json,
-            tests_hold_back: args.verb == Verb::Build,
-            dry_run: false,
-        },
-        system: inv.system.clone(),
-        target_path: project.manifest.project.target_path.clone(),
-        builds: (plan.steps.iter())
-            .filter(|s| s.action == Action::Build)
-            .filter_map(|s| project.manifest.node(s.node).relation.as_ref())
-            .map(|r| r.key(project.manifest.project.dialect))
-            .collect(),
-        interrupt: inv.interrupt.clone(),
-        published: Mutex::default(),
-        publishing: Mutex::new(()),
-        scratch: crate::adapter::scratch,
-    });
+    let options = RunOptions {
+        full_refresh: args.full_refresh,
+        store_failures: args.store_failures,
+        empty: args.empty,
+        tests_hold_back: args.verb == Verb::Build,
+        ..options(inv, &project, args.fail_fast)
+    };
+    let shared = shared(inv, &project, &selected, &plan, options);
     let request =
         RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
-    let mut seconds = 0.0;
-    let console = &mut inv.console;
-    let all = run(request, &mut |event| {
-        if let Event::RunFinished { seconds: s, .. } = &event {
-            seconds = *s;
-        }
-        console.event(&event);
-    })?;
+    let (all, seconds) = carry_out(inv, request)?;
     results(inv, &project, &all, seconds)?;
     let compiled = all.iter().filter_map(|r| {
         let node = project.manifest.get(&r.unique_id)?;
@@ -156,6 +125,52 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let failed = all.iter().any(|r| r.outcome.status.is_failure());
     advice(inv, &project, args, &all, failed);
     Ok(inv.conclude(&all, seconds))
+}
+
+/// Options of a run that does nothing special.
+pub(super) fn options(inv: &Invocation, project: &Project, fail_fast: bool) -> RunOptions {
+    RunOptions { threads: project.target().threads, fail_fast, write_files: inv.write_json, ..RunOptions::default() }
+}
+
+/// What the workers of a run share.
+pub(super) fn shared(
+    inv: &Invocation,
+    project: &Project,
+    selected: &NodeSet,
+    plan: &Plan,
+    options: RunOptions,
+) -> Arc<Shared> {
+    let manifest = &project.manifest;
+    let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
+    let built = plan.steps.iter().filter(|s| s.action == Action::Build);
+    let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
+    Arc::new(Shared {
+        compiler: Arc::new(compiler(project, ids)),
+        options,
+        system: inv.system.clone(),
+        target_path: manifest.project.target_path.clone(),
+        builds: relations.map(|r| r.key(manifest.project.dialect)).collect(),
+        interrupt: inv.interrupt.clone(),
+        published: Mutex::default(),
+        publishing: Mutex::new(()),
+        scratch: crate::adapter::scratch,
+    })
+}
+
+/// Carries out a plan and shows it; the results and the seconds that it took.
+pub(super) fn carry_out(
+    inv: &mut Invocation,
+    request: RunRequest<'_>,
+) -> Result<(Vec<RunResult>, f64), super::CliError> {
+    let mut seconds = 0.0;
+    let console = &mut inv.console;
+    let all = run(request, &mut |event| {
+        if let Event::RunFinished { seconds: s, .. } = &event {
+            seconds = *s;
+        }
+        console.event(&event);
+    })?;
+    Ok((all, seconds))
 }
 
 pub(super) fn results(

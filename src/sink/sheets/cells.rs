@@ -54,10 +54,11 @@ impl Value {
         }
     }
 
-    /// What equal keys have in common: a number is compared as one, whatever its type was.
+    /// What equal keys have in common: a number is compared as one, whatever its type was. A sheet stores no empty text.
     pub(super) fn key(&self) -> String {
         match self {
             Value::Empty => String::new(),
+            Value::Text(s) if s.is_empty() => String::new(),
             Value::Bool(b) => format!("b{b}"),
             Value::Number(n) => format!("n{n}"),
             Value::Text(s) => format!("t{s}"),

@@ -59,13 +59,14 @@ impl<'a> Lines<'a> {
         (0..self.len()).map(|n| self.line(n)).collect()
     }
 
-    /// Whether all of it goes into one request.
-    pub(super) fn is_small(&self) -> bool {
-        self.cells() <= MOST_CELLS
-            && (0..self.len())
-                .map(|n| size(&self.line(n)))
-                .try_fold(0usize, |sum, n| Some(sum + n).filter(|s| *s <= MOST_BYTES))
-                .is_some()
+    /// Whether all of it goes into one request, with so many more bytes.
+    pub(super) fn is_small(&self, more: usize) -> bool {
+        let mut bytes = more;
+        let fits = |n: usize| {
+            bytes += size(&self.line(n));
+            bytes <= MOST_BYTES
+        };
+        self.cells() <= MOST_CELLS && (0..self.len()).all(fits)
     }
 
     /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between columns.
@@ -180,7 +181,7 @@ mod tests {
         let long = Cell::Text("x".repeat(49_000));
         let table = table(100, vec![vec![long; 100], vec![Cell::Null; 100]]);
         let lines = Lines::with_header(&table, PLAIN);
-        assert!(!lines.is_small());
+        assert!(!lines.is_small(0));
         assert_eq!(together(&lines), lines.all());
         assert!(lines.pieces().count() > 3);
     }

@@ -14,8 +14,14 @@ use std::collections::HashMap;
 const MOST_CELLS: usize = 10_000_000;
 const MOST_COLUMNS: usize = 18_278;
 
-/// Ranges that one batch copies; more of them make a request of many megabytes.
-const MOST_COPIES: usize = 50_000;
+/// Ranges that one batch may write or copy; more of them make a request of many megabytes.
+const MOST_COPIES: usize = 20_000;
+
+/// About how many bytes a range takes in a request, beside its cells.
+const RANGE: usize = 220;
+
+/// The longest title of a tab is 100 characters.
+const LONGEST_NAME: usize = 60;
 
 /// What one write is about.
 struct Write<'a> {
@@ -93,7 +99,15 @@ impl Write<'_> {
 
     /// The name of hidden tabs of this export; a run that was killed leaves one.
     fn staging_prefix(&self) -> String {
-        format!("__strata_staging {} ", self.job.export)
+        let name = self.job.export;
+        let short = match name.chars().count() > LONGEST_NAME {
+            true => {
+                let start: String = name.chars().take(LONGEST_NAME - 9).collect();
+                format!("{start} {}", &crate::hash::md5_hex(name)[..8])
+            }
+            false => name.to_owned(),
+        };
+        format!("__strata_staging {short} ")
     }
 
     fn stale(&self) -> impl Iterator<Item = &Tab> {
@@ -180,7 +194,7 @@ impl Write<'_> {
         let what =
             format!("replace all by {}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
         let done = format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
-        let small = lines.is_small();
+        let small = lines.is_small(0);
         self.fits(size, if small { 0 } else { lines.cells() })?;
         if self.job.dry_run {
             let requests = if small { 1 } else { lines.pieces().count() + 2 };
@@ -251,8 +265,8 @@ impl Write<'_> {
         let plan = Rows::new(&keys, &sheet, self.table.rows.len());
         let lines = Lines::new(self.table, self.choices, plan.order());
         let size = self.size(sheet.used + plan.new.len(), sheet.width);
-        let small = lines.is_small() && plan.runs().count() * sheet.segments.len() <= MOST_COPIES;
         let copies = plan.runs().count() * sheet.segments.len();
+        let small = lines.is_small(copies * RANGE);
         if copies > MOST_COPIES {
             let e =
                 SinkError::new(format!("{} separate ranges would change, too many for one batch", thousands(copies)));
