@@ -154,6 +154,7 @@ pub(super) fn shared(
         published: Mutex::default(),
         publishing: Mutex::new(()),
         scratch: crate::adapter::scratch,
+        pace: Default::default(),
     })
 }
 

@@ -10,6 +10,9 @@ use crate::manifest::{Export, Node, NodeId, NodeKind};
 use crate::sink::{Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet};
 use crate::source::SqlText;
 
+/// Types whose values a driver gives as bytes, which only the engine can read.
+const AS_TEXT: [&str; 2] = ["BIT", "BIGNUM"];
+
 /// Carries out one export.
 pub(super) fn export(shared: &Shared, id: NodeId, own: &mut Option<Box<dyn Warehouse>>) -> NodeOutcome {
     let node = shared.compiler.manifest.node(id);
@@ -74,6 +77,7 @@ fn write(
         project: &project.root,
         target_path: &shared.target_path,
         stopped: &stopped,
+        pace: &shared.pace,
     };
     let written = match target {
         ExportTarget::Sheet(sheet) => write_sheet(sheet, &table, &job),
@@ -136,7 +140,13 @@ fn read(
         plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
     })?;
     let dialect = warehouse.capabilities().dialect;
-    let list: Vec<String> = columns.iter().map(|c| dialect.quoted(&c.name)).collect();
+    let list: Vec<String> = columns
+        .iter()
+        .map(|c| match AS_TEXT.contains(&c.data_type.as_str()) {
+            true => format!("cast({} as varchar)", dialect.quoted(&c.name)),
+            false => dialect.quoted(&c.name),
+        })
+        .collect();
     let sql = SqlText::from(format!("select {} from {}", list.join(", "), relation.render(dialect)));
     let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(engine)?;
     Ok(SinkTable { columns, rows: reply.table.unwrap_or_default().rows })

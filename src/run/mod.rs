@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) builds: HashSet<String>,
     /// Those of them that are published by now.
     pub(crate) published: Mutex<HashSet<String>>,
+    /// When exports wrote to a service that counts writes.
+    pub(crate) pace: crate::sink::Pace,
     /// Opens a database of its own in memory, to make files with.
     pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
     /// Swaps are done one after the other.

@@ -10,7 +10,7 @@ mod sheets;
 
 pub(crate) use files::write_file;
 pub(crate) use parquet::write_parquet;
-pub(crate) use sheets::write_sheet;
+pub(crate) use sheets::{Pace, write_sheet};
 
 use crate::engine::Cell;
 use crate::system::System;
@@ -45,6 +45,8 @@ pub(crate) struct Job<'a> {
     pub(crate) target_path: &'a Utf8Path,
     /// Whether the user wants to stop.
     pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
+    /// Shared by all exports of the process: a service counts the writes of a user.
+    pub(crate) pace: &'a Pace,
 }
 
 /// What was written, or would be.

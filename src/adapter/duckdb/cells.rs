@@ -27,10 +27,15 @@ pub(super) fn cell(value: Value) -> Cell {
         Value::Timestamp(unit, n) => timestamp(unit, n),
         Value::Text(s) | Value::Enum(s) => Cell::Text(s),
         Value::Blob(bytes) | Value::Geometry(bytes) => Cell::Text(crate::hash::hex(&bytes)),
-        Value::Date32(days) => match Date::constant(1970, 1, 1).checked_add(jiff::Span::new().days(days)) {
-            Ok(date) => Cell::Date(date.to_string()),
-            Err(_) => Cell::Text(format!("{days} days since 1970-01-01")),
-        },
+        Value::Date32(i32::MAX) => Cell::Text("infinity".to_owned()),
+        Value::Date32(days) if days == -i32::MAX => Cell::Text("-infinity".to_owned()),
+        Value::Date32(days) => {
+            let span = jiff::Span::new().try_days(days);
+            match span.and_then(|span| Date::constant(1970, 1, 1).checked_add(span)) {
+                Ok(date) if date.year() > 0 => Cell::Date(date.to_string()),
+                _ => Cell::Text(far_date(days.into())),
+            }
+        }
         Value::Time64(unit, n) => time(unit, n),
         Value::Interval { months, days, nanos } => Cell::Text(interval(months, days, nanos)),
         other => Cell::Json(Box::new(json(other))),
@@ -48,12 +53,32 @@ fn nanos(unit: TimeUnit, n: i64) -> i128 {
 }
 
 fn timestamp(unit: TimeUnit, n: i64) -> Cell {
-    match Timestamp::from_nanosecond(nanos(unit, n)) {
-        Ok(at) => {
-            let at = at.to_zoned_datetime(TimeZone::UTC).datetime();
-            Cell::Timestamp(at.to_string().replacen('T', " ", 1))
+    let at = Timestamp::from_nanosecond(nanos(unit, n)).map(|at| at.to_zoned_datetime(TimeZone::UTC).datetime());
+    match at {
+        Ok(at) if at.year() > 0 => Cell::Timestamp(at.to_string().replacen('T', " ", 1)),
+        _ if n == i64::MAX => Cell::Text("infinity".to_owned()),
+        _ if n == -i64::MAX => Cell::Text("-infinity".to_owned()),
+        _ => {
+            let (day, rest) = (86_400_000_000_000, nanos(unit, n));
+            let time = time(TimeUnit::Nanosecond, rest.rem_euclid(day) as i64).display();
+            Cell::Text(format!("{} {time}", far_date(rest.div_euclid(day) as i64)))
         }
-        Err(_) => Cell::Text(n.to_string()),
+    }
+}
+
+/// A day outside of the years 1 to 9999, as DuckDB prints it. The calendar by Howard Hinnant's `civil_from_days`.
+fn far_date(days: i64) -> String {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    match year {
+        1.. => format!("{year:04}-{month:02}-{day:02}"),
+        _ => format!("{:04}-{month:02}-{day:02} (BC)", 1 - year),
     }
 }
 
@@ -130,5 +155,24 @@ pub(super) fn type_name(arrow: &duckdb::arrow::datatypes::DataType) -> String {
         T::Interval(_) => "INTERVAL".to_owned(),
         T::Binary | T::LargeBinary => "BLOB".to_owned(),
         other => other.to_string().to_uppercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_far_away_are_printed_as_duckdb_does() {
+        let text = |v: Value| match cell(v) {
+            Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) => s,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(text(Value::Date32(17_542_597)), "50000-01-01");
+        assert_eq!(text(Value::Date32(-4_000_000)), "8983-05-17 (BC)");
+        assert_eq!(text(Value::Date32(0)), "1970-01-01");
+        assert_eq!(text(Value::Date32(i32::MAX)), "infinity");
+        assert_eq!(text(Value::Timestamp(TimeUnit::Microsecond, -i64::MAX)), "-infinity");
+        assert_eq!(text(Value::Timestamp(TimeUnit::Microsecond, 1_515_680_424_000_000_000)), "50000-01-01 12:00:00");
     }
 }

@@ -54,6 +54,10 @@ pub(super) struct Book {
     pub(super) tabs: Vec<Tab>,
 }
 
+/// When the writes of the last minute were sent.
+#[derive(Debug, Default)]
+pub(crate) struct Pace(Mutex<VecDeque<Instant>>);
+
 struct Settings {
     timeout: Duration,
     backoff: Duration,
@@ -66,8 +70,7 @@ pub(super) struct Client<'a> {
     spreadsheet: &'a str,
     account: String,
     settings: Settings,
-    /// When the writes of the last minute were sent.
-    writes: Mutex<VecDeque<Instant>>,
+    pace: &'a Pace,
     sent: std::sync::atomic::AtomicUsize,
     system: &'a dyn System,
     stopped: &'a (dyn Fn() -> bool + Sync),
@@ -128,7 +131,7 @@ impl<'a> Client<'a> {
             spreadsheet: &target.spreadsheet,
             account: account.name,
             settings,
-            writes: Mutex::default(),
+            pace: job.pace,
             sent: Default::default(),
             system: job.system,
             stopped: job.stopped,
@@ -274,7 +277,7 @@ impl<'a> Client<'a> {
         loop {
             let now = Instant::now();
             let free_at = {
-                let mut writes = self.writes.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut writes = self.pace.0.lock().unwrap_or_else(PoisonError::into_inner);
                 while writes.front().is_some_and(|w| now.duration_since(*w) >= MINUTE) {
                     writes.pop_front();
                 }

@@ -16,6 +16,8 @@ mod requests;
 mod rows;
 mod write;
 
+pub(crate) use client::Pace;
+
 use super::{Job, SinkError, SinkTable, Written};
 use crate::config::SheetTarget;
 

@@ -4,10 +4,10 @@ use super::cells::Value;
 use super::client::{Note, Tab};
 use google_sheets4::FieldMask;
 use google_sheets4::api::{
-    AddSheetRequest, CellData, CellFormat, CopyPasteRequest, CreateDeveloperMetadataRequest, DataFilter,
-    DeleteSheetRequest, DeveloperMetadata, DeveloperMetadataLocation, DeveloperMetadataLookup, GridCoordinate,
-    GridProperties, GridRange, NumberFormat, RepeatCellRequest, Request, RowData, SheetProperties, TextFormat,
-    UpdateCellsRequest, UpdateDeveloperMetadataRequest, UpdateSheetPropertiesRequest,
+    AddSheetRequest, AppendDimensionRequest, CellData, CellFormat, CopyPasteRequest, CreateDeveloperMetadataRequest,
+    DataFilter, DeleteSheetRequest, DeveloperMetadata, DeveloperMetadataLocation, DeveloperMetadataLookup,
+    GridCoordinate, GridProperties, GridRange, NumberFormat, RepeatCellRequest, Request, RowData, SheetProperties,
+    TextFormat, UpdateCellsRequest, UpdateDeveloperMetadataRequest, UpdateSheetPropertiesRequest,
 };
 
 /// Rows and columns of a tab, from and to (not included).
@@ -56,26 +56,30 @@ pub(super) fn delete_tab(id: i32) -> Request {
     Request { delete_sheet: Some(DeleteSheetRequest { sheet_id: Some(id) }), ..Request::default() }
 }
 
-/// Sets the size of a tab, and freezes its first row.
-pub(super) fn set_size(id: i32, (rows, columns): (usize, usize)) -> Request {
+/// Freezes the first row.
+pub(super) fn freeze_header(id: i32) -> Request {
     let properties = SheetProperties {
         sheet_id: Some(id),
-        grid_properties: Some(GridProperties {
-            row_count: Some(int(rows)),
-            column_count: Some(int(columns)),
-            frozen_row_count: Some(1),
-            ..GridProperties::default()
-        }),
+        grid_properties: Some(GridProperties { frozen_row_count: Some(1), ..GridProperties::default() }),
         ..SheetProperties::default()
     };
-    let fields = ["gridProperties.rowCount", "gridProperties.columnCount", "gridProperties.frozenRowCount"];
     Request {
         update_sheet_properties: Some(UpdateSheetPropertiesRequest {
             properties: Some(properties),
-            fields: mask(&fields),
+            fields: mask(&["gridProperties.frozenRowCount"]),
         }),
         ..Request::default()
     }
+}
+
+/// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone added meanwhile.
+pub(super) fn grow(id: i32, dimension: &str, by: usize) -> Option<Request> {
+    let request = AppendDimensionRequest {
+        sheet_id: Some(id),
+        dimension: Some(dimension.to_owned()),
+        length: Some(int(by)),
+    };
+    (by > 0).then(|| Request { append_dimension: Some(request), ..Request::default() })
 }
 
 fn rows(lines: &[Vec<Value>]) -> Vec<RowData> {

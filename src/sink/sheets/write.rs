@@ -2,7 +2,9 @@
 
 use super::cells::{Choices, Value, format, value};
 use super::client::{Book, Client, Tab};
-use super::requests::{Area, add_tab, bold, copy, delete_tab, fill, fill_from, note, number_format, set_size};
+use super::requests::{
+    Area, add_tab, bold, copy, delete_tab, fill, fill_from, freeze_header, grow, note, number_format,
+};
 use super::rows::{Lines, check};
 use crate::config::{SheetMode, SheetTarget};
 use crate::sink::{Job, SinkError, SinkTable, Written, count};
@@ -122,13 +124,17 @@ impl Write<'_> {
         (rows.max(r).max(2), columns.max(c))
     }
 
-    /// Makes or resizes the tab, and takes away what a killed run left.
+    /// Makes the tab, or lets it grow.
     fn prepare(&self, size: (usize, usize)) -> Vec<Request> {
         let mut requests = Vec::new();
-        if self.tab.is_none() {
-            requests.push(add_tab(self.id, &self.target.sheet, size, false));
+        match &self.tab {
+            None => requests.push(add_tab(self.id, &self.target.sheet, size, false)),
+            Some(tab) => {
+                requests.extend(grow(self.id, "ROWS", size.0 - tab.rows));
+                requests.extend(grow(self.id, "COLUMNS", size.1 - tab.columns));
+            }
         }
-        requests.push(set_size(self.id, size));
+        requests.push(freeze_header(self.id));
         requests
     }
 
