@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks DAG files as Airflow reads them: `check_import.py DAGFILE...`, in an environment with Airflow.
 
-Each file must be imported without an error, survive being written to Airflow's database and read again, and be one that
-the web pages can draw. Exits with 1 when something is wrong. (`airflow dags reserialize` exits with 0 whatever it finds.)
+Each file must be imported without an error, survive being written to Airflow's database and read again, and be one
+that the web pages can draw. Exits with 1 when something is wrong, where `airflow dags reserialize` exits with 0.
 """
 
 import ast

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Checks how a DAG file's tasks run the program: `check_operator.py DAGFILE`, in an environment with Airflow.
+"""Checks how a DAG file's tasks run the program: `check_operator.py DAGFILE [HOURS]`, in an environment with Airflow.
+
+HOURS is what a run without a data interval is given, 24 by default.
 
 The first task is executed with a fake program that ends as it is told. Airflow tries a task again unless it raises
 AirflowFailException, so what is checked is which exception each exit code becomes; what the program is told; and that
@@ -47,7 +49,7 @@ def environment(folder):
 
 
 def main():
-    if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
+    if len(sys.argv) not in (2, 3) or sys.argv[1] in ("-h", "--help"):
         sys.exit(__doc__.strip())
     common.own_airflow()
     from airflow.exceptions import AirflowException
@@ -121,7 +123,8 @@ def main():
     seen = window({"data_interval_start": day, "data_interval_end": day + 24 * hours})
     wanted = {"data_interval_start": "2024-03-05T00:00:00+00:00", "data_interval_end": "2024-03-06T00:00:00+00:00"}
     expect("the window is the data interval", seen == wanted, seen)
-    wanted = {"data_interval_start": "2024-03-05T06:00:00+00:00", "data_interval_end": "2024-03-06T06:00:00+00:00"}
+    begin = Run.run_after - int((sys.argv + ["24"])[2]) * hours
+    wanted = {"data_interval_start": begin.isoformat(), "data_interval_end": Run.run_after.isoformat()}
     for context in ({}, {"data_interval_start": None, "data_interval_end": None}):
         seen = window(context)
         expect(f"the window of a run without one: {context}", seen == wanted, seen)

@@ -29,7 +29,7 @@ def settings(home, dags=None):
 
 
 def own_airflow():
-    """Starts this program again in an Airflow of its own, unless it is in one: the settings count from the first import."""
+    """Starts this program again in an Airflow of its own: the settings count from the first import on."""
     if os.environ.get("STRATA_TEST_AIRFLOW"):
         return
     with tempfile.TemporaryDirectory(prefix="strata-airflow-") as home:
@@ -64,7 +64,7 @@ def airflow_version():
 
 def export(tool, project, *more):
     """Writes the project's DAG file and gives its path."""
-    run([tool, "export", "airflow", "--project-dir", str(project), *more])
+    run([pathlib.Path(tool).resolve(), "export", "airflow", *more], cwd=project)
     (path,) = (project / "dags").glob("*.py")
     return path
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """What reading a DAG file costs: `cost.py --tool PROGRAM`, in an environment with Airflow.
 
-Airflow reads each file again and again, in a process of its own. Projects of 100, 500 and 2,000 models are exported, and
-the CPU time of running the compiled file is measured, after Airflow itself was imported, once in each of three processes.
-Exits with 1 when the median is above 0.25 ms a task.
+Airflow reads each file again and again, in a process of its own. Projects of 100, 500 and 2,000 models are exported,
+and the CPU time of running the compiled file is measured, after Airflow itself was imported, once in each of three
+processes. Exits with 1 when the median is above 0.25 ms a task.
 
 Python's garbage collector may go through all of Airflow's objects while the file runs, or not, by chance: some 60 ms,
-which is much at 500 tasks. Airflow 3 keeps it from that with gc.freeze, and so does this. The times without it are shown
-in brackets and not judged: Airflow 2 does not freeze.
+which is much at 500 tasks. Airflow 3 prevents it with gc.freeze, and so does this. The times without that are shown in
+brackets and not judged: Airflow 2 does not freeze.
 """
 
 import argparse
@@ -89,9 +89,8 @@ def main():
             thawed = [once("thawed", files[5], files[size])[2] for _ in range(PROCESSES)]
             assert frozen[0][0] == size, f"{frozen[0][0]} tasks of {size} models"
             compiling, running = (statistics.median(run[n] for run in frozen) for n in (1, 2))
-            print(
-                f"{size} tasks: {running:.3f}; {texts(r[2] for r in frozen)} ({texts(thawed)}); compiling {compiling:.3f}"
-            )
+            times = f"{texts(run[2] for run in frozen)} ({texts(thawed)})"
+            print(f"{size} tasks: {running:.3f}; {times}; compiling {compiling:.3f}")
             failed |= running > LIMIT
     sys.exit(f"reading costs more than {LIMIT} ms a task" if failed else 0)
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs exported projects on Airflow: `run_sample.py --tool PROGRAM [--only WORD] [--keep]`, in an environment with Airflow.
+"""Runs exported projects on Airflow: `run_sample.py --tool PROGRAM [--only WORD] [--keep]`.
 
-Each case copies a project, writes its DAG file with `strata export airflow`, runs it with `airflow dags test`, which runs
-retries too, and looks at the states of the tasks and at the data. The engine is DuckDB; where STRATA_TEST_PG names the
-file that `scripts/postgres start` wrote, some cases run on Postgres as well. Exits with 1 when a case fails.
+Started by the Python of an environment with Airflow. Each case copies a project, writes its DAG file with
+`strata export airflow`, runs it with `airflow dags test`, which runs retries too, and looks at the states of the tasks
+and at the data. The engine is DuckDB; where STRATA_TEST_PG names the file that `scripts/postgres start` wrote, some
+cases run on Postgres as well. Exits with 1 when a case fails.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import threading
 import time
 import traceback
 
+import check_import
 import common
 
 DATES = ("2026-02-05T12:00:00+00:00", "2026-02-06T12:00:00+00:00")
@@ -172,8 +174,16 @@ class Case:
             self.tasks = {task: (state, tries) for task, state, tries in found}
         return self.tasks
 
-    def states(self):
-        return {task: state for task, (state, _) in self.tasks.items()}
+    def results(self):
+        """What each task handed on: the summary, which is the last line of its output."""
+        with sqlite3.connect(self.home / "airflow.db") as base:
+            found = base.execute("select task_id, value from xcom where key = 'return_value'").fetchall()
+        out = {}
+        for task, value in found:
+            while isinstance(value, (str, bytes)):
+                value = json.loads(value)
+            out[task] = value
+        return out
 
     def assert_all(self, state="success"):
         others = {task: seen for task, seen in self.tasks.items() if seen[0] != state}
@@ -193,8 +203,6 @@ class Case:
 
 def below(case, task):
     """All tasks that wait for one, by way of others too."""
-    import check_import
-
     rows, found = check_import.rows(case.file), {task}
     while True:
         more = {r["task"] for r in rows if found & set(r["after"])} - found
@@ -223,6 +231,11 @@ def whole(case):
     case.sample()
     case.run()
     case.assert_all()
+    # Each task did what its row says, and no more.
+    for row in check_import.rows(case.file):
+        done = case.results()[row["task"]]
+        counts = {key: n for key, n in done.items() if isinstance(n, int) and key != "exit_code"}
+        assert done["exit_code"] == 0 and sum(counts.values()) == len(row["nodes"]), f"{row['task']}: {done}"
     seen = {mart: case.rows(f"select * from {{{{ ref('{mart}') }}}}") for mart in MARTS}
     for name in case.files:
         files = list((case.project / "build").glob(f"**/{name}.*"))
@@ -240,7 +253,8 @@ def whole(case):
 
 def without_date(case):
     """A run without a logical date, which only Airflow 3 has: the window is the 24 hours before it was due."""
-    model = "select '{{ var('data_interval_start', 'none') }}' as begins, '{{ var('data_interval_end', 'none') }}' as ends\n"
+    begins, ends = ("'{{ var('data_interval_%s', 'none') }}'" % word for word in ("start", "end"))
+    model = f"select {begins} as begins, {ends} as ends\n"
     case.small({"models/staging/first.sql": "select 1 as id\n", "models/marts/window.sql": model})
     before = time.time()
     case.run(None)
@@ -285,7 +299,8 @@ def failing_test(case):
 
 def busy_database(case):
     """Another process holds the DuckDB file: exit code 75, and the next try succeeds."""
-    hold = "{% macro hold() %}{% do run_query('select sum(i * j) from range(10000000) a(i), range(10000000) b(j)') %}{% endmacro %}"
+    query = "select sum(i * j) from range(10000000) a(i), range(10000000) b(j)"
+    hold = "{% macro hold() %}{% do run_query('" + query + "') %}{% endmacro %}"
     # The holder is a run of its own, without what the scheduler tells its tasks. It ends when the first try has ended.
     trouble = (
         "unset STRATA_ORCHESTRATED STRATA_NODES STRATA_TASK STRATA_GRAPH STRATA_GRAPH_SPEC STRATA_GRAPH_FILE; "
@@ -312,10 +327,7 @@ class Proxy:
 
     def accept(self):
         while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
+            client, _ = self.listener.accept()
             if self.down.exists():
                 client.close()
                 continue
@@ -344,9 +356,6 @@ class Proxy:
             except OSError:
                 pass
 
-    def close(self):
-        self.listener.close()
-
 
 def dropped_server(case):
     """The server is lost while a model is built, and stays away: exit code 75. The next try succeeds."""
@@ -354,12 +363,9 @@ def dropped_server(case):
     # `down` comes one second into the build, which takes three, and goes when the first try has ended.
     trouble = f'(sleep 1; touch "$here/down") & {case.tool} "$@"; code=$?; wait; rm -f "$here/down"; exit $code'
     slow = "select id, pg_sleep(3)::text as slept from {{ ref('first') }}\n"
-    try:
-        command = case.front("marts.second", trouble)
-        case.small({"models/marts/second.sql": slow}, port=proxy.port, command=command)
-        case.run()
-    finally:
-        proxy.close()
+    command = case.front("marts.second", trouble)
+    case.small({"models/marts/second.sql": slow}, port=proxy.port, command=command)
+    case.run()
     assert proxy.cut, "the proxy cut no connection"
     case.assert_log("Exit code 75")
     case.assert_states({task: ("success", 2 if task == "marts.second" else 1) for task in case.tasks})
@@ -380,8 +386,9 @@ def drift(case):
 
 
 def other_words(case):
-    """SQL, texts and a test's arguments change: the graph is the same, so the file still fits, and the new ones count."""
-    values = "models: [{name: second, columns: [{name: id, data_tests: [{accepted_values: {arguments: {values: [%s]}}}]}]}]\n"
+    """SQL, texts and a test's arguments change: the graph is the same, the file still fits, and the new ones count."""
+    values = "{accepted_values: {arguments: {values: [%s]}}}"
+    values = "models: [{name: second, columns: [{name: id, data_tests: [" + values + "]}]}]\n"
     case.small({"models/all.yml": values % 2})
     case.edit("models/all.yml", "[2]", "[7]")
     case.edit("models/staging/first.sql", "select 1", "-- another number\nselect 7")

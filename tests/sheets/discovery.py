@@ -211,7 +211,9 @@ def contract(entry):
             cells += sum(len(row.get("values", [])) for row in body.get("rows", []))
             out += [f"writes a formula: {cell}" for row in body.get("rows", []) for cell in row.get("values", [])
                     if "formulaValue" in cell.get("userEnteredValue", {})]
-    if cells > BATCH_CELLS or len(entry.body) > BATCH_BYTES:
+    # Copies out of a staging tab have to be one batch, however many they are.
+    copies = any(kind == "copyPaste" for kind, _ in requests)
+    if cells > BATCH_CELLS or len(entry.body) > BATCH_BYTES * (8 if copies else 1):
         out.append(f"a batch of {cells} cells, {len(entry.body)} bytes")
     return out
 

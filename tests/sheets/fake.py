@@ -138,7 +138,8 @@ class Fake:
 
     def external_account(self, folder, impersonate=False):
         (folder / "subject").write_text(SUBJECT)
-        out = {"type": "external_account", "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+        pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x"
+        out = {"type": "external_account", "audience": pool,
                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_url": self.url + "token",
                "credential_source": {"file": str(folder / "subject")}}
         url = f"{self.url}v1/projects/-/serviceAccounts/{ACCOUNT}:generateAccessToken"
@@ -349,8 +350,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, entry, code, answer, headers={}):
         entry.status = code
-        kind = "text/html" if answer is HTML else "application/text" if isinstance(answer, str) else "application/json; charset=UTF-8"
-        data = answer if answer is HTML else answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        if answer is HTML:
+            kind, data = "text/html", answer
+        elif isinstance(answer, str):
+            kind, data = "application/text", answer.encode()
+        else:
+            kind, data = "application/json; charset=UTF-8", json.dumps(answer).encode()
         try:
             self.send_response(code)
             self.send_header("Content-Type", kind)

@@ -102,7 +102,12 @@ FAULTS = [("drop", True), ("503", True), ("hang", True), ("html", True), ("drop"
           ("hang", False), ("html", False)]
 
 
-@pytest.mark.parametrize("kind, applied", FAULTS, ids=[f"{k}-{'applied' if a else 'not'}" for k, a in FAULTS])
+def case(kind, applied):
+    """Waiting for an answer that never comes takes its time."""
+    return pytest.param(kind, applied, id=f"{kind}-{'applied' if applied else 'not'}", marks=pytest.mark.slow if kind == "hang" else ())
+
+
+@pytest.mark.parametrize("kind, applied", [case(*fault) for fault in FAULTS])
 def test_an_answer_is_lost_at_each_request(scene, kind, applied):
     for number in range(1, scene.requests + 1):
         scene.fake.fail(number, kind, applied=applied)
@@ -124,6 +129,7 @@ def test_an_answer_is_lost_and_the_run_ends(scene):
         scene.reset()
 
 
+@pytest.mark.slow
 def test_a_request_is_carried_out_late(scene):
     """The tool gives up on a request and sends it again; then both are carried out, the first one last."""
     for number in range(1, scene.requests + 1):

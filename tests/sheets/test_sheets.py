@@ -209,9 +209,10 @@ def test_dates_are_numbers_with_a_format(project, read, sql, moment, kind):
     assert read.values(valueRenderOption="FORMATTED_VALUE")[1][0].startswith(str(moment)[:10])
 
 
-HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "'quoted", '"double"', "it's", "a\nb\r\nc", "tab\there", "emoji 👩‍👩‍👧 🏳️‍🌈", "\x01\x07\x1f\x7f",
-           "back\\slash \\n \\u0041", "  spaces  ", "{{ jinja }}", "TRUE", "1e5", "2026-01-01", "\u2028\u2029", "مرحبا", "\ufeffbom", "#REF!",
-           "</script>", "null", ""]
+HOSTILE = [
+    "=1+1", "+1", "-1", "@SUM(A1)", "'quoted", '"double"', "it's", "a\nb\r\nc", "tab\there", "emoji 👩‍👩‍👧 🏳️‍🌈", "\x01\x07\x1f\x7f",
+    "back\\slash \\n \\u0041", "  spaces  ", "{{ jinja }}", "TRUE", "1e5", "2026-01-01", "\u2028\u2029", "مرحبا", "\ufeffbom", "#REF!",
+    "</script>", "null", ""]
 
 
 def test_hostile_text_stays_what_it_is(project, read):

@@ -74,11 +74,8 @@ pub(super) fn freeze_header(id: i32) -> Request {
 
 /// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone added meanwhile.
 pub(super) fn grow(id: i32, dimension: &str, by: usize) -> Option<Request> {
-    let request = AppendDimensionRequest {
-        sheet_id: Some(id),
-        dimension: Some(dimension.to_owned()),
-        length: Some(int(by)),
-    };
+    let request =
+        AppendDimensionRequest { sheet_id: Some(id), dimension: Some(dimension.to_owned()), length: Some(int(by)) };
     (by > 0).then(|| Request { append_dimension: Some(request), ..Request::default() })
 }
 

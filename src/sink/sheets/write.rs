@@ -134,7 +134,6 @@ impl Write<'_> {
                 requests.extend(grow(self.id, "COLUMNS", size.1 - tab.columns));
             }
         }
-        requests.push(freeze_header(self.id));
         requests
     }
 
@@ -191,6 +190,7 @@ impl Write<'_> {
         let columns: Vec<(usize, usize)> = (0..lines.width()).map(|c| (c, c)).collect();
         let last = |cells: Vec<Request>| {
             let mut requests = self.prepare(size);
+            requests.push(freeze_header(self.id));
             requests.extend(cells);
             requests.push(bold(self.area((0, 1), (0, lines.width()))));
             requests.extend(self.formats(&columns, (1, size.0)));
@@ -282,6 +282,7 @@ impl Write<'_> {
         let last = |cells: Vec<Request>| {
             let mut requests = self.prepare(size);
             if sheet.header.is_empty() {
+                requests.push(freeze_header(self.id));
                 let header: Vec<Value> = self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
                 requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
                 requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
