@@ -3,7 +3,7 @@
 #
 # selection:  everything
 # one task:   a model
-# graph:      3f4fc7353113eb67
+# graph:      0271160ff828544c
 
 import os
 from datetime import datetime, timedelta
@@ -351,12 +351,7 @@ TASKS = [
     {
         "task": "marts.channel_performance",
         "run": "build",
-        "after": [
-            "marts.campaign_performance",
-            "marts.cohort_ltv",
-            "marts.daily_performance",
-            "marts.user_ltv"
-        ],
+        "after": ["marts.cohort_ltv", "marts.daily_performance", "marts.user_ltv"],
         "nodes": [
             "model.bitcoin_rewards.channel_performance",
             "test.bitcoin_rewards.assert_revenue_and_rewards_are_conserved",
@@ -492,8 +487,8 @@ ENVIRONMENT = {
     "STRATA_COMMAND": "strata",
     "STRATA_PROJECT_DIR": os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     "STRATA_ORCHESTRATED": "1",
-    "STRATA_GRAPH": "3f4fc7353113eb67",
-    "STRATA_GRAPH_SPEC": "{\"by\":\"model\"}",
+    "STRATA_GRAPH": "0271160ff828544c",
+    "STRATA_GRAPH_SPEC": '{"by":"model"}',
     "STRATA_GRAPH_FILE": os.path.abspath(__file__),
 }
 

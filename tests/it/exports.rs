@@ -107,7 +107,10 @@ fn value(p: &Project, key: &str) -> String {
     let text = p.read("dags/shop.py");
     let line = text.lines().find(|l| l.contains(&format!("\"{key}\": "))).unwrap();
     let literal = line.split_once(": ").unwrap().1.trim_end_matches(',');
-    serde_json::from_str(literal).unwrap()
+    match literal.strip_prefix('\'') {
+        Some(rest) => rest.trim_end_matches('\'').to_owned(),
+        None => serde_json::from_str(literal).unwrap(),
+    }
 }
 
 #[test]
@@ -220,7 +223,7 @@ fn options_of_airflow_reach_the_file_and_mistakes_are_shown() {
     for part in [
         "dag_id=\"night\"",
         "CronDataIntervalTimetable(\"30 4 * * 1-5\", timezone=\"Europe/Berlin\")",
-        "\"pool\": \"a \\\"pool\\\"\"",
+        "\"pool\": 'a \"pool\"'",
         "callback(\"alerts.chat.post\")",
         "timedelta(minutes=90)",
         "catchup=False",

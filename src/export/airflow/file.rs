@@ -1,7 +1,7 @@
 //! The text of the DAG file.
 
 use super::hash::hash;
-use super::python::{comment, list, string};
+use super::python::{comment, list, literal, string};
 use super::tasks::{Dag, Task};
 use crate::config::{AirflowOptions, Json};
 use crate::export::GeneratedFile;
@@ -107,19 +107,19 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
 fn environment(out: &mut String, request: &FileRequest<'_>) {
     let options = request.options;
     let project = match &options.project_dir {
-        Some(folder) => string(folder),
+        Some(folder) => literal(folder),
         None => "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))".to_owned(),
     };
     let mut pairs = vec![
-        ("STRATA_COMMAND", string(&options.command)),
+        ("STRATA_COMMAND", literal(&options.command)),
         ("STRATA_PROJECT_DIR", project),
         ("STRATA_ORCHESTRATED", "\"1\"".to_owned()),
-        ("STRATA_GRAPH", string(&hash(request.manifest, request.dag, options))),
-        ("STRATA_GRAPH_SPEC", string(&request.spec.to_string())),
+        ("STRATA_GRAPH", literal(&hash(request.manifest, request.dag, options))),
+        ("STRATA_GRAPH_SPEC", literal(&request.spec.to_string())),
         ("STRATA_GRAPH_FILE", "os.path.abspath(__file__)".to_owned()),
     ];
     for (key, value) in [("STRATA_TARGET", &options.target), ("STRATA_PROFILES_DIR", &options.profiles_dir)] {
-        pairs.extend(value.as_ref().map(|v| (key, string(v))));
+        pairs.extend(value.as_ref().map(|v| (key, literal(v))));
     }
     out.push_str(
         "\n# The environment of every task. Airflow renders none of it: braces are only braces.\nENVIRONMENT = {\n",
@@ -165,7 +165,7 @@ fn settings(out: &mut String, options: &AirflowOptions) {
              reference=DeadlineReference.DAGRUN_QUEUED_AT,\n        interval=timedelta(minutes={}),\n        \
              callback=AsyncCallback({}),\n    )\n",
             deadline.minutes,
-            string(&deadline.callback)
+            literal(&deadline.callback)
         );
     }
 }
@@ -195,22 +195,22 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
     let (year, month, day) = options.start_date;
     let tags: Vec<&str> = options.tags.iter().map(String::as_str).collect();
     let mut dag = vec![
-        format!("dag_id={}", string(id)),
+        format!("dag_id={}", literal(id)),
         format!(
             "schedule=CronDataIntervalTimetable({}, timezone={})",
-            string(&options.schedule),
-            string(&options.timezone)
+            literal(&options.schedule),
+            literal(&options.timezone)
         ),
-        format!("start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))", string(&options.timezone)),
+        format!("start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))", literal(&options.timezone)),
         "catchup=False".to_owned(),
         "max_active_runs=1".to_owned(),
     ];
-    dag.extend(options.description.as_ref().map(|d| format!("description={}", string(d))));
+    dag.extend(options.description.as_ref().map(|d| format!("description={}", literal(d))));
     if let Some(minutes) = options.timeout_minutes {
         dag.push(format!("dagrun_timeout=timedelta(minutes={minutes})"));
     }
     let [failure, success, retry] = &options.callbacks;
-    dag.extend(success.as_ref().map(|path| format!("on_success_callback=callback({})", string(path))));
+    dag.extend(success.as_ref().map(|path| format!("on_success_callback=callback({})", literal(path))));
     if !tags.is_empty() {
         dag.push(format!("tags={}", list(&tags, 4)));
     }
@@ -229,14 +229,14 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
     }
     out.push_str("    default_args={\n");
     let mut defaults = vec![
-        format!("\"owner\": {}", string(&options.owner)),
+        format!("\"owner\": {}", literal(&options.owner)),
         format!("\"retry_delay\": timedelta(seconds={})", options.retry_delay_seconds),
         "\"append_env\": True".to_owned(),
         "\"skip_on_exit_code\": None".to_owned(),
     ];
-    defaults.extend(options.pool.as_ref().map(|p| format!("\"pool\": {}", string(p))));
+    defaults.extend(options.pool.as_ref().map(|p| format!("\"pool\": {}", literal(p))));
     for (key, path) in [("on_failure_callback", failure), ("on_retry_callback", retry)] {
-        defaults.extend(path.as_ref().map(|p| format!("\"{key}\": callback({})", string(p))));
+        defaults.extend(path.as_ref().map(|p| format!("\"{key}\": callback({})", literal(p))));
     }
     for argument in defaults {
         let _ = writeln!(out, "        {argument},");

@@ -1,12 +1,23 @@
 //! The one encoder through which names and texts enter Python.
 
-/// A string literal in double quotes, ASCII only. Any text gives a literal with that value, on one line.
+/// A string literal, ASCII only. Any text gives a literal with that value, on one line; in the quotes that need no escape,
+/// as formatters write it.
+pub(super) fn literal(text: &str) -> String {
+    quoted(text, if text.contains('"') && !text.contains('\'') { '\'' } else { '"' })
+}
+
+/// The same in double quotes, which JSON takes as well.
 pub(super) fn string(text: &str) -> String {
+    quoted(text, '"')
+}
+
+fn quoted(text: &str, quote: char) -> String {
     let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
+    out.push(quote);
     for c in text.chars() {
         match c {
-            '"' | '\\' => {
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => {
                 out.push('\\');
                 out.push(c);
             }
@@ -15,7 +26,7 @@ pub(super) fn string(text: &str) -> String {
             c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
-    out.push('"');
+    out.push(quote);
     out
 }
 
@@ -43,6 +54,8 @@ mod tests {
     fn any_text_is_one_literal() {
         assert_eq!(string("a\"b\\c"), r#""a\"b\\c""#);
         assert_eq!(string("é\n\u{202e}😀{{ x }}"), r#""\u00e9\u000a\u202e\U0001f600{{ x }}""#);
+        assert_eq!(literal("{\"a\": 1}"), "'{\"a\": 1}'");
+        assert_eq!(literal("it's \"x\""), "\"it's \\\"x\\\"\"");
         assert_eq!(comment("a\nimport os"), "a?import os");
     }
 

@@ -142,10 +142,11 @@ pub(crate) fn dag(request: &DagRequest<'_>) -> Dag {
         task.upstream.extend(before.filter(|t| *t != of_step[i]));
     }
     name(manifest, &groups, &mut tasks);
-    reduce(&mut tasks);
     let mut dag = order(tasks, request.by);
     dag.merged = merged;
     assets(request, &mut dag);
+    reduce(&mut dag.tasks);
+    dag.boxes = boxes(&dag.tasks);
     for task in &mut dag.tasks {
         // Tests last, so that a list is read by what is built.
         task.nodes.sort_by_key(|id| matches!(manifest.node(*id).kind, NodeKind::Test(_)));
@@ -273,16 +274,13 @@ impl Groups {
 }
 
 /// Takes away edges that follow from others: what a task waits for by way of another task.
-fn reduce(tasks: &mut BTreeMap<usize, Task>) {
-    let most = tasks.keys().next_back().map_or(0, |n| n + 1);
+fn reduce(tasks: &mut [Task]) {
     let mut before: HashMap<usize, FixedBitSet> = HashMap::new();
-    for number in topological(tasks) {
-        let upstream = tasks[&number].upstream.clone();
-        let mut all = FixedBitSet::with_capacity(most);
+    for number in topological(tasks.iter().enumerate()) {
+        let upstream = tasks[number].upstream.clone();
+        let mut all = FixedBitSet::with_capacity(tasks.len());
         upstream.iter().for_each(|u| all.union_with(&before[u]));
-        if let Some(task) = tasks.get_mut(&number) {
-            task.upstream.retain(|u| !all.contains(*u));
-        }
+        tasks[number].upstream.retain(|u| !all.contains(*u));
         upstream.iter().for_each(|u| all.insert(*u));
         before.insert(number, all);
     }
@@ -365,11 +363,12 @@ fn digest(text: &str) -> String {
 
 /// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers the edges.
 fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
+    let in_order = topological(tasks.iter().map(|(n, t)| (*n, t)));
     let mut rank: HashMap<Option<String>, usize> = HashMap::new();
-    for (position, number) in topological(&tasks).into_iter().enumerate() {
-        rank.entry(tasks[&number].group().map(str::to_owned)).or_insert(position);
+    for (position, number) in in_order.iter().enumerate() {
+        rank.entry(tasks[number].group().map(str::to_owned)).or_insert(position);
     }
-    let position: HashMap<usize, usize> = topological(&tasks).into_iter().enumerate().map(|(p, n)| (n, p)).collect();
+    let position: HashMap<usize, usize> = in_order.into_iter().enumerate().map(|(p, n)| (n, p)).collect();
     let mut list: Vec<(usize, Task)> = tasks.into_iter().collect();
     list.sort_by_key(|(number, task)| {
         let group = task.group().map(str::to_owned);
@@ -381,15 +380,15 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
     let tasks = list
         .into_iter()
         .map(|(_, task)| Task { upstream: task.upstream.iter().map(|n| renumbered[n]).collect(), ..task });
-    let tasks: Vec<Task> = tasks.collect();
-    Dag { by, boxes: boxes(&tasks), tasks, merged: Vec::new() }
+    Dag { by, tasks: tasks.collect(), merged: Vec::new(), boxes: BTreeMap::new() }
 }
 
 /// Numbers so that each comes after those it waits for; ids decide between free ones.
-fn topological(tasks: &BTreeMap<usize, Task>) -> Vec<usize> {
+fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a Task)>) -> Vec<usize> {
+    let tasks: BTreeMap<usize, &Task> = tasks.collect();
     let mut waiting: HashMap<usize, usize> = tasks.iter().map(|(n, t)| (*n, t.upstream.len())).collect();
     let mut behind: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (number, task) in tasks {
+    for (number, task) in &tasks {
         task.upstream.iter().for_each(|u| behind.entry(*u).or_default().push(*number));
     }
     let mut ready: BTreeSet<(&str, usize)> =
@@ -411,9 +410,8 @@ fn topological(tasks: &BTreeMap<usize, Task>) -> Vec<usize> {
 /// Each mart is announced by the task that audits it last; sources with `meta.airflow_asset` are what tasks read.
 fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
     let manifest = request.manifest;
-    let numbered: BTreeMap<usize, Task> = dag.tasks.iter().cloned().enumerate().collect();
     let mut position = vec![0; dag.tasks.len()];
-    topological(&numbered).into_iter().enumerate().for_each(|(p, n)| position[n] = p);
+    topological(dag.tasks.iter().enumerate()).into_iter().enumerate().for_each(|(p, n)| position[n] = p);
     let mut audits: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
     for (number, task) in dag.tasks.iter().enumerate() {
         for id in &task.nodes {
@@ -492,8 +490,7 @@ mod tests {
 
     /// Every task that comes before another.
     fn ancestors(dag: &Dag) -> Vec<BTreeSet<usize>> {
-        let numbered: BTreeMap<usize, Task> = dag.tasks.iter().cloned().enumerate().collect();
-        let order = topological(&numbered);
+        let order = topological(dag.tasks.iter().enumerate());
         assert_eq!(order.len(), dag.tasks.len(), "a circle of tasks");
         let mut all: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); dag.tasks.len()];
         for number in order {
