@@ -143,6 +143,9 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
         read.wrong("dag_id", "has letters, digits, `_`, `-` and `.` only, and at most 250 of them");
     }
     options.description = read.text("description");
+    if map.get("schedule").is_some_and(Yaml::is_null) {
+        read.wrong("schedule", "has no value: a DAG has a schedule, by default @daily");
+    }
     if let Some(schedule) = read.text("schedule") {
         if !is_schedule(&schedule) {
             let presets = PRESETS.join(", ");
@@ -207,7 +210,16 @@ fn is_key(text: &str) -> bool {
 
 fn is_schedule(text: &str) -> bool {
     let field = |f: &str| f.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/#?L".contains(c));
-    PRESETS.contains(&text) || (text.split(' ').count() == 5 && text.split(' ').all(|f| !f.is_empty() && field(f)))
+    // Numbers of minutes, hours, days, months and days of the week; behind a slash stands a step.
+    let within = |f: &str, least: u32, most: u32| {
+        let number = |n: &str| n.parse::<u32>().map_or(true, |n| (least..=most).contains(&n));
+        f.split([',', '-']).all(|part| number(part.split('/').next().unwrap_or_default()))
+    };
+    let fields: Vec<&str> = text.split(' ').collect();
+    PRESETS.contains(&text)
+        || (fields.len() == 5
+            && fields.iter().all(|f| !f.is_empty() && field(f))
+            && fields.iter().zip([(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)]).all(|(f, (a, b))| within(f, a, b)))
 }
 
 struct Reader<'a> {
@@ -331,6 +343,13 @@ mod tests {
         assert_eq!(o.retries, Retries { models: 1, tests: 0, exports: 5 });
         assert_eq!(o.callbacks[0].as_deref(), Some("alerts.chat.post"));
         assert_eq!(o.deadline.map(|d| d.minutes), Some(90));
+    }
+
+    #[test]
+    fn schedules_are_cron() {
+        let good = ["0 5 * * *", "*/15 0-6,12 1 jan-dec mon", "@weekly", "0 5 L * 7"];
+        let bad = ["61 5 * * *", "0 24 * * *", "0 5 0 * *", "0 5 * 13 *", "0 5 * *", "@once", "0  5 * * *"];
+        assert!(good.iter().all(|s| is_schedule(s)) && !bad.iter().any(|s| is_schedule(s)));
     }
 
     #[test]

@@ -166,9 +166,9 @@ pub(crate) fn read_export(kind: ExportType, map: &YamlMap, span: Span) -> Checke
             let delimiter = fields.text("delimiter").unwrap_or_else(|| ",".to_owned());
             let mut chars = delimiter.chars();
             let delimiter = match (chars.next(), chars.next()) {
-                (Some(c), None) if c.is_ascii() => c,
+                (Some(c), None) if c.is_ascii() && !"\"\r\n".contains(c) => c,
                 _ => {
-                    fields.wrong("delimiter", "is one ASCII character");
+                    fields.wrong("delimiter", "is one ASCII character, no quote and no line break");
                     ','
                 }
             };

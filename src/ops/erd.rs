@@ -68,8 +68,10 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
     }
     let selected = choose(inv, &project, &args.selection, TYPES)?;
     if selected.len() == 0 {
-        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no table");
-        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
+        return Err(CliError::Usage {
+            message: "the selection matches no table".to_owned(),
+            hints: vec!["`strata ls` shows what there is".to_owned()],
+        });
     }
     let catalog = match inv.system.read(&manifest.project.root.join(CATALOG)) {
         Ok(text) => CatalogTypes::read(&text).ok_or_else(|| CliError::Usage {
@@ -85,6 +87,11 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
         let d = Diagnostic::warning(Code::Ignored, format!("{} have no type", count(untyped, "column")));
         inv.console.diagnostic(&d.help("give them a `data_type`, or build and run `strata export erd --refresh`"));
     }
+    let mut spec = spec(&args.selection, Granularity::Model);
+    if let Some(map) = spec.as_object_mut() {
+        map.retain(|key, _| key != "by");
+    }
+    let command = command_line("strata export erd", &spec);
     let wanted = |format: ErdFormat| args.format.is_none_or(|f| f == format);
     let mut files = Vec::new();
     let mut add = |format: ErdFormat, path: &str, content: &dyn Fn() -> String| {
@@ -92,14 +99,9 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
             files.push(GeneratedFile { path: path.into(), content: content() });
         }
     };
-    add(ErdFormat::Dbml, "docs/erd.dbml", &|| dbml(&diagram));
-    add(ErdFormat::Mermaid, "docs/erd.mmd", &|| mermaid(&diagram));
-    add(ErdFormat::Svg, "docs/erd.svg", &|| svg(&diagram));
+    add(ErdFormat::Dbml, "docs/erd.dbml", &|| dbml(&diagram, &command));
+    add(ErdFormat::Mermaid, "docs/erd.mmd", &|| mermaid(&diagram, &command));
+    add(ErdFormat::Svg, "docs/erd.svg", &|| svg(&diagram, &command));
     let what = format!("{}, {}", count(diagram.tables.len(), "table"), count(diagram.references.len(), "reference"));
-    let mut spec = spec(&args.selection, Granularity::Model);
-    if let Some(map) = spec.as_object_mut() {
-        map.retain(|key, _| key != "by");
-    }
-    let command = command_line("strata export erd", &spec);
     deliver(inv, &project, &files, args.check, &what, &command)
 }

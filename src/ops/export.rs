@@ -3,7 +3,7 @@
 use super::dag::{options, spec, tasks, tell_merged, verified};
 use super::project::{Project, choose, connect, open, write};
 use super::run::{carry_out, options as run_options, results, shared};
-use super::{Exit, Invocation};
+use super::{CliError, Exit, Invocation};
 use crate::config::{ExportType, Json};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
@@ -32,8 +32,10 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
     }
     let dag = tasks(inv, &project, &airflow, &args.selection, args.by)?;
     if dag.tasks.is_empty() {
-        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing that a DAG could run");
-        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
+        return Err(CliError::Usage {
+            message: "the selection matches nothing that a DAG could run".to_owned(),
+            hints: vec!["`strata ls` shows what there is".to_owned()],
+        });
     }
     tell_merged(inv, &dag);
     let spec = spec(&args.selection, args.by);
@@ -65,6 +67,15 @@ pub(super) fn command_line(command: &str, spec: &Json) -> String {
     line
 }
 
+/// What generated files have in common, before the command that wrote them.
+const WRITTEN_BY: &str = "ritten by: ";
+
+/// The command in the first lines of a generated file.
+fn written_by(text: &str) -> Option<String> {
+    let line = text.lines().take(6).find_map(|l| l.split_once(WRITTEN_BY))?.1;
+    Some(line.trim_end_matches("-->").trim().to_owned())
+}
+
 /// Writes files, or says which of them differ from those that are there.
 pub(super) fn deliver(
     inv: &mut Invocation,
@@ -75,11 +86,20 @@ pub(super) fn deliver(
     command: &str,
 ) -> Exit {
     let root = &project.manifest.project.root;
-    let mut stale = Vec::new();
+    let (mut stale, mut others) = (Vec::new(), Vec::new());
     for file in files {
         let path = root.join(&file.path);
         let content = inv.load.scrubber.scrub(&file.content).into_owned();
-        let same = inv.system.read(&path).is_ok_and(|now| *now == *content);
+        let now = inv.system.read(&path).ok();
+        let same = now.as_deref() == Some(&*content);
+        let writer = now.as_deref().and_then(written_by);
+        if !check && !same && now.is_some() && writer.is_none() && content.contains(WRITTEN_BY) {
+            return Err(CliError::Usage {
+                message: format!("{} was not written by `strata export`", file.path),
+                hints: vec!["move it away, then run this again".to_owned()],
+            });
+        }
+        others.extend(writer.filter(|w| !same && *w != command).map(|w| format!("{} was written by: {w}", file.path)));
         if check {
             if !same {
                 let why = if inv.system.is_file(&path) { "is out of date" } else { "is not there" };
@@ -100,7 +120,8 @@ pub(super) fn deliver(
         }
         return Ok(0);
     }
-    inv.console.failure(&stale.join("; "), &[format!("write it again: {command}")]);
+    others.insert(0, format!("write it again: {command}"));
+    inv.console.failure(&stale.join("; "), &others);
     Ok(1)
 }
 
@@ -138,6 +159,7 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
     });
     write(inv, &project)?;
     if selected.len() == 0 {
+        inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
         inv.console.diagnostic(
             &d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"),

@@ -72,6 +72,14 @@ const TRY_AGAIN: u8 = 75;
 const DRIFTED: u8 = 3;
 
 impl Invocation {
+    /// A task of a scheduler that has nothing to do is a mistake in how it was called.
+    pub(crate) fn nothing_for_a_task(&self) -> Result<(), CliError> {
+        match self.orchestrated {
+            Some(_) => Err(CliError::usage("the task names nothing that this command works on")),
+            None => Ok(()),
+        }
+    }
+
     /// The exit code of a run, and its summary. Only a scheduler is told that another try may help.
     pub(crate) fn conclude(&mut self, results: &[RunResult], seconds: f64) -> u8 {
         let mut counts = crate::run::Totals::default();

@@ -69,6 +69,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let selected = choose(inv, &project, &selection, types(args.verb))?;
     write(inv, &project)?;
     if selected.len() == 0 {
+        inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing to do");
         inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
         results(inv, &project, &[], 0.0)?;

@@ -124,13 +124,21 @@ impl Resolver<'_> {
 
     /// An export; none when it does not say what goes where.
     fn export(&mut self, file: &Properties, entry: &PropertyEntry) -> Option<Node> {
-        let kind: ExportType = check_export(&entry.map, entry.span).drain_into(&mut self.out)?;
+        let place = entry.map.get("name").map_or(entry.span, |y| y.span);
+        let kind: ExportType = check_export(&entry.map, place).drain_into(&mut self.out)?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        if !entry.name.chars().all(legal) {
+            let message = format!("the export `{}` may have letters, digits, `_` and `-` in its name only", entry.name);
+            self.out.push(Diagnostic::error(Code::Export, message).primary(place, ""));
+            return None;
+        }
         let id = format!("export.{}.{}", file.package, entry.name);
         let data = Export { kind, fields: entry.map.clone() };
         let mut node = self.yaml_node(ResourceType::Export, file, entry, id, NodeKind::Export(Box::new(data)));
         let model = entry.map.get("model")?;
         let (refs, sources) = self.expression_references(&model.scalar_text()?, &file.package, model.span)?;
         (node.refs, node.sources) = (refs, sources);
+        node.span = place;
         Some(node)
     }
 

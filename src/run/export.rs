@@ -139,6 +139,12 @@ fn read(
         let d = Diagnostic::error(Code::ExportFailed, message).primary(column.span, "");
         plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
     })?;
+    if let Some(twice) =
+        columns.iter().enumerate().find_map(|(i, c)| columns[..i].iter().find(|d| d.header == c.header))
+    {
+        let message = format!("two columns have the header `{}`", twice.header);
+        return Err(wrong(message, "give one of them another `header`".to_owned()));
+    }
     let dialect = warehouse.capabilities().dialect;
     let list: Vec<String> = columns
         .iter()

@@ -50,16 +50,20 @@ fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Resul
 pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
     out.write_all(b"[")?;
     for (i, row) in table.rows.iter().enumerate() {
-        let fields = table.columns.iter().zip(row).map(|(c, cell)| (c.header.clone(), value(cell)));
+        let fields = table.columns.iter().zip(row).map(|(c, cell)| (c.header.clone(), value(cell, &c.data_type)));
         let object = serde_json::Value::Object(fields.collect());
         write!(out, "{}\n{object}", if i == 0 { "" } else { "," })?;
     }
     out.write_all(b"\n]\n")
 }
 
-/// A decimal keeps its digits: as a number where a double holds them, else as text.
-fn value(cell: &Cell) -> serde_json::Value {
+/// A decimal keeps its digits: as a number where a double holds them, else as text. JSON stays what it is.
+fn value(cell: &Cell, data_type: &str) -> serde_json::Value {
     match cell {
+        // An engine may give JSON as text.
+        Cell::Text(text) if data_type.eq_ignore_ascii_case("json") => {
+            serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
+        }
         Cell::Decimal(text) => match text.parse::<f64>() {
             Ok(number) if significant_digits(text) <= 15 => number.into(),
             _ => text.as_str().into(),

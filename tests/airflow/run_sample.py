@@ -437,10 +437,14 @@ CASES = [
 ]
 
 
+FEW = (whole, failing_model, backfill)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", required=True, type=pathlib.Path, help="the program")
     parser.add_argument("--only", metavar="WORD", help="cases with this in their name or engine")
+    parser.add_argument("--few", action="store_true", help="only cases in which versions of Airflow differ")
     parser.add_argument("--keep", action="store_true", help="keep the folder of projects and logs")
     arguments = parser.parse_args()
     arguments.tool = arguments.tool.resolve()
@@ -462,6 +466,8 @@ def main():
         for test, engine in CASES:
             name = f"{test.__name__} on {engine}"
             if arguments.only and arguments.only not in name:
+                continue
+            if arguments.few and (test not in FEW or engine != "duckdb"):
                 continue
             if engine == "postgres" and not server:
                 print(f"skipped {name}: STRATA_TEST_PG names no server", flush=True)

@@ -182,6 +182,13 @@ impl<'a> Layout<'a> {
                 of.union(i, *before);
             });
         }
+        // What reads one source belongs together, too.
+        let mut reader: HashMap<NodeId, usize> = HashMap::new();
+        for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.action != Action::Export) {
+            for source in &request.manifest.node(step.node).depends_on {
+                of.union(i, *reader.entry(*source).or_insert(i));
+            }
+        }
         let labels = of.into_labeling();
         let mut first: HashMap<usize, usize> = HashMap::new();
         labels.iter().enumerate().for_each(|(i, label)| {

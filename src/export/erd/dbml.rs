@@ -39,8 +39,9 @@ fn table_name(table: &Table) -> String {
     }
 }
 
-pub(crate) fn dbml(diagram: &Diagram) -> String {
-    let mut out = String::from("// Written by: strata export erd\n");
+pub(crate) fn dbml(diagram: &Diagram, command: &str) -> String {
+    let command = command.replace(char::is_control, " ");
+    let mut out = format!("// Written by: {command}\n");
     let _ = write!(out, "Project {} {{\n  database_type: 'Generic'\n}}\n", name(&diagram.project));
     for table in &diagram.tables {
         let _ = writeln!(out, "\nTable {} {{", table_name(table));
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_stay_on_their_line() {
-        let out = dbml(&hostile());
+        let out = dbml(&hostile(), "x");
         let open = out.matches('{').count() - out.matches("{{").count() * 2;
         assert_eq!(open, 1 + 2 + 2 + 1, "{out}");
         assert!(out.lines().all(|l| l.matches('"').count().is_multiple_of(2)), "{out}");

@@ -40,9 +40,10 @@ fn text(text: &str) -> String {
     out
 }
 
-pub(crate) fn mermaid(diagram: &Diagram) -> String {
+pub(crate) fn mermaid(diagram: &Diagram, command: &str) -> String {
+    let command = command.replace(|c: char| c.is_control() || "{}%".contains(c), " ");
     let ids = ids(diagram);
-    let mut out = String::from("%% Written by: strata export erd\nerDiagram\n    direction LR\n");
+    let mut out = format!("%% Written by: {command}\nerDiagram\n    direction LR\n");
     for group in &diagram.groups {
         let _ = writeln!(out, "    %% {}", word(&group.name));
         for number in &group.tables {
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_stay_in_their_quotes() {
-        let out = mermaid(&hostile());
+        let out = mermaid(&hostile(), "x");
         for line in out.lines() {
             assert!(line.matches('"').count().is_multiple_of(2), "{line}");
         }

@@ -54,13 +54,15 @@ fn fit(text: &str, width: f64, size: f64) -> String {
     escape(&format!("{}…", out.trim_end()))
 }
 
-pub(crate) fn svg(diagram: &Diagram) -> String {
+pub(crate) fn svg(diagram: &Diagram, command: &str) -> String {
+    // Two hyphens would end the comment: flags are written with another dash.
+    let command = escape(command).replace("--", "\u{2013}");
     let layout = layout(diagram);
     let Layout { width, height, .. } = layout;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
          height=\"{height:.0}\" font-family=\"system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif\" \
-         font-size=\"12\" role=\"img\">\n<title>{}</title>\n<!-- Written by: strata export erd -->\n\
+         font-size=\"12\" role=\"img\">\n<title>{}</title>\n<!-- Written by: {command} -->\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
         escape(&format!("Tables of {}", diagram.project))
     );
@@ -107,7 +109,7 @@ fn draw(out: &mut String, table: &Table, rect: &Rect, colour: &str) {
         escape(&tip),
         x + PADDING,
         y + 18.5,
-        fit(&table.name, width - kind - 3.0 * PADDING, 13.0),
+        fit(&table.name, width - kind - 3.0 * PADDING, 14.0),
         x + width - PADDING,
         y + 18.5,
         escape(&table.kind),
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_are_escaped() {
-        let out = svg(&hostile());
+        let out = svg(&hostile(), "x");
         assert!(!out.contains("<x>") && !out.contains('\u{202e}'));
         assert_eq!(out.matches("<!--").count(), 1);
         assert_eq!(out.matches("<g").count(), out.matches("</g>").count());

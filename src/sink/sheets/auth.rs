@@ -10,6 +10,9 @@ use oauth2::authenticator::ApplicationDefaultCredentialsTypes as Metadata;
 use serde_json::Value as Json;
 use std::time::Duration;
 
+/// How long the metadata server, which is near, may take to answer at all.
+const PROBE: Duration = Duration::from_secs(3);
+
 /// How to get tokens, and whom a spreadsheet has to be shared with.
 pub(super) struct Account {
     pub(super) tokens: Box<dyn GetToken>,
@@ -44,6 +47,15 @@ pub(super) async fn account(
 
 async fn metadata(host: Option<String>, timeout: Duration) -> Result<Account, SinkError> {
     let host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
+    // Only machines of Google's have it: elsewhere nothing was set up, and waiting does not help.
+    let address = if host.contains(':') { host.clone() } else { format!("{host}:80") };
+    let there = tokio::time::timeout(PROBE.min(timeout), tokio::net::TcpStream::connect(&address)).await;
+    if !matches!(there, Ok(Ok(_))) {
+        let looked = "credentials of the export, GOOGLE_OAUTH_ACCESS_TOKEN, GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the \
+                      metadata server";
+        let e = SinkError::new(format!("there are no credentials of Google: looked at {looked}"));
+        return Err(e.help("set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account"));
+    }
     let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
     let options = oauth2::ApplicationDefaultCredentialsFlowOpts { metadata_url: Some(url) };
     let builder = match oauth2::ApplicationDefaultCredentialsAuthenticator::builder(options).await {

@@ -124,6 +124,12 @@ impl<'a> Client<'a> {
         hub.auth = account.tokens;
         hub.user_agent(format!("strata/{}", crate::VERSION));
         if let Some(url) = job.system.env("STRATA_SHEETS_URL").filter(|v| !v.is_empty()) {
+            let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            if host.is_none_or(|h| h.is_empty() || h.starts_with('/') || h.contains(char::is_whitespace)) {
+                return Err(SinkError::new(format!(
+                    "STRATA_SHEETS_URL is an address such as https://..., not `{url}`"
+                )));
+            }
             hub.base_url(format!("{}/", url.trim_end_matches('/')));
         }
         Ok(Client {
