@@ -110,7 +110,7 @@ async fn file(system: &dyn System, path: &str, from: &str, timeout: Duration) ->
         }
         "" => return Err(SinkError::new(format!("{from}: {path} has no `type`: it is no file with credentials"))),
         other => {
-            let e = SinkError::new(format!("{from}: credentials of type {other} cannot be used"));
+            let e = SinkError::new(format!("{from}: {path} has credentials of type {other}, which cannot be used"));
             return Err(
                 e.help("use service_account, authorized_user, external_account or impersonated_service_account")
             );
