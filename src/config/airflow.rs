@@ -128,7 +128,7 @@ impl AirflowOptions {
     }
 }
 
-/// Reads the block; `whole` is its place, or that of the project file.
+/// Reads the block; without one all options have their defaults.
 pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     let mut options = AirflowOptions::default();
     let Some(block) = block.filter(|y| !y.is_null()) else { return Checked::new(options, Vec::new()) };

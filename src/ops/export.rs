@@ -57,7 +57,7 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
 /// The command that a selection was given with.
 pub(super) fn command_line(command: &str, spec: &Json) -> String {
     let mut line = command.to_owned();
-    for (key, value) in spec.as_object().into_iter().flatten().filter(|(_, v)| *v != "model") {
+    for (key, value) in spec.as_object().into_iter().flatten().filter(|(k, v)| *k != "by" || *v != "model") {
         line.push_str(&format!(" --{}", key.replace('_', "-")));
         for text in crate::manifest::json_texts(value) {
             let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:/+@,".contains(c));

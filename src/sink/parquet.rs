@@ -4,6 +4,7 @@ use super::files::{json, path_of, told};
 use super::{Job, SinkError, SinkTable, Written};
 use crate::config::FileTarget;
 use crate::engine::{Fetch, Warehouse};
+use crate::manifest::Dialect;
 use crate::source::SqlText;
 use camino::Utf8Path;
 use std::io;
@@ -36,16 +37,18 @@ fn convert(
 ) -> Result<(), SinkError> {
     let failed = |e: crate::system::SystemError| SinkError::new(e.to_string());
     job.system.write_stream(rows, &mut |out| json(out, table)).map_err(failed)?;
-    let literal = |s: &str| format!("'{}'", s.replace('\'', "''"));
-    let columns: Vec<String> =
-        table.columns.iter().map(|c| format!("{}: {}", literal(&c.header), literal(type_of(&c.data_type)))).collect();
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .map(|c| format!("{}: {}", Dialect::literal(&c.header), Dialect::literal(type_of(&c.data_type))))
+        .collect();
     // The file of rows is a list; a value may be as large as it is.
     let sql = format!(
         "copy (select * from read_json({}, columns = {{{}}}, format = 'array', maximum_object_size = 1073741824)) to {} \
          (format parquet, compression zstd)",
-        literal(rows.as_str()),
+        Dialect::literal(rows.as_str()),
         columns.join(", "),
-        literal(made.as_str())
+        Dialect::literal(made.as_str())
     );
     engine.run(&SqlText::from(sql), Fetch::Nothing).map_err(|e| SinkError::new(e.message))?;
     let mut input = job.system.open(made).map_err(failed)?;
