@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
+    print_sources();
     list_builtin_macros();
     list_sample();
     place_duckdb();
@@ -49,6 +50,23 @@ fn list_sample() {
     }
     code.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("sample_files.rs"), code).unwrap();
+}
+
+/// Sets `STRATA_SOURCES` to a print of all sources (FNV-1a, 64 bits), by which results that a build has kept are told
+/// from those of another.
+fn print_sources() {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
+    let mut files = vec![root.join("Cargo.toml")];
+    collect_all(&root.join("src"), &mut files);
+    files.sort();
+    let mut print = 0xcbf2_9ce4_8422_2325_u64;
+    println!("cargo:rerun-if-changed={}", root.join("src").display());
+    for file in files {
+        for byte in fs::read(&file).unwrap() {
+            print = (print ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    println!("cargo:rustc-env=STRATA_SOURCES={print:016x}");
 }
 
 fn collect_all(folder: &Path, out: &mut Vec<PathBuf>) {

@@ -7,6 +7,7 @@
 //! | `resolve` | `ParsedProject` | `Checked<Manifest>` |
 //! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
 //! | `inspect` | schemas of the selection | `Existing` |
+//! | `changes` | `Manifest`, prints of publications | verdicts with reasons |
 //! | `plan` | `NodeSet`, `Existing` | `Plan` |
 //! | `analyze` | `Manifest` | `KeyGraph` |
 //! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
@@ -19,6 +20,7 @@
 
 mod adapter;
 mod analyze;
+mod changes;
 mod cli;
 mod compile;
 mod config;
@@ -44,6 +46,7 @@ mod sink;
 mod source;
 mod state;
 mod system;
+mod watch;
 
 pub use cli::main as run_command_line;
 
@@ -51,5 +54,7 @@ pub use cli::main as run_command_line;
 pub(crate) const DBT_VERSION: &str = "1.11.16";
 /// Our own version; what projects see as `strata_version`.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The version with a print of the sources: what was kept by another build is not used.
+pub(crate) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("STRATA_SOURCES"));
 /// The DuckDB that is linked.
 pub(crate) const DUCKDB_VERSION: &str = "1.5.6";

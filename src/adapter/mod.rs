@@ -7,7 +7,7 @@ mod duckdb;
 mod postgres;
 
 use crate::config::TargetOptions;
-use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
+use crate::engine::{Content, EngineError, EngineErrorKind, Fetch, Warehouse};
 use std::time::Duration;
 
 /// Opens a target. `wait` is how long to wait for a lock that another process holds; none: the engine's own.
@@ -56,4 +56,10 @@ fn can_build(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
     made?;
     let schemas = warehouse.schemas()?.len();
     Ok(format!("connected, version {}, {schemas} schemas, relations can be made", version.unwrap_or_default()))
+}
+
+/// The answer to a question for rows and their print.
+fn content(rows: Vec<Vec<String>>) -> Content {
+    let [count, print] = <[String; 2]>::try_from(rows.into_iter().next().unwrap_or_default()).unwrap_or_default();
+    Content { rows: count.parse().unwrap_or(0), print }
 }

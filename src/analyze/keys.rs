@@ -195,7 +195,7 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
         _ => {
             let name = unquoted(inner.rsplit('.').next().unwrap_or(inner));
             let relation = |n: &&Node| n.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name));
-            manifest.nodes.iter().filter(|n| has_rows(n)).find(relation).map_or(Found::Nothing, |n| Found::Node(n.id))
+            manifest.all().filter(|n| has_rows(n)).find(relation).map_or(Found::Nothing, |n| Found::Node(n.id))
         }
     };
     match found {

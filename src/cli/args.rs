@@ -1,6 +1,7 @@
 //! The flags, as clap types. No logic.
 
 use crate::export::airflow::Granularity;
+use crate::ops::Judge;
 use crate::ops::{ErdFormat, ListOutput};
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,6 +85,9 @@ pub(super) struct GlobalArgs {
     pub(super) no_write_json: bool,
     #[arg(long, global = true, hide = true)]
     pub(super) write_json: bool,
+    /// Do not use what an earlier command has parsed, and leave nothing for the next one.
+    #[arg(long, global = true, alias = "no-partial-parse", help_heading = "Project")]
+    pub(super) no_cache: bool,
     /// Treat warnings as errors.
     #[arg(long, global = true, help_heading = "Output")]
     pub(super) warn_error: bool,
@@ -105,8 +109,6 @@ pub(super) struct GlobalArgs {
     printer_width: Option<String>,
     #[arg(long, global = true, hide = true)]
     partial_parse: bool,
-    #[arg(long, global = true, hide = true)]
-    no_partial_parse: bool,
     #[arg(long, global = true, hide = true)]
     partial_parse_file_path: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -192,6 +194,25 @@ pub(super) struct BuildArgs {
     /// Publish first, then test, as dbt does.
     #[arg(long)]
     pub(super) no_audit: bool,
+    #[command(flatten)]
+    pub(super) changed: ChangedArgs,
+}
+
+#[derive(Args, Debug, Default)]
+pub(super) struct ChangedArgs {
+    /// Only what has changed since the last build, or reads something that has.
+    #[arg(long, conflicts_with_all = ["full_refresh", "empty"])]
+    pub(super) changed: bool,
+    /// Take sources as unchanged of which nothing tells whether they are (with --changed).
+    #[arg(long, requires = "changed")]
+    pub(super) assume_sources_unchanged: bool,
+}
+
+impl ChangedArgs {
+    pub(super) fn judge(&self) -> Option<Judge> {
+        let judge = Judge { assume_sources: self.assume_sources_unchanged, edits_only: false };
+        self.changed.then_some(judge)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -246,6 +267,29 @@ pub(super) enum Command {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Stay beside the editor: after each save, check the project and build what has changed.
+    Watch {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Show the first rows of this model after each build.
+        #[arg(long, value_name = "MODEL")]
+        show: Option<String>,
+        /// How many rows to show.
+        #[arg(long, default_value_t = 10)]
+        limit: usize,
+        /// Check only; touch no database.
+        #[arg(long)]
+        no_build: bool,
+        /// Build no more than this many steps below what has changed; the rest is left stale.
+        #[arg(long, value_name = "STEPS")]
+        depth: Option<usize>,
+        /// Begin nothing more when a build has taken this many seconds; the rest is left stale.
+        #[arg(long, value_name = "SECONDS")]
+        time_budget: Option<f64>,
+        /// Look at the files again and again, where a file system tells of no changes.
+        #[arg(long)]
+        poll: bool,
     },
     /// Write the SQL of nodes below the target path.
     Compile {
@@ -454,6 +498,7 @@ impl Command {
             Command::Seed { .. } => "seed",
             Command::Snapshot { .. } => "snapshot",
             Command::Plan { .. } => "plan",
+            Command::Watch { .. } => "watch",
             Command::Compile { .. } => "compile",
             Command::Parse => "parse",
             Command::Ls { .. } => "list",
@@ -490,6 +535,7 @@ impl Command {
             | Command::Seed { selection, .. }
             | Command::Snapshot { selection, .. }
             | Command::Plan { selection, .. }
+            | Command::Watch { selection, .. }
             | Command::Compile { selection, .. }
             | Command::Ls { selection, .. }
             | Command::Show { selection, .. }

@@ -19,6 +19,7 @@ use std::time::Duration;
 pub(super) struct Flags {
     style: Style,
     pub(super) write_json: bool,
+    pub(super) cache: bool,
     pub(super) warn_error: bool,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) fail_fast: bool,
@@ -120,6 +121,7 @@ impl Flags {
         });
         let mut flags = Flags {
             style,
+            cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
             write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
             warn_error: g.warn_error || lookup.flag("WARN_ERROR", false),
             lock_timeout: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),

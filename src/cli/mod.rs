@@ -13,6 +13,7 @@ use crate::report::Console;
 use crate::run::Interrupt;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
+use crate::watch::{WatchArgs, watch};
 use args::{Cli, Command, DocsCommand, ExportCommand, ShellArg, SourceCommand};
 use clap::{CommandFactory, FromArgMatches};
 use flags::Flags;
@@ -80,6 +81,7 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         console,
         interrupt,
         write_json: flags.write_json,
+        cache: flags.cache,
         warn_error: flags.warn_error,
         lock_timeout: flags.lock_timeout,
         state: flags.state.clone(),
@@ -111,6 +113,7 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         store_failures: flags.store_failures,
         empty: flags.empty,
         audit: !flags.no_audit,
+        changed: None,
     };
     match &cli.command {
         Command::Build { selection, run } => {
@@ -118,6 +121,7 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             args.store_failures |= run.store_failures;
             args.empty |= run.empty;
             args.audit &= !run.no_audit;
+            args.changed = run.changed.judge();
             ops::run_verb(inv, &args)
         }
         Command::Run { selection, full_refresh, empty } => {
@@ -137,7 +141,25 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         Command::Plan { selection, run, json } => {
             let mut args = verb(Verb::Build, selection, run.full_refresh);
             args.audit &= !run.no_audit;
+            args.changed = run.changed.judge();
             ops::show_plan(inv, &args, *json)
+        }
+        Command::Watch { selection, show, limit, no_build, depth, time_budget, poll } => {
+            let budget = match time_budget {
+                Some(s) if !(s.is_finite() && *s > 0.0) => {
+                    return Err(CliError::usage("--time-budget is a number of seconds above zero"));
+                }
+                other => other.map(std::time::Duration::from_secs_f64),
+            };
+            let args = WatchArgs {
+                selection: flags.selection(selection),
+                show: show.clone(),
+                build: !no_build,
+                poll: *poll,
+                limits: ops::Limits { depth: *depth, budget },
+                rows: *limit,
+            };
+            watch(inv, args)
         }
         Command::Compile { selection, inline, no_introspect } => ops::compile(
             inv,

@@ -3,7 +3,7 @@
 use super::ctes::inject;
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Runtime, Session, Unit, failure_diagnostic,
+    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, Warehouse};
@@ -12,7 +12,7 @@ use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
 use minijinja::value::{Kwargs, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A node's SQL and what its render said.
@@ -22,6 +22,8 @@ pub(crate) struct Compiled {
     pub(crate) ctes: Vec<NodeId>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) warnings: Vec<Diagnostic>,
+    /// What its render, and those of the ephemeral models in it, asked of the world.
+    pub(crate) reads: BTreeSet<Read>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,9 @@ pub(crate) struct Compiler {
     /// Ephemeral models compiled with their own bindings: their text is needed by each reader.
     ephemeral: Mutex<HashMap<NodeId, Compiled>>,
 }
+
+/// CTEs by name, and what their renders asked of the world.
+type Definitions = (Vec<(String, SqlText)>, BTreeSet<Read>);
 
 /// What a session of a node is about.
 pub(crate) fn unit_of(node: &Node) -> Unit {
@@ -157,9 +162,11 @@ impl Compiler {
             ctes: record.ctes,
             logs: record.logs,
             warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+            reads: record.reads,
         };
         if !compiled.ctes.is_empty() {
-            let ctes = self.definitions(&compiled.ctes, bindings, existing, warehouse)?;
+            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, warehouse)?;
+            compiled.reads.extend(reads);
             let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
             compiled.sql = Arc::new(inject(own, &ctes));
         }
@@ -174,7 +181,7 @@ impl Compiler {
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
     ) -> Result<SqlText, CompileError> {
-        let ctes = self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
+        let (ctes, _) = self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
         Ok(inject(sql, &ctes))
     }
 
@@ -255,9 +262,9 @@ impl Compiler {
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
-    ) -> Result<Vec<(String, SqlText)>, CompileError> {
+    ) -> Result<Definitions, CompileError> {
         let mut done: Vec<NodeId> = Vec::new();
-        let mut out = Vec::new();
+        let mut out = Definitions::default();
         self.collect(ids, bindings, existing, warehouse, &mut done, &mut out)?;
         Ok(out)
     }
@@ -269,16 +276,17 @@ impl Compiler {
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
         done: &mut Vec<NodeId>,
-        out: &mut Vec<(String, SqlText)>,
+        out: &mut Definitions,
     ) -> Result<(), CompileError> {
         for id in ids {
             if done.contains(id) {
                 continue;
             }
             done.push(*id);
-            let (sql, inner) = self.ephemeral(*id, bindings, existing, warehouse)?;
-            self.collect(&inner, bindings, existing, warehouse, done, out)?;
-            out.push((format!("__dbt__cte__{}", self.manifest.node(*id).alias), sql));
+            let compiled = self.ephemeral(*id, bindings, existing, warehouse)?;
+            self.collect(&compiled.ctes, bindings, existing, warehouse, done, out)?;
+            out.0.push((format!("__dbt__cte__{}", self.manifest.node(*id).alias), (*compiled.sql).clone()));
+            out.1.extend(compiled.reads);
         }
         Ok(())
     }
@@ -290,10 +298,10 @@ impl Compiler {
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
-    ) -> Result<(SqlText, Vec<NodeId>), CompileError> {
+    ) -> Result<Compiled, CompileError> {
         let cached = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(found) = cached {
-            return Ok(((*found.sql).clone(), found.ctes));
+            return Ok(found);
         }
         let node = self.manifest.node(id);
         let db = warehouse.take().map_or(Db::Offline, Db::Live);
@@ -305,13 +313,18 @@ impl Compiler {
             Err(failure) => return Err(self.error(&failure, &session, node)),
         };
         let record = session.take_record();
-        let compiled =
-            Compiled { sql: Arc::new(sql.clone()), ctes: record.ctes.clone(), logs: Vec::new(), warnings: Vec::new() };
+        let compiled = Compiled {
+            sql: Arc::new(sql),
+            ctes: record.ctes,
+            logs: Vec::new(),
+            warnings: Vec::new(),
+            reads: record.reads,
+        };
         // Only the plain binding is worth keeping: others are of one test.
         if !bindings.is_special() {
-            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(id, compiled);
+            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(id, compiled.clone());
         }
-        Ok((sql, record.ctes))
+        Ok(compiled)
     }
 }
 

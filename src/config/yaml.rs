@@ -4,17 +4,18 @@ use super::{Json, JsonMap, scalar};
 use crate::diag::{Checked, Code, Diagnostic, nearest};
 use crate::source::{FileId, Span};
 use granit_parser::{Event, Parser, ScalarStyle};
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A value with its place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Yaml {
     pub(crate) span: Span,
     pub(crate) value: YamlValue,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum YamlValue {
     Null,
     Bool(bool),
@@ -28,14 +29,14 @@ pub(crate) enum YamlValue {
 }
 
 /// A key as text (`True` for an unquoted `on`, as Python's `str` has it) with its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) text: Arc<str>,
     pub(crate) span: Span,
 }
 
 /// Entries in written order, without repeats.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct YamlMap {
     pub(crate) entries: Vec<(Key, Yaml)>,
 }

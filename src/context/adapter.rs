@@ -6,12 +6,13 @@
 use super::column::ColumnValue;
 use super::constraints::{columns_constraints, model_constraints, referenced, suffix};
 use super::none;
+use super::reads::Question;
 use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
-use crate::jinja::{Args, dict, error, from_json, list, to_json, with_extension};
+use crate::jinja::{Args, CallName, dict, error, from_json, list, to_json, with_extension};
 use crate::manifest::Relation;
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -82,8 +83,9 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
             let name = args.text(0, "macro_name")?;
             let namespace = args.get(1, "macro_namespace").filter(|v| !v.is_none()).map(Value::to_string);
             let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
-            let def = registry.dispatch(&session.package, &name, namespace.as_deref()).map_err(error)?;
-            registry.value_of(def).unwrap_or_default()
+            let found = registry.dispatch(&session.package, &name, namespace.as_deref());
+            session.asked_macro(CallName::Dispatch(name, namespace), found.as_ref().ok().map(|def| &***def));
+            registry.value_of(found.map_err(error)?).unwrap_or_default()
         }
         "type" => Value::from(&*session.project.target.adapter),
         "quote" => Value::from(dialect.quoted(&args.text(0, "identifier")?)),
@@ -98,8 +100,14 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
             Value::from(if quote { dialect.quoted(&name) } else { name })
         }
         "is_motherduck" | "is_ducklake" => Value::from(false),
-        "disable_transactions" => Value::from(session.project.target.duckdb.disable_transactions),
-        "external_root" => Value::from(session.project.target.duckdb.external_root.as_str()),
+        "disable_transactions" => {
+            session.asked(Question::Target);
+            Value::from(session.project.target.duckdb.disable_transactions)
+        }
+        "external_root" => {
+            session.asked(Question::Target);
+            Value::from(session.project.target.duckdb.external_root.as_str())
+        }
         "get_binding_char" => Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" }),
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
         "warn_once" => {
@@ -112,8 +120,7 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
         "get_incremental_strategy_macro" => {
             let strategy = args.text(1, "strategy")?.replace('+', "_");
             let name = format!("get_incremental_{strategy}_sql");
-            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
-            match registry.value(&session.package, &name) {
+            match own_macro(session, CallName::Plain(name.clone())) {
                 Some(found) => found,
                 None => {
                     return Err(error(format!(
@@ -301,11 +308,8 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
         // These are macros that a project can override; the adapter's methods call them.
         "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
         | "store_relation" => {
-            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
-            let name = format!("{}__{method}", session.project.target.adapter);
-            let found = registry
-                .value(&session.package, &name)
-                .or_else(|| registry.value(&session.package, &format!("default__{method}")));
+            let found = own_macro(session, CallName::Plain(format!("{}__{method}", session.project.target.adapter)))
+                .or_else(|| own_macro(session, CallName::Plain(format!("default__{method}"))));
             let found = found.ok_or_else(|| error(format!("adapter has no `{method}`")))?;
             let mut all = args.positional.clone();
             if !args.named.is_empty() {
@@ -322,14 +326,20 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
     })
 }
 
+/// The value of the macro that a call means here.
+fn own_macro(session: &Session, call: CallName) -> Option<Value> {
+    let def = session.find_macro(call)?;
+    session.project.registry()?.value_of(&def)
+}
+
 /// A macro of the project or a package that stands in for ours: the adapter's method calls macros of these names.
 fn own_columns_macro(session: &Session) -> Option<Value> {
     const NAME: &str = "get_columns_in_relation";
     let registry = session.project.registry()?;
-    let plain = registry.lookup(&session.package, NAME).filter(|def| !registry.is_internal(def));
-    let dispatched = || registry.dispatch(&session.package, NAME, Some("dbt")).ok();
-    let def = plain.or_else(|| dispatched().filter(|def| !registry.is_internal(def)))?;
-    registry.value_of(def)
+    let foreign = |call| session.find_macro(call).filter(|def| !registry.is_internal(def));
+    let dispatched = || foreign(CallName::Dispatch(NAME.to_owned(), Some("dbt".to_owned())));
+    let def = foreign(CallName::Plain(NAME.to_owned())).or_else(dispatched)?;
+    registry.value_of(&def)
 }
 
 /// Commits, where the session is in charge of transactions.

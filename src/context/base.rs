@@ -1,6 +1,7 @@
 //! Members that every context has: variables, environment, conversions, log.
 
-use super::session::{Abort, LogLine, Phase, ReadKind};
+use super::reads::Question;
+use super::session::{Abort, LogLine, Phase};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::md5_hex;
@@ -116,8 +117,7 @@ impl Object for Var {
         let session = crate::jinja::with_extension::<super::Session>(state)?;
         let args = crate::jinja::Args::parse(args)?;
         let name = args.text(0, "var_name")?;
-        let found = session.project.vars.find(&session.package, &name).cloned();
-        session.read(ReadKind::Var, &name, found.as_ref().map(Json::to_string));
+        let found = session.var(&name).cloned();
         match (found, args.get(1, "default")) {
             (Some(Json::String(text)), _) if text.contains("{{") || text.contains("{%") => {
                 render_inner(state, &text).map(Value::from)
@@ -135,7 +135,7 @@ impl Object for Var {
         match method {
             "has_var" => {
                 let found = session.project.vars.find(&session.package, &name).is_some();
-                session.read(ReadKind::Var, &name, Some(found.to_string()));
+                session.asked(Question::HasVar { package: session.package.clone(), name });
                 Ok(Value::from(found))
             }
             _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
@@ -150,7 +150,7 @@ fn env_var(_: &mut State<'_, '_>, session: &Arc<super::Session>, args: crate::ji
     }
     let found = session.project.env(&name);
     if !name.starts_with(SECRET_PREFIX) {
-        session.read(ReadKind::Env, &name, found.clone());
+        session.asked(Question::Env(name.clone()));
     }
     match (found, args.get(1, "default")) {
         (Some(value), _) => Ok(Value::from(value)),

@@ -1,5 +1,6 @@
 //! A failed render as a diagnostic.
 
+use super::reads::Question;
 use super::session::{Abort, Session};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::engine::EngineErrorKind;
@@ -66,6 +67,7 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
             let code = if failure.unknown.is_some() { Code::UnknownMacro } else { Code::JinjaRender };
             let names = failure.unknown.as_deref().and_then(|unknown| {
                 let registry = session.project.registry()?;
+                session.asked(Question::MacroNames(session.package.clone()));
                 let members = session.project.members.keys().copied();
                 nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
             });

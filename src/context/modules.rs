@@ -1,7 +1,8 @@
 //! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`, `itertools`).
 
 use super::datetime::{Moment, from_timestamp, value as moment, zone_of};
-use super::session::{ReadKind, Session};
+use super::reads::Question;
+use super::session::Session;
 use crate::jinja::{Args, dict, error, list, with_extension};
 use fancy_regex::Regex;
 use jiff::SignedDuration;
@@ -142,7 +143,7 @@ impl Object for Zone {
 fn class_method(class: Class, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
     let session = with_extension::<Session>(state)?;
     let now = || {
-        session.read(ReadKind::Clock, "now", None);
+        session.asked(Question::Now);
         session.project.system.now()
     };
     let parse_iso =

@@ -1,6 +1,7 @@
 //! What all renders of an invocation share.
 
-use super::session::{Phase, ReadKind, Session};
+use super::reads::Facts;
+use super::session::{Phase, Session};
 use super::{adapter, base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, TargetOptions, Yaml};
 use crate::jinja::{MacroRegistry, from_json};
@@ -54,6 +55,8 @@ pub(crate) struct ContextProject {
     pub(crate) system: Arc<dyn System>,
     pub(crate) scrubber: Scrubber,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
+    /// Prints of what holds for the whole command.
+    pub(crate) facts: Facts,
     pub(crate) members: HashMap<&'static str, Value>,
     /// Whether secret variables may be read: profiles and packages only.
     pub(crate) secrets: bool,
@@ -109,7 +112,7 @@ pub(crate) fn members(
     out.insert("run_started_at", super::datetime::from_timestamp(started));
     out.insert("invocation_args_dict", from_json(&Json::Object(settings.args.clone())));
     out.insert("flags", Value::from_object(Flags(settings.flags.clone())));
-    let target = target_value(target);
+    let target = from_json(&Json::Object(target_json(target)));
     out.insert("target", target.clone());
     out.insert("env", target);
     let metadata = metadata_env(system).map(|(name, v)| (Value::from(name), Value::from(v)));
@@ -125,14 +128,14 @@ pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String,
     system.env_all().into_iter().filter_map(named)
 }
 
-fn target_value(target: &TargetOptions) -> Value {
+pub(super) fn target_json(target: &TargetOptions) -> JsonMap {
     let mut map = target.visible.clone();
     map.insert("type".to_owned(), Json::from(&*target.adapter));
     map.insert("threads".to_owned(), Json::from(target.threads));
     map.insert("name".to_owned(), Json::from(&*target.name));
     map.insert("target_name".to_owned(), Json::from(&*target.name));
     map.insert("profile_name".to_owned(), Json::from(&*target.profile_name));
-    from_json(&Json::Object(map))
+    map
 }
 
 /// `flags`: a fixed set of upper-case names.
@@ -151,7 +154,6 @@ impl Object for Flags {
 
 /// `graph`: empty at parse, else all nodes as dicts.
 pub(super) fn graph(session: &Session) -> Option<Value> {
-    session.read(ReadKind::Graph, "graph", None);
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
         let keys =
             ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"];

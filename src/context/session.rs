@@ -1,13 +1,15 @@
 //! One render: whose text it is, what it asked, what it may touch.
 
 use super::ContextProject;
+use super::reads::{Question, Read, macro_print};
 use crate::config::Json;
 use crate::engine::{EngineError, Existing, Fetch, Warehouse};
-use crate::jinja::Scope;
+use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
 use minijinja::value::Value;
-use std::collections::{BTreeSet, HashMap};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,25 +131,7 @@ impl std::fmt::Debug for Db {
     }
 }
 
-/// What kind of outside value was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum ReadKind {
-    Var,
-    Env,
-    Graph,
-    Clock,
-}
-
-/// A question about the world outside the text, with the answer it got.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Read {
-    pub(crate) kind: ReadKind,
-    pub(crate) key: String,
-    /// None: not found.
-    pub(crate) answer: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogLine {
     pub(crate) text: String,
     /// Shown by default (`info=true`, or `print`).
@@ -165,6 +149,8 @@ pub(crate) struct Record {
     /// Arguments of `config()` calls, in call order.
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     pub(crate) reads: BTreeSet<Read>,
+    /// Macros that were looked for by plain name, so that each is noted once.
+    macros: HashSet<String>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) warnings: Vec<(String, Option<Span>)>,
     /// Ephemeral models that were referenced, in order.
@@ -323,8 +309,48 @@ impl Session {
         }
     }
 
-    pub(crate) fn read(&self, kind: ReadKind, key: &str, answer: Option<String>) {
-        self.record().reads.insert(Read { kind, key: key.to_owned(), answer });
+    /// Notes that the world was asked something.
+    pub(crate) fn asked(&self, question: Question) {
+        let read = self.project.read(question);
+        self.record().reads.insert(read);
+    }
+
+    /// Notes that a macro was looked for.
+    pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
+        let question = Question::Macro { package: self.package.clone(), call };
+        self.record().reads.insert(Read { question, answer: macro_print(found) });
+    }
+
+    /// The macro that a call means here.
+    pub(crate) fn find_macro(&self, call: CallName) -> Option<Arc<MacroDef>> {
+        let found = self.project.registry()?.find_call(&self.package, &call).cloned();
+        self.asked_macro(call, found.as_deref());
+        found
+    }
+
+    /// The variable that a name means here.
+    pub(super) fn var(&self, name: &str) -> Option<&Json> {
+        self.asked(Question::Var { package: self.package.clone(), name: name.to_owned() });
+        self.project.vars.find(&self.package, name)
+    }
+
+    /// Notes what the answer to a name depends on besides the render itself.
+    fn asked_member(&self, name: &str) {
+        let parsing = self.phase == Phase::Parse;
+        self.asked(match name {
+            "target" | "env" => Question::Target,
+            // What is rendered is known by the item that it is of; at parse it lies where the target says.
+            "this" | "database" | "schema" | "model" | "node" if parsing => Question::Target,
+            "model" | "node" => Question::Node,
+            "graph" if !parsing => Question::Graph,
+            "selected_resources" => Question::Selected,
+            "flags" => Question::Flags,
+            "invocation_args_dict" => Question::Arguments,
+            "invocation_id" => Question::Invocation,
+            "run_started_at" => Question::Started,
+            "dbt_metadata_envs" => Question::MetadataEnv,
+            _ => return,
+        });
     }
 
     /// Notes why the render stops and makes the error that stops it.
@@ -377,6 +403,7 @@ impl Scope for NodeScope {
     fn member(&self, name: &str) -> Option<Value> {
         let session = &self.0;
         let unit = &session.unit;
+        session.asked_member(name);
         if let Some((_, value)) = unit.extra.iter().find(|(n, _)| *n == name) {
             return Some(value.clone());
         }
@@ -407,6 +434,25 @@ impl Scope for NodeScope {
             }
             _ => return session.project.members.get(name).cloned(),
         })
+    }
+
+    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        let call = match package {
+            Some(package) => CallName::Package(package.to_owned(), name.to_owned()),
+            None => {
+                let mut record = self.0.record();
+                if record.macros.contains(name) {
+                    return;
+                }
+                record.macros.insert(name.to_owned());
+                CallName::Plain(name.to_owned())
+            }
+        };
+        self.0.asked_macro(call, found);
+    }
+
+    fn looked_over(&self) {
+        self.0.asked(Question::MacroNames(self.0.package.clone()));
     }
 
     fn names(&self) -> Vec<&'static str> {

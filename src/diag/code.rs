@@ -1,12 +1,13 @@
 //! The stable codes, each with its page for `strata explain CODE`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! codes {
     ($($name:ident $code:literal $title:literal $page:literal;)*) => {
         /// A stable number for a kind of complaint: `E0` configuration and YAML, `E1` Jinja, `E2` graph, `E3` SQL,
         /// `E4` database, `W` warnings.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub(crate) enum Code { $($name),* }
 
         impl Code {

@@ -10,22 +10,23 @@ pub(crate) use code::{Code, explain};
 pub(crate) use render::{human, json, one_line};
 
 use crate::source::Span;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Severity {
     Warning,
     Error,
 }
 
 /// A place with what there is to say of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Label {
     pub(crate) span: Span,
     pub(crate) text: String,
 }
 
 /// One complaint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Diagnostic {
     pub(crate) code: Code,
     pub(crate) severity: Severity,

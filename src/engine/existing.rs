@@ -15,6 +15,14 @@ pub(crate) struct ExistingRelation {
     pub(crate) relation: Relation,
     pub(crate) kind: RelationKind,
     pub(crate) columns: Vec<ExistingColumn>,
+    /// The engine's own number of it, where it has one that lasts as long as the relation.
+    pub(crate) id: Option<String>,
+}
+
+impl ExistingRelation {
+    pub(crate) fn new(relation: Relation, kind: RelationKind, columns: Vec<ExistingColumn>) -> ExistingRelation {
+        ExistingRelation { relation, kind, columns, id: None }
+    }
 }
 
 /// The relations of the schemas that a command looks at; `Unknown` without a database.

@@ -1,5 +1,6 @@
 //! What became of a node.
 
+use super::{Effect, Table};
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use crate::manifest::{ResourceType, UniqueId};
@@ -74,6 +75,10 @@ pub(crate) struct NodeOutcome {
     /// Where a test is written.
     pub(crate) place: Option<Span>,
     pub(crate) compiled: Option<Arc<SqlText>>,
+    /// The first rows that a failing test found, where they are wanted.
+    pub(crate) sample: Option<Arc<Table>>,
+    /// What a publication changed, where that is looked at.
+    pub(crate) effect: Option<Effect>,
 }
 
 impl NodeOutcome {
@@ -86,6 +91,8 @@ impl NodeOutcome {
             failed: None,
             place: None,
             compiled: None,
+            sample: None,
+            effect: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The trait that adapters implement.
 
-use super::{ExistingColumn, ExistingRelation};
+use super::{Content, ExistingColumn, ExistingRelation};
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
 use std::sync::Arc;
@@ -210,6 +210,13 @@ pub(crate) trait Warehouse: Send {
     fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError>;
     /// What stands under each of some names now.
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// How many rows a relation has, and a print of them that does not depend on their order.
+    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError>;
+    /// The engine's own number of a table, as `list` has it; none where it has none.
+    fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
+        let _ = relation;
+        Ok(None)
+    }
     /// Makes sure of the connection before work begins: one that was lost is opened again.
     fn ready(&mut self) -> Result<(), EngineError>;
     /// Keeps other builds away from a relation until `unlock`.

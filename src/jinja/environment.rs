@@ -27,6 +27,12 @@ pub(crate) fn render_inner(state: &mut State<'_, '_>, text: &str) -> Result<Stri
 /// Answers the names that are no macros.
 pub(crate) trait Scope: Send + Sync + fmt::Debug {
     fn member(&self, name: &str) -> Option<Value>;
+    /// Is told which macro was looked for, by plain name or in one package, and what was found.
+    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        let _ = (package, name, found);
+    }
+    /// Is told that the names of all macros were looked at.
+    fn looked_over(&self) {}
     /// Names for iteration over `context`.
     fn names(&self) -> Vec<&'static str>;
 }
@@ -103,8 +109,13 @@ impl Object for Names {
     }
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
-        if let Some(found) = self.registry.value(&self.package, name) {
-            return Some(found);
+        // Where no macros are known (YAML), none is looked for.
+        if !self.registry.defs().is_empty() && !name.starts_with("__") {
+            let found = self.registry.lookup(&self.package, name);
+            self.scope.looked_up(None, name, found.map(|def| &**def));
+            if let Some(found) = found {
+                return self.registry.value_of(found);
+            }
         }
         match name {
             "__ext" => return Some(Value::from_object(ExtensionValue(self.extension.clone()))),
@@ -118,13 +129,15 @@ impl Object for Names {
             return Some(found);
         }
         if self.registry.is_package(name) {
-            let namespace = Namespace { name: name.into(), registry: self.registry.clone() };
+            let (registry, scope) = (self.registry.clone(), self.scope.clone());
+            let namespace = Namespace { name: name.into(), registry, scope };
             return Some(Value::from_object(namespace));
         }
         self.stubs.contains(name).then(|| Value::from_object(Stub))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.scope.looked_over();
         let mut names: Vec<Value> = self.registry.names(&self.package).map(Value::from).collect();
         names.extend(self.scope.names().into_iter().map(Value::from));
         Enumerator::Values(names)
@@ -524,7 +537,8 @@ pub(super) mod tests {
         let root: Arc<str> = "root".into();
         let defs = parse_macro_file(FileId(1), &root, "macros/m.sql", macros);
         assert!(defs.diagnostics.is_empty(), "{:?}", defs.diagnostics);
-        let registry = MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs.value);
+        let defs = defs.value.into_iter().map(Arc::new).collect();
+        let registry = MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs);
         Engine::new(Arc::new(registry))
     }
 

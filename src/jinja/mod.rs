@@ -28,7 +28,7 @@ pub(crate) use builtin::BUILTIN_FILES;
 pub(crate) use environment::{Engine, Failure, Scope, TextOrigin, render_inner};
 pub(crate) use filters::{python_json, sorted};
 pub(crate) use native::{Native, native_shape};
-pub(crate) use prepass::CallName;
+pub(crate) use prepass::{CallName, calls_of};
 pub(crate) use registry::{MacroDef, MacroRegistry, parse_macro_file};
 pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
 pub(crate) use values::{dict, from_json, list, pair, to_json};

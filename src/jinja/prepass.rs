@@ -16,6 +16,7 @@
 
 use super::blocks::{Segment, segments, tag_tail, tag_word};
 use super::edits::{Edits, Rewriter};
+use serde::{Deserialize, Serialize};
 
 /// Functions that want to know where they are called.
 const POSITIONAL: &[&str] = &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
@@ -44,11 +45,18 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// A call found in a text, for `depends_on.macros`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum CallName {
     Plain(String),
     Package(String, String),
     Dispatch(String, Option<String>),
+}
+
+/// The calls in a template's text.
+pub(crate) fn calls_of(text: &str) -> Vec<CallName> {
+    let mut calls = Vec::new();
+    rewrite(text, 0, text.len(), &mut calls);
+    calls
 }
 
 /// Rewrites `text[from..to]`. Calls found are added to `calls`.

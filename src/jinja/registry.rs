@@ -8,6 +8,7 @@ use super::edits::{Edits, Rewriter};
 use super::prepass::{CallName, Pass};
 use super::runtime::MacroRef;
 use crate::diag::{Checked, Code, Diagnostic};
+use crate::hash::Fingerprint;
 use crate::source::{FileId, Span};
 use minijinja::value::Value;
 use std::collections::HashMap;
@@ -32,6 +33,8 @@ pub(crate) struct MacroDef {
     pub(crate) span: Span,
     pub(crate) args: Vec<MacroArg>,
     pub(crate) calls: Vec<CallName>,
+    /// Of its name and text: what a render that used it depends on.
+    pub(crate) print: Fingerprint,
     /// The name under which its template is compiled: `package/path#name`.
     pub(super) template: Arc<str>,
     /// The rewritten text of the block.
@@ -137,6 +140,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
     calls.dedup();
     Ok(MacroDef {
         package: package.clone(),
+        print: Fingerprint::of_parts([&**package, &**path, &name, &text[block.start..block.end]]),
         template: format!("{package}/{path}#{name}").into(),
         name: name.into(),
         file,
@@ -246,6 +250,8 @@ pub(crate) struct MacroRegistry {
     packages: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
     internal: HashMap<Arc<str>, usize>,
     templates: HashMap<Arc<str>, usize>,
+    /// How many definitions, from the first, came with the binary.
+    built_in: usize,
     root: Arc<str>,
     /// The adapter's name, then its parents', then `default`.
     prefixes: Vec<String>,
@@ -261,8 +267,8 @@ impl MacroRegistry {
         adapter: &str,
         installed: Vec<Arc<str>>,
         search_orders: SearchOrders,
-        internal: Vec<MacroDef>,
-        project: Vec<MacroDef>,
+        internal: Vec<Arc<MacroDef>>,
+        project: Vec<Arc<MacroDef>>,
     ) -> MacroRegistry {
         let mut registry = MacroRegistry {
             root: root.clone(),
@@ -272,8 +278,8 @@ impl MacroRegistry {
             ..MacroRegistry::default()
         };
         let split = internal.len();
+        registry.built_in = split;
         for (i, def) in internal.into_iter().chain(project).enumerate() {
-            let def = Arc::new(def);
             if i < split {
                 registry.internal.insert(def.name.clone(), i);
             } else {
@@ -288,6 +294,11 @@ impl MacroRegistry {
 
     pub(crate) fn defs(&self) -> &[Arc<MacroDef>] {
         &self.defs
+    }
+
+    /// The macros that came with the binary.
+    pub(crate) fn internal_defs(&self) -> &[Arc<MacroDef>] {
+        &self.defs[..self.built_in]
     }
 
     /// Whether a macro came with the binary.
@@ -333,12 +344,13 @@ impl MacroRegistry {
         self.find_in(package, name).map(|i| &self.defs[i])
     }
 
-    pub(crate) fn value(&self, package: &str, name: &str) -> Option<Value> {
-        self.find(package, name).map(|i| self.values[i].clone())
-    }
-
-    pub(crate) fn value_in(&self, package: &str, name: &str) -> Option<Value> {
-        self.find_in(package, name).map(|i| self.values[i].clone())
+    /// The macro that a call means in a node of `package`.
+    pub(crate) fn find_call(&self, package: &str, call: &CallName) -> Option<&Arc<MacroDef>> {
+        match call {
+            CallName::Plain(name) => self.lookup(package, name),
+            CallName::Package(p, name) => self.lookup_in(p, name),
+            CallName::Dispatch(name, ns) => self.dispatch(package, name, ns.as_deref()).ok(),
+        }
     }
 
     /// The value of a definition found by one of the lookups.
@@ -425,12 +437,7 @@ impl MacroRegistry {
     pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<String> {
         let mut out = Vec::new();
         for call in calls {
-            let def = match call {
-                CallName::Plain(name) => self.lookup(package, name),
-                CallName::Package(p, name) => self.lookup_in(p, name),
-                CallName::Dispatch(name, ns) => self.dispatch(package, name, ns.as_deref()).ok(),
-            };
-            if let Some(def) = def {
+            if let Some(def) = self.find_call(package, call) {
                 let id = def.unique_id();
                 if !out.contains(&id) {
                     out.push(id);
@@ -445,10 +452,10 @@ impl MacroRegistry {
 mod tests {
     use super::*;
 
-    fn parse(package: &str, text: &str) -> Vec<MacroDef> {
+    fn parse(package: &str, text: &str) -> Vec<Arc<MacroDef>> {
         let checked = parse_macro_file(FileId(0), &package.into(), "macros/x.sql", text);
         assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
-        checked.value
+        checked.value.into_iter().map(Arc::new).collect()
     }
 
     fn registry() -> MacroRegistry {

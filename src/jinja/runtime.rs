@@ -196,6 +196,15 @@ impl Object for At {
 pub(super) struct Namespace {
     pub(super) name: Arc<str>,
     pub(super) registry: Arc<super::registry::MacroRegistry>,
+    pub(super) scope: Arc<dyn super::Scope>,
+}
+
+impl Namespace {
+    fn find(&self, name: &str) -> Option<Value> {
+        let found = self.registry.lookup_in(&self.name, name);
+        self.scope.looked_up(Some(&self.name), name, found.map(|def| &**def));
+        found.and_then(|def| self.registry.value_of(def))
+    }
 }
 
 impl Object for Namespace {
@@ -204,11 +213,11 @@ impl Object for Namespace {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.registry.value_in(&self.name, key.as_str()?)
+        self.find(key.as_str()?)
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        match self.registry.value_in(&self.name, method) {
+        match self.find(method) {
             Some(found) => found.call(state, args),
             None => Err(error(format!("package `{}` has no macro `{method}`", self.name))),
         }

@@ -2,16 +2,17 @@
 
 use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
+use crate::hash::Fingerprint;
 use crate::source::{FileId, SourceMap};
 use crate::system::{Found, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum FileKind {
     Macro,
     /// Test macros below `<test-path>/generic`.
@@ -39,16 +40,25 @@ pub(crate) struct LoadedFile {
     pub(crate) original_file_path: Arc<str>,
     pub(crate) absolute: Utf8PathBuf,
     pub(crate) size: u64,
+    /// Of the text. A seed that dbt knows by its path only counts with that.
+    pub(crate) print: Fingerprint,
 }
 
 /// dbt's limit for hashing a seed's text; larger ones are known by path.
 pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
 fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
-    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let extension = path.extension().unwrap_or_default();
+    let lower;
+    let extension = if extension.bytes().any(|b| b.is_ascii_uppercase()) {
+        lower = extension.to_ascii_lowercase();
+        lower.as_str()
+    } else {
+        extension
+    };
     let in_folder =
         |name: &str| path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1;
-    Some(match (folder, extension.as_str()) {
+    Some(match (folder, extension) {
         (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => FileKind::Properties,
         (_, "md") => FileKind::Docs,
         (PathKind::Model, "sql") => FileKind::Model,
@@ -76,7 +86,7 @@ pub(super) fn read_package(
     out: &mut Vec<Diagnostic>,
 ) -> Result<Vec<LoadedFile>, SystemError> {
     let ignored = ignore_file(system, root, out);
-    let mut found: BTreeMap<(Utf8PathBuf, FileKind), (Found, Arc<str>)> = BTreeMap::new();
+    let mut files: Vec<(Found, FileKind, Arc<str>)> = Vec::new();
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
         if kind == PathKind::Docs && folders.is_empty() {
@@ -95,47 +105,51 @@ pub(super) fn read_package(
         for folder in folders {
             let base = crate::system::normalize(&root.join(&folder));
             for file in system.walk(&base)? {
-                let below = file.path.strip_prefix(&base).unwrap_or(&file.path);
-                let hidden = below.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
-                let foreign = skip.iter().any(|s| file.path.starts_with(s));
-                let Some(kind) = kind_of(kind, below).filter(|_| !hidden && !foreign) else { continue };
-                let local = file.path.strip_prefix(root).unwrap_or(&file.path);
-                if ignored
-                    .as_ref()
-                    .is_some_and(|i| i.matched_path_or_any_parents(local.as_std_path(), false).is_ignore())
-                {
-                    continue;
+                let path = Utf8Path::new(below(&base, &file.path));
+                let hidden = path.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
+                let foreign = skip.iter().any(|s| below(s, &file.path).len() < file.path.as_str().len());
+                let Some(kind) = kind_of(kind, path).filter(|_| !hidden && !foreign) else { continue };
+                let ignored = ignored.as_ref().is_some_and(|i| {
+                    let local = std::path::Path::new(below(root, &file.path));
+                    i.matched_path_or_any_parents(local, false).is_ignore()
+                });
+                if !ignored {
+                    let relative: Arc<str> = path.as_str().into();
+                    files.push((file, kind, relative));
                 }
-                let relative: Arc<str> = below.as_str().into();
-                found.entry((file.path.clone(), kind)).or_insert((file, relative));
             }
         }
     }
-    let files: Vec<_> = found.into_iter().collect();
-    let texts: Vec<Result<Option<Arc<str>>, SystemError>> = files
+    // Folders may lie in each other: the first that has a file counts.
+    files.sort_by(|(a, ka, _), (b, kb, _)| a.path.cmp(&b.path).then(ka.cmp(kb)));
+    files.dedup_by(|(a, ka, _), (b, kb, _)| a.path.as_str() == b.path.as_str() && ka == kb);
+    let texts: Vec<Result<(Arc<str>, Fingerprint), SystemError>> = files
         .par_iter()
-        .map(|((path, kind), _)| if *kind == FileKind::Seed { Ok(None) } else { system.read(path).map(Some) })
+        .map(|(found, kind, _)| match kind {
+            FileKind::Seed if found.size < SEED_HASH_LIMIT => Ok((Arc::default(), system.print(&found.path)?)),
+            FileKind::Seed => Ok((Arc::default(), Fingerprint::of("known by its path"))),
+            _ => system.read_with_print(&found.path),
+        })
         .collect();
     let mut loaded = Vec::with_capacity(files.len());
-    for (((absolute, kind), (file, relative)), text) in files.into_iter().zip(texts) {
-        let original: Arc<str> = absolute.strip_prefix(root).unwrap_or(&absolute).as_str().into();
-        let id = match text {
-            Ok(text) => map.add(&shown(&absolute), text.unwrap_or_default()),
+    for ((Found { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
+        let original: Arc<str> = below(root, &absolute).into();
+        let (id, print) = match text {
+            Ok((text, print)) => (map.add(&shown(&absolute), text), print),
             Err(e) => {
                 out.push(Diagnostic::error(Code::ProjectFile, e.to_string()));
                 continue;
             }
         };
-        loaded.push(LoadedFile {
-            kind,
-            file: id,
-            path: relative,
-            original_file_path: original,
-            absolute,
-            size: file.size,
-        });
+        loaded.push(LoadedFile { kind, file: id, path: relative, original_file_path: original, absolute, size, print });
     }
     Ok(loaded)
+}
+
+/// A path below a folder, as text; all of it when it is not there. Comparing paths part by part takes far longer.
+pub(super) fn below<'a>(folder: &Utf8Path, path: &'a Utf8Path) -> &'a str {
+    let inside = path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    inside.unwrap_or(path.as_str())
 }
 
 fn ignore_file(system: &dyn System, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> Option<Gitignore> {

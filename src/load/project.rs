@@ -1,12 +1,12 @@
 //! Finds and reads the project, its profile and its packages.
 
-use super::files::read_package;
+use super::files::{below, read_package};
 use super::{LoadedPackage, Sources, YamlRenderer, version};
 use crate::config::{
     Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions, Yaml,
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
-use crate::context::{ContextProject, ContextSettings, VarSource, members, vars_json};
+use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::manifest::Dialect;
 use crate::secret::Scrubber;
@@ -59,10 +59,12 @@ struct Loader<'a> {
     started: jiff::Timestamp,
 }
 
-/// Reads everything. None when there is no project to speak of; the diagnostics say why.
+/// Reads everything. None when there is no project to speak of; the diagnostics say why. Files keep the numbers that
+/// they have in `map`.
 pub(crate) fn load(
     system: &Arc<dyn System>,
     options: &LoadOptions,
+    map: SourceMap,
 ) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
     let mut out = Vec::new();
     let here = system.current_dir();
@@ -76,10 +78,10 @@ pub(crate) fn load(
             Diagnostic::error(Code::ProjectFile, format!("no project.yml or dbt_project.yml in {start}"))
                 .help("change to a project's folder, give --project-dir, or make a project with `strata init`"),
         );
-        return Ok((None, SourceMap::default(), out));
+        return Ok((None, map, out));
     };
     let root = file.parent().unwrap_or(Utf8Path::new(".")).to_owned();
-    let mut loader = Loader { system, options, map: SourceMap::default(), out, root, started: system.now() };
+    let mut loader = Loader { system, options, map, out, root, started: system.now() };
     let sources = loader.project(&file)?;
     match sources {
         Some((packages, rest)) => {
@@ -139,6 +141,7 @@ impl Loader<'_> {
             system: self.system.clone(),
             scrubber: self.options.scrubber.clone(),
             registry: OnceLock::new(),
+            facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
             secrets,
             quoting: [true; 3],
             explicit_overrides: true,
@@ -408,5 +411,5 @@ impl Loader<'_> {
 }
 
 fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
-    path.strip_prefix(root).map_or_else(|_| path.to_owned(), Utf8Path::to_owned)
+    below(root, path).into()
 }

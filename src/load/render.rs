@@ -1,11 +1,13 @@
 //! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue};
-use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::Diagnostic;
 use crate::jinja::{Engine, MacroRegistry, Native, native_shape, to_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Renders trees with one context; macros are not known in YAML.
@@ -14,6 +16,8 @@ pub(crate) struct YamlRenderer {
     engine: Engine,
     project: Arc<ContextProject>,
     package: Arc<str>,
+    /// What the values asked of the world.
+    reads: RefCell<BTreeSet<Read>>,
 }
 
 impl YamlRenderer {
@@ -22,7 +26,13 @@ impl YamlRenderer {
             engine: Engine::new(Arc::new(MacroRegistry::default())),
             project: project.clone(),
             package: package.clone(),
+            reads: RefCell::default(),
         }
+    }
+
+    /// What the values asked of the world.
+    pub(crate) fn reads(self) -> BTreeSet<Read> {
+        self.reads.into_inner()
     }
 
     /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are. List positions are
@@ -87,13 +97,15 @@ impl YamlRenderer {
             }
             _ => self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String),
         };
-        match result {
+        let value = match result {
             Ok(json) => Some(yaml_of(&json, span)),
             Err(failure) => {
                 out.push(failure_diagnostic(&failure, &session, span));
                 None
             }
-        }
+        };
+        self.reads.borrow_mut().extend(session.take_record().reads);
+        value
     }
 
     fn session(&self, span: Span) -> Arc<Session> {

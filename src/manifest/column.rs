@@ -2,9 +2,10 @@
 
 use crate::config::{Json, JsonMap};
 use crate::source::Span;
+use serde::{Deserialize, Serialize};
 
 /// A column entry of a properties file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) description: String,

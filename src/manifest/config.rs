@@ -26,7 +26,7 @@ pub(crate) struct ConfigEntry {
 /// Only what was set; reading falls back to the type's default. Keys have dbt's spelling (`pre-hook`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeConfig {
-    entries: IndexMap<Arc<str>, ConfigEntry>,
+    entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
 }
 
 /// Mappings that merge key by key.

@@ -25,8 +25,9 @@ impl Graph {
         Graph { graph }
     }
 
+    /// Adds an edge that is not there yet.
     pub(crate) fn add_edge(&mut self, parent: NodeId, child: NodeId) {
-        self.graph.update_edge(at(parent), at(child), ());
+        self.graph.add_edge(at(parent), at(child), ());
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::{Node, NodeId};
 use crate::config::{Json, python_str};
-use std::collections::HashMap;
+use crate::hash::FastMap;
 use std::sync::Arc;
 
 /// What was found under a name.
@@ -29,15 +29,16 @@ struct Refable {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
     root: Arc<str>,
-    refs: HashMap<Arc<str>, Vec<Refable>>,
-    sources: HashMap<SourceKey, Vec<(Arc<str>, Found)>>,
+    refs: FastMap<Arc<str>, Vec<Refable>>,
+    sources: FastMap<SourceKey, Vec<(Arc<str>, Found)>>,
 }
 
 impl Lookup {
-    pub(crate) fn new(root: &Arc<str>, nodes: &[Node], disabled: &[Node]) -> Lookup {
+    /// The ids are the nodes' places in the list.
+    pub(crate) fn new(root: &Arc<str>, nodes: &[Arc<Node>], disabled: &[Arc<Node>]) -> Lookup {
         let mut lookup = Lookup { root: root.clone(), ..Lookup::default() };
-        for node in nodes {
-            lookup.add(node, Found::Node(node.id));
+        for (i, node) in nodes.iter().enumerate() {
+            lookup.add(node, Found::Node(NodeId(i as u32)));
         }
         for (i, node) in disabled.iter().enumerate() {
             lookup.add(node, Found::Disabled(i));
@@ -69,17 +70,20 @@ impl Lookup {
             None => r.latest,
         };
         let pick = |wanted: Option<&str>| {
-            let mut matching: Vec<&Refable> =
-                all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits).collect();
-            matching.sort_by_key(|r| matches!(r.found, Found::Disabled(_)));
-            matching.first().map(|r| r.found.clone())
+            let matching = all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits);
+            matching.min_by_key(|r| matches!(r.found, Found::Disabled(_))).map(|r| r.found.clone())
         };
         let found = match package {
             Some(p) => pick(Some(p)),
             None => {
-                let order = [Some(&*self.root), Some(asking), None];
-                let tries: Vec<Found> = order.into_iter().filter_map(pick).collect();
-                tries.iter().find(|f| matches!(f, Found::Node(_))).or(tries.first()).cloned()
+                let mut tries = [Some(&*self.root), Some(asking), None].into_iter().filter_map(pick);
+                match tries.next() {
+                    // A disabled one counts only if no other is enabled.
+                    Some(disabled @ Found::Disabled(_)) => {
+                        Some(tries.find(|f| matches!(f, Found::Node(_))).unwrap_or(disabled))
+                    }
+                    first => first,
+                }
             }
         };
         found.unwrap_or(Found::Nothing)

@@ -3,6 +3,7 @@
 use super::{Column, NodeConfig, Relation, RelationKind, Threshold};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::source::{FileId, Span};
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ impl NodeId {
 }
 
 /// dbt's resource types of graph nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum ResourceType {
     Model,
     Seed,
@@ -86,16 +87,17 @@ impl ResourceType {
 }
 
 /// Template text: a range of a file, or text of a properties file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Text {
     pub(crate) file: FileId,
     pub(crate) range: (u32, u32),
     /// The text without white space at both ends, as the artifacts carry it.
+    #[serde(skip)]
     pub(crate) raw: Arc<str>,
 }
 
 /// A `ref` that a render really made.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct RefCall {
     pub(crate) package: Option<Arc<str>>,
     pub(crate) name: Arc<str>,
@@ -113,7 +115,7 @@ impl RefCall {
 }
 
 /// A `source` that a render really made.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct SourceCall {
     pub(crate) source: Arc<str>,
     pub(crate) table: Arc<str>,
@@ -229,9 +231,9 @@ pub(crate) enum NodeKind {
     },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checksum {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) value: String,
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Dialect, Graph, Lookup, Node, NodeId, UniqueId};
 use crate::config::{Json, JsonMap, TargetOptions};
+use crate::hash::FastMap;
 use camino::Utf8PathBuf;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The root project or an installed package.
@@ -64,16 +64,17 @@ pub(crate) struct OtherResource {
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) project: ProjectInfo,
-    pub(crate) nodes: Vec<Node>,
+    /// Shared with the next manifest of the process, as far as nothing has changed.
+    pub(crate) nodes: Vec<Arc<Node>>,
     /// Nodes with `enabled: false`; they have no id in the graph.
-    pub(crate) disabled: Vec<Node>,
+    pub(crate) disabled: Vec<Arc<Node>>,
     pub(crate) graph: Graph,
     pub(crate) lookup: Lookup,
     pub(crate) macros: Vec<MacroInfo>,
     pub(crate) docs: Vec<OtherResource>,
     pub(crate) groups: Vec<Group>,
     pub(crate) selectors: JsonMap,
-    pub(crate) by_unique_id: HashMap<UniqueId, NodeId>,
+    pub(crate) by_unique_id: FastMap<UniqueId, NodeId>,
     /// On-run hooks in the order in which they run.
     pub(crate) on_run_start: Vec<NodeId>,
     pub(crate) on_run_end: Vec<NodeId>,
@@ -82,6 +83,11 @@ pub(crate) struct Manifest {
 impl Manifest {
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// All nodes, in id order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Node> + Clone {
+        self.nodes.iter().map(|n| &**n)
     }
 
     pub(crate) fn get(&self, unique_id: &str) -> Option<&Node> {

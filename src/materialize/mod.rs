@@ -236,11 +236,7 @@ mod tests {
         }
         let hooks = values.get("post-hook").and_then(|h| h.as_array()).is_some_and(|h| !h.is_empty());
         Job {
-            existing: existing.map(|kind| ExistingRelation {
-                relation: target.clone(),
-                kind,
-                columns: columns(&["a"]),
-            }),
+            existing: existing.map(|kind| ExistingRelation::new(target.clone(), kind, columns(&["a"]))),
             target,
             config: Arc::new(values),
             full_refresh: false,

@@ -3,11 +3,12 @@
 use super::{CliError, Exit, Invocation};
 use crate::diag::Diagnostic;
 use crate::load::load;
+use crate::source::SourceMap;
 use std::sync::Arc;
 
 pub(crate) fn debug(inv: &mut Invocation) -> Exit {
     inv.console.out(&super::version_line());
-    let (sources, map, diagnostics) = load(&inv.system, &inv.load)?;
+    let (sources, map, diagnostics) = load(&inv.system, &inv.load, SourceMap::default())?;
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     let Some(mut sources) = sources else {
         inv.console.set_map(Arc::new(map));

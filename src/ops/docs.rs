@@ -52,7 +52,7 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     };
     let manifest = &project.manifest;
     let wanted = |id: NodeId| !args.empty && selected.as_ref().is_none_or(|s| s.contains(id));
-    let nodes: Vec<&Node> = manifest.nodes.iter().filter(|n| is_cataloged(n) && wanted(n.id)).collect();
+    let nodes: Vec<&Node> = manifest.all().filter(|n| is_cataloged(n) && wanted(n.id)).collect();
     let (catalog, problems) = ask(inv, &project, &nodes, selected.is_some(), &mut warehouse);
     let (found, sources) = catalog.entries(manifest, &wanted);
     let errors: Vec<String> = problems.iter().map(|d| d.message.clone()).collect();

@@ -3,6 +3,7 @@
 //! In: what a door (the command line, watch) asks for. Out: effects and an exit code: 0 all good, 1 a node or test
 //! failed, 2 usage, configuration or internal. Must not know: flags and their spelling.
 
+mod changed;
 mod clean;
 mod compile;
 mod dag;
@@ -13,13 +14,17 @@ mod erd;
 mod export;
 mod freshness;
 mod init;
+#[cfg(test)]
+mod kept_law;
 mod list;
 mod operation;
 mod plan;
 mod project;
+mod resident;
 mod run;
 mod show;
 
+pub(crate) use changed::Judge;
 pub(crate) use clean::clean;
 pub(crate) use compile::{CompileArgs, compile};
 pub(crate) use dag::Orchestrated;
@@ -33,7 +38,10 @@ pub(crate) use init::{InitArgs, init};
 pub(crate) use list::{ListArgs, ListOutput, list};
 pub(crate) use operation::{OperationArgs, run_operation};
 pub(crate) use plan::show_plan;
-pub(crate) use project::{parse_only, version_line};
+pub(crate) use project::{Folder, Project, parse_only, version_line};
+pub(crate) use resident::{
+    BuildRequest, Built, Limits, Progress, Resident, Revision, Tried, build_changed, chosen, compile_errors,
+};
 pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};
 
@@ -54,6 +62,8 @@ pub(crate) struct Invocation {
     pub(crate) console: Console,
     pub(crate) interrupt: Interrupt,
     pub(crate) write_json: bool,
+    /// Whether an earlier parse is used, and this one kept.
+    pub(crate) cache: bool,
     pub(crate) warn_error: bool,
     /// None: the engine decides.
     pub(crate) lock_timeout: Option<Duration>,
@@ -72,6 +82,24 @@ const TRY_AGAIN: u8 = 75;
 const DRIFTED: u8 = 3;
 
 impl Invocation {
+    /// The same for work that is told about otherwise, with its own end.
+    pub(crate) fn quietly(&self, interrupt: Interrupt) -> Invocation {
+        Invocation {
+            system: self.system.clone(),
+            load: self.load.clone(),
+            console: self.console.muted(),
+            interrupt,
+            write_json: self.write_json,
+            cache: self.cache,
+            warn_error: self.warn_error,
+            lock_timeout: self.lock_timeout,
+            state: self.state.clone(),
+            started: self.system.now(),
+            orchestrated: None,
+            summary: JsonMap::new(),
+        }
+    }
+
     /// A task of a scheduler that has nothing to do is a mistake in how it was called.
     pub(crate) fn nothing_for_a_task(&self) -> Result<(), CliError> {
         match self.orchestrated {

@@ -1,27 +1,43 @@
 //! `plan`: the steps of a build, printed and not taken.
 
-use super::project::{choose, connect, open};
+use super::changed::{Judge, judge, kept_prints, known, narrow, own};
+use super::project::{Project, choose, connect, open};
 use super::run::{RunArgs, publishes_itself, types};
-use super::{Exit, Invocation};
-use crate::engine::Existing;
+use super::{CliError, Exit, Invocation};
+use crate::changes::Verdict;
+use crate::engine::{Existing, Warehouse};
+use crate::hash::FastMap;
 use crate::inspect::inspect;
+use crate::manifest::NodeId;
 use crate::plan::{Action, PlanRequest, plan};
 use crate::report::count;
+use crate::select::NodeSet;
 
 pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
     let project = open(inv)?;
     let selected = choose(inv, &project, &args.selection, types(args.verb))?;
     // Without a database the plan is made as if nothing were known.
+    let mut selected = selected;
+    let mut verdicts = None;
     let existing = match connect(inv, &project) {
-        Ok(mut warehouse) => inspect(warehouse.as_mut(), &project.manifest, selected.iter())?,
+        Ok(mut warehouse) => {
+            let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
+            if let Some(how) = args.changed {
+                verdicts = judged(inv, &project, &selected, &existing, how, warehouse.as_mut())?;
+            }
+            existing
+        }
         Err(e) => {
             inv.console.say(&format!("planned without the database: {e}"));
             Existing::Unknown
         }
     };
+    if let Some(verdicts) = &verdicts {
+        narrow(&project, &mut selected, verdicts);
+    }
     let itself = publishes_itself(&project);
     let manifest = &project.manifest;
-    let plan = plan(&PlanRequest {
+    let mut plan = plan(&PlanRequest {
         manifest,
         selected: &selected,
         existing: &existing,
@@ -31,6 +47,17 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         store_failures: args.store_failures,
         publishes_itself: &itself,
     });
+    let mut unchanged: Vec<NodeId> = Vec::new();
+    if let Some(verdicts) = &verdicts {
+        for step in &mut plan.steps {
+            if let Some(why) = verdicts.get(&step.node).and_then(Verdict::reason) {
+                let how = std::mem::take(&mut step.reason);
+                step.reason = if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
+            }
+        }
+        unchanged.extend(verdicts.iter().filter(|(_, v)| **v == Verdict::Same).map(|(id, _)| *id));
+        unchanged.sort();
+    }
     let id = |n| manifest.node(n).unique_id.to_string();
     if json {
         let steps = plan.steps.iter().map(|s| {
@@ -45,6 +72,7 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         let value = serde_json::json!({
             "schemas": plan.schemas.iter().map(|(_, s)| s).collect::<Vec<_>>(),
             "steps": steps.collect::<Vec<_>>(), "unguarded": unguarded.collect::<Vec<_>>(),
+            "unchanged": unchanged.iter().map(|n| id(*n)).collect::<Vec<_>>(),
         });
         inv.console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
         return Ok(0);
@@ -73,7 +101,29 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
             inv.console.out(&format!("        guards nothing: {why}"));
         }
     }
+    for node in unchanged.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type().is_refable()) {
+        inv.console.out(&format!("    - {} {}  (unchanged)", node.resource_type().as_str(), node.display_name()));
+    }
     let guards: usize = plan.steps.iter().map(|s| s.guards.len()).sum();
     inv.console.say(&format!("{}, {} before publication", count(plan.steps.len(), "step"), count(guards, "test")));
     Ok(0)
+}
+
+/// The verdicts of `--changed`. Nothing is written: without a record of earlier builds everything is new.
+fn judged(
+    inv: &Invocation,
+    project: &Project,
+    selected: &NodeSet,
+    existing: &Existing,
+    how: Judge,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Option<FastMap<NodeId, Verdict>>, CliError> {
+    let mut prints = kept_prints(inv, project);
+    match known(project, selected, warehouse, false, &mut |selected| own(inv, project, selected, &mut prints))? {
+        Some(known) => Ok(Some(judge(inv, project, selected, existing, &known, how, warehouse)?.0)),
+        None => {
+            inv.console.say("no build was noted in this database: `strata build --changed` begins to note them");
+            Ok(None)
+        }
+    }
 }

@@ -1,24 +1,27 @@
 //! Load, parse, resolve: what every command begins with.
 
 use super::{CliError, Exit, Invocation};
-use crate::config::{SelectorDefinition, TargetOptions, Yaml};
-use crate::context::ContextProject;
-use crate::diag::{Code, Diagnostic};
+use crate::config::{PathKind, SelectorDefinition, TargetOptions, Yaml};
+use crate::context::{ContextProject, LogLine};
+use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Warehouse;
+use crate::hash::Fingerprint;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
 use crate::manifest::ResourceType;
 use crate::manifest::{Manifest, NodeId};
-use crate::parse::parse;
-use crate::resolve::resolve;
+use crate::parse::{Counts, Kept, parse};
+use crate::resolve::{KeptNodes, resolve};
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
-use crate::state::{ArtifactMetadata, CompiledCode, load_state, write_manifest};
+use crate::state::{ArtifactMetadata, CompiledCode, load_state, read_parse, write_manifest, write_parse};
+use crate::system::normalize;
+use camino::Utf8PathBuf;
 use std::sync::Arc;
 
 /// A resolved project with what its passes need.
-pub(super) struct Project {
-    pub(super) manifest: Arc<Manifest>,
+pub(crate) struct Project {
+    pub(crate) manifest: Arc<Manifest>,
     pub(super) engine: Arc<Engine>,
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
@@ -28,49 +31,145 @@ pub(super) struct Project {
 }
 
 impl Project {
+    /// A print of all macros.
+    pub(crate) fn macros(&self) -> Fingerprint {
+        Fingerprint::of_parts(self.engine.registry().defs().iter().map(|d| d.print.hex()))
+    }
+
     pub(super) fn target(&self) -> &TargetOptions {
         &self.manifest.project.target
     }
 }
 
-/// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
-pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
-    let (sources, map, mut diagnostics) = load(&inv.system, &inv.load)?;
-    let Some(mut sources) = sources else {
-        inv.console.set_map(Arc::new(map));
-        return Err(complain(inv, &diagnostics));
-    };
-    let parsed = parse(&mut sources).drain_into(&mut diagnostics);
-    let manifest = resolve(&parsed, &sources).drain_into(&mut diagnostics);
-    for line in &parsed.logs {
-        inv.console.event(&crate::run::Event::Log { line: line.clone() });
+/// What a reading of the project leaves for the next one.
+#[derive(Default)]
+pub(super) struct KeptProject {
+    map: SourceMap,
+    parse: Kept,
+    nodes: KeptNodes,
+    /// The stored parse was looked for.
+    begun: bool,
+}
+
+impl KeptProject {
+    /// What the last reading parsed again.
+    pub(super) fn counts(&self) -> Counts {
+        self.parse.counts()
     }
-    let map = Arc::new(std::mem::take(&mut sources.map));
-    inv.console.set_map(map.clone());
+
+    /// The same after it was stored and read again.
+    #[cfg(test)]
+    pub(super) fn through_bytes(&mut self) {
+        *self = KeptProject { parse: Kept::from_bytes(&self.parse.to_bytes()), begun: true, ..KeptProject::default() };
+    }
+
+    /// How many nodes it resolved again.
+    pub(super) fn resolved(&self) -> usize {
+        self.nodes.made()
+    }
+}
+
+/// A project as it was read, with all that there is to say of it.
+pub(super) struct Reading {
+    /// None: there is no project to speak of, and the diagnostics say why.
+    pub(super) project: Option<Project>,
+    pub(super) map: Arc<SourceMap>,
+    /// Warnings first.
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) logs: Vec<LogLine>,
+    /// Where its files are, or would be.
+    pub(super) folders: Vec<Folder>,
+}
+
+/// A folder whose files a project is made of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Folder {
+    pub(crate) path: Utf8PathBuf,
+    /// With all below it.
+    pub(crate) deep: bool,
+}
+
+impl Reading {
+    pub(super) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads the project: what has changed since `kept` was made, and what reads that, is parsed again.
+pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, CliError> {
+    let (sources, map, mut diagnostics) = load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
+    let Some(mut sources) = sources else {
+        kept.map = map.clone();
+        diagnostics.sort_by_key(Diagnostic::is_error);
+        let (map, folders) = (Arc::new(map), Vec::new());
+        return Ok(Reading { project: None, map, diagnostics, logs: Vec::new(), folders });
+    };
+    if !std::mem::replace(&mut kept.begun, true) && inv.cache {
+        kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
+    }
+    let parsed = parse(&mut sources, &mut kept.parse).drain_into(&mut diagnostics);
+    let manifest = resolve(&parsed, &sources, &mut kept.nodes).drain_into(&mut diagnostics);
     if diagnostics.iter().any(|d| d.code == Code::Yaml) {
         // A file that could not be read makes everything that it describes look missing.
         let follows = [Code::UnknownRef, Code::UnknownSource, Code::UnknownNode, Code::UnusedConfig, Code::NoteTest];
         diagnostics.retain(|d| !follows.contains(&d.code));
     }
-    diagnostics.sort_by_key(|d| d.is_error());
-    let failed = diagnostics.iter().any(Diagnostic::is_error) || (inv.warn_error && !diagnostics.is_empty());
-    if failed {
-        let error = complain(inv, &diagnostics);
-        if !diagnostics.iter().any(Diagnostic::is_error) {
-            return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
-        }
-        return Err(error);
-    }
-    inv.console.diagnostics(&diagnostics);
+    diagnostics.sort_by_key(Diagnostic::is_error);
+    kept.map = sources.map.clone();
+    let map = Arc::new(std::mem::take(&mut sources.map));
+    let folders = folders(&sources);
     let airflow = sources.root().options.airflow.clone();
-    Ok(Project {
+    let project = Project {
         airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
         context: parsed.context,
-        map,
+        map: map.clone(),
         selectors: sources.selectors,
-    })
+    };
+    Ok(Reading { project: Some(project), map, diagnostics, logs: parsed.logs, folders })
+}
+
+/// Where the files of a project are: resource folders with all below them, and the folders of single files.
+fn folders(sources: &Sources) -> Vec<Folder> {
+    let root = sources.root();
+    let mut out = vec![Folder { path: root.root.clone(), deep: false }];
+    out.extend(sources.profiles_path.as_ref().and_then(|p| p.parent()).map(|p| Folder { path: p.into(), deep: false }));
+    let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
+    let install = std::iter::once(&root.options.packages_install_path);
+    out.extend(paths.chain(install).map(|p| Folder { path: normalize(&root.root.join(p)), deep: true }));
+    out.sort();
+    out.dedup();
+    out
+}
+
+/// Stores what was parsed, for the next command. A cache that cannot be written costs time only.
+pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject) {
+    if inv.cache && kept.parse.is_changed() {
+        let _ = write_parse(inv.system.as_ref(), &project.manifest.project.target_path, &mut kept.parse);
+    }
+}
+
+/// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
+pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
+    let mut kept = KeptProject::default();
+    let reading = read(inv, &mut kept)?;
+    inv.console.set_map(reading.map.clone());
+    for line in &reading.logs {
+        inv.console.event(&crate::run::Event::Log { line: line.clone() });
+    }
+    let has_errors = reading.has_errors();
+    let Reading { project, diagnostics, .. } = reading;
+    let Some(project) = project else { return Err(complain(inv, &diagnostics)) };
+    store(inv, &project, &mut kept);
+    if has_errors {
+        return Err(complain(inv, &diagnostics));
+    }
+    inv.console.diagnostics(&diagnostics);
+    if inv.warn_error && !diagnostics.is_empty() {
+        return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
+    }
+    Ok(project)
 }
 
 fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic]) -> CliError {
@@ -81,7 +180,7 @@ fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic]) -> CliError {
 /// Loads the project's own files only, for commands that work without installed packages.
 pub(super) fn own_sources(inv: &mut Invocation) -> Result<Sources, CliError> {
     inv.load.without_packages = true;
-    let (sources, map, diagnostics) = load(&inv.system, &inv.load)?;
+    let (sources, map, diagnostics) = load(&inv.system, &inv.load, SourceMap::default())?;
     sources.ok_or_else(|| {
         inv.console.set_map(Arc::new(map));
         complain(inv, &diagnostics)
@@ -95,10 +194,8 @@ pub(super) fn choose(
     selection: &Selection,
     types: &[ResourceType],
 ) -> Result<NodeSet, CliError> {
-    let previous = previous_state(inv, project)?;
     let mut diagnostics = Vec::new();
-    let set =
-        select(&project.manifest, selection, &project.selectors, previous.as_ref(), types).drain_into(&mut diagnostics);
+    let set = own_selection(inv, project, selection, types)?.drain_into(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         if inv.orchestrated.is_some() && selection.nodes.is_some() {
             return Err(CliError::Drift { changes: diagnostics.into_iter().map(|d| d.message).collect() });
@@ -107,6 +204,17 @@ pub(super) fn choose(
         return Err(CliError::Reported);
     }
     Ok(set)
+}
+
+/// The same, with what there is to say of it.
+pub(super) fn own_selection(
+    inv: &Invocation,
+    project: &Project,
+    selection: &Selection,
+    types: &[ResourceType],
+) -> Result<Checked<NodeSet>, CliError> {
+    let previous = previous_state(inv, project)?;
+    Ok(select(&project.manifest, selection, &project.selectors, previous.as_ref(), types))
 }
 
 fn previous_state(inv: &Invocation, project: &Project) -> Result<Option<PreviousState>, CliError> {

@@ -1,18 +1,22 @@
 //! `build`, `run`, `test`, `seed`, `snapshot`.
 
+use super::changed::{self, Judge, judge, kept_prints, known, maybe, narrow, own};
 use super::compile::compiler;
 use super::dag::verified;
 use super::project::{Project, choose, connect, metadata, open, write, write_compiled};
-use super::{Exit, Invocation};
+use super::{CliError, Exit, Invocation};
+use crate::changes::{Own, Verdict};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{RunResult, RunStatus};
+use crate::engine::{Existing, RunResult, RunStatus, Warehouse};
+use crate::hash::FastMap;
 use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
 use crate::plan::{Action, Plan, PlanRequest, Verb, plan};
-use crate::run::{Event, RunOptions, RunRequest, Shared, artifact_path, run};
+use crate::run::{Event, Interrupt, Judged, Notes, RunOptions, RunRequest, Shared, artifact_path, run};
 use crate::select::{NodeSet, Selection};
 use crate::state::write_run_results;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What a run is asked for.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct RunArgs {
     pub(crate) store_failures: bool,
     pub(crate) empty: bool,
     pub(crate) audit: bool,
+    /// Build only what has changed since the last time.
+    pub(crate) changed: Option<Judge>,
 }
 
 /// The resource types of a command (`ls` uses those of `build` and more).
@@ -75,9 +81,94 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         results(inv, &project, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
-    let mut warehouse = connect(inv, &project)?;
+    let warehouse = connect(inv, &project)?;
+    let quiet = inv.quietly(inv.interrupt.clone());
+    let say = &mut |selected: &NodeSet| own(&quiet, &project, selected, &mut kept_prints(&quiet, &project));
+    let all = Wanted { budget: None, say, leave: &mut |_, _, _| {} };
+    let Prepared { plan, request, verdicts } = prepare(inv, &project, args, selected, warehouse, all)?;
+    if let Some(verdicts) = &verdicts {
+        inv.console.event(&judged(&project, verdicts, false));
+    }
+    let (all, seconds) = carry_out(inv, request.of(&plan))?;
+    results(inv, &project, &all, seconds)?;
+    let compiled = all.iter().filter_map(|r| {
+        let node = project.manifest.get(&r.unique_id)?;
+        let path = format!("target/compiled/{}", artifact_path(node));
+        Some((r.unique_id.clone(), (r.outcome.compiled.clone()?, path)))
+    });
+    if !all.is_empty() {
+        write_compiled(inv, &project, &compiled.collect())?;
+    }
+    let failed = all.iter().any(|r| r.outcome.status.is_failure());
+    advice(inv, &project, args, &all, failed);
+    Ok(inv.conclude(&all, seconds))
+}
+
+/// Rows of a failing test that a loop shows.
+const SAMPLE: usize = 5;
+
+/// A run that is ready to begin.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    pub(super) request: Ready,
+    /// What is thought of each node, when the run was asked for changes only.
+    pub(super) verdicts: Option<FastMap<NodeId, Verdict>>,
+}
+
+/// What a request has besides its plan.
+pub(super) struct Ready {
+    shared: Arc<Shared>,
+    existing: Existing,
+    warehouse: Box<dyn Warehouse>,
+    interrupt: Interrupt,
+}
+
+impl Ready {
+    pub(super) fn of(self, plan: &Plan) -> RunRequest<'_> {
+        let Ready { shared, existing, warehouse, interrupt } = self;
+        RunRequest { shared, plan, existing, warehouse, interrupt, hooks: !plan.steps.is_empty() }
+    }
+}
+
+/// What a loop wants otherwise than a command.
+pub(super) struct Wanted<'a> {
+    pub(super) budget: Option<Duration>,
+    /// What nodes say now.
+    pub(super) say: &'a mut dyn FnMut(&NodeSet) -> FastMap<NodeId, Own>,
+    /// Takes out of a selection, and of its verdicts, what is not to be built now.
+    pub(super) leave: &'a mut Leave<'a>,
+}
+
+pub(super) type Leave<'a> = dyn FnMut(&mut NodeSet, &mut FastMap<NodeId, Verdict>, &changed::Known) + 'a;
+
+/// Looks at the database and plans; with `changed`, what has to be built of the selection.
+pub(super) fn prepare(
+    inv: &mut Invocation,
+    project: &Project,
+    args: &RunArgs,
+    mut selected: NodeSet,
+    mut warehouse: Box<dyn Warehouse>,
+    wanted: Wanted<'_>,
+) -> Result<Prepared, CliError> {
     let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
-    let itself = publishes_itself(&project);
+    let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot) && !args.empty;
+    let make = args.changed.is_some();
+    let known = match publishes {
+        true => known(project, &selected, warehouse.as_mut(), make, wanted.say)?,
+        false => None,
+    };
+    let (mut verdicts, mut notes) = (None, None);
+    if let Some(known) = known {
+        let how = args.changed.unwrap_or_default();
+        let (mut found, versions) = judge(inv, project, &selected, &existing, &known, how, warehouse.as_mut())?;
+        if args.changed.is_some() {
+            (wanted.leave)(&mut selected, &mut found, &known);
+            narrow(project, &mut selected, &found);
+            verdicts = Some(found);
+        }
+        notes = Some(changed::notes(known, versions, args.changed.is_some()));
+    }
+    let itself = publishes_itself(project);
     let plan = plan(&PlanRequest {
         manifest: &project.manifest,
         selected: &selected,
@@ -89,43 +180,70 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         publishes_itself: &itself,
     });
     if args.audit && args.verb == Verb::Build {
-        for node in selected.iter().map(|id| project.manifest.node(id)).filter(|n| n.resource_type().is_refable()) {
-            let tested = project
-                .manifest
-                .graph
-                .children(node.id)
-                .into_iter()
-                .any(|c| selected.contains(c) && project.manifest.node(c).generic_test().is_some());
-            if tested && itself(node.id) {
-                let message =
-                    format!("`{}` is built by a materialization of the project, which publishes by itself", node.name);
-                let d = Diagnostic::warning(Code::Ignored, message)
-                    .primary(node.span, "its tests run after it is published");
-                inv.console.diagnostic(&d);
-            }
-        }
+        warn_of_own_materializations(inv, project, &selected, &itself);
     }
     let options = RunOptions {
         full_refresh: args.full_refresh,
         store_failures: args.store_failures,
         empty: args.empty,
         tests_hold_back: args.verb == Verb::Build,
-        ..options(inv, &project, args.fail_fast)
+        budget: wanted.budget,
+        sample: if args.changed.is_some_and(|j| j.edits_only) { SAMPLE } else { 0 },
+        maybe: verdicts.as_ref().map(|v| maybe(&plan, v)).unwrap_or_default(),
+        ..options(inv, project, args.fail_fast)
     };
-    let shared = shared(inv, &project, &selected, &plan, options);
-    let request =
-        RunRequest { shared, plan: &plan, existing, warehouse, interrupt: inv.interrupt.clone(), hooks: true };
-    let (all, seconds) = carry_out(inv, request)?;
-    results(inv, &project, &all, seconds)?;
-    let compiled = all.iter().filter_map(|r| {
-        let node = project.manifest.get(&r.unique_id)?;
-        let path = format!("target/compiled/{}", artifact_path(node));
-        Some((r.unique_id.clone(), (r.outcome.compiled.clone()?, path)))
-    });
-    write_compiled(inv, &project, &compiled.collect())?;
-    let failed = all.iter().any(|r| r.outcome.status.is_failure());
-    advice(inv, &project, args, &all, failed);
-    Ok(inv.conclude(&all, seconds))
+    let shared = shared_with(inv, project, &selected, &plan, options, notes);
+    let request = Ready { shared, existing, warehouse, interrupt: inv.interrupt.clone() };
+    Ok(Prepared { plan, request, verdicts })
+}
+
+/// A project's own materialization publishes by itself: its tests come too late to hold anything back.
+fn warn_of_own_materializations(
+    inv: &mut Invocation,
+    project: &Project,
+    selected: &NodeSet,
+    itself: &dyn Fn(NodeId) -> bool,
+) {
+    let manifest = &project.manifest;
+    for node in selected.iter().map(|id| manifest.node(id)).filter(|n| n.resource_type().is_refable()) {
+        let tested = || {
+            let mut children = manifest.graph.children(node.id).into_iter();
+            children.any(|c| selected.contains(c) && manifest.node(c).generic_test().is_some())
+        };
+        if itself(node.id) && tested() {
+            let message =
+                format!("`{}` is built by a materialization of the project, which publishes by itself", node.name);
+            let d =
+                Diagnostic::warning(Code::Ignored, message).primary(node.span, "its tests run after it is published");
+            inv.console.diagnostic(&d);
+        }
+    }
+}
+
+/// What is thought of the nodes, for those who look on: of tests, and with `due` of all, only what is to be done.
+pub(super) fn judged(project: &Project, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
+    let manifest = &project.manifest;
+    let told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
+    let mut ids: Vec<&NodeId> =
+        verdicts.iter().filter(|(id, v)| **v != Verdict::Same || told(id)).map(|(id, _)| id).collect();
+    ids.sort();
+    let one = |id: &&NodeId| {
+        let node = manifest.node(**id);
+        let (verdict, reason) = match &verdicts[*id] {
+            Verdict::Stale(reason) => ("build", Some(reason)),
+            Verdict::Maybe(reason) => ("maybe", Some(reason)),
+            Verdict::Same => ("same", None),
+        };
+        Judged {
+            unique_id: node.unique_id.clone(),
+            kind: node.resource_type(),
+            name: node.display_name(),
+            verdict,
+            code: reason.map_or("same", |r| r.code()),
+            reason: reason.map_or_else(|| "unchanged".to_owned(), ToString::to_string),
+        }
+    };
+    Event::Judged { nodes: ids.iter().map(one).collect() }
 }
 
 /// Options of a run that does nothing special.
@@ -133,13 +251,24 @@ pub(super) fn options(inv: &Invocation, project: &Project, fail_fast: bool) -> R
     RunOptions { threads: project.target().threads, fail_fast, write_files: inv.write_json, ..RunOptions::default() }
 }
 
-/// What the workers of a run share.
+/// What the workers of a run share that notes no publications.
 pub(super) fn shared(
     inv: &Invocation,
     project: &Project,
     selected: &NodeSet,
     plan: &Plan,
     options: RunOptions,
+) -> Arc<Shared> {
+    shared_with(inv, project, selected, plan, options, None)
+}
+
+fn shared_with(
+    inv: &Invocation,
+    project: &Project,
+    selected: &NodeSet,
+    plan: &Plan,
+    options: RunOptions,
+    notes: Option<Arc<Notes>>,
 ) -> Arc<Shared> {
     let manifest = &project.manifest;
     let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
@@ -156,14 +285,12 @@ pub(super) fn shared(
         publishing: Mutex::new(()),
         scratch: crate::adapter::scratch,
         pace: Default::default(),
+        notes,
     })
 }
 
 /// Carries out a plan and shows it; the results and the seconds that it took.
-pub(super) fn carry_out(
-    inv: &mut Invocation,
-    request: RunRequest<'_>,
-) -> Result<(Vec<RunResult>, f64), super::CliError> {
+pub(super) fn carry_out(inv: &mut Invocation, request: RunRequest<'_>) -> Result<(Vec<RunResult>, f64), CliError> {
     let mut seconds = 0.0;
     let console = &mut inv.console;
     let all = run(request, &mut |event| {
@@ -175,12 +302,7 @@ pub(super) fn carry_out(
     Ok((all, seconds))
 }
 
-pub(super) fn results(
-    inv: &Invocation,
-    project: &Project,
-    all: &[RunResult],
-    seconds: f64,
-) -> Result<(), super::CliError> {
+pub(super) fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), CliError> {
     if inv.write_json {
         let folder = &project.manifest.project.target_path;
         write_run_results(inv.system.as_ref(), folder, all, seconds, &metadata(inv), &inv.load.scrubber)?;

@@ -2,18 +2,19 @@
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, python_str};
-use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{NodeScope, Question, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::md5_hex;
-use crate::jinja::{Native, native_shape};
+use crate::jinja::{CallName, MacroDef, Native, native_shape};
 use crate::load::LoadedFile;
 use crate::manifest::{Column, NodeConfig, RefCall, ResourceType, SourceCall, TestSpec};
 use crate::source::Span;
 use minijinja::value::{Kwargs, Value};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What a test is written on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum TestTarget {
     /// A model, seed or snapshot, perhaps a version of it.
     Node {
@@ -46,7 +47,7 @@ impl TestTarget {
 }
 
 /// A generic test before its target is bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedTest {
     pub(crate) target: TestTarget,
     pub(crate) package: Arc<str>,
@@ -229,11 +230,14 @@ fn one(
     let hash = identity_hash(&full, &entry, &kwargs);
     let registry = parser.engine.registry();
     let macro_name = format!("test_{}", entry.test);
-    let def = match &entry.namespace {
-        Some(ns) => registry.lookup_in(ns, &macro_name),
-        None => registry.lookup(package, &macro_name),
+    let call = match &entry.namespace {
+        Some(ns) => CallName::Package(ns.clone(), macro_name),
+        None => CallName::Plain(macro_name),
     };
+    let def = registry.find_call(package, &call);
+    parser.asked(Question::Macro { package: package.clone(), call });
     if def.is_none() {
+        parser.asked(Question::MacroNames(package.clone()));
         let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
         let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
         out.push(
@@ -272,12 +276,7 @@ fn one(
 
 /// Renders the arguments in written order, `model` last, then the macro: what they reference is what the test needs.
 /// The built-in tests reference nothing besides their arguments, so that their macros need no render.
-fn capture(
-    parser: &NodeParser<'_>,
-    test: &mut ParsedTest,
-    def: Option<Arc<crate::jinja::MacroDef>>,
-    out: &mut Vec<Diagnostic>,
-) {
+fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<MacroDef>>, out: &mut Vec<Diagnostic>) {
     let internal = def.as_ref().is_some_and(|d| parser.engine.registry().is_internal(d));
     let plain = test.kwargs.iter().all(|(k, v)| k == "model" || !needs_render(v));
     if internal && plain {
@@ -285,10 +284,25 @@ fn capture(
         return;
     }
     let session = Session::parse(parser.context, &test.package, unit(test));
-    let scope = || Arc::new(NodeScope(session.clone()));
+    render(parser, test, def.filter(|_| !internal), &session, out);
+    let record = session.take_record();
+    let placed = |s: Option<Span>| s.or(Some(test.span));
+    test.refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
+    test.sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    test.macro_config = record.config;
+    parser.note(record.reads);
+}
+
+fn render(
+    parser: &NodeParser<'_>,
+    test: &ParsedTest,
+    def: Option<Arc<MacroDef>>,
+    session: &Arc<Session>,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut values: Vec<(String, Value)> = Vec::new();
     for (key, value) in &*test.kwargs {
-        match render_value(parser, test, &session, value) {
+        match evaluate_argument(parser.engine, false, &test.package, session, value, test.span) {
             Ok(v) => values.push((key.clone(), v)),
             Err(d) => {
                 out.push(*d);
@@ -296,17 +310,13 @@ fn capture(
             }
         }
     }
-    if let Some(def) = def.filter(|_| !internal) {
+    if let Some(def) = def {
         let args = [Value::from(Kwargs::from_iter(values))];
-        if let Err(failure) = parser.engine.call_macro(false, &def, &args, &test.package, scope(), session.clone()) {
-            out.push(failure_diagnostic(&failure, &session, test.span).secondary(test.span, "for this test"));
+        let scope = Arc::new(NodeScope(session.clone()));
+        if let Err(failure) = parser.engine.call_macro(false, &def, &args, &test.package, scope, session.clone()) {
+            out.push(failure_diagnostic(&failure, session, test.span).secondary(test.span, "for this test"));
         }
     }
-    let record = session.take_record();
-    let placed = |s: Option<Span>| s.or(Some(test.span));
-    test.refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
-    test.sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
-    test.macro_config = record.config;
 }
 
 /// A test that reads nothing but its target.
@@ -331,15 +341,6 @@ fn needs_render(value: &Json) -> bool {
         Json::Object(map) => map.values().any(needs_render),
         _ => false,
     }
-}
-
-fn render_value(
-    parser: &NodeParser<'_>,
-    test: &ParsedTest,
-    session: &Arc<Session>,
-    value: &Json,
-) -> Result<Value, Box<Diagnostic>> {
-    evaluate_argument(parser.engine, false, &test.package, session, value, test.span)
 }
 
 /// An argument of a generic test as the value that its macro gets.

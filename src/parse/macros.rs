@@ -1,10 +1,12 @@
 //! The first wave: all macros, built in and of the project, in one registry.
 
+use super::kept::{Kept, KeptMacros, Place};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{BUILTIN_FILES, Engine, MacroDef, MacroRegistry, parse_macro_file};
 use crate::load::{FileKind, Sources};
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The package name of a folder of built-in files.
@@ -12,65 +14,91 @@ fn internal_package(folder: &str) -> Arc<str> {
     if folder == "core" { "dbt".into() } else { format!("dbt_{folder}").into() }
 }
 
-pub(super) fn engine(sources: &mut Sources, out: &mut Vec<Diagnostic>) -> Engine {
+/// The engine with all macros: the kept one when none has changed, so that what was compiled stays compiled.
+pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagnostic>) -> Arc<Engine> {
+    let internal = internal(sources, kept.engine.as_deref(), out);
+    let map = &sources.map;
+    let jobs: Vec<_> = sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
+    let mut files: Vec<(Place, KeptMacros, bool)> = jobs
+        .par_iter()
+        .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
+        .map(|(package, file)| {
+            let place = Place::new(package, file);
+            if let Some(same) = kept.macros.get(&place).filter(|m| m.text == file.print) {
+                return (place, same.clone(), false);
+            }
+            let checked = parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
+            let defs = checked.value.into_iter().map(Arc::new).collect();
+            let macros = KeptMacros { text: file.print, defs, diagnostics: checked.diagnostics, unusable: Vec::new() };
+            (place, macros, true)
+        })
+        .collect();
+    let new = files.iter().filter(|(.., new)| *new).count();
+    kept.counts.macro_files = new;
+    let engine = match &kept.engine {
+        Some(engine) if new == 0 && files.len() == kept.macros.len() => engine.clone(),
+        _ => {
+            let project = files.iter().flat_map(|(_, m, _)| m.defs.iter().cloned()).collect();
+            let root = sources.root();
+            let installed = sources.packages.iter().map(|p| p.name().clone()).collect();
+            let orders = root.options.dispatch.iter().map(|d| (d.namespace.clone(), d.search_order.clone())).collect();
+            let adapter = &sources.target.adapter;
+            Arc::new(Engine::new(Arc::new(MacroRegistry::new(
+                root.name(),
+                adapter,
+                installed,
+                orders,
+                internal,
+                project,
+            ))))
+        }
+    };
+    // The project's own macros are compiled now, so that their mistakes are found; built-in ones when they are called.
+    files.par_iter_mut().filter(|(.., new)| *new).for_each(|(_, macros, _)| {
+        macros.unusable = macros.defs.iter().filter_map(|def| unusable(&engine, def)).collect();
+    });
+    let mut seen = HashMap::new();
+    for (_, macros, _) in &files {
+        out.extend(macros.diagnostics.iter().cloned());
+        macros.defs.iter().for_each(|def| out.extend(duplicate(def, &mut seen)));
+        out.extend(macros.unusable.iter().cloned());
+    }
+    kept.macros = files.into_iter().map(|(place, macros, _)| (place, macros)).collect();
+    kept.engine = Some(engine.clone());
+    engine
+}
+
+/// The built-in macros. The core's come first, so that the adapter's replace them.
+fn internal(sources: &mut Sources, engine: Option<&Engine>, out: &mut Vec<Diagnostic>) -> Vec<Arc<MacroDef>> {
     let adapter = sources.target.adapter.clone();
-    let mut internal: Vec<MacroDef> = Vec::new();
-    // The core comes first, so that the adapter's macros replace it.
+    let mut defs = Vec::new();
     for folder in ["core", &*adapter] {
         let package = internal_package(folder);
         for file in BUILTIN_FILES.iter().filter(|f| f.folder == folder) {
             let path = Utf8PathBuf::from(format!("builtin/{}", file.path));
             let id = sources.map.add(&path, file.text.into());
-            internal.extend(parse_macro_file(id, &package, path.as_str(), file.text).drain_into(out));
+            if engine.is_none() {
+                defs.extend(parse_macro_file(id, &package, path.as_str(), file.text).drain_into(out));
+            }
         }
     }
-    let map = &sources.map;
-    let jobs: Vec<_> = sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
-    let parsed: Vec<_> = jobs
-        .par_iter()
-        .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
-        .map(|(package, file)| parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file)))
-        .collect();
-    let mut project = Vec::new();
-    for checked in parsed {
-        project.extend(checked.drain_into(out));
+    match engine {
+        Some(engine) => engine.registry().internal_defs().to_vec(),
+        None => defs.into_iter().map(Arc::new).collect(),
     }
-    duplicates(&project, out);
-    let own = project.len();
-    let root = sources.root().name().clone();
-    let installed = sources.packages.iter().map(|p| p.name().clone()).collect();
-    let orders =
-        sources.root().options.dispatch.iter().map(|d| (d.namespace.clone(), d.search_order.clone())).collect();
-    let registry = Arc::new(MacroRegistry::new(&root, &adapter, installed, orders, internal, project));
-    let engine = Engine::new(registry.clone());
-    // The project's own macros are compiled now, so that their mistakes are found; built-in ones when they are called.
-    let defs = registry.defs();
-    let failures: Vec<_> = defs[defs.len() - own..]
-        .par_iter()
-        .filter_map(|def| engine.check_macro(def).err().map(|failure| (def.clone(), failure)))
-        .collect();
-    for (def, failure) in failures {
-        out.push(
-            Diagnostic::error(Code::MacroSyntax, format!("macro `{}` cannot be parsed: {}", def.name, failure.message))
-                .primary(failure.span.unwrap_or(def.span), ""),
-        );
-    }
-    engine
+}
+
+/// What is wrong with a macro's text.
+fn unusable(engine: &Engine, def: &MacroDef) -> Option<Diagnostic> {
+    let failure = engine.check_macro(def).err()?;
+    let message = format!("macro `{}` cannot be parsed: {}", def.name, failure.message);
+    Some(Diagnostic::error(Code::MacroSyntax, message).primary(failure.span.unwrap_or(def.span), ""))
 }
 
 /// One package may define a macro once.
-fn duplicates(defs: &[MacroDef], out: &mut Vec<Diagnostic>) {
-    let mut seen = std::collections::HashMap::new();
-    for def in defs {
-        if let Some(first) = seen.insert((def.package.clone(), def.name.clone()), def) {
-            out.push(
-                Diagnostic::error(
-                    Code::DuplicateName,
-                    format!("macro `{}` is defined twice in package `{}`", def.name, def.package),
-                )
-                .primary(def.span, "again here")
-                .secondary(first.span, "first here"),
-            );
-        }
-    }
+fn duplicate<'a>(def: &'a MacroDef, seen: &mut HashMap<(&'a str, &'a str), &'a MacroDef>) -> Option<Diagnostic> {
+    let first = seen.insert((&def.package, &def.name), def)?;
+    let message = format!("macro `{}` is defined twice in package `{}`", def.name, def.package);
+    let d = Diagnostic::error(Code::DuplicateName, message).primary(def.span, "again here");
+    Some(d.secondary(first.span, "first here"))
 }

@@ -7,25 +7,30 @@
 mod columns;
 mod docs;
 mod generic_tests;
+mod kept;
 mod macros;
 mod nodes;
 mod properties;
 mod python;
 
 pub(crate) use generic_tests::{ParsedTest, TestTarget, evaluate_argument, string_is_expression};
+pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
 pub(crate) use properties::{EntryKind, ParsedSource, Patch, Properties, PropertyEntry, VersionPatch, rest_json};
 
 use crate::context::ContextProject;
 use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{Engine, MacroDef};
-use crate::load::{FileKind, Sources};
+use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::Span;
+use kept::{Found, Item, Parsed, ParsedFile, Place};
+use nodes::NodeParser;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// A doc block, rendered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DocBlock {
     pub(crate) package: Arc<str>,
     pub(crate) name: String,
@@ -39,8 +44,8 @@ pub(crate) struct DocBlock {
 pub(crate) struct ParsedProject {
     pub(crate) engine: Arc<Engine>,
     pub(crate) context: Arc<ContextProject>,
-    pub(crate) nodes: Vec<ParsedNode>,
-    pub(crate) properties: Vec<Properties>,
+    pub(crate) nodes: Vec<Arc<ParsedNode>>,
+    pub(crate) properties: Vec<Arc<Properties>>,
     pub(crate) docs: Vec<DocBlock>,
     /// What templates logged while they were parsed.
     pub(crate) logs: Vec<crate::context::LogLine>,
@@ -52,23 +57,32 @@ impl ParsedProject {
     }
 }
 
-/// Parses everything, on all cores.
-pub(crate) fn parse(sources: &mut Sources) -> Checked<ParsedProject> {
+/// Parses everything that `kept` has not, on all cores, and leaves there what it finds.
+pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedProject> {
     let mut out = Vec::new();
-    let engine = Arc::new(macros::engine(sources, &mut out));
+    kept.begin(sources);
+    let engine = macros::engine(sources, kept, &mut out);
     let context = sources.context.clone();
     let _ = context.registry.set(engine.registry().clone());
     let map = &sources.map;
-    let jobs: Vec<(&Arc<str>, &crate::load::LoadedFile)> =
+    let answers = kept.answers(&context);
+    let jobs: Vec<(&Arc<str>, &LoadedFile)> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
-    let parser = nodes::NodeParser { engine: &engine, context: &context, map };
-    let parsed: Vec<Checked<Item>> = jobs
+    let parsed: Vec<Parsed> = jobs
         .par_iter()
-        .map(|(package, file)| match file.kind {
-            FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => Item::Nothing.into(),
-            FileKind::Properties => properties::parse(&parser, package, file).map(Item::Properties),
-            FileKind::Docs => docs::parse(&parser, package, file).map(Item::Docs),
-            _ => parser.file(package, file).map(Item::Nodes),
+        .filter(|(_, f)| !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture))
+        .map(|(package, file)| {
+            let place = Place::new(package, file);
+            if let Found::Again(again) = kept.find(&place, file, map, &answers) {
+                return Parsed { place, text: file.print, file: again, reads: None };
+            }
+            let parser = NodeParser::new(&engine, &context, map);
+            let parsed = parse_file(&parser, package, file);
+            let mut reads = parser.reads();
+            if !kept::is_own(&parsed.diagnostics, file.file) {
+                reads.insert(kept::never());
+            }
+            Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
         })
         .collect();
     let mut project = ParsedProject {
@@ -79,32 +93,45 @@ pub(crate) fn parse(sources: &mut Sources) -> Checked<ParsedProject> {
         docs: Vec::new(),
         logs: Vec::new(),
     };
-    for item in parsed {
-        match item.drain_into(&mut out) {
+    for Parsed { file, reads, .. } in &parsed {
+        *(if reads.is_some() { &mut kept.counts.parsed } else { &mut kept.counts.reused }) += 1;
+        out.extend(file.diagnostics.iter().cloned());
+        project.logs.extend(file.logs.iter().cloned());
+        match &file.item {
             Item::Nothing => {}
-            Item::Nodes(nodes) => project.nodes.extend(nodes),
-            Item::Properties(p) => project.properties.push(p),
-            Item::Docs(docs) => project.docs.extend(docs),
+            Item::Nodes(nodes) => project.nodes.extend(nodes.iter().cloned()),
+            Item::Properties(p) => project.properties.push(p.clone()),
+            Item::Docs(docs) => project.docs.extend(docs.iter().cloned()),
         }
     }
-    project.nodes.extend(nodes::hooks(&parser, sources).drain_into(&mut out));
-    for node in &mut project.nodes {
-        project.logs.append(&mut node.logs);
+    kept.replace(parsed);
+    let parser = NodeParser::new(&engine, &context, map);
+    for mut hook in nodes::hooks(&parser, sources).drain_into(&mut out) {
+        project.logs.append(&mut hook.logs);
+        project.nodes.push(Arc::new(hook));
     }
     Checked::new(project, out)
 }
 
-enum Item {
-    Nothing,
-    Nodes(Vec<ParsedNode>),
-    Properties(Properties),
-    Docs(Vec<DocBlock>),
-}
-
-impl<T> Checked<T> {
-    fn map<U>(self, f: impl FnOnce(T) -> U) -> Checked<U> {
-        Checked { value: f(self.value), diagnostics: self.diagnostics }
-    }
+fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) -> ParsedFile {
+    let mut diagnostics = Vec::new();
+    let mut logs = Vec::new();
+    let item = match file.kind {
+        FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => Item::Nothing,
+        FileKind::Properties => {
+            Item::Properties(Arc::new(properties::parse(parser, package, file).drain_into(&mut diagnostics)))
+        }
+        FileKind::Docs => Item::Docs(docs::parse(parser, package, file).drain_into(&mut diagnostics)),
+        _ => {
+            let nodes = parser.file(package, file).drain_into(&mut diagnostics);
+            let mut quiet = |mut node: ParsedNode| {
+                logs.append(&mut node.logs);
+                Arc::new(node)
+            };
+            Item::Nodes(nodes.into_iter().map(&mut quiet).collect())
+        }
+    };
+    ParsedFile { item, diagnostics, logs }
 }
 
 /// Warnings that a template raised, as diagnostics.

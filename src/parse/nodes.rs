@@ -2,19 +2,21 @@
 
 use super::python;
 use crate::config::Json;
-use crate::context::{ContextProject, LogLine, NodeScope, Read, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::sha256_hex;
 use crate::jinja::{BlockKind, CallName, Engine, Scope, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Text};
 use crate::source::{FileId, SourceMap, Span};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a node's text says, before names are bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedNode {
     pub(crate) kind: ResourceType,
     pub(crate) package: Arc<str>,
@@ -29,8 +31,6 @@ pub(crate) struct ParsedNode {
     pub(crate) functions: Vec<String>,
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     pub(crate) calls: Vec<CallName>,
-    /// What the render asked of the world; the item holds as long as the answers do.
-    pub(crate) reads: BTreeSet<Read>,
     pub(crate) checksum: Checksum,
     pub(crate) span: Span,
     pub(crate) logs: Vec<LogLine>,
@@ -63,8 +63,7 @@ impl ParsedNode {
             functions: Vec::new(),
             config: Vec::new(),
             calls: Vec::new(),
-            reads: BTreeSet::new(),
-            checksum: Checksum { name: "sha256", value },
+            checksum: Checksum { name: "sha256".into(), value },
             span,
             logs: Vec::new(),
             hook: None,
@@ -82,6 +81,8 @@ pub(super) struct NodeParser<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) context: &'a Arc<ContextProject>,
     pub(super) map: &'a SourceMap,
+    /// What renders of the file asked of the world; its result holds as long as the answers do.
+    reads: RefCell<BTreeSet<Read>>,
 }
 
 /// `[package, dirs.., name]` of a path below its resource folder.
@@ -93,7 +94,23 @@ pub(super) fn fqn_of(package: &Arc<str>, path: &str, name: &str) -> Vec<Arc<str>
     fqn
 }
 
-impl NodeParser<'_> {
+impl<'a> NodeParser<'a> {
+    pub(super) fn new(engine: &'a Arc<Engine>, context: &'a Arc<ContextProject>, map: &'a SourceMap) -> NodeParser<'a> {
+        NodeParser { engine, context, map, reads: RefCell::default() }
+    }
+
+    pub(super) fn note(&self, reads: BTreeSet<Read>) {
+        self.reads.borrow_mut().extend(reads);
+    }
+
+    pub(super) fn asked(&self, question: Question) {
+        self.reads.borrow_mut().insert(self.context.read(question));
+    }
+
+    pub(super) fn reads(self) -> BTreeSet<Read> {
+        self.reads.into_inner()
+    }
+
     pub(super) fn file(&self, package: &Arc<str>, file: &LoadedFile) -> Checked<Vec<ParsedNode>> {
         let mut out = Vec::new();
         let stem = file.path.rsplit('/').next().unwrap_or(&file.path);
@@ -181,7 +198,6 @@ impl NodeParser<'_> {
         };
         let (result, session, mut calls, unknown) =
             self.engine.render_for_parse(&template, origin, &node.package, &mut fresh);
-        let record = session.take_record();
         if let Err(mut failure) = result {
             node.broken = true;
             if node.hook.is_some() {
@@ -190,7 +206,9 @@ impl NodeParser<'_> {
             }
             out.push(failure_diagnostic(&failure, &session, node.span));
         }
+        let record = session.take_record();
         for name in unknown {
+            self.asked(Question::MacroNames(node.package.clone()));
             let names = self.engine.registry().names(&node.package).chain(self.context.members.keys().copied());
             let near = crate::diag::nearest(&name, names).map(str::to_owned);
             let text = &origin.text[origin.range.0..origin.range.1];
@@ -212,7 +230,7 @@ impl NodeParser<'_> {
         node.sources = record.sources;
         node.functions = record.functions;
         node.config = record.config;
-        node.reads = record.reads;
+        self.note(record.reads);
         node.logs = record.logs;
         node.calls = calls;
     }
@@ -259,8 +277,8 @@ impl NodeParser<'_> {
         let small = file.size < SEED_HASH_LIMIT;
         let text = small.then(|| self.context.system.read(&file.absolute).ok()).flatten();
         let checksum = match text {
-            Some(text) => Checksum { name: "sha256", value: sha256_hex(text.trim()) },
-            None => Checksum { name: "path", value: file.original_file_path.to_string() },
+            Some(text) => Checksum { name: "sha256".into(), value: sha256_hex(text.trim()) },
+            None => Checksum { name: "path".into(), value: file.original_file_path.to_string() },
         };
         let fqn = fqn_of(package, &file.path, stem);
         let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(file.file)).at(file);
@@ -299,7 +317,7 @@ pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<P
     Checked::new(nodes, out)
 }
 
-/// References that a pre- or post-hook makes.
+/// The references that a pre- or post-hook makes, and what it asks of the world.
 pub(crate) fn parse_hook_text(
     engine: &Arc<Engine>,
     context: &Arc<ContextProject>,
@@ -307,7 +325,7 @@ pub(crate) fn parse_hook_text(
     package: &Arc<str>,
     sql: &str,
     span: Span,
-) -> Checked<(Vec<RefCall>, Vec<SourceCall>)> {
+) -> Checked<(Vec<RefCall>, Vec<SourceCall>, BTreeSet<Read>)> {
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
@@ -317,14 +335,14 @@ pub(crate) fn parse_hook_text(
     };
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
     let (result, session, ..) = engine.render_for_parse("strata/hook", origin, package, &mut fresh);
-    let record = session.take_record();
     let mut out = Vec::new();
     if let Err(mut failure) = result {
         failure.span = None;
         out.push(failure_diagnostic(&failure, &session, span));
     }
+    let record = session.take_record();
     let placed = |s: Option<Span>| s.map(|_| span);
     let refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
     let sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
-    Checked::new((refs, sources), out)
+    Checked::new((refs, sources, record.reads), out)
 }

@@ -8,10 +8,11 @@ use crate::diag::{Checked, Code, Diagnostic};
 use crate::load::{LoadedFile, YamlRenderer};
 use crate::manifest::{Column, ResourceType, TestSpec};
 use crate::source::Span;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What an entry of a properties file is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum EntryKind {
     /// Describes a node that has a file of its own.
     Describes(ResourceType),
@@ -22,7 +23,7 @@ pub(crate) enum EntryKind {
 }
 
 /// One version of a versioned model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct VersionPatch {
     pub(crate) version: Json,
     pub(crate) defined_in: Option<String>,
@@ -35,7 +36,7 @@ pub(crate) struct VersionPatch {
 }
 
 /// What is said of a node, common to all kinds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Patch {
     pub(crate) description: String,
     pub(crate) columns: Vec<Column>,
@@ -50,7 +51,7 @@ pub(crate) struct Patch {
 }
 
 /// An entry with its rendered mapping (empty for what only describes a node).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PropertyEntry {
     pub(crate) kind: EntryKind,
     pub(crate) name: Arc<str>,
@@ -60,7 +61,7 @@ pub(crate) struct PropertyEntry {
 }
 
 /// A table of a source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedSource {
     pub(crate) source: Arc<str>,
     pub(crate) table: Arc<str>,
@@ -71,7 +72,7 @@ pub(crate) struct ParsedSource {
 }
 
 /// A properties file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Properties {
     pub(crate) package: Arc<str>,
     pub(crate) path: Arc<str>,
@@ -176,7 +177,10 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     let id = file.file;
     let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
     let tree = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
-        YamlRenderer::new(parser.context, package).tree(&tree, &renders_later, &mut out)
+        let renderer = YamlRenderer::new(parser.context, package);
+        let rendered = renderer.tree(&tree, &renders_later, &mut out);
+        parser.note(renderer.reads());
+        rendered
     } else {
         tree
     };

@@ -4,7 +4,7 @@ use super::live::Live;
 use crate::diag::{Diagnostic, human, json, one_line};
 use crate::engine::{RunResult, RunStatus};
 use crate::manifest::ResourceType;
-use crate::run::{Event, Totals};
+use crate::run::{Event, Judged, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use anstyle::{AnsiColor, Effects};
@@ -42,6 +42,8 @@ pub(crate) struct Console {
     kept_old: usize,
     /// The run carries out exports, and nothing else.
     exports: bool,
+    /// Nothing is shown.
+    muted: bool,
 }
 
 impl Console {
@@ -58,6 +60,7 @@ impl Console {
             terminal,
             failures: Vec::new(),
             kept_old: 0,
+            muted: false,
             exports: false,
         }
     }
@@ -102,7 +105,37 @@ impl Console {
         self.out(&serde_json::Value::Object(map).to_string());
     }
 
-    fn paint(&self, text: &str, colour: AnsiColor) -> String {
+    /// Another console of the same kind.
+    pub(super) fn copy(&self) -> Console {
+        Console::new(self.style.clone(), self.scrubber.clone())
+    }
+
+    /// One that shows nothing.
+    pub(crate) fn muted(&self) -> Console {
+        let mut console = self.copy();
+        console.muted = true;
+        console
+    }
+
+    /// An event with its data for machines, a text for people; an empty text is left out.
+    pub(super) fn told(&self, event: &str, data: serde_json::Value, text: &str) {
+        if self.json_lines() {
+            self.line(event, data);
+        } else if !text.is_empty() {
+            self.say(text);
+        }
+    }
+
+    /// A diagnostic as it is shown to people.
+    pub(super) fn rendered(&self, d: &Diagnostic) -> String {
+        human(d, &self.map, self.colours)
+    }
+
+    pub(super) fn scrubbed<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
+        self.scrubber.scrub(text)
+    }
+
+    pub(super) fn paint(&self, text: &str, colour: AnsiColor) -> String {
         if !self.colours {
             return text.to_owned();
         }
@@ -110,7 +143,7 @@ impl Console {
         format!("{style}{text}{style:#}")
     }
 
-    fn bold(&self, text: &str) -> String {
+    pub(super) fn bold(&self, text: &str) -> String {
         if !self.colours {
             return text.to_owned();
         }
@@ -131,6 +164,9 @@ impl Console {
 
     /// Warnings are left out when quiet; errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
+        if self.muted {
+            return;
+        }
         if self.json_lines() {
             self.line("diagnostic", json(d, &self.map));
         } else if d.is_error() || !self.style.quiet {
@@ -145,11 +181,15 @@ impl Console {
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
+        if self.muted {
+            return;
+        }
         if self.json_lines() {
             self.json_event(event);
             return;
         }
         match event {
+            Event::Judged { nodes } => self.judged(nodes),
             Event::RunStarted { steps, tests, threads } => {
                 self.say(&format!(
                     "{}, {}, {}",
@@ -193,6 +233,23 @@ impl Console {
                 }
                 self.finished(totals, *seconds);
             }
+        }
+    }
+
+    /// Why nodes are built; those that are not are counted.
+    fn judged(&self, nodes: &[Judged]) {
+        const SHOWN: usize = 40;
+        let stored = |n: &&Judged| n.kind != ResourceType::Test;
+        let due: Vec<&Judged> = nodes.iter().filter(stored).filter(|n| n.verdict != "same").collect();
+        for node in due.iter().take(if self.style.debug { usize::MAX } else { SHOWN }) {
+            self.say(&format!("{:>5}  {} {}: {}", node.verdict, node.kind.as_str(), node.name, node.reason));
+        }
+        if due.len() > SHOWN && !self.style.debug {
+            self.say(&format!("       and {} more (strata plan --changed lists them)", due.len() - SHOWN));
+        }
+        let same = nodes.iter().filter(stored).filter(|n| n.verdict == "same").count();
+        if same > 0 {
+            self.say(&format!("{} unchanged", count(same, "node")));
         }
     }
 
@@ -296,6 +353,17 @@ impl Console {
 
     fn json_event(&mut self, event: &Event) {
         match event {
+            Event::Judged { nodes } => {
+                for n in nodes {
+                    self.line(
+                        "node_judged",
+                        serde_json::json!({
+                            "unique_id": &*n.unique_id, "resource_type": n.kind.as_str(), "name": n.name,
+                            "verdict": n.verdict, "reason": n.code, "message": n.reason,
+                        }),
+                    );
+                }
+            }
             Event::RunStarted { steps, tests, threads } => {
                 self.line("run_started", serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }));
             }
@@ -318,6 +386,12 @@ impl Console {
                 });
                 if let (Some(failed), Some(map)) = (&result.outcome.failed, data.as_object_mut()) {
                     map.insert("diagnostic".into(), json(&failed.diagnostic, &self.map));
+                }
+                if let (Some(sample), Some(map)) = (&result.outcome.sample, data.as_object_mut()) {
+                    map.insert("sample".into(), super::table::rows_json(sample));
+                }
+                if let (Some(effect), Some(map)) = (&result.outcome.effect, data.as_object_mut()) {
+                    map.insert("effect".into(), effect.to_json());
                 }
                 self.line("node_finished", data);
             }
@@ -364,7 +438,7 @@ pub(crate) fn count(n: usize, what: &str) -> String {
 }
 
 /// `12 ms`, `1.23 s`, `2 min 3 s`.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     if seconds < 1.0 {
         format!("{:.0} ms", seconds * 1000.0)
     } else if seconds < 60.0 {

@@ -6,7 +6,9 @@
 
 mod console;
 mod live;
+mod screen;
 mod table;
 
 pub(crate) use console::{Console, LogFormat, Style, count};
+pub(crate) use screen::{Happening, Screen};
 pub(crate) use table::{grid, rows_json};

@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall};
-use std::collections::HashMap;
+use std::sync::Arc;
 
 impl Resolver<'_> {
     /// Binds every reference, drops tests whose parents are missing or disabled, and checks for circles.
@@ -69,22 +69,36 @@ impl Resolver<'_> {
         self.keep(&bound, &dropped)
     }
 
-    /// Renumbers what stays and makes the graph.
+    /// Numbers what stays and makes the graph.
     fn keep(&mut self, bound: &[Vec<NodeId>], dropped: &[bool]) -> Graph {
-        self.disabled.extend(self.nodes.extract_if(.., |node| dropped[node.id.index()]));
-        let renumbered: HashMap<NodeId, NodeId> =
-            self.nodes.iter().enumerate().map(|(i, node)| (node.id, NodeId(i as u32))).collect();
-        let mut graph = Graph::new(self.nodes.len());
-        for node in &mut self.nodes {
-            node.depends_on =
-                bound[node.id.index()].iter().filter_map(|parent| renumbered.get(parent).copied()).collect();
-            node.id = renumbered[&node.id];
-            for parent in &node.depends_on {
-                graph.add_edge(*parent, node.id);
+        let mut next = 0;
+        let mut number = |dropped: &bool| {
+            let id = NodeId(next);
+            next += u32::from(!dropped);
+            (!dropped).then_some(id)
+        };
+        let ids: Vec<Option<NodeId>> = dropped.iter().map(&mut number).collect();
+        let mut graph = Graph::new(next as usize);
+        for (i, mut node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
+            let Some(id) = ids[i] else {
+                if !node.depends_on.is_empty() {
+                    // It was in the last manifest's graph.
+                    Arc::make_mut(&mut node).depends_on.clear();
+                }
+                self.disabled.push(node);
+                continue;
+            };
+            let depends_on: Vec<NodeId> = bound[i].iter().filter_map(|parent| ids[parent.index()]).collect();
+            for parent in &depends_on {
+                graph.add_edge(*parent, id);
             }
-            if let NodeKind::Test(crate::manifest::TestKind::Generic(test)) = &mut node.kind {
-                test.attached = test.attached.and_then(|id| renumbered.get(&id).copied());
+            // A node that is what it was stays shared with the last manifest.
+            if node.id != id || node.depends_on != depends_on {
+                let own = Arc::make_mut(&mut node);
+                (own.id, own.depends_on) = (id, depends_on);
+                self.kept.update(self.keys[i], &node);
             }
+            self.nodes.push(node);
         }
         for circle in graph.cycles() {
             self.out.push(cycle(&self.nodes, &circle));
@@ -143,7 +157,7 @@ fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnost
     d.primary(place, "referenced here").help_if(help, |h| h)
 }
 
-fn cycle(nodes: &[Node], circle: &[NodeId]) -> Diagnostic {
+fn cycle(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
     let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));

@@ -20,8 +20,8 @@ type Cache = HashMap<(Arc<str>, Folder), Arc<Values>>;
 
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
-    /// Folders of the root project's file that applied to a node: section and path.
-    used: RefCell<HashSet<Folder>>,
+    /// Addresses of the folders of the root project's file that applied to a node.
+    used: RefCell<HashSet<usize>>,
     /// Values by package (that whose file it is), section and folder: nodes of one folder share them.
     cache: RefCell<Cache>,
 }
@@ -59,9 +59,27 @@ impl<'a> ProjectConfigs<'a> {
         layer: Layer,
         config: &mut NodeConfig,
     ) {
+        self.mark(owner, kind, fqn);
         for section in sections(kind) {
             for (key, value, span) in self.values(owner, section, fqn).iter() {
                 config.merge(key, value.clone(), layer, Some(*span));
+            }
+        }
+    }
+
+    /// Notes that a node is in the folders of its path.
+    pub(super) fn mark(&self, owner: &str, kind: ResourceType, fqn: &[Arc<str>]) {
+        let root = self.sources.root();
+        if owner != &**root.name() {
+            return;
+        }
+        let mut used = self.used.borrow_mut();
+        for section in sections(kind) {
+            let mut level = root.options.section(section).and_then(Yaml::as_map);
+            for part in fqn {
+                level = level.and_then(|map| map.get(part)).and_then(Yaml::as_map);
+                let Some(map) = level else { break };
+                used.insert(std::ptr::from_ref(map).addr());
             }
         }
     }
@@ -75,18 +93,11 @@ impl<'a> ProjectConfigs<'a> {
         }
         let mut values = Vec::new();
         let mut level = tree.as_map();
-        let mut path: Vec<Arc<str>> = Vec::new();
         let mut parts = fqn.iter();
         while let Some(map) = level {
             read_level(map, &mut values);
             let Some(part) = parts.next() else { break };
             level = map.get(part).and_then(Yaml::as_map);
-            if level.is_some() {
-                path.push(part.clone());
-                if owner == &**self.sources.root().name() {
-                    self.used.borrow_mut().insert((section, path.clone()));
-                }
-            }
         }
         let values = Arc::new(values);
         self.cache.borrow_mut().insert(key, values.clone());
@@ -119,13 +130,13 @@ fn walk(
     section: &'static str,
     map: &YamlMap,
     path: &mut Vec<Arc<str>>,
-    used: &HashSet<Folder>,
+    used: &HashSet<usize>,
     out: &mut Vec<Diagnostic>,
 ) {
     for (key, value) in map.iter() {
         let Some(inner) = value.as_map().filter(|_| !key.text.starts_with('+')) else { continue };
         path.push(key.text.clone());
-        if used.contains(&(section, path.clone())) {
+        if used.contains(&std::ptr::from_ref(inner).addr()) {
             walk(section, inner, path, used, out);
         } else {
             let shown = path.iter().map(|p| &**p).collect::<Vec<_>>().join(".");

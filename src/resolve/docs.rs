@@ -1,6 +1,6 @@
 //! Descriptions: `{{ doc('name') }}` becomes the block's text.
 
-use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::jinja::{Engine, Scope};
 use crate::load::Sources;
@@ -8,6 +8,8 @@ use crate::manifest::{NodeConfig, OtherResource, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
 use crate::source::Span;
 use minijinja::value::{Rest, Value};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) struct Docs<'a> {
@@ -15,6 +17,8 @@ pub(super) struct Docs<'a> {
     engine: &'a Arc<Engine>,
     context: &'a Arc<ContextProject>,
     root: Arc<str>,
+    /// What descriptions asked of the world, blocks apart.
+    reads: RefCell<BTreeSet<Read>>,
 }
 
 /// The names of a description: `doc`, and what every context has.
@@ -41,7 +45,12 @@ impl<'a> Docs<'a> {
             engine: &parsed.engine,
             context: &parsed.context,
             root: sources.root().name().clone(),
+            reads: RefCell::default(),
         }
+    }
+
+    pub(super) fn reads(&self) -> BTreeSet<Read> {
+        self.reads.take()
     }
 
     /// A description with its blocks filled in; what cannot be found stays out and is reported.
@@ -73,13 +82,12 @@ impl<'a> Docs<'a> {
                     .help_if(near, |n| format!("a block named `{n}` exists")),
             );
         }
-        match result {
-            Ok(text) => text,
-            Err(failure) => {
-                out.push(failure_diagnostic(&failure, &session, span));
-                String::new()
-            }
-        }
+        let text = result.unwrap_or_else(|failure| {
+            out.push(failure_diagnostic(&failure, &session, span));
+            String::new()
+        });
+        self.reads.borrow_mut().extend(session.take_record().reads);
+        text
     }
 
     /// `doc([package,] name)`: the asking package first, then root, then any.

@@ -8,6 +8,7 @@ mod bind;
 mod config;
 mod docs;
 mod freshness;
+mod kept;
 mod macros;
 mod names;
 mod nodes;
@@ -17,26 +18,30 @@ mod sources;
 pub(crate) mod testing;
 mod tests;
 
+pub(crate) use kept::KeptNodes;
+
 use crate::config::{JsonMap, python_str};
-use crate::context::ContextProject;
+use crate::context::{ContextProject, Read};
 use crate::diag::{Checked, Code, Diagnostic};
+use crate::hash::FastMap;
 use crate::jinja::Engine;
 use crate::load::Sources;
-use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, UniqueId};
+use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId};
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
-use std::collections::HashMap;
+use kept::{Described, Item, Key};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The entries of all properties files by what they describe.
 struct Entries<'a> {
-    by_name: HashMap<(EntryKind, &'a str, &'a str), (&'a PropertyEntry, &'a Properties)>,
+    by_name: FastMap<(EntryKind, &'a str, &'a str), (&'a PropertyEntry, &'a Arc<Properties>)>,
     /// Models with `versions:`.
-    versioned: Vec<(&'a PropertyEntry, &'a Properties)>,
+    versioned: Vec<(&'a PropertyEntry, &'a Arc<Properties>)>,
 }
 
 impl<'a> Entries<'a> {
-    fn new(properties: &'a [Properties], out: &mut Vec<Diagnostic>) -> Entries<'a> {
-        let mut by_name: HashMap<_, (&PropertyEntry, &Properties)> = HashMap::new();
+    fn new(properties: &'a [Arc<Properties>], out: &mut Vec<Diagnostic>) -> Entries<'a> {
+        let mut by_name: FastMap<_, (&PropertyEntry, &Arc<Properties>)> = FastMap::default();
         let mut versioned = Vec::new();
         for file in properties {
             for entry in &file.entries {
@@ -59,7 +64,7 @@ impl<'a> Entries<'a> {
         Entries { by_name, versioned }
     }
 
-    fn get(&self, kind: EntryKind, package: &str, name: &str) -> Option<(&'a PropertyEntry, &'a Properties)> {
+    fn get(&self, kind: EntryKind, package: &str, name: &str) -> Option<(&'a PropertyEntry, &'a Arc<Properties>)> {
         self.by_name.get(&(kind, package, name)).copied()
     }
 }
@@ -76,18 +81,55 @@ struct Resolver<'a> {
     configs: config::ProjectConfigs<'a>,
     docs: docs::Docs<'a>,
     names: names::Names<'a>,
-    nodes: Vec<Node>,
-    disabled: Vec<Node>,
+    kept: &'a mut KeptNodes,
+    /// What was asked of the world besides what `names` and `docs` asked.
+    reads: BTreeSet<Read>,
+    /// Until `bind` a node's id is its place here.
+    nodes: Vec<Arc<Node>>,
+    /// Of which item each node is.
+    keys: Vec<Key>,
+    disabled: Vec<Arc<Node>>,
     out: Vec<Diagnostic>,
 }
 
 impl Resolver<'_> {
+    /// Adds the node of an item: the one from before where it holds, else one that is made now.
+    fn add(&mut self, item: Item, described: Option<Described<'_>>, make: impl FnOnce(&mut Self) -> Option<Node>) {
+        if let Some(node) = self.node_of(item.clone(), described, make) {
+            self.push(item.key(), node);
+        }
+    }
+
+    fn node_of(
+        &mut self,
+        item: Item,
+        described: Option<Described<'_>>,
+        make: impl FnOnce(&mut Self) -> Option<Node>,
+    ) -> Option<Arc<Node>> {
+        if let Some((node, diagnostics)) = self.kept.find(&item, described.as_ref()) {
+            self.out.extend(diagnostics);
+            if let Some(node) = &node {
+                // Its configs are not looked for again.
+                let root = self.sources.root().name();
+                self.configs.mark(root, node.resource_type(), &node.fqn);
+            }
+            return node;
+        }
+        let before = self.out.len();
+        let node = make(self).map(|mut node| {
+            self.check_enabled(&node);
+            node.columns.shrink_to_fit();
+            Arc::new(node)
+        });
+        self.kept.keep(item, described.as_ref(), node.clone(), &self.out[before..]);
+        node
+    }
+
     /// Keeps a finished node, or sets it aside when it is disabled.
-    fn push(&mut self, mut node: Node) {
-        self.check_enabled(&node);
+    fn push(&mut self, key: Key, node: Arc<Node>) {
         if node.config.enabled() {
-            node.id = NodeId(self.nodes.len() as u32);
             self.nodes.push(node);
+            self.keys.push(key);
         } else {
             self.disabled.push(node);
         }
@@ -105,8 +147,9 @@ impl Resolver<'_> {
     }
 }
 
-/// Resolves a parsed project.
-pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Manifest> {
+/// Resolves a parsed project; what `kept` has from the last time, and still holds, is used again.
+pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut KeptNodes) -> Checked<Manifest> {
+    kept.begin(sources, parsed);
     let mut out = Vec::new();
     let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     let entries = Entries::new(&parsed.properties, &mut out);
@@ -120,7 +163,10 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
         configs: config::ProjectConfigs::new(sources),
         docs: docs::Docs::new(parsed, sources),
         names: names::Names::new(parsed),
+        kept,
+        reads: BTreeSet::new(),
         nodes: Vec::with_capacity(items),
+        keys: Vec::with_capacity(items),
         disabled: Vec::new(),
         out,
     };
@@ -129,20 +175,24 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
     resolver.others();
     duplicates(&resolver.nodes, &mut resolver.out);
     let root = sources.root().name().clone();
-    let mut lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
+    // Tests are behind all that can be looked up: their places change no other.
+    let lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
     resolver.tests(&lookup);
-    lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
     let graph = resolver.bind(&lookup);
     resolver.configs.unused(&mut resolver.out);
     let groups = resolver.groups();
     let macros = macros::infos(&resolver);
     let docs = resolver.docs.resources();
-    let Resolver { mut nodes, disabled, mut out, .. } = resolver;
+    let Resolver { nodes, disabled, mut out, kept, names, docs: described, mut reads, .. } = resolver;
+    reads.extend(names.reads());
+    reads.extend(described.reads());
+    kept.end(reads);
     relations(&nodes, &mut out);
-    let by_unique_id: HashMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+    let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+    let operations: Vec<&Arc<Node>> = nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
     let hooks = |end: bool| {
         let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();
-        for node in &nodes {
+        for node in &operations {
             if let NodeKind::Operation { on_run_end, index } = node.kind
                 && on_run_end == end
             {
@@ -154,9 +204,6 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
         ids.into_iter().map(|(.., id)| id).collect::<Vec<_>>()
     };
     let (on_run_start, on_run_end) = (hooks(false), hooks(true));
-    for node in &mut nodes {
-        node.columns.shrink_to_fit();
-    }
     let project = ProjectInfo {
         name: root,
         root: sources.root().root.clone(),
@@ -183,9 +230,9 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources) -> Checked<Mani
 }
 
 /// A unique id belongs to one node.
-fn duplicates(nodes: &[Node], out: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<&str, &Node> = HashMap::new();
-    let mut names: HashMap<(&str, &str), &Node> = HashMap::new();
+fn duplicates(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
+    let mut seen: FastMap<&str, &Node> = FastMap::default();
+    let mut names: FastMap<(&str, &str), &Node> = FastMap::default();
     for node in nodes {
         if let Some(first) = seen.insert(&node.unique_id, node) {
             out.push(duplicate(first, node, "name"));
@@ -220,8 +267,8 @@ fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
 }
 
 /// Two stored nodes never build one relation.
-fn relations(nodes: &[Node], out: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<String, &Node> = HashMap::new();
+fn relations(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
+    let mut seen: FastMap<String, &Node> = FastMap::default();
     for node in nodes {
         let Some(relation) =
             node.relation.as_ref().filter(|_| node.resource_type().is_refable() && !node.is_ephemeral())

@@ -1,19 +1,31 @@
 //! Where a node is stored: schema, alias and database by the project's `generate_*_name` macros.
 
 use crate::config::Json;
-use crate::context::{ContextProject, NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
 use crate::diag::Diagnostic;
-use crate::jinja::{Engine, MacroDef, from_json};
+use crate::hash::FastMap;
+use crate::jinja::{CallName, Engine, MacroDef, from_json};
 use crate::manifest::{NodeConfig, Relation, ResourceType};
 use crate::parse::ParsedProject;
 use crate::source::Span;
 use minijinja::value::Value;
 use serde_json::json;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) struct Names<'a> {
     engine: &'a Arc<Engine>,
     context: &'a Arc<ContextProject>,
+    /// What the project's macros asked of the world.
+    reads: RefCell<BTreeSet<Read>>,
+    /// The macros to call, by package and name: all nodes of a package have the same.
+    overridden: RefCell<FastMap<(Arc<str>, &'static str), Option<Arc<MacroDef>>>>,
+}
+
+/// The macro itself was not looked for by the render.
+fn own_read(package: &Arc<str>, def: &MacroDef) -> Question {
+    Question::Macro { package: package.clone(), call: CallName::Plain(def.name.to_string()) }
 }
 
 /// The parts of a node that decide its names.
@@ -32,7 +44,16 @@ pub(super) struct Named<'a> {
 
 impl<'a> Names<'a> {
     pub(super) fn new(parsed: &'a ParsedProject) -> Names<'a> {
-        Names { engine: &parsed.engine, context: &parsed.context }
+        Names {
+            engine: &parsed.engine,
+            context: &parsed.context,
+            reads: RefCell::default(),
+            overridden: RefCell::default(),
+        }
+    }
+
+    pub(super) fn reads(self) -> BTreeSet<Read> {
+        self.reads.into_inner()
     }
 
     /// The alias and relation of a node.
@@ -109,12 +130,18 @@ impl<'a> Names<'a> {
     }
 
     /// The macro to call, unless all that would be called is built in.
-    fn overridden(&self, node: &Named<'_>, name: &str) -> Option<Arc<MacroDef>> {
+    fn overridden(&self, node: &Named<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
+        let key = (node.package.clone(), name);
+        if let Some(found) = self.overridden.borrow().get(&key) {
+            return found.clone();
+        }
         let registry = self.engine.registry();
-        let def = registry.lookup(node.package, name)?;
-        let inner = registry.dispatch(node.package, name, Some("dbt")).ok();
-        let built_in = registry.is_internal(def) && inner.is_none_or(|d| registry.is_internal(d));
-        (!built_in).then(|| def.clone())
+        let found = registry.lookup(node.package, name).filter(|def| {
+            let inner = registry.dispatch(node.package, name, Some("dbt")).ok();
+            !registry.is_internal(def) || inner.is_some_and(|d| !registry.is_internal(d))
+        });
+        self.overridden.borrow_mut().insert(key, found.cloned());
+        found.cloned()
     }
 
     fn call(
@@ -152,12 +179,11 @@ impl<'a> Names<'a> {
         if def.args.len() > 1 {
             args.push(from_json(&model));
         }
-        match self.engine.call_macro(true, def, &args, node.package, scope, session.clone()) {
-            Ok(value) => Some(value),
-            Err(failure) => {
-                out.push(failure_diagnostic(&failure, &session, node.span));
-                None
-            }
-        }
+        let result = self.engine.call_macro(true, def, &args, node.package, scope, session.clone());
+        let value = result.map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span))).ok();
+        let mut reads = self.reads.borrow_mut();
+        reads.extend(session.take_record().reads);
+        reads.insert(self.context.read(own_read(node.package, def)));
+        value
     }
 }

@@ -1,48 +1,40 @@
 //! Models, seeds, snapshots, analyses, singular tests and hooks.
 
+use super::kept::{Described, Item};
 use super::names::Named;
 use super::{Entries, Resolver};
 use crate::config::{Json, JsonMap, python_str};
 use crate::context::Unit;
 use crate::diag::{Code, Diagnostic, nearest};
+use crate::hash::FastSet;
 use crate::manifest::{
     Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo, same_version,
 };
 use crate::parse::{EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text};
-use std::collections::HashSet;
+use std::ptr;
 use std::sync::Arc;
-
-/// The description of a node, and of the version it is.
-struct Described<'a> {
-    entry: &'a PropertyEntry,
-    file: &'a Properties,
-    version: Option<&'a VersionPatch>,
-}
 
 impl Resolver<'_> {
     pub(super) fn nodes(&mut self) {
-        let mut described = HashSet::new();
+        let mut described = FastSet::default();
         for parsed in &self.parsed.nodes {
             let found = description(&self.entries, parsed);
             if let Some(d) = &found {
-                described.insert((d.entry.kind, d.file.package.clone(), d.entry.name.clone()));
+                described.insert(ptr::from_ref(d.entry).addr());
             }
-            let node = self.node(parsed, found);
-            self.push(node);
+            self.add(Item::Node(parsed.clone()), found, |resolver| Some(resolver.node(parsed, found)));
         }
         self.yaml_snapshots(&mut described);
         self.undescribed(&described);
     }
 
     /// Entries that describe nothing.
-    fn undescribed(&mut self, described: &HashSet<(EntryKind, Arc<str>, Arc<str>)>) {
+    fn undescribed(&mut self, described: &FastSet<usize>) {
         for file in &self.parsed.properties {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
                 // A generic test may be described by its name, which is known only later.
-                if kind == ResourceType::Test
-                    || described.contains(&(entry.kind, file.package.clone(), entry.name.clone()))
-                {
+                if kind == ResourceType::Test || described.contains(&ptr::from_ref(entry).addr()) {
                     continue;
                 }
                 let names = self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
@@ -255,8 +247,9 @@ impl Resolver<'_> {
                     compiled: None,
                     extra: Vec::new(),
                 };
-                let (refs, sources) = parse_hook_text(self.engine, self.context, unit, &node.package, sql, span)
+                let (refs, sources, reads) = parse_hook_text(self.engine, self.context, unit, &node.package, sql, span)
                     .drain_into(&mut self.out);
+                self.reads.extend(reads);
                 node.refs.extend(refs);
                 node.sources.extend(sources);
             }
@@ -264,21 +257,23 @@ impl Resolver<'_> {
     }
 
     /// Snapshots that only YAML has: `relation: ref('x')`.
-    fn yaml_snapshots(&mut self, described: &mut HashSet<(EntryKind, Arc<str>, Arc<str>)>) {
+    fn yaml_snapshots(&mut self, described: &mut FastSet<usize>) {
         for file in &self.parsed.properties {
-            for entry in &file.entries {
+            for (i, entry) in file.entries.iter().enumerate() {
                 let kind = EntryKind::Describes(ResourceType::Snapshot);
                 let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind) else { continue };
                 let Some(text) = relation.scalar_text() else { continue };
-                let parsed = others_snapshot(entry, file, &text, relation.span);
                 let d = Described { entry, file, version: None };
-                described.insert((entry.kind, file.package.clone(), entry.name.clone()));
-                let mut node = self.node(&parsed, Some(d));
-                if let Some((refs, sources)) = self.expression_references(&text, &file.package, relation.span) {
-                    node.refs = refs;
-                    node.sources = sources;
-                }
-                self.push(node);
+                described.insert(ptr::from_ref(entry).addr());
+                self.add(Item::Entry(file.clone(), i), Some(d), |resolver| {
+                    let parsed = others_snapshot(entry, file, &text, relation.span);
+                    let mut node = resolver.node(&parsed, Some(d));
+                    if let Some((refs, sources)) = resolver.expression_references(&text, &file.package, relation.span) {
+                        node.refs = refs;
+                        node.sources = sources;
+                    }
+                    Some(node)
+                });
             }
         }
     }

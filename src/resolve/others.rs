@@ -1,6 +1,7 @@
 //! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
 
 use super::Resolver;
+use super::kept::Item;
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
@@ -14,18 +15,14 @@ use std::sync::Arc;
 impl Resolver<'_> {
     pub(super) fn others(&mut self) {
         for file in &self.parsed.properties {
-            for entry in &file.entries {
+            for (i, entry) in file.entries.iter().enumerate() {
                 let EntryKind::Defines(kind) = entry.kind else { continue };
-                let node = match kind {
-                    ResourceType::Exposure => self.exposure(file, entry),
-                    ResourceType::Export => match self.export(file, entry) {
-                        Some(node) => node,
-                        None => continue,
-                    },
-                    ResourceType::UnitTest => self.unit_test(file, entry),
-                    _ => self.semantic(kind, file, entry),
-                };
-                self.push(node);
+                self.add(Item::Entry(file.clone(), i), None, |resolver| match kind {
+                    ResourceType::Exposure => Some(resolver.exposure(file, entry)),
+                    ResourceType::Export => resolver.export(file, entry),
+                    ResourceType::UnitTest => Some(resolver.unit_test(file, entry)),
+                    _ => Some(resolver.semantic(kind, file, entry)),
+                });
             }
         }
     }
@@ -93,7 +90,7 @@ impl Resolver<'_> {
             depends_on: Vec::new(),
             macros: Vec::new(),
             checksum: Checksum {
-                name: "sha256",
+                name: "sha256".into(),
                 value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()),
             },
             span: entry.span,
@@ -200,11 +197,13 @@ impl Resolver<'_> {
         };
         let session = Session::parse(self.context, package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
-        if let Err(failure) = self.yaml_engine.evaluate(false, inner, package, scope, session.clone()) {
-            self.out.push(failure_diagnostic(&failure, &session, span));
-            return None;
+        let result = self.yaml_engine.evaluate(false, inner, package, scope, session.clone());
+        if let Err(failure) = &result {
+            self.out.push(failure_diagnostic(failure, &session, span));
         }
         let record = session.take_record();
+        self.reads.extend(record.reads);
+        result.ok()?;
         let refs = record.refs.into_iter().map(|r| RefCall { span: Some(span), ..r }).collect();
         let sources = record.sources.into_iter().map(|s| SourceCall { span: Some(span), ..s }).collect();
         Some((refs, sources))

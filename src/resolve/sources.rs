@@ -1,6 +1,7 @@
 //! Source tables.
 
 use super::Resolver;
+use super::kept::Item;
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::manifest::{
     Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType, SourceTable, json_texts,
@@ -11,9 +12,8 @@ use std::sync::Arc;
 impl Resolver<'_> {
     pub(super) fn sources(&mut self) {
         for file in &self.parsed.properties {
-            for source in &file.sources {
-                let node = self.source(file, source);
-                self.push(node);
+            for (i, source) in file.sources.iter().enumerate() {
+                self.add(Item::Source(file.clone(), i), None, |resolver| Some(resolver.source(file, source)));
             }
         }
     }

@@ -3,7 +3,8 @@
 use crate::diag::Diagnostic;
 use crate::load::{LoadOptions, load};
 use crate::manifest::Manifest;
-use crate::parse::parse;
+use crate::parse::{Kept, parse};
+use crate::source::SourceMap;
 use crate::system::{MemorySystem, System};
 use std::sync::Arc;
 
@@ -22,9 +23,9 @@ pub(crate) fn attempt(files: &[(&str, &str)], env: &[(&str, &str)]) -> (Option<M
     let mut system = MemorySystem::with_files(all.iter().map(|(p, t)| (p.as_str(), *t)));
     env.iter().for_each(|(k, v)| system.set_env(k, v));
     let system: Arc<dyn System> = Arc::new(system);
-    let (sources, _, mut diagnostics) = load(&system, &LoadOptions::default()).unwrap();
+    let (sources, _, mut diagnostics) = load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
-    let parsed = parse(&mut sources).drain_into(&mut diagnostics);
-    let manifest = super::resolve(&parsed, &sources).drain_into(&mut diagnostics);
+    let parsed = parse(&mut sources, &mut Kept::default()).drain_into(&mut diagnostics);
+    let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default()).drain_into(&mut diagnostics);
     (Some(manifest), diagnostics)
 }

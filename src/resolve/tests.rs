@@ -1,24 +1,38 @@
 //! Generic tests become nodes, attached to what they test.
 
 use super::Resolver;
+use super::kept::{Described, Item};
 use super::names::Named;
 use crate::config::{Json, JsonMap};
 use crate::diag::{Code, Diagnostic};
+use crate::hash::FastMap;
 use crate::manifest::{
     Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
+    UniqueId,
 };
 use crate::parse::{EntryKind, ParsedTest, TestTarget};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Resolver<'_> {
     pub(super) fn tests(&mut self, lookup: &Lookup) {
-        let mut seen: HashMap<String, crate::source::Span> = HashMap::new();
+        let mut seen: FastMap<UniqueId, crate::source::Span> = FastMap::default();
         for file in &self.parsed.properties {
-            for parsed in &file.tests {
+            for (i, parsed) in file.tests.iter().enumerate() {
                 let Some((attached, enabled)) = attached(lookup, parsed) else { continue };
-                let node = self.test(parsed, attached, enabled);
-                if let Some(first) = seen.insert(node.unique_id.to_string(), parsed.span) {
+                let item = Item::Test(file.clone(), i, enabled);
+                let key = item.key();
+                let described =
+                    self.entries.get(EntryKind::Describes(ResourceType::Test), &parsed.package, &parsed.name);
+                let described = described.map(|(entry, file)| Described { entry, file, version: None });
+                let make = |resolver: &mut Self| Some(resolver.test(parsed, attached, enabled));
+                let Some(mut node) = self.node_of(item, described, make) else { continue };
+                if node.generic_test().is_some_and(|t| t.attached != attached)
+                    && let NodeKind::Test(TestKind::Generic(test)) = &mut Arc::make_mut(&mut node).kind
+                {
+                    test.attached = attached;
+                    self.kept.update(key, &node);
+                }
+                if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
                     self.out.push(
                         Diagnostic::error(Code::DuplicateName, format!("the test `{}` is written twice", parsed.name))
                             .primary(parsed.span, "again here")
@@ -27,7 +41,7 @@ impl Resolver<'_> {
                     );
                     continue;
                 }
-                self.push(node);
+                self.push(key, node);
             }
         }
     }
@@ -124,7 +138,7 @@ impl Resolver<'_> {
             sources: parsed.sources.clone(),
             depends_on: Vec::new(),
             macros,
-            checksum: Checksum { name: "none", value: String::new() },
+            checksum: Checksum { name: "none".into(), value: String::new() },
             span: parsed.span,
             unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect::<JsonMap>(),
         }
@@ -137,7 +151,9 @@ impl Resolver<'_> {
             return value.clone();
         }
         let renderer = crate::load::YamlRenderer::new(self.context, package);
-        renderer.value(text, span, &mut self.out).map_or_else(|| value.clone(), |y| y.to_json())
+        let rendered = renderer.value(text, span, &mut self.out).map_or_else(|| value.clone(), |y| y.to_json());
+        self.reads.extend(renderer.reads());
+        rendered
     }
 }
 

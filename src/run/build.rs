@@ -3,12 +3,13 @@
 use super::Shared;
 use super::execute::{Executor, NodeError, sql_error};
 use super::pool::Pool;
+use super::publish::{Before, before, note};
 use super::test::{Kept, TestRun, compile_failure, write_kept};
 use crate::compile::Compiled;
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, LogLine, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
+use crate::engine::{Effect, Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
     Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, own_names, rejected_name,
@@ -241,7 +242,11 @@ fn native(
             );
         return Built::plain(NodeOutcome::error(d, false));
     };
-    let session = shared.compiler.building(node, bindings, existing, Db::Live(connection));
+    let mut connection = Some(connection);
+    let notes = shared.notes.as_deref();
+    let before = notes.map(|n| before(n, &shared.compiler.manifest, node, existing, connection.as_mut()));
+    let db = connection.map_or(Db::Offline, Db::Live);
+    let session = shared.compiler.building(node, bindings, existing, db);
     let mut build = Machine {
         exec: Executor {
             shared,
@@ -260,6 +265,8 @@ fn native(
         results: Vec::new(),
         rejected: None,
         kept: Vec::new(),
+        before,
+        effect: None,
     };
     let mut result = build.drive(machine);
     if build.exec.in_transaction {
@@ -280,7 +287,7 @@ fn native(
             let _ = build.exec.plain("rollback");
         }
     }
-    let Machine { exec, results, rejected, kept, .. } = build;
+    let Machine { exec, results, rejected, kept, effect, .. } = build;
     let reply = exec.reply.clone();
     let mut changes = Vec::new();
     let mut stored = Ok(());
@@ -295,7 +302,7 @@ fn native(
             let columns = connection.columns(&relation).unwrap_or_default();
             let now = (!columns.is_empty()).then(|| {
                 let kind = kind_now(node, &relation, &target, existing, result.is_ok());
-                ExistingRelation { relation: relation.clone().with_kind(kind), kind, columns }
+                ExistingRelation::new(relation.clone().with_kind(kind), kind, columns)
             });
             changes.push((relation, now));
         }
@@ -306,6 +313,7 @@ fn native(
         (Ok(_), None) => NodeOutcome {
             message: Some(reply.as_ref().map_or_else(|| "OK".to_owned(), |r| r.message.clone())),
             adapter_response: response(reply.as_ref()),
+            effect,
             ..NodeOutcome::new(RunStatus::Success)
         },
         (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept),
@@ -430,6 +438,9 @@ pub(super) struct Machine<'a> {
     rejected: Option<Option<Relation>>,
     /// Failing rows to store once the transaction has ended.
     pub(super) kept: Vec<Kept>,
+    /// What was known of the node before, where publications are noted.
+    before: Option<Before>,
+    effect: Option<Effect>,
 }
 
 impl Machine<'_> {
@@ -474,6 +485,9 @@ impl Machine<'_> {
                         self.begin()?;
                     }
                     self.exec.run_all(&statements)?;
+                    if let Some(before) = &self.before {
+                        self.effect = self.exec.note_publication(before)?;
+                    }
                     self.exec.committed = true;
                     self.exec.plain("commit")?;
                     self.exec.in_transaction = false;
@@ -519,7 +533,9 @@ fn jinja(
     existing: &Arc<Existing>,
     warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> Built {
-    let Some(connection) = warehouse.take() else { return Built::plain(lost(node)) };
+    let Some(mut connection) = warehouse.take() else { return Built::plain(lost(node)) };
+    let notes = shared.notes.as_deref();
+    let known = notes.map(|n| before(n, &shared.compiler.manifest, node, existing, Some(&mut connection)));
     let mut unit = crate::compile::unit_of(node);
     unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = shared.compiler.runtime(bindings, existing);
@@ -527,7 +543,7 @@ fn jinja(
         crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, Db::Live(connection));
     let scope = Arc::new(NodeScope(session.clone()));
     let result = shared.compiler.engine.call_macro(true, def, &[], &node.package, scope, session.clone());
-    let outcome = match &result {
+    let mut outcome = match &result {
         Ok(_) => NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) },
         Err(failure) => NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false),
     };
@@ -542,6 +558,13 @@ fn jinja(
         {
             let dialect = connection.capabilities().dialect;
             changes.push((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))));
+        }
+        // It has published by itself, and committed.
+        if let (Ok(_), Some(notes), Some(known)) = (&result, notes, &known) {
+            match note(notes, node, known, connection.as_mut()) {
+                Ok(effect) => outcome.effect = effect,
+                Err(e) => outcome = NodeOutcome::error(*sql_error(&e, &SqlText::new(), node.span).diagnostic, false),
+            }
         }
         *warehouse = Some(connection);
     }

@@ -26,8 +26,32 @@ impl Totals {
     }
 }
 
+/// What is thought of a node before a run: `build`, `maybe` or `same`, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) unique_id: UniqueId,
+    pub(crate) kind: ResourceType,
+    pub(crate) name: String,
+    pub(crate) verdict: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) reason: String,
+}
+
+/// A node that is stale and is not built now.
+#[derive(Clone, Debug)]
+pub(crate) struct Left {
+    pub(crate) unique_id: String,
+    pub(crate) name: String,
+    /// Why it is stale, and why it is left.
+    pub(crate) reason: String,
+    pub(crate) why: &'static str,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
+    Judged {
+        nodes: Vec<Judged>,
+    },
     RunStarted {
         steps: usize,
         tests: usize,

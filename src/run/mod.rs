@@ -12,13 +12,15 @@ mod export;
 mod freshness;
 mod fused;
 mod pool;
+mod publish;
 mod queue;
 mod test;
 mod worker;
 
-pub(crate) use events::{Event, Totals};
+pub(crate) use events::{Event, Judged, Left, Totals};
 pub(crate) use freshness::{FreshnessRequest, check_sources};
-pub(crate) use queue::{RunRequest, artifact_path, run};
+pub(crate) use publish::Notes;
+pub(crate) use queue::{LEFT, RunRequest, artifact_path, run};
 
 use crate::compile::Compiler;
 use crate::engine::{EngineError, Warehouse};
@@ -28,6 +30,7 @@ use camino::Utf8PathBuf;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How a plan is carried out.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +43,12 @@ pub(crate) struct RunOptions {
     pub(crate) write_files: bool,
     /// Failed tests skip what is below them, as in `build`.
     pub(crate) tests_hold_back: bool,
+    /// Steps that are needed only when something that they read has changed, by number.
+    pub(crate) maybe: HashSet<usize>,
+    /// How many rows of a failing test are kept to be shown.
+    pub(crate) sample: usize,
+    /// Steps that have not begun by then are left.
+    pub(crate) budget: Option<Duration>,
     /// Exports only say what they would do.
     pub(crate) dry_run: bool,
 }
@@ -62,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
     /// Swaps are done one after the other.
     pub(crate) publishing: Mutex<()>,
+    /// Where publications are noted, if they are.
+    pub(crate) notes: Option<Arc<Notes>>,
 }
 
 impl Shared {

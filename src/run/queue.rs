@@ -18,6 +18,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why a step was not begun when the time that a run may take was over.
+pub(crate) const LEFT: &str = "left: the time is used up";
+
 /// How often the loop looks up when nothing happens.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
@@ -126,7 +129,8 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 emit(Event::Interrupted);
                 pool.cancel();
             }
-            if !cancelled && !state.stopped {
+            let over = shared.options.budget.is_some_and(|b| clock.seconds() > b.as_secs_f64());
+            if !cancelled && !state.stopped && !over {
                 while let Some(worker) = idle.last().copied() {
                     let Some(step) = state.next_ready() else { break };
                     idle.pop();
@@ -152,7 +156,12 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        state.skip_rest(if cancelled { "interrupted" } else { "stopped after the first failure" }, &mut results, emit);
+        let why = match (cancelled, state.stopped) {
+            (true, _) => "interrupted",
+            (_, true) => "stopped after the first failure",
+            _ => LEFT,
+        };
+        state.skip_rest(why, &mut results, emit);
         workers.clear();
     });
     if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
@@ -163,6 +172,12 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
         r.iter().for_each(|r| state.totals.add(r.outcome.status));
         results.extend(r);
+    }
+    if let Some(notes) = &shared.notes {
+        let mut warehouse = pool.take()?;
+        warehouse.ready()?;
+        super::publish::note_tests(notes, &manifest, &results, warehouse.as_mut())?;
+        pool.give(Some(warehouse));
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
@@ -182,6 +197,8 @@ struct Loop<'a> {
     finished: Vec<bool>,
     /// Steps that are skipped because of this step.
     skipped: Vec<Option<String>>,
+    /// Steps after which what they publish has the content that it had.
+    same: Vec<bool>,
     shown: usize,
     total: usize,
     stopped: bool,
@@ -201,6 +218,7 @@ impl<'a> Loop<'a> {
             running: HashSet::new(),
             finished: vec![false; n],
             skipped: vec![None; n],
+            same: vec![false; n],
             shown: 0,
             total: n + plan.steps.iter().map(|s| s.guards.len()).sum::<usize>(),
             stopped: false,
@@ -282,11 +300,12 @@ impl<'a> Loop<'a> {
             self.report(test, result, true, results, emit);
         }
         let failed = self.holds_back(node, built.outcome.status);
-        // Guards of a node that never got to them are skipped with it.
-        let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
+        self.same[index] = step.action == Action::Test || built.outcome.effect.as_ref().is_some_and(|e| !e.changed);
         let result = self.result(node, built.outcome, &thread, started, seconds);
         self.report(node, result, false, results, emit);
         if failed {
+            // Guards of a node that never got to them are skipped with it.
+            let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
             for id in &step.guards {
                 let test = self.node(*id);
                 if !seen.contains(&test.unique_id) {
@@ -332,12 +351,37 @@ impl<'a> Loop<'a> {
                             self.skip(next, &format!("`{cause}` failed or was skipped"), results, emit);
                             stack.push((next, Some(cause)));
                         }
+                        None if self.is_idle(next) => {
+                            self.same[next] = true;
+                            self.leave(next, results, emit);
+                            stack.push((next, None));
+                        }
                         None => {
                             self.ready.insert((std::cmp::Reverse(self.plan.steps[next].rank), next));
                         }
                     }
                 }
             }
+        }
+    }
+
+    /// Whether a step is one of those that are needed only when something has changed, and nothing has.
+    fn is_idle(&self, index: usize) -> bool {
+        let step = &self.plan.steps[index];
+        let before = step.parents.iter().chain(&step.after);
+        self.shared.options.maybe.contains(&index) && before.into_iter().all(|b| self.same[*b])
+    }
+
+    /// Reports a step that was not needed.
+    fn leave(&mut self, index: usize, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        let step = &self.plan.steps[index];
+        let now = self.shared.system.now();
+        for id in step.guards.iter().copied().chain([step.node]) {
+            let node = self.node(id);
+            let message = Some("what it reads is as it was".to_owned());
+            let outcome = NodeOutcome { message, ..NodeOutcome::new(RunStatus::NoOp) };
+            let result = self.result(node, outcome, "main", now, 0.0);
+            self.report(node, result, id != step.node, results, emit);
         }
     }
 
@@ -352,10 +396,9 @@ impl<'a> Loop<'a> {
     }
 
     fn skip_rest(&mut self, why: &str, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+        let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
         for index in 0..self.plan.steps.len() {
-            let step = &self.plan.steps[index];
-            let seen = results.iter().any(|r| r.unique_id == self.node(step.node).unique_id);
-            if !seen {
+            if !seen.contains(&self.node(self.plan.steps[index].node).unique_id) {
                 self.skip(index, why, results, emit);
             }
         }

@@ -84,7 +84,22 @@ pub(super) fn run_test(
         Err(e) => (NodeOutcome::error((*e.diagnostic).clone(), e.transient), Some(e).filter(|e| e.again)),
     };
     let outcome = NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome };
+    let outcome = NodeOutcome { sample: sample(shared, &outcome, &compiled.sql, warehouse), ..outcome };
     TestRun { outcome, compiled: Some(compiled), lost }
+}
+
+/// The first rows that a test found, for those who look on.
+fn sample(
+    shared: &Shared,
+    outcome: &NodeOutcome,
+    sql: &SqlText,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Option<Arc<Table>> {
+    let wanted = shared.options.sample;
+    if wanted == 0 || !matches!(outcome.status, RunStatus::Fail | RunStatus::Warn) {
+        return None;
+    }
+    warehouse.as_mut()?.run(sql, Fetch::Rows(Some(wanted))).ok()?.table.map(Arc::new)
 }
 
 /// A compile error as a result.

@@ -1,15 +1,44 @@
 //! Files by number, and line and column of a byte.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use std::collections::HashMap;
+use crate::hash::FastMap;
+use camino::Utf8Path;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// An interned file; numbers are only ever added within a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileId(pub(crate) u32);
 
+thread_local! {
+    /// The file whose stored data is being read.
+    static READ: Cell<FileId> = const { Cell::new(FileId(u32::MAX)) };
+}
+
+/// Reads stored data that belongs to one file: its places are stored without it, since numbers of files are of one
+/// process.
+pub(crate) fn of_file<T>(file: FileId, read: impl FnOnce() -> T) -> T {
+    let before = READ.replace(file);
+    let value = read();
+    READ.set(before);
+    value
+}
+
+impl Serialize for FileId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl<'de> Deserialize<'de> for FileId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<FileId, D::Error> {
+        <()>::deserialize(deserializer)?;
+        Ok(READ.get())
+    }
+}
+
 /// A byte range `[start, end)` of an original file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Span {
     pub(crate) file: FileId,
     pub(crate) start: u32,
@@ -36,34 +65,35 @@ pub(crate) struct LineCol {
     pub(crate) column: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SourceFile {
-    path: Utf8PathBuf,
+    path: Arc<str>,
     text: Arc<str>,
 }
 
 /// All files that were read, by number and by path.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SourceMap {
     files: Vec<SourceFile>,
-    by_path: HashMap<Utf8PathBuf, FileId>,
+    by_path: FastMap<Arc<str>, FileId>,
 }
 
 impl SourceMap {
     /// Adds a file, or replaces the text of one that is there.
     pub(crate) fn add(&mut self, path: &Utf8Path, text: Arc<str>) -> FileId {
-        if let Some(&id) = self.by_path.get(path) {
+        if let Some(&id) = self.by_path.get(path.as_str()) {
             self.files[id.0 as usize].text = text;
             return id;
         }
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.to_owned(), text });
-        self.by_path.insert(path.to_owned(), id);
+        let path: Arc<str> = path.as_str().into();
+        self.files.push(SourceFile { path: path.clone(), text });
+        self.by_path.insert(path, id);
         id
     }
 
     pub(crate) fn path(&self, id: FileId) -> &Utf8Path {
-        &self.files[id.0 as usize].path
+        Utf8Path::new(&*self.files[id.0 as usize].path)
     }
 
     /// Whether lines of the file may hold credentials, and so are named but never quoted.
@@ -76,7 +106,7 @@ impl SourceMap {
     }
 
     pub(crate) fn find(&self, path: &Utf8Path) -> Option<FileId> {
-        self.by_path.get(path).copied()
+        self.by_path.get(path.as_str()).copied()
     }
 
     pub(crate) fn line_col(&self, file: FileId, byte: u32) -> LineCol {

@@ -6,5 +6,5 @@
 mod map;
 mod sql_text;
 
-pub(crate) use map::{FileId, SourceMap, Span};
+pub(crate) use map::{FileId, SourceMap, Span, of_file};
 pub(crate) use sql_text::{Origin, SqlText};

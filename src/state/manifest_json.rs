@@ -135,7 +135,7 @@ fn nodes(
     scrubber: &Scrubber,
 ) -> io::Result<()> {
     const PIECE: usize = 512;
-    let members: Vec<&Node> = manifest.nodes.iter().filter(|n| section(n.resource_type()) == name).collect();
+    let members: Vec<&Node> = manifest.all().filter(|n| section(n.resource_type()) == name).collect();
     write!(out, ",\n\"{name}\": {{")?;
     let mut first = true;
     for piece in members.chunks(PIECE) {

@@ -1,16 +1,20 @@
 //! Artifacts: what a command leaves for others, and what an earlier one left.
 //!
 //! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6, `sources.json` v3 and
-//! `catalog.json` v1 below the target path, written as streams; `PreviousState` from a folder of them. Must not know: how
-//! a run went about it.
+//! `catalog.json` v1 below the target path, written as streams; `PreviousState` from a folder of them; what is kept for the next command.
+//! Must not know: how a run went about it.
 
 mod catalog_json;
+mod kept;
 mod manifest_json;
+mod publications;
 mod run_results;
 mod sources_json;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
+pub(crate) use kept::{read_parse, read_prints, write_parse, write_prints};
 pub(crate) use manifest_json::{CompiledCode, write_manifest};
+pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;
 pub(crate) use sources_json::write_sources;
 

@@ -1,6 +1,6 @@
 //! A system in memory, for tests.
 
-use super::{Found, System, SystemError};
+use super::{Found, Look, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -51,8 +51,13 @@ impl System for MemorySystem {
         Ok(below.map(|(path, bytes)| Found { path: path.clone(), size: bytes.len() as u64 }).collect())
     }
 
-    fn is_file(&self, path: &Utf8Path) -> bool {
-        self.files().contains_key(path)
+    fn look(&self, path: &Utf8Path) -> Look {
+        let files = self.files();
+        match files.get(path) {
+            Some(bytes) => Look::File(bytes.len() as u64),
+            None if files.keys().any(|p| p.starts_with(path)) => Look::Folder,
+            None => Look::Nothing,
+        }
     }
 
     fn list(&self, folder: &Utf8Path) -> Vec<String> {

@@ -4,14 +4,17 @@
 //! so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`, `std::env` and clocks out of the other
 //! modules. Must not know: what a file means.
 
+mod kept;
 #[cfg(test)]
 mod memory;
 mod os;
 
+pub(crate) use kept::KeptSystem;
 #[cfg(test)]
 pub(crate) use memory::MemorySystem;
 pub(crate) use os::{OsSystem, process_is_alive};
 
+use crate::hash::Fingerprint;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Read;
 use std::sync::Arc;
@@ -38,14 +41,37 @@ pub(crate) struct Found {
     pub(crate) size: u64,
 }
 
+/// What a path leads to, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Nothing,
+    /// With its size.
+    File(u64),
+    Folder,
+}
+
 pub(crate) trait System: Send + Sync {
     /// A text file, whole. Bytes that are no UTF-8 are an error.
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError>;
+    /// A text file with its print.
+    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+        let text = self.read(path)?;
+        let print = Fingerprint::of(&text);
+        Ok((text, print))
+    }
+    /// The print of a file's bytes, streamed.
+    fn print(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
+        let failed = |source| SystemError { action: "read", path: path.to_owned(), source };
+        Fingerprint::of_stream(&mut self.open(path)?).map_err(failed)
+    }
     /// A file as a stream, for what may be big.
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;
     /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic links are followed.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
-    fn is_file(&self, path: &Utf8Path) -> bool;
+    fn look(&self, path: &Utf8Path) -> Look;
+    fn is_file(&self, path: &Utf8Path) -> bool {
+        matches!(self.look(path), Look::File(_))
+    }
     /// Whether only its owner can read a file; true where the system has no such rights.
     fn is_private(&self, path: &Utf8Path) -> bool {
         let _ = path;

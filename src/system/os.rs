@@ -1,7 +1,7 @@
 //! The real system.
 #![allow(clippy::disallowed_methods)] // the one place that may touch files, environment and clock
 
-use super::{Found, System, SystemError};
+use super::{Found, Look, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::fs;
 use std::io::{self, Read, Write};
@@ -106,8 +106,12 @@ impl System for OsSystem {
         Ok(out)
     }
 
-    fn is_file(&self, path: &Utf8Path) -> bool {
-        path.is_file()
+    fn look(&self, path: &Utf8Path) -> Look {
+        match fs::metadata(path) {
+            Err(_) => Look::Nothing,
+            Ok(meta) if meta.is_dir() => Look::Folder,
+            Ok(meta) => Look::File(meta.len()),
+        }
     }
 
     #[cfg(unix)]

@@ -13,3 +13,4 @@ mod postgres;
 mod project;
 mod sample;
 mod specs;
+mod watch;

@@ -6,9 +6,10 @@ mod errors;
 
 pub(super) use connect::{connect, in_memory};
 
+use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener,
-    Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, Content, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch,
+    Opener, Reply, Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -150,7 +151,7 @@ impl Warehouse for DuckDb {
             let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
             let columns = by_table.remove(&name).unwrap_or_default();
             let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
-            ExistingRelation { relation, kind, columns }
+            ExistingRelation::new(relation, kind, columns)
         };
         Ok(relations.into_iter().map(one).collect())
     }
@@ -215,6 +216,15 @@ impl Warehouse for DuckDb {
             out.extend(self.list(database, schema)?.into_iter().filter(|r| r.relation.same(relation, Dialect::DUCKDB)));
         }
         Ok(out)
+    }
+
+    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError> {
+        let rows = self.rows(&format!(
+            "select count(*), coalesce(bit_xor(hash(strata_row)), 0) || ':' || coalesce(sum(hash(strata_row)), 0) \
+             from {} as strata_row",
+            relation.render(Dialect::DUCKDB)
+        ))?;
+        Ok(content(rows))
     }
 
     // The database is in this process.

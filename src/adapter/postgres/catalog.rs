@@ -5,14 +5,14 @@ use crate::manifest::{Dialect, Relation};
 /// Kinds of relations that hold rows, as words of ours.
 const KIND: &str = "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
 
-/// Rows (relation, kind, column, type) of a schema, or of those of its relations that are named; column and type are
-/// null for a relation without columns.
+/// Rows (relation, kind, column, type, number) of a schema, or of those of its relations that are named; column and type
+/// are null for a relation without columns, the number for a view, which is made again whenever a table below it is.
 pub(super) fn list(schema: &str, named: &[&str]) -> String {
     let names: Vec<String> = named.iter().map(|n| Dialect::literal(n)).collect();
     let these = if names.is_empty() { String::new() } else { format!("and c.relname in ({}) ", names.join(", ")) };
     format!(
-        "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod) \
-         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+        "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+         case when c.relkind <> 'v' then c.oid::text end from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
          where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm') {these}order by c.relname, a.attnum",
         Dialect::literal(schema)
@@ -27,6 +27,19 @@ pub(super) fn columns(relation: &Relation) -> String {
          where a.attrelid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum",
         Dialect::literal(&relation.render(Dialect::POSTGRES))
     )
+}
+
+/// The number of a table, as `list` has it.
+pub(super) fn id(relation: &Relation) -> String {
+    let name = Dialect::literal(&relation.render(Dialect::POSTGRES));
+    format!("select oid::text from pg_catalog.pg_class where oid = to_regclass({name}) and relkind <> 'v'")
+}
+
+/// Rows and their print. Values count as they are printed, which is exact for all types.
+pub(super) fn content(relation: &Relation) -> String {
+    let sum = |seed: u8| format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text");
+    let name = relation.render(Dialect::POSTGRES);
+    format!("select count(*)::text, {} || ':' || {} from {name} as strata_row", sum(0), sum(1))
 }
 
 pub(super) const SCHEMAS: &str = "select current_database()::text, nspname::text from pg_catalog.pg_namespace";

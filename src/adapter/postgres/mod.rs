@@ -19,9 +19,10 @@ mod wire;
 pub(super) use connect::connect;
 pub(super) use diagnose::diagnose;
 
+use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Opener, Reply,
-    Swap, Table, Warehouse,
+    Cancel, Capabilities, Change, Content, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch,
+    Opener, Reply, Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -327,15 +328,16 @@ fn status(sql: &str, rows: Option<i64>) -> String {
     }
 }
 
-/// Relations from rows of (relation, kind, column, type), in the order of the names.
+/// Relations from rows of (relation, kind, column, type, number), in the order of the names.
 fn relations(rows: Vec<Vec<String>>, database: &str, schema: &str) -> Vec<ExistingRelation> {
     let mut out: Vec<ExistingRelation> = Vec::new();
     for row in rows {
-        let [name, kind, column, data_type] = <[String; 4]>::try_from(row).unwrap_or_default();
+        let [name, kind, column, data_type, id] = <[String; 5]>::try_from(row).unwrap_or_default();
         if out.last().is_none_or(|r| r.relation.identifier() != name) {
             let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
             let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
-            out.push(ExistingRelation { relation, kind, columns: Vec::new() });
+            let id = Some(id).filter(|id| !id.is_empty());
+            out.push(ExistingRelation { id, ..ExistingRelation::new(relation, kind, Vec::new()) });
         }
         if let Some(relation) = out.last_mut().filter(|_| !column.is_empty()) {
             relation.columns.push(ExistingColumn { name: column, data_type });
@@ -416,6 +418,14 @@ impl Warehouse for Postgres {
             self.lost = true;
         }
         self.revive()
+    }
+
+    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError> {
+        Ok(content(self.texts(&catalog::content(relation))?))
+    }
+
+    fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
+        Ok(self.texts(&catalog::id(relation))?.into_iter().flatten().next())
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {

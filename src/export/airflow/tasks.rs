@@ -477,7 +477,7 @@ mod tests {
         let (manifest, out) = project(files);
         assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
         let wanted = |n: &&Node| n.resource_type() != ResourceType::Exposure;
-        let selected: NodeSet = manifest.nodes.iter().filter(wanted).map(|n| n.id).collect();
+        let selected: NodeSet = manifest.all().filter(wanted).map(|n| n.id).collect();
         let plan = plan(&PlanRequest {
             manifest: &manifest,
             selected: &selected,

@@ -6,7 +6,7 @@ mod faults;
 mod server;
 mod swap;
 
-use server::{Server, project};
+pub(crate) use server::{Server, project};
 
 #[test]
 fn what_is_built_directly_through_a_pooler_and_over_tls_is_equal() {

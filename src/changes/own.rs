@@ -1,0 +1,382 @@
+//! What a node itself says, as prints of its parts.
+//!
+//! Nodes are compiled without a database, as on a first build and, where that differs, as on a later one; the SQL counts
+//! without comments and white space. What has been compiled is kept with all that it was made of.
+
+use super::sql::{normal, volatile};
+use crate::compile::{CompileError, Compiler};
+use crate::config::{Json, JsonMap};
+use crate::context::{Bindings, Question, Read};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{Existing, ExistingRelation};
+use crate::hash::{FastMap, Fingerprint};
+use crate::jinja::{CallName, MacroDef};
+use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+/// What a node says, and whether that is all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Own {
+    pub(crate) parts: BTreeMap<String, String>,
+    /// What in it may have another value each time.
+    pub(crate) volatile: Option<String>,
+    /// It asks the database while it is compiled.
+    pub(crate) introspective: bool,
+    /// Why it cannot be compiled.
+    pub(crate) broken: Option<Box<Diagnostic>>,
+}
+
+/// A compiled text: its print and what else there is to know.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Compiled {
+    print: Option<Fingerprint>,
+    volatile: Option<String>,
+    introspective: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptCompiled {
+    key: Fingerprint,
+    reads: Vec<u32>,
+    compiled: Compiled,
+}
+
+/// Compiled prints of earlier commands, by unique id.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct KeptPrints {
+    build: String,
+    nodes: FastMap<String, KeptCompiled>,
+    reads: Vec<Read>,
+    #[serde(skip)]
+    changed: bool,
+    #[serde(skip)]
+    compiled: usize,
+}
+
+impl KeptPrints {
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// How many nodes were compiled the last time.
+    pub(crate) fn compiled(&self) -> usize {
+        self.compiled
+    }
+
+    pub(crate) fn to_bytes(&mut self) -> Vec<u8> {
+        self.changed = false;
+        self.build = crate::BUILD.to_owned();
+        rmp_serde::to_vec(self).unwrap_or_default()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> KeptPrints {
+        let kept: Option<KeptPrints> = rmp_serde::from_slice(bytes).ok();
+        kept.filter(|k| k.build == crate::BUILD).unwrap_or_default()
+    }
+}
+
+/// Config that says nothing of the data.
+const ASIDE: &[&str] = &[
+    "tags",
+    "meta",
+    "docs",
+    "group",
+    "access",
+    "description",
+    "enabled",
+    "packages",
+    "freshness",
+    "audit",
+    "pre-hook",
+    "post-hook",
+    "persist_docs",
+    "full_refresh",
+    "event_time",
+    "lookback",
+    "begin",
+    "batch_size",
+    "concurrent_batches",
+];
+
+/// The parts of all nodes that can be built or tested.
+pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptPrints) -> FastMap<NodeId, Own> {
+    let manifest = &compiler.manifest;
+    let context = &compiler.context;
+    let answers: Vec<bool> =
+        kept.reads.iter().map(|r| context.answer(&r.question).is_some_and(|now| now == r.answer)).collect();
+    let storage = storage(compiler);
+    let closures = Closures { compiler };
+    let made: Vec<(NodeId, Own, Option<New>)> = nodes
+        .par_iter()
+        .map(|id| {
+            let node = manifest.node(*id);
+            let mut own = Own::default();
+            let mut new = None;
+            if needs_compiling(node) {
+                let key = key(compiler, node);
+                let before = kept.nodes.get(&*node.unique_id).filter(|k| {
+                    k.key == key && k.reads.iter().all(|r| answers.get(*r as usize).copied().unwrap_or(false))
+                });
+                let compiled = match before {
+                    Some(kept) => kept.compiled.clone(),
+                    None => {
+                        let (compiled, reads, broken) = compile(compiler, node);
+                        own.broken = broken;
+                        new = Some(New { key, reads, compiled: compiled.clone() });
+                        compiled
+                    }
+                };
+                own.introspective = compiled.introspective;
+                own.volatile = compiled.volatile;
+                own.parts.insert("SQL".into(), compiled.print.map_or_else(String::new, Fingerprint::short));
+            }
+            say(compiler, node, &closures, &storage, &mut own);
+            (*id, own, new)
+        })
+        .collect();
+    kept.compiled = made.iter().filter(|(.., new)| new.is_some()).count();
+    let mut out = FastMap::default();
+    let mut numbers: FastMap<Read, u32> = FastMap::default();
+    if kept.compiled > 0 {
+        kept.changed = true;
+        numbers = kept.reads.iter().cloned().zip(0..).collect();
+    }
+    for (id, own, new) in made {
+        if let Some(New { key, reads, compiled }) = new {
+            let mut number = |read: Read| {
+                *numbers.entry(read).or_insert_with_key(|read| {
+                    kept.reads.push(read.clone());
+                    (kept.reads.len() - 1) as u32
+                })
+            };
+            let reads = reads.into_iter().map(&mut number).collect();
+            kept.nodes.insert(manifest.node(id).unique_id.to_string(), KeptCompiled { key, reads, compiled });
+        }
+        out.insert(id, own);
+    }
+    out
+}
+
+struct New {
+    key: Fingerprint,
+    reads: BTreeSet<Read>,
+    compiled: Compiled,
+}
+
+fn needs_compiling(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Model { .. } => node.sql && !node.is_ephemeral(),
+        NodeKind::Snapshot | NodeKind::Test(TestKind::Singular) => true,
+        _ => false,
+    }
+}
+
+/// What a compiled text is made of, besides what its render asks: the text, names, config, ephemeral models.
+fn key(compiler: &Compiler, node: &Node) -> Fingerprint {
+    let manifest = &compiler.manifest;
+    let mut parts = vec![
+        node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default(),
+        node.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default(),
+    ];
+    parts.extend(node.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
+    let mut seen = HashSet::new();
+    let mut stack = node.depends_on.clone();
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let parent = manifest.node(id);
+        if parent.is_ephemeral() {
+            parts.push(parent.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default());
+            parts.extend(parent.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
+            stack.extend(&parent.depends_on);
+        }
+        parts.push(parent.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default());
+    }
+    Fingerprint::of_parts(parts)
+}
+
+fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Option<Box<Diagnostic>>) {
+    let bindings = Arc::new(Bindings::default());
+    let mut forms = vec![Existing::Unknown];
+    if let (true, Some(relation)) = (matches!(&*node.materialized(), "incremental" | "snapshot"), &node.relation) {
+        // As on a later build: the table is there. Its columns are left out, so that the print does not follow them.
+        let relation = ExistingRelation::new(relation.clone(), RelationKind::Table, Vec::new());
+        forms.push(Existing::known(compiler.manifest.project.dialect, vec![relation], HashSet::new()));
+    }
+    let mut reads = BTreeSet::new();
+    let mut texts = Vec::new();
+    let mut out = Compiled::default();
+    for existing in forms {
+        match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
+            Ok(compiled) => {
+                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()));
+                out.volatile = out.volatile.or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
+                reads.extend(compiled.reads);
+                texts.push(normal(compiled.sql.as_str()));
+            }
+            Err(CompileError::NeedsDatabase) => {
+                out.introspective = true;
+                // What it says can still be told by its text.
+                texts.push(node.text.as_ref().map(|t| normal(&t.raw)).unwrap_or_default());
+                reads.insert(Read { question: Question::Now, answer: None });
+            }
+            Err(CompileError::Diagnostic(d)) => {
+                reads.insert(Read { question: Question::Now, answer: None });
+                return (Compiled::default(), reads, Some(d));
+            }
+        }
+    }
+    out.print = Some(Fingerprint::of_parts(texts));
+    (out, reads, None)
+}
+
+/// What a template asks that has another answer in each command.
+fn changing(question: &Question) -> Option<String> {
+    match question {
+        Question::Now => Some("the time".to_owned()),
+        Question::Started => Some("run_started_at".to_owned()),
+        Question::Invocation => Some("invocation_id".to_owned()),
+        _ => None,
+    }
+}
+
+/// The parts besides compiled SQL.
+fn say(compiler: &Compiler, node: &Node, closures: &Closures<'_>, storage: &str, own: &mut Own) {
+    let config: BTreeMap<&str, &Json> = node
+        .config
+        .iter()
+        .filter(|(k, e)| !ASIDE.contains(k) && !e.value.is_null())
+        .map(|(k, e)| (k, &e.value))
+        .collect();
+    own.parts.insert("config".into(), serde_json::to_string(&config).unwrap_or_default());
+    let mut part = |name: &str, texts: Vec<String>| {
+        if !texts.is_empty() {
+            own.parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
+        }
+    };
+    if let NodeKind::Test(TestKind::Generic(test)) = &node.kind {
+        let arguments = Json::Object((*test.kwargs).clone()).to_string();
+        let call = match &test.namespace {
+            Some(ns) => CallName::Package(ns.to_string(), format!("test_{}", test.name)),
+            None => CallName::Plain(format!("test_{}", test.name)),
+        };
+        part("arguments", vec![arguments]);
+        part("macro", closures.of(&node.package, [call]));
+        return;
+    }
+    if node.resource_type() == ResourceType::Test {
+        return;
+    }
+    let hooks: Vec<&Json> = ["pre-hook", "post-hook"].iter().filter_map(|k| node.config.get(k)).collect();
+    if hooks.iter().any(|h| h.as_array().is_some_and(|list| !list.is_empty())) {
+        let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
+        let calls: Vec<CallName> = hooks
+            .iter()
+            .flat_map(|h| h.as_array().into_iter().flatten())
+            .filter_map(|h| h.get("sql").and_then(Json::as_str))
+            .flat_map(crate::jinja::calls_of)
+            .collect();
+        texts.extend(closures.of(&node.package, calls));
+        part("hooks", texts);
+    }
+    let context = &compiler.context;
+    let registry = compiler.engine.registry();
+    let custom = registry.materialization(&node.package, &node.materialized(), context.explicit_overrides);
+    let mut stored = vec![storage.to_owned()];
+    if let Some(custom) = custom {
+        stored.extend(closures.of_macro(custom));
+    }
+    part("materialization", stored.into_iter().filter(|s| !s.is_empty()).collect());
+    let enforced = node.config.map("contract").and_then(|c| c.get("enforced")).and_then(Json::as_bool) == Some(true);
+    let described = node.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true)));
+    if enforced {
+        let columns = node.columns.iter().map(|c| format!("{} {:?} {:?}", c.name, c.data_type, c.constraints));
+        let own: Vec<String> = match &node.kind {
+            NodeKind::Model { constraints, .. } => constraints.iter().map(Json::to_string).collect(),
+            _ => Vec::new(),
+        };
+        part("contract", columns.chain(own).collect());
+    }
+    if described {
+        let columns = node.columns.iter().flat_map(|c| [c.name.clone(), c.description.clone()]);
+        part("descriptions", std::iter::once(node.description.clone()).chain(columns).collect());
+    }
+    if matches!(node.kind, NodeKind::Seed) {
+        let root = camino::Utf8Path::new(compiler.manifest.root_of(&node.package));
+        let print = context.system.print(&root.join(&*node.original_file_path));
+        if let Err(e) = &print {
+            let d = Diagnostic::error(Code::SeedData, e.to_string());
+            own.broken = Some(Box::new(d.primary(node.span, "")));
+        }
+        own.parts.insert("data".into(), print.map(Fingerprint::short).unwrap_or_default());
+        let types: JsonMap = node.config.map("column_types").cloned().unwrap_or_default();
+        own.parts.insert("types".into(), Json::Object(types).to_string());
+    }
+}
+
+/// The macros by which a project changes how all nodes are stored.
+fn storage(compiler: &Compiler) -> String {
+    const PUBLIC: &[&str] = &[
+        "create_table_as",
+        "create_view_as",
+        "get_create_view_as_sql",
+        "get_create_table_as_sql",
+        "get_create_materialized_view_as_sql",
+        "create_indexes",
+        "strata_snapshot_table",
+        "apply_grants",
+        "persist_docs",
+        "get_incremental_merge_sql",
+        "get_incremental_append_sql",
+        "get_incremental_delete_insert_sql",
+        "get_incremental_microbatch_sql",
+        "get_incremental_insert_overwrite_sql",
+        "snapshot_staging_table",
+        "snapshot_merge_sql",
+        "get_merge_sql",
+        "get_delete_insert_merge_sql",
+        "load_csv_rows",
+        "create_csv_table",
+    ];
+    let registry = compiler.engine.registry();
+    let root = &compiler.manifest.project.name;
+    let prints = PUBLIC.iter().flat_map(|name| {
+        let plain = CallName::Plain((*name).to_owned());
+        let dispatched = CallName::Dispatch((*name).to_owned(), Some("dbt".to_owned()));
+        [plain, dispatched].into_iter().filter_map(|call| registry.find_call(root, &call).cloned())
+    });
+    let own: Vec<String> = prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
+    if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
+}
+
+/// What macros may call, as far as their texts tell.
+struct Closures<'a> {
+    compiler: &'a Compiler,
+}
+
+impl Closures<'_> {
+    /// Prints of the project's macros that calls lead to.
+    fn of(&self, package: &Arc<str>, calls: impl IntoIterator<Item = CallName>) -> Vec<String> {
+        let registry = self.compiler.engine.registry();
+        let mut stack: Vec<Arc<MacroDef>> =
+            calls.into_iter().filter_map(|c| registry.find_call(package, &c).cloned()).collect();
+        let mut seen: BTreeMap<String, Fingerprint> = BTreeMap::new();
+        while let Some(def) = stack.pop() {
+            if registry.is_internal(&def) || seen.insert(def.unique_id(), def.print).is_some() {
+                continue;
+            }
+            stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
+        }
+        seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).collect()
+    }
+
+    fn of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {
+        let mut out = vec![def.print.hex()];
+        out.extend(self.of(&def.package, def.calls.iter().cloned()));
+        out
+    }
+}

@@ -1,0 +1,468 @@
+//! Why a node has to be built.
+
+use super::Own;
+use crate::config::Json;
+use crate::engine::{Existing, Print, column_pairs};
+use crate::hash::{FastMap, Fingerprint};
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A reason, with both values where there are two.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Reason {
+    /// Nothing is known of an earlier publication.
+    New,
+    /// It was published; now there is nothing under its name.
+    Missing,
+    /// Something else than what was published stands there.
+    Altered(String),
+    /// Part, before, now.
+    Own {
+        part: String,
+        before: String,
+        now: String,
+    },
+    /// What it reads has another version than it was made from.
+    Parent {
+        id: String,
+        before: String,
+        now: String,
+    },
+    /// New rows of a source.
+    Source {
+        id: String,
+        before: String,
+        now: String,
+    },
+    /// It reads something of which nothing tells whether it has changed.
+    Unknown(String),
+    Volatile(String),
+    Introspective,
+    /// It cannot be compiled.
+    Broken,
+    /// A test that did not pass, or was not run, the last time.
+    NotPassed(String),
+    /// What it reads is built now: it is built if that changes.
+    Follows(String),
+}
+
+impl Reason {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Reason::New => "new",
+            Reason::Missing => "missing",
+            Reason::Altered(_) => "altered",
+            Reason::Own { .. } => "changed",
+            Reason::Parent { .. } => "parent",
+            Reason::Source { .. } => "source",
+            Reason::Unknown(_) => "unknown",
+            Reason::Volatile(_) => "volatile",
+            Reason::Introspective => "introspective",
+            Reason::Broken => "broken",
+            Reason::NotPassed(_) => "not_passed",
+            Reason::Follows(_) => "follows",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::New => f.write_str("no record of an earlier build"),
+            Reason::Missing => f.write_str("its relation is gone"),
+            Reason::Altered(what) => write!(f, "altered outside: {what}"),
+            Reason::Own { part, before, now } if part == "config" => write!(f, "{}", config_change(before, now)),
+            Reason::Own { part, before, now } if before.is_empty() => write!(f, "{part} is new ({now})"),
+            Reason::Own { part, before, now } if now.is_empty() => write!(f, "{part} is gone ({before})"),
+            Reason::Own { part, before, now } => write!(f, "{part} changed: {before} -> {now}"),
+            Reason::Parent { id, before, now } => {
+                write!(f, "{} changed: {} -> {}", name(id), brief(before), brief(now))
+            }
+            Reason::Source { id, before, now } => write!(f, "{} has new rows: {before} -> {now}", name(id)),
+            Reason::Unknown(id) => write!(f, "reads {}, of which nothing tells whether it has changed", name(id)),
+            Reason::Volatile(what) => write!(f, "uses {what}, which differs each time"),
+            Reason::Introspective => f.write_str("asks the database while it is compiled"),
+            Reason::Broken => f.write_str("cannot be compiled"),
+            Reason::NotPassed(status) => write!(f, "the last result was {status}"),
+            Reason::Follows(id) => write!(f, "if {} changes", name(id)),
+        }
+    }
+}
+
+/// A unique id without type and package.
+fn name(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).unwrap_or(id)
+}
+
+/// The end of a version, for people.
+fn brief(version: &str) -> &str {
+    let text = version.split_once(':').map_or(version, |(_, t)| t);
+    text.get(..8).unwrap_or(text)
+}
+
+/// Which key of a config has changed, with both values.
+fn config_change(before: &str, now: &str) -> String {
+    let read = |text: &str| serde_json::from_str::<BTreeMap<String, Json>>(text).unwrap_or_default();
+    let (before, now) = (read(before), read(now));
+    let shown =
+        |v: Option<&Json>| v.map_or_else(|| "not set".to_owned(), |v| v.as_str().map_or(v.to_string(), str::to_owned));
+    let keys = before.keys().chain(now.keys());
+    let mut changed: Vec<&String> = keys.filter(|k| before.get(*k) != now.get(*k)).collect();
+    changed.sort();
+    changed.dedup();
+    let one = |k: &&String| format!("config {k} changed: {} -> {}", shown(before.get(*k)), shown(now.get(*k)));
+    changed.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a node has to be built.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Stale(Reason),
+    /// Only if what it reads turns out to have changed.
+    Maybe(Reason),
+    Same,
+}
+
+impl Verdict {
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        match self {
+            Verdict::Stale(reason) | Verdict::Maybe(reason) => Some(reason),
+            Verdict::Same => None,
+        }
+    }
+}
+
+/// What is compared.
+pub(crate) struct Compare<'a> {
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) own: &'a FastMap<NodeId, Own>,
+    /// What publications left, by unique id.
+    pub(crate) before: &'a FastMap<String, Print>,
+    pub(crate) existing: &'a Existing,
+    /// Versions of sources; those that are not there have none.
+    pub(crate) sources: &'a FastMap<NodeId, String>,
+    /// Sources without a version are as they were.
+    pub(crate) assume_sources: bool,
+    /// What may differ by itself (volatile, introspective) counts as unchanged: an editing loop is about edits.
+    pub(crate) edits_only: bool,
+    /// Nodes that this command may build.
+    pub(crate) selected: &'a dyn Fn(NodeId) -> bool,
+}
+
+/// The version that a source without one has.
+const UNKNOWN: &str = "unknown";
+
+/// A view has no rows of its own: it is what it says and what it reads.
+pub(crate) fn version_of_view(parts: &BTreeMap<String, String>, parents: &BTreeMap<String, String>) -> String {
+    let own = parts.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
+    let parents = parents.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
+    format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
+}
+
+/// The verdict of every node that has one, and the versions that can be read now, by node.
+pub(crate) fn verdicts(compare: &Compare<'_>) -> (FastMap<NodeId, Verdict>, FastMap<NodeId, String>) {
+    let manifest = compare.manifest;
+    let mut state =
+        State { compare, verdicts: FastMap::default(), versions: FastMap::default(), taints: FastMap::default() };
+    for id in manifest.graph.order().unwrap_or_default() {
+        state.node(manifest.node(id));
+    }
+    (state.verdicts, state.versions)
+}
+
+/// Why what reads a node cannot be assumed unchanged though the node's version is the same.
+#[derive(Clone, Debug)]
+enum Taint {
+    Unknown(String),
+    Volatile(String),
+}
+
+struct State<'a> {
+    compare: &'a Compare<'a>,
+    verdicts: FastMap<NodeId, Verdict>,
+    versions: FastMap<NodeId, String>,
+    /// Of what has no rows of its own: sources, views, ephemeral models.
+    taints: FastMap<NodeId, Taint>,
+}
+
+impl State<'_> {
+    fn node(&mut self, node: &Node) {
+        match node.resource_type() {
+            ResourceType::Source => self.source(node),
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot if node.is_ephemeral() => {
+                if let Some(taint) = node.depends_on.iter().find_map(|p| self.taints.get(p)).cloned() {
+                    self.taints.insert(node.id, taint);
+                }
+            }
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test => self.stored(node),
+            _ => {}
+        }
+    }
+
+    fn source(&mut self, node: &Node) {
+        match self.compare.sources.get(&node.id) {
+            Some(version) => {
+                self.versions.insert(node.id, version.clone());
+            }
+            None => {
+                self.versions.insert(node.id, UNKNOWN.to_owned());
+                if !self.compare.assume_sources {
+                    self.taints.insert(node.id, Taint::Unknown(node.unique_id.to_string()));
+                }
+            }
+        }
+    }
+
+    fn stored(&mut self, node: &Node) {
+        let test = node.resource_type() == ResourceType::Test;
+        let parents = readings(self.compare.manifest, node);
+        let before = self.compare.before.get(&*node.unique_id);
+        let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
+        let own = self.compare.own.get(&node.id);
+        let view = !test && matches!(&*node.materialized(), "view");
+        if let (true, Some(taint)) = (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile))) {
+            self.taints.insert(node.id, taint);
+        }
+        if let Some(before) = before {
+            self.versions.insert(node.id, before.version.clone());
+        }
+        if !(self.compare.selected)(node.id) {
+            return;
+        }
+        let Some(own) = own else { return };
+        let verdict = self.verdict(node, own, before, &parents, taint, test);
+        self.verdicts.insert(node.id, verdict);
+    }
+
+    fn verdict(
+        &self,
+        node: &Node,
+        own: &Own,
+        before: Option<&Print>,
+        parents: &[NodeId],
+        taint: Option<Taint>,
+        test: bool,
+    ) -> Verdict {
+        let Some(before) = before else { return Verdict::Stale(Reason::New) };
+        if own.broken.is_some() {
+            return Verdict::Stale(Reason::Broken);
+        }
+        if let Some(reason) = differs(own, before) {
+            return Verdict::Stale(reason);
+        }
+        if test && !matches!(&*before.version, "pass" | "warn") {
+            return Verdict::Stale(Reason::NotPassed(before.version.clone()));
+        }
+        if let Some(reason) = (!test).then(|| altered(self.compare, node, before)).flatten() {
+            return Verdict::Stale(reason);
+        }
+        let edits_only = self.compare.edits_only;
+        let mut follows = None;
+        for parent in parents {
+            let id = &self.compare.manifest.node(*parent).unique_id;
+            match self.verdicts.get(parent) {
+                Some(Verdict::Stale(_) | Verdict::Maybe(_)) => {
+                    follows.get_or_insert_with(|| Reason::Follows(id.to_string()));
+                    continue;
+                }
+                _ => {}
+            }
+            let (then, now) = (before.parents.get(&**id), self.versions.get(parent));
+            match (then, now) {
+                (Some(then), Some(now)) if then == now => {}
+                // Recorded while nothing told, or without a record of its own: nothing tells now either.
+                (_, None) => return Verdict::Stale(Reason::Unknown(id.to_string())),
+                (then, Some(now)) => {
+                    let (id, before, now) = (id.to_string(), then.cloned().unwrap_or_default(), now.clone());
+                    let source = matches!(self.compare.manifest.node(*parent).kind, NodeKind::Source(_));
+                    return Verdict::Stale(match source {
+                        true if now == UNKNOWN => Reason::Unknown(id),
+                        true => Reason::Source { id, before, now },
+                        false => Reason::Parent { id, before, now },
+                    });
+                }
+            }
+        }
+        match taint {
+            Some(Taint::Unknown(id)) => return Verdict::Stale(Reason::Unknown(id)),
+            Some(Taint::Volatile(what)) if !edits_only => return Verdict::Stale(Reason::Volatile(what)),
+            _ => {}
+        }
+        if let (Some(what), false) = (&own.volatile, edits_only) {
+            return Verdict::Stale(Reason::Volatile(what.clone()));
+        }
+        if own.introspective && !edits_only {
+            return Verdict::Stale(Reason::Introspective);
+        }
+        follows.map_or(Verdict::Same, Verdict::Maybe)
+    }
+}
+
+/// What a node's rows come from: its parents, through ephemeral models.
+pub(crate) fn readings(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
+    let mut out: Vec<NodeId> = Vec::new();
+    let mut stack: Vec<NodeId> = node.depends_on.iter().rev().copied().collect();
+    while let Some(id) = stack.pop() {
+        if out.contains(&id) {
+            continue;
+        }
+        out.push(id);
+        let parent = manifest.node(id);
+        if parent.is_ephemeral() {
+            stack.extend(&parent.depends_on);
+        }
+    }
+    out.retain(|id| !manifest.node(*id).is_ephemeral());
+    out
+}
+
+/// The first part that is another than it was.
+fn differs(own: &Own, before: &Print) -> Option<Reason> {
+    let none = String::new();
+    let keys = own.parts.keys().chain(before.own.keys());
+    let mut changed: Vec<&String> = keys.filter(|k| own.parts.get(*k) != before.own.get(*k)).collect();
+    // What is written comes before what follows from it.
+    changed.sort_by_key(|k| (*k != "SQL", *k != "config", (*k).clone()));
+    let part = changed.first()?;
+    let of = |parts: &BTreeMap<String, String>| parts.get(*part).unwrap_or(&none).clone();
+    Some(Reason::Own { part: (*part).clone(), before: of(&before.own), now: of(&own.parts) })
+}
+
+/// Whether what stands in the database is what was published.
+fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason> {
+    let (Some(relation), Some(stored)) = (&node.relation, &before.stored) else { return None };
+    let dialect = compare.manifest.project.dialect;
+    let name = relation.render(dialect);
+    if name != stored.relation {
+        return Some(Reason::Own { part: "name".to_owned(), before: stored.relation.clone(), now: name });
+    }
+    if !compare.existing.is_known() {
+        return None;
+    }
+    let Some(found) = compare.existing.find(relation) else { return Some(Reason::Missing) };
+    if found.kind.as_str() != stored.kind {
+        return Some(Reason::Altered(format!("a {}, not a {}", found.kind.as_str(), stored.kind)));
+    }
+    let columns = column_pairs(&found.columns);
+    if columns != stored.columns {
+        let other = columns.iter().find(|c| !stored.columns.contains(c));
+        let what = match other.or_else(|| stored.columns.iter().find(|c| !columns.contains(c))) {
+            Some((name, kind)) => format!("column {name} {kind}"),
+            None => "the order of its columns".to_owned(),
+        };
+        return Some(Reason::Altered(what));
+    }
+    match (&found.id, &stored.id) {
+        (Some(now), Some(then)) if now != then => Some(Reason::Altered("it was made again".to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::testing::project;
+
+    fn own(sql: &str) -> Own {
+        Own { parts: [("SQL".to_owned(), sql.to_owned())].into(), ..Own::default() }
+    }
+
+    fn print(sql: &str, version: &str, parents: &[(&str, &str)]) -> Print {
+        Print {
+            own: own(sql).parts,
+            version: version.to_owned(),
+            parents: parents.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            stored: None,
+        }
+    }
+
+    /// `src -> a -> b -> c`, all tables.
+    fn check(
+        change: impl FnOnce(&mut FastMap<NodeId, Own>, &mut FastMap<String, Print>),
+        source: Option<&str>,
+        assume: bool,
+    ) -> Vec<String> {
+        let (manifest, _) = project(&[
+            ("project.yml", "name: shop\nmodels: {+materialized: table}\n"),
+            ("models/s.yml", "sources: [{name: raw, tables: [{name: t}]}]"),
+            ("models/a.sql", "select * from {{ source('raw', 't') }}"),
+            ("models/b.sql", "select * from {{ ref('a') }}"),
+            ("models/c.sql", "select * from {{ ref('b') }}"),
+        ]);
+        let id = |name: &str| manifest.get(name).unwrap().id;
+        let models = ["model.shop.a", "model.shop.b", "model.shop.c"];
+        let mut prints: FastMap<NodeId, Own> = models.iter().map(|m| (id(m), own("1"))).collect();
+        let mut before: FastMap<String, Print> = FastMap::default();
+        before.insert(models[0].into(), print("1", "va", &[("source.shop.raw.t", "10")]));
+        before.insert(models[1].into(), print("1", "vb", &[("model.shop.a", "va")]));
+        before.insert(models[2].into(), print("1", "vc", &[("model.shop.b", "vb")]));
+        change(&mut prints, &mut before);
+        let sources: FastMap<NodeId, String> =
+            source.map(|v| (id("source.shop.raw.t"), v.to_owned())).into_iter().collect();
+        let (verdicts, _) = verdicts(&Compare {
+            manifest: &manifest,
+            own: &prints,
+            before: &before,
+            existing: &Existing::Unknown,
+            sources: &sources,
+            assume_sources: assume,
+            edits_only: false,
+            selected: &|_| true,
+        });
+        let shown = |v: &Verdict| match v {
+            Verdict::Same => "same".to_owned(),
+            Verdict::Stale(r) => r.code().to_owned(),
+            Verdict::Maybe(_) => "maybe".to_owned(),
+        };
+        models.iter().map(|m| shown(&verdicts[&id(m)])).collect()
+    }
+
+    #[test]
+    fn what_changed_and_what_follows() {
+        assert_eq!(check(|_, _| {}, Some("10"), false), ["same", "same", "same"]);
+        assert_eq!(check(|_, _| {}, Some("11"), false), ["source", "maybe", "maybe"]);
+        assert_eq!(check(|_, _| {}, None, false), ["unknown", "maybe", "maybe"]);
+        let b_changed = |own: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+            before.get_mut("model.shop.b").unwrap().own = super::tests::own("0").parts;
+            let _ = own;
+        };
+        assert_eq!(check(b_changed, Some("10"), false), ["same", "changed", "maybe"]);
+        let gone = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+            before.remove("model.shop.a");
+        };
+        assert_eq!(check(gone, Some("10"), false), ["new", "maybe", "maybe"]);
+        let rebuilt = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+            before.get_mut("model.shop.a").unwrap().version = "vA".to_owned();
+        };
+        assert_eq!(check(rebuilt, Some("10"), false), ["same", "parent", "maybe"]);
+        let asks = |own: &mut FastMap<NodeId, Own>, _: &mut FastMap<String, Print>| {
+            own.values_mut().for_each(|o| o.introspective = true);
+        };
+        assert_eq!(check(asks, Some("10"), false), ["introspective", "introspective", "introspective"]);
+    }
+
+    #[test]
+    fn unknown_sources_can_be_assumed_unchanged() {
+        let recorded = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+            before.get_mut("model.shop.a").unwrap().parents.insert("source.shop.raw.t".into(), UNKNOWN.into());
+        };
+        assert_eq!(check(recorded, None, true), ["same", "same", "same"]);
+        assert_eq!(check(recorded, None, false), ["unknown", "maybe", "maybe"]);
+    }
+
+    #[test]
+    fn reasons_show_both_values() {
+        let r = Reason::Own {
+            part: "config".into(),
+            before: r#"{"materialized":"view"}"#.into(),
+            now: r#"{"materialized":"table","unique_key":"id"}"#.into(),
+        };
+        assert_eq!(
+            r.to_string(),
+            "config materialized changed: view -> table, config unique_key changed: not set -> id"
+        );
+        let r = Reason::Own { part: "SQL".into(), before: "aa".into(), now: "bb".into() };
+        assert_eq!(r.to_string(), "SQL changed: aa -> bb");
+    }
+}

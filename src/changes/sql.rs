@@ -1,0 +1,271 @@
+//! SQL looked at piece by piece, enough to tell comments, quoted texts and words apart.
+
+/// A piece of SQL.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Piece<'a> {
+    /// White space or a comment.
+    Blank,
+    /// An identifier, keyword or number, dots included.
+    Word(&'a str),
+    /// In quotes of any kind.
+    Quoted(&'a str),
+    /// Another character.
+    Sign(char),
+}
+
+/// Cuts a text into pieces. What is not closed ends with the text.
+fn pieces(sql: &str) -> Vec<Piece<'_>> {
+    let b = sql.as_bytes();
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < b.len() {
+        let start = i;
+        let rest = &sql[i..];
+        if b[i].is_ascii_whitespace() {
+            while i < b.len() && b[i].is_ascii_whitespace() {
+                i += 1;
+            }
+            out.push(Piece::Blank);
+        } else if rest.starts_with("--") {
+            i += rest.find('\n').unwrap_or(rest.len());
+            out.push(Piece::Blank);
+        } else if rest.starts_with("/*") {
+            i += block_comment(rest);
+            out.push(Piece::Blank);
+        } else if matches!(b[i], b'\'' | b'"') {
+            let escapes = i > 0 && matches!(b[i - 1], b'e' | b'E') && b[i] == b'\'';
+            i += quoted(&b[i..], escapes);
+            out.push(Piece::Quoted(&sql[start..i]));
+        } else if let Some(length) = dollar_quoted(rest) {
+            i += length;
+            out.push(Piece::Quoted(&sql[start..i]));
+        } else {
+            let length = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+            if length > 0 {
+                i += length;
+                out.push(Piece::Word(&sql[start..i]));
+            } else {
+                let sign = rest.chars().next().unwrap_or(' ');
+                i += sign.len_utf8();
+                out.push(Piece::Sign(sign));
+            }
+        }
+    }
+    out
+}
+
+/// The length of a comment, in which others may lie.
+fn block_comment(text: &str) -> usize {
+    let (mut depth, mut i) = (0, 0);
+    while i < text.len() {
+        let rest = &text.as_bytes()[i..];
+        if rest.starts_with(b"/*") {
+            depth += 1;
+            i += 2;
+        } else if rest.starts_with(b"*/") {
+            depth -= 1;
+            i += 2;
+            if depth == 0 {
+                return i;
+            }
+        } else {
+            i += 1;
+        }
+    }
+    text.len()
+}
+
+fn quoted(b: &[u8], escapes: bool) -> usize {
+    let mut i = 1;
+    while i < b.len() {
+        if escapes && b[i] == b'\\' {
+            i += 2;
+        } else if b[i] != b[0] {
+            i += 1;
+        } else if b.get(i + 1) == Some(&b[0]) {
+            i += 2;
+        } else {
+            return i + 1;
+        }
+    }
+    b.len()
+}
+
+/// The length of `$tag$ ... $tag$`.
+fn dollar_quoted(text: &str) -> Option<usize> {
+    let tag_end = text.strip_prefix('$')?.find('$')? + 2;
+    let tag = &text[..tag_end];
+    let inner = &tag[1..tag.len() - 1];
+    let named = inner.chars().all(|c| c.is_alphanumeric() || c == '_') && !inner.starts_with(|c: char| c.is_numeric());
+    let close = text[tag_end..].find(tag)?;
+    named.then_some(tag_end + close + tag.len())
+}
+
+/// The same text for what differs in comments and white space only.
+pub(super) fn normal(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut blank = false;
+    let wordy = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$');
+    let operator = |c: char| "+-*/<>=~!@#%^&|`?:".contains(c);
+    for piece in pieces(sql.trim().trim_end_matches(';')) {
+        let text = match piece {
+            Piece::Blank => {
+                blank = true;
+                continue;
+            }
+            Piece::Word(text) | Piece::Quoted(text) => text.to_owned(),
+            Piece::Sign(c) => c.to_string(),
+        };
+        if let (true, Some(before), Some(after)) = (blank, out.chars().next_back(), text.chars().next())
+            && (wordy(before) && wordy(after) || operator(before) && operator(after))
+        {
+            out.push(' ');
+        }
+        out.push_str(&text);
+        blank = false;
+    }
+    out
+}
+
+/// Words whose value is another one each time, with or without parentheses.
+const WORDS: &[&str] = &[
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtime",
+    "localtimestamp",
+    "current_user",
+    "session_user",
+    "tablesample",
+];
+
+/// Functions whose value depends on more than their arguments: clocks, chance, sessions, files.
+const FUNCTIONS: &[&str] = &[
+    "now",
+    "today",
+    "clock_timestamp",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "timeofday",
+    "get_current_timestamp",
+    "get_current_time",
+    "random",
+    "setseed",
+    "uuid",
+    "gen_random_uuid",
+    "uuid_generate_v1",
+    "uuid_generate_v4",
+    "uuidv4",
+    "uuidv7",
+    "nextval",
+    "currval",
+    "lastval",
+    "txid_current",
+    "pg_current_xact_id",
+    "pg_backend_pid",
+    "current_setting",
+    "getenv",
+    "getvariable",
+    "version",
+    "read_csv",
+    "read_csv_auto",
+    "read_parquet",
+    "parquet_scan",
+    "read_json",
+    "read_json_auto",
+    "read_json_objects",
+    "read_ndjson",
+    "read_ndjson_auto",
+    "read_text",
+    "read_blob",
+    "read_xlsx",
+    "glob",
+    "sniff_csv",
+    "sqlite_scan",
+    "postgres_scan",
+    "postgres_query",
+    "mysql_scan",
+    "mysql_query",
+    "iceberg_scan",
+    "delta_scan",
+    "st_read",
+    "dblink",
+    "pg_read_file",
+    "duckdb_tables",
+    "duckdb_columns",
+    "duckdb_views",
+];
+
+/// The first thing in a query whose value may be another one the next time, though nothing that it reads has changed.
+pub(super) fn volatile(sql: &str) -> Option<String> {
+    let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
+    let word = |i: usize| match all.get(i) {
+        Some(Piece::Word(text)) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    for (i, piece) in all.iter().enumerate() {
+        let called = all.get(i + 1) == Some(&Piece::Sign('('));
+        match piece {
+            Piece::Word(text) => {
+                let name = word(i);
+                let found = WORDS.contains(&name.as_str()) && !text.contains('.')
+                    || called && FUNCTIONS.contains(&name.as_str())
+                    || called && name == "age" && !has_comma(&all[i + 2..])
+                    || name == "sample" && i > 0 && word(i - 1) == "using";
+                if found {
+                    return Some(name);
+                }
+                if text.to_ascii_lowercase().starts_with("information_schema.") {
+                    return Some("information_schema".to_owned());
+                }
+            }
+            // `from 'file.csv'`
+            Piece::Quoted(text) if text.starts_with('\'') && i > 0 && matches!(&*word(i - 1), "from" | "join") => {
+                return Some((*text).to_owned());
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether there is a comma before the bracket that is open closes.
+fn has_comma(pieces: &[Piece<'_>]) -> bool {
+    let mut depth = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Sign('(' | '[' | '{') => depth += 1,
+            Piece::Sign(')' | ']' | '}') if depth == 0 => return false,
+            Piece::Sign(')' | ']' | '}') => depth -= 1,
+            Piece::Sign(',') if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_and_white_space_do_not_count() {
+        let a = normal("select a ,  b -- first\nfrom t /* x /* y */ z */ where c = 'it''s  -- no comment';");
+        assert_eq!(a, normal("select a, b\n\nfrom t where c='it''s  -- no comment'"));
+        assert_ne!(normal("select 'a  b'"), normal("select 'a b'"));
+        assert_ne!(normal("select a - -1"), normal("select a --1"));
+        assert_ne!(normal("select $$a -- b$$"), normal("select $$a$$"));
+        assert_eq!(normal("select E'a\\' -- b' , 1"), "select E'a\\' -- b',1");
+    }
+
+    #[test]
+    fn what_may_change_by_itself() {
+        let of = |sql: &str| volatile(sql);
+        assert_eq!(of("select now()"), Some("now".to_owned()));
+        assert_eq!(of("select current_date - 1"), Some("current_date".to_owned()));
+        assert_eq!(of("select * from 'a.csv'"), Some("'a.csv'".to_owned()));
+        assert_eq!(of("select * from t using sample 10%"), Some("sample".to_owned()));
+        assert_eq!(of("select age(born)"), Some("age".to_owned()));
+        assert_eq!(of("select age(a, b), random, \"now\", t.current_date, 'now()' -- now()"), None);
+    }
+}

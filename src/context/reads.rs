@@ -1,0 +1,128 @@
+//! What a render asks of the world outside its text. A result can be used again as long as the answers are the same.
+
+use super::ContextProject;
+use crate::config::{Json, JsonMap, TargetOptions};
+use crate::hash::Fingerprint;
+use crate::jinja::{CallName, MacroDef};
+use crate::system::System;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A question. Variables and macros are looked for from a package.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Question {
+    Var {
+        package: Arc<str>,
+        name: String,
+    },
+    HasVar {
+        package: Arc<str>,
+        name: String,
+    },
+    Env(String),
+    Macro {
+        package: Arc<str>,
+        call: CallName,
+    },
+    /// All names of macros: what is most like a name that is not defined.
+    MacroNames(Arc<str>),
+    Target,
+    Flags,
+    Arguments,
+    /// The id of the invocation.
+    Invocation,
+    /// When the command began.
+    Started,
+    MetadataEnv,
+    /// The time, at the moment of asking.
+    Now,
+    /// `graph`.
+    Graph,
+    /// `model`, as a mapping.
+    Node,
+    /// What the command has selected.
+    Selected,
+}
+
+/// A question with the answer that it got; none is "not found".
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Read {
+    pub(crate) question: Question,
+    pub(crate) answer: Option<Fingerprint>,
+}
+
+/// Answers that hold for the whole command. Only prints are kept: values may be nobody's business.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(super) target: Fingerprint,
+    pub(super) flags: Fingerprint,
+    pub(super) arguments: Fingerprint,
+    pub(super) invocation: Fingerprint,
+    pub(super) started: Fingerprint,
+    pub(super) metadata: Fingerprint,
+}
+
+impl Facts {
+    pub(crate) fn new(
+        target: &TargetOptions,
+        settings: &super::ContextSettings,
+        started: jiff::Timestamp,
+        system: &dyn System,
+    ) -> Facts {
+        let json = |map: &JsonMap| Fingerprint::of(&Json::Object(map.clone()).to_string());
+        let extra = format!("{}\n{}", target.duckdb.external_root, target.duckdb.disable_transactions);
+        let shown = Json::Object(super::project::target_json(target)).to_string();
+        let metadata = super::metadata_env(system).flat_map(|(name, value)| [name, value]);
+        Facts {
+            target: Fingerprint::of_parts([&*target.database, &*target.schema, &shown, &extra]),
+            flags: json(&settings.flags),
+            arguments: json(&settings.args),
+            invocation: Fingerprint::of(&settings.invocation_id),
+            started: Fingerprint::of(&started.to_string()),
+            metadata: Fingerprint::of_parts(metadata),
+        }
+    }
+}
+
+/// What is the same when a value is.
+pub(super) fn print_of(value: Option<&Json>) -> Option<Fingerprint> {
+    value.map(|v| Fingerprint::of(&v.to_string()))
+}
+
+/// What is the same when a definition is.
+pub(crate) fn macro_print(found: Option<&MacroDef>) -> Option<Fingerprint> {
+    found.map(|def| def.print)
+}
+
+impl ContextProject {
+    /// The answer that a question gets now. None: it gets another one each time.
+    pub(crate) fn answer(&self, question: &Question) -> Option<Option<Fingerprint>> {
+        let facts = &self.facts;
+        Some(match question {
+            Question::Var { package, name } => print_of(self.vars.find(package, name)),
+            Question::HasVar { package, name } => self.vars.find(package, name).map(|_| Fingerprint::of(name)),
+            Question::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
+            Question::Macro { package, call } => {
+                macro_print(self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def))
+            }
+            Question::MacroNames(package) => self.registry().map(|r| {
+                let mut names: Vec<&str> = r.names(package).collect();
+                names.sort_unstable();
+                Fingerprint::of_parts(names)
+            }),
+            Question::Target => Some(facts.target),
+            Question::Flags => Some(facts.flags),
+            Question::Arguments => Some(facts.arguments),
+            Question::Invocation => Some(facts.invocation),
+            Question::Started => Some(facts.started),
+            Question::MetadataEnv => Some(facts.metadata),
+            Question::Now | Question::Graph | Question::Node | Question::Selected => return None,
+        })
+    }
+
+    /// A read made now.
+    pub(crate) fn read(&self, question: Question) -> Read {
+        let answer = self.answer(&question).flatten();
+        Read { question, answer }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a publication was made from, as it is kept beside it, and what it changed.
+
+use super::ExistingColumn;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The print of a publication, or of a test that was run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Print {
+    /// What the node itself says, in parts: which of them differs is the reason to build it again.
+    pub(crate) own: BTreeMap<String, String>,
+    /// The version of each parent that it was made from, by unique id.
+    pub(crate) parents: BTreeMap<String, String>,
+    /// What readers compare: the same when the content is. For a test its status.
+    pub(crate) version: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stored: Option<Stored>,
+}
+
+/// The relation as it was published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) relation: String,
+    pub(crate) kind: String,
+    pub(crate) columns: Vec<(String, String)>,
+    /// The engine's own number of it, where it has one that lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rows: Option<i64>,
+}
+
+/// Rows of a relation and a print of them that does not depend on their order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) rows: i64,
+    pub(crate) print: String,
+}
+
+/// What a publication changed for those who read it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Effect {
+    /// False: content and columns are what they were.
+    pub(crate) changed: bool,
+    pub(crate) rows_before: Option<i64>,
+    pub(crate) rows_after: Option<i64>,
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    /// Column, type before, type now.
+    pub(crate) retyped: Vec<(String, String, String)>,
+}
+
+impl Effect {
+    /// Compares columns; with none before, nothing is said of them.
+    pub(crate) fn of_columns(before: Option<&[(String, String)]>, now: &[(String, String)]) -> Effect {
+        let mut effect = Effect { changed: true, ..Effect::default() };
+        let Some(before) = before else { return effect };
+        let find = |list: &[(String, String)], name: &str| list.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+        for (name, kind) in now {
+            match find(before, name) {
+                None => effect.added.push(name.clone()),
+                Some(old) if old != *kind => effect.retyped.push((name.clone(), old, kind.clone())),
+                Some(_) => {}
+            }
+        }
+        effect.removed = before.iter().map(|(n, _)| n).filter(|n| find(now, n).is_none()).cloned().collect();
+        effect
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let retyped = self.retyped.iter().map(|(c, a, b)| serde_json::json!({ "column": c, "from": a, "to": b }));
+        serde_json::json!({
+            "changed": self.changed, "rows_before": self.rows_before, "rows_after": self.rows_after,
+            "added": self.added, "removed": self.removed, "retyped": retyped.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Names and types, as a print has them.
+pub(crate) fn column_pairs(columns: &[ExistingColumn]) -> Vec<(String, String)> {
+    columns.iter().map(|c| (c.name.clone(), c.data_type.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_compared_by_name() {
+        let of = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+            list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+        };
+        let before = of(&[("a", "INTEGER"), ("b", "VARCHAR")]);
+        let effect = Effect::of_columns(Some(&before), &of(&[("c", "DATE"), ("a", "BIGINT")]));
+        assert_eq!((effect.added, effect.removed), (vec!["c".to_owned()], vec!["b".to_owned()]));
+        assert_eq!(effect.retyped, [("a".to_owned(), "INTEGER".to_owned(), "BIGINT".to_owned())]);
+    }
+}

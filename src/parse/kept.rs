@@ -1,0 +1,288 @@
+//! What a parse keeps for the next one: each file's result, with its text's print and what it asked of the world.
+//!
+//! A result is used again when its file has the same text and all its reads get the same answers. Reads are held in
+//! one table, since most files ask the same: each is answered once a parse. Results are plain data whose places are
+//! relative to their file, so that they can be stored (`to_bytes`); the tool's own print is part of what must be equal.
+
+use super::{DocBlock, ParsedNode, Properties};
+use crate::context::{ContextProject, LogLine, Question, Read};
+use crate::diag::Diagnostic;
+use crate::hash::{FastMap, FastSet, Fingerprint};
+use crate::jinja::{Engine, MacroDef};
+use crate::load::{FileKind, LoadedFile, Sources};
+use crate::source::{FileId, SourceMap, Span, of_file};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a file's text becomes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Item {
+    Nothing,
+    Nodes(Vec<Arc<ParsedNode>>),
+    Properties(Arc<Properties>),
+    Docs(Vec<DocBlock>),
+}
+
+/// The result of a file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ParsedFile {
+    pub(super) item: Item,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) logs: Vec<LogLine>,
+}
+
+/// A file of a project: its package, its path there, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Place {
+    package: Arc<str>,
+    path: Arc<str>,
+    kind: FileKind,
+}
+
+impl Place {
+    pub(super) fn new(package: &Arc<str>, file: &LoadedFile) -> Place {
+        Place { package: package.clone(), path: file.original_file_path.clone(), kind: file.kind }
+    }
+}
+
+#[derive(Debug)]
+enum Form {
+    Live(Arc<ParsedFile>),
+    /// As it was stored.
+    Bytes(Vec<u8>),
+}
+
+#[derive(Debug)]
+struct KeptFile {
+    text: Fingerprint,
+    form: Form,
+    /// Places in the table of reads.
+    reads: Vec<u32>,
+}
+
+/// The macros of a file.
+#[derive(Clone, Debug)]
+pub(super) struct KeptMacros {
+    pub(super) text: Fingerprint,
+    pub(super) defs: Vec<Arc<MacroDef>>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// What is wrong with those that cannot be compiled.
+    pub(super) unusable: Vec<Diagnostic>,
+}
+
+/// What was made again and what was used again, in files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) parsed: usize,
+    pub(crate) reused: usize,
+    pub(crate) macro_files: usize,
+}
+
+/// Results of an earlier parse.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Of the tool and of what all results depend on. Another one: nothing can be used.
+    base: Option<Fingerprint>,
+    pub(super) macros: FastMap<Place, KeptMacros>,
+    pub(super) engine: Option<Arc<Engine>>,
+    files: FastMap<Place, KeptFile>,
+    reads: Vec<Read>,
+    /// The places of reads in their table.
+    numbers: FastMap<Read, u32>,
+    /// Some results are as they were stored.
+    frozen: bool,
+    pub(super) counts: Counts,
+    /// Whether there is something to store that was not there.
+    changed: bool,
+}
+
+/// A file to be parsed, or its result from before.
+pub(super) enum Found {
+    Again(Arc<ParsedFile>),
+    Parse,
+}
+
+impl Kept {
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether the last parse made something that was not stored yet.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Begins a parse: drops everything if it was made under other circumstances.
+    pub(super) fn begin(&mut self, sources: &Sources) {
+        let base = base(sources);
+        if self.base != Some(base) {
+            *self = Kept { base: Some(base), changed: true, ..Kept::default() };
+        }
+        self.counts = Counts::default();
+    }
+
+    /// Which reads still get the answer that they got.
+    pub(super) fn answers(&self, context: &ContextProject) -> Vec<bool> {
+        self.reads.iter().map(|r| context.answer(&r.question).is_some_and(|now| now == r.answer)).collect()
+    }
+
+    /// The result of a file from before, if it holds.
+    pub(super) fn find(&self, place: &Place, file: &LoadedFile, map: &SourceMap, answers: &[bool]) -> Found {
+        let Some(kept) = self.files.get(place) else { return Found::Parse };
+        if kept.text != file.print || !kept.reads.iter().all(|r| answers.get(*r as usize).copied().unwrap_or(false)) {
+            return Found::Parse;
+        }
+        match &kept.form {
+            Form::Live(parsed) => Found::Again(parsed.clone()),
+            Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)).map_or(Found::Parse, Found::Again),
+        }
+    }
+
+    /// Takes the results of a parse in place of those before it.
+    pub(super) fn replace(&mut self, results: Vec<Parsed>) {
+        if self.numbers.len() != self.reads.len() {
+            self.numbers = self.reads.iter().cloned().zip(0..).collect();
+        }
+        let known = |p: &&Parsed| p.reads.is_none() || self.files.contains_key(&p.place);
+        if self.files.len() != results.iter().filter(known).count() {
+            let there: FastSet<&Place> = results.iter().map(|p| &p.place).collect();
+            self.files.retain(|place, _| there.contains(place));
+            self.changed = true;
+        }
+        for Parsed { place, text, file, reads } in results {
+            match reads {
+                Some(reads) => {
+                    self.changed = true;
+                    let reads = reads.into_iter().map(|read| self.number(read)).collect();
+                    self.files.insert(place, KeptFile { text, form: Form::Live(file), reads });
+                }
+                // What was stored is in memory now.
+                None if self.frozen => {
+                    if let Some(kept) = self.files.get_mut(&place) {
+                        kept.form = Form::Live(file);
+                    }
+                }
+                None => {}
+            }
+        }
+        self.frozen = false;
+    }
+
+    fn number(&mut self, read: Read) -> u32 {
+        *self.numbers.entry(read).or_insert_with_key(|read| {
+            self.reads.push(read.clone());
+            (self.reads.len() - 1) as u32
+        })
+    }
+
+    /// Forgets reads that no result has any more.
+    fn compact(&mut self) {
+        let all = std::mem::take(&mut self.reads);
+        self.numbers.clear();
+        let mut moved: Vec<Option<u32>> = vec![None; all.len()];
+        let mut files = std::mem::take(&mut self.files);
+        for kept in files.values_mut() {
+            for read in &mut kept.reads {
+                let old = *read as usize;
+                *read = match moved[old] {
+                    Some(new) => new,
+                    None => *moved[old].insert(self.number(all[old].clone())),
+                };
+            }
+        }
+        self.files = files;
+    }
+
+    /// For storing: what can be used by another process. Results that complain of places in other files stay out.
+    pub(crate) fn to_bytes(&mut self) -> Vec<u8> {
+        self.changed = false;
+        self.compact();
+        let mut files = Vec::with_capacity(self.files.len());
+        for (place, kept) in &self.files {
+            let bytes = match &kept.form {
+                Form::Live(parsed) => rmp_serde::to_vec(&**parsed).unwrap_or_default(),
+                Form::Bytes(bytes) => bytes.clone(),
+            };
+            files.push(StoredFile { place: place.clone(), text: kept.text, reads: kept.reads.clone(), bytes });
+        }
+        // The same parse gives the same file.
+        files.sort_by(|a, b| (&a.place.package, &a.place.path).cmp(&(&b.place.package, &b.place.path)));
+        let stored = Stored { base: self.base, reads: std::borrow::Cow::Borrowed(&self.reads), files };
+        rmp_serde::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// What `to_bytes` gave; bytes that cannot be read are nothing.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Kept {
+        let Ok(stored) = rmp_serde::from_slice::<Stored<'_>>(bytes) else { return Kept::default() };
+        let one = |f: StoredFile| (f.place, KeptFile { text: f.text, form: Form::Bytes(f.bytes), reads: f.reads });
+        Kept {
+            base: stored.base,
+            files: stored.files.into_iter().map(one).collect(),
+            reads: stored.reads.into_owned(),
+            frozen: true,
+            ..Kept::default()
+        }
+    }
+}
+
+/// A file's result, with its reads when it is new.
+pub(super) struct Parsed {
+    pub(super) place: Place,
+    pub(super) text: Fingerprint,
+    pub(super) file: Arc<ParsedFile>,
+    pub(super) reads: Option<BTreeSet<Read>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFile {
+    place: Place,
+    text: Fingerprint,
+    reads: Vec<u32>,
+    #[serde(with = "serde_bytes")]
+    bytes: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    base: Option<Fingerprint>,
+    reads: std::borrow::Cow<'a, [Read]>,
+    files: Vec<StoredFile>,
+}
+
+/// What all results of a parse depend on.
+fn base(sources: &Sources) -> Fingerprint {
+    let context = &sources.context;
+    let mut parts = vec![
+        crate::BUILD.to_owned(),
+        context.target.adapter.to_string(),
+        format!("{:?} {}", context.quoting, context.explicit_overrides),
+    ];
+    parts.extend(sources.packages.iter().map(|p| p.name().to_string()));
+    parts.extend(sources.root().options.dispatch.iter().map(|d| format!("{} {:?}", d.namespace, d.search_order)));
+    Fingerprint::of_parts(parts)
+}
+
+/// A stored result, with the texts that it was stored without.
+fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> {
+    let mut parsed: ParsedFile = of_file(file, || rmp_serde::from_slice(bytes)).ok()?;
+    if let Item::Nodes(nodes) = &mut parsed.item {
+        for node in nodes.iter_mut().filter_map(Arc::get_mut) {
+            if let Some(own) = &mut node.text {
+                own.raw = text.get(own.range.0 as usize..own.range.1 as usize)?.trim().into();
+            }
+        }
+    }
+    Some(Arc::new(parsed))
+}
+
+/// Whether a result holds whatever becomes of other files: it complains of no place in another one.
+pub(super) fn is_own(diagnostics: &[Diagnostic], file: FileId) -> bool {
+    let own = |span: Span| span.file == file;
+    diagnostics.iter().all(|d| d.primary.iter().chain(&d.secondary).all(|l| own(l.span)))
+}
+
+/// A read that no answer satisfies: what has it is made again each time.
+pub(super) fn never() -> Read {
+    Read { question: Question::Now, answer: None }
+}

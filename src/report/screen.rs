@@ -1,0 +1,551 @@
+//! What `strata watch` shows: one screen that is drawn again, or lines where there is no terminal.
+//!
+//! `Screen::lines` is a function of what has happened and of the size of the terminal; drawing writes only what it gives.
+
+use super::console::{Console, count, duration};
+use super::table::grid;
+use crate::diag::Diagnostic;
+use crate::engine::{Effect, RunStatus, Table};
+use crate::manifest::ResourceType;
+use crate::run::{Event, LEFT, Left, Totals};
+use crate::source::SourceMap;
+use anstyle::AnsiColor;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use unicode_width::UnicodeWidthChar;
+
+/// Something that the loop tells.
+pub(crate) enum Happening {
+    /// The project was read, after some paths changed.
+    Read {
+        files: Arc<SourceMap>,
+        changed: Vec<String>,
+        seconds: f64,
+        parsed: usize,
+        reused: usize,
+        macro_files: usize,
+        resolved: usize,
+        diagnostics: Vec<Diagnostic>,
+    },
+    Project {
+        name: String,
+        target: String,
+        adapter: String,
+    },
+    Building,
+    /// The database is held by somebody else.
+    Waiting(String),
+    Event(Box<Event>),
+    /// A save made the build obsolete.
+    Obsolete,
+    Built {
+        ended: bool,
+        seconds: f64,
+        left: Vec<Left>,
+        shown: Option<(String, Result<Table, String>)>,
+        compiled: usize,
+    },
+    /// Checked without a database.
+    Checked(Vec<Diagnostic>),
+    /// Besides those of the reading: of the selection.
+    Complaints(Vec<Diagnostic>),
+    Failure(String, Vec<String>),
+}
+
+/// A node on the screen.
+#[derive(Clone, Debug)]
+struct Row {
+    unique_id: String,
+    kind: ResourceType,
+    name: String,
+    state: State,
+    reason: String,
+    effect: Option<Effect>,
+    detail: String,
+    seconds: f64,
+    sample: Option<Arc<Table>>,
+    diagnostic: Option<Diagnostic>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Due,
+    Maybe,
+    Running,
+    Built,
+    /// Built, with the content that it had.
+    Equal,
+    /// Not needed: what it reads is as it was.
+    Same,
+    Failed,
+    Warned,
+    Skipped,
+    Left,
+}
+
+impl State {
+    fn word(self) -> (&'static str, AnsiColor) {
+        match self {
+            State::Due => ("due", AnsiColor::BrightBlack),
+            State::Maybe => ("maybe", AnsiColor::BrightBlack),
+            State::Running => ("build", AnsiColor::Cyan),
+            State::Built => ("ok", AnsiColor::Green),
+            State::Equal => ("equal", AnsiColor::Green),
+            State::Same => ("same", AnsiColor::BrightBlack),
+            State::Failed => ("FAIL", AnsiColor::Red),
+            State::Warned => ("warn", AnsiColor::Yellow),
+            State::Skipped => ("skip", AnsiColor::Yellow),
+            State::Left => ("stale", AnsiColor::Yellow),
+        }
+    }
+}
+
+pub(crate) struct Screen {
+    console: Console,
+    /// A terminal to draw on.
+    terminal: bool,
+    open: bool,
+    dirty: bool,
+    /// Of the terminal, in columns and lines.
+    size: (usize, usize),
+    title: String,
+    saved: String,
+    diagnostics: Vec<Diagnostic>,
+    rows: Vec<Row>,
+    totals: Totals,
+    status: String,
+    failure: Option<(String, Vec<String>)>,
+    shown: Option<(String, Result<Table, String>)>,
+}
+
+impl Screen {
+    pub(crate) fn new(console: &Console) -> Screen {
+        let terminal = std::io::stdout().is_terminal() && !console.is_json();
+        Screen {
+            console: console.copy(),
+            terminal,
+            open: false,
+            dirty: false,
+            size: (0, 0),
+            title: "strata watch".to_owned(),
+            saved: String::new(),
+            diagnostics: Vec::new(),
+            rows: Vec::new(),
+            totals: Totals::default(),
+            status: "reading".to_owned(),
+            failure: None,
+            shown: None,
+        }
+    }
+
+    /// Takes note of something; where there is no terminal it is told at once.
+    pub(crate) fn happened(&mut self, happening: Happening) {
+        self.dirty = true;
+        if !self.terminal {
+            self.tell(&happening);
+        }
+        match happening {
+            Happening::Read { files, changed, seconds, parsed, diagnostics, .. } => {
+                self.console.set_map(files);
+                self.diagnostics = diagnostics;
+                self.failure = None;
+                // Their places are of the files as they were.
+                self.rows.iter_mut().for_each(|r| r.diagnostic = None);
+                let what = match changed.as_slice() {
+                    [] => "read".to_owned(),
+                    [one] => format!("saved {one}"),
+                    many => format!("saved {}", count(many.len(), "file")),
+                };
+                self.saved = format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
+                if self.diagnostics.iter().any(Diagnostic::is_error) {
+                    self.status = "waiting for a save that mends it; what is published is as it was".to_owned();
+                }
+            }
+            Happening::Project { name, target, adapter } => {
+                self.title = format!("strata watch  {name}  {target} ({adapter})");
+            }
+            Happening::Building => {
+                self.rows.clear();
+                self.totals = Totals::default();
+                self.failure = None;
+                self.status = "looking at the database".to_owned();
+            }
+            Happening::Waiting(message) => self.status = format!("waiting: {message}"),
+            Happening::Event(event) => self.event(*event),
+            Happening::Obsolete => self.status = "a save made this obsolete: stopping".to_owned(),
+            Happening::Built { ended, seconds, left, shown, .. } => {
+                self.left(left);
+                self.status = match ended {
+                    true => "stopped for a newer save".to_owned(),
+                    false => format!("{} in {}", self.summary(), duration(seconds)),
+                };
+                self.shown = shown.or(self.shown.take());
+            }
+            Happening::Checked(diagnostics) => {
+                self.diagnostics.extend(diagnostics);
+                let errors = self.diagnostics.iter().filter(|d| d.is_error()).count();
+                self.status = match errors {
+                    0 => "no errors".to_owned(),
+                    n => count(n, "error"),
+                };
+            }
+            Happening::Complaints(diagnostics) => {
+                self.diagnostics.extend(diagnostics);
+                self.status = "nothing is built".to_owned();
+            }
+            Happening::Failure(message, hints) => {
+                self.status = "nothing is built".to_owned();
+                self.failure = Some((message, hints));
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Judged { nodes } => {
+                let due = nodes.into_iter().filter(|n| n.verdict != "same" && n.kind != ResourceType::Test);
+                let row = |n: crate::run::Judged| Row {
+                    unique_id: n.unique_id.to_string(),
+                    kind: n.kind,
+                    name: n.name,
+                    state: if n.verdict == "maybe" { State::Maybe } else { State::Due },
+                    reason: n.reason,
+                    effect: None,
+                    detail: String::new(),
+                    seconds: 0.0,
+                    sample: None,
+                    diagnostic: None,
+                };
+                self.rows = due.map(row).collect();
+            }
+            Event::RunStarted { steps, .. } => {
+                self.status = if steps == 0 {
+                    "nothing to build".to_owned()
+                } else {
+                    format!("building, {}", count(steps, "step"))
+                };
+            }
+            Event::NodeStarted { unique_id, .. } => {
+                if let Some(row) = self.rows.iter_mut().find(|r| r.unique_id == *unique_id) {
+                    row.state = State::Running;
+                }
+            }
+            Event::NodeFinished { name, kind, result, .. } => {
+                self.totals.add(result.outcome.status);
+                let outcome = result.outcome;
+                let state = match outcome.status {
+                    RunStatus::Success if outcome.effect.as_ref().is_some_and(|e| !e.changed) => State::Equal,
+                    RunStatus::Success | RunStatus::Pass => State::Built,
+                    RunStatus::NoOp => State::Same,
+                    RunStatus::Warn => State::Warned,
+                    RunStatus::Skipped if outcome.message.as_deref() == Some(LEFT) => State::Left,
+                    RunStatus::Skipped => State::Skipped,
+                    RunStatus::Fail | RunStatus::Error => State::Failed,
+                };
+                let at = self.rows.iter().position(|r| r.unique_id == *result.unique_id);
+                let quiet = matches!(state, State::Built | State::Same | State::Equal | State::Skipped | State::Left);
+                let at = match at {
+                    Some(at) => at,
+                    // A test that passes, or hangs on a node that has its line, needs none.
+                    None if quiet => return,
+                    None => {
+                        self.rows.push(Row {
+                            unique_id: result.unique_id.to_string(),
+                            kind,
+                            name,
+                            state,
+                            reason: String::new(),
+                            effect: None,
+                            detail: String::new(),
+                            seconds: 0.0,
+                            sample: None,
+                            diagnostic: None,
+                        });
+                        self.rows.len() - 1
+                    }
+                };
+                let row = &mut self.rows[at];
+                row.state = state;
+                row.seconds = result.seconds;
+                row.detail = match state {
+                    State::Failed | State::Warned | State::Skipped => outcome.message.unwrap_or_default(),
+                    _ => String::new(),
+                };
+                row.effect = outcome.effect;
+                row.sample = outcome.sample;
+                row.diagnostic = outcome.failed.map(|f| f.diagnostic);
+            }
+            _ => {}
+        }
+    }
+
+    fn left(&mut self, left: Vec<Left>) {
+        for l in left {
+            self.rows.retain(|r| r.unique_id != l.unique_id);
+            self.rows.push(Row {
+                unique_id: l.unique_id,
+                kind: ResourceType::Model,
+                name: l.name,
+                state: State::Left,
+                reason: l.reason,
+                effect: None,
+                detail: l.why.to_owned(),
+                seconds: 0.0,
+                sample: None,
+                diagnostic: None,
+            });
+        }
+    }
+
+    fn summary(&self) -> String {
+        let of = |state: &[State]| self.rows.iter().filter(|r| state.contains(&r.state)).count();
+        let tests = self.totals.get(RunStatus::Pass);
+        let parts = [
+            (of(&[State::Built, State::Equal]), "built"),
+            (of(&[State::Equal]), "with the same content"),
+            (of(&[State::Same]), "not needed"),
+            (of(&[State::Failed]), "failed"),
+            (of(&[State::Warned]), "warned"),
+            (of(&[State::Skipped]), "skipped"),
+            (of(&[State::Left]), "stale and left"),
+            (tests, if tests == 1 { "test passed" } else { "tests passed" }),
+        ];
+        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        if parts.is_empty() { "up to date".to_owned() } else { parts.join(", ") }
+    }
+
+    /// The screen as lines, at most as many as fit.
+    fn lines(&self, width: usize, height: usize) -> Vec<String> {
+        let c = &self.console;
+        let mut out = vec![c.bold(&self.title), self.saved.clone(), String::new()];
+        if let Some((message, hints)) = &self.failure {
+            out.push(format!("{}: {message}", c.paint("error", AnsiColor::Red)));
+            out.extend(hints.iter().map(|h| format!("hint: {h}")));
+            out.push(String::new());
+        }
+        let errors = self.diagnostics.iter().filter(|d| d.is_error());
+        let failed = self.rows.iter().filter_map(|r| r.diagnostic.as_ref());
+        for d in errors.chain(failed) {
+            out.extend(c.rendered(d).lines().map(str::to_owned));
+            out.push(String::new());
+        }
+        let warnings = self.diagnostics.iter().filter(|d| !d.is_error()).count();
+        if warnings > 0 {
+            out.push(format!("{} (strata parse shows them)", count(warnings, "warning")));
+            out.push(String::new());
+        }
+        for row in &self.rows {
+            out.extend(self.row(row, width));
+        }
+        let mut below = vec![String::new(), c.bold(&self.status)];
+        if let Some((name, shown)) = &self.shown {
+            below.push(String::new());
+            match shown {
+                Ok(table) => {
+                    below.push(format!("{name}, first {}", count(table.rows.len(), "row")));
+                    below.extend(grid(table, u16::try_from(width).ok()).lines().map(str::to_owned));
+                }
+                Err(message) => below.push(format!("{name}: {}", message.lines().next().unwrap_or_default())),
+            }
+        }
+        // What is asked for at the bottom stays; the middle gives way.
+        below.truncate(height.saturating_sub(4).max(2));
+        let room = height.saturating_sub(below.len());
+        if out.len() > room {
+            let more = out.len() + 1 - room;
+            out.truncate(room.saturating_sub(1));
+            out.push(format!("... {} more", count(more, "line")));
+        }
+        out.extend(below);
+        out.into_iter().map(|line| cut(&line, width)).collect()
+    }
+
+    fn row(&self, row: &Row, width: usize) -> Vec<String> {
+        let (word, colour) = row.state.word();
+        let mut line = format!(
+            "{}  {} {}",
+            self.console.paint(&format!("{word:>5}"), colour),
+            row.kind.as_str().replace('_', " "),
+            row.name
+        );
+        for part in [&row.reason, &row.detail].into_iter().filter(|p| !p.is_empty()) {
+            line.push_str(&format!("  {part}"));
+        }
+        if let Some(effect) = &row.effect {
+            line.push_str(&effect_words(effect));
+        }
+        if row.seconds > 0.0 && matches!(row.state, State::Built | State::Equal | State::Failed) {
+            line.push_str(&format!("  {}", duration(row.seconds)));
+        }
+        let mut out = vec![line];
+        if let Some(table) = &row.sample {
+            let room = width.saturating_sub(7);
+            out.extend(grid(table, u16::try_from(room).ok()).lines().map(|l| format!("       {l}")));
+        }
+        out
+    }
+
+    /// Draws what has changed since the last time, on a terminal.
+    pub(crate) fn draw(&mut self) {
+        if !self.terminal {
+            return;
+        }
+        let size = terminal_size::terminal_size().map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
+        if !std::mem::take(&mut self.dirty) && self.size == size {
+            return;
+        }
+        self.size = size;
+        let (width, height) = size;
+        let mut text = String::new();
+        if !std::mem::replace(&mut self.open, true) {
+            // The other screen, so that what was there comes back; no cursor.
+            text.push_str("\x1b[?1049h\x1b[?25l");
+        }
+        text.push_str("\x1b[H");
+        for line in self.lines(width, height.saturating_sub(1)) {
+            text.push_str(&self.console.scrubbed(&line));
+            text.push_str("\x1b[K\r\n");
+        }
+        text.push_str("\x1b[J");
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Gives the terminal back.
+    pub(crate) fn close(&mut self) {
+        if std::mem::take(&mut self.open) {
+            let mut out = std::io::stdout().lock();
+            let _ = out.write_all(b"\x1b[?25h\x1b[?1049l").and_then(|()| out.flush());
+        }
+    }
+
+    /// Where there is no terminal: lines for people or for machines.
+    fn tell(&mut self, happening: &Happening) {
+        let json = self.console.is_json();
+        match happening {
+            Happening::Read { files, changed, seconds, parsed, reused, macro_files, resolved, diagnostics } => {
+                self.console.set_map(files.clone());
+                for d in diagnostics {
+                    self.console.diagnostic(d);
+                }
+                let errors = diagnostics.iter().filter(|d| d.is_error()).count();
+                let data = serde_json::json!({
+                    "changed": changed, "seconds": seconds, "parsed": parsed, "reused": reused,
+                    "macro_files": macro_files, "resolved": resolved, "errors": errors,
+                    "warnings": diagnostics.len() - errors,
+                });
+                let what = match changed.as_slice() {
+                    [] => "read".to_owned(),
+                    [one] => format!("saved {one}"),
+                    many => format!("saved {}", count(many.len(), "file")),
+                };
+                let text = format!(
+                    "{what}: {} parsed in {}, {}",
+                    count(*parsed, "file"),
+                    duration(*seconds),
+                    count(errors, "error")
+                );
+                self.console.told("read", data, &text);
+            }
+            Happening::Project { .. } => {}
+            Happening::Building => self.console.told("build_started", serde_json::json!({}), ""),
+            Happening::Waiting(message) => {
+                self.console.told("waiting", serde_json::json!({ "message": message }), &format!("waiting: {message}"));
+            }
+            Happening::Event(event) => self.console.event(event),
+            Happening::Obsolete => {
+                self.console.told("obsolete", serde_json::json!({}), "a save made this obsolete: stopping");
+            }
+            Happening::Built { ended, seconds, left, shown, compiled } => {
+                for l in left {
+                    let data = serde_json::json!({
+                        "unique_id": l.unique_id, "name": l.name, "message": l.reason, "why": l.why,
+                    });
+                    self.console.told("node_left", data, &format!("stale  {}: {} ({})", l.name, l.reason, l.why));
+                }
+                if let Some((name, shown)) = shown {
+                    let (data, text) = match shown {
+                        Ok(table) => {
+                            let rows = super::table::rows_json(table);
+                            (serde_json::json!({ "node": name, "show": rows }), grid(table, self.console.width()))
+                        }
+                        Err(message) => (serde_json::json!({ "node": name, "message": message }), message.clone()),
+                    };
+                    self.console.told("rows", data, &text);
+                }
+                let data = serde_json::json!({
+                    "obsolete": ended, "seconds": seconds, "left": left.len(), "compiled": compiled,
+                });
+                self.console.told("built", data, "");
+            }
+            Happening::Checked(diagnostics) | Happening::Complaints(diagnostics) => {
+                for d in diagnostics {
+                    self.console.diagnostic(d);
+                }
+                let data = serde_json::json!({ "errors": diagnostics.iter().filter(|d| d.is_error()).count() });
+                self.console.told("checked", data, if json || !diagnostics.is_empty() { "" } else { "no errors" });
+            }
+            Happening::Failure(message, hints) => self.console.failure(message, hints),
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Rows and columns, before and after.
+fn effect_words(effect: &Effect) -> String {
+    let mut out = String::new();
+    match (effect.rows_before, effect.rows_after) {
+        (Some(before), Some(after)) if before != after => out.push_str(&format!("  {before} -> {after} rows")),
+        (_, Some(after)) => out.push_str(&format!("  {}", count(usize::try_from(after).unwrap_or(0), "row"))),
+        _ => {}
+    }
+    effect.added.iter().for_each(|c| out.push_str(&format!("  +{c}")));
+    effect.removed.iter().for_each(|c| out.push_str(&format!("  -{c}")));
+    effect.retyped.iter().for_each(|(c, a, b)| out.push_str(&format!("  {c}: {a} -> {b}")));
+    out
+}
+
+/// A line no wider than the terminal; sequences of colours have no width, and end at the cut.
+fn cut(line: &str, width: usize) -> String {
+    let (mut out, mut used) = (String::new(), 0);
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        if c == '\x1b' {
+            out.push(c);
+            for c in chars.by_ref() {
+                out.push(c);
+                if c.is_ascii_alphabetic() {
+                    break;
+                }
+            }
+            continue;
+        }
+        let w = c.width().unwrap_or(0);
+        if used + w > width {
+            if out.contains('\x1b') {
+                out.push_str("\x1b[0m");
+            }
+            break;
+        }
+        used += w;
+        out.push(if c == '\t' { ' ' } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_by_width() {
+        assert_eq!(cut("abcdef", 4), "abcd");
+        assert_eq!(cut("\x1b[31mabc\x1b[0m def", 5), "\x1b[31mabc\x1b[0m d\x1b[0m");
+        assert_eq!(cut("日本語", 5), "日本");
+    }
+}

@@ -1,0 +1,165 @@
+//! Nodes that the last pass has resolved, used again while what they were made of is the same.
+//!
+//! What a node is made of: its item (a parsed node, or a place in a properties file), the entry that describes it, and
+//! circumstances that all nodes share: project files, names of macros, doc blocks, the target, and what the macros of
+//! names and hooks asked of the world. Items are compared by identity: `parse` hands on the same item when nothing in it
+//! has changed. Ids and edges are not kept: they are of one manifest.
+
+use crate::context::{ContextProject, Read};
+use crate::diag::Diagnostic;
+use crate::hash::{FastMap, Fingerprint};
+use crate::load::Sources;
+use crate::manifest::Node;
+use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
+use std::collections::BTreeSet;
+use std::ptr;
+use std::sync::Arc;
+
+/// What a node is made of. Holding it keeps its address from being given to another.
+#[derive(Clone, Debug)]
+pub(super) enum Item {
+    Node(Arc<ParsedNode>),
+    Source(Arc<Properties>, usize),
+    Entry(Arc<Properties>, usize),
+    /// With whether what it tests is enabled.
+    Test(Arc<Properties>, usize, bool),
+}
+
+/// A name for an item while it is held: which kind, its address, its position there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(u8, usize, usize);
+
+impl Item {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Item::Node(node) => Key(0, Arc::as_ptr(node).addr(), 0),
+            Item::Source(file, i) => Key(1, Arc::as_ptr(file).addr(), *i),
+            Item::Entry(file, i) => Key(2, Arc::as_ptr(file).addr(), *i),
+            Item::Test(file, i, enabled) => Key(3 + u8::from(*enabled), Arc::as_ptr(file).addr(), *i),
+        }
+    }
+}
+
+/// The entry that describes a node, and of which version it is.
+#[derive(Clone, Copy)]
+pub(super) struct Described<'a> {
+    pub(super) entry: &'a PropertyEntry,
+    pub(super) file: &'a Arc<Properties>,
+    pub(super) version: Option<&'a VersionPatch>,
+}
+
+#[derive(Debug)]
+struct KeptNode {
+    #[allow(dead_code)] // held, so that its address stays its own
+    item: Item,
+    /// The description's file, held for the same reason, with the addresses of the entry and the version.
+    described: Option<(Arc<Properties>, usize, usize)>,
+    /// None: the item made no node.
+    node: Option<Arc<Node>>,
+    diagnostics: Vec<Diagnostic>,
+    /// The last pass that used it.
+    pass: u64,
+}
+
+/// The result of the last pass.
+#[derive(Debug, Default)]
+pub(crate) struct KeptNodes {
+    circumstances: Option<Fingerprint>,
+    reads: BTreeSet<Read>,
+    nodes: FastMap<Key, KeptNode>,
+    /// The number of the pass, and how many nodes it has found or made.
+    pass: u64,
+    used: usize,
+    made: usize,
+}
+
+fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
+    described.map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
+}
+
+impl KeptNodes {
+    /// How many nodes the last pass made anew.
+    pub(crate) fn made(&self) -> usize {
+        self.made
+    }
+
+    /// Begins a pass: what was made under other circumstances is dropped.
+    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject) {
+        let context = &parsed.context;
+        let circumstances = Some(circumstances(sources, parsed));
+        let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
+        if self.circumstances != circumstances || !self.reads.iter().all(same) {
+            self.nodes.clear();
+            self.reads.clear();
+            self.circumstances = circumstances;
+        }
+        self.pass += 1;
+        (self.used, self.made) = (0, 0);
+    }
+
+    /// Ends a pass, with what it asked of the world.
+    pub(super) fn end(&mut self, reads: BTreeSet<Read>) {
+        if self.used != self.nodes.len() {
+            let pass = self.pass;
+            self.nodes.retain(|_, kept| kept.pass == pass);
+        }
+        self.reads.extend(reads);
+    }
+
+    /// The node of an item from before, with what there was to say of it. None: it has to be made.
+    pub(super) fn find(
+        &mut self,
+        item: &Item,
+        described: Option<&Described<'_>>,
+    ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
+        let kept = self.nodes.get_mut(&item.key())?;
+        if kept.described.as_ref().map(|(_, entry, version)| (*entry, *version)) != addresses(described) {
+            return None;
+        }
+        kept.pass = self.pass;
+        self.used += 1;
+        Some((kept.node.clone(), kept.diagnostics.clone()))
+    }
+
+    pub(super) fn keep(
+        &mut self,
+        item: Item,
+        described: Option<&Described<'_>>,
+        node: Option<Arc<Node>>,
+        diagnostics: &[Diagnostic],
+    ) {
+        self.made += 1;
+        self.used += 1;
+        let described =
+            described.zip(addresses(described)).map(|(d, (entry, version))| (d.file.clone(), entry, version));
+        let kept = KeptNode { described, node, diagnostics: diagnostics.to_vec(), item, pass: self.pass };
+        self.nodes.insert(kept.item.key(), kept);
+    }
+
+    /// Takes over a node as it is in the finished manifest, ids and edges included, so that the next pass shares it.
+    pub(super) fn update(&mut self, key: Key, node: &Arc<Node>) {
+        if let Some(kept) = self.nodes.get_mut(&key) {
+            kept.node = Some(node.clone());
+        }
+    }
+}
+
+/// What all nodes depend on.
+fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
+    let mut parts: Vec<String> = Vec::new();
+    for package in &sources.packages {
+        let options = &package.options;
+        parts.push(format!("{} {:?} {:?}", package.name(), options.sections, options.dispatch));
+    }
+    let registry = parsed.engine.registry();
+    parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id(), registry.is_internal(d))));
+    parts.extend(parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]));
+    parts.push(target(&parsed.context));
+    Fingerprint::of_parts(parts)
+}
+
+/// Where nodes are stored if nothing says otherwise.
+fn target(context: &ContextProject) -> String {
+    let t = &context.target;
+    format!("{} {} {} {:?}", t.adapter, t.database, t.schema, context.quoting)
+}

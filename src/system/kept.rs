@@ -1,0 +1,304 @@
+//! A system that remembers what it has read until it is told which paths may have changed.
+//!
+//! In: another system, and paths that something happened to. Out: the same answers as that system gives, without asking
+//! it again; and whether any of the paths has really another content. Content decides: a file that was only touched is
+//! unchanged.
+
+use super::{Found, Look, System, SystemError};
+use crate::hash::{FastMap, Fingerprint};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Files of a folder with their sizes.
+type Files = BTreeMap<Utf8PathBuf, u64>;
+
+/// Paths are kept as text, which is hashed in one go.
+#[derive(Default)]
+struct Memory {
+    texts: FastMap<String, (Arc<str>, Fingerprint)>,
+    prints: FastMap<String, Fingerprint>,
+    walked: FastMap<Utf8PathBuf, Files>,
+    /// What paths led to when they were asked for, in vain or not.
+    looked: FastMap<String, Look>,
+    /// Names in folders.
+    listed: FastMap<String, Vec<String>>,
+}
+
+/// The same but for a file's size.
+fn alike(a: Look, b: Look) -> bool {
+    std::mem::discriminant(&a) == std::mem::discriminant(&b)
+}
+
+pub(crate) struct KeptSystem {
+    inner: Arc<dyn System>,
+    memory: RwLock<Memory>,
+}
+
+impl KeptSystem {
+    pub(crate) fn new(inner: Arc<dyn System>) -> KeptSystem {
+        KeptSystem { inner, memory: RwLock::default() }
+    }
+
+    /// The system that is asked.
+    pub(crate) fn inner(&self) -> &dyn System {
+        self.inner.as_ref()
+    }
+
+    /// Looks again at what may have changed; the paths whose content is another than before.
+    pub(crate) fn look_again<'a>(&self, paths: impl IntoIterator<Item = &'a Utf8Path>) -> Vec<Utf8PathBuf> {
+        let mut changed = Vec::new();
+        for path in paths {
+            let now = self.inner.look(path);
+            self.compare_look(path, now, &mut changed);
+            match now {
+                Look::File(size) => self.file(path, size, &mut changed),
+                Look::Folder => {
+                    let found = self.inner.walk(path).unwrap_or_default();
+                    for gone in self.below(path) {
+                        if found.binary_search_by(|f| f.path.cmp(&gone)).is_err() {
+                            self.gone(&gone, &mut changed);
+                        }
+                    }
+                    found.iter().for_each(|f| self.file(&f.path, f.size, &mut changed));
+                }
+                Look::Nothing => {
+                    self.below(path).iter().for_each(|below| self.gone(below, &mut changed));
+                    self.gone(path, &mut changed);
+                }
+            }
+        }
+        changed.sort();
+        changed.dedup();
+        changed
+    }
+
+    /// Whether a path leads to something else than when it was asked for, or its folder has other names.
+    fn compare_look(&self, path: &Utf8Path, now: Look, changed: &mut Vec<Utf8PathBuf>) {
+        let folder = path.parent().unwrap_or(path);
+        let (looked, listed) = {
+            let memory = self.read_memory();
+            (memory.looked.get(path.as_str()).copied(), memory.listed.get(folder.as_str()).cloned())
+        };
+        if looked.is_some_and(|then| !alike(then, now)) {
+            self.write_memory().looked.insert(path.to_string(), now);
+            changed.push(path.to_owned());
+        }
+        if let Some(names) = listed {
+            let now = self.inner.list(folder);
+            if now != names {
+                self.write_memory().listed.insert(folder.to_string(), now);
+                changed.push(path.to_owned());
+            }
+        }
+    }
+
+    fn file(&self, path: &Utf8Path, size: u64, changed: &mut Vec<Utf8PathBuf>) {
+        let (known, text, print) = {
+            let memory = self.read_memory();
+            let known = memory.walked.values().any(|files| files.contains_key(path));
+            (known, memory.texts.get(path.as_str()).map(|(_, p)| *p), memory.prints.get(path.as_str()).copied())
+        };
+        let text_now = text.map(|_| self.inner.read_with_print(path).ok());
+        let print_now = print.map(|_| self.inner.print(path).ok());
+        let mut memory = self.write_memory();
+        let mut different = false;
+        if let Some(now) = text_now {
+            different |= now.as_ref().map(|(_, p)| *p) != text;
+            match now {
+                Some(now) => memory.texts.insert(path.to_string(), now),
+                None => memory.texts.remove(path.as_str()),
+            };
+        }
+        if let Some(now) = print_now {
+            different |= now != print;
+            match now {
+                Some(now) => memory.prints.insert(path.to_string(), now),
+                None => memory.prints.remove(path.as_str()),
+            };
+        }
+        let mut inside = false;
+        for (folder, files) in &mut memory.walked {
+            if path.starts_with(folder) {
+                files.insert(path.to_owned(), size);
+                inside = true;
+            }
+        }
+        if different || inside && !known {
+            changed.push(path.to_owned());
+        }
+    }
+
+    /// Known paths below a folder.
+    fn below(&self, folder: &Utf8Path) -> Vec<Utf8PathBuf> {
+        let memory = self.read_memory();
+        let range = (Bound::Excluded(folder.to_owned()), Bound::Unbounded);
+        let walked = memory.walked.values().flat_map(|files| {
+            files.range::<Utf8PathBuf, _>(range.clone()).map(|(path, _)| path).take_while(|p| p.starts_with(folder))
+        });
+        let mut out: Vec<Utf8PathBuf> = walked.cloned().collect();
+        out.sort();
+        out.dedup();
+        out
+    }
+
+    fn gone(&self, path: &Utf8Path, changed: &mut Vec<Utf8PathBuf>) {
+        let mut memory = self.write_memory();
+        let mut known = memory.texts.remove(path.as_str()).is_some();
+        known |= memory.prints.remove(path.as_str()).is_some();
+        for files in memory.walked.values_mut() {
+            known |= files.remove(path).is_some();
+        }
+        if known {
+            changed.push(path.to_owned());
+        }
+    }
+
+    fn read_memory(&self) -> std::sync::RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_memory(&self) -> std::sync::RwLockWriteGuard<'_, Memory> {
+        self.memory.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl System for KeptSystem {
+    fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
+        self.read_with_print(path).map(|(text, _)| text)
+    }
+
+    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+        if let Some(found) = self.read_memory().texts.get(path.as_str()) {
+            return Ok(found.clone());
+        }
+        let read = self.inner.read_with_print(path);
+        if read.as_ref().is_err_and(SystemError::not_found) {
+            // `.dbtignore` is read without being looked for.
+            self.write_memory().looked.insert(path.to_string(), Look::Nothing);
+        }
+        let read = read?;
+        self.write_memory().texts.insert(path.to_string(), read.clone());
+        Ok(read)
+    }
+
+    fn print(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
+        if let Some(found) = self.read_memory().prints.get(path.as_str()) {
+            return Ok(*found);
+        }
+        let print = self.inner.print(path)?;
+        self.write_memory().prints.insert(path.to_string(), print);
+        Ok(print)
+    }
+
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+        let list = |files: &Files| files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect();
+        if let Some(files) = self.read_memory().walked.get(folder) {
+            return Ok(list(files));
+        }
+        let files: Files = self.inner.walk(folder)?.into_iter().map(|f| (f.path, f.size)).collect();
+        let found = list(&files);
+        self.write_memory().walked.insert(folder.to_owned(), files);
+        Ok(found)
+    }
+
+    fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError> {
+        self.inner.open(path)
+    }
+
+    fn look(&self, path: &Utf8Path) -> Look {
+        if let Some(found) = self.read_memory().looked.get(path.as_str()) {
+            return *found;
+        }
+        let found = self.inner.look(path);
+        self.write_memory().looked.insert(path.to_string(), found);
+        found
+    }
+
+    fn is_private(&self, path: &Utf8Path) -> bool {
+        self.inner.is_private(path)
+    }
+
+    fn list(&self, folder: &Utf8Path) -> Vec<String> {
+        if let Some(found) = self.read_memory().listed.get(folder.as_str()) {
+            return found.clone();
+        }
+        let found = self.inner.list(folder);
+        self.write_memory().listed.insert(folder.to_string(), found.clone());
+        found
+    }
+
+    fn write_atomic(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
+        self.inner.write_atomic(path, content)
+    }
+
+    fn write_stream(
+        &self,
+        path: &Utf8Path,
+        write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
+    ) -> Result<(), SystemError> {
+        self.inner.write_stream(path, write)
+    }
+
+    fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
+        self.inner.remove(path)
+    }
+
+    fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError> {
+        self.inner.symlink(to, link)
+    }
+
+    fn env(&self, key: &str) -> Option<String> {
+        self.inner.env(key)
+    }
+
+    fn env_all(&self) -> Vec<(String, String)> {
+        self.inner.env_all()
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.inner.now()
+    }
+
+    fn current_dir(&self) -> Utf8PathBuf {
+        self.inner.current_dir()
+    }
+
+    fn home_dir(&self) -> Option<Utf8PathBuf> {
+        self.inner.home_dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::MemorySystem;
+
+    #[test]
+    fn content_decides() {
+        let files = [("/p/models/a.sql", "select 1"), ("/p/models/b.sql", "select 2")];
+        let inner: Arc<dyn System> = Arc::new(MemorySystem::with_files(files));
+        let kept = KeptSystem::new(inner.clone());
+        let a = Utf8Path::new("/p/models/a.sql");
+        assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
+        assert_eq!(&*kept.read(a).unwrap(), "select 1");
+        assert!(kept.look_again([a]).is_empty());
+        inner.write_atomic(a, b"select 3").unwrap();
+        assert_eq!(&*kept.read(a).unwrap(), "select 1", "nobody has said that it changed");
+        assert_eq!(kept.look_again([a]), [a.to_owned()]);
+        assert_eq!(&*kept.read(a).unwrap(), "select 3");
+        inner.remove(a).unwrap();
+        inner.write_atomic("/p/models/new/c.sql".into(), b"select 4").unwrap();
+        assert_eq!(kept.look_again([Utf8Path::new("/p/models")]).len(), 2);
+        assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
+        assert!(kept.read(a).is_err());
+        let asked = Utf8Path::new("/p/packages.yml");
+        assert!(!kept.is_file(asked));
+        inner.write_atomic(asked, b"packages: []").unwrap();
+        inner.write_atomic("/p/shop.duckdb".into(), b"...").unwrap();
+        assert_eq!(kept.look_again([asked, Utf8Path::new("/p/shop.duckdb")]), [asked.to_owned()]);
+        assert!(kept.is_file(asked));
+    }
+}

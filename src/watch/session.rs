@@ -1,0 +1,443 @@
+//! The loop: saves in, readings and builds out.
+#![allow(clippy::disallowed_methods)] // measures how long a reading takes, and waits for quiet
+
+use super::files::{Files, Touched};
+use crate::changes::KeptPrints;
+use crate::diag::Diagnostic;
+use crate::manifest::NodeId;
+use crate::ops::{
+    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Tried,
+    build_changed, chosen, compile_errors,
+};
+use crate::report::{Happening, Screen};
+use crate::run::{Event, Interrupt};
+use crate::select::{NodeSet, Selection};
+use crate::system::KeptSystem;
+use camino::Utf8PathBuf;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WatchArgs {
+    pub(crate) selection: Selection,
+    pub(crate) show: Option<String>,
+    pub(crate) build: bool,
+    pub(crate) poll: bool,
+    pub(crate) limits: Limits,
+    /// Rows of `show`.
+    pub(crate) rows: usize,
+}
+
+/// What the loop waits for.
+pub(super) enum Message {
+    Touched(Touched),
+    /// Events may have been lost: everything is looked at.
+    Lost,
+    Progress(Progress),
+    Done(Box<Finished>),
+}
+
+/// A build that has ended.
+pub(super) struct Finished {
+    result: Result<Built, CliError>,
+    prints: KeptPrints,
+}
+
+/// From the second event of a burst on, how long it must be quiet before the files are read.
+const QUIET: Duration = Duration::from_millis(40);
+/// How long a burst can put a reading off.
+const AT_MOST: Duration = Duration::from_millis(500);
+/// After a folder has appeared, when it is looked at again.
+const AGAIN: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(400)];
+/// How often the loop looks up.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Saves that were not read yet.
+#[derive(Default)]
+struct Pending {
+    paths: BTreeSet<Utf8PathBuf>,
+    settled: bool,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    everything: bool,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.everything
+    }
+
+    /// How long to wait before the files are read. The first event of a burst is handled at once when the file was
+    /// closed; later ones, and files that are still being written, when it is quiet.
+    fn wait(&self, last_reading: Option<Instant>) -> Duration {
+        let (Some(first), Some(last)) = (self.first, self.last) else { return TICK };
+        let burst = last_reading.is_some_and(|r| r + QUIET > first);
+        if self.settled && !burst && !self.everything {
+            return Duration::ZERO;
+        }
+        let ready = (last + QUIET).min(first + AT_MOST);
+        ready.saturating_duration_since(Instant::now())
+    }
+
+    fn add(&mut self, touched: Touched) {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+        self.settled = touched.settled;
+        self.paths.insert(touched.path);
+    }
+}
+
+struct Build {
+    thread: JoinHandle<()>,
+    interrupt: Interrupt,
+    /// Nodes that were not finished yet.
+    open: HashSet<String>,
+    started: Instant,
+}
+
+struct Session {
+    inv: Invocation,
+    args: WatchArgs,
+    files: Files,
+    system: Arc<KeptSystem>,
+    resident: Resident,
+    prints: Option<KeptPrints>,
+    /// The last reading that was whole.
+    good: Option<Arc<Project>>,
+    folders: Vec<Folder>,
+    sender: Sender<Message>,
+    build: Option<Build>,
+    /// There is something to build when the present build has ended.
+    due: bool,
+    tried: Tried,
+    recheck: BTreeMap<Instant, Utf8PathBuf>,
+    last_reading: Option<Instant>,
+    screen: Screen,
+}
+
+/// Watches until the user stops it.
+pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
+    let screen = Screen::new(&outer.console);
+    let mut inv = outer.quietly(outer.interrupt.clone());
+    let system = Arc::new(KeptSystem::new(inv.system.clone()));
+    inv.system = system.clone();
+    let (sender, receiver) = unbounded();
+    let files = Files::new(sender.clone(), args.poll).map_err(|e| {
+        let hint = "`strata watch --poll` looks at the files instead of waiting for events".to_owned();
+        CliError::Usage { message: format!("files cannot be watched: {e}"), hints: vec![hint] }
+    })?;
+    let mut session = Session {
+        inv,
+        args,
+        files,
+        system,
+        resident: Resident::default(),
+        prints: None,
+        good: None,
+        folders: Vec::new(),
+        sender,
+        build: None,
+        due: false,
+        tried: Tried::default(),
+        recheck: BTreeMap::new(),
+        last_reading: None,
+        screen,
+    };
+    let result = session.run(&receiver);
+    session.end();
+    result
+}
+
+impl Session {
+    fn run(&mut self, receiver: &Receiver<Message>) -> Exit {
+        self.read(&[])?;
+        let mut pending = Pending::default();
+        loop {
+            self.begin_build();
+            let mut wait = if pending.is_empty() { TICK } else { pending.wait(self.last_reading).min(TICK) };
+            if let Some((at, _)) = self.recheck.first_key_value() {
+                wait = wait.min(at.saturating_duration_since(Instant::now()));
+            }
+            match receiver.recv_timeout(wait) {
+                Ok(message) => {
+                    self.take(message, &mut pending)?;
+                    // What has come in meanwhile is one burst.
+                    while let Ok(message) = receiver.try_recv() {
+                        self.take(message, &mut pending)?;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+            if self.inv.interrupt.is_set() {
+                return Ok(0);
+            }
+            while let Some(path) = self.due_recheck() {
+                pending.add(Touched { path, settled: true, folder: false, gone: false });
+            }
+            if !pending.is_empty() && pending.wait(self.last_reading).is_zero() {
+                let pending = std::mem::take(&mut pending);
+                self.saved(&pending)?;
+            }
+            self.screen.draw();
+        }
+    }
+
+    fn due_recheck(&mut self) -> Option<Utf8PathBuf> {
+        let entry = self.recheck.first_entry().filter(|e| *e.key() <= Instant::now())?;
+        Some(entry.remove())
+    }
+
+    fn take(&mut self, message: Message, pending: &mut Pending) -> Result<(), CliError> {
+        match message {
+            Message::Touched(touched) => {
+                if touched.folder {
+                    for after in AGAIN {
+                        self.recheck.insert(Instant::now() + after, touched.path.clone());
+                    }
+                }
+                if touched.gone {
+                    self.files.lost(&touched.path);
+                }
+                pending.add(touched);
+            }
+            Message::Lost => {
+                pending.everything = true;
+                pending.first.get_or_insert_with(Instant::now);
+                pending.last = Some(Instant::now());
+            }
+            Message::Progress(progress) => self.progress(progress),
+            Message::Done(finished) => self.finished(*finished)?,
+        }
+        Ok(())
+    }
+
+    /// Files may have changed: reads the project again if any has.
+    fn saved(&mut self, pending: &Pending) -> Result<(), CliError> {
+        let all: Vec<Utf8PathBuf> = match pending.everything {
+            true => self.folders.iter().map(|f| f.path.clone()).collect(),
+            false => pending.paths.iter().cloned().collect(),
+        };
+        let changed = self.system.look_again(all.iter().map(|p| &**p));
+        if changed.is_empty() {
+            // What was watched may have to be watched anew.
+            return self.rewatch().map(|_| ());
+        }
+        self.read(&changed)
+    }
+
+    fn read(&mut self, changed: &[Utf8PathBuf]) -> Result<(), CliError> {
+        let begun = Instant::now();
+        self.inv.load.settings.invocation_id = uuid::Uuid::new_v4().to_string();
+        let revision = self.resident.read(&self.inv)?;
+        self.show(&revision, changed, begun);
+        self.last_reading = Some(Instant::now());
+        if !revision.folders.is_empty() {
+            self.folders = revision.folders.clone();
+        }
+        if self.folders.is_empty() {
+            let here = self.inv.system.current_dir();
+            self.folders.push(Folder { path: here, deep: false });
+        }
+        let unseen = self.rewatch()?;
+        if revision.is_whole()
+            && let Some(project) = &revision.project
+        {
+            self.accept(project.clone());
+            self.resident.store(&self.inv, project);
+        }
+        // Whatever happened in folders before they were watched.
+        if !unseen.is_empty() && !changed.is_empty() {
+            let changed = self.system.look_again(unseen.iter().map(|p| &**p));
+            if !changed.is_empty() {
+                return self.read(&changed);
+            }
+        }
+        Ok(())
+    }
+
+    fn rewatch(&mut self) -> Result<Vec<Utf8PathBuf>, CliError> {
+        // The real system is asked, not what it said before.
+        let new = self.files.watch(&self.folders, self.system.inner());
+        Ok(new)
+    }
+
+    /// Shows what there is to say, first of all.
+    fn show(&mut self, revision: &Revision, changed: &[Utf8PathBuf], begun: Instant) {
+        let root = revision.folders.first().map(|f| f.path.clone()).unwrap_or_else(|| self.inv.system.current_dir());
+        let short = |p: &Utf8PathBuf| p.strip_prefix(&root).unwrap_or(p).to_string();
+        self.screen.happened(Happening::Read {
+            files: revision.map.clone(),
+            changed: changed.iter().map(short).collect(),
+            seconds: begun.elapsed().as_secs_f64(),
+            parsed: revision.counts.parsed,
+            reused: revision.counts.reused,
+            macro_files: revision.counts.macro_files,
+            resolved: revision.resolved,
+            diagnostics: revision.diagnostics.clone(),
+        });
+        if let Some(project) = &revision.project {
+            let target = &project.manifest.project.target;
+            self.screen.happened(Happening::Project {
+                name: project.manifest.project.name.to_string(),
+                target: target.name.to_string(),
+                adapter: target.adapter.to_string(),
+            });
+        }
+        self.screen.draw();
+    }
+
+    /// A project that is whole: what runs and is obsolete is ended, and the rest is built.
+    fn accept(&mut self, project: Arc<Project>) {
+        let obsolete = match (&self.good, &self.build) {
+            (Some(old), Some(build)) => touches(old, &project, &build.open),
+            _ => false,
+        };
+        self.good = Some(project);
+        self.due = true;
+        if let (true, Some(build)) = (obsolete, &self.build) {
+            build.interrupt.set();
+            self.screen.happened(Happening::Obsolete);
+        }
+    }
+
+    /// Begins a build when there is something to build and none runs.
+    fn begin_build(&mut self) {
+        if !self.due || self.build.is_some() {
+            return;
+        }
+        self.due = false;
+        let Some(project) = self.good.clone() else { return };
+        let selected = match chosen(&self.inv, &project, &self.args.selection) {
+            Ok(checked) => {
+                let mut complaints = Vec::new();
+                let set = checked.drain_into(&mut complaints);
+                if complaints.iter().any(Diagnostic::is_error) {
+                    self.screen.happened(Happening::Complaints(complaints));
+                    return;
+                }
+                set
+            }
+            Err(e) => return self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
+        };
+        let mut prints = self.prints.take().unwrap_or_default();
+        if !self.args.build {
+            let complaints = compile_errors(&project, &selected, &mut prints);
+            self.prints = Some(prints);
+            return self.screen.happened(Happening::Checked(complaints));
+        }
+        let show = match self.shown(&project) {
+            Ok(show) => show,
+            Err(message) => {
+                self.screen.happened(Happening::Failure(message, Vec::new()));
+                None
+            }
+        };
+        self.spawn(project, selected, show, prints);
+    }
+
+    fn shown(&self, project: &Project) -> Result<Option<NodeId>, String> {
+        let Some(name) = &self.args.show else { return Ok(None) };
+        let all = project.manifest.all().filter(|n| n.resource_type().is_refable());
+        let found = all.clone().find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
+        found.map(|n| Some(n.id)).ok_or_else(|| {
+            let near = crate::diag::nearest(name, all.map(|n| &*n.name)).map(|n| format!("; did you mean `{n}`?"));
+            format!("there is no model `{name}` to show{}", near.unwrap_or_default())
+        })
+    }
+
+    fn spawn(&mut self, project: Arc<Project>, selected: NodeSet, show: Option<NodeId>, mut prints: KeptPrints) {
+        let interrupt = Interrupt::default();
+        let mut inv = self.inv.quietly(interrupt.clone());
+        let (sender, limits, tried, rows) = (self.sender.clone(), self.args.limits, self.tried.clone(), self.args.rows);
+        let open = selected.iter().map(|id| project.manifest.node(id).unique_id.to_string()).collect();
+        let work = move || {
+            let request = BuildRequest { project: &project, selected, limits, tried: &tried, show, rows };
+            let result = build_changed(&mut inv, request, &mut prints, &mut |progress| {
+                let _ = sender.send(Message::Progress(progress));
+            });
+            let _ = sender.send(Message::Done(Box::new(Finished { result, prints })));
+        };
+        let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
+        match builder.spawn(work) {
+            Ok(thread) => {
+                self.build = Some(Build { thread, interrupt, open, started: Instant::now() });
+                self.screen.happened(Happening::Building);
+            }
+            Err(e) => self.screen.happened(Happening::Failure(e.to_string(), Vec::new())),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress) {
+        match progress {
+            Progress::Waiting(message) => self.screen.happened(Happening::Waiting(message)),
+            Progress::Event(event) => {
+                if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event) {
+                    build.open.remove(&*result.unique_id);
+                }
+                if let (Some(build), Event::Judged { nodes }) = (&mut self.build, &event) {
+                    let due = nodes.iter().filter(|n| n.verdict != "same");
+                    build.open = due.map(|n| n.unique_id.to_string()).collect();
+                }
+                self.screen.happened(Happening::Event(Box::new(event)));
+            }
+        }
+    }
+
+    fn finished(&mut self, finished: Finished) -> Result<(), CliError> {
+        let Some(build) = self.build.take() else { return Ok(()) };
+        let _ = build.thread.join();
+        self.prints = Some(finished.prints);
+        let ended = build.interrupt.is_set();
+        let seconds = build.started.elapsed().as_secs_f64();
+        match finished.result {
+            Ok(Built { results, left, failed, shown, compiled }) => {
+                for result in &results {
+                    if !failed.contains_key(&*result.unique_id) && !ended {
+                        self.tried.remove(&*result.unique_id);
+                    }
+                }
+                self.tried.extend(failed);
+                let shown = self.args.show.clone().zip(shown);
+                self.screen.happened(Happening::Built { ended, seconds, left, shown, compiled });
+            }
+            Err(e) => self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
+        }
+        Ok(())
+    }
+
+    /// Stops what runs and gives the terminal back.
+    fn end(&mut self) {
+        self.screen.close();
+        if let Some(build) = self.build.take() {
+            build.interrupt.set();
+            let _ = build.thread.join();
+        }
+    }
+}
+
+/// Whether a change touches what a build has still to do: nodes that are others now, and what is below them.
+fn touches(old: &Project, new: &Project, open: &HashSet<String>) -> bool {
+    if old.macros() != new.macros() {
+        return true;
+    }
+    let mut dirty: HashSet<NodeId> = HashSet::new();
+    for id in new.manifest.graph.order().unwrap_or_default() {
+        let node = new.manifest.node(id);
+        let same = old.manifest.get(&node.unique_id).is_some_and(|o| {
+            std::ptr::eq(o, node) || (o.text == node.text && o.config == node.config && o.checksum == node.checksum)
+        });
+        if !same || node.depends_on.iter().any(|p| dirty.contains(p)) {
+            dirty.insert(id);
+            if open.contains(&*node.unique_id) {
+                return true;
+            }
+        }
+    }
+    // What is gone needs no building.
+    open.iter().any(|id| new.manifest.get(id).is_none())
+}

@@ -1,0 +1,173 @@
+//! `build --changed`: what is skipped, what is not, and why.
+
+use super::SHOP;
+use super::driver::{content, copy};
+use crate::project::{Project, Ran};
+
+/// The nodes that a build judged due, and the reasons as they are printed.
+fn due(ran: &Ran) -> Vec<String> {
+    let line = |l: &str| {
+        let l = l.trim_start();
+        l.strip_prefix("build  ").map(str::to_owned)
+    };
+    ran.out.lines().filter_map(line).collect()
+}
+
+fn changed(p: &Project) -> Ran {
+    p.ok(&["build", "--changed"])
+}
+
+#[test]
+fn nothing_is_built_twice() {
+    let p = Project::new(SHOP);
+    // A plain build notes nothing.
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name = 'strata_state'"), ["0"]);
+    assert!(p.ok(&["plan", "--changed"]).out.contains("no build was noted"));
+    assert_eq!(due(&changed(&p)).len(), 5);
+    let again = changed(&p);
+    assert!(again.out.contains("5 nodes unchanged") && again.out.contains("nothing to do"), "{}", again.out);
+    let plan = p.ok(&["plan", "--changed"]);
+    assert!(plan.out.contains("- model mart  (unchanged)") && plan.out.contains("0 steps"), "{}", plan.out);
+    // One edit: planned with its reason, then built, with what follows.
+    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}");
+    let plan = p.ok(&["plan", "--changed"]);
+    assert!(plan.out.contains("main.mid  (table, replaces; SQL changed: "), "{}", plan.out);
+    assert!(plan.out.contains("main.mart  (table, replaces; if mid changes)"), "{}", plan.out);
+    let json: serde_json::Value = serde_json::from_str(&p.ok(&["plan", "--changed", "--json"]).out).unwrap();
+    assert_eq!(json["unchanged"].as_array().unwrap().len(), 3, "{json}");
+    assert_eq!(due(&changed(&p)).len(), 1);
+    assert!(due(&changed(&p)).is_empty());
+    // What a plain build publishes is noted from now on.
+    p.write("models/other.sql", "{{ config(materialized='table') }} select 5 as x");
+    p.ok(&["build", "--select", "other"]);
+    assert!(due(&changed(&p)).is_empty());
+    p.ok(&["run", "--select", "mid"]);
+    let after = due(&changed(&p));
+    assert!(after.len() == 1 && after[0].starts_with("model mart: mid changed: "), "{after:?}");
+    let fresh = copy(&p);
+    fresh.ok(&["build"]);
+    assert_eq!(content(&p.database()), content(&fresh.database()));
+}
+
+#[test]
+fn what_happened_to_the_database_is_seen() {
+    let p = Project::new(SHOP);
+    changed(&p);
+    let backup = std::fs::read(p.path().join("shop.duckdb")).unwrap();
+    p.database().execute_batch("drop table mart").unwrap();
+    assert_eq!(due(&changed(&p)), ["model mart: its relation is gone"]);
+    p.database().execute_batch("alter table mart add column extra integer").unwrap();
+    assert_eq!(due(&changed(&p)), ["model mart: altered outside: column extra INTEGER"]);
+    p.database().execute_batch("drop view stg; create table stg as select * from raw").unwrap();
+    assert_eq!(due(&changed(&p)), ["model stg: altered outside: a table, not a view"]);
+    // A database that was restored is as old as its relations.
+    p.write("models/other.sql", "{{ config(materialized='table') }} select 9 as x");
+    changed(&p);
+    std::fs::write(p.path().join("shop.duckdb"), backup).unwrap();
+    let ran = changed(&p);
+    assert_eq!(due(&ran).len(), 1, "{}", ran.out);
+    assert!(due(&ran)[0].starts_with("model other: SQL changed: "));
+    // Another target has been built by nobody.
+    p.write(
+        "profiles.yml",
+        "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}, prod: {type: duckdb, path: prod.duckdb}}}\n",
+    );
+    assert_eq!(due(&p.ok(&["build", "--changed", "--target", "prod"])).len(), 5);
+    assert!(due(&changed(&p)).is_empty());
+}
+
+#[test]
+fn sources_are_known_by_when_they_were_loaded() {
+    let p = Project::new(&[
+        (
+            "models/s.yml",
+            "sources:\n  - name: raw\n    schema: main\n    tables:\n      - {name: known, config: {loaded_at_field: loaded}}\n      - {name: unknown}\n",
+        ),
+        ("models/a.sql", "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'known') }}"),
+        ("models/b.sql", "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'unknown') }}"),
+        ("models/v.sql", "select * from {{ source('raw', 'unknown') }}"),
+        ("models/c.sql", "{{ config(materialized='table') }} select count(*) as n from {{ ref('v') }}"),
+        ("models/d.sql", "{{ config(materialized='table') }} select * from {{ ref('b') }}"),
+    ]);
+    p.database()
+        .execute_batch(
+            "create table known as select 1 as id, timestamp '2024-01-01' as loaded; create table unknown as select 1 as id",
+        )
+        .unwrap();
+    changed(&p);
+    // What rests on a source of which nothing is known is built; what reads that, only if it has changed.
+    let ran = changed(&p);
+    let names: Vec<String> = due(&ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["model b", "model c", "model v"], "{}", ran.out);
+    assert!(ran.out.contains("model b: reads raw.unknown, of which nothing tells"), "{}", ran.out);
+    assert!(ran.out.contains("maybe  model d: if b changes"), "{}", ran.out);
+    assert!(due(&p.ok(&["build", "--changed", "--assume-sources-unchanged"])).is_empty());
+    p.database().execute_batch("insert into known values (2, timestamp '2024-02-01')").unwrap();
+    let ran = p.ok(&["build", "--changed", "--assume-sources-unchanged"]);
+    assert_eq!(due(&ran), ["model a: raw.known has new rows: 2024-01-01T00:00:00Z -> 2024-02-01T00:00:00Z"]);
+    assert_eq!(p.rows("select n from a"), ["2"]);
+    assert_eq!(p.run(&["build", "--assume-sources-unchanged"]).code, 2, "it belongs to --changed");
+}
+
+#[test]
+fn what_may_differ_by_itself_is_never_skipped() {
+    let p = Project::new(&[
+        ("models/clock.sql", "{{ config(materialized='table') }} select current_date as d"),
+        ("models/started.sql", "{{ config(materialized='table') }} select '{{ run_started_at }}' as t"),
+        (
+            "models/asks.sql",
+            "{{ config(materialized='table') }} {% set n = run_query('select 1').columns[0].values()[0] if execute else 0 %} select {{ n }} as n",
+        ),
+        ("models/view.sql", "select now() as t"),
+        ("models/reads.sql", "{{ config(materialized='table') }} select * from {{ ref('view') }}"),
+        ("models/below.sql", "{{ config(materialized='table') }} select * from {{ ref('clock') }}"),
+        ("models/still.sql", "{{ config(materialized='table') }} select 1 as x"),
+    ]);
+    changed(&p);
+    let ran = changed(&p);
+    let names: Vec<String> = due(&ran).iter().map(|l| l.split(':').next().unwrap().replace("model ", "")).collect();
+    assert_eq!(names, ["asks", "clock", "reads", "started", "view"], "{}", ran.out);
+    assert!(ran.out.contains("model clock: uses current_date, which differs each time"), "{}", ran.out);
+    assert!(ran.out.contains("model asks: asks the database while it is compiled"), "{}", ran.out);
+    assert!(ran.out.contains("maybe  model below: if clock changes"), "{}", ran.out);
+}
+
+#[test]
+fn incremental_models_and_snapshots_and_tests() {
+    let p = Project::new(&[
+        ("seeds/s.csv", "id,v\n1,a\n"),
+        (
+            "models/inc.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select id, v from {{ ref('s') }}{% if is_incremental() %} where id >= (select max(id) from {{ this }}){% endif %}",
+        ),
+        (
+            "snapshots/snap.sql",
+            "{% snapshot snap %}{{ config(strategy='check', unique_key='id', check_cols='all') }} select * from {{ ref('s') }}{% endsnapshot %}",
+        ),
+        ("models/s.yml", "models: [{name: inc, columns: [{name: id, data_tests: [unique]}]}]"),
+        ("tests/one.sql", "select * from {{ ref('inc') }} where v = 'bad'"),
+    ]);
+    changed(&p);
+    assert!(changed(&p).out.contains("nothing to do"));
+    p.write("seeds/s.csv", "id,v\n1,a\n2,bad\n");
+    let ran = p.run(&["build", "--changed"]);
+    assert_eq!(ran.code, 1, "the test fails: {}", ran.out);
+    // The delta was not published: it is due until the test passes.
+    assert_eq!(p.rows("select count(*) from inc"), ["1"]);
+    assert_eq!(p.run(&["build", "--changed"]).code, 1);
+    p.write("seeds/s.csv", "id,v\n1,a\n2,good\n");
+    p.ok(&["build", "--changed"]);
+    assert_eq!(p.rows("select count(*) from inc"), ["2"]);
+    assert!(changed(&p).out.contains("nothing to do"));
+    // Its text counts as on a later build, too.
+    p.write(
+        "models/inc.sql",
+        "{{ config(materialized='incremental', unique_key='id') }} select id, v from {{ ref('s') }}{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}",
+    );
+    assert!(due(&changed(&p))[0].starts_with("model inc: SQL changed: "));
+    // A test that is new is run; the node is not built for it.
+    p.write("models/s.yml", "models: [{name: inc, columns: [{name: id, data_tests: [unique, not_null]}]}]");
+    let ran = changed(&p);
+    assert!(due(&ran).is_empty() && ran.out.contains("1 passed"), "{}", ran.out);
+}

@@ -1,0 +1,156 @@
+//! What editors, version control and people do to files.
+
+use super::SHOP;
+use super::driver::{Watch, equals_a_fresh_build};
+use crate::project::Project;
+use std::fs;
+
+const MID: &str = "{{ config(materialized='table') }} select id, amount + 3 as amount from {{ ref('stg') }}";
+
+#[test]
+fn an_editor_that_writes_beside_and_renames() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &[]);
+    p.write("models/.mid.sql.swp", "a swap file");
+    p.write("models/mid.sql~", MID);
+    fs::rename(p.path().join("models/mid.sql~"), p.path().join("models/mid.sql")).unwrap();
+    assert_eq!(w.build().built(), ["mart", "mid"]);
+    // With a backup, as others do it.
+    fs::rename(p.path().join("models/mid.sql"), p.path().join("models/mid.sql.bak")).unwrap();
+    p.write("models/mid.sql", &MID.replace('3', "4"));
+    w.settle();
+    w.stop();
+    assert_eq!(p.rows("select total::int from mart"), ["72"]);
+    equals_a_fresh_build(&p);
+}
+
+#[test]
+fn files_that_are_renamed_deleted_and_restored() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &[]);
+    fs::rename(p.path().join("models/other.sql"), p.path().join("models/another.sql")).unwrap();
+    let build = w.settle();
+    assert_eq!(build.built(), ["another"]);
+    let stg = p.read("models/stg.sql");
+    p.remove("models/stg.sql");
+    let read = w.reading();
+    assert_eq!(read.read("errors"), 1, "what reads it misses it");
+    p.write("models/stg.sql", &stg);
+    w.settle();
+    // Touched only: content decides.
+    p.write("models/stg.sql", &stg);
+    p.write("models/mid.sql", MID);
+    assert_eq!(w.build().built(), ["mart", "mid"]);
+    w.stop();
+    p.database().execute_batch("drop table other").unwrap();
+    equals_a_fresh_build(&p);
+}
+
+#[test]
+fn hundreds_of_files_at_once() {
+    const N: usize = 500;
+    let p = Project::new(&[]);
+    let write = |factor: usize| {
+        for i in 0..N {
+            let reads = if i < 10 { String::new() } else { format!(" from {{{{ ref('m{:03}') }}}}", i % 10) };
+            p.write(&format!("models/m{i:03}.sql"), &format!("select {i} * {factor} as n{i}{reads}"));
+        }
+    };
+    write(1);
+    let mut w = Watch::start(&p, &[]);
+    assert_eq!(w.first.built().len(), N);
+    write(2);
+    let all = w.settle();
+    let read = all.lines.iter().filter(|l| l["event"] == "read").count();
+    assert!(read < 20, "{read} readings of one burst");
+    w.stop();
+    assert_eq!(p.rows("select n0::int + (select n499::int from m499) from m000"), ["998"]);
+    equals_a_fresh_build(&p);
+}
+
+#[test]
+fn another_branch() {
+    let p = Project::new(SHOP);
+    p.write(".gitignore", "target/\n*.duckdb*\n");
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false"])
+            .args(args)
+            .current_dir(p.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["init", "-q", "-b", "main"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    git(&["checkout", "-qb", "other"]);
+    p.write("models/mid.sql", MID);
+    p.write("models/deep/new/leaf.sql", "select count(*) as n from {{ ref('mart') }}");
+    p.write("models/more.sql", "select 1 as x");
+    p.remove("models/other.sql");
+    git(&["add", "."]);
+    git(&["commit", "-qm", "two"]);
+    git(&["checkout", "-q", "main"]);
+    let mut w = Watch::start(&p, &[]);
+    git(&["checkout", "-q", "other"]);
+    let all = w.settle();
+    assert!(all.built().contains(&"leaf".to_owned()) && all.built().contains(&"more".to_owned()), "{:?}", all.built());
+    assert_eq!(p.rows("select total::int from mart"), ["69"]);
+    git(&["checkout", "-q", "main"]);
+    w.settle();
+    git(&["checkout", "-q", "other"]);
+    w.settle();
+    w.stop();
+    p.database().execute_batch("drop table other").unwrap();
+    equals_a_fresh_build(&p);
+}
+
+#[test]
+fn folders_that_appear_later_and_files_of_the_project() {
+    let p = Project::new(&[("models/a.sql", "select 1 as x")]);
+    let mut w = Watch::start(&p, &[]);
+    // A folder that was not there, with a file in it at once.
+    p.write("seeds/s.csv", "id\n1\n");
+    let all = w.settle();
+    assert_eq!(all.built(), ["s"]);
+    p.write("macros/m.sql", "{% macro two() %}2{% endmacro %}");
+    p.write("models/sub/b.sql", "select {{ two() }} as y from {{ ref('s') }}");
+    let all = w.settle();
+    assert_eq!(all.built(), ["b"]);
+    // A selector's file, packages and a profile that was not there.
+    p.write("packages.yml", "packages: [{local: ../nowhere}]\n");
+    let read = w.reading();
+    assert_eq!(read.read("errors"), 1);
+    p.remove("packages.yml");
+    w.settle();
+    p.write("project.yml", "name: shop\nprofile: shop\nmodel-paths: [models, more]\n");
+    w.settle();
+    p.write("more/c.sql", "select 3 as z");
+    let all = w.settle();
+    assert_eq!(all.built(), ["c"]);
+    // The project file breaks, and is mended.
+    p.write("project.yml", "name: [\n");
+    assert!(w.reading().read("errors") > 0);
+    p.write("project.yml", "name: shop\nprofile: shop\nmodel-paths: [models, more]\nmodels: {+materialized: table}\n");
+    let all = w.settle();
+    assert_eq!(all.built(), ["a", "b", "c"]);
+    // Another target: another database.
+    p.write("profiles.yml", "shop: {target: other, outputs: {other: {type: duckdb, path: elsewhere.duckdb}}}\n");
+    let all = w.settle();
+    assert_eq!(all.built(), ["a", "b", "c", "s"]);
+    w.stop();
+    assert!(p.path().join("elsewhere.duckdb").is_file());
+}
+
+#[test]
+fn by_polling() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &["--poll"]);
+    // Polls compare times: some file systems count in seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    p.write("models/mid.sql", MID);
+    assert_eq!(w.build().built(), ["mart", "mid"]);
+    w.stop();
+    equals_a_fresh_build(&p);
+}
