@@ -49,9 +49,9 @@ impl Fingerprint {
         hex(&self.0)
     }
 
-    /// The first digits, for people.
+    /// Half of the digits.
     pub(crate) fn short(self) -> String {
-        hex(&self.0[..4])
+        hex(&self.0[..8])
     }
 }
 

@@ -51,6 +51,11 @@ impl Scrubber {
         self.add(secret);
     }
 
+    /// Whether a text has a secret in it.
+    pub(crate) fn finds(&self, text: &str) -> bool {
+        matches!(self.scrub(text), Cow::Owned(_))
+    }
+
     fn add(&self, secret: &Secret) {
         let mut texts = self.texts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !texts.contains(secret) {

@@ -10,4 +10,4 @@ mod reasons;
 mod sql;
 
 pub(crate) use own::{KeptPrints, Own, own_prints};
-pub(crate) use reasons::{Compare, Verdict, readings, verdicts, version_of_view};
+pub(crate) use reasons::{Compare, Judged, Verdict, readings, verdicts, version_of_view};

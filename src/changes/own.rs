@@ -5,22 +5,22 @@
 
 use super::sql::{normal, volatile};
 use crate::compile::{CompileError, Compiler};
-use crate::config::{Json, JsonMap};
+use crate::config::Json;
 use crate::context::{Bindings, Question, Read};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef};
-use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind};
+use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind, UniqueId};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a node says, and whether that is all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Own {
-    pub(crate) parts: BTreeMap<String, String>,
+    pub(crate) parts: Arc<BTreeMap<String, String>>,
     /// What in it may have another value each time.
     pub(crate) volatile: Option<String>,
     /// It asks the database while it is compiled.
@@ -54,6 +54,18 @@ pub(crate) struct KeptPrints {
     changed: bool,
     #[serde(skip)]
     compiled: usize,
+    /// What nodes said the last time, within a process.
+    #[serde(skip)]
+    said: FastMap<UniqueId, Said>,
+}
+
+/// What a node said, and what that holds for: the same node, macros and compiled text.
+#[derive(Clone, Debug)]
+struct Said {
+    node: Arc<Node>,
+    macros: Fingerprint,
+    print: Option<Fingerprint>,
+    parts: Arc<BTreeMap<String, String>>,
 }
 
 impl KeptPrints {
@@ -66,7 +78,7 @@ impl KeptPrints {
         self.compiled
     }
 
-    pub(crate) fn to_bytes(&mut self) -> Vec<u8> {
+    pub(crate) fn store(&mut self) -> Vec<u8> {
         self.changed = false;
         self.build = crate::BUILD.to_owned();
         rmp_serde::to_vec(self).unwrap_or_default()
@@ -108,13 +120,16 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
     let answers: Vec<bool> =
         kept.reads.iter().map(|r| context.answer(&r.question).is_some_and(|now| now == r.answer)).collect();
     let storage = storage(compiler);
-    let closures = Closures { compiler };
+    let registry = compiler.engine.registry();
+    let macros = Fingerprint::of_parts(registry.defs().iter().map(|d| d.print.hex()));
+    let closures = Closures { compiler, known: RwLock::default() };
     let made: Vec<(NodeId, Own, Option<New>)> = nodes
         .par_iter()
         .map(|id| {
-            let node = manifest.node(*id);
+            let node = &manifest.nodes[id.index()];
             let mut own = Own::default();
             let mut new = None;
+            let mut print = None;
             if needs_compiling(node) {
                 let key = key(compiler, node);
                 let before = kept.nodes.get(&*node.unique_id).filter(|k| {
@@ -131,10 +146,36 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
                 };
                 own.introspective = compiled.introspective;
                 own.volatile = compiled.volatile;
-                own.parts.insert("SQL".into(), compiled.print.map_or_else(String::new, Fingerprint::short));
+                print = Some(compiled.print.unwrap_or_else(|| Fingerprint::of("")));
             }
-            say(compiler, node, &closures, &storage, &mut own);
-            (*id, own, new)
+            // A seed's file is looked at each time.
+            let said = kept
+                .said
+                .get(&node.unique_id)
+                .filter(|s| Arc::ptr_eq(&s.node, node) && s.macros == macros && s.print == print && !is_seed(node));
+            match said {
+                Some(said) => own.parts = said.parts.clone(),
+                None => {
+                    let mut parts = BTreeMap::new();
+                    if let Some(print) = print {
+                        parts.insert("SQL".to_owned(), print.short());
+                    }
+                    own.broken = own.broken.take().or(say(compiler, node, &closures, &storage, &mut parts));
+                    own.parts = Arc::new(parts);
+                }
+            }
+            (*id, own, new, print)
+        })
+        .map(|(id, own, new, print)| {
+            let node = &manifest.nodes[id.index()];
+            let said = Said { node: node.clone(), macros, print, parts: own.parts.clone() };
+            (id, own, new, said)
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|(id, own, new, said)| {
+            kept.said.insert(said.node.unique_id.clone(), said);
+            (id, own, new)
         })
         .collect();
     kept.compiled = made.iter().filter(|(.., new)| new.is_some()).count();
@@ -164,6 +205,10 @@ struct New {
     key: Fingerprint,
     reads: BTreeSet<Read>,
     compiled: Compiled,
+}
+
+fn is_seed(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Seed)
 }
 
 fn needs_compiling(node: &Node) -> bool {
@@ -213,7 +258,8 @@ fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Optio
     for existing in forms {
         match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
             Ok(compiled) => {
-                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()));
+                let scrubbed = |text: String| compiler.context.scrubber.scrub(&text).into_owned();
+                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()).map(scrubbed));
                 out.volatile = out.volatile.or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
                 reads.extend(compiled.reads);
                 texts.push(normal(compiled.sql.as_str()));
@@ -244,18 +290,25 @@ fn changing(question: &Question) -> Option<String> {
     }
 }
 
-/// The parts besides compiled SQL.
-fn say(compiler: &Compiler, node: &Node, closures: &Closures<'_>, storage: &str, own: &mut Own) {
+/// The parts besides compiled SQL; what is wrong with a seed's file.
+fn say(
+    compiler: &Compiler,
+    node: &Node,
+    closures: &Closures<'_>,
+    storage: &str,
+    parts: &mut BTreeMap<String, String>,
+) -> Option<Box<Diagnostic>> {
     let config: BTreeMap<&str, &Json> = node
         .config
         .iter()
         .filter(|(k, e)| !ASIDE.contains(k) && !e.value.is_null())
         .map(|(k, e)| (k, &e.value))
         .collect();
-    own.parts.insert("config".into(), serde_json::to_string(&config).unwrap_or_default());
+    let scrubber = &compiler.context.scrubber;
+    parts.insert("config".into(), scrubber.scrub(&serde_json::to_string(&config).unwrap_or_default()).into_owned());
     let mut part = |name: &str, texts: Vec<String>| {
         if !texts.is_empty() {
-            own.parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
+            parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
         }
     };
     if let NodeKind::Test(TestKind::Generic(test)) = &node.kind {
@@ -265,11 +318,11 @@ fn say(compiler: &Compiler, node: &Node, closures: &Closures<'_>, storage: &str,
             None => CallName::Plain(format!("test_{}", test.name)),
         };
         part("arguments", vec![arguments]);
-        part("macro", closures.of(&node.package, [call]));
-        return;
+        part("macro", closures.of_call(&node.package, call).to_vec());
+        return None;
     }
     if node.resource_type() == ResourceType::Test {
-        return;
+        return None;
     }
     let hooks: Vec<&Json> = ["pre-hook", "post-hook"].iter().filter_map(|k| node.config.get(k)).collect();
     if hooks.iter().any(|h| h.as_array().is_some_and(|list| !list.is_empty())) {
@@ -305,16 +358,16 @@ fn say(compiler: &Compiler, node: &Node, closures: &Closures<'_>, storage: &str,
         let columns = node.columns.iter().flat_map(|c| [c.name.clone(), c.description.clone()]);
         part("descriptions", std::iter::once(node.description.clone()).chain(columns).collect());
     }
-    if matches!(node.kind, NodeKind::Seed) {
-        let root = camino::Utf8Path::new(compiler.manifest.root_of(&node.package));
-        let print = context.system.print(&root.join(&*node.original_file_path));
-        if let Err(e) = &print {
-            let d = Diagnostic::error(Code::SeedData, e.to_string());
-            own.broken = Some(Box::new(d.primary(node.span, "")));
+    if !is_seed(node) {
+        return None;
+    }
+    let root = camino::Utf8Path::new(compiler.manifest.root_of(&node.package));
+    match context.system.print(&root.join(&*node.original_file_path)) {
+        Ok(print) => {
+            parts.insert("data".into(), print.short());
+            None
         }
-        own.parts.insert("data".into(), print.map(Fingerprint::short).unwrap_or_default());
-        let types: JsonMap = node.config.map("column_types").cloned().unwrap_or_default();
-        own.parts.insert("types".into(), Json::Object(types).to_string());
+        Err(e) => Some(Box::new(Diagnostic::error(Code::SeedData, e.to_string()).primary(node.span, ""))),
     }
 }
 
@@ -356,7 +409,12 @@ fn storage(compiler: &Compiler) -> String {
 /// What macros may call, as far as their texts tell.
 struct Closures<'a> {
     compiler: &'a Compiler,
+    /// Those of single calls: many tests make the same one.
+    known: RwLock<FastMap<Call, Arc<Vec<String>>>>,
 }
+
+/// A call, and the package in which it is written.
+type Call = (Arc<str>, CallName);
 
 impl Closures<'_> {
     /// Prints of the project's macros that calls lead to.
@@ -372,6 +430,16 @@ impl Closures<'_> {
             stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
         }
         seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).collect()
+    }
+
+    fn of_call(&self, package: &Arc<str>, call: CallName) -> Arc<Vec<String>> {
+        let key = (package.clone(), call.clone());
+        if let Some(found) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return found.clone();
+        }
+        let made = Arc::new(self.of(package, [call]));
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+        made
     }
 
     fn of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {

@@ -73,9 +73,10 @@ impl fmt::Display for Reason {
             Reason::Missing => f.write_str("its relation is gone"),
             Reason::Altered(what) => write!(f, "altered outside: {what}"),
             Reason::Own { part, before, now } if part == "config" => write!(f, "{}", config_change(before, now)),
-            Reason::Own { part, before, now } if before.is_empty() => write!(f, "{part} is new ({now})"),
-            Reason::Own { part, before, now } if now.is_empty() => write!(f, "{part} is gone ({before})"),
-            Reason::Own { part, before, now } => write!(f, "{part} changed: {before} -> {now}"),
+            Reason::Own { part, before, now } if part == "name" => write!(f, "name changed: {before} -> {now}"),
+            Reason::Own { part, before, now } if before.is_empty() => write!(f, "{part} is new ({})", brief(now)),
+            Reason::Own { part, before, now } if now.is_empty() => write!(f, "{part} is gone ({})", brief(before)),
+            Reason::Own { part, before, now } => write!(f, "{part} changed: {} -> {}", brief(before), brief(now)),
             Reason::Parent { id, before, now } => {
                 write!(f, "{} changed: {} -> {}", name(id), brief(before), brief(now))
             }
@@ -95,7 +96,7 @@ fn name(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or(id)
 }
 
-/// The end of a version, for people.
+/// The first digits of a version or a print, for people.
 fn brief(version: &str) -> &str {
     let text = version.split_once(':').map_or(version, |(_, t)| t);
     text.get(..8).unwrap_or(text)
@@ -160,8 +161,11 @@ pub(crate) fn version_of_view(parts: &BTreeMap<String, String>, parents: &BTreeM
     format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
 }
 
-/// The verdict of every node that has one, and the versions that can be read now, by node.
-pub(crate) fn verdicts(compare: &Compare<'_>) -> (FastMap<NodeId, Verdict>, FastMap<NodeId, String>) {
+/// Verdicts by node, and the versions that can be read now.
+pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
+
+/// Judges every node that was selected.
+pub(crate) fn verdicts(compare: &Compare<'_>) -> Judged {
     let manifest = compare.manifest;
     let mut state =
         State { compare, verdicts: FastMap::default(), versions: FastMap::default(), taints: FastMap::default() };
@@ -261,12 +265,9 @@ impl State<'_> {
         let mut follows = None;
         for parent in parents {
             let id = &self.compare.manifest.node(*parent).unique_id;
-            match self.verdicts.get(parent) {
-                Some(Verdict::Stale(_) | Verdict::Maybe(_)) => {
-                    follows.get_or_insert_with(|| Reason::Follows(id.to_string()));
-                    continue;
-                }
-                _ => {}
+            if let Some(Verdict::Stale(_) | Verdict::Maybe(_)) = self.verdicts.get(parent) {
+                follows.get_or_insert_with(|| Reason::Follows(id.to_string()));
+                continue;
             }
             let (then, now) = (before.parents.get(&**id), self.versions.get(parent));
             match (then, now) {
@@ -363,14 +364,15 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
 mod tests {
     use super::*;
     use crate::resolve::testing::project;
+    use std::sync::Arc;
 
     fn own(sql: &str) -> Own {
-        Own { parts: [("SQL".to_owned(), sql.to_owned())].into(), ..Own::default() }
+        Own { parts: Arc::new([("SQL".to_owned(), sql.to_owned())].into()), ..Own::default() }
     }
 
     fn print(sql: &str, version: &str, parents: &[(&str, &str)]) -> Print {
         Print {
-            own: own(sql).parts,
+            own: (*own(sql).parts).clone(),
             version: version.to_owned(),
             parents: parents.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
             stored: None,
@@ -424,7 +426,7 @@ mod tests {
         assert_eq!(check(|_, _| {}, Some("11"), false), ["source", "maybe", "maybe"]);
         assert_eq!(check(|_, _| {}, None, false), ["unknown", "maybe", "maybe"]);
         let b_changed = |own: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
-            before.get_mut("model.shop.b").unwrap().own = super::tests::own("0").parts;
+            before.get_mut("model.shop.b").unwrap().own = (*super::tests::own("0").parts).clone();
             let _ = own;
         };
         assert_eq!(check(b_changed, Some("10"), false), ["same", "changed", "maybe"]);

@@ -199,6 +199,10 @@ pub(crate) trait Warehouse: Send {
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
     /// Columns of one relation; none if it is not there.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
+    /// The same of one that is there, also in an open transaction.
+    fn columns_of_existing(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.columns(relation)
+    }
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
     /// Sends rows to a `copy ... from stdin`; the number of rows that came in.

@@ -3,7 +3,7 @@
 use super::project::Project;
 use super::run::{options as run_options, shared};
 use super::{CliError, Invocation};
-use crate::changes::{Compare, KeptPrints, Own, Verdict, own_prints, readings, verdicts, version_of_view};
+use crate::changes::{Compare, Judged, KeptPrints, Own, Verdict, own_prints, readings, verdicts};
 use crate::engine::{Existing, Print, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
@@ -56,7 +56,7 @@ impl Known {
 }
 
 /// The stored prints of compiled nodes; empty without a cache.
-pub(super) fn kept_prints(inv: &Invocation, project: &Project) -> KeptPrints {
+pub(crate) fn kept_prints(inv: &Invocation, project: &Project) -> KeptPrints {
     match inv.cache {
         true => read_prints(inv.system.as_ref(), &project.manifest.project.target_path),
         false => KeptPrints::default(),
@@ -117,7 +117,7 @@ pub(super) fn judge(
     known: &Known,
     how: Judge,
     warehouse: &mut dyn Warehouse,
-) -> Result<(FastMap<NodeId, Verdict>, FastMap<NodeId, String>), CliError> {
+) -> Result<Judged, CliError> {
     let sources = source_versions(inv, project, selected, warehouse)?;
     Ok(verdicts(&Compare {
         manifest: &project.manifest,
@@ -172,15 +172,20 @@ fn source_versions(
 }
 
 /// What a run notes of its nodes.
-pub(super) fn notes(known: Known, versions: FastMap<NodeId, String>, compares: bool) -> Arc<Notes> {
+pub(super) fn notes(known: Known, versions: FastMap<NodeId, String>, compares: bool, empty: bool) -> Arc<Notes> {
+    let parts = |mut own: Own| {
+        if empty {
+            // What is published without rows has to be built again.
+            Arc::make_mut(&mut own.parts).insert("empty".to_owned(), "true".to_owned());
+        }
+        own.parts
+    };
     Arc::new(Notes {
         publications: known.publications,
-        own: known.own.into_iter().map(|(id, own)| (id, own.parts)).collect(),
+        own: known.own.into_iter().map(|(id, own)| (id, parts(own))).collect(),
         before: known.before,
         compares,
         versions: Mutex::new(versions),
-        readings,
-        view: version_of_view,
     })
 }
 

@@ -24,7 +24,7 @@ mod resident;
 mod run;
 mod show;
 
-pub(crate) use changed::Judge;
+pub(crate) use changed::{Judge, kept_prints};
 pub(crate) use clean::clean;
 pub(crate) use compile::{CompileArgs, compile};
 pub(crate) use dag::Orchestrated;

@@ -26,6 +26,8 @@ pub(crate) struct Project {
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
     pub(super) selectors: Vec<SelectorDefinition>,
+    /// Whether all of it was parsed by an earlier command.
+    pub(super) known: bool,
     /// The `airflow:` block of the project file.
     pub(super) airflow: Option<Yaml>,
 }
@@ -60,7 +62,11 @@ impl KeptProject {
     /// The same after it was stored and read again.
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
-        *self = KeptProject { parse: Kept::from_bytes(&self.parse.to_bytes()), begun: true, ..KeptProject::default() };
+        *self = KeptProject {
+            parse: Kept::from_bytes(&self.parse.store(&Default::default())),
+            begun: true,
+            ..KeptProject::default()
+        };
     }
 
     /// How many nodes it resolved again.
@@ -120,6 +126,7 @@ pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, 
     let folders = folders(&sources);
     let airflow = sources.root().options.airflow.clone();
     let project = Project {
+        known: !kept.parse.is_changed(),
         airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
@@ -146,7 +153,8 @@ fn folders(sources: &Sources) -> Vec<Folder> {
 /// Stores what was parsed, for the next command. A cache that cannot be written costs time only.
 pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject) {
     if inv.cache && kept.parse.is_changed() {
-        let _ = write_parse(inv.system.as_ref(), &project.manifest.project.target_path, &mut kept.parse);
+        let folder = &project.manifest.project.target_path;
+        let _ = write_parse(inv.system.as_ref(), folder, &mut kept.parse, &inv.load.scrubber);
     }
 }
 
@@ -240,6 +248,12 @@ pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
 /// Writes `manifest.json`, unless told not to.
 pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError> {
     write_compiled(inv, project, &CompiledCode::new())
+}
+
+/// The same when it may have changed since it was written: for a command that may have nothing to do.
+pub(super) fn write_if_new(inv: &Invocation, project: &Project) -> Result<(), CliError> {
+    let path = project.manifest.project.target_path.join("manifest.json");
+    if project.known && inv.system.is_file(&path) { Ok(()) } else { write(inv, project) }
 }
 
 /// Writes `manifest.json` with the SQL of what was compiled.

@@ -3,7 +3,7 @@
 use super::changed::{self, Judge, judge, kept_prints, known, maybe, narrow, own};
 use super::compile::compiler;
 use super::dag::verified;
-use super::project::{Project, choose, connect, metadata, open, write, write_compiled};
+use super::project::{Project, choose, connect, metadata, open, write, write_compiled, write_if_new};
 use super::{CliError, Exit, Invocation};
 use crate::changes::{Own, Verdict};
 use crate::diag::{Code, Diagnostic};
@@ -73,7 +73,11 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         selection.nodes = Some(nodes);
     }
     let selected = choose(inv, &project, &selection, types(args.verb))?;
-    write(inv, &project)?;
+    if args.changed.is_some() {
+        write_if_new(inv, &project)?
+    } else {
+        write(inv, &project)?
+    }
     if selected.len() == 0 {
         inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing to do");
@@ -151,7 +155,7 @@ pub(super) fn prepare(
     wanted: Wanted<'_>,
 ) -> Result<Prepared, CliError> {
     let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
-    let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot) && !args.empty;
+    let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot);
     let make = args.changed.is_some();
     let known = match publishes {
         true => known(project, &selected, warehouse.as_mut(), make, wanted.say)?,
@@ -166,7 +170,7 @@ pub(super) fn prepare(
             narrow(project, &mut selected, &found);
             verdicts = Some(found);
         }
-        notes = Some(changed::notes(known, versions, args.changed.is_some()));
+        notes = Some(changed::notes(known, versions, args.changed.is_some(), args.empty));
     }
     let itself = publishes_itself(project);
     let plan = plan(&PlanRequest {

@@ -2,7 +2,7 @@
 //!
 //! A result is used again when its file has the same text and all its reads get the same answers. Reads are held in
 //! one table, since most files ask the same: each is answered once a parse. Results are plain data whose places are
-//! relative to their file, so that they can be stored (`to_bytes`); the tool's own print is part of what must be equal.
+//! relative to their file, so that they can be stored (`store`); the tool's own print is part of what must be equal.
 
 use super::{DocBlock, ParsedNode, Properties};
 use crate::context::{ContextProject, LogLine, Question, Read};
@@ -10,6 +10,7 @@ use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
+use crate::secret::Scrubber;
 use crate::source::{FileId, SourceMap, Span, of_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -195,7 +196,8 @@ impl Kept {
     }
 
     /// For storing: what can be used by another process. Results that complain of places in other files stay out.
-    pub(crate) fn to_bytes(&mut self) -> Vec<u8> {
+    /// So does what holds a secret: a template may have logged one.
+    pub(crate) fn store(&mut self, scrubber: &Scrubber) -> Vec<u8> {
         self.changed = false;
         self.compact();
         let mut files = Vec::with_capacity(self.files.len());
@@ -204,6 +206,9 @@ impl Kept {
                 Form::Live(parsed) => rmp_serde::to_vec(&**parsed).unwrap_or_default(),
                 Form::Bytes(bytes) => bytes.clone(),
             };
+            if scrubber.finds(&String::from_utf8_lossy(&bytes)) {
+                continue;
+            }
             files.push(StoredFile { place: place.clone(), text: kept.text, reads: kept.reads.clone(), bytes });
         }
         // The same parse gives the same file.
@@ -212,7 +217,7 @@ impl Kept {
         rmp_serde::to_vec(&stored).unwrap_or_default()
     }
 
-    /// What `to_bytes` gave; bytes that cannot be read are nothing.
+    /// What `store` gave; bytes that cannot be read are nothing.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Kept {
         let Ok(stored) = rmp_serde::from_slice::<Stored<'_>>(bytes) else { return Kept::default() };
         let one = |f: StoredFile| (f.place, KeptFile { text: f.text, form: Form::Bytes(f.bytes), reads: f.reads });

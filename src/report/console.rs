@@ -131,6 +131,10 @@ impl Console {
         human(d, &self.map, self.colours)
     }
 
+    pub(super) fn one_line(&self, d: &Diagnostic) -> String {
+        one_line(d, &self.map)
+    }
+
     pub(super) fn scrubbed<'a>(&self, text: &'a str) -> std::borrow::Cow<'a, str> {
         self.scrubber.scrub(text)
     }

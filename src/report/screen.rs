@@ -329,9 +329,13 @@ impl Screen {
             out.extend(c.rendered(d).lines().map(str::to_owned));
             out.push(String::new());
         }
-        let warnings = self.diagnostics.iter().filter(|d| !d.is_error()).count();
-        if warnings > 0 {
-            out.push(format!("{} (strata parse shows them)", count(warnings, "warning")));
+        const WARNINGS: usize = 3;
+        let warnings: Vec<&Diagnostic> = self.diagnostics.iter().filter(|d| !d.is_error()).collect();
+        out.extend(warnings.iter().take(WARNINGS).map(|d| c.one_line(d)));
+        if warnings.len() > WARNINGS {
+            out.push(format!("... {} more (strata parse shows them)", count(warnings.len() - WARNINGS, "warning")));
+        }
+        if !warnings.is_empty() {
             out.push(String::new());
         }
         for row in &self.rows {

@@ -3,107 +3,89 @@
 use super::Resolver;
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest};
-use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall};
+use crate::load::LoadedPackage;
+use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall};
+use rayon::prelude::*;
 use std::sync::Arc;
 
-impl Resolver<'_> {
-    /// Binds every reference, drops tests whose parents are missing or disabled, and checks for circles.
-    pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
-        let mut bound: Vec<Vec<NodeId>> = Vec::with_capacity(self.nodes.len());
-        let mut dropped: Vec<bool> = vec![false; self.nodes.len()];
-        let mut complaints = Vec::new();
-        for (i, node) in self.nodes.iter().enumerate() {
-            let mut parents = Vec::new();
-            let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
-            for call in &node.refs {
-                match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), &node.package) {
-                    Found::Node(id) => {
-                        push(&mut parents, id);
-                        complaints.extend(self.access(node, call, &self.nodes[id.index()]));
-                    }
-                    Found::Disabled(_) if test => dropped[i] = true,
-                    Found::Nothing if test => {
-                        dropped[i] = true;
-                        complaints.push(missing(lookup, call, node, true));
-                    }
-                    Found::Disabled(index) => complaints.push(
-                        Diagnostic::error(
-                            Code::DisabledRef,
-                            format!("`{}` uses `{}`, which is disabled", node.name, call.name),
-                        )
-                        .primary(call.span.unwrap_or(node.span), "referenced here")
-                        .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
-                    ),
-                    Found::Nothing => complaints.push(missing(lookup, call, node, false)),
-                }
-            }
-            for call in &node.sources {
-                match lookup.find_source(&call.source, &call.table, &node.package) {
-                    Found::Node(id) => push(&mut parents, id),
-                    Found::Disabled(_) | Found::Nothing if test => dropped[i] = true,
-                    Found::Disabled(index) => complaints.push(
-                        Diagnostic::error(
-                            Code::DisabledRef,
-                            format!("`{}` uses source `{}.{}`, which is disabled", node.name, call.source, call.table),
-                        )
-                        .primary(call.span.unwrap_or(node.span), "used here")
-                        .secondary(self.disabled[index].span, "disabled here"),
-                    ),
-                    Found::Nothing => {
-                        let full = format!("{}.{}", call.source, call.table);
-                        let names: Vec<String> = lookup.source_names().collect();
-                        complaints.push(
-                            Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
-                                .primary(call.span.unwrap_or(node.span), "used here")
-                                .help_if(nearest(&full, names.iter().map(String::as_str)), |n| {
-                                    format!("a source `{n}` is declared")
-                                })
-                                .help("declare it under `sources:` in a properties file"),
-                        );
-                    }
-                }
-            }
-            bound.push(parents);
+/// What the references of a node are bound to.
+#[derive(Default)]
+struct Bound {
+    parents: Vec<NodeId>,
+    /// A test of something that is missing or disabled.
+    dropped: bool,
+    complaints: Vec<Diagnostic>,
+}
+
+/// What references are looked up in.
+struct Binder<'a> {
+    lookup: &'a Lookup,
+    nodes: &'a [Arc<Node>],
+    disabled: &'a [Arc<Node>],
+    packages: &'a [LoadedPackage],
+}
+
+impl Binder<'_> {
+    fn node(&self, node: &Node) -> Bound {
+        let mut bound = Bound::default();
+        let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
+        for call in &node.refs {
+            self.reference(node, call, test, &mut bound);
         }
-        self.out.extend(complaints);
-        self.keep(&bound, &dropped)
+        for call in &node.sources {
+            self.source(node, call, test, &mut bound);
+        }
+        bound
     }
 
-    /// Numbers what stays and makes the graph.
-    fn keep(&mut self, bound: &[Vec<NodeId>], dropped: &[bool]) -> Graph {
-        let mut next = 0;
-        let mut number = |dropped: &bool| {
-            let id = NodeId(next);
-            next += u32::from(!dropped);
-            (!dropped).then_some(id)
-        };
-        let ids: Vec<Option<NodeId>> = dropped.iter().map(&mut number).collect();
-        let mut graph = Graph::new(next as usize);
-        for (i, mut node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
-            let Some(id) = ids[i] else {
-                if !node.depends_on.is_empty() {
-                    // It was in the last manifest's graph.
-                    Arc::make_mut(&mut node).depends_on.clear();
-                }
-                self.disabled.push(node);
-                continue;
-            };
-            let depends_on: Vec<NodeId> = bound[i].iter().filter_map(|parent| ids[parent.index()]).collect();
-            for parent in &depends_on {
-                graph.add_edge(*parent, id);
+    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut Bound) {
+        match self.lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), &node.package) {
+            Found::Node(id) => {
+                push(&mut bound.parents, id);
+                bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
-            // A node that is what it was stays shared with the last manifest.
-            if node.id != id || node.depends_on != depends_on {
-                let own = Arc::make_mut(&mut node);
-                (own.id, own.depends_on) = (id, depends_on);
-                self.kept.update(self.keys[i], &node);
+            Found::Disabled(_) if test => bound.dropped = true,
+            Found::Nothing if test => {
+                bound.dropped = true;
+                bound.complaints.push(missing(self.lookup, call, node, true));
             }
-            self.nodes.push(node);
+            Found::Disabled(index) => bound.complaints.push(
+                Diagnostic::error(
+                    Code::DisabledRef,
+                    format!("`{}` uses `{}`, which is disabled", node.name, call.name),
+                )
+                .primary(call.span.unwrap_or(node.span), "referenced here")
+                .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
+            ),
+            Found::Nothing => bound.complaints.push(missing(self.lookup, call, node, false)),
         }
-        for circle in graph.cycles() {
-            self.out.push(cycle(&self.nodes, &circle));
+    }
+
+    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut Bound) {
+        match self.lookup.find_source(&call.source, &call.table, &node.package) {
+            Found::Node(id) => push(&mut bound.parents, id),
+            Found::Disabled(_) | Found::Nothing if test => bound.dropped = true,
+            Found::Disabled(index) => bound.complaints.push(
+                Diagnostic::error(
+                    Code::DisabledRef,
+                    format!("`{}` uses source `{}.{}`, which is disabled", node.name, call.source, call.table),
+                )
+                .primary(call.span.unwrap_or(node.span), "used here")
+                .secondary(self.disabled[index].span, "disabled here"),
+            ),
+            Found::Nothing => {
+                let full = format!("{}.{}", call.source, call.table);
+                let names: Vec<String> = self.lookup.source_names().collect();
+                bound.complaints.push(
+                    Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
+                        .primary(call.span.unwrap_or(node.span), "used here")
+                        .help_if(nearest(&full, names.iter().map(String::as_str)), |n| {
+                            format!("a source `{n}` is declared")
+                        })
+                        .help("declare it under `sources:` in a properties file"),
+                );
+            }
         }
-        graph
     }
 
     /// `access:` of the referenced model.
@@ -118,7 +100,7 @@ impl Resolver<'_> {
             NodeKind::Test(_) | NodeKind::UnitTest(_) => return None,
             _ => node.config.text("group").map(|g| g.into_owned().into()),
         };
-        let restricted = self.sources.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
+        let restricted = self.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
         let wrong = match access {
             Access::Private => {
                 (group.is_some() && own_group != *group) || (restricted && node.package != target.package)
@@ -134,6 +116,53 @@ impl Resolver<'_> {
             Diagnostic::error(Code::Access, format!("`{}` may not use `{}`: {why}", node.name, target.name))
                 .primary(call.span.unwrap_or(node.span), "referenced here")
         })
+    }
+}
+
+impl Resolver<'_> {
+    /// Binds every reference and drops tests whose parents are missing or disabled.
+    pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
+        let packages = &self.sources.packages;
+        let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
+        let mut bound: Vec<Bound> = self.nodes.par_iter().map(|node| binder.node(node)).collect();
+        bound.iter_mut().for_each(|b| self.out.append(&mut b.complaints));
+        self.keep(bound)
+    }
+
+    /// Numbers what stays and makes the graph.
+    fn keep(&mut self, bound: Vec<Bound>) -> Graph {
+        let mut next = 0;
+        let mut number = |bound: &Bound| {
+            let id = NodeId(next);
+            next += u32::from(!bound.dropped);
+            (!bound.dropped).then_some(id)
+        };
+        let ids: Vec<Option<NodeId>> = bound.iter().map(&mut number).collect();
+        let mut graph = Graph::new(next as usize);
+        let nodes = std::mem::take(&mut self.nodes);
+        for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {
+            let Some(id) = ids[i] else {
+                if !node.depends_on.is_empty() {
+                    // It was in the last manifest's graph.
+                    Arc::make_mut(&mut node).depends_on.clear();
+                }
+                self.disabled.push(node);
+                continue;
+            };
+            let mut depends_on = bound.parents;
+            depends_on.retain_mut(|parent| ids[parent.index()].inspect(|id| *parent = *id).is_some());
+            for parent in &depends_on {
+                graph.add_edge(*parent, id);
+            }
+            // A node that is what it was stays shared with the last manifest.
+            if node.id != id || node.depends_on != depends_on {
+                let own = Arc::make_mut(&mut node);
+                (own.id, own.depends_on) = (id, depends_on);
+                self.kept.update(self.keys[i], &node);
+            }
+            self.nodes.push(node);
+        }
+        graph
     }
 }
 
@@ -157,7 +186,8 @@ fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnost
     d.primary(place, "referenced here").help_if(help, |h| h)
 }
 
-fn cycle(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
+/// A circle of the graph, with the references that make it.
+pub(super) fn cycle(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
     let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));

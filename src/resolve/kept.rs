@@ -5,6 +5,7 @@
 //! names and hooks asked of the world. Items are compared by identity: `parse` hands on the same item when nothing in it
 //! has changed. Ids and edges are not kept: they are of one manifest.
 
+use crate::config::{Yaml, YamlValue};
 use crate::context::{ContextProject, Read};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, Fingerprint};
@@ -12,6 +13,7 @@ use crate::load::Sources;
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::ptr;
 use std::sync::Arc;
 
@@ -149,13 +151,40 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
     let mut parts: Vec<String> = Vec::new();
     for package in &sources.packages {
         let options = &package.options;
-        parts.push(format!("{} {:?} {:?}", package.name(), options.sections, options.dispatch));
+        parts.push(format!("{} {:?}", package.name(), options.dispatch));
+        let mut shape = String::new();
+        for (name, section) in &options.sections {
+            shape.push_str(name);
+            print_of(section, &mut shape);
+        }
+        parts.push(shape);
     }
     let registry = parsed.engine.registry();
     parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id(), registry.is_internal(d))));
     parts.extend(parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]));
     parts.push(target(&parsed.context));
     Fingerprint::of_parts(parts)
+}
+
+/// A tree with the places of its values, but for their ends: that of the last mapping moves with the end of the file.
+fn print_of(y: &Yaml, out: &mut String) {
+    let _ = write!(out, " {}:", y.span.start);
+    match &y.value {
+        YamlValue::Map(map) => {
+            for (key, value) in map.iter() {
+                let _ = write!(out, " {}={}", key.span.start, key.text);
+                print_of(value, out);
+            }
+            out.push('}');
+        }
+        YamlValue::Seq(items) => {
+            items.iter().for_each(|item| print_of(item, out));
+            out.push(']');
+        }
+        scalar => {
+            let _ = write!(out, "{scalar:?}");
+        }
+    }
 }
 
 /// Where nodes are stored if nothing says otherwise.

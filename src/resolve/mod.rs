@@ -187,8 +187,19 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     reads.extend(names.reads());
     reads.extend(described.reads());
     kept.end(reads);
-    relations(&nodes, &mut out);
-    let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+    let (same_relation, (circles, by_unique_id)) = rayon::join(
+        || {
+            let mut out = Vec::new();
+            relations(&nodes, &mut out);
+            out
+        },
+        || {
+            let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+            (graph.cycles(), by_unique_id)
+        },
+    );
+    out.extend(circles.iter().map(|circle| bind::cycle(&nodes, circle)));
+    out.extend(same_relation);
     let operations: Vec<&Arc<Node>> = nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
     let hooks = |end: bool| {
         let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();

@@ -14,13 +14,16 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// A package, and the name of a macro that its nodes look for.
+type Wanted = (Arc<str>, &'static str);
+
 pub(super) struct Names<'a> {
     engine: &'a Arc<Engine>,
     context: &'a Arc<ContextProject>,
     /// What the project's macros asked of the world.
     reads: RefCell<BTreeSet<Read>>,
     /// The macros to call, by package and name: all nodes of a package have the same.
-    overridden: RefCell<FastMap<(Arc<str>, &'static str), Option<Arc<MacroDef>>>>,
+    overridden: RefCell<FastMap<Wanted, Option<Arc<MacroDef>>>>,
 }
 
 /// The macro itself was not looked for by the render.

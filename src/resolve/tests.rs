@@ -10,39 +10,49 @@ use crate::manifest::{
     Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
     UniqueId,
 };
-use crate::parse::{EntryKind, ParsedTest, TestTarget};
+use crate::parse::{EntryKind, ParsedTest, Properties, TestTarget};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 impl Resolver<'_> {
     pub(super) fn tests(&mut self, lookup: &Lookup) {
         let mut seen: FastMap<UniqueId, crate::source::Span> = FastMap::default();
-        for file in &self.parsed.properties {
-            for (i, parsed) in file.tests.iter().enumerate() {
-                let Some((attached, enabled)) = attached(lookup, parsed) else { continue };
-                let item = Item::Test(file.clone(), i, enabled);
-                let key = item.key();
-                let described =
-                    self.entries.get(EntryKind::Describes(ResourceType::Test), &parsed.package, &parsed.name);
-                let described = described.map(|(entry, file)| Described { entry, file, version: None });
-                let make = |resolver: &mut Self| Some(resolver.test(parsed, attached, enabled));
-                let Some(mut node) = self.node_of(item, described, make) else { continue };
-                if node.generic_test().is_some_and(|t| t.attached != attached)
-                    && let NodeKind::Test(TestKind::Generic(test)) = &mut Arc::make_mut(&mut node).kind
-                {
-                    test.attached = attached;
-                    self.kept.update(key, &node);
-                }
-                if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
-                    self.out.push(
-                        Diagnostic::error(Code::DuplicateName, format!("the test `{}` is written twice", parsed.name))
-                            .primary(parsed.span, "again here")
-                            .secondary(first, "first here")
-                            .help("give one of them a `name`, or remove it"),
-                    );
-                    continue;
-                }
-                self.push(key, node);
+        let files = &self.parsed.properties;
+        let all: Vec<(&Arc<Properties>, usize)> =
+            files.iter().flat_map(|file| (0..file.tests.len()).map(move |i| (file, i))).collect();
+        let entries = &self.entries;
+        let looked_up: Vec<_> = all
+            .par_iter()
+            .map(|(file, i)| {
+                let parsed = &file.tests[*i];
+                let kind = EntryKind::Describes(ResourceType::Test);
+                let described = entries.get(kind, &parsed.package, &parsed.name);
+                (attached(lookup, parsed), described.map(|(entry, file)| Described { entry, file, version: None }))
+            })
+            .collect();
+        for ((file, i), (found, described)) in all.into_iter().zip(looked_up) {
+            let parsed = &file.tests[i];
+            let Some((attached, enabled)) = found else { continue };
+            let item = Item::Test(file.clone(), i, enabled);
+            let key = item.key();
+            let make = |resolver: &mut Self| Some(resolver.test(parsed, attached, enabled));
+            let Some(mut node) = self.node_of(item, described, make) else { continue };
+            if node.generic_test().is_some_and(|t| t.attached != attached)
+                && let NodeKind::Test(TestKind::Generic(test)) = &mut Arc::make_mut(&mut node).kind
+            {
+                test.attached = attached;
+                self.kept.update(key, &node);
             }
+            if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
+                self.out.push(
+                    Diagnostic::error(Code::DuplicateName, format!("the test `{}` is written twice", parsed.name))
+                        .primary(parsed.span, "again here")
+                        .secondary(first, "first here")
+                        .help("give one of them a `name`, or remove it"),
+                );
+                continue;
+            }
+            self.push(key, node);
         }
     }
 

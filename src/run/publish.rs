@@ -1,6 +1,7 @@
 //! Notes what a publication was made from, in its transaction, and what it changed.
 
 use super::execute::{Executor, NodeError};
+use crate::changes::{readings, version_of_view};
 use crate::context::Db;
 use crate::engine::{
     Content, Effect, EngineError, Existing, Fetch, NodeOutcome, Print, RunResult, RunStatus, Stored, Warehouse,
@@ -10,23 +11,19 @@ use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, RelationKind, UniqueId};
 use crate::state::Publications;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a run that notes publications knows of its nodes.
 pub(crate) struct Notes {
     pub(crate) publications: Publications,
     /// What each node says itself, in parts.
-    pub(crate) own: FastMap<NodeId, BTreeMap<String, String>>,
+    pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
     /// What the last publications were made from.
     pub(crate) before: FastMap<String, Print>,
     /// Whether content is compared, so that what is as it was sets off nothing.
     pub(crate) compares: bool,
     /// What can be read now, by node: from before, and of this run.
     pub(crate) versions: Mutex<FastMap<NodeId, String>>,
-    /// The parents of a node, through ephemeral models.
-    pub(crate) readings: fn(&Manifest, &Node) -> Vec<NodeId>,
-    /// The version of a view.
-    pub(crate) view: fn(&BTreeMap<String, String>, &BTreeMap<String, String>) -> String,
 }
 
 impl Notes {
@@ -34,7 +31,7 @@ impl Notes {
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let one = |id: NodeId| Some((manifest.node(id).unique_id.to_string(), versions.get(&id)?.clone()));
-        (self.readings)(manifest, node).into_iter().filter_map(one).collect()
+        readings(manifest, node).into_iter().filter_map(one).collect()
     }
 
     fn publish(&self, id: NodeId, version: String) {
@@ -109,7 +106,7 @@ pub(super) fn note(
 ) -> Result<Option<Effect>, EngineError> {
     let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else { return Ok(None) };
     let dialect = warehouse.capabilities().dialect;
-    let columns = column_pairs(&warehouse.columns(relation)?);
+    let columns = column_pairs(&warehouse.columns_of_existing(relation)?);
     let kind = match &*node.materialized() {
         "view" => RelationKind::View,
         "materialized_view" => RelationKind::MaterializedView,
@@ -122,11 +119,11 @@ pub(super) fn note(
     };
     let version = match &content {
         Some(content) => content_version(content, &columns),
-        None if kind == RelationKind::View => (notes.view)(own, &before.parents),
+        None if kind == RelationKind::View => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
     let print = Print {
-        own: own.clone(),
+        own: (**own).clone(),
         parents: before.parents.clone(),
         version: version.clone(),
         stored: Some(Stored {
@@ -164,7 +161,7 @@ pub(super) fn note_tests(
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable()) else { continue };
         let print = Print {
-            own: own.clone(),
+            own: (**own).clone(),
             parents: notes.parents(manifest, node),
             version: result.outcome.status.as_str().to_owned(),
             stored: None,

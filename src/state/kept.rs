@@ -3,6 +3,7 @@
 
 use crate::changes::KeptPrints;
 use crate::parse::Kept;
+use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use std::io::Read;
@@ -22,8 +23,13 @@ pub(crate) fn read_parse(system: &dyn System, target_path: &Utf8Path) -> Kept {
     Kept::from_bytes(&bytes(system, &target_path.join(PARSE)))
 }
 
-pub(crate) fn write_parse(system: &dyn System, target_path: &Utf8Path, kept: &mut Kept) -> Result<(), SystemError> {
-    let bytes = kept.to_bytes();
+pub(crate) fn write_parse(
+    system: &dyn System,
+    target_path: &Utf8Path,
+    kept: &mut Kept,
+    scrubber: &Scrubber,
+) -> Result<(), SystemError> {
+    let bytes = kept.store(scrubber);
     system.write_stream(&target_path.join(PARSE), &mut |out| out.write_all(&bytes))
 }
 
@@ -36,6 +42,6 @@ pub(crate) fn write_prints(
     target_path: &Utf8Path,
     kept: &mut KeptPrints,
 ) -> Result<(), SystemError> {
-    let bytes = kept.to_bytes();
+    let bytes = kept.store();
     system.write_stream(&target_path.join(PRINTS), &mut |out| out.write_all(&bytes))
 }

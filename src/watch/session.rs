@@ -7,7 +7,7 @@ use crate::diag::Diagnostic;
 use crate::manifest::NodeId;
 use crate::ops::{
     BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Tried,
-    build_changed, chosen, compile_errors,
+    build_changed, chosen, compile_errors, kept_prints,
 };
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
@@ -155,6 +155,10 @@ pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
 impl Session {
     fn run(&mut self, receiver: &Receiver<Message>) -> Exit {
         self.read(&[])?;
+        // For other commands, and for the next watch should this one be killed; again at the end.
+        if let Some(project) = &self.good {
+            self.resident.store(&self.inv, project);
+        }
         let mut pending = Pending::default();
         loop {
             self.begin_build();
@@ -248,7 +252,6 @@ impl Session {
             && let Some(project) = &revision.project
         {
             self.accept(project.clone());
-            self.resident.store(&self.inv, project);
         }
         // Whatever happened in folders before they were watched.
         if !unseen.is_empty() && !changed.is_empty() {
@@ -324,7 +327,7 @@ impl Session {
             }
             Err(e) => return self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
         };
-        let mut prints = self.prints.take().unwrap_or_default();
+        let mut prints = self.prints.take().unwrap_or_else(|| kept_prints(&self.inv, &project));
         if !self.args.build {
             let complaints = compile_errors(&project, &selected, &mut prints);
             self.prints = Some(prints);
@@ -413,6 +416,9 @@ impl Session {
     /// Stops what runs and gives the terminal back.
     fn end(&mut self) {
         self.screen.close();
+        if let Some(project) = &self.good {
+            self.resident.store(&self.inv, project);
+        }
         if let Some(build) = self.build.take() {
             build.interrupt.set();
             let _ = build.thread.join();

@@ -43,6 +43,8 @@ struct DuckDb {
     capabilities: Capabilities,
     /// Statements that every connection begins with.
     session: Arc<Vec<String>>,
+    /// A transaction is open, which a mistake would end.
+    in_transaction: bool,
 }
 
 struct Interrupt(Arc<InterruptHandle>);
@@ -59,7 +61,7 @@ impl DuckDb {
             connection.execute_batch(statement).map_err(|e| errors::engine_error(&e))?;
         }
         let interrupt = connection.interrupt_handle();
-        Ok(DuckDb { connection, interrupt, capabilities: capabilities(), session })
+        Ok(DuckDb { connection, interrupt, capabilities: capabilities(), session, in_transaction: false })
     }
 
     fn query(&self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
@@ -106,6 +108,11 @@ impl Warehouse for DuckDb {
     }
 
     fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError> {
+        match sql.as_str().trim().trim_end_matches(';') {
+            "begin" => self.in_transaction = true,
+            "commit" | "rollback" => self.in_transaction = false,
+            _ => {}
+        }
         let table = match fetch {
             Fetch::Nothing => {
                 self.connection.execute_batch(sql.as_str()).map_err(|e| errors::engine_error(&e))?;
@@ -160,6 +167,17 @@ impl Warehouse for DuckDb {
         if relation.external.is_some() {
             return self.describe(&format!("select * from {}", relation.render(Dialect::DUCKDB)).into());
         }
+        // The catalog's functions go through all relations of all schemas, which takes as long as there are many.
+        if !self.in_transaction && relation.schema().is_some() {
+            match self.columns_of_existing(relation) {
+                Ok(columns) => return Ok(columns),
+                Err(e) if e.message.contains(&format!("name {} does not exist", relation.identifier())) => {
+                    return Ok(Vec::new());
+                }
+                // A view that no longer fits has columns all the same.
+                Err(_) => {}
+            }
+        }
         let mut conditions = vec![format!("lower(table_name) = lower({})", Dialect::literal(relation.identifier()))];
         match relation.schema() {
             Some(schema) => conditions.push(format!("lower(schema_name) = lower({})", Dialect::literal(schema))),
@@ -173,6 +191,11 @@ impl Warehouse for DuckDb {
             "select column_name, data_type from duckdb_columns() where {} order by column_index",
             conditions.join(" and ")
         ))?;
+        Ok(rows.into_iter().map(column).collect())
+    }
+
+    fn columns_of_existing(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        let rows = self.rows(&format!("describe {}", relation.render(Dialect::DUCKDB)))?;
         Ok(rows.into_iter().map(column).collect())
     }
 

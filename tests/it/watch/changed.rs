@@ -42,6 +42,8 @@ fn nothing_is_built_twice() {
     p.write("models/other.sql", "{{ config(materialized='table') }} select 5 as x");
     p.ok(&["build", "--select", "other"]);
     assert!(due(&changed(&p)).is_empty());
+    p.ok(&["build", "--select", "other", "--empty"]);
+    assert_eq!(due(&changed(&p)), ["model other: empty is gone (true)"]);
     p.ok(&["run", "--select", "mid"]);
     let after = due(&changed(&p));
     assert!(after.len() == 1 && after[0].starts_with("model mart: mid changed: "), "{after:?}");

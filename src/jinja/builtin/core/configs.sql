@@ -9,7 +9,7 @@
   {{ return(
       existing is not none
       and existing.type == 'table'
-      and model.config.materialized == 'incremental'
+      and config.get('materialized') == 'incremental'
       and not should_full_refresh()
   ) }}
 {% endmacro %}
