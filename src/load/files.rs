@@ -47,6 +47,12 @@ pub(crate) struct LoadedFile {
 /// dbt's limit for hashing a seed's text; larger ones are known by path.
 pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
+/// Whether a file may be one of a project, wherever it lies.
+pub(crate) fn has_known_ending(path: &Utf8Path) -> bool {
+    let known = |ending: &str| ["sql", "py", "yml", "yaml", "csv", "md"].iter().any(|e| e.eq_ignore_ascii_case(ending));
+    path.extension().is_some_and(known)
+}
+
 fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
     let extension = path.extension().unwrap_or_default();
     let lower;

@@ -4,6 +4,7 @@ use super::project::Project;
 use super::run::{options as run_options, shared};
 use super::{CliError, Invocation};
 use crate::changes::{Compare, Judged, KeptPrints, Own, Verdict, own_prints, readings, verdicts};
+use crate::diag::{Diagnostic, Severity};
 use crate::engine::{Existing, Print, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
@@ -110,7 +111,7 @@ fn is_judged(project: &Project, id: NodeId) -> bool {
 
 /// The verdicts on the selected nodes, and the versions that can be read now.
 pub(super) fn judge(
-    inv: &Invocation,
+    inv: &mut Invocation,
     project: &Project,
     selected: &NodeSet,
     existing: &Existing,
@@ -133,7 +134,7 @@ pub(super) fn judge(
 
 /// When the sources that the selection rests on were loaded, as far as they say.
 fn source_versions(
-    inv: &Invocation,
+    inv: &mut Invocation,
     project: &Project,
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
@@ -162,8 +163,11 @@ fn source_versions(
         interrupt: inv.interrupt.clone(),
         hooks: false,
     };
-    // What cannot be measured has no version: what reads it is built.
     let run = check_sources(request, &mut |_| {})?;
+    // What cannot be measured has no version: what reads it is built.
+    for failed in run.sources.iter().filter_map(|s| s.result.outcome.failed.as_ref()) {
+        inv.console.diagnostic(&Diagnostic { severity: Severity::Warning, ..failed.diagnostic.clone() });
+    }
     let version = |s: crate::engine::SourceFreshness| {
         let id = *manifest.by_unique_id.get(&s.result.unique_id)?;
         Some((id, s.measured?.max_loaded_at.to_string()))

@@ -156,7 +156,7 @@ proptest! {
             path
         };
         first.iter().enumerate().for_each(|(file, variant)| { write(file, *variant); });
-        let system = Arc::new(KeptSystem::new(inner.clone()));
+        let system = Arc::new(KeptSystem::new(inner.clone(), |_| true));
         let resident = invocation(system.clone());
         let mut kept = KeptProject::default();
         read(&resident, &mut kept).unwrap();

@@ -111,7 +111,7 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
 
 /// The verdicts of `--changed`. Nothing is written: without a record of earlier builds everything is new.
 fn judged(
-    inv: &Invocation,
+    inv: &mut Invocation,
     project: &Project,
     selected: &NodeSet,
     existing: &Existing,

@@ -8,6 +8,7 @@ use crate::run::{Event, Judged, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use anstyle::{AnsiColor, Effects};
+use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub(crate) struct Console {
     exports: bool,
     /// Nothing is shown.
     muted: bool,
+    /// Whoever read standard output has gone.
+    closed: Cell<bool>,
 }
 
 impl Console {
@@ -61,6 +64,7 @@ impl Console {
             failures: Vec::new(),
             kept_old: 0,
             muted: false,
+            closed: Cell::new(false),
             exports: false,
         }
     }
@@ -76,13 +80,21 @@ impl Console {
     /// A line of the result itself (a list, a table): on standard output whatever the format.
     pub(crate) fn out(&self, text: &str) {
         let text = self.scrubber.scrub(text);
-        let _ = match &self.live {
+        let written = match &self.live {
             Some(live) => {
                 live.print(&text);
                 Ok(())
             }
             None => writeln!(anstream::stdout(), "{text}"),
         };
+        if written.is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            self.closed.set(true);
+        }
+    }
+
+    /// Whether nobody reads what is printed any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     /// A line of progress or advice; left out when quiet.
@@ -349,8 +361,9 @@ impl Console {
         if !self.style.quiet || !failures.is_empty() {
             self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
         }
-        if self.kept_old > 0 {
-            let what = if self.kept_old == 1 { "1 relation stays" } else { "some relations stay" };
+        let kept_old = std::mem::take(&mut self.kept_old);
+        if kept_old > 0 {
+            let what = if kept_old == 1 { "1 relation stays" } else { "some relations stay" };
             self.say(&format!("{what} as before: the new version did not pass its tests"));
         }
     }

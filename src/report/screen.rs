@@ -52,6 +52,8 @@ pub(crate) enum Happening {
     Failure(String, Vec<String>),
 }
 
+const WAITS: &str = "waiting for a save that mends it; what is published is as it was";
+
 /// A node on the screen.
 #[derive(Clone, Debug)]
 struct Row {
@@ -158,7 +160,7 @@ impl Screen {
                 };
                 self.saved = format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
                 if self.diagnostics.iter().any(Diagnostic::is_error) {
-                    self.status = "waiting for a save that mends it; what is published is as it was".to_owned();
+                    self.status = WAITS.to_owned();
                 }
             }
             Happening::Project { name, target, adapter } => {
@@ -177,6 +179,8 @@ impl Screen {
                 self.left(left);
                 self.status = match ended {
                     true => "stopped for a newer save".to_owned(),
+                    // A save after it began has a mistake: that is what counts.
+                    false if self.diagnostics.iter().any(Diagnostic::is_error) => WAITS.to_owned(),
                     false => format!("{} in {}", self.summary(), duration(seconds)),
                 };
                 self.shown = shown.or(self.shown.take());
@@ -338,8 +342,23 @@ impl Screen {
         if !warnings.is_empty() {
             out.push(String::new());
         }
-        for row in &self.rows {
+        // What failed comes first, what only follows from that last and in one line.
+        let rank = |r: &&Row| match r.state {
+            State::Failed => 0,
+            State::Warned => 1,
+            State::Skipped => 3,
+            _ => 2,
+        };
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_by_key(rank);
+        let skipped = rows.iter().filter(|r| r.state == State::Skipped).count();
+        for row in rows.iter().filter(|r| r.state != State::Skipped || skipped == 1) {
             out.extend(self.row(row, width));
+        }
+        if skipped > 1 {
+            let (word, colour) = State::Skipped.word();
+            let word = c.paint(&format!("{word:>5}"), colour);
+            out.push(format!("{word}  {} that read what failed", count(skipped, "node")));
         }
         let mut below = vec![String::new(), c.bold(&self.status)];
         if let Some((name, shown)) = &self.shown {
@@ -387,6 +406,11 @@ impl Screen {
             out.extend(grid(table, u16::try_from(room).ok()).lines().map(|l| format!("       {l}")));
         }
         out
+    }
+
+    /// Whether nobody reads what is printed any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.console.is_closed()
     }
 
     /// Draws what has changed since the last time, on a terminal.

@@ -34,12 +34,14 @@ fn alike(a: Look, b: Look) -> bool {
 
 pub(crate) struct KeptSystem {
     inner: Arc<dyn System>,
+    /// Whether a file that was never read may be one to read: not an editor's temporary file, say.
+    counts: fn(&Utf8Path) -> bool,
     memory: RwLock<Memory>,
 }
 
 impl KeptSystem {
-    pub(crate) fn new(inner: Arc<dyn System>) -> KeptSystem {
-        KeptSystem { inner, memory: RwLock::default() }
+    pub(crate) fn new(inner: Arc<dyn System>, counts: fn(&Utf8Path) -> bool) -> KeptSystem {
+        KeptSystem { inner, counts, memory: RwLock::default() }
     }
 
     /// The system that is asked.
@@ -126,7 +128,7 @@ impl KeptSystem {
                 inside = true;
             }
         }
-        if different || inside && !known {
+        if different || inside && !known && (self.counts)(path) {
             changed.push(path.to_owned());
         }
     }
@@ -149,7 +151,7 @@ impl KeptSystem {
         let mut known = memory.texts.remove(path.as_str()).is_some();
         known |= memory.prints.remove(path.as_str()).is_some();
         for files in memory.walked.values_mut() {
-            known |= files.remove(path).is_some();
+            known |= files.remove(path).is_some() && (self.counts)(path);
         }
         if known {
             changed.push(path.to_owned());
@@ -280,7 +282,7 @@ mod tests {
     fn content_decides() {
         let files = [("/p/models/a.sql", "select 1"), ("/p/models/b.sql", "select 2")];
         let inner: Arc<dyn System> = Arc::new(MemorySystem::with_files(files));
-        let kept = KeptSystem::new(inner.clone());
+        let kept = KeptSystem::new(inner.clone(), |_| true);
         let a = Utf8Path::new("/p/models/a.sql");
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert_eq!(&*kept.read(a).unwrap(), "select 1");

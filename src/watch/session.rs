@@ -3,7 +3,8 @@
 
 use super::files::{Files, Touched};
 use crate::changes::KeptPrints;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
+use crate::load::has_known_ending;
 use crate::manifest::NodeId;
 use crate::ops::{
     BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Tried,
@@ -123,7 +124,7 @@ struct Session {
 pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
     let screen = Screen::new(&outer.console);
     let mut inv = outer.quietly(outer.interrupt.clone());
-    let system = Arc::new(KeptSystem::new(inv.system.clone()));
+    let system = Arc::new(KeptSystem::new(inv.system.clone(), has_known_ending));
     inv.system = system.clone();
     let (sender, receiver) = unbounded();
     let files = Files::new(sender.clone(), args.poll).map_err(|e| {
@@ -155,6 +156,14 @@ pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
 impl Session {
     fn run(&mut self, receiver: &Receiver<Message>) -> Exit {
         self.read(&[])?;
+        if let Some(project) = &self.good {
+            // A selection that cannot be is a mistake in the call, too.
+            let mut complaints = Vec::new();
+            chosen(&self.inv, project, &self.args.selection)?.drain_into(&mut complaints);
+            if let Some(d) = complaints.into_iter().find(Diagnostic::is_error) {
+                return Err(CliError::Usage { message: d.message, hints: d.help });
+            }
+        }
         // For other commands, and for the next watch should this one be killed; again at the end.
         if let Some(project) = &self.good {
             self.resident.store(&self.inv, project);
@@ -177,7 +186,7 @@ impl Session {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(0),
             }
-            if self.inv.interrupt.is_set() {
+            if self.inv.interrupt.is_set() || self.screen.is_closed() {
                 return Ok(0);
             }
             while let Some(path) = self.due_recheck() {
@@ -238,6 +247,13 @@ impl Session {
         let begun = Instant::now();
         self.inv.load.settings.invocation_id = uuid::Uuid::new_v4().to_string();
         let revision = self.resident.read(&self.inv)?;
+        if self.last_reading.is_none() && revision.project.is_none() {
+            let nowhere = |d: &Diagnostic| d.code == Code::ProjectFile && d.primary.is_none();
+            if let Some(d) = revision.diagnostics.iter().find(|d| nowhere(d)) {
+                // A project that is broken is waited for, one that is not there is a mistake in the call.
+                return Err(CliError::Usage { message: d.message.clone(), hints: d.help.clone() });
+            }
+        }
         self.show(&revision, changed, begun);
         self.last_reading = Some(Instant::now());
         if !revision.folders.is_empty() {
@@ -327,6 +343,10 @@ impl Session {
             }
             Err(e) => return self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
         };
+        if selected.len() == 0 {
+            let hints = vec!["`strata ls` shows what there is".to_owned()];
+            return self.screen.happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
+        }
         let mut prints = self.prints.take().unwrap_or_else(|| kept_prints(&self.inv, &project));
         if !self.args.build {
             let complaints = compile_errors(&project, &selected, &mut prints);
