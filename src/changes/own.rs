@@ -6,7 +6,7 @@
 use super::sql::{normal, volatile};
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
-use crate::context::{Bindings, Question, Read};
+use crate::context::{Bindings, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
 use crate::hash::{FastMap, Fingerprint};
@@ -49,7 +49,7 @@ struct KeptCompiled {
 pub(crate) struct KeptPrints {
     build: String,
     nodes: FastMap<String, KeptCompiled>,
-    reads: Vec<Read>,
+    reads: ReadTable,
     #[serde(skip)]
     changed: bool,
     #[serde(skip)]
@@ -80,6 +80,7 @@ impl KeptPrints {
 
     pub(crate) fn store(&mut self) -> Vec<u8> {
         self.changed = false;
+        self.reads.compact(self.nodes.values_mut().map(|n| &mut n.reads));
         self.build = crate::BUILD.to_owned();
         rmp_serde::to_vec(self).unwrap_or_default()
     }
@@ -116,14 +117,11 @@ const ASIDE: &[&str] = &[
 /// The parts of all nodes that can be built or tested.
 pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptPrints) -> FastMap<NodeId, Own> {
     let manifest = &compiler.manifest;
-    let context = &compiler.context;
-    let answers: Vec<bool> =
-        kept.reads.iter().map(|r| context.answer(&r.question).is_some_and(|now| now == r.answer)).collect();
+    let answers = kept.reads.answers(&compiler.context);
     let storage = storage(compiler);
-    let registry = compiler.engine.registry();
-    let macros = Fingerprint::of_parts(registry.defs().iter().map(|d| d.print.hex()));
+    let macros = compiler.engine.registry().print();
     let closures = Closures { compiler, known: RwLock::default() };
-    let made: Vec<(NodeId, Own, Option<New>)> = nodes
+    let made: Vec<(NodeId, Own, Option<New>, Option<Fingerprint>)> = nodes
         .par_iter()
         .map(|id| {
             let node = &manifest.nodes[id.index()];
@@ -132,9 +130,7 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
             let mut print = None;
             if needs_compiling(node) {
                 let key = key(compiler, node);
-                let before = kept.nodes.get(&*node.unique_id).filter(|k| {
-                    k.key == key && k.reads.iter().all(|r| answers.get(*r as usize).copied().unwrap_or(false))
-                });
+                let before = kept.nodes.get(&*node.unique_id).filter(|k| k.key == key && answers.hold(&k.reads));
                 let compiled = match before {
                     Some(kept) => kept.compiled.clone(),
                     None => {
@@ -166,36 +162,18 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
             }
             (*id, own, new, print)
         })
-        .map(|(id, own, new, print)| {
-            let node = &manifest.nodes[id.index()];
-            let said = Said { node: node.clone(), macros, print, parts: own.parts.clone() };
-            (id, own, new, said)
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .map(|(id, own, new, said)| {
-            kept.said.insert(said.node.unique_id.clone(), said);
-            (id, own, new)
-        })
         .collect();
-    kept.compiled = made.iter().filter(|(.., new)| new.is_some()).count();
+    kept.compiled = made.iter().filter(|(_, _, new, _)| new.is_some()).count();
+    kept.changed |= kept.compiled > 0;
     let mut out = FastMap::default();
-    let mut numbers: FastMap<Read, u32> = FastMap::default();
-    if kept.compiled > 0 {
-        kept.changed = true;
-        numbers = kept.reads.iter().cloned().zip(0..).collect();
-    }
-    for (id, own, new) in made {
+    for (id, own, new, print) in made {
+        let node = &manifest.nodes[id.index()];
         if let Some(New { key, reads, compiled }) = new {
-            let mut number = |read: Read| {
-                *numbers.entry(read).or_insert_with_key(|read| {
-                    kept.reads.push(read.clone());
-                    (kept.reads.len() - 1) as u32
-                })
-            };
-            let reads = reads.into_iter().map(&mut number).collect();
-            kept.nodes.insert(manifest.node(id).unique_id.to_string(), KeptCompiled { key, reads, compiled });
+            let reads = kept.reads.numbers(reads);
+            kept.nodes.insert(node.unique_id.to_string(), KeptCompiled { key, reads, compiled });
         }
+        let said = Said { node: node.clone(), macros, print, parts: own.parts.clone() };
+        kept.said.insert(node.unique_id.clone(), said);
         out.insert(id, own);
     }
     out
@@ -268,10 +246,10 @@ fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Optio
                 out.introspective = true;
                 // What it says can still be told by its text.
                 texts.push(node.text.as_ref().map(|t| normal(&t.raw)).unwrap_or_default());
-                reads.insert(Read { question: Question::Now, answer: None });
+                reads.insert(Read::never());
             }
             Err(CompileError::Diagnostic(d)) => {
-                reads.insert(Read { question: Question::Now, answer: None });
+                reads.insert(Read::never());
                 return (Compiled::default(), reads, Some(d));
             }
         }

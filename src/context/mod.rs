@@ -32,7 +32,7 @@ pub(crate) use column::column_value;
 pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json};
-pub(crate) use reads::{Facts, Question, Read};
+pub(crate) use reads::{Answers, Facts, Question, Read, ReadTable};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, Transactions, Unit};

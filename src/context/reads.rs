@@ -2,7 +2,7 @@
 
 use super::ContextProject;
 use crate::config::{Json, JsonMap, TargetOptions};
-use crate::hash::Fingerprint;
+use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef};
 use crate::system::System;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,71 @@ pub(crate) enum Question {
 pub(crate) struct Read {
     pub(crate) question: Question,
     pub(crate) answer: Option<Fingerprint>,
+}
+
+impl Read {
+    /// A read that no answer satisfies: what has it is made again each time.
+    pub(crate) fn never() -> Read {
+        Read { question: Question::Now, answer: None }
+    }
+}
+
+/// The reads of many results, each held once: most results ask the same. A result has their numbers.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ReadTable {
+    reads: Vec<Read>,
+    /// Made when a read is added: a table that was stored comes without.
+    #[serde(skip)]
+    numbers: FastMap<Read, u32>,
+}
+
+/// Which reads of a table still get the answer that they got.
+pub(crate) struct Answers(Vec<bool>);
+
+impl Answers {
+    /// Whether a result that made these reads can be used again.
+    pub(crate) fn hold(&self, reads: &[u32]) -> bool {
+        reads.iter().all(|r| self.0.get(*r as usize).copied().unwrap_or(false))
+    }
+}
+
+impl ReadTable {
+    /// Asks each question once.
+    pub(crate) fn answers(&self, context: &ContextProject) -> Answers {
+        let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
+        Answers(self.reads.iter().map(same).collect())
+    }
+
+    /// The numbers of reads; those that are not there yet are added.
+    pub(crate) fn numbers(&mut self, reads: impl IntoIterator<Item = Read>) -> Vec<u32> {
+        if self.numbers.len() != self.reads.len() {
+            self.numbers = self.reads.iter().cloned().zip(0..).collect();
+        }
+        reads.into_iter().map(|read| self.number(read)).collect()
+    }
+
+    fn number(&mut self, read: Read) -> u32 {
+        *self.numbers.entry(read).or_insert_with_key(|read| {
+            self.reads.push(read.clone());
+            (self.reads.len() - 1) as u32
+        })
+    }
+
+    /// Forgets reads that no result has any more; `users` are the numbers of all results.
+    pub(crate) fn compact<'a>(&mut self, users: impl Iterator<Item = &'a mut Vec<u32>>) {
+        let all = std::mem::take(&mut self.reads);
+        self.numbers.clear();
+        let mut moved: Vec<Option<u32>> = vec![None; all.len()];
+        for read in users.flatten() {
+            let old = *read as usize;
+            *read = match all.get(old) {
+                Some(kept) => *moved[old].get_or_insert_with(|| self.number(kept.clone())),
+                // Of a damaged file: a number that never holds.
+                None => u32::MAX,
+            };
+        }
+    }
 }
 
 /// Answers that hold for the whole command. Only prints are kept: values may be nobody's business.

@@ -296,6 +296,11 @@ impl MacroRegistry {
         &self.defs
     }
 
+    /// One print of all macros.
+    pub(crate) fn print(&self) -> Fingerprint {
+        Fingerprint::of_parts(self.defs.iter().map(|d| d.print.hex()))
+    }
+
     /// The macros that came with the binary.
     pub(crate) fn internal_defs(&self) -> &[Arc<MacroDef>] {
         &self.defs[..self.built_in]

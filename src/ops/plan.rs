@@ -15,9 +15,8 @@ use crate::select::NodeSet;
 
 pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
     let project = open(inv)?;
-    let selected = choose(inv, &project, &args.selection, types(args.verb))?;
+    let mut selected = choose(inv, &project, &args.selection, types(args.verb))?;
     // Without a database the plan is made as if nothing were known.
-    let mut selected = selected;
     let mut verdicts = None;
     let existing = match connect(inv, &project) {
         Ok(mut warehouse) => {

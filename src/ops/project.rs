@@ -35,7 +35,7 @@ pub(crate) struct Project {
 impl Project {
     /// A print of all macros.
     pub(crate) fn macros(&self) -> Fingerprint {
-        Fingerprint::of_parts(self.engine.registry().defs().iter().map(|d| d.print.hex()))
+        self.engine.registry().print()
     }
 
     pub(super) fn target(&self) -> &TargetOptions {

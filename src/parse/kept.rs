@@ -5,7 +5,7 @@
 //! relative to their file, so that they can be stored (`store`); the tool's own print is part of what must be equal.
 
 use super::{DocBlock, ParsedNode, Properties};
-use crate::context::{ContextProject, LogLine, Question, Read};
+use crate::context::{Answers, ContextProject, LogLine, Read, ReadTable};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{Engine, MacroDef};
@@ -58,7 +58,7 @@ enum Form {
 struct KeptFile {
     text: Fingerprint,
     form: Form,
-    /// Places in the table of reads.
+    /// Numbers in the table of reads.
     reads: Vec<u32>,
 }
 
@@ -88,20 +88,12 @@ pub(crate) struct Kept {
     pub(super) macros: FastMap<Place, KeptMacros>,
     pub(super) engine: Option<Arc<Engine>>,
     files: FastMap<Place, KeptFile>,
-    reads: Vec<Read>,
-    /// The places of reads in their table.
-    numbers: FastMap<Read, u32>,
+    reads: ReadTable,
     /// Some results are as they were stored.
     frozen: bool,
     pub(super) counts: Counts,
     /// Whether there is something to store that was not there.
     changed: bool,
-}
-
-/// A file to be parsed, or its result from before.
-pub(super) enum Found {
-    Again(Arc<ParsedFile>),
-    Parse,
 }
 
 impl Kept {
@@ -124,27 +116,27 @@ impl Kept {
     }
 
     /// Which reads still get the answer that they got.
-    pub(super) fn answers(&self, context: &ContextProject) -> Vec<bool> {
-        self.reads.iter().map(|r| context.answer(&r.question).is_some_and(|now| now == r.answer)).collect()
+    pub(super) fn answers(&self, context: &ContextProject) -> Answers {
+        self.reads.answers(context)
     }
 
     /// The result of a file from before, if it holds.
-    pub(super) fn find(&self, place: &Place, file: &LoadedFile, map: &SourceMap, answers: &[bool]) -> Found {
-        let Some(kept) = self.files.get(place) else { return Found::Parse };
-        if kept.text != file.print || !kept.reads.iter().all(|r| answers.get(*r as usize).copied().unwrap_or(false)) {
-            return Found::Parse;
-        }
+    pub(super) fn find(
+        &self,
+        place: &Place,
+        file: &LoadedFile,
+        map: &SourceMap,
+        answers: &Answers,
+    ) -> Option<Arc<ParsedFile>> {
+        let kept = self.files.get(place).filter(|k| k.text == file.print && answers.hold(&k.reads))?;
         match &kept.form {
-            Form::Live(parsed) => Found::Again(parsed.clone()),
-            Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)).map_or(Found::Parse, Found::Again),
+            Form::Live(parsed) => Some(parsed.clone()),
+            Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)),
         }
     }
 
     /// Takes the results of a parse in place of those before it.
     pub(super) fn replace(&mut self, results: Vec<Parsed>) {
-        if self.numbers.len() != self.reads.len() {
-            self.numbers = self.reads.iter().cloned().zip(0..).collect();
-        }
         let known = |p: &&Parsed| p.reads.is_none() || self.files.contains_key(&p.place);
         if self.files.len() != results.iter().filter(known).count() {
             let there: FastSet<&Place> = results.iter().map(|p| &p.place).collect();
@@ -155,7 +147,7 @@ impl Kept {
             match reads {
                 Some(reads) => {
                     self.changed = true;
-                    let reads = reads.into_iter().map(|read| self.number(read)).collect();
+                    let reads = self.reads.numbers(reads);
                     self.files.insert(place, KeptFile { text, form: Form::Live(file), reads });
                 }
                 // What was stored is in memory now.
@@ -170,36 +162,11 @@ impl Kept {
         self.frozen = false;
     }
 
-    fn number(&mut self, read: Read) -> u32 {
-        *self.numbers.entry(read).or_insert_with_key(|read| {
-            self.reads.push(read.clone());
-            (self.reads.len() - 1) as u32
-        })
-    }
-
-    /// Forgets reads that no result has any more.
-    fn compact(&mut self) {
-        let all = std::mem::take(&mut self.reads);
-        self.numbers.clear();
-        let mut moved: Vec<Option<u32>> = vec![None; all.len()];
-        let mut files = std::mem::take(&mut self.files);
-        for kept in files.values_mut() {
-            for read in &mut kept.reads {
-                let old = *read as usize;
-                *read = match moved[old] {
-                    Some(new) => new,
-                    None => *moved[old].insert(self.number(all[old].clone())),
-                };
-            }
-        }
-        self.files = files;
-    }
-
     /// For storing: what can be used by another process. Results that complain of places in other files stay out.
     /// So does what holds a secret: a template may have logged one.
     pub(crate) fn store(&mut self, scrubber: &Scrubber) -> Vec<u8> {
         self.changed = false;
-        self.compact();
+        self.reads.compact(self.files.values_mut().map(|f| &mut f.reads));
         let mut files = Vec::with_capacity(self.files.len());
         for (place, kept) in &self.files {
             let bytes = match &kept.form {
@@ -251,7 +218,7 @@ struct StoredFile {
 #[derive(Serialize, Deserialize)]
 struct Stored<'a> {
     base: Option<Fingerprint>,
-    reads: std::borrow::Cow<'a, [Read]>,
+    reads: std::borrow::Cow<'a, ReadTable>,
     files: Vec<StoredFile>,
 }
 
@@ -285,9 +252,4 @@ fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> 
 pub(super) fn is_own(diagnostics: &[Diagnostic], file: FileId) -> bool {
     let own = |span: Span| span.file == file;
     diagnostics.iter().all(|d| d.primary.iter().chain(&d.secondary).all(|l| own(l.span)))
-}
-
-/// A read that no answer satisfies: what has it is made again each time.
-pub(super) fn never() -> Read {
-    Read { question: Question::Now, answer: None }
 }

@@ -18,12 +18,12 @@ pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
 pub(crate) use properties::{EntryKind, ParsedSource, Patch, Properties, PropertyEntry, VersionPatch, rest_json};
 
-use crate::context::ContextProject;
+use crate::context::{ContextProject, Read};
 use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::Span;
-use kept::{Found, Item, Parsed, ParsedFile, Place};
+use kept::{Item, Parsed, ParsedFile, Place};
 use nodes::NodeParser;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -73,14 +73,14 @@ pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedPro
         .filter(|(_, f)| !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture))
         .map(|(package, file)| {
             let place = Place::new(package, file);
-            if let Found::Again(again) = kept.find(&place, file, map, &answers) {
+            if let Some(again) = kept.find(&place, file, map, &answers) {
                 return Parsed { place, text: file.print, file: again, reads: None };
             }
             let parser = NodeParser::new(&engine, &context, map);
             let parsed = parse_file(&parser, package, file);
             let mut reads = parser.reads();
             if !kept::is_own(&parsed.diagnostics, file.file) {
-                reads.insert(kept::never());
+                reads.insert(Read::never());
             }
             Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
         })

@@ -69,6 +69,23 @@ struct Row {
     diagnostic: Option<Diagnostic>,
 }
 
+impl Row {
+    fn new(unique_id: String, kind: ResourceType, name: String, state: State) -> Row {
+        Row {
+            unique_id,
+            kind,
+            name,
+            state,
+            reason: String::new(),
+            effect: None,
+            detail: String::new(),
+            seconds: 0.0,
+            sample: None,
+            diagnostic: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Due,
@@ -153,11 +170,7 @@ impl Screen {
                 self.failure = None;
                 // Their places are of the files as they were.
                 self.rows.iter_mut().for_each(|r| r.diagnostic = None);
-                let what = match changed.as_slice() {
-                    [] => "read".to_owned(),
-                    [one] => format!("saved {one}"),
-                    many => format!("saved {}", count(many.len(), "file")),
-                };
+                let what = saved(&changed);
                 self.saved = format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
                 if self.diagnostics.iter().any(Diagnostic::is_error) {
                     self.status = WAITS.to_owned();
@@ -187,8 +200,7 @@ impl Screen {
             }
             Happening::Checked(diagnostics) => {
                 self.diagnostics.extend(diagnostics);
-                let errors = self.diagnostics.iter().filter(|d| d.is_error()).count();
-                self.status = match errors {
+                self.status = match errors(&self.diagnostics) {
                     0 => "no errors".to_owned(),
                     n => count(n, "error"),
                 };
@@ -208,17 +220,9 @@ impl Screen {
         match event {
             Event::Judged { nodes } => {
                 let due = nodes.into_iter().filter(|n| n.verdict != "same" && n.kind != ResourceType::Test);
-                let row = |n: crate::run::Judged| Row {
-                    unique_id: n.unique_id.to_string(),
-                    kind: n.kind,
-                    name: n.name,
-                    state: if n.verdict == "maybe" { State::Maybe } else { State::Due },
-                    reason: n.reason,
-                    effect: None,
-                    detail: String::new(),
-                    seconds: 0.0,
-                    sample: None,
-                    diagnostic: None,
+                let row = |n: crate::run::Judged| {
+                    let state = if n.verdict == "maybe" { State::Maybe } else { State::Due };
+                    Row { reason: n.reason, ..Row::new(n.unique_id.to_string(), n.kind, n.name, state) }
                 };
                 self.rows = due.map(row).collect();
             }
@@ -253,18 +257,7 @@ impl Screen {
                     // A test that passes, or hangs on a node that has its line, needs none.
                     None if quiet => return,
                     None => {
-                        self.rows.push(Row {
-                            unique_id: result.unique_id.to_string(),
-                            kind,
-                            name,
-                            state,
-                            reason: String::new(),
-                            effect: None,
-                            detail: String::new(),
-                            seconds: 0.0,
-                            sample: None,
-                            diagnostic: None,
-                        });
+                        self.rows.push(Row::new(result.unique_id.to_string(), kind, name, state));
                         self.rows.len() - 1
                     }
                 };
@@ -286,18 +279,8 @@ impl Screen {
     fn left(&mut self, left: Vec<Left>) {
         for l in left {
             self.rows.retain(|r| r.unique_id != l.unique_id);
-            self.rows.push(Row {
-                unique_id: l.unique_id,
-                kind: ResourceType::Model,
-                name: l.name,
-                state: State::Left,
-                reason: l.reason,
-                effect: None,
-                detail: l.why.to_owned(),
-                seconds: 0.0,
-                sample: None,
-                diagnostic: None,
-            });
+            let row = Row::new(l.unique_id, ResourceType::Model, l.name, State::Left);
+            self.rows.push(Row { reason: l.reason, detail: l.why.to_owned(), ..row });
         }
     }
 
@@ -456,17 +439,13 @@ impl Screen {
                 for d in diagnostics {
                     self.console.diagnostic(d);
                 }
-                let errors = diagnostics.iter().filter(|d| d.is_error()).count();
+                let errors = errors(diagnostics);
                 let data = serde_json::json!({
                     "changed": changed, "seconds": seconds, "parsed": parsed, "reused": reused,
                     "macro_files": macro_files, "resolved": resolved, "errors": errors,
                     "warnings": diagnostics.len() - errors,
                 });
-                let what = match changed.as_slice() {
-                    [] => "read".to_owned(),
-                    [one] => format!("saved {one}"),
-                    many => format!("saved {}", count(many.len(), "file")),
-                };
+                let what = saved(changed);
                 let text = format!(
                     "{what}: {} parsed in {}, {}",
                     count(*parsed, "file"),
@@ -510,7 +489,7 @@ impl Screen {
                 for d in diagnostics {
                     self.console.diagnostic(d);
                 }
-                let data = serde_json::json!({ "errors": diagnostics.iter().filter(|d| d.is_error()).count() });
+                let data = serde_json::json!({ "errors": errors(diagnostics) });
                 self.console.told("checked", data, if json || !diagnostics.is_empty() { "" } else { "no errors" });
             }
             Happening::Failure(message, hints) => self.console.failure(message, hints),
@@ -522,6 +501,19 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// What a reading follows.
+fn saved(changed: &[String]) -> String {
+    match changed {
+        [] => "read".to_owned(),
+        [one] => format!("saved {one}"),
+        many => format!("saved {}", count(many.len(), "file")),
+    }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> usize {
+    diagnostics.iter().filter(|d| d.is_error()).count()
 }
 
 /// Rows and columns, before and after.
