@@ -7,7 +7,8 @@ mod duckdb;
 mod postgres;
 
 use crate::config::TargetOptions;
-use crate::engine::{Content, EngineError, EngineErrorKind, Fetch, Warehouse};
+use crate::engine::{Content, DatabaseState, EngineError, EngineErrorKind, Fetch, Warehouse};
+use crate::system::System;
 use std::time::Duration;
 
 /// Opens a target. `wait` is how long to wait for a lock that another process holds; none: the engine's own.
@@ -28,6 +29,14 @@ pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<
 /// Whether several processes can use the database of a target at once.
 pub(crate) fn is_shared(target: &TargetOptions) -> bool {
     &*target.adapter != "duckdb"
+}
+
+/// The state of a target's database, told without opening it. None: only the database itself can tell.
+pub(crate) fn untouched(system: &dyn System, target: &TargetOptions) -> Option<DatabaseState> {
+    match &*target.adapter {
+        "duckdb" => duckdb::state(system, target),
+        _ => None,
+    }
 }
 
 /// A database of its own in memory, to make files with.

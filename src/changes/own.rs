@@ -78,6 +78,11 @@ impl KeptPrints {
         self.compiled
     }
 
+    /// What the compiled texts of some nodes, by unique id, asked of the world.
+    pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&Read> {
+        nodes.filter_map(|id| self.nodes.get(id)).flat_map(|kept| self.reads.of(&kept.reads)).collect()
+    }
+
     pub(crate) fn store(&mut self) -> Vec<u8> {
         self.changed = false;
         self.reads.compact(self.nodes.values_mut().map(|n| &mut n.reads));
@@ -164,7 +169,10 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
         })
         .collect();
     kept.compiled = made.iter().filter(|(_, _, new, _)| new.is_some()).count();
-    kept.changed |= kept.compiled > 0;
+    if kept.compiled > 0 {
+        kept.changed = true;
+        kept.nodes.retain(|id, _| manifest.by_unique_id.contains_key(&**id));
+    }
     let mut out = FastMap::default();
     for (id, own, new, print) in made {
         let node = &manifest.nodes[id.index()];

@@ -2,7 +2,7 @@
 
 use super::Own;
 use crate::config::Json;
-use crate::engine::{Existing, Print, column_pairs};
+use crate::engine::{Existing, ExistingColumn, Print, column_pairs};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
 use std::collections::BTreeMap;
@@ -320,6 +320,9 @@ pub(crate) fn readings(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
 
 /// The first part that is another than it was.
 fn differs(own: &Own, before: &Print) -> Option<Reason> {
+    if *own.parts == before.own {
+        return None;
+    }
     let none = String::new();
     let keys = own.parts.keys().chain(before.own.keys());
     let mut changed: Vec<&String> = keys.filter(|k| own.parts.get(*k) != before.own.get(*k)).collect();
@@ -345,8 +348,11 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
     if found.kind.as_str() != stored.kind {
         return Some(Reason::Altered(format!("a {}, not a {}", found.kind.as_str(), stored.kind)));
     }
-    let columns = column_pairs(&found.columns);
-    if columns != stored.columns {
+    let is = |(column, (name, kind)): (&ExistingColumn, &(String, String))| {
+        column.name == *name && column.data_type == *kind
+    };
+    if found.columns.len() != stored.columns.len() || !found.columns.iter().zip(&stored.columns).all(is) {
+        let columns = column_pairs(&found.columns);
         let other = columns.iter().find(|c| !stored.columns.contains(c));
         let what = match other.or_else(|| stored.columns.iter().find(|c| !columns.contains(c))) {
             Some((name, kind)) => format!("column {name} {kind}"),

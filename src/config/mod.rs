@@ -22,7 +22,7 @@ pub(crate) use exports::{
 pub(crate) use flags::ProjectFlags;
 pub(crate) use packages::{PackageSpec, parse_packages};
 pub(crate) use postgres::{PostgresProfile, SslMode};
-pub(crate) use profiles::{ProfileOptions, TargetOptions, parse_profile};
+pub(crate) use profiles::{Attach, ProfileOptions, TargetOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::python_str;
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};

@@ -56,6 +56,11 @@ impl Read {
     pub(crate) fn never() -> Read {
         Read { question: Question::Now, answer: None }
     }
+
+    fn print(&self) -> Option<Fingerprint> {
+        let answer = self.answer.map(Fingerprint::hex).unwrap_or_default();
+        (*self != Read::never()).then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
+    }
 }
 
 /// The reads of many results, each held once: most results ask the same. A result has their numbers.
@@ -83,6 +88,16 @@ impl ReadTable {
     pub(crate) fn answers(&self, context: &ContextProject) -> Answers {
         let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
         Answers(self.reads.iter().map(same).collect())
+    }
+
+    /// A print of each read; none for one that no answer satisfies.
+    pub(crate) fn prints(&self) -> Vec<Option<Fingerprint>> {
+        self.reads.iter().map(Read::print).collect()
+    }
+
+    /// The reads of a result.
+    pub(crate) fn of<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Read> {
+        numbers.iter().filter_map(|n| self.reads.get(*n as usize))
     }
 
     /// The numbers of reads; those that are not there yet are added.
@@ -128,6 +143,14 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    pub(crate) fn target(&self) -> Fingerprint {
+        self.target
+    }
+
+    pub(crate) fn flags(&self) -> Fingerprint {
+        self.flags
+    }
+
     pub(crate) fn new(
         target: &TargetOptions,
         settings: &super::ContextSettings,

@@ -1,7 +1,8 @@
 //! What is in the database before a run.
 
+use crate::hash::FastMap;
 use crate::manifest::{Dialect, Relation, RelationKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExistingColumn {
@@ -31,7 +32,7 @@ pub(crate) enum Existing {
     #[default]
     Unknown,
     Known {
-        relations: HashMap<String, ExistingRelation>,
+        relations: FastMap<String, ExistingRelation>,
         schemas: HashSet<String>,
         dialect: Dialect,
     },

@@ -197,6 +197,14 @@ pub(crate) trait Warehouse: Send {
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
     /// The relations of a schema with their columns.
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
+    /// The same of several schemas, as (database, schema).
+    fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
+        let mut out = Vec::new();
+        for (database, schema) in schemas {
+            out.extend(self.list(database, schema)?);
+        }
+        Ok(out)
+    }
     /// Columns of one relation; none if it is not there.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
     /// The same of one that is there, also in an open transaction.
@@ -226,6 +234,8 @@ pub(crate) trait Warehouse: Send {
     /// Keeps other builds away from a relation until `unlock`.
     fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
+    /// Writes out what is committed and not yet in its place, where an engine keeps such. What fails is written later.
+    fn settle(&mut self) {}
     fn opener(&self) -> Result<Opener, EngineError>;
     /// Another connection to the same database.
     fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {

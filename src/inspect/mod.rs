@@ -19,14 +19,13 @@ pub(crate) fn inspect(
         let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
         for relation in around.filter_map(|id| manifest.node(id).relation.as_ref()) {
             if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
-                schemas.insert((database.to_owned(), schema.to_owned()));
+                let place = (database.to_owned(), schema.to_owned());
+                schemas.insert(place);
             }
         }
     }
-    let mut relations = Vec::new();
-    for (database, schema) in &schemas {
-        relations.extend(warehouse.list(database, schema)?);
-    }
+    let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
+    let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
     let known: HashSet<String> = warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
     Ok(Existing::known(dialect, relations, known))
 }

@@ -1,17 +1,18 @@
 //! What has to be built since the last time: the verdict of each node, from what its publication was made from.
 
+use super::prepare::{options as run_options, shared};
 use super::project::Project;
-use super::run::{options as run_options, shared};
 use super::{CliError, Invocation};
 use crate::changes::{Compare, Judged, KeptPrints, Own, Verdict, own_prints, readings, verdicts};
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{Existing, Print, Warehouse};
-use crate::hash::{FastMap, Fingerprint};
+use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
 use crate::plan::{Action, Plan};
 use crate::run::{FreshnessRequest, Notes, RunOptions, check_sources};
 use crate::select::NodeSet;
 use crate::state::{Publications, read_prints, write_prints};
+use crate::system::System;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -24,10 +25,15 @@ pub(crate) struct Judge {
     pub(crate) edits_only: bool,
 }
 
-/// What publications left, and what nodes say now.
-pub(super) struct Known {
-    pub(super) publications: Publications,
+/// What publications left.
+pub(super) struct Noted {
+    publications: Publications,
     before: FastMap<String, Print>,
+}
+
+/// The same, and what nodes say now.
+pub(super) struct Known {
+    noted: Noted,
     own: FastMap<NodeId, Own>,
 }
 
@@ -47,7 +53,7 @@ impl Known {
             if !moves(id) || parents.iter().any(moves) {
                 continue;
             }
-            let version = |p: &NodeId| self.before.get(&*manifest.node(*p).unique_id).map(|b| b.version.clone());
+            let version = |p: &NodeId| self.noted.before.get(&*manifest.node(*p).unique_id).map(|b| b.version.clone());
             let own = own.parts.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
             let parts = own.chain(parents.iter().map(|p| version(p).unwrap_or_default()));
             out.insert(node.unique_id.to_string(), Fingerprint::of_parts(parts));
@@ -56,17 +62,18 @@ impl Known {
     }
 }
 
-/// The stored prints of compiled nodes; empty without a cache.
-pub(crate) fn kept_prints(inv: &Invocation, project: &Project) -> KeptPrints {
-    match inv.cache {
-        true => read_prints(inv.system.as_ref(), &project.manifest.project.target_path),
-        false => KeptPrints::default(),
-    }
+/// Where prints are stored, if they are.
+type Store = Option<Arc<dyn System>>;
+
+/// The stored prints of compiled nodes.
+pub(crate) fn kept_prints(store: &Store, project: &Project) -> KeptPrints {
+    let read = |system: &Arc<dyn System>| read_prints(system.as_ref(), &project.manifest.project.target_path);
+    store.as_ref().map(read).unwrap_or_default()
 }
 
 /// What the selected nodes say now.
 pub(super) fn own(
-    inv: &Invocation,
+    store: &Store,
     project: &Project,
     selected: &NodeSet,
     prints: &mut KeptPrints,
@@ -74,22 +81,21 @@ pub(super) fn own(
     let ids: Vec<NodeId> = selected.iter().filter(|id| is_judged(project, *id)).collect();
     let compiler = super::compile::compiler(project, Vec::new());
     let own = own_prints(&compiler, &ids, prints);
-    if inv.cache && prints.is_changed() {
+    if let Some(system) = store.as_ref().filter(|_| prints.is_changed()) {
         // A cache that cannot be written costs time only.
-        let _ = write_prints(inv.system.as_ref(), &project.manifest.project.target_path, prints);
+        let _ = write_prints(system.as_ref(), &project.manifest.project.target_path, prints);
     }
     own
 }
 
 /// Reads what the last publications were made from. With `make` the table is made where it is missing; else none means
-/// that builds are not noted here. What nodes say is asked for only if it is needed.
-pub(super) fn known(
+/// that builds are not noted in this database.
+pub(super) fn noted(
     project: &Project,
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
     make: bool,
-    own: &mut dyn FnMut(&NodeSet) -> FastMap<NodeId, Own>,
-) -> Result<Option<Known>, CliError> {
+) -> Result<Option<Noted>, CliError> {
     let manifest = &project.manifest;
     let publications = match Publications::find(warehouse, manifest, selected.iter())? {
         Some(found) if !make => found,
@@ -97,7 +103,15 @@ pub(super) fn known(
         _ => Publications::make(warehouse, manifest, selected.iter())?,
     };
     let before = publications.read(warehouse)?;
-    Ok(Some(Known { publications, before, own: own(selected) }))
+    Ok(Some(Noted { publications, before }))
+}
+
+/// What is looked at.
+pub(super) struct Look<'a> {
+    pub(super) project: &'a Project,
+    pub(super) selected: &'a NodeSet,
+    pub(super) existing: &'a Existing,
+    pub(super) how: Judge,
 }
 
 /// What a verdict is given on.
@@ -112,36 +126,30 @@ fn is_judged(project: &Project, id: NodeId) -> bool {
 /// The verdicts on the selected nodes, and the versions that can be read now.
 pub(super) fn judge(
     inv: &mut Invocation,
-    project: &Project,
-    selected: &NodeSet,
-    existing: &Existing,
-    known: &Known,
-    how: Judge,
+    look: &Look<'_>,
+    noted: Noted,
+    own: FastMap<NodeId, Own>,
     warehouse: &mut dyn Warehouse,
-) -> Result<Judged, CliError> {
+) -> Result<(Known, Judged), CliError> {
+    let Look { project, selected, existing, how } = *look;
     let sources = source_versions(inv, project, selected, warehouse)?;
-    Ok(verdicts(&Compare {
+    let judged = verdicts(&Compare {
         manifest: &project.manifest,
-        own: &known.own,
-        before: &known.before,
+        own: &own,
+        before: &noted.before,
         existing,
         sources: &sources,
         assume_sources: how.assume_sources,
         edits_only: how.edits_only,
         selected: &|id| selected.contains(id),
-    }))
+    });
+    Ok((Known { noted, own }, judged))
 }
 
-/// When the sources that the selection rests on were loaded, as far as they say.
-fn source_versions(
-    inv: &mut Invocation,
-    project: &Project,
-    selected: &NodeSet,
-    warehouse: &mut dyn Warehouse,
-) -> Result<FastMap<NodeId, String>, CliError> {
-    let manifest = &project.manifest;
+/// The sources that the selection rests on and that say when they were loaded.
+pub(super) fn asked_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
     let mut queue: VecDeque<NodeId> = selected.iter().collect();
-    let mut seen: HashSet<NodeId> = queue.iter().copied().collect();
+    let mut seen: FastSet<NodeId> = queue.iter().copied().collect();
     let mut asked = Vec::new();
     while let Some(id) = queue.pop_front() {
         if let NodeKind::Source(table) = &manifest.node(id).kind
@@ -151,6 +159,18 @@ fn source_versions(
         }
         queue.extend(manifest.node(id).depends_on.iter().filter(|p| seen.insert(**p)));
     }
+    asked
+}
+
+/// When the sources were loaded, as far as they say.
+fn source_versions(
+    inv: &mut Invocation,
+    project: &Project,
+    selected: &NodeSet,
+    warehouse: &mut dyn Warehouse,
+) -> Result<FastMap<NodeId, String>, CliError> {
+    let manifest = &project.manifest;
+    let asked = asked_sources(manifest, selected);
     if asked.is_empty() {
         return Ok(FastMap::default());
     }
@@ -185,9 +205,9 @@ pub(super) fn notes(known: Known, versions: FastMap<NodeId, String>, compares: b
         own.parts
     };
     Arc::new(Notes {
-        publications: known.publications,
+        publications: known.noted.publications,
         own: known.own.into_iter().map(|(id, own)| (id, parts(own))).collect(),
-        before: known.before,
+        before: known.noted.before,
         compares,
         versions: Mutex::new(versions),
     })

@@ -39,22 +39,22 @@ pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
 pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
     let project = open(inv)?;
     if let Some(text) = &args.inline {
-        let mut warehouse = connect(inv, &project).ok();
-        let sql = super::show::inline(inv, &project, text, &mut warehouse)?;
+        let mut warehouse = connect(inv, project).ok();
+        let sql = super::show::inline(inv, project, text, &mut warehouse)?;
         inv.console.out(sql.as_str());
         return Ok(0);
     }
-    let selected = choose(inv, &project, &args.selection, types(Verb::Compile))?;
+    let selected = choose(inv, project, &args.selection, types(Verb::Compile))?;
     let chosen: Vec<NodeId> = selected.iter().collect();
-    let compiled = match connected(inv, &project, &chosen, args.introspect) {
+    let compiled = match connected(inv, project, &chosen, args.introspect) {
         Ok(compiled) => compiled,
         Err(e) => {
-            write(inv, &project)?;
+            write(inv, project)?;
             return Err(e);
         }
     };
-    write_compiled(inv, &project, &code_of(&project, &compiled))?;
-    results(inv, &project, &compiled)?;
+    write_compiled(inv, project, &code_of(project, &compiled))?;
+    results(inv, project, &compiled)?;
     if let [one] = compiled.as_slice() {
         inv.console.out(one.sql.as_str());
     } else {

@@ -1,7 +1,7 @@
 //! The graph of tasks of a project: for the DAG file, and for a task that makes sure that its file still fits.
 
+use super::prepare::publishes_itself;
 use super::project::{Project, choose};
-use super::run::publishes_itself;
 use super::{CliError, Invocation};
 use crate::config::{AirflowOptions, Json, JsonMap, read_airflow};
 use crate::diag::{Code, Diagnostic};

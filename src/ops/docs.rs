@@ -42,10 +42,10 @@ struct Database {
 
 pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let project = open(inv)?;
-    let mut warehouse = if args.compile || !args.empty { Some(connect(inv, &project)?) } else { None };
+    let mut warehouse = if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
     // Without compiling, all relations are asked for, as in dbt.
     let selected = if args.compile {
-        Some(compile(inv, &project, &args.selection, &mut warehouse)?)
+        Some(compile(inv, project, &args.selection, &mut warehouse)?)
     } else {
         // The manifest of the command that compiled last stays, with its SQL.
         None
@@ -53,7 +53,7 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let manifest = &project.manifest;
     let wanted = |id: NodeId| !args.empty && selected.as_ref().is_none_or(|s| s.contains(id));
     let nodes: Vec<&Node> = manifest.all().filter(|n| is_cataloged(n) && wanted(n.id)).collect();
-    let (catalog, problems) = ask(inv, &project, &nodes, selected.is_some(), &mut warehouse);
+    let (catalog, problems) = ask(inv, project, &nodes, selected.is_some(), &mut warehouse);
     let (found, sources) = catalog.entries(manifest, &wanted);
     let errors: Vec<String> = problems.iter().map(|d| d.message.clone()).collect();
     let folder = &manifest.project.target_path;

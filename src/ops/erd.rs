@@ -40,7 +40,7 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
     if args.refresh {
         // The catalog has all relations, whatever part of them is drawn.
         let all: Vec<_> = manifest.nodes.iter().filter(|n| TYPES.contains(&n.resource_type())).collect();
-        let mut warehouse = connect(inv, &project)?;
+        let mut warehouse = connect(inv, project)?;
         let existing = inspect(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
         let mut tables = Vec::new();
         let mut missing = Vec::new();
@@ -64,9 +64,9 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
             inv.console.diagnostic(&d.help("the catalog has no types of theirs"));
         }
         let what = count(tables.len(), "relation");
-        deliver(inv, &project, &[catalog_file(&tables)], false, &what, "strata export erd --refresh")?;
+        deliver(inv, project, &[catalog_file(&tables)], false, &what, "strata export erd --refresh")?;
     }
-    let selected = choose(inv, &project, &args.selection, TYPES)?;
+    let selected = choose(inv, project, &args.selection, TYPES)?;
     if selected.len() == 0 {
         return Err(CliError::Usage {
             message: "the selection matches no table".to_owned(),
@@ -103,5 +103,5 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
     add(ErdFormat::Mermaid, "docs/erd.mmd", &|| mermaid(&diagram, &command));
     add(ErdFormat::Svg, "docs/erd.svg", &|| svg(&diagram, &command));
     let what = format!("{}, {}", count(diagram.tables.len(), "table"), count(diagram.references.len(), "reference"));
-    deliver(inv, &project, &files, args.check, &what, &command)
+    deliver(inv, project, &files, args.check, &what, &command)
 }

@@ -1,8 +1,9 @@
 //! `export`: files that hand the graph on, and exports that carry relations out.
 
 use super::dag::{options, spec, tasks, tell_merged, verified};
+use super::prepare::{options as run_options, shared};
 use super::project::{Project, choose, connect, open, write};
-use super::run::{carry_out, options as run_options, results, shared};
+use super::run::{carry_out, results};
 use super::{CliError, Exit, Invocation};
 use crate::config::{ExportType, Json};
 use crate::diag::{Code, Diagnostic};
@@ -23,14 +24,14 @@ pub(crate) struct AirflowArgs {
 
 pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
     let mut project = open(inv)?;
-    let mut airflow = options(inv, &project)?;
+    let mut airflow = options(inv, project)?;
     // The file is made for the target that its tasks will use.
     if let Some(target) = airflow.target.clone().filter(|t| inv.load.target.is_none() && *t != *project.target().name) {
         inv.load.target = Some(target);
         project = open(inv)?;
-        airflow = options(inv, &project)?;
+        airflow = options(inv, project)?;
     }
-    let dag = tasks(inv, &project, &airflow, &args.selection, args.by)?;
+    let dag = tasks(inv, project, &airflow, &args.selection, args.by)?;
     if dag.tasks.is_empty() {
         return Err(CliError::Usage {
             message: "the selection matches nothing that a DAG could run".to_owned(),
@@ -51,7 +52,7 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
     let tests = dag.tasks.iter().flat_map(|t| &t.nodes).map(|id| project.manifest.node(*id));
     let tests = tests.filter(|n| n.resource_type() == ResourceType::Test).count();
     let what = format!("{}, {}", count(dag.tasks.len(), "task"), count(tests, "test"));
-    deliver(inv, &project, &[file], args.check, &what, &command)
+    deliver(inv, project, &[file], args.check, &what, &command)
 }
 
 /// The command that a selection was given with.
@@ -149,25 +150,25 @@ pub(crate) struct ExportArgs {
 pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit {
     let project = open(inv)?;
     let mut selection = args.selection.clone();
-    if let Some(nodes) = verified(inv, &project)? {
+    if let Some(nodes) = verified(inv, project)? {
         selection.nodes = Some(nodes);
     }
-    let mut selected = choose(inv, &project, &selection, &[ResourceType::Export])?;
+    let mut selected = choose(inv, project, &selection, &[ResourceType::Export])?;
     selected.retain(|id| match &project.manifest.node(id).kind {
         NodeKind::Export(e) => args.sinks.takes(e.kind),
         _ => false,
     });
-    write(inv, &project)?;
+    write(inv, project)?;
     if selected.len() == 0 {
         inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
         inv.console.diagnostic(
             &d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"),
         );
-        results(inv, &project, &[], 0.0)?;
+        results(inv, project, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
-    let warehouse = connect(inv, &project)?;
+    let warehouse = connect(inv, project)?;
     let itself = |_| false;
     let plan = plan(&PlanRequest {
         manifest: &project.manifest,
@@ -179,8 +180,8 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         store_failures: false,
         publishes_itself: &itself,
     });
-    let options = RunOptions { dry_run: args.dry_run, ..run_options(inv, &project, args.fail_fast) };
-    let shared = shared(inv, &project, &selected, &plan, options);
+    let options = RunOptions { dry_run: args.dry_run, ..run_options(inv, project, args.fail_fast) };
+    let shared = shared(inv, project, &selected, &plan, options);
     let request = RunRequest {
         shared,
         plan: &plan,
@@ -190,6 +191,6 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         hooks: false,
     };
     let (all, seconds) = carry_out(inv, request)?;
-    results(inv, &project, &all, seconds)?;
+    results(inv, project, &all, seconds)?;
     Ok(inv.conclude(&all, seconds))
 }

@@ -1,7 +1,7 @@
 //! `source freshness`: how old the data of sources is.
 
+use super::prepare::{options as run_options, shared};
 use super::project::{choose, connect, metadata, open, write};
-use super::run::{options as run_options, shared};
 use super::{Exit, Invocation};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::SourceFreshness;
@@ -25,11 +25,11 @@ pub(crate) struct FreshnessArgs {
 pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Exit {
     let project = open(inv)?;
     let manifest = &project.manifest;
-    let selected = choose(inv, &project, &args.selection, &[ResourceType::Source])?;
+    let selected = choose(inv, project, &args.selection, &[ResourceType::Source])?;
     // A source without a limit is not asked.
     let mut sources: Vec<NodeId> = selected.iter().filter(|id| has_limit(manifest, *id)).collect();
     sources.sort_by(|a, b| manifest.node(*a).unique_id.cmp(&manifest.node(*b).unique_id));
-    write(inv, &project)?;
+    write(inv, project)?;
     let path = match &args.output {
         Some(path) => crate::system::normalize(&inv.system.current_dir().join(path)),
         None => manifest.project.target_path.join("sources.json"),
@@ -41,9 +41,9 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
         results(inv, &path, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
-    let warehouse = connect(inv, &project)?;
-    let options = RunOptions { write_files: false, ..run_options(inv, &project, args.fail_fast) };
-    let shared = shared(inv, &project, &sources.iter().copied().collect(), &Plan::default(), options);
+    let warehouse = connect(inv, project)?;
+    let options = RunOptions { write_files: false, ..run_options(inv, project, args.fail_fast) };
+    let shared = shared(inv, project, &sources.iter().copied().collect(), &Plan::default(), options);
     let request =
         FreshnessRequest { shared, sources: &sources, warehouse, interrupt: inv.interrupt.clone(), hooks: args.hooks };
     let console = &mut inv.console;

@@ -43,7 +43,7 @@ pub(crate) fn list(inv: &mut Invocation, args: &ListArgs) -> Exit {
     let asked = !args.selection.resource_types.is_empty();
     let listed = |t: &ResourceType| *t != ResourceType::Operation && (asked || *t != ResourceType::Analysis);
     let types: Vec<ResourceType> = ResourceType::ALL.into_iter().filter(listed).collect();
-    let selected = choose(inv, &project, &args.selection, &types)?;
+    let selected = choose(inv, project, &args.selection, &types)?;
     let manifest = &project.manifest;
     let mut nodes: Vec<&Node> = selected.iter().map(|id| manifest.node(id)).collect();
     nodes.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));

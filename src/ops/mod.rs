@@ -3,6 +3,7 @@
 //! In: what a door (the command line, watch) asks for. Out: effects and an exit code: 0 all good, 1 a node or test
 //! failed, 2 usage, configuration or internal. Must not know: flags and their spelling.
 
+mod beside;
 mod changed;
 mod clean;
 mod compile;
@@ -19,9 +20,11 @@ mod kept_law;
 mod list;
 mod operation;
 mod plan;
+mod prepare;
 mod project;
 mod resident;
 mod run;
+mod settled;
 mod show;
 
 pub(crate) use changed::{Judge, kept_prints};
@@ -98,6 +101,11 @@ impl Invocation {
             orchestrated: None,
             summary: JsonMap::new(),
         }
+    }
+
+    /// Where results are kept for other commands; none: they are not.
+    pub(crate) fn store(&self) -> Option<Arc<dyn System>> {
+        self.cache.then(|| self.system.clone())
     }
 
     /// A task of a scheduler that has nothing to do is a mistake in how it was called.

@@ -25,9 +25,9 @@ pub(crate) struct OperationArgs {
 pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit {
     let started = inv.system.now();
     let project = open(inv)?;
-    write(inv, &project)?;
-    let (package, def) = find(inv, &project, &args.name)?;
-    let warehouse = connect(inv, &project)?;
+    write(inv, project)?;
+    let (package, def) = find(inv, project, &args.name)?;
+    let warehouse = connect(inv, project)?;
     let transactions = if warehouse.capabilities().commits_each_statement {
         Transactions::Maker
     } else {
@@ -42,7 +42,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
         transactions,
     };
     let begun = inv.system.now();
-    let called = compiler(&project, Vec::new()).call(call, &mut Some(warehouse));
+    let called = compiler(project, Vec::new()).call(call, &mut Some(warehouse));
     let ended = inv.system.now();
     for line in called.logs {
         inv.console.event(&Event::Log { line });

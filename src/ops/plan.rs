@@ -1,8 +1,9 @@
 //! `plan`: the steps of a build, printed and not taken.
 
-use super::changed::{Judge, judge, kept_prints, known, narrow, own};
+use super::changed::{Judge, Look, judge, kept_prints, narrow, noted, own};
+use super::prepare::publishes_itself;
 use super::project::{Project, choose, connect, open};
-use super::run::{RunArgs, publishes_itself, types};
+use super::run::{RunArgs, types};
 use super::{CliError, Exit, Invocation};
 use crate::changes::Verdict;
 use crate::engine::{Existing, Warehouse};
@@ -15,14 +16,14 @@ use crate::select::NodeSet;
 
 pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
     let project = open(inv)?;
-    let mut selected = choose(inv, &project, &args.selection, types(args.verb))?;
+    let mut selected = choose(inv, project, &args.selection, types(args.verb))?;
     // Without a database the plan is made as if nothing were known.
     let mut verdicts = None;
-    let existing = match connect(inv, &project) {
+    let existing = match connect(inv, project) {
         Ok(mut warehouse) => {
             let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
             if let Some(how) = args.changed {
-                verdicts = judged(inv, &project, &selected, &existing, how, warehouse.as_mut())?;
+                verdicts = judged(inv, project, &selected, &existing, how, warehouse.as_mut())?;
             }
             existing
         }
@@ -32,9 +33,9 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         }
     };
     if let Some(verdicts) = &verdicts {
-        narrow(&project, &mut selected, verdicts);
+        narrow(project, &mut selected, verdicts);
     }
-    let itself = publishes_itself(&project);
+    let itself = publishes_itself(project);
     let manifest = &project.manifest;
     let mut plan = plan(&PlanRequest {
         manifest,
@@ -117,9 +118,13 @@ fn judged(
     how: Judge,
     warehouse: &mut dyn Warehouse,
 ) -> Result<Option<FastMap<NodeId, Verdict>>, CliError> {
-    let mut prints = kept_prints(inv, project);
-    match known(project, selected, warehouse, false, &mut |selected| own(inv, project, selected, &mut prints))? {
-        Some(known) => Ok(Some(judge(inv, project, selected, existing, &known, how, warehouse)?.0)),
+    match noted(project, selected, warehouse, false)? {
+        Some(noted) => {
+            let store = inv.store();
+            let own = own(&store, project, selected, &mut kept_prints(&store, project));
+            let at = Look { project, selected, existing, how };
+            Ok(Some(judge(inv, &at, noted, own, warehouse)?.1.0))
+        }
         None => {
             inv.console.say("no build was noted in this database: `strata build --changed` begins to note them");
             Ok(None)

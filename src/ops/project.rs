@@ -2,7 +2,7 @@
 
 use super::{CliError, Exit, Invocation};
 use crate::config::{PathKind, SelectorDefinition, TargetOptions, Yaml};
-use crate::context::{ContextProject, LogLine};
+use crate::context::{ContextProject, LogLine, Read};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Warehouse;
 use crate::hash::Fingerprint;
@@ -10,7 +10,7 @@ use crate::jinja::Engine;
 use crate::load::{Sources, load};
 use crate::manifest::ResourceType;
 use crate::manifest::{Manifest, NodeId};
-use crate::parse::{Counts, Kept, parse};
+use crate::parse::{Counts, Kept, ParsedProject, parse};
 use crate::resolve::{KeptNodes, resolve};
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
@@ -49,6 +49,8 @@ pub(super) struct KeptProject {
     map: SourceMap,
     parse: Kept,
     nodes: KeptNodes,
+    /// What there was to say of it.
+    said: Vec<Diagnostic>,
     /// The stored parse was looked for.
     begun: bool,
 }
@@ -67,6 +69,25 @@ impl KeptProject {
             begun: true,
             ..KeptProject::default()
         };
+    }
+
+    /// A print of what all files became. None: that cannot be told.
+    pub(super) fn print(&self, sources: &Sources) -> Option<Fingerprint> {
+        self.parse.print(sources)
+    }
+
+    /// Whether all of it was parsed by an earlier command.
+    pub(super) fn is_known(&self) -> bool {
+        !self.parse.is_changed()
+    }
+
+    /// What was asked of the world when it was put together.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &Read> {
+        self.nodes.reads()
+    }
+
+    pub(super) fn said(&self) -> &[Diagnostic] {
+        &self.said
     }
 
     /// How many nodes it resolved again.
@@ -101,19 +122,38 @@ impl Reading {
     }
 }
 
-/// Reads the project: what has changed since `kept` was made, and what reads that, is parsed again.
-pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, CliError> {
+/// A project whose files are parsed, and not yet put together.
+pub(super) struct Begun {
+    /// None: there is no project to speak of.
+    pub(super) parsed: Option<(Sources, ParsedProject)>,
+    /// The files, where there is no project.
+    map: SourceMap,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and parses the files: what has changed since `kept` was made, and what reads that, is parsed again.
+fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
     let (sources, map, mut diagnostics) = load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
-    let Some(mut sources) = sources else {
-        kept.map = map.clone();
-        diagnostics.sort_by_key(Diagnostic::is_error);
-        let (map, folders) = (Arc::new(map), Vec::new());
-        return Ok(Reading { project: None, map, diagnostics, logs: Vec::new(), folders });
-    };
+    let Some(mut sources) = sources else { return Ok(Begun { parsed: None, map, diagnostics }) };
     if !std::mem::replace(&mut kept.begun, true) && inv.cache {
         kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
     }
     let parsed = parse(&mut sources, &mut kept.parse).drain_into(&mut diagnostics);
+    Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics })
+}
+
+/// Reads the project.
+pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, CliError> {
+    Ok(put_together(begin(inv, kept)?, kept))
+}
+
+fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
+    let Begun { parsed, map, mut diagnostics } = begun;
+    let Some((mut sources, parsed)) = parsed else {
+        kept.map = map.clone();
+        diagnostics.sort_by_key(Diagnostic::is_error);
+        return Reading { project: None, map: Arc::new(map), diagnostics, logs: Vec::new(), folders: Vec::new() };
+    };
     let manifest = resolve(&parsed, &sources, &mut kept.nodes).drain_into(&mut diagnostics);
     if diagnostics.iter().any(|d| d.code == Code::Yaml) {
         // A file that could not be read makes everything that it describes look missing.
@@ -126,7 +166,7 @@ pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, 
     let folders = folders(&sources);
     let airflow = sources.root().options.airflow.clone();
     let project = Project {
-        known: !kept.parse.is_changed(),
+        known: kept.is_known(),
         airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
@@ -134,7 +174,7 @@ pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, 
         map: map.clone(),
         selectors: sources.selectors,
     };
-    Ok(Reading { project: Some(project), map, diagnostics, logs: parsed.logs, folders })
+    Reading { project: Some(project), map, diagnostics, logs: parsed.logs, folders }
 }
 
 /// Where the files of a project are: resource folders with all below them, and the folders of single files.
@@ -158,18 +198,36 @@ pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject)
     }
 }
 
+/// A value that lasts as long as the process: freeing a project of thousands of nodes takes a part of a second.
+fn lasting<T>(value: T) -> &'static mut T {
+    Box::leak(Box::new(value))
+}
+
 /// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
-pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
-    let mut kept = KeptProject::default();
-    let reading = read(inv, &mut kept)?;
-    inv.console.set_map(reading.map.clone());
-    for line in &reading.logs {
-        inv.console.event(&crate::run::Event::Log { line: line.clone() });
-    }
+pub(super) fn open(inv: &mut Invocation) -> Result<&'static Project, CliError> {
+    let (begun, kept) = begin_command(inv)?;
+    open_begun(inv, begun, kept)
+}
+
+/// Begins to read the project of a command, which reads one and ends with it.
+pub(super) fn begin_command(inv: &Invocation) -> Result<(Begun, &'static mut KeptProject), CliError> {
+    let kept = lasting(KeptProject::default());
+    Ok((begin(inv, kept)?, kept))
+}
+
+/// The same from where its files are parsed.
+pub(super) fn open_begun(
+    inv: &mut Invocation,
+    begun: Begun,
+    kept: &mut KeptProject,
+) -> Result<&'static Project, CliError> {
+    let reading = put_together(begun, kept);
+    introduce(inv, reading.map.clone(), &reading.logs);
     let has_errors = reading.has_errors();
     let Reading { project, diagnostics, .. } = reading;
     let Some(project) = project else { return Err(complain(inv, &diagnostics)) };
-    store(inv, &project, &mut kept);
+    store(inv, &project, kept);
+    kept.said.clone_from(&diagnostics);
     if has_errors {
         return Err(complain(inv, &diagnostics));
     }
@@ -177,7 +235,15 @@ pub(super) fn open(inv: &mut Invocation) -> Result<Project, CliError> {
     if inv.warn_error && !diagnostics.is_empty() {
         return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
     }
-    Ok(project)
+    Ok(lasting(project))
+}
+
+/// What a command has to say of a project that was read, before what it says of its work.
+pub(super) fn introduce(inv: &mut Invocation, map: Arc<SourceMap>, logs: &[LogLine]) {
+    inv.console.set_map(map);
+    for line in logs {
+        inv.console.event(&crate::run::Event::Log { line: line.clone() });
+    }
 }
 
 fn complain(inv: &mut Invocation, diagnostics: &[Diagnostic]) -> CliError {
@@ -250,10 +316,9 @@ pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError>
     write_compiled(inv, project, &CompiledCode::new())
 }
 
-/// The same when it may have changed since it was written: for a command that may have nothing to do.
-pub(super) fn write_if_new(inv: &Invocation, project: &Project) -> Result<(), CliError> {
-    let path = project.manifest.project.target_path.join("manifest.json");
-    if project.known && inv.system.is_file(&path) { Ok(()) } else { write(inv, project) }
+/// Whether `manifest.json` is there and of this project.
+pub(super) fn is_written(inv: &Invocation, project: &Project) -> bool {
+    project.known && inv.system.is_file(&project.manifest.project.target_path.join("manifest.json"))
 }
 
 /// Writes `manifest.json` with the SQL of what was compiled.
@@ -280,7 +345,7 @@ pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn War
 /// `strata parse`.
 pub(crate) fn parse_only(inv: &mut Invocation) -> Exit {
     let project = open(inv)?;
-    write(inv, &project)?;
+    write(inv, project)?;
     let n = project.manifest.nodes.len();
     inv.console.say(&format!("{n} nodes parsed"));
     Ok(0)

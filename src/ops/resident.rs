@@ -2,8 +2,9 @@
 //! every command; what differs is that their results are kept.
 
 use super::changed::{self, Judge};
+use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{Folder, KeptProject, Project, connect, own_selection, read, store};
-use super::run::{self, RunArgs, Wanted, prepare, types};
+use super::run::{RunArgs, judged, types};
 use super::{CliError, Invocation};
 use crate::changes::{KeptPrints, Verdict, own_prints};
 use crate::diag::{Checked, Diagnostic};
@@ -133,7 +134,7 @@ pub(crate) fn build_changed(
 ) -> Result<Built, CliError> {
     let BuildRequest { project, selected, limits, tried, show, rows } = request;
     // As much as can be is done before the database is opened.
-    let mut said = Some(changed::own(inv, project, &selected, prints));
+    let mut said = Some(changed::own(&inv.store(), project, &selected, prints));
     let Some(warehouse) = patient(inv, project, emit)? else { return Ok(Built::default()) };
     // Keeps the database open for what is shown afterwards.
     let mut after = warehouse.fork()?;
@@ -157,9 +158,9 @@ pub(crate) fn build_changed(
     let say = &mut |_: &NodeSet| said.take().unwrap_or_default();
     let wanted = Wanted { budget: limits.budget, say, leave: &mut narrow };
     let prepared = prepare(inv, project, &args, selected, warehouse, wanted)?;
-    let run::Prepared { plan, request, verdicts } = prepared;
+    let Prepared { plan, request, verdicts } = prepared;
     if let Some(verdicts) = &verdicts {
-        emit(Progress::Event(run::judged(project, verdicts, true)));
+        emit(Progress::Event(judged(project, verdicts, true)));
     }
     let results = run(request.of(&plan), &mut |event| emit(Progress::Event(event)))?;
     let bad = results.iter().filter(|r| r.outcome.failed.is_some() || r.outcome.status.is_failure());

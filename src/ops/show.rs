@@ -26,13 +26,13 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     let project = open(inv)?;
-    let mut warehouse = Some(connect(inv, &project)?);
+    let mut warehouse = Some(connect(inv, project)?);
     if let Some(text) = &args.inline {
-        let sql = inline(inv, &project, text, &mut warehouse)?;
+        let sql = inline(inv, project, text, &mut warehouse)?;
         return print(inv, "inline query", None, &sql, args, &mut warehouse);
     }
     let types = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
-    let selected = choose(inv, &project, &args.selection, &types)?;
+    let selected = choose(inv, project, &args.selection, &types)?;
     let ids: Vec<_> = selected.iter().collect();
     if ids.is_empty() {
         let asked = args.selection.select.join(" ");
@@ -45,11 +45,11 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
         });
     }
     let existing = match &mut warehouse {
-        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(&project))?),
+        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(project))?),
         None => Arc::default(),
     };
     let all = ids.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
-    let (compiler, bindings) = (compiler(&project, all), Arc::new(Bindings::default()));
+    let (compiler, bindings) = (compiler(project, all), Arc::new(Bindings::default()));
     for id in ids {
         let node = project.manifest.node(id);
         let sql = if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {

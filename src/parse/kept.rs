@@ -115,6 +115,25 @@ impl Kept {
         self.counts = Counts::default();
     }
 
+    /// A print of what the files of a project became with this parse: of their texts, and of what they asked of the
+    /// world with the answers. None: something in it is made anew each time.
+    pub(crate) fn print(&self, sources: &Sources) -> Option<Fingerprint> {
+        let reads = self.reads.prints();
+        let mut parts = vec![self.base?.hex()];
+        for package in &sources.packages {
+            for file in &package.files {
+                let place = Place::new(package.name(), file);
+                parts.push(format!("{} {} {:?} {}", place.package, place.path, place.kind, file.print.hex()));
+                let Some(kept) = self.files.get(&place) else { continue };
+                let mut asked: Vec<Fingerprint> =
+                    kept.reads.iter().map(|r| reads.get(*r as usize).copied().flatten()).collect::<Option<_>>()?;
+                asked.sort_unstable();
+                parts.extend(asked.into_iter().map(Fingerprint::hex));
+            }
+        }
+        Some(Fingerprint::of_parts(parts))
+    }
+
     /// Which reads still get the answer that they got.
     pub(super) fn answers(&self, context: &ContextProject) -> Answers {
         self.reads.answers(context)

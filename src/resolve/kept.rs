@@ -85,6 +85,11 @@ impl KeptNodes {
         self.made
     }
 
+    /// What the nodes asked of the world.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &Read> {
+        self.reads.iter()
+    }
+
     /// Begins a pass: what was made under other circumstances is dropped.
     pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject) {
         let context = &parsed.context;

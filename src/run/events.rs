@@ -37,6 +37,12 @@ pub(crate) struct Judged {
     pub(crate) reason: String,
 }
 
+impl Judged {
+    pub(crate) fn same(unique_id: UniqueId, kind: ResourceType, name: String) -> Judged {
+        Judged { unique_id, kind, name, verdict: "same", code: "same", reason: "unchanged".to_owned() }
+    }
+}
+
 /// A node that is stale and is not built now.
 #[derive(Clone, Debug)]
 pub(crate) struct Left {

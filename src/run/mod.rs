@@ -20,7 +20,7 @@ mod worker;
 pub(crate) use events::{Event, Judged, Left, Totals};
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use publish::Notes;
-pub(crate) use queue::{LEFT, RunRequest, artifact_path, run};
+pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};
 
 use crate::compile::Compiler;
 use crate::engine::{EngineError, Warehouse};

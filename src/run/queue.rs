@@ -58,10 +58,20 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) hooks: bool,
 }
 
+/// A run without steps, as it is told.
+pub(crate) fn nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
+    emit(Event::RunStarted { steps: 0, tests: 0, threads });
+    emit(Event::RunFinished { totals: Totals::default(), seconds: 0.0 });
+}
+
 /// Carries out a plan. Failures of nodes are results; an error is a failure before the first step.
 pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Result<Vec<RunResult>, EngineError> {
     let clock = Clock::start();
     let RunRequest { shared, plan, existing, mut warehouse, interrupt, hooks } = request;
+    if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
+        nothing(shared.options.threads, emit);
+        return Ok(Vec::new());
+    }
     let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
         + plan.steps.iter().filter(|s| s.action == Action::Test).count();
     emit(Event::RunStarted { steps: plan.steps.len(), tests, threads: shared.options.threads });

@@ -1,6 +1,7 @@
-//! What a command leaves for the next one, files below the target path: the parse, and prints of compiled nodes. A file
-//! that is missing, broken or of another build counts as empty.
+//! What a command leaves for the next one, files below the target path: the parse, prints of compiled nodes, and that
+//! there was nothing to do. A file that is missing, broken or of another build counts as empty.
 
+use super::Settled;
 use crate::changes::KeptPrints;
 use crate::parse::Kept;
 use crate::secret::Scrubber;
@@ -10,6 +11,7 @@ use std::io::Read;
 
 const PARSE: &str = "strata_parse.bin";
 const PRINTS: &str = "strata_prints.bin";
+const SETTLED: &str = "strata_settled.bin";
 
 fn bytes(system: &dyn System, path: &Utf8Path) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -44,4 +46,22 @@ pub(crate) fn write_prints(
 ) -> Result<(), SystemError> {
     let bytes = kept.store();
     system.write_stream(&target_path.join(PRINTS), &mut |out| out.write_all(&bytes))
+}
+
+pub(crate) fn read_settled(system: &dyn System, target_path: &Utf8Path) -> Option<Settled> {
+    Settled::from_bytes(&bytes(system, &target_path.join(SETTLED)))
+}
+
+/// What holds a secret is not written.
+pub(crate) fn write_settled(
+    system: &dyn System,
+    target_path: &Utf8Path,
+    settled: &Settled,
+    scrubber: &Scrubber,
+) -> Result<(), SystemError> {
+    let bytes = settled.to_bytes();
+    if scrubber.finds(&String::from_utf8_lossy(&bytes)) {
+        return Ok(());
+    }
+    system.write_stream(&target_path.join(SETTLED), &mut |out| out.write_all(&bytes))
 }

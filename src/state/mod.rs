@@ -9,13 +9,15 @@ mod kept;
 mod manifest_json;
 mod publications;
 mod run_results;
+mod settled;
 mod sources_json;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
-pub(crate) use kept::{read_parse, read_prints, write_parse, write_prints};
+pub(crate) use kept::{read_parse, read_prints, read_settled, write_parse, write_prints, write_settled};
 pub(crate) use manifest_json::{CompiledCode, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;
+pub(crate) use settled::{Said, Settled};
 pub(crate) use sources_json::write_sources;
 
 use crate::config::Json;

@@ -2,10 +2,11 @@
 //! in each database that is written. A row is written in the transaction of its publication, so that it is true of what
 //! stands there, whoever built it and wherever the database was copied from.
 
-use crate::engine::{EngineError, EngineErrorKind, Fetch, Print, Warehouse};
+use crate::engine::{Cell, EngineError, EngineErrorKind, Fetch, Print, Warehouse};
 use crate::hash::FastMap;
 use crate::manifest::{Dialect, Manifest, NodeId, Relation};
 use crate::source::SqlText;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 pub(crate) const NAME: &str = "strata_state";
@@ -89,13 +90,13 @@ impl Publications {
         for table in self.tables.values() {
             let sql = SqlText::from(format!("select node, print from {}", table.render(dialect)));
             let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(|e| explain(e, table))?;
-            for row in reply.table.map(|t| t.rows).unwrap_or_default() {
-                let [node, print] = row.as_slice() else { continue };
+            let read = |row: Vec<Cell>| {
+                let [node, print] = <[Cell; 2]>::try_from(row).ok()?;
                 // What another version wrote and this one cannot read counts as not there.
-                if let Ok(print) = serde_json::from_str(&print.display()) {
-                    out.insert(node.display(), print);
-                }
-            }
+                Some((node.display(), serde_json::from_str(&print.display()).ok()?))
+            };
+            let rows = reply.table.map(|t| t.rows).unwrap_or_default();
+            out.par_extend(rows.into_par_iter().filter_map(read));
         }
         Ok(out)
     }

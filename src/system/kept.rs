@@ -219,6 +219,10 @@ impl System for KeptSystem {
         found
     }
 
+    fn stamp(&self, path: &Utf8Path) -> Option<String> {
+        self.inner.stamp(path)
+    }
+
     fn is_private(&self, path: &Utf8Path) -> bool {
         self.inner.is_private(path)
     }

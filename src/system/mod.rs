@@ -72,6 +72,12 @@ pub(crate) trait System: Send + Sync {
     fn is_file(&self, path: &Utf8Path) -> bool {
         matches!(self.look(path), Look::File(_))
     }
+    /// What a file is known by: its number, size and times. Another one where it was written or replaced; none where
+    /// there is no file, or no such knowledge.
+    fn stamp(&self, path: &Utf8Path) -> Option<String> {
+        let _ = path;
+        None
+    }
     /// Whether only its owner can read a file; true where the system has no such rights.
     fn is_private(&self, path: &Utf8Path) -> bool {
         let _ = path;

@@ -115,6 +115,14 @@ impl System for OsSystem {
     }
 
     #[cfg(unix)]
+    fn stamp(&self, path: &Utf8Path) -> Option<String> {
+        use std::os::unix::fs::MetadataExt;
+        let m = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let (written, changed) = ((m.mtime(), m.mtime_nsec()), (m.ctime(), m.ctime_nsec()));
+        Some(format!("{} {} {} {written:?} {changed:?}", m.dev(), m.ino(), m.len()))
+    }
+
+    #[cfg(unix)]
     fn is_private(&self, path: &Utf8Path) -> bool {
         use std::os::unix::fs::PermissionsExt;
         fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 == 0)

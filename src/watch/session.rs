@@ -347,7 +347,7 @@ impl Session {
             let hints = vec!["`strata ls` shows what there is".to_owned()];
             return self.screen.happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
         }
-        let mut prints = self.prints.take().unwrap_or_else(|| kept_prints(&self.inv, &project));
+        let mut prints = self.prints.take().unwrap_or_else(|| kept_prints(&self.inv.store(), &project));
         if !self.args.build {
             let complaints = compile_errors(&project, &selected, &mut prints);
             self.prints = Some(prints);

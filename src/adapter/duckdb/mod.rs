@@ -3,18 +3,21 @@
 mod cells;
 mod connect;
 mod errors;
+mod untouched;
 
 pub(super) use connect::{connect, in_memory};
+pub(super) use untouched::state;
 
 use crate::adapter::content;
 use crate::engine::{
     Cancel, Capabilities, Cell, Change, Content, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch,
     Opener, Reply, Swap, Table, Warehouse,
 };
+use crate::hash::FastMap;
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
+use duckdb::arrow::array::AsArray;
 use duckdb::{Connection, InterruptHandle};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What DuckDB 1.5 can do.
@@ -96,6 +99,19 @@ impl DuckDb {
         Ok(table)
     }
 
+    /// Rows of texts, as the catalog has them: each text is copied once.
+    fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
+        let failed = |e: duckdb::Error| errors::engine_error(&e);
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut out = Vec::new();
+        for batch in statement.query_arrow([]).map_err(failed)? {
+            let columns: Vec<_> = batch.columns().iter().map(|c| c.as_string_opt::<i32>()).collect();
+            let text = |row: usize| columns.iter().map(move |c| c.map(|c| c.value(row).to_owned()).unwrap_or_default());
+            out.extend((0..batch.num_rows()).map(|row| text(row).collect()));
+        }
+        Ok(out)
+    }
+
     fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         let table = self.query(sql, None)?;
         Ok(table.rows.into_iter().map(|r| r.iter().map(Cell::display).collect()).collect())
@@ -136,31 +152,39 @@ impl Warehouse for DuckDb {
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        let of = format!(
-            "lower(database_name) = lower({}) and lower(schema_name) = lower({})",
-            Dialect::literal(database),
-            Dialect::literal(schema)
-        );
-        let relations = self.rows(&format!(
-            "select table_name, 'table' from duckdb_tables() where not internal and {of} \
-             union all select view_name, 'view' from duckdb_views() where not internal and {of} order by 1"
+        self.list_all(&[(database, schema)])
+    }
+
+    // The catalog's functions go through all relations of all schemas: they are asked once.
+    fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
+        let text = |n: &str| format!("lower({})", Dialect::literal(n));
+        let wanted: Vec<String> = schemas.iter().map(|(d, s)| format!("({}, {})", text(d), text(s))).collect();
+        let of = format!("not internal and (lower(database_name), lower(schema_name)) in ({})", wanted.join(", "));
+        let relations = self.texts(&format!(
+            "select database_name, schema_name, table_name, 'table' from duckdb_tables() where {of} \
+             union all select database_name, schema_name, view_name, 'view' from duckdb_views() where {of} order by all"
         ))?;
-        let columns = self.rows(&format!(
-            "select table_name, column_name, data_type from duckdb_columns() where not internal and {of} order by table_name, column_index"
+        let columns = self.texts(&format!(
+            "select database_name, schema_name, table_name, column_name, data_type from duckdb_columns() where {of} \
+             order by 1, 2, 3, column_index"
         ))?;
-        let mut by_table: HashMap<String, Vec<ExistingColumn>> = HashMap::new();
+        let mut by_table: FastMap<[String; 3], Vec<ExistingColumn>> = FastMap::default();
         for row in columns {
-            let [table, name, data_type] = <[String; 3]>::try_from(row).unwrap_or_default();
-            by_table.entry(table).or_default().push(ExistingColumn { name, data_type });
+            let [database, schema, table, name, data_type] = <[String; 5]>::try_from(row).unwrap_or_default();
+            by_table.entry([database, schema, table]).or_default().push(ExistingColumn { name, data_type });
         }
-        let one = |row: Vec<String>| {
-            let [name, kind] = <[String; 2]>::try_from(row).unwrap_or_default();
+        let mut out = Vec::with_capacity(relations.len());
+        for row in relations {
+            let [database, schema, name, kind] = <[String; 4]>::try_from(row).unwrap_or_default();
+            let asked =
+                schemas.iter().find(|(d, s)| d.eq_ignore_ascii_case(&database) && s.eq_ignore_ascii_case(&schema));
+            let (d, s) = asked.copied().unwrap_or((&database, &schema));
             let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
-            let columns = by_table.remove(&name).unwrap_or_default();
-            let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
-            ExistingRelation::new(relation, kind, columns)
-        };
-        Ok(relations.into_iter().map(one).collect())
+            let relation = Relation::new(Some(d), Some(s), &name).with_kind(kind);
+            let columns = by_table.remove(&[database, schema, name]).unwrap_or_default();
+            out.push(ExistingRelation::new(relation, kind, columns));
+        }
+        Ok(out)
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -261,6 +285,10 @@ impl Warehouse for DuckDb {
     }
 
     fn unlock(&mut self, _: &Relation) {}
+
+    fn settle(&mut self) {
+        let _ = self.connection.execute_batch("checkpoint");
+    }
 
     fn opener(&self) -> Result<Opener, EngineError> {
         let failed = |e: duckdb::Error| errors::engine_error(&e);

@@ -173,3 +173,87 @@ fn incremental_models_and_snapshots_and_tests() {
     let ran = changed(&p);
     assert!(due(&ran).is_empty() && ran.out.contains("1 passed"), "{}", ran.out);
 }
+
+#[test]
+fn while_nothing_moves_the_database_is_not_opened() {
+    let rows: String = (0..200_000).map(|i| format!("{i:06}\n")).collect();
+    let seed = format!("id\n{rows}");
+    let mut files = SHOP.to_vec();
+    files.extend([
+        ("seeds/large.csv", seed.as_str()),
+        (
+            "models/asked.sql",
+            "{{ config(materialized='table') }} select {{ var('n', 1) }} as n, '{{ env_var(\"SHOP_X\", \"x\") }}' as x",
+        ),
+        ("models/many.sql", "{{ config(materialized='table') }} select max(id) as top from {{ ref('large') }}"),
+        ("project.yml", "name: shop\nprofile: shop\nmodels: {shop: {nowhere: {+materialized: table}}}\n"),
+    ]);
+    let p = Project::new(&files);
+    let said = |ran: &Ran| format!("{}{}", ran.out, ran.err);
+    assert!(said(&changed(&p)).contains("nowhere"), "there is a warning to be told each time");
+    // Another process has the file open: who opens it is refused.
+    let run = |args: &[&str], env: &[(&str, &str)]| {
+        let held = p.database();
+        let ran = Ran::from(p.command(args).envs(env.iter().copied()).output().unwrap());
+        drop(held);
+        ran
+    };
+    let opens = |args: &[&str], env: &[(&str, &str)]| {
+        let ran = run(args, env);
+        assert!(ran.code == 0 || said(&ran).contains("lock"), "{ran:?}");
+        ran.code != 0
+    };
+    const BUILD: &[&str] = &["build", "--changed"];
+    let quick = run(BUILD, &[]);
+    assert_eq!(quick.code, 0, "{quick:?}");
+    assert!(said(&quick).contains("nowhere") && quick.out.contains("8 nodes unchanged"), "{quick:?}");
+    p.remove("target/strata_settled.bin");
+    assert!(opens(BUILD, &[]));
+    assert_eq!(said(&changed(&p)), said(&quick), "it says what a build says that looks");
+    assert!(!opens(BUILD, &[]));
+    // Who asks for something else, or trusts nothing that was kept, looks.
+    assert!(opens(&["build", "--changed", "--select", "mid"], &[]));
+    assert!(opens(&["build", "--changed", "--no-cache"], &[]));
+    assert!(opens(&["build", "--changed", "--vars", "{n: 2}"], &[]));
+    assert!(opens(BUILD, &[("SHOP_X", "y")]));
+    changed(&p);
+    assert!(!opens(BUILD, &[("SHOP_Y", "y")]), "nobody asked for it");
+    // So does everybody when something has moved; what is as it was again needs no look.
+    let edits = [
+        ("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}"),
+        ("models/new.sql", "select 1 as x"),
+        ("macros/m.sql", "{% macro double(x) %}{{ x }} * 3{% endmacro %}"),
+        ("seeds/raw.csv", "id,amount\n1,10\n2,20\n3,31\n"),
+        ("seeds/large.csv", &seed.replacen("000007", "999999", 1)),
+        ("target/strata_settled.bin", "no such thing"),
+    ];
+    for (path, text) in edits {
+        let before = std::fs::read(p.path().join(path)).ok();
+        p.write(path, text);
+        assert!(opens(BUILD, &[]), "{path}");
+        match before {
+            Some(bytes) => std::fs::write(p.path().join(path), bytes).unwrap(),
+            None => p.remove(path),
+        }
+        changed(&p);
+        assert!(!opens(BUILD, &[]), "{path}");
+    }
+    p.remove("target/manifest.json");
+    assert!(opens(BUILD, &[]));
+    changed(&p);
+    // It is of other variables, and nothing was kept of that.
+    p.ok(&["parse", "--no-cache", "--vars", "{n: 3}"]);
+    assert!(opens(BUILD, &[]));
+    changed(&p);
+    // The database is another one: written by somebody, restored from a copy, with something beside it.
+    let copy = std::fs::read(p.path().join("shop.duckdb")).unwrap();
+    p.database().execute_batch("create or replace table other as select 1 as x").unwrap();
+    assert!(opens(BUILD, &[]));
+    changed(&p);
+    assert!(!opens(BUILD, &[]));
+    std::fs::write(p.path().join("shop.duckdb"), copy).unwrap();
+    assert!(opens(BUILD, &[]));
+    changed(&p);
+    p.database().execute_batch("pragma disable_checkpoint_on_shutdown; insert into other values (2)").unwrap();
+    assert!(opens(BUILD, &[]));
+}

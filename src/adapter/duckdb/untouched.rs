@@ -1,0 +1,85 @@
+//! Whether a database file has been written, told without opening it: that takes a second where there are thousands of
+//! tables.
+//!
+//! The first three blocks of a file (4 KiB each) are its header and the two database headers, of which each checkpoint
+//! writes one with a higher number and a new checksum. What is not in the file yet is in a file beside it (`.wal`).
+//! Together with what the system knows a file by, that tells a file that was written, replaced or restored.
+
+use crate::config::{Attach, TargetOptions};
+use crate::engine::{DatabaseState, FileState};
+use crate::hash::Fingerprint;
+use crate::system::{Look, System, normalize};
+use camino::{Utf8Path, Utf8PathBuf};
+use std::io::Read;
+
+const HEAD: u64 = 3 * 4096;
+
+/// The state of a target's files. None: it has others than local DuckDB files, or one that is not written out.
+pub(in crate::adapter) fn state(system: &dyn System, target: &TargetOptions) -> Option<DatabaseState> {
+    let profile = &target.duckdb;
+    if profile.is_ducklake {
+        return None;
+    }
+    let plain = |a: &Attach| a.kind.as_deref().is_none_or(|k| k.eq_ignore_ascii_case("duckdb"));
+    let attached = profile.attach.iter().map(|a| plain(a).then_some(a.path.as_str()));
+    let paths: Option<Vec<&str>> = std::iter::once(Some(profile.path.as_str())).chain(attached).collect();
+    paths?.into_iter().map(|path| file(system, path)).collect::<Option<_>>().map(DatabaseState)
+}
+
+fn file(system: &dyn System, path: &str) -> Option<FileState> {
+    let path = normalize(&system.current_dir().join(path));
+    let beside = Utf8PathBuf::from(format!("{path}.wal"));
+    // Asked before and after the head is read.
+    let stamp = system.stamp(&path)?;
+    let head = head(system, &path)?;
+    let same = system.stamp(&path)? == stamp && system.look(&beside) == Look::Nothing;
+    same.then_some(FileState { path, stamp, head })
+}
+
+fn head(system: &dyn System, path: &Utf8Path) -> Option<Fingerprint> {
+    Fingerprint::of_stream(&mut system.open(path).ok()?.take(HEAD)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::duckdb::connect;
+    use crate::engine::Fetch;
+    use crate::system::OsSystem;
+    use std::time::Duration;
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // plays somebody who copies and moves files
+    fn what_is_written_shows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.duckdb");
+        let path = path.to_str().unwrap();
+        let system = OsSystem::default();
+        let target = TargetOptions::default_duckdb("t", path);
+        let now = || state(&system, &target);
+        assert_eq!(now(), None, "there is no file");
+        let write = |sql: &str| {
+            let mut w = connect(&target, Duration::ZERO).unwrap();
+            w.run(&sql.into(), Fetch::Nothing).unwrap();
+            w
+        };
+        drop(write("create table t as select 1 as a"));
+        let first = now().unwrap();
+        drop(write("select * from t"));
+        assert_eq!(now(), Some(first.clone()), "reading writes nothing");
+        let mut open = write("insert into t select 2");
+        assert_eq!(now(), None, "the row is beside the file");
+        open.settle();
+        let second = now().unwrap();
+        assert_ne!(second, first);
+        drop(open);
+        assert_eq!(now(), Some(second.clone()), "closing writes nothing more");
+        // An older copy that is put back is another file.
+        let copy = folder.path().join("copy");
+        std::fs::copy(path, &copy).unwrap();
+        drop(write("update t set a = 3"));
+        std::fs::rename(&copy, path).unwrap();
+        assert!(now().is_some_and(|third| third != second));
+        assert_eq!(state(&system, &TargetOptions::default_duckdb("t", ":memory:")), None);
+    }
+}
