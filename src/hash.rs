@@ -49,6 +49,13 @@ impl Fingerprint {
         hex(&self.0)
     }
 
+    /// What `hex` gave.
+    pub(crate) fn from_hex(text: &str) -> Option<Fingerprint> {
+        let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+        let bytes: Vec<u8> = digits.chunks(2).map(|d| d.iter().fold(0, |byte, digit| byte * 16 + digit)).collect();
+        bytes.try_into().ok().map(Fingerprint)
+    }
+
     /// Half of the digits.
     pub(crate) fn short(self) -> String {
         hex(&self.0[..8])
@@ -80,6 +87,8 @@ mod tests {
         assert_ne!(Fingerprint::of_parts(["ab", "c"]), Fingerprint::of_parts(["a", "bc"]));
         let streamed = |text: &str| Fingerprint::of_stream(&mut text.as_bytes()).unwrap();
         assert!(streamed("a") != streamed("b") && streamed("a").hex().len() == 32);
+        assert_eq!(Fingerprint::from_hex(&streamed("a").hex()), Some(streamed("a")));
+        assert_eq!(Fingerprint::from_hex("12"), None);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 mod own;
 mod reasons;
-mod sql;
 
 pub(crate) use own::{KeptPrints, Own, own_prints};
-pub(crate) use reasons::{Compare, Judged, Verdict, readings, verdicts, version_of_view};
+pub(crate) use reasons::{Compare, Judged, Verdict, nodes_print, readings, verdicts, version_of_view};

@@ -1,17 +1,19 @@
 //! What a node itself says, as prints of its parts.
 //!
-//! Nodes are compiled without a database, as on a first build and, where that differs, as on a later one; the SQL counts
-//! without comments and white space. What has been compiled is kept with all that it was made of.
+//! A text that asks for nothing but variables, macros and references was rendered at parse: that is its SQL, but for the
+//! names of relations. Other nodes are compiled without a database, as on a first build and, where that differs, as on a
+//! later one, and what has been compiled is kept with all that it was made of. SQL counts without comments and white
+//! space.
 
-use super::sql::{normal, volatile};
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
 use crate::context::{Bindings, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
-use crate::hash::{FastMap, Fingerprint};
+use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{CallName, MacroDef};
 use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind, UniqueId};
+use crate::source::{normal, volatile};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -133,7 +135,10 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
             let mut own = Own::default();
             let mut new = None;
             let mut print = None;
-            if needs_compiling(node) {
+            if let Some((text, differs)) = steady(compiler, node) {
+                own.volatile = differs;
+                print = Some(text);
+            } else if needs_compiling(node) {
                 let key = key(compiler, node);
                 let before = kept.nodes.get(&*node.unique_id).filter(|k| k.key == key && answers.hold(&k.reads));
                 let compiled = match before {
@@ -203,6 +208,32 @@ fn needs_compiling(node: &Node) -> bool {
         NodeKind::Snapshot | NodeKind::Test(TestKind::Singular) => true,
         _ => false,
     }
+}
+
+/// The print of a text that is known without compiling it, with the relations that it refers to, and what in it differs
+/// each time.
+fn steady(compiler: &Compiler, node: &Node) -> Option<(Fingerprint, Option<String>)> {
+    let of = |node: &Node| node.text.as_ref()?.steady.clone();
+    let own = of(node).filter(|_| needs_compiling(node))?;
+    let relation = |node: &Node| node.relation.as_ref().map(|r| r.render(compiler.manifest.project.dialect));
+    let mut volatile = own.volatile;
+    let mut parts = vec![own.print.hex(), relation(node).unwrap_or_default()];
+    let mut seen = FastSet::default();
+    let mut stack = node.depends_on.clone();
+    while let Some(parent) = stack.pop().map(|id| compiler.manifest.node(id)) {
+        if !seen.insert(parent.id) {
+            continue;
+        }
+        parts.push(parent.unique_id.to_string());
+        parts.push(relation(parent).unwrap_or_default());
+        if parent.is_ephemeral() {
+            let inside = of(parent)?;
+            parts.push(inside.print.hex());
+            volatile = volatile.or(inside.volatile);
+            stack.extend(&parent.depends_on);
+        }
+    }
+    Some((Fingerprint::of_parts(parts), volatile))
 }
 
 /// What a compiled text is made of, besides what its render asks: the text, names, config, ephemeral models.
@@ -432,5 +463,64 @@ impl Closures<'_> {
         let mut out = vec![def.print.hex()];
         out.extend(self.of(&def.package, def.calls.iter().cloned()));
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::Steady;
+    use crate::resolve::testing::project;
+
+    /// What is known of a model's text without compiling it.
+    fn steady(sql: &str) -> Option<Steady> {
+        let (manifest, _) = project(&[
+            ("models/a.sql", "select 1 as id"),
+            ("models/b.sql", "select 1 as id"),
+            ("models/m.sql", sql),
+            (
+                "macros/m.sql",
+                "{% macro plain(x) %}{{ x }} + {{ var('n', 1) }}{% endmacro %}{% macro asks() %}{{ this }}{% endmacro %}",
+            ),
+        ]);
+        manifest.get("model.shop.m").unwrap().text.as_ref().unwrap().steady.clone()
+    }
+
+    #[test]
+    fn a_text_is_rendered_once_unless_running_may_make_it_another() {
+        let same = [
+            "select 1 as id",
+            "{{ config(materialized='table') }} select {{ plain('id') }} from {{ ref('a') }} -- {{ target.name }}",
+            "{% set x = ref('a') %}{% for i in range(2) %}select {{ i }} from {{ x }}{% endfor %}",
+        ];
+        for sql in same {
+            assert!(steady(sql).is_some(), "{sql}");
+        }
+        let other = [
+            "{% if execute %}select 1{% endif %}",
+            "select '{{ this }}' as x",
+            "select '{{ asks() }}' as x",
+            "select 1 {% if is_incremental() %}where true{% endif %}",
+            "select '{{ config.get('x') }}' as x",
+            "select '{{ ref('a').identifier }}' as x",
+            "select '{{ ref('a').render() }}' as x",
+            "select {% if ref('a') == ref('b') %}1{% else %}2{% endif %} as x",
+            "select '{{ run_started_at }}' as x",
+            "select {{ nobody() }}",
+            "{% set rows = run_query('select 1') %}select 1",
+            "select {{ adapter.quote('x') }} from {{ ref('a') }}",
+        ];
+        for sql in other {
+            assert!(steady(sql).is_none(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_a_text_refers_to_counts_by_place() {
+        let sets = "{% set x = ref('a') %}{% set y = ref('b') %}";
+        let print = |sql: &str| steady(sql).unwrap().print;
+        let text = print(&format!("{sets}select * from {{{{ x }}}}, {{{{ y }}}}"));
+        assert_ne!(text, print(&format!("{sets}select * from {{{{ y }}}}, {{{{ x }}}}")));
+        assert_eq!(text, print("select *  from {{ ref('a') }}, -- two\n {{ ref('b') }}"));
+        assert_eq!(steady("select current_date as d").unwrap().volatile.as_deref(), Some("current_date"));
     }
 }

@@ -5,8 +5,10 @@ use crate::config::Json;
 use crate::engine::{Existing, ExistingColumn, Print, column_pairs};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A reason, with both values where there are two.
 #[derive(Clone, Debug, PartialEq)]
@@ -173,6 +175,32 @@ pub(crate) fn verdicts(compare: &Compare<'_>) -> Judged {
         state.node(manifest.node(id));
     }
     (state.verdicts, state.versions)
+}
+
+/// A print of all that verdicts come from, but for the database and what a command is asked for.
+pub(crate) fn nodes_print(manifest: &Manifest, own: &FastMap<NodeId, Own>) -> Fingerprint {
+    let one = |node: &Arc<Node>| {
+        let kind = node.materialized();
+        let mut parts = vec![&*node.unique_id, &*kind];
+        parts.extend(
+            node.relation.as_ref().iter().flat_map(|r| [r.database(), r.schema(), Some(r.identifier())]).flatten(),
+        );
+        parts.extend(node.depends_on.iter().map(|id| &*manifest.node(*id).unique_id));
+        if let NodeKind::Source(table) = &node.kind {
+            parts.extend([&table.loaded_at_field, &table.loaded_at_query].map(|t| t.as_deref().unwrap_or_default()));
+        }
+        if let Some(own) = own.get(&node.id) {
+            let flag = |on: bool| if on { "yes" } else { "no" };
+            parts.extend([
+                own.volatile.as_deref().unwrap_or_default(),
+                flag(own.introspective),
+                flag(own.broken.is_some()),
+            ]);
+            parts.extend(own.parts.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+        }
+        Fingerprint::of_parts(parts).hex()
+    };
+    Fingerprint::of_parts(manifest.nodes.par_iter().map(one).collect::<Vec<_>>())
 }
 
 /// Why what reads a node cannot be assumed unchanged though the node's version is the same.
@@ -370,7 +398,6 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
 mod tests {
     use super::*;
     use crate::resolve::testing::project;
-    use std::sync::Arc;
 
     fn own(sql: &str) -> Own {
         Own { parts: Arc::new([("SQL".to_owned(), sql.to_owned())].into()), ..Own::default() }

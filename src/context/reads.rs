@@ -57,9 +57,10 @@ impl Read {
         Read { question: Question::Now, answer: None }
     }
 
-    fn print(&self) -> Option<Fingerprint> {
+    /// Of the question and its answer; none for one that no answer satisfies.
+    pub(crate) fn print(&self) -> Option<Fingerprint> {
         let answer = self.answer.map(Fingerprint::hex).unwrap_or_default();
-        (*self != Read::never()).then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
+        (self.question != Question::Now).then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
     }
 }
 
@@ -145,10 +146,6 @@ pub(crate) struct Facts {
 impl Facts {
     pub(crate) fn target(&self) -> Fingerprint {
         self.target
-    }
-
-    pub(crate) fn flags(&self) -> Fingerprint {
-        self.flags
     }
 
     pub(crate) fn new(

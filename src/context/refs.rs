@@ -34,9 +34,10 @@ pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
     out.insert("doc", function(|_, _, _| Ok(Value::from(""))));
 }
 
-/// What a reference prints at parse: this node itself.
-fn own_relation(session: &Session) -> Value {
-    session.unit.this.clone().map_or_else(none, RelationValue::value)
+/// What a reference is at parse: this node itself, printed as what was asked for.
+fn own_relation(session: &Session, asked: &str) -> Value {
+    let stand_in = |relation| RelationValue::stand_in(relation, asked, session.unsteady());
+    session.unit.this.clone().map_or_else(none, stand_in)
 }
 
 /// `ref([package,] name, version=, v=)`.
@@ -56,10 +57,11 @@ fn reference(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> R
         span,
     };
     if session.phase == Phase::Parse {
+        let asked = call.display();
         session.record().refs.push(call);
-        return Ok(own_relation(session));
+        return Ok(own_relation(session, &asked));
     }
-    let Some(runtime) = &session.runtime else { return Ok(own_relation(session)) };
+    let Some(runtime) = &session.runtime else { return Ok(none()) };
     let manifest = &runtime.manifest;
     let id = match resolve_ref(&manifest.lookup, &call, &session.package) {
         Ok(id) => id,
@@ -137,10 +139,11 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
     let span = session.site(state);
     let call = SourceCall { source: source.to_string().into(), table: table.to_string().into(), span };
     if session.phase == Phase::Parse {
+        let asked = format!("source('{}', '{}')", call.source, call.table);
         session.record().sources.push(call);
-        return Ok(own_relation(session));
+        return Ok(own_relation(session, &asked));
     }
-    let Some(runtime) = &session.runtime else { return Ok(own_relation(session)) };
+    let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         Found::Node(id) => {
             // Unlike a model, a source needs no place in the order of the run: dbt does not insist, either.

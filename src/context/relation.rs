@@ -7,6 +7,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A relation in a template. It prints itself; under `--empty` it prints a query without rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,11 +15,37 @@ pub(crate) struct RelationValue {
     pub(crate) relation: Relation,
     /// The text that stands for it under `--empty`.
     limited: Option<Arc<str>>,
+    asked: Asked,
+}
+
+/// Set when anything but the text of a stand-in is asked for: that differs from what the real relation says.
+#[derive(Clone, Debug, Default)]
+struct Asked(Option<Arc<AtomicBool>>);
+
+impl Asked {
+    fn note(&self) {
+        if let Some(asked) = &self.0 {
+            asked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+// Who is told makes no difference to what a relation is.
+impl PartialEq for Asked {
+    fn eq(&self, _: &Asked) -> bool {
+        true
+    }
 }
 
 impl RelationValue {
     pub(crate) fn value(relation: Relation) -> Value {
-        Value::from_object(RelationValue { relation, limited: None })
+        Value::from_object(RelationValue { relation, limited: None, asked: Asked::default() })
+    }
+
+    /// Stands at parse for a relation that is not known yet, and prints what was asked for in quotes.
+    pub(super) fn stand_in(relation: Relation, text: &str, asked: Arc<AtomicBool>) -> Value {
+        let text = Dialect::DUCKDB.quoted(text).into();
+        Value::from_object(RelationValue { relation, limited: Some(text), asked: Asked(Some(asked)) })
     }
 
     /// Prints `(select * from X where false limit 0)`; Postgres needs an alias (RULES 2).
@@ -26,7 +53,7 @@ impl RelationValue {
         let alias =
             if adapter == "postgres" { format!(" _dbt_limit_subq_{}", relation.identifier()) } else { String::new() };
         let text = format!("(select * from {} where false limit 0){alias}", relation.render(Dialect::DUCKDB));
-        Value::from_object(RelationValue { relation, limited: Some(text.into()) })
+        Value::from_object(RelationValue { relation, limited: Some(text.into()), asked: Asked::default() })
     }
 
     /// The relation behind a value, when it is one.
@@ -35,7 +62,7 @@ impl RelationValue {
     }
 
     fn with(&self, relation: Relation) -> Value {
-        Value::from_object(RelationValue { relation, limited: self.limited.clone() })
+        Value::from_object(RelationValue { relation, ..self.clone() })
     }
 }
 
@@ -58,6 +85,7 @@ impl Object for RelationValue {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.asked.note();
         let r = &self.relation;
         let is = |kind: RelationKind| Value::from(r.kind == Some(kind));
         Some(match key.as_str()? {
@@ -91,6 +119,7 @@ impl Object for RelationValue {
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        self.asked.note();
         let args = Args::parse(args)?;
         let r = &self.relation;
         Ok(match method {
@@ -158,7 +187,9 @@ impl Object for RelationValue {
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
+        self.asked.note();
         let other = other.downcast_ref::<RelationValue>()?;
+        other.asked.note();
         Some(self.to_string().cmp(&other.to_string()))
     }
 }

@@ -10,6 +10,7 @@ use crate::source::{FileId, Span};
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +209,38 @@ pub(crate) struct Session {
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<Transactions>,
+    /// Whether the render asked for what differs between parsing and running.
+    unsteady: Arc<AtomicBool>,
 }
+
+/// Members that are the same at parse and at run, but for the relations that references print.
+const STEADY: &[&str] = &[
+    "config",
+    "dbt_version",
+    "diff_of_two_dicts",
+    "env_var",
+    "fromjson",
+    "fromyaml",
+    "local_md5",
+    "log",
+    "print",
+    "project_name",
+    "ref",
+    "return",
+    "set",
+    "set_strict",
+    "source",
+    "strata_version",
+    "target",
+    "tojson",
+    "toyaml",
+    "var",
+    "zip",
+    "zip_strict",
+];
+
+/// Members that are not there at parse.
+const RUN_ONLY: &[&str] = &["compiled_code", "selected_resources", "sql"];
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -248,6 +280,7 @@ impl Session {
             results: Mutex::default(),
             abort: Mutex::default(),
             transactions: Mutex::default(),
+            unsteady: Arc::default(),
         }
     }
 
@@ -307,6 +340,16 @@ impl Session {
             Db::Live(warehouse) => warehouse.run(&statement.into(), Fetch::Nothing).map(|_| ()),
             Db::None | Db::Offline => Ok(()),
         }
+    }
+
+    /// Whether the same text comes out at parse and at run, but for the relations that references print.
+    pub(crate) fn is_steady(&self) -> bool {
+        !self.unsteady.load(Ordering::Relaxed)
+    }
+
+    /// Set by who asks for what differs between parsing and running.
+    pub(super) fn unsteady(&self) -> Arc<AtomicBool> {
+        self.unsteady.clone()
     }
 
     /// Notes that the world was asked something.
@@ -401,6 +444,40 @@ pub(crate) struct NodeScope(pub(crate) Arc<Session>);
 
 impl Scope for NodeScope {
     fn member(&self, name: &str) -> Option<Value> {
+        let found = self.find(name);
+        if !STEADY.contains(&name) && (found.is_some() || RUN_ONLY.contains(&name)) {
+            self.0.unsteady.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+
+    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        let call = match package {
+            Some(package) => CallName::Package(package.to_owned(), name.to_owned()),
+            None => {
+                let mut record = self.0.record();
+                if record.macros.contains(name) {
+                    return;
+                }
+                record.macros.insert(name.to_owned());
+                CallName::Plain(name.to_owned())
+            }
+        };
+        self.0.asked_macro(call, found);
+    }
+
+    fn looked_over(&self) {
+        self.0.asked(Question::MacroNames(self.0.package.clone()));
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let own = ["execute", "this", "model", "database", "schema", "graph", "thread_id"];
+        own.into_iter().chain(self.0.project.members.keys().copied()).collect()
+    }
+}
+
+impl NodeScope {
+    fn find(&self, name: &str) -> Option<Value> {
         let session = &self.0;
         let unit = &session.unit;
         session.asked_member(name);
@@ -434,29 +511,5 @@ impl Scope for NodeScope {
             }
             _ => return session.project.members.get(name).cloned(),
         })
-    }
-
-    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
-        let call = match package {
-            Some(package) => CallName::Package(package.to_owned(), name.to_owned()),
-            None => {
-                let mut record = self.0.record();
-                if record.macros.contains(name) {
-                    return;
-                }
-                record.macros.insert(name.to_owned());
-                CallName::Plain(name.to_owned())
-            }
-        };
-        self.0.asked_macro(call, found);
-    }
-
-    fn looked_over(&self) {
-        self.0.asked(Question::MacroNames(self.0.package.clone()));
-    }
-
-    fn names(&self) -> Vec<&'static str> {
-        let own = ["execute", "this", "model", "database", "schema", "graph", "thread_id"];
-        own.into_iter().chain(self.0.project.members.keys().copied()).collect()
     }
 }

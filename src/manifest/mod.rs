@@ -22,7 +22,7 @@ pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};
 pub(crate) use node::{
     Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
-    SourceTable, TestKind, Text, UniqueId, VersionInfo, artifact_id,
+    SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
 };
 pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
 pub(crate) use relation::{Dialect, Relation, RelationKind};

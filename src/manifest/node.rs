@@ -2,6 +2,7 @@
 
 use super::{Column, NodeConfig, Relation, RelationKind, Threshold};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
+use crate::hash::Fingerprint;
 use crate::source::{FileId, Span};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -94,6 +95,18 @@ pub(crate) struct Text {
     /// The text without white space at both ends, as the artifacts carry it.
     #[serde(skip)]
     pub(crate) raw: Arc<str>,
+    /// None: what it becomes is known when it is compiled.
+    pub(crate) steady: Option<Steady>,
+}
+
+/// What a text becomes whenever it is rendered, since it asks for nothing that differs between parsing and running. The
+/// relations that it refers to are left open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Steady {
+    /// A print of the SQL without comments and white space.
+    pub(crate) print: Fingerprint,
+    /// What in it may have another value each time.
+    pub(crate) volatile: Option<String>,
 }
 
 /// A `ref` that a render really made.

@@ -1,7 +1,7 @@
 //! What a command does beside its own work, on threads: a database is opened while the project is put together, the
 //! manifest is written while the database is looked at. Each waits when it is dropped: the process does not end under it.
 
-use super::project::{Project, connect, is_written, metadata};
+use super::project::{Project, connect, is_written, metadata_of};
 use super::{CliError, Invocation};
 use crate::adapter::untouched;
 use crate::config::TargetOptions;
@@ -69,7 +69,7 @@ impl Writing {
             return Ok(Writing(None));
         }
         let (system, manifest) = (inv.system.clone(), project.manifest.clone());
-        let (metadata, scrubber) = (metadata(inv), inv.load.scrubber.clone());
+        let (metadata, scrubber) = (metadata_of(inv, project), inv.load.scrubber.clone());
         let write = move || {
             let folder = &manifest.project.target_path;
             write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new(), &scrubber)

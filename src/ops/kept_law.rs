@@ -124,6 +124,7 @@ fn seen(reading: &Reading) -> (Vec<String>, String) {
     let Some(project) = &reading.project else { return (said, String::new()) };
     let out = MemorySystem::with_files([]);
     let metadata = ArtifactMetadata {
+        inputs: None,
         invocation_id: String::new(),
         started: out.now(),
         generated: out.now(),

@@ -80,12 +80,18 @@ pub(super) fn prepare(
     let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot);
     let make = args.changed.is_some();
     // Both take long where there are thousands of nodes. Without `make` it is not known yet whether nodes are asked.
+    // Another connection to a database in this process costs nothing.
+    let mut other = (!warehouse.capabilities().shared).then(|| warehouse.fork().ok()).flatten();
     let (said, existing, found) = std::thread::scope(|scope| {
         let asked = (publishes && make).then(|| scope.spawn(|| (wanted.say)(&selected)));
-        let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter());
+        let listed = other.as_mut().map(|w| scope.spawn(|| inspect(w.as_mut(), &project.manifest, selected.iter())));
         let found = match publishes {
             true => noted(project, &selected, warehouse.as_mut(), make),
             false => Ok(None),
+        };
+        let existing = match listed.and_then(|l| l.join().ok()) {
+            Some(listed) => listed,
+            None => inspect(warehouse.as_mut(), &project.manifest, selected.iter()),
         };
         (asked.and_then(|a| a.join().ok()), existing, found)
     });

@@ -14,7 +14,9 @@ use crate::parse::{Counts, Kept, ParsedProject, parse};
 use crate::resolve::{KeptNodes, resolve};
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
-use crate::state::{ArtifactMetadata, CompiledCode, load_state, read_parse, write_manifest, write_parse};
+use crate::state::{
+    ArtifactMetadata, CompiledCode, load_state, manifest_inputs, read_parse, write_manifest, write_parse,
+};
 use crate::system::normalize;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -26,8 +28,8 @@ pub(crate) struct Project {
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
     pub(super) selectors: Vec<SelectorDefinition>,
-    /// Whether all of it was parsed by an earlier command.
-    pub(super) known: bool,
+    /// A print of all that it is made of. None: something in it is made anew each time.
+    pub(super) inputs: Option<Fingerprint>,
     /// The `airflow:` block of the project file.
     pub(super) airflow: Option<Yaml>,
 }
@@ -69,11 +71,6 @@ impl KeptProject {
             begun: true,
             ..KeptProject::default()
         };
-    }
-
-    /// A print of what all files became. None: that cannot be told.
-    pub(super) fn print(&self, sources: &Sources) -> Option<Fingerprint> {
-        self.parse.print(sources)
     }
 
     /// Whether all of it was parsed by an earlier command.
@@ -129,17 +126,27 @@ pub(super) struct Begun {
     /// The files, where there is no project.
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
+    /// A print of all that the project is made of, but for what is asked of the world when it is put together. None:
+    /// something in it is made anew each time.
+    pub(super) inputs: Option<Fingerprint>,
 }
 
 /// Reads and parses the files: what has changed since `kept` was made, and what reads that, is parsed again.
 fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
     let (sources, map, mut diagnostics) = load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
-    let Some(mut sources) = sources else { return Ok(Begun { parsed: None, map, diagnostics }) };
+    let Some(mut sources) = sources else { return Ok(Begun { parsed: None, map, diagnostics, inputs: None }) };
     if !std::mem::replace(&mut kept.begun, true) && inv.cache {
         kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
     }
     let parsed = parse(&mut sources, &mut kept.parse).drain_into(&mut diagnostics);
-    Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics })
+    let inputs = kept.parse.print(&sources).map(|files| inputs(&sources, files));
+    Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics, inputs })
+}
+
+fn inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
+    let mut parts = vec![files.hex(), sources.context.facts.target().hex(), format!("{:?}", sources.selectors)];
+    parts.extend(sources.packages.iter().map(|p| format!("{:?}", p.options)));
+    Fingerprint::of_parts(parts)
 }
 
 /// Reads the project.
@@ -148,7 +155,7 @@ pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, 
 }
 
 fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
-    let Begun { parsed, map, mut diagnostics } = begun;
+    let Begun { parsed, map, mut diagnostics, inputs } = begun;
     let Some((mut sources, parsed)) = parsed else {
         kept.map = map.clone();
         diagnostics.sort_by_key(Diagnostic::is_error);
@@ -166,7 +173,7 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
     let folders = folders(&sources);
     let airflow = sources.root().options.airflow.clone();
     let project = Project {
-        known: kept.is_known(),
+        inputs: inputs.and_then(|inputs| with_reads(inputs, kept.reads())),
         airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
@@ -175,6 +182,11 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
         selectors: sources.selectors,
     };
     Reading { project: Some(project), map, diagnostics, logs: parsed.logs, folders }
+}
+
+fn with_reads<'a>(inputs: Fingerprint, reads: impl Iterator<Item = &'a Read>) -> Option<Fingerprint> {
+    let reads: Option<Vec<String>> = reads.map(|r| Some(r.print()?.hex())).collect();
+    Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
 }
 
 /// Where the files of a project are: resource folders with all below them, and the folders of single files.
@@ -301,8 +313,14 @@ fn previous_state(inv: &Invocation, project: &Project) -> Result<Option<Previous
     }
 }
 
+/// The same for an artifact that says what it was made of.
+pub(super) fn metadata_of(inv: &Invocation, project: &Project) -> ArtifactMetadata {
+    ArtifactMetadata { inputs: project.inputs, ..metadata(inv) }
+}
+
 pub(super) fn metadata(inv: &Invocation) -> ArtifactMetadata {
     ArtifactMetadata {
+        inputs: None,
         invocation_id: inv.load.settings.invocation_id.clone(),
         started: inv.started,
         generated: inv.system.now(),
@@ -318,7 +336,8 @@ pub(super) fn write(inv: &Invocation, project: &Project) -> Result<(), CliError>
 
 /// Whether `manifest.json` is there and of this project.
 pub(super) fn is_written(inv: &Invocation, project: &Project) -> bool {
-    project.known && inv.system.is_file(&project.manifest.project.target_path.join("manifest.json"))
+    let there = manifest_inputs(inv.system.as_ref(), &project.manifest.project.target_path);
+    project.inputs.is_some_and(|now| there == Some(now))
 }
 
 /// Writes `manifest.json` with the SQL of what was compiled.
@@ -329,7 +348,7 @@ pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &Com
             inv.system.as_ref(),
             &manifest.project.target_path,
             manifest,
-            &metadata(inv),
+            &metadata_of(inv, project),
             compiled,
             &inv.load.scrubber,
         )?;

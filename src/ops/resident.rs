@@ -113,7 +113,6 @@ pub(crate) struct Built {
     pub(crate) left: Vec<Left>,
     /// What failed, with the print of what it was tried with.
     pub(crate) failed: Tried,
-    pub(crate) shown: Option<Result<Table, String>>,
     /// Nodes that were compiled to be compared.
     pub(crate) compiled: usize,
 }
@@ -122,6 +121,8 @@ pub(crate) struct Built {
 pub(crate) enum Progress {
     /// The database is held by somebody else.
     Waiting(String),
+    /// The first rows of what was asked for: before the database is closed, which takes as long as it is large.
+    Shown(Result<Table, String>),
     Event(Event),
 }
 
@@ -133,9 +134,13 @@ pub(crate) fn build_changed(
     emit: &mut dyn FnMut(Progress),
 ) -> Result<Built, CliError> {
     let BuildRequest { project, selected, limits, tried, show, rows } = request;
-    // As much as can be is done before the database is opened.
-    let mut said = Some(changed::own(&inv.store(), project, &selected, prints));
-    let Some(warehouse) = patient(inv, project, emit)? else { return Ok(Built::default()) };
+    let store = inv.store();
+    let (mut said, opened) = std::thread::scope(|scope| {
+        let said = scope.spawn(|| changed::own(&store, project, &selected, prints));
+        let opened = patient(inv, project, emit);
+        (said.join().ok(), opened)
+    });
+    let Some(warehouse) = opened? else { return Ok(Built::default()) };
     // Keeps the database open for what is shown afterwards.
     let mut after = warehouse.fork()?;
     let args = RunArgs {
@@ -166,8 +171,10 @@ pub(crate) fn build_changed(
     let bad = results.iter().filter(|r| r.outcome.failed.is_some() || r.outcome.status.is_failure());
     let bad = bad.filter(|r| r.outcome.status != crate::engine::RunStatus::Skipped && !inv.interrupt.is_set());
     let failed = bad.filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?))).collect();
-    let shown = show.map(|id| first_rows(&project.manifest, id, rows, after.as_mut()));
-    Ok(Built { results, left, failed, shown, compiled: prints.compiled() })
+    if let Some(id) = show {
+        emit(Progress::Shown(first_rows(&project.manifest, id, rows, after.as_mut())));
+    }
+    Ok(Built { results, left, failed, compiled: prints.compiled() })
 }
 
 /// Waits for a database that another process holds, as long as nobody wants to stop.

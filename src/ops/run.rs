@@ -7,7 +7,7 @@ use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{Project, begin_command, choose, metadata, open_begun, write_compiled};
 use super::settled::{self, Done, Premises};
 use super::{CliError, Exit, Invocation};
-use crate::changes::Verdict;
+use crate::changes::{Verdict, nodes_print};
 use crate::config::TargetOptions;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{RunResult, RunStatus};
@@ -57,11 +57,14 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
 
 pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let (begun, kept) = begin_command(inv)?;
-    let premises = Premises::new(inv, args, &begun, kept);
-    if let Some(settled) = premises.as_ref().and_then(|p| p.recall(inv, &begun, kept)) {
-        return settled::tell(inv, args, settled, begun);
+    let mut premises = Premises::new(inv, args, &begun);
+    if let Some(found) = premises.as_mut().and_then(|p| p.before_resolve(inv, &begun, kept)) {
+        return settled::tell_all(inv, args, found, begun);
     }
-    let opening = begun.parsed.as_ref().and_then(|(sources, _)| Opening::start(inv, &sources.target));
+    // Where it may not be needed, it is opened only if it is.
+    let may_hold = premises.as_ref().is_some_and(Premises::may_hold) && (kept.is_known() || !inv.cache);
+    let target = begun.parsed.as_ref().map(|(sources, _)| &sources.target).filter(|_| !may_hold);
+    let opening = target.and_then(|target| Opening::start(inv, target));
     let project = open_begun(inv, begun, kept)?;
     let mut selection = args.selection.clone();
     if let Some(nodes) = verified(inv, project)? {
@@ -76,12 +79,27 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         results(inv, project, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
-    let warehouse = Opening::wait(opening, inv, project)?;
-    let held = premises.map(|p| Ok::<_, CliError>((p, warehouse.fork()?))).transpose()?;
     let store = inv.store();
     let mut prints = None;
-    let say = &mut |selected: &NodeSet| {
-        own(&store, project, selected, prints.get_or_insert_with(|| kept_prints(&store, project)))
+    let mut says =
+        |nodes: &NodeSet| own(&store, project, nodes, prints.get_or_insert_with(|| kept_prints(&store, project)));
+    let mut said = may_hold.then(|| says(&selected));
+    let found = said.as_ref().zip(premises.as_mut()).and_then(|(own, p)| p.after_compile(project, own));
+    if let Some(found) = found {
+        writing.wait()?;
+        let prints = &mut prints.unwrap_or_default();
+        let done = Done { project, args, kept, selected: &selected, prints, verdicts: None };
+        premises.into_iter().for_each(|p| p.renew(inv, &done, &found));
+        let info = &project.manifest.project;
+        return settled::tell(inv, args, found.nodes, &info.target, &info.target_path);
+    }
+    let warehouse = Opening::wait(opening, inv, project)?;
+    let held = premises.map(|p| Ok::<_, CliError>((p, warehouse.fork()?))).transpose()?;
+    let mut print = None;
+    let say = &mut |nodes: &NodeSet| {
+        let own = said.take().unwrap_or_else(|| says(nodes));
+        print = Some(nodes_print(&project.manifest, &own));
+        own
     };
     let all = Wanted { budget: None, say, leave: &mut |_, _, _| {} };
     let Prepared { plan, request, verdicts } = prepare(inv, project, args, selected.clone(), warehouse, all)?;
@@ -100,10 +118,10 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         write_compiled(inv, project, &compiled.collect())?;
     }
     let failed = all.iter().any(|r| r.outcome.status.is_failure());
-    if let (Some((premises, mut warehouse)), Some(prints), false) = (held, prints, failed || inv.interrupt.is_set()) {
-        let verdicts = verdicts.filter(|_| all.is_empty());
-        let done = Done { project, args, kept, selected: &selected, prints, verdicts };
-        premises.keep(inv, done, warehouse.as_mut());
+    if let (Some((premises, mut warehouse)), false) = (held, failed || inv.interrupt.is_set()) {
+        let verdicts = verdicts.zip(print).filter(|_| all.is_empty());
+        let prints = &mut prints.unwrap_or_default();
+        premises.keep(inv, Done { project, args, kept, selected: &selected, prints, verdicts }, warehouse.as_mut());
     }
     advice(inv, project, args, &all, failed);
     Ok(inv.conclude(&all, seconds))

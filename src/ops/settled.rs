@@ -1,19 +1,20 @@
-//! A build that left nothing to do leaves nothing to do again, while all that this was found from is as it was. Then
-//! the project is not put together and the database is not opened.
+//! A build that left nothing to do leaves nothing to do again, while all that this was found from is as it was.
 //!
-//! What it is found from: the texts and what parsing, resolving and compiling ask of the world, the target, what the
-//! command is asked for, the rows of seeds, and the database: `adapter::untouched` says whether it has been written.
-//! Whatever cannot be told makes the command look for itself.
+//! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked of the world later on,
+//! has moved, the project is not put together. And when it is compiled: if its nodes say what they said, the database is
+//! not opened. Both need a database that has not been written since: `adapter::untouched` says so. Whatever cannot be
+//! told makes the command look for itself.
 
-use super::Invocation;
 use super::changed::{Look, asked_sources, judge, noted, own};
 use super::project::{Begun, KeptProject, Project, introduce};
 use super::run::{RunArgs, results_in, tell_place};
+use super::{Exit, Invocation};
 use crate::adapter::{is_shared, untouched};
-use crate::changes::{KeptPrints, Verdict};
+use crate::changes::{KeptPrints, Own, Verdict, nodes_print};
+use crate::config::TargetOptions;
 use crate::context::{Question, Read};
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{DatabaseState, Existing, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect;
 use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
@@ -27,60 +28,96 @@ use std::sync::Arc;
 
 /// What a command rests on before it has looked at the database.
 pub(super) struct Premises {
-    inputs: Fingerprint,
-    /// Seeds whose rows are not in the print, with prints of their own.
+    /// A print of what it is asked for.
+    asked: Fingerprint,
+    inputs: Option<Fingerprint>,
+    /// Seeds whose rows no print of the files covers, with prints of their own.
     seeds: Vec<(Utf8PathBuf, Fingerprint)>,
+    /// What an earlier command with the same request found in the database as it is.
+    found: Option<Settled>,
 }
 
 impl Premises {
     /// None: the command has to look for itself, and there is nothing to keep of it.
-    pub(super) fn new(inv: &Invocation, args: &RunArgs, begun: &Begun, kept: &KeptProject) -> Option<Premises> {
+    pub(super) fn new(inv: &Invocation, args: &RunArgs, begun: &Begun) -> Option<Premises> {
         let (sources, _) = begun.parsed.as_ref()?;
         let alone = inv.orchestrated.is_none() && inv.state.is_none() && !is_shared(&sources.target);
-        if !inv.cache || args.changed.is_none() || !alone {
+        if args.changed.is_none() || !alone {
             return None;
         }
+        let asked = asked(inv, args, sources);
         let files = sources.packages.iter().flat_map(|p| &p.files);
         let large = files.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
         let seeds = large.map(|f| Some((f.absolute.clone(), inv.system.print(&f.absolute).ok()?)));
-        Some(Premises { inputs: inputs(inv, args, sources, kept)?, seeds: seeds.collect::<Option<_>>()? })
+        let database = untouched(inv.system.as_ref(), &sources.target);
+        let found = read_settled(inv.system.as_ref(), &sources.target_path)
+            .filter(|f| f.asked == asked && database.is_some_and(|now| now == f.database));
+        Some(Premises { asked, inputs: begun.inputs, seeds: seeds.collect::<Option<_>>()?, found })
     }
 
-    /// What an earlier command found that rests on the same.
-    pub(super) fn recall(&self, inv: &Invocation, begun: &Begun, kept: &KeptProject) -> Option<Settled> {
+    /// Whether something was found that may still hold.
+    pub(super) fn may_hold(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// What was found, if nothing has moved by which the project is made.
+    pub(super) fn before_resolve(&mut self, inv: &Invocation, begun: &Begun, kept: &KeptProject) -> Option<Settled> {
         let (sources, parsed) = begun.parsed.as_ref()?;
-        let settled = read_settled(inv.system.as_ref(), &sources.target_path).filter(|_| kept.is_known())?;
+        let found = self.found.as_ref().filter(|_| inv.cache && kept.is_known())?;
         let holds = |read: &Read| parsed.context.answer(&read.question) == Some(read.answer);
-        let same = settled.inputs == self.inputs
-            && settled.manifest == manifest_stamp(inv, &sources.target_path)
-            && settled.reads.iter().all(holds)
-            && settled.seeds == self.seeds
-            && untouched(inv.system.as_ref(), &sources.target).is_some_and(|now| now == settled.database);
-        same.then_some(settled)
+        let same = self.inputs == Some(found.inputs)
+            && found.seeds == self.seeds
+            && found.manifest == manifest_stamp(inv, &sources.target_path)
+            && found.reads.iter().all(holds);
+        self.found.take_if(|_| same)
+    }
+
+    /// What was found, if the nodes say what they said.
+    pub(super) fn after_compile(&mut self, project: &Project, own: &FastMap<NodeId, Own>) -> Option<Settled> {
+        let now = self.found.as_ref().map(|_| nodes_print(&project.manifest, own));
+        self.found.take_if(|found| now == Some(found.own))
     }
 
     /// Looks whether a command that has ended well left nothing to do, and keeps that. `warehouse` has been open all the
     /// time, so that nobody else wrote.
     pub(super) fn keep(self, inv: &Invocation, mut done: Done<'_>, warehouse: &mut dyn Warehouse) {
-        let (selected, manifest) = (done.selected, &done.project.manifest);
-        let target = &manifest.project.target;
+        if !inv.cache {
+            return;
+        }
+        let target = &done.project.manifest.project.target;
         if untouched(inv.system.as_ref(), target).is_none() {
             warehouse.settle();
         }
         let Some(database) = untouched(inv.system.as_ref(), target) else { return };
-        let Some(mut same) = done.same(inv, warehouse) else { return };
+        let Some((mut same, own)) = done.same(inv, warehouse) else { return };
         same.sort();
-        let ids = selected.iter().map(|id| &*manifest.node(id).unique_id);
+        let nodes = same.iter().map(|id| done.project.manifest.node(*id));
+        let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
+        let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
+        self.write(inv, &done, Facts { database, own, nodes: nodes.collect() });
+    }
+
+    /// Keeps that what an earlier command found holds for the project as it is now.
+    pub(super) fn renew(self, inv: &Invocation, done: &Done<'_>, found: &Settled) {
+        let (database, nodes) = (found.database.clone(), found.nodes.clone());
+        self.write(inv, done, Facts { database, own: found.own, nodes });
+    }
+
+    fn write(self, inv: &Invocation, done: &Done<'_>, facts: Facts) {
+        let manifest = &done.project.manifest;
+        let (Some(inputs), true) = (self.inputs, inv.cache) else { return };
+        let ids = done.selected.iter().map(|id| &*manifest.node(id).unique_id);
         let reads: BTreeSet<&Read> =
             done.kept.reads().chain(done.prints.reads(ids)).filter(|r| is_of_the_world(r)).collect();
-        let nodes = same.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type() != ResourceType::Test);
         let settled = Settled {
-            inputs: self.inputs,
+            asked: self.asked,
+            inputs,
+            own: facts.own,
             reads: reads.into_iter().cloned().collect(),
             seeds: self.seeds,
-            database,
+            database: facts.database,
             manifest: manifest_stamp(inv, &manifest.project.target_path),
-            nodes: nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name())).collect(),
+            nodes: facts.nodes,
             said: done.kept.said().iter().map(|d| Said::new(d, &done.project.map)).collect(),
         };
         // What cannot be written costs time only.
@@ -88,39 +125,49 @@ impl Premises {
     }
 }
 
-/// A command that has ended.
+/// What a look at the database gave.
+struct Facts {
+    database: DatabaseState,
+    own: Fingerprint,
+    nodes: Vec<(String, ResourceType, String)>,
+}
+
+/// A command that has nothing more to do.
 pub(super) struct Done<'a> {
     pub(super) project: &'a Project,
     pub(super) args: &'a RunArgs,
     pub(super) kept: &'a KeptProject,
     /// What it was asked for, before it was narrowed to what had changed.
     pub(super) selected: &'a NodeSet,
-    pub(super) prints: KeptPrints,
-    /// What was thought of the nodes, if nothing was built.
-    pub(super) verdicts: Option<FastMap<NodeId, Verdict>>,
+    pub(super) prints: &'a mut KeptPrints,
+    /// What was thought of the nodes, and a print of what they said, if nothing was built.
+    pub(super) verdicts: Option<(FastMap<NodeId, Verdict>, Fingerprint)>,
 }
 
 impl Done<'_> {
-    /// The nodes that are as they have to be. None: there are others, or they can change while no file is written.
-    fn same(&mut self, inv: &Invocation, warehouse: &mut dyn Warehouse) -> Option<Vec<NodeId>> {
+    /// The nodes that are as they have to be, and a print of what they say. None: there are others, or they can change
+    /// while no file is written.
+    fn same(&mut self, inv: &Invocation, warehouse: &mut dyn Warehouse) -> Option<(Vec<NodeId>, Fingerprint)> {
         let (manifest, selected, how) = (&self.project.manifest, self.selected, self.args.changed?);
         let asked = asked_sources(manifest, selected);
         let mut existing = Existing::Unknown;
         if self.verdicts.is_none() || !asked.is_empty() {
             existing = inspect(warehouse, manifest, selected.iter()).ok()?;
         }
-        let verdicts = match self.verdicts.take() {
-            Some(verdicts) => verdicts,
+        let (verdicts, print) = match self.verdicts.take() {
+            Some(known) => known,
             None => {
                 let noted = noted(self.project, selected, warehouse, false).ok()??;
-                let own = own(&inv.store(), self.project, selected, &mut self.prints);
+                let own = own(&inv.store(), self.project, selected, self.prints);
+                let print = nodes_print(manifest, &own);
                 let at = Look { project: self.project, selected, existing: &existing, how };
                 let mut quiet = inv.quietly(inv.interrupt.clone());
-                judge(&mut quiet, &at, noted, own, warehouse).ok()?.1.0
+                (judge(&mut quiet, &at, noted, own, warehouse).ok()?.1.0, print)
             }
         };
         let stored = asked.iter().all(|id| is_table(manifest.node(*id), &existing));
-        (stored && verdicts.values().all(|v| *v == Verdict::Same)).then(|| verdicts.into_keys().collect())
+        let same = stored && verdicts.values().all(|v| *v == Verdict::Same);
+        same.then(|| (verdicts.into_keys().collect(), print))
     }
 }
 
@@ -142,32 +189,35 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
     !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
 }
 
-/// A print of what is not asked of the world. None: it cannot be told.
-fn inputs(inv: &Invocation, args: &RunArgs, sources: &Sources, kept: &KeptProject) -> Option<Fingerprint> {
-    let facts = &sources.context.facts;
+/// A print of what a command is asked for, and of which database.
+fn asked(inv: &Invocation, args: &RunArgs, sources: &Sources) -> Fingerprint {
     let mut duckdb = sources.target.duckdb.clone();
     duckdb.secrets.clear();
-    let mut parts = vec![
-        kept.print(sources)?.hex(),
-        facts.target().hex(),
-        facts.flags().hex(),
-        format!("{duckdb:?}"),
-        format!("{args:?} {:?} {:?}", inv.load.vars, sources.selectors),
-    ];
-    parts.extend(sources.packages.iter().map(|p| format!("{:?}", p.options)));
-    Some(Fingerprint::of_parts(parts))
+    let texts = [format!("{args:?}"), format!("{:?}", inv.load.vars), format!("{duckdb:?}"), crate::BUILD.to_owned()];
+    Fingerprint::of_parts(std::iter::once(sources.context.facts.target().hex()).chain(texts))
 }
 
-/// Says what the earlier command said in the end.
-pub(super) fn tell(inv: &mut Invocation, args: &RunArgs, settled: Settled, begun: Begun) -> super::Exit {
+/// Says what the earlier command said in the end, of a project that is not put together.
+pub(super) fn tell_all(inv: &mut Invocation, args: &RunArgs, settled: Settled, begun: Begun) -> Exit {
     let Some((sources, parsed)) = begun.parsed else { return Ok(0) };
     let said: Vec<Diagnostic> = settled.said.iter().filter_map(|s| s.diagnostic(&sources.map)).collect();
     introduce(inv, Arc::new(sources.map), &parsed.logs);
     inv.console.diagnostics(&said);
+    tell(inv, args, settled.nodes, &sources.target, &sources.target_path)
+}
+
+/// Says that there is nothing to do.
+pub(super) fn tell(
+    inv: &mut Invocation,
+    args: &RunArgs,
+    nodes: Vec<(String, ResourceType, String)>,
+    target: &TargetOptions,
+    target_path: &Utf8Path,
+) -> Exit {
     let one = |(id, kind, name): (String, ResourceType, String)| Judged::same(id.into(), kind, name);
-    inv.console.event(&Event::Judged { nodes: settled.nodes.into_iter().map(one).collect() });
-    nothing(sources.target.threads, &mut |event| inv.console.event(&event));
-    results_in(inv, &sources.target_path, &[], 0.0)?;
-    tell_place(inv, &sources.target, args);
+    inv.console.event(&Event::Judged { nodes: nodes.into_iter().map(one).collect() });
+    nothing(target.threads, &mut |event| inv.console.event(&event));
+    results_in(inv, target_path, &[], 0.0)?;
+    tell_place(inv, target, args);
     Ok(inv.conclude(&[], 0.0))
 }

@@ -4,11 +4,11 @@ use super::python;
 use crate::config::Json;
 use crate::context::{ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::hash::sha256_hex;
+use crate::hash::{Fingerprint, sha256_hex};
 use crate::jinja::{BlockKind, CallName, Engine, Scope, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
-use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Text};
-use crate::source::{FileId, SourceMap, Span};
+use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text};
+use crate::source::{FileId, SourceMap, Span, normal, volatile};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::cell::RefCell;
@@ -182,7 +182,7 @@ impl<'a> NodeParser<'a> {
     ) -> ParsedNode {
         let raw = text[range.0..range.1].trim().into();
         let span = Span::new(id, range.0, range.0);
-        let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw };
+        let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
         let mut node = ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span).at(file);
         let origin = TextOrigin { file: id, text, range };
         self.render(&mut node, origin, out);
@@ -198,6 +198,9 @@ impl<'a> NodeParser<'a> {
         };
         let (result, session, mut calls, unknown) =
             self.engine.render_for_parse(&template, origin, &node.package, &mut fresh);
+        if let (Ok(rendered), Some(text)) = (&result, node.text.as_mut().filter(|_| node.hook.is_none())) {
+            text.steady = (session.is_steady() && unknown.is_empty()).then(|| self.steady(rendered.sql.as_str()));
+        }
         if let Err(mut failure) = result {
             node.broken = true;
             if node.hook.is_some() {
@@ -235,6 +238,11 @@ impl<'a> NodeParser<'a> {
         node.calls = calls;
     }
 
+    fn steady(&self, sql: &str) -> Steady {
+        let volatile = volatile(sql).map(|found| self.context.scrubber.scrub(&found).into_owned());
+        Steady { print: Fingerprint::of(&normal(sql)), volatile }
+    }
+
     fn unit(&self, node: &ParsedNode) -> Unit {
         let target = &self.context.target;
         let this = Relation {
@@ -266,7 +274,7 @@ impl<'a> NodeParser<'a> {
 
     fn python(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str) -> ParsedNode {
         let found = python::calls(id, text);
-        let text_of = Text { file: id, range: (0, text.len() as u32), raw: text.trim().into() };
+        let text_of = Text { file: id, range: (0, text.len() as u32), raw: text.trim().into(), steady: None };
         let fqn = fqn_of(package, &file.path, stem);
         let node = ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id)).at(file);
         ParsedNode { sql: false, refs: found.refs, sources: found.sources, config: found.config, ..node }
@@ -302,7 +310,8 @@ pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<P
             for (index, (sql, span)) in list.iter().enumerate() {
                 let which = if end { "end" } else { "start" };
                 let name: Arc<str> = format!("{}-on-run-{which}-{index}", package.name()).into();
-                let text = Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into() };
+                let text =
+                    Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into(), steady: None };
                 let fqn = vec![package.name().clone(), "hooks".into(), name.clone()];
                 let mut node = ParsedNode::new(ResourceType::Operation, package.name(), fqn, Some(text), *span);
                 node.path = format!("hooks/{name}.sql").into();

@@ -42,9 +42,10 @@ pub(crate) enum Happening {
         ended: bool,
         seconds: f64,
         left: Vec<Left>,
-        shown: Option<(String, Result<Table, String>)>,
         compiled: usize,
     },
+    /// The first rows of a relation, or why there are none.
+    Shown(String, Result<Table, String>),
     /// Checked without a database.
     Checked(Vec<Diagnostic>),
     /// Besides those of the reading: of the selection.
@@ -188,7 +189,8 @@ impl Screen {
             Happening::Waiting(message) => self.status = format!("waiting: {message}"),
             Happening::Event(event) => self.event(*event),
             Happening::Obsolete => self.status = "a save made this obsolete: stopping".to_owned(),
-            Happening::Built { ended, seconds, left, shown, .. } => {
+            Happening::Shown(name, table) => self.shown = Some((name, table)),
+            Happening::Built { ended, seconds, left, .. } => {
                 self.left(left);
                 self.status = match ended {
                     true => "stopped for a newer save".to_owned(),
@@ -196,7 +198,6 @@ impl Screen {
                     false if self.diagnostics.iter().any(Diagnostic::is_error) => WAITS.to_owned(),
                     false => format!("{} in {}", self.summary(), duration(seconds)),
                 };
-                self.shown = shown.or(self.shown.take());
             }
             Happening::Checked(diagnostics) => {
                 self.diagnostics.extend(diagnostics);
@@ -463,22 +464,22 @@ impl Screen {
             Happening::Obsolete => {
                 self.console.told("obsolete", serde_json::json!({}), "a save made this obsolete: stopping");
             }
-            Happening::Built { ended, seconds, left, shown, compiled } => {
+            Happening::Shown(name, shown) => {
+                let (data, text) = match shown {
+                    Ok(table) => {
+                        let rows = super::table::rows_json(table);
+                        (serde_json::json!({ "node": name, "show": rows }), grid(table, self.console.width()))
+                    }
+                    Err(message) => (serde_json::json!({ "node": name, "message": message }), message.clone()),
+                };
+                self.console.told("rows", data, &text);
+            }
+            Happening::Built { ended, seconds, left, compiled } => {
                 for l in left {
                     let data = serde_json::json!({
                         "unique_id": l.unique_id, "name": l.name, "message": l.reason, "why": l.why,
                     });
                     self.console.told("node_left", data, &format!("stale  {}: {} ({})", l.name, l.reason, l.why));
-                }
-                if let Some((name, shown)) = shown {
-                    let (data, text) = match shown {
-                        Ok(table) => {
-                            let rows = super::table::rows_json(table);
-                            (serde_json::json!({ "node": name, "show": rows }), grid(table, self.console.width()))
-                        }
-                        Err(message) => (serde_json::json!({ "node": name, "message": message }), message.clone()),
-                    };
-                    self.console.told("rows", data, &text);
                 }
                 let data = serde_json::json!({
                     "obsolete": ended, "seconds": seconds, "left": left.len(), "compiled": compiled,

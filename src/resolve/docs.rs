@@ -2,6 +2,7 @@
 
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, nearest};
+use crate::hash::FastMap;
 use crate::jinja::{Engine, Scope};
 use crate::load::Sources;
 use crate::manifest::{NodeConfig, OtherResource, ResourceType};
@@ -19,6 +20,8 @@ pub(super) struct Docs<'a> {
     root: Arc<str>,
     /// What descriptions asked of the world, blocks apart.
     reads: RefCell<BTreeSet<Read>>,
+    /// Descriptions of which there was nothing to say: columns of many models often have the same.
+    known: RefCell<FastMap<(Arc<str>, String), String>>,
 }
 
 /// The names of a description: `doc`, and what every context has.
@@ -46,6 +49,7 @@ impl<'a> Docs<'a> {
             context: &parsed.context,
             root: sources.root().name().clone(),
             reads: RefCell::default(),
+            known: RefCell::default(),
         }
     }
 
@@ -58,6 +62,11 @@ impl<'a> Docs<'a> {
         if !text.contains("{{") && !text.contains("{%") {
             return text.to_owned();
         }
+        let key = (package.clone(), text.to_owned());
+        if let Some(known) = self.known.borrow().get(&key) {
+            return known.clone();
+        }
+        let before = out.len();
         let unit = Unit {
             unique_id: "description".into(),
             name: "description".into(),
@@ -87,6 +96,9 @@ impl<'a> Docs<'a> {
             String::new()
         });
         self.reads.borrow_mut().extend(session.take_record().reads);
+        if out.len() == before {
+            self.known.borrow_mut().insert(key, text.clone());
+        }
         text
     }
 

@@ -286,7 +286,12 @@ fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, spa
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
     fqn.push(entry.name.clone());
-    let text = crate::manifest::Text { file: span.file, range: (span.start, span.end), raw: raw.as_str().into() };
+    let text = crate::manifest::Text {
+        file: span.file,
+        range: (span.start, span.end),
+        raw: raw.as_str().into(),
+        steady: None,
+    };
     ParsedNode {
         path: format!("{}.sql", entry.name).into(),
         original_file_path: file.original_file_path.clone(),

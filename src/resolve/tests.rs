@@ -135,7 +135,7 @@ impl Resolver<'_> {
             path: format!("{}.sql", parsed.short_name).into(),
             original_file_path: parsed.original_file_path.clone(),
             fqn,
-            text: Some(Text { file: parsed.span.file, range: (parsed.span.start, parsed.span.end), raw }),
+            text: Some(Text { file: parsed.span.file, range: (parsed.span.start, parsed.span.end), raw, steady: None }),
             sql: true,
             tags,
             config: Arc::new(config),

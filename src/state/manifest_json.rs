@@ -2,7 +2,7 @@
 
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
-use crate::hash::md5_hex;
+use crate::hash::{Fingerprint, md5_hex};
 use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId, artifact_id};
 use crate::secret::Scrubber;
 use crate::source::SqlText;
@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use rayon::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 /// The SQL of nodes that a command compiled, with the file it was written to, by unique id.
@@ -27,6 +27,15 @@ pub(crate) fn write_manifest(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, compiled, scrubber))
+}
+
+/// What the manifest of a folder was made of, as it says itself near its beginning.
+pub(crate) fn manifest_inputs(system: &dyn System, folder: &Utf8Path) -> Option<Fingerprint> {
+    let mut head = Vec::new();
+    system.open(&folder.join("manifest.json")).ok()?.take(1024).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    let (_, rest) = head.split_once("\"strata_inputs\":\"")?;
+    Fingerprint::from_hex(rest.split('"').next()?)
 }
 
 fn section(kind: ResourceType) -> &'static str {
@@ -55,6 +64,7 @@ fn write(
         "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
         "dbt_version": crate::DBT_VERSION,
         "strata_version": crate::VERSION,
+        "strata_inputs": metadata.inputs.map(Fingerprint::hex),
         "generated_at": time(metadata.generated),
         "invocation_id": metadata.invocation_id,
         "invocation_started_at": time(metadata.started),

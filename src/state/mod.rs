@@ -14,13 +14,14 @@ mod sources_json;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
 pub(crate) use kept::{read_parse, read_prints, read_settled, write_parse, write_prints, write_settled};
-pub(crate) use manifest_json::{CompiledCode, write_manifest};
+pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;
 pub(crate) use settled::{Said, Settled};
 pub(crate) use sources_json::write_sources;
 
 use crate::config::Json;
+use crate::hash::Fingerprint;
 use crate::select::PreviousState;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
@@ -28,6 +29,8 @@ use camino::Utf8Path;
 /// What every artifact says of the command that wrote it.
 #[derive(Clone, Debug)]
 pub(crate) struct ArtifactMetadata {
+    /// A print of all that the project is made of.
+    pub(crate) inputs: Option<Fingerprint>,
     pub(crate) invocation_id: String,
     pub(crate) started: jiff::Timestamp,
     pub(crate) generated: jiff::Timestamp,

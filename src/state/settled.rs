@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Settled {
-    /// Of the parsed files, the target, and what the command was asked for.
+    /// Of what the command was asked for.
+    pub(crate) asked: Fingerprint,
+    /// Of what the project is made of, but for what is asked of the world when it is put together and compiled.
     pub(crate) inputs: Fingerprint,
+    /// Of what the nodes said (`changes::nodes_print`).
+    pub(crate) own: Fingerprint,
     /// What was asked of the world after the files were parsed.
     pub(crate) reads: Vec<Read>,
     /// Seeds whose rows the print of the files does not cover.

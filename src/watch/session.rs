@@ -398,6 +398,10 @@ impl Session {
     fn progress(&mut self, progress: Progress) {
         match progress {
             Progress::Waiting(message) => self.screen.happened(Happening::Waiting(message)),
+            Progress::Shown(table) => {
+                let name = self.args.show.clone().unwrap_or_default();
+                self.screen.happened(Happening::Shown(name, table));
+            }
             Progress::Event(event) => {
                 if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event) {
                     build.open.remove(&*result.unique_id);
@@ -418,15 +422,14 @@ impl Session {
         let ended = build.interrupt.is_set();
         let seconds = build.started.elapsed().as_secs_f64();
         match finished.result {
-            Ok(Built { results, left, failed, shown, compiled }) => {
+            Ok(Built { results, left, failed, compiled }) => {
                 for result in &results {
                     if !failed.contains_key(&*result.unique_id) && !ended {
                         self.tried.remove(&*result.unique_id);
                     }
                 }
                 self.tried.extend(failed);
-                let shown = self.args.show.clone().zip(shown);
-                self.screen.happened(Happening::Built { ended, seconds, left, shown, compiled });
+                self.screen.happened(Happening::Built { ended, seconds, left, compiled });
             }
             Err(e) => self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
         }

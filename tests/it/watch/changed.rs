@@ -211,9 +211,9 @@ fn while_nothing_moves_the_database_is_not_opened() {
     assert!(opens(BUILD, &[]));
     assert_eq!(said(&changed(&p)), said(&quick), "it says what a build says that looks");
     assert!(!opens(BUILD, &[]));
-    // Who asks for something else, or trusts nothing that was kept, looks.
+    // Who asks for something else looks.
     assert!(opens(&["build", "--changed", "--select", "mid"], &[]));
-    assert!(opens(&["build", "--changed", "--no-cache"], &[]));
+    assert!(!opens(&["build", "--changed", "--no-cache"], &[]), "nodes that say the same need no look, either");
     assert!(opens(&["build", "--changed", "--vars", "{n: 2}"], &[]));
     assert!(opens(BUILD, &[("SHOP_X", "y")]));
     changed(&p);
@@ -238,13 +238,16 @@ fn while_nothing_moves_the_database_is_not_opened() {
         changed(&p);
         assert!(!opens(BUILD, &[]), "{path}");
     }
+    // The manifest is written again where it is gone, or of other variables: for that, nothing has to be looked at.
+    let inputs = || p.read("target/manifest.json").split("generated_at").next().unwrap().to_owned();
+    let manifest = inputs();
     p.remove("target/manifest.json");
-    assert!(opens(BUILD, &[]));
-    changed(&p);
-    // It is of other variables, and nothing was kept of that.
+    assert!(!opens(BUILD, &[]));
+    assert_eq!(inputs(), manifest);
     p.ok(&["parse", "--no-cache", "--vars", "{n: 3}"]);
-    assert!(opens(BUILD, &[]));
-    changed(&p);
+    assert_ne!(inputs(), manifest);
+    assert!(!opens(BUILD, &[]));
+    assert_eq!(inputs(), manifest);
     // The database is another one: written by somebody, restored from a copy, with something beside it.
     let copy = std::fs::read(p.path().join("shop.duckdb")).unwrap();
     p.database().execute_batch("create or replace table other as select 1 as x").unwrap();
@@ -256,4 +259,39 @@ fn while_nothing_moves_the_database_is_not_opened() {
     changed(&p);
     p.database().execute_batch("pragma disable_checkpoint_on_shutdown; insert into other values (2)").unwrap();
     assert!(opens(BUILD, &[]));
+}
+
+#[test]
+fn what_a_text_refers_to_counts() {
+    let sets = "{{ config(materialized='table') }}{% set x = ref('one') %}{% set y = ref('two') %}";
+    let p = Project::new(&[
+        ("models/one.sql", "select 1 as a"),
+        ("models/two.sql", "select 2 as a"),
+        (
+            "models/inside.sql",
+            "{{ config(materialized='ephemeral') }} select a + {{ more() }} as a from {{ ref('two') }}",
+        ),
+        ("models/pair.sql", &format!("{sets}select x.a as first, y.a as second from {{{{ x }}}} x, {{{{ y }}}} y")),
+        ("models/outside.sql", "{{ config(materialized='table') }} select * from {{ ref('inside') }}"),
+        ("macros/m.sql", "{% macro more() %}1{% endmacro %}"),
+    ]);
+    changed(&p);
+    assert!(due(&changed(&p)).is_empty());
+    // The same references, printed in another order.
+    p.write("models/pair.sql", &format!("{sets}select x.a as first, y.a as second from {{{{ y }}}} x, {{{{ x }}}} y"));
+    assert!(due(&changed(&p))[0].starts_with("model pair: SQL changed: "));
+    assert_eq!(p.rows("select first, second from pair"), ["2|1"]);
+    // The same reference to a relation with another name.
+    p.write("models/one.sql", "{{ config(alias='uno') }} select 1 as a");
+    let names = |ran: &Ran| due(ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&changed(&p)), ["model one", "model pair"]);
+    // What is inside of it, and a macro there.
+    p.write(
+        "models/inside.sql",
+        "{{ config(materialized='ephemeral') }} select a + 10 + {{ more() }} as a from {{ ref('two') }}",
+    );
+    assert_eq!(names(&changed(&p)), ["model outside"]);
+    p.write("macros/m.sql", "{% macro more() %}100{% endmacro %}");
+    assert_eq!(names(&changed(&p)), ["model outside"]);
+    assert_eq!(p.rows("select a from outside"), ["112"]);
 }

@@ -102,7 +102,7 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 }
 
 /// The same text for what differs in comments and white space only.
-pub(super) fn normal(sql: &str) -> String {
+pub(crate) fn normal(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut blank = false;
     let wordy = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$');
@@ -197,7 +197,7 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// The first thing in a query whose value may be another one the next time, though nothing that it reads has changed.
-pub(super) fn volatile(sql: &str) -> Option<String> {
+pub(crate) fn volatile(sql: &str) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     let word = |i: usize| match all.get(i) {
         Some(Piece::Word(text)) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
