@@ -7,14 +7,12 @@ use crate::engine::{EngineError, Existing, Warehouse, schema_key};
 use crate::manifest::{Manifest, NodeId};
 use std::collections::{BTreeSet, HashSet};
 
-/// Lists the schemas of `nodes` and of all that they read.
-pub(crate) fn inspect(
-    warehouse: &mut dyn Warehouse,
-    manifest: &Manifest,
-    nodes: impl Iterator<Item = NodeId>,
-) -> Result<Existing, EngineError> {
-    let dialect = warehouse.capabilities().dialect;
-    let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
+/// Schemas as (database, schema).
+pub(crate) type Schemas = BTreeSet<(String, String)>;
+
+/// The schemas of `nodes` and of all that they read.
+pub(crate) fn schemas(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Schemas {
+    let mut schemas = Schemas::new();
     for id in nodes {
         let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
         for relation in around.filter_map(|id| manifest.node(id).relation.as_ref()) {
@@ -24,6 +22,17 @@ pub(crate) fn inspect(
             }
         }
     }
+    schemas
+}
+
+/// Lists these schemas.
+pub(crate) fn inspect(
+    warehouse: &mut dyn Warehouse,
+    manifest: &Manifest,
+    nodes: impl Iterator<Item = NodeId>,
+) -> Result<Existing, EngineError> {
+    let dialect = warehouse.capabilities().dialect;
+    let schemas = schemas(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
     let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
     let known: HashSet<String> = warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();

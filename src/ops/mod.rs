@@ -43,7 +43,7 @@ pub(crate) use operation::{OperationArgs, run_operation};
 pub(crate) use plan::show_plan;
 pub(crate) use project::{Folder, Project, parse_only, version_line};
 pub(crate) use resident::{
-    BuildRequest, Built, Limits, Progress, Resident, Revision, Tried, build_changed, chosen, compile_errors,
+    BuildRequest, Built, Limits, Progress, Resident, Revision, Seen, Tried, build_changed, chosen, compile_errors,
 };
 pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};

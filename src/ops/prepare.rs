@@ -1,7 +1,7 @@
 //! From a selection to a run that is ready to begin: the database is looked at, what has changed is judged, the plan
 //! made.
 
-use super::changed::{self, Look, judge, maybe, narrow, noted};
+use super::changed::{self, Look, Noted, judge, maybe, narrow, noted};
 use super::compile::compiler;
 use super::project::Project;
 use super::run::RunArgs;
@@ -59,6 +59,8 @@ impl Ready {
 /// What a loop wants otherwise than a command.
 pub(super) struct Wanted<'a> {
     pub(super) budget: Option<Duration>,
+    /// What the database holds, where that is known.
+    pub(super) seen: Option<(Existing, Noted)>,
     /// What nodes say now.
     pub(super) say: &'a mut Say<'a>,
     /// Takes out of a selection, and of its verdicts, what is not to be built now.
@@ -80,22 +82,15 @@ pub(super) fn prepare(
     let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot);
     let make = args.changed.is_some();
     // Both take long where there are thousands of nodes. Without `make` it is not known yet whether nodes are asked.
-    // Another connection to a database in this process costs nothing.
-    let mut other = (!warehouse.capabilities().shared).then(|| warehouse.fork().ok()).flatten();
-    let (said, existing, found) = std::thread::scope(|scope| {
+    let (said, seen) = std::thread::scope(|scope| {
         let asked = (publishes && make).then(|| scope.spawn(|| (wanted.say)(&selected)));
-        let listed = other.as_mut().map(|w| scope.spawn(|| inspect(w.as_mut(), &project.manifest, selected.iter())));
-        let found = match publishes {
-            true => noted(project, &selected, warehouse.as_mut(), make),
-            false => Ok(None),
+        let seen = match wanted.seen {
+            Some((existing, noted)) => Ok((existing, Some(noted))),
+            None => look_up(project, &selected, warehouse.as_mut(), publishes, make),
         };
-        let existing = match listed.and_then(|l| l.join().ok()) {
-            Some(listed) => listed,
-            None => inspect(warehouse.as_mut(), &project.manifest, selected.iter()),
-        };
-        (asked.and_then(|a| a.join().ok()), existing, found)
+        (asked.and_then(|a| a.join().ok()), seen)
     });
-    let (existing, found) = (existing?, found?);
+    let (existing, found) = seen?;
     let (mut verdicts, mut notes) = (None, None);
     if let Some(noted) = found {
         let own = said.unwrap_or_else(|| (wanted.say)(&selected));
@@ -135,6 +130,28 @@ pub(super) fn prepare(
     let shared = shared_with(inv, project, &selected, &plan, options, notes);
     let request = Ready { shared, existing, warehouse, interrupt: inv.interrupt.clone() };
     Ok(Prepared { plan, request, verdicts })
+}
+
+/// What exists, and what publications left if that is asked for.
+fn look_up(
+    project: &Project,
+    selected: &NodeSet,
+    warehouse: &mut dyn Warehouse,
+    publishes: bool,
+    make: bool,
+) -> Result<(Existing, Option<Noted>), CliError> {
+    // Another connection to a database in this process costs nothing.
+    let mut other = (!warehouse.capabilities().shared).then(|| warehouse.fork().ok()).flatten();
+    let list = |w: &mut dyn Warehouse| inspect(w, &project.manifest, selected.iter());
+    std::thread::scope(|scope| {
+        let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
+        let found = match publishes {
+            true => noted(project, selected, warehouse, make)?,
+            false => None,
+        };
+        let existing = listed.and_then(|l| l.join().ok()).unwrap_or_else(|| list(warehouse))?;
+        Ok((existing, found))
+    })
 }
 
 /// A project's own materialization publishes by itself: its tests come too late to hold anything back.

@@ -1,15 +1,17 @@
 //! A project that stays in memory: read again after each change, and what has changed is built. The passes are those of
 //! every command; what differs is that their results are kept.
 
-use super::changed::{self, Judge};
+use super::changed::{self, Judge, Noted, noted};
 use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{Folder, KeptProject, Project, connect, own_selection, read, store};
 use super::run::{RunArgs, judged, types};
 use super::{CliError, Invocation};
+use crate::adapter::{is_shared, untouched};
 use crate::changes::{KeptPrints, Verdict, own_prints};
 use crate::diag::{Checked, Diagnostic};
-use crate::engine::{EngineErrorKind, Fetch, RunResult, Table, Warehouse};
+use crate::engine::{DatabaseState, EngineErrorKind, Existing, Fetch, RunResult, Table, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
+use crate::inspect::{Schemas, inspect, schemas};
 use crate::manifest::{Manifest, NodeId, ResourceType};
 use crate::parse::Counts;
 use crate::plan::Verb;
@@ -95,6 +97,36 @@ pub(crate) struct Limits {
 /// What was tried and failed: the same is not tried again.
 pub(crate) type Tried = FastMap<String, Fingerprint>;
 
+/// What the last build left in the database, used again as long as nobody writes there.
+pub(crate) struct Seen {
+    state: DatabaseState,
+    schemas: Schemas,
+    existing: Existing,
+    noted: Noted,
+}
+
+impl Seen {
+    /// Looks at a database that this build holds, after it.
+    fn new(inv: &Invocation, project: &Project, selected: &NodeSet, warehouse: &mut dyn Warehouse) -> Option<Seen> {
+        let manifest = &project.manifest;
+        if is_shared(project.target()) {
+            return None;
+        }
+        warehouse.settle();
+        let state = untouched(inv.system.as_ref(), project.target())?;
+        let schemas = schemas(manifest, selected.iter());
+        let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
+        Some(Seen { state, schemas, existing, noted: noted(project, selected, warehouse, false).ok()?? })
+    }
+
+    /// What is there, if nobody has written since. The database is held: nobody does now.
+    fn holds(self, inv: &Invocation, project: &Project, selected: &NodeSet) -> Option<(Existing, Noted)> {
+        let same = untouched(inv.system.as_ref(), project.target()).is_some_and(|now| now == self.state)
+            && schemas(&project.manifest, selected.iter()) == self.schemas;
+        same.then_some((self.existing, self.noted))
+    }
+}
+
 /// What a build of the loop is asked for.
 pub(crate) struct BuildRequest<'a> {
     pub(crate) project: &'a Arc<Project>,
@@ -131,6 +163,7 @@ pub(crate) fn build_changed(
     inv: &mut Invocation,
     request: BuildRequest<'_>,
     prints: &mut KeptPrints,
+    seen: &mut Option<Seen>,
     emit: &mut dyn FnMut(Progress),
 ) -> Result<Built, CliError> {
     let BuildRequest { project, selected, limits, tried, show, rows } = request;
@@ -161,8 +194,9 @@ pub(crate) fn build_changed(
         leave(&manifest, selected, verdicts, &limits, tried, &causes, &mut left);
     };
     let say = &mut |_: &NodeSet| said.take().unwrap_or_default();
-    let wanted = Wanted { budget: limits.budget, say, leave: &mut narrow };
-    let prepared = prepare(inv, project, &args, selected, warehouse, wanted)?;
+    let known = seen.take().and_then(|s| s.holds(inv, project, &selected));
+    let wanted = Wanted { budget: limits.budget, seen: known, say, leave: &mut narrow };
+    let prepared = prepare(inv, project, &args, selected.clone(), warehouse, wanted)?;
     let Prepared { plan, request, verdicts } = prepared;
     if let Some(verdicts) = &verdicts {
         emit(Progress::Event(judged(project, verdicts, true)));
@@ -173,6 +207,9 @@ pub(crate) fn build_changed(
     let failed = bad.filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?))).collect();
     if let Some(id) = show {
         emit(Progress::Shown(first_rows(&project.manifest, id, rows, after.as_mut())));
+    }
+    if !inv.interrupt.is_set() {
+        *seen = Seen::new(inv, project, &selected, after.as_mut());
     }
     Ok(Built { results, left, failed, compiled: prints.compiled() })
 }

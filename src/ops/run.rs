@@ -101,7 +101,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         print = Some(nodes_print(&project.manifest, &own));
         own
     };
-    let all = Wanted { budget: None, say, leave: &mut |_, _, _| {} };
+    let all = Wanted { budget: None, seen: None, say, leave: &mut |_, _, _| {} };
     let Prepared { plan, request, verdicts } = prepare(inv, project, args, selected.clone(), warehouse, all)?;
     if let Some(verdicts) = &verdicts {
         inv.console.event(&judged(project, verdicts, false));

@@ -7,8 +7,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::load::has_known_ending;
 use crate::manifest::NodeId;
 use crate::ops::{
-    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Tried,
-    build_changed, chosen, compile_errors, kept_prints,
+    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Seen,
+    Tried, build_changed, chosen, compile_errors, kept_prints,
 };
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
@@ -45,6 +45,7 @@ pub(super) enum Message {
 pub(super) struct Finished {
     result: Result<Built, CliError>,
     prints: KeptPrints,
+    seen: Option<Seen>,
 }
 
 /// From the second event of a burst on, how long it must be quiet before the files are read.
@@ -107,6 +108,8 @@ struct Session {
     system: Arc<KeptSystem>,
     resident: Resident,
     prints: Option<KeptPrints>,
+    /// What the last build left in the database.
+    seen: Option<Seen>,
     /// The last reading that was whole.
     good: Option<Arc<Project>>,
     folders: Vec<Folder>,
@@ -138,6 +141,7 @@ pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
         system,
         resident: Resident::default(),
         prints: None,
+        seen: None,
         good: None,
         folders: Vec::new(),
         sender,
@@ -378,12 +382,13 @@ impl Session {
         let mut inv = self.inv.quietly(interrupt.clone());
         let (sender, limits, tried, rows) = (self.sender.clone(), self.args.limits, self.tried.clone(), self.args.rows);
         let open = selected.iter().map(|id| project.manifest.node(id).unique_id.to_string()).collect();
+        let mut seen = self.seen.take();
         let work = move || {
             let request = BuildRequest { project: &project, selected, limits, tried: &tried, show, rows };
-            let result = build_changed(&mut inv, request, &mut prints, &mut |progress| {
+            let result = build_changed(&mut inv, request, &mut prints, &mut seen, &mut |progress| {
                 let _ = sender.send(Message::Progress(progress));
             });
-            let _ = sender.send(Message::Done(Box::new(Finished { result, prints })));
+            let _ = sender.send(Message::Done(Box::new(Finished { result, prints, seen })));
         };
         let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
         match builder.spawn(work) {
@@ -419,6 +424,7 @@ impl Session {
         let Some(build) = self.build.take() else { return Ok(()) };
         let _ = build.thread.join();
         self.prints = Some(finished.prints);
+        self.seen = finished.seen;
         let ended = build.interrupt.is_set();
         let seconds = build.started.elapsed().as_secs_f64();
         match finished.result {

@@ -8,7 +8,7 @@
 use crate::config::{Attach, TargetOptions};
 use crate::engine::{DatabaseState, FileState};
 use crate::hash::Fingerprint;
-use crate::system::{Look, System, normalize};
+use crate::system::{System, normalize};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Read;
 
@@ -32,7 +32,7 @@ fn file(system: &dyn System, path: &str) -> Option<FileState> {
     // Asked before and after the head is read.
     let stamp = system.stamp(&path)?;
     let head = head(system, &path)?;
-    let same = system.stamp(&path)? == stamp && system.look(&beside) == Look::Nothing;
+    let same = system.stamp(&path)? == stamp && system.stamp(&beside).is_none();
     same.then_some(FileState { path, stamp, head })
 }
 

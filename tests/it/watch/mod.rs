@@ -76,6 +76,31 @@ fn what_comes_out_the_same_sets_off_nothing() {
 }
 
 #[test]
+fn what_others_do_between_two_saves_is_seen() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &[]);
+    let edit = |n: u32| {
+        p.write(
+            "models/mid.sql",
+            &format!(
+                "{{{{ config(materialized='table') }}}} select id, amount + {n} as amount from {{{{ ref('stg') }}}}"
+            ),
+        )
+    };
+    edit(1);
+    assert_eq!(w.build().built(), ["mart", "mid"]);
+    p.database().execute_batch("drop table other; alter table mart add column extra integer").unwrap();
+    edit(2);
+    let build = w.build();
+    assert_eq!(build.built(), ["mart", "mid", "other"]);
+    assert_eq!((build.reason("other").0, build.reason("mart").0), ("missing".to_owned(), "altered".to_owned()));
+    edit(3);
+    assert_eq!(w.build().built(), ["mart", "mid"]);
+    w.stop();
+    driver::equals_a_fresh_build(&p);
+}
+
+#[test]
 fn a_macro_renders_its_callers_again() {
     let p = Project::new(SHOP);
     let mut w = Watch::start(&p, &[]);
