@@ -28,7 +28,7 @@ pub(crate) struct Project {
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
     pub(super) selectors: Vec<SelectorDefinition>,
-    /// A print of all that it is made of. None: something in it is made anew each time.
+    /// A print of all that it is made of. None: something in it is made anew each time, or nobody asked.
     pub(super) inputs: Option<Fingerprint>,
     /// The `airflow:` block of the project file.
     pub(super) airflow: Option<Yaml>,
@@ -127,7 +127,7 @@ pub(super) struct Begun {
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
     /// A print of all that the project is made of, but for what is asked of the world when it is put together. None:
-    /// something in it is made anew each time.
+    /// something in it is made anew each time, or nobody asked.
     pub(super) inputs: Option<Fingerprint>,
 }
 
@@ -139,8 +139,7 @@ fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
         kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
     }
     let parsed = parse(&mut sources, &mut kept.parse).drain_into(&mut diagnostics);
-    let inputs = kept.parse.print(&sources).map(|files| inputs(&sources, files));
-    Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics, inputs })
+    Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
 }
 
 fn inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
@@ -224,7 +223,11 @@ pub(super) fn open(inv: &mut Invocation) -> Result<&'static Project, CliError> {
 /// Begins to read the project of a command, which reads one and ends with it.
 pub(super) fn begin_command(inv: &Invocation) -> Result<(Begun, &'static mut KeptProject), CliError> {
     let kept = lasting(KeptProject::default());
-    Ok((begin(inv, kept)?, kept))
+    let mut begun = begin(inv, kept)?;
+    if let Some((sources, _)) = &begun.parsed {
+        begun.inputs = kept.parse.print(sources).map(|files| inputs(sources, files));
+    }
+    Ok((begun, kept))
 }
 
 /// The same from where its files are parsed.
