@@ -7,7 +7,7 @@
 
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
-use crate::context::{Bindings, Question, Read, ReadTable};
+use crate::context::{Bindings, ContextProject, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -126,7 +126,9 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
     let manifest = &compiler.manifest;
     let answers = kept.reads.answers(&compiler.context);
     let storage = storage(compiler);
-    let macros = compiler.engine.registry().print();
+    // What the parts besides SQL are made of, the node apart: the environment is that of the process.
+    let macros = [compiler.engine.registry().print(), compiler.context.vars.print()].map(Fingerprint::hex);
+    let macros = Fingerprint::of_parts(macros);
     let closures = Closures { compiler, known: RwLock::default() };
     let made: Vec<(NodeId, Own, Option<New>, Option<Fingerprint>)> = nodes
         .par_iter()
@@ -334,7 +336,8 @@ fn say(
             Some(ns) => CallName::Package(ns.to_string(), format!("test_{}", test.name)),
             None => CallName::Plain(format!("test_{}", test.name)),
         };
-        part("arguments", vec![arguments]);
+        let asked = world(&compiler.context, &node.package, &arguments);
+        part("arguments", std::iter::once(arguments).chain(asked).collect());
         part("macro", closures.of_call(&node.package, call).to_vec());
         return None;
     }
@@ -344,12 +347,10 @@ fn say(
     let hooks: Vec<&Json> = ["pre-hook", "post-hook"].iter().filter_map(|k| node.config.get(k)).collect();
     if hooks.iter().any(|h| h.as_array().is_some_and(|list| !list.is_empty())) {
         let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
-        let calls: Vec<CallName> = hooks
-            .iter()
-            .flat_map(|h| h.as_array().into_iter().flatten())
-            .filter_map(|h| h.get("sql").and_then(Json::as_str))
-            .flat_map(crate::jinja::calls_of)
-            .collect();
+        let sql = hooks.iter().flat_map(|h| h.as_array().into_iter().flatten());
+        let sql: Vec<&str> = sql.filter_map(|h| h.get("sql").and_then(Json::as_str)).collect();
+        texts.extend(sql.iter().flat_map(|text| world(&compiler.context, &node.package, text)));
+        let calls: Vec<CallName> = sql.into_iter().flat_map(crate::jinja::calls_of).collect();
         texts.extend(closures.of(&node.package, calls));
         part("hooks", texts);
     }
@@ -423,6 +424,39 @@ fn storage(compiler: &Compiler) -> String {
     if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
 }
 
+/// What a text that is not rendered here asks of variables and the environment, with the answers.
+fn world(context: &ContextProject, package: &Arc<str>, text: &str) -> Vec<String> {
+    let one = |(function, name): (&str, Option<&str>)| match (function, name) {
+        ("var", Some(name)) => {
+            let question = Question::Var { package: package.clone(), name: name.to_owned() };
+            format!("var {name} {:?}", context.answer(&question))
+        }
+        // Which one is not written out: all count.
+        ("var", None) => format!("vars {}", context.vars.print().hex()),
+        (_, name) => {
+            let name = name.unwrap_or_default();
+            format!("env {name} {:?}", context.answer(&Question::Env(name.to_owned())))
+        }
+    };
+    questions(text).into_iter().map(one).collect()
+}
+
+/// Calls of `var` and `env_var` in a text, each with its name where that is written out.
+fn questions(text: &str) -> Vec<(&str, Option<&str>)> {
+    let wordy = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = Vec::new();
+    for (at, _) in text.match_indices("var") {
+        let start = text[..at].rfind(|c| !wordy(c)).map_or(0, |i| i + 1);
+        let (function, rest) = (&text[start..at + 3], &text[at + 3..]);
+        // The prepass puts a call's place around its name: `__at(12, var)('x')`.
+        let rest = rest.trim_start_matches(')').trim_start();
+        let Some(rest) = rest.strip_prefix('(').filter(|_| matches!(function, "var" | "env_var")) else { continue };
+        let quoted = |q: char| rest.trim_start().strip_prefix(q)?.split_once(q).map(|(name, _)| name);
+        out.push((function, quoted('\'').or_else(|| quoted('"'))));
+    }
+    out
+}
+
 /// What macros may call, as far as their texts tell.
 struct Closures<'a> {
     compiler: &'a Compiler,
@@ -440,13 +474,15 @@ impl Closures<'_> {
         let mut stack: Vec<Arc<MacroDef>> =
             calls.into_iter().filter_map(|c| registry.find_call(package, &c).cloned()).collect();
         let mut seen: BTreeMap<String, Fingerprint> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
         while let Some(def) = stack.pop() {
             if registry.is_internal(&def) || seen.insert(def.unique_id(), def.print).is_some() {
                 continue;
             }
+            asked.extend(world(&self.compiler.context, package, def.text()));
             stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
         }
-        seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).collect()
+        seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).chain(asked).collect()
     }
 
     fn of_call(&self, package: &Arc<str>, call: CallName) -> Arc<Vec<String>> {
@@ -461,6 +497,7 @@ impl Closures<'_> {
 
     fn of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {
         let mut out = vec![def.print.hex()];
+        out.extend(world(&self.compiler.context, &def.package, def.text()));
         out.extend(self.of(&def.package, def.calls.iter().cloned()));
         out
     }
@@ -512,6 +549,13 @@ mod tests {
         for sql in other {
             assert!(steady(sql).is_none(), "{sql}");
         }
+    }
+
+    #[test]
+    fn questions_in_texts() {
+        let text = "{{ var('a', 1) }} {{ __at(3, var)( \"b\" ) }} {{ env_var('C') }} {{ my_var('d') }} {{ var(name) }} variant";
+        let found = [("var", Some("a")), ("var", Some("b")), ("env_var", Some("C")), ("var", None)];
+        assert_eq!(super::questions(text), found);
     }
 
     #[test]

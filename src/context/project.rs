@@ -4,12 +4,13 @@ use super::reads::Facts;
 use super::session::{Phase, Session};
 use super::{adapter, base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, TargetOptions, Yaml};
+use crate::hash::Fingerprint;
 use crate::jinja::{MacroRegistry, from_json};
 use crate::manifest::{Dialect, Manifest, ResourceType};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::system::System;
 use minijinja::value::{Object, ObjectRepr, Value};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// Where variables are set: the command line, the root project and each package (RULES 1.18).
@@ -21,6 +22,12 @@ pub(crate) struct VarSource {
 }
 
 impl VarSource {
+    /// Of all variables.
+    pub(crate) fn print(&self) -> Fingerprint {
+        let packages: BTreeMap<&str, &Json> = self.packages.iter().map(|(name, vars)| (&**name, vars)).collect();
+        Fingerprint::of(&format!("{} {} {packages:?}", Json::Object(self.cli.clone()), self.root))
+    }
+
     /// The value that holds for a node of `package`.
     pub(crate) fn find(&self, package: &str, name: &str) -> Option<&Json> {
         if let Some(found) = self.cli.get(name) {

@@ -45,6 +45,11 @@ pub(crate) struct MacroDef {
 }
 
 impl MacroDef {
+    /// The text of the block, as it is compiled.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// `macro.package.name`.
     pub(crate) fn unique_id(&self) -> String {
         format!("macro.{}.{}", self.package, self.name)

@@ -266,9 +266,16 @@ impl Warehouse for DuckDb {
     }
 
     fn content(&mut self, relation: &Relation) -> Result<Content, EngineError> {
+        // The engine's hash is the same for what it calls equal (a month and 30 days) and for lists that are nested in another
+        // way: these count as text, too.
+        let columns = self.columns_of_existing(relation)?;
+        let odd =
+            |c: &ExistingColumn| ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t));
+        let as_text = |c: &ExistingColumn| format!(", {}::varchar", Dialect::DUCKDB.quoted(&c.name));
+        let texts: String = columns.iter().filter(|c| odd(c)).map(as_text).collect();
+        let hash = format!("hash(strata_row{texts})");
         let rows = self.rows(&format!(
-            "select count(*), coalesce(bit_xor(hash(strata_row)), 0) || ':' || coalesce(sum(hash(strata_row)), 0) \
-             from {} as strata_row",
+            "select count(*), coalesce(bit_xor({hash}), 0) || ':' || coalesce(sum({hash}), 0) from {} as strata_row",
             relation.render(Dialect::DUCKDB)
         ))?;
         Ok(content(rows))
@@ -356,6 +363,26 @@ mod tests {
         assert_eq!(e.position.map(|p| p.0), Some(7));
         let e = w.run(&"select 'x'::integer".into(), Fetch::Nothing).unwrap_err();
         assert_eq!(e.kind, EngineErrorKind::Runtime);
+    }
+
+    #[test]
+    fn content_that_differs_has_another_print() {
+        let mut w = memory();
+        let mut print = |value: &str| {
+            w.run(&format!("create or replace table t as select 1 as id, {value} as x").into(), Fetch::Nothing)
+                .unwrap();
+            w.content(&Relation::new(Some("memory"), Some("main"), "t")).unwrap().print
+        };
+        for (one, other) in [
+            ("[[1], [2]]", "[[1, 2]]"),
+            ("[]::int[][]", "[[]]::int[][]"),
+            ("interval '1 month'", "interval '30 days'"),
+            ("{'a': [[1], [2]]}", "{'a': [[1, 2]]}"),
+            ("1.0::decimal(4, 1)", "1.5::decimal(4, 1)"),
+        ] {
+            assert_ne!(print(one), print(other), "{one} {other}");
+            assert_eq!(print(one), print(one), "{one}");
+        }
     }
 
     #[test]

@@ -295,3 +295,23 @@ fn what_a_text_refers_to_counts() {
     assert_eq!(names(&changed(&p)), ["model outside"]);
     assert_eq!(p.rows("select a from outside"), ["112"]);
 }
+
+#[test]
+fn hooks_and_tests_ask_the_world_too() {
+    let p = Project::new(&[
+        (
+            "models/hooked.sql",
+            "{{ config(materialized='table', pre_hook=\"create or replace table h as select '{{ env_var('SHOP_H', '1') }}' as e, {{ limit() }} as l\") }} select 1 as id",
+        ),
+        ("models/s.yml", "models: [{name: hooked, columns: [{name: id, data_tests: [below]}]}]"),
+        ("macros/m.sql", "{% macro limit() %}{{ var('most', 10) }}{% endmacro %}{% test below(model, column_name) %}select * from {{ model }} where {{ column_name }} > {{ limit() }}{% endtest %}"),
+    ]);
+    changed(&p);
+    assert!(due(&changed(&p)).is_empty());
+    let ran = Ran::from(p.command(&["build", "--changed"]).env("SHOP_H", "2").output().unwrap());
+    assert!(due(&ran).len() == 1 && due(&ran)[0].starts_with("model hooked: hooks changed: "), "{ran:?}");
+    assert_eq!(p.rows("select e, l from h"), ["2|10"]);
+    changed(&p);
+    let ran = p.run(&["build", "--changed", "--vars", "{most: 0}"]);
+    assert_eq!(ran.code, 1, "the test fails with it: {ran:?}");
+}
