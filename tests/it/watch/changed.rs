@@ -304,7 +304,10 @@ fn hooks_and_tests_ask_the_world_too() {
             "{{ config(materialized='table', pre_hook=\"create or replace table h as select '{{ env_var('SHOP_H', '1') }}' as e, {{ limit() }} as l\") }} select 1 as id",
         ),
         ("models/s.yml", "models: [{name: hooked, columns: [{name: id, data_tests: [below]}]}]"),
-        ("macros/m.sql", "{% macro limit() %}{{ var('most', 10) }}{% endmacro %}{% test below(model, column_name) %}select * from {{ model }} where {{ column_name }} > {{ limit() }}{% endtest %}"),
+        (
+            "macros/m.sql",
+            "{% macro limit() %}{{ var('most', 10) }}{% endmacro %}{% test below(model, column_name) %}select * from {{ model }} where {{ column_name }} > {{ limit() }}{% endtest %}",
+        ),
     ]);
     changed(&p);
     assert!(due(&changed(&p)).is_empty());
