@@ -5,12 +5,13 @@
 //! later one, and what has been compiled is kept with all that it was made of. SQL counts without comments and white
 //! space.
 
+use super::reasons::reached;
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
 use crate::context::{Bindings, ContextProject, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
-use crate::hash::{FastMap, FastSet, Fingerprint};
+use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef};
 use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind, UniqueId};
 use crate::source::{normal, volatile};
@@ -220,19 +221,13 @@ fn steady(compiler: &Compiler, node: &Node) -> Option<(Fingerprint, Option<Strin
     let relation = |node: &Node| node.relation.as_ref().map(|r| r.render(compiler.manifest.project.dialect));
     let mut volatile = own.volatile;
     let mut parts = vec![own.print.hex(), relation(node).unwrap_or_default()];
-    let mut seen = FastSet::default();
-    let mut stack = node.depends_on.clone();
-    while let Some(parent) = stack.pop().map(|id| compiler.manifest.node(id)) {
-        if !seen.insert(parent.id) {
-            continue;
-        }
+    for parent in reached(&compiler.manifest, node).into_iter().map(|id| compiler.manifest.node(id)) {
         parts.push(parent.unique_id.to_string());
         parts.push(relation(parent).unwrap_or_default());
         if parent.is_ephemeral() {
             let inside = of(parent)?;
             parts.push(inside.print.hex());
             volatile = volatile.or(inside.volatile);
-            stack.extend(&parent.depends_on);
         }
     }
     Some((Fingerprint::of_parts(parts), volatile))
@@ -246,17 +241,10 @@ fn key(compiler: &Compiler, node: &Node) -> Fingerprint {
         node.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default(),
     ];
     parts.extend(node.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
-    let mut seen = HashSet::new();
-    let mut stack = node.depends_on.clone();
-    while let Some(id) = stack.pop() {
-        if !seen.insert(id) {
-            continue;
-        }
-        let parent = manifest.node(id);
+    for parent in reached(manifest, node).into_iter().map(|id| manifest.node(id)) {
         if parent.is_ephemeral() {
             parts.push(parent.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default());
             parts.extend(parent.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
-            stack.extend(&parent.depends_on);
         }
         parts.push(parent.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default());
     }

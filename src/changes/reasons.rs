@@ -330,6 +330,13 @@ impl State<'_> {
 
 /// What a node's rows come from: its parents, through ephemeral models.
 pub(crate) fn readings(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
+    let mut out = reached(manifest, node);
+    out.retain(|id| !manifest.node(*id).is_ephemeral());
+    out
+}
+
+/// The same with the ephemeral models on the way.
+pub(super) fn reached(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
     let mut out: Vec<NodeId> = Vec::new();
     let mut stack: Vec<NodeId> = node.depends_on.iter().rev().copied().collect();
     while let Some(id) = stack.pop() {
@@ -342,7 +349,6 @@ pub(crate) fn readings(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
             stack.extend(&parent.depends_on);
         }
     }
-    out.retain(|id| !manifest.node(*id).is_ephemeral());
     out
 }
 

@@ -8,7 +8,6 @@ use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
     out.insert("config", Value::from_object(Config));
@@ -47,7 +46,7 @@ impl Object for Config {
         let session = with_extension::<Session>(state)?;
         let args = Args::parse(args)?;
         let parsing = session.phase == Phase::Parse;
-        session.unsteady().store(true, Ordering::Relaxed);
+        session.note_unsteady();
         match method {
             // At parse the config is not known yet; the default is ignored, too (RULES 1.2).
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),

@@ -347,7 +347,12 @@ impl Session {
         !self.unsteady.load(Ordering::Relaxed)
     }
 
-    /// Set by who asks for what differs between parsing and running.
+    /// Notes that the render asked for what differs between parsing and running.
+    pub(super) fn note_unsteady(&self) {
+        self.unsteady.store(true, Ordering::Relaxed);
+    }
+
+    /// Where values that outlive a call note the same.
     pub(super) fn unsteady(&self) -> Arc<AtomicBool> {
         self.unsteady.clone()
     }
@@ -446,7 +451,7 @@ impl Scope for NodeScope {
     fn member(&self, name: &str) -> Option<Value> {
         let found = self.find(name);
         if !STEADY.contains(&name) && (found.is_some() || RUN_ONLY.contains(&name)) {
-            self.0.unsteady.store(true, Ordering::Relaxed);
+            self.0.note_unsteady();
         }
         found
     }

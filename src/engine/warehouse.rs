@@ -223,7 +223,7 @@ pub(crate) trait Warehouse: Send {
     /// What stands under each of some names now.
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
     /// How many rows a relation has, and a print of them that does not depend on their order.
-    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError>;
+    fn content(&mut self, relation: &Relation, columns: &[ExistingColumn]) -> Result<Content, EngineError>;
     /// The engine's own number of a table, as `list` has it; none where it has none.
     fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
         let _ = relation;

@@ -17,15 +17,14 @@ pub(crate) fn schemas(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) 
         let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
         for relation in around.filter_map(|id| manifest.node(id).relation.as_ref()) {
             if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
-                let place = (database.to_owned(), schema.to_owned());
-                schemas.insert(place);
+                schemas.insert((database.to_owned(), schema.to_owned()));
             }
         }
     }
     schemas
 }
 
-/// Lists these schemas.
+/// Lists the schemas of `nodes` and of all that they read.
 pub(crate) fn inspect(
     warehouse: &mut dyn Warehouse,
     manifest: &Manifest,

@@ -1,7 +1,7 @@
 //! `plan`: the steps of a build, printed and not taken.
 
 use super::changed::{Judge, Look, judge, kept_prints, narrow, noted, own};
-use super::prepare::publishes_itself;
+use super::prepare::planned;
 use super::project::{Project, choose, connect, open};
 use super::run::{RunArgs, types};
 use super::{CliError, Exit, Invocation};
@@ -10,7 +10,7 @@ use crate::engine::{Existing, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect;
 use crate::manifest::NodeId;
-use crate::plan::{Action, PlanRequest, plan};
+use crate::plan::Action;
 use crate::report::count;
 use crate::select::NodeSet;
 
@@ -35,18 +35,8 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
     if let Some(verdicts) = &verdicts {
         narrow(project, &mut selected, verdicts);
     }
-    let itself = publishes_itself(project);
     let manifest = &project.manifest;
-    let mut plan = plan(&PlanRequest {
-        manifest,
-        selected: &selected,
-        existing: &existing,
-        verb: args.verb,
-        audit: args.audit,
-        full_refresh: args.full_refresh,
-        store_failures: args.store_failures,
-        publishes_itself: &itself,
-    });
+    let mut plan = planned(project, args, &selected, &existing);
     let mut unchanged: Vec<NodeId> = Vec::new();
     if let Some(verdicts) = &verdicts {
         for step in &mut plan.steps {

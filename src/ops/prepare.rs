@@ -103,19 +103,9 @@ pub(super) fn prepare(
         }
         notes = Some(changed::notes(known, versions, args.changed.is_some(), args.empty));
     }
-    let itself = publishes_itself(project);
-    let plan = plan(&PlanRequest {
-        manifest: &project.manifest,
-        selected: &selected,
-        existing: &existing,
-        verb: args.verb,
-        audit: args.audit,
-        full_refresh: args.full_refresh,
-        store_failures: args.store_failures,
-        publishes_itself: &itself,
-    });
+    let plan = planned(project, args, &selected, &existing);
     if args.audit && args.verb == Verb::Build {
-        warn_of_own_materializations(inv, project, &selected, &itself);
+        warn_of_own_materializations(inv, project, &selected);
     }
     let options = RunOptions {
         full_refresh: args.full_refresh,
@@ -130,6 +120,20 @@ pub(super) fn prepare(
     let shared = shared_with(inv, project, &selected, &plan, options, notes);
     let request = Ready { shared, existing, warehouse, interrupt: inv.interrupt.clone() };
     Ok(Prepared { plan, request, verdicts })
+}
+
+/// The plan of a command for what is selected.
+pub(super) fn planned(project: &Project, args: &RunArgs, selected: &NodeSet, existing: &Existing) -> Plan {
+    plan(&PlanRequest {
+        manifest: &project.manifest,
+        selected,
+        existing,
+        verb: args.verb,
+        audit: args.audit,
+        full_refresh: args.full_refresh,
+        store_failures: args.store_failures,
+        publishes_itself: &publishes_itself(project),
+    })
 }
 
 /// What exists, and what publications left if that is asked for.
@@ -155,13 +159,8 @@ fn look_up(
 }
 
 /// A project's own materialization publishes by itself: its tests come too late to hold anything back.
-fn warn_of_own_materializations(
-    inv: &mut Invocation,
-    project: &Project,
-    selected: &NodeSet,
-    itself: &dyn Fn(NodeId) -> bool,
-) {
-    let manifest = &project.manifest;
+fn warn_of_own_materializations(inv: &mut Invocation, project: &Project, selected: &NodeSet) {
+    let (manifest, itself) = (&project.manifest, publishes_itself(project));
     for node in selected.iter().map(|id| manifest.node(id)).filter(|n| n.resource_type().is_refable()) {
         let tested = || {
             let mut children = manifest.graph.children(node.id).into_iter();

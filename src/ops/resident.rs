@@ -18,6 +18,7 @@ use crate::plan::Verb;
 use crate::run::{Event, Left, run};
 use crate::select::{NodeSet, Selection};
 use crate::source::SourceMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,7 +172,7 @@ pub(crate) fn build_changed(
     let (mut said, opened) = std::thread::scope(|scope| {
         let said = scope.spawn(|| changed::own(&store, project, &selected, prints));
         let opened = patient(inv, project, emit);
-        (said.join().ok(), opened)
+        (Some(said.join().unwrap_or_else(|panic| resume_unwind(panic))), opened)
     });
     let Some(warehouse) = opened? else { return Ok(Built::default()) };
     // Keeps the database open for what is shown afterwards.

@@ -94,16 +94,16 @@ impl Premises {
         let nodes = same.iter().map(|id| done.project.manifest.node(*id));
         let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
         let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
-        self.write(inv, &done, Facts { database, own, nodes: nodes.collect() });
+        self.write(inv, &done, Looked { database, own, nodes: nodes.collect() });
     }
 
     /// Keeps that what an earlier command found holds for the project as it is now.
     pub(super) fn renew(self, inv: &Invocation, done: &Done<'_>, found: &Settled) {
         let (database, nodes) = (found.database.clone(), found.nodes.clone());
-        self.write(inv, done, Facts { database, own: found.own, nodes });
+        self.write(inv, done, Looked { database, own: found.own, nodes });
     }
 
-    fn write(self, inv: &Invocation, done: &Done<'_>, facts: Facts) {
+    fn write(self, inv: &Invocation, done: &Done<'_>, looked: Looked) {
         let manifest = &done.project.manifest;
         let (Some(inputs), true) = (self.inputs, inv.cache) else { return };
         let ids = done.selected.iter().map(|id| &*manifest.node(id).unique_id);
@@ -112,12 +112,12 @@ impl Premises {
         let settled = Settled {
             asked: self.asked,
             inputs,
-            own: facts.own,
+            own: looked.own,
             reads: reads.into_iter().cloned().collect(),
             seeds: self.seeds,
-            database: facts.database,
+            database: looked.database,
             manifest: manifest_stamp(inv, &manifest.project.target_path),
-            nodes: facts.nodes,
+            nodes: looked.nodes,
             said: done.kept.said().iter().map(|d| Said::new(d, &done.project.map)).collect(),
         };
         // What cannot be written costs time only.
@@ -126,7 +126,7 @@ impl Premises {
 }
 
 /// What a look at the database gave.
-struct Facts {
+struct Looked {
     database: DatabaseState,
     own: Fingerprint,
     nodes: Vec<(String, ResourceType, String)>,

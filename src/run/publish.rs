@@ -67,7 +67,7 @@ pub(super) fn before(
     let compared = before.version.as_ref().is_some_and(|v| v.starts_with(CONTENT) || v.starts_with("view:"));
     if let (true, false, Some(there), Some(warehouse)) = (notes.compares, compared, there, warehouse)
         && there.kind != RelationKind::View
-        && let Ok(content) = warehouse.content(&there.relation)
+        && let Ok(content) = warehouse.content(&there.relation, &there.columns)
     {
         before.version = Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
         before.rows = Some(content.rows);
@@ -106,7 +106,8 @@ pub(super) fn note(
 ) -> Result<Option<Effect>, EngineError> {
     let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else { return Ok(None) };
     let dialect = warehouse.capabilities().dialect;
-    let columns = column_pairs(&warehouse.columns_of_existing(relation)?);
+    let listed = warehouse.columns_of_existing(relation)?;
+    let columns = column_pairs(&listed);
     let kind = match &*node.materialized() {
         "view" => RelationKind::View,
         "materialized_view" => RelationKind::MaterializedView,
@@ -114,7 +115,7 @@ pub(super) fn note(
     };
     let content = match kind {
         RelationKind::View => None,
-        _ if notes.compares => Some(warehouse.content(relation)?),
+        _ if notes.compares => Some(warehouse.content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {

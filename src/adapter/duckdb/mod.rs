@@ -99,7 +99,7 @@ impl DuckDb {
         Ok(table)
     }
 
-    /// Rows of texts, as the catalog has them: each text is copied once.
+    /// Rows of a query whose columns are texts, as those of the catalog: each text is copied once.
     fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         let failed = |e: duckdb::Error| errors::engine_error(&e);
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
@@ -110,11 +110,6 @@ impl DuckDb {
             out.extend((0..batch.num_rows()).map(|row| text(row).collect()));
         }
         Ok(out)
-    }
-
-    fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
-        let table = self.query(sql, None)?;
-        Ok(table.rows.into_iter().map(|r| r.iter().map(Cell::display).collect()).collect())
     }
 }
 
@@ -144,7 +139,7 @@ impl Warehouse for DuckDb {
         const PREFIX: &str = "describe ";
         let text = query.as_str().trim().trim_end_matches(';');
         let lead = query.as_str().len() - query.as_str().trim_start().len();
-        let rows = self.rows(&format!("{PREFIX}{text}")).map_err(|mut e| {
+        let rows = self.texts(&format!("{PREFIX}{text}")).map_err(|mut e| {
             e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(PREFIX.len())? + lead, len)));
             e
         })?;
@@ -211,7 +206,7 @@ impl Warehouse for DuckDb {
         if let Some(database) = relation.database() {
             conditions.push(format!("lower(database_name) = lower({})", Dialect::literal(database)));
         }
-        let rows = self.rows(&format!(
+        let rows = self.texts(&format!(
             "select column_name, data_type from duckdb_columns() where {} order by column_index",
             conditions.join(" and ")
         ))?;
@@ -219,12 +214,12 @@ impl Warehouse for DuckDb {
     }
 
     fn columns_of_existing(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
-        let rows = self.rows(&format!("describe {}", relation.render(Dialect::DUCKDB)))?;
+        let rows = self.texts(&format!("describe {}", relation.render(Dialect::DUCKDB)))?;
         Ok(rows.into_iter().map(column).collect())
     }
 
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
-        let rows = self.rows("select database_name, schema_name from duckdb_schemas()")?;
+        let rows = self.texts("select database_name, schema_name from duckdb_schemas()")?;
         Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).map(|[d, s]| (d, s)).collect())
     }
 
@@ -265,17 +260,16 @@ impl Warehouse for DuckDb {
         Ok(out)
     }
 
-    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError> {
+    fn content(&mut self, relation: &Relation, columns: &[ExistingColumn]) -> Result<Content, EngineError> {
         // The engine's hash is the same for what it calls equal (a month and 30 days) and for lists that are nested in another
         // way: these count as text, too.
-        let columns = self.columns_of_existing(relation)?;
         let odd =
             |c: &ExistingColumn| ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t));
         let as_text = |c: &ExistingColumn| format!(", {}::varchar", Dialect::DUCKDB.quoted(&c.name));
         let texts: String = columns.iter().filter(|c| odd(c)).map(as_text).collect();
         let hash = format!("hash(strata_row{texts})");
-        let rows = self.rows(&format!(
-            "select count(*), coalesce(bit_xor({hash}), 0) || ':' || coalesce(sum({hash}), 0) from {} as strata_row",
+        let rows = self.texts(&format!(
+            "select count(*)::varchar, coalesce(bit_xor({hash}), 0) || ':' || coalesce(sum({hash}), 0) from {} as strata_row",
             relation.render(Dialect::DUCKDB)
         ))?;
         Ok(content(rows))
@@ -371,7 +365,9 @@ mod tests {
         let mut print = |value: &str| {
             w.run(&format!("create or replace table t as select 1 as id, {value} as x").into(), Fetch::Nothing)
                 .unwrap();
-            w.content(&Relation::new(Some("memory"), Some("main"), "t")).unwrap().print
+            let relation = Relation::new(Some("memory"), Some("main"), "t");
+            let columns = w.columns(&relation).unwrap();
+            w.content(&relation, &columns).unwrap().print
         };
         for (one, other) in [
             ("[[1], [2]]", "[[1, 2]]"),

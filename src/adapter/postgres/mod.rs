@@ -420,7 +420,7 @@ impl Warehouse for Postgres {
         self.revive()
     }
 
-    fn content(&mut self, relation: &Relation) -> Result<Content, EngineError> {
+    fn content(&mut self, relation: &Relation, _: &[ExistingColumn]) -> Result<Content, EngineError> {
         Ok(content(self.texts(&catalog::content(relation))?))
     }
 
