@@ -181,7 +181,8 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
         kept.changed = true;
         kept.nodes.retain(|id, _| manifest.by_unique_id.contains_key(&**id));
     }
-    let mut out = FastMap::default();
+    let mut out = FastMap::with_capacity_and_hasher(made.len(), Default::default());
+    kept.said.reserve(made.len().saturating_sub(kept.said.len()));
     for (id, own, new, print) in made {
         let node = &manifest.nodes[id.index()];
         if let Some(New { key, reads, compiled }) = new {
@@ -461,10 +462,10 @@ impl Closures<'_> {
         let registry = self.compiler.engine.registry();
         let mut stack: Vec<Arc<MacroDef>> =
             calls.into_iter().filter_map(|c| registry.find_call(package, &c).cloned()).collect();
-        let mut seen: BTreeMap<String, Fingerprint> = BTreeMap::new();
+        let mut seen: BTreeMap<Arc<str>, Fingerprint> = BTreeMap::new();
         let mut asked = BTreeSet::new();
         while let Some(def) = stack.pop() {
-            if registry.is_internal(&def) || seen.insert(def.unique_id(), def.print).is_some() {
+            if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some() {
                 continue;
             }
             asked.extend(world(&self.compiler.context, package, def.text()));

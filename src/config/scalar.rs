@@ -180,10 +180,10 @@ fn python_repr(value: &serde_json::Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Number(n) => number_str(n),
-        Value::String(s) => quote(s),
+        Value::String(s) => python_quoted(s),
         Value::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            let items = map.iter().map(|(k, v)| format!("{}: {}", quote(k), python_repr(v)));
+            let items = map.iter().map(|(k, v)| format!("{}: {}", python_quoted(k), python_repr(v)));
             format!("{{{}}}", items.collect::<Vec<_>>().join(", "))
         }
     }
@@ -205,7 +205,7 @@ fn number_str(n: &serde_json::Number) -> String {
 }
 
 /// A Python string literal: single quotes unless the text has one and no double quote.
-fn quote(text: &str) -> String {
+pub(crate) fn python_quoted(text: &str) -> String {
     let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::with_capacity(text.len() + 2);
     out.push(mark);

@@ -4,16 +4,15 @@ use super::reads::Question;
 use super::session::{Abort, LogLine, Phase};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
-use crate::hash::md5_hex;
+use crate::hash::{FastMap, md5_hex};
 use crate::jinja::{dict, error, from_json, list, python_json, render_inner, sorted, to_json};
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert("var", Value::from_object(Var));
     out.insert("env_var", function(env_var));
     out.insert(

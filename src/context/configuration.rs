@@ -3,13 +3,13 @@
 use super::none;
 use super::session::{Abort, Phase, Session};
 use crate::config::Json;
+use crate::hash::FastMap;
 use crate::jinja::{Args, from_json, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert("config", Value::from_object(Config));
 }
 

@@ -4,7 +4,7 @@ use super::reads::Facts;
 use super::session::{Phase, Session};
 use super::{adapter, base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, TargetOptions, Yaml};
-use crate::hash::Fingerprint;
+use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{MacroRegistry, from_json};
 use crate::manifest::{Dialect, Manifest, ResourceType};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
@@ -64,7 +64,7 @@ pub(crate) struct ContextProject {
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
     /// Prints of what holds for the whole command.
     pub(crate) facts: Facts,
-    pub(crate) members: HashMap<&'static str, Value>,
+    pub(crate) members: FastMap<&'static str, Value>,
     /// Whether secret variables may be read: profiles and packages only.
     pub(crate) secrets: bool,
     /// database, schema, identifier: the project's `quoting`, else the adapter's.
@@ -102,8 +102,8 @@ pub(crate) fn members(
     settings: &ContextSettings,
     started: jiff::Timestamp,
     system: &dyn System,
-) -> HashMap<&'static str, Value> {
-    let mut out: HashMap<&'static str, Value> = HashMap::new();
+) -> FastMap<&'static str, Value> {
+    let mut out: FastMap<&'static str, Value> = FastMap::default();
     base::install(&mut out);
     refs::install(&mut out);
     configuration::install(&mut out);

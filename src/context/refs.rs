@@ -4,14 +4,14 @@ use super::relation::RelationValue;
 use super::session::{Abort, Phase, Session, Shape};
 use super::{function, none};
 use crate::diag::nearest;
+use crate::hash::FastMap;
 use crate::jinja::{Args, error};
 use crate::manifest::{Found, Lookup, NodeId, RefCall, SourceCall};
 use minijinja::value::Value;
 use minijinja::{Error, State};
-use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert("ref", function(reference));
     out.insert("source", function(source));
     out.insert(

@@ -5,15 +5,15 @@ use super::table::table_value;
 use super::{function, none};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Fetch, Reply, Table};
+use crate::hash::FastMap;
 use crate::jinja::{dict, error, list};
 use crate::source::SqlText;
 use minijinja::Error;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-pub(super) fn install(out: &mut HashMap<&'static str, Value>) {
+pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert(
         "store_result",
         function(|_, session, args| {

@@ -8,7 +8,7 @@ use super::edits::{Edits, Rewriter};
 use super::prepass::{CallName, Pass};
 use super::runtime::MacroRef;
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::hash::Fingerprint;
+use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, Span};
 use minijinja::value::Value;
 use std::collections::HashMap;
@@ -26,6 +26,8 @@ pub(crate) struct MacroDef {
     pub(crate) package: Arc<str>,
     /// With dbt's prefixes: `test_x`, `materialization_x_default`.
     pub(crate) name: Arc<str>,
+    /// `macro.package.name`.
+    pub(crate) unique_id: Arc<str>,
     pub(crate) file: FileId,
     /// The file's path in its package.
     pub(crate) path: Arc<str>,
@@ -48,11 +50,6 @@ impl MacroDef {
     /// The text of the block, as it is compiled.
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-
-    /// `macro.package.name`.
-    pub(crate) fn unique_id(&self) -> String {
-        format!("macro.{}.{}", self.package, self.name)
     }
 
     /// The name that the template defines: never private, whatever the macro is called.
@@ -147,6 +144,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         package: package.clone(),
         print: Fingerprint::of_parts([&**package, &**path, &name, &text[block.start..block.end]]),
         template: format!("{package}/{path}#{name}").into(),
+        unique_id: format!("macro.{package}.{name}").into(),
         name: name.into(),
         file,
         path: path.clone(),
@@ -252,9 +250,9 @@ pub(crate) type SearchOrders = HashMap<String, Vec<String>>;
 pub(crate) struct MacroRegistry {
     defs: Vec<Arc<MacroDef>>,
     values: Vec<Value>,
-    packages: HashMap<Arc<str>, HashMap<Arc<str>, usize>>,
-    internal: HashMap<Arc<str>, usize>,
-    templates: HashMap<Arc<str>, usize>,
+    packages: FastMap<Arc<str>, FastMap<Arc<str>, usize>>,
+    internal: FastMap<Arc<str>, usize>,
+    templates: FastMap<Arc<str>, usize>,
     /// How many definitions, from the first, came with the binary.
     built_in: usize,
     root: Arc<str>,
@@ -444,14 +442,13 @@ impl MacroRegistry {
     }
 
     /// The macros that a text calls, by unique id, as dbt records them: the caller's own package first.
-    pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<String> {
+    pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<Arc<str>> {
         let mut out = Vec::new();
         for call in calls {
-            if let Some(def) = self.find_call(package, call) {
-                let id = def.unique_id();
-                if !out.contains(&id) {
-                    out.push(id);
-                }
+            if let Some(def) = self.find_call(package, call)
+                && !out.contains(&def.unique_id)
+            {
+                out.push(def.unique_id.clone());
             }
         }
         out

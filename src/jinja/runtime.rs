@@ -2,11 +2,11 @@
 
 use super::registry::MacroDef;
 use super::values::{dict, list};
+use crate::hash::FastMap;
 use indexmap::IndexMap;
 use minijinja::value::{Kwargs, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +16,7 @@ pub(super) struct Run {
     /// The template's own macro that imports another template into this state.
     pub(super) importer: Option<Value>,
     /// Modules that were imported, by template.
-    loaded: HashMap<Arc<str>, Value>,
+    loaded: FastMap<Arc<str>, Value>,
     pub(super) stash: Option<Value>,
     /// What `return` was given, on its way to the macro that catches it.
     pub(super) returned: Option<Value>,

@@ -2,13 +2,14 @@
 
 use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
-use crate::hash::Fingerprint;
+use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, SourceMap};
 use crate::system::{Found, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// What a file is for.
@@ -93,6 +94,8 @@ pub(super) fn read_package(
 ) -> Result<Vec<LoadedFile>, SystemError> {
     let ignored = ignore_file(system, root, out);
     let mut files: Vec<(Found, FileKind, Arc<str>)> = Vec::new();
+    // Doc blocks stand in the folders of all others.
+    let mut walked: FastMap<Utf8PathBuf, Vec<Found>> = FastMap::default();
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
         if kind == PathKind::Docs && folders.is_empty() {
@@ -110,7 +113,11 @@ pub(super) fn read_package(
         }
         for folder in folders {
             let base = crate::system::normalize(&root.join(&folder));
-            for file in system.walk(&base)? {
+            let found = match walked.entry(base.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(system.walk(&base)?),
+            };
+            for file in found {
                 let path = Utf8Path::new(below(&base, &file.path));
                 let hidden = path.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
                 let foreign = skip.iter().any(|s| below(s, &file.path).len() < file.path.as_str().len());
@@ -121,13 +128,13 @@ pub(super) fn read_package(
                 });
                 if !ignored {
                     let relative: Arc<str> = path.as_str().into();
-                    files.push((file, kind, relative));
+                    files.push((file.clone(), kind, relative));
                 }
             }
         }
     }
     // Folders may lie in each other: the first that has a file counts.
-    files.sort_by(|(a, ka, _), (b, kb, _)| a.path.cmp(&b.path).then(ka.cmp(kb)));
+    files.sort_by(|(a, ka, _), (b, kb, _)| a.cmp(b).then(ka.cmp(kb)));
     files.dedup_by(|(a, ka, _), (b, kb, _)| a.path.as_str() == b.path.as_str() && ka == kb);
     let texts: Vec<Result<(Arc<str>, Fingerprint), SystemError>> = files
         .par_iter()

@@ -37,6 +37,7 @@ impl Lookup {
     /// The ids are the nodes' places in the list.
     pub(crate) fn new(root: &Arc<str>, nodes: &[Arc<Node>], disabled: &[Arc<Node>]) -> Lookup {
         let mut lookup = Lookup { root: root.clone(), ..Lookup::default() };
+        lookup.refs.reserve(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
             lookup.add(node, Found::Node(NodeId(i as u32)));
         }

@@ -310,17 +310,16 @@ impl Node {
         }
     }
 
-    pub(crate) fn materialized(&self) -> String {
-        let set = self.config.text("materialized").map(std::borrow::Cow::into_owned);
-        set.unwrap_or_else(|| match &self.kind {
-            NodeKind::Seed => "seed".to_owned(),
-            NodeKind::Snapshot => "snapshot".to_owned(),
-            NodeKind::Test(_) => "test".to_owned(),
-            NodeKind::UnitTest(_) => "unit".to_owned(),
-            NodeKind::Function(_) => "function".to_owned(),
-            NodeKind::Model { .. } if !self.sql => "table".to_owned(),
-            _ => "view".to_owned(),
-        })
+    pub(crate) fn materialized(&self) -> Cow<'_, str> {
+        self.config.text("materialized").unwrap_or(Cow::Borrowed(match &self.kind {
+            NodeKind::Seed => "seed",
+            NodeKind::Snapshot => "snapshot",
+            NodeKind::Test(_) => "test",
+            NodeKind::UnitTest(_) => "unit",
+            NodeKind::Function(_) => "function",
+            NodeKind::Model { .. } if !self.sql => "table",
+            _ => "view",
+        }))
     }
 
     /// How a test's failing rows are stored, if they are: `store_failures_as`, else `store_failures`, else the flag of

@@ -34,7 +34,7 @@ pub(crate) struct MacroInfo {
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) sql: Arc<str>,
-    pub(crate) depends_on: Vec<String>,
+    pub(crate) depends_on: Vec<Arc<str>>,
     pub(crate) description: String,
     pub(crate) meta: JsonMap,
     pub(crate) arguments: Json,

@@ -58,7 +58,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     let failed = outcome.status.is_failure();
     let seconds = ended.duration_since(begun).as_secs_f64();
     let result = RunResult {
-        unique_id: def.unique_id().into(),
+        unique_id: def.unique_id.clone(),
         outcome,
         thread: "MainThread".to_owned(),
         seconds,
@@ -100,9 +100,8 @@ fn find(inv: &mut Invocation, project: &Project, name: &str) -> Result<(Arc<str>
 
 /// What the macro's context knows of itself. `this` is not defined there.
 fn unit(def: &MacroDef) -> Unit {
-    let id = def.unique_id();
     Unit {
-        unique_id: id.as_str().into(),
+        unique_id: def.unique_id.clone(),
         name: def.name.clone(),
         kind: ResourceType::Operation,
         file: None,
@@ -110,7 +109,7 @@ fn unit(def: &MacroDef) -> Unit {
         config: Arc::new(NodeConfig::default()),
         node: None,
         model: serde_json::json!({
-            "name": &*def.name, "resource_type": "macro", "package_name": &*def.package, "unique_id": id,
+            "name": &*def.name, "resource_type": "macro", "package_name": &*def.package, "unique_id": &*def.unique_id,
             "path": &*def.path, "original_file_path": &*def.path,
         }),
         compiled: None,

@@ -210,7 +210,7 @@ pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject)
 }
 
 /// A value that lasts as long as the process: freeing a project of thousands of nodes takes a part of a second.
-fn lasting<T>(value: T) -> &'static mut T {
+pub(super) fn lasting<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
 

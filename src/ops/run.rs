@@ -4,7 +4,7 @@ use super::beside::{Opening, Writing};
 use super::changed::{Judge, kept_prints, own};
 use super::dag::verified;
 use super::prepare::{Prepared, Wanted, prepare};
-use super::project::{Project, begin_command, choose, metadata, open_begun, write_compiled};
+use super::project::{Project, begin_command, choose, lasting, metadata, open_begun, write_compiled};
 use super::settled::{self, Done, Premises};
 use super::{CliError, Exit, Invocation};
 use crate::changes::{Verdict, nodes_print};
@@ -87,11 +87,10 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let found = said.as_ref().zip(premises.as_mut()).and_then(|(own, p)| p.after_compile(project, own));
     if let Some(found) = found {
         writing.wait()?;
-        let prints = &mut prints.unwrap_or_default();
+        lasting(said);
+        let prints = lasting(prints.unwrap_or_default());
         let done = Done { project, args, kept, selected: &selected, prints, verdicts: None };
-        premises.into_iter().for_each(|p| p.renew(inv, &done, &found));
-        let info = &project.manifest.project;
-        return settled::tell(inv, args, found.nodes, &info.target, &info.target_path);
+        return settled::tell_again(inv, premises, &done, found);
     }
     let warehouse = Opening::wait(opening, inv, project)?;
     let held = premises.map(|p| Ok::<_, CliError>((p, warehouse.fork()?))).transpose()?;

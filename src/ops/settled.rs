@@ -98,7 +98,7 @@ impl Premises {
     }
 
     /// Keeps that what an earlier command found holds for the project as it is now.
-    pub(super) fn renew(self, inv: &Invocation, done: &Done<'_>, found: &Settled) {
+    fn renew(self, inv: &Invocation, done: &Done<'_>, found: &Settled) {
         let (database, nodes) = (found.database.clone(), found.nodes.clone());
         self.write(inv, done, Looked { database, own: found.own, nodes });
     }
@@ -206,8 +206,15 @@ pub(super) fn tell_all(inv: &mut Invocation, args: &RunArgs, settled: Settled, b
     tell(inv, args, settled.nodes, &sources.target, &sources.target_path)
 }
 
+/// Says that there is nothing to do, of a project that says what it said.
+pub(super) fn tell_again(inv: &mut Invocation, premises: Option<Premises>, done: &Done<'_>, found: Settled) -> Exit {
+    premises.into_iter().for_each(|p| p.renew(inv, done, &found));
+    let info = &done.project.manifest.project;
+    tell(inv, done.args, found.nodes, &info.target, &info.target_path)
+}
+
 /// Says that there is nothing to do.
-pub(super) fn tell(
+fn tell(
     inv: &mut Invocation,
     args: &RunArgs,
     nodes: Vec<(String, ResourceType, String)>,

@@ -1,7 +1,7 @@
 //! Generic tests: an entry of `data_tests:` with its arguments becomes a test with dbt's name (RULES 1.17, 3.4).
 
 use super::nodes::NodeParser;
-use crate::config::{Json, JsonMap, Yaml, python_str};
+use crate::config::{Json, JsonMap, Yaml, python_quoted, python_str};
 use crate::context::{NodeScope, Question, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::md5_hex;
@@ -267,7 +267,7 @@ fn one(
         macro_config: Vec::new(),
         refs: Vec::new(),
         sources: Vec::new(),
-        macro_id: def.map(|d| d.unique_id().into()),
+        macro_id: def.map(|d| d.unique_id.clone()),
         span,
     };
     capture(parser, &mut test, def.cloned(), out);
@@ -437,22 +437,43 @@ fn squeeze(text: &str) -> String {
 
 /// The last ten digits of md5(full name + Python's repr of the metadata).
 fn identity_hash(full: &str, entry: &Entry, kwargs: &JsonMap) -> String {
-    let metadata = serde_json::json!({ "kwargs": kwargs, "name": entry.test, "namespace": entry.namespace });
-    let text = python_str(&hashable(&metadata));
-    let digest = md5_hex(&format!("{full}{text}"));
+    let mut text = format!("{full}{{'kwargs': ");
+    write_hashable(kwargs.iter(), &mut text);
+    for (key, value) in [("name", &*entry.test), ("namespace", entry.namespace.as_deref().unwrap_or("None"))] {
+        text.push_str(&format!(", '{key}': {}", python_quoted(value)));
+    }
+    text.push('}');
+    let digest = md5_hex(&text);
     digest[digest.len() - 10..].to_owned()
 }
 
-/// Keys sorted at every level, scalars as Python's `str`, lists kept.
-fn hashable(value: &Json) -> Json {
+/// A mapping with its keys sorted at every level, scalars as Python's `str`, lists kept.
+fn write_hashable<'a>(map: impl Iterator<Item = (&'a String, &'a Json)>, out: &mut String) {
+    let mut pairs: Vec<_> = map.collect();
+    pairs.sort_by_key(|(k, _)| *k);
+    out.push('{');
+    for (i, (key, value)) in pairs.into_iter().enumerate() {
+        out.push_str(if i > 0 { ", " } else { "" });
+        out.push_str(&python_quoted(key));
+        out.push_str(": ");
+        write_hashable_value(value, out);
+    }
+    out.push('}');
+}
+
+fn write_hashable_value(value: &Json, out: &mut String) {
     match value {
-        Json::Object(map) => {
-            let mut pairs: Vec<_> = map.iter().map(|(k, v)| (k.clone(), hashable(v))).collect();
-            pairs.sort_by(|a, b| a.0.cmp(&b.0));
-            Json::Object(pairs.into_iter().collect())
+        Json::Object(map) => write_hashable(map.iter(), out),
+        Json::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i > 0 { ", " } else { "" });
+                write_hashable_value(item, out);
+            }
+            out.push(']');
         }
-        Json::Array(items) => Json::Array(items.iter().map(hashable).collect()),
-        other => Json::from(python_str(other)),
+        Json::String(text) => out.push_str(&python_quoted(text)),
+        other => out.push_str(&python_quoted(&python_str(other))),
     }
 }
 

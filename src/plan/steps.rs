@@ -271,17 +271,15 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     let materialized = node.materialized();
     let existing = node.relation.as_ref().and_then(|r| request.existing.find(r));
     if !request.existing.is_known() {
-        return materialized;
+        return materialized.into_owned();
     }
-    match (existing, materialized.as_str()) {
+    match (existing, &*materialized) {
         (None, _) => format!("{materialized}, new"),
         (Some(_), "incremental" | "snapshot") if !request.full_refresh => {
             format!("{materialized}, adds to what is there")
         }
         (Some(_), _) if request.full_refresh => format!("{materialized}, full refresh"),
-        (Some(found), _)
-            if found.kind.as_str() != materialized && matches!(materialized.as_str(), "table" | "view") =>
-        {
+        (Some(found), _) if found.kind.as_str() != &*materialized && matches!(&*materialized, "table" | "view") => {
             format!("{materialized}, replaces a {}", found.kind.as_str())
         }
         (Some(_), _) => format!("{materialized}, replaces"),

@@ -122,7 +122,7 @@ impl Binder<'_> {
 impl Resolver<'_> {
     /// Binds every reference and drops tests whose parents are missing or disabled.
     pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
-        let packages = &self.sources.packages;
+        let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
         let mut bound: Vec<Bound> = self.nodes.par_iter().map(|node| binder.node(node)).collect();
         bound.iter_mut().for_each(|b| self.out.append(&mut b.complaints));
@@ -156,9 +156,7 @@ impl Resolver<'_> {
             }
             // A node that is what it was stays shared with the last manifest.
             if node.id != id || node.depends_on != depends_on {
-                let own = Arc::make_mut(&mut node);
-                (own.id, own.depends_on) = (id, depends_on);
-                self.kept.update(self.keys[i], &node);
+                self.kept.change(self.keys[i], &mut node, |own| (own.id, own.depends_on) = (id, depends_on));
             }
             self.nodes.push(node);
         }

@@ -2,28 +2,20 @@
 
 use crate::config::{Json, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
+use crate::hash::{FastMap, FastSet};
 use crate::load::Sources;
-use crate::manifest::{Layer, NodeConfig, ResourceType};
+use crate::manifest::{Layer, Node, NodeConfig, ResourceType};
 use crate::source::Span;
-use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use rayon::prelude::*;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Values of one section, from the top down.
 type Values = Vec<(Arc<str>, Json, Span)>;
 
-/// A section and a folder path in it.
-type Folder = (&'static str, Vec<Arc<str>>);
-
-/// What a file's section says of a folder, by the file's package.
-type Cache = HashMap<(Arc<str>, Folder), Arc<Values>>;
-
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
-    /// Addresses of the folders of the root project's file that applied to a node.
-    used: RefCell<HashSet<usize>>,
-    /// Values by package (that whose file it is), section and folder: nodes of one folder share them.
-    cache: RefCell<Cache>,
+    /// Values by the address of the innermost folder that they stand in: nodes of one folder share them.
+    cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
 
 /// The sections of a project file that configure a type of node.
@@ -47,7 +39,7 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
 
 impl<'a> ProjectConfigs<'a> {
     pub(super) fn new(sources: &'a Sources) -> ProjectConfigs<'a> {
-        ProjectConfigs { sources, used: RefCell::default(), cache: RefCell::default() }
+        ProjectConfigs { sources, cache: RwLock::default() }
     }
 
     /// Merges what the file of `owner` says of a node into its config.
@@ -59,7 +51,6 @@ impl<'a> ProjectConfigs<'a> {
         layer: Layer,
         config: &mut NodeConfig,
     ) {
-        self.mark(owner, kind, fqn);
         for section in sections(kind) {
             for (key, value, span) in self.values(owner, section, fqn).iter() {
                 config.merge(key, value.clone(), layer, Some(*span));
@@ -67,52 +58,49 @@ impl<'a> ProjectConfigs<'a> {
         }
     }
 
-    /// Notes that a node is in the folders of its path.
-    pub(super) fn mark(&self, owner: &str, kind: ResourceType, fqn: &[Arc<str>]) {
-        let root = self.sources.root();
-        if owner != &**root.name() {
-            return;
-        }
-        let mut used = self.used.borrow_mut();
-        for section in sections(kind) {
-            let mut level = root.options.section(section).and_then(Yaml::as_map);
-            for part in fqn {
-                level = level.and_then(|map| map.get(part)).and_then(Yaml::as_map);
-                let Some(map) = level else { break };
-                used.insert(std::ptr::from_ref(map).addr());
-            }
-        }
-    }
-
     fn values(&self, owner: &str, section: &'static str, fqn: &[Arc<str>]) -> Arc<Values> {
-        let Some(package) = self.sources.packages.iter().find(|p| &**p.name() == owner) else { return Arc::default() };
-        let Some(tree) = package.options.section(section) else { return Arc::default() };
-        let key = (package.name().clone(), (section, fqn.to_vec()));
-        if let Some(found) = self.cache.borrow().get(&key) {
-            return found.clone();
+        let package = self.sources.packages.iter().find(|p| &**p.name() == owner);
+        let tree = package.and_then(|p| p.options.section(section)).and_then(Yaml::as_map);
+        let levels: Vec<&YamlMap> = folders(tree, fqn).collect();
+        let Some(innermost) = levels.last().map(|map| std::ptr::from_ref(*map).addr()) else { return Arc::default() };
+        if let Some(known) = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&innermost) {
+            return known.clone();
         }
         let mut values = Vec::new();
-        let mut level = tree.as_map();
-        let mut parts = fqn.iter();
-        while let Some(map) = level {
-            read_level(map, &mut values);
-            let Some(part) = parts.next() else { break };
-            level = map.get(part).and_then(Yaml::as_map);
-        }
+        levels.iter().for_each(|map| read_level(map, &mut values));
         let values = Arc::new(values);
-        self.cache.borrow_mut().insert(key, values.clone());
+        self.cache.write().unwrap_or_else(PoisonError::into_inner).insert(innermost, values.clone());
         values
     }
+}
 
-    /// A warning for each folder of the root project's file that applied to nothing.
-    pub(super) fn unused(&self, out: &mut Vec<Diagnostic>) {
-        let used = self.used.borrow();
-        for (section, tree) in &self.sources.root().options.sections {
-            if let Some(map) = tree.as_map() {
-                walk(section, map, &mut Vec::new(), &used, out);
-            }
+/// A warning for each folder of the root project's file that no node is in.
+pub(super) fn unused(sources: &Sources, nodes: &[&[Arc<Node>]], out: &mut Vec<Diagnostic>) {
+    let options = &sources.root().options;
+    let mark = |mut used: FastSet<usize>, node: &Arc<Node>| {
+        for section in sections(node.resource_type()) {
+            let tree = options.section(section).and_then(Yaml::as_map);
+            used.extend(folders(tree, &node.fqn).skip(1).map(|map| std::ptr::from_ref(map).addr()));
+        }
+        used
+    };
+    let both = |mut a: FastSet<usize>, b: FastSet<usize>| {
+        a.extend(b);
+        a
+    };
+    let all = nodes.par_iter().flat_map(|nodes| nodes.par_iter());
+    let used = all.fold(FastSet::default, mark).reduce(FastSet::default, both);
+    for (section, tree) in &options.sections {
+        if let Some(map) = tree.as_map() {
+            walk(section, map, &mut Vec::new(), &used, out);
         }
     }
+}
+
+/// A section, and the folders in it that a path leads through.
+fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Item = &'t YamlMap> {
+    let mut parts = fqn.iter();
+    std::iter::successors(tree, move |map| map.get(parts.next()?).and_then(Yaml::as_map))
 }
 
 /// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without `+` is a folder).
@@ -130,7 +118,7 @@ fn walk(
     section: &'static str,
     map: &YamlMap,
     path: &mut Vec<Arc<str>>,
-    used: &HashSet<usize>,
+    used: &FastSet<usize>,
     out: &mut Vec<Diagnostic>,
 ) {
     for (key, value) in map.iter() {

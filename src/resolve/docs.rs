@@ -9,9 +9,8 @@ use crate::manifest::{NodeConfig, OtherResource, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
 use crate::source::Span;
 use minijinja::value::{Rest, Value};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub(super) struct Docs<'a> {
     blocks: Arc<Vec<DocBlock>>,
@@ -19,9 +18,9 @@ pub(super) struct Docs<'a> {
     context: &'a Arc<ContextProject>,
     root: Arc<str>,
     /// What descriptions asked of the world, blocks apart.
-    reads: RefCell<BTreeSet<Read>>,
+    reads: Mutex<BTreeSet<Read>>,
     /// Descriptions of which there was nothing to say: columns of many models often have the same.
-    known: RefCell<FastMap<(Arc<str>, String), String>>,
+    known: RwLock<FastMap<(Arc<str>, String), String>>,
 }
 
 /// The names of a description: `doc`, and what every context has.
@@ -48,13 +47,13 @@ impl<'a> Docs<'a> {
             engine: &parsed.engine,
             context: &parsed.context,
             root: sources.root().name().clone(),
-            reads: RefCell::default(),
-            known: RefCell::default(),
+            reads: Mutex::default(),
+            known: RwLock::default(),
         }
     }
 
     pub(super) fn reads(&self) -> BTreeSet<Read> {
-        self.reads.take()
+        std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A description with its blocks filled in; what cannot be found stays out and is reported.
@@ -63,7 +62,7 @@ impl<'a> Docs<'a> {
             return text.to_owned();
         }
         let key = (package.clone(), text.to_owned());
-        if let Some(known) = self.known.borrow().get(&key) {
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
         let before = out.len();
@@ -95,9 +94,9 @@ impl<'a> Docs<'a> {
             out.push(failure_diagnostic(&failure, &session, span));
             String::new()
         });
-        self.reads.borrow_mut().extend(session.take_record().reads);
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner).extend(session.take_record().reads);
         if out.len() == before {
-            self.known.borrow_mut().insert(key, text.clone());
+            self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
         }
         text
     }

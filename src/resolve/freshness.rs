@@ -1,6 +1,6 @@
 //! How the age of a source is measured, and how old it may be.
 
-use super::Resolver;
+use super::Maker;
 use super::sources::places;
 use crate::config::{Json, Yaml};
 use crate::diag::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use crate::manifest::{Layer, NodeConfig, Threshold};
 use crate::parse::ParsedSource;
 use crate::source::Span;
 
-impl Resolver<'_> {
+impl Maker<'_> {
     /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets the one, even to null,
     /// does not inherit the other.
     pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {

@@ -8,7 +8,7 @@
 use crate::config::{Yaml, YamlValue};
 use crate::context::{ContextProject, Read};
 use crate::diag::Diagnostic;
-use crate::hash::{FastMap, Fingerprint};
+use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::load::Sources;
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
@@ -59,8 +59,6 @@ struct KeptNode {
     /// None: the item made no node.
     node: Option<Arc<Node>>,
     diagnostics: Vec<Diagnostic>,
-    /// The last pass that used it.
-    pass: u64,
 }
 
 /// The result of the last pass.
@@ -69,9 +67,6 @@ pub(crate) struct KeptNodes {
     circumstances: Option<Fingerprint>,
     reads: BTreeSet<Read>,
     nodes: FastMap<Key, KeptNode>,
-    /// The number of the pass, and how many nodes it has found or made.
-    pass: u64,
-    used: usize,
     made: usize,
 }
 
@@ -90,8 +85,8 @@ impl KeptNodes {
         self.reads.iter()
     }
 
-    /// Begins a pass: what was made under other circumstances is dropped.
-    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject) {
+    /// Begins a pass over so many items: what was made under other circumstances is dropped.
+    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject, items: usize) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
         let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
@@ -100,31 +95,29 @@ impl KeptNodes {
             self.reads.clear();
             self.circumstances = circumstances;
         }
-        self.pass += 1;
-        (self.used, self.made) = (0, 0);
+        self.nodes.reserve(items.saturating_sub(self.nodes.len()));
+        self.made = 0;
     }
 
-    /// Ends a pass, with what it asked of the world.
-    pub(super) fn end(&mut self, reads: BTreeSet<Read>) {
-        if self.used != self.nodes.len() {
-            let pass = self.pass;
-            self.nodes.retain(|_, kept| kept.pass == pass);
+    /// Ends a pass, with the items that it was over and what it asked of the world.
+    pub(super) fn end(&mut self, items: Vec<Key>, reads: BTreeSet<Read>) {
+        if items.len() != self.nodes.len() {
+            let items: FastSet<Key> = items.into_iter().collect();
+            self.nodes.retain(|key, _| items.contains(key));
         }
         self.reads.extend(reads);
     }
 
     /// The node of an item from before, with what there was to say of it. None: it has to be made.
     pub(super) fn find(
-        &mut self,
+        &self,
         item: &Item,
         described: Option<&Described<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
-        let kept = self.nodes.get_mut(&item.key())?;
+        let kept = self.nodes.get(&item.key())?;
         if kept.described.as_ref().map(|(_, entry, version)| (*entry, *version)) != addresses(described) {
             return None;
         }
-        kept.pass = self.pass;
-        self.used += 1;
         Some((kept.node.clone(), kept.diagnostics.clone()))
     }
 
@@ -136,16 +129,21 @@ impl KeptNodes {
         diagnostics: &[Diagnostic],
     ) {
         self.made += 1;
-        self.used += 1;
         let described =
             described.zip(addresses(described)).map(|(d, (entry, version))| (d.file.clone(), entry, version));
-        let kept = KeptNode { described, node, diagnostics: diagnostics.to_vec(), item, pass: self.pass };
+        let kept = KeptNode { described, node, diagnostics: diagnostics.to_vec(), item };
         self.nodes.insert(kept.item.key(), kept);
     }
 
-    /// Takes over a node as it is in the finished manifest, ids and edges included, so that the next pass shares it.
-    pub(super) fn update(&mut self, key: Key, node: &Arc<Node>) {
-        if let Some(kept) = self.nodes.get_mut(&key) {
+    /// Changes a node to what it is in the finished manifest, ids and edges included, and takes it over, so that the
+    /// next pass shares it. It is copied only if the last manifest has it too.
+    pub(super) fn change(&mut self, key: Key, node: &mut Arc<Node>, change: impl FnOnce(&mut Node)) {
+        let mut kept = self.nodes.get_mut(&key);
+        if let Some(kept) = &mut kept {
+            kept.node = None;
+        }
+        change(Arc::make_mut(node));
+        if let Some(kept) = kept {
             kept.node = Some(node.clone());
         }
     }
@@ -165,7 +163,7 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
         parts.push(shape);
     }
     let registry = parsed.engine.registry();
-    parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id(), registry.is_internal(d))));
+    parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id, registry.is_internal(d))));
     parts.extend(parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]));
     parts.push(target(&parsed.context));
     Fingerprint::of_parts(parts)

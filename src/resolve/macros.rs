@@ -1,33 +1,33 @@
 //! Macros as the manifest lists them.
 
-use super::Resolver;
+use super::Ground;
 use crate::config::{Json, Yaml};
 use crate::jinja::MacroDef;
 use crate::manifest::MacroInfo;
 use crate::parse::{EntryKind, rest_json};
 use std::sync::Arc;
 
-pub(super) fn infos(resolver: &Resolver<'_>) -> Vec<MacroInfo> {
-    resolver.parsed.macro_defs().iter().map(|def| info(resolver, def)).collect()
+pub(super) fn infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
+    ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
 }
 
-fn info(resolver: &Resolver<'_>, def: &Arc<MacroDef>) -> MacroInfo {
-    let entry = resolver.entries.get(EntryKind::Macro, &def.package, &def.name);
-    let text = resolver.sources.map.text(def.file);
+fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
+    let entry = ground.entries.get(EntryKind::Macro, &def.package, &def.name);
+    let text = ground.sources.map.text(def.file);
     let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
     let own =
         || def.args.iter().map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" })).collect();
     let mut quiet = Vec::new();
     MacroInfo {
-        unique_id: def.unique_id().into(),
+        unique_id: def.unique_id.clone(),
         name: def.name.clone(),
         package: def.package.clone(),
         path: def.path.clone(),
         original_file_path: def.path.clone(),
         sql: text[def.span.start as usize..def.span.end as usize].into(),
-        depends_on: resolver.engine.registry().resolve_calls(&def.package, &def.calls),
+        depends_on: ground.engine.registry().resolve_calls(&def.package, &def.calls),
         description: entry
-            .map(|(e, p)| resolver.docs.render(&e.patch.description, &p.package, e.span, &mut quiet))
+            .map(|(e, p)| ground.docs.render(&e.patch.description, &p.package, e.span, &mut quiet))
             .unwrap_or_default(),
         meta: entry
             .map(|(e, _)| rest_json(&e.map, &["name", "description", "arguments", "config", "docs"]))

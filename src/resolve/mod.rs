@@ -29,6 +29,7 @@ use crate::load::Sources;
 use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId};
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
 use kept::{Described, Item, Key};
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -69,8 +70,8 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What the parts of this pass share.
-struct Resolver<'a> {
+/// What nodes are made from.
+struct Ground<'a> {
     sources: &'a Sources,
     parsed: &'a ParsedProject,
     engine: &'a Arc<Engine>,
@@ -81,8 +82,42 @@ struct Resolver<'a> {
     configs: config::ProjectConfigs<'a>,
     docs: docs::Docs<'a>,
     names: names::Names<'a>,
+}
+
+/// Makes one node, and has what there is to say of it.
+struct Maker<'a> {
+    ground: &'a Ground<'a>,
+    /// What was asked of the world besides what names and descriptions asked.
+    reads: BTreeSet<Read>,
+    out: Vec<Diagnostic>,
+}
+
+impl Maker<'_> {
+    /// What is neither true nor false would count as true, silently.
+    fn check_enabled(&mut self, node: &Node) {
+        let Some(entry) = node.config.entry("enabled").filter(|e| !e.value.is_null()) else { return };
+        if node.config.flag("enabled").is_none() {
+            let message = format!("`enabled` of `{}` is true or false, not `{}`", node.name, python_str(&entry.value));
+            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(entry.span.unwrap_or(node.span), ""));
+        }
+    }
+}
+
+/// An item that becomes a node: what it is, what describes it, how its node is made.
+struct Job<'j> {
+    item: Item,
+    described: Option<Described<'j>>,
+    make: Make<'j>,
+}
+
+type Make<'j> = Box<dyn Fn(&mut Maker<'_>) -> Option<Node> + Send + Sync + 'j>;
+
+/// Collects the nodes.
+struct Resolver<'a> {
+    ground: &'a Ground<'a>,
     kept: &'a mut KeptNodes,
-    /// What was asked of the world besides what `names` and `docs` asked.
+    /// All items, those without a node among them.
+    items: Vec<Key>,
     reads: BTreeSet<Read>,
     /// Until `bind` a node's id is its place here.
     nodes: Vec<Arc<Node>>,
@@ -93,36 +128,44 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Adds the node of an item: the one from before where it holds, else one that is made now.
-    fn add(&mut self, item: Item, described: Option<Described<'_>>, make: impl FnOnce(&mut Self) -> Option<Node>) {
-        if let Some(node) = self.node_of(item.clone(), described, make) {
-            self.push(item.key(), node);
+    /// Adds the nodes of items, in their order.
+    fn add(&mut self, jobs: Vec<Job<'_>>) {
+        for (key, node) in self.nodes_of(jobs) {
+            if let Some(node) = node {
+                self.push(key, node);
+            }
         }
     }
 
-    fn node_of(
-        &mut self,
-        item: Item,
-        described: Option<Described<'_>>,
-        make: impl FnOnce(&mut Self) -> Option<Node>,
-    ) -> Option<Arc<Node>> {
-        if let Some((node, diagnostics)) = self.kept.find(&item, described.as_ref()) {
-            self.out.extend(diagnostics);
-            if let Some(node) = &node {
-                // Its configs are not looked for again.
-                let root = self.sources.root().name();
-                self.configs.mark(root, node.resource_type(), &node.fqn);
+    /// The node of each item: the one from before where it holds, else one that is made now, on all cores.
+    fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(Key, Option<Arc<Node>>)> {
+        let (ground, kept) = (self.ground, &*self.kept);
+        let made = |Job { item, described, make }: Job<'j>| -> Made<'j> {
+            let key = item.key();
+            if let Some((node, out)) = kept.find(&item, described.as_ref()) {
+                return Made { key, node, out, new: None };
             }
-            return node;
+            let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
+            let node = make(&mut maker).map(|mut node| {
+                maker.check_enabled(&node);
+                node.columns.shrink_to_fit();
+                Arc::new(node)
+            });
+            Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
+        };
+        let all: Vec<Made<'j>> = jobs.into_par_iter().map(made).collect();
+        all.into_iter().map(|made| self.take(made)).collect()
+    }
+
+    fn take(&mut self, made: Made<'_>) -> (Key, Option<Arc<Node>>) {
+        let Made { key, node, mut out, new } = made;
+        if let Some((item, described, reads)) = new {
+            self.kept.keep(item, described.as_ref(), node.clone(), &out);
+            self.reads.extend(reads);
         }
-        let before = self.out.len();
-        let node = make(self).map(|mut node| {
-            self.check_enabled(&node);
-            node.columns.shrink_to_fit();
-            Arc::new(node)
-        });
-        self.kept.keep(item, described.as_ref(), node.clone(), &self.out[before..]);
-        node
+        self.out.append(&mut out);
+        self.items.push(key);
+        (key, node)
     }
 
     /// Keeps a finished node, or sets it aside when it is disabled.
@@ -136,24 +179,22 @@ impl Resolver<'_> {
     }
 }
 
-impl Resolver<'_> {
-    /// What is neither true nor false would count as true, silently.
-    fn check_enabled(&mut self, node: &Node) {
-        let Some(entry) = node.config.entry("enabled").filter(|e| !e.value.is_null()) else { return };
-        if node.config.flag("enabled").is_none() {
-            let message = format!("`enabled` of `{}` is true or false, not `{}`", node.name, python_str(&entry.value));
-            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(entry.span.unwrap_or(node.span), ""));
-        }
-    }
+/// The node of an item, with what there is to say of it.
+struct Made<'j> {
+    key: Key,
+    node: Option<Arc<Node>>,
+    out: Vec<Diagnostic>,
+    /// What it was made from and asked, where it is none from before.
+    new: Option<(Item, Option<Described<'j>>, BTreeSet<Read>)>,
 }
 
 /// Resolves a parsed project; what `kept` has from the last time, and still holds, is used again.
 pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut KeptNodes) -> Checked<Manifest> {
-    kept.begin(sources, parsed);
     let mut out = Vec::new();
     let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
+    kept.begin(sources, parsed, items);
     let entries = Entries::new(&parsed.properties, &mut out);
-    let mut resolver = Resolver {
+    let ground = Ground {
         sources,
         parsed,
         engine: &parsed.engine,
@@ -163,7 +204,11 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         configs: config::ProjectConfigs::new(sources),
         docs: docs::Docs::new(parsed, sources),
         names: names::Names::new(parsed),
+    };
+    let mut resolver = Resolver {
+        ground: &ground,
         kept,
+        items: Vec::with_capacity(items),
         reads: BTreeSet::new(),
         nodes: Vec::with_capacity(items),
         keys: Vec::with_capacity(items),
@@ -173,26 +218,23 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     resolver.nodes();
     resolver.sources();
     resolver.others();
-    duplicates(&resolver.nodes, &mut resolver.out);
     let root = sources.root().name().clone();
     // Tests are behind all that can be looked up: their places change no other.
-    let lookup = Lookup::new(&root, &resolver.nodes, &resolver.disabled);
+    let (lookup, twice) =
+        rayon::join(|| Lookup::new(&root, &resolver.nodes, &resolver.disabled), || duplicates(&resolver.nodes));
+    resolver.out.extend(twice);
     resolver.tests(&lookup);
     let graph = resolver.bind(&lookup);
-    resolver.configs.unused(&mut resolver.out);
-    let groups = resolver.groups();
-    let macros = macros::infos(&resolver);
-    let docs = resolver.docs.resources();
-    let Resolver { nodes, disabled, mut out, kept, names, docs: described, mut reads, .. } = resolver;
-    reads.extend(names.reads());
-    reads.extend(described.reads());
-    kept.end(reads);
+    let Resolver { nodes, disabled, mut out, kept, mut reads, items, .. } = resolver;
+    config::unused(sources, &[&nodes, &disabled], &mut out);
+    let groups = others::groups(parsed);
+    let macros = macros::infos(&ground);
+    let docs = ground.docs.resources();
+    reads.extend(ground.names.reads());
+    reads.extend(ground.docs.reads());
+    kept.end(items, reads);
     let (same_relation, (circles, by_unique_id)) = rayon::join(
-        || {
-            let mut out = Vec::new();
-            relations(&nodes, &mut out);
-            out
-        },
+        || relations(&nodes),
         || {
             let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
             (graph.cycles(), by_unique_id)
@@ -241,9 +283,10 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
 }
 
 /// A unique id belongs to one node.
-fn duplicates(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
-    let mut seen: FastMap<&str, &Node> = FastMap::default();
-    let mut names: FastMap<(&str, &str), &Node> = FastMap::default();
+fn duplicates(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    let mut seen: FastMap<&str, &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
+    let mut names: FastMap<(&str, &str), &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
     for node in nodes {
         if let Some(first) = seen.insert(&node.unique_id, node) {
             out.push(duplicate(first, node, "name"));
@@ -256,6 +299,7 @@ fn duplicates(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
             out.push(duplicate(first, node, "name"));
         }
     }
+    out
 }
 
 fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
@@ -278,14 +322,15 @@ fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
 }
 
 /// Two stored nodes never build one relation.
-fn relations(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
-    let mut seen: FastMap<String, &Node> = FastMap::default();
-    for node in nodes {
-        let Some(relation) =
-            node.relation.as_ref().filter(|_| node.resource_type().is_refable() && !node.is_ephemeral())
-        else {
-            continue;
-        };
+fn relations(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
+    let stored = |node: &&Arc<Node>| node.resource_type().is_refable() && !node.is_ephemeral();
+    // As dbt compares: the rendered text.
+    let rendered = |node: &'_ Arc<Node>| Some(node.relation.as_ref()?.render(crate::manifest::Dialect::DUCKDB));
+    let keys: Vec<Option<String>> = nodes.par_iter().map(|node| Some(node).filter(stored).and_then(rendered)).collect();
+    let mut out = Vec::new();
+    let mut seen: FastMap<&str, &Node> = FastMap::default();
+    for (node, key) in nodes.iter().zip(&keys) {
+        let (Some(relation), Some(key)) = (&node.relation, key) else { continue };
         if crate::materialize::is_beside(relation.identifier()) {
             out.push(
                 Diagnostic::error(
@@ -295,9 +340,7 @@ fn relations(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
                 .primary(node.span, "names that end in `__candidate` or `__rejected` are taken"),
             );
         }
-        // As dbt compares: the rendered text.
-        let key = relation.render(crate::manifest::Dialect::DUCKDB);
-        if let Some(first) = seen.insert(key.clone(), node)
+        if let Some(first) = seen.insert(key, node)
             && first.unique_id != node.unique_id
         {
             out.push(
@@ -311,6 +354,7 @@ fn relations(nodes: &[Arc<Node>], out: &mut Vec<Diagnostic>) {
             );
         }
     }
+    out
 }
 
 #[cfg(test)]

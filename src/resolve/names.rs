@@ -10,9 +10,8 @@ use crate::parse::ParsedProject;
 use crate::source::Span;
 use minijinja::value::Value;
 use serde_json::json;
-use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// A package, and the name of a macro that its nodes look for.
 type Wanted = (Arc<str>, &'static str);
@@ -21,9 +20,9 @@ pub(super) struct Names<'a> {
     engine: &'a Arc<Engine>,
     context: &'a Arc<ContextProject>,
     /// What the project's macros asked of the world.
-    reads: RefCell<BTreeSet<Read>>,
+    reads: Mutex<BTreeSet<Read>>,
     /// The macros to call, by package and name: all nodes of a package have the same.
-    overridden: RefCell<FastMap<Wanted, Option<Arc<MacroDef>>>>,
+    overridden: RwLock<FastMap<Wanted, Option<Arc<MacroDef>>>>,
 }
 
 /// The macro itself was not looked for by the render.
@@ -50,13 +49,13 @@ impl<'a> Names<'a> {
         Names {
             engine: &parsed.engine,
             context: &parsed.context,
-            reads: RefCell::default(),
-            overridden: RefCell::default(),
+            reads: Mutex::default(),
+            overridden: RwLock::default(),
         }
     }
 
-    pub(super) fn reads(self) -> BTreeSet<Read> {
-        self.reads.into_inner()
+    pub(super) fn reads(&self) -> BTreeSet<Read> {
+        std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The alias and relation of a node.
@@ -135,7 +134,7 @@ impl<'a> Names<'a> {
     /// The macro to call, unless all that would be called is built in.
     fn overridden(&self, node: &Named<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
         let key = (node.package.clone(), name);
-        if let Some(found) = self.overridden.borrow().get(&key) {
+        if let Some(found) = self.overridden.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return found.clone();
         }
         let registry = self.engine.registry();
@@ -143,7 +142,7 @@ impl<'a> Names<'a> {
             let inner = registry.dispatch(node.package, name, Some("dbt")).ok();
             !registry.is_internal(def) || inner.is_some_and(|d| !registry.is_internal(d))
         });
-        self.overridden.borrow_mut().insert(key, found.cloned());
+        self.overridden.write().unwrap_or_else(PoisonError::into_inner).insert(key, found.cloned());
         found.cloned()
     }
 
@@ -184,7 +183,7 @@ impl<'a> Names<'a> {
         }
         let result = self.engine.call_macro(true, def, &args, node.package, scope, session.clone());
         let value = result.map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span))).ok();
-        let mut reads = self.reads.borrow_mut();
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
         reads.extend(session.take_record().reads);
         reads.insert(self.context.read(own_read(node.package, def)));
         value

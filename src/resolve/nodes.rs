@@ -2,7 +2,7 @@
 
 use super::kept::{Described, Item};
 use super::names::Named;
-use super::{Entries, Resolver};
+use super::{Entries, Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, python_str};
 use crate::context::Unit;
 use crate::diag::{Code, Diagnostic, nearest};
@@ -17,20 +17,46 @@ use std::sync::Arc;
 impl Resolver<'_> {
     pub(super) fn nodes(&mut self) {
         let mut described = FastSet::default();
-        for parsed in &self.parsed.nodes {
-            let found = description(&self.entries, parsed);
-            if let Some(d) = &found {
-                described.insert(ptr::from_ref(d.entry).addr());
-            }
-            self.add(Item::Node(parsed.clone()), found, |resolver| Some(resolver.node(parsed, found)));
+        let mut jobs = Vec::with_capacity(self.ground.parsed.nodes.len());
+        for parsed in &self.ground.parsed.nodes {
+            let found = description(&self.ground.entries, parsed);
+            described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
+            let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.node(parsed, found)));
+            jobs.push(Job { item: Item::Node(parsed.clone()), described: found, make });
         }
+        self.add(jobs);
         self.yaml_snapshots(&mut described);
         self.undescribed(&described);
     }
 
+    /// Snapshots that only YAML has: `relation: ref('x')`.
+    fn yaml_snapshots(&mut self, described: &mut FastSet<usize>) {
+        let mut jobs = Vec::new();
+        for file in &self.ground.parsed.properties {
+            for (i, entry) in file.entries.iter().enumerate() {
+                let kind = EntryKind::Describes(ResourceType::Snapshot);
+                let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind) else { continue };
+                let Some(text) = relation.scalar_text() else { continue };
+                let d = Described { entry, file, version: None };
+                described.insert(ptr::from_ref(entry).addr());
+                let make = Box::new(move |maker: &mut Maker<'_>| {
+                    let parsed = others_snapshot(entry, file, &text, relation.span);
+                    let mut node = maker.node(&parsed, Some(d));
+                    if let Some((refs, sources)) = maker.expression_references(&text, &file.package, relation.span) {
+                        node.refs = refs;
+                        node.sources = sources;
+                    }
+                    Some(node)
+                });
+                jobs.push(Job { item: Item::Entry(file.clone(), i), described: Some(d), make });
+            }
+        }
+        self.add(jobs);
+    }
+
     /// Entries that describe nothing.
     fn undescribed(&mut self, described: &FastSet<usize>) {
-        for file in &self.parsed.properties {
+        for file in &self.ground.parsed.properties {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
                 // A generic test may be described by its name, which is known only later.
@@ -50,7 +76,9 @@ impl Resolver<'_> {
             }
         }
     }
+}
 
+impl Maker<'_> {
     fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
         let mut fqn = parsed.fqn.clone();
         let mut name = parsed.name.clone();
@@ -79,7 +107,7 @@ impl Resolver<'_> {
             span: parsed.span,
         };
         let (alias, relation) = if config.enabled() {
-            self.names.relation(&named, &mut self.out)
+            self.ground.names.relation(&named, &mut self.out)
         } else {
             (name.clone(), crate::manifest::Relation::new(None, None, &name))
         };
@@ -98,7 +126,7 @@ impl Resolver<'_> {
             _ => self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config),
         };
         let stored = !matches!(parsed.kind, ResourceType::Operation | ResourceType::Analysis);
-        let macros = self.engine.registry().resolve_calls(&parsed.package, &parsed.calls);
+        let macros = self.ground.engine.registry().resolve_calls(&parsed.package, &parsed.calls);
         let mut node = Node {
             id: NodeId(0),
             unique_id,
@@ -120,7 +148,7 @@ impl Resolver<'_> {
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
             depends_on: Vec::new(),
-            macros: macros.into_iter().map(Arc::from).collect(),
+            macros,
             checksum: parsed.checksum.clone(),
             span: parsed.span,
             unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
@@ -133,9 +161,9 @@ impl Resolver<'_> {
     /// Merges the layers in dbt's order (RULES 3.1).
     fn config(&mut self, parsed: &ParsedNode, fqn: &[Arc<str>], described: Option<&Described<'_>>) -> NodeConfig {
         let mut config = NodeConfig::default();
-        let root = self.sources.root().name().clone();
+        let root = self.ground.sources.root().name().clone();
         let own = *root == *parsed.package;
-        self.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
         if let Some(d) = described {
             let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
             if let Some((access, span)) = &d.entry.patch.access {
@@ -149,7 +177,7 @@ impl Resolver<'_> {
             config.merge(key, value.clone(), Layer::InFile, *span);
         }
         if !own {
-            self.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
         }
         config
     }
@@ -202,10 +230,15 @@ impl Resolver<'_> {
     fn described(&mut self, package: &Arc<str>, described: Option<&Described<'_>>) -> (String, Vec<Column>) {
         let Some(d) = described else { return (String::new(), Vec::new()) };
         let text = d.version.and_then(|v| v.description.as_ref()).unwrap_or(&d.entry.patch.description);
-        let description = self.docs.render(text, package, d.entry.span, &mut self.out);
+        let description = self.ground.docs.render(text, package, d.entry.span, &mut self.out);
         let columns = d.version.map_or(&d.entry.patch.columns, |v| &v.columns);
         let columns = columns.iter().map(|c| Column {
-            description: self.docs.render(&c.description, package, c.span.unwrap_or(d.entry.span), &mut self.out),
+            description: self.ground.docs.render(
+                &c.description,
+                package,
+                c.span.unwrap_or(d.entry.span),
+                &mut self.out,
+            ),
             ..c.clone()
         });
         (description, columns.collect())
@@ -247,33 +280,12 @@ impl Resolver<'_> {
                     compiled: None,
                     extra: Vec::new(),
                 };
-                let (refs, sources, reads) = parse_hook_text(self.engine, self.context, unit, &node.package, sql, span)
-                    .drain_into(&mut self.out);
+                let (refs, sources, reads) =
+                    parse_hook_text(self.ground.engine, self.ground.context, unit, &node.package, sql, span)
+                        .drain_into(&mut self.out);
                 self.reads.extend(reads);
                 node.refs.extend(refs);
                 node.sources.extend(sources);
-            }
-        }
-    }
-
-    /// Snapshots that only YAML has: `relation: ref('x')`.
-    fn yaml_snapshots(&mut self, described: &mut FastSet<usize>) {
-        for file in &self.parsed.properties {
-            for (i, entry) in file.entries.iter().enumerate() {
-                let kind = EntryKind::Describes(ResourceType::Snapshot);
-                let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind) else { continue };
-                let Some(text) = relation.scalar_text() else { continue };
-                let d = Described { entry, file, version: None };
-                described.insert(ptr::from_ref(entry).addr());
-                self.add(Item::Entry(file.clone(), i), Some(d), |resolver| {
-                    let parsed = others_snapshot(entry, file, &text, relation.span);
-                    let mut node = resolver.node(&parsed, Some(d));
-                    if let Some((refs, sources)) = resolver.expression_references(&text, &file.package, relation.span) {
-                        node.refs = refs;
-                        node.sources = sources;
-                    }
-                    Some(node)
-                });
             }
         }
     }

@@ -1,48 +1,53 @@
 //! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
 
-use super::Resolver;
 use super::kept::Item;
+use super::{Job, Maker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
     Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
 };
-use crate::parse::{EntryKind, Properties, PropertyEntry, rest_json};
+use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_json};
 use crate::source::Span;
 use std::sync::Arc;
 
 impl Resolver<'_> {
     pub(super) fn others(&mut self) {
-        for file in &self.parsed.properties {
+        let mut jobs = Vec::new();
+        for file in &self.ground.parsed.properties {
             for (i, entry) in file.entries.iter().enumerate() {
                 let EntryKind::Defines(kind) = entry.kind else { continue };
-                self.add(Item::Entry(file.clone(), i), None, |resolver| match kind {
-                    ResourceType::Exposure => Some(resolver.exposure(file, entry)),
-                    ResourceType::Export => resolver.export(file, entry),
-                    ResourceType::UnitTest => Some(resolver.unit_test(file, entry)),
-                    _ => Some(resolver.semantic(kind, file, entry)),
+                let make = Box::new(move |maker: &mut Maker<'_>| match kind {
+                    ResourceType::Exposure => Some(maker.exposure(file, entry)),
+                    ResourceType::Export => maker.export(file, entry),
+                    ResourceType::UnitTest => Some(maker.unit_test(file, entry)),
+                    _ => Some(maker.semantic(kind, file, entry)),
                 });
+                jobs.push(Job { item: Item::Entry(file.clone(), i), described: None, make });
             }
         }
+        self.add(jobs);
     }
+}
 
-    pub(super) fn groups(&self) -> Vec<Group> {
-        let mut groups = Vec::new();
-        for file in &self.parsed.properties {
-            for entry in file.entries.iter().filter(|e| e.kind == EntryKind::Group) {
-                groups.push(Group {
-                    name: entry.name.clone(),
-                    package: file.package.clone(),
-                    owner: object(entry.map.get("owner")),
-                    original_file_path: file.original_file_path.to_string(),
-                    description: entry.map.get("description").and_then(Yaml::scalar_text),
-                });
-            }
+pub(super) fn groups(parsed: &ParsedProject) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for file in &parsed.properties {
+        for entry in file.entries.iter().filter(|e| e.kind == EntryKind::Group) {
+            groups.push(Group {
+                name: entry.name.clone(),
+                package: file.package.clone(),
+                owner: object(entry.map.get("owner")),
+                original_file_path: file.original_file_path.to_string(),
+                description: entry.map.get("description").and_then(Yaml::scalar_text),
+            });
         }
-        groups
     }
+    groups
+}
 
+impl Maker<'_> {
     /// A node of its own in a properties file.
     fn yaml_node(
         &mut self,
@@ -60,7 +65,7 @@ impl Resolver<'_> {
         }
         fqn.push(entry.name.clone());
         let mut config = NodeConfig::default();
-        self.configs.apply(&file.package, kind, &fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(&file.package, kind, &fqn, Layer::ProjectFile, &mut config);
         for (key, value, span) in &entry.patch.config {
             config.merge(key, value.clone(), Layer::Properties, Some(*span));
         }
@@ -80,7 +85,7 @@ impl Resolver<'_> {
             sql: true,
             tags: super::nodes::unique(config.list("tags")),
             config: Arc::new(config),
-            description: self.docs.render(&entry.patch.description, &file.package, entry.span, &mut self.out),
+            description: self.ground.docs.render(&entry.patch.description, &file.package, entry.span, &mut self.out),
             patch_path: None,
             columns: Vec::new(),
             alias: entry.name.clone(),
@@ -195,9 +200,9 @@ impl Resolver<'_> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.context, package, unit);
+        let session = Session::parse(self.ground.context, package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
-        let result = self.yaml_engine.evaluate(false, inner, package, scope, session.clone());
+        let result = self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());
         if let Err(failure) = &result {
             self.out.push(failure_diagnostic(failure, &session, span));
         }

@@ -1,7 +1,7 @@
 //! Source tables.
 
-use super::Resolver;
 use super::kept::Item;
+use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::manifest::{
     Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType, SourceTable, json_texts,
@@ -11,13 +11,18 @@ use std::sync::Arc;
 
 impl Resolver<'_> {
     pub(super) fn sources(&mut self) {
-        for file in &self.parsed.properties {
+        let mut jobs = Vec::new();
+        for file in &self.ground.parsed.properties {
             for (i, source) in file.sources.iter().enumerate() {
-                self.add(Item::Source(file.clone(), i), None, |resolver| Some(resolver.source(file, source)));
+                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.source(file, source)));
+                jobs.push(Job { item: Item::Source(file.clone(), i), described: None, make });
             }
         }
+        self.add(jobs);
     }
+}
 
+impl Maker<'_> {
     fn source(&mut self, file: &Properties, parsed: &ParsedSource) -> Node {
         let package = &file.package;
         let (outer, inner) = (&parsed.source_map, &parsed.table_map);
@@ -26,7 +31,7 @@ impl Resolver<'_> {
         fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
         fqn.extend([parsed.source.clone(), parsed.table.clone()]);
         let mut config = NodeConfig::default();
-        self.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
         for map in [outer, inner] {
             for key in ["enabled", "meta", "tags"] {
                 for y in places(map, key).into_iter().flatten() {
@@ -44,14 +49,14 @@ impl Resolver<'_> {
         }
         self.loaded_at(parsed, &mut config);
         self.freshness_of_places(parsed, &mut config);
-        let root = self.sources.root().name().clone();
+        let root = self.ground.sources.root().name().clone();
         if *root != **package {
-            self.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
         }
         let freshness = self.freshness(parsed, &mut config);
         let text = |key: &str| inner.get(key).and_then(Yaml::scalar_text);
         let outer_text = |key: &str| outer.get(key).and_then(Yaml::scalar_text);
-        let target = &self.context.target;
+        let target = &self.ground.context.target;
         let database = outer_text("database").unwrap_or_else(|| target.database.to_string());
         let schema = outer_text("schema").unwrap_or_else(|| parsed.source.to_string());
         let identifier = text("identifier").unwrap_or_else(|| parsed.table.to_string());
@@ -70,7 +75,7 @@ impl Resolver<'_> {
         let meta = config.map("meta").cloned().unwrap_or_default();
         relation.external = external(&config, &meta, parsed, &schema, &identifier, &database).map(Arc::from);
         let columns = parsed.columns.iter().map(|c| Column {
-            description: self.docs.render(&c.description, package, c.span.unwrap_or(parsed.span), &mut self.out),
+            description: self.ground.docs.render(&c.description, package, c.span.unwrap_or(parsed.span), &mut self.out),
             ..c.clone()
         });
         let columns: Vec<Column> = columns.collect();
@@ -78,7 +83,7 @@ impl Resolver<'_> {
         let table = SourceTable {
             source_name: parsed.source.clone(),
             source_description: outer_text("description")
-                .map(|d| self.docs.render(&d, package, parsed.span, &mut self.out))
+                .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))
                 .unwrap_or_default(),
             loader: text("loader").or_else(|| outer_text("loader")).unwrap_or_default(),
             identifier,
@@ -103,7 +108,7 @@ impl Resolver<'_> {
             tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
             config: Arc::new(config),
             description: text("description")
-                .map(|d| self.docs.render(&d, package, parsed.span, &mut self.out))
+                .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))
                 .unwrap_or_default(),
             patch_path: None,
             columns,

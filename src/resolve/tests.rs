@@ -1,8 +1,8 @@
 //! Generic tests become nodes, attached to what they test.
 
-use super::Resolver;
 use super::kept::{Described, Item};
 use super::names::Named;
+use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
@@ -11,37 +11,38 @@ use crate::manifest::{
     UniqueId,
 };
 use crate::parse::{EntryKind, ParsedTest, Properties, TestTarget};
+use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::Arc;
 
 impl Resolver<'_> {
     pub(super) fn tests(&mut self, lookup: &Lookup) {
-        let mut seen: FastMap<UniqueId, crate::source::Span> = FastMap::default();
-        let files = &self.parsed.properties;
+        let ground = self.ground;
+        let files = &ground.parsed.properties;
         let all: Vec<(&Arc<Properties>, usize)> =
             files.iter().flat_map(|file| (0..file.tests.len()).map(move |i| (file, i))).collect();
-        let entries = &self.entries;
-        let looked_up: Vec<_> = all
-            .par_iter()
-            .map(|(file, i)| {
-                let parsed = &file.tests[*i];
+        let jobs: Vec<(Job<'_>, (&ParsedTest, Option<NodeId>))> = all
+            .into_par_iter()
+            .filter_map(|(file, i)| {
+                let parsed = &file.tests[i];
+                let (attached, enabled) = attached(lookup, parsed)?;
                 let kind = EntryKind::Describes(ResourceType::Test);
-                let described = entries.get(kind, &parsed.package, &parsed.name);
-                (attached(lookup, parsed), described.map(|(entry, file)| Described { entry, file, version: None }))
+                let described = ground.entries.get(kind, &parsed.package, &parsed.name);
+                let described = described.map(|(entry, file)| Described { entry, file, version: None });
+                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached, enabled)));
+                Some((Job { item: Item::Test(file.clone(), i, enabled), described, make }, (parsed, attached)))
             })
             .collect();
-        for ((file, i), (found, described)) in all.into_iter().zip(looked_up) {
-            let parsed = &file.tests[i];
-            let Some((attached, enabled)) = found else { continue };
-            let item = Item::Test(file.clone(), i, enabled);
-            let key = item.key();
-            let make = |resolver: &mut Self| Some(resolver.test(parsed, attached, enabled));
-            let Some(mut node) = self.node_of(item, described, make) else { continue };
-            if node.generic_test().is_some_and(|t| t.attached != attached)
-                && let NodeKind::Test(TestKind::Generic(test)) = &mut Arc::make_mut(&mut node).kind
-            {
-                test.attached = attached;
-                self.kept.update(key, &node);
+        let (jobs, places): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+        let mut seen: FastMap<UniqueId, Span> = FastMap::with_capacity_and_hasher(places.len(), Default::default());
+        for ((key, node), (parsed, attached)) in self.nodes_of(jobs).into_iter().zip(places) {
+            let Some(mut node) = node else { continue };
+            if node.generic_test().is_some_and(|t| t.attached != attached) {
+                self.kept.change(key, &mut node, |own| {
+                    if let NodeKind::Test(TestKind::Generic(test)) = &mut own.kind {
+                        test.attached = attached;
+                    }
+                });
             }
             if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
                 self.out.push(
@@ -55,7 +56,9 @@ impl Resolver<'_> {
             self.push(key, node);
         }
     }
+}
 
+impl Maker<'_> {
     fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>, enabled: bool) -> Node {
         let package = &parsed.package;
         let unique_id: Arc<str> = format!("test.{package}.{}.{}", parsed.name, parsed.hash).into();
@@ -63,13 +66,15 @@ impl Resolver<'_> {
         let mut fqn: Vec<Arc<str>> = vec![package.clone()];
         fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
         fqn.push(parsed.name.clone());
-        let root = self.sources.root().name().clone();
+        let root = self.ground.sources.root().name().clone();
         let mut config = NodeConfig::default();
-        self.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
         for (key, value, span) in &parsed.macro_config {
             config.merge(key, value.clone(), Layer::InFile, *span);
         }
-        if let Some((entry, _)) = self.entries.get(EntryKind::Describes(ResourceType::Test), package, &parsed.name) {
+        if let Some((entry, _)) =
+            self.ground.entries.get(EntryKind::Describes(ResourceType::Test), package, &parsed.name)
+        {
             for (key, value, span) in &entry.patch.config {
                 config.merge(key, value.clone(), Layer::Properties, Some(*span));
             }
@@ -78,7 +83,7 @@ impl Resolver<'_> {
             config.merge(key, self.rendered(value, package, *span), Layer::InFile, Some(*span));
         }
         if *root != **package {
-            self.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
         }
         if parsed.short_name != parsed.name && config.get("alias").is_none() {
             config.merge("alias", Json::from(&*parsed.short_name), Layer::InFile, None);
@@ -98,7 +103,7 @@ impl Resolver<'_> {
             version: None,
             span: parsed.span,
         };
-        let (alias, relation) = self.names.relation(&named, &mut self.out);
+        let (alias, relation) = self.ground.names.relation(&named, &mut self.out);
         // Column and test tags, sorted; the model's are not inherited (RULES 3.5).
         let mut tags = parsed.column_tags.clone();
         tags.extend(config.list("tags"));
@@ -115,8 +120,8 @@ impl Resolver<'_> {
         };
         let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{alias_config}").into();
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
-        if let Some(where_macro) = self.engine.registry().lookup(package, "get_where_subquery") {
-            macros.push(where_macro.unique_id().into());
+        if let Some(where_macro) = self.ground.engine.registry().lookup(package, "get_where_subquery") {
+            macros.push(where_macro.unique_id.clone());
         }
         let test = GenericTest {
             name: parsed.test.clone(),
@@ -155,12 +160,12 @@ impl Resolver<'_> {
     }
 
     /// A config value of a test: rendered natively, now that all macros are known.
-    fn rendered(&mut self, value: &Json, package: &Arc<str>, span: crate::source::Span) -> Json {
+    fn rendered(&mut self, value: &Json, package: &Arc<str>, span: Span) -> Json {
         let Json::String(text) = value else { return value.clone() };
         if !text.contains("{{") && !text.contains("{%") {
             return value.clone();
         }
-        let renderer = crate::load::YamlRenderer::new(self.context, package);
+        let renderer = crate::load::YamlRenderer::new(self.ground.context, package);
         let rendered = renderer.value(text, span, &mut self.out).map_or_else(|| value.clone(), |y| y.to_json());
         self.reads.extend(renderer.reads());
         rendered

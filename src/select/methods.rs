@@ -255,6 +255,9 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
     if !pattern.contains(['*', '?', '[']) {
         return text == pattern;
     }
+    if pattern == "*" {
+        return true;
+    }
     let options =
         MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: false };
     // Two stars have no meaning of their own in fnmatch.

@@ -35,10 +35,25 @@ impl SystemError {
 }
 
 /// A file found by `walk`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) path: Utf8PathBuf,
     pub(crate) size: u64,
+}
+
+/// As paths are ordered, part by part, but without taking them apart: a slash is before all else.
+impl Ord for Found {
+    fn cmp(&self, other: &Found) -> std::cmp::Ordering {
+        let part = |b: u8| if b == b'/' { 0 } else { b };
+        let (a, b) = (self.path.as_str().bytes(), other.path.as_str().bytes());
+        a.map(part).cmp(b.map(part)).then(self.size.cmp(&other.size))
+    }
+}
+
+impl PartialOrd for Found {
+    fn partial_cmp(&self, other: &Found) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// What a path leads to, links followed.

@@ -195,7 +195,7 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
         origin: k.origin,
     });
     let kind = match &node.kind {
-        NodeKind::Model { .. } => node.materialized(),
+        NodeKind::Model { .. } => node.materialized().into_owned(),
         _ => node.resource_type().as_str().to_owned(),
     };
     Table {
