@@ -76,8 +76,15 @@ impl fmt::Display for Reason {
             Reason::Altered(what) => write!(f, "altered outside: {what}"),
             Reason::Own { part, before, now } if part == "config" => write!(f, "{}", config_change(before, now)),
             Reason::Own { part, before, now } if part == "name" => write!(f, "name changed: {before} -> {now}"),
-            Reason::Own { part, before, now } if before.is_empty() => write!(f, "{part} is new ({})", brief(now)),
-            Reason::Own { part, before, now } if now.is_empty() => write!(f, "{part} is gone ({})", brief(before)),
+            Reason::Own { part, before, .. } if part == "empty" => {
+                f.write_str(if before.is_empty() { "is built with --empty" } else { "was built with --empty" })
+            }
+            Reason::Own { part, before, now } if before.is_empty() => {
+                write!(f, "{part} {} new ({})", be(part), brief(now))
+            }
+            Reason::Own { part, before, now } if now.is_empty() => {
+                write!(f, "{part} {} gone ({})", be(part), brief(before))
+            }
             Reason::Own { part, before, now } => write!(f, "{part} changed: {} -> {}", brief(before), brief(now)),
             Reason::Parent { id, before, now } => {
                 write!(f, "{} changed: {} -> {}", name(id), brief(before), brief(now))
@@ -96,6 +103,11 @@ impl fmt::Display for Reason {
 /// A unique id without type and package.
 fn name(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or(id)
+}
+
+/// The verb for a part, which may be several things: `hooks`.
+fn be(part: &str) -> &'static str {
+    if part.ends_with('s') { "are" } else { "is" }
 }
 
 /// The first digits of a version or a print, for people.

@@ -192,7 +192,8 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
             attached.map(|id| project.manifest.node(id))
         };
         if let Some(node) = built.or_else(tested) {
-            inv.console.say(&format!("after mending it: strata build --select {}+{there}", node.name));
+            let changed = if args.changed.is_some() { " --changed" } else { "" };
+            inv.console.say(&format!("after mending it: strata build{changed} --select {}+{there}", node.name));
         }
         return;
     }

@@ -41,6 +41,8 @@ pub(crate) enum Happening {
     Built {
         ended: bool,
         seconds: f64,
+        /// Nodes and tests that failed.
+        failed: usize,
         left: Vec<Left>,
         compiled: usize,
     },
@@ -474,7 +476,7 @@ impl Screen {
                 };
                 self.console.told("rows", data, &text);
             }
-            Happening::Built { ended, seconds, left, compiled } => {
+            Happening::Built { ended, seconds, failed, left, compiled } => {
                 for l in left {
                     let data = serde_json::json!({
                         "unique_id": l.unique_id, "name": l.name, "message": l.reason, "why": l.why,
@@ -482,7 +484,8 @@ impl Screen {
                     self.console.told("node_left", data, &format!("stale  {}: {} ({})", l.name, l.reason, l.why));
                 }
                 let data = serde_json::json!({
-                    "obsolete": ended, "seconds": seconds, "left": left.len(), "compiled": compiled,
+                    "obsolete": ended, "seconds": seconds, "failed": failed, "left": left.len(),
+                    "compiled": compiled,
                 });
                 self.console.told("built", data, "");
             }

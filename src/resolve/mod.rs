@@ -1,8 +1,9 @@
 //! Items become the manifest: names bound, configs merged, tests attached, the graph checked for circles.
 //!
-//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. One linear pass over items; texts are
-//! rendered only where a name or a description needs it (`generate_schema_name`, doc blocks, hooks). Must not know:
-//! selections, databases, output.
+//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Each item becomes a node by itself, on all
+//! cores (`Maker`), and nodes are taken in the order of items (`Resolver`); then names are bound. Texts are rendered only
+//! where a name or a description needs it (`generate_schema_name`, doc blocks, hooks). Must not know: selections,
+//! databases, output.
 
 mod bind;
 mod config;

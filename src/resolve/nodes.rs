@@ -59,8 +59,11 @@ impl Resolver<'_> {
         for file in &self.ground.parsed.properties {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
-                // A generic test may be described by its name, which is known only later.
-                if kind == ResourceType::Test || described.contains(&ptr::from_ref(entry).addr()) {
+                // A generic test may be described by its name, which is known only later. What is described twice has
+                // been told of.
+                let first = self.ground.entries.get(entry.kind, &file.package, &entry.name);
+                let twice = first.is_none_or(|(first, _)| !ptr::eq(first, entry));
+                if kind == ResourceType::Test || twice || described.contains(&ptr::from_ref(entry).addr()) {
                     continue;
                 }
                 let names = self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);

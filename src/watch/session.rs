@@ -13,7 +13,7 @@ use crate::ops::{
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
 use crate::select::{NodeSet, Selection};
-use crate::system::KeptSystem;
+use crate::system::{KeptSystem, Look, System};
 use camino::Utf8PathBuf;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -52,6 +52,8 @@ pub(super) struct Finished {
 const QUIET: Duration = Duration::from_millis(40);
 /// How long a burst can put a reading off.
 const AT_MOST: Duration = Duration::from_millis(500);
+/// How long a file that is gone is waited for: git and some editors remove a file before they write it anew.
+const GONE: Duration = Duration::from_millis(80);
 /// After a folder has appeared, when it is looked at again.
 const AGAIN: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(400)];
 /// How often the loop looks up.
@@ -64,6 +66,8 @@ struct Pending {
     settled: bool,
     first: Option<Instant>,
     last: Option<Instant>,
+    /// Since when one of the files has been gone.
+    gone: Option<Instant>,
     everything: bool,
 }
 
@@ -76,6 +80,9 @@ impl Pending {
     /// closed; later ones, and files that are still being written, when it is quiet.
     fn wait(&self, last_reading: Option<Instant>) -> Duration {
         let (Some(first), Some(last)) = (self.first, self.last) else { return TICK };
+        if let Some(gone) = self.gone {
+            return (gone + GONE).saturating_duration_since(Instant::now());
+        }
         let burst = last_reading.is_some_and(|r| r + QUIET > first);
         if self.settled && !burst && !self.everything {
             return Duration::ZERO;
@@ -84,8 +91,20 @@ impl Pending {
         ready.saturating_duration_since(Instant::now())
     }
 
+    /// Whether a file is gone that may be back in a moment.
+    fn waits_for_one(&mut self, system: &dyn System) -> bool {
+        let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.look(p) == Look::Nothing;
+        if self.everything || !self.paths.iter().any(lost) {
+            self.gone = None;
+            return false;
+        }
+        let late = self.first.is_some_and(|first| first.elapsed() > AT_MOST);
+        self.gone.get_or_insert_with(Instant::now).elapsed() < GONE && !late
+    }
+
     fn add(&mut self, touched: Touched) {
         let now = Instant::now();
+        self.gone = None;
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.settled = touched.settled;
@@ -196,7 +215,8 @@ impl Session {
             while let Some(path) = self.due_recheck() {
                 pending.add(Touched { path, settled: true, folder: false, gone: false });
             }
-            if !pending.is_empty() && pending.wait(self.last_reading).is_zero() {
+            let ready = !pending.is_empty() && pending.wait(self.last_reading).is_zero();
+            if ready && !pending.waits_for_one(self.system.inner()) {
                 let pending = std::mem::take(&mut pending);
                 self.saved(&pending)?;
             }
@@ -435,7 +455,8 @@ impl Session {
                     }
                 }
                 self.tried.extend(failed);
-                self.screen.happened(Happening::Built { ended, seconds, left, compiled });
+                let failed = results.iter().filter(|r| r.outcome.status.is_failure()).count();
+                self.screen.happened(Happening::Built { ended, seconds, failed, left, compiled });
             }
             Err(e) => self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
         }

@@ -43,7 +43,7 @@ fn nothing_is_built_twice() {
     p.ok(&["build", "--select", "other"]);
     assert!(due(&changed(&p)).is_empty());
     p.ok(&["build", "--select", "other", "--empty"]);
-    assert_eq!(due(&changed(&p)), ["model other: empty is gone (true)"]);
+    assert_eq!(due(&changed(&p)), ["model other: was built with --empty"]);
     p.ok(&["run", "--select", "mid"]);
     let after = due(&changed(&p));
     assert!(after.len() == 1 && after[0].starts_with("model mart: mid changed: "), "{after:?}");
@@ -155,6 +155,7 @@ fn incremental_models_and_snapshots_and_tests() {
     p.write("seeds/s.csv", "id,v\n1,a\n2,bad\n");
     let ran = p.run(&["build", "--changed"]);
     assert_eq!(ran.code, 1, "the test fails: {}", ran.out);
+    assert!(ran.out.contains("after mending it: strata build --changed --select inc+"), "{}", ran.out);
     // The delta was not published: it is due until the test passes.
     assert_eq!(p.rows("select count(*) from inc"), ["1"]);
     assert_eq!(p.run(&["build", "--changed"]).code, 1);

@@ -46,6 +46,22 @@ fn files_that_are_renamed_deleted_and_restored() {
     equals_a_fresh_build(&p);
 }
 
+/// As `git checkout` and some editors write.
+#[test]
+fn a_file_that_is_removed_and_written_anew_was_never_gone() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &[]);
+    for row in ["1 as id, 10 as amount", "1 as id, 11 as amount"] {
+        p.remove("models/stg.sql");
+        p.write("models/stg.sql", &format!("select {row}"));
+        let build = w.settle();
+        let readings = build.lines.iter().filter(|l| l["event"] == "read");
+        assert!(readings.clone().all(|l| l["errors"] == 0), "{:#?}", build.lines);
+        assert!(build.built().contains(&"stg".to_owned()), "{:#?}", build.lines);
+    }
+    w.stop();
+}
+
 #[test]
 fn hundreds_of_files_at_once() {
     const N: usize = 500;

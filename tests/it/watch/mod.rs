@@ -140,6 +140,7 @@ fn variables_seeds_and_properties_count() {
     let build = w.build();
     let failed = build.lines.iter().find(|l| l["event"] == "node_finished" && l["status"] == "fail").unwrap();
     assert_eq!(failed["sample"].as_array().unwrap().len(), 2, "{failed}");
+    assert_eq!(build.last("built")["failed"], 1);
     p.write("models/s.yml", "models: [{name: stg, config: {materialized: table}}]");
     let build = w.build();
     let why = "config materialized changed: not set -> table".to_owned();
