@@ -25,6 +25,7 @@ mod cli;
 mod compile;
 mod config;
 mod context;
+mod decimal;
 mod diag;
 mod engine;
 mod export;

@@ -1,7 +1,9 @@
 //! Values that must never be shown.
 //!
 //! In: credentials and the values of `DBT_ENV_SECRET...` variables. Out: `Secret`, which cannot be printed or
-//! serialised, and `Scrubber`, which every sink of text passes its output through.
+//! serialised; `Scrubber`, which masks the values of those variables in messages and log lines; `mask_credentials`, which
+//! masks what stands where drivers put credentials. A credential's own text is searched for nowhere: a password like
+//! `postgres` is a word of every artifact. Artifacts, generated files and data are never masked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -30,7 +32,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Knows the texts of all secrets of an invocation and replaces them by `*****`.
+/// Knows the values of the secret variables of an invocation and replaces them by `*****`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scrubber {
     texts: Arc<RwLock<Vec<Secret>>>,
@@ -49,11 +51,6 @@ impl Scrubber {
             self.add(&Secret::new(json));
         }
         self.add(secret);
-    }
-
-    /// Whether a text has a secret in it.
-    pub(crate) fn finds(&self, text: &str) -> bool {
-        matches!(self.scrub(text), Cow::Owned(_))
     }
 
     fn add(&self, secret: &Secret) {
@@ -77,6 +74,99 @@ impl Scrubber {
     }
 }
 
+/// What a secret variable is while a value of a profile or of packages is rendered: no filter sees its text, so that no
+/// part of it can end in a message. (dbt does the same.)
+pub(crate) fn placeholder(name: &str) -> String {
+    format!("{PLACEHOLDER_START}{name}{PLACEHOLDER_END}")
+}
+
+const PLACEHOLDER_START: &str = "$$$STRATA_SECRET_START$$$";
+const PLACEHOLDER_END: &str = "$$$STRATA_SECRET_END$$$";
+
+/// Puts the values in place of placeholders. A placeholder that a filter has changed stays what it is.
+pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(PLACEHOLDER_START) {
+        out.push_str(before);
+        match after.split_once(PLACEHOLDER_END).and_then(|(name, after)| Some((value_of(name)?, after))) {
+            Some((value, after)) => {
+                out.push_str(&value);
+                rest = after;
+            }
+            None => {
+                out.push_str(PLACEHOLDER_START);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Masks credentials in what a driver says: the password of a URL (RFC 3986, "userinfo") and the values of keywords as
+/// connection strings have them (libpq: `password=x`, `password = 'x y'`).
+pub(crate) fn mask_credentials(text: &str) -> Cow<'_, str> {
+    let masked = mask_keywords(&mask_urls(text));
+    if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
+}
+
+fn mask_urls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        out.push_str(before);
+        out.push_str("://");
+        let end = after.find(|c: char| c.is_whitespace() || "/?#'\"`".contains(c)).unwrap_or(after.len());
+        rest = after;
+        if let Some((user, _)) = after[..end].rsplit_once('@').and_then(|(info, _)| info.split_once(':')) {
+            let at = after[..end].rfind('@').unwrap_or(end);
+            out.push_str(user);
+            out.push_str(":*****");
+            rest = &after[at..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn mask_keywords(text: &str) -> String {
+    const KEYWORDS: [&str; 6] = ["password", "passwd", "pwd", "secret_access_key", "session_token", "motherduck_token"];
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some((start, word)) = KEYWORDS.iter().filter_map(|w| Some((at + lower[at..].find(w)?, *w))).min() {
+        let name_end = start + word.len();
+        let value = keyword_value(text, name_end);
+        out.push_str(&text[at..value.start]);
+        if !value.is_empty() {
+            out.push_str("*****");
+        }
+        at = value.end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
+/// The value behind `=`; empty where no `=` follows.
+fn keyword_value(text: &str, name_end: usize) -> std::ops::Range<usize> {
+    let skip = |from: usize| from + text[from..].len() - text[from..].trim_start().len();
+    let equals = skip(name_end);
+    if !text[equals..].starts_with('=') {
+        return name_end..name_end;
+    }
+    let start = skip(equals + 1);
+    let quote = text[start..].chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let end = match quote {
+        Some(quote) => text[start + 1..].find(quote).map_or(text.len(), |i| start + 1 + i + 1),
+        None => {
+            let stop = |c: char| c.is_whitespace() || ";&,)'\"".contains(c);
+            text[start..].find(stop).map_or(text.len(), |i| start + i)
+        }
+    };
+    start..end
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +179,31 @@ mod tests {
         scrubber.register(&Secret::new("x"));
         assert_eq!(scrubber.scrub("hunter2 and hunter x"), "***** and ***** x");
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "*****");
+    }
+
+    #[test]
+    fn credentials_are_masked_where_drivers_put_them() {
+        for (text, masked) in [
+            ("cannot reach postgres://me:a@b:c@host:5432/db?x=1", "cannot reach postgres://me:*****@host:5432/db?x=1"),
+            ("see https://example.org/a:b@c", "see https://example.org/a:b@c"),
+            ("host=h password=secret dbname=d", "host=h password=***** dbname=d"),
+            ("PASSWORD = 'two words', x", "PASSWORD = *****, x"),
+            ("password authentication failed for user \"main\"", "password authentication failed for user \"main\""),
+            ("pwd=", "pwd="),
+            ("é password=é", "é password=*****"),
+        ] {
+            assert_eq!(mask_credentials(text), masked);
+        }
+    }
+
+    #[test]
+    fn placeholders_become_values_unless_they_were_changed() {
+        let text = format!("https://u:{}@host", placeholder("T"));
+        let value = |name: &str| (name == "T").then(|| "abc".to_owned());
+        assert_eq!(fill_placeholders(&text, value), "https://u:abc@host");
+        let changed: String = placeholder("T").chars().rev().collect();
+        assert_eq!(fill_placeholders(&changed, value), changed);
+        let unknown = placeholder("U");
+        assert_eq!(fill_placeholders(&unknown, value), unknown);
     }
 }

@@ -12,7 +12,7 @@ use crate::context::{Bindings, ContextProject, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation};
 use crate::hash::{FastMap, Fingerprint};
-use crate::jinja::{CallName, MacroDef};
+use crate::jinja::{CallName, MacroDef, VariableCall, variable_calls};
 use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind, UniqueId};
 use crate::source::{normal, volatile};
 use rayon::prelude::*;
@@ -266,8 +266,7 @@ fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Optio
     for existing in forms {
         match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
             Ok(compiled) => {
-                let scrubbed = |text: String| compiler.context.scrubber.scrub(&text).into_owned();
-                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()).map(scrubbed));
+                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()));
                 out.volatile = out.volatile.or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
                 reads.extend(compiled.reads);
                 texts.push(normal(compiled.sql.as_str()));
@@ -312,8 +311,7 @@ fn say(
         .filter(|(k, e)| !ASIDE.contains(k) && !e.value.is_null())
         .map(|(k, e)| (k, &e.value))
         .collect();
-    let scrubber = &compiler.context.scrubber;
-    parts.insert("config".into(), scrubber.scrub(&serde_json::to_string(&config).unwrap_or_default()).into_owned());
+    parts.insert("config".into(), serde_json::to_string(&config).unwrap_or_default());
     let mut part = |name: &str, texts: Vec<String>| {
         if !texts.is_empty() {
             parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
@@ -325,7 +323,7 @@ fn say(
             Some(ns) => CallName::Package(ns.to_string(), format!("test_{}", test.name)),
             None => CallName::Plain(format!("test_{}", test.name)),
         };
-        let asked = world(&compiler.context, &node.package, &arguments);
+        let asked = world(&compiler.context, &node.package, &variable_calls(&arguments));
         part("arguments", std::iter::once(arguments).chain(asked).collect());
         part("macro", closures.of_call(&node.package, call).to_vec());
         return None;
@@ -338,7 +336,7 @@ fn say(
         let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
         let sql = hooks.iter().flat_map(|h| h.as_array().into_iter().flatten());
         let sql: Vec<&str> = sql.filter_map(|h| h.get("sql").and_then(Json::as_str)).collect();
-        texts.extend(sql.iter().flat_map(|text| world(&compiler.context, &node.package, text)));
+        texts.extend(sql.iter().flat_map(|text| world(&compiler.context, &node.package, &variable_calls(text))));
         let calls: Vec<CallName> = sql.into_iter().flat_map(crate::jinja::calls_of).collect();
         texts.extend(closures.of(&node.package, calls));
         part("hooks", texts);
@@ -414,36 +412,20 @@ fn storage(compiler: &Compiler) -> String {
 }
 
 /// What a text that is not rendered here asks of variables and the environment, with the answers.
-fn world(context: &ContextProject, package: &Arc<str>, text: &str) -> Vec<String> {
-    let one = |(function, name): (&str, Option<&str>)| match (function, name) {
-        ("var", Some(name)) => {
-            let question = Question::Var { package: package.clone(), name: name.to_owned() };
+fn world(context: &ContextProject, package: &Arc<str>, calls: &[VariableCall]) -> Vec<String> {
+    let one = |call: &VariableCall| match (call.env, &call.name) {
+        (false, Some(name)) => {
+            let question = Question::Var { package: package.clone(), name: name.clone() };
             format!("var {name} {:?}", context.answer(&question))
         }
         // Which one is not written out: all count.
-        ("var", None) => format!("vars {}", context.vars.print().hex()),
-        (_, name) => {
-            let name = name.unwrap_or_default();
-            format!("env {name} {:?}", context.answer(&Question::Env(name.to_owned())))
+        (false, None) => format!("vars {}", context.vars.print().hex()),
+        (true, name) => {
+            let name = name.clone().unwrap_or_default();
+            format!("env {name} {:?}", context.answer(&Question::Env(name.clone())))
         }
     };
-    questions(text).into_iter().map(one).collect()
-}
-
-/// Calls of `var` and `env_var` in a text, each with its name where that is written out.
-fn questions(text: &str) -> Vec<(&str, Option<&str>)> {
-    let wordy = |c: char| c.is_alphanumeric() || c == '_';
-    let mut out = Vec::new();
-    for (at, _) in text.match_indices("var") {
-        let start = text[..at].rfind(|c| !wordy(c)).map_or(0, |i| i + 1);
-        let (function, rest) = (&text[start..at + 3], &text[at + 3..]);
-        // The prepass puts a call's place around its name: `__at(12, var)('x')`.
-        let rest = rest.trim_start_matches(')').trim_start();
-        let Some(rest) = rest.strip_prefix('(').filter(|_| matches!(function, "var" | "env_var")) else { continue };
-        let quoted = |q: char| rest.trim_start().strip_prefix(q)?.split_once(q).map(|(name, _)| name);
-        out.push((function, quoted('\'').or_else(|| quoted('"'))));
-    }
-    out
+    calls.iter().map(one).collect()
 }
 
 /// What macros may call, as far as their texts tell.
@@ -468,7 +450,7 @@ impl Closures<'_> {
             if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some() {
                 continue;
             }
-            asked.extend(world(&self.compiler.context, package, def.text()));
+            asked.extend(world(&self.compiler.context, package, &def.variables));
             stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
         }
         seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).chain(asked).collect()
@@ -486,7 +468,7 @@ impl Closures<'_> {
 
     fn of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {
         let mut out = vec![def.print.hex()];
-        out.extend(world(&self.compiler.context, &def.package, def.text()));
+        out.extend(world(&self.compiler.context, &def.package, &def.variables));
         out.extend(self.of(&def.package, def.calls.iter().cloned()));
         out
     }
@@ -538,13 +520,6 @@ mod tests {
         for sql in other {
             assert!(steady(sql).is_none(), "{sql}");
         }
-    }
-
-    #[test]
-    fn questions_in_texts() {
-        let text = "{{ var('a', 1) }} {{ __at(3, var)( \"b\" ) }} {{ env_var('C') }} {{ my_var('d') }} {{ var(name) }} variant";
-        let found = [("var", Some("a")), ("var", Some("b")), ("env_var", Some("C")), ("var", None)];
-        assert_eq!(super::questions(text), found);
     }
 
     #[test]

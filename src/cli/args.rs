@@ -120,9 +120,9 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, hide = true)]
     no_use_experimental_parser: bool,
     #[arg(long, global = true, hide = true)]
-    version_check: bool,
-    #[arg(long, global = true, hide = true)]
-    no_version_check: bool,
+    pub(super) version_check: bool,
+    #[arg(long, global = true, hide = true, overrides_with = "version_check")]
+    pub(super) no_version_check: bool,
     #[arg(long, global = true, hide = true)]
     send_anonymous_usage_stats: bool,
     #[arg(long, global = true, hide = true)]

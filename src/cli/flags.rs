@@ -6,8 +6,9 @@ use crate::context::ContextSettings;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
 use crate::ops::Orchestrated;
+use crate::plan::StartOrder;
 use crate::report::{LogFormat, Style};
-use crate::secret::Scrubber;
+use crate::secret::{SECRET_PREFIX, Scrubber};
 use crate::select::{Indirect, Selection};
 use crate::source::FileId;
 use crate::system::{System, normalize};
@@ -21,6 +22,8 @@ pub(super) struct Flags {
     pub(super) write_json: bool,
     pub(super) cache: bool,
     pub(super) warn_error: bool,
+    pub(super) start_order: StartOrder,
+    version_check: bool,
     pub(super) lock_timeout: Option<Duration>,
     pub(super) fail_fast: bool,
     pub(super) full_refresh: bool,
@@ -79,6 +82,18 @@ impl Lookup<'_> {
             },
         }
     }
+
+    fn start_order(&mut self) -> StartOrder {
+        match self.text("START_ORDER") {
+            None => StartOrder::default(),
+            Some((v, _)) if v == "level" => StartOrder::Level,
+            Some((v, _)) if v == "longest_path" => StartOrder::LongestPath,
+            Some((v, from)) => {
+                self.problems.push(format!("{from} is `level` or `longest_path`, not `{v}`"));
+                StartOrder::default()
+            }
+        }
+    }
 }
 
 impl Flags {
@@ -124,6 +139,8 @@ impl Flags {
             cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
             write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
             warn_error: g.warn_error || lookup.flag("WARN_ERROR", false),
+            start_order: lookup.start_order(),
+            version_check: !g.no_version_check && (g.version_check || lookup.flag("VERSION_CHECK", true)),
             lock_timeout: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
             fail_fast: g.fail_fast || (!g.no_fail_fast && lookup.flag("FAIL_FAST", false)),
             full_refresh: lookup.flag("FULL_REFRESH", false),
@@ -204,7 +221,7 @@ impl Flags {
         };
         let which = cli.command.name();
         let mut args = super::args_dict(which, cli);
-        args.insert("vars".into(), Json::Object(vars.clone()));
+        args.insert("vars".into(), Json::Object(mask_secret_vars(&vars)));
         let names = [
             ("WHICH", Json::from(which)),
             ("FULL_REFRESH", Json::from(self.full_refresh || full_refresh(cli))),
@@ -228,9 +245,9 @@ impl Flags {
             ("CACHE_SELECTED_ONLY", Json::from(false)),
             ("USE_EXPERIMENTAL_PARSER", Json::from(false)),
             ("STATIC_PARSER", Json::from(true)),
-            ("VERSION_CHECK", Json::from(true)),
+            ("VERSION_CHECK", Json::from(self.version_check)),
             ("SEND_ANONYMOUS_USAGE_STATS", Json::from(false)),
-            ("INDIRECT_SELECTION", Json::from("eager")),
+            ("INDIRECT_SELECTION", Json::from(self.indirect.as_str())),
         ];
         let settings = ContextSettings {
             flags: names.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
@@ -248,6 +265,7 @@ impl Flags {
             settings,
             scrubber,
             without_packages: false,
+            ignore_version: !self.version_check,
         })
     }
 }
@@ -287,6 +305,15 @@ fn orchestrated(system: &dyn System, held: bool) -> Option<Orchestrated> {
         file: get("STRATA_GRAPH_FILE"),
         task: get("STRATA_TASK"),
     })
+}
+
+/// Variables as artifacts and templates are told of them: those with a secret name have no value.
+fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
+    let shown = |(name, value): (&String, &Json)| {
+        let value = if name.starts_with(SECRET_PREFIX) { Json::from("*****") } else { value.clone() };
+        (name.clone(), value)
+    };
+    vars.iter().map(shown).collect()
 }
 
 /// The YAML of `--vars` and `--args`.

@@ -83,6 +83,7 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         write_json: flags.write_json,
         cache: flags.cache,
         warn_error: flags.warn_error,
+        start_order: flags.start_order,
         lock_timeout: flags.lock_timeout,
         state: flags.state.clone(),
         started,

@@ -37,6 +37,7 @@ const KNOWN: &[&str] = &[
     "full_refresh",
     "store_failures",
     "no_audit",
+    "start_order",
     "lock_timeout",
     "introspect",
     "print",

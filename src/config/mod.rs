@@ -24,7 +24,7 @@ pub(crate) use packages::{PackageSpec, parse_packages};
 pub(crate) use postgres::{PostgresProfile, SslMode};
 pub(crate) use profiles::{Attach, ProfileOptions, TargetOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
-pub(crate) use scalar::{python_quoted, python_str};
+pub(crate) use scalar::{float_text, is_whole, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
 

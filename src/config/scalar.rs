@@ -1,6 +1,8 @@
 //! What a plain YAML scalar means to PyYAML's safe loader (YAML 1.1, its resolver's regular expressions).
 
 use super::YamlValue;
+use bigdecimal::ToPrimitive;
+use bigdecimal::num_bigint::BigInt;
 
 /// Resolves a plain (unquoted) scalar.
 pub(super) fn resolve(text: &str) -> YamlValue {
@@ -29,8 +31,11 @@ fn int(text: &str) -> Option<YamlValue> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let signed = |n: i64| YamlValue::Int(if negative { -n } else { n });
-    let parse = |s: &str, radix| i64::from_str_radix(&s.replace('_', ""), radix).ok();
+    let signed = |n: BigInt| {
+        let n = if negative { -n } else { n };
+        n.to_i64().map_or_else(|| YamlValue::BigInt(n.to_string().into()), YamlValue::Int)
+    };
+    let parse = |s: &str, radix| BigInt::parse_bytes(s.replace('_', "").as_bytes(), radix);
     if let Some(rest) = body.strip_prefix("0b") {
         return digits(rest, 2).then(|| parse(rest, 2)).flatten().map(signed);
     }
@@ -47,12 +52,7 @@ fn int(text: &str) -> Option<YamlValue> {
         return None;
     }
     if digits(body, 10) {
-        let plain = body.replace('_', "");
-        // Larger than 64 bits: the nearest float, which JSON and Jinja can hold.
-        return Some(plain.parse().map_or_else(
-            |_| YamlValue::Float(plain.parse::<f64>().unwrap_or(f64::INFINITY) * if negative { -1.0 } else { 1.0 }),
-            signed,
-        ));
+        return parse(body, 10).map(signed);
     }
     // Sexagesimal: 1:30 is 90.
     let mut parts = body.split(':');
@@ -64,7 +64,7 @@ fn int(text: &str) -> Option<YamlValue> {
             return None;
         }
         any = true;
-        total = total.checked_mul(60)?.checked_add(part.parse().ok()?)?;
+        total = total * 60 + part.parse::<u32>().ok()?;
     }
     any.then(|| signed(total))
 }
@@ -190,18 +190,31 @@ fn python_repr(value: &serde_json::Value) -> String {
 }
 
 fn number_str(n: &serde_json::Number) -> String {
-    match (n.as_i64(), n.as_f64()) {
-        (None, Some(f)) if n.is_f64() => {
-            let text = format!("{f:?}");
-            // Rust prints 1e20 where Python prints 1e+20.
-            match text.split_once('e') {
-                Some((m, e)) if !e.starts_with('-') => format!("{}e+{e:0>2}", m.trim_end_matches(".0")),
-                Some((m, e)) => format!("{}e-{:0>2}", m.trim_end_matches(".0"), &e[1..]),
-                None => text,
-            }
-        }
-        _ => n.to_string(),
+    if is_whole(n) { n.to_string() } else { n.as_f64().map_or_else(|| n.to_string(), float_text) }
+}
+
+/// Whether a number of JSON is written without a fraction and an exponent.
+pub(crate) fn is_whole(n: &serde_json::Number) -> bool {
+    n.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'-')
+}
+
+/// Python's `repr` of a float: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16 on.
+pub(crate) fn float_text(f: f64) -> String {
+    if f.is_nan() {
+        return "nan".to_owned();
     }
+    if f.is_infinite() {
+        return if f < 0.0 { "-inf" } else { "inf" }.to_owned();
+    }
+    let scientific = format!("{f:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if f == 0.0 || (-4..16).contains(&exponent) {
+        let plain = format!("{f}");
+        return if plain.contains('.') { plain } else { format!("{plain}.0") };
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }
 
 /// A Python string literal: single quotes unless the text has one and no double quote.
@@ -242,6 +255,10 @@ mod tests {
             ("nan", "Str(\"nan\")"),
             ("0", "Int(0)"),
             ("-12", "Int(-12)"),
+            ("9223372036854775808", "BigInt(\"9223372036854775808\")"),
+            ("-9223372036854775808", "Int(-9223372036854775808)"),
+            ("-9223372036854775809", "BigInt(\"-9223372036854775809\")"),
+            ("12345678901234567890123", "BigInt(\"12345678901234567890123\")"),
             ("+3", "Int(3)"),
             ("0755", "Int(493)"),
             ("0x1F", "Int(31)"),
@@ -266,6 +283,25 @@ mod tests {
             ("+", "Str(\"+\")"),
         ] {
             assert_eq!(format!("{:?}", resolve(text)), expected, "{text}");
+        }
+    }
+
+    /// The right-hand sides are Python's `repr`.
+    #[test]
+    fn floats_as_python_prints_them() {
+        for (f, text) in [
+            (1e16, "1e+16"),
+            (1e15, "1000000000000000.0"),
+            (1e-5, "1e-05"),
+            (0.0001, "0.0001"),
+            (1.5e300, "1.5e+300"),
+            (-2.5e-7, "-2.5e-07"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (-0.0, "-0.0"),
+            (100.0, "100.0"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(float_text(f), text);
         }
     }
 

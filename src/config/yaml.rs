@@ -20,6 +20,8 @@ pub(crate) enum YamlValue {
     Null,
     Bool(bool),
     Int(i64),
+    /// The digits of a whole number that has more than 64 bits.
+    BigInt(Arc<str>),
     Float(f64),
     /// A date or time stamp, as Python prints it.
     Date(String),
@@ -126,6 +128,7 @@ impl Yaml {
             YamlValue::Null => Json::Null,
             YamlValue::Bool(b) => Json::Bool(*b),
             YamlValue::Int(i) => Json::from(*i),
+            YamlValue::BigInt(digits) => digits.parse().map_or(Json::Null, Json::Number),
             YamlValue::Float(f) => Json::from(*f),
             YamlValue::Date(s) => Json::String(s.clone()),
             YamlValue::Str(s) => Json::String(s.to_string()),
@@ -141,7 +144,7 @@ impl Yaml {
         match self.value {
             YamlValue::Null => "nothing",
             YamlValue::Bool(_) => "true or false",
-            YamlValue::Int(_) | YamlValue::Float(_) => "a number",
+            YamlValue::Int(_) | YamlValue::BigInt(_) | YamlValue::Float(_) => "a number",
             YamlValue::Date(_) => "a date",
             YamlValue::Str(_) => "text",
             YamlValue::Seq(_) => "a list",

@@ -5,7 +5,7 @@ use super::session::{Abort, LogLine, Phase};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::{FastMap, md5_hex};
-use crate::jinja::{dict, error, from_json, list, python_json, render_inner, sorted, to_json};
+use crate::jinja::{check_json, dict, error, from_json, list, python_json, render_inner, set_value, sorted, to_json};
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -35,7 +35,9 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert(
         "tojson",
         function(|_, _, args| {
-            let value = to_json(args.require(0, "value")?);
+            let value = args.require(0, "value")?;
+            check_json(value)?;
+            let value = to_json(value);
             let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
             Ok(Value::from(python_json(&value, false)))
         }),
@@ -60,14 +62,24 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert(
         "toyaml",
         function(|_, _, args| {
-            let value = to_json(args.require(0, "value")?);
+            let value = args.require(0, "value")?;
+            if check_json(value).is_err() {
+                return Ok(args.get(1, "default").cloned().unwrap_or_else(none));
+            }
+            let value = to_json(value);
             let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
             let mut text = String::new();
             write_yaml(&value, 0, &mut text);
             Ok(Value::from(text))
         }),
     );
-    out.insert("set", function(|_, _, args| set(args.require(0, "value")?, args.get(1, "default"))));
+    out.insert(
+        "set",
+        function(|_, _, args| {
+            let none = none();
+            set(args.require(0, "value")?, Some(args.get(1, "default").unwrap_or(&none)))
+        }),
+    );
     out.insert("set_strict", function(|_, _, args| set(args.require(0, "value")?, None)));
     out.insert(
         "zip",
@@ -116,6 +128,9 @@ impl Object for Var {
         let session = crate::jinja::with_extension::<super::Session>(state)?;
         let args = crate::jinja::Args::parse(args)?;
         let name = args.text(0, "var_name")?;
+        if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
+            return Err(session.stop(Abort::SecretEnv(name)));
+        }
         let found = session.var(&name).cloned();
         match (found, args.get(1, "default")) {
             (Some(Json::String(text)), _) if text.contains("{{") || text.contains("{%") => {
@@ -159,16 +174,8 @@ fn env_var(_: &mut State<'_, '_>, session: &Arc<super::Session>, args: crate::ji
 }
 
 fn set(value: &Value, default: Option<&Value>) -> Result<Value, Error> {
-    match value.try_iter() {
-        Ok(items) => {
-            let mut seen: Vec<Value> = Vec::new();
-            for item in items {
-                if !seen.contains(&item) {
-                    seen.push(item);
-                }
-            }
-            Ok(list(seen))
-        }
+    match value.try_iter().and_then(set_value) {
+        Ok(set) => Ok(set),
         Err(e) => default.cloned().ok_or(e),
     }
 }

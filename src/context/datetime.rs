@@ -1,23 +1,30 @@
 //! Python's dates and times, as far as templates use them.
+//!
+//! In: dates and times of engines and of templates. Out: values that print, compare and calculate as those of Python's
+//! `datetime` do. An aware time is a local time with its offset: all that a template asks of it needs no rules of a zone.
 
-use crate::jinja::{Args, error};
+use super::zones::{Zone, zone_of};
+use crate::jinja::{Args, METHODS, error};
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ZonedDateTime};
-use minijinja::value::{DynObject, Object, ObjectRepr, Value};
+use jiff::{SignedDuration, Timestamp};
+use minijinja::value::{DynObject, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-/// A date, a naive or aware datetime, a time or a duration.
-#[derive(Clone, Debug, PartialEq)]
+const MICROS_OF_DAY: i128 = 86_400_000_000;
+
+/// The most days that a duration may have.
+const MOST_DAYS: i128 = 999_999_999;
+
+/// A date, a datetime (aware with a zone, else naive), a time or a duration in microseconds.
+#[derive(Clone, Debug)]
 pub(super) enum Moment {
     Date(Date),
-    Naive(DateTime),
-    Aware(ZonedDateTime),
-    Time(Time),
-    Delta(SignedDuration),
+    At(DateTime, Option<Zone>),
+    Time(Time, Option<Zone>),
+    Delta(i128),
 }
 
 pub(super) fn value(moment: Moment) -> Value {
@@ -26,7 +33,7 @@ pub(super) fn value(moment: Moment) -> Value {
 
 /// An aware datetime in UTC.
 pub(super) fn from_timestamp(at: Timestamp) -> Value {
-    value(Moment::Aware(at.to_zoned_datetime(TimeZone::UTC)))
+    value(Moment::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
 }
 
 /// ISO text of a date or time stamp, as engines print them.
@@ -39,90 +46,271 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(from_timestamp(at));
     }
-    text.parse::<DateTime>().ok().map(|d| value(Moment::Naive(d)))
+    text.parse::<DateTime>().ok().map(|d| value(Moment::At(d, None)))
 }
 
 /// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are none.
 pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
-    match value.downcast_object_ref::<Moment>()? {
-        Moment::Aware(at) => Some(at.timestamp()),
-        Moment::Naive(at) => at.to_zoned_datetime(TimeZone::UTC).ok().map(|at| at.timestamp()),
-        Moment::Date(_) | Moment::Time(_) | Moment::Delta(_) => None,
+    let Moment::At(at, zone) = value.downcast_object_ref::<Moment>()? else { return None };
+    let offset = zone.as_ref().map_or(0, Zone::offset);
+    jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(*at).ok()
+}
+
+fn out_of_range() -> Error {
+    error("date value out of range")
+}
+
+/// A duration, if it is not too long.
+pub(super) fn delta(micros: i128) -> Result<Value, Error> {
+    let days = micros.div_euclid(MICROS_OF_DAY);
+    if days.abs() > MOST_DAYS {
+        return Err(error(format!("days={days}; must have magnitude <= {MOST_DAYS}")));
     }
+    Ok(value(Moment::Delta(micros)))
+}
+
+fn micros_of(at: DateTime) -> i128 {
+    at.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_micros()
+}
+
+fn add_micros(at: DateTime, micros: i128) -> Result<DateTime, Error> {
+    let (seconds, rest) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+    let seconds = i64::try_from(seconds).map_err(|_| out_of_range())?;
+    let sum = at.checked_add(SignedDuration::new(seconds, rest as i32 * 1000)).map_err(|_| out_of_range())?;
+    if sum.year() < 1 { Err(out_of_range()) } else { Ok(sum) }
+}
+
+/// Half to even, as Python rounds durations.
+fn rounded(f: f64) -> i128 {
+    f.round_ties_even() as i128
 }
 
 impl Moment {
-    fn date(&self) -> Option<Date> {
+    pub(super) fn date(&self) -> Option<Date> {
         match self {
             Moment::Date(d) => Some(*d),
-            Moment::Naive(d) => Some(d.date()),
-            Moment::Aware(z) => Some(z.date()),
-            Moment::Time(_) | Moment::Delta(_) => None,
+            Moment::At(d, _) => Some(d.date()),
+            Moment::Time(..) | Moment::Delta(_) => None,
         }
     }
 
-    fn time(&self) -> Option<Time> {
+    pub(super) fn time(&self) -> Option<Time> {
         match self {
-            Moment::Naive(d) => Some(d.time()),
-            Moment::Aware(z) => Some(z.time()),
-            Moment::Time(t) => Some(*t),
+            Moment::At(d, _) => Some(d.time()),
+            Moment::Time(t, _) => Some(*t),
             Moment::Date(_) | Moment::Delta(_) => None,
         }
     }
 
-    /// `self + delta`.
-    pub(super) fn plus(&self, delta: SignedDuration) -> Result<Moment, Error> {
-        let failed = |_| error("date out of range");
-        Ok(match self {
+    pub(super) fn zone(&self) -> Option<&Zone> {
+        match self {
+            Moment::At(_, zone) | Moment::Time(_, zone) => zone.as_ref(),
+            Moment::Date(_) | Moment::Delta(_) => None,
+        }
+    }
+
+    /// `self + micros`; times of day cannot be moved.
+    fn plus(&self, micros: i128) -> Result<Option<Value>, Error> {
+        Ok(Some(match self {
             Moment::Date(d) => {
-                Moment::Date(d.checked_add(SignedDuration::from_hours(delta.as_hours() / 24 * 24)).map_err(failed)?)
+                let days = micros.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY;
+                value(Moment::Date(add_micros(d.to_datetime(Time::midnight()), days)?.date()))
             }
-            Moment::Naive(d) => Moment::Naive(d.checked_add(delta).map_err(failed)?),
-            Moment::Aware(z) => Moment::Aware(z.checked_add(delta).map_err(failed)?),
-            Moment::Delta(d) => Moment::Delta(*d + delta),
-            Moment::Time(_) => return Err(error("a time and a duration cannot be added")),
-        })
+            Moment::At(d, zone) => value(Moment::At(add_micros(*d, micros)?, zone.clone())),
+            Moment::Delta(d) => delta(d + micros)?,
+            Moment::Time(..) => return Ok(None),
+        }))
     }
 
     /// The time from `other` to `self`.
-    fn minus(&self, other: &Moment) -> Result<SignedDuration, Error> {
+    fn minus(&self, other: &Moment) -> Result<Option<i128>, Error> {
         Ok(match (self, other) {
-            (Moment::Date(a), Moment::Date(b)) => a.duration_since(*b),
-            (Moment::Naive(a), Moment::Naive(b)) => a.duration_since(*b),
-            (Moment::Aware(a), Moment::Aware(b)) => a.timestamp().duration_since(b.timestamp()),
-            _ => return Err(error("dates of different kinds cannot be subtracted")),
+            (Moment::Date(a), Moment::Date(b)) => Some(a.duration_since(*b).as_micros()),
+            (Moment::At(_, a), Moment::At(_, b)) if a.is_some() != b.is_some() => {
+                return Err(error("can't subtract offset-naive and offset-aware datetimes"));
+            }
+            (Moment::At(..), Moment::At(..)) => self.universal().zip(other.universal()).map(|(a, b)| a - b),
+            _ => None,
         })
     }
 
-    fn strftime(&self, format: &str) -> String {
-        // Jiff writes `%f` without the six digits that Python gives; the rest agrees.
-        let format = format.replace("%f", "%6f");
+    /// Microseconds since 1970 in UTC; a naive time counts as one.
+    fn universal(&self) -> Option<i128> {
         match self {
-            Moment::Date(d) => d.strftime(&format).to_string(),
-            Moment::Naive(d) => d.strftime(&format).to_string(),
-            Moment::Aware(z) => z.strftime(&format).to_string(),
-            Moment::Time(t) => t.strftime(&format).to_string(),
-            Moment::Delta(d) => delta_text(*d),
+            Moment::At(at, zone) => {
+                Some(micros_of(*at) - i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000)
+            }
+            _ => None,
         }
     }
 
-    fn isoformat(&self, separator: char) -> String {
-        let micros = |t: Time| if t.subsec_nanosecond() == 0 { "" } else { ".%6f" };
-        match self {
-            Moment::Date(d) => d.to_string(),
-            Moment::Naive(d) => d.strftime(&format!("%Y-%m-%d{separator}%H:%M:%S{}", micros(d.time()))).to_string(),
-            Moment::Aware(z) => z.strftime(&format!("%Y-%m-%d{separator}%H:%M:%S{}%:z", micros(z.time()))).to_string(),
-            Moment::Time(t) => t.strftime(&format!("%H:%M:%S{}", micros(*t))).to_string(),
-            Moment::Delta(d) => delta_text(*d),
+    /// What an operator gives, by Python's name of its method; none where Python says `NotImplemented`.
+    fn operate(&self, operator: &str, other: &Value) -> Result<Option<Value>, Error> {
+        let moment = other.downcast_object_ref::<Moment>();
+        match (operator, self, moment) {
+            ("__add__" | "__radd__", own, Some(Moment::Delta(d))) => own.plus(*d),
+            ("__add__" | "__radd__", Moment::Delta(d), Some(other)) => other.plus(*d),
+            ("__sub__", Moment::Delta(a), Some(Moment::Delta(b))) => delta(a - b).map(Some),
+            // Of a date the whole days are taken first.
+            ("__sub__", Moment::Date(_), Some(Moment::Delta(d))) => {
+                self.plus(-d.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY)
+            }
+            ("__sub__", own, Some(Moment::Delta(d))) => own.plus(-d),
+            ("__sub__", own, Some(other)) => own.minus(other)?.map(delta).transpose(),
+            (_, Moment::Delta(a), Some(Moment::Delta(b))) => divide(operator, *a, *b),
+            (_, Moment::Delta(a), None) => scale(operator, *a, other),
+            _ => Ok(None),
         }
+    }
+
+    pub(super) fn strftime(&self, format: &str) -> Result<String, Error> {
+        let at = match self {
+            Moment::Date(d) => d.to_datetime(Time::midnight()),
+            Moment::At(d, _) => *d,
+            Moment::Time(t, _) => Date::constant(1900, 1, 1).to_datetime(*t),
+            Moment::Delta(d) => return Ok(delta_text(*d)),
+        };
+        let mut pattern = String::with_capacity(format.len());
+        let mut chars = format.chars();
+        while let Some(c) = chars.next() {
+            match (c, if c == '%' { chars.next() } else { None }) {
+                ('%', Some('f')) => pattern.push_str("%6f"),
+                ('%', Some('c')) => pattern.push_str("%a %b %e %H:%M:%S %Y"),
+                ('%', Some('x')) => pattern.push_str("%m/%d/%y"),
+                ('%', Some('X')) => pattern.push_str("%H:%M:%S"),
+                ('%', Some('z')) => pattern.push_str(&self.zone().map_or_else(String::new, |z| z.offset_text(""))),
+                ('%', Some('Z')) => pattern.push_str(&self.zone().map_or_else(String::new, Zone::abbreviation)),
+                ('%', Some(other)) => pattern.extend(['%', other]),
+                (c, _) => pattern.push(c),
+            }
+        }
+        if format.ends_with('%') && !format.ends_with("%%") {
+            pattern.push('%');
+        }
+        jiff::fmt::strtime::format(&pattern, at).map_err(|e| error(format!("`{format}` cannot be formatted: {e}")))
+    }
+
+    fn isoformat(&self, separator: &str, precision: &str) -> Result<String, Error> {
+        let zone = self.zone().map_or_else(String::new, |z| z.offset_text(":"));
+        Ok(match self {
+            Moment::Date(d) => d.to_string(),
+            Moment::At(d, _) => format!("{}{separator}{}{zone}", d.date(), time_text(d.time(), precision)?),
+            Moment::Time(t, _) => format!("{}{zone}", time_text(*t, precision)?),
+            Moment::Delta(d) => delta_text(*d),
+        })
+    }
+
+    /// `repr`: the call that makes the value.
+    fn repr_text(&self) -> String {
+        let zone =
+            |zone: &Option<Zone>| zone.as_ref().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()));
+        let clock = |t: Time| {
+            let micros = t.subsec_nanosecond() / 1000;
+            let mut text = format!("{}, {}", t.hour(), t.minute());
+            if t.second() != 0 || micros != 0 {
+                text.push_str(&format!(", {}", t.second()));
+            }
+            if micros != 0 {
+                text.push_str(&format!(", {micros}"));
+            }
+            text
+        };
+        match self {
+            Moment::Date(d) => format!("datetime.date({}, {}, {})", d.year(), d.month(), d.day()),
+            Moment::At(d, z) => {
+                let day = format!("{}, {}, {}", d.year(), d.month(), d.day());
+                format!("datetime.datetime({day}, {}{})", clock(d.time()), zone(z))
+            }
+            Moment::Time(t, z) => format!("datetime.time({}{})", clock(*t), zone(z)),
+            Moment::Delta(d) => {
+                let rest = d.rem_euclid(MICROS_OF_DAY);
+                let parts = [
+                    ("days", d.div_euclid(MICROS_OF_DAY)),
+                    ("seconds", rest / 1_000_000),
+                    ("microseconds", rest % 1_000_000),
+                ];
+                let parts: Vec<String> =
+                    parts.iter().filter(|(_, n)| *n != 0).map(|(name, n)| format!("{name}={n}")).collect();
+                format!("datetime.timedelta({})", if parts.is_empty() { "0".to_owned() } else { parts.join(", ") })
+            }
+        }
+    }
+
+    /// `min`, `max` and `resolution` of the class.
+    fn limit(&self, key: &str) -> Option<Moment> {
+        let (first, last) = (Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
+        let end = Time::constant(23, 59, 59, 999_999_000);
+        Some(match (self, key) {
+            (Moment::Date(_), "min") => Moment::Date(first),
+            (Moment::Date(_), "max") => Moment::Date(last),
+            (Moment::Date(_), "resolution") => Moment::Delta(MICROS_OF_DAY),
+            (Moment::At(..), "min") => Moment::At(first.to_datetime(Time::midnight()), None),
+            (Moment::At(..), "max") => Moment::At(last.to_datetime(end), None),
+            (Moment::Time(..), "min") => Moment::Time(Time::midnight(), None),
+            (Moment::Time(..), "max") => Moment::Time(end, None),
+            (Moment::Delta(_), "min") => Moment::Delta(-MOST_DAYS * MICROS_OF_DAY),
+            (Moment::Delta(_), "max") => Moment::Delta((MOST_DAYS + 1) * MICROS_OF_DAY - 1),
+            (_, "resolution") => Moment::Delta(1),
+            _ => return None,
+        })
+    }
+
+    /// What `timetuple()` and `isocalendar()` count with.
+    fn require_date(&self, method: &str) -> Result<Date, Error> {
+        self.date().ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("this has no `{method}`")))
     }
 }
 
+fn divide(operator: &str, a: i128, b: i128) -> Result<Option<Value>, Error> {
+    if b == 0 && matches!(operator, "__truediv__" | "__floordiv__" | "__mod__") {
+        return Err(error("integer division or modulo by zero"));
+    }
+    Ok(Some(match operator {
+        "__truediv__" => Value::from(a as f64 / b as f64),
+        "__floordiv__" => Value::from(a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0)),
+        "__mod__" => delta(a.rem_euclid(b) + if b < 0 && a.rem_euclid(b) != 0 { b } else { 0 })?,
+        _ => return Ok(None),
+    }))
+}
+
+/// A duration and a number.
+fn scale(operator: &str, micros: i128, number: &Value) -> Result<Option<Value>, Error> {
+    if !matches!(number.kind(), ValueKind::Number | ValueKind::Bool) {
+        return Ok(None);
+    }
+    let whole = number.as_i64().filter(|_| number.is_integer()).map(i128::from);
+    let float = f64::try_from(number.clone()).unwrap_or(f64::from(u8::from(number.is_true())));
+    if float == 0.0 && matches!(operator, "__truediv__" | "__floordiv__") {
+        return Err(error("integer division or modulo by zero"));
+    }
+    let result = match (operator, whole) {
+        ("__mul__" | "__rmul__", Some(n)) => micros * n,
+        ("__mul__" | "__rmul__", None) => rounded(micros as f64 * float),
+        ("__truediv__", _) => rounded(micros as f64 / float),
+        ("__floordiv__", Some(n)) => micros.div_euclid(n) - i128::from(n < 0 && micros.rem_euclid(n) != 0),
+        _ => return Ok(None),
+    };
+    delta(result).map(Some)
+}
+
+fn time_text(t: Time, precision: &str) -> Result<String, Error> {
+    let micros = t.subsec_nanosecond() / 1000;
+    let whole = format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second());
+    Ok(match precision {
+        "auto" if micros == 0 => whole,
+        "auto" | "microseconds" => format!("{whole}.{micros:06}"),
+        "milliseconds" => format!("{whole}.{:03}", micros / 1000),
+        "seconds" => whole,
+        "minutes" => whole[..5].to_owned(),
+        "hours" => whole[..2].to_owned(),
+        _ => return Err(error("Unknown timespec value")),
+    })
+}
+
 /// `1 day, 2:03:04`, as Python prints a timedelta.
-fn delta_text(d: SignedDuration) -> String {
-    let micros = d.as_micros();
-    let days = micros.div_euclid(86_400_000_000);
-    let rest = micros.rem_euclid(86_400_000_000);
+pub(super) fn delta_text(micros: i128) -> String {
+    let days = micros.div_euclid(MICROS_OF_DAY);
+    let rest = micros.rem_euclid(MICROS_OF_DAY);
     let (seconds, fraction) = (rest / 1_000_000, rest % 1_000_000);
     let mut text = match days {
         0 => String::new(),
@@ -136,18 +324,99 @@ fn delta_text(d: SignedDuration) -> String {
     text
 }
 
+/// Both are a date without a time, a naive or an aware datetime, and so on.
+impl PartialEq for Moment {
+    fn eq(&self, other: &Moment) -> bool {
+        self.order(other) == Some(Ordering::Equal)
+    }
+}
+
+impl Moment {
+    fn order(&self, other: &Moment) -> Option<Ordering> {
+        match (self, other) {
+            (Moment::Date(a), Moment::Date(b)) => Some(a.cmp(b)),
+            (Moment::At(_, a), Moment::At(_, b)) if a.is_some() == b.is_some() => {
+                Some(self.universal().cmp(&other.universal()))
+            }
+            (Moment::Time(a, _), Moment::Time(b, _)) => Some(a.cmp(b)),
+            (Moment::Delta(a), Moment::Delta(b)) => Some(a.cmp(b)),
+            _ => None,
+        }
+    }
+}
+
+const OF_DATES: &[&str] = &[
+    "strftime",
+    "isoformat",
+    "weekday",
+    "isoweekday",
+    "toordinal",
+    "isocalendar",
+    "timetuple",
+    "ctime",
+    "replace",
+    "__format__",
+    "fromordinal",
+    "fromisoformat",
+    "today",
+];
+const OF_DATETIMES: &[&str] = &[
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "astimezone",
+    "utcoffset",
+    "tzname",
+    "dst",
+    "utctimetuple",
+    "combine",
+    "strptime",
+    "now",
+    "utcnow",
+    "fromtimestamp",
+    "utcfromtimestamp",
+];
+
 impl Object for Moment {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
 
+    fn is_true(self: &Arc<Self>) -> bool {
+        !matches!(**self, Moment::Delta(0))
+    }
+
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let key = key.as_str()?;
-        if let Moment::Delta(d) = &**self {
-            let micros = d.as_micros();
-            let rest = micros.rem_euclid(86_400_000_000);
+        if key == crate::jinja::REPR {
+            return Some(Value::from(self.repr_text()));
+        }
+        if key == crate::jinja::ORDER {
+            return Some(Value::from(match &**self {
+                Moment::Date(_) => "date",
+                Moment::At(_, None) => "naive datetime",
+                Moment::At(_, Some(_)) => "aware datetime",
+                Moment::Time(..) => "time",
+                Moment::Delta(_) => "timedelta",
+            }));
+        }
+        if let Some(limit) = self.limit(key) {
+            return Some(value(limit));
+        }
+        if key == METHODS {
+            let names = match &**self {
+                Moment::Delta(_) => vec!["total_seconds"],
+                Moment::Time(..) => vec!["strftime", "isoformat", "replace", "utcoffset", "tzname", "dst"],
+                Moment::Date(_) => OF_DATES.to_vec(),
+                Moment::At(..) => [OF_DATES, OF_DATETIMES].concat(),
+            };
+            return Some(Value::from(names));
+        }
+        if let Moment::Delta(micros) = &**self {
+            let rest = micros.rem_euclid(MICROS_OF_DAY);
             return Some(Value::from(match key {
-                "days" => micros.div_euclid(86_400_000_000) as i64,
+                "days" => micros.div_euclid(MICROS_OF_DAY) as i64,
                 "seconds" => (rest / 1_000_000) as i64,
                 "microseconds" => (rest % 1_000_000) as i64,
                 _ => return None,
@@ -162,123 +431,191 @@ impl Object for Moment {
             "minute" => Value::from(time?.minute()),
             "second" => Value::from(time?.second()),
             "microsecond" => Value::from(time?.subsec_nanosecond() / 1000),
-            "tzinfo" => match &**self {
-                Moment::Aware(z) => Value::from(z.time_zone().iana_name().unwrap_or("UTC")),
-                _ => super::none(),
-            },
+            "fold" => time.map(|_| Value::from(0))?,
+            "tzinfo" => time.map(|_| self.zone().map_or_else(super::none, |z| Value::from_object(z.clone())))?,
             _ => return None,
         })
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let args = Args::parse(args)?;
-        let date = || self.date().ok_or_else(|| error("this has no date"));
-        Ok(match method {
-            "strftime" | "__format__" => Value::from(self.strftime(&args.text(0, "format")?)),
-            "isoformat" => {
-                let separator =
-                    args.get(0, "sep").and_then(|s| s.as_str().and_then(|s| s.chars().next())).unwrap_or('T');
-                Value::from(self.isoformat(separator))
-            }
-            "date" => value(Moment::Date(date()?)),
-            "time" => value(Moment::Time(self.time().unwrap_or_default())),
-            "weekday" => Value::from(date()?.weekday().to_monday_zero_offset()),
-            "isoweekday" => Value::from(date()?.weekday().to_monday_one_offset()),
-            "toordinal" => Value::from(
-                i64::from(date()?.since(Date::constant(1, 1, 1)).map_err(|_| error("date out of range"))?.get_days())
-                    + 1,
-            ),
-            "timestamp" => {
-                let at = match &**self {
-                    Moment::Aware(z) => z.timestamp(),
-                    Moment::Naive(d) => {
-                        d.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("date out of range"))?.timestamp()
-                    }
-                    _ => return Err(error("this has no time stamp")),
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let unknown = || Error::from(ErrorKind::UnknownMethod);
+        if method.starts_with("__") && method != "__format__" {
+            if let (Moment::Delta(d), None) = (&**self, args.first()) {
+                return match method {
+                    "__neg__" => delta(-d),
+                    "__pos__" => delta(*d),
+                    "__abs__" => delta(d.abs()),
+                    _ => Err(unknown()),
                 };
-                Value::from(at.as_duration().as_secs_f64())
             }
-            "__add__" | "__sub__" => {
-                let other = args.require(0, "other")?.downcast_object::<Moment>();
-                let other =
-                    other.ok_or_else(|| error("dates are added to and subtracted from durations and dates only"))?;
-                match (method, &*other) {
-                    ("__add__", Moment::Delta(d)) => value(self.plus(*d)?),
-                    ("__sub__", Moment::Delta(d)) => value(self.plus(-*d)?),
-                    ("__sub__", other) => value(Moment::Delta(self.minus(other)?)),
-                    _ => return Err(error("two dates cannot be added")),
+            let Some(other) = args.first() else { return Err(unknown()) };
+            return self.operate(method, other)?.ok_or_else(unknown);
+        }
+        let args = Args::parse(args)?;
+        let date = || self.require_date(method);
+        Ok(match (method, &**self) {
+            ("strftime" | "__format__", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
+                match args.text(0, "format")? {
+                    format if format.is_empty() && method == "__format__" => Value::from(self.isoformat(" ", "auto")?),
+                    format => Value::from(self.strftime(&format)?),
                 }
             }
-            "total_seconds" => match &**self {
-                Moment::Delta(d) => Value::from(d.as_secs_f64()),
-                _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            ("isoformat", Moment::Date(_)) => Value::from(self.isoformat("T", "auto")?),
+            ("isoformat", Moment::At(..)) => {
+                let separator = args.get(0, "sep").map_or_else(|| "T".to_owned(), ToString::to_string);
+                let precision = args.get(1, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
+                Value::from(self.isoformat(&separator, &precision)?)
+            }
+            ("isoformat", Moment::Time(..)) => {
+                let precision = args.get(0, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
+                Value::from(self.isoformat("", &precision)?)
+            }
+            ("date", Moment::At(at, _)) => value(Moment::Date(at.date())),
+            ("time", Moment::At(at, _)) => value(Moment::Time(at.time(), None)),
+            ("timetz", Moment::At(at, zone)) => value(Moment::Time(at.time(), zone.clone())),
+            ("weekday", _) => Value::from(date()?.weekday().to_monday_zero_offset()),
+            ("isoweekday", _) => Value::from(date()?.weekday().to_monday_one_offset()),
+            ("toordinal", _) => Value::from(date()?.duration_since(Date::constant(1, 1, 1)).as_hours() / 24 + 1),
+            ("isocalendar", _) => iso_calendar(date()?),
+            ("timetuple" | "utctimetuple", _) => time_tuple(date()?, self.time().unwrap_or_default()),
+            ("ctime", Moment::Date(_) | Moment::At(..)) => Value::from(self.strftime("%a %b %e %H:%M:%S %Y")?),
+            ("timestamp", Moment::At(..)) => Value::from(self.universal().unwrap_or_default() as f64 / 1e6),
+            ("utcoffset", Moment::At(..) | Moment::Time(..)) => match self.zone() {
+                Some(zone) => delta(i128::from(zone.offset()) * 1_000_000)?,
+                None => super::none(),
             },
-            "replace" => replace(self, &args)?,
-            "astimezone" => {
-                let zone = zone_of(args.get(0, "tz"))?;
-                match &**self {
-                    Moment::Aware(z) => value(Moment::Aware(z.with_time_zone(zone))),
-                    Moment::Naive(d) => {
-                        let z = d.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("date out of range"))?;
-                        value(Moment::Aware(z.with_time_zone(zone)))
-                    }
-                    _ => return Err(Error::from(ErrorKind::UnknownMethod)),
-                }
+            ("tzname", Moment::At(..) | Moment::Time(..)) => {
+                self.zone().map_or_else(super::none, |z| Value::from(z.abbreviation()))
             }
-            _ => return Err(Error::from(ErrorKind::UnknownMethod)),
+            ("dst", Moment::At(..) | Moment::Time(..)) => match self.zone().and_then(Zone::daylight) {
+                Some(seconds) => delta(i128::from(seconds) * 1_000_000)?,
+                None => super::none(),
+            },
+            ("total_seconds", Moment::Delta(d)) => Value::from(*d as f64 / 1e6),
+            ("replace", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => replace(self, &args)?,
+            ("astimezone", Moment::At(at, zone)) => {
+                let utc = add_micros(*at, -i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000)?;
+                let target = zone_of(args.get(0, "tz"))?.unwrap_or_else(Zone::utc).at_universal(utc);
+                let local = add_micros(utc, i128::from(target.offset()) * 1_000_000)?;
+                value(Moment::At(local, Some(target)))
+            }
+            // What the class can, its values can, too.
+            (_, Moment::At(..)) => super::modules::class_call("datetime", state, method, &args)?,
+            (_, Moment::Date(_)) => super::modules::class_call("date", state, method, &args)?,
+            _ => return Err(unknown()),
         })
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.isoformat(' '))
+        f.write_str(&self.isoformat(" ", "auto").map_err(|_| fmt::Error)?)
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        match (&**self, other.downcast_ref::<Moment>()?) {
-            (Moment::Date(a), Moment::Date(b)) => Some(a.cmp(b)),
-            (Moment::Naive(a), Moment::Naive(b)) => Some(a.cmp(b)),
-            (Moment::Aware(a), Moment::Aware(b)) => Some(a.timestamp().cmp(&b.timestamp())),
-            (Moment::Time(a), Moment::Time(b)) => Some(a.cmp(b)),
-            (Moment::Delta(a), Moment::Delta(b)) => Some(a.cmp(b)),
-            _ => None,
-        }
-    }
-}
-
-/// A time zone value: a name as text.
-pub(super) fn zone_of(value: Option<&Value>) -> Result<TimeZone, Error> {
-    match value.filter(|v| !v.is_none()) {
-        None => Ok(TimeZone::UTC),
-        Some(name) => TimeZone::get(&name.to_string()).map_err(|_| error(format!("unknown time zone `{name}`"))),
+        self.order(other.downcast_ref::<Moment>()?)
     }
 }
 
 fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
-    let n = |key: &str, old: i64| args.named.get(key).and_then(Value::as_i64).unwrap_or(old);
-    let date = moment.date().unwrap_or_default();
-    let time = moment.time().unwrap_or_default();
-    let bad = |_| error("value out of range");
-    let date = Date::new(
-        n("year", date.year().into()) as i16,
-        n("month", date.month().into()) as i8,
-        n("day", date.day().into()) as i8,
-    )
-    .map_err(bad)?;
-    let micros = n("microsecond", i64::from(time.subsec_nanosecond() / 1000));
-    let time = Time::new(
-        n("hour", time.hour().into()) as i8,
-        n("minute", time.minute().into()) as i8,
-        n("second", time.second().into()) as i8,
-        (micros * 1000) as i32,
-    )
-    .map_err(bad)?;
-    let naive = DateTime::from_parts(date, time);
-    Ok(value(match (moment, args.named.get("tzinfo")) {
-        (_, Some(zone)) if zone.is_none() => Moment::Naive(naive),
-        (_, Some(zone)) => Moment::Aware(naive.to_zoned_datetime(zone_of(Some(zone))?).map_err(bad)?),
-        (Moment::Date(_), None) => Moment::Date(date),
-        (Moment::Aware(z), None) => Moment::Aware(naive.to_zoned_datetime(z.time_zone().clone()).map_err(bad)?),
-        (Moment::Time(_), None) => Moment::Time(time),
-        _ => Moment::Naive(naive),
+    let (date, time) = (moment.date(), moment.time());
+    let day =
+        date.map(|d| [("year", i64::from(d.year())), ("month", i64::from(d.month())), ("day", i64::from(d.day()))]);
+    let clock = time.map(|t| {
+        let micros = i64::from(t.subsec_nanosecond() / 1000);
+        let (hour, minute) = (i64::from(t.hour()), i64::from(t.minute()));
+        [("hour", hour), ("minute", minute), ("second", i64::from(t.second())), ("microsecond", micros)]
+    });
+    let names = day.into_iter().flatten().chain(clock.into_iter().flatten());
+    let mut parts = Vec::new();
+    for (i, (name, old)) in names.enumerate() {
+        let given = args.get(i, name);
+        parts.push(given.map_or(Some(old), Value::as_i64).ok_or_else(|| error("an integer is required"))?);
+    }
+    let zone = match args.named.get("tzinfo") {
+        Some(zone) => zone_of(Some(zone))?,
+        None => moment.zone().cloned(),
+    };
+    Ok(value(match (date, time) {
+        (Some(_), None) => Moment::Date(make_date(&parts)?),
+        (Some(_), Some(_)) => Moment::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone),
+        _ => Moment::Time(make_time(&parts)?, zone),
     }))
+}
+
+/// Year, month and day.
+pub(super) fn make_date(parts: &[i64]) -> Result<Date, Error> {
+    let [year, month, day, ..] = parts else { return Err(error("a date needs a year, a month and a day")) };
+    if !(1..=9999).contains(year) {
+        return Err(error(format!("year {year} is out of range")));
+    }
+    let date = Date::new(*year as i16, i8::try_from(*month).unwrap_or(0), i8::try_from(*day).unwrap_or(0));
+    date.map_err(|_| error(format!("month {month} or day {day} is out of range")))
+}
+
+/// Hour, minute, second and microsecond.
+pub(super) fn make_time(parts: &[i64]) -> Result<Time, Error> {
+    let part = |i: usize| parts.get(i).copied().unwrap_or(0);
+    let small = |n: i64| i8::try_from(n).unwrap_or(-1);
+    if !(0..1_000_000).contains(&part(3)) {
+        return Err(error("microsecond must be in 0..999999"));
+    }
+    Time::new(small(part(0)), small(part(1)), small(part(2)), part(3) as i32 * 1000)
+        .map_err(|_| error("hour must be in 0..23, minute and second in 0..59"))
+}
+
+/// A tuple whose places have names.
+#[derive(Debug)]
+struct NamedTuple {
+    name: &'static str,
+    fields: &'static [&'static str],
+    values: Vec<i64>,
+}
+
+impl Object for NamedTuple {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let text = || {
+            let parts: Vec<String> =
+                self.fields.iter().zip(&self.values).map(|(field, n)| format!("{field}={n}")).collect();
+            format!("{}({})", self.name, parts.join(", "))
+        };
+        match key.as_str() {
+            Some(name) if name == crate::jinja::REPR => Some(Value::from(text())),
+            Some(name) => self.fields.iter().position(|f| *f == name).map(|i| Value::from(self.values[i])),
+            None => self.values.get(key.as_usize()?).map(|n| Value::from(*n)),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
+        minijinja::value::Enumerator::Seq(self.values.len())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.get_value(&Value::from(crate::jinja::REPR)).unwrap_or_default();
+        write!(f, "{text}")
+    }
+}
+
+fn iso_calendar(date: Date) -> Value {
+    let iso = date.iso_week_date();
+    let values = vec![iso.year().into(), iso.week().into(), iso.weekday().to_monday_one_offset().into()];
+    Value::from_object(NamedTuple { name: "datetime.IsoCalendarDate", fields: &["year", "week", "weekday"], values })
+}
+
+fn time_tuple(date: Date, time: Time) -> Value {
+    let fields = &["tm_year", "tm_mon", "tm_mday", "tm_hour", "tm_min", "tm_sec", "tm_wday", "tm_yday", "tm_isdst"];
+    let values = vec![
+        date.year().into(),
+        date.month().into(),
+        date.day().into(),
+        time.hour().into(),
+        time.minute().into(),
+        time.second().into(),
+        date.weekday().to_monday_zero_offset().into(),
+        date.day_of_year().into(),
+        -1,
+    ];
+    Value::from_object(NamedTuple { name: "time.struct_time", fields, values })
 }

@@ -16,14 +16,18 @@ mod contract;
 mod datetime;
 mod exceptions;
 mod failure;
+mod iso;
+mod itertools;
 mod modules;
 mod project;
 mod reads;
 mod refs;
+mod regex;
 mod relation;
 mod session;
 mod statements;
 mod table;
+mod zones;
 
 /// An extra name of a session whose node is built beside what is published.
 pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";

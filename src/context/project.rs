@@ -7,7 +7,7 @@ use crate::config::{Json, JsonMap, TargetOptions, Yaml};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{MacroRegistry, from_json};
 use crate::manifest::{Dialect, Manifest, ResourceType};
-use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
+use crate::secret::{SECRET_PREFIX, fill_placeholders, placeholder};
 use crate::system::System;
 use minijinja::value::{Object, ObjectRepr, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -60,7 +60,8 @@ pub(crate) struct ContextProject {
     pub(crate) dialect: Dialect,
     pub(crate) vars: VarSource,
     pub(crate) system: Arc<dyn System>,
-    pub(crate) scrubber: Scrubber,
+    /// `--store-failures`: tests that say nothing about it store their failing rows.
+    pub(crate) store_failures: bool,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
     /// Prints of what holds for the whole command.
     pub(crate) facts: Facts,
@@ -85,13 +86,18 @@ impl ContextProject {
         self.registry.get()
     }
 
-    /// An environment variable; the values of secret ones are registered for scrubbing.
+    /// An environment variable; in place of a secret one's value a placeholder.
     pub(crate) fn env(&self, name: &str) -> Option<String> {
         let value = self.system.env(name)?;
         if name.starts_with(SECRET_PREFIX) {
-            self.scrubber.register(&Secret::new(&value));
+            return Some(placeholder(name));
         }
         Some(value)
+    }
+
+    /// A rendered text with the values of the secret variables that it was made of.
+    pub(crate) fn with_secrets(&self, text: &str) -> String {
+        fill_placeholders(text, |name| self.system.env(name))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Results of queries as Jinja values: tables, rows, columns (what dbt takes from agate).
 
 use super::datetime;
+use crate::config::float_text;
+use crate::decimal::Decimal;
 use crate::engine::{Cell, Table};
-use crate::jinja::{dict, error, list, to_json};
+use crate::jinja::{METHODS, REPR, decimal_value, dict, error, list, python_repr, to_json};
 use indexmap::IndexMap;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
@@ -46,13 +48,9 @@ pub(crate) fn cell_value(cell: &Cell) -> Value {
         Cell::Null => super::none(),
         Cell::Bool(b) => Value::from(*b),
         Cell::Int(i) => Value::from(*i),
-        Cell::Float(f) => Value::from(*f),
-        // A decimal prints with its own digits; where a float has them all it is a number.
-        Cell::Decimal(s) => match (s.parse::<i64>(), s.parse::<f64>()) {
-            (Ok(i), _) => Value::from(i),
-            (_, Ok(f)) if s.trim_start_matches('-').len() < 16 => Value::from(f),
-            _ => Value::from(s.as_str()),
-        },
+        // agate makes decimals of floats, by their shortest digits.
+        Cell::Float(f) => Decimal::parse(&float_text(*f)).map_or_else(|| Value::from(*f), decimal_value),
+        Cell::Decimal(s) => Decimal::parse(s).map_or_else(|| Value::from(s.as_str()), decimal_value),
         Cell::Text(s) | Cell::Time(s) => Value::from(s.as_str()),
         Cell::Date(s) | Cell::Timestamp(s) => datetime::from_text(s).unwrap_or_else(|| Value::from(s.as_str())),
         Cell::Json(j) => Value::from(crate::jinja::python_json(j, false)),
@@ -62,33 +60,37 @@ pub(crate) fn cell_value(cell: &Cell) -> Value {
 impl TableValue {
     fn row(&self, i: usize) -> Option<Value> {
         let values = self.rows.get(i)?.clone();
-        Some(Value::from_object(RowValue { names: self.names.clone(), values }))
+        Some(Value::from_object(Sequence { kind: Kind::Row, names: Some(self.names.clone()), values }))
     }
 
     fn column(&self, i: usize) -> Option<Value> {
         let name = self.names.get(i)?.clone();
-        let values = self.rows.iter().map(|r| r[i].clone()).collect();
-        Some(Value::from_object(ColumnOfTable {
-            name,
-            data_type: self.types.get(i).cloned().unwrap_or_default(),
-            values,
-        }))
+        let values = Arc::new(self.rows.iter().map(|r| r[i].clone()).collect());
+        let data_type = self.types.get(i).cloned().unwrap_or_default();
+        Some(Value::from_object(Sequence { kind: Kind::Column { name, data_type, index: i }, names: None, values }))
     }
 
     fn rows_value(&self) -> Value {
-        list((0..self.rows.len()).filter_map(|i| self.row(i)).collect())
+        let values = Arc::new((0..self.rows.len()).filter_map(|i| self.row(i)).collect());
+        Value::from_object(Sequence { kind: Kind::Mapped, names: None, values })
     }
 
     fn columns_value(&self) -> Value {
-        Value::from_object(Columns {
-            names: self.names.clone(),
-            columns: (0..self.names.len()).filter_map(|i| self.column(i)).collect(),
-        })
+        let values = Arc::new((0..self.names.len()).filter_map(|i| self.column(i)).collect());
+        Value::from_object(Sequence { kind: Kind::Mapped, names: Some(self.names.clone()), values })
     }
 
     fn index(&self, name: &Value) -> Result<usize, Error> {
         let at = self.names.iter().position(|n| Some(n.as_str()) == name.as_str());
         at.ok_or_else(|| error(format!("the table has no column {name}")))
+    }
+
+    /// The columns with their types: how a table prints.
+    fn structure(&self) -> String {
+        let kind = |i: usize| agate_type(self.rows.iter().map(|r| r[i].clone()));
+        let rows: Vec<[String; 2]> =
+            self.names.iter().enumerate().map(|(i, name)| [name.clone(), kind(i).to_owned()]).collect();
+        two_columns(["column", "data_type"], &rows)
     }
 
     /// The same columns with other rows.
@@ -106,6 +108,21 @@ impl TableValue {
     }
 }
 
+const METHODS_OF_TABLE: &[&str] = &[
+    "select",
+    "exclude",
+    "rename",
+    "limit",
+    "where",
+    "order_by",
+    "distinct",
+    "group_by",
+    "print_table",
+    "print_json",
+    "print_csv",
+    "to_json",
+];
+
 impl Object for TableValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
@@ -121,10 +138,14 @@ impl Object for TableValue {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        if let Some(i) = key.as_usize() {
-            return self.row(i);
+        if let Some(i) = key.as_i64() {
+            let i = if i < 0 { i + self.rows.len() as i64 } else { i };
+            return self.row(usize::try_from(i).ok()?);
         }
         Some(match key.as_str()? {
+            "row_names" => super::none(),
+            REPR => Value::from(self.structure()),
+            METHODS => Value::from(METHODS_OF_TABLE.to_vec()),
             "rows" => self.rows_value(),
             "columns" => self.columns_value(),
             "column_names" => {
@@ -230,7 +251,7 @@ impl Object for TableValue {
                 let session = crate::jinja::with_extension::<super::Session>(state)?;
                 let text = to_json(&self.rows_value()).to_string();
                 session.record().logs.push(super::LogLine { text, info: true, print: true });
-                Value::from("")
+                super::none()
             }
             "to_json" => Value::from(to_json(&self.rows_value()).to_string()),
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
@@ -238,97 +259,91 @@ impl Object for TableValue {
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<table of {} columns and {} rows>", self.names.len(), self.rows.len())
+        f.write_str(&self.structure())
     }
 }
 
-/// `table.columns`: by position, by name, in order.
-#[derive(Debug)]
-struct Columns {
-    names: Arc<Vec<String>>,
-    columns: Vec<Value>,
+/// Which of agate's sequences a value is.
+#[derive(Clone, Debug)]
+enum Kind {
+    /// The rows or the columns of a table.
+    Mapped,
+    Row,
+    Column {
+        name: String,
+        data_type: String,
+        index: usize,
+    },
 }
 
-impl Object for Columns {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
+/// A sequence whose items may have names: rows, columns, one row, one column.
+#[derive(Clone, Debug)]
+struct Sequence {
+    kind: Kind,
+    names: Option<Arc<Vec<String>>>,
+    values: Arc<Vec<Value>>,
+}
 
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.columns.clone())
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let i = match key.as_str() {
-            Some(name) => self.names.iter().position(|n| n == name)?,
-            None => key.as_usize()?,
+impl Sequence {
+    /// As agate prints it: a single item has no comma.
+    fn text(&self) -> Result<String, Error> {
+        let name = match self.kind {
+            Kind::Mapped => "MappedSequence",
+            Kind::Row => "Row",
+            Kind::Column { .. } => "Column",
         };
-        self.columns.get(i).cloned()
+        let shown = self.values.iter().take(5).map(python_repr).collect::<Result<Vec<_>, _>>()?.join(", ");
+        let more = if self.values.len() > 5 { ", ..." } else { "" };
+        Ok(format!("<agate.{name}: ({shown}{more})>"))
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        match method {
-            "keys" => Ok(list(self.names.iter().map(|n| Value::from(n.as_str())).collect())),
-            "values" => Ok(list(self.columns.clone())),
-            "get" => Ok(args.first().and_then(|k| self.get_value(k)).unwrap_or_else(super::none)),
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct ColumnOfTable {
-    name: String,
-    data_type: String,
-    values: Vec<Value>,
-}
-
-impl Object for ColumnOfTable {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.values.clone())
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+    fn position(&self, key: &Value) -> Option<usize> {
         match key.as_str() {
-            Some("name") => Some(Value::from(self.name.as_str())),
-            Some("data_type") => Some(Value::from(self.data_type.as_str())),
-            Some(_) => None,
-            None => self.values.get(key.as_usize()?).cloned(),
+            Some(name) => self.names.as_ref()?.iter().position(|n| n == name),
+            None => match key.as_i64()? {
+                i if i < 0 => usize::try_from(i + self.values.len() as i64).ok(),
+                i => usize::try_from(i).ok(),
+            },
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
-        match method {
-            "values" => Ok(Value::from(Tuple::from(self.values.clone()))),
+    /// The names with the values; those of a sequence without names are an error, as in agate.
+    fn pairs(&self) -> Result<Vec<(Value, Value)>, Error> {
+        let names = self.names.as_ref().ok_or_else(|| error("the sequence has no names"))?;
+        Ok(names.iter().map(|n| Value::from(n.as_str())).zip(self.values.iter().cloned()).collect())
+    }
+
+    fn column_method(&self, method: &str) -> Option<Result<Value, Error>> {
+        let sorted = |values: Vec<Value>| {
+            let (nulls, mut values): (Vec<Value>, Vec<Value>) = values.into_iter().partition(Value::is_none);
+            crate::jinja::sort(&mut values, &|v| Ok(v.clone()))?;
+            values.extend(nulls);
+            Ok(list(values))
+        };
+        let without = || self.values.iter().filter(|v| !v.is_none()).cloned().collect::<Vec<_>>();
+        Some(match method {
             "values_distinct" => {
                 let mut seen: Vec<Value> = Vec::new();
-                for v in &self.values {
+                for v in self.values.iter() {
                     if !seen.contains(v) {
                         seen.push(v.clone());
                     }
                 }
-                Ok(Value::from(Tuple::from(seen)))
+                Ok(tuple(seen))
             }
-            "values_without_nulls" => {
-                Ok(Value::from(Tuple::from(self.values.iter().filter(|v| !v.is_none()).cloned().collect::<Vec<_>>())))
-            }
-            _ => Err(Error::from(ErrorKind::UnknownMethod)),
-        }
+            "values_without_nulls" => Ok(tuple(without())),
+            "values_sorted" => sorted(self.values.to_vec()),
+            "values_without_nulls_sorted" => sorted(without()),
+            _ => return None,
+        })
     }
 }
 
-/// A row: by position, by name; iterates over its values.
-#[derive(Debug)]
-struct RowValue {
-    names: Arc<Vec<String>>,
-    values: Arc<Vec<Value>>,
+fn tuple(items: Vec<Value>) -> Value {
+    Value::from(Tuple::from(items))
 }
 
-impl Object for RowValue {
+impl Object for Sequence {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
     }
@@ -337,30 +352,84 @@ impl Object for RowValue {
         Enumerator::Values(self.values.to_vec())
     }
 
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.values.len())
+    }
+
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let i = match key.as_str() {
-            // Names first as written, then as any case: engines fold them differently.
-            Some(name) => self.names.iter().position(|n| n == name)?,
-            None => match key.as_i64()? {
-                i if i < 0 => usize::try_from(i + self.values.len() as i64).ok()?,
-                i => usize::try_from(i).ok()?,
-            },
-        };
-        self.values.get(i).cloned()
+        match (key.as_str(), &self.kind) {
+            (Some("name"), Kind::Column { name, .. }) => Some(Value::from(name.as_str())),
+            (Some("data_type"), Kind::Column { data_type, .. }) => Some(Value::from(data_type.as_str())),
+            (Some("index"), Kind::Column { index, .. }) => Some(Value::from(*index)),
+            (Some(REPR), _) => self.text().ok().map(Value::from),
+            (Some(METHODS), Kind::Column { .. }) => Some(Value::from(vec![
+                "values",
+                "values_distinct",
+                "values_sorted",
+                "values_without_nulls",
+                "values_without_nulls_sorted",
+            ])),
+            (Some(METHODS), _) => Some(Value::from(vec!["keys", "values", "items", "get", "dict"])),
+            _ => self.values.get(self.position(key)?).cloned(),
+        }
     }
 
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let pairs = || self.names.iter().map(|n| Value::from(n.as_str())).zip(self.values.iter().cloned());
+        if let (Kind::Column { .. }, Some(answer)) = (&self.kind, self.column_method(method)) {
+            return answer;
+        }
         match method {
-            "values" => Ok(Value::from(Tuple::from(self.values.to_vec()))),
-            "keys" => Ok(list(self.names.iter().map(|n| Value::from(n.as_str())).collect())),
-            "items" => Ok(list(pairs().map(|(k, v)| Value::from(Tuple::from(vec![k, v]))).collect())),
-            "dict" => Ok(dict(pairs())),
-            "get" => Ok(args
-                .first()
-                .and_then(|k| self.get_value(k))
-                .unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(super::none))),
+            "values" => Ok(tuple(self.values.to_vec())),
+            "keys" => Ok(match &self.names {
+                Some(names) => tuple(names.iter().map(|n| Value::from(n.as_str())).collect()),
+                None => super::none(),
+            }),
+            "items" => Ok(tuple(self.pairs()?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect())),
+            "dict" => Ok(dict(self.pairs()?)),
+            "get" => {
+                let found = args.first().and_then(|k| self.values.get(self.position(k)?).cloned());
+                Ok(found.unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(super::none)))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text().map_err(|_| fmt::Error)?)
+    }
+}
+
+/// What agate calls the type of a column that has these values.
+fn agate_type(values: impl Iterator<Item = Value> + Clone) -> &'static str {
+    let mut values = values.filter(|v| !v.is_none()).peekable();
+    if values.peek().is_none() {
+        return "Integer";
+    }
+    let mut kinds = values.map(|v| match v.kind() {
+        ValueKind::Bool => "Boolean",
+        ValueKind::Number if v.is_integer() => "Integer",
+        ValueKind::Number => "Number",
+        ValueKind::String => "Text",
+        _ if python_repr(&v).is_ok_and(|t| t.starts_with("Decimal")) => "Number",
+        _ if python_repr(&v).is_ok_and(|t| t.starts_with("datetime.datetime")) => "DateTime",
+        _ if python_repr(&v).is_ok_and(|t| t.starts_with("datetime.date")) => "Date",
+        _ => "Text",
+    });
+    let first = kinds.next().unwrap_or("Text");
+    kinds.fold(first, |common, kind| match (common, kind) {
+        (a, b) if a == b => a,
+        ("Integer", "Number") | ("Number", "Integer") => "Number",
+        _ => "Text",
+    })
+}
+
+/// A table of two columns, as agate prints the structure of a table.
+fn two_columns(heads: [&str; 2], rows: &[[String; 2]]) -> String {
+    let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).chain([heads[i].len()]).max().unwrap_or(0);
+    let (left, right) = (width(0), width(1));
+    let line = |a: &str, b: &str| format!("| {a:<left$} | {b:<right$} |");
+    let rule = format!("| {} | {} |", "-".repeat(left), "-".repeat(right));
+    let mut lines = vec![line(heads[0], heads[1]), rule];
+    lines.extend(rows.iter().map(|[a, b]| line(a, b)));
+    lines.join("\n")
 }

@@ -72,6 +72,10 @@ impl Cell {
             Cell::Bool(b) => Json::Bool(*b),
             Cell::Int(i) => Json::from(*i),
             Cell::Float(f) => Json::from(*f),
+            // Whole numbers are exact, however many digits they have.
+            Cell::Decimal(s) if !s.contains(['.', 'e', 'E']) => {
+                s.parse().map_or_else(|_| Json::String(s.clone()), Json::Number)
+            }
             Cell::Decimal(s) => s.parse::<f64>().map_or_else(|_| Json::String(s.clone()), Json::from),
             Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => Json::String(s.clone()),
             Cell::Json(j) => (**j).clone(),
@@ -148,8 +152,10 @@ pub(crate) struct EngineError {
 }
 
 impl EngineError {
+    /// Credentials in what a driver says are masked.
     pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> EngineError {
-        EngineError { kind, message: message.into(), position: None, hint: None, code: None }
+        let message = crate::secret::mask_credentials(&message.into()).into_owned();
+        EngineError { kind, message, position: None, hint: None, code: None }
     }
 
     /// Whether trying again later can help.

@@ -38,6 +38,8 @@ pub(super) struct Rewriter<'a> {
     pub(super) out: String,
     pos: usize,
     edits: Edits,
+    /// Whether ends of lines must be made alike: in a template that has them, not in plain text.
+    carriage_returns: bool,
 }
 
 impl<'a> Rewriter<'a> {
@@ -48,24 +50,46 @@ impl<'a> Rewriter<'a> {
             out: String::with_capacity(room + room / 8 + 32),
             pos: from,
             edits: Edits { base: from as u32, list: Vec::new() },
+            carriage_returns: source.contains('\r') && ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)),
         }
     }
 
     pub(super) fn copy_to(&mut self, to: usize) {
         if to > self.pos {
-            self.out.push_str(&self.source[self.pos..to]);
+            match self.carriage_returns {
+                true => self.copy_lines(to),
+                false => self.out.push_str(&self.source[self.pos..to]),
+            }
             self.pos = to;
         }
     }
 
-    pub(super) fn replace(&mut self, from: usize, to: usize, with: &str) {
-        self.copy_to(from);
+    /// Copies with each end of a line as a single `\n`, as Jinja2 has them.
+    fn copy_lines(&mut self, to: usize) {
+        let mut from = self.pos;
+        for (found, _) in self.source[self.pos..to].match_indices('\r') {
+            let at = self.pos + found;
+            self.out.push_str(&self.source[from..at]);
+            from = at + 1;
+            let with = if self.source[from..].starts_with('\n') { "" } else { "\n" };
+            self.note(with.len(), at, 1);
+            self.out.push_str(with);
+        }
+        self.out.push_str(&self.source[from..to]);
+    }
+
+    fn note(&mut self, new_len: usize, old_at: usize, old_len: usize) {
         self.edits.list.push(Edit {
             new_at: self.out.len() as u32,
-            new_len: with.len() as u32,
-            old_at: from as u32,
-            old_len: (to - from) as u32,
+            new_len: new_len as u32,
+            old_at: old_at as u32,
+            old_len: old_len as u32,
         });
+    }
+
+    pub(super) fn replace(&mut self, from: usize, to: usize, with: &str) {
+        self.copy_to(from);
+        self.note(with.len(), from, to - from);
         self.out.push_str(with);
         self.pos = to;
     }
@@ -83,6 +107,15 @@ impl<'a> Rewriter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_of_lines_are_alike_in_templates() {
+        let copied = |text: &str| Rewriter::new(text, 0, text.len()).finish(text.len());
+        let (text, edits) = copied("a\r\n{{ b }}\rc");
+        assert_eq!(text, "a\n{{ b }}\nc");
+        assert_eq!((edits.original(2), edits.original(10)), (3, 11));
+        assert_eq!(copied("a\r\nb").0, "a\r\nb");
+    }
 
     #[test]
     fn offsets_map_back() {

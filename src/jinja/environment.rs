@@ -3,8 +3,8 @@
 use super::edits::Edits;
 use super::prepass::{CallName, rewrite, rewrite_detached};
 use super::registry::{MacroDef, MacroRegistry};
-use super::runtime::{At, Namespace, Stub, Trace, run};
-use super::{filters, methods};
+use super::runtime::{At, Namespace, Trace, run};
+use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, OutputSpanKind, State, UndefinedBehavior};
@@ -80,7 +80,6 @@ struct Names {
     package: Arc<str>,
     scope: Arc<dyn Scope>,
     extension: Extension,
-    stubs: Arc<BTreeSet<String>>,
     /// The engine's own names, which begin with two underscores.
     own: Vec<(&'static str, Value)>,
 }
@@ -133,14 +132,36 @@ impl Object for Names {
             let namespace = Namespace { name: name.into(), registry, scope };
             return Some(Value::from_object(namespace));
         }
-        self.stubs.contains(name).then(|| Value::from_object(Stub))
+        None
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         self.scope.looked_over();
         let mut names: Vec<Value> = self.registry.names(&self.package).map(Value::from).collect();
         names.extend(self.scope.names().into_iter().map(Value::from));
+        names.extend(self.registry.packages().map(Value::from));
         Enumerator::Values(names)
+    }
+
+    /// What a dict of Python's can be asked. It cannot be changed: what a macro sees does not depend on what ran before.
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let found = |i: usize| args.get(i).and_then(|k| self.get_value(k));
+        match method {
+            "get" => Ok(found(0).unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(())))),
+            "__contains__" => Ok(Value::from(found(0).is_some())),
+            "keys" => Ok(super::list(self.enumerate_values())),
+            "update" | "pop" | "setdefault" | "clear" | "popitem" => Err(super::error("`context` cannot be changed")),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+}
+
+impl Names {
+    fn enumerate_values(self: &Arc<Self>) -> Vec<Value> {
+        match self.enumerate() {
+            Enumerator::Values(names) => names,
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -153,11 +174,7 @@ enum Mode {
 
 impl Engine {
     pub(crate) fn new(registry: Arc<MacroRegistry>) -> Engine {
-        Engine {
-            parse: environment(&registry, UndefinedBehavior::Chainable),
-            run: environment(&registry, UndefinedBehavior::Lenient),
-            registry,
-        }
+        Engine { parse: environment(&registry, Mode::Parse), run: environment(&registry, Mode::Run), registry }
     }
 
     pub(crate) fn registry(&self) -> &Arc<MacroRegistry> {
@@ -169,7 +186,6 @@ impl Engine {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<dyn Any + Send + Sync>,
-        stubs: &BTreeSet<String>,
         own: Vec<(&'static str, Value)>,
     ) -> Value {
         Value::from_object(Names {
@@ -178,7 +194,6 @@ impl Engine {
             package: package.clone(),
             scope,
             extension: Extension(extension),
-            stubs: Arc::new(stubs.clone()),
         })
     }
 
@@ -200,34 +215,22 @@ impl Engine {
         extension: Arc<E>,
     ) -> Result<Rendered, Failure> {
         let mut calls = Vec::new();
-        self.render_once(Mode::Run, name, origin, package, scope, extension, &mut calls, &BTreeSet::new())
+        self.render_once(Mode::Run, name, origin, package, scope, extension, &mut calls).0
     }
 
-    /// Renders a node's text at parse: unknown names of the text itself may be called and chained. `fresh` makes the
-    /// scope and extension of an attempt, since a render that has to be tried again must not leave its record behind.
-    /// Returns the extension of the last attempt, the calls in the text and the names that are unknown.
+    /// Renders a node's text at parse: what is undefined in the text itself may be called and has every attribute. Returns
+    /// the calls in the text, and the names that were called though they are unknown.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
         origin: TextOrigin<'_>,
         package: &Arc<str>,
-        fresh: &mut dyn FnMut() -> (Arc<dyn Scope>, Arc<E>),
-    ) -> (Result<Rendered, Failure>, Arc<E>, Vec<CallName>, BTreeSet<String>) {
-        let mut stubs = BTreeSet::new();
-        loop {
-            let (scope, extension) = fresh();
-            let mut calls = Vec::new();
-            let result =
-                self.render_once(Mode::Parse, name, origin, package, scope, extension.clone(), &mut calls, &stubs);
-            if let Err(failure) = &result
-                && failure.trace.is_empty()
-                && let Some(unknown) = &failure.unknown
-                && stubs.insert(unknown.clone())
-            {
-                continue;
-            }
-            return (result, extension, calls, stubs);
-        }
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> (Result<Rendered, Failure>, Vec<CallName>, BTreeSet<String>) {
+        let mut calls = Vec::new();
+        let (result, unknown) = self.render_once(Mode::Parse, name, origin, package, scope, extension, &mut calls);
+        (result, calls, unknown)
     }
 
     #[allow(clippy::too_many_arguments)] // the two public forms above name them
@@ -240,17 +243,18 @@ impl Engine {
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
         calls: &mut Vec<CallName>,
-        stubs: &BTreeSet<String>,
-    ) -> Result<Rendered, Failure> {
+    ) -> (Result<Rendered, Failure>, BTreeSet<String>) {
         let (body, edits) = rewrite(origin.text, origin.range.0, origin.range.1, calls);
         let source = format!("{DRIVER}{body}");
         let env = if mode == Mode::Parse { &self.parse } else { &self.run };
         let place = Place { name, file: origin.file, text: origin.text, edits: &edits };
-        let template =
-            env.template_from_named_str(name, &source).map_err(|e| self.failure(e, Some(&place), Vec::new()))?;
+        let template = match env.template_from_named_str(name, &source) {
+            Ok(template) => template,
+            Err(e) => return (Err(self.failure(e, Some(&place), Vec::new())), BTreeSet::new()),
+        };
         let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
-        match template.render_with_spans(self.names(package, scope, extension, stubs, own)) {
+        let result = match template.render_with_spans(self.names(package, scope, extension, own)) {
             Ok((text, spans)) => {
                 let mut sql = SqlText::new();
                 let mut done = 0;
@@ -279,7 +283,8 @@ impl Engine {
                 Ok(Rendered { sql })
             }
             Err(e) => Err(self.failure(e, Some(&place), trace.take())),
-        }
+        };
+        (result, trace.take_unknown())
     }
 
     /// Calls a macro by its definition and returns its value.
@@ -317,7 +322,7 @@ impl Engine {
             ("__trace", Value::from_dyn_object(trace.clone())),
             ("__invoke", Value::from_dyn_object(invoke.clone())),
         ];
-        match template.render(self.names(package, scope, extension, &BTreeSet::new(), own)) {
+        match template.render(self.names(package, scope, extension, own)) {
             Ok(_) => Ok(invoke.result.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
             Err(e) => Err(self.failure(e, None, trace.take())),
         }
@@ -341,7 +346,7 @@ impl Engine {
         let trace = Arc::new(Trace::default());
         let own =
             vec![("__trace", Value::from_dyn_object(trace.clone())), ("__keep", Value::from_dyn_object(keep.clone()))];
-        match template.render(self.names(package, scope, extension, &BTreeSet::new(), own)) {
+        match template.render(self.names(package, scope, extension, own)) {
             Ok(_) => Ok(keep.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
             Err(e) => Err(self.failure(e, None, trace.take())),
         }
@@ -363,9 +368,7 @@ impl Engine {
             env.template_from_named_str("strata/text", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
         let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
-        template
-            .render(self.names(package, scope, extension, &BTreeSet::new(), own))
-            .map_err(|e| self.failure(e, None, trace.take()))
+        template.render(self.names(package, scope, extension, own)).map_err(|e| self.failure(e, None, trace.take()))
     }
 
     /// Sorts an error: its message, the innermost place that is in a file, and what is unknown.
@@ -386,6 +389,8 @@ impl Engine {
         };
         if let Some(name) = &unknown {
             message = format!("`{name}` is undefined");
+        } else if innermost.kind() == ErrorKind::UndefinedError && innermost.detail().is_none() {
+            "something that is undefined is used here".clone_into(&mut message);
         }
         Failure { message, syntax, span, trace, unknown }
     }
@@ -417,11 +422,7 @@ struct Place<'a> {
 
 /// The name at the beginning of the expression that failed, when it failed for being undefined.
 fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
-    let undefined = match e.kind() {
-        ErrorKind::UnknownFunction | ErrorKind::UndefinedError => true,
-        ErrorKind::UnknownMethod | ErrorKind::InvalidOperation => e.detail().is_some_and(|d| d.contains("undefined")),
-        _ => false,
-    };
+    let undefined = matches!(e.kind(), ErrorKind::UnknownFunction | ErrorKind::UndefinedError);
     if !undefined || e.name() != Some(place.name) {
         return None;
     }
@@ -468,15 +469,24 @@ impl Object for Keep {
     }
 }
 
-fn environment(registry: &Arc<MacroRegistry>, undefined: UndefinedBehavior) -> Environment<'static> {
+/// What a render may do before it is stopped: so many steps of minijinja's machine (a few million a second).
+const FUEL: u64 = 200_000_000;
+
+fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static> {
     let mut env = Environment::new();
     minijinja_contrib::add_to_environment(&mut env);
     env.set_auto_escape_callback(|_| AutoEscape::None);
-    env.set_undefined_behavior(undefined);
+    // Attributes, items and calls of what is undefined are the engine's own business (`operators.rs`).
+    env.set_undefined_behavior(UndefinedBehavior::Lenient);
     env.set_debug(false);
+    env.set_fuel(Some(FUEL));
     // Python stops at about a thousand nested calls; feature `stacker` grows the stack that far.
     env.set_recursion_limit(4000);
     env.set_unknown_method_callback(methods::call);
+    env.set_formatter(|out, _, value| {
+        let text = python::python_text(value)?;
+        out.write_str(&text).map_err(Error::from)
+    });
     let templates = registry.clone();
     env.set_loader(move |name| Ok(templates.template(name).map(|def| def.text.clone())));
     // dbt has a `debug` of its own, which prints nothing.
@@ -494,22 +504,23 @@ fn environment(registry: &Arc<MacroRegistry>, undefined: UndefinedBehavior) -> E
         run(state).stash = Some(module);
         ""
     });
-    env.add_function("__at", |offset: u32, callee: Value| -> Result<Value, Error> {
+    env.add_function("__at", |offset: u32, callee: Value, name: String| -> Result<Value, Error> {
         if callee.is_undefined() {
-            return Err(Error::new(ErrorKind::UnknownFunction, "undefined value is not callable"));
+            return Err(Error::new(ErrorKind::UnknownFunction, format!("'{name}' is undefined")));
         }
         Ok(Value::from_object(At { offset, callee }))
     });
     env.add_function("__l", |items: Value| -> Result<Value, Error> { Ok(super::list(items.try_iter()?.collect())) });
     env.add_function("__d", |map: Value| -> Result<Value, Error> { Ok(super::dict(super::values::pairs_of(&map)?)) });
     env.add_function("__do", |_: minijinja::value::Rest<Value>| "");
-    env.add_function("__m", |sum: Value| -> Result<Value, Error> {
-        let sequence = matches!(sum.kind(), minijinja::value::ValueKind::Seq | minijinja::value::ValueKind::Iterable);
-        if sequence && !sum.is_tuple() { Ok(super::list(sum.try_iter()?.collect())) } else { Ok(sum) }
-    });
-    env.add_function("return", |state: &mut State<'_, '_>, value: Option<Value>| -> Result<Value, Error> {
-        Err(super::return_value(state, value.unwrap_or_else(|| Value::from(()))))
-    });
+    env.add_function(
+        "return",
+        |state: &mut State<'_, '_>, args: minijinja::value::Rest<Value>| -> Result<Value, Error> {
+            let value = args.0.into_iter().next().ok_or_else(|| super::error("return() needs a value"))?;
+            Err(super::return_value(state, value))
+        },
+    );
+    operators::install(&mut env, mode == Mode::Parse);
     filters::install(&mut env);
     env
 }
@@ -560,7 +571,7 @@ pub(super) mod tests {
     #[test]
     fn callers_varargs_and_kwargs() {
         let m = "{% macro m(a) %}{{ a }}{{ varargs }}{{ kwargs }}{% endmacro %}{% macro w() %}<{{ caller() }}>{% endmacro %}";
-        assert_eq!(ok(m, "{{ m(1, 2, k=3) }}{% call w() %}x{% endcall %}"), "1[2]{'k': 3}<x>");
+        assert_eq!(ok(m, "{{ m(1, 2, k=3) }}{% call w() %}x{% endcall %}"), "1(2,){'k': 3}<x>");
     }
 
     #[test]
@@ -595,11 +606,11 @@ pub(super) mod tests {
     fn unknown_names_of_a_text_are_harmless_at_parse() {
         let text = "{{ nope() }}{{ pkg.thing(1) }}{{ other.a.b }}{{ one }}";
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
-        let mut fresh = || (Arc::new(NoScope) as Arc<dyn Scope>, Arc::new(()));
-        let (result, _, _, unknown) = engine("").render_for_parse("root/x.sql", origin, &"root".into(), &mut fresh);
+        let (result, _, unknown) =
+            engine("").render_for_parse("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(()));
         let result = result.unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(result.sql.as_str(), "1");
-        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["nope", "pkg"]);
+        assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["", "nope"]);
     }
 
     #[test]

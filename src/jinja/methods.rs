@@ -1,9 +1,148 @@
 //! Python's methods of strings, numbers and plain containers that minijinja and its `pycompat` do not have.
 
+use super::python::{Type, equal, type_name};
 use super::runtime::error;
 use super::values::{dict, list, pairs_of};
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
+
+/// Methods that values of Python's types have: what `x.name` gives when it is not called.
+pub(super) fn has_method(kind: Type, name: &str) -> bool {
+    let names: &[&str] = match kind {
+        Type::Str => STRING,
+        Type::List => {
+            &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"]
+        }
+        Type::Tuple => &["count", "index"],
+        Type::Dict => {
+            &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"]
+        }
+        Type::Set => SET,
+        Type::Int => &["bit_length", "bit_count", "to_bytes", "conjugate", "as_integer_ratio"],
+        Type::Float => &["is_integer", "hex", "conjugate", "as_integer_ratio"],
+        Type::Decimal => &["quantize", "normalize", "is_nan", "is_zero", "to_integral_value", "sqrt", "as_tuple"],
+        Type::Bytes => &["decode", "hex"],
+        _ => &[],
+    };
+    names.contains(&name)
+}
+
+/// Whether an object of the context says that it has a method.
+pub(super) fn object_has_method(_: &State<'_, '_>, value: &Value, name: &str) -> bool {
+    let methods = value.get_attr(METHODS).unwrap_or_default();
+    methods.try_iter().is_ok_and(|mut names| names.any(|n| n.as_str() == Some(name)))
+}
+
+/// The attribute under which an object lists its methods.
+pub(crate) const METHODS: &str = "__methods__";
+
+const STRING: &[&str] = &[
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
+];
+
+const SET: &[&str] = &[
+    "add",
+    "clear",
+    "copy",
+    "difference",
+    "difference_update",
+    "discard",
+    "intersection",
+    "intersection_update",
+    "isdisjoint",
+    "issubset",
+    "issuperset",
+    "pop",
+    "remove",
+    "symmetric_difference",
+    "symmetric_difference_update",
+    "union",
+    "update",
+];
+
+/// The longest text that a method makes.
+const LONGEST: usize = 50_000_000;
+
+/// `text.replace(old, new, count)`.
+pub(super) fn replaced(text: &str, old: &str, new: &str, count: usize) -> Result<String, Error> {
+    let times = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() }.min(count);
+    if text.len() + times.saturating_mul(new.len()) > LONGEST {
+        return Err(error("the text that `replace` makes is too long"));
+    }
+    Ok(text.replacen(old, new, count))
+}
+
+/// `text.center(width, fill)`.
+pub(super) fn centered(text: &str, width: usize, fill: char) -> Result<String, Error> {
+    padded(text, width, fill, true, true)
+}
+
+fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Result<String, Error> {
+    if width > LONGEST {
+        return Err(error(format!("a text of {width} characters is too long")));
+    }
+    let missing = width.saturating_sub(text.chars().count());
+    let before = match (left, right) {
+        // As Python centres: the odd one goes to the left when the width is odd.
+        (true, true) => missing / 2 + (missing & width & 1),
+        (true, false) => missing,
+        _ => 0,
+    };
+    let fill_with = |n: usize| std::iter::repeat_n(fill, n).collect::<String>();
+    Ok(format!("{}{text}{}", fill_with(before), fill_with(missing - before)))
+}
+
+/// The first letter large, the others small.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect())
+}
 
 /// The environment's unknown-method callback.
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
@@ -37,17 +176,9 @@ fn tuple(parts: [&str; 3]) -> Value {
 
 fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let pad = |left: bool, right: bool| -> Result<Value, Error> {
-        let width = args.first().and_then(Value::as_usize).ok_or_else(|| error("expected a width"))?;
+        let width = args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
         let fill = args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
-        let missing = width.saturating_sub(s.chars().count());
-        let before = match (left, right) {
-            // As Python centres: the odd one goes to the left when the width is odd.
-            (true, true) => missing / 2 + (missing & width & 1),
-            (true, false) => missing,
-            _ => 0,
-        };
-        let fill_with = |n: usize| std::iter::repeat_n(fill, n).collect::<String>();
-        Ok(Value::from(format!("{}{s}{}", fill_with(before), fill_with(missing - before))))
+        padded(s, usize::try_from(width).unwrap_or(0), fill, left, right).map(Value::from)
     };
     Ok(Some(match method {
         "rsplit" => {
@@ -59,20 +190,19 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             };
             list(parts.into_iter().rev().map(Value::from).collect())
         }
-        "index" | "rindex" => {
-            let wanted = text(args, 0)?;
-            let at = if method == "index" { s.find(wanted) } else { s.rfind(wanted) };
-            let at = at.ok_or_else(|| error("substring not found"))?;
-            Value::from(s[..at].chars().count())
-        }
+        "index" | "rindex" | "find" | "rfind" | "count" | "startswith" | "endswith" => searched(s, method, args)?,
+        "split" => split(s, args)?,
+        "join" => joined(s, args)?,
+        "title" => Value::from(titled(s)),
+        "isprintable" => Value::from(!s.chars().any(char::is_control)),
         "zfill" => {
             let width = args.first().and_then(Value::as_usize).unwrap_or(0);
             let (sign, digits) = match s.strip_prefix(['-', '+']) {
                 Some(rest) => s.split_at(s.len() - rest.len()),
                 None => ("", s),
             };
-            let missing = width.saturating_sub(s.chars().count());
-            Value::from(format!("{sign}{}{digits}", "0".repeat(missing)))
+            let zeros = padded("", width.saturating_sub(s.chars().count()), '0', true, false)?;
+            Value::from(format!("{sign}{zeros}{digits}"))
         }
         "ljust" => pad(false, true)?,
         "rjust" => pad(true, false)?,
@@ -92,7 +222,12 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         }
         "removeprefix" => Value::from(s.strip_prefix(text(args, 0)?).unwrap_or(s)),
         "removesuffix" => Value::from(s.strip_suffix(text(args, 0)?).unwrap_or(s)),
-        "casefold" => Value::from(s.to_lowercase()),
+        "casefold" => Value::from(s.to_lowercase().replace('ß', "ss")),
+        "replace" => {
+            let count = args.get(2).and_then(Value::as_i64).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            Value::from(replaced(s, text(args, 0)?, text(args, 1)?, count)?)
+        }
+        "format" | "format_map" => return super::format::format_text(s, args, method == "format_map").map(Some),
         "encode" => Value::from_bytes(s.as_bytes().to_vec()),
         "istitle" => Value::from(s.split_whitespace().all(|w| w.starts_with(char::is_uppercase))),
         "isidentifier" => {
@@ -100,9 +235,131 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             Value::from(head && s.chars().all(|c| c.is_alphanumeric() || c == '_'))
         }
         "isdecimal" => Value::from(!s.is_empty() && s.chars().all(|c| c.is_ascii_digit())),
-        "expandtabs" => Value::from(s.replace('\t', &" ".repeat(args.first().and_then(Value::as_usize).unwrap_or(8)))),
+        "expandtabs" => Value::from(expanded(s, args.first().and_then(Value::as_usize).unwrap_or(8))),
         _ => return Ok(None),
     }))
+}
+
+/// A search in the part of the text that two more arguments name.
+fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let chars: Vec<char> = s.chars().collect();
+    let length = chars.len() as i64;
+    let bound = |i: usize, default: i64| -> usize {
+        let at = args.get(i).and_then(Value::as_i64).unwrap_or(default);
+        usize::try_from(if at < 0 { at + length } else { at }).unwrap_or(0)
+    };
+    let (from, to) = (bound(1, 0), bound(2, length).min(chars.len()));
+    let inside = from <= to;
+    let part: String = if inside { chars[from..to].iter().collect() } else { String::new() };
+    if let "startswith" | "endswith" = method {
+        let holds =
+            |wanted: &str| if method == "startswith" { part.starts_with(wanted) } else { part.ends_with(wanted) };
+        let wanted = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
+        return match wanted.as_str() {
+            Some(wanted) => Ok(Value::from(inside && holds(wanted))),
+            None if wanted.is_tuple() => {
+                let mut any = false;
+                for item in wanted.try_iter()? {
+                    any |= inside && holds(item.as_str().ok_or_else(|| error("expected a text"))?);
+                }
+                Ok(Value::from(any))
+            }
+            None => Err(error(format!("{method} first arg must be str or a tuple of str, not {}", type_name(wanted)))),
+        };
+    }
+    let wanted = text(args, 0)?;
+    if method == "count" {
+        let empty = if inside { part.chars().count() + 1 } else { 0 };
+        return Ok(Value::from(if wanted.is_empty() { empty } else { part.matches(wanted).count() }));
+    }
+    let at = if method.starts_with('r') { part.rfind(wanted) } else { part.find(wanted) };
+    match at.filter(|_| inside) {
+        Some(at) => Ok(Value::from(from + part[..at].chars().count())),
+        None if method.ends_with("find") => Ok(Value::from(-1)),
+        None => Err(error("substring not found")),
+    }
+}
+
+/// `text.split(sep, maxsplit)`.
+fn split(s: &str, args: &[Value]) -> Result<Value, Error> {
+    let args = super::Args::parse(args)?;
+    let limit = args.get(1, "maxsplit").and_then(Value::as_i64).and_then(|n| usize::try_from(n).ok());
+    let separator = args.get(0, "sep").filter(|v| !v.is_none());
+    let parts: Vec<&str> = match (separator.map(Value::as_str), limit) {
+        (Some(None), _) => return Err(error("must be str or None")),
+        (Some(Some("")), _) => return Err(error("empty separator")),
+        (Some(Some(sep)), None) => s.split(sep).collect(),
+        (Some(Some(sep)), Some(n)) => s.splitn(n + 1, sep).collect(),
+        (None, None) => s.split_whitespace().collect(),
+        (None, Some(n)) => {
+            let mut rest = s.trim_start();
+            let mut parts = Vec::new();
+            while !rest.is_empty() && parts.len() < n {
+                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                parts.push(&rest[..end]);
+                rest = rest[end..].trim_start();
+            }
+            parts.extend((!rest.is_empty()).then_some(rest));
+            parts
+        }
+    };
+    Ok(list(parts.into_iter().map(Value::from).collect()))
+}
+
+/// `text.join(items)`: the items are texts.
+fn joined(s: &str, args: &[Value]) -> Result<Value, Error> {
+    let items = args.first().ok_or_else(|| error("join() needs an argument"))?;
+    if let Some(text) = items.as_str() {
+        let chars: Vec<String> = text.chars().map(String::from).collect();
+        return Ok(Value::from(chars.join(s)));
+    }
+    let mut out = String::new();
+    for (i, item) in items.try_iter()?.enumerate() {
+        let text = item.as_str();
+        let text =
+            text.ok_or_else(|| error(format!("sequence item {i}: expected str instance, {} found", type_name(&item))))?;
+        if out.len() + text.len() + s.len() > LONGEST {
+            return Err(error("the text that `join` makes is too long"));
+        }
+        out.push_str(if i > 0 { s } else { "" });
+        out.push_str(text);
+    }
+    Ok(Value::from(out))
+}
+
+/// Each letter after one that is none is large, the others small.
+fn titled(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut inside = false;
+    for c in s.chars() {
+        if inside {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
+        inside = c.is_alphabetic();
+    }
+    out
+}
+
+/// Tabs become spaces up to the next column that is a multiple of `size`.
+fn expanded(s: &str, size: usize) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut column = 0;
+    for c in s.chars() {
+        match c {
+            '\t' => {
+                let spaces = if size == 0 { 0 } else { size - column % size };
+                out.extend(std::iter::repeat_n(' ', spaces));
+                column += spaces;
+            }
+            c => {
+                out.push(c);
+                column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+            }
+        }
+    }
+    out
 }
 
 fn number(value: &Value, method: &str) -> Option<Value> {
@@ -118,7 +375,13 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
         "copy" => list(value.try_iter()?.collect()),
         "index" => {
             let wanted = args.first().ok_or_else(|| error("index() needs an argument"))?;
-            let at = value.try_iter()?.position(|v| &v == wanted);
+            let mut at = None;
+            for (i, item) in value.try_iter()?.enumerate() {
+                if equal(&item, wanted)? {
+                    at = Some(i);
+                    break;
+                }
+            }
             Value::from(at.ok_or_else(|| error(format!("{wanted:?} is not in the sequence")))?)
         }
         "append" | "extend" | "insert" | "pop" | "remove" | "clear" => {

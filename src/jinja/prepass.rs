@@ -3,46 +3,28 @@
 //! | written | becomes | why |
 //! |---|---|---|
 //! | `[1]`, `{'a': 1}` | `__l([1])`, `__d({'a': 1})` | Python's lists and dicts can be changed |
+//! | `x + y`, `x < y`, `-x`, ... | `__add(x, y)`, `__lt(x, y)`, `__neg(x)` | Python's operators know decimals, dates, lists |
+//! | `x.y`, `x[y]`, `x[1:2]` | `__attr(x, 'y')`, `__item(x, y)`, `__slice(x, 1, 2)` | methods are values; `-1`; lists stay lists |
+//! | `f(x)`, `x.m(y)` | `__c(f, 'f')(x)`, `__meth(x, 'm')(y)` | what is undefined has a name |
+//! | `ref(x)` | `__at(offset, ref, 'ref')(x)` | the call's position |
 //! | `{% do x %}` | `{% do __do(x) %}` | minijinja wants a call |
 //! | `{% print x %}` | `{{ x }}` | |
 //! | `{% if x: %}` | `{% if x %}` | |
 //! | `{{ a, b }}`, `{% set x = 1, 2 %}` | in parentheses | implicit tuples |
-//! | `d[a, b]` | `d[(a, b)]` | |
-//! | `'%s' % x` | `'%s'\|__fmt(x)` | minijinja's `%` is for numbers |
-//! | `ref(x)` | `__at(offset, ref)(x)` | the call's position |
-//! | `x + y` after `set` | `__m(x + y)` | a sum of lists can be changed |
-//! | `t - timedelta(..)`, `(a - b).days` | `t\|__sub(timedelta(..))` | dates are objects, which have no operators |
 //! | `+x`, NBSP | `x`, space | |
+//!
+//! What stands in expressions is done by `expressions.rs`.
 
 use super::blocks::{Segment, segments, tag_tail, tag_word};
 use super::edits::{Edits, Rewriter};
+use super::expressions::rewrite_expressions;
 use serde::{Deserialize, Serialize};
 
 /// Functions that want to know where they are called.
-const POSITIONAL: &[&str] = &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
+pub(super) const POSITIONAL: &[&str] = &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
 
-const KEYWORDS: &[&str] = &[
-    "in",
-    "if",
-    "else",
-    "elif",
-    "and",
-    "or",
-    "not",
-    "is",
-    "set",
-    "do",
-    "call",
-    "for",
-    "include",
-    "import",
-    "from",
-    "filter",
-    "print",
-    "return",
-    "recursive",
-    "with",
-];
+/// The most `elif` of a template: minijinja nests them.
+const ELIFS: usize = 500;
 
 /// A call found in a text, for `depends_on.macros`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,7 +43,7 @@ pub(crate) fn calls_of(text: &str) -> Vec<CallName> {
 
 /// Rewrites `text[from..to]`. Calls found are added to `calls`.
 pub(crate) fn rewrite(text: &str, from: usize, to: usize, calls: &mut Vec<CallName>) -> (String, Edits) {
-    let mut pass = Pass { text, rw: Rewriter::new(text, from, to - from), calls, sites: true };
+    let mut pass = Pass::new(text, Rewriter::new(text, from, to - from), calls, true);
     pass.body(from, to);
     pass.rw.finish(to)
 }
@@ -69,15 +51,15 @@ pub(crate) fn rewrite(text: &str, from: usize, to: usize, calls: &mut Vec<CallNa
 /// Rewrites an expression that stands alone (a YAML value). Calls carry no positions.
 pub(crate) fn rewrite_expression(text: &str) -> String {
     let mut calls = Vec::new();
-    let mut pass = Pass { text, rw: Rewriter::new(text, 0, text.len()), calls: &mut calls, sites: false };
-    pass.expression(0, text.len());
+    let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
+    pass.maybe_tuple(0, text.len());
     pass.rw.finish(text.len()).0
 }
 
 /// Rewrites a whole template outside of any file (a YAML value). Calls carry no positions.
 pub(super) fn rewrite_detached(text: &str) -> (String, Edits) {
     let mut calls = Vec::new();
-    let mut pass = Pass { text, rw: Rewriter::new(text, 0, text.len()), calls: &mut calls, sites: false };
+    let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
     pass.body(0, text.len());
     pass.rw.finish(text.len())
 }
@@ -87,26 +69,14 @@ pub(super) struct Pass<'a, 'c> {
     pub(super) rw: Rewriter<'a>,
     pub(super) calls: &'c mut Vec<CallName>,
     pub(super) sites: bool,
+    elifs: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Prev {
-    Start,
-    Op,
-    Name,
-    Value,
-}
+impl<'a, 'c> Pass<'a, 'c> {
+    pub(super) fn new(text: &'a str, rw: Rewriter<'a>, calls: &'c mut Vec<CallName>, sites: bool) -> Pass<'a, 'c> {
+        Pass { text, rw, calls, sites, elifs: 0 }
+    }
 
-#[derive(Clone, Copy)]
-enum Close {
-    /// A literal that was wrapped: `)` follows its bracket.
-    Wrapped,
-    /// A subscript with a tuple: `)` precedes its bracket.
-    Tuple,
-    Plain,
-}
-
-impl Pass<'_, '_> {
     pub(super) fn body(&mut self, from: usize, to: usize) {
         for segment in segments(self.text, from, to) {
             match segment {
@@ -140,7 +110,10 @@ impl Pass<'_, '_> {
             "if" | "elif" | "else" | "for" => {
                 let body = self.text[after..tail].trim_end();
                 let body_end = after + body.len();
-                if body.ends_with(':') {
+                self.elifs += usize::from(word == "elif");
+                if self.elifs > ELIFS && word == "elif" {
+                    self.rw.replace(after, tail, " __too_deep() ");
+                } else if body.ends_with(':') {
                     self.expression(after, body_end - 1);
                     self.rw.replace(body_end - 1, body_end, " ");
                 } else if word == "for" {
@@ -150,7 +123,8 @@ impl Pass<'_, '_> {
                 }
             }
             "set" => self.set(after, tail),
-            "raw" | "endraw" => {}
+            // The filters of a block are no expression.
+            "raw" | "endraw" | "filter" => {}
             _ => self.expression(after, tail),
         }
     }
@@ -159,12 +133,14 @@ impl Pass<'_, '_> {
     fn loop_header(&mut self, from: usize, to: usize) {
         match find_word(self.text, from, to, "in") {
             Some(at) => {
-                self.expression(from, at);
+                // What is set is no expression.
                 let rest = at + 2;
                 // A filter (`for x in y if z`) or `recursive` ends the sequence.
                 let stop =
                     ["if", "recursive"].iter().filter_map(|w| find_word(self.text, rest, to, w)).min().unwrap_or(to);
+                self.rw.insert(rest, " __iter(");
                 self.maybe_tuple(rest, stop);
+                self.rw.insert(stop, ") ");
                 self.expression(stop, to);
             }
             None => self.expression(from, to),
@@ -178,16 +154,8 @@ impl Pass<'_, '_> {
             self.expression(from, to);
             return;
         };
-        self.expression(from, eq);
-        let begin = eq + 1;
-        let sum = top_level(self.text.as_bytes(), begin, to, |b, i| b[i] == b'+').is_some();
-        if sum {
-            self.rw.insert(begin, " __m(");
-        }
-        self.maybe_tuple(begin, to);
-        if sum {
-            self.rw.insert(to, ")");
-        }
+        // What is set is no expression.
+        self.maybe_tuple(eq + 1, to);
     }
 
     /// An expression that is a tuple when it has a comma outside of brackets.
@@ -203,184 +171,21 @@ impl Pass<'_, '_> {
     }
 
     pub(super) fn expression(&mut self, from: usize, to: usize) {
-        let text = self.text;
-        let b = &text.as_bytes()[..to];
-        let mut stack: Vec<Close> = Vec::new();
-        let mut prev = Prev::Start;
-        let mut i = from;
-        while i < to {
-            let c = b[i];
-            match c {
-                b'\'' | b'"' => {
-                    i = string_end(b, i);
-                    prev = Prev::Value;
-                    i = self.percent(i, to);
-                    continue;
-                }
-                b'[' | b'{' => {
-                    let literal = !matches!(prev, Prev::Value | Prev::Name);
-                    if literal {
-                        self.rw.insert(i, if c == b'[' { " __l(" } else { " __d(" });
-                        stack.push(Close::Wrapped);
-                    } else if c == b'[' && has_tuple_subscript(b, i) {
-                        self.rw.replace(i, i + 1, "[(");
-                        stack.push(Close::Tuple);
-                    } else {
-                        stack.push(Close::Plain);
-                    }
-                    prev = Prev::Op;
-                }
-                b'(' => {
-                    stack.push(Close::Plain);
-                    prev = Prev::Op;
-                    if let Some(minus) = date_difference(b, i) {
-                        self.rw.copy_to(i + 1);
-                        self.expression(i + 1, minus);
-                        i = self.date_operand(minus, "__sub", to);
-                        prev = Prev::Value;
-                        continue;
-                    }
-                }
-                b'+' | b'-' if matches!(prev, Prev::Value | Prev::Name) && duration_follows(b, i + 1) => {
-                    i = self.date_operand(i, if c == b'+' { "__add" } else { "__sub" }, to);
-                    prev = Prev::Value;
-                    continue;
-                }
-                b']' | b'}' | b')' => {
-                    match stack.pop() {
-                        Some(Close::Wrapped) => self.rw.insert(i + 1, ")"),
-                        Some(Close::Tuple) => self.rw.replace(i, i + 1, ")]"),
-                        Some(Close::Plain) | None => {}
-                    }
-                    prev = Prev::Value;
-                }
-                b'+' if !matches!(prev, Prev::Value | Prev::Name) => self.rw.replace(i, i + 1, " "),
-                b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
-                    let word_at = i;
-                    while i < to && (b[i].is_ascii_alphanumeric() || b[i] == b'_') {
-                        i += 1;
-                    }
-                    let word = &text[word_at..i];
-                    let attribute = word_at > from && b[..word_at].trim_ascii_end().ends_with(b".");
-                    if !attribute && KEYWORDS.contains(&word) {
-                        prev = Prev::Op;
-                    } else {
-                        self.name(word, word_at, i, attribute);
-                        prev = Prev::Name;
-                    }
-                    continue;
-                }
-                b'0'..=b'9' => {
-                    while i < to && (b[i].is_ascii_alphanumeric() || b[i] == b'_') {
-                        i += 1;
-                    }
-                    prev = Prev::Value;
-                    continue;
-                }
-                c if c.is_ascii_whitespace() => {}
-                c if c >= 0x80 => {
-                    let ch = text[i..].chars().next().unwrap_or(' ');
-                    let len = ch.len_utf8();
-                    if ch.is_whitespace() || ch == '\u{feff}' {
-                        self.rw.replace(i, i + len, " ");
-                    }
-                    i += len;
-                    continue;
-                }
-                _ => prev = Prev::Op,
-            }
-            i += 1;
-        }
-    }
-
-    /// Notes a call, and marks the position of one that wants it.
-    fn name(&mut self, word: &str, at: usize, end: usize, attribute: bool) {
-        let b = self.text.as_bytes();
-        let open = end + b[end..].iter().take_while(|c| c.is_ascii_whitespace()).count();
-        if b.get(open) != Some(&b'(') {
+        let rw = &mut self.rw;
+        let mut edits: Vec<(usize, usize, String)> = Vec::new();
+        let mut edit = |at: usize, len: usize, text: &str| edits.push((at, len, text.to_owned()));
+        if rewrite_expressions(self.text, (from, to), self.calls, self.sites, &mut edit).is_some() {
+            rw.replace(from, to, " __too_deep() ");
             return;
         }
-        if !attribute {
-            if self.sites && POSITIONAL.contains(&word) {
-                self.rw.replace(at, end, &format!("__at({at}, {word})"));
-            }
-            self.calls.push(CallName::Plain(word.to_owned()));
-            return;
-        }
-        let before = self.text[..at].trim_end().trim_end_matches('.').trim_end();
-        let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map_or(0, |i| i + 1);
-        // `a.b.c()` is a method of a value, not a macro of a package.
-        if before[start..].is_empty() || before[..start].trim_end().ends_with('.') {
-            return;
-        }
-        let package = &before[start..];
-        if (package, word) == ("adapter", "dispatch") {
-            self.calls.extend(dispatch_call(&self.text[open + 1..]));
-        } else {
-            self.calls.push(CallName::Package(package.to_owned(), word.to_owned()));
+        for (at, len, text) in edits {
+            rw.replace(at, at + len, &text);
         }
     }
-
-    /// The operator at `at` and its right operand become a filter. Returns where to go on.
-    fn date_operand(&mut self, at: usize, filter: &str, to: usize) -> usize {
-        let b = &self.text.as_bytes()[..to];
-        let begin = at + 1 + b[at + 1..].iter().take_while(|c| c.is_ascii_whitespace()).count();
-        let end = operand_end(b, begin);
-        self.rw.replace(at, at + 1, &format!("|{filter}("));
-        self.expression(begin, end);
-        self.rw.insert(end, ")");
-        end
-    }
-
-    /// Behind a string literal: `% x` becomes a filter. Returns where to go on.
-    fn percent(&mut self, i: usize, to: usize) -> usize {
-        let b = &self.text.as_bytes()[..to];
-        let at = i + b[i..].iter().take_while(|c| c.is_ascii_whitespace()).count();
-        if b.get(at) != Some(&b'%') {
-            return i;
-        }
-        let begin = at + 1 + b[at + 1..].iter().take_while(|c| c.is_ascii_whitespace()).count();
-        let end = operand_end(b, begin);
-        self.rw.replace(at, at + 1, "|__fmt(");
-        self.expression(begin, end);
-        self.rw.insert(end, ")");
-        end
-    }
-}
-
-/// Whether a duration is what follows: `modules.datetime.timedelta(...)`.
-fn duration_follows(b: &[u8], at: usize) -> bool {
-    let rest = b[at..].trim_ascii_start();
-    ["modules.datetime.timedelta", "datetime.timedelta", "timedelta("].iter().any(|w| rest.starts_with(w.as_bytes()))
-}
-
-/// The minus in `(a - b).days` and the like, whose parenthesis opens at `open`.
-fn date_difference(b: &[u8], open: usize) -> Option<usize> {
-    let close = operand_end(b, open).min(b.len());
-    // `operand_end` runs on over attributes: the bracket itself ends where its depth is back at zero.
-    let mut depth = 0i32;
-    let mut end = open;
-    for (i, c) in b.iter().enumerate().take(close).skip(open) {
-        match c {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            end = i;
-            break;
-        }
-    }
-    let rest = &b[(end + 1).min(b.len())..];
-    let wanted = [".days", ".seconds", ".total_seconds"].iter().any(|w| rest.starts_with(w.as_bytes()));
-    if !wanted {
-        return None;
-    }
-    top_level(b, open + 1, end, |b, i| b[i] == b'-')
 }
 
 /// The literal arguments of `adapter.dispatch('name', 'namespace')`.
-fn dispatch_call(args: &str) -> Option<CallName> {
+pub(super) fn dispatch_call(args: &str) -> Option<CallName> {
     let literal = |text: &str| -> Option<(String, usize)> {
         let lead = text.len() - text.trim_start().len();
         let quote = text[lead..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
@@ -409,7 +214,7 @@ fn inside(text: &str, start: usize, end: usize) -> usize {
 }
 
 /// The byte behind a string literal that begins at `i`.
-fn string_end(b: &[u8], i: usize) -> usize {
+pub(super) fn string_end(b: &[u8], i: usize) -> usize {
     let quote = b[i];
     let mut j = i + 1;
     while j < b.len() && b[j] != quote {
@@ -454,59 +259,6 @@ fn find_word(text: &str, from: usize, to: usize, word: &str) -> Option<usize> {
     })
 }
 
-fn has_tuple_subscript(b: &[u8], open: usize) -> bool {
-    let (mut i, mut depth) = (open + 1, 0i32);
-    while i < b.len() {
-        match b[i] {
-            b'\'' | b'"' => {
-                i = string_end(b, i);
-                continue;
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' if depth == 0 => return false,
-            b')' | b']' | b'}' => depth -= 1,
-            b',' if depth == 0 => return true,
-            _ => {}
-        }
-        i += 1;
-    }
-    false
-}
-
-/// The end of one operand: a name, literal or bracket with its attributes, subscripts and calls.
-fn operand_end(b: &[u8], from: usize) -> usize {
-    let mut i = from;
-    let wordy = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
-    if i < b.len() && matches!(b[i], b'\'' | b'"') {
-        i = string_end(b, i);
-    }
-    while i < b.len() {
-        match b[i] {
-            b'(' | b'[' | b'{' => {
-                let mut depth = 0i32;
-                while i < b.len() {
-                    match b[i] {
-                        b'\'' | b'"' => {
-                            i = string_end(b, i);
-                            continue;
-                        }
-                        b'(' | b'[' | b'{' => depth += 1,
-                        b')' | b']' | b'}' => depth -= 1,
-                        _ => {}
-                    }
-                    i += 1;
-                    if depth == 0 {
-                        break;
-                    }
-                }
-            }
-            c if wordy(c) || c == b'.' => i += 1,
-            _ => break,
-        }
-    }
-    i
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -518,32 +270,55 @@ mod tests {
     #[test]
     fn literals_become_mutable() {
         assert_eq!(rw("{% set x = [] %}"), "{% set x =  __l([]) %}");
-        assert_eq!(rw("{{ f({'a': [1]})['b'] }}"), "{{ f( __d({'a':  __l([1])}))['b'] }}");
-        assert_eq!(rw("{{ d[a, b] }}"), "{{ d[(a, b)] }}");
+        assert_eq!(rw("{{ f({'a': [1]})['b'] }}"), "{{ __item(__c(f, 'f')( __d({'a':  __l([1])})), 'b') }}");
+        assert_eq!(rw("{{ d[a, b] }}"), "{{ __item(d, (a, b)) }}");
+        assert_eq!(rw("{{ x[1:] }}{{ x[::2] }}"), "{{ __slice(x, 1, none) }}{{ __slice(x, none, none, 2) }}");
     }
 
     #[test]
     fn statements() {
-        assert_eq!(rw("{%- do xs.append(1) -%}"), "{%- do __do( xs.append(1) )-%}");
+        assert_eq!(rw("{%- do xs.append(1) -%}"), "{%- do __do( __meth(xs, 'append')(1) )-%}");
         assert_eq!(rw("{% if x: %}"), "{% if x  %}");
         assert_eq!(rw("{%- print x -%}"), "{{-  x -}}");
         assert_eq!(rw("{% set a = 1, 2 %}"), "{% set a = ( 1, 2 )%}");
-        assert_eq!(rw("{% set a = b + [1] %}"), "{% set a = __m( b +  __l([1]) )%}");
-        assert_eq!(rw("{% for i in 1, 2 if i %}"), "{% for i in ( 1, 2 )if i %}");
+        assert_eq!(rw("{% set n.a = b + [1] %}"), "{% set n.a = __add(b ,  __l([1])) %}");
+        assert_eq!(rw("{% for i, j in 1, 2 if i %}"), "{% for i, j in __iter( ( 1, 2 )) if i %}");
         assert_eq!(rw("{% raw %}{{ [1] }}{% endraw %}"), "{% raw %}{{ [1] }}{% endraw %}");
+        assert_eq!(rw("{%- do é %}"), "{%- do __do( é )%}");
     }
 
     #[test]
-    fn formatting_and_signs() {
-        assert_eq!(rw("{{ '%s-%s' % (a, b.c(1)) }}"), "{{ '%s-%s' |__fmt( (a, b.c(1))) }}");
-        assert_eq!(rw("{{ x % 2 }}"), "{{ x % 2 }}");
-        assert_eq!(rw("{{ (+1) + 2 }}"), "{{ ( 1) + 2 }}");
-        assert_eq!(rw("{{\u{a0}x }}"), "{{ x }}");
+    fn operators_are_calls() {
+        assert_eq!(rw("{{ '%s-%s' % (a, b.c) }}"), "{{ __mod('%s-%s' , (a, __attr(b, 'c'))) }}");
+        assert_eq!(rw("{{ a + b * -c }}"), "{{ __add(a , __mul(b , __neg(c))) }}");
+        assert_eq!(rw("{{ a - b - 1 }}"), "{{ __fold(a , 'sub',  b , 'sub',  1) }}");
         assert_eq!(
-            rw("{{ (t - modules.datetime.timedelta(days=1)).x }}"),
-            "{{ (t |__sub( modules.datetime.timedelta(days=1))).x }}"
+            rw("{{ 1 < a <= 2 }}{{ a not in b }}"),
+            "{{ __chain(1 , 'lt',  a , 'le',  2) }}{{ __not_in(a , b) }}"
         );
-        assert_eq!(rw("{{ (b(1) - a).days - 1 }}"), "{{ (b(1) |__sub( a)).days - 1 }}");
+        assert_eq!(rw("{{ (+1) ~ -2|abs }}"), "{{ __cat(( 1) , -2|abs) }}");
+        assert_eq!(rw("{{ a if not b == 1 else c and d }}"), "{{ a if not __eq(b , 1) else c and d }}");
+        assert_eq!(rw("{{ x is divisibleby 3 or y is not none }}"), "{{ x is divisibleby (3) or y is not none }}");
+        assert_eq!(rw("{{\u{a0}x }}"), "{{ x }}");
+        assert_eq!(rw("{{ (b(1) - a).days }}"), "{{ __attr((__sub(__c(b, 'b')(1) , a)), 'days') }}");
+    }
+
+    #[test]
+    fn what_is_no_expression_stays() {
+        assert_eq!(rw("{{ a + }}"), "{{ a + }}");
+        assert_eq!(rw("{{ a b }}"), "{{ a b }}");
+        assert_eq!(rw("{{ x[ }}"), "{{ x[ }}");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_cut() {
+        let deep = format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000));
+        assert_eq!(rw(&deep), "{{ __too_deep() }}");
+        for link in ["|f", " and 1", "[0]", ".a"] {
+            assert_eq!(rw(&format!("{{{{ x{} }}}}", link.repeat(100_000))), "{{ __too_deep() }}", "{link}");
+        }
+        let sum = format!("{{{{ 1{} }}}}", " + 1".repeat(2000));
+        assert!(rw(&sum).starts_with("{{ __fold(1 , 'add',  1"));
     }
 
     #[test]
@@ -552,9 +327,9 @@ mod tests {
         let text =
             "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
         let (out, _) = rewrite(text, 0, text.len(), &mut calls);
-        assert!(out.starts_with("{{ __at(3, ref)(__at(7, var)('x')) }}"), "{out}");
+        assert!(out.starts_with("{{ __at(3, ref, 'ref')(__at(7, var, 'var')('x')) }}"), "{out}");
         assert!(calls.contains(&CallName::Package("dbt_utils".into(), "star".into())));
         assert!(calls.contains(&CallName::Dispatch("m".into(), Some("p".into()))));
-        assert!(out.contains("config.get('a')"));
+        assert!(out.contains("__meth(config, 'get')('a')"));
     }
 }

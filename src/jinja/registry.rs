@@ -7,6 +7,7 @@ use super::blocks::{Block, BlockKind, find_blocks};
 use super::edits::{Edits, Rewriter};
 use super::prepass::{CallName, Pass};
 use super::runtime::MacroRef;
+use super::variables::{VariableCall, variable_calls};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, Span};
@@ -35,6 +36,8 @@ pub(crate) struct MacroDef {
     pub(crate) span: Span,
     pub(crate) args: Vec<MacroArg>,
     pub(crate) calls: Vec<CallName>,
+    /// Its calls of `var` and `env_var`.
+    pub(crate) variables: Vec<VariableCall>,
     /// Of its name and text: what a render that used it depends on.
     pub(crate) print: Fingerprint,
     /// The name under which its template is compiled: `package/path#name`.
@@ -46,12 +49,23 @@ pub(crate) struct MacroDef {
     pub(super) kwargs: bool,
 }
 
-impl MacroDef {
-    /// The text of the block, as it is compiled.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
+/// Materializations of dbt and of its adapters, which a package replaces only if the root project lets it.
+const BUILT_IN: [&str; 12] = [
+    "table",
+    "view",
+    "incremental",
+    "seed",
+    "snapshot",
+    "materialized_view",
+    "test",
+    "unit",
+    "clone",
+    "external",
+    "table_function",
+    "function",
+];
 
+impl MacroDef {
     /// The name that the template defines: never private, whatever the macro is called.
     pub(super) fn symbol(&self) -> String {
         format!("m__{}", self.name)
@@ -96,8 +110,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         _ => block.name.clone(),
     };
     let mut calls = Vec::new();
-    let mut pass =
-        Pass { text, rw: Rewriter::new(text, block.start, block.end - block.start), calls: &mut calls, sites: true };
+    let mut pass = Pass::new(text, Rewriter::new(text, block.start, block.end - block.start), &mut calls, true);
     let (word, word_at) = super::blocks::tag_word(text, block.start, block.body.0);
     let after_name = block.name_at + block.name.len();
     let tail = super::blocks::tag_tail(text, block.start, block.body.0);
@@ -151,6 +164,7 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         span: Span::new(file, block.start, block.end),
         args,
         calls,
+        variables: variable_calls(&text[block.start..block.end]),
         text: rewritten,
         edits,
         varargs,
@@ -214,7 +228,10 @@ fn header(
         }
         let names_earlier = |from: usize| args.iter().any(|a| has_word(&pass.text[from..i], &a.name));
         if let Some(eq) = eq.filter(|eq| names_earlier(eq + 1)) {
-            pass.rw.replace(eq, i, "");
+            // A default that reads an earlier parameter is set at the start of the body. Behind another default the
+            // parameter still needs one: the value that an argument that is not given has.
+            let undefined = args.iter().any(|a| a.has_default);
+            pass.rw.replace(eq, i, if undefined { "=__undefined" } else { "" });
             late.push((name.clone(), eq + 1, i));
         } else if let Some(eq) = eq {
             pass.expression(eq + 1, i);
@@ -372,6 +389,17 @@ impl MacroRegistry {
         own.chain(self.internal.keys()).map(|n| &**n)
     }
 
+    /// Names of the macros that a package has.
+    pub(crate) fn names_in<'a>(&'a self, package: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+        let internal = (package == "dbt").then_some(&self.internal);
+        let own = self.packages.get(package).into_iter().flat_map(|m| m.keys());
+        own.chain(internal.into_iter().flat_map(|m| m.keys())).map(|n| &**n)
+    }
+
+    pub(crate) fn packages(&self) -> impl Iterator<Item = &str> {
+        self.packages.keys().map(|n| &**n)
+    }
+
     /// `adapter.dispatch(name, namespace)` (RULES 3.3). The error lists what was searched for.
     pub(crate) fn dispatch(
         &self,
@@ -429,9 +457,11 @@ impl MacroRegistry {
                 others.filter_map(|p| self.packages.get(p)?.get(full.as_str())).next()
             };
             let internal = self.internal.get(full.as_str());
+            // What is built in is no macro here, but a package may not take its place either.
+            let built_in = internal.is_some() || BUILT_IN.contains(&name);
             let found = match root {
                 Some(root) => Some(root),
-                None if explicit_overrides && internal.is_some() => internal,
+                None if explicit_overrides && built_in => internal,
                 None => own.or_else(any).or(internal),
             };
             if let Some(i) = found {
@@ -506,7 +536,7 @@ mod tests {
         let defs = parse("root", "{% macro m(x, y=x + 1) %}{{ y }}{% endmacro %}");
         assert_eq!(
             defs[0].text,
-            "{% macro m__m(x, y) %}{% if y is undefined %}{% set y = x + 1 %}{% endif %}{{ y }}{% endmacro %}"
+            "{% macro m__m(x, y) %}{% if y is undefined %}{% set y = __add(x , 1) %}{% endif %}{{ y }}{% endmacro %}"
         );
         let defs = parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
         assert_eq!(&*defs[0].name, "materialization_t_duckdb");

@@ -1,12 +1,13 @@
 //! What runs inside a render: macro calls, `return`, call positions.
 
 use super::registry::MacroDef;
-use super::values::{dict, list};
+use super::values::dict;
 use crate::hash::FastMap;
 use indexmap::IndexMap;
-use minijinja::value::{Kwargs, Object, ObjectRepr, Value};
+use minijinja::value::{Kwargs, Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,15 +29,30 @@ pub(super) struct Run {
 
 /// The macros that an error passed through, innermost first. The state dies with a failed render; this does not.
 #[derive(Debug, Default)]
-pub(super) struct Trace(Mutex<Vec<Arc<MacroDef>>>);
+pub(super) struct Trace {
+    macros: Mutex<Vec<Arc<MacroDef>>>,
+    /// Names that were called though nothing is known of them.
+    unknown: Mutex<BTreeSet<String>>,
+}
 
 impl Trace {
     fn push(&self, def: Arc<MacroDef>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(def);
+        self.macros.lock().unwrap_or_else(PoisonError::into_inner).push(def);
     }
 
     pub(super) fn take(&self) -> Vec<Arc<MacroDef>> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.macros.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn take_unknown(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.unknown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Notes that a node's own text called something that is not known when it is parsed.
+pub(super) fn note_unknown(state: &mut State<'_, '_>, name: &str) {
+    if let Some(trace) = &run(state).trace {
+        trace.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 }
 
@@ -113,7 +129,7 @@ impl MacroRef {
             }
         }
         if def.varargs {
-            known.push(("varargs".to_owned(), list(rest)));
+            known.push(("varargs".to_owned(), Value::from(Tuple::from(rest))));
         }
         if def.kwargs {
             known.push(("kwargs".to_owned(), dict(unknown)));
@@ -217,36 +233,27 @@ impl Object for Namespace {
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        match self.find(method) {
-            Some(found) => found.call(state, args),
-            None => Err(error(format!("package `{}` has no macro `{method}`", self.name))),
+        let found = |i: usize| args.get(i).and_then(Value::as_str).and_then(|name| self.find(name));
+        let names = || self.registry.names_in(&self.name).map(Value::from);
+        match (self.find(method), method) {
+            (Some(found), _) => found.call(state, args),
+            // To Python it is a dict.
+            (None, "get") => Ok(found(0).unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(())))),
+            (None, "__contains__") => Ok(Value::from(found(0).is_some())),
+            (None, "keys") => Ok(super::list(names().collect())),
+            (None, "values") => Ok(super::list(names().filter_map(|n| self.get_value(&n)).collect())),
+            (None, "items") => {
+                Ok(super::list(names().filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?))).collect()))
+            }
+            (None, _) => {
+                let message = format!("package `{}` has no macro `{method}`", self.name);
+                Err(Error::new(ErrorKind::UnknownMethod, message))
+            }
         }
     }
-}
 
-/// Stands for an unknown name of a model's own text at parse: it can be called, has every attribute and prints nothing.
-#[derive(Debug)]
-pub(super) struct Stub;
-
-impl Object for Stub {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        key.as_str().map(|_| Value::from_dyn_object(self.clone()))
-    }
-
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
-        Ok(Value::from_dyn_object(self.clone()))
-    }
-
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, _: &str, _: &[Value]) -> Result<Value, Error> {
-        Ok(Value::from_dyn_object(self.clone()))
-    }
-
-    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<macros of {}>", self.name)
     }
 }
 
@@ -281,7 +288,7 @@ impl Args {
 
     /// A text argument, printed if it is something else.
     pub(crate) fn text(&self, index: usize, name: &str) -> Result<String, Error> {
-        self.require(index, name).map(Value::to_string)
+        self.require(index, name).and_then(super::python_text)
     }
 
     /// A flag, `default` when it is not given.

@@ -1,5 +1,6 @@
 //! Python's lists and dicts, and JSON in and out.
 
+use crate::config::is_whole;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
@@ -8,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A list that Jinja code can change.
 #[derive(Default)]
-pub(crate) struct MutableList(Mutex<Vec<Value>>);
+pub(super) struct MutableList(Mutex<Vec<Value>>);
 
 /// A dict that Jinja code can change; keys keep their order.
 #[derive(Default)]
-pub(crate) struct MutableDict(Mutex<IndexMap<Value, Value>>);
+pub(super) struct MutableDict(Mutex<IndexMap<Value, Value>>);
 
 pub(crate) fn list(items: Vec<Value>) -> Value {
     Value::from_object(MutableList(Mutex::new(items)))
@@ -35,6 +36,16 @@ fn arg<'a>(args: &'a [Value], i: usize, method: &str) -> Result<&'a Value, Error
     args.get(i).ok_or_else(|| bad(format!("{method}() needs more arguments")))
 }
 
+/// Where an item is that equals another one.
+fn found(items: &[Value], wanted: &Value) -> Result<Option<usize>, Error> {
+    for (i, item) in items.iter().enumerate() {
+        if super::python::equal(item, wanted)? {
+            return Ok(Some(i));
+        }
+    }
+    Ok(None)
+}
+
 /// A possibly negative index as a position in `len` items.
 fn position(index: &Value, len: usize) -> Option<usize> {
     let i = index.as_i64()?;
@@ -44,7 +55,8 @@ fn position(index: &Value, len: usize) -> Option<usize> {
 
 impl fmt::Debug for MutableList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(lock(&self.0).iter()).finish()
+        let items = list(lock(&self.0).clone());
+        f.write_str(&super::python_repr(&items).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -66,7 +78,7 @@ impl Object for MutableList {
         Some(lock(&self.0).len())
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let none = Value::from(());
         match method {
             "append" => {
@@ -100,7 +112,7 @@ impl Object for MutableList {
             "remove" => {
                 let wanted = arg(args, 0, method)?;
                 let mut items = lock(&self.0);
-                let at = items.iter().position(|v| v == wanted).ok_or_else(|| bad("list.remove(x): x not in list"))?;
+                let at = found(&items, wanted)?.ok_or_else(|| bad("list.remove(x): x not in list"))?;
                 items.remove(at);
                 Ok(none)
             }
@@ -113,23 +125,41 @@ impl Object for MutableList {
                 Ok(none)
             }
             "sort" => {
-                let reverse = args.last().filter(|v| v.is_kwargs()).and_then(|k| k.get_attr("reverse").ok());
-                let mut items = lock(&self.0);
-                items.sort();
-                if reverse.is_some_and(|v| v.is_true()) {
+                let named = |name: &str| {
+                    let kwargs = args.last().filter(|v| v.is_kwargs())?;
+                    kwargs.get_attr(name).ok().filter(|v| !v.is_undefined() && !v.is_none())
+                };
+                let (reverse, key) = (named("reverse").is_some_and(|v| v.is_true()), named("key"));
+                let mut items = lock(&self.0).clone();
+                // Equal items keep their order, also when it is reversed.
+                if reverse {
                     items.reverse();
                 }
+                let mut keys = Vec::new();
+                for item in &items {
+                    let value =
+                        key.as_ref().map_or_else(|| Ok(item.clone()), |k| k.call(state, std::slice::from_ref(item)))?;
+                    keys.push(super::pair(value, item.clone()));
+                }
+                super::python::sort(&mut keys, &|pair| pair.get_item_by_index(0))?;
+                let mut sorted = keys.iter().map(|pair| pair.get_item_by_index(1)).collect::<Result<Vec<_>, _>>()?;
+                if reverse {
+                    sorted.reverse();
+                }
+                *lock(&self.0) = sorted;
                 Ok(none)
             }
             "copy" => Ok(list(lock(&self.0).clone())),
             "index" => {
                 let wanted = arg(args, 0, method)?;
-                let at = lock(&self.0).iter().position(|v| v == wanted);
+                let at = found(&lock(&self.0).clone(), wanted)?;
                 at.map(Value::from).ok_or_else(|| bad(format!("{wanted:?} is not in list")))
             }
             "count" => {
                 let wanted = arg(args, 0, method)?;
-                Ok(Value::from(lock(&self.0).iter().filter(|v| *v == wanted).count()))
+                let items = lock(&self.0).clone();
+                let same = items.iter().map(|v| super::python::equal(v, wanted)).collect::<Result<Vec<_>, _>>()?;
+                Ok(Value::from(same.into_iter().filter(|s| *s).count()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -138,7 +168,8 @@ impl Object for MutableList {
 
 impl fmt::Debug for MutableDict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(lock(&self.0).iter()).finish()
+        let pairs = dict(self.pairs());
+        f.write_str(&super::python_repr(&pairs).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -239,10 +270,10 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(b) => Value::from(*b),
-        Json::Number(n) => match (n.as_i64(), n.as_u64(), n.as_f64()) {
-            (Some(i), ..) => Value::from(i),
-            (_, Some(u), _) => Value::from(u),
-            (.., f) => Value::from(f.unwrap_or(f64::NAN)),
+        Json::Number(n) => match n.as_i64() {
+            Some(i) => Value::from(i),
+            None if is_whole(n) => super::number::int_from_text(n.as_str()).unwrap_or_default(),
+            None => Value::from(n.as_f64().unwrap_or(f64::NAN)),
         },
         Json::String(s) => Value::from(s.as_str()),
         Json::Array(items) => list(items.iter().map(from_json).collect()),
@@ -250,24 +281,48 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
     }
 }
 
-/// A Jinja value as JSON: undefined is null, objects of other kinds are their text.
+/// A Jinja value as JSON: undefined is null, objects of other kinds are their text. What is nested too deep, or in itself,
+/// ends as its text.
 pub(crate) fn to_json(value: &Value) -> serde_json::Value {
+    json_at(value, 0)
+}
+
+/// How deep JSON may be nested.
+const DEPTH: usize = 300;
+
+fn json_at(value: &Value, depth: usize) -> serde_json::Value {
     use serde_json::Value as Json;
+    if depth > DEPTH {
+        return Json::String("...".to_owned());
+    }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
-        ValueKind::Number => match value.as_i64().filter(|_| value.is_integer()) {
-            Some(i) => Json::from(i),
-            None => f64::try_from(value.clone()).ok().map_or_else(|| Json::String(value.to_string()), Json::from),
-        },
+        ValueKind::Number if value.is_integer() => value.to_string().parse().map_or(Json::Null, Json::Number),
+        ValueKind::Number => f64::try_from(value.clone()).map_or(Json::Null, Json::from),
         ValueKind::Seq | ValueKind::Iterable => match value.try_iter() {
-            Ok(items) => Json::Array(items.map(|v| to_json(&v)).collect()),
+            Ok(items) => Json::Array(items.map(|v| json_at(&v, depth + 1)).collect()),
             Err(_) => Json::String(value.to_string()),
         },
         ValueKind::Map => match pairs_of(value) {
-            Ok(pairs) => Json::Object(pairs.into_iter().map(|(k, v)| (k.to_string(), to_json(&v))).collect()),
+            Ok(pairs) => {
+                let pairs = pairs.into_iter();
+                Json::Object(pairs.map(|(k, v)| (json_key(&k), json_at(&v, depth + 1))).collect())
+            }
             Err(_) => Json::String(value.to_string()),
         },
-        _ => Json::String(value.to_string()),
+        _ => match super::number::int_text(value) {
+            Some(digits) => digits.parse().map_or(Json::Null, Json::Number),
+            None => Json::String(value.to_string()),
+        },
+    }
+}
+
+/// A key as `json.dumps` writes it.
+fn json_key(key: &Value) -> String {
+    match key.kind() {
+        ValueKind::Bool => key.is_true().to_string(),
+        ValueKind::None => "null".to_owned(),
+        _ => super::python_text(key).unwrap_or_default(),
     }
 }

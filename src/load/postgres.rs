@@ -3,7 +3,7 @@
 
 use crate::config::{SslMode, TargetOptions};
 use crate::diag::{Code, Diagnostic};
-use crate::secret::{Scrubber, Secret};
+use crate::secret::Secret;
 use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -11,13 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// Completes the profile. Relative certificate paths start at `root`.
-pub(super) fn complete(
-    target: &mut TargetOptions,
-    system: &dyn System,
-    scrubber: &Scrubber,
-    root: &Utf8Path,
-    out: &mut Vec<Diagnostic>,
-) {
+pub(super) fn complete(target: &mut TargetOptions, system: &dyn System, root: &Utf8Path, out: &mut Vec<Diagnostic>) {
     let env = |key: &str| system.env(key).filter(|v| !v.is_empty());
     let home = system.home_dir();
     let p = &mut target.postgres;
@@ -96,9 +90,6 @@ pub(super) fn complete(
             }
         }
     }
-    if let Some(password) = &p.password {
-        scrubber.register(password);
-    }
 }
 
 /// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as it is.
@@ -137,7 +128,7 @@ mod tests {
         let tree = parse_yaml(FileId(0), yaml).value;
         let mut target = TargetOptions::parse("p", "pg", &tree).value.unwrap();
         let mut out = Vec::new();
-        complete(&mut target, system, &Scrubber::default(), Utf8Path::new("/project"), &mut out);
+        complete(&mut target, system, Utf8Path::new("/project"), &mut out);
         (target, out)
     }
 

@@ -9,7 +9,7 @@ use crate::config::{
 use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::manifest::Dialect;
-use crate::secret::Scrubber;
+use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -28,8 +28,10 @@ pub(crate) struct LoadOptions {
     pub(crate) threads: Option<usize>,
     pub(crate) settings: ContextSettings,
     pub(crate) scrubber: Scrubber,
-    /// `deps` and `clean` work without installed packages.
+    /// `deps` and `clean` work without installed packages, and without a profile.
     pub(crate) without_packages: bool,
+    /// Whether `require-dbt-version` counts.
+    pub(crate) ignore_version: bool,
 }
 
 const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
@@ -67,6 +69,9 @@ pub(crate) fn load(
     map: SourceMap,
 ) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
     let mut out = Vec::new();
+    for (_, value) in system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX)) {
+        options.scrubber.register(&Secret::new(&value));
+    }
     let here = system.current_dir();
     let start = options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
     let file = match &options.project_dir {
@@ -139,13 +144,19 @@ impl Loader<'_> {
             dialect: Dialect::of(&target.adapter),
             vars,
             system: self.system.clone(),
-            scrubber: self.options.scrubber.clone(),
+            store_failures: self.options.settings.flags.get("STORE_FAILURES") == Some(&Json::Bool(true)),
             registry: OnceLock::new(),
             facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
             secrets,
             quoting: [true; 3],
             explicit_overrides: true,
         })
+    }
+
+    fn check_version(&mut self, options: &ProjectOptions) {
+        if !self.options.ignore_version {
+            version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+        }
     }
 
     fn cli_vars(&self) -> VarSource {
@@ -162,8 +173,14 @@ impl Loader<'_> {
         let (name, profile) = self.profile_name(&tree);
         let project_name =
             tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("project").to_owned();
+        let before = self.out.len();
         let (target, profiles_path) = match self.target(&project_name, &name, profile)? {
             Some(found) => found,
+            None if self.options.without_packages => {
+                // Packages are installed before there are credentials.
+                self.out.truncate(before);
+                (TargetOptions::default_duckdb(&project_name, ""), None)
+            }
             None => return Ok(None),
         };
         let context = self.context(&project_name, &target, self.cli_vars(), false);
@@ -171,7 +188,7 @@ impl Loader<'_> {
         let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
         let id = self.map.find(&self.shown(file)).unwrap_or(FileId(0));
         let Some(options) = parse_project(id, &rendered).drain_into(&mut self.out) else { return Ok(None) };
-        version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+        self.check_version(&options);
         let target_path = self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
         let target_path = normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
         let install = normalize(&self.root.join(&options.packages_install_path));
@@ -283,18 +300,13 @@ impl Loader<'_> {
         if self.out[before..].iter().any(Diagnostic::is_error) {
             return Ok(None);
         }
-        for key in ["password", "pass", "token", "motherduck_token"] {
-            if let Some(secret) = rendered.as_map().and_then(|m| m.get(key)).and_then(Yaml::scalar_text) {
-                self.options.scrubber.register(&crate::secret::Secret::new(&secret));
-            }
-        }
         let mut target = TargetOptions::parse(&name, &target, &rendered).drain_into(&mut self.out);
         if let Some(target) = &mut target {
             target.threads = self.options.threads.unwrap_or(target.threads);
             self.absolute_path(target);
             if &*target.adapter == "postgres" {
                 let root = self.root.clone();
-                super::postgres::complete(target, self.system.as_ref(), &self.options.scrubber, &root, &mut self.out);
+                super::postgres::complete(target, self.system.as_ref(), &root, &mut self.out);
             }
         }
         Ok(target.map(|t| (t, Some(path))))
@@ -381,7 +393,7 @@ impl Loader<'_> {
             // A package's own carelessness is not the user's to mend: only errors are shown.
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
             let Some(options) = options else { continue };
-            version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+            self.check_version(&options);
             let skip = [normalize(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;
             loaded.push(LoadedPackage { options, root: folder, files });

@@ -1,12 +1,12 @@
 //! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
 
-use crate::config::{Json, Key, Yaml, YamlMap, YamlValue};
+use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::Diagnostic;
 use crate::jinja::{Engine, MacroRegistry, Native, native_shape, to_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(crate) struct YamlRenderer {
     package: Arc<str>,
     /// What the values asked of the world.
     reads: RefCell<BTreeSet<Read>>,
+    /// Whether a value below a key of a profile's password is rendered.
+    in_password: Cell<bool>,
 }
 
 impl YamlRenderer {
@@ -27,6 +29,7 @@ impl YamlRenderer {
             project: project.clone(),
             package: package.clone(),
             reads: RefCell::default(),
+            in_password: Cell::default(),
         }
     }
 
@@ -52,7 +55,7 @@ impl YamlRenderer {
             return y.clone();
         }
         match &y.value {
-            YamlValue::Str(text) => match self.value(text, y.span, out) {
+            YamlValue::Str(text) => match self.value_at(path, text, y.span, out) {
                 Some(value) => value,
                 None => y.clone(),
             },
@@ -83,6 +86,13 @@ impl YamlRenderer {
         }
     }
 
+    fn value_at(&self, path: &[&str], text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
+        self.in_password.set(path.contains(&"password") || path.contains(&"pass"));
+        let value = self.value(text, span, out);
+        self.in_password.set(false);
+        value
+    }
+
     /// The rendered value of one text, or none when it has no Jinja or fails (which is reported).
     pub(crate) fn value(&self, text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
         let shape = native_shape(text);
@@ -98,7 +108,10 @@ impl YamlRenderer {
             _ => self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String),
         };
         let value = match result {
+            Ok(json) if self.project.secrets => Some(yaml_of(&self.with_secrets(json), span)),
             Ok(json) => Some(yaml_of(&json, span)),
+            // Passwords sometimes look like Jinja and are none.
+            Err(_) if self.project.secrets && self.in_password.get() => None,
             Err(failure) => {
                 out.push(failure_diagnostic(&failure, &session, span));
                 None
@@ -106,6 +119,15 @@ impl YamlRenderer {
         };
         self.reads.borrow_mut().extend(session.take_record().reads);
         value
+    }
+
+    fn with_secrets(&self, json: Json) -> Json {
+        match json {
+            Json::String(text) => Json::String(self.project.with_secrets(&text)),
+            Json::Array(items) => items.into_iter().map(|i| self.with_secrets(i)).collect(),
+            Json::Object(map) => map.into_iter().map(|(k, v)| (k, self.with_secrets(v))).collect(),
+            other => other,
+        }
     }
 
     fn session(&self, span: Span) -> Arc<Session> {
@@ -130,7 +152,11 @@ pub(crate) fn yaml_of(json: &Json, span: Span) -> Yaml {
     let value = match json {
         Json::Null => YamlValue::Null,
         Json::Bool(b) => YamlValue::Bool(*b),
-        Json::Number(n) => n.as_i64().map_or_else(|| YamlValue::Float(n.as_f64().unwrap_or(f64::NAN)), YamlValue::Int),
+        Json::Number(n) => match n.as_i64() {
+            Some(i) => YamlValue::Int(i),
+            None if is_whole(n) => YamlValue::BigInt(n.to_string().into()),
+            None => YamlValue::Float(n.as_f64().unwrap_or(f64::NAN)),
+        },
         Json::String(s) => YamlValue::Str(s.as_str().into()),
         Json::Array(items) => YamlValue::Seq(items.iter().map(|i| yaml_of(i, span)).collect()),
         Json::Object(map) => YamlValue::Map(YamlMap {

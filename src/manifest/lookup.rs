@@ -1,6 +1,6 @@
 //! Names to nodes: what `ref` and `source` mean.
 
-use super::{Node, NodeId};
+use super::{Node, NodeId, ResourceType};
 use crate::config::{Json, python_str};
 use crate::hash::FastMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ struct Refable {
     package: Arc<str>,
     version: Option<String>,
     latest: bool,
+    kind: ResourceType,
     found: Found,
 }
 
@@ -57,6 +58,7 @@ impl Lookup {
                 package: node.package.clone(),
                 version: version.map(|v| python_str(&v.version)),
                 latest: version.is_none_or(|v| same_version(&v.version, &v.latest)),
+                kind: node.resource_type(),
                 found,
             });
         }
@@ -72,7 +74,9 @@ impl Lookup {
         };
         let pick = |wanted: Option<&str>| {
             let matching = all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits);
-            matching.min_by_key(|r| matches!(r.found, Found::Disabled(_))).map(|r| r.found.clone())
+            matching
+                .min_by_key(|r| (matches!(r.found, Found::Disabled(_)), precedence(r.kind)))
+                .map(|r| r.found.clone())
         };
         let found = match package {
             Some(p) => pick(Some(p)),
@@ -109,6 +113,15 @@ impl Lookup {
 
     pub(crate) fn source_names(&self) -> impl Iterator<Item = String> {
         self.sources.keys().map(|(s, t)| format!("{s}.{t}"))
+    }
+}
+
+/// Which of several nodes of one name `ref` means: the seed, then the snapshot, then the model, as in dbt.
+fn precedence(kind: ResourceType) -> u8 {
+    match kind {
+        ResourceType::Seed => 0,
+        ResourceType::Snapshot => 1,
+        _ => 2,
     }
 }
 

@@ -4,6 +4,7 @@
 //! `UniqueId` (for all that outlives it), relations, columns, configs, the dependency graph. Must not know: how it was
 //! parsed, databases, output.
 
+mod address;
 mod artifact;
 mod column;
 mod config;
@@ -14,6 +15,7 @@ mod node;
 mod project;
 mod relation;
 
+pub(crate) use address::{Output, Role, check_addresses};
 pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{Layer, NodeConfig};

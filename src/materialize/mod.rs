@@ -4,10 +4,12 @@
 //! request after the other. Pure: tests script the replies. SQL that dbt makes by a public macro is asked for by name
 //! (`MacroCall`), so that a project's override counts. Must not know: connections, threads, how macros are rendered.
 
+mod agate;
 mod incremental;
 mod names;
 mod schema_change;
 mod seed;
+mod seed_reader;
 mod seed_rows;
 mod seed_types;
 mod snapshot;
@@ -145,7 +147,11 @@ pub(crate) struct Job {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedJob {
     pub(crate) path: String,
+    /// The same as the project names it.
+    pub(crate) file: String,
     pub(crate) columns: Vec<(String, String)>,
+    /// Columns with time stamps whose offsets from UTC the engine drops.
+    pub(crate) offsets_dropped: Vec<String>,
     /// The columns whose types the project gives.
     pub(crate) given: Vec<String>,
     /// The types are those of the first rows: what they can still become.

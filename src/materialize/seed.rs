@@ -41,22 +41,13 @@ impl Seed {
                 format!("create table {name} ({})", columns.join(", "))
             }
         };
-        // The header's columns in another order than the table's: values go by name. A header of other names is loaded by
-        // position, as dbt-duckdb does.
-        let names = |columns: &mut dyn Iterator<Item = &String>| {
-            let mut out: Vec<String> = columns.map(|c| c.to_lowercase()).collect();
-            out.sort();
-            out
-        };
+        // The header's columns may be in another order than the table's: values go by name.
         let header = match published {
-            Some(existing)
-                if names(&mut existing.columns.iter().map(|c| &c.name))
-                    == names(&mut seed.columns.iter().map(|(c, _)| c)) =>
-            {
+            Some(_) => {
                 let listed: Vec<String> = seed.columns.iter().map(|(c, _)| dialect.quoted(c)).collect();
                 format!(" ({})", listed.join(", "))
             }
-            _ => String::new(),
+            None => String::new(),
         };
         let mut out =
             vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
@@ -81,11 +72,38 @@ impl Seed {
     }
 }
 
+/// A file whose header names other columns than the table that it fills: they would be loaded into the wrong ones, or not
+/// at all.
+fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
+    let existing = job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !job.full_refresh)?;
+    let sorted = |columns: &mut dyn Iterator<Item = &String>| {
+        let mut out: Vec<String> = columns.map(|c| c.trim().to_lowercase()).collect();
+        out.sort();
+        out
+    };
+    let file = sorted(&mut seed.columns.iter().map(|(c, _)| c));
+    let table = sorted(&mut existing.columns.iter().map(|c| &c.name));
+    (file != table).then(|| {
+        let listed =
+            |columns: &mut dyn Iterator<Item = &String>| columns.map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!(
+            "the columns of {} are {}; those of {} are {}: `--full-refresh` makes the table anew",
+            seed.file,
+            listed(&mut seed.columns.iter().map(|(c, _)| c)),
+            existing.relation.short(),
+            listed(&mut existing.columns.iter().map(|c| &c.name)),
+        )
+    })
+}
+
 impl Materialize for Seed {
     fn next(&mut self, reply: Reply) -> Result<Next, String> {
         Ok(match (&self.state, reply) {
             (State::Start, _) => {
                 let seed = self.job.seed.clone().ok_or("the seed has no file")?;
+                if let Some(message) = changed_header(&self.job, &seed) {
+                    return Err(message);
+                }
                 self.state = State::Loaded;
                 Next::Run(self.load(&seed))
             }

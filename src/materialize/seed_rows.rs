@@ -1,23 +1,27 @@
 //! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY", "Text Format"), with the
 //! values that dbt inserts: what agate takes for a number is written as one, empty and `null` are null.
 
-use super::seed_types::Inference;
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use super::agate;
+use super::seed_reader::SeedReader;
+use super::seed_types::{Inference, SeedError};
+use csv::ByteRecord;
 use std::io::{self, Read};
 
-/// How the values of a column are written.
+/// How the values of a column are written: as what agate takes them for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Write {
     /// As they are.
     Text,
-    /// Without `%`, currency signs and thousands commas; with a fraction only where there is one.
     Integer,
     Float,
+    Date,
+    Timestamp,
+    Boolean,
 }
 
 /// Reads a CSV file and gives rows; streams, a row at a time.
 pub(crate) struct SeedRows<R> {
-    reader: Reader<R>,
+    reader: SeedReader<R>,
     columns: Vec<Write>,
     /// The types were inferred from the first rows: all rows are looked at, from the first one on.
     watch: Option<Inference>,
@@ -41,15 +45,13 @@ impl<R: Read> SeedRows<R> {
             _ if is_given(name) => Write::Text,
             "integer" => Write::Integer,
             "float8" => Write::Float,
+            "date" => Write::Date,
+            "timestamp without time zone" => Write::Timestamp,
+            "boolean" => Write::Boolean,
             _ => Write::Text,
         });
         SeedRows {
-            reader: ReaderBuilder::new()
-                .delimiter(delimiter)
-                .has_headers(true)
-                .flexible(watch.is_some())
-                .buffer_capacity(1 << 17)
-                .from_reader(input),
+            reader: SeedReader::new(input, delimiter),
             columns: columns.collect(),
             watch,
             types: types.to_vec(),
@@ -71,11 +73,12 @@ impl<R: Read> SeedRows<R> {
     }
 
     fn next_record(&mut self) -> io::Result<bool> {
-        if !self.reader.read_byte_record(&mut self.record).map_err(io::Error::other)? {
+        let failed = |e: SeedError| io::Error::other(format!("line {}: {}", e.line, e.message));
+        if !self.reader.next(&mut self.record).map_err(failed)? {
             return Ok(false);
         }
         if let Some(watch) = &mut self.watch {
-            watch.see(&self.record).map_err(|e| io::Error::other(format!("line {}: {}", e.line, e.message)))?;
+            watch.see(&self.record).map_err(failed)?;
         }
         Ok(true)
     }
@@ -91,11 +94,12 @@ impl<R: Read> SeedRows<R> {
                 }
                 return Ok(!self.out.is_empty());
             }
-            for (i, (value, column)) in self.record.iter().zip(&self.columns).enumerate() {
+            for (i, column) in self.columns.iter().enumerate() {
                 if i > 0 {
                     self.out.push(b'\t');
                 }
-                put(value, *column, &mut self.out);
+                // A row that is too short ends in nulls.
+                put(self.record.get(i).unwrap_or_default(), *column, &mut self.out);
             }
             self.out.push(b'\n');
         }
@@ -122,11 +126,26 @@ fn put(value: &[u8], column: Write, out: &mut Vec<u8>) {
         return;
     }
     match column {
-        Write::Integer if text.iter().all(u8::is_ascii_digit) => out.extend_from_slice(text),
-        Write::Integer => out.extend_from_slice(number(text, true).as_bytes()),
-        Write::Float => out.extend_from_slice(number(text, false).as_bytes()),
         Write::Text => escape(value, out),
+        Write::Integer if text.iter().all(u8::is_ascii_digit) => out.extend_from_slice(text),
+        _ => escape(converted(&String::from_utf8_lossy(text), column).as_bytes(), out),
     }
+}
+
+/// A value as Postgres reads it; one that is not what its column holds stays as it is, and Postgres says what is wrong.
+fn converted(text: &str, column: Write) -> String {
+    let value = match column {
+        Write::Text => None,
+        Write::Integer => agate::number(text).map(|n| n.to_int().map_or_else(|| n.to_string(), |i| i.to_string())),
+        Write::Float => agate::number(text).map(|n| n.to_string()),
+        Write::Date => agate::date(text).map(|d| d.to_string()),
+        Write::Timestamp => {
+            let stamp = agate::timestamp(text).or_else(|| agate::iso_timestamp(text));
+            stamp.and_then(agate::in_utc).map(|t| t.strftime("%Y-%m-%d %H:%M:%S%.f").to_string())
+        }
+        Write::Boolean => agate::boolean(text).map(|b| b.to_string()),
+    };
+    value.unwrap_or_else(|| text.to_owned())
 }
 
 fn escape(value: &[u8], out: &mut Vec<u8>) {
@@ -146,24 +165,6 @@ fn escape(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&value[from..]);
 }
 
-/// A text that agate takes for a number, as Postgres reads numbers.
-fn number(text: &[u8], integral: bool) -> String {
-    let text = String::from_utf8_lossy(text);
-    let keep = |c: &char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
-    let clean: String = text.chars().filter(keep).collect();
-    if !integral {
-        return clean;
-    }
-    if clean.contains(['e', 'E']) {
-        // `1e3` in a column of whole numbers.
-        return clean.parse::<f64>().map_or(clean, |n| format!("{n:.0}"));
-    }
-    clean.split_once('.').map_or(clean.clone(), |(whole, _)| match whole {
-        "" | "-" | "+" => format!("{whole}0"),
-        whole => whole.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn values() {
         let csv = "a,b,c\n1.0,$1.50,x\n\"1,000\",10%,NULL\n-007,,\"a\tb\nc\\\"\n1e3,1e-3,\"\"\n";
-        let expected = "1\t1.50\tx\n1000\t10\t\\N\n-007\t\\N\ta\\tb\\nc\\\\\n1000\t1e-3\t\\N\n";
+        let expected = "1\t1.50\tx\n1000\t10\t\\N\n-7\t\\N\ta\\tb\\nc\\\\\n1000\t0.001\t\\N\n";
         assert_eq!(rows(csv, &["integer", "float8", "text"]), expected);
     }
 

@@ -1,5 +1,7 @@
 //! Column types of a CSV file, as dbt (agate) infers them over all rows (RULES 3.8).
 
+use super::agate;
+use super::seed_reader::SeedReader;
 use std::io::Read;
 
 /// What is wrong with a file, with the line it is on.
@@ -13,16 +15,31 @@ pub(crate) struct SeedError {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Fits {
     number: bool,
-    integral: bool,
     date: bool,
     timestamp: bool,
     iso_timestamp: bool,
     boolean: bool,
+    /// The most digits before and behind the point of a number.
+    whole: i64,
+    fraction: i64,
+    /// A time stamp has an offset from UTC.
+    offset: bool,
 }
 
+/// Digits of Python's decimal context, which limit what agate counts behind the point.
+const CONTEXT_DIGITS: i64 = 28;
+
 impl Fits {
-    const ALL: Fits =
-        Fits { number: true, integral: true, date: true, timestamp: true, iso_timestamp: true, boolean: true };
+    const ALL: Fits = Fits {
+        number: true,
+        date: true,
+        timestamp: true,
+        iso_timestamp: true,
+        boolean: true,
+        whole: 1,
+        fraction: 0,
+        offset: false,
+    };
 
     /// Nothing that comes can change the type any more.
     fn is_text(self) -> bool {
@@ -30,27 +47,46 @@ impl Fits {
     }
 
     fn see(&mut self, value: &str) {
-        let text = value.trim();
-        // Empty and `null` fit everything.
-        if text.is_empty() || text.eq_ignore_ascii_case("null") {
+        if agate::is_null(value) {
             return;
         }
         if self.number {
-            match number(text) {
-                Some(integral) => self.integral &= integral,
-                None => self.number = false,
-            }
+            self.see_number(value);
         }
-        self.date = self.date && date(text);
-        self.timestamp = self.timestamp && timestamp(text);
-        self.iso_timestamp = self.iso_timestamp && iso_timestamp(text);
-        self.boolean = self.boolean && (text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"));
+        self.date = self.date && (is_plain_date(value) || agate::date(value).is_some());
+        self.timestamp = self.timestamp && agate::timestamp(value).is_some();
+        if self.iso_timestamp {
+            let found = agate::iso_timestamp(value);
+            self.iso_timestamp = found.is_some();
+            self.offset |= found.is_some_and(|(_, offset)| offset.is_some_and(|minutes| minutes != 0));
+        }
+        self.boolean = self.boolean && agate::boolean(value).is_some();
+    }
+
+    fn see_number(&mut self, value: &str) {
+        // Most are a few plain digits, which are whole.
+        if value.len() <= 18 && value.bytes().all(|b| b.is_ascii_digit()) {
+            self.whole = self.whole.max(value.trim_start_matches('0').len() as i64);
+            return;
+        }
+        match agate::number(value) {
+            // What is not finite is not counted.
+            Some(number) => {
+                if let Some((whole, fraction)) = number.places() {
+                    self.whole = self.whole.max(whole);
+                    self.fraction = self.fraction.max(fraction);
+                }
+            }
+            None => self.number = false,
+        }
     }
 
     fn sql_type(self) -> &'static str {
         if self.number {
             // A column without any value is a number, too.
-            if self.integral { "integer" } else { "float8" }
+            let behind =
+                if self.whole + self.fraction > CONTEXT_DIGITS { CONTEXT_DIGITS - self.whole } else { self.fraction };
+            if behind == 0 { "integer" } else { "float8" }
         } else if self.date {
             "date"
         } else if self.timestamp || self.iso_timestamp {
@@ -63,123 +99,34 @@ impl Fits {
     }
 }
 
-/// Whether a text is a number to agate, and an integral one: spaces, `%`, currency signs and thousands commas count not.
-fn number(text: &str) -> Option<bool> {
-    // Most are plain digits with at most one dot.
-    let plain = text.as_bytes();
-    if plain.first().is_some_and(u8::is_ascii_digit) && plain.iter().all(|b| b.is_ascii_digit() || *b == b'.') {
-        let mut parts = plain.splitn(2, |b| *b == b'.');
-        let fraction = parts.nth(1).unwrap_or_default();
-        return (!fraction.contains(&b'.')).then(|| fraction.iter().all(|b| *b == b'0'));
-    }
-    if !text.contains(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let clean: String = text
-        .trim_matches(|c: char| c == '%' || c.is_whitespace() || currency(c))
-        .chars()
-        .filter(|c| *c != ',')
-        .collect();
-    let (sign_len, rest) = if clean.starts_with(['-', '+']) { (1, &clean[1..]) } else { (0, clean.as_str()) };
-    let rest = if sign_len == 1 { rest.trim_start_matches(currency) } else { rest };
-    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((m, e)) => (m, Some(e)),
-        None => (rest, None),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if (whole.is_empty() && fraction.is_empty()) || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    match exponent {
-        None => Some(fraction.bytes().all(|b| b == b'0')),
-        Some(e) => {
-            let e: i32 = e.parse().ok()?;
-            let value: f64 = format!("{whole}.{fraction}0e{e}").parse().ok()?;
-            Some(value.fract() == 0.0)
+/// `2024-01-31`, and no later than the 28th: what most dates are.
+fn is_plain_date(text: &str) -> bool {
+    let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return false };
+    let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
+    let two = |a: &u8, b: &u8| a.wrapping_sub(b'0') * 10 + b.wrapping_sub(b'0');
+    digits && (1..=12).contains(&two(m1, m2)) && (1..=28).contains(&two(d1, d2)) && !text.starts_with("0000")
+}
+
+/// A header as agate repairs it: a column without a name gets the letter of its place, a name that repeats a number.
+pub(crate) fn column_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (i, name) in header.enumerate() {
+        let name = if name.is_empty() { letter_name(i) } else { name.to_owned() };
+        let mut unique = name.clone();
+        let mut n = 2;
+        while names.contains(&unique) {
+            unique = format!("{name}_{n}");
+            n += 1;
         }
+        names.push(unique);
     }
+    names
 }
 
-fn currency(c: char) -> bool {
-    matches!(
-        c,
-        '$' | '€'
-            | '£'
-            | '¥'
-            | '₤'
-            | '₦'
-            | '₩'
-            | '₪'
-            | '₫'
-            | '₭'
-            | '₮'
-            | '₱'
-            | '₲'
-            | '₴'
-            | '₵'
-            | '₹'
-            | '₺'
-            | '؋'
-            | '฿'
-            | '៛'
-            | '﷼'
-    )
-}
-
-/// `%Y-%m-%d`; Python's strptime takes one-digit months and days.
-fn date(text: &str) -> bool {
-    // Most are `2024-01-31`, and no later than the 28th.
-    if let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() {
-        let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
-        let two = |a: &u8, b: &u8| a.wrapping_sub(b'0') * 10 + b.wrapping_sub(b'0');
-        if digits && (1..=12).contains(&two(m1, m2)) && (1..=28).contains(&two(d1, d2)) && !text.starts_with("0000") {
-            return true;
-        }
-    }
-    let mut parts = text.split('-');
-    let (Some(y), Some(m), Some(d), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let small = |s: &str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
-    if y.len() != 4 || !y.bytes().all(|b| b.is_ascii_digit()) || !small(m) || !small(d) {
-        return false;
-    }
-    let parse = |s: &str| s.parse::<i8>().unwrap_or(0);
-    jiff::civil::Date::new(y.parse().unwrap_or(0), parse(m), parse(d)).is_ok()
-}
-
-/// `%Y-%m-%d %H:%M:%S`.
-fn timestamp(text: &str) -> bool {
-    text.split_once(' ').is_some_and(|(day, time)| {
-        let parts: Vec<&str> = time.split(':').collect();
-        let small = |s: &&str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
-        date(day) && parts.len() == 3 && parts.iter().all(small) && clock(&parts)
-    })
-}
-
-fn clock(parts: &[&str]) -> bool {
-    let n = |i: usize| parts.get(i).and_then(|p| p.parse::<u8>().ok());
-    n(0).is_some_and(|h| h < 24) && n(1).is_some_and(|m| m < 60) && n(2).is_some_and(|s| s < 62)
-}
-
-/// ISO 8601 with date and time: `2024-01-31T10:00:00.5Z`, also with a space and a zone.
-fn iso_timestamp(text: &str) -> bool {
-    let Some(at) = text.find(['T', 't', ' ']) else { return false };
-    let (day, time) = (&text[..at], &text[at + 1..]);
-    let full_date = day.len() == 10 && date(day);
-    let time = time.trim_end_matches(['Z', 'z']);
-    let (clock_text, zone) = match time.find(['+', '-']) {
-        Some(i) => (&time[..i], &time[i + 1..]),
-        None => (time, ""),
-    };
-    let zone_ok = zone.is_empty() || (zone.len() >= 2 && zone.bytes().all(|b| b.is_ascii_digit() || b == b':'));
-    let whole = clock_text.split_once('.').map_or(clock_text, |(w, _)| w);
-    let parts: Vec<&str> = whole.split(':').collect();
-    let clock_ok = (2..=3).contains(&parts.len())
-        && parts.iter().all(|p| p.len() == 2 && p.bytes().all(|b| b.is_ascii_digit()))
-        && clock(&[parts[0], parts[1], parts.get(2).copied().unwrap_or("00")]);
-    full_date && zone_ok && clock_ok
+/// `a` to `z`, then `aa`, `bb`, ...
+fn letter_name(index: usize) -> String {
+    let letter = char::from(b'a' + (index % 26) as u8);
+    std::iter::repeat_n(letter, index / 26 + 1).collect()
 }
 
 /// What the columns of a file can still be, as far as it was read.
@@ -196,11 +143,11 @@ impl Inference {
         Inference { given: names.iter().map(|n| forced(n)).collect(), fits: vec![Fits::ALL; names.len()], names }
     }
 
-    /// Takes a row into account.
+    /// Takes a row into account. A row may be too short: what it lacks is null.
     pub(super) fn see(&mut self, record: &csv::ByteRecord) -> Result<(), SeedError> {
         let failed =
             |message: String| Err(SeedError { line: record.position().map_or(0, csv::Position::line), message });
-        if record.len() != self.names.len() {
+        if record.len() > self.names.len() {
             return failed(format!("this row has {} fields, the header {}", record.len(), self.names.len()));
         }
         if std::str::from_utf8(record.as_slice()).is_err() {
@@ -212,6 +159,13 @@ impl Inference {
             }
         }
         Ok(())
+    }
+
+    /// Columns with time stamps whose offset from UTC an engine may drop.
+    pub(crate) fn with_offsets(&self) -> Vec<&str> {
+        let stamps = |fit: &Fits| !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset;
+        let columns = self.names.iter().zip(&self.fits).zip(&self.given);
+        columns.filter(|((_, fit), given)| given.is_none() && stamps(fit)).map(|((n, _), _)| n.as_str()).collect()
     }
 
     /// Names with types, as the rows that were seen have them.
@@ -230,24 +184,21 @@ pub(crate) fn infer(
     forced: &dyn Fn(&str) -> Option<String>,
     limit: Option<usize>,
 ) -> Result<(Inference, bool), SeedError> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .has_headers(true)
-        .buffer_capacity(1 << 17)
-        .from_reader(input);
-    let problem =
-        |e: &csv::Error| SeedError { line: e.position().map_or(1, csv::Position::line), message: e.to_string() };
-    let header = reader.headers().map_err(|e| problem(&e))?.clone();
-    let names: Vec<String> = header.iter().map(|h| h.trim_start_matches('\u{feff}').to_owned()).collect();
+    let mut reader = SeedReader::new(input, delimiter);
+    let names = column_names(reader.header()?.iter());
     if names.is_empty() {
         return Err(SeedError { line: 1, message: "the file is empty: a header line is needed".to_owned() });
     }
     let mut inference = Inference::new(names, forced);
     let mut record = csv::ByteRecord::new();
     let mut rows = 0;
-    while reader.read_byte_record(&mut record).map_err(|e| problem(&e))? {
+    while reader.next(&mut record)? {
         inference.see(&record)?;
+        // An engine that reads the file itself takes no row with fewer fields.
+        if limit.is_none() && !record.is_empty() && record.len() < inference.names.len() {
+            let message = format!("this row has {} fields, the header {}", record.len(), inference.names.len());
+            return Err(SeedError { line: record.position().map_or(0, csv::Position::line), message });
+        }
         rows += 1;
         if limit == Some(rows) {
             return Ok((inference, false));
@@ -288,9 +239,20 @@ mod tests {
     }
 
     #[test]
-    fn ragged_rows_have_a_line() {
-        let e = infer("a,b\n1,2\n3\n".as_bytes(), b',', &|_| None, None).unwrap_err();
-        assert_eq!((e.line, e.message.as_str()), (3, "this row has 1 fields, the header 2"));
+    fn headers_are_repaired() {
+        let names = |header: &str| column_names(header.split(',')).join(",");
+        assert_eq!(names("id,id,id"), "id,id_2,id_3");
+        assert_eq!(names("id,,name"), "id,b,name");
+        assert_eq!(names("b,"), "b,b_2");
+        assert_eq!(names("id_2,id,id"), "id_2,id,id_3");
+        assert_eq!(letter_name(30), "ee");
+    }
+
+    #[test]
+    fn long_rows_have_a_line() {
+        let e = infer("a,b\n1,2\n3,4,5\n".as_bytes(), b',', &|_| None, None).unwrap_err();
+        assert_eq!((e.line, e.message.as_str()), (3, "this row has 3 fields, the header 2"));
+        assert_eq!(types("1\n\n2\n"), ["integer"]);
         assert!(infer("".as_bytes(), b',', &|_| None, None).is_err());
     }
 

@@ -69,10 +69,10 @@ impl Writing {
             return Ok(Writing(None));
         }
         let (system, manifest) = (inv.system.clone(), project.manifest.clone());
-        let (metadata, scrubber) = (metadata_of(inv, project), inv.load.scrubber.clone());
+        let metadata = metadata_of(inv, project);
         let write = move || {
             let folder = &manifest.project.target_path;
-            write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new(), &scrubber)
+            write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new())
         };
         match Beside::start("manifest", write) {
             Some(writing) => Ok(Writing(Some(writing))),

@@ -1,5 +1,6 @@
 //! The graph of tasks of a project: for the DAG file, and for a task that makes sure that its file still fits.
 
+use super::prepare::checked_plan;
 use super::prepare::publishes_itself;
 use super::project::{Project, choose};
 use super::{CliError, Invocation};
@@ -8,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
 use crate::export::airflow::{Dag, DagRequest, Granularity, dag, drift};
 use crate::manifest::ResourceType;
-use crate::plan::{PlanRequest, Verb, plan};
+use crate::plan::{PlanRequest, StartOrder, Verb};
 use crate::select::{Indirect, Selection};
 
 /// What an orchestrator tells a task about the file that it comes from.
@@ -55,7 +56,7 @@ pub(super) fn tasks(
     let selection = Selection { nodes: None, ..selection.clone() };
     let selected = choose(inv, project, &selection, TYPES)?;
     let itself = publishes_itself(project);
-    let plan = plan(&PlanRequest {
+    let request = PlanRequest {
         manifest: &project.manifest,
         selected: &selected,
         existing: &Existing::Unknown,
@@ -63,8 +64,10 @@ pub(super) fn tasks(
         audit: true,
         full_refresh: false,
         store_failures: false,
+        order: StartOrder::Level,
         publishes_itself: &itself,
-    });
+    };
+    let plan = checked_plan(inv, &request)?;
     Ok(dag(&DagRequest { manifest: &project.manifest, plan: &plan, by, asset_layers: &options.asset_layers }))
 }
 

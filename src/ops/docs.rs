@@ -58,7 +58,7 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let errors: Vec<String> = problems.iter().map(|d| d.message.clone()).collect();
     let folder = &manifest.project.target_path;
     let (system, head) = (inv.system.as_ref(), metadata(inv));
-    write_catalog(system, folder, (&found, &sources), &errors, &head, &inv.load.scrubber)?;
+    write_catalog(system, folder, (&found, &sources), &errors, &head)?;
     inv.console.diagnostics(&problems);
     let n = crate::report::count(found.len() + sources.len(), "relation");
     inv.console.say(&format!("catalog of {n} written to {}", folder.join("catalog.json")));

@@ -1,6 +1,8 @@
 //! `export`: files that hand the graph on, and exports that carry relations out.
 
 use super::dag::{options, spec, tasks, tell_merged, verified};
+use super::destinations::check_destinations;
+use super::prepare::checked_plan;
 use super::prepare::{options as run_options, shared};
 use super::project::{Project, choose, connect, open, write};
 use super::run::{carry_out, results};
@@ -11,7 +13,7 @@ use crate::engine::Existing;
 use crate::export::GeneratedFile;
 use crate::export::airflow::{FileRequest, Granularity, dag_file};
 use crate::manifest::{NodeKind, ResourceType};
-use crate::plan::{PlanRequest, Verb, plan};
+use crate::plan::{PlanRequest, StartOrder, Verb};
 use crate::report::count;
 use crate::run::{RunOptions, RunRequest};
 use crate::select::Selection;
@@ -90,9 +92,9 @@ pub(super) fn deliver(
     let (mut stale, mut others) = (Vec::new(), Vec::new());
     for file in files {
         let path = root.join(&file.path);
-        let content = inv.load.scrubber.scrub(&file.content).into_owned();
+        let content = &file.content;
         let now = inv.system.read(&path).ok();
-        let same = now.as_deref() == Some(&*content);
+        let same = now.as_deref() == Some(content.as_str());
         let writer = now.as_deref().and_then(written_by);
         if !check && !same && now.is_some() && writer.is_none() && content.contains(WRITTEN_BY) {
             return Err(CliError::Usage {
@@ -168,9 +170,10 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         results(inv, project, &[], 0.0)?;
         return Ok(if inv.warn_error { 2 } else { 0 });
     }
+    check_destinations(inv, project, &selected)?;
     let warehouse = connect(inv, project)?;
     let itself = |_| false;
-    let plan = plan(&PlanRequest {
+    let request = PlanRequest {
         manifest: &project.manifest,
         selected: &selected,
         existing: &Existing::Unknown,
@@ -178,8 +181,10 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
         audit: false,
         full_refresh: false,
         store_failures: false,
+        order: StartOrder::Level,
         publishes_itself: &itself,
-    });
+    };
+    let plan = checked_plan(inv, &request)?;
     let options = RunOptions { dry_run: args.dry_run, ..run_options(inv, project, args.fail_fast) };
     let shared = shared(inv, project, &selected, &plan, options);
     let request = RunRequest {

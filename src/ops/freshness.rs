@@ -66,7 +66,7 @@ fn results(
     seconds: f64,
 ) -> Result<(), super::CliError> {
     if inv.write_json {
-        write_sources(inv.system.as_ref(), path, sources, seconds, &metadata(inv), &inv.load.scrubber)?;
+        write_sources(inv.system.as_ref(), path, sources, seconds, &metadata(inv))?;
     }
     Ok(())
 }

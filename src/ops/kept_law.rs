@@ -5,6 +5,7 @@ use super::project::{KeptProject, Reading, read};
 use crate::config::JsonMap;
 use crate::diag::json;
 use crate::load::LoadOptions;
+use crate::plan::StartOrder;
 use crate::report::{Console, Style};
 use crate::run::Interrupt;
 use crate::secret::Scrubber;
@@ -108,6 +109,7 @@ fn invocation(system: Arc<dyn System>) -> Invocation {
         write_json: false,
         cache: false,
         warn_error: false,
+        start_order: StartOrder::default(),
         lock_timeout: None,
         state: None,
         started: system.now(),
@@ -132,7 +134,7 @@ fn seen(reading: &Reading) -> (Vec<String>, String) {
         env: serde_json::Value::Null,
     };
     let folder = Utf8Path::new("/out");
-    write_manifest(&out, folder, &project.manifest, &metadata, &CompiledCode::new(), &Scrubber::default()).unwrap();
+    write_manifest(&out, folder, &project.manifest, &metadata, &CompiledCode::new()).unwrap();
     (said, out.read(&folder.join("manifest.json")).unwrap().to_string())
 }
 

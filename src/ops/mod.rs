@@ -8,8 +8,11 @@ mod changed;
 mod clean;
 mod compile;
 mod dag;
+#[cfg(test)]
+mod dbt_tables;
 mod debug;
 mod deps;
+mod destinations;
 mod docs;
 mod erd;
 mod export;
@@ -51,6 +54,7 @@ pub(crate) use show::{ShowArgs, show};
 use crate::config::JsonMap;
 use crate::engine::{EngineError, EngineErrorKind, RunResult, RunStatus};
 use crate::load::LoadOptions;
+use crate::plan::StartOrder;
 use crate::report::Console;
 use crate::run::Interrupt;
 use crate::system::{System, SystemError};
@@ -68,6 +72,8 @@ pub(crate) struct Invocation {
     /// Whether an earlier parse is used, and this one kept.
     pub(crate) cache: bool,
     pub(crate) warn_error: bool,
+    /// Which of the steps that are ready begins first.
+    pub(crate) start_order: StartOrder,
     /// None: the engine decides.
     pub(crate) lock_timeout: Option<Duration>,
     pub(crate) state: Option<Utf8PathBuf>,
@@ -95,6 +101,7 @@ impl Invocation {
             write_json: self.write_json,
             cache: self.cache,
             warn_error: self.warn_error,
+            start_order: self.start_order,
             lock_timeout: self.lock_timeout,
             state: self.state.clone(),
             started: self.system.now(),

@@ -36,7 +36,7 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         narrow(project, &mut selected, verdicts);
     }
     let manifest = &project.manifest;
-    let mut plan = planned(project, args, &selected, &existing);
+    let mut plan = planned(inv, project, args, &selected, &existing)?;
     let mut unchanged: Vec<NodeId> = Vec::new();
     if let Some(verdicts) = &verdicts {
         for step in &mut plan.steps {
@@ -59,9 +59,11 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
             })
         });
         let unguarded = plan.unguarded.iter().map(|(t, why)| serde_json::json!({ "test": id(*t), "reason": why }));
+        let notes = plan.notes.iter().map(|(n, why)| serde_json::json!({ "node": id(*n), "note": why }));
         let value = serde_json::json!({
             "schemas": plan.schemas.iter().map(|(_, s)| s).collect::<Vec<_>>(),
             "steps": steps.collect::<Vec<_>>(), "unguarded": unguarded.collect::<Vec<_>>(),
+            "notes": notes.collect::<Vec<_>>(),
             "unchanged": unchanged.iter().map(|n| id(*n)).collect::<Vec<_>>(),
         });
         inv.console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
@@ -89,6 +91,9 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         }
         if let Some((_, why)) = plan.unguarded.iter().find(|(t, _)| *t == step.node) {
             inv.console.out(&format!("        guards nothing: {why}"));
+        }
+        for (_, why) in plan.notes.iter().filter(|(n, _)| *n == step.node) {
+            inv.console.out(&format!("        note: {why}"));
         }
     }
     for node in unchanged.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type().is_refable()) {

@@ -103,7 +103,7 @@ pub(super) fn prepare(
         }
         notes = Some(changed::notes(known, versions, args.changed.is_some(), args.empty));
     }
-    let plan = planned(project, args, &selected, &existing);
+    let plan = planned(inv, project, args, &selected, &existing)?;
     if args.audit && args.verb == Verb::Build {
         warn_of_own_materializations(inv, project, &selected);
     }
@@ -123,8 +123,14 @@ pub(super) fn prepare(
 }
 
 /// The plan of a command for what is selected.
-pub(super) fn planned(project: &Project, args: &RunArgs, selected: &NodeSet, existing: &Existing) -> Plan {
-    plan(&PlanRequest {
+pub(super) fn planned(
+    inv: &mut Invocation,
+    project: &Project,
+    args: &RunArgs,
+    selected: &NodeSet,
+    existing: &Existing,
+) -> Result<Plan, CliError> {
+    let request = PlanRequest {
         manifest: &project.manifest,
         selected,
         existing,
@@ -132,7 +138,17 @@ pub(super) fn planned(project: &Project, args: &RunArgs, selected: &NodeSet, exi
         audit: args.audit,
         full_refresh: args.full_refresh,
         store_failures: args.store_failures,
+        order: inv.start_order,
         publishes_itself: &publishes_itself(project),
+    };
+    checked_plan(inv, &request)
+}
+
+/// A plan, or the end of the command: nothing is run of a selection that cannot be placed as a whole.
+pub(super) fn checked_plan(inv: &mut Invocation, request: &PlanRequest<'_>) -> Result<Plan, CliError> {
+    plan(request).map_err(|d| {
+        inv.console.diagnostic(&d);
+        CliError::Reported
     })
 }
 

@@ -66,11 +66,7 @@ impl KeptProject {
     /// The same after it was stored and read again.
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
-        *self = KeptProject {
-            parse: Kept::from_bytes(&self.parse.store(&Default::default())),
-            begun: true,
-            ..KeptProject::default()
-        };
+        *self = KeptProject { parse: Kept::from_bytes(&self.parse.store()), begun: true, ..KeptProject::default() };
     }
 
     /// Whether all of it was parsed by an earlier command.
@@ -205,7 +201,7 @@ fn folders(sources: &Sources) -> Vec<Folder> {
 pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject) {
     if inv.cache && kept.parse.is_changed() {
         let folder = &project.manifest.project.target_path;
-        let _ = write_parse(inv.system.as_ref(), folder, &mut kept.parse, &inv.load.scrubber);
+        let _ = write_parse(inv.system.as_ref(), folder, &mut kept.parse);
     }
 }
 
@@ -353,7 +349,6 @@ pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &Com
             manifest,
             &metadata_of(inv, project),
             compiled,
-            &inv.load.scrubber,
         )?;
     }
     Ok(())

@@ -121,7 +121,7 @@ impl Premises {
             said: done.kept.said().iter().map(|d| Said::new(d, &done.project.map)).collect(),
         };
         // What cannot be written costs time only.
-        let _ = write_settled(inv.system.as_ref(), &manifest.project.target_path, &settled, &inv.load.scrubber);
+        let _ = write_settled(inv.system.as_ref(), &manifest.project.target_path, &settled);
     }
 }
 

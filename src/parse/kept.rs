@@ -10,7 +10,6 @@ use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
-use crate::secret::Scrubber;
 use crate::source::{FileId, SourceMap, Span, of_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -182,19 +181,17 @@ impl Kept {
     }
 
     /// For storing: what can be used by another process. Results that complain of places in other files stay out.
-    /// So does what holds a secret: a template may have logged one.
-    pub(crate) fn store(&mut self, scrubber: &Scrubber) -> Vec<u8> {
+    /// Secrets cannot be among it: they can be read in profiles and packages only.
+    pub(crate) fn store(&mut self) -> Vec<u8> {
         self.changed = false;
         self.reads.compact(self.files.values_mut().map(|f| &mut f.reads));
         let mut files = Vec::with_capacity(self.files.len());
         for (place, kept) in &self.files {
             let bytes = match &kept.form {
-                Form::Live(parsed) => rmp_serde::to_vec(&**parsed).unwrap_or_default(),
+                // With names: numbers of JSON are known by the name of their only field.
+                Form::Live(parsed) => rmp_serde::to_vec_named(&**parsed).unwrap_or_default(),
                 Form::Bytes(bytes) => bytes.clone(),
             };
-            if scrubber.finds(&String::from_utf8_lossy(&bytes)) {
-                continue;
-            }
             files.push(StoredFile { place: place.clone(), text: kept.text, reads: kept.reads.clone(), bytes });
         }
         // The same parse gives the same file.

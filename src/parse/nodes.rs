@@ -5,7 +5,7 @@ use crate::config::Json;
 use crate::context::{ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{Fingerprint, sha256_hex};
-use crate::jinja::{BlockKind, CallName, Engine, Scope, TextOrigin, find_blocks};
+use crate::jinja::{BlockKind, CallName, Engine, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text};
 use crate::source::{FileId, SourceMap, Span, normal, volatile};
@@ -191,13 +191,10 @@ impl<'a> NodeParser<'a> {
 
     fn render(&self, node: &mut ParsedNode, origin: TextOrigin<'_>, out: &mut Vec<Diagnostic>) {
         let template = format!("{}/{}", node.package, node.original_file_path);
-        let unit = Arc::new(self.unit(node));
-        let mut fresh = || {
-            let session = Session::parse(self.context, &node.package, (*unit).clone());
-            (Arc::new(NodeScope(session.clone())) as Arc<dyn Scope>, session)
-        };
-        let (result, session, mut calls, unknown) =
-            self.engine.render_for_parse(&template, origin, &node.package, &mut fresh);
+        let session = Session::parse(self.context, &node.package, self.unit(node));
+        let scope = Arc::new(NodeScope(session.clone()));
+        let (result, mut calls, unknown) =
+            self.engine.render_for_parse(&template, origin, &node.package, scope, session.clone());
         if let (Ok(rendered), Some(text)) = (&result, node.text.as_mut().filter(|_| node.hook.is_none())) {
             text.steady = (session.is_steady() && unknown.is_empty()).then(|| self.steady(rendered.sql.as_str()));
         }
@@ -210,7 +207,7 @@ impl<'a> NodeParser<'a> {
             out.push(failure_diagnostic(&failure, &session, node.span));
         }
         let record = session.take_record();
-        for name in unknown {
+        for name in unknown.into_iter().filter(|name| !name.is_empty()) {
             self.asked(Question::MacroNames(node.package.clone()));
             let names = self.engine.registry().names(&node.package).chain(self.context.members.keys().copied());
             let near = crate::diag::nearest(&name, names).map(str::to_owned);
@@ -239,7 +236,7 @@ impl<'a> NodeParser<'a> {
     }
 
     fn steady(&self, sql: &str) -> Steady {
-        let volatile = volatile(sql).map(|found| self.context.scrubber.scrub(&found).into_owned());
+        let volatile = volatile(sql);
         Steady { print: Fingerprint::of(&normal(sql)), volatile }
     }
 
@@ -338,12 +335,10 @@ pub(crate) fn parse_hook_text(
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
-    let mut fresh = || {
-        let session = Session::parse(context, package, unit.clone());
-        (Arc::new(NodeScope(session.clone())) as Arc<dyn Scope>, session)
-    };
+    let session = Session::parse(context, package, unit);
+    let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
-    let (result, session, ..) = engine.render_for_parse("strata/hook", origin, package, &mut fresh);
+    let (result, ..) = engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
     let mut out = Vec::new();
     if let Err(mut failure) = result {
         failure.span = None;

@@ -9,6 +9,7 @@ use crate::load::{LoadedFile, YamlRenderer};
 use crate::manifest::{Column, ResourceType, TestSpec};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What an entry of a properties file is about.
@@ -88,7 +89,6 @@ const SECTIONS: &[(&str, EntryKind)] = &[
     ("snapshots", EntryKind::Describes(ResourceType::Snapshot)),
     ("analyses", EntryKind::Describes(ResourceType::Analysis)),
     ("data_tests", EntryKind::Describes(ResourceType::Test)),
-    ("tests", EntryKind::Describes(ResourceType::Test)),
     ("functions", EntryKind::Describes(ResourceType::Function)),
     ("macros", EntryKind::Macro),
     ("groups", EntryKind::Group),
@@ -137,6 +137,7 @@ const NODE_KEYS: &[&str] = &[
     "derived_semantics",
     "metrics",
     "agg_time_dimension",
+    "quote_columns",
 ];
 
 /// What an export has as a node.
@@ -149,6 +150,10 @@ const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
 fn renders_later(path: &[&str]) -> bool {
     let later = |key: &&str| matches!(*key, "description" | "tests" | "data_tests" | "loaded_at_query");
     match path {
+        // Keys of configs are the project's own: a column may be named `description`.
+        [section, "#", "config", key, ..] if *section != "exports" => {
+            matches!(*key, "pre-hook" | "post-hook" | "pre_hook" | "post_hook" | "loaded_at_query")
+        }
         [section, "#", rest @ ..] => {
             *section == "unit_tests"
                 // An export's own fields are rendered when it runs: a laptop may not have what they need.
@@ -194,7 +199,8 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         return Checked::new(properties, out);
     };
     let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-    known.extend(["version", "sources", "anchors", "selectors", "packages"]);
+    // dbt reads `data_tests` only here; `tests` at the top is nothing to it.
+    known.extend(["version", "sources", "anchors", "selectors", "packages", "tests"]);
     unknown_keys(map, &known, "a properties file", &mut out);
     for (section, kind) in SECTIONS {
         for item in map.get(section).map(Yaml::items).unwrap_or_default() {
@@ -212,6 +218,12 @@ fn named<'a>(item: &'a Yaml, section: &str, out: &mut Vec<Diagnostic>) -> Option
     let map = item.as_map();
     match (map, map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text)) {
         (Some(map), Some(name)) => Some((map, name)),
+        // A generic test with arguments, as one would be written on a column: dbt passes it over, too.
+        _ if section == "data_tests" => {
+            let d = Diagnostic::warning(Code::YamlShape, "this entry of `data_tests` has no `name` and is left out");
+            out.push(d.primary(item.span, "tests are written on what they test"));
+            None
+        }
         _ => {
             out.push(
                 Diagnostic::error(Code::YamlShape, format!("an entry of `{section}` is a mapping with a `name`"))
@@ -253,7 +265,8 @@ fn entry(
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         if resource.is_refable() && versions.is_empty() {
             let target = TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
-            properties.tests.extend(generic_tests::build(parser, package, file, &target, &patch.columns, &tests, out));
+            let tested = quoted(&patch.columns, map.get("quote_columns"));
+            properties.tests.extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
         } else {
             for item in versions {
                 let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else {
@@ -269,6 +282,14 @@ fn entry(
     let described = matches!(kind, EntryKind::Describes(_)) && map.get("relation").is_none();
     let map = if described { YamlMap::default() } else { map.clone() };
     properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
+}
+
+/// Columns as their tests see them: in quotes where neither the column nor its model says otherwise.
+fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Column]> {
+    match quote_all.and_then(Yaml::as_bool) {
+        None => Cow::Borrowed(columns),
+        all => columns.iter().map(|c| Column { quote: c.quote.or(all), ..c.clone() }).collect(),
+    }
 }
 
 /// Columns, with the tests of the columns and of what has them.
@@ -371,11 +392,11 @@ const TABLE_KEYS: &[&str] = &[
     "docs",
 ];
 
-fn source(
+fn source<'a>(
     parser: &NodeParser<'_>,
     package: &Arc<str>,
     file: &LoadedFile,
-    item: &Yaml,
+    item: &'a Yaml,
     properties: &mut Properties,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -386,7 +407,9 @@ fn source(
         unknown_keys(table_map, TABLE_KEYS, "a source table", out);
         let (columns, tests) = columns_and_tests(table_map, out);
         let target = TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
-        properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &tests, out));
+        let quoting = |map: &'a YamlMap| map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"));
+        let tested = quoted(&columns, quoting(table_map).or_else(|| quoting(map)));
+        properties.tests.extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
         properties.sources.push(ParsedSource {
             source: source.as_str().into(),
             table: name.into(),

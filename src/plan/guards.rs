@@ -1,10 +1,10 @@
 //! Which test guards which node (DESIGN: each test guards at most one node).
 
 use super::steps::{PlanRequest, Verb};
-use crate::manifest::NodeId;
+use crate::manifest::{Manifest, NodeId};
 use petgraph::algo::has_path_connecting;
 use petgraph::graphmap::DiGraphMap;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Tests with the node that each guards, and order edges (before, behind).
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(super) struct Guarded {
 /// Places every selected data test.
 ///
 /// G is what a test reads and this run builds with a candidate or a delta. The test guards the last of G in plan order;
-/// the others are published before it, by order edges. Among relations that do not depend on each other the tested one
+/// all else that it reads and this run builds is published before, by order edges. Among relations that do not depend on each other the tested one
 /// is the last, so that a `relationships` test holds back the referencing relation.
 pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     debug_assert_eq!(request.verb, Verb::Build);
@@ -40,7 +40,8 @@ pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
             continue;
         }
         let target = last(request, test.generic_test().and_then(|t| t.attached), &candidates, position);
-        let others: Vec<NodeId> = candidates.iter().copied().filter(|n| *n != target).collect();
+        let reads = stored_reads(request.manifest, id);
+        let others: Vec<NodeId> = reads.into_iter().filter(|n| request.builds(*n) && *n != target).collect();
         // An edge along the graph's order closes no circle unless an earlier one went against it.
         let forward = others.iter().all(|o| position[o.index()] < position[target.index()]);
         if !forward || graph.is_some() {
@@ -67,16 +68,33 @@ fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     request.builds(id) && node.sql && node.config.flag("audit").unwrap_or(true) && !(request.publishes_itself)(id)
 }
 
+/// The stored relations that a node reads, through ephemeral models.
+pub(crate) fn stored_reads(manifest: &Manifest, id: NodeId) -> BTreeSet<NodeId> {
+    let mut out = BTreeSet::new();
+    let mut seen = HashSet::new();
+    let mut stack = manifest.node(id).depends_on.clone();
+    while let Some(read) = stack.pop() {
+        let node = manifest.node(read);
+        if !seen.insert(read) {
+            continue;
+        }
+        if node.is_ephemeral() {
+            stack.extend(node.depends_on.iter().copied());
+        } else if node.relation.is_some() {
+            out.insert(read);
+        }
+    }
+    out
+}
+
 /// A relation that the test reads, that this run does not build, and that is known not to exist.
 fn missing_relation(request: &PlanRequest<'_>, test: NodeId) -> Option<NodeId> {
     if !request.existing.is_known() {
         return None;
     }
-    request.manifest.node(test).depends_on.iter().copied().find(|id| {
-        let node = request.manifest.node(*id);
-        let Some(relation) = &node.relation else { return false };
-        let external = relation.external.is_some();
-        !request.builds(*id) && !node.is_ephemeral() && !external && request.existing.find(relation).is_none()
+    stored_reads(request.manifest, test).into_iter().find(|id| {
+        let Some(relation) = &request.manifest.node(*id).relation else { return false };
+        !request.builds(*id) && relation.external.is_none() && request.existing.find(relation).is_none()
     })
 }
 

@@ -3,10 +3,14 @@
 //! In: `Manifest`, the selected `NodeSet`, `Existing`, the verb. Out: `Plan`. No side effects: `strata plan`, the run
 //! and exports read this same value. Must not know: SQL, connections, output.
 
+mod edges;
 mod guards;
+mod law;
+mod levels;
 mod steps;
 
-pub(crate) use steps::{Action, PlanRequest, Verb, plan};
+pub(crate) use guards::stored_reads;
+pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan};
 
 use crate::manifest::NodeId;
 
@@ -24,8 +28,8 @@ pub(crate) struct Step {
     pub(crate) parents: Vec<StepId>,
     /// Steps that only come first.
     pub(crate) after: Vec<StepId>,
-    /// The longest way to an end of the run, in steps: larger goes first.
-    pub(crate) rank: usize,
+    /// Of the steps that are ready, the one with the smallest turn begins.
+    pub(crate) turn: usize,
     pub(crate) reason: String,
 }
 
@@ -37,4 +41,6 @@ pub(crate) struct Plan {
     pub(crate) schemas: Vec<(String, String)>,
     /// Tests that run after publication though the command audits, with the reason.
     pub(crate) unguarded: Vec<(NodeId, String)>,
+    /// What somebody who wonders about the order should know of a node.
+    pub(crate) notes: Vec<(NodeId, String)>,
 }

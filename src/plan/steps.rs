@@ -1,7 +1,10 @@
 //! Steps and their order.
 
+use super::edges::{Edges, Nearest, hold_back, order_sources};
 use super::guards::{Guarded, place};
+use super::levels::{StartKey, start_keys};
 use super::{Plan, Step, StepId};
+use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
 use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
 use crate::select::NodeSet;
@@ -40,6 +43,7 @@ pub(crate) struct PlanRequest<'a> {
     pub(crate) full_refresh: bool,
     /// Tests that say nothing about it store their failing rows.
     pub(crate) store_failures: bool,
+    pub(crate) order: StartOrder,
     /// Nodes that a Jinja materialization builds: it publishes by itself.
     pub(crate) publishes_itself: &'a dyn Fn(NodeId) -> bool,
 }
@@ -47,6 +51,10 @@ pub(crate) struct PlanRequest<'a> {
 impl PlanRequest<'_> {
     pub(super) fn is_test(&self, id: NodeId) -> bool {
         matches!(self.manifest.node(id).kind, NodeKind::Test(_))
+    }
+
+    pub(super) fn is_unit_test(&self, id: NodeId) -> bool {
+        matches!(self.manifest.node(id).kind, NodeKind::UnitTest(_))
     }
 
     /// Whether this run stores the node.
@@ -59,10 +67,21 @@ impl PlanRequest<'_> {
     }
 }
 
-/// Plans a command.
-pub(crate) fn plan(request: &PlanRequest<'_>) -> Plan {
+/// Which of the steps that are ready begins first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StartOrder {
+    /// By level in the graph of what is selected, then by unique id, as dbt's queue does. Projects that read a relation
+    /// without `ref` depend on it.
+    #[default]
+    Level,
+    /// By the number of steps that wait behind it, the longest way first: the shortest run where threads are many.
+    LongestPath,
+}
+
+/// Plans a command. Fails only by a mistake of this module: every selected node that runs gets its place.
+pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     let manifest = request.manifest;
-    let order = manifest.graph.order().unwrap_or_default();
+    let Some(order) = manifest.graph.order() else { return Err(unplaced("the graph has a cycle")) };
     let mut position = vec![0usize; manifest.nodes.len()];
     for (i, id) in order.iter().enumerate() {
         position[id.index()] = i;
@@ -87,26 +106,26 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Plan {
             e.after.insert(*before);
         }
     }
-    let mut unplaced_tests: Vec<NodeId> = own.iter().copied().filter(|id| request.is_test(*id)).collect();
     if request.verb == Verb::Build {
-        hold_back(request, &own, &unplaced_tests, &mut edges);
-    } else {
-        unplaced_tests.clear();
+        hold_back(request, &own, &members, &mut edges);
     }
+    let notes = order_sources(request, &members, &placed.guards, &mut edges);
     let mut guards: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     for (test, node) in &placed.guards {
         guards.entry(*node).or_default().push(*test);
     }
-    assemble(request, own, edges, guards, placed, &position)
+    let keys = start_keys(request, &order);
+    let parts = Parts { own, edges, guards, unguarded: placed.unguarded, notes };
+    assemble(request, parts, &position, &keys)
 }
 
-#[derive(Default)]
-struct Edges {
-    parents: BTreeSet<NodeId>,
-    after: BTreeSet<NodeId>,
+fn unplaced(why: &str) -> Box<Diagnostic> {
+    let d = Diagnostic::error(Code::Internal, format!("the run cannot be planned: {why}"));
+    Box::new(d.help("nothing was run; please report this with the project's `strata ls --output json`"))
 }
 
-fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
+/// Whether a selected node gets a result of its own from the command.
+pub(super) fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
     if !request.selected.contains(id) {
         return false;
     }
@@ -123,82 +142,23 @@ fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
     }
 }
 
-/// dbt's edge test -> node: what depends on all that a test reads waits for the test (RULES 3.12). A unit test comes
-/// before its model.
-fn hold_back(request: &PlanRequest<'_>, own: &[NodeId], tests: &[NodeId], edges: &mut HashMap<NodeId, Edges>) {
-    let manifest = request.manifest;
-    let unit: Vec<NodeId> =
-        own.iter().copied().filter(|id| matches!(manifest.node(*id).kind, NodeKind::UnitTest(_))).collect();
-    for test in unit {
-        for model in manifest.node(test).depends_on.clone() {
-            if let Some(e) = edges.get_mut(&test) {
-                e.parents.remove(&model);
-            }
-            if let Some(e) = edges.get_mut(&model) {
-                e.parents.insert(test);
-            }
-        }
-    }
-    for test in tests {
-        let reads = &manifest.node(*test).depends_on;
-        let Some((first, rest)) = reads.split_first() else { continue };
-        let below = |id: NodeId| {
-            let mut start = fixedbitset::FixedBitSet::with_capacity(manifest.nodes.len());
-            start.insert(id.index());
-            manifest.graph.reach(&start, false, None)
-        };
-        let mut common = below(*first);
-        for id in rest {
-            common.intersect_with(&below(*id));
-        }
-        for id in common.ones().map(|i| NodeId(i as u32)) {
-            if !request.is_test(id)
-                && let Some(e) = edges.get_mut(&id)
-            {
-                e.parents.insert(*test);
-            }
-        }
-    }
-}
-
-/// The nearest nodes above with a step, through nodes that have none.
-struct Nearest<'a> {
-    manifest: &'a Manifest,
-    members: &'a HashSet<NodeId>,
-}
-
-impl<'a> Nearest<'a> {
-    fn new(manifest: &'a Manifest, members: &'a HashSet<NodeId>) -> Nearest<'a> {
-        Nearest { manifest, members }
-    }
-
-    fn above(&self, id: NodeId) -> BTreeSet<NodeId> {
-        let mut out = BTreeSet::new();
-        let mut seen = HashSet::new();
-        let mut stack: Vec<NodeId> = self.manifest.node(id).depends_on.clone();
-        while let Some(parent) = stack.pop() {
-            if !seen.insert(parent) {
-                continue;
-            }
-            if self.members.contains(&parent) {
-                out.insert(parent);
-            } else {
-                stack.extend(self.manifest.node(parent).depends_on.iter().copied());
-            }
-        }
-        out
-    }
-}
-
-/// Numbers the steps so that predecessors come first, and measures the critical path.
-fn assemble(
-    request: &PlanRequest<'_>,
+/// What steps are made of.
+struct Parts {
     own: Vec<NodeId>,
     edges: HashMap<NodeId, Edges>,
-    mut guards: HashMap<NodeId, Vec<NodeId>>,
-    placed: Guarded,
+    guards: HashMap<NodeId, Vec<NodeId>>,
+    unguarded: Vec<(NodeId, String)>,
+    notes: Vec<(NodeId, String)>,
+}
+
+/// Numbers the steps so that predecessors come first, and says which begins first.
+fn assemble(
+    request: &PlanRequest<'_>,
+    parts: Parts,
     position: &[usize],
-) -> Plan {
+    keys: &HashMap<NodeId, StartKey>,
+) -> Result<Plan, Box<Diagnostic>> {
+    let Parts { own, edges, mut guards, unguarded, notes } = parts;
     let mut waiting: HashMap<NodeId, usize> = HashMap::new();
     let mut behind: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     for id in &own {
@@ -226,13 +186,11 @@ fn assemble(
             }
         }
     }
-    let mut rank: HashMap<NodeId, usize> = HashMap::new();
-    for id in sorted.iter().rev() {
-        let longest = behind.get(id).into_iter().flatten().filter_map(|n| rank.get(n)).max();
-        rank.insert(*id, longest.map_or(1, |r| r + 1));
+    if let Some(id) = own.iter().find(|id| !number.contains_key(id)) {
+        return Err(unplaced(&format!("`{}` waits for itself", request.manifest.node(*id).unique_id)));
     }
-    let mut plan =
-        Plan { steps: Vec::with_capacity(sorted.len()), schemas: schemas(request), unguarded: placed.unguarded };
+    let turns = turns(request, &sorted, &behind, keys);
+    let mut plan = Plan { steps: Vec::with_capacity(sorted.len()), schemas: schemas(request), unguarded, notes };
     for id in sorted {
         let e = &edges[&id];
         let numbers = |set: &BTreeSet<NodeId>| {
@@ -255,11 +213,33 @@ fn assemble(
             guards: own_guards,
             parents: numbers(&e.parents),
             after: numbers(&e.after),
-            rank: rank.get(&id).copied().unwrap_or(1),
+            turn: turns[&id],
             reason: reason(request, id, action),
         });
     }
-    plan
+    Ok(plan)
+}
+
+/// The place of each step in the order in which ready ones begin.
+fn turns(
+    request: &PlanRequest<'_>,
+    sorted: &[NodeId],
+    behind: &HashMap<NodeId, Vec<NodeId>>,
+    keys: &HashMap<NodeId, StartKey>,
+) -> HashMap<NodeId, usize> {
+    let mut order: Vec<NodeId> = sorted.to_vec();
+    match request.order {
+        StartOrder::Level => order.sort_by_cached_key(|id| keys.get(id).cloned()),
+        StartOrder::LongestPath => {
+            let mut length: HashMap<NodeId, usize> = HashMap::new();
+            for id in sorted.iter().rev() {
+                let longest = behind.get(id).into_iter().flatten().filter_map(|n| length.get(n)).max();
+                length.insert(*id, longest.map_or(1, |r| r + 1));
+            }
+            order.sort_by_key(|id| std::cmp::Reverse(length.get(id).copied().unwrap_or(1)));
+        }
+    }
+    order.into_iter().enumerate().map(|(turn, id)| (id, turn)).collect()
 }
 
 /// Why a node is built, and how.

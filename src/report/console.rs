@@ -77,12 +77,11 @@ impl Console {
         self.style.format == LogFormat::Json
     }
 
-    /// A line of the result itself (a list, a table): on standard output whatever the format.
+    /// A line of the result itself (a list, a table): on standard output whatever the format. Data is never masked.
     pub(crate) fn out(&self, text: &str) {
-        let text = self.scrubber.scrub(text);
         let written = match &self.live {
             Some(live) => {
-                live.print(&text);
+                live.print(text);
                 Ok(())
             }
             None => writeln!(anstream::stdout(), "{text}"),
@@ -102,7 +101,7 @@ impl Console {
         if self.json_lines() {
             self.line("info", serde_json::json!({ "message": text }));
         } else if !self.style.quiet {
-            self.out(text);
+            self.out(&self.scrubber.scrub(text));
         }
     }
 
@@ -111,10 +110,32 @@ impl Console {
         let mut map = serde_json::Map::new();
         map.insert("ts".into(), jiff::Timestamp::now().to_string().into());
         map.insert("event".into(), event.into());
-        if let serde_json::Value::Object(data) = data {
+        if let serde_json::Value::Object(mut data) = data {
+            self.scrub_messages(&mut data);
             map.extend(data);
         }
         self.out(&serde_json::Value::Object(map).to_string());
+    }
+
+    /// Masks the members of a JSON line that hold messages; ids, names and rows stay as they are.
+    fn scrub_messages(&self, data: &mut serde_json::Map<String, serde_json::Value>) {
+        const MESSAGES: [&str; 8] = ["message", "hints", "notes", "help", "label", "related", "diagnostic", "reason"];
+        for (_, value) in data.iter_mut().filter(|(key, _)| MESSAGES.contains(&key.as_str())) {
+            self.scrub_texts(value);
+        }
+    }
+
+    fn scrub_texts(&self, value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => {
+                if let std::borrow::Cow::Owned(masked) = self.scrubber.scrub(text) {
+                    *text = masked;
+                }
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_texts(item)),
+            serde_json::Value::Object(map) => map.values_mut().for_each(|item| self.scrub_texts(item)),
+            _ => {}
+        }
     }
 
     /// Another console of the same kind.
@@ -238,7 +259,7 @@ impl Console {
             }
             Event::Log { line } => {
                 if line.print && self.style.print || line.info && !self.style.quiet || self.style.debug {
-                    self.out(&line.text);
+                    self.out(&self.scrubber.scrub(&line.text));
                 }
             }
             Event::Warning { diagnostic } => self.diagnostic(diagnostic),
@@ -313,7 +334,7 @@ impl Console {
             }
             _ => String::new(),
         };
-        self.out(&format!("{word}  {what} {name}{detail}{seconds}"));
+        self.out(&self.scrubber.scrub(&format!("{word}  {what} {name}{detail}{seconds}")));
     }
 
     /// Totals, failures with their places, and what to do next.
@@ -332,7 +353,8 @@ impl Console {
                         let at = self.map.line_col(span.file, span.start);
                         format!(" ({}:{}:{})", self.map.path(span.file), at.line, at.column)
                     });
-                    self.out(&format!("{word}: {name}: {message}{}", place.unwrap_or_default()));
+                    let text = format!("{word}: {name}: {message}{}", place.unwrap_or_default());
+                    self.out(&self.scrubber.scrub(&text));
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! where a name or a description needs it (`generate_schema_name`, doc blocks, hooks). Must not know: selections,
 //! databases, output.
 
+mod addresses;
 mod bind;
 mod config;
 mod docs;
@@ -23,8 +24,8 @@ pub(crate) use kept::KeptNodes;
 
 use crate::config::{JsonMap, python_str};
 use crate::context::{ContextProject, Read};
-use crate::diag::{Checked, Code, Diagnostic};
-use crate::hash::FastMap;
+use crate::diag::{Checked, Code, Diagnostic, Severity};
+use crate::hash::{FastMap, FastSet};
 use crate::jinja::Engine;
 use crate::load::Sources;
 use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId};
@@ -37,12 +38,21 @@ use std::sync::Arc;
 /// The entries of all properties files by what they describe.
 struct Entries<'a> {
     by_name: FastMap<(EntryKind, &'a str, &'a str), (&'a PropertyEntry, &'a Arc<Properties>)>,
+    /// Entries whose package has no node of that name: they describe one of another package.
+    of_others: FastMap<(EntryKind, &'a str), (&'a PropertyEntry, &'a Arc<Properties>)>,
     /// Models with `versions:`.
     versioned: Vec<(&'a PropertyEntry, &'a Arc<Properties>)>,
 }
 
 impl<'a> Entries<'a> {
-    fn new(properties: &'a [Arc<Properties>], out: &mut Vec<Diagnostic>) -> Entries<'a> {
+    fn new(parsed: &'a ParsedProject, out: &mut Vec<Diagnostic>) -> Entries<'a> {
+        let properties = &parsed.properties;
+        let several = properties.iter().any(|file| file.package != properties[0].package);
+        let own: FastSet<(EntryKind, &str, &str)> = match several {
+            true => parsed.nodes.iter().map(|n| (EntryKind::Describes(n.kind), &*n.package, &*n.name)).collect(),
+            false => FastSet::default(),
+        };
+        let mut of_others = FastMap::default();
         let mut by_name: FastMap<_, (&PropertyEntry, &Arc<Properties>)> = FastMap::default();
         let mut versioned = Vec::new();
         for file in properties {
@@ -57,17 +67,22 @@ impl<'a> Entries<'a> {
                     );
                 } else {
                     by_name.insert(key, (entry, file));
+                    let describes = matches!(entry.kind, EntryKind::Describes(_)) && entry.patch.versions.is_empty();
+                    if several && describes && !own.contains(&key) {
+                        of_others.entry((entry.kind, &*entry.name)).or_insert((entry, file));
+                    }
                     if !entry.patch.versions.is_empty() {
                         versioned.push((entry, file));
                     }
                 }
             }
         }
-        Entries { by_name, versioned }
+        Entries { by_name, of_others, versioned }
     }
 
+    /// The entry that describes something: one of its own package, else one of any other that has no such thing itself.
     fn get(&self, kind: EntryKind, package: &str, name: &str) -> Option<(&'a PropertyEntry, &'a Arc<Properties>)> {
-        self.by_name.get(&(kind, package, name)).copied()
+        self.by_name.get(&(kind, package, name)).or_else(|| self.of_others.get(&(kind, name))).copied()
     }
 }
 
@@ -194,7 +209,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     let mut out = Vec::new();
     let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     kept.begin(sources, parsed, items);
-    let entries = Entries::new(&parsed.properties, &mut out);
+    let entries = Entries::new(parsed, &mut out);
     let ground = Ground {
         sources,
         parsed,
@@ -221,8 +236,9 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     resolver.others();
     let root = sources.root().name().clone();
     // Tests are behind all that can be looked up: their places change no other.
+    let unique = sources.root().options.flags.is_set("require_unique_project_resource_names", false);
     let (lookup, twice) =
-        rayon::join(|| Lookup::new(&root, &resolver.nodes, &resolver.disabled), || duplicates(&resolver.nodes));
+        rayon::join(|| Lookup::new(&root, &resolver.nodes, &resolver.disabled), || duplicates(&resolver.nodes, unique));
     resolver.out.extend(twice);
     resolver.tests(&lookup);
     let graph = resolver.bind(&lookup);
@@ -235,7 +251,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     reads.extend(ground.docs.reads());
     kept.end(items, reads);
     let (same_relation, (circles, by_unique_id)) = rayon::join(
-        || relations(&nodes),
+        || addresses::check_relations(&nodes, parsed.context.dialect, parsed.context.store_failures),
         || {
             let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
             (graph.cycles(), by_unique_id)
@@ -283,32 +299,38 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     Checked::new(manifest, out)
 }
 
-/// A unique id belongs to one node.
-fn duplicates(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
+/// A unique id belongs to one node. A name may belong to a seed, a snapshot and a model, unless the project's flag
+/// `require_unique_project_resource_names` is on: `ref` then means the first of these kinds.
+fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let mut seen: FastMap<&str, &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
     let mut names: FastMap<(&str, &str), &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
     for node in nodes {
         if let Some(first) = seen.insert(&node.unique_id, node) {
-            out.push(duplicate(first, node, "name"));
+            out.push(duplicate(first, node));
             continue;
         }
         if node.resource_type().is_refable()
             && node.version().is_none()
             && let Some(first) = names.insert((&node.package, &node.name), node)
         {
-            out.push(duplicate(first, node, "name"));
+            let mut d = duplicate(first, node);
+            if !unique_names && first.resource_type() != node.resource_type() {
+                d.severity = Severity::Warning;
+                d.help = vec!["`ref` means the seed, else the snapshot; dbt will refuse this: rename one".to_owned()];
+            }
+            out.push(d);
         }
     }
     out
 }
 
-fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
+fn duplicate(first: &Node, second: &Node) -> Diagnostic {
     let kind = |n: &Node| n.resource_type().as_str();
     Diagnostic::error(
         Code::DuplicateName,
         format!(
-            "{} `{}` ({}) and {} `{}` ({}) have one {what}",
+            "{} `{}` ({}) and {} `{}` ({}) have one name",
             kind(first),
             first.name,
             first.original_file_path,
@@ -320,42 +342,6 @@ fn duplicate(first: &Node, second: &Node, what: &str) -> Diagnostic {
     .primary(second.span, "again here")
     .secondary(first.span, "first here")
     .help("rename one of them, or disable it with `enabled: false`")
-}
-
-/// Two stored nodes never build one relation.
-fn relations(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
-    let stored = |node: &&Arc<Node>| node.resource_type().is_refable() && !node.is_ephemeral();
-    // As dbt compares: the rendered text.
-    let rendered = |node: &'_ Arc<Node>| Some(node.relation.as_ref()?.render(crate::manifest::Dialect::DUCKDB));
-    let keys: Vec<Option<String>> = nodes.par_iter().map(|node| Some(node).filter(stored).and_then(rendered)).collect();
-    let mut out = Vec::new();
-    let mut seen: FastMap<&str, &Node> = FastMap::default();
-    for (node, key) in nodes.iter().zip(&keys) {
-        let (Some(relation), Some(key)) = (&node.relation, key) else { continue };
-        if crate::materialize::is_beside(relation.identifier()) {
-            out.push(
-                Diagnostic::error(
-                    Code::DuplicateRelation,
-                    format!("`{}` has a name that is kept for versions being audited", relation.identifier()),
-                )
-                .primary(node.span, "names that end in `__candidate` or `__rejected` are taken"),
-            );
-        }
-        if let Some(first) = seen.insert(key, node)
-            && first.unique_id != node.unique_id
-        {
-            out.push(
-                Diagnostic::error(
-                    Code::DuplicateRelation,
-                    format!("`{}` and `{}` both build {key}", first.unique_id, node.unique_id),
-                )
-                .primary(node.span, "again here")
-                .secondary(first.span, "first here")
-                .help("give one of them another `alias` or `schema`"),
-            );
-        }
-    }
-    out
 }
 
 #[cfg(test)]

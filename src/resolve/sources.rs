@@ -152,6 +152,7 @@ fn external(
         ("database".into(), database.to_owned()),
         ("source_name".into(), parsed.source.to_string()),
     ];
+    names.extend(config.iter().map(|(k, entry)| (k.to_owned(), python_str(&entry.value))));
     names.extend(meta.iter().map(|(k, v)| (k.clone(), python_str(v))));
     let mut text = location;
     for (name, value) in &names {

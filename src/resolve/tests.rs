@@ -177,7 +177,12 @@ fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<(Option<NodeId>, boo
     let found = match &parsed.target {
         TestTarget::Node { name, version, .. } => {
             let version = version.as_ref().map(crate::config::python_str);
-            lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package)
+            // A package may test a node of another one.
+            let own = lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package);
+            match own {
+                Found::Nothing => lookup.find_ref(None, name, version.as_deref(), &parsed.package),
+                found => found,
+            }
         }
         TestTarget::Source { source, table } => lookup.find_source(source, table, &parsed.package),
     };

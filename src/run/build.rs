@@ -184,20 +184,14 @@ fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, Node
     let input = shared.system.open(&path).map_err(|e| problem(e.to_string(), None))?;
     let limit = (!reads_files).then_some(FIRST_ROWS);
     let (found, complete) = infer(input, byte, &forced, limit).map_err(|e| problem(e.message, Some(e.line)))?;
-    let columns = found.columns();
-    let unknown: Vec<&String> = types.keys().filter(|k| !columns.iter().any(|(c, _)| c == *k)).collect();
-    if let Some(key) = unknown.first() {
-        let names = columns.iter().map(|(c, _)| c.as_str());
-        let near = crate::diag::nearest(key, names).map(str::to_owned);
-        let d = Diagnostic::error(
-            Code::SeedData,
-            format!("`column_types` names `{key}`, which {} does not have", node.original_file_path),
-        );
-        return Err(Box::new(d.help_if(near, |n| format!("did you mean `{n}`?"))).into());
-    }
+    // The engine's reader takes such values without their offsets, as it does for dbt.
+    let offsets_dropped =
+        if reads_files { found.with_offsets().into_iter().map(str::to_owned).collect() } else { Vec::new() };
     Ok(SeedJob {
         path: path.into_string(),
-        columns,
+        file: node.original_file_path.to_string(),
+        offsets_dropped,
+        columns: found.columns(),
         given,
         provisional: (!complete).then_some(found),
         delimiter: (byte as char).to_string(),
@@ -226,6 +220,7 @@ fn native(
         }
     };
     let target = job.target.clone();
+    let offsets_dropped = job.seed.as_ref().map(|s| offset_warnings(node, s)).unwrap_or_default();
     let checked = job.capabilities.checks_strategy_first;
     let unknown = || unknown_strategy(shared, node, name, job.capabilities.strategies);
     if let Some(unknown) = checked.then(unknown).flatten().or_else(|| incomplete_snapshot(node, name)) {
@@ -325,9 +320,19 @@ fn native(
         changes,
         executed: exec.executed,
         logs: said.logs,
-        warnings: crate::parse::warnings(said.warnings, node.span).collect(),
+        warnings: offsets_dropped.into_iter().chain(crate::parse::warnings(said.warnings, node.span)).collect(),
         ..Built::plain(outcome)
     }
+}
+
+/// A warning for each column of a seed that loses the offsets of its time stamps.
+fn offset_warnings(node: &Node, seed: &SeedJob) -> Vec<Diagnostic> {
+    let one = |column: &String| {
+        let message = format!("{}: the offsets from UTC in `{column}` are dropped", seed.file);
+        let d = Diagnostic::warning(Code::SeedData, message).primary(node.span, "");
+        d.help(format!("write the times in UTC, or give the column a type: column_types: {{{column}: timestamptz}}"))
+    };
+    seed.offsets_dropped.iter().map(one).collect()
 }
 
 /// An incremental strategy that no macro makes.

@@ -2,13 +2,14 @@
 
 use super::Shared;
 use crate::config::{ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export};
-use crate::context::internal;
+use crate::context::{ContextProject, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{ExistingColumn, Fetch, NodeOutcome, RunStatus, Warehouse};
 use crate::load::YamlRenderer;
 use crate::manifest::{Export, Node, NodeId, NodeKind};
 use crate::sink::{Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet};
 use crate::source::SqlText;
+use std::sync::Arc;
 
 /// Types whose values a driver gives as bytes, which only the engine can read.
 const AS_TEXT: [&str; 2] = ["BIT", "BIGNUM"];
@@ -20,7 +21,9 @@ pub(super) fn export(shared: &Shared, id: NodeId, own: &mut Option<Box<dyn Wareh
         return NodeOutcome::error(internal(format!("`{}` is no export", node.name)), false);
     };
     let Some(warehouse) = own else { return NodeOutcome::error(internal("the connection is gone"), true) };
-    match target(shared, node, export).and_then(|target| write(shared, node, &target, warehouse.as_mut())) {
+    match export_target(&shared.compiler.context, node, export)
+        .and_then(|target| write(shared, node, &target, warehouse.as_mut()))
+    {
         Ok(written) => NodeOutcome {
             message: Some(written.message),
             adapter_response: serde_json::json!({
@@ -33,20 +36,24 @@ pub(super) fn export(shared: &Shared, id: NodeId, own: &mut Option<Box<dyn Wareh
 }
 
 /// A complaint, and whether another try can help.
-type Failed = (Box<Diagnostic>, bool);
+pub(crate) type Failed = (Box<Diagnostic>, bool);
 
 fn plain(d: Diagnostic) -> Failed {
     (Box::new(d), false)
 }
 
 /// Renders the fields that were left as they are written.
-fn target(shared: &Shared, node: &Node, export: &Export) -> Result<ExportTarget, Failed> {
+pub(crate) fn export_target(
+    context: &Arc<ContextProject>,
+    node: &Node,
+    export: &Export,
+) -> Result<ExportTarget, Failed> {
     let mut out = Vec::new();
     let own = export.kind.keys();
     let entries = export.fields.iter().filter(|(key, _)| own.contains(&&*key.text));
     let fields = YamlMap { entries: entries.map(|(k, v)| (k.clone(), v.clone())).collect() };
     let tree = Yaml { span: node.span, value: YamlValue::Map(fields) };
-    let rendered = YamlRenderer::new(&shared.compiler.context, &node.package).tree(&tree, &|_| false, &mut out);
+    let rendered = YamlRenderer::new(context, &node.package).tree(&tree, &|_| false, &mut out);
     let Some(map) = rendered.as_map() else { return Err(plain(internal("fields are no mapping"))) };
     if let Some(wrong) = out.into_iter().find(Diagnostic::is_error) {
         return Err(plain(wrong));

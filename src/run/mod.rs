@@ -18,6 +18,7 @@ mod test;
 mod worker;
 
 pub(crate) use events::{Event, Judged, Left, Totals};
+pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use publish::Notes;
 pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};

@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::own_names;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step, stored_reads};
 use crate::source::SqlText;
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeSet, HashSet};
@@ -199,14 +199,16 @@ struct Loop<'a> {
     plan: &'a Plan,
     existing: Existing,
     totals: Totals,
-    /// Ready steps by rank, largest first.
-    ready: BTreeSet<(std::cmp::Reverse<usize>, usize)>,
+    /// Ready steps by their turn.
+    ready: BTreeSet<(usize, usize)>,
     waiting: Vec<usize>,
     behind: Vec<Vec<usize>>,
     running: HashSet<usize>,
     finished: Vec<bool>,
     /// Steps that are skipped because of this step.
     skipped: Vec<Option<String>>,
+    /// Guards of a running step that are not run, with the reason.
+    blind: Vec<Vec<(NodeId, String)>>,
     /// Steps after which what they publish has the content that it had.
     same: Vec<bool>,
     shown: usize,
@@ -228,6 +230,7 @@ impl<'a> Loop<'a> {
             running: HashSet::new(),
             finished: vec![false; n],
             skipped: vec![None; n],
+            blind: vec![Vec::new(); n],
             same: vec![false; n],
             shown: 0,
             total: n + plan.steps.iter().map(|s| s.guards.len()).sum::<usize>(),
@@ -240,7 +243,7 @@ impl<'a> Loop<'a> {
                 state.behind[b].push(i);
             }
             if state.waiting[i] == 0 {
-                state.ready.insert((std::cmp::Reverse(step.rank), i));
+                state.ready.insert((step.turn, i));
             }
         }
         state
@@ -265,13 +268,35 @@ impl<'a> Loop<'a> {
             name: label(node),
             what: what(node),
         });
-        Task {
-            step: index,
-            node: step.node,
-            action: step.action,
-            guards: step.guards.clone(),
-            existing: Arc::new(self.own(node)),
+        let (guards, blind) = self.runnable_guards(step);
+        self.blind[index] = blind;
+        Task { step: index, node: step.node, action: step.action, guards, existing: Arc::new(self.own(node)) }
+    }
+
+    /// The guards of a step that can be run, and those that read a relation that is not there: another node was to build
+    /// it and did not. They say nothing of this node.
+    fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, String)>) {
+        let mut guards = Vec::with_capacity(step.guards.len());
+        let mut blind = Vec::new();
+        for test in &step.guards {
+            match self.missing_read(*test, step.node) {
+                None => guards.push(*test),
+                Some(name) => blind.push((*test, format!("`{name}`, which it reads, was not built"))),
+            }
         }
+        (guards, blind)
+    }
+
+    /// A relation besides the guarded one that a test reads and that is known not to exist.
+    fn missing_read(&self, test: NodeId, guarded: NodeId) -> Option<&'a str> {
+        if !self.existing.is_known() {
+            return None;
+        }
+        let reads = stored_reads(&self.shared.compiler.manifest, test);
+        reads.into_iter().filter(|id| *id != guarded).map(|id| self.node(id)).find_map(|node| {
+            let relation = node.relation.as_ref().filter(|r| r.external.is_none())?;
+            self.existing.find(relation).is_none().then_some(&*node.name)
+        })
     }
 
     /// What exists of a node's own relation and of the names beside it.
@@ -307,6 +332,11 @@ impl<'a> Loop<'a> {
             let sql = run.outcome.compiled.clone();
             self.write_files(test, sql.as_ref().map(|c| c.as_str()), "");
             let result = self.result(test, run.outcome, &thread, started, seconds);
+            self.report(test, result, true, results, emit);
+        }
+        for (id, why) in std::mem::take(&mut self.blind[index]) {
+            let test = self.node(id);
+            let result = self.result(test, NodeOutcome::skipped(why), "main", started, 0.0);
             self.report(test, result, true, results, emit);
         }
         let failed = self.holds_back(node, built.outcome.status);
@@ -367,7 +397,7 @@ impl<'a> Loop<'a> {
                             stack.push((next, None));
                         }
                         None => {
-                            self.ready.insert((std::cmp::Reverse(self.plan.steps[next].rank), next));
+                            self.ready.insert((self.plan.steps[next].turn, next));
                         }
                     }
                 }
@@ -484,7 +514,6 @@ impl<'a> Loop<'a> {
                 continue;
             }
             let path = self.shared.target_path.join(folder).join(artifact_path(node));
-            let text = self.shared.compiler.context.scrubber.scrub(text);
             let _ = self.shared.system.write_stream(&path, &mut |out| out.write_all(text.as_bytes()));
         }
     }

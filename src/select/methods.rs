@@ -329,15 +329,27 @@ pub(super) fn matches(
         Method::State(kind) => previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache)),
         Method::Version(kind) => {
             let version = node.version();
-            let number = |v: &Json| python_str(v).parse::<f64>().ok();
             match (kind, version) {
                 (VersionKind::None, None) => matches!(node.kind, NodeKind::Model { .. }),
                 (VersionKind::Latest, Some(v)) => crate::manifest::same_version(&v.version, &v.latest),
-                (VersionKind::Old, Some(v)) => number(&v.version) < number(&v.latest),
-                (VersionKind::Prerelease, Some(v)) => number(&v.version) > number(&v.latest),
+                (VersionKind::Old, Some(v)) => is_older(&v.version, &v.latest),
+                (VersionKind::Prerelease, Some(v)) => is_older(&v.latest, &v.version),
                 _ => false,
             }
         }
+    }
+}
+
+/// Whether a version comes before another one. Numbers compare as such, a number and a text as texts, unless the text is
+/// a number itself.
+fn is_older(a: &Json, b: &Json) -> bool {
+    let number = |v: &Json| python_str(v).parse::<f64>().ok();
+    match (a, b) {
+        (Json::String(a), Json::String(b)) => a < b,
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a < b,
+            _ => python_str(a) < python_str(b),
+        },
     }
 }
 

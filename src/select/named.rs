@@ -15,13 +15,13 @@ type Found = Result<Expr<Written>, Box<Diagnostic>>;
 pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
     let problem = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
     if let Some(name) = &selection.selector {
-        return definition(name, selectors);
+        return definition(name, selectors, selection.indirect);
     }
     if selection.select.is_empty()
         && selection.exclude.is_empty()
         && let Some(default) = selectors.iter().find(|s| s.default)
     {
-        return definition(&default.name, selectors);
+        return definition(&default.name, selectors, selection.indirect);
     }
     let words: Vec<String> = if selection.select.is_empty() {
         DEFAULT.iter().map(|s| (*s).to_owned()).collect()
@@ -37,9 +37,9 @@ pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -
 }
 
 /// A named selector; one may use those that are defined before it.
-fn definition(name: &str, selectors: &[SelectorDefinition]) -> Found {
+fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -> Found {
     match selectors.iter().position(|s| s.name == name) {
-        Some(i) => expr(&selectors[i].definition, &selectors[..i]),
+        Some(i) => expr(&selectors[i].definition, &selectors[..i], default),
         None => {
             let near = nearest(name, selectors.iter().map(|s| s.name.as_str())).map(str::to_owned);
             Err(Box::new(
@@ -53,8 +53,9 @@ fn definition(name: &str, selectors: &[SelectorDefinition]) -> Found {
     }
 }
 
-fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition]) -> Found {
-    let all = |list: &[YamlCriterion]| list.iter().map(|c| expr(c, earlier)).collect::<Result<Vec<_>, _>>();
+/// `default`: what decides on tests where a criterion does not say it.
+fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indirect) -> Found {
+    let all = |list: &[YamlCriterion]| list.iter().map(|c| expr(c, earlier, default)).collect::<Result<Vec<_>, _>>();
     // Groups of YAML decide on tests eagerly, whatever their parts say.
     let except = |included: Expr<Written>, list: &[YamlCriterion]| -> Found {
         if list.is_empty() {
@@ -68,13 +69,13 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition]) -> Found {
             .map_err(|m| Box::new(Diagnostic::error(Code::Selector, m).primary(span, "")))
     };
     match criterion {
-        YamlCriterion::Text(text, span) => one(text, Indirect::Eager, *span),
+        YamlCriterion::Text(text, span) => one(text, default, *span),
         YamlCriterion::Selector(name, span) => {
-            definition(name, earlier).map_err(|d| Box::new(d.primary(*span, "used here")))
+            definition(name, earlier, default).map_err(|d| Box::new(d.primary(*span, "used here")))
         }
         YamlCriterion::Method { text, indirect, exclude, span } => {
             let mode = match indirect.as_deref().map(Indirect::parse) {
-                None => Indirect::Eager,
+                None => default,
                 Some(Some(mode)) => mode,
                 Some(None) => {
                     let d = Diagnostic::error(

@@ -7,10 +7,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::io::{self, Write};
 
 /// Where a file goes: `path`, from the project's folder, or `exports/NAME.TYPE` below the target path.
-pub(super) fn path_of(target: &FileTarget, job: &Job<'_>) -> Utf8PathBuf {
+pub(crate) fn path_of(target: &FileTarget, export: &str, project: &Utf8Path, target_path: &Utf8Path) -> Utf8PathBuf {
     match &target.path {
-        Some(path) => job.project.join(path),
-        None => job.target_path.join("exports").join(format!("{}.{}", job.export, target.format.as_str())),
+        Some(path) => project.join(path),
+        None => target_path.join("exports").join(format!("{export}.{}", target.format.as_str())),
     }
 }
 
@@ -25,7 +25,7 @@ pub(super) fn told(path: &Utf8Path, rows: usize, columns: usize, job: &Job<'_>) 
 /// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row). The same bytes from
 /// each engine, as long as the values are the same.
 pub(crate) fn write_file(target: &FileTarget, table: &SinkTable, job: &Job<'_>) -> Result<Written, SinkError> {
-    let path = path_of(target, job);
+    let path = path_of(target, job.export, job.project, job.target_path);
     if !job.dry_run {
         let mut write = |out: &mut dyn Write| match target.format {
             ExportType::Json => json(out, table),

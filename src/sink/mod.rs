@@ -8,7 +8,7 @@ mod files;
 mod parquet;
 mod sheets;
 
-pub(crate) use files::write_file;
+pub(crate) use files::{path_of, write_file};
 pub(crate) use parquet::write_parquet;
 pub(crate) use sheets::{Pace, write_sheet};
 

@@ -16,7 +16,7 @@ pub(crate) fn write_parquet(
     job: &Job<'_>,
     engine: &mut dyn Warehouse,
 ) -> Result<Written, SinkError> {
-    let path = path_of(target, job);
+    let path = path_of(target, job.export, job.project, job.target_path);
     if job.dry_run {
         return Ok(told(&path, table.rows.len(), table.columns.len(), job));
     }

@@ -3,7 +3,6 @@
 use super::{ArtifactMetadata, head};
 use crate::config::{Json, JsonMap, python_str};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, Relation};
-use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use indexmap::IndexMap;
@@ -125,21 +124,20 @@ pub(crate) fn write_catalog(
     (nodes, sources): (&JsonMap, &JsonMap),
     errors: &[String],
     metadata: &ArtifactMetadata,
-    scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}", scrubber.scrub(&head("catalog/v1", metadata).to_string()))?;
+        write!(out, "{{\"metadata\": {}", head("catalog/v1", metadata))?;
         for (name, section) in [("nodes", nodes), ("sources", sources)] {
             write!(out, ",\n\"{name}\": {{")?;
             for (i, (id, entry)) in section.iter().enumerate() {
                 out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
                 let text = format!("{}: {entry}", Json::from(id.as_str()));
-                out.write_all(scrubber.scrub(&text).as_bytes())?;
+                out.write_all(text.as_bytes())?;
             }
             out.write_all(b"}")?;
         }
         let errors = if errors.is_empty() { Json::Null } else { Json::from(errors) };
-        writeln!(out, ",\n\"errors\": {}}}", scrubber.scrub(&errors.to_string()))
+        writeln!(out, ",\n\"errors\": {}}}", errors)
     };
     system.write_stream(&folder.join("catalog.json"), &mut write)
 }

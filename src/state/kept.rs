@@ -4,7 +4,6 @@
 use super::Settled;
 use crate::changes::KeptPrints;
 use crate::parse::Kept;
-use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use std::io::Read;
@@ -25,13 +24,8 @@ pub(crate) fn read_parse(system: &dyn System, target_path: &Utf8Path) -> Kept {
     Kept::from_bytes(&bytes(system, &target_path.join(PARSE)))
 }
 
-pub(crate) fn write_parse(
-    system: &dyn System,
-    target_path: &Utf8Path,
-    kept: &mut Kept,
-    scrubber: &Scrubber,
-) -> Result<(), SystemError> {
-    let bytes = kept.store(scrubber);
+pub(crate) fn write_parse(system: &dyn System, target_path: &Utf8Path, kept: &mut Kept) -> Result<(), SystemError> {
+    let bytes = kept.store();
     system.write_stream(&target_path.join(PARSE), &mut |out| out.write_all(&bytes))
 }
 
@@ -52,16 +46,7 @@ pub(crate) fn read_settled(system: &dyn System, target_path: &Utf8Path) -> Optio
     Settled::from_bytes(&bytes(system, &target_path.join(SETTLED)))
 }
 
-/// What holds a secret is not written.
-pub(crate) fn write_settled(
-    system: &dyn System,
-    target_path: &Utf8Path,
-    settled: &Settled,
-    scrubber: &Scrubber,
-) -> Result<(), SystemError> {
+pub(crate) fn write_settled(system: &dyn System, target_path: &Utf8Path, settled: &Settled) -> Result<(), SystemError> {
     let bytes = settled.to_bytes();
-    if scrubber.finds(&String::from_utf8_lossy(&bytes)) {
-        return Ok(());
-    }
     system.write_stream(&target_path.join(SETTLED), &mut |out| out.write_all(&bytes))
 }

@@ -4,7 +4,6 @@ use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
 use crate::hash::{Fingerprint, md5_hex};
 use crate::manifest::{MacroInfo, Manifest, Node, ResourceType, UniqueId, artifact_id};
-use crate::secret::Scrubber;
 use crate::source::SqlText;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
@@ -24,9 +23,8 @@ pub(crate) fn write_manifest(
     manifest: &Manifest,
     metadata: &ArtifactMetadata,
     compiled: &CompiledCode,
-    scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
-    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, compiled, scrubber))
+    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, compiled))
 }
 
 /// What the manifest of a folder was made of, as it says itself near its beginning.
@@ -56,7 +54,6 @@ fn write(
     manifest: &Manifest,
     metadata: &ArtifactMetadata,
     compiled: &CompiledCode,
-    scrubber: &Scrubber,
 ) -> io::Result<()> {
     out.write_all(b"{\"metadata\": ")?;
     let project = &manifest.project;
@@ -77,11 +74,11 @@ fn write(
         "quoting": { "database": true, "schema": true, "identifier": true, "column": null },
         "run_started_at": time(metadata.started),
     });
-    out.write_all(scrubber.scrub(&head.to_string()).as_bytes())?;
+    out.write_all(head.to_string().as_bytes())?;
     for name in ["nodes", "sources"] {
-        nodes(out, manifest, name, compiled, scrubber)?;
+        nodes(out, manifest, name, compiled)?;
     }
-    entries(out, "macros", manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))), scrubber)?;
+    entries(out, "macros", manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))))?;
     let docs = manifest.docs.iter().map(|d| {
         let json = json!({
             "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
@@ -89,9 +86,9 @@ fn write(
         });
         (d.unique_id.to_string(), json)
     });
-    entries(out, "docs", docs, scrubber)?;
-    nodes(out, manifest, "exposures", compiled, scrubber)?;
-    nodes(out, manifest, "metrics", compiled, scrubber)?;
+    entries(out, "docs", docs)?;
+    nodes(out, manifest, "exposures", compiled)?;
+    nodes(out, manifest, "metrics", compiled)?;
     let groups = manifest.groups.iter().map(|g| {
         let id = format!("group.{}.{}", g.package, g.name);
         let json = json!({
@@ -101,7 +98,7 @@ fn write(
         });
         (id, json)
     });
-    entries(out, "groups", groups, scrubber)?;
+    entries(out, "groups", groups)?;
     out.write_all(b",\n\"selectors\": ")?;
     serde_json::to_writer(&mut *out, &manifest.selectors)?;
     let mut disabled: BTreeMap<String, Vec<Json>> = BTreeMap::new();
@@ -111,7 +108,7 @@ fn write(
             .or_default()
             .push(Json::Object(manifest.node_json(node)));
     }
-    entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
+    entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))))?;
     let map = |children: bool| {
         manifest.nodes.iter().map(move |n| {
             let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
@@ -120,8 +117,8 @@ fn write(
             (artifact_id(&n.unique_id).into_owned(), ids.iter().map(|id| Json::from(&**id)).collect())
         })
     };
-    entries(out, "parent_map", map(false), scrubber)?;
-    entries(out, "child_map", map(true), scrubber)?;
+    entries(out, "parent_map", map(false))?;
+    entries(out, "child_map", map(true))?;
     let mut group_map: BTreeMap<String, Vec<Json>> =
         manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
     for node in &manifest.nodes {
@@ -129,21 +126,15 @@ fn write(
             group_map.entry(group.into_owned()).or_default().push(Json::from(&*node.unique_id));
         }
     }
-    entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))), scrubber)?;
+    entries(out, "group_map", group_map.into_iter().map(|(k, v)| (k, Json::Array(v))))?;
     for name in ["saved_queries", "semantic_models", "unit_tests", "functions"] {
-        nodes(out, manifest, name, compiled, scrubber)?;
+        nodes(out, manifest, name, compiled)?;
     }
     out.write_all(b"}\n")
 }
 
 /// One section of nodes. They are made into text on all cores, a piece at a time, so that little is held at once.
-fn nodes(
-    out: &mut dyn Write,
-    manifest: &Manifest,
-    name: &str,
-    compiled: &CompiledCode,
-    scrubber: &Scrubber,
-) -> io::Result<()> {
+fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, compiled: &CompiledCode) -> io::Result<()> {
     const PIECE: usize = 512;
     let members: Vec<&Node> = manifest.all().filter(|n| section(n.resource_type()) == name).collect();
     write!(out, ",\n\"{name}\": {{")?;
@@ -161,7 +152,7 @@ fn nodes(
                     map.insert("extra_ctes".into(), Json::Array(Vec::new()));
                 }
                 let json = serde_json::to_string(&map).unwrap_or_default();
-                format!("{}: {}", Json::from(&*artifact_id(&node.unique_id)), scrubber.scrub(&json))
+                format!("{}: {}", Json::from(&*artifact_id(&node.unique_id)), json)
             })
             .collect();
         for text in texts {
@@ -173,17 +164,11 @@ fn nodes(
     out.write_all(b"}")
 }
 
-fn entries(
-    out: &mut dyn Write,
-    name: &str,
-    pairs: impl Iterator<Item = (String, Json)>,
-    scrubber: &Scrubber,
-) -> io::Result<()> {
+fn entries(out: &mut dyn Write, name: &str, pairs: impl Iterator<Item = (String, Json)>) -> io::Result<()> {
     write!(out, ",\n\"{name}\": {{")?;
     for (i, (key, value)) in pairs.enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-        let text = format!("{}: {value}", Json::from(key));
-        out.write_all(scrubber.scrub(&text).as_bytes())?;
+        write!(out, "{}: {value}", Json::from(key))?;
     }
     out.write_all(b"}")
 }

@@ -19,18 +19,19 @@ pub(crate) fn write_run_results(
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        let head = head("run-results/v6", metadata).to_string();
-        write!(out, "{{\"metadata\": {}, \"results\": [", scrubber.scrub(&head))?;
+        let head = head("run-results/v6", metadata);
+        write!(out, "{{\"metadata\": {head}, \"results\": [")?;
         for (i, result) in results.iter().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-            out.write_all(scrubber.scrub(&line(result).to_string()).as_bytes())?;
+            out.write_all(line(result, scrubber).to_string().as_bytes())?;
         }
-        write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", scrubber.scrub(&metadata.args.to_string()))
+        write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", metadata.args)
     };
     system.write_stream(&folder.join("run_results.json"), &mut write)
 }
 
-fn line(result: &RunResult) -> Json {
+/// Of what a result holds only its message is text that an engine or a template made.
+fn line(result: &RunResult, scrubber: &Scrubber) -> Json {
     let outcome = &result.outcome;
     let timing: Vec<Json> = result
         .timing
@@ -43,7 +44,7 @@ fn line(result: &RunResult) -> Json {
         "thread_id": result.thread,
         "execution_time": result.seconds,
         "adapter_response": outcome.adapter_response,
-        "message": outcome.message,
+        "message": outcome.message.as_deref().map(|m| scrubber.scrub(m)),
         "failures": outcome.failures,
         "unique_id": &*crate::manifest::artifact_id(&result.unique_id),
         "compiled": outcome.compiled.is_some(),

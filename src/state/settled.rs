@@ -59,7 +59,8 @@ impl Said {
 
 impl Settled {
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        rmp_serde::to_vec(self).unwrap_or_default()
+        // With names: numbers of JSON are known by the name of their only field.
+        rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Settled> {

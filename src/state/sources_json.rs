@@ -3,7 +3,6 @@
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
 use crate::engine::SourceFreshness;
-use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use jiff::Timestamp;
@@ -17,13 +16,12 @@ pub(crate) fn write_sources(
     sources: &[SourceFreshness],
     seconds: f64,
     metadata: &ArtifactMetadata,
-    scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
     let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}, \"results\": [", scrubber.scrub(&head("sources/v3", metadata).to_string()))?;
+        write!(out, "{{\"metadata\": {}, \"results\": [", head("sources/v3", metadata))?;
         for (i, source) in sources.iter().enumerate() {
             out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-            out.write_all(scrubber.scrub(&line(source).to_string()).as_bytes())?;
+            out.write_all(line(source).to_string().as_bytes())?;
         }
         write!(out, "\n], \"elapsed_time\": {seconds}}}\n")
     };

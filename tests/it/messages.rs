@@ -38,11 +38,11 @@ fn an_error_inside_a_macro_names_the_macro_and_the_model() {
         ("models/b.sql", "select\n  {{ money('a') }} as m"),
     ]);
     insta::assert_snapshot!(text, @r#"
-    error[E1002]: undefined value
-     --> macros/m.sql:2:13
+    error[E1002]: something that is undefined is used here
+     --> macros/m.sql:2:12
       |
     2 |   round({{ c.x.y }}, 2)
-      |             ^^^^
+      |            ^^^^^
       |
       = note: in macro shop.money, called by `model.shop.b`
     "#);

@@ -30,9 +30,8 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
         let name = secret.iter().find(|(k, _)| k == "name").map(|(_, v)| python_str(v)).unwrap_or_default();
         let options = secret.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "persistent"));
         let options: Vec<String> = options.map(|(k, v)| format!("{k} {}", literal(v))).collect();
-        connection
-            .execute_batch(&format!("create or replace secret {name} ({})", options.join(", ")))
-            .map_err(failed)?;
+        let sql = format!("create or replace secret {name} ({})", options.join(", "));
+        connection.execute_batch(&sql).map_err(|e| without_values(failed(e), secret))?;
     }
     for attach in &profile.attach {
         let mut options = Vec::new();
@@ -104,6 +103,16 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
             }
         }
     }
+}
+
+/// DuckDB quotes the statement that it rejects: what a secret of the profile holds is masked in it.
+fn without_values(mut error: EngineError, secret: &[(String, Json)]) -> EngineError {
+    let shown = ["name", "type", "provider", "scope"];
+    for (_, value) in secret.iter().filter(|(key, _)| !shown.contains(&key.to_lowercase().as_str())) {
+        let value = literal(value);
+        error.message = error.message.replace(&value, "*****");
+    }
+    error
 }
 
 /// A setting's value as SQL.

@@ -467,7 +467,7 @@ fn asset(parts: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::engine::Existing;
-    use crate::plan::{PlanRequest, Verb, plan};
+    use crate::plan::{PlanRequest, StartOrder, Verb, plan};
     use crate::resolve::testing::project;
     use crate::select::NodeSet;
     use proptest::prelude::*;
@@ -486,8 +486,10 @@ mod tests {
             audit: true,
             full_refresh: false,
             store_failures: false,
+            order: StartOrder::Level,
             publishes_itself: &|_| false,
-        });
+        })
+        .unwrap();
         let marts = ["marts".to_owned()];
         let dags = Granularity::ALL
             .map(|by| dag(&DagRequest { manifest: &manifest, plan: &plan, by, asset_layers: &marts }))

@@ -1,0 +1,321 @@
+//! Python's `re`, as far as templates use it.
+//!
+//! In: patterns and texts. Out: matches, whose places count characters. Must not know: what a template does with them.
+
+use crate::jinja::{Args, METHODS, REPR, dict, error, list, python_repr};
+use fancy_regex::{Captures, Regex};
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::Arc;
+
+/// The functions of the module that need a pattern.
+pub(super) const FUNCTIONS: &[&str] =
+    &["match", "fullmatch", "search", "compile", "escape", "findall", "finditer", "sub", "subn", "split"];
+
+/// A flag of `re`: a number that has a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Flag(&'static str, i64);
+
+impl Flag {
+    pub(super) fn named(name: &str) -> Option<Flag> {
+        Some(match name {
+            "IGNORECASE" | "I" => Flag("IGNORECASE", 2),
+            "MULTILINE" | "M" => Flag("MULTILINE", 8),
+            "DOTALL" | "S" => Flag("DOTALL", 16),
+            "UNICODE" | "U" => Flag("UNICODE", 32),
+            "VERBOSE" | "X" => Flag("VERBOSE", 64),
+            "ASCII" | "A" => Flag("ASCII", 256),
+            _ => return None,
+        })
+    }
+
+    /// The bits of an argument: a flag, or a number of several.
+    fn bits(value: Option<&Value>) -> i64 {
+        value.map_or(0, |v| v.downcast_object_ref::<Flag>().map_or_else(|| v.as_i64().unwrap_or(0), |f| f.1))
+    }
+}
+
+impl Object for Flag {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "value" => Some(Value::from(self.1)),
+            "name" => Some(Value::from(self.0)),
+            REPR => Some(Value::from(format!("re.{}", self.0))),
+            _ => None,
+        }
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        match method {
+            "__add__" | "__radd__" => Ok(Value::from(self.1 + Flag::bits(args.first()))),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "re.{}", self.0)
+    }
+}
+
+/// A match object.
+struct Match {
+    groups: Vec<Option<(String, usize, usize)>>,
+    names: Vec<(String, usize)>,
+    text: String,
+}
+
+impl Match {
+    /// `byte` positions become positions of characters.
+    fn new(re: &Regex, found: &Captures<'_, str>, text: &str) -> Match {
+        let group = |m: fancy_regex::Match<'_>| {
+            let start = text[..m.start()].chars().count();
+            (m.as_str().to_owned(), start, start + m.as_str().chars().count())
+        };
+        Match {
+            groups: (0..found.len()).map(|i| found.get(i).map(group)).collect(),
+            names: re.capture_names().enumerate().filter_map(|(i, n)| n.map(|n| (n.to_owned(), i))).collect(),
+            text: text.to_owned(),
+        }
+    }
+
+    fn find(&self, wanted: &Value) -> Result<Option<&(String, usize, usize)>, Error> {
+        let index = match wanted.as_str() {
+            Some(name) => self.names.iter().find(|(n, _)| n == name).map(|(_, i)| *i),
+            None => wanted.as_usize(),
+        };
+        let group = index.and_then(|i| self.groups.get(i)).ok_or_else(|| error("no such group"))?;
+        Ok(group.as_ref())
+    }
+}
+
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, start, end) = self.groups.first().cloned().flatten().unwrap_or_default();
+        let text = python_repr(&Value::from(text)).map_err(|_| fmt::Error)?;
+        write!(f, "<re.Match object; span=({start}, {end}), match={text}>")
+    }
+}
+
+fn text_or(group: Option<&(String, usize, usize)>, default: &Value) -> Value {
+    group.map_or_else(|| default.clone(), |(text, ..)| Value::from(text.as_str()))
+}
+
+impl Object for Match {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str() {
+            Some(REPR) => Some(Value::from(format!("{self:?}"))),
+            Some("string") => Some(Value::from(self.text.as_str())),
+            Some("lastindex") => {
+                let last = (1..self.groups.len()).rev().find(|i| self.groups[*i].is_some());
+                Some(last.map_or_else(super::none, Value::from))
+            }
+            Some(METHODS) => Some(Value::from(vec!["group", "groups", "groupdict", "start", "end", "span"])),
+            // A group by its name.
+            Some(name) if !self.names.iter().any(|(n, _)| n == name) => None,
+            _ => self.find(key).ok().map(|group| text_or(group, &super::none())),
+        }
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let none = super::none();
+        let first = args.first().cloned().unwrap_or_else(|| Value::from(0));
+        let place = |which: usize| -> Result<Value, Error> {
+            let found = self.find(&first)?;
+            Ok(Value::from(found.map_or(-1, |(_, start, end)| if which == 0 { *start as i64 } else { *end as i64 })))
+        };
+        Ok(match method {
+            "group" if args.len() > 1 => {
+                let groups = args.iter().map(|a| self.find(a).map(|g| text_or(g, &none)));
+                Value::from(Tuple::from(groups.collect::<Result<Vec<_>, _>>()?))
+            }
+            "group" => text_or(self.find(&first)?, &none),
+            "groups" => {
+                let default = args.first().unwrap_or(&none);
+                let groups = self.groups.iter().skip(1).map(|g| text_or(g.as_ref(), default));
+                Value::from(Tuple::from(groups.collect::<Vec<_>>()))
+            }
+            "groupdict" => dict(
+                self.names.iter().map(|(n, i)| (Value::from(n.as_str()), text_or(self.groups[*i].as_ref(), &none))),
+            ),
+            "start" => place(0)?,
+            "end" => place(1)?,
+            "span" => Value::from(Tuple::from(vec![place(0)?, place(1)?])),
+            other => return Err(Error::new(ErrorKind::UnknownMethod, format!("a match has no `{other}`"))),
+        })
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+fn compile(pattern: &str, flags: i64, anchor: &str, end: &str) -> Result<Regex, Error> {
+    let letters = [(2, 'i'), (8, 'm'), (16, 's'), (64, 'x')];
+    let options: String = letters.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter).collect();
+    let options = if options.is_empty() { options } else { format!("(?{options})") };
+    // Python writes named groups as (?P<name>...), which this engine knows, too.
+    Regex::new(&format!("{options}{anchor}(?:{pattern}){end}"))
+        .map_err(|e| error(format!("invalid regular expression: {e}")))
+}
+
+/// A function of the module, or a method of a compiled pattern.
+pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
+    let failed = |e: fancy_regex::Error| error(e.to_string());
+    if !FUNCTIONS.contains(&method) {
+        return Err(Error::new(ErrorKind::UnknownMethod, format!("module 're' has no `{method}`")));
+    }
+    let given = args.require(0, "pattern")?;
+    let compiled = given.downcast_object_ref::<Pattern>();
+    let pattern = compiled.map_or_else(|| given.to_string(), |p| p.text.clone());
+    let own = compiled.map_or(0, |p| p.flags);
+    let flags = |at: usize| own | Flag::bits(args.get(at, "flags"));
+    let find = |anchor: &str, end: &str| -> Result<Value, Error> {
+        let text = args.text(1, "string")?;
+        let re = compile(&pattern, flags(2), anchor, end)?;
+        let found = re.captures(text.as_str()).map_err(failed)?;
+        Ok(found.map_or_else(super::none, |found| Value::from_object(Match::new(&re, &found, &text))))
+    };
+    match method {
+        "match" => find(r"\A", ""),
+        "fullmatch" => find(r"\A", r"\z"),
+        "search" => find("", ""),
+        "compile" => {
+            let flags = flags(1);
+            compile(&pattern, flags, "", "")?;
+            Ok(Value::from_object(Pattern { text: pattern, flags }))
+        }
+        "escape" => Ok(Value::from(escape(&pattern))),
+        "findall" | "finditer" => {
+            let text = args.text(1, "string")?;
+            let re = compile(&pattern, flags(2), "", "")?;
+            let mut out = Vec::new();
+            for found in re.captures_iter(text.as_str()) {
+                let found = found.map_err(failed)?;
+                let group = |i: usize| Value::from(found.get(i).map_or("", |m| m.as_str()));
+                out.push(match found.len() {
+                    _ if method == "finditer" => Value::from_object(Match::new(&re, &found, &text)),
+                    1 => group(0),
+                    2 => group(1),
+                    n => Value::from(Tuple::from((1..n).map(group).collect::<Vec<_>>())),
+                });
+            }
+            Ok(list(out))
+        }
+        "sub" | "subn" => {
+            let (replacement, text) = (args.text(1, "repl")?, args.text(2, "string")?);
+            let limit = args.get(3, "count").and_then(Value::as_usize).unwrap_or(0);
+            let re = compile(&pattern, flags(4), "", "")?;
+            let times = re.find_iter(&text).take(if limit == 0 { usize::MAX } else { limit }).count();
+            let new = Value::from(re.replacen(&text, limit, python_replacement(&replacement).as_str()).into_owned());
+            Ok(if method == "sub" { new } else { Value::from(Tuple::from(vec![new, Value::from(times)])) })
+        }
+        _ => {
+            let text = args.text(1, "string")?;
+            let limit = args.get(2, "maxsplit").and_then(Value::as_usize).unwrap_or(0);
+            let re = compile(&pattern, flags(3), "", "")?;
+            let (mut out, mut from) = (Vec::new(), 0);
+            for found in re.captures_iter(text.as_str()).take(if limit == 0 { usize::MAX } else { limit }) {
+                let found = found.map_err(failed)?;
+                let Some(whole) = found.get(0) else { continue };
+                out.push(Value::from(&text[from..whole.start()]));
+                let group = |i: usize| found.get(i).map_or_else(super::none, |m| Value::from(m.as_str()));
+                out.extend((1..found.len()).map(group));
+                from = whole.end();
+            }
+            out.push(Value::from(&text[from..]));
+            Ok(list(out))
+        }
+    }
+}
+
+/// Python escapes what may mean something, and no more.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `\1` and `\g<name>` as this engine writes them; a dollar is a dollar.
+fn python_replacement(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '$' => out.push_str("$$"),
+            '\\' => match chars.next() {
+                Some(d) if d.is_ascii_digit() => out.push_str(&format!("${{{d}}}")),
+                Some('g') if chars.peek() == Some(&'<') => {
+                    chars.next();
+                    let name: String = chars.by_ref().take_while(|c| *c != '>').collect();
+                    out.push_str(&format!("${{{name}}}"));
+                }
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some(other) => out.push(other),
+                None => out.push('\\'),
+            },
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A compiled pattern.
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    flags: i64,
+}
+
+impl Object for Pattern {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            "pattern" => Some(Value::from(self.text.as_str())),
+            // Patterns of text know Unicode.
+            "flags" => Some(Value::from(self.flags | 32)),
+            METHODS => Some(Value::from(FUNCTIONS.to_vec())),
+            REPR => Some(Value::from(self.to_string())),
+            _ => None,
+        }
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let mut args = Args::parse(args)?;
+        let own = Value::from_object(Pattern { text: self.text.clone(), flags: self.flags });
+        args.positional.insert(0, own);
+        call(method, &args)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = python_repr(&Value::from(self.text.as_str())).map_err(|_| fmt::Error)?;
+        let named = [(2, "IGNORECASE"), (8, "MULTILINE"), (16, "DOTALL"), (64, "VERBOSE")];
+        let flags: Vec<String> =
+            named.iter().filter(|(bit, _)| self.flags & bit != 0).map(|(_, name)| format!("re.{name}")).collect();
+        let flags = if flags.is_empty() { String::new() } else { format!(", {}", flags.join("|")) };
+        write!(f, "re.compile({text}{flags})")
+    }
+}

@@ -1,0 +1,104 @@
+//! Where things are written: each address has one writer.
+//!
+//! In: what each node writes, with its place. Out: a complaint for each address that two of them write, or that belongs
+//! to somebody else. All that is written is checked here, before the first statement: relations over the whole project,
+//! what exports write over what is selected.
+
+use crate::diag::{Code, Diagnostic};
+use crate::hash::FastMap;
+use crate::source::Span;
+
+/// Something that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    /// Two texts are equal where the two places are: relations as the engine folds their names, files by absolute path.
+    pub(crate) address: String,
+    /// The address as people know it.
+    pub(crate) shown: String,
+    /// Who writes it: a unique id.
+    pub(crate) writer: String,
+    pub(crate) span: Span,
+    pub(crate) role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// What is published there stays.
+    Published,
+    /// Made beside the published relation while it is audited, and dropped.
+    Beside,
+    /// Read, not written: nothing may be made beside a published relation where this is.
+    Read,
+}
+
+/// A complaint for each output whose address an earlier one has.
+pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    let mut published: FastMap<&str, &Output> = FastMap::default();
+    for output in outputs.iter().filter(|o| o.role == Role::Published) {
+        match published.get(output.address.as_str()) {
+            Some(first) if first.writer != output.writer => out.push(two_writers(first, output, code)),
+            Some(_) => {}
+            None => {
+                published.insert(&output.address, output);
+            }
+        }
+    }
+    let mut taken = published;
+    for output in outputs.iter().filter(|o| o.role == Role::Read) {
+        taken.entry(&output.address).or_insert(output);
+    }
+    for output in outputs.iter().filter(|o| o.role == Role::Beside) {
+        if let Some(other) = taken.get(output.address.as_str()).filter(|o| o.writer != output.writer) {
+            let message = format!("`{}` is audited under the name {}, which is taken", output.writer, output.shown);
+            let d = Diagnostic::error(code, message).primary(output.span, "built here");
+            let d = d.secondary(other.span, format!("`{}` is {}", other.writer, other.shown));
+            out.push(d.help("give one of them another `alias` or `schema`"));
+        }
+    }
+    out
+}
+
+fn two_writers(first: &Output, second: &Output, code: Code) -> Diagnostic {
+    let spelled = if first.shown == second.shown {
+        first.shown.clone()
+    } else {
+        format!("{} ({} and {} are one name here)", first.shown, first.shown, second.shown)
+    };
+    let message = format!("`{}` and `{}` both write {spelled}", first.writer, second.writer);
+    let help = match code {
+        Code::DuplicateRelation => "give one of them another `alias` or `schema`",
+        _ => "write to another place with one of them",
+    };
+    Diagnostic::error(code, message).primary(second.span, "again here").secondary(first.span, "first here").help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FileId;
+
+    fn output(address: &str, writer: &str, role: Role) -> Output {
+        let span = Span::new(FileId(0), 0, 1);
+        Output { address: address.to_lowercase(), shown: address.into(), writer: writer.into(), span, role }
+    }
+
+    fn messages(outputs: &[Output]) -> Vec<String> {
+        check_addresses(outputs, Code::DuplicateRelation).into_iter().map(|d| d.message).collect()
+    }
+
+    #[test]
+    fn an_address_has_one_writer() {
+        let (a, b) = (output("s.Orders", "model.a", Role::Published), output("s.orders", "model.b", Role::Published));
+        assert_eq!(
+            messages(&[a.clone(), b]),
+            ["`model.a` and `model.b` both write s.Orders (s.Orders and s.orders are one name here)"]
+        );
+        // A source may be what a seed fills; what is made beside it may not be a source.
+        let source = output("s.orders", "source.x", Role::Read);
+        assert!(messages(&[a.clone(), source]).is_empty());
+        let beside = output("s.orders__candidate", "model.a", Role::Beside);
+        let taken = output("s.orders__candidate", "source.y", Role::Read);
+        assert_eq!(messages(&[a, beside, taken]).len(), 1);
+    }
+}

@@ -1,0 +1,186 @@
+//! What waits for what, besides what reads what.
+
+use super::steps::PlanRequest;
+use crate::manifest::{Manifest, NodeId, ResourceType};
+use fixedbitset::FixedBitSet;
+use petgraph::algo::has_path_connecting;
+use petgraph::graphmap::DiGraphMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+#[derive(Default)]
+pub(super) struct Edges {
+    /// Steps whose failure skips this one.
+    pub(super) parents: BTreeSet<NodeId>,
+    /// Steps that only come first.
+    pub(super) after: BTreeSet<NodeId>,
+}
+
+/// The nearest nodes above with a step, through nodes that have none.
+pub(super) struct Nearest<'a> {
+    manifest: &'a Manifest,
+    members: &'a HashSet<NodeId>,
+}
+
+impl<'a> Nearest<'a> {
+    pub(super) fn new(manifest: &'a Manifest, members: &'a HashSet<NodeId>) -> Nearest<'a> {
+        Nearest { manifest, members }
+    }
+
+    pub(super) fn above(&self, id: NodeId) -> BTreeSet<NodeId> {
+        let mut out = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut stack: Vec<NodeId> = self.manifest.node(id).depends_on.clone();
+        while let Some(parent) = stack.pop() {
+            if !seen.insert(parent) {
+                continue;
+            }
+            if self.members.contains(&parent) {
+                out.insert(parent);
+            } else {
+                stack.extend(self.manifest.node(parent).depends_on.iter().copied());
+            }
+        }
+        out
+    }
+
+    /// The nearest nodes with a step among these and below them.
+    fn below(&self, from: Vec<NodeId>) -> BTreeSet<NodeId> {
+        let mut out = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut stack = from;
+        while let Some(child) = stack.pop() {
+            if !seen.insert(child) {
+                continue;
+            }
+            if self.members.contains(&child) {
+                out.insert(child);
+            } else {
+                stack.extend(self.manifest.graph.children(child));
+            }
+        }
+        out
+    }
+}
+
+/// Tests and unit tests check nodes; nothing but what is stored or handed on is held back by another test.
+fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
+    request.is_test(id) || request.is_unit_test(id)
+}
+
+/// The first nodes that depend on all that a data test reads: they wait for the test (RULES 3.12), and what is below them
+/// with them.
+pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
+    let manifest = request.manifest;
+    let reads = &manifest.node(test).depends_on;
+    let stored = |id: NodeId| manifest.graph.children(id).into_iter().filter(|c| !is_check(request, *c));
+    let Some((first, rest)) = reads.split_first() else { return Vec::new() };
+    if rest.is_empty() {
+        return stored(*first).collect();
+    }
+    if reads.iter().any(|id| stored(*id).next().is_none()) {
+        return Vec::new();
+    }
+    let below = |id: NodeId| {
+        let mut start = FixedBitSet::with_capacity(manifest.nodes.len());
+        start.insert(id.index());
+        manifest.graph.reach(&start, false, None)
+    };
+    let mut common = below(*first);
+    for id in rest {
+        common.intersect_with(&below(*id));
+    }
+    let is_first = |id: &NodeId| {
+        let above = &manifest.node(*id).depends_on;
+        !is_check(request, *id) && !above.iter().any(|p| common.contains(p.index()))
+    };
+    common.ones().map(|i| NodeId(i as u32)).filter(is_first).collect()
+}
+
+/// Makes what depends on tested nodes wait for their tests, and a model for its unit tests.
+pub(super) fn hold_back(
+    request: &PlanRequest<'_>,
+    own: &[NodeId],
+    members: &HashSet<NodeId>,
+    edges: &mut HashMap<NodeId, Edges>,
+) {
+    let nearest = Nearest::new(request.manifest, members);
+    for test in own.iter().copied().filter(|id| request.is_test(*id)) {
+        for waiting in nearest.below(first_behind(request, test)) {
+            // Below a node without a step there may be a test of it.
+            if !is_check(request, waiting)
+                && let Some(e) = edges.get_mut(&waiting)
+            {
+                e.parents.insert(test);
+            }
+        }
+    }
+    // After the tests: a unit test waits for whatever its model waits for, and the model for it.
+    for test in own.iter().copied().filter(|id| request.is_unit_test(*id)) {
+        let mut before = BTreeSet::new();
+        for model in &request.manifest.node(test).depends_on {
+            if let Some(e) = edges.get_mut(model) {
+                before.extend(e.parents.iter().copied().filter(|p| !request.is_unit_test(*p)));
+                e.parents.insert(test);
+            }
+        }
+        if let Some(e) = edges.get_mut(&test) {
+            e.parents.retain(|p| !request.manifest.node(test).depends_on.contains(p));
+            e.parents.extend(before);
+        }
+    }
+}
+
+/// Puts what reads a source behind the step that builds the relation of that source: a seed that fills it, say. Such an
+/// edge only orders. Where it would close a cycle there is none, and a note says so.
+pub(super) fn order_sources(
+    request: &PlanRequest<'_>,
+    members: &HashSet<NodeId>,
+    guards: &HashMap<NodeId, NodeId>,
+    edges: &mut HashMap<NodeId, Edges>,
+) -> Vec<(NodeId, String)> {
+    let manifest = request.manifest;
+    let dialect = manifest.project.dialect;
+    let key = |id: NodeId| manifest.node(id).relation.as_ref().filter(|r| r.external.is_none()).map(|r| r.key(dialect));
+    let sources = manifest.nodes.iter().filter(|n| n.resource_type() == ResourceType::Source);
+    let sources: HashMap<String, NodeId> = sources.filter_map(|n| Some((key(n.id)?, n.id))).collect();
+    if sources.is_empty() {
+        return Vec::new();
+    }
+    let mut builders: Vec<(NodeId, NodeId)> = Vec::new();
+    for id in members.iter().copied().filter(|id| request.builds(*id)) {
+        builders.extend(key(id).and_then(|k| sources.get(&k)).map(|source| (*source, id)));
+    }
+    builders.sort();
+    if builders.is_empty() {
+        return Vec::new();
+    }
+    let mut graph = DiGraphMap::<NodeId, ()>::new();
+    for (id, e) in edges.iter() {
+        for before in e.parents.iter().chain(&e.after) {
+            graph.add_edge(*before, *id, ());
+        }
+    }
+    let mut notes = Vec::new();
+    let with_guards: HashSet<NodeId> = members.iter().chain(guards.keys()).copied().collect();
+    for (source, builder) in builders {
+        let readers = Nearest::new(manifest, &with_guards).below(manifest.graph.children(source));
+        // A guard runs with the node that it guards.
+        let steps: BTreeSet<NodeId> = readers.iter().map(|r| *guards.get(r).unwrap_or(r)).collect();
+        for reader in steps.into_iter().filter(|r| *r != builder) {
+            if has_path_connecting(&graph, reader, builder, None) {
+                let (source, builder) = (manifest.node(source), manifest.node(builder));
+                let why = format!(
+                    "reads source `{}` before `{}` builds that relation, since `{}` depends on it",
+                    source.display_name(),
+                    builder.name,
+                    builder.name
+                );
+                notes.push((reader, why));
+            } else if let Some(e) = edges.get_mut(&reader) {
+                graph.add_edge(builder, reader, ());
+                e.after.insert(builder);
+            }
+        }
+    }
+    notes
+}
