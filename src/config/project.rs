@@ -97,6 +97,8 @@ pub(crate) struct ProjectOptions {
     /// Not rendered: a variable is rendered when it is asked for.
     pub(crate) vars: Option<Yaml>,
     pub(crate) sections: Vec<(&'static str, Yaml)>,
+    /// The file before it was rendered.
+    pub(crate) written: Option<Yaml>,
     pub(crate) on_run_start: Vec<(String, Span)>,
     pub(crate) on_run_end: Vec<(String, Span)>,
     pub(crate) dispatch: Vec<DispatchEntry>,
@@ -111,6 +113,11 @@ pub(crate) struct ProjectOptions {
 impl ProjectOptions {
     pub(crate) fn paths(&self, kind: PathKind) -> &[String] {
         &self.paths[kind as usize]
+    }
+
+    /// A section before it was rendered.
+    pub(crate) fn written_section(&self, name: &str) -> Option<&Yaml> {
+        self.written.as_ref()?.as_map()?.get(name)
     }
 
     pub(crate) fn section(&self, name: &str) -> Option<&Yaml> {
@@ -261,6 +268,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         require_version: strings("require-dbt-version", &mut out).unwrap_or_default(),
         vars: map.get("vars").cloned(),
         sections: Vec::new(),
+        written: None,
         on_run_start: strings("on-run-start", &mut out).unwrap_or_default(),
         on_run_end: strings("on-run-end", &mut out).unwrap_or_default(),
         dispatch: Vec::new(),

@@ -187,7 +187,8 @@ impl Loader<'_> {
         let renderer = YamlRenderer::new(&context, &project_name.as_str().into());
         let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
         let id = self.map.find(&self.shown(file)).unwrap_or(FileId(0));
-        let Some(options) = parse_project(id, &rendered).drain_into(&mut self.out) else { return Ok(None) };
+        let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else { return Ok(None) };
+        options.written = Some(tree);
         self.check_version(&options);
         let target_path = self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
         let target_path = normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
@@ -392,7 +393,8 @@ impl Loader<'_> {
             let options = parse_project(id, &rendered).drain_into(&mut complaints);
             // A package's own carelessness is not the user's to mend: only errors are shown.
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
-            let Some(options) = options else { continue };
+            let Some(mut options) = options else { continue };
+            options.written = Some(tree);
             self.check_version(&options);
             let skip = [normalize(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;

@@ -165,7 +165,7 @@ impl Manifest {
         m.insert("meta".into(), config.get("meta").cloned().unwrap_or_else(|| json!({})));
         m.insert("config".into(), Json::Object(config));
         m.insert("patch_path".into(), text(node.patch_path.as_deref()));
-        m.insert("unrendered_config".into(), Json::Object(node.unrendered_config.clone()));
+        m.insert("unrendered_config".into(), Json::Object(node.config.written().clone()));
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
             NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::UnitTest(_) => false,

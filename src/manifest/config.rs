@@ -27,6 +27,8 @@ pub(crate) struct ConfigEntry {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
+    /// What the last layer that set a key wrote, values of project files not rendered: what dbt compares between states.
+    written: JsonMap,
 }
 
 /// Mappings that merge key by key.
@@ -47,6 +49,13 @@ pub(crate) fn canonical(key: &str) -> &str {
 impl NodeConfig {
     /// Sets or merges one key, by RULES 1.20. A `+` on a privilege of `grants` extends it.
     pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
+        let written = value.clone();
+        self.merge_written(key, value, written, layer, span);
+    }
+
+    /// The same, with the value as it was written before it was rendered.
+    pub(crate) fn merge_written(&mut self, key: &str, value: Json, written: Json, layer: Layer, span: Option<Span>) {
+        self.written.insert(key.to_owned(), written);
         let key = canonical(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);
@@ -63,6 +72,11 @@ impl NodeConfig {
             (_, _, value) => value,
         };
         self.entries.insert(key.into(), ConfigEntry { value, layer, span });
+    }
+
+    /// dbt's `unrendered_config`.
+    pub(crate) fn written(&self) -> &JsonMap {
+        &self.written
     }
 
     pub(crate) fn entry(&self, key: &str) -> Option<&ConfigEntry> {

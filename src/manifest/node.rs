@@ -280,8 +280,6 @@ pub(crate) struct Node {
     /// Where it is defined, for messages.
     pub(crate) span: Span,
     pub(crate) tags: Vec<String>,
-    /// In-file `config()` as written, for the artifacts.
-    pub(crate) unrendered_config: JsonMap,
 }
 
 /// The id that the artifacts know a node by: an export is an exposure there.

@@ -1,8 +1,9 @@
 //! The order in which ready steps begin, as dbt's queue has it.
 //!
 //! dbt takes the graph of the selected nodes (edges go through what is not selected; in `build` what depends on a tested
-//! node also depends on its tests), counts how many nodes stand above each on the longest way, and begins the ready node
-//! with the smallest pair of that level and the unique id. There is no barrier between levels.
+//! node also depends on its tests), and counts how many nodes stand above each on the longest way. What is ready first
+//! begins first; of nodes that become ready at one moment, the one with the smallest pair of that level and the unique id.
+//! There is no barrier between levels.
 
 use super::edges::first_behind;
 use super::steps::{PlanRequest, Verb, has_step};

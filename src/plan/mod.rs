@@ -43,4 +43,5 @@ pub(crate) struct Plan {
     pub(crate) unguarded: Vec<(NodeId, String)>,
     /// What somebody who wonders about the order should know of a node.
     pub(crate) notes: Vec<(NodeId, String)>,
+    pub(crate) order: StartOrder,
 }

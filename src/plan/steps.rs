@@ -70,8 +70,8 @@ impl PlanRequest<'_> {
 /// Which of the steps that are ready begins first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StartOrder {
-    /// By level in the graph of what is selected, then by unique id, as dbt's queue does. Projects that read a relation
-    /// without `ref` depend on it.
+    /// First come, first served, as dbt's queue has it; of those that become ready at one moment, by level in the graph of
+    /// what is selected, then by unique id. Projects that read a relation without `ref` depend on it.
     #[default]
     Level,
     /// By the number of steps that wait behind it, the longest way first: the shortest run where threads are many.
@@ -190,7 +190,13 @@ fn assemble(
         return Err(unplaced(&format!("`{}` waits for itself", request.manifest.node(*id).unique_id)));
     }
     let turns = turns(request, &sorted, &behind, keys);
-    let mut plan = Plan { steps: Vec::with_capacity(sorted.len()), schemas: schemas(request), unguarded, notes };
+    let mut plan = Plan {
+        steps: Vec::with_capacity(sorted.len()),
+        schemas: schemas(request),
+        unguarded,
+        notes,
+        order: request.order,
+    };
     for id in sorted {
         let e = &edges[&id];
         let numbers = |set: &BTreeSet<NodeId>| {

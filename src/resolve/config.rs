@@ -9,8 +9,16 @@ use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// A value of a section, and as it was written before it was rendered.
+struct Value {
+    key: Arc<str>,
+    value: Json,
+    written: Json,
+    span: Span,
+}
+
 /// Values of one section, from the top down.
-type Values = Vec<(Arc<str>, Json, Span)>;
+type Values = Vec<Value>;
 
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
@@ -52,8 +60,8 @@ impl<'a> ProjectConfigs<'a> {
         config: &mut NodeConfig,
     ) {
         for section in sections(kind) {
-            for (key, value, span) in self.values(owner, section, fqn).iter() {
-                config.merge(key, value.clone(), layer, Some(*span));
+            for v in self.values(owner, section, fqn).iter() {
+                config.merge_written(&v.key, v.value.clone(), v.written.clone(), layer, Some(v.span));
             }
         }
     }
@@ -67,7 +75,9 @@ impl<'a> ProjectConfigs<'a> {
             return known.clone();
         }
         let mut values = Vec::new();
-        levels.iter().for_each(|map| read_level(map, &mut values));
+        let written = package.and_then(|p| p.options.written_section(section)).and_then(Yaml::as_map);
+        let mut as_written = folders(written, fqn);
+        levels.iter().for_each(|map| read_level(map, as_written.next(), &mut values));
         let values = Arc::new(values);
         self.cache.write().unwrap_or_else(PoisonError::into_inner).insert(innermost, values.clone());
         values
@@ -104,13 +114,16 @@ fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Ite
 }
 
 /// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without `+` is a folder).
-fn read_level(map: &YamlMap, out: &mut Values) {
+fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
     for (key, value) in map.iter() {
-        match key.text.strip_prefix('+') {
-            Some(name) => out.push((name.into(), value.to_json(), value.span)),
-            None if value.as_map().is_none() => out.push((key.text.clone(), value.to_json(), value.span)),
-            None => {}
-        }
+        let name: Arc<str> = match key.text.strip_prefix('+') {
+            Some(name) => name.into(),
+            None if value.as_map().is_none() => key.text.clone(),
+            None => continue,
+        };
+        let written = as_written.and_then(|m| m.get(&key.text)).map(Yaml::to_json);
+        let json = value.to_json();
+        out.push(Value { key: name, written: written.unwrap_or_else(|| json.clone()), value: json, span: value.span });
     }
 }
 

@@ -154,7 +154,6 @@ impl Maker<'_> {
             macros,
             checksum: parsed.checksum.clone(),
             span: parsed.span,
-            unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect(),
         };
         self.hooks(&mut node);
         self.constraints(&mut node);

@@ -12,6 +12,20 @@ use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_jso
 use crate::source::Span;
 use std::sync::Arc;
 
+/// Of what a unit test does; what it is called and configured as does not count. A format that is not written is `dict`.
+fn unit_test_checksum(definition: &Json) -> String {
+    let part = |key: &str| definition.get(key).cloned().unwrap_or_default();
+    let mut parts = ["model", "versions", "given", "expect", "overrides"].map(part);
+    let given = parts[2].as_array_mut().into_iter().flatten().collect::<Vec<_>>();
+    for fixture in given.into_iter().filter_map(Json::as_object_mut) {
+        fixture.entry("format").or_insert_with(|| Json::from("dict"));
+    }
+    if let Some(expect) = parts[3].as_object_mut() {
+        expect.entry("format").or_insert_with(|| Json::from("dict"));
+    }
+    crate::hash::sha256_hex(&Json::Array(parts.to_vec()).to_string())
+}
+
 impl Resolver<'_> {
     pub(super) fn others(&mut self) {
         let mut jobs = Vec::new();
@@ -99,7 +113,6 @@ impl Maker<'_> {
                 value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()),
             },
             span: entry.span,
-            unrendered_config: JsonMap::new(),
         }
     }
 
@@ -148,7 +161,9 @@ impl Maker<'_> {
         let model = entry.map.get("model").and_then(Yaml::scalar_text).unwrap_or_default();
         let id = format!("unit_test.{}.{model}.{}", file.package, entry.name);
         let definition = Json::Object(rest_json(&entry.map, &[]));
+        let checksum = unit_test_checksum(&definition);
         let mut node = self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
+        node.checksum = Checksum { name: "sha256".into(), value: checksum };
         node.refs.push(RefCall { package: None, name: model.into(), version: None, span: Some(entry.span) });
         node
     }

@@ -62,6 +62,12 @@ impl Maker<'_> {
         let identifier = text("identifier").unwrap_or_else(|| parsed.table.to_string());
         let mut relation = Relation::new(Some(&database), Some(&schema), &identifier);
         let mut quoting = JsonMap::new();
+        for map in [outer, inner] {
+            let columns = map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"));
+            if let Some(flag) = columns.and_then(Yaml::as_bool) {
+                quoting.insert("column".to_owned(), Json::Bool(flag));
+            }
+        }
         for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
             for map in [outer, inner] {
                 if let Some(flag) =
@@ -120,7 +126,6 @@ impl Maker<'_> {
             macros: Vec::new(),
             checksum: Checksum::default(),
             span: parsed.span,
-            unrendered_config: JsonMap::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::kept::{Described, Item};
 use super::names::Named;
 use super::{Job, Maker, Resolver};
-use crate::config::{Json, JsonMap};
+use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::manifest::{
@@ -58,6 +58,37 @@ impl Resolver<'_> {
     }
 }
 
+/// The keys that dbt writes first, in its order.
+const WRITTEN_FIRST: &[&str] = &[
+    "severity",
+    "tags",
+    "enabled",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "meta",
+    "database",
+    "schema",
+    "alias",
+];
+
+/// The call of `config` that dbt writes behind the call of a test's macro.
+fn config_call(mut pairs: Vec<(String, Json)>) -> String {
+    if pairs.is_empty() {
+        return String::new();
+    }
+    pairs.sort_by_key(|(key, _)| WRITTEN_FIRST.iter().position(|k| k == key).unwrap_or(WRITTEN_FIRST.len()));
+    let one = |(key, value): &(String, Json)| match value {
+        Json::String(text) => format!("{key}=\"{}\"", text.replace('"', "\\\"")),
+        other => format!("{key}={}", crate::config::python_str(other)),
+    };
+    format!("{{{{ config({}) }}}}", pairs.iter().map(one).collect::<Vec<_>>().join(","))
+}
+
 impl Maker<'_> {
     fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>, enabled: bool) -> Node {
         let package = &parsed.package;
@@ -79,8 +110,12 @@ impl Maker<'_> {
                 config.merge(key, value.clone(), Layer::Properties, Some(*span));
             }
         }
-        for (key, value, span) in &parsed.config {
-            config.merge(key, self.rendered(value, package, *span), Layer::InFile, Some(*span));
+        let mut own = Vec::new();
+        // What is null in the properties is not set at all.
+        for (key, value, span) in parsed.config.iter().filter(|(_, value, _)| !value.is_null()) {
+            let value = self.rendered(value, package, *span);
+            own.push((key.clone(), value.clone()));
+            config.merge(key, value, Layer::InFile, Some(*span));
         }
         if *root != **package {
             self.ground.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
@@ -113,12 +148,10 @@ impl Maker<'_> {
             Some(ns) => format!("{ns}.test_{}", parsed.test),
             None => format!("test_{}", parsed.test),
         };
-        let alias_config = if parsed.short_name == parsed.name {
-            String::new()
-        } else {
-            format!("{{{{ config(alias=\"{alias}\") }}}}")
-        };
-        let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{alias_config}").into();
+        if parsed.short_name != parsed.name && !own.iter().any(|(key, _)| key == "alias") {
+            own.push(("alias".into(), Json::from(&*alias)));
+        }
+        let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{}", config_call(own)).into();
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
         if let Some(where_macro) = self.ground.engine.registry().lookup(package, "get_where_subquery") {
             macros.push(where_macro.unique_id.clone());
@@ -155,7 +188,6 @@ impl Maker<'_> {
             macros,
             checksum: Checksum { name: "none".into(), value: String::new() },
             span: parsed.span,
-            unrendered_config: parsed.config.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect::<JsonMap>(),
         }
     }
 

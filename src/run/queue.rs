@@ -11,7 +11,7 @@ use crate::engine::{
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::own_names;
-use crate::plan::{Action, Plan, Step, stored_reads};
+use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
 use crate::source::SqlText;
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeSet, HashSet};
@@ -199,8 +199,10 @@ struct Loop<'a> {
     plan: &'a Plan,
     existing: Existing,
     totals: Totals,
-    /// Ready steps by their turn.
-    ready: BTreeSet<(usize, usize)>,
+    /// Ready steps by the moment at which they became ready, then by their turn.
+    ready: BTreeSet<(usize, usize, usize)>,
+    /// How many steps have ended.
+    moment: usize,
     waiting: Vec<usize>,
     behind: Vec<Vec<usize>>,
     running: HashSet<usize>,
@@ -225,6 +227,7 @@ impl<'a> Loop<'a> {
             existing,
             totals,
             ready: BTreeSet::new(),
+            moment: 0,
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
             running: HashSet::new(),
@@ -243,7 +246,7 @@ impl<'a> Loop<'a> {
                 state.behind[b].push(i);
             }
             if state.waiting[i] == 0 {
-                state.ready.insert((step.turn, i));
+                state.ready.insert((0, step.turn, i));
             }
         }
         state
@@ -255,7 +258,7 @@ impl<'a> Loop<'a> {
     }
 
     fn next_ready(&mut self) -> Option<usize> {
-        self.ready.pop_first().map(|(_, step)| step)
+        self.ready.pop_first().map(|(_, _, step)| step)
     }
 
     fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> Task {
@@ -375,6 +378,9 @@ impl<'a> Loop<'a> {
         results: &mut Vec<RunResult>,
         emit: &mut dyn FnMut(Event),
     ) {
+        if self.plan.order == StartOrder::Level {
+            self.moment += 1;
+        }
         let mut stack = vec![(index, failed)];
         while let Some((index, failed)) = stack.pop() {
             self.finished[index] = true;
@@ -397,7 +403,7 @@ impl<'a> Loop<'a> {
                             stack.push((next, None));
                         }
                         None => {
-                            self.ready.insert((self.plan.steps[next].turn, next));
+                            self.ready.insert((self.moment, self.plan.steps[next].turn, next));
                         }
                     }
                 }

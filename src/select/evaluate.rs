@@ -1,7 +1,8 @@
 //! Resolved expressions to sets. Evaluation cannot fail.
 
 use super::expr::{Criterion, Expr, Indirect, Named, Resolved};
-use super::methods::{StateCache, matches};
+use super::methods::matches;
+use super::modified::StateCache;
 use super::previous::PreviousState;
 use crate::manifest::{Manifest, NodeId, NodeKind};
 use fixedbitset::FixedBitSet;

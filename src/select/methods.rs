@@ -1,12 +1,12 @@
 //! Methods: their names, what values they take, and which nodes they match.
 
 use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
+use super::modified::{StateCache, matches_state};
 use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
 use crate::diag::{Checked, Code, Diagnostic, nearest};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
 use glob::{MatchOptions, Pattern};
-use std::collections::HashMap;
 
 /// A method with its checked value.
 #[derive(Clone, Debug, PartialEq)]
@@ -440,95 +440,6 @@ fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
         Json::Object(map) => map.contains_key(value),
         other => one(other),
     }
-}
-
-/// Whether macros changed, asked once a macro.
-#[derive(Debug, Default)]
-pub(super) struct StateCache {
-    macros: HashMap<String, bool>,
-}
-
-fn matches_state(
-    kind: StateKind,
-    manifest: &Manifest,
-    node: &Node,
-    previous: &PreviousState,
-    cache: &mut StateCache,
-) -> bool {
-    let old = previous.nodes.get(&*node.unique_id);
-    let Some(old) = old else { return matches!(kind, StateKind::New | StateKind::Modified(Part::Any)) };
-    match kind {
-        StateKind::New => false,
-        StateKind::Old => true,
-        StateKind::Unmodified => !modified(Part::Any, manifest, node, old, previous, cache),
-        StateKind::Modified(part) => modified(part, manifest, node, old, previous, cache),
-    }
-}
-
-fn modified(
-    part: Part,
-    manifest: &Manifest,
-    node: &Node,
-    old: &Json,
-    previous: &PreviousState,
-    cache: &mut StateCache,
-) -> bool {
-    let new = Json::Object(manifest.node_json(node));
-    let differs = |path: &[&str]| {
-        let get = |j: &Json| path.iter().try_fold(j.clone(), |j, k| j.get(k).cloned());
-        get(&new) != get(old)
-    };
-    let body = || {
-        if node.text.is_some() {
-            let raw = |j: &Json| j.get("raw_code").and_then(Json::as_str).map(|s| s.trim().to_owned());
-            raw(&new) != raw(old)
-        } else {
-            differs(&["checksum"])
-        }
-    };
-    let configs = || differs(&["config"]) || differs(&["unrendered_config"]) && old.get("config").is_none();
-    let relation = || ["database", "schema", "alias"].iter().any(|k| differs(&[k]));
-    let descriptions = || {
-        let persist = |key: &str| {
-            node.config.map("persist_docs").and_then(|m| m.get(key)).and_then(Json::as_bool).unwrap_or(false)
-        };
-        (persist("relation") && differs(&["description"])) || (persist("columns") && differs(&["columns"]))
-    };
-    let contract =
-        || differs(&["contract", "enforced"]) || (node.config.map("contract").is_some() && differs(&["columns"]));
-    let mut macros = || node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()));
-    match part {
-        Part::Body => body(),
-        Part::Configs => configs(),
-        Part::Relation => relation(),
-        Part::Descriptions => descriptions(),
-        Part::Contract => contract(),
-        Part::Macros => macros(),
-        Part::Any => body() || configs() || relation() || descriptions() || contract() || macros(),
-    }
-}
-
-/// A macro counts as modified when it or one that it calls is.
-fn macro_modified(
-    id: &str,
-    manifest: &Manifest,
-    previous: &PreviousState,
-    cache: &mut StateCache,
-    path: &mut Vec<String>,
-) -> bool {
-    if let Some(known) = cache.macros.get(id) {
-        return *known;
-    }
-    let Some(info) = manifest.macros.iter().find(|m| &*m.unique_id == id) else { return false };
-    if path.iter().any(|p| p == id) || matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres") {
-        return false;
-    }
-    path.push(id.to_owned());
-    let changed = previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim())
-        || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));
-    path.pop();
-    cache.macros.insert(id.to_owned(), changed);
-    changed
 }
 
 #[cfg(test)]

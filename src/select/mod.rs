@@ -8,6 +8,7 @@
 mod evaluate;
 mod expr;
 mod methods;
+mod modified;
 mod named;
 mod previous;
 

@@ -3,6 +3,9 @@
 
 #![allow(clippy::disallowed_methods)] // reads the tables, and writes a report for whoever asks
 
+mod shapes;
+mod state;
+
 use super::Invocation;
 use super::compile::compiler;
 use super::project::{KeptProject, read};
@@ -67,6 +70,18 @@ fn yaml(value: &Json) -> String {
 }
 
 const PROFILES: &str = "p: {target: dev, outputs: {dev: {type: duckdb, path: ':memory:', schema: main, threads: 1}}}\n";
+
+/// Every how many rows one is looked at: all with `STRATA_TABLES=all`, as `./test` has it.
+fn share() -> usize {
+    if std::env::var_os("STRATA_TABLES").is_some_and(|v| v == "all") { 1 } else { 10 }
+}
+
+/// Writes what differs for whoever asks for it.
+fn report(wrong: &[Json]) {
+    if let Some(path) = std::env::var_os("STRATA_TABLE_REPORT") {
+        std::fs::write(path, serde_json::to_string_pretty(wrong).unwrap()).unwrap();
+    }
+}
 
 /// What became of a template.
 #[derive(Debug, PartialEq)]
@@ -173,9 +188,7 @@ fn templates_answer_as_in_dbt() {
             }
         }
     }
-    if let Some(path) = std::env::var_os("STRATA_TABLE_REPORT") {
-        std::fs::write(path, serde_json::to_string_pretty(&wrong).unwrap()).unwrap();
-    }
+    report(&wrong);
     assert!(mended.is_empty(), "no longer different, to be taken out of jinja-known.json: {mended:#?}");
     let first: Vec<&Json> = wrong.iter().take(5).collect();
     assert!(wrong.is_empty(), "{} of {} differ: {first:#?}", wrong.len(), wrong.len() + right);

@@ -1,0 +1,281 @@
+//! `state:`: what differs from an earlier manifest, and in what, by dbt's rules.
+//!
+//! In: nodes of the project and, as JSON, of an earlier manifest that dbt or Strata wrote. Out: whether a criterion holds.
+//! Both sides are compared as artifacts have them, configs as they were written (`unrendered_config`): a variable that has
+//! another value changes nothing, a default that is written out does.
+//!
+//! Source: `state:` in dbt's documentation of node selection, and the table `tests/dbt/state.json`.
+
+use super::methods::{Part, StateKind};
+use super::previous::PreviousState;
+use crate::config::Json;
+use crate::manifest::{Manifest, Node, NodeKind, ResourceType};
+use std::collections::{BTreeSet, HashMap};
+
+/// Whether macros changed, asked once a macro.
+#[derive(Debug, Default)]
+pub(super) struct StateCache {
+    macros: HashMap<String, bool>,
+}
+
+pub(super) fn matches_state(
+    kind: StateKind,
+    manifest: &Manifest,
+    node: &Node,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+) -> bool {
+    let old = previous.nodes.get(&*node.unique_id);
+    match (kind, old) {
+        (StateKind::New, old) => old.is_none(),
+        (StateKind::Old, old) => old.is_some(),
+        (StateKind::Modified(part), old) => modified(part, manifest, node, old, previous, cache),
+        (StateKind::Unmodified, old) => !modified(Part::Any, manifest, node, old, previous, cache),
+    }
+}
+
+/// The kinds that dbt compares by their own fields, without a body.
+fn is_described(node: &Node) -> bool {
+    matches!(
+        node.kind,
+        NodeKind::Source(_)
+            | NodeKind::Exposure(_)
+            | NodeKind::Export(_)
+            | NodeKind::Semantic(..)
+            | NodeKind::UnitTest(_)
+    )
+}
+
+fn modified(
+    part: Part,
+    manifest: &Manifest,
+    node: &Node,
+    old: Option<&Json>,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+) -> bool {
+    if part == Part::Macros {
+        return macros_modified(manifest, node, previous, cache);
+    }
+    let Some(old) = old else { return counts_when_new(part, node) };
+    let new = Json::Object(manifest.node_json(node));
+    let both = Both { node, new: &new, old };
+    match part {
+        Part::Body => both.body(),
+        Part::Configs => both.configs(),
+        Part::Relation => both.relation(),
+        Part::Descriptions => both.descriptions(),
+        Part::Contract => both.contract(),
+        Part::Macros => false,
+        Part::Any => both.any() || both.contract() || macros_modified(manifest, node, previous, cache),
+    }
+}
+
+/// What the earlier manifest does not have is modified, if its kind has the part. Sources, exposures and what is made of
+/// models of the semantic layer count in their parts only.
+fn counts_when_new(part: Part, node: &Node) -> bool {
+    match (part, &node.kind) {
+        (Part::Macros, _) => false,
+        (Part::Any, NodeKind::UnitTest(_)) => true,
+        (_, NodeKind::UnitTest(_)) => false,
+        (Part::Configs, _) => true,
+        (Part::Relation, NodeKind::Source(_)) => true,
+        _ => !is_described(node),
+    }
+}
+
+/// A node now and before.
+struct Both<'a> {
+    node: &'a Node,
+    new: &'a Json,
+    old: &'a Json,
+}
+
+/// Configs of tests that count.
+const OF_TESTS: &[&str] =
+    &["severity", "where", "limit", "fail_calc", "warn_if", "error_if", "store_failures", "store_failures_as"];
+
+/// Configs that never count: where a node lies is compared by `relation`.
+const ASIDE: &[&str] = &["alias", "schema", "database", "tags", "group"];
+
+impl Both<'_> {
+    fn differs(&self, pointer: &str) -> bool {
+        self.new.pointer(pointer).unwrap_or(&Json::Null) != self.old.pointer(pointer).unwrap_or(&Json::Null)
+    }
+
+    fn any_differs(&self, pointers: &[&str]) -> bool {
+        pointers.iter().any(|pointer| self.differs(pointer))
+    }
+
+    fn any(&self) -> bool {
+        match &self.node.kind {
+            NodeKind::Source(_) => {
+                let own = ["/fqn", "/quoting", "/freshness", "/loaded_at_field", "/external"];
+                self.relation() || self.configs() || self.any_differs(&own)
+            }
+            NodeKind::Exposure(_) | NodeKind::Export(_) => {
+                let own = ["/fqn", "/type", "/owner", "/maturity", "/url", "/description", "/label"];
+                self.any_differs(&own) || self.parents() || self.configs()
+            }
+            NodeKind::UnitTest(_) => self.differs("/checksum"),
+            NodeKind::Semantic(ResourceType::Metric, _) => {
+                self.any_differs(&["/type", "/description", "/label"]) || self.configs()
+            }
+            NodeKind::Semantic(ResourceType::SemanticModel, _) => {
+                let own = [
+                    "/model",
+                    "/description",
+                    "/defaults",
+                    "/entities",
+                    "/dimensions",
+                    "/measures",
+                    "/config",
+                    "/primary_entity",
+                    "/group",
+                ];
+                self.any_differs(&own)
+            }
+            NodeKind::Semantic(..) => {
+                let own = [
+                    "/query_params/metrics",
+                    "/query_params/group_by",
+                    "/query_params/where",
+                    "/description",
+                    "/label",
+                    "/config",
+                    "/group",
+                    "/exports",
+                    "/tags",
+                ];
+                self.any_differs(&own)
+            }
+            NodeKind::Test(crate::manifest::TestKind::Generic(_)) => self.configs() || self.differs("/fqn"),
+            _ => {
+                let own: &[&str] = match self.node.kind {
+                    NodeKind::Model { .. } => &["/latest_version", "/access", "/deprecation_date"],
+                    NodeKind::Function(_) => &["/arguments", "/returns"],
+                    _ => &[],
+                };
+                let described = self.descriptions() || self.relation() || self.differs("/fqn");
+                self.body() || self.configs() || described || self.any_differs(own)
+            }
+        }
+    }
+
+    fn body(&self) -> bool {
+        if is_described(self.node) {
+            return false;
+        }
+        if self.node.resource_type() == ResourceType::Seed {
+            return self.differs("/checksum");
+        }
+        let raw = |node: &Json| node.get("raw_code").and_then(Json::as_str).map(|s| s.trim().to_owned());
+        raw(self.new) != raw(self.old)
+    }
+
+    /// Configs as they were written; of tests only those that decide on their result.
+    fn configs(&self) -> bool {
+        if matches!(self.node.kind, NodeKind::UnitTest(_)) {
+            return false;
+        }
+        if matches!(self.node.kind, NodeKind::Semantic(ResourceType::SemanticModel | ResourceType::SavedQuery, _)) {
+            return self.differs("/config");
+        }
+        let written =
+            |node: &Json| node.get("unrendered_config").and_then(Json::as_object).cloned().unwrap_or_default();
+        let (new, old) = (written(self.new), written(self.old));
+        let is_test = self.node.resource_type() == ResourceType::Test;
+        let stored = !is_described(self.node);
+        let counts = |key: &str| if is_test { OF_TESTS.contains(&key) } else { !(stored && ASIDE.contains(&key)) };
+        let keys: BTreeSet<&String> = new.keys().chain(old.keys()).filter(|key| counts(key)).collect();
+        // A key that is written as null is not the same as none.
+        keys.into_iter().any(|key| new.get(key) != old.get(key))
+    }
+
+    fn relation(&self) -> bool {
+        if matches!(self.node.kind, NodeKind::Source(_)) {
+            return self.any_differs(&["/database", "/schema", "/identifier"]);
+        }
+        if is_described(self.node) {
+            return false;
+        }
+        ["database", "schema", "alias"].iter().any(|key| self.differs(&format!("/unrendered_config/{key}")))
+    }
+
+    fn descriptions(&self) -> bool {
+        if is_described(self.node) {
+            return false;
+        }
+        let persist = |key: &str| self.new.pointer(&format!("/config/persist_docs/{key}")) == Some(&Json::Bool(true));
+        let columns = |node: &Json| -> Vec<(String, Json)> {
+            let columns = node.get("columns").and_then(Json::as_object);
+            let one = |(name, column): (&String, &Json)| {
+                (name.clone(), column.get("description").cloned().unwrap_or_default())
+            };
+            let mut all: Vec<(String, Json)> = columns.into_iter().flatten().map(one).collect();
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        };
+        (persist("relation") && self.differs("/description"))
+            || (persist("columns") && columns(self.new) != columns(self.old))
+    }
+
+    /// What a contract promises: of columns their names, types and constraints.
+    fn contract(&self) -> bool {
+        if !matches!(self.node.kind, NodeKind::Model { .. }) {
+            return false;
+        }
+        let enforced = |node: &Json| node.pointer("/contract/enforced") == Some(&Json::Bool(true));
+        let promised = |node: &Json| -> Vec<(String, Json, Json)> {
+            let part = |column: &Json, key: &str| column.get(key).cloned().unwrap_or_default();
+            let columns = node.get("columns").and_then(Json::as_object);
+            let one = |(name, column): (&String, &Json)| {
+                (name.clone(), part(column, "data_type"), part(column, "constraints"))
+            };
+            let mut all: Vec<_> = columns.into_iter().flatten().map(one).collect();
+            all.push((String::new(), Json::Null, part(node, "constraints")));
+            all.sort_by(|a, b| a.0.cmp(&b.0));
+            all
+        };
+        match (enforced(self.old), enforced(self.new)) {
+            (false, false) => false,
+            (true, true) => promised(self.new) != promised(self.old) || self.differs("/config/materialized"),
+            _ => true,
+        }
+    }
+
+    fn parents(&self) -> bool {
+        let nodes = |node: &Json| -> BTreeSet<String> {
+            let list = node.pointer("/depends_on/nodes").and_then(Json::as_array);
+            list.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
+        };
+        nodes(self.new) != nodes(self.old)
+    }
+}
+
+fn macros_modified(manifest: &Manifest, node: &Node, previous: &PreviousState, cache: &mut StateCache) -> bool {
+    node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()))
+}
+
+/// A macro counts as modified when it or one that it calls is.
+fn macro_modified(
+    id: &str,
+    manifest: &Manifest,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+    path: &mut Vec<String>,
+) -> bool {
+    if let Some(known) = cache.macros.get(id) {
+        return *known;
+    }
+    let Some(info) = manifest.macros.iter().find(|m| &*m.unique_id == id) else { return false };
+    if path.iter().any(|p| p == id) || matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres") {
+        return false;
+    }
+    path.push(id.to_owned());
+    let changed = previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim())
+        || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));
+    path.pop();
+    cache.macros.insert(id.to_owned(), changed);
+    changed
+}
