@@ -13,6 +13,7 @@ mod profiles;
 mod project;
 mod scalar;
 mod selectors;
+mod shape;
 mod yaml;
 
 pub(crate) use airflow::{AirflowOptions, read_airflow};
@@ -26,6 +27,7 @@ pub(crate) use profiles::{Attach, ProfileOptions, TargetOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::{float_text, is_whole, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
+pub(crate) use shape::{check_project, check_properties, check_target, config_problem};
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
 
 /// Plain data without places: what configs and variables hold once they are read.

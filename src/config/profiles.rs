@@ -133,6 +133,7 @@ impl TargetOptions {
             );
             return Checked::new(None, out);
         };
+        super::check_target(map, adapter, &mut out);
         let text = |keys: &[&str]| map.get_any(keys).and_then(Yaml::scalar_text);
         let threads = match text(&["threads"]).map(|t| t.parse::<usize>()) {
             None => 1,

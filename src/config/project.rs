@@ -1,6 +1,6 @@
 //! `project.yml` (or `dbt_project.yml`), rendered, as typed options.
 
-use super::{ProjectFlags, Yaml, YamlMap, YamlValue, unknown_keys};
+use super::{ProjectFlags, Yaml, YamlMap, YamlValue, check_project, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::{FileId, Span};
 use std::sync::Arc;
@@ -226,6 +226,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         );
         return Checked::new(None, out);
     };
+    check_project(tree, &mut out);
     unknown_keys(map, &[KNOWN, RESOURCE_SECTIONS].concat(), "the project file", &mut out);
     let name = match map.get("name").and_then(Yaml::as_str) {
         Some(name) => name,
@@ -352,7 +353,7 @@ mod tests {
 
     #[test]
     fn defaults_and_unknown_keys() {
-        let checked = parse("name: shop\nmodle-paths: [x]\ntest-paths: tests/data\n");
+        let checked = parse("name: shop\nmodle-paths: [x]\ntest-paths: [tests/data]\n");
         let options = checked.value.unwrap();
         assert_eq!(options.paths(PathKind::Model), ["models"]);
         assert_eq!(options.paths(PathKind::Test), ["tests/data"]);

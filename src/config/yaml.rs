@@ -153,19 +153,23 @@ impl Yaml {
     }
 }
 
-/// Reads the first document of a file; an empty file is null.
+/// Reads a file of one document; an empty file is null.
 pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
     let mut builder = Builder {
         file,
         chars: CharIndex::new(text),
         diagnostics: Vec::new(),
         anchors: HashMap::new(),
+        copied: 0,
         stack: Vec::new(),
         root: None,
     };
     for event in Parser::new_from_str(text) {
         match event {
-            Ok((Event::DocumentEnd, _)) => break,
+            Ok((Event::DocumentStart(..), span)) if builder.root.is_some() => {
+                builder.second_document(span);
+                break;
+            }
             Ok((event, span)) => builder.event(event, span),
             Err(e) => {
                 let at = builder.byte(*e.marker());
@@ -202,6 +206,18 @@ impl CharIndex {
     }
 }
 
+/// How many values the aliases of a file may stand for.
+const MOST_COPIED: usize = 200_000;
+
+/// How many values a value is made of.
+fn size(node: &Yaml) -> usize {
+    match &node.value {
+        YamlValue::Seq(items) => 1 + items.iter().map(size).sum::<usize>(),
+        YamlValue::Map(map) => 1 + map.iter().map(|(_, value)| size(value)).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 enum Open {
     Seq(Vec<Yaml>),
     Map(YamlMap, Vec<Yaml>, Option<(Key, bool)>),
@@ -212,6 +228,8 @@ struct Builder {
     chars: CharIndex,
     diagnostics: Vec<Diagnostic>,
     anchors: HashMap<usize, Yaml>,
+    /// How many values aliases have stood for.
+    copied: usize,
     stack: Vec<(Open, usize, usize)>,
     root: Option<Yaml>,
 }
@@ -219,6 +237,13 @@ struct Builder {
 impl Builder {
     fn byte(&self, marker: granit_parser::Marker) -> usize {
         marker.byte_offset().unwrap_or_else(|| self.chars.byte(marker.index()))
+    }
+
+    fn second_document(&mut self, span: granit_parser::Span) {
+        let (start, end) = (self.byte(span.start), self.byte(span.end));
+        let d = Diagnostic::error(Code::Yaml, "a second document begins here; a file has one")
+            .primary(Span::new(self.file, start, end.max(start + 1)), "");
+        self.diagnostics.push(d);
     }
 
     fn event(&mut self, event: Event<'_>, span: granit_parser::Span) {
@@ -250,7 +275,17 @@ impl Builder {
                 self.done(node, anchor, false);
             }
             Event::Alias(id) => {
-                if let Some(node) = self.anchors.get(&id).cloned() {
+                let Some(size) = self.anchors.get(&id).map(size) else { return };
+                self.copied += size;
+                if self.copied > MOST_COPIED {
+                    let message = format!("aliases stand for more than {MOST_COPIED} values");
+                    let d = Diagnostic::error(Code::Yaml, message).primary(Span::new(self.file, start, end), "");
+                    if self.diagnostics.last().is_none_or(|last| last.message != d.message) {
+                        self.diagnostics.push(d);
+                    }
+                    let null = Yaml { span: Span::new(self.file, start, end), value: YamlValue::Null };
+                    self.done(null, 0, false);
+                } else if let Some(node) = self.anchors.get(&id).cloned() {
                     self.done(node, 0, false);
                 }
             }
@@ -268,6 +303,11 @@ impl Builder {
             Some((Open::Seq(items), ..)) => items.push(node),
             Some((Open::Map(map, merges, pending), ..)) => match pending.take() {
                 None => {
+                    if matches!(node.value, YamlValue::Seq(_) | YamlValue::Map(_)) && !merge {
+                        let d = Diagnostic::error(Code::YamlShape, format!("{} cannot be a key", node.kind()));
+                        let d = d.primary(node.span, "");
+                        self.diagnostics.push(d.help("put quotes around Jinja: `\"{{ ... }}\"`"));
+                    }
                     let text = node.scalar_text().unwrap_or_else(|| scalar::python_str(&node.to_json()));
                     *pending = Some((Key { text: text.into(), span: node.span }, merge));
                 }

@@ -133,8 +133,11 @@ impl Object for Var {
         }
         let found = session.var(&name).cloned();
         match (found, args.get(1, "default")) {
-            (Some(Json::String(text)), _) if text.contains("{{") || text.contains("{%") => {
-                render_inner(state, &text).map(Value::from)
+            (Some(Json::String(text)), _) if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) => {
+                session.enter_variable(&name)?;
+                let rendered = render_inner(state, &text).map(Value::from);
+                session.leave_variable();
+                rendered
             }
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),

@@ -7,6 +7,7 @@ use crate::engine::{EngineError, Existing, Fetch, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
+use minijinja::Error;
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -209,6 +210,8 @@ pub(crate) struct Session {
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<Transactions>,
+    /// Variables whose texts are being rendered, the innermost last.
+    variables: Mutex<Vec<String>>,
     /// Whether the render asked for what differs between parsing and running.
     unsteady: Arc<AtomicBool>,
 }
@@ -280,6 +283,7 @@ impl Session {
             results: Mutex::default(),
             abort: Mutex::default(),
             transactions: Mutex::default(),
+            variables: Mutex::default(),
             unsteady: Arc::default(),
         }
     }
@@ -374,6 +378,21 @@ impl Session {
         let found = self.project.registry()?.find_call(&self.package, &call).cloned();
         self.asked_macro(call, found.as_deref());
         found
+    }
+
+    /// Notes that a variable's text is being rendered; one that needs itself is an error.
+    pub(super) fn enter_variable(&self, name: &str) -> Result<(), Error> {
+        let mut inside = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
+        if inside.iter().any(|n| n == name) {
+            let way = inside.iter().map(|n| format!("`{n}` -> ")).collect::<String>();
+            return Err(crate::jinja::error(format!("the variable `{name}` needs itself: {way}`{name}`")));
+        }
+        inside.push(name.to_owned());
+        Ok(())
+    }
+
+    pub(super) fn leave_variable(&self) {
+        self.variables.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 
     /// The variable that a name means here.

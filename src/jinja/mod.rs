@@ -35,7 +35,7 @@ pub(crate) use builtin::BUILTIN_FILES;
 pub(crate) use environment::{Engine, Failure, Scope, TextOrigin, render_inner};
 pub(crate) use filters::{check_json, python_json, sorted};
 pub(crate) use methods::METHODS;
-pub(crate) use native::{Native, native_shape};
+pub(crate) use native::{Native, is_constant, native_shape};
 pub(crate) use number::decimal_value;
 pub(crate) use operators::add;
 pub(crate) use prepass::{CallName, calls_of};

@@ -29,9 +29,58 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
     }
 }
 
+/// Whether an expression is made of literals, operators and filters alone. A call is none, and so is a name.
+pub(crate) fn is_constant(expression: &str) -> bool {
+    const WORDS: &[&str] =
+        &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
+    let bytes = expression.as_bytes();
+    let (mut i, mut before) = (0, b' ');
+    while i < bytes.len() {
+        let b = bytes[i];
+        if matches!(b, b'\'' | b'"') {
+            i = super::prepass::string_end(bytes, i);
+            before = b'"';
+            continue;
+        }
+        if b.is_ascii_alphabetic() || b == b'_' || !b.is_ascii() {
+            let end = bytes[i..].iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii()));
+            let end = end.map_or(bytes.len(), |n| i + n);
+            let word = &expression[i..end];
+            let called = expression[end..].trim_start().starts_with('(');
+            let known = match before {
+                // A number's exponent, or a filter. Those that keep a type are asked at the end.
+                b'0'..=b'9' => true,
+                b'|' => !word.starts_with("as_"),
+                b'.' => !called,
+                _ => WORDS.contains(&word),
+            };
+            if !known {
+                return false;
+            }
+            (i, before) = (end, b'a');
+            continue;
+        }
+        if !b.is_ascii_whitespace() {
+            before = b;
+        }
+        i += 1;
+    }
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn constants() {
+        for text in ["1 + 1", "true", "'a,b' | upper", "[1, 2][0]", "{'a': 1}.a", "1e5", "'a' if true else none"] {
+            assert!(is_constant(text), "{text}");
+        }
+        for text in ["x", "range(3)", "'a,b'.split(',')", "var('n')", "1 + x", "'5' | as_number"] {
+            assert!(!is_constant(text), "{text}");
+        }
+    }
 
     #[test]
     fn shapes() {

@@ -3,7 +3,7 @@
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::Diagnostic;
-use crate::jinja::{Engine, MacroRegistry, Native, native_shape, to_json};
+use crate::jinja::{Engine, MacroRegistry, Native, is_constant, native_shape, to_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
 use std::cell::{Cell, RefCell};
@@ -102,6 +102,10 @@ impl YamlRenderer {
         let session = self.session(span);
         let scope = Arc::new(NodeScope(session.clone()));
         let result = match shape {
+            // Jinja2 folds constants before they keep their type: they are texts.
+            Native::Expression(expression) if is_constant(expression) => {
+                self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String)
+            }
             Native::Expression(expression) => {
                 self.engine.evaluate(true, expression, &self.package, scope, session.clone()).map(|v| to_json(&v))
             }

@@ -3,7 +3,7 @@
 use super::columns;
 use super::generic_tests::{self, ParsedTest, TestTarget};
 use super::nodes::NodeParser;
-use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml, unknown_keys};
+use crate::config::{Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::load::{LoadedFile, YamlRenderer};
 use crate::manifest::{Column, ResourceType, TestSpec};
@@ -198,6 +198,7 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         }
         return Checked::new(properties, out);
     };
+    check_properties(&tree, &mut out);
     let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
     // dbt reads `data_tests` only here; `tests` at the top is nothing to it.
     known.extend(["version", "sources", "anchors", "selectors", "packages", "tests"]);

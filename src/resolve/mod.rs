@@ -58,7 +58,9 @@ impl<'a> Entries<'a> {
         for file in properties {
             for entry in &file.entries {
                 let key = (entry.kind, &*file.package, &*entry.name);
-                if let Some((first, _)) = by_name.get(&key) {
+                // A unit test has its name together with its model's.
+                let unit_test = entry.kind == EntryKind::Defines(ResourceType::UnitTest);
+                if let Some((first, _)) = by_name.get(&key).filter(|_| !unit_test) {
                     out.push(
                         Diagnostic::error(Code::DuplicateName, format!("`{}` is described twice", entry.name))
                             .primary(entry.span, "again here")
@@ -259,6 +261,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     );
     out.extend(circles.iter().map(|circle| bind::cycle(&nodes, circle)));
     out.extend(same_relation);
+    say_once(&mut out);
     let operations: Vec<&Arc<Node>> = nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
     let hooks = |end: bool| {
         let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();
@@ -297,6 +300,15 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         on_run_end,
     };
     Checked::new(manifest, out)
+}
+
+/// A config of a folder has the same mistake in each node below it.
+fn say_once(out: &mut Vec<Diagnostic>) {
+    let mut said = FastSet::default();
+    out.retain(|d| {
+        let place = d.primary.as_ref().map(|label| label.span);
+        d.code != Code::YamlShape || said.insert((d.message.clone(), place))
+    });
 }
 
 /// A unique id belongs to one node. A name may belong to a seed, a snapshot and a model, unless the project's flag

@@ -3,7 +3,7 @@
 use super::kept::{Described, Item};
 use super::names::Named;
 use super::{Entries, Job, Maker, Resolver};
-use crate::config::{Json, JsonMap, python_str};
+use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::Unit;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::hash::FastSet;
@@ -11,6 +11,7 @@ use crate::manifest::{
     Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo, same_version,
 };
 use crate::parse::{EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text};
+use crate::source::Span;
 use std::ptr;
 use std::sync::Arc;
 
@@ -181,7 +182,23 @@ impl Maker<'_> {
         if !own {
             self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
         }
+        self.check_shapes(&config, parsed.kind, parsed.span);
         config
+    }
+
+    /// Values of other shapes than their configs have; what a variable will make of a text is not known here.
+    pub(super) fn check_shapes(&mut self, config: &NodeConfig, kind: ResourceType, span: Span) {
+        let of_test = kind == ResourceType::Test;
+        if !of_test && !matches!(kind, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot) {
+            return;
+        }
+        for (key, value) in config.written() {
+            if value.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%")) {
+                continue;
+            }
+            let place = config.entry(key).and_then(|e| e.span).unwrap_or(span);
+            self.out.extend(config_problem(key, value, of_test, Some(place)));
+        }
     }
 
     fn model_kind(

@@ -120,6 +120,7 @@ impl Maker<'_> {
         if *root != **package {
             self.ground.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
         }
+        self.check_shapes(&config, ResourceType::Test, parsed.span);
         if parsed.short_name != parsed.name && config.get("alias").is_none() {
             config.merge("alias", Json::from(&*parsed.short_name), Layer::InFile, None);
         }

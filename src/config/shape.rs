@@ -1,0 +1,481 @@
+//! Which shapes the typed keys of YAML files take.
+//!
+//! In: the tree of a file. Out: an error for each value of another shape, with its place. Texts with Jinja are left alone:
+//! their value is not known yet. Keys without a rule take anything. Must not know: what a value means.
+//!
+//! Source: dbt's JSON schemas, and the table `tests/dbt/yaml.json`.
+
+use super::{Json, Yaml, YamlMap, YamlValue};
+use crate::diag::{Code, Diagnostic};
+use crate::source::Span;
+
+/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping.
+type Shapes = &'static str;
+
+/// Rules of one mapping: its keys, each with its shapes and the rules below it.
+type Rules = &'static [(&'static str, Shapes, Below)];
+
+/// What is below a key.
+#[derive(Clone, Copy)]
+enum Below {
+    Nothing,
+    /// The rules of the mapping.
+    Keys(Rules),
+    /// The shapes of a list's items, with the rules of those that are mappings.
+    Items(Shapes, Rules),
+    /// A list of data tests.
+    Tests,
+}
+
+use Below::{Items, Keys, Nothing, Tests};
+
+const DOCS: Rules = &[("show", "B", Nothing), ("node_color", "T0", Nothing)];
+const OWNER: Rules = &[("name", "TD", Nothing), ("email", "TL", Nothing)];
+const ARGUMENT: Rules = &[("name", "TD", Nothing), ("type", "T0", Nothing), ("description", "T", Nothing)];
+const QUOTING: Rules =
+    &[("database", "B0", Nothing), ("schema", "B0", Nothing), ("identifier", "B0", Nothing), ("column", "B0", Nothing)];
+const CONSTRAINT: Rules = &[("type", "T", Nothing), ("to_columns", "TL", Nothing), ("columns", "TLM", Nothing)];
+const TEST: Rules = &[("name", "T", Nothing), ("description", "T", Nothing), ("config", "M", Nothing)];
+const CONFIG: Rules = &[("contract", "M", Keys(&[("enforced", "B", Nothing)]))];
+const COLUMN: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("data_type", "T0", Nothing),
+    ("quote", "B0", Nothing),
+    ("tags", "L", Nothing),
+    ("meta", "M", Nothing),
+    ("config", "M", Nothing),
+    ("constraints", "L", Items("M", CONSTRAINT)),
+    ("data_tests", "L", Tests),
+    ("tests", "L", Tests),
+    ("docs", "M", Keys(DOCS)),
+    ("granularity", "T0", Nothing),
+];
+const VERSION: Rules = &[
+    ("v", "TDN", Nothing),
+    ("defined_in", "T0", Nothing),
+    ("description", "TD", Nothing),
+    ("deprecation_date", "TD0", Nothing),
+    ("access", "T0", Nothing),
+    ("config", "M", Nothing),
+    ("columns", "L", Items("M", &[])),
+    ("data_tests", "L0", Tests),
+    ("tests", "L0", Tests),
+    ("docs", "M", Keys(DOCS)),
+    ("constraints", "L", Items("M", CONSTRAINT)),
+];
+const NODE: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("latest_version", "TDN0", Nothing),
+    ("deprecation_date", "TD0", Nothing),
+    ("access", "T", Nothing),
+    ("group", "T0", Nothing),
+    ("docs", "M", Keys(DOCS)),
+    ("meta", "M", Nothing),
+    ("config", "M", Keys(CONFIG)),
+    ("columns", "L", Items("M", COLUMN)),
+    ("data_tests", "L", Tests),
+    ("tests", "L", Tests),
+    ("constraints", "L", Items("M", CONSTRAINT)),
+    ("versions", "L", Items("M", VERSION)),
+    ("time_spine", "M0", Nothing),
+    ("data_type", "T0", Nothing),
+    ("quote_columns", "B0", Nothing),
+    ("relation", "T", Nothing),
+];
+/// Seeds, analyses and macros may be called what YAML reads as a date.
+const DATED: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("access", "T", Nothing),
+    ("group", "T0", Nothing),
+    ("docs", "M", Keys(DOCS)),
+    ("meta", "M", Nothing),
+    ("config", "M", Nothing),
+    ("columns", "L", Items("M", COLUMN)),
+    ("data_tests", "L", Tests),
+    ("tests", "L", Tests),
+    ("quote_columns", "B0", Nothing),
+    ("arguments", "L", Items("M", ARGUMENT)),
+];
+const WINDOW: Rules = &[("count", "TN0", Nothing), ("period", "T0", Nothing)];
+const FRESHNESS: Rules =
+    &[("warn_after", "M0", Keys(WINDOW)), ("error_after", "M0", Keys(WINDOW)), ("filter", "T0", Nothing)];
+const SOURCE_CONFIG: Rules = &[
+    ("enabled", "B", Nothing),
+    ("meta", "M", Nothing),
+    ("freshness", "M0", Keys(FRESHNESS)),
+    ("loaded_at_field", "T0", Nothing),
+    ("loaded_at_query", "T0", Nothing),
+];
+const TABLE: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("identifier", "TD0", Nothing),
+    ("loaded_at_field", "T0", Nothing),
+    ("loaded_at_query", "T0", Nothing),
+    ("meta", "M", Nothing),
+    ("config", "M", Keys(SOURCE_CONFIG)),
+    ("tags", "L", Nothing),
+    ("quoting", "M", Keys(QUOTING)),
+    ("external", "M0", Nothing),
+    ("freshness", "M0", Keys(FRESHNESS)),
+    ("columns", "L", Items("M", COLUMN)),
+    ("data_tests", "L", Tests),
+    ("tests", "L", Tests),
+];
+const SOURCE: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T", Nothing),
+    ("loader", "T", Nothing),
+    ("database", "T0", Nothing),
+    ("schema", "TD0", Nothing),
+    ("overrides", "T", Nothing),
+    ("loaded_at_field", "T0", Nothing),
+    ("loaded_at_query", "T0", Nothing),
+    ("meta", "M", Nothing),
+    ("source_meta", "M", Nothing),
+    ("config", "M", Keys(SOURCE_CONFIG)),
+    ("tags", "L", Nothing),
+    ("quoting", "M", Keys(QUOTING)),
+    ("freshness", "M0", Keys(FRESHNESS)),
+    ("tables", "L", Items("M", TABLE)),
+];
+const EXPOSURE: Rules = &[
+    ("name", "TD", Nothing),
+    ("label", "TD0", Nothing),
+    ("type", "T", Nothing),
+    ("maturity", "T0", Nothing),
+    ("url", "T0", Nothing),
+    ("description", "T", Nothing),
+    ("owner", "M", Keys(OWNER)),
+    ("depends_on", "L", Items("T", &[])),
+    ("tags", "L", Nothing),
+    ("meta", "M", Nothing),
+    ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
+];
+const GROUP: Rules =
+    &[("name", "TD", Nothing), ("description", "T0", Nothing), ("owner", "M", Keys(OWNER)), ("config", "M", Nothing)];
+const GIVEN: Rules =
+    &[("input", "T", Nothing), ("format", "T", Nothing), ("fixture", "T", Nothing), ("rows", "TL", Nothing)];
+const UNIT_TEST: Rules = &[
+    ("name", "TD", Nothing),
+    ("model", "T", Nothing),
+    ("description", "T", Nothing),
+    ("given", "L", Items("M", GIVEN)),
+    ("expect", "M", Keys(GIVEN)),
+    ("overrides", "M0", Keys(&[("vars", "M", Nothing), ("macros", "M", Nothing), ("env_vars", "M", Nothing)])),
+    ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
+    ("versions", "M", Nothing),
+];
+
+const PROPERTIES: Rules = &[
+    ("models", "L", Items("M", NODE)),
+    ("snapshots", "L", Items("M", NODE)),
+    ("seeds", "L", Items("M", DATED)),
+    ("analyses", "L", Items("M", DATED)),
+    ("macros", "L", Items("M", DATED)),
+    ("sources", "L", Items("M", SOURCE)),
+    ("exposures", "L", Items("M", EXPOSURE)),
+    ("groups", "L", Items("M", GROUP)),
+    ("unit_tests", "L", Items("M", UNIT_TEST)),
+];
+
+const PROJECT: Rules = &[
+    ("name", "T", Nothing),
+    ("profile", "T", Nothing),
+    ("config-version", "N", Nothing),
+    ("model-paths", "L0", Items("T", &[])),
+    ("seed-paths", "L0", Items("T", &[])),
+    ("test-paths", "L0", Items("T", &[])),
+    ("analysis-paths", "L0", Items("T", &[])),
+    ("macro-paths", "L0", Items("T", &[])),
+    ("snapshot-paths", "L0", Items("T", &[])),
+    ("docs-paths", "L0", Items("T", &[])),
+    ("asset-paths", "L0", Items("T", &[])),
+    ("function-paths", "L0", Items("T", &[])),
+    ("clean-targets", "L0", Items("T", &[])),
+    ("target-path", "T0", Nothing),
+    ("log-path", "T0", Nothing),
+    ("packages-install-path", "T0", Nothing),
+    ("restrict-access", "B", Nothing),
+    ("quoting", "M0", Keys(QUOTING)),
+    ("on-run-start", "TL0", Nothing),
+    ("on-run-end", "TL0", Nothing),
+    ("dispatch", "L", Items("M", &[])),
+    ("vars", "M0", Nothing),
+    ("flags", "M", Nothing),
+    ("query-comment", "TM0", Nothing),
+    ("models", "M0", Nothing),
+    ("seeds", "M0", Nothing),
+    ("snapshots", "M0", Nothing),
+    ("sources", "M", Nothing),
+    ("exposures", "M", Nothing),
+    ("data_tests", "M", Nothing),
+    ("tests", "M", Nothing),
+    ("unit_tests", "M", Nothing),
+];
+
+const DUCKDB: Rules = &[
+    ("type", "T", Nothing),
+    ("schema", "TD", Nothing),
+    ("path", "T", Nothing),
+    ("database", "T", Nothing),
+    ("threads", "TN", Nothing),
+    ("settings", "M0", Nothing),
+    ("attach", "L0", Nothing),
+    ("plugins", "L0", Nothing),
+    ("secrets", "LM0", Nothing),
+    ("extensions", "L0", Nothing),
+];
+const POSTGRES: Rules = &[
+    ("type", "T", Nothing),
+    ("host", "T", Nothing),
+    ("user", "T", Nothing),
+    ("password", "T", Nothing),
+    ("pass", "T", Nothing),
+    ("dbname", "T", Nothing),
+    ("database", "T", Nothing),
+    ("schema", "T", Nothing),
+    // A variable of the environment is a text.
+    ("port", "TN", Nothing),
+    ("threads", "TN", Nothing),
+    ("keepalives_idle", "TN", Nothing),
+    ("connect_timeout", "TN", Nothing),
+    ("retries", "TN", Nothing),
+    ("search_path", "T0", Nothing),
+    ("role", "T0", Nothing),
+];
+
+/// Configs of models, seeds and snapshots.
+const NODE_CONFIGS: &[(&str, Shapes)] = &[
+    ("materialized", "T"),
+    ("schema", "TD0"),
+    ("alias", "TD0"),
+    ("database", "T0"),
+    ("enabled", "B"),
+    ("full_refresh", "B0"),
+    ("quote_columns", "B0"),
+    ("tags", "TL"),
+    ("pre-hook", "TLM"),
+    ("pre_hook", "TLM"),
+    ("post-hook", "TLM"),
+    ("post_hook", "TLM"),
+    ("meta", "M"),
+    ("grants", "M"),
+    ("persist_docs", "M"),
+    ("contract", "M"),
+    ("column_types", "M"),
+    ("docs", "M"),
+    ("quoting", "M"),
+    ("packages", "TL"),
+    ("unique_key", "TL0"),
+    ("group", "T0"),
+    ("access", "T"),
+    ("on_schema_change", "T0"),
+    ("on_configuration_change", "T"),
+    ("incremental_strategy", "T0"),
+    ("delimiter", "T"),
+    ("strategy", "T"),
+    ("check_cols", "TL"),
+    ("updated_at", "T0"),
+    ("target_schema", "T0"),
+    ("target_database", "T0"),
+    ("dbt_valid_to_current", "T0"),
+    ("snapshot_meta_column_names", "M"),
+];
+
+/// Configs of data tests.
+const TEST_CONFIGS: &[(&str, Shapes)] = &[
+    ("severity", "T"),
+    ("where", "T0"),
+    ("limit", "TN0"),
+    ("error_if", "T"),
+    ("warn_if", "T"),
+    ("fail_calc", "T"),
+    ("store_failures", "B0"),
+    ("store_failures_as", "T0"),
+    ("enabled", "B"),
+    ("schema", "T0"),
+    ("alias", "T0"),
+    ("database", "T0"),
+    ("group", "T0"),
+    ("tags", "TL"),
+    ("meta", "M"),
+];
+
+/// Checks a properties file.
+pub(crate) fn check_properties(tree: &Yaml, out: &mut Vec<Diagnostic>) {
+    match &tree.value {
+        YamlValue::Map(map) => check(map, PROPERTIES, "", out),
+        YamlValue::Null => {}
+        _ => out.push(wrong("the file", "M", tree)),
+    }
+}
+
+/// Checks a project file, apart from the configs in its sections.
+pub(crate) fn check_project(tree: &Yaml, out: &mut Vec<Diagnostic>) {
+    if let Some(map) = tree.as_map() {
+        check(map, PROJECT, "", out);
+    }
+}
+
+/// Checks an output of a profile.
+pub(crate) fn check_target(map: &YamlMap, adapter: &str, out: &mut Vec<Diagnostic>) {
+    match adapter {
+        "duckdb" => check(map, DUCKDB, "", out),
+        "postgres" => check(map, POSTGRES, "", out),
+        _ => {}
+    }
+}
+
+fn check(map: &YamlMap, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
+    for (key, value) in map.iter() {
+        let Some((_, shapes, below)) = rules.iter().find(|(name, ..)| *name == &*key.text) else { continue };
+        let here = if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
+        check_value(value, shapes, *below, &here, out);
+    }
+}
+
+fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut Vec<Diagnostic>) {
+    if !is_taken(value, shapes) {
+        out.push(wrong(&format!("`{path}`"), shapes, value));
+        return;
+    }
+    match (below, &value.value) {
+        (Keys(rules), YamlValue::Map(map)) => check(map, rules, path, out),
+        (Items(shapes, rules), YamlValue::Seq(items)) => {
+            for item in items {
+                check_value(item, shapes, Keys(rules), &format!("{path}[]"), out);
+            }
+        }
+        (Tests, YamlValue::Seq(items)) => items.iter().for_each(|item| check_test(item, path, out)),
+        _ => {}
+    }
+}
+
+/// A data test: its name, or its name with its arguments.
+fn check_test(item: &Yaml, path: &str, out: &mut Vec<Diagnostic>) {
+    if !is_taken(item, "TM") {
+        out.push(wrong(&format!("`{path}[]`"), "TM", item));
+        return;
+    }
+    let Some(map) = item.as_map() else { return };
+    let arguments = map.iter().next().and_then(|(_, value)| value.as_map()).unwrap_or(map);
+    check(arguments, TEST, path, out);
+    if map.get("test_name").is_some() {
+        return;
+    }
+    let mut keys = map.iter();
+    match (keys.next(), keys.next()) {
+        (Some((key, value)), None) if value.as_map().is_none() => {
+            out.push(wrong(&format!("the value of the test `{}`", key.text), "M", value));
+        }
+        (Some(_), Some((second, _))) => out.push(
+            Diagnostic::error(Code::YamlShape, "a data test is one key with its arguments below")
+                .primary(second.span, "a second key")
+                .help("indent it below the test, or name the test with `test_name`"),
+        ),
+        _ => {}
+    }
+}
+
+/// The letter of a value.
+fn letter(value: &YamlValue) -> char {
+    match value {
+        YamlValue::Null => '0',
+        YamlValue::Bool(_) => 'B',
+        YamlValue::Int(_) | YamlValue::BigInt(_) | YamlValue::Float(_) => 'N',
+        YamlValue::Date(_) => 'D',
+        YamlValue::Str(_) => 'T',
+        YamlValue::Seq(_) => 'L',
+        YamlValue::Map(_) => 'M',
+    }
+}
+
+fn has_jinja(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+fn is_taken(value: &Yaml, shapes: Shapes) -> bool {
+    shapes.contains(letter(&value.value)) || value.as_str().is_some_and(has_jinja)
+}
+
+/// `a text or a list`.
+fn listed(shapes: Shapes) -> String {
+    let names: Vec<&str> = shapes
+        .chars()
+        .filter_map(|c| match c {
+            'T' => Some("a text"),
+            'N' => Some("a number"),
+            'B' => Some("true or false"),
+            'L' => Some("a list"),
+            'M' => Some("a mapping"),
+            _ => None,
+        })
+        .collect();
+    names.join(" or ")
+}
+
+fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
+    let d = Diagnostic::error(Code::YamlShape, format!("{what} is {}, not {}", listed(shapes), value.kind()))
+        .primary(value.span, "");
+    let scalar = !matches!(value.value, YamlValue::Seq(_) | YamlValue::Map(_) | YamlValue::Null);
+    match (scalar && shapes.contains('T'), &value.value) {
+        (true, _) => d.help("put quotes around it to make it a text"),
+        (false, YamlValue::Null) => d.help("give it a value, or leave the key out"),
+        _ => d,
+    }
+}
+
+/// What is wrong with the value of a config, if anything: of a test's, or of another node's.
+pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Option<Span>) -> Option<Diagnostic> {
+    let rules = if of_test { TEST_CONFIGS } else { NODE_CONFIGS };
+    let (_, shapes) = rules.iter().find(|(name, _)| *name == key)?;
+    let found = match value {
+        Json::Null => '0',
+        Json::Bool(_) => 'B',
+        Json::Number(_) => 'N',
+        Json::String(_) => 'T',
+        Json::Array(_) => 'L',
+        Json::Object(_) => 'M',
+    };
+    if shapes.contains(found) {
+        return None;
+    }
+    let kind = match found {
+        '0' => "null",
+        'B' => "true or false",
+        'N' => "a number",
+        'T' => "a text",
+        'L' => "a list",
+        _ => "a mapping",
+    };
+    let d = Diagnostic::error(Code::YamlShape, format!("`{key}` is {}, not {kind}", listed(shapes)));
+    Some(d.primary_if(span, ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::source::FileId;
+
+    #[test]
+    fn wrong_shapes_have_their_place() {
+        let text =
+            "models:\n  - name: m\n    description: 5\n    columns: {id: x}\n    config: {own: [1]}\n    tags: 7\n";
+        let mut out = Vec::new();
+        check_properties(&parse_yaml(FileId(0), text).value, &mut out);
+        let said: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(
+            said,
+            ["`models[].description` is a text, not a number", "`models[].columns` is a list, not a mapping"]
+        );
+        assert_eq!(&text[out[0].primary.as_ref().unwrap().span.start as usize..][..1], "5");
+        assert!(config_problem("enabled", &Json::from("yes"), false, None).is_some());
+        assert!(config_problem("enabled", &Json::Bool(true), false, None).is_none());
+        assert!(config_problem("severity", &Json::Null, true, None).is_some());
+    }
+}
