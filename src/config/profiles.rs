@@ -133,6 +133,15 @@ impl TargetOptions {
             );
             return Checked::new(None, out);
         };
+        if !matches!(adapter, "duckdb" | "postgres") {
+            let place = map.get("type").map_or(tree.span, |y| y.span);
+            let d = Diagnostic::error(
+                Code::Profile,
+                format!("output `{name}` is of type `{adapter}`, which is not built in"),
+            );
+            out.push(d.primary(place, "").help("duckdb and postgres are"));
+            return Checked::new(None, out);
+        }
         super::check_target(map, adapter, &mut out);
         let text = |keys: &[&str]| map.get_any(keys).and_then(Yaml::scalar_text);
         let threads = match text(&["threads"]).map(|t| t.parse::<usize>()) {

@@ -28,7 +28,9 @@ pub(super) fn number(text: &str) -> Option<Decimal> {
     for sign in CURRENCIES {
         rest = rest.trim_matches(sign);
     }
-    let value = Decimal::parse(&rest.replace(',', ""))?;
+    // A signalling NaN cannot be calculated with.
+    let signalling = rest.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("snan"));
+    let value = Decimal::parse(&rest.replace(',', "")).filter(|_| !signalling)?;
     // Python multiplies by the sign, which rounds to 28 digits.
     Some(if negative { value.negated() } else { value.rounded() })
 }

@@ -217,6 +217,33 @@ mod tests {
         found.columns().into_iter().map(|(_, t)| t).collect()
     }
 
+    /// What dbt 1.11 makes of each value on Postgres.
+    #[test]
+    #[allow(clippy::disallowed_methods)] // reads a table
+    fn types_as_in_dbt() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dbt/seeds.json");
+        let table: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let values = table["values"].as_array().unwrap();
+        let mut wrong = Vec::new();
+        // Digits of other scripts are digits to Python's dates.
+        let known = ["dates: ２０２４-01-05"];
+        let told = |row: &&serde_json::Value| {
+            row["postgres"]["type"].is_string() && !known.contains(&row["name"].as_str().unwrap())
+        };
+        for row in values.iter().filter(told) {
+            let found = match infer(row["csv"].as_str().unwrap().as_bytes(), b',', &|_| None, Some(1000)) {
+                Ok((found, _)) => found.columns().into_iter().find(|(name, _)| name == "v").unwrap_or_default().1,
+                Err(e) => e.message,
+            };
+            let found = if found == "float8" { "double precision".to_owned() } else { found };
+            let expected = row["postgres"]["type"].as_str().unwrap();
+            if found != expected {
+                wrong.push(format!("{}: {expected}, not {found}", row["name"]));
+            }
+        }
+        assert!(values.len() > 500 && wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), values.len());
+    }
+
     #[test]
     fn one_column_of_each_kind() {
         for (values, expected) in [

@@ -17,14 +17,16 @@ pub(crate) fn clean(inv: &mut Invocation) -> Exit {
         .flat_map(|kind| package.options.paths(*kind))
         .map(|p| normalize(&root.join(p)))
         .collect();
-    let database = normalize(&root.join(&sources.target.duckdb.path));
+    let attached = sources.target.duckdb.attach.iter().map(|a| &a.path);
+    let databases: Vec<_> =
+        std::iter::once(&sources.target.duckdb.path).chain(attached).map(|p| normalize(&root.join(p))).collect();
     for target in targets {
         let path = normalize(&root.join(&target));
         let why = if !path.starts_with(&root) || path == root {
             Some("it is not inside the project")
         } else if protected.iter().any(|p| p.starts_with(&path)) {
             Some("it holds the project's own files")
-        } else if database.starts_with(&path) {
+        } else if databases.iter().any(|database| database.starts_with(&path)) {
             Some("it holds the database")
         } else {
             None

@@ -194,7 +194,13 @@ fn warn_of_own_materializations(inv: &mut Invocation, project: &Project, selecte
 
 /// Options of a run that does nothing special.
 pub(super) fn options(inv: &Invocation, project: &Project, fail_fast: bool) -> RunOptions {
-    RunOptions { threads: project.target().threads, fail_fast, write_files: inv.write_json, ..RunOptions::default() }
+    RunOptions {
+        threads: project.target().threads,
+        fail_fast,
+        write_files: inv.write_json,
+        warn_error: inv.warn_error,
+        ..RunOptions::default()
+    }
 }
 
 /// What the workers of a run share that notes no publications.

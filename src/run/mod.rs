@@ -44,6 +44,8 @@ pub(crate) struct RunOptions {
     pub(crate) write_files: bool,
     /// Failed tests skip what is below them, as in `build`.
     pub(crate) tests_hold_back: bool,
+    /// A warning of a test is a failure.
+    pub(crate) warn_error: bool,
     /// Steps that are needed only when something that they read has changed, by number.
     pub(crate) maybe: HashSet<usize>,
     /// How many rows of a failing test are kept to be shown.

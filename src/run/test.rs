@@ -47,7 +47,7 @@ pub(super) fn passed_test(
     let node = shared.compiler.manifest.node(id);
     match shared.compiler.compile(id, bindings, existing, warehouse) {
         Ok(compiled) => {
-            let outcome = judge(node, &Cell::Int(0), false, false);
+            let outcome = judge(node, &Cell::Int(0), false, false, false);
             TestRun {
                 outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome },
                 compiled: Some(compiled),
@@ -151,11 +151,11 @@ fn measure(
         );
         return Err(Box::new(d.primary(node.span, "this test")).into());
     }
-    Ok(judge(node, failures, warn.is_true(), error.is_true()))
+    Ok(judge(node, failures, warn.is_true(), error.is_true(), shared.options.warn_error))
 }
 
-/// Severity and thresholds, as dbt reads them (RULES 3.5).
-fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
+/// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a failure.
+fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warn_error: bool) -> NodeOutcome {
     let count = failures.as_i64().unwrap_or(0);
     let severity = node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
     let text = |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
@@ -168,7 +168,7 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool) -> NodeOutcome {
     } else if warn {
         NodeOutcome {
             message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))),
-            ..NodeOutcome::new(RunStatus::Warn)
+            ..NodeOutcome::new(if warn_error { RunStatus::Fail } else { RunStatus::Warn })
         }
     } else {
         NodeOutcome::new(RunStatus::Pass)

@@ -124,6 +124,57 @@ fn secrets_are_never_shown() {
     assert!(ran.err.contains("*****"), "{}", ran.err);
 }
 
+/// What a project with a password leaves behind, ids, times and places taken out.
+fn left_behind(password: &str) -> Vec<(String, String)> {
+    let profiles =
+        format!("shop: {{target: dev, outputs: {{dev: {{type: duckdb, path: shop.duckdb, password: {password}}}}}}}\n");
+    let p = Project::new(&[
+        ("profiles.yml", &profiles),
+        ("models/main.sql", "select 1 as a, 'postgres' as test"),
+        ("models/b.sql", "select * from {{ ref('main') }} where test = 'postgres'"),
+        (
+            "models/s.yml",
+            "models: [{name: b, description: a test of main, columns: [{name: a, data_tests: [unique]}]}]",
+        ),
+    ]);
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let mut out = vec![
+        ("out".to_owned(), ran.out),
+        ("dag".to_owned(), p.run(&["dag"]).out),
+        ("ls".to_owned(), p.run(&["ls"]).out),
+    ];
+    for file in ["manifest.json", "run_results.json", "compiled/shop/models/b.sql"] {
+        out.push((file.to_owned(), p.read(&format!("target/{file}"))));
+    }
+    let varies = [
+        r#""(generated_at|created_at|invocation_id|started_at|completed_at|invocation_started_at|strata_inputs)": ?"?[^",}]*"?"#,
+        r#""execution_time": ?[0-9.e-]+|"elapsed_time": ?[0-9.e-]+"#,
+        r"\d+ ms|\d+\.\d+ s",
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?",
+    ]
+    .map(|pattern| fancy_regex::Regex::new(pattern).unwrap());
+    let place = p.path().display().to_string();
+    for (_, text) in &mut out {
+        *text = text.replace(&place, "PLACE");
+        for pattern in &varies {
+            *text = pattern.replace_all(text, "-").into_owned();
+        }
+    }
+    out
+}
+
+#[test]
+fn a_password_changes_nothing_that_is_written() {
+    let random = left_behind("q8Zt3vKx71");
+    for password in ["postgres", "main", "test", "select", "a", "b", "shop"] {
+        for ((what, expected), (_, found)) in random.iter().zip(left_behind(password)) {
+            assert_eq!(*expected, found, "{what} with the password `{password}`");
+        }
+    }
+}
+
 #[test]
 fn a_message_about_a_profile_quotes_none_of_its_lines() {
     let p = Project::new(&[
