@@ -1,7 +1,7 @@
 //! Members that every context has: variables, environment, conversions, log.
 
 use super::reads::Question;
-use super::session::{Abort, LogLine, Phase};
+use super::session::{Abort, LogLine};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::{FastMap, md5_hex};
@@ -141,7 +141,7 @@ impl Object for Var {
             }
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),
-            (None, None) if session.phase == Phase::Parse => Ok(none()),
+            (None, None) if session.leaves_variables() => Ok(none()),
             (None, None) => Err(session.stop(Abort::MissingVar(name))),
         }
     }

@@ -210,6 +210,8 @@ pub(crate) struct Session {
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<Transactions>,
+    /// Whether a variable that is not set is an error though this is a parse: what comes out counts.
+    strict: bool,
     /// Variables whose texts are being rendered, the innermost last.
     variables: Mutex<Vec<String>>,
     /// Whether the render asked for what differs between parsing and running.
@@ -254,6 +256,17 @@ impl Session {
         Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
     }
 
+    /// The same, for a macro whose answer is used at once.
+    pub(crate) fn parse_strictly(project: &Arc<ContextProject>, package: &Arc<str>, unit: Unit) -> Arc<Session> {
+        let session = Session::new(project, Phase::Parse, package, unit, None, Db::None);
+        Arc::new(Session { strict: true, ..session })
+    }
+
+    /// Whether a variable that is not set is nothing for now.
+    pub(super) fn leaves_variables(&self) -> bool {
+        self.phase == Phase::Parse && !self.strict
+    }
+
     pub(crate) fn execute(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
@@ -283,6 +296,7 @@ impl Session {
             results: Mutex::default(),
             abort: Mutex::default(),
             transactions: Mutex::default(),
+            strict: false,
             variables: Mutex::default(),
             unsteady: Arc::default(),
         }

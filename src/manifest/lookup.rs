@@ -94,10 +94,23 @@ impl Lookup {
         found.unwrap_or(Found::Nothing)
     }
 
+    /// The packages between which a `ref` without a package cannot decide: several have the name, and neither the root
+    /// project nor the asking package does.
+    pub(crate) fn undecided(&self, name: &str, asking: &str) -> Vec<&str> {
+        let all = self.refs.get(name).into_iter().flatten();
+        let enabled = all.filter(|r| matches!(r.found, Found::Node(_)));
+        let mut packages: Vec<&str> = enabled.map(|r| &*r.package).collect();
+        packages.sort_unstable();
+        packages.dedup();
+        let decided = packages.iter().any(|p| *p == &*self.root || *p == asking);
+        if decided || packages.len() < 2 { Vec::new() } else { packages }
+    }
+
+    /// A source of the root project counts before one of the asking package, as in dbt.
     pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> Found {
         let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else { return Found::Nothing };
         let mut sorted: Vec<&(Arc<str>, Found)> = all.iter().collect();
-        sorted.sort_by_key(|(p, f)| (matches!(f, Found::Disabled(_)), **p != *asking, **p != *self.root));
+        sorted.sort_by_key(|(p, f)| (matches!(f, Found::Disabled(_)), **p != *self.root, **p != *asking));
         sorted.first().map_or(Found::Nothing, |(_, f)| f.clone())
     }
 

@@ -354,6 +354,14 @@ fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
     config
 }
 
+/// Another package's source would stay as it is: that is no small thing to be silent about.
+fn refuse_overrides(map: &YamlMap, out: &mut Vec<Diagnostic>) {
+    if let Some(value) = map.get("overrides") {
+        let d = Diagnostic::error(Code::Unsupported, "sources of other packages cannot be overridden yet");
+        out.push(d.primary(value.span, "").help("packages often have variables for the schema of their sources"));
+    }
+}
+
 const SOURCE_KEYS: &[&str] = &[
     "name",
     "description",
@@ -403,6 +411,7 @@ fn source<'a>(
 ) {
     let Some((map, source)) = named(item, "sources", out) else { return };
     unknown_keys(map, SOURCE_KEYS, "a source", out);
+    refuse_overrides(map, out);
     for table in map.get("tables").map(Yaml::items).unwrap_or_default() {
         let Some((table_map, name)) = named(table, "tables", out) else { continue };
         unknown_keys(table_map, TABLE_KEYS, "a source table", out);

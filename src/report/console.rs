@@ -12,6 +12,9 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
+/// How many diagnostics people are shown at once.
+const MOST: usize = 100;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     #[default]
@@ -188,7 +191,21 @@ impl Console {
         format!("{style}{text}{style:#}")
     }
 
+    /// All of them as JSON; for people the errors first where there are too many, and no more than can be read.
     pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
+        if list.len() <= MOST || self.json_lines() {
+            return self.some_diagnostics(list);
+        }
+        let (errors, warnings): (Vec<&Diagnostic>, Vec<&Diagnostic>) = list.iter().partition(|d| d.is_error());
+        let shown: Vec<Diagnostic> = errors.into_iter().chain(warnings).take(MOST).cloned().collect();
+        self.some_diagnostics(&shown);
+        let text = format!("and {} more: `--log-format json` has all of them", list.len() - MOST);
+        if !self.muted {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    fn some_diagnostics(&mut self, list: &[Diagnostic]) {
         for (i, d) in list.iter().enumerate() {
             // A long list is read by skimming: the rest on a line each.
             if i >= 20 && !d.is_error() && !self.json_lines() && !self.style.quiet {

@@ -42,6 +42,7 @@ impl Binder<'_> {
         match self.lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), &node.package) {
             Found::Node(id) => {
                 push(&mut bound.parents, id);
+                bound.complaints.extend(self.undecided(node, call));
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
             Found::Disabled(_) if test => bound.dropped = true,
@@ -86,6 +87,18 @@ impl Binder<'_> {
                 );
             }
         }
+    }
+
+    /// Several packages have the name, and nothing says which is meant.
+    fn undecided(&self, node: &Node, call: &RefCall) -> Option<Diagnostic> {
+        let packages = match call.package {
+            None => self.lookup.undecided(&call.name, &node.package),
+            Some(_) => return None,
+        };
+        let first = packages.first()?;
+        let message = format!("`{}` is in several packages: {}", call.name, packages.join(", "));
+        let d = Diagnostic::error(Code::DuplicateName, message).primary(call.span.unwrap_or(node.span), "which one?");
+        Some(d.help(format!("name the package: `ref('{first}', '{}')`", call.name)))
     }
 
     /// `access:` of the referenced model.

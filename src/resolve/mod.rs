@@ -47,7 +47,8 @@ struct Entries<'a> {
 impl<'a> Entries<'a> {
     fn new(parsed: &'a ParsedProject, out: &mut Vec<Diagnostic>) -> Entries<'a> {
         let properties = &parsed.properties;
-        let several = properties.iter().any(|file| file.package != properties[0].package);
+        let packages = parsed.nodes.iter().map(|n| &n.package).chain(properties.iter().map(|file| &file.package));
+        let several = properties.first().is_some_and(|first| packages.into_iter().any(|p| *p != first.package));
         let own: FastSet<(EntryKind, &str, &str)> = match several {
             true => parsed.nodes.iter().map(|n| (EntryKind::Describes(n.kind), &*n.package, &*n.name)).collect(),
             false => FastSet::default(),

@@ -173,7 +173,7 @@ impl<'a> Names<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.context, node.package, unit);
+        let session = Session::parse_strictly(self.context, node.package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
         let custom = custom.map_or_else(|| Value::from(()), |c| from_json(&c));
         // Overrides name their parameters as they like; the order is what counts.

@@ -293,7 +293,14 @@ fn native(
         if result.is_err() {
             drop_candidate(&target, connection.as_mut());
         }
-        for relation in own_names(&target, dialect) {
+        let published = result.is_ok() && rejected.is_none();
+        for (i, relation) in own_names(&target, dialect).into_iter().enumerate() {
+            // A build that went well leaves nothing beside that was not there before: to ask for a relation that is not
+            // there is dear in a large catalog.
+            if published && i > 0 && existing.find(&relation).is_none() {
+                changes.push((relation, None));
+                continue;
+            }
             let columns = connection.columns(&relation).unwrap_or_default();
             let now = (!columns.is_empty()).then(|| {
                 let kind = kind_now(node, &relation, &target, existing, result.is_ok());
