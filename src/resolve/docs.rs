@@ -40,6 +40,17 @@ impl Scope for DocScope {
     }
 }
 
+/// Two blocks of one name in a package: nothing says which a description means.
+pub(super) fn check_names(blocks: &[DocBlock], out: &mut Vec<Diagnostic>) {
+    let mut first: FastMap<(&str, &str), Span> = FastMap::default();
+    for block in blocks {
+        if let Some(known) = first.insert((&block.package, &block.name), block.span) {
+            let d = Diagnostic::error(Code::DuplicateName, format!("there are two docs blocks `{}`", block.name));
+            out.push(d.primary(block.span, "again here").secondary(known, "first here").help("rename one of them"));
+        }
+    }
+}
+
 impl<'a> Docs<'a> {
     pub(super) fn new(parsed: &'a ParsedProject, sources: &Sources) -> Docs<'a> {
         Docs {
@@ -132,5 +143,18 @@ impl<'a> Docs<'a> {
             text: b.text.clone(),
         };
         self.blocks.iter().map(one).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diag::Code;
+    use crate::resolve::testing::project;
+
+    #[test]
+    fn a_name_is_given_once() {
+        let block = "{% docs about %}x{% enddocs %}";
+        let (_, said) = project(&[("models/a.md", block), ("models/b.md", block)]);
+        assert_eq!(said.iter().map(|d| d.code).collect::<Vec<_>>(), [Code::DuplicateName]);
     }
 }

@@ -80,6 +80,15 @@ impl<'a> Entries<'a> {
                 }
             }
         }
+        // Its own package describes it as well: neither is a layer below the other.
+        for ((kind, name), (entry, _)) in &of_others {
+            let same = by_name.iter().find(|(key, _)| key.0 == *kind && key.2 == *name && own.contains(key));
+            if let Some((_, (first, _))) = same {
+                let message = format!("`{name}` is described by its own package and by another one");
+                let d = Diagnostic::error(Code::DuplicateName, message).primary(entry.span, "again here");
+                out.push(d.secondary(first.span, "first here").help("describe it in one place"));
+            }
+        }
         Entries { by_name, of_others, versioned }
     }
 
@@ -213,6 +222,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     kept.begin(sources, parsed, items);
     let entries = Entries::new(parsed, &mut out);
+    docs::check_names(&parsed.docs, &mut out);
     let ground = Ground {
         sources,
         parsed,
@@ -364,6 +374,36 @@ mod resolve_tests {
 
     fn codes(files: &[(&str, &str)]) -> Vec<Code> {
         attempt(files, &[]).1.iter().map(|d| d.code).collect()
+    }
+
+    const PACKAGES: &[(&str, &str)] = &[
+        ("packages.yml", "packages: [{local: dep}, {local: other}]\n"),
+        ("dbt_packages/dep/dbt_project.yml", "name: dep\n"),
+        ("dbt_packages/dep/models/pm.sql", "select 1 as id"),
+        ("dbt_packages/other/dbt_project.yml", "name: other\n"),
+    ];
+
+    #[test]
+    fn properties_describe_nodes_of_any_package() {
+        let root =
+            ("models/p.yml", "models: [{name: pm, description: root, columns: [{name: id, data_tests: [unique]}]}]\n");
+        let (manifest, said) = project(&[PACKAGES, &[root]].concat());
+        assert_eq!(manifest.get("model.dep.pm").unwrap().description, "root");
+        assert!(manifest.all().any(|n| n.unique_id.starts_with("test.shop.unique_pm_id")), "{said:?}");
+        let own = ("dbt_packages/dep/models/p.yml", "models: [{name: pm, description: own}]\n");
+        let (_, said) = project(&[PACKAGES, &[root, own]].concat());
+        assert!(said.iter().any(|d| d.code == Code::DuplicateName), "{said:?}");
+    }
+
+    #[test]
+    fn a_ref_that_several_packages_could_mean_is_an_error() {
+        let other = ("dbt_packages/other/models/pm.sql", "{{ config(alias='q') }} select 2 as id");
+        let complaints = |sql: &'static str| {
+            let (_, said) = project(&[PACKAGES, &[other, ("models/r.sql", sql)]].concat());
+            said.into_iter().map(|d| d.message).collect::<Vec<_>>()
+        };
+        assert_eq!(complaints("select * from {{ ref('pm') }}"), ["`pm` is in several packages: dep, other"]);
+        assert!(complaints("select * from {{ ref('dep', 'pm') }}").is_empty());
     }
 
     #[test]

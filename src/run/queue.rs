@@ -82,7 +82,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         let sql = format!("create schema if not exists {}", dialect.schema(database, schema));
         match warehouse.run(&SqlText::from(sql), Fetch::Nothing) {
             // Another build made it at the same time.
-            Err(e) if !matches!(e.code.as_deref(), Some("23505" | "42P06")) => return Err(e),
+            Err(e) if !e.is_made_meanwhile() => return Err(e),
             _ => {}
         }
         existing.add_schema(database, schema);

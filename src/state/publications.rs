@@ -58,7 +58,7 @@ impl Publications {
             );
             match warehouse.run(&sql.into(), Fetch::Nothing) {
                 // Another build made it at the same time.
-                Err(e) if !matches!(e.code.as_deref(), Some("23505" | "42P06" | "42P07")) => {
+                Err(e) if !e.is_made_meanwhile() => {
                     return Err(explain(e, table));
                 }
                 _ => {}

@@ -174,7 +174,7 @@ fn make_table(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError>
         );
         // Two builds that make it at once: one of them is told so.
         match made {
-            Err(e) if !matches!(e.code.as_deref(), Some("23505" | "42P07")) => return Err(e),
+            Err(e) if !e.is_made_meanwhile() => return Err(e),
             _ => {}
         }
     }
