@@ -5,6 +5,7 @@ use super::project::{KeptProject, Reading, read};
 use crate::config::JsonMap;
 use crate::diag::json;
 use crate::load::LoadOptions;
+use crate::manifest::Manifest;
 use crate::plan::StartOrder;
 use crate::report::{Console, Style};
 use crate::run::Interrupt;
@@ -101,7 +102,8 @@ const FILES: &[(&str, &[&str])] = &[
     (".dbtignore", &["d.sql\n", "marts/\n"]),
 ];
 
-fn invocation(system: Arc<dyn System>) -> Invocation {
+/// A command of tests, in `/project`.
+pub(super) fn invocation(system: Arc<dyn System>) -> Invocation {
     Invocation {
         load: LoadOptions { project_dir: Some("/project".into()), ..LoadOptions::default() },
         console: Console::new(Style::default(), Scrubber::default()),
@@ -124,6 +126,11 @@ fn seen(reading: &Reading) -> (Vec<String>, String) {
     let mut said: Vec<String> = reading.diagnostics.iter().map(|d| json(d, &reading.map).to_string()).collect();
     said.sort();
     let Some(project) = &reading.project else { return (said, String::new()) };
+    (said, written_manifest(&project.manifest))
+}
+
+/// A manifest as it is written.
+pub(super) fn written_manifest(manifest: &Manifest) -> String {
     let out = MemorySystem::with_files([]);
     let metadata = ArtifactMetadata {
         inputs: None,
@@ -134,8 +141,8 @@ fn seen(reading: &Reading) -> (Vec<String>, String) {
         env: serde_json::Value::Null,
     };
     let folder = Utf8Path::new("/out");
-    write_manifest(&out, folder, &project.manifest, &metadata, &CompiledCode::new()).unwrap();
-    (said, out.read(&folder.join("manifest.json")).unwrap().to_string())
+    write_manifest(&out, folder, manifest, &metadata, &CompiledCode::new()).unwrap();
+    out.read(&folder.join("manifest.json")).unwrap().to_string()
 }
 
 proptest! {

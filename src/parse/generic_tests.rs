@@ -72,8 +72,8 @@ pub(crate) struct ParsedTest {
     pub(crate) span: Span,
 }
 
-/// Keys beside a test's arguments that are config, as older projects write them.
-const CONFIG_KEYS: &[&str] = &[
+/// Keys beside a test's arguments that are config, as older projects write them; in the order in which dbt writes them.
+pub(crate) const CONFIG_KEYS: &[&str] = &[
     "severity",
     "tags",
     "enabled",

@@ -13,7 +13,7 @@ mod nodes;
 mod properties;
 mod python;
 
-pub(crate) use generic_tests::{ParsedTest, TestTarget, evaluate_argument, string_is_expression};
+pub(crate) use generic_tests::{CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression};
 pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
 pub(crate) use properties::{EntryKind, ParsedSource, Patch, Properties, PropertyEntry, VersionPatch, rest_json};

@@ -10,7 +10,7 @@ use crate::manifest::{
     Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
     UniqueId,
 };
-use crate::parse::{EntryKind, ParsedTest, Properties, TestTarget};
+use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -58,30 +58,12 @@ impl Resolver<'_> {
     }
 }
 
-/// The keys that dbt writes first, in its order.
-const WRITTEN_FIRST: &[&str] = &[
-    "severity",
-    "tags",
-    "enabled",
-    "where",
-    "limit",
-    "warn_if",
-    "error_if",
-    "fail_calc",
-    "store_failures",
-    "store_failures_as",
-    "meta",
-    "database",
-    "schema",
-    "alias",
-];
-
 /// The call of `config` that dbt writes behind the call of a test's macro.
 fn config_call(mut pairs: Vec<(String, Json)>) -> String {
     if pairs.is_empty() {
         return String::new();
     }
-    pairs.sort_by_key(|(key, _)| WRITTEN_FIRST.iter().position(|k| k == key).unwrap_or(WRITTEN_FIRST.len()));
+    pairs.sort_by_key(|(key, _)| CONFIG_KEYS.iter().position(|k| k == key).unwrap_or(CONFIG_KEYS.len()));
     let one = |(key, value): &(String, Json)| match value {
         Json::String(text) => format!("{key}=\"{}\"", text.replace('"', "\\\"")),
         other => format!("{key}={}", crate::config::python_str(other)),

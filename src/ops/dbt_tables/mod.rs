@@ -10,15 +10,10 @@ use super::Invocation;
 use super::compile::compiler;
 use super::project::{KeptProject, read};
 use crate::compile::CompileError;
-use crate::config::{Json, JsonMap, float_text, is_whole};
+use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
 use crate::diag::Diagnostic;
 use crate::engine::{Existing, Warehouse};
-use crate::load::LoadOptions;
-use crate::plan::StartOrder;
-use crate::report::{Console, Style};
-use crate::run::Interrupt;
-use crate::secret::Scrubber;
 use crate::system::{MemorySystem, System};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,21 +27,7 @@ fn table(name: &str) -> Json {
 fn invocation(files: &BTreeMap<String, String>) -> Invocation {
     let files: Vec<(String, &str)> = files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
     let system: Arc<dyn System> = Arc::new(MemorySystem::with_files(files.iter().map(|(p, t)| (p.as_str(), *t))));
-    Invocation {
-        load: LoadOptions { project_dir: Some("/project".into()), ..LoadOptions::default() },
-        console: Console::new(Style::default(), Scrubber::default()),
-        interrupt: Interrupt::default(),
-        write_json: false,
-        cache: false,
-        warn_error: false,
-        start_order: StartOrder::default(),
-        lock_timeout: None,
-        state: None,
-        started: system.now(),
-        orchestrated: None,
-        summary: JsonMap::new(),
-        system,
-    }
+    crate::ops::kept_law::invocation(system)
 }
 
 /// JSON as YAML 1.1 reads it back: floats with a point and a sign in the exponent.

@@ -6,9 +6,7 @@ use crate::config::Json;
 use crate::manifest::ResourceType;
 use crate::ops::project::{KeptProject, read};
 use crate::select::{Indirect, PreviousState, Selection, select};
-use crate::state::{ArtifactMetadata, CompiledCode, write_manifest};
-use crate::system::{MemorySystem, System};
-use camino::Utf8Path;
+use crate::system::MemorySystem;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -81,18 +79,7 @@ fn side(files: &Files, case: &Json, changed: bool) -> Option<Side> {
     }
     let reading = read(&inv, &mut KeptProject::default()).unwrap();
     let project = reading.project?;
-    let out = MemorySystem::with_files([]);
-    let metadata = ArtifactMetadata {
-        inputs: None,
-        invocation_id: String::new(),
-        started: out.now(),
-        generated: out.now(),
-        args: Json::Null,
-        env: Json::Null,
-    };
-    let folder = Utf8Path::new("/out");
-    write_manifest(&out, folder, &project.manifest, &metadata, &CompiledCode::new()).unwrap();
-    let text = out.read(&folder.join("manifest.json")).unwrap().to_string();
+    let text = crate::ops::kept_law::written_manifest(&project.manifest);
     Some(Side { project, manifest: serde_json::from_str(&text).unwrap() })
 }
 
