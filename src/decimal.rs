@@ -26,6 +26,11 @@ pub(crate) enum Decimal {
 /// Why an operation has no result.
 pub(crate) type DecimalError = &'static str;
 
+/// What a division by zero is called in Python.
+fn by_zero(dividend: &BigDecimal) -> DecimalError {
+    if dividend.is_zero() { "[<class 'decimal.DivisionUndefined'>]" } else { "[<class 'decimal.DivisionByZero'>]" }
+}
+
 impl Decimal {
     /// Python's `Decimal(text)`: digits of any script, underscores, `inf`, `nan`, white space around.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
@@ -187,11 +192,7 @@ impl Decimal {
             (Decimal::Finite(a), Decimal::Finite(b)) => (a, b),
         };
         if b.is_zero() {
-            return Err(if a.is_zero() {
-                "[<class 'decimal.DivisionUndefined'>]"
-            } else {
-                "[<class 'decimal.DivisionByZero'>]"
-            });
+            return Err(by_zero(a));
         }
         let ((x, x_scale), (y, y_scale)) = (a.as_bigint_and_scale(), b.as_bigint_and_scale());
         let ideal = x_scale - y_scale;
@@ -225,11 +226,7 @@ impl Decimal {
             };
         };
         if b.is_zero() {
-            return Err(if a.is_zero() {
-                "[<class 'decimal.DivisionUndefined'>]"
-            } else {
-                "[<class 'decimal.DivisionByZero'>]"
-            });
+            return Err(by_zero(a));
         }
         let ((x, x_scale), (y, y_scale)) = (a.as_bigint_and_scale(), b.as_bigint_and_scale());
         let scale = x_scale.max(y_scale);

@@ -27,35 +27,28 @@ impl<'a> Nearest<'a> {
     }
 
     pub(super) fn above(&self, id: NodeId) -> BTreeSet<NodeId> {
-        let mut out = BTreeSet::new();
-        let mut seen = HashSet::new();
-        let mut stack: Vec<NodeId> = self.manifest.node(id).depends_on.clone();
-        while let Some(parent) = stack.pop() {
-            if !seen.insert(parent) {
-                continue;
-            }
-            if self.members.contains(&parent) {
-                out.insert(parent);
-            } else {
-                stack.extend(self.manifest.node(parent).depends_on.iter().copied());
-            }
-        }
-        out
+        let parents = |id: NodeId| self.manifest.node(id).depends_on.clone();
+        self.walk(parents(id), parents)
     }
 
     /// The nearest nodes with a step among these and below them.
     fn below(&self, from: Vec<NodeId>) -> BTreeSet<NodeId> {
+        self.walk(from, |id| self.manifest.graph.children(id))
+    }
+
+    /// Goes on from each node without a step to the next ones.
+    fn walk(&self, from: Vec<NodeId>, next: impl Fn(NodeId) -> Vec<NodeId>) -> BTreeSet<NodeId> {
         let mut out = BTreeSet::new();
         let mut seen = HashSet::new();
         let mut stack = from;
-        while let Some(child) = stack.pop() {
-            if !seen.insert(child) {
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
                 continue;
             }
-            if self.members.contains(&child) {
-                out.insert(child);
+            if self.members.contains(&id) {
+                out.insert(id);
             } else {
-                stack.extend(self.manifest.graph.children(child));
+                stack.extend(next(id));
             }
         }
         out
