@@ -232,6 +232,7 @@ enum Stream {
     Spend = 2,
     User = 3,
     Money = 4,
+    Clock = 5,
 }
 
 impl Random {
@@ -371,7 +372,6 @@ impl fmt::Display for Date {
 struct Time(u64);
 
 const DAY_SECONDS: u64 = 86_400;
-const LAST_SECOND: u64 = DAYS as u64 * DAY_SECONDS - 1;
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -520,13 +520,17 @@ impl User {
 fn write_user<W: Write>(plan: &Plan, files: &mut UserFiles<W>, mut user: User) -> io::Result<()> {
     let number = user.id + 1;
     let last_seen = write_money(plan, &mut files.money, &user)?;
-    write_touchpoints(plan, &mut files.touchpoints, &mut user)?;
+    let touches = draw_touches(plan, &mut user);
 
     let random = &mut user.random;
     let installed = u64::from(user.installed) * DAY_SECONDS + u64::from(random.below(DAY_SECONDS as u32));
-    // Most sign up within minutes, some only the next day.
+    // Most sign up within minutes, some only the next day; who pays has an account by the end of that day.
     let delay = if random.chance(0.9) { 20 + random.below(900) } else { 900 + random.below(86_400) };
-    let created = (installed + u64::from(delay)).min(LAST_SECOND);
+    let end = u64::from(user.converts.unwrap_or(DAYS - 1) + 1) * DAY_SECONDS;
+    let created = installed + u64::from(delay) % (end - installed);
+    let mut clock = Random::keyed(plan.seed, Stream::Clock, user.id);
+    write_touchpoints(&mut files.touchpoints, number, &touches, |touch| touch.time(&mut clock, installed, created))?;
+
     let seen = u64::from(last_seen) * DAY_SECONDS + u64::from(random.below(DAY_SECONDS as u32));
     let updated = created.max(seen);
     let (spellings, name) = match user.campaign {
@@ -582,17 +586,44 @@ struct Touch {
     /// None for organic touchpoints.
     campaign: Option<usize>,
     kind: &'static str,
+    /// It comes after the install, as reminders and the conversion do.
+    after: bool,
     conversion: bool,
 }
 
-fn write_touchpoints(plan: &Plan, out: &mut impl Write, user: &mut User) -> io::Result<()> {
+impl Touch {
+    /// Seen only, neither clicked nor opened.
+    fn is_seen(&self) -> bool {
+        matches!(self.kind, "ad_impression" | "email_open" | "invite_view")
+    }
+
+    /// A time on its day, in seconds since the calendar began.
+    fn time(&self, random: &mut Random, installed: u64, created: u64) -> u64 {
+        let start = u64::from(self.day) * DAY_SECONDS;
+        let today = |time: &u64| (start..start + DAY_SECONDS).contains(time);
+        if today(&installed) && !self.after {
+            // A click comes minutes before the install, what was seen comes hours before.
+            let longest: u32 = if self.is_seen() { 4 * 3600 } else { 15 * 60 };
+            return installed - u64::from(random.below(longest.min((installed - start) as u32 + 1)));
+        }
+        match [created, installed].into_iter().find(today) {
+            // What comes after the install waits for the account, unless that is made on a later day.
+            Some(from) if self.after => from + u64::from(random.below((start + DAY_SECONDS - from) as u32)),
+            // Mostly by day, seldom by night.
+            _ => start + u64::from(random.below(DAY_SECONDS as u32) + random.below(DAY_SECONDS as u32)) / 2,
+        }
+    }
+}
+
+/// What touches a user, in order, each with the rest of its line: all but the user and the time.
+fn draw_touches(plan: &Plan, user: &mut User) -> Vec<(Touch, String)> {
     let mut touches = Vec::new();
     before_install(plan, user, &mut touches);
     after_install(plan, user, &mut touches);
-    // Stable, so that within a day the order is the one in which they were drawn.
-    touches.sort_by_key(|touch| touch.day);
-    let number = user.id + 1;
-    for Touch { day, campaign, kind, conversion } in touches {
+    // Within a day people see before they click. Stable, so that the rest stays in the order in which it was drawn.
+    touches.sort_by_key(|touch| (touch.day, touch.after, !touch.is_seen()));
+    let written = |touch: Touch| {
+        let Touch { campaign, kind, conversion, .. } = touch;
         let (spellings, name, sources, medium) = match campaign {
             Some(index) => {
                 let campaign = &CAMPAIGNS[index];
@@ -603,7 +634,23 @@ fn write_touchpoints(plan: &Plan, out: &mut impl Write, user: &mut User) -> io::
         };
         let channel = user.random.spelling(spellings);
         let source = user.random.pick(sources);
-        writeln!(out, "{number},{},{channel},{name},{kind},{source},{medium},{conversion}", Date(day))?;
+        (touch, format!("{channel},{name},{kind},{source},{medium},{conversion}"))
+    };
+    touches.into_iter().map(written).collect()
+}
+
+fn write_touchpoints(
+    out: &mut impl Write,
+    number: u64,
+    touches: &[(Touch, String)],
+    time: impl FnMut(&Touch) -> u64,
+) -> io::Result<()> {
+    // The touches are in the order of days, and on the day of the install of what was before and after it. Sorted times
+    // keep to that, and give the rest an order as well.
+    let mut times: Vec<u64> = touches.iter().map(|(touch, _)| touch).map(time).collect();
+    times.sort_unstable();
+    for ((_, rest), time) in touches.iter().zip(times) {
+        writeln!(out, "{number},{},{rest}", Time(time))?;
     }
     Ok(())
 }
@@ -612,7 +659,7 @@ fn write_touchpoints(plan: &Plan, out: &mut impl Write, user: &mut User) -> io::
 /// that what was seen of this campaign and of others.
 fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add = |day, campaign, kind| touches.push(Touch { day, campaign, kind, conversion: false });
+    let mut add = |day, campaign, kind| touches.push(Touch { day, campaign, kind, after: false, conversion: false });
     let earlier = |random: &mut Random, days| user.installed.saturating_sub(random.below(days));
     match user.campaign {
         Some(index) => {
@@ -642,7 +689,8 @@ fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
 /// Reminders, the touchpoint with which the user converts, and late ones after that.
 fn after_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add = |day, campaign, kind, conversion| touches.push(Touch { day, campaign, kind, conversion });
+    let mut add =
+        |day, campaign, kind, conversion| touches.push(Touch { day, campaign, kind, after: true, conversion });
     let remind = |random: &mut Random| {
         let index = if random.chance(0.55) { WEEKLY_REWARDS } else { RETARGETING };
         let kind = if random.chance(0.7) { CAMPAIGNS[index].seen() } else { CAMPAIGNS[index].clicked() };

@@ -34,3 +34,13 @@
         else {{ channel }} || '/' || coalesce({{ campaign }}, '')
     end
 {%- endmacro %}
+
+{# A campaign on a day. #}
+{% macro campaign_day_id(campaign_id, date) -%}
+    {{ campaign_id }} || '/' || cast({{ date }} as varchar)
+{%- endmacro %}
+
+{# The row of the spend table that something which a campaign did on a day belongs to. Organic has no such rows. #}
+{% macro spend_id(campaign_id, date) -%}
+    case when {{ campaign_id }} <> 'organic' then {{ campaign_day_id(campaign_id, date) }} end
+{%- endmacro %}

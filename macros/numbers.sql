@@ -8,6 +8,11 @@
     {{ dbt.datediff(from_date, to_date, 'day') }}
 {%- endmacro %}
 
+{# Days from one moment to a later one, with their fractions: six hours are 0.25. #}
+{% macro days_elapsed(from_time, to_time) -%}
+    {{ safe_divide(dbt.datediff(from_time, to_time, 'second'), 24 * 60 * 60) }}
+{%- endmacro %}
+
 {# How many whole weeks there are in some days. `/` alone rounds on one engine and not on the other. #}
 {% macro whole_weeks(days) -%}
     cast(floor({{ safe_divide(days, 7) }}) as integer)

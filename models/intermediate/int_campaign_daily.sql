@@ -85,7 +85,7 @@ together as (
 )
 
 select
-    campaign_id || '/' || cast(performance_date as varchar) as campaign_day_id,
+    {{ campaign_day_id('campaign_id', 'performance_date') }} as campaign_day_id,
     performance_date,
     campaign_id,
     {{ performance_sums() }}

@@ -23,8 +23,8 @@ before_conversion as (
         touchpoints.touchpoint_type,
         touchpoints.touchpoint_number,
         touchpoints.touchpoint_date,
-        conversions.conversion_date,
-        {{ days_between('touchpoints.touchpoint_date', 'conversions.conversion_date') }} as days_before_conversion
+        conversions.converted_at,
+        {{ days_elapsed('touchpoints.touchpoint_date', 'conversions.converted_at') }} as days_before_conversion
     from touchpoints
     inner join conversions on touchpoints.user_id = conversions.user_id
     where touchpoints.touchpoint_number <= conversions.touchpoint_number
@@ -33,6 +33,7 @@ before_conversion as (
 
 within_lookback as (
 
+    -- To the second: a contact of that day, but at an earlier time than the conversion, is too old.
     select *
     from before_conversion
     where days_before_conversion <= {{ var('attribution_lookback_days') }}
@@ -46,7 +47,7 @@ select
     channel,
     touchpoint_type,
     touchpoint_date,
-    conversion_date,
+    converted_at,
     days_before_conversion,
     row_number() over (partition by user_id order by touchpoint_number) as position_in_path,
     count(*) over (partition by user_id) as path_length

@@ -30,7 +30,7 @@ keyed as (
 )
 
 select
-    campaign_id || '/' || cast(spend_date as varchar) as spend_id,
+    {{ campaign_day_id('campaign_id', 'spend_date') }} as spend_id,
     spend_date,
     campaign_id,
     channel,

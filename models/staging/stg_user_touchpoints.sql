@@ -10,7 +10,7 @@ conformed as (
 
     select
         cast(user_id as bigint) as user_id,
-        cast(touchpoint_date as date) as touchpoint_date,
+        cast(touchpoint_date as timestamp) as touchpoint_date,
         {{ conform_channel('channel') }} as channel,
         nullif(trim(campaign), '') as campaign,
         lower(trim(touchpoint_type)) as touchpoint_type,
@@ -25,13 +25,6 @@ keyed as (
 
     select
         {{ campaign_id('channel', 'campaign') }} as campaign_id,
-        -- The raw data has dates, not times. Within a day people see before they click, click before they open
-        -- the app, and convert last.
-        case
-            when touchpoint_type in ('ad_impression', 'email_open', 'invite_view') then 1
-            when touchpoint_type in ('ad_click', 'email_click', 'invite_click') then 2
-            else 3
-        end as funnel_step,
         conformed.*
     from conformed
 
@@ -40,13 +33,13 @@ keyed as (
 numbered as (
 
     select
-        -- Rows that tie on all of these are equal in every column, so it does not matter which comes first.
+        -- Of contacts in the same second the conversion is the last. Rows that tie on all of these are equal in every
+        -- column, so it does not matter which comes first.
         row_number() over (
             partition by user_id
             order by
                 touchpoint_date,
                 is_conversion,
-                funnel_step,
                 {{ byte_order('campaign_id') }},
                 {{ byte_order('touchpoint_type') }},
                 {{ byte_order('source') }},
@@ -63,6 +56,7 @@ select
     touchpoint_number,
     touchpoint_date,
     campaign_id,
+    {{ spend_id('campaign_id', 'cast(touchpoint_date as date)') }} as spend_id,
     channel,
     campaign,
     touchpoint_type,

@@ -17,15 +17,26 @@ conformed as (
         nullif(trim(campaign), '') as campaign
     from raw
 
+),
+
+keyed as (
+
+    select
+        {{ campaign_id('channel', 'campaign') }} as campaign_id,
+        cast(installed_at as date) as installed_on,
+        conformed.*
+    from conformed
+
 )
 
 select
     user_id,
     installed_at,
-    cast(installed_at as date) as installed_on,
+    installed_on,
     created_at,
     updated_at,
-    {{ campaign_id('channel', 'campaign') }} as campaign_id,
+    campaign_id,
+    {{ spend_id('campaign_id', 'installed_on') }} as spend_id,
     channel,
     campaign
-from conformed
+from keyed

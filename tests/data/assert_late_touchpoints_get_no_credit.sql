@@ -2,12 +2,12 @@
 select
     touchpoint_id,
     touchpoint_date,
-    conversion_date,
+    converted_at,
     position_in_path,
     path_length
 from {{ ref('int_touchpoints_before_conversion') }}
 where
-    touchpoint_date > conversion_date
+    touchpoint_date > converted_at
     or days_before_conversion > {{ var('attribution_lookback_days') }}
     or position_in_path > path_length
     or (position_in_path = path_length and days_before_conversion <> 0)
