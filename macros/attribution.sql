@@ -2,3 +2,8 @@
 {% macro attribution_rules() %}
     {{ return(['first_touch', 'last_touch', 'linear', 'position_based', 'time_decay']) }}
 {% endmacro %}
+
+{# A share of a conversion, to a millionth. #}
+{% macro as_weight(share) -%}
+    cast({{ share }} as numeric(9, 6))
+{%- endmacro %}

@@ -1,3 +1,4 @@
+-- Weights are decimals: sums of them are exact, and do not depend on the order of the rows.
 with
 
 touchpoints as (
@@ -10,21 +11,20 @@ decayed as (
 
     select
         touchpoints.*,
-        power(
-            cast(0.5 as double precision),
-            {{ safe_divide('days_before_conversion', var('attribution_half_life_days')) }}
+        cast(
+            power(
+                cast(0.5 as double precision),
+                {{ safe_divide('days_before_conversion', var('attribution_half_life_days')) }}
+            ) as numeric(18, 12)
         ) as decay
     from touchpoints
 
 ),
 
-weighted as (
+shared as (
 
     select
-        touchpoint_id,
-        user_id,
-        campaign_id,
-        channel,
+        decayed.*,
         case when position_in_path = 1 then 1 else 0 end as first_touch,
         case when position_in_path = path_length then 1 else 0 end as last_touch,
         {{ safe_divide(1, 'path_length') }} as linear,
@@ -36,8 +36,23 @@ weighted as (
             when position_in_path in (1, path_length) then 0.4
             else {{ safe_divide(0.2, 'path_length - 2') }}
         end as position_based,
-        decay / sum(decay) over (partition by user_id) as time_decay
+        {{ safe_divide('decay', 'sum(decay) over (partition by user_id)') }} as time_decay
     from decayed
+
+),
+
+rounded as (
+
+    select
+        touchpoint_id,
+        user_id,
+        campaign_id,
+        channel,
+        position_in_path = path_length as is_last,
+        {%- for rule in attribution_rules() %}
+        {{ as_weight(rule) }} as {{ rule }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from shared
 
 )
 
@@ -46,7 +61,9 @@ select
     user_id,
     campaign_id,
     channel,
+    -- The last touchpoint gets what rounding has left over, or gives what it has taken too much: the sum is one.
     {%- for rule in attribution_rules() %}
-    cast({{ rule }} as double precision) as {{ rule }}{{ "," if not loop.last }}
+    {{ as_weight(rule ~ ' + case when is_last then 1 - sum(' ~ rule ~ ') over (partition by user_id) else 0 end') }}
+        as {{ rule }}{{ "," if not loop.last }}
     {%- endfor %}
-from weighted
+from rounded

@@ -137,6 +137,19 @@ recommended as (
         end as recommendation
     from ruled
 
+),
+
+budgeted as (
+
+    select
+        recommended.*,
+        case recommendation
+            when 'grow' then {{ var('budget_grow_factor') }}
+            when 'cut' then {{ var('budget_cut_factor') }}
+            else 1
+        end as factor
+    from recommended
+
 )
 
 select
@@ -150,11 +163,7 @@ select
     payback,
     recommendation,
     rule,
-    {{ safe_divide('recent_spend', 28) }} as daily_spend,
-    {{ safe_divide('recent_spend', 28) }}
-        * case recommendation
-            when 'grow' then cast({{ var('budget_grow_factor') }} as double precision)
-            when 'cut' then cast({{ var('budget_cut_factor') }} as double precision)
-            else 1
-        end as recommended_daily_spend
-from recommended
+    cast({{ safe_divide('recent_spend', 28) }} as numeric(18, 2)) as daily_spend,
+    cast({{ safe_divide('recent_spend * factor', 28) }} as numeric(18, 2)) as recommended_daily_spend
+from budgeted
+order by {{ byte_order('campaign_id') }}

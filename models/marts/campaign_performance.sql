@@ -28,3 +28,4 @@ select
     {{ performance_columns() }}
 from campaigns
 inner join totals on campaigns.campaign_id = totals.campaign_id
+order by {{ byte_order('campaigns.campaign_id') }}

@@ -47,3 +47,4 @@ select
     {%- endfor %}
 from channels
 left join credited on channels.channel = credited.channel
+order by {{ byte_order('channels.channel') }}

@@ -14,3 +14,4 @@ select
     channel,
     {{ performance_columns() }}
 from totals
+order by {{ byte_order('channel') }}

@@ -109,3 +109,4 @@ select
     cumulative_rewards,
     {{ safe_divide('cumulative_revenue - cumulative_rewards', 'cohort_users') }} as ltv_per_user
 from cumulated
+order by install_week, age_week

@@ -38,3 +38,4 @@ select
     {{ performance_columns() }}
 from campaign_days
 inner join campaigns on campaign_days.campaign_id = campaigns.campaign_id
+order by campaign_days.performance_date, {{ byte_order('campaign_days.campaign_id') }}

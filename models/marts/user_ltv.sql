@@ -16,7 +16,8 @@ campaigns as (
 
     select
         campaign_id,
-        {{ safe_divide('spend', 'new_users') }} as cost_per_user
+        -- A decimal, as all money that is added up.
+        cast({{ safe_divide('spend', 'new_users') }} as numeric(18, 4)) as cost_per_user
     from {{ ref('campaign_performance') }}
 
 ),
@@ -75,3 +76,4 @@ select
     revenue - rewards - acquisition_cost as profit,
     revenue - rewards >= acquisition_cost as is_paid_back
 from joined
+order by user_id

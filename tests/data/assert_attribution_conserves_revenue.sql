@@ -1,5 +1,4 @@
--- Under every rule the channels together get all revenue and all conversions, no more and no less. The weights are
--- floating point numbers, hence the tolerance of a cent.
+-- Under every rule the channels together get all revenue and all conversions, no more and no less.
 with
 
 raw as (
@@ -37,5 +36,5 @@ from compared
 cross join raw
 cross join converted
 where
-    abs(compared.revenue - raw.revenue) > 0.01
-    or abs(compared.conversions - converted.conversions) > 0.0001
+    compared.revenue is distinct from raw.revenue
+    or compared.conversions is distinct from converted.conversions

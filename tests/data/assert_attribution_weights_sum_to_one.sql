@@ -1,5 +1,5 @@
--- Every conversion is shared out as a whole, under every rule; one without any touchpoint would be lost, so it is
--- looked for from the side of the conversions.
+-- Every conversion is shared out as a whole, under every rule, exactly; one without any touchpoint would be lost, so it
+-- is looked for from the side of the conversions.
 select
     conversions.user_id
     {%- for rule in attribution_rules() %},
@@ -10,5 +10,5 @@ left join {{ ref('int_attribution_weights') }} as weights on conversions.user_id
 group by conversions.user_id
 having
     {%- for rule in attribution_rules() %}
-    abs(coalesce(sum(weights.{{ rule }}), 0) - 1) > 0.000001{{ " or" if not loop.last }}
+    sum(weights.{{ rule }}) is distinct from 1{{ " or" if not loop.last }}
     {%- endfor %}

@@ -29,6 +29,17 @@ fn the_committed_seeds_are_the_generators_output() {
     assert!(total < 4 << 20, "the seeds are {total} bytes");
 }
 
+const MARTS: [&str; 8] = [
+    "budget_recommendation",
+    "campaign_performance",
+    "channel_attribution",
+    "channel_performance",
+    "cohort_ltv",
+    "daily_performance",
+    "user_ltv",
+    "users_enriched",
+];
+
 /// `init --sample` in an empty folder, then two builds.
 #[test]
 fn the_sample_builds_twice_and_its_numbers_agree() {
@@ -43,10 +54,17 @@ fn the_sample_builds_twice_and_its_numbers_agree() {
     };
     strata(&["init", "demo", "--sample"], folder.path());
     let project = folder.path().join("demo");
-    let first = strata(&["build"], &project);
-    assert!(first.contains("23 built, 235 passed, 2 no-op"), "{first}");
-    let second = strata(&["build"], &project);
-    assert!(second.contains("23 built, 235 passed, 2 no-op"), "{second}");
+    let build = || {
+        let text = strata(&["build", "--threads", "4"], &project);
+        assert!(text.contains("23 built, 242 passed, 2 no-op"), "{text}");
+        // All rows of the marts, in their order and with all digits.
+        let database = Connection::open(project.join("sample.duckdb")).unwrap();
+        MARTS.map(|mart| rows(&database, &format!("select cast(mart as varchar) from {mart} as mart")))
+    };
+    let (first, second) = (build(), build());
+    for (n, mart) in MARTS.iter().enumerate() {
+        assert!(!first[n].is_empty() && first[n] == second[n], "{mart} differs from build to build");
+    }
     let shown = strata(&["show", "channel_performance", "--limit", "2"], &project);
     assert!(shown.contains("channel") && shown.contains("2 rows shown"), "{shown}");
     let database = Connection::open(project.join("sample.duckdb")).unwrap();
