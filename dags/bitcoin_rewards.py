@@ -3,7 +3,7 @@
 #
 # selection:  everything
 # one task:   a model
-# graph:      0271160ff828544c
+# graph:      c62433f51fc4f290
 
 import os
 from datetime import datetime, timedelta
@@ -38,6 +38,7 @@ TASKS = [
         "after": [],
         "nodes": [
             "seed.bitcoin_rewards.marketing_spend",
+            "test.bitcoin_rewards.unique_together_marketing_spend_date__channel__campaign.9621585438",
             "test.bitcoin_rewards.not_null_marketing_spend_date.7f75537d8f",
             "test.bitcoin_rewards.not_null_marketing_spend_channel.a9434b9244",
             "test.bitcoin_rewards.not_null_marketing_spend_campaign.21bd321bce"
@@ -63,6 +64,7 @@ TASKS = [
             "test.bitcoin_rewards.not_null_user_touchpoints_user_id.aeabccf35e",
             "test.bitcoin_rewards.relationships_user_touchpoints_user_id__user_id__ref_users_.9c31ef0e8c",
             "test.bitcoin_rewards.not_null_user_touchpoints_touchpoint_date.c97b9ef0e8",
+            "test.bitcoin_rewards.relationships_user_touchpoints_campaign__campaign__ref_marketing_spend_.40d441a119",
             "test.bitcoin_rewards.not_null_user_touchpoints_touchpoint_type.5e8317ee4c",
             "test.bitcoin_rewards.accepted_values_user_touchpoints_touchpoint_type__ad_impression__ad_click__email_open__email_click__invite_view__invite_click__app_store_visit__app_open.e68f78b286",
             "test.bitcoin_rewards.not_null_user_touchpoints_source.26f1e7c494",
@@ -73,14 +75,15 @@ TASKS = [
     {
         "task": "seeds.users",
         "run": "build",
-        "after": [],
+        "after": ["seeds.marketing_spend"],
         "nodes": [
             "seed.bitcoin_rewards.users",
             "test.bitcoin_rewards.unique_users_user_id.dff2f1fba5",
             "test.bitcoin_rewards.not_null_users_user_id.fa10ab166c",
             "test.bitcoin_rewards.not_null_users_installed_at.a518b3bef4",
             "test.bitcoin_rewards.not_null_users_created_at.8eba9e8537",
-            "test.bitcoin_rewards.not_null_users_updated_at.00a2f24de4"
+            "test.bitcoin_rewards.not_null_users_updated_at.00a2f24de4",
+            "test.bitcoin_rewards.relationships_users_campaign__campaign__ref_marketing_spend_.22d011f82a"
         ]
     },
     {
@@ -139,6 +142,7 @@ TASKS = [
             "test.bitcoin_rewards.not_null_stg_user_touchpoints_touchpoint_date.0e24806cec",
             "test.bitcoin_rewards.not_null_stg_user_touchpoints_campaign_id.f4d5e1ed67",
             "test.bitcoin_rewards.relationships_stg_user_touchpoints_campaign_id__campaign_id__ref_int_campaigns_.8304d90365",
+            "test.bitcoin_rewards.relationships_stg_user_touchpoints_spend_id__spend_id__ref_stg_marketing_spend_.7c65fc689f",
             "test.bitcoin_rewards.not_null_stg_user_touchpoints_channel.aa607fdb6a",
             "test.bitcoin_rewards.accepted_values_stg_user_touchpoints_channel__apple_search_ads__email__facebook__google__influencer__organic__reddit__referral__tiktok__x.409942deb0",
             "test.bitcoin_rewards.not_null_stg_user_touchpoints_touchpoint_type.759b6f418d",
@@ -163,6 +167,7 @@ TASKS = [
             "test.bitcoin_rewards.not_null_stg_users_updated_at.f167b11bc4",
             "test.bitcoin_rewards.not_null_stg_users_campaign_id.8b77c2731f",
             "test.bitcoin_rewards.relationships_stg_users_campaign_id__campaign_id__ref_int_campaigns_.483c96f01d",
+            "test.bitcoin_rewards.relationships_stg_users_spend_id__spend_id__ref_stg_marketing_spend_.69d43aef0d",
             "test.bitcoin_rewards.not_null_stg_users_channel.9db4afb158",
             "test.bitcoin_rewards.accepted_values_stg_users_channel__apple_search_ads__email__facebook__google__influencer__organic__reddit__referral__tiktok__x.9b841e6718"
         ]
@@ -230,12 +235,14 @@ TASKS = [
         "after": ["staging.stg_user_touchpoints"],
         "nodes": [
             "model.bitcoin_rewards.int_conversions",
+            "test.bitcoin_rewards.assert_conversions_need_an_account",
             "test.bitcoin_rewards.unique_int_conversions_user_id.35373ebea9",
             "test.bitcoin_rewards.not_null_int_conversions_user_id.4994af7053",
             "test.bitcoin_rewards.relationships_int_conversions_user_id__user_id__ref_stg_users_.edf2827f22",
             "test.bitcoin_rewards.unique_int_conversions_touchpoint_id.956b085569",
             "test.bitcoin_rewards.not_null_int_conversions_touchpoint_id.aeafb50665",
             "test.bitcoin_rewards.relationships_int_conversions_touchpoint_id__touchpoint_id__ref_stg_user_touchpoints_.961f0ecf26",
+            "test.bitcoin_rewards.not_null_int_conversions_converted_at.a7fdee3b95",
             "test.bitcoin_rewards.not_null_int_conversions_conversion_date.06f857ca2e",
             "test.bitcoin_rewards.not_null_int_conversions_days_to_convert.0bcda7df95",
             "test.bitcoin_rewards.not_negative_int_conversions_days_to_convert.57befe189d"
@@ -269,7 +276,7 @@ TASKS = [
             "test.bitcoin_rewards.not_null_int_touchpoints_before_conversion_channel.dc29151416",
             "test.bitcoin_rewards.accepted_values_int_touchpoints_before_conversion_channel__apple_search_ads__email__facebook__google__influencer__organic__reddit__referral__tiktok__x.c57a174151",
             "test.bitcoin_rewards.not_null_int_touchpoints_before_conversion_touchpoint_date.9f3690e812",
-            "test.bitcoin_rewards.not_null_int_touchpoints_before_conversion_conversion_date.ca810bd1b6",
+            "test.bitcoin_rewards.not_null_int_touchpoints_before_conversion_converted_at.51d39b0a7b",
             "test.bitcoin_rewards.not_null_int_touchpoints_before_conversion_days_before_conversion.f5612a691c",
             "test.bitcoin_rewards.not_negative_int_touchpoints_before_conversion_days_before_conversion.884440bbea"
         ]
@@ -465,6 +472,12 @@ TASKS = [
         "nodes": ["export.bitcoin_rewards.budget_recommendation_file"]
     },
     {
+        "task": "exports.campaign_performance_sheet",
+        "run": "export sheets",
+        "after": ["marts.campaign_performance"],
+        "nodes": ["export.bitcoin_rewards.campaign_performance_sheet"]
+    },
+    {
         "task": "exports.channel_performance_sheet",
         "run": "export sheets",
         "after": ["marts.channel_performance"],
@@ -487,7 +500,7 @@ ENVIRONMENT = {
     "STRATA_COMMAND": "strata",
     "STRATA_PROJECT_DIR": os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     "STRATA_ORCHESTRATED": "1",
-    "STRATA_GRAPH": "0271160ff828544c",
+    "STRATA_GRAPH": "c62433f51fc4f290",
     "STRATA_GRAPH_SPEC": '{"by":"model"}',
     "STRATA_GRAPH_FILE": os.path.abspath(__file__),
 }

@@ -1,3 +1,11 @@
+{# The unique index is for `refresh materialized view concurrently`, between builds on Postgres. #}
+{{
+    config(
+        materialized='materialized_view' if target.type == 'postgres' else 'table',
+        indexes=[{'columns': ['user_id'], 'unique': true}]
+    )
+}}
+
 with
 
 users as (
@@ -82,6 +90,7 @@ joined as (
         touchpoints.last_touch_campaign_id,
         touchpoints.last_touch_channel,
         conversions.user_id is not null as is_converted,
+        conversions.converted_at,
         conversions.conversion_date,
         conversions.days_to_convert
     from users
@@ -100,3 +109,4 @@ select
         else 'never_paid'
     end as value_segment
 from joined
+order by user_id
