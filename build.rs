@@ -35,7 +35,9 @@ fn list_builtin_macros() {
 /// Writes `sample_files.rs`: the sample project at the repository's root, for `strata init --sample`.
 fn list_sample() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
-    let mut files = vec![root.join("project.yml"), root.join("profiles.yml"), root.join("docs/data-model.md")];
+    let mut files = ["project.yml", "profiles.yml", "docs/data-model.md", "docs/erd-raw.svg", "docs/erd-raw.dbml"]
+        .map(|name| root.join(name))
+        .to_vec();
     for folder in ["models", "seeds", "macros", "tests/data"] {
         println!("cargo:rerun-if-changed={}", root.join(folder).display());
         collect_all(&root.join(folder), &mut files);
