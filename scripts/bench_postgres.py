@@ -101,6 +101,34 @@ def bench_fused(a, env, work, sql):
     show(f"table of {ROWS:,} rows, 24 row tests", a.runs, alternately(a.runs, commands))
 
 
+def bench_again(a, env, work, sql):
+    """300 models in 15 layers, of each three layers two of views and one of tables, built again and again."""
+    folder = work / "again"
+    (folder / "models").mkdir(parents=True)
+    rng = random.Random(1)
+    for layer in range(15):
+        kind = "table" if layer % 3 == 2 else "view"
+        for i in range(20):
+            one, two = (f"{{{{ ref('m{layer - 1:02}_{n:02}') }}}}" for n in sorted(rng.sample(range(20), 2)))
+            text = f"select id, amount + 1 as amount from {one} union all select id, amount from {two} where id < 0"
+            if layer == 0:
+                text = f"select n as id, n * {i} as amount from generate_series(1, 200) n"
+            model = f"{{{{ config(materialized='{kind}') }}}}\n{text}\n"
+            (folder / f"models/m{layer:02}_{i:02}.sql").write_text(model)
+    (folder / "profiles.yml").write_text(profiles(env, "again", "bench_again"))
+    for name in ["project.yml", "dbt_project.yml"]:
+        (folder / name).write_text("name: again\nprofile: again\n")
+    tools = [("Strata", [a.tool, "build", "-q"])] + ([("dbt-postgres", [a.dbt, "run", "-q"])] if a.dbt else [])
+    for who, argv in tools:
+        figures = [[] for _ in range(5)]
+        for _ in range(a.runs):
+            sql("drop schema if exists bench_again cascade")
+            for build in figures:
+                build.append(measure(argv, folder))
+        for n, build in enumerate(figures, start=1):
+            row(f"200 views and 100 tables, build {n}", who, a.runs, [statistics.median(c) for c in zip(*build)])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", required=True)
@@ -118,7 +146,7 @@ def main():
 
     print("| what | who | wall s | CPU s | peak MB | runs |\n|---|---|--:|--:|--:|--:|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for bench in [bench_seed, bench_sample, bench_fused]:
+        for bench in [bench_seed, bench_sample, bench_fused, bench_again]:
             bench(a, env, Path(folder), sql)
 
 

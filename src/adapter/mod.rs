@@ -7,16 +7,15 @@ mod duckdb;
 mod postgres;
 
 use crate::config::TargetOptions;
-use crate::engine::{Content, DatabaseState, EngineError, EngineErrorKind, Fetch, Warehouse};
+use crate::engine::{Content, DatabaseState, EngineError, EngineErrorKind, Fetch, Patience, Warehouse};
 use crate::system::System;
-use std::time::Duration;
 
-/// Opens a target. `wait` is how long to wait for a lock that another process holds; none: the engine's own.
-pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<Box<dyn Warehouse>, EngineError> {
+/// Opens a target.
+pub(crate) fn connect(target: &TargetOptions, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
     match &*target.adapter {
         // A file that another process has open is most often open for long.
-        "duckdb" => duckdb::connect(target, wait.unwrap_or_default()),
-        "postgres" => Ok(Box::new(postgres::connect(target, wait)?)),
+        "duckdb" => duckdb::connect(target, patience.lock.unwrap_or_default()),
+        "postgres" => Ok(Box::new(postgres::connect(target, patience)?)),
         other => {
             let mut e =
                 EngineError::new(EngineErrorKind::Unsupported, format!("this version cannot connect to `{other}`"));
@@ -48,10 +47,10 @@ pub(crate) fn scratch() -> Result<Box<dyn Warehouse>, EngineError> {
 pub(crate) type Step = (&'static str, Result<String, EngineError>);
 
 /// Checks a target step by step; the first step that fails is the last.
-pub(crate) fn diagnose(target: &TargetOptions, wait: Option<Duration>) -> Vec<Step> {
+pub(crate) fn diagnose(target: &TargetOptions, patience: Patience) -> Vec<Step> {
     match &*target.adapter {
-        "postgres" => postgres::diagnose(target, wait),
-        _ => vec![("database", connect(target, wait).and_then(|mut w| can_build(w.as_mut())))],
+        "postgres" => postgres::diagnose(target, patience),
+        _ => vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut())))],
     }
 }
 

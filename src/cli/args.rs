@@ -51,6 +51,9 @@ pub(super) struct GlobalArgs {
     /// How long to wait for a database that another process holds.
     #[arg(long, global = true, value_name = "SECONDS", help_heading = "Project")]
     pub(super) lock_timeout: Option<f64>,
+    /// How long to wait for a relation that another run is building (an hour).
+    #[arg(long, global = true, value_name = "SECONDS", help_heading = "Project")]
+    pub(super) wait_timeout: Option<f64>,
     /// Stop at the first failure.
     #[arg(short = 'x', long, global = true, overrides_with = "no_fail_fast", help_heading = "Project")]
     pub(super) fail_fast: bool,

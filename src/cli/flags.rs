@@ -3,6 +3,7 @@
 use super::args::{Cli, LogFormatArg, SelectionArgs};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::ContextSettings;
+use crate::engine::Patience;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
 use crate::ops::Orchestrated;
@@ -24,7 +25,7 @@ pub(super) struct Flags {
     pub(super) warn_error: bool,
     pub(super) start_order: StartOrder,
     version_check: bool,
-    pub(super) lock_timeout: Option<Duration>,
+    pub(super) patience: Patience,
     pub(super) fail_fast: bool,
     pub(super) full_refresh: bool,
     pub(super) store_failures: bool,
@@ -83,6 +84,19 @@ impl Lookup<'_> {
         }
     }
 
+    /// A time in seconds: of the flag, else of its setting.
+    fn duration(&mut self, given: Option<f64>, setting: &str) -> Option<Duration> {
+        let (text, from) = match given {
+            Some(seconds) => (seconds.to_string(), format!("--{}", setting.to_lowercase().replace('_', "-"))),
+            None => self.text(setting)?,
+        };
+        let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        if parsed.is_none() {
+            self.problems.push(format!("{from} is a number of seconds, not `{text}`"));
+        }
+        parsed
+    }
+
     fn start_order(&mut self) -> StartOrder {
         match self.text("START_ORDER") {
             None => StartOrder::default(),
@@ -124,16 +138,10 @@ impl Flags {
             colours,
             print: printing,
         };
-        let seconds = g.lock_timeout.or_else(|| match lookup.text("LOCK_TIMEOUT") {
-            None => None,
-            Some((v, from)) => match v.parse() {
-                Ok(n) => Some(n),
-                Err(_) => {
-                    lookup.problems.push(format!("{from} is a number of seconds, not `{v}`"));
-                    None
-                }
-            },
-        });
+        let patience = Patience {
+            lock: lookup.duration(g.lock_timeout, "LOCK_TIMEOUT"),
+            build: lookup.duration(g.wait_timeout, "WAIT_TIMEOUT"),
+        };
         let mut flags = Flags {
             style,
             cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
@@ -141,7 +149,7 @@ impl Flags {
             warn_error: g.warn_error || lookup.flag("WARN_ERROR", false),
             start_order: lookup.start_order(),
             version_check: !g.no_version_check && (g.version_check || lookup.flag("VERSION_CHECK", true)),
-            lock_timeout: seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()),
+            patience,
             fail_fast: g.fail_fast || (!g.no_fail_fast && lookup.flag("FAIL_FAST", false)),
             full_refresh: lookup.flag("FULL_REFRESH", false),
             store_failures: lookup.flag("STORE_FAILURES", false),

@@ -84,7 +84,7 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         cache: flags.cache,
         warn_error: flags.warn_error,
         start_order: flags.start_order,
-        lock_timeout: flags.lock_timeout,
+        patience: flags.patience,
         state: flags.state.clone(),
         started,
         orchestrated: flags.orchestrated.clone(),

@@ -39,6 +39,7 @@ const KNOWN: &[&str] = &[
     "no_audit",
     "start_order",
     "lock_timeout",
+    "wait_timeout",
     "introspect",
     "print",
     "macro_debugging",

@@ -194,8 +194,9 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
     Ok(Some(match method {
         "get_relation" => {
             let identifier = part(args, 2, "identifier").unwrap_or_default();
-            let wanted =
+            let mut wanted =
                 Relation::new(part(args, 0, "database").as_deref(), part(args, 1, "schema").as_deref(), &identifier);
+            wanted.quote = session.project.quoting;
             match find(session, &wanted)? {
                 Some(found) => RelationValue::value(found.relation.with_kind(found.kind)),
                 None => none(),
@@ -265,12 +266,12 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
     } else if this && matches!(&*session.db(), Db::Offline) {
         return Ok(None);
     }
+    // Where the project does not quote names, the engine has folded them.
+    let wanted = wanted.stored(dialect);
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
     let all = live(session, |w| w.list(&database, &schema), "")?;
-    // Where the project does not quote identifiers, the engine has folded them.
-    let name = dialect.folded_as(wanted.identifier(), session.project.quoting[2]);
-    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == name))
+    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
 }
 
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {

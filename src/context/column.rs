@@ -31,15 +31,14 @@ impl ColumnValue {
     }
 
     /// `api.Column(name, dtype, char_size, precision, scale)`.
-    pub(super) fn create(args: &Args, dialect: Dialect) -> Result<Value, Error> {
+    /// A column of (name, type, size, precision, scale); `portable` names of types are translated.
+    pub(super) fn create(args: &Args, dialect: Dialect, portable: bool) -> Result<Value, Error> {
+        let dtype = args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string);
+        let dtype = dtype.unwrap_or_default();
         let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
         Ok(Value::from_object(ColumnValue {
             name: args.get(0, "column").or_else(|| args.named.get("name")).map(Value::to_string).unwrap_or_default(),
-            dtype: args
-                .get(1, "dtype")
-                .or_else(|| args.named.get("label_or_dtype"))
-                .map(Value::to_string)
-                .unwrap_or_default(),
+            dtype: if portable { translate_type(dtype) } else { dtype },
             char_size: number(2, "char_size"),
             precision: number(3, "numeric_precision"),
             scale: number(4, "numeric_scale"),
@@ -191,7 +190,8 @@ impl Object for ColumnValue {
                     other.is_some_and(|o| self.is_string() && o.is_string() && o.string_size() > self.string_size()),
                 )
             }
-            "numeric_type" | "string_type" | "translate_type" => {
+            "translate_type" => Value::from(translate_type(Args::parse(args)?.text(0, "dtype")?)),
+            "numeric_type" | "string_type" => {
                 let args = Args::parse(args)?;
                 Value::from(args.text(0, "dtype")?)
             }
@@ -202,6 +202,11 @@ impl Object for ColumnValue {
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Column {} ({})>", self.name, self.data_type())
     }
+}
+
+/// dbt's portable name of a type as the engines have it: of all names only `string` is one (`TYPE_LABELS` of dbt's `Column`).
+pub(super) fn translate_type(name: String) -> String {
+    if name.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { name }
 }
 
 /// A column that was found in the database, as a Jinja value.

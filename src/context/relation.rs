@@ -1,6 +1,6 @@
 //! Relations as Jinja values, and `api`.
 
-use super::column::ColumnValue;
+use super::column::{ColumnValue, translate_type};
 use crate::jinja::{Args, error};
 use crate::manifest::{Dialect, Relation, RelationKind};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
@@ -304,17 +304,14 @@ impl Object for ColumnClass {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        ColumnValue::create(&Args::parse(args)?, dialect_of(state)?)
+        ColumnValue::create(&Args::parse(args)?, dialect_of(state)?, false)
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match method {
-            "create" | "from_description" => ColumnValue::create(&args, dialect_of(state)?),
-            "translate_type" => {
-                let kind = args.text(0, "dtype")?;
-                Ok(Value::from(if kind.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { kind }))
-            }
+            "create" | "from_description" => ColumnValue::create(&args, dialect_of(state)?, method == "create"),
+            "translate_type" => Ok(Value::from(translate_type(args.text(0, "dtype")?))),
             "numeric_type" => {
                 let (kind, precision, scale) = (args.text(0, "dtype")?, args.get(1, "precision"), args.get(2, "scale"));
                 match (precision.filter(|v| !v.is_none()), scale.filter(|v| !v.is_none())) {

@@ -1,8 +1,9 @@
 //! One render: whose text it is, what it asked, what it may touch.
 
 use super::ContextProject;
+use super::column::translate_type;
 use super::reads::{Question, Read, macro_print};
-use crate::config::Json;
+use crate::config::{Json, JsonMap};
 use crate::engine::{EngineError, Existing, Fetch, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
@@ -469,9 +470,23 @@ impl Session {
     pub(crate) fn model(&self) -> Value {
         match (&self.runtime, self.unit.node) {
             (Some(runtime), Some(id)) => {
-                crate::jinja::from_json(&Json::Object(runtime.manifest.node_json(runtime.manifest.node(id))))
+                let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
+                translate_types(&mut model);
+                crate::jinja::from_json(&Json::Object(model))
             }
             _ => crate::jinja::from_json(&self.unit.model),
+        }
+    }
+}
+
+/// Macros see the types of columns as the engine has them, unless the contract says `alias_types: false`; the manifest keeps
+/// them as they are written.
+fn translate_types(model: &mut JsonMap) {
+    let translates = model.get("contract").and_then(|c| c.get("alias_types")).and_then(Json::as_bool);
+    let columns = model.get_mut("columns").and_then(Json::as_object_mut).filter(|_| translates == Some(true));
+    for column in columns.into_iter().flat_map(|c| c.values_mut()) {
+        if let Some(Json::String(data_type)) = column.get_mut("data_type") {
+            *data_type = translate_type(std::mem::take(data_type));
         }
     }
 }

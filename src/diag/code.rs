@@ -105,8 +105,8 @@ codes! {
         "The connection of the target failed. `strata debug` checks it step by step.";
     Locked "E4002" "what is needed is held by another process"
         "One process at a time can write a DuckDB file, and one build at a time a relation on Postgres. A reader that stays in a \
-         transaction keeps a relation from being replaced. The message says who it is. End that one, or wait longer with \
-         `--lock-timeout SECONDS`.";
+         transaction keeps a relation from being replaced. The message says who it is. End that one, or wait longer: with \
+         `--lock-timeout SECONDS` for a lock, with `--wait-timeout SECONDS` for another build.";
     Runtime "E4003" "a statement failed while it ran"
         "The database accepted the statement but could not finish it: a cast of bad data, a constraint, a full disk.";
     SeedData "E4004" "a seed file that cannot be loaded"

@@ -16,5 +16,6 @@ pub(crate) use print::{Content, Effect, Print, Stored, column_pairs};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
 pub(crate) use state::{DatabaseState, FileState};
 pub(crate) use warehouse::{
-    Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, Fetch, Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, EngineError, EngineErrorKind, Fetch, Opener, Patience, Reply, Swap, Table,
+    Warehouse,
 };

@@ -4,6 +4,7 @@ use super::{Content, ExistingColumn, ExistingRelation};
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What an engine can do.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +179,15 @@ pub(crate) trait Cancel: Send + Sync {
 /// Opens another connection to the same database, from any thread.
 pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError> + Send + Sync>;
 
+/// How long to wait for others; none: as long as the engine waits by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Patience {
+    /// For what another session or process has locked.
+    pub(crate) lock: Option<Duration>,
+    /// For a relation that another run is building.
+    pub(crate) build: Option<Duration>,
+}
+
 /// A candidate that takes the place of the published relation.
 #[derive(Clone, Copy)]
 pub(crate) struct Swap<'a> {
@@ -188,6 +198,10 @@ pub(crate) struct Swap<'a> {
     pub(crate) kind: RelationKind,
     /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    /// Waits until no other node of the run touches more than its own relation: called before this swap does so.
+    pub(crate) take_turn: &'a dyn Fn(),
+    /// Waits, and lets other nodes of the run publish meanwhile: called while nothing is locked, before another attempt.
+    pub(crate) pause: &'a dyn Fn(Duration),
 }
 
 /// A change of a table's columns.
@@ -198,6 +212,8 @@ pub(crate) struct Change<'a> {
     /// Columns are dropped: what reads them is in the way.
     pub(crate) takes_away: bool,
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
+    /// As that of `Swap`.
+    pub(crate) pause: &'a dyn Fn(Duration),
 }
 
 /// One connection to a database.
@@ -230,6 +246,12 @@ pub(crate) trait Warehouse: Send {
     /// In the open transaction, gives the candidate the published name, with what belongs to the old relation and what
     /// depends on it. The SQL that was run. An error leaves the transaction to be rolled back.
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
+    /// After a swap and the node's hooks: gives the relation what belonged to the one whose place it took, as far as the hooks
+    /// have not made it anew. The SQL that was run.
+    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+        let _ = relation;
+        Ok(Vec::new())
+    }
     /// Changes columns, in the open transaction or one of its own. The SQL that was run.
     fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError>;
     /// What stands under each of some names now.
@@ -243,8 +265,9 @@ pub(crate) trait Warehouse: Send {
     }
     /// Makes sure of the connection before work begins: one that was lost is opened again.
     fn ready(&mut self) -> Result<(), EngineError>;
-    /// Keeps other builds away from a relation until `unlock`.
-    fn lock(&mut self, relation: &Relation) -> Result<(), EngineError>;
+    /// Keeps other builds away from a relation until `unlock`. Waits for the build that has it, and says so now and then by
+    /// `waiting`, whose text follows the relation's name; without a text, that it goes on.
+    fn lock(&mut self, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
     /// Writes out what is committed and not yet in its place, where an engine keeps such. What fails is written later.
     fn settle(&mut self) {}

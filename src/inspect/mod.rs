@@ -15,11 +15,8 @@ pub(crate) fn schemas(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) 
     let mut schemas = Schemas::new();
     for id in nodes {
         let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
-        for relation in around.filter_map(|id| manifest.node(id).relation.as_ref()) {
-            if let (Some(database), Some(schema)) = (relation.database(), relation.schema()) {
-                schemas.insert((database.to_owned(), schema.to_owned()));
-            }
-        }
+        let relations = around.filter_map(|id| manifest.node(id).relation.as_ref());
+        schemas.extend(relations.filter_map(|r| r.stored_schema(manifest.project.dialect)));
     }
     schemas
 }

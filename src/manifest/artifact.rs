@@ -113,7 +113,9 @@ impl Manifest {
                     .cloned()
                     .unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
                 let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
-                m.insert("contract".into(), json!({ "enforced": enforced, "alias_types": true, "checksum": null }));
+                let alias_types = contract.get("alias_types").cloned().unwrap_or(Json::Bool(true));
+                let contract = json!({ "enforced": enforced, "alias_types": alias_types, "checksum": null });
+                m.insert("contract".into(), contract);
                 if kind == ResourceType::Seed {
                     m.insert("root_path".into(), Json::from(self.root_of(&node.package)));
                 }

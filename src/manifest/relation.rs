@@ -182,6 +182,25 @@ impl Relation {
         parts.join("\u{1f}")
     }
 
+    /// The name as the engine's catalog has it: what is written without quotes is folded, and all is quoted then.
+    pub(crate) fn stored(&self, dialect: Dialect) -> Relation {
+        let mut out = self.clone();
+        for (part, quoted) in out.path.iter_mut().zip(&mut out.quote) {
+            // An engine that ignores case keeps names as they were written first.
+            if !*quoted && !dialect.ignores_case {
+                *part = part.as_deref().map(|p| dialect.folded_as(p, false).into());
+            }
+            *quoted = true;
+        }
+        out
+    }
+
+    /// Database and schema as the engine's catalog has them; none where one of them is open.
+    pub(crate) fn stored_schema(&self, dialect: Dialect) -> Option<(String, String)> {
+        let stored = self.stored(dialect);
+        Some((stored.database()?.to_owned(), stored.schema()?.to_owned()))
+    }
+
     /// `schema.identifier`, for people.
     pub(crate) fn short(&self) -> String {
         match self.schema() {
@@ -199,6 +218,10 @@ mod tests {
     fn rendering_and_equality() {
         let r = Relation::new(Some("db"), Some("main"), "a\"b");
         assert_eq!(r.render(Dialect::DUCKDB), r#""db"."main"."a""b""#);
+        let mut unquoted = Relation::new(Some("db"), Some("Mart"), "Tab");
+        unquoted.quote = [true, false, false];
+        assert_eq!(unquoted.stored(Dialect::POSTGRES).render(Dialect::POSTGRES), r#""db"."mart"."tab""#);
+        assert_eq!(unquoted.stored(Dialect::DUCKDB).render(Dialect::DUCKDB), r#""db"."Mart"."Tab""#);
         let mut s = r.clone();
         s.include[0] = false;
         s.quote[2] = false;

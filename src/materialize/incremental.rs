@@ -5,7 +5,7 @@
 
 use super::names::{candidate_name, rejected_name};
 use super::schema_change::{Change, change};
-use super::stored::{finishing, indexes, reject, swap};
+use super::stored::{afterwards, finishing, indexes, reject, swap};
 use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement, drop_leftover};
 use crate::engine::ExistingColumn;
 use crate::manifest::{Relation, RelationKind};
@@ -219,7 +219,7 @@ impl Materialize for Incremental {
                 let keep = |c: &Relation| reject(&self.job, c, RelationKind::Table);
                 Next::Discard(self.candidate.as_ref().map(keep).unwrap_or_default())
             }
-            (State::Published, _) => Next::Run(vec![Statement::Hooks { post: true, inside: false }]),
+            (State::Published, _) => Next::Run(afterwards(&self.job)),
             (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
             (State::Discarded, _) => Next::Done(Vec::new()),
         })

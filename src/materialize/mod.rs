@@ -70,6 +70,8 @@ pub(crate) enum Statement {
         candidate: Relation,
         kind: RelationKind,
     },
+    /// Gives the published relation what belonged to the one whose place it took, once the hooks have made what they make.
+    Carry,
     /// The node's hooks of one kind: before or after, inside the transaction or outside.
     Hooks {
         post: bool,
@@ -137,6 +139,7 @@ pub(crate) struct Job {
     pub(crate) full_refresh: bool,
     pub(crate) capabilities: Capabilities,
     pub(crate) has_inside_post_hooks: bool,
+    pub(crate) has_outside_post_hooks: bool,
     pub(crate) has_inside_pre_hooks: bool,
     /// What earlier runs left under the candidate's and the rejected one's name.
     pub(crate) leftovers: Vec<ExistingRelation>,
@@ -248,6 +251,7 @@ mod tests {
             full_refresh: false,
             capabilities: capabilities(),
             has_inside_post_hooks: hooks,
+            has_outside_post_hooks: false,
             has_inside_pre_hooks: false,
             leftovers: Vec::new(),
             seed: None,
@@ -273,6 +277,7 @@ mod tests {
                     Statement::Load { copy, .. } => copy.clone(),
                     Statement::Alter { statements, .. } => statements.join("; "),
                     Statement::Swap { candidate, kind } => format!("swap in {} {}", kind.sql(), candidate.identifier()),
+                    Statement::Carry => "hooks and what they leave".to_owned(),
                     Statement::Hooks { post, inside } => {
                         format!(
                             "{} hooks {}",

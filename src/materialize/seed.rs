@@ -1,7 +1,7 @@
 //! Seeds: a CSV file, loaded by the engine itself, audited, swapped in.
 
 use super::names::candidate_name;
-use super::stored::{indexes, reject, swap};
+use super::stored::{afterwards, indexes, reject, swap};
 use super::{Audited, Job, Materialize, Next, Reply, SeedJob, Statement, drop_leftover};
 use crate::manifest::{Dialect, Relation, RelationKind};
 
@@ -121,7 +121,7 @@ impl Materialize for Seed {
             }
             (State::Published, _) => {
                 self.state = State::Finished;
-                Next::Run(vec![Statement::Hooks { post: true, inside: false }])
+                Next::Run(afterwards(&self.job))
             }
             (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
             (State::Discarded, _) => Next::Done(Vec::new()),

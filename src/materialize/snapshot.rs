@@ -3,7 +3,7 @@
 
 use super::incremental::delta_relation;
 use super::names::rejected_name;
-use super::stored::finishing;
+use super::stored::{afterwards, finishing};
 use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_leftover};
 use crate::engine::ExistingColumn;
 use crate::manifest::{Relation, RelationKind};
@@ -139,7 +139,7 @@ impl Materialize for Snapshot {
                 self.state = State::Discarded;
                 Next::Discard(Vec::new())
             }
-            (State::Published, _) => Next::Run(vec![Statement::Hooks { post: true, inside: false }]),
+            (State::Published, _) => Next::Run(afterwards(&self.job)),
             (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
             (State::Discarded, _) => Next::Done(Vec::new()),
         })

@@ -82,6 +82,9 @@ pub(super) fn indexes(job: &Job, relation: &Relation, renamed: bool) -> Option<S
 pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
     let target = job.target.clone().with_kind(kind);
     let mut out = vec![Statement::Hooks { post: true, inside: true }];
+    if !job.has_outside_post_hooks {
+        out.push(Statement::Carry);
+    }
     if let Some(grants) = job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
         out.push(Statement::call(
             "apply_grants",
@@ -97,6 +100,15 @@ pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
     out
 }
 
+/// What follows the commit of a publication.
+pub(super) fn afterwards(job: &Job) -> Vec<Statement> {
+    let mut out = vec![Statement::Hooks { post: true, inside: false }];
+    if job.has_outside_post_hooks {
+        out.push(Statement::Carry);
+    }
+    out
+}
+
 /// Keeps a candidate that did not pass, for inspection.
 pub(super) fn reject(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<Statement> {
     let dialect = job.capabilities.dialect;
@@ -106,7 +118,7 @@ pub(super) fn reject(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec
         "alter {} {} rename to {}",
         kind.sql(),
         candidate.render(dialect),
-        dialect.quoted(rejected.identifier())
+        dialect.quoted(rejected.stored(dialect).identifier())
     )));
     out
 }
@@ -156,7 +168,7 @@ impl Materialize for Stored {
             }
             (State::Published, _) => {
                 self.state = State::Finished;
-                Next::Run(vec![Statement::Hooks { post: true, inside: false }])
+                Next::Run(afterwards(&self.job))
             }
             (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(self.kind)]),
             (State::Discarded, _) => Next::Done(Vec::new()),

@@ -42,8 +42,8 @@ impl Opening {
     /// Only what is there and whole: a command that fails before it needs the database makes none.
     pub(super) fn start(inv: &Invocation, target: &TargetOptions) -> Option<Opening> {
         untouched(inv.system.as_ref(), target)?;
-        let (target, wait) = (target.clone(), inv.lock_timeout);
-        Beside::start("open", move || crate::adapter::connect(&target, wait)).map(Opening)
+        let (target, patience) = (target.clone(), inv.patience);
+        Beside::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
     }
 
     /// The database; opened now where nobody has begun to.

@@ -34,7 +34,7 @@ pub(crate) fn debug(inv: &mut Invocation) -> Exit {
     if failed {
         return Ok(1);
     }
-    for (name, found) in crate::adapter::diagnose(target, inv.lock_timeout) {
+    for (name, found) in crate::adapter::diagnose(target, inv.patience) {
         match found {
             Ok(line) => inv.console.out(&format!("{:<9} {line}", format!("{name}:"))),
             Err(e) => {

@@ -112,7 +112,7 @@ pub(super) fn invocation(system: Arc<dyn System>) -> Invocation {
         cache: false,
         warn_error: false,
         start_order: StartOrder::default(),
-        lock_timeout: None,
+        patience: crate::engine::Patience::default(),
         state: None,
         started: system.now(),
         orchestrated: None,

@@ -52,7 +52,7 @@ pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};
 
 use crate::config::JsonMap;
-use crate::engine::{EngineError, EngineErrorKind, RunResult, RunStatus};
+use crate::engine::{EngineError, EngineErrorKind, Patience, RunResult, RunStatus};
 use crate::load::LoadOptions;
 use crate::plan::StartOrder;
 use crate::report::Console;
@@ -60,7 +60,6 @@ use crate::run::Interrupt;
 use crate::system::{System, SystemError};
 use camino::Utf8PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What holds for the whole command.
 pub(crate) struct Invocation {
@@ -74,8 +73,7 @@ pub(crate) struct Invocation {
     pub(crate) warn_error: bool,
     /// Which of the steps that are ready begins first.
     pub(crate) start_order: StartOrder,
-    /// None: the engine decides.
-    pub(crate) lock_timeout: Option<Duration>,
+    pub(crate) patience: Patience,
     pub(crate) state: Option<Utf8PathBuf>,
     pub(crate) started: jiff::Timestamp,
     /// Set when the command is a task of a scheduler, with what that says of its file.
@@ -102,7 +100,7 @@ impl Invocation {
             cache: self.cache,
             warn_error: self.warn_error,
             start_order: self.start_order,
-            lock_timeout: self.lock_timeout,
+            patience: self.patience,
             state: self.state.clone(),
             started: self.system.now(),
             orchestrated: None,

@@ -356,7 +356,7 @@ pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &Com
 
 /// Connects to the target.
 pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn Warehouse>, CliError> {
-    Ok(crate::adapter::connect(&project.manifest.project.target, inv.lock_timeout)?)
+    Ok(crate::adapter::connect(&project.manifest.project.target, inv.patience)?)
 }
 
 /// `strata parse`.

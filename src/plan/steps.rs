@@ -279,10 +279,10 @@ fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
         |id: NodeId| request.is_test(id) && request.manifest.node(id).stores_failures(request.store_failures).is_some();
     for id in request.selected.iter().filter(|id| request.builds(*id) || stores(*id)) {
         let Some(relation) = &request.manifest.node(id).relation else { continue };
-        if let (Some(database), Some(schema)) = (relation.database(), relation.schema())
-            && !request.existing.has_schema(database, schema)
+        if let Some((database, schema)) = relation.stored_schema(request.manifest.project.dialect)
+            && !request.existing.has_schema(&database, &schema)
         {
-            out.insert((database.to_owned(), schema.to_owned()));
+            out.insert((database, schema));
         }
     }
     out.into_iter().collect()

@@ -268,6 +268,12 @@ impl Console {
                     live.started(unique_id, &format!("{what} {name}"));
                 }
             }
+            Event::NodeWaiting { unique_id, name, what, text, .. } => match (&mut self.live, text) {
+                (Some(live), Some(text)) => live.changed(unique_id, &format!("waiting for {text}")),
+                (Some(live), None) => live.changed(unique_id, &format!("{what} {name}")),
+                (None, Some(text)) => self.say(&format!("waiting for {text}")),
+                (None, None) => {}
+            },
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
                     live.finished(&result.unique_id);
@@ -431,6 +437,12 @@ impl Console {
                 self.line(
                     "node_started",
                     serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name }),
+                );
+            }
+            Event::NodeWaiting { unique_id, kind, name, text, .. } => {
+                self.line(
+                    "node_waiting",
+                    serde_json::json!({ "unique_id": &**unique_id, "resource_type": kind.as_str(), "name": name, "for": text }),
                 );
             }
             Event::NodeFinished { name, kind, result, guarded, index, total, .. } => {

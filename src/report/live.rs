@@ -31,6 +31,13 @@ impl Live {
         self.running.insert(id.to_owned(), line);
     }
 
+    /// What is said of a running node now.
+    pub(super) fn changed(&mut self, id: &str, text: &str) {
+        if let Some(line) = self.running.get(id) {
+            line.set_message(text.to_owned());
+        }
+    }
+
     pub(super) fn finished(&mut self, id: &str) {
         if let Some(line) = self.running.remove(id) {
             line.finish_and_clear();

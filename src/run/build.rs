@@ -15,9 +15,11 @@ use crate::materialize::{
     Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, own_names, rejected_name,
 };
 use crate::source::SqlText;
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// A node's outcome with those of its guards, and how what exists has changed.
 pub(super) struct Built {
@@ -53,12 +55,13 @@ pub(super) fn build(
     guards: &[NodeId],
     existing: &Arc<Existing>,
     warehouse: &mut Option<Box<dyn Warehouse>>,
+    waiting: &dyn Fn(Option<&str>),
 ) -> Built {
     let node = shared.compiler.manifest.node(id);
     let locked = match (&node.relation, warehouse.as_mut()) {
         // Nothing is built yet: with a connection that was lost here the step begins anew.
-        (Some(target), Some(own)) => match lock(node, target, own.as_mut(), existing) {
-            Err(e) if e.again => lock(node, target, own.as_mut(), existing),
+        (Some(target), Some(own)) => match lock(node, target, own.as_mut(), existing, waiting) {
+            Err(e) if e.again => lock(node, target, own.as_mut(), existing, waiting),
             other => other,
         },
         _ => Ok(existing.clone()),
@@ -79,9 +82,11 @@ fn lock(
     target: &Relation,
     warehouse: &mut dyn Warehouse,
     existing: &Arc<Existing>,
+    waiting: &dyn Fn(Option<&str>),
 ) -> Result<Arc<Existing>, NodeError> {
     let failed = |e: crate::engine::EngineError| sql_error(&e, &SqlText::new(), node.span);
-    warehouse.lock(target).map_err(failed)?;
+    let name = target.short();
+    warehouse.lock(target, &|text| waiting(text.map(|t| format!("{name}, {t}")).as_deref())).map_err(failed)?;
     if !warehouse.capabilities().shared {
         return Ok(existing.clone());
     }
@@ -124,6 +129,11 @@ fn build_alone(
     built
 }
 
+/// How often a node is begun anew after a lost connection or where another session got in its way, and the time before
+/// the first.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// What a materialization of ours needs to know.
 fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Warehouse) -> Result<Job, NodeError> {
     let Some(target) = node.relation.clone() else {
@@ -141,14 +151,15 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
     }
     let beside = [candidate_name(&target, capabilities.dialect), rejected_name(&target, capabilities.dialect)];
     let inside = |h: &Json| h.get("transaction").and_then(Json::as_bool).unwrap_or(true);
-    let hooks = |key: &str| node.config.get(key).and_then(Json::as_array).is_some_and(|h| h.iter().any(inside));
+    let hooks = |key: &str| node.config.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
     let full_refresh = node.config.flag("full_refresh").unwrap_or(shared.options.full_refresh);
     Ok(Job {
         existing: existing.find(&target).cloned(),
         config: node.config.clone(),
         full_refresh,
-        has_inside_post_hooks: hooks("post-hook"),
-        has_inside_pre_hooks: hooks("pre-hook"),
+        has_inside_post_hooks: hooks("post-hook").iter().any(inside),
+        has_outside_post_hooks: !hooks("post-hook").iter().all(inside),
+        has_inside_pre_hooks: hooks("pre-hook").iter().any(inside),
         leftovers: beside.iter().filter_map(|r| existing.find(r).cloned()).collect(),
         seed: match node.kind {
             NodeKind::Seed => Some(seed(shared, node, capabilities.reads_files)?),
@@ -253,6 +264,7 @@ fn native(
             existing: job.existing.clone(),
             reply: None,
             executed: String::new(),
+            turn: RefCell::new(None),
         },
         pool,
         guards,
@@ -268,9 +280,15 @@ fn native(
         let _ = build.exec.plain("rollback");
         build.exec.in_transaction = false;
     }
-    if result.as_ref().is_err_and(|e| e.again) && !build.exec.committed {
-        // Nothing was published: once more, from the beginning.
-        if let Db::Live(connection) = &mut *session.db() {
+    build.exec.end_turn();
+    let mut again = 0;
+    while result.as_ref().is_err_and(|e| e.again) && !build.exec.committed && again < TRIES {
+        // Nothing was published: once more, from the beginning, without what the last attempt left.
+        again += 1;
+        std::thread::sleep(PAUSE * again);
+        if let Db::Live(connection) = &mut *session.db()
+            && connection.ready().is_ok()
+        {
             drop_candidate(&target, connection.as_mut());
         }
         build.results.clear();
@@ -280,7 +298,9 @@ fn native(
         }
         if build.exec.in_transaction {
             let _ = build.exec.plain("rollback");
+            build.exec.in_transaction = false;
         }
+        build.exec.end_turn();
     }
     let Machine { exec, results, rejected, kept, effect, .. } = build;
     let reply = exec.reply.clone();
@@ -459,9 +479,6 @@ impl Machine<'_> {
     fn drive(&mut self, mut machine: Box<dyn Materialize>) -> Result<Vec<Relation>, NodeError> {
         let mut reply = Reply::Start;
         let shared = self.exec.shared;
-        let take_turn = || shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Held while a swap is open: swaps of relations that views join would wait for each other.
-        let mut turn = None;
         loop {
             self.exec.may_go_on()?;
             let next = machine.next(reply).map_err(|message| {
@@ -483,18 +500,18 @@ impl Machine<'_> {
                     Reply::Ok
                 }
                 Next::Begin(statements) => {
-                    if statements.iter().any(|s| matches!(s, Statement::Swap { .. })) {
-                        turn = Some(take_turn());
-                    }
                     self.begin()?;
                     self.exec.run_all(&statements)?;
                     Reply::Ok
                 }
                 Next::Audit(audited) => Reply::Passed(self.audit(&audited)?),
                 Next::Publish(statements) => {
-                    let own = turn.take().unwrap_or_else(take_turn);
                     if !self.exec.in_transaction {
                         self.begin()?;
+                    }
+                    // A swap takes its turn by itself.
+                    if !statements.iter().any(|s| matches!(s, Statement::Swap { .. })) {
+                        self.exec.take_turn();
                     }
                     self.exec.run_all(&statements)?;
                     if let Some(before) = &self.before {
@@ -507,7 +524,7 @@ impl Machine<'_> {
                         let key = relation.key(shared.compiler.manifest.project.dialect);
                         shared.published.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
                     }
-                    drop(own);
+                    self.exec.end_turn();
                     Reply::Ok
                 }
                 Next::Discard(statements) => {
@@ -516,7 +533,7 @@ impl Machine<'_> {
                         self.exec.plain("rollback")?;
                         self.exec.in_transaction = false;
                     }
-                    turn = None;
+                    self.exec.end_turn();
                     self.exec.run_all(&statements)?;
                     let kept = self.exec.node.relation.as_ref().filter(|_| keeps);
                     let dialect = self.exec.shared.compiler.manifest.project.dialect;
@@ -565,10 +582,10 @@ fn jinja(
             let _ = connection.run(&"rollback".into(), crate::engine::Fetch::Nothing);
         }
         if let Some(target) = &node.relation
-            && let (Some(database), Some(schema)) = (target.database(), target.schema())
-            && let Ok(all) = connection.list(database, schema)
+            && let dialect = connection.capabilities().dialect
+            && let Some((database, schema)) = target.stored_schema(dialect)
+            && let Ok(all) = connection.list(&database, &schema)
         {
-            let dialect = connection.capabilities().dialect;
             changes.push((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))));
         }
         // It has published by itself, and committed.

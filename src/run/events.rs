@@ -76,6 +76,14 @@ pub(crate) enum Event {
         name: String,
         what: String,
     },
+    /// A node waits for what another run does; without a text it goes on.
+    NodeWaiting {
+        unique_id: UniqueId,
+        kind: ResourceType,
+        name: String,
+        what: String,
+        text: Option<String>,
+    },
     NodeFinished {
         name: String,
         kind: ResourceType,

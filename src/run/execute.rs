@@ -11,7 +11,9 @@ use crate::manifest::{Node, Relation, RelationKind};
 use crate::materialize::{Arg, MacroCall, SeedJob, SeedRows, Statement};
 use crate::source::{Span, SqlText};
 use minijinja::value::Value;
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// A failure of a node: what to tell, and whether a retry can help.
 #[derive(Debug)]
@@ -51,9 +53,34 @@ pub(super) struct Executor<'a> {
     pub(super) reply: Option<Reply>,
     /// What was run, for the files under `run/`.
     pub(super) executed: String,
+    /// Held while a swap that touches other relations is open: those of relations that views join would wait for each other.
+    pub(super) turn: RefCell<Option<MutexGuard<'a, ()>>>,
 }
 
-impl Executor<'_> {
+impl<'a> Executor<'a> {
+    /// Waits until no other node of the run publishes.
+    pub(super) fn take_turn(&self) {
+        let mut turn = self.turn.borrow_mut();
+        if turn.is_none() {
+            let shared: &'a Shared = self.shared;
+            *turn = Some(shared.publishing.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    pub(super) fn end_turn(&self) {
+        *self.turn.borrow_mut() = None;
+    }
+
+    /// Between two attempts to lock. What is in the way may be another node of this run, which waits for its turn.
+    fn pause(&self, time: Duration) {
+        let held = self.turn.borrow().is_some();
+        self.end_turn();
+        std::thread::sleep(time);
+        if held {
+            self.take_turn();
+        }
+    }
+
     /// Between two statements: nothing more is begun once the user asked to stop.
     pub(super) fn may_go_on(&self) -> Result<(), NodeError> {
         if !self.shared.interrupt.is_set() {
@@ -84,6 +111,7 @@ impl Executor<'_> {
             Statement::Load { copy, seed, typed } => self.load(copy, seed, typed.as_deref()),
             Statement::Swap { candidate, kind } => self.swap(candidate, *kind),
             Statement::Alter { statements, takes_away } => self.alter(statements, *takes_away),
+            Statement::Carry => self.carry(),
             Statement::Hooks { post, inside } => self.hooks(*post, *inside),
         }
     }
@@ -180,6 +208,8 @@ impl Executor<'_> {
                 candidate,
                 kind,
                 built_later: &built_later,
+                take_turn: &|| self.take_turn(),
+                pause: &|time| self.pause(time),
             })
         })?;
         self.note(&done);
@@ -192,8 +222,17 @@ impl Executor<'_> {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
         let done = self.ask(|warehouse| {
-            warehouse.alter(&Change { relation: &relation, statements, takes_away, built_later: &built_later })
+            let pause = |time| self.pause(time);
+            let built_later = &built_later;
+            warehouse.alter(&Change { relation: &relation, statements, takes_away, built_later, pause: &pause })
         })?;
+        self.note(&done);
+        Ok(())
+    }
+
+    fn carry(&mut self) -> Result<(), NodeError> {
+        let Some(relation) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let done = self.ask(|warehouse| warehouse.carry(&relation))?;
         self.note(&done);
         Ok(())
     }

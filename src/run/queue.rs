@@ -2,7 +2,7 @@
 
 use super::events::{Event, Totals};
 use super::pool::Pool;
-use super::worker::{Clock, Done, STACK, Task, carry_out};
+use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::config::Json;
 use crate::context::Bindings;
@@ -103,7 +103,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
     // Tests of one node use what is idle: there may be more connections than steps.
     let pool = Pool::new(warehouse, shared.options.threads)?;
-    let (done_tx, done_rx) = unbounded::<Done>();
+    let (done_tx, done_rx) = unbounded::<Said>();
     let mut workers: Vec<Sender<Task>> = Vec::new();
     std::thread::scope(|scope| {
         for i in 0..threads {
@@ -114,8 +114,11 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 scope,
                 move || {
                     for task in task_rx {
-                        let done = carry_out(&shared, pool, i, &task);
-                        if done_tx.send(done).is_err() {
+                        let waiting = |text: Option<&str>| {
+                            let _ = done_tx.send(Said::Waiting { step: task.step, text: text.map(str::to_owned) });
+                        };
+                        let done = carry_out(&shared, pool, i, &task, &waiting);
+                        if done_tx.send(Said::Done(Box::new(done))).is_err() {
                             break;
                         }
                     }
@@ -154,9 +157,10 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 break;
             }
             match done_rx.recv_timeout(TICK) {
-                Ok(done) => {
+                Ok(Said::Waiting { step, text }) => state.wait(step, text, emit),
+                Ok(Said::Done(done)) => {
                     idle.push(done.worker);
-                    state.finish(done, &mut results, emit);
+                    state.finish(*done, &mut results, emit);
                     if state.stopped && !cancelled {
                         // Fail-fast: what runs is stopped, too.
                         pool.cancel();
@@ -274,6 +278,12 @@ impl<'a> Loop<'a> {
         let (guards, blind) = self.runnable_guards(step);
         self.blind[index] = blind;
         Task { step: index, node: step.node, action: step.action, guards, existing: Arc::new(self.own(node)) }
+    }
+
+    fn wait(&self, index: usize, text: Option<String>, emit: &mut dyn FnMut(Event)) {
+        let node = self.node(self.plan.steps[index].node);
+        let (unique_id, kind) = (node.unique_id.clone(), node.resource_type());
+        emit(Event::NodeWaiting { unique_id, kind, name: label(node), what: what(node), text });
     }
 
     /// The guards of a step that can be run, and those that read a relation that is not there: another node was to build

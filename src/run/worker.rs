@@ -42,7 +42,13 @@ pub(super) struct Task {
     pub(super) existing: Arc<Existing>,
 }
 
-/// What a worker sends back.
+/// What a worker says of its step: how it goes on, or how it ended.
+pub(super) enum Said {
+    Waiting { step: usize, text: Option<String> },
+    Done(Box<Done>),
+}
+
+/// The end of a step.
 pub(super) struct Done {
     pub(super) worker: usize,
     pub(super) step: usize,
@@ -52,7 +58,13 @@ pub(super) struct Done {
 }
 
 /// Carries out a task on a connection of the pool. A panic fails the node, not the run.
-pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task) -> Done {
+pub(super) fn carry_out(
+    shared: &Shared,
+    pool: &Pool,
+    worker: usize,
+    task: &Task,
+    waiting: &dyn Fn(Option<&str>),
+) -> Done {
     let started = shared.system.now();
     let clock = Clock::start();
     let mut own = None;
@@ -75,7 +87,7 @@ pub(super) fn carry_out(shared: &Shared, pool: &Pool, worker: usize, task: &Task
     }
     let warehouse = &mut own;
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
-        Action::Build => build(shared, pool, task.node, &task.guards, &task.existing, warehouse),
+        Action::Build => build(shared, pool, task.node, &task.guards, &task.existing, warehouse, waiting),
         Action::Test if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) => {
             let node = shared.compiler.manifest.node(task.node);
             let d = Diagnostic::error(Code::Unsupported, format!("unit test `{}` cannot be run yet", node.name));

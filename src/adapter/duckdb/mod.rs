@@ -228,6 +228,7 @@ impl Warehouse for DuckDb {
     }
 
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
+        (swap.take_turn)();
         let mut all = Vec::new();
         if let Some(old) = swap.existing {
             all.push(format!("drop {} if exists {} cascade", old.kind.sql(), old.relation.render(Dialect::DUCKDB)));
@@ -281,7 +282,7 @@ impl Warehouse for DuckDb {
     }
 
     // One process at a time has the file: nobody else builds.
-    fn lock(&mut self, _: &Relation) -> Result<(), EngineError> {
+    fn lock(&mut self, _: &Relation, _: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
         Ok(())
     }
 

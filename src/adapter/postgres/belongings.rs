@@ -1,33 +1,23 @@
-//! What belongs to a relation and what depends on it, read from the catalog as statements that make it again.
+//! What belongs to a relation, read from the catalog as statements that give it to the relation that takes its place.
 
-use super::Postgres;
+use super::{Postgres, oid_of};
 use crate::engine::{EngineError, Swap};
-use crate::manifest::{Dialect, Relation, RelationKind};
+use crate::manifest::{Dialect, Relation};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 
-/// Something that reads a relation.
-pub(super) struct Dependent {
-    pub(super) relation: Relation,
-    pub(super) kind: RelationKind,
-    /// How to make it again; or why that cannot be done.
-    pub(super) definition: Result<String, String>,
-    /// Locks it and nothing that it reads, changing nothing.
-    pub(super) lock: String,
-    /// Statements that give it back its owner, grants, comments and triggers.
-    pub(super) restore: Vec<String>,
-}
+/// The comment by which a constraint of a contract is known from one that somebody made by hand: the contract alone says
+/// which of its own stay.
+const OF_CONTRACT: &str = "from the contract";
 
-/// A foreign key of another table that points to the relation.
-pub(super) struct ForeignKey {
-    pub(super) name: String,
-    pub(super) child: Relation,
-    pub(super) drop: String,
-    pub(super) add: String,
-}
+/// Names that dbt and Strata give to the indexes of the config `indexes`, which alone says which of them stay.
+const OF_CONFIG: &str = "^[0-9a-f]{32}$";
 
 /// Something of the old relation that the new one gets.
+#[derive(Clone)]
 pub(super) struct Belonging {
+    /// Its turn: what others need comes first.
+    place: u8,
     /// In words, for messages.
     pub(super) what: String,
     pub(super) statement: String,
@@ -36,60 +26,31 @@ pub(super) struct Belonging {
 }
 
 impl Belonging {
+    /// A view has an owner, grants and comments like a table.
     pub(super) fn is_for_all_kinds(&self) -> bool {
-        self.statement.starts_with("grant ") || self.what == "the owner"
+        matches!(self.place, 0..=2 | 18 | 19)
     }
-}
 
-fn oid_of(relation: &Relation) -> String {
-    format!("to_regclass({})", Dialect::literal(&relation.render(DIALECT)))
-}
-
-/// Views on the relation, and on those, each behind what it reads.
-pub(super) fn dependents(pg: &mut Postgres, relation: &Relation) -> Result<Vec<Dependent>, EngineError> {
-    let rows = pg.texts(&format!(
-        "with recursive reads as ( \
-           select d.refobjid as base, r.ev_class as reader from pg_catalog.pg_depend d \
-           join pg_catalog.pg_rewrite r on r.oid = d.objid \
-           where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and r.ev_class <> d.refobjid), \
-         found(oid, depth) as ( \
-           select reader, 1 from reads where base = {root} \
-           union select reads.reader, found.depth + 1 from found join reads on reads.base = found.oid) \
-         select n.nspname, c.relname, format('create view %I.%I%s as %s', n.nspname, c.relname, \
-                  coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', ''), pg_get_viewdef(c.oid)), \
-                quote_ident(pg_get_userbyid(c.relowner)), c.oid, c.relkind, \
-                pg_get_userbyid(c.relowner) = current_user, \
-                case when c.relkind = 'm' then 'a materialized view' when c.relkind <> 'v' then 'a rule on a table' \
-                  when c.relpersistence = 't' then 'a temporary view of another session' \
-                  when not pg_has_role(c.relowner, 'usage') then 'owned by ' || pg_get_userbyid(c.relowner) \
-                  when not has_schema_privilege(c.relowner, c.relnamespace, 'create') \
-                    then 'owned by ' || pg_get_userbyid(c.relowner) || ', who may not create in ' || n.nspname \
-                  else '' end \
-         from (select oid, max(depth) as depth from found group by oid) f \
-         join pg_catalog.pg_class c on c.oid = f.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         order by f.depth, n.nspname, c.relname",
-        root = oid_of(relation)
-    ))?;
-    let mut out = Vec::new();
-    for row in rows {
-        let [schema, name, definition, owner, oid, kind, own, cannot] =
-            <[String; 8]>::try_from(row).unwrap_or_default();
-        let kind = if kind == "m" { RelationKind::MaterializedView } else { RelationKind::View };
-        let path = Relation::new(relation.database(), Some(&schema), &name).with_kind(kind);
-        let to_owner = format!("alter {} {} owner to {owner}", kind.sql(), path.render(DIALECT));
-        let mut restore = Vec::new();
-        if cannot.is_empty() {
-            restore.extend((own != "t").then(|| to_owner.clone()));
-            restore.extend(pg.texts(&details(&oid))?.into_iter().flatten());
-        }
-        let definition = if cannot.is_empty() { Ok(definition) } else { Err(cannot) };
-        out.push(Dependent { relation: path, kind, definition, lock: to_owner, restore });
+    /// What hooks of the project may make as well: it waits for them.
+    pub(super) fn waits_for_hooks(&self) -> bool {
+        matches!(self.place, 3 | 4 | 6 | 9 | 13..=17)
     }
-    Ok(out)
+
+    /// Its statement without its name: hooks may give another one to the same thing.
+    pub(super) fn shape(&self) -> String {
+        let name = self.what.rsplit(' ').next().unwrap_or_default();
+        let quoted = format!(" {} ", DIALECT.quoted(name));
+        self.statement.replacen(&quoted, " ", 1).replacen(&format!(" {name} "), " ", 1)
+    }
+
+    /// What would be missed too late, if a view took the table's place: triggers, policies, constraints and the like.
+    pub(super) fn is_lasting(&self) -> bool {
+        matches!(self.place, 3 | 4 | 6..=9 | 13..=17)
+    }
 }
 
 /// Grants of a relation and of those of its columns that `new` has, as rows (place, what, statement).
-fn grants(oid: &str, new: &str) -> String {
+pub(super) fn grants(oid: &str, new: &str) -> String {
     let to = "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
               case when a.is_grantable then ' with grant option' else '' end";
     format!(
@@ -107,7 +68,7 @@ fn grants(oid: &str, new: &str) -> String {
 }
 
 /// Triggers that somebody made, with whether they are on.
-fn triggers(oid: &str) -> String {
+pub(super) fn triggers(oid: &str) -> String {
     format!(
         "select 3, 'the trigger ' || t.tgname, pg_get_triggerdef(t.oid) \
          from pg_catalog.pg_trigger t where t.tgrelid = {oid} and not t.tgisinternal \
@@ -116,28 +77,6 @@ fn triggers(oid: &str) -> String {
          from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          where t.tgrelid = {oid} and not t.tgisinternal and t.tgenabled <> 'O'"
-    )
-}
-
-/// What a view loses when it is made again.
-fn details(oid: &str) -> String {
-    format!(
-        "select statement from ({} union all {} \
-         union all select 5, '', format('comment on view %I.%I is %L', n.nspname, c.relname, obj_description(c.oid, 'pg_class')) \
-         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         where c.oid = {oid} and obj_description(c.oid, 'pg_class') is not null \
-         union all select 6, '', format('comment on column %I.%I.%I is %L', n.nspname, c.relname, a.attname, col_description(c.oid, a.attnum)) \
-         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 \
-         where c.oid = {oid} and col_description(c.oid, a.attnum) is not null \
-         union all select 7, '', format('alter view %I.%I alter column %I set default %s', n.nspname, c.relname, a.attname, \
-                pg_get_expr(d.adbin, d.adrelid)) \
-         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         join pg_catalog.pg_attribute a on a.attrelid = c.oid \
-         join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum \
-         where c.oid = {oid}) all_of order by place",
-        grants(oid, oid),
-        triggers(oid)
     )
 }
 
@@ -161,7 +100,7 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
         )
     };
     let sql = format!(
-        "select what, statement, case \
+        "select place::text, what, statement, case \
              when what like 'the publication %' and not exists (select from pg_catalog.pg_publication p \
                where 'the publication ' || p.pubname = what and pg_has_role(p.pubowner, 'usage')) then 'owned by another role' \
              when what = 'the owner' and not (select has_schema_privilege(c.relowner, c.relnamespace, 'create') \
@@ -196,14 +135,17 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
                     and i.indimmediate and i.indpred is null and i.indexprs is null \
                     and not exists (select from pg_catalog.pg_attribute a where a.attrelid = i.indrelid \
                       and a.attnum = any(i.indkey::int2[]) and not a.attnotnull) limit 1), 'full') end) \
-         {table} where c.oid = {oid} and c.relkind = 'r' and c.relreplident <> 'd') all_of order by place",
+         {table} where c.oid = {oid} and c.relkind = 'r' and c.relreplident <> 'd' \
+         union all {made_by_hand}) all_of order by all_of.place, what",
+        made_by_hand = made_by_hand(&oid, &new, swap.kind.sql()),
         grants = grants(&oid, &new),
         triggers = triggers(&oid),
         was = columns_of("o"),
         is = columns_of("i"),
     );
-    let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok());
-    let one = |[what, statement, cannot]: [String; 3]| Belonging {
+    let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok());
+    let one = |[place, what, statement, cannot]: [String; 4]| Belonging {
+        place: place.parse().unwrap_or_default(),
         what,
         statement,
         cannot: (!cannot.is_empty()).then_some(cannot),
@@ -211,30 +153,126 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
     Ok(rows.map(one).collect())
 }
 
-/// Statements that give a table the indexes of another one: (those that it has alone are dropped, those that it lacks are
-/// made). Indexes behind constraints are left alone.
+/// The shapes of what a table has that can be made by hand.
+pub(super) fn shapes(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
+    let sql =
+        format!("select place::text, what, statement from ({}) all_of", made_by_hand(&oid_of(relation), "0", "table"));
+    let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok());
+    let one = |[place, what, statement]: [String; 3]| {
+        let place = place.parse().unwrap_or_default();
+        Belonging { place, what, statement, cannot: None }.shape()
+    };
+    Ok(rows.map(one).collect())
+}
+
+/// What somebody made by hand on a table: defaults, constraints, statistics, rules, indexes, comments. Rows (place, what,
+/// statement).
+fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
+    let place = "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
+    let columns = format!(
+        "{place} join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+         join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and not o.attisdropped"
+    );
+    // A contract in force says all of what may be null.
+    let contract = format!(
+        "exists (select from pg_catalog.pg_constraint k where k.conrelid = {new}) or exists (select from \
+         pg_catalog.pg_attribute x where x.attrelid = {new} and x.attnum > 0 and x.attnotnull)"
+    );
+    let column = "n.nspname, c.relname, a.attname";
+    let (was, is) = (index_text("i"), index_text("o"));
+    format!(
+        "select 11 as place, 'the default of ' || a.attname as what, format('alter table %I.%I alter %I set default %s', {column}, \
+                pg_get_expr(d.adbin, d.adrelid)) as statement \
+         {columns} join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum \
+         where c.oid = {oid} and c.relkind = 'r' and a.attgenerated = '' and not o.atthasdef \
+         union all select 12, 'the not null of ' || a.attname, format('alter table %I.%I alter %I set not null', {column}) \
+         {columns} where c.oid = {oid} and c.relkind = 'r' and a.attnotnull and not ({contract}) \
+         union all select case k.contype when 'f' then 14 else 13 end, 'the constraint ' || k.conname, \
+                format('alter table %I.%I add constraint %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid)) \
+         {place} join pg_catalog.pg_constraint k on k.conrelid = c.oid \
+         where c.oid = {oid} and k.contype in ('c', 'u', 'p', 'x', 'f') and k.coninhcount = 0 \
+           and obj_description(k.oid, 'pg_constraint') is distinct from '{OF_CONTRACT}' \
+           and not exists (select from pg_catalog.pg_constraint o \
+             where o.conrelid = {new} and pg_get_constraintdef(o.oid) = pg_get_constraintdef(k.oid)) \
+         union all select 15, 'the statistics ' || s.stxname, pg_get_statisticsobjdef(s.oid) \
+         from pg_catalog.pg_statistic_ext s where s.stxrelid = {oid} \
+         union all select 16, 'the rule ' || r.rulename, pg_get_ruledef(r.oid) \
+         from pg_catalog.pg_rewrite r join pg_catalog.pg_class c on c.oid = r.ev_class \
+         where c.oid = {oid} and c.relkind = 'r' \
+         union all select 17, 'the index ' || x.relname, pg_get_indexdef(i.indexrelid) \
+         from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid \
+         join pg_catalog.pg_class c on c.oid = i.indrelid \
+         where c.oid = {oid} and c.relkind = 'r' and x.relname !~ '{OF_CONFIG}' \
+           and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
+           and not exists (select from pg_catalog.pg_index o where o.indrelid = {new} and {was} = {is}) \
+         union all select 18, 'a comment', format('comment on {kind} %I.%I is %L', n.nspname, c.relname, d.description) \
+         {place} join pg_catalog.pg_description d on d.objoid = c.oid and d.classoid = 'pg_class'::regclass and d.objsubid = 0 \
+         where c.oid = {oid} and obj_description({new}, 'pg_class') is null \
+         union all select 19, 'the comment on ' || a.attname, format('comment on column %I.%I.%I is %L', {column}, \
+                col_description(c.oid, a.attnum)) \
+         {columns} where c.oid = {oid} and col_description(c.oid, a.attnum) is not null \
+           and col_description({new}, o.attnum) is null \
+         union all select 20, 'the statistics target of ' || a.attname, \
+                format('alter table %I.%I alter %I set statistics %s', {column}, a.attstattarget) \
+         {columns} where c.oid = {oid} and c.relkind = 'r' and coalesce(a.attstattarget, -1) <> -1 \
+         union all select 21, 'an option of ' || a.attname, \
+                format('alter table %I.%I alter %I set (%s)', {column}, array_to_string(a.attoptions, ', ')) \
+         {columns} where c.oid = {oid} and c.relkind = 'r' and a.attoptions is not null"
+    )
+}
+
+/// What an index is, whatever its name and table are.
+fn index_text(index: &str) -> String {
+    format!("({index}.indisunique, regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', ''))")
+}
+
+/// What holds a relation where it is: another one that takes its place would not be there. Each as (what, why).
+pub(super) fn ties(pg: &mut Postgres, relation: &Relation) -> Result<Vec<[String; 2]>, EngineError> {
+    let (oid, kept) = (oid_of(relation), "only rows can be replaced there");
+    let rows = pg.texts(&format!(
+        "select case when c.relispartition then 'its place in the partitioned table ' else 'its parent ' end \
+                || i.inhparent::regclass::text, '{kept}' \
+         from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid where i.inhrelid = {oid} \
+         union all select 'its partitions', '{kept}' from pg_catalog.pg_class c where c.oid = {oid} and c.relkind = 'p' \
+         union all select 'its heir ' || i.inhrelid::regclass::text, '{kept}' \
+         from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhparent \
+         where i.inhparent = {oid} and c.relkind = 'r' \
+         union all select 'the sequence of ' || a.attname, 'it belongs to the table' from pg_catalog.pg_depend d \
+         join pg_catalog.pg_class s on s.oid = d.objid and s.relkind = 'S' \
+         join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid \
+         where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = {oid} \
+           and d.deptype in ('a', 'i') \
+         union all select 'how ' || a.attname || ' is generated', 'it belongs to the table' from pg_catalog.pg_attribute a \
+         where a.attrelid = {oid} and a.attgenerated <> '' order by 1"
+    ))?;
+    Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).collect())
+}
+
+/// Statements that give a table the indexes of another one: (those of the config that it has alone are dropped, those that it
+/// lacks are made). Indexes behind constraints are left alone, and so are those that somebody made by hand.
 pub(super) fn indexes_like(
     pg: &mut Postgres,
     table: &Relation,
     other: &Relation,
 ) -> Result<(Vec<String>, Vec<String>), EngineError> {
-    let mut of = |relation: &Relation| -> Result<Vec<[String; 3]>, EngineError> {
+    let mut of = |relation: &Relation| -> Result<Vec<[String; 4]>, EngineError> {
         let rows = pg.texts(&format!(
             "select c.relname, case when i.indisunique then 'unique ' else '' end, \
-                    regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', '') \
+                    regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', ''), (c.relname ~ '{OF_CONFIG}')::text \
              from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid \
              where i.indrelid = {} and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
              order by 1",
             oid_of(relation)
         ))?;
-        Ok(rows.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok()).collect())
+        Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())
     };
     let (own, wanted) = (of(table)?, of(other)?);
-    let has = |list: &[[String; 3]], index: &[String; 3]| list.iter().any(|i| i[1..] == index[1..]);
+    let has = |list: &[[String; 4]], index: &[String; 4]| list.iter().any(|i| i[1..3] == index[1..3]);
     let schema = DIALECT.quoted(table.schema().unwrap_or("public"));
-    let drop =
-        own.iter().filter(|i| !has(&wanted, i)).map(|i| format!("drop index {schema}.{}", DIALECT.quoted(&i[0])));
-    let add = wanted.iter().filter(|i| !has(&own, i)).map(|[name, unique, rest]| {
+    let drop = (own.iter())
+        .filter(|i| i[3] == "true" && !has(&wanted, i))
+        .map(|i| format!("drop index {schema}.{}", DIALECT.quoted(&i[0])));
+    let add = wanted.iter().filter(|i| !has(&own, i)).map(|[name, unique, rest, _]| {
         format!("create {unique}index {} on {} using {rest}", DIALECT.quoted(name), table.render(DIALECT))
     });
     Ok((drop.collect(), add.collect()))
@@ -257,36 +295,47 @@ pub(super) fn persistence_like(
     Ok(rows.into_iter().flatten().next())
 }
 
-/// Foreign keys of other tables that point to the relation.
-pub(super) fn foreign_keys(pg: &mut Postgres, relation: &Relation) -> Result<Vec<ForeignKey>, EngineError> {
-    let rows = pg.texts(&format!(
-        "select k.conname, n.nspname, c.relname, \
-                format('alter table %I.%I drop constraint %I', n.nspname, c.relname, k.conname), \
-                format('alter table %I.%I add constraint %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid)) \
-         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
-         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         where k.contype = 'f' and k.confrelid = {} and k.conrelid <> k.confrelid and k.conparentid = 0 order by 2, 3, 1",
-        oid_of(relation)
-    ))?;
-    let rows = rows.into_iter().filter_map(|r| <[String; 5]>::try_from(r).ok());
-    let one = |[name, schema, table, drop, add]: [String; 5]| ForeignKey {
-        name,
-        child: Relation::new(relation.database(), Some(&schema), &table),
-        drop,
-        add,
+/// Statements that give a table the constraints of a contract that another one has, and take those that it has no longer.
+pub(super) fn constraints_like(
+    pg: &mut Postgres,
+    table: &Relation,
+    other: &Relation,
+) -> Result<Vec<String>, EngineError> {
+    let (name, oid, new) = (Dialect::literal(&table.render(DIALECT)), oid_of(table), oid_of(other));
+    let lacks = |k: &str, of: &str| {
+        format!(
+            "not exists (select from pg_catalog.pg_constraint x where x.conrelid = {of} \
+             and pg_get_constraintdef(x.oid) = pg_get_constraintdef({k}.oid))"
+        )
     };
-    Ok(rows.map(one).collect())
+    let rows = pg.texts(&format!(
+        "select format('alter table %s drop constraint %I', {name}, k.conname) from pg_catalog.pg_constraint k \
+         where k.conrelid = {oid} and obj_description(k.oid, 'pg_constraint') = '{OF_CONTRACT}' and {lost} \
+         union all select format('alter table %1$s add constraint %2$I %3$s; comment on constraint %2$I on %1$s is %4$L', \
+                {name}, replace(k.conname, '__candidate', ''), pg_get_constraintdef(k.oid), '{OF_CONTRACT}') \
+         from pg_catalog.pg_constraint k where k.conrelid = {new} and {gained} \
+         union all select format('alter table %s alter %I set not null', {name}, a.attname) \
+         from pg_catalog.pg_attribute a join pg_catalog.pg_attribute o on o.attrelid = {oid} and o.attname = a.attname \
+         where a.attrelid = {new} and a.attnum > 0 and a.attnotnull and not o.attnotnull order by 1 desc",
+        lost = lacks("k", &new),
+        gained = lacks("k", &oid),
+    ))?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
-/// Statements that give the candidate's constraints the names that they have on the published relation.
+/// Statements that mark the candidate's constraints as those of a contract, and give them the names that they have on the
+/// published relation.
 pub(super) fn renames(pg: &mut Postgres, candidate: &Relation) -> Result<Vec<String>, EngineError> {
     let rows = pg.texts(&format!(
         "select format('alter table %I.%I rename constraint %I to %I', n.nspname, c.relname, k.conname, \
                 replace(k.conname, '__candidate', '')) \
          from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
-         where k.conrelid = {} and position('__candidate' in k.conname) > 0 order by 1",
-        oid_of(candidate)
+         where k.conrelid = {oid} and position('__candidate' in k.conname) > 0 \
+         union all select format('comment on constraint %I on %I.%I is %L', k.conname, n.nspname, c.relname, '{OF_CONTRACT}') \
+         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace where k.conrelid = {oid} order by 1 desc",
+        oid = oid_of(candidate)
     ))?;
     Ok(rows.into_iter().flatten().collect())
 }

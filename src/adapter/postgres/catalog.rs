@@ -5,29 +5,25 @@ use crate::manifest::{Dialect, Relation};
 /// Kinds of relations that hold rows, as words of ours.
 const KIND: &str = "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
 
-/// Rows (relation, kind, column, type, number) of a schema, or of those of its relations that are named; column and type
-/// are null for a relation without columns, the number for a view, which is made again whenever a table below it is.
-pub(super) fn list(schema: &str, named: &[&str]) -> String {
-    let names: Vec<String> = named.iter().map(|n| Dialect::literal(n)).collect();
-    let these = if names.is_empty() { String::new() } else { format!("and c.relname in ({}) ", names.join(", ")) };
+/// What separates the names of a list in a text.
+pub(super) const SEPARATOR: &str = "\u{1f}";
+
+/// Rows (relation, kind, column, type, number) of the schema $1, or of those of its relations that the list $2 names; column
+/// and type are null for a relation without columns, the number for a view, which is made again whenever a table below it is.
+pub(super) fn list(named: bool) -> String {
+    let these = if named { "and c.relname = any(string_to_array($2, e'\\x1f')::name[]) " } else { "" };
     format!(
         "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
          case when c.relkind <> 'v' then c.oid::text end from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
          left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-         where n.nspname = {} and c.relkind in ('r', 'p', 'f', 'v', 'm') {these}order by c.relname, a.attnum",
-        Dialect::literal(schema)
+         where n.nspname = $1 and c.relkind in ('r', 'p', 'f', 'v', 'm') {these}order by c.relname, a.attnum"
     )
 }
 
-/// Rows (column, type) of one relation; none when it is not there. A name without schema is looked up as in a query,
+/// Rows (column, type) of the relation $1; none when it is not there. A name without schema is looked up as in a query,
 /// which finds temporary tables.
-pub(super) fn columns(relation: &Relation) -> String {
-    format!(
-        "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
-         where a.attrelid = to_regclass({}) and a.attnum > 0 and not a.attisdropped order by a.attnum",
-        Dialect::literal(&relation.render(Dialect::POSTGRES))
-    )
-}
+pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
+     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 /// The number of a table, as `list` has it.
 pub(super) fn id(relation: &Relation) -> String {

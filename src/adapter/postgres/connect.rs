@@ -6,7 +6,7 @@ use super::locks::Locks;
 use super::tls;
 use super::wire::Wire;
 use crate::config::{SslMode, TargetOptions};
-use crate::engine::{EngineError, EngineErrorKind};
+use crate::engine::{EngineError, EngineErrorKind, Patience};
 use postgres::config::SslNegotiation;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
@@ -18,6 +18,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long to wait for a lock when nothing is asked for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// ... and for a relation that another run builds.
+const BUILD_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// How long a server that went away is waited for.
 const RESTART: Duration = Duration::from_secs(10);
@@ -25,6 +27,11 @@ const STEP: Duration = Duration::from_millis(200);
 
 /// A setting that no pooler hands on: found in the session, the connection is the server's own.
 const PROBE: &str = "strata.direct";
+
+/// Prepared questions are planned once a session, not the first five times as well. (PostgreSQL documentation,
+/// `plan_cache_mode`, of version 12.)
+const PLAN_ONCE: &str = "select set_config(name, 'force_generic_plan', false) from pg_catalog.pg_settings \
+     where name = 'plan_cache_mode'";
 
 /// Everything that connections to one server share.
 pub(super) struct Server {
@@ -44,14 +51,15 @@ pub(super) struct Server {
     place: String,
     retries: u32,
     pub(super) lock_wait: Duration,
+    pub(super) build_wait: Duration,
     pub(super) locks: Locks,
     /// Statements for views that this run dropped to build them again, by key: owner, grants, comments, triggers.
     pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
 /// Opens a target.
-pub(crate) fn connect(target: &TargetOptions, wait: Option<Duration>) -> Result<Postgres, EngineError> {
-    let mut server = Server::of(target, wait)?;
+pub(crate) fn connect(target: &TargetOptions, patience: Patience) -> Result<Postgres, EngineError> {
+    let mut server = Server::of(target, patience)?;
     let client = match target.postgres.pooled {
         Some(pooled) => {
             server.pooled = pooled;
@@ -90,7 +98,7 @@ fn dial(config: &Config, wire: Option<Wire>) -> Result<Client, postgres::Error> 
 }
 
 impl Server {
-    pub(super) fn of(target: &TargetOptions, wait: Option<Duration>) -> Result<Server, EngineError> {
+    pub(super) fn of(target: &TargetOptions, patience: Patience) -> Result<Server, EngineError> {
         let p = &target.postgres;
         let host = p.host.as_deref().unwrap_or("localhost");
         let port = p.port.unwrap_or(5432);
@@ -121,7 +129,6 @@ impl Server {
         let mut session = Vec::new();
         session.extend(p.role.as_ref().map(|role| format!("role {role}")));
         session.extend(p.search_path.as_ref().map(|path| format!("search_path = {path}")));
-        let lock_wait = wait.unwrap_or(LOCK_WAIT);
         Ok(Server {
             config,
             tls,
@@ -132,7 +139,8 @@ impl Server {
             pooled: false,
             place: format!("{user}@{host}:{port}/{}", target.database),
             retries: p.retries,
-            lock_wait,
+            lock_wait: patience.lock.unwrap_or(LOCK_WAIT),
+            build_wait: patience.build.unwrap_or(BUILD_WAIT),
             locks: Locks::default(),
             dropped: Mutex::default(),
         })
@@ -164,7 +172,10 @@ impl Server {
     /// The statement that gives a session, or a transaction behind a pooler, what the profile asks for.
     pub(super) fn session_sql(&self) -> Option<String> {
         let word = if self.pooled { "set local" } else { "set" };
-        let all: Vec<String> = self.session.iter().map(|s| format!("{word} {s}")).collect();
+        let mut all: Vec<String> = self.session.iter().map(|s| format!("{word} {s}")).collect();
+        if !self.pooled {
+            all.push(PLAN_ONCE.to_owned());
+        }
         (!all.is_empty()).then(|| all.join("; "))
     }
 

@@ -5,13 +5,13 @@ use super::errors::connection_error;
 use super::tls::checks_certificate;
 use crate::adapter::Step;
 use crate::config::TargetOptions;
-use crate::engine::{EngineError, Fetch, Warehouse};
+use crate::engine::{EngineError, Fetch, Patience, Warehouse};
 use crate::manifest::Dialect;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
-pub(in crate::adapter) fn diagnose(target: &TargetOptions, wait: Option<Duration>) -> Vec<Step> {
+pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let host = target.postgres.host.as_deref().unwrap_or("localhost").split(',').next().unwrap_or_default().to_owned();
     let port = target.postgres.port.unwrap_or(5432);
@@ -36,11 +36,11 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, wait: Option<Duration
             return steps;
         }
     }
-    if let Err(e) = Server::of(target, wait) {
+    if let Err(e) = Server::of(target, patience) {
         steps.push(("TLS", Err(e)));
         return steps;
     }
-    let mut pg = match connect(target, wait) {
+    let mut pg = match connect(target, patience) {
         Ok(pg) => pg,
         Err(e) => {
             // What the server answers in its own words comes after TLS; what it does not is about TLS.

@@ -32,7 +32,7 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
         EngineErrorKind::Cancelled
     } else if *code == SqlState::LOCK_NOT_AVAILABLE {
         EngineErrorKind::Locked
-    } else if class == "40" {
+    } else if class == "40" || is_replaced_meanwhile(db) {
         // Serialization failure and deadlock: the transaction can be tried again.
         EngineErrorKind::Conflict
     } else if class == "08" || class == "57" && *code != SqlState::QUERY_CANCELED {
@@ -56,6 +56,13 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     let advice = || advice(code).filter(|_| kind != EngineErrorKind::Cancelled);
     error.hint = db.hint().map(str::to_owned).or_else(advice);
     error
+}
+
+/// Whether a statement met a relation that another session dropped while it was read: the next attempt meets the new one.
+/// Postgres has no state of its own for it.
+fn is_replaced_meanwhile(db: &DbError) -> bool {
+    let signs = ["could not open relation with OID", "cache lookup failed for", "tuple concurrently"];
+    *db.code() == SqlState::INTERNAL_ERROR && signs.iter().any(|s| db.message().starts_with(s))
 }
 
 /// What helps, where the server says nothing itself.

@@ -2,7 +2,8 @@
 //!
 //! A connection of the server's own takes an advisory lock, which the server lets go when the connection ends. Behind a
 //! pooler sessions do not last, so that a row of the table `strata_lock` stands for the lock: taken and renewed in short
-//! transactions, free for others once it was not renewed for a minute.
+//! transactions, free for others once it was not renewed for a while, and at once when it is of a process of this machine
+//! that has ended.
 
 use super::Postgres;
 use super::connect::Server;
@@ -14,13 +15,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-const STEP: Duration = Duration::from_millis(100);
+/// Between two attempts, at first; the longer it takes, the longer.
+const STEP: Duration = Duration::from_millis(50);
+const LONGEST_STEP: Duration = Duration::from_secs(2);
+/// When the user is told that a node waits, and how often at least.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+const NEXT_WORD: Duration = Duration::from_secs(60);
 /// Seconds after which a row that was not renewed is free.
-const STALE: u64 = 60;
-const RENEW: Duration = Duration::from_secs(15);
+const STALE: u64 = 15;
+const RENEW: Duration = Duration::from_secs(5);
 
 /// Who holds the rows of this run, and the thread that renews them.
 pub(super) struct Locks {
+    /// `machine/run`: only for the same machine a process can be asked whether it lives.
     owner: String,
     /// Schemas (quoted) that have a lock table.
     tables: Arc<Mutex<BTreeSet<String>>>,
@@ -30,12 +37,32 @@ pub(super) struct Locks {
 
 impl Default for Locks {
     fn default() -> Locks {
-        Locks { owner: uuid::Uuid::new_v4().to_string(), tables: Arc::default(), keeper: Mutex::default() }
+        let owner = format!("{}/{}", machine(), uuid::Uuid::new_v4());
+        Locks { owner, tables: Arc::default(), keeper: Mutex::default() }
     }
 }
 
-pub(super) fn lock(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
+/// What processes that can see each other have in common, and no others: since which start the machine runs, and the
+/// namespace of process numbers, which a container has for itself. Empty where it cannot be told.
+#[allow(clippy::disallowed_methods)] // what the kernel says of this process is no file of the project
+fn machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let parts = [boot.trim(), namespace.to_str().unwrap_or_default()];
+    if parts.iter().any(|p| p.is_empty()) { String::new() } else { parts.join(" ") }
+}
+
+/// Whether the process that holds a row lives no longer, as far as this machine can tell.
+fn has_ended(owner: &str, pid: &str) -> bool {
+    let same = owner.rsplit_once('/').is_some_and(|(of, _)| !of.is_empty() && of == machine());
+    let process = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    same && process.is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
+}
+
+pub(super) fn lock(pg: &mut Postgres, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+    let relation = &relation.stored(Dialect::POSTGRES);
     let mut waited = Duration::ZERO;
+    let mut tell_at = FIRST_WORD;
     let server = pg.server.clone();
     pg.cancelled.store(false, Ordering::SeqCst);
     loop {
@@ -43,25 +70,38 @@ pub(super) fn lock(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineE
         let taken = if server.pooled { take_row(pg, relation)? } else { take_advisory(pg, relation)? };
         if taken {
             pg.locked.push(relation.clone());
+            if tell_at > FIRST_WORD {
+                waiting(None);
+            }
             return Ok(());
         }
-        if waited >= server.lock_wait {
-            break;
+        if waited >= server.build_wait {
+            let holder = holder(pg, relation)?;
+            let message = format!("{} is being built by {holder}", relation.short());
+            let mut e = EngineError::new(EngineErrorKind::Locked, message);
+            e.hint = Some("wait for it, longer with --wait-timeout SECONDS, or end it there".to_owned());
+            return Err(e);
         }
-        std::thread::sleep(STEP);
-        waited += STEP;
+        if waited >= tell_at {
+            let text = format!("being built by {}, for {} s", holder(pg, relation)?, waited.as_secs());
+            waiting(Some(&text));
+            tell_at += NEXT_WORD.min(tell_at * 4);
+        }
+        let step = STEP.max(waited / 20).min(LONGEST_STEP);
+        std::thread::sleep(step);
+        waited += step;
     }
-    let holder = if server.pooled { row_holder(relation) } else { advisory_holder(relation) };
-    let holder = pg.texts(&holder)?.into_iter().flatten().next();
-    let mut e = EngineError::new(
-        EngineErrorKind::Locked,
-        format!("{} is being built by {}", relation.short(), holder.unwrap_or_else(|| "another process".to_owned())),
-    );
-    e.hint = Some("wait for it, longer with --lock-timeout SECONDS, or end it there".to_owned());
-    Err(e)
+}
+
+/// Who has a relation, in words.
+fn holder(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError> {
+    let sql = if pg.server.pooled { row_holder(relation) } else { advisory_holder(relation) };
+    let row = pg.texts(&sql)?.into_iter().next();
+    Ok(row.and_then(|r| r.into_iter().next()).unwrap_or_else(|| "another process".to_owned()))
 }
 
 pub(super) fn unlock(pg: &mut Postgres, relation: &Relation) {
+    let relation = &relation.stored(Dialect::POSTGRES);
     pg.locked.retain(|r| r != relation);
     let sql = if pg.server.pooled {
         format!(
@@ -73,7 +113,7 @@ pub(super) fn unlock(pg: &mut Postgres, relation: &Relation) {
     } else {
         format!("select pg_advisory_unlock({})", key(relation))
     };
-    // A connection that is gone holds no lock; a row that stays is free after a minute.
+    // A connection that is gone holds no lock; a row that stays is free after a while.
     let _ = pg.run(&sql.into(), Fetch::Nothing);
 }
 
@@ -135,6 +175,7 @@ fn row_holder(relation: &Relation) -> String {
     )
 }
 
+/// Takes the row of a relation; one whose process has ended makes way.
 fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError> {
     make_table(pg, relation)?;
     let owner = Dialect::literal(&pg.server.locks.owner);
@@ -151,7 +192,39 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
         // A build on a connection of the server's own holds this lock.
         key = key(relation),
     ))?;
-    Ok(!rows.is_empty())
+    if !rows.is_empty() {
+        return Ok(true);
+    }
+    let table = table(relation);
+    let relation = Dialect::literal(&name(relation));
+    let row =
+        pg.texts(&format!("select owner, pid from {table} where relation = {relation}"))?.pop().unwrap_or_default();
+    let [owner, pid] = <[String; 2]>::try_from(row).unwrap_or_default();
+    if has_ended(&owner, &pid) {
+        let owner = Dialect::literal(&owner);
+        pg.texts(&format!("delete from {table} where relation = {relation} and owner = {owner}"))?;
+    }
+    Ok(false)
+}
+
+/// Makes sure that this run still has a relation: behind a pooler, a row that could not be renewed in time is another's.
+pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
+    if !pg.server.pooled || !pg.locked.contains(relation) {
+        return Ok(());
+    }
+    let held = pg.texts(&format!(
+        "update {} set heartbeat = clock_timestamp() where relation = {} and owner = {} returning 1",
+        table(relation),
+        Dialect::literal(&name(relation)),
+        Dialect::literal(&pg.server.locks.owner)
+    ))?;
+    if !held.is_empty() {
+        return Ok(());
+    }
+    let message = format!("nothing was published: another run has begun to build {} meanwhile", relation.short());
+    let mut e = EngineError::new(EngineErrorKind::Locked, message);
+    e.hint = Some("this run could not reach the server in time to keep it; run it again".to_owned());
+    Err(e)
 }
 
 /// Makes the table once a schema, and starts what renews the rows.

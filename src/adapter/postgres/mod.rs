@@ -8,9 +8,12 @@ mod belongings;
 mod catalog;
 mod cells;
 mod connect;
+mod dependents;
 mod diagnose;
 mod errors;
+mod in_place;
 mod locks;
+mod script;
 mod split;
 mod swap;
 mod tls;
@@ -26,11 +29,13 @@ use crate::engine::{
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
+use belongings::Belonging;
 use connect::Server;
 use errors::engine_error;
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::Type;
-use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage};
+use postgres::types::{ToSql, Type};
+use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, Statement};
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +72,15 @@ pub(crate) struct Postgres {
     token: Arc<Mutex<CancelToken>>,
     /// Relations whose lock this connection holds.
     locked: Vec<Relation>,
+    /// What the relation that was swapped in last gets once its hooks have run.
+    pending: Vec<Belonging>,
+    /// Questions of ours that the server has planned, by their text; none behind a pooler.
+    prepared: HashMap<String, Statement>,
+}
+
+/// The number of a relation in the catalog, as SQL.
+fn oid_of(relation: &Relation) -> String {
+    format!("to_regclass({})", Dialect::literal(&relation.render(Dialect::POSTGRES)))
 }
 
 struct Canceller {
@@ -126,6 +140,8 @@ impl Postgres {
             cancelled: Arc::default(),
             token,
             locked: Vec::new(),
+            pending: Vec::new(),
+            prepared: HashMap::new(),
         })
     }
 
@@ -137,9 +153,10 @@ impl Postgres {
         let fresh = Postgres::begin_session(self.server.clone(), self.server.reopen()?)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = fresh.client.cancel_token();
         self.client = fresh.client;
+        self.prepared.clear();
         self.lost = false;
         for relation in std::mem::take(&mut self.locked) {
-            self.lock(&relation)?;
+            self.lock(&relation, &|_| {})?;
         }
         Ok(())
     }
@@ -208,16 +225,47 @@ impl Postgres {
     fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
         let all = split::statements(sql);
         let Some(last) = all.last().cloned() else { return Ok(Table::default()) };
+        let pooled = self.server.pooled;
         self.group(|client| {
             if all.len() > 1 {
                 let before = &sql[..last.start];
                 client.batch_execute(before).map_err(|e| engine_error(&e, before))?;
             }
-            rows(client, &sql[last.clone()], limit).map_err(|mut e| {
+            rows(client, &sql[last.clone()], limit, pooled).map_err(|mut e| {
                 e.position = e.position.map(|(at, len)| (at + last.start, len));
                 e
             })
         })
+    }
+
+    /// Rows of a question that is asked again and again, all of whose parameters and columns are texts; null is empty. The
+    /// server plans it once a session.
+    fn ask(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, EngineError> {
+        self.revive()?;
+        let failed = |e: postgres::Error| engine_error(&e, sql);
+        let texts = |row: postgres::Row| -> Vec<String> {
+            let text = |i: usize| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default();
+            (0..row.len()).map(text).collect()
+        };
+        if self.server.pooled {
+            let typed: Vec<(&(dyn ToSql + Sync), Type)> =
+                parameters.iter().map(|p| (p as &(dyn ToSql + Sync), Type::TEXT)).collect();
+            return self
+                .group(|client| Ok(client.query_typed(sql, &typed).map_err(failed)?.into_iter().map(texts).collect()));
+        }
+        let plain: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
+        let statement = match self.prepared.get(sql) {
+            Some(known) => known.clone(),
+            None => {
+                let types = vec![Type::TEXT; parameters.len()];
+                let new = self.client.prepare_typed(sql, &types).map_err(failed);
+                let new = self.noted(new)?;
+                self.prepared.insert(sql.to_owned(), new.clone());
+                new
+            }
+        };
+        let rows = self.client.query(&statement, &plain).map_err(failed);
+        Ok(self.noted(rows)?.into_iter().map(texts).collect())
     }
 
     /// Rows of a query of ours, as texts; null is empty.
@@ -236,7 +284,7 @@ impl Postgres {
 }
 
 /// By the extended protocol without a name: one round trip, and poolers can hand it on.
-fn rows(client: &mut Client, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
+fn rows(client: &mut Client, sql: &str, limit: Option<usize>, pooled: bool) -> Result<Table, EngineError> {
     let failed = |e: postgres::Error| engine_error(&e, sql);
     let mut found = client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
     let mut table = Table::default();
@@ -256,18 +304,19 @@ fn rows(client: &mut Client, sql: &str, limit: Option<usize>) -> Result<Table, E
     }
     drop(found);
     if table.columns.is_empty() {
-        table.columns = described(client, sql)?;
+        table.columns = columns_of(client, sql, pooled)?;
     }
     Ok(table)
 }
 
-/// The columns of a query that gave no row; none for what is no query.
-fn described(client: &mut Client, sql: &str) -> Result<Vec<ExistingColumn>, EngineError> {
-    let writes = ["insert", "update", "delete", "merge"].iter().any(|w| sql.to_ascii_lowercase().contains(w));
-    if writes || !matches!(split::first_word(sql).as_str(), "select" | "with" | "values" | "table") {
-        return Ok(Vec::new());
+/// The columns of a query that gave no row; none for what is no query. The server is asked without running it again.
+fn columns_of(client: &mut Client, sql: &str, pooled: bool) -> Result<Vec<ExistingColumn>, EngineError> {
+    let failed = |e: postgres::Error| engine_error(&e, sql);
+    if pooled {
+        // The statement gets a name, which another session may have left behind.
+        client.batch_execute("deallocate all").map_err(failed)?;
     }
-    describe(client, sql)
+    Ok(client.prepare(sql).map_err(failed)?.columns().iter().map(column).collect())
 }
 
 /// Names and types of a query's columns, lengths and precisions included, from one row of nulls: the query itself is
@@ -399,18 +448,16 @@ impl Warehouse for Postgres {
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        let rows = self.texts(&catalog::list(schema, &[]))?;
+        let rows = self.ask(&catalog::list(false), &[schema])?;
         Ok(relations(rows, database, schema))
     }
 
     fn find(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let Some(first) = these.first() else { return Ok(Vec::new()) };
-        let (database, schema) = (first.database().unwrap_or_default(), first.schema().unwrap_or_default());
-        let names: Vec<String> =
-            these.iter().map(|r| Dialect::POSTGRES.folded_as(r.identifier(), r.quote[2])).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let rows = self.texts(&catalog::list(schema, &names))?;
-        Ok(relations(rows, database, schema))
+        let (database, schema) = first.stored_schema(Dialect::POSTGRES).unwrap_or_default();
+        let names: Vec<String> = these.iter().map(|r| r.stored(Dialect::POSTGRES).identifier().to_owned()).collect();
+        let rows = self.ask(&catalog::list(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
+        Ok(relations(rows, &database, &schema))
     }
 
     fn ready(&mut self) -> Result<(), EngineError> {
@@ -429,7 +476,7 @@ impl Warehouse for Postgres {
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
-        let rows = self.texts(&catalog::columns(relation))?;
+        let rows = self.ask(catalog::COLUMNS, &[&relation.render(Dialect::POSTGRES)])?;
         let pairs = rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok());
         Ok(pairs.map(|[name, data_type]| ExistingColumn { name, data_type }).collect())
     }
@@ -465,12 +512,17 @@ impl Warehouse for Postgres {
         swap::swap(self, swap)
     }
 
+    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+        swap::carry(self, relation)
+    }
+
     fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
         swap::alter(self, change)
     }
 
-    fn lock(&mut self, relation: &Relation) -> Result<(), EngineError> {
-        locks::lock(self, relation)
+    fn lock(&mut self, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+        self.pending.clear();
+        locks::lock(self, relation, waiting)
     }
 
     fn unlock(&mut self, relation: &Relation) {

@@ -1,49 +1,51 @@
 //! A candidate takes the place of the published relation, in one short transaction.
 //!
-//! Postgres binds views to a table by its number, not by its name: what depends on the old relation is dropped and made
-//! again from its definition (`belongings`). Where something that depends on it cannot be made again, the rows are
-//! replaced in place.
+//! Postgres binds views to a table by its number, not by its name. So a view gets the candidate's query, a small table
+//! its rows, and both stay what they are. Where that cannot be, what depends on the old relation is dropped and made again
+//! from its definition (`dependents`), and what belongs to it goes on to the new one (`belongings`). Where something
+//! cannot be made again, the rows are replaced in place (`in_place`), however many they are.
 //!
 //! Locks are taken before anything changes, the outermost view first, as readers take them, and in short attempts that
-//! are given up together: a reader that queues behind one waits that long at most, and two that wait for each other part
-//! before the server calls it a deadlock.
+//! are given up together (`script`): a reader that queues behind one waits that long at most, and two that wait for each
+//! other part before the server calls it a deadlock.
 
-use super::belongings::{
-    Belonging, Dependent, ForeignKey, belongings, dependents, foreign_keys, indexes_like, persistence_like, renames,
-};
-use super::{Postgres, catalog};
+use super::belongings::{Belonging, belongings, renames, shapes, ties};
+use super::dependents::{Dependent, ForeignKey, Surroundings, are_still, foreign_keys, surroundings};
+use super::in_place::{Way, fill, refused, replace_rows, same_columns, way_in};
+use super::locks::keep_hold;
+use super::script::{Script, TRIES};
+use super::{Postgres, oid_of};
 use crate::engine::{Change, EngineError, EngineErrorKind, ExistingRelation, Fetch, Swap, Warehouse};
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::materialize::is_beside;
-use crate::source::SqlText;
 use std::sync::PoisonError;
-use std::time::Duration;
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 
-/// How long one attempt waits for a lock: well below `deadlock_timeout`.
-const ATTEMPT: Duration = Duration::from_millis(80);
-const PAUSE: Duration = Duration::from_millis(10);
-/// How often a reading of the catalog is begun anew when others change what is read.
-const TRIES: usize = 5;
-
 pub(super) fn swap(pg: &mut Postgres, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
-    let mut script = Script { pg, executed: Vec::new() };
-    script.give_up_after_wait()?;
+    // As the catalog has the names, whatever of them is quoted in the project.
+    let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
+    let swap = Swap { published: &published, candidate: &candidate, ..*swap };
+    keep_hold(pg, &published)?;
+    Script::insist(pg, swap.pause, |script| publish(script, &swap))
+}
+
+fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
+    let views = |old: &ExistingRelation| (old.kind, swap.kind) == (RelationKind::View, RelationKind::View);
+    if let Some(old) = swap.existing.filter(|old| views(old))
+        && redefine(script, swap, old)?.is_none()
+    {
+        return Ok(());
+    }
     // A view may have been dropped in the swap of what it reads.
     let there = script.pg.texts(&format!("select 1 where {} is not null", oid_of(swap.published)))?;
-    match swap.existing.filter(|_| !there.is_empty()) {
-        Some(old) => replace(&mut script, swap, old)?,
-        None => {
-            script.rename(swap)?;
-            let lost =
-                script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(swap.published));
-            for sql in lost.unwrap_or_default() {
-                script.attempt(&sql)?;
-            }
-        }
+    if let Some(old) = swap.existing.filter(|_| !there.is_empty()) {
+        return replace(script, swap, old);
     }
-    Ok(script.executed)
+    rename(script, swap)?;
+    let lost =
+        script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner).get(&key(swap.published)).cloned();
+    lost.unwrap_or_default().iter().try_for_each(|sql| script.attempt([sql]).map(drop))
 }
 
 /// Changes columns of a table, in the open transaction or a short one of its own.
@@ -52,80 +54,44 @@ pub(super) fn alter(pg: &mut Postgres, change: &Change<'_>) -> Result<Vec<String
     if own {
         pg.run(&"begin".into(), Fetch::Nothing)?;
     }
-    let mut script = Script { pg, executed: Vec::new() };
-    let altered = script.give_up_after_wait().and_then(|()| altered(&mut script, change));
+    let altered = Script::insist(pg, change.pause, |script| alter_columns(script, change));
     if own {
         let end = if altered.is_ok() { "commit" } else { "rollback" };
-        script.pg.run(&end.into(), Fetch::Nothing)?;
+        pg.run(&end.into(), Fetch::Nothing)?;
     }
-    altered.map(|()| script.executed)
+    altered
 }
 
-fn altered(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), EngineError> {
+fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), EngineError> {
     let locks = vec![lock_table(change.relation)];
     if !change.takes_away {
         // Views do not see a new column.
-        take(script, &locks, &[change.relation])?;
+        script.lock(&locks, &[change.relation])?;
         return script.all(change.statements);
     }
-    let dependents = steady(script, |pg| dependents(pg, change.relation))?;
-    if let Some(text) = cannot(&dependents) {
+    let found = script.steady(|pg| surroundings(pg, change.relation))?;
+    let dependents = found.map(|s| s.dependents).unwrap_or_default();
+    if let Some(text) = lasting_dependents(&dependents) {
         let message = format!("{text} depends on {} and cannot be made again", change.relation.short());
         return Err(EngineError::new(EngineErrorKind::Runtime, message));
     }
     let all: Vec<String> = dependents.iter().rev().map(|d| d.lock.clone()).chain(locks).collect();
-    take(script, &all, &[change.relation])?;
-    drop_views(script, &dependents)?;
+    script.lock(&all, &[change.relation])?;
+    script.all(&drops(&dependents))?;
     script.all(change.statements)?;
-    dependents.iter().try_for_each(|d| restore(script, change.built_later, d))
+    restore(script, change.built_later, &dependents)
 }
 
-/// Runs statements and remembers them.
-pub(super) struct Script<'a> {
-    pg: &'a mut Postgres,
-    executed: Vec<String>,
-}
-
-impl Script<'_> {
-    fn run(&mut self, sql: &str) -> Result<(), EngineError> {
-        self.pg.run(&SqlText::from(sql), Fetch::Nothing)?;
-        self.executed.push(sql.to_owned());
-        Ok(())
-    }
-
-    fn all<'s>(&mut self, statements: impl IntoIterator<Item = &'s String>) -> Result<(), EngineError> {
-        statements.into_iter().try_for_each(|s| self.run(s))
-    }
-
-    /// Runs a statement that may be refused: then it is as if it had not been tried.
-    fn attempt(&mut self, sql: &str) -> Result<Option<EngineError>, EngineError> {
-        self.run("savepoint strata_attempt")?;
-        match self.run(sql) {
-            Ok(()) => self.run("release savepoint strata_attempt").map(|()| None),
-            Err(e) if matches!(e.kind, EngineErrorKind::Sql | EngineErrorKind::Runtime) => {
-                self.run("rollback to savepoint strata_attempt").map(|()| Some(e))
-            }
-            Err(e) => Err(e),
+/// Gives the candidate the published name, and its constraints theirs.
+fn rename(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
+    // Constraints, and the indexes behind them, are named after the candidate as well. Only tables have any.
+    if swap.kind == RelationKind::Table {
+        for rename in renames(script.pg, swap.candidate)? {
+            script.attempt([&rename])?;
         }
     }
-
-    fn give_up_after_wait(&mut self) -> Result<(), EngineError> {
-        let wait = self.pg.server.lock_wait.as_millis().max(1);
-        self.run(&format!("set local lock_timeout = {wait}"))
-    }
-
-    fn rename(&mut self, swap: &Swap<'_>) -> Result<(), EngineError> {
-        // Constraints, and the indexes behind them, are named after the candidate as well.
-        for rename in renames(self.pg, swap.candidate)? {
-            self.attempt(&rename)?;
-        }
-        let (word, name) = (swap.kind.sql(), DIALECT.quoted(swap.published.identifier()));
-        self.run(&format!("alter {word} {} rename to {name}", swap.candidate.render(DIALECT)))
-    }
-}
-
-fn oid_of(relation: &Relation) -> String {
-    format!("to_regclass({})", Dialect::literal(&relation.render(DIALECT)))
+    let (word, name) = (swap.kind.sql(), DIALECT.quoted(swap.published.identifier()));
+    script.run(&format!("alter {word} {} rename to {name}", swap.candidate.render(DIALECT)))
 }
 
 fn key(relation: &Relation) -> String {
@@ -137,154 +103,158 @@ fn lock_table(relation: &Relation) -> String {
 }
 
 /// What keeps the dependents from being made again.
-fn cannot(dependents: &[Dependent]) -> Option<String> {
+fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
     let all: Vec<String> = (dependents.iter())
         .filter_map(|d| Some(format!("{} ({})", d.relation.short(), d.definition.as_ref().err()?)))
         .collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-/// All locks or none.
-fn take(script: &mut Script<'_>, locks: &[String], of: &[&Relation]) -> Result<(), EngineError> {
-    let (wait, mut waited) = (script.pg.server.lock_wait, Duration::ZERO);
-    loop {
-        script.pg.may_wait()?;
-        let time = ATTEMPT.min(wait.saturating_sub(waited)).as_millis().max(1);
-        let begin = format!("savepoint strata_locks; set local lock_timeout = {time}");
-        script.pg.run(&begin.into(), Fetch::Nothing)?;
-        let taken = locks.iter().try_for_each(|lock| script.pg.run(&lock.as_str().into(), Fetch::Nothing).map(drop));
-        waited += ATTEMPT;
-        match taken {
-            Ok(()) => {
-                script.executed.extend(locks.iter().cloned());
-                return script.give_up_after_wait();
-            }
-            Err(e) if !matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict) => return Err(e),
-            Err(e) if waited >= wait => return Err(blocked(script.pg, of, e)),
-            Err(_) => {
-                script.pg.run(&"rollback to savepoint strata_locks".into(), Fetch::Nothing)?;
-                std::thread::sleep(PAUSE);
-                waited += PAUSE;
-            }
-        }
-    }
-}
-
-/// Says who holds the lock that was not given.
-fn blocked(pg: &mut Postgres, relations: &[&Relation], e: EngineError) -> EngineError {
-    // The transaction is lost; the question needs a new one.
-    let _ = pg.run(&"rollback".into(), Fetch::Nothing);
-    let mut holders: Vec<String> = Vec::new();
-    for relation in relations {
-        let found = pg.texts(&catalog::holders(relation)).unwrap_or_default().into_iter().flatten();
-        holders.extend(found.filter(|h| !holders.contains(h)).collect::<Vec<_>>());
-    }
-    let seconds = pg.server.lock_wait.as_secs_f64();
-    let name = relations.first().map(|r| r.short()).unwrap_or_default();
-    let mut error = EngineError::new(
-        EngineErrorKind::Locked,
-        format!("nothing was published: {name} is locked, still after {seconds} s (SQLSTATE 55P03)"),
-    );
-    for holder in holders.iter().take(4) {
-        error.message.push_str(&format!("\nheld by {holder}"));
-    }
-    error.code = e.code;
-    error.hint = Some("end that session, or wait longer with --lock-timeout SECONDS".to_owned());
-    error
-}
-
 fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
-    let name = old.relation.render(DIALECT);
+    if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
+        match way_in(script.pg, swap, old)? {
+            Way::Fill => return fill(script, swap, old),
+            Way::Plain if take_plain_place(script, swap, old)? => return Ok(()),
+            Way::Plain | Way::Look => {}
+        }
+    }
+    (swap.take_turn)();
     for _ in 0..TRIES {
-        let (found, keys, belongings) = steady(script, |pg| {
-            Ok((dependents(pg, &old.relation)?, foreign_keys(pg, &old.relation)?, belongings(pg, &old.relation, swap)?))
-        })?;
-        let refused = belongings.iter().find_map(|b| b.cannot.as_ref().map(|why| format!("{} ({why})", b.what)));
-        // A materialized view that this run builds later makes way where rows cannot be replaced in place.
-        let makes_way = |d: &Dependent| d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation);
-        let stays = found.iter().any(|d| d.definition.is_err() && !makes_way(d));
-        let fits = same_columns(script.pg, swap, old)?;
-        if let Some(text) = cannot(&found).filter(|_| fits || stays).or(refused) {
-            return in_place(script, swap, old, &keys, &text);
+        let Some(found) = script.steady(|pg| surroundings(pg, &old.relation))? else {
+            return rename(script, swap);
+        };
+        if take_place(script, swap, old, &found)? {
+            return Ok(());
         }
-        let lasting = belongings.iter().find(|b| b.what.starts_with("the policy"));
-        if let Some(policy) = lasting.filter(|_| swap.kind != RelationKind::Table) {
-            let message = format!("nothing was published: {} would be lost, since a view has none", policy.what);
-            return Err(EngineError::new(EngineErrorKind::Runtime, message));
-        }
-        script.run("savepoint strata_swap")?;
-        let mut locks: Vec<String> = found.iter().rev().map(|d| d.lock.clone()).collect();
-        locks.extend(keys.iter().map(|k| lock_table(&k.child)));
-        locks.push(match old.kind {
-            RelationKind::Table => lock_table(&old.relation),
-            kind => format!("alter {} {name} owner to {}", kind.sql(), owner(script.pg, &old.relation)?),
-        });
-        let mut of: Vec<&Relation> = vec![&old.relation];
-        of.extend(found.iter().map(|d| &d.relation).chain(keys.iter().map(|k| &k.child)));
-        match take(script, &locks, &of) {
-            // A view went, or was renamed by the build that makes it, before it could be locked.
-            Err(e) if e.code.as_deref() == Some("42P01") => {
-                script.run("rollback to savepoint strata_swap")?;
-                continue;
-            }
-            other => other?,
-        }
-        // Nothing changes from here on. What came while the locks were waited for is seen now.
-        let now = dependents(script.pg, &old.relation)?;
-        if now.iter().map(|d| &d.relation).ne(found.iter().map(|d| &d.relation)) {
-            script.run("rollback to savepoint strata_swap")?;
-            continue;
-        }
-        let dropped = script
-            .all(keys.iter().map(|k| &k.drop))
-            .and_then(|()| drop_views(script, &found))
-            .and_then(|()| script.run(&format!("drop {} {name}", old.kind.sql())));
-        if let Err(e) = dropped {
-            if e.code.as_deref() != Some("2BP01") {
-                return Err(e);
-            }
-            // Something that is no view: a function with a body, a column of its row type.
-            script.run("rollback to savepoint strata_swap")?;
-            let who = e.message.lines().nth(1).and_then(|l| l.split(" depends on ").next()).unwrap_or("something");
-            return in_place(script, swap, old, &keys, who);
-        }
-        script.rename(swap)?;
-        give(script, swap, old, &belongings)?;
-        for dependent in &found {
-            restore(script, swap.built_later, dependent)?;
-        }
-        return keys.iter().try_for_each(|k| add_key(script, swap, k));
+        script.run("rollback to savepoint strata_swap")?;
     }
     let message = format!("nothing was published: views on {} come and go", old.relation.short());
     Err(EngineError::new(EngineErrorKind::Conflict, message))
 }
 
-/// Reads from the catalog before anything is locked: what another build replaces meanwhile is looked for again.
-fn steady<T>(
-    script: &mut Script<'_>,
-    read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
-    let mut tries = 0;
-    loop {
-        script.pg.run(&"savepoint strata_read".into(), Fetch::Nothing)?;
-        match read(script.pg) {
-            // `could not open relation with OID ...`
-            Err(e) if e.code.as_deref() == Some("XX000") && tries < TRIES => {
-                script.pg.run(&"rollback to savepoint strata_read".into(), Fetch::Nothing)?;
-                std::thread::sleep(PAUSE);
-                tries += 1;
-            }
-            other => return other,
-        }
+/// The options and the query of the candidate $1 for the view $2.
+const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coalesce(c.reloptions, o.reloptions), ', ') || ')', ''), \
+     pg_get_viewdef(c.oid) from pg_catalog.pg_class c, pg_catalog.pg_class o \
+     where c.oid = to_regclass($1) and o.oid = to_regclass($2)";
+
+/// Takes the place of a table that nothing reads and that has nothing of its own; false where that is so no longer.
+fn take_plain_place(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
+    script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
+    if way_in(script.pg, swap, old)? != Way::Plain {
+        return Ok(false);
     }
+    script.run(&format!("drop table {}", old.relation.render(DIALECT)))?;
+    rename(script, swap)?;
+    Ok(true)
 }
 
-fn owner(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError> {
-    let sql = format!(
-        "select quote_ident(pg_get_userbyid(relowner)) from pg_catalog.pg_class where oid = {}",
-        oid_of(relation)
-    );
-    Ok(pg.texts(&sql)?.into_iter().flatten().next().unwrap_or_else(|| "current_user".to_owned()))
+/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The server's complaint where
+/// the columns do not allow it.
+fn redefine(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<Option<EngineError>, EngineError> {
+    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
+    let Some(row) = script.pg.ask(QUERY_OF_VIEW, &[&candidate, &name])?.pop() else {
+        let gone = EngineError::new(EngineErrorKind::Sql, format!("{} is gone", old.relation.short()));
+        return Ok(Some(gone));
+    };
+    let [options, definition] = <[String; 2]>::try_from(row).unwrap_or_default();
+    let statements =
+        [format!("create or replace view {name}{options} as {definition}"), format!("drop view {candidate}")];
+    script.attempt_last(&statements)
+}
+
+/// Drops the old relation and gives its place, and all that it has, to the candidate; or replaces its rows where something
+/// cannot be made again. False where what depends on it has changed meanwhile.
+fn take_place(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+    found: &Surroundings,
+) -> Result<bool, EngineError> {
+    let name = old.relation.render(DIALECT);
+    let (keys, belongings, ties) = match found.bare {
+        true => (Vec::new(), Vec::new(), Vec::new()),
+        false => script.steady(|pg| {
+            Ok((foreign_keys(pg, &old.relation)?, belongings(pg, &old.relation, swap)?, ties(pg, &old.relation)?))
+        })?,
+    };
+    script.run("savepoint strata_swap")?;
+    if let Some(why) = why_in_place(script, swap, old, found, &belongings, &ties)? {
+        return replace_rows(script, swap, old, &keys, &why).map(|()| true);
+    }
+    if let Some(belonging) = belongings.iter().find(|b| swap.kind != RelationKind::Table && b.is_lasting()) {
+        let message = format!("nothing was published: {} would be lost, since a view has none", belonging.what);
+        let mut e = EngineError::new(EngineErrorKind::Runtime, message);
+        e.hint = Some("drop it, or keep the model a table".to_owned());
+        return Err(e);
+    }
+    let dependents = &found.dependents;
+    let mut locks: Vec<String> = dependents.iter().rev().map(|d| d.lock.clone()).collect();
+    locks.extend(keys.iter().map(|k| lock_table(&k.child)));
+    locks.push(match old.kind {
+        RelationKind::Table => lock_table(&old.relation),
+        kind => format!("alter {} {name} owner to {}", kind.sql(), found.owner),
+    });
+    let mut of: Vec<&Relation> = vec![&old.relation];
+    of.extend(dependents.iter().map(|d| &d.relation).chain(keys.iter().map(|k| &k.child)));
+    match script.lock(&locks, &of) {
+        // A view went, or was renamed by the build that makes it, before it could be locked.
+        Err(e) if e.code.as_deref() == Some("42P01") => return Ok(false),
+        other => other?,
+    }
+    // Nothing changes from here on. What came while the locks were waited for is seen now.
+    if !are_still(script.pg, &old.relation, dependents)? {
+        return Ok(false);
+    }
+    let mut dropped: Vec<String> = keys.iter().map(|k| k.drop.clone()).collect();
+    dropped.extend(drops(dependents));
+    dropped.push(format!("drop {} {name}", old.kind.sql()));
+    if let Err(e) = script.all(&dropped) {
+        if e.code.as_deref() != Some("2BP01") {
+            return Err(e);
+        }
+        // Something that is no view: a function with a body, a column of its row type.
+        script.run("rollback to savepoint strata_swap")?;
+        let who = e.message.lines().nth(1).and_then(|l| l.split(" depends on ").next()).unwrap_or("something");
+        return replace_rows(script, swap, old, &keys, &depends(who, old)).map(|()| true);
+    }
+    rename(script, swap)?;
+    give(script, swap, old, &belongings)?;
+    restore(script, swap.built_later, dependents)?;
+    keys.iter().try_for_each(|k| add_key(script, swap, k))?;
+    Ok(true)
+}
+
+/// Why rows have to be replaced where they are, as the beginning of a sentence.
+fn why_in_place(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+    found: &Surroundings,
+    belongings: &[Belonging],
+    ties: &[[String; 2]],
+) -> Result<Option<String>, EngineError> {
+    let lost = |what: &str, why: &str| format!("{} would lose {what} ({why})", old.relation.short());
+    if let Some([what, why]) = ties.first() {
+        return Ok(Some(lost(what, why)));
+    }
+    if let Some(text) = lasting_dependents(&found.dependents) {
+        // A materialized view that this run builds later makes way where rows cannot be replaced in place.
+        let makes_way = |d: &Dependent| d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation);
+        let stays = found.dependents.iter().any(|d| d.definition.is_err() && !makes_way(d));
+        if stays || same_columns(script.pg, swap, old)? {
+            return Ok(Some(depends(&text, old)));
+        }
+    }
+    let kept = belongings.iter().find_map(|b| Some(lost(&b.what, b.cannot.as_deref()?)));
+    Ok(kept)
+}
+
+fn depends(who: &str, old: &ExistingRelation) -> String {
+    format!("{who} depends on {} and cannot be made again", old.relation.short())
 }
 
 /// Gives the new relation what the old one had.
@@ -295,30 +265,73 @@ fn give(
     all: &[Belonging],
 ) -> Result<(), EngineError> {
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
-    for belonging in all {
-        // A view has an owner and grants like a table, and nothing else of what a table has.
-        if tables || belonging.is_for_all_kinds() {
-            script.run(&belonging.statement).map_err(|e| unfit(&belonging.what, &e))?;
-        }
-    }
-    Ok(())
+    // A view has an owner and grants like a table, and nothing else of what a table has.
+    let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
+    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) = fitting.partition(|b| b.waits_for_hooks());
+    script.pg.pending = later.into_iter().cloned().collect();
+    now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
 }
 
-fn drop_views(script: &mut Script<'_>, dependents: &[Dependent]) -> Result<(), EngineError> {
-    dependents
-        .iter()
-        .rev()
-        .try_for_each(|d| script.run(&format!("drop {} {}", d.kind.sql(), d.relation.render(DIALECT))))
+/// Gives a relation that was swapped in what it had to wait for. What is there by now, under whatever name, is left as the
+/// hooks of the project made it.
+pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
+    let pending = std::mem::take(&mut pg.pending);
+    if pending.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = !pg.in_transaction;
+    if own {
+        pg.run(&"begin".into(), Fetch::Nothing)?;
+    }
+    let carried = shapes(pg, relation).and_then(|there| {
+        let mut script = Script::begin(pg);
+        pending.iter().filter(|b| !there.contains(&b.shape())).try_for_each(|b| carry_one(&mut script, b))?;
+        Ok(script.executed)
+    });
+    if own {
+        let end = if carried.is_ok() { "commit" } else { "rollback" };
+        pg.run(&end.into(), Fetch::Nothing)?;
+    }
+    carried
+}
+
+fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
+    // Something of this name, or another primary key.
+    let made_by_hooks = |e: &EngineError| matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16"));
+    match script.attempt([&belonging.statement])? {
+        Some(e) if !made_by_hooks(&e) => Err(unfit(&belonging.what, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Statements that drop views, the outermost first.
+fn drops(dependents: &[Dependent]) -> Vec<String> {
+    let drop = |d: &Dependent| format!("drop {} {}", d.kind.sql(), d.relation.render(DIALECT));
+    dependents.iter().rev().map(drop).collect()
+}
+
+/// Makes views again, all together; where one does not fit, one by one, to see which.
+fn restore(
+    script: &mut Script<'_>,
+    built_later: &dyn Fn(&Relation) -> bool,
+    dependents: &[Dependent],
+) -> Result<(), EngineError> {
+    let made = dependents.iter().filter_map(|d| d.definition.as_ref().ok().map(|sql| (sql, &d.restore)));
+    let all: Vec<&String> = made.flat_map(|(sql, rest)| std::iter::once(sql).chain(rest)).collect();
+    match script.attempt(all)? {
+        None => Ok(()),
+        Some(_) => dependents.iter().try_for_each(|d| restore_one(script, built_later, d)),
+    }
 }
 
 /// Makes a view again. One that no longer fits holds the swap back, unless this run builds it later.
-fn restore(
+fn restore_one(
     script: &mut Script<'_>,
     built_later: &dyn Fn(&Relation) -> bool,
     dependent: &Dependent,
 ) -> Result<(), EngineError> {
     let Ok(definition) = &dependent.definition else { return Ok(()) };
-    match script.attempt(definition)? {
+    match script.attempt([definition])? {
         None => script.all(&dependent.restore),
         Some(e) if e.kind != EngineErrorKind::Sql => Err(e),
         Some(_) if is_beside(dependent.relation.identifier()) => Ok(()),
@@ -335,8 +348,8 @@ fn restore(
 }
 
 /// Makes a foreign key of another table again; the key of a table that this run builds later comes with that.
-fn add_key(script: &mut Script<'_>, swap: &Swap<'_>, key: &ForeignKey) -> Result<(), EngineError> {
-    match script.attempt(&key.add)? {
+pub(super) fn add_key(script: &mut Script<'_>, swap: &Swap<'_>, key: &ForeignKey) -> Result<(), EngineError> {
+    match script.attempt([&key.add])? {
         Some(e) if !(swap.built_later)(&key.child) => {
             Err(unfit(&format!("the foreign key {} of {}", key.name, key.child.short()), &e))
         }
@@ -345,6 +358,10 @@ fn add_key(script: &mut Script<'_>, swap: &Swap<'_>, key: &ForeignKey) -> Result
 }
 
 fn unfit(what: &str, e: &EngineError) -> EngineError {
+    // Another session is in the way: this is tried again.
+    if matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict | EngineErrorKind::Connection) {
+        return e.clone();
+    }
     let mut error = EngineError::new(
         EngineErrorKind::Runtime,
         format!("nothing was published: {what} no longer fits: {}", e.message),
@@ -353,60 +370,16 @@ fn unfit(what: &str, e: &EngineError) -> EngineError {
     error
 }
 
-/// Whether the rows of the candidate fit into the old table.
-fn same_columns(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
-    let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
-    Ok(before.len() == after.len() && before.iter().all(|c| after.contains(c)))
-}
-
-/// Replaces rows (of a table) or the definition (of a view), where the columns allow. Readers go on reading.
-fn in_place(
+/// A view in place, where something on it cannot be made again.
+pub(super) fn redefine_only(
     script: &mut Script<'_>,
     swap: &Swap<'_>,
     old: &ExistingRelation,
-    keys: &[ForeignKey],
-    cannot: &str,
+    why: &str,
 ) -> Result<(), EngineError> {
-    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
-    let refused = |why: &str| {
-        let message = format!(
-            "nothing was published: {cannot} depends on {} and cannot be made again, and {why}",
-            old.relation.short()
-        );
-        let mut e = EngineError::new(EngineErrorKind::Runtime, message);
-        e.hint = Some("drop what depends on it, or make it part of the project".to_owned());
-        e
-    };
-    match (old.kind, swap.kind) {
-        (RelationKind::Table, RelationKind::Table) => {
-            if !same_columns(script.pg, swap, old)? {
-                return Err(refused("the columns differ, so that rows cannot be replaced in place"));
-            }
-            let after = script.pg.columns(swap.candidate)?;
-            let (drop_indexes, add_indexes) = indexes_like(script.pg, &old.relation, swap.candidate)?;
-            let persistence = persistence_like(script.pg, &old.relation, swap.candidate)?;
-            let columns: Vec<String> = after.iter().map(|c| DIALECT.quoted(&c.name)).collect();
-            let columns = columns.join(", ");
-            take(script, &[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
-            // Rows that a policy hides from its owner would stay among the new ones: better an error.
-            script.run("set local row_security = off")?;
-            script.all(keys.iter().map(|k| &k.drop))?;
-            script.run(&format!("delete from only {name}"))?;
-            script.run(&format!("insert into {name} ({columns}) select {columns} from {candidate}"))?;
-            keys.iter().try_for_each(|k| add_key(script, swap, k))?;
-            script.run(&format!("drop table {candidate}"))?;
-            // The configs that a table keeps apart from its rows.
-            script.all(drop_indexes.iter().chain(&add_indexes).chain(&persistence))
-        }
-        (RelationKind::View, RelationKind::View) => {
-            let text = format!("select pg_get_viewdef(to_regclass({}))", Dialect::literal(&candidate));
-            let definition = script.pg.texts(&text)?.into_iter().flatten().next().unwrap_or_default();
-            match script.attempt(&format!("create or replace view {name} as {definition}"))? {
-                None => script.run(&format!("drop view {candidate}")),
-                Some(e) if e.kind == EngineErrorKind::Sql => Err(refused("the view's columns differ")),
-                Some(e) => Err(e),
-            }
-        }
-        _ => Err(refused("a view cannot become a table in place, nor a table a view")),
+    match redefine(script, swap, old)? {
+        None => Ok(()),
+        Some(e) if e.kind == EngineErrorKind::Sql => Err(refused(why, "the view's columns differ")),
+        Some(e) => Err(e),
     }
 }

@@ -13,7 +13,7 @@ use crate::compile::CompileError;
 use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{Existing, Patience, Warehouse};
 use crate::system::{MemorySystem, System};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
         return cases.iter().map(|_| (Answer::ParseError, why.clone())).collect();
     };
     let mut warehouse: Option<Box<dyn Warehouse>> =
-        Some(crate::adapter::connect(&project.manifest.project.target, None).unwrap());
+        Some(crate::adapter::connect(&project.manifest.project.target, Patience::default()).unwrap());
     let compiler = compiler(project, Vec::new());
     let existing = Arc::new(Existing::Unknown);
     let bindings = Arc::new(Bindings::default());

@@ -272,3 +272,37 @@ fn files_of_exports_are_equal_on_both_engines() {
     assert_eq!(parquet(&there), parquet(&here));
     assert!(parquet(&there)[0].ends_with("INTEGER|DECIMAL(10,2)|DATE|VARCHAR|BOOLEAN"), "{:?}", parquet(&there));
 }
+
+#[test]
+fn a_query_without_rows_has_columns_whatever_words_it_has() {
+    let Some(server) = Server::new("no_rows") else { return };
+    let query = "select 1 as x, 2 as updated_at where false -- update or delete";
+    let p = project(
+        &server,
+        &[
+            (
+                "models/m.sql",
+                &format!(
+                    "{{{{ config(materialized='table') }}}} select {{% if execute %}}'{{{{ run_query(\"{query}\").column_names | join(',') }}}} \
+                     {{{{ get_columns_in_query('select 1 as deleted') | join(',') }}}} \
+                     {{{{ run_query('with w as (insert into ' ~ target.schema ~ '.log select 1 where false returning id as merged) select * from w').column_names | join(',') }}}}' \
+                     {{% endif %}} as c"
+                ),
+            ),
+            (
+                "snapshots/s.yml",
+                "snapshots: [{name: snap, relation: ref('changes'), config: {strategy: check, unique_key: id, check_cols: all}}]",
+            ),
+            ("models/changes.sql", "select 1 as id, current_date as updated_at where false"),
+        ],
+    );
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        server.run(&format!("create schema if not exists {s}; create table {s}.log (id int)"));
+        for _ in 0..2 {
+            p.ok(&["build", "--target", target]);
+        }
+        assert_eq!(server.rows(&format!("select c from {s}.m")), ["x,updated_at deleted merged"], "{target}");
+        assert_eq!(server.rows(&format!("select count(*) from {s}.log")), ["0"]);
+    }
+}

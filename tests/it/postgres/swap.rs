@@ -790,3 +790,213 @@ fn a_materialized_view_of_the_project_follows_its_table() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains(&format!("{schema}.mv (a materialized view)")), "{}", ran.err);
 }
+
+#[test]
+fn names_without_quotes_are_folded_wherever_they_stand() {
+    let Some(server) = Server::new("swap_folded") else { return };
+    let s = server.schema("direct");
+    let p = project(
+        &server,
+        &[
+            (
+                "project.yml",
+                "name: shop\nprofile: shop\nquoting: {schema: false, identifier: false}\n\
+                 models: {shop: {+schema: Mart}}\nseeds: {shop: {+schema: Mart}}\n",
+            ),
+            ("seeds/Sd.csv", "id\n1\n"),
+            (
+                "models/Tab.sql",
+                "{{ config(materialized='table', indexes=[{'columns': ['id']}]) }} select {{ var('n', 1) }} as id",
+            ),
+            ("models/Vw.sql", "select id, count(*) as n from {{ ref('Tab') }} group by id"),
+            ("models/Mv.sql", "{{ config(materialized='materialized_view') }} select id from {{ ref('Sd') }}"),
+            (
+                "models/Inc.sql",
+                "{{ config(materialized='incremental', unique_key='id') }} select {{ 2 if is_incremental() else 1 }} as id",
+            ),
+            ("models/s.yml", "models: [{name: Tab, columns: [{name: id, data_tests: [unique]}]}]"),
+        ],
+    );
+    let mart = format!("{s}_mart");
+    for n in 1..4 {
+        p.ok(&["build", "--vars", &format!("{{n: {n}}}")]);
+        assert_eq!(server.rows(&format!("select id, n from {mart}.vw")), [format!("{n}|1")]);
+    }
+    assert_eq!(server.rows(&format!("select id from {mart}.inc order by 1")), ["1", "2"]);
+    // The first model fails: what is kept of it has a folded name as well.
+    p.write("models/Tab.sql", "{{ config(materialized='table') }} select 7 as id union all select 7");
+    assert_eq!(p.run(&["build", "--select", "Tab"]).code, 1);
+    p.ok(&["run", "--select", "Tab"]);
+    let all = format!(
+        "select relname from pg_class where relnamespace = '{mart}'::regnamespace and relkind in ('r', 'v', 'm') order by 1"
+    );
+    assert_eq!(server.rows(&all), ["inc", "mv", "sd", "tab", "vw"]);
+    let ran = p.run(&["run", "--select", "Tab", "--full-refresh"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+/// All that somebody can make by hand on a table beside what `belongings` shows.
+fn by_hand(server: &Server, schema: &str, name: &str) -> Vec<String> {
+    let oid = format!("'{schema}.{name}'::regclass");
+    server.rows(&format!(
+        "select 'constraint ' || conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where conrelid = {oid} \
+         union all select 'default ' || adnum || ' ' || pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = {oid} \
+         union all select 'not null ' || attname from pg_attribute where attrelid = {oid} and attnum > 0 and attnotnull \
+         union all select 'target ' || attname || ' ' || attstattarget from pg_attribute where attrelid = {oid} and attstattarget > 0 \
+         union all select 'option ' || attname || ' ' || attoptions::text from pg_attribute where attrelid = {oid} and attoptions is not null \
+         union all select 'statistics ' || pg_get_statisticsobjdef(oid) from pg_statistic_ext where stxrelid = {oid} \
+         union all select 'rule ' || rulename from pg_rewrite where ev_class = {oid} \
+         union all select 'comment ' || objsubid || ' ' || description from pg_description where objoid = {oid} \
+         union all select 'index ' || pg_get_indexdef(indexrelid) from pg_index where indrelid = {oid} order by 1"
+    ))
+}
+
+#[test]
+fn what_was_made_by_hand_on_a_table_is_carried_over() {
+    let Some(server) = Server::new("swap_by_hand") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let model = |note: &str| {
+            format!(
+                "{{{{ config(materialized='table', indexes=[{{'columns': ['id']}}]) }}}} select 1 as id, {note} as note"
+            )
+        };
+        let p = project(&server, &[("models/orders.sql", &model("'a'::text"))]);
+        p.ok(&["build", "--target", target]);
+        server.run(&format!(
+            "alter table {s}.orders add constraint positive check (id > 0), add constraint one unique (id), \
+               alter note set default 'none', alter note set not null, alter note set statistics 500, \
+               alter note set (n_distinct = 5); \
+             create statistics {s}.both on id, note from {s}.orders; create table {s}.log (id int); \
+             create rule logs as on delete to {s}.orders do also insert into {s}.log values (old.id); \
+             create index by_note on {s}.orders (lower(note)) where id > 3; \
+             comment on table {s}.orders is 'it''s theirs'; comment on column {s}.orders.note is 'a note'"
+        ));
+        let rest =
+            |all: Vec<String>| -> Vec<String> { all.into_iter().filter(|l| !l.contains("btree (id)")).collect() };
+        let (before, old) = (rest(by_hand(&server, &s, "orders")), number(&server, &format!("{s}.orders")));
+        assert_eq!(before.len(), 11, "{before:#?}");
+        p.write("models/orders.sql", &model("'b'::text"));
+        p.ok(&["build", "--target", target]);
+        assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}");
+        assert_eq!(rest(by_hand(&server, &s, "orders")), before, "{target}");
+        assert_eq!(server.rows(&format!("select count(*) from {s}.log")), ["0"], "no rule fired");
+        // Rows that break what somebody asked for are not published.
+        p.write("models/orders.sql", &model("null::text"));
+        refused(&p, &["build", "--target", target], &["nothing was published", "the not null of note"]);
+        p.write("models/orders.sql", "{{ config(materialized='view') }} select 1 as id, 'c' as note");
+        refused(&p, &["build", "--target", target], &["nothing was published", "would be lost, since a view has none"]);
+        assert_eq!(server.rows(&format!("select note from {s}.orders")), ["b"], "{target}");
+    }
+}
+
+#[test]
+fn constraints_of_a_contract_come_and_go_with_it() {
+    let Some(server) = Server::new("swap_contract") else { return };
+    let s = server.schema("direct");
+    let yaml = |constraints: &str| {
+        format!(
+            "models:\n  - name: orders\n    config: {{contract: {{enforced: true}}, materialized: table}}\n\
+             \x20   columns: [{{name: id, data_type: int, constraints: [{constraints}]}}, {{name: name, data_type: string}}]\n"
+        )
+    };
+    let p = project(
+        &server,
+        &[
+            ("models/orders.sql", "select 1 as id, 'x' as name"),
+            ("models/s.yml", &yaml("{type: not_null}, {type: primary_key}, {type: check, expression: id > 0}")),
+        ],
+    );
+    p.ok(&["build"]);
+    let found = |all: Vec<String>| all.into_iter().filter(|l| l.starts_with("constraint")).collect::<Vec<_>>();
+    assert_eq!(found(by_hand(&server, &s, "orders")).len(), 2);
+    server.run(&format!("alter table {s}.orders add constraint mine check (id < 9)"));
+    p.write("models/s.yml", &yaml("{type: check, expression: id > -1}"));
+    p.ok(&["build"]);
+    let now = found(by_hand(&server, &s, "orders"));
+    assert_eq!(now.len(), 2, "{now:?}");
+    assert!(now.iter().any(|l| l.contains("mine")) && now.iter().any(|l| l.contains("'-1'")), "{now:?}");
+    // Where rows are replaced in place, constraints follow the contract as well.
+    server.superuser().batch_execute(&format!("create view {s}.theirs as select id from {s}.orders")).unwrap();
+    p.write("models/s.yml", &yaml("{type: not_null}, {type: check, expression: id > -2}"));
+    p.ok(&["build"]);
+    let now = by_hand(&server, &s, "orders");
+    assert!(now.iter().any(|l| l.contains("'-2'")) && !now.iter().any(|l| l.contains("'-1'")), "{now:?}");
+    assert!(now.iter().any(|l| l == "not null id"), "{now:?}");
+}
+
+#[test]
+fn a_partition_stays_in_its_table() {
+    let Some(server) = Server::new("swap_partition") else { return };
+    let s = server.schema("direct");
+    let day = |sql: &str| table(&format!("{sql} as id, date '2024-01-01' as d"));
+    let p = project(
+        &server,
+        &[
+            ("models/sales_2024.sql", &day("select 1")),
+            (
+                "models/sales_2025.sql",
+                "{{ config(materialized='incremental', unique_key='id') }} select {{ 2 if is_incremental() else 1 }} as id, date '2025-01-01' as d",
+            ),
+            ("models/parted.sql", "{{ config(materialized='incremental') }} select 1 as id, date '2024-01-01' as d"),
+            ("models/heir.sql", &table("select 1 as id")),
+        ],
+    );
+    p.ok(&["build"]);
+    server.run(&format!(
+        "create table {s}.sales (id int, d date) partition by range (d); \
+         alter table {s}.sales attach partition {s}.sales_2024 for values from ('2024-01-01') to ('2025-01-01'); \
+         alter table {s}.sales attach partition {s}.sales_2025 for values from ('2025-01-01') to ('2026-01-01'); \
+         create table {s}.parent (id int); alter table {s}.heir inherit {s}.parent; drop table {s}.parted; \
+         create table {s}.parted (id int, d date) partition by range (d); \
+         create table {s}.parted_2024 partition of {s}.parted for values from ('2024-01-01') to ('2025-01-01')"
+    ));
+    p.write("models/sales_2024.sql", &day("select 10 as id, date '2024-05-05' as d union all select 11"));
+    p.write(
+        "models/sales_2024.sql",
+        &table("select 10 as id, date '2024-05-05' as d union all select 11, date '2024-06-06'"),
+    );
+    for _ in 0..4 {
+        p.ok(&["build", "--threads", "2"]);
+    }
+    assert_eq!(server.rows(&format!("select count(*), max(id) from {s}.sales")), ["4|11"]);
+    assert_eq!(server.rows(&format!("select count(*) from {s}.parent")), ["1"]);
+    p.ok(&["build", "--full-refresh", "--select", "parted"]);
+    assert_eq!(server.rows(&format!("select count(*) from {s}.parted_2024")), ["1"]);
+    p.write("models/sales_2024.sql", &table("select 10 as id"));
+    let place = format!("its place in the partitioned table {s}.sales");
+    refused(&p, &["build", "--select", "sales_2024"], &["nothing was published", &place, "the columns differ"]);
+    assert_eq!(server.rows(&format!("select count(*) from {s}.sales")), ["4"]);
+}
+
+#[test]
+fn small_tables_and_views_are_replaced_where_they_are() {
+    let Some(server) = Server::new("swap_small") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let p = project(
+            &server,
+            &[
+                ("models/base.sql", &table("select 1 as id")),
+                ("models/over.sql", "select id, 1 as one from {{ ref('base') }}"),
+                ("models/top.sql", "select id from {{ ref('over') }}"),
+            ],
+        );
+        p.ok(&["build", "--target", target]);
+        let numbers = || {
+            let all = ["base", "over", "top"].map(|n| number(&server, &format!("{s}.{n}")).concat());
+            all.join(" ")
+        };
+        let before = numbers();
+        p.write("models/base.sql", &table("select 2 as id"));
+        p.write("models/over.sql", "select id, 2 as one, 'new' as more from {{ ref('base') }}");
+        p.ok(&["build", "--target", target]);
+        assert_eq!(numbers(), before, "{target}");
+        assert_eq!(server.rows(&format!("select id, one, more from {s}.over")), ["2|2|new"], "{target}");
+        // A column less: no view takes that, and it is made anew.
+        p.write("models/over.sql", "select id from {{ ref('base') }}");
+        p.ok(&["build", "--target", target]);
+        assert_eq!(columns(&server, &format!("{s}.over")), "id integer", "{target}");
+        assert!(beside(&server, &s).is_empty(), "{target}");
+    }
+}

@@ -1,0 +1,167 @@
+//! What depends on a relation, read from the catalog as statements that make it again.
+
+use super::belongings::{grants, triggers};
+use super::{Postgres, oid_of};
+use crate::engine::EngineError;
+use crate::manifest::{Dialect, Relation, RelationKind};
+
+const DIALECT: Dialect = Dialect::POSTGRES;
+
+/// Something that reads a relation.
+pub(super) struct Dependent {
+    pub(super) relation: Relation,
+    pub(super) kind: RelationKind,
+    /// How to make it again; or why that cannot be done.
+    pub(super) definition: Result<String, String>,
+    /// Locks it and nothing that it reads, changing nothing.
+    pub(super) lock: String,
+    /// Statements that give it back its owner, grants, comments and triggers.
+    pub(super) restore: Vec<String>,
+}
+
+/// A relation that is to be replaced, with all that depends on it.
+pub(super) struct Surroundings {
+    /// The relation's owner, quoted.
+    pub(super) owner: String,
+    /// Whether it has nothing but rows, columns and the indexes of its config.
+    pub(super) bare: bool,
+    /// Views on it, and on those, each behind what it reads.
+    pub(super) dependents: Vec<Dependent>,
+}
+
+/// A foreign key of another table that points to the relation.
+pub(super) struct ForeignKey {
+    pub(super) name: String,
+    pub(super) child: Relation,
+    pub(super) drop: String,
+    pub(super) add: String,
+}
+
+/// Rules lead from a relation to its readers. The reading goes by indexes of the catalog, from the relation on, so that it
+/// takes as long as there are readers, not as long as the catalog is. A depth ends what rules on tables lead in a circle.
+const READERS: &str = "with recursive found(oid, depth) as ( \
+     select to_regclass($1)::oid, 0 \
+     union \
+     select r.ev_class, f.depth + 1 from found f \
+     join pg_catalog.pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = f.oid \
+       and d.classid = 'pg_rewrite'::regclass \
+     join pg_catalog.pg_rewrite r on r.oid = d.objid where r.ev_class <> f.oid and f.depth < 100)";
+
+/// Whether a relation `c` has anything but rows, columns and the indexes of its config.
+pub(super) const HAS_BELONGINGS: &str = "(c.relacl is not null or c.relhastriggers or c.reloptions is not null or c.relrowsecurity or c.relispartition \
+     or c.relhassubclass or c.relkind = 'p' or c.relkind = 'r' and (c.relhasrules or c.relreplident <> 'd') \
+     or pg_get_userbyid(c.relowner) <> current_user \
+     or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+       and (a.attacl is not null or a.attoptions is not null or a.attnotnull or a.atthasdef or a.attidentity <> '' \
+         or coalesce(a.attstattarget, -1) <> -1)) \
+     or exists (select from pg_catalog.pg_description d where d.objoid = c.oid and d.classoid = 'pg_class'::regclass) \
+     or exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid) \
+     or exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid) \
+     or exists (select from pg_catalog.pg_publication_rel p where p.prrelid = c.oid) \
+     or exists (select from pg_catalog.pg_statistic_ext s where s.stxrelid = c.oid) \
+     or exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid) \
+     or exists (select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid \
+       where i.indrelid = c.oid and x.relname !~ '^[0-9a-f]{32}$'))";
+
+/// The rest of the question for all that surrounds a relation.
+fn all_of_it() -> String {
+    format!(
+        "{READERS} select n.nspname::text, c.relname::text, c.relkind::text, c.oid::text, \
+         quote_ident(pg_get_userbyid(c.relowner)), (pg_get_userbyid(c.relowner) = current_user)::text, \
+         case when f.depth > 0 and c.relkind = 'v' then format('create view %I.%I%s as %s', n.nspname, c.relname, \
+           coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', ''), pg_get_viewdef(c.oid)) else '' end, \
+         case when c.relkind = 'm' then 'a materialized view' when c.relkind <> 'v' then 'a rule on a table' \
+           when c.relpersistence = 't' then 'a temporary view of another session' \
+           when not pg_has_role(c.relowner, 'usage') then 'owned by ' || pg_get_userbyid(c.relowner) \
+           when not has_schema_privilege(c.relowner, c.relnamespace, 'create') \
+             then 'owned by ' || pg_get_userbyid(c.relowner) || ', who may not create in ' || n.nspname \
+           else '' end, \
+         {HAS_BELONGINGS}::text \
+     from (select oid, max(depth) as depth from found group by oid) f \
+     join pg_catalog.pg_class c on c.oid = f.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+     order by f.depth, n.nspname, c.relname"
+    )
+}
+
+/// Only who they are.
+const NAMES: &str = " select n.nspname::text, c.relname::text \
+     from (select oid, max(depth) as depth from found group by oid) f \
+     join pg_catalog.pg_class c on c.oid = f.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+     where f.depth > 0 order by f.depth, n.nspname, c.relname";
+
+/// Asks once for all that surrounds a relation; none when it is not there.
+pub(super) fn surroundings(pg: &mut Postgres, relation: &Relation) -> Result<Option<Surroundings>, EngineError> {
+    let rows = pg.ask(&all_of_it(), &[&relation.render(DIALECT)])?;
+    let mut found: Option<Surroundings> = None;
+    for row in rows {
+        let [schema, name, kind, oid, owner, own, definition, cannot, belongings] =
+            <[String; 9]>::try_from(row).unwrap_or_default();
+        let Some(surroundings) = &mut found else {
+            found = Some(Surroundings { owner, bare: belongings != "true", dependents: Vec::new() });
+            continue;
+        };
+        let kind = if kind == "m" { RelationKind::MaterializedView } else { RelationKind::View };
+        let path = Relation::new(relation.database(), Some(&schema), &name).with_kind(kind);
+        let to_owner = format!("alter {} {} owner to {owner}", kind.sql(), path.render(DIALECT));
+        let mut restore = Vec::new();
+        if cannot.is_empty() {
+            restore.extend((own != "true").then(|| to_owner.clone()));
+            if belongings == "true" {
+                restore.extend(pg.texts(&details(&oid))?.into_iter().flatten());
+            }
+        }
+        let definition = if cannot.is_empty() { Ok(definition) } else { Err(cannot) };
+        surroundings.dependents.push(Dependent { relation: path, kind, definition, lock: to_owner, restore });
+    }
+    Ok(found)
+}
+
+/// Whether a relation's readers are still those.
+pub(super) fn are_still(pg: &mut Postgres, relation: &Relation, these: &[Dependent]) -> Result<bool, EngineError> {
+    let now = pg.ask(&format!("{READERS}{NAMES}"), &[&relation.render(DIALECT)])?;
+    let known = these.iter().map(|d| (d.relation.schema().unwrap_or_default(), d.relation.identifier()));
+    Ok(now.len() == these.len() && now.iter().zip(known).all(|(row, (schema, name))| row[..] == [schema, name]))
+}
+
+/// What a view loses when it is made again.
+fn details(oid: &str) -> String {
+    format!(
+        "select statement from ({} union all {} \
+         union all select 5, '', format('comment on view %I.%I is %L', n.nspname, c.relname, obj_description(c.oid, 'pg_class')) \
+         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where c.oid = {oid} and obj_description(c.oid, 'pg_class') is not null \
+         union all select 6, '', format('comment on column %I.%I.%I is %L', n.nspname, c.relname, a.attname, col_description(c.oid, a.attnum)) \
+         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 \
+         where c.oid = {oid} and col_description(c.oid, a.attnum) is not null \
+         union all select 7, '', format('alter view %I.%I alter column %I set default %s', n.nspname, c.relname, a.attname, \
+                pg_get_expr(d.adbin, d.adrelid)) \
+         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         join pg_catalog.pg_attribute a on a.attrelid = c.oid \
+         join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum \
+         where c.oid = {oid}) all_of order by place",
+        grants(oid, oid),
+        triggers(oid)
+    )
+}
+
+/// Foreign keys of other tables that point to the relation.
+pub(super) fn foreign_keys(pg: &mut Postgres, relation: &Relation) -> Result<Vec<ForeignKey>, EngineError> {
+    let rows = pg.texts(&format!(
+        "select k.conname, n.nspname, c.relname, \
+                format('alter table %I.%I drop constraint %I', n.nspname, c.relname, k.conname), \
+                format('alter table %I.%I add constraint %I %s', n.nspname, c.relname, k.conname, pg_get_constraintdef(k.oid)) \
+         from pg_catalog.pg_constraint k join pg_catalog.pg_class c on c.oid = k.conrelid \
+         join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+         where k.contype = 'f' and k.confrelid = {} and k.conrelid <> k.confrelid and k.conparentid = 0 order by 2, 3, 1",
+        oid_of(relation)
+    ))?;
+    let rows = rows.into_iter().filter_map(|r| <[String; 5]>::try_from(r).ok());
+    let one = |[name, schema, table, drop, add]: [String; 5]| ForeignKey {
+        name,
+        child: Relation::new(relation.database(), Some(&schema), &table),
+        drop,
+        add,
+    };
+    Ok(rows.map(one).collect())
+}

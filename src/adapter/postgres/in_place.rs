@@ -1,0 +1,123 @@
+//! Rows of a table, or the query of a view, replaced where they are: readers go on reading, and all that belongs to the
+//! relation and depends on it stays.
+
+use super::belongings::{constraints_like, indexes_like, persistence_like};
+use super::dependents::{ForeignKey, HAS_BELONGINGS};
+use super::script::Script;
+use super::swap::{add_key, redefine_only};
+use super::{Postgres, oid_of};
+use crate::engine::{EngineError, EngineErrorKind, ExistingRelation, Swap, Warehouse};
+use crate::manifest::{Dialect, RelationKind};
+
+const DIALECT: Dialect = Dialect::POSTGRES;
+
+/// Whether the rows of the candidate fit into the old table.
+pub(super) fn same_columns(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
+    let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
+    Ok(before.len() == after.len() && before.iter().all(|c| after.contains(c)))
+}
+
+/// Up to this size, in bytes on disk, rows are replaced sooner than the views on a table are made again.
+const SMALL: u32 = 1 << 20;
+
+/// How a table can get what its candidate has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By its rows, sooner than all that reads it is made again: it is small and differs by rows alone (the same columns in
+    /// the same order, no index, no constraint).
+    Fill,
+    /// By its name: nothing reads it, and it has nothing of its own.
+    Plain,
+    /// There is more to know.
+    Look,
+}
+
+/// How a table ($1) gets what its candidate ($2) has, found by one cheap question.
+pub(super) fn way_in(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<Way, EngineError> {
+    let columns = |of: &str| {
+        format!(
+            "(select array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull)::text order by a.attnum) \
+              from pg_catalog.pg_attribute a where a.attrelid = {of}.oid and a.attnum > 0 and not a.attisdropped)"
+        )
+    };
+    let is_bound = "exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_class'::regclass \
+         and d.refobjid = c.oid and d.classid <> 'pg_type'::regclass and (d.classid <> 'pg_class'::regclass \
+           or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
+         or exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype \
+         and d.deptype = 'n')";
+    let asked = format!(
+        "select case when c.relkind <> 'r' or o.relkind <> 'r' or {HAS_BELONGINGS} then 'look' \
+           when not ({is_bound}) then 'plain' \
+           when not o.relhasindex and not c.relhasindex and o.relpersistence = c.relpersistence \
+             and pg_relation_size(c.oid) + pg_relation_size(o.oid) <= {SMALL} and {} = {} \
+             and not exists (select from pg_catalog.pg_constraint k where k.conrelid = o.oid) then 'fill' else 'look' end \
+         from pg_catalog.pg_class c, pg_catalog.pg_class o where c.oid = to_regclass($1) and o.oid = to_regclass($2)",
+        columns("o"),
+        columns("c")
+    );
+    let rows = pg.ask(&asked, &[&old.relation.render(DIALECT), &swap.candidate.render(DIALECT)])?;
+    Ok(match rows.into_iter().flatten().next().as_deref() {
+        Some("fill") => Way::Fill,
+        Some("plain") => Way::Plain,
+        _ => Way::Look,
+    })
+}
+
+/// Replaces the rows of a table that is like its candidate.
+pub(super) fn fill(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
+    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
+    script.lock(&[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
+    let statements = [
+        format!("delete from only {name}"),
+        format!("insert into {name} select * from {candidate}"),
+        format!("drop table {candidate}"),
+    ];
+    script.attempt_last(&statements)?.map_or(Ok(()), Err)
+}
+
+/// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its place.
+pub(super) fn replace_rows(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+    keys: &[ForeignKey],
+    why: &str,
+) -> Result<(), EngineError> {
+    match (old.kind, swap.kind) {
+        (RelationKind::Table, RelationKind::Table) => {}
+        (RelationKind::View, RelationKind::View) => return redefine_only(script, swap, old, why),
+        _ => return Err(refused(why, "a view cannot become a table in place, nor a table a view")),
+    }
+    if !same_columns(script.pg, swap, old)? {
+        return Err(refused(why, "the columns differ, so that rows cannot be replaced in place"));
+    }
+    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
+    let columns: Vec<String> = script.pg.columns(swap.candidate)?.iter().map(|c| DIALECT.quoted(&c.name)).collect();
+    let columns = columns.join(", ");
+    let (drop_indexes, add_indexes) = indexes_like(script.pg, &old.relation, swap.candidate)?;
+    let constraints = constraints_like(script.pg, &old.relation, swap.candidate)?;
+    let persistence = persistence_like(script.pg, &old.relation, swap.candidate)?;
+    // A partitioned table has no rows but those of its partitions.
+    let kind = script.pg.texts(&format!(
+        "select case when relkind = 'p' then '' else 'only ' end from pg_catalog.pg_class where oid = {}",
+        oid_of(&old.relation)
+    ))?;
+    let only = kind.into_iter().flatten().next().unwrap_or_default();
+    script.lock(&[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
+    script.wait_longer()?;
+    // Rows that a policy hides from its owner would stay among the new ones: better an error.
+    script.run("set local row_security = off")?;
+    script.all(keys.iter().map(|k| &k.drop))?;
+    script.run(&format!("delete from {only}{name}"))?;
+    script.run(&format!("insert into {name} ({columns}) select {columns} from {candidate}"))?;
+    keys.iter().try_for_each(|k| add_key(script, swap, k))?;
+    script.run(&format!("drop table {candidate}"))?;
+    // The configs that a table keeps apart from its rows.
+    script.all(drop_indexes.iter().chain(&add_indexes).chain(&constraints).chain(&persistence))
+}
+
+pub(super) fn refused(why: &str, but: &str) -> EngineError {
+    let mut e = EngineError::new(EngineErrorKind::Runtime, format!("nothing was published: {why}, and {but}"));
+    e.hint = Some("drop what is in the way, or make it part of the project".to_owned());
+    e
+}

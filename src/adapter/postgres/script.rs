@@ -1,0 +1,179 @@
+//! Statements that are run in the open transaction, remembered for the artifact, and begun anew where a lock is not given.
+
+use super::{Postgres, catalog};
+use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
+use crate::manifest::Relation;
+use crate::source::SqlText;
+use std::time::Duration;
+
+/// How long one attempt waits for a lock: well below `deadlock_timeout`.
+const ATTEMPT: Duration = Duration::from_millis(80);
+const PAUSE: Duration = Duration::from_millis(10);
+/// How often a reading of the catalog is begun anew when others change what is read.
+pub(super) const TRIES: usize = 5;
+
+/// Runs statements and remembers them.
+pub(super) struct Script<'a> {
+    pub(super) pg: &'a mut Postgres,
+    pub(super) executed: Vec<String>,
+    /// The relations whose locks were asked for last.
+    locking: Vec<Relation>,
+    /// Whether locks are waited for as long as before again.
+    patient: bool,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn begin(pg: &'a mut Postgres) -> Script<'a> {
+        Script { pg, executed: Vec::new(), locking: Vec::new(), patient: false }
+    }
+
+    /// Carries out `work` in the open transaction. Where a lock is not given at once, all of it is taken back, `pause` lets
+    /// others go on, and it is begun anew, until the time for locks is over: nothing that this session holds is held
+    /// while it waits.
+    pub(super) fn insist(
+        pg: &mut Postgres,
+        pause: &dyn Fn(Duration),
+        work: impl Fn(&mut Script<'_>) -> Result<(), EngineError>,
+    ) -> Result<Vec<String>, EngineError> {
+        let wait = pg.server.lock_wait;
+        let mut waited = Duration::ZERO;
+        loop {
+            pg.may_wait()?;
+            let time = ATTEMPT.min(wait.saturating_sub(waited)).as_millis().max(1);
+            let begin = format!("savepoint strata_insist; set local lock_timeout = {time}");
+            pg.run(&begin.into(), Fetch::Nothing)?;
+            let mut script = Script::begin(&mut *pg);
+            let done = work(&mut script);
+            let done = done.and_then(|()| script.wait_longer());
+            let Script { executed, locking, .. } = script;
+            waited += ATTEMPT + PAUSE;
+            match done {
+                Ok(()) => return Ok(executed),
+                Err(e) if !matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict) => return Err(e),
+                Err(e) if waited >= wait => return Err(blocked(pg, &locking, e)),
+                Err(_) => {
+                    pg.run(&"rollback to savepoint strata_insist".into(), Fetch::Nothing)?;
+                    pause(PAUSE);
+                }
+            }
+        }
+    }
+
+    pub(super) fn run(&mut self, sql: &str) -> Result<(), EngineError> {
+        self.pg.run(&SqlText::from(sql), Fetch::Nothing)?;
+        self.executed.push(sql.to_owned());
+        Ok(())
+    }
+
+    /// Runs statements, sent together.
+    pub(super) fn all<'s>(&mut self, statements: impl IntoIterator<Item = &'s String>) -> Result<(), EngineError> {
+        let statements: Vec<&String> = statements.into_iter().collect();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        self.pg.run(&SqlText::from(joined("", &statements)), Fetch::Nothing)?;
+        self.executed.extend(statements.into_iter().cloned());
+        Ok(())
+    }
+
+    /// Runs the last statements of a script, which may be refused, and what follows it in one message.
+    pub(super) fn attempt_last(&mut self, statements: &[String]) -> Result<Option<EngineError>, EngineError> {
+        let patience = self.patience();
+        let refused = self.attempt(statements.iter().chain([&patience]))?;
+        if refused.is_none() {
+            self.executed.pop();
+            self.patient = true;
+        }
+        Ok(refused)
+    }
+
+    /// Runs statements that may be refused: then it is as if they had not been tried.
+    pub(super) fn attempt<'s>(
+        &mut self,
+        statements: impl IntoIterator<Item = &'s String>,
+    ) -> Result<Option<EngineError>, EngineError> {
+        let statements: Vec<&String> = statements.into_iter().collect();
+        if statements.is_empty() {
+            return Ok(None);
+        }
+        let text = joined("savepoint strata_attempt; ", &statements);
+        match self.pg.run(&SqlText::from(format!("{text}; release savepoint strata_attempt")), Fetch::Nothing) {
+            Ok(_) => {
+                self.executed.extend(statements.into_iter().cloned());
+                Ok(None)
+            }
+            Err(e) if matches!(e.kind, EngineErrorKind::Sql | EngineErrorKind::Runtime) => {
+                self.pg.run(&"rollback to savepoint strata_attempt".into(), Fetch::Nothing)?;
+                Ok(Some(e))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Locks relations by statements that do so, all or none.
+    pub(super) fn lock(&mut self, locks: &[String], of: &[&Relation]) -> Result<(), EngineError> {
+        self.locking = of.iter().map(|r| (*r).clone()).collect();
+        self.all(locks)
+    }
+
+    /// Once what is wanted is locked: the rows are written however long it takes.
+    pub(super) fn wait_longer(&mut self) -> Result<(), EngineError> {
+        if !std::mem::replace(&mut self.patient, true) {
+            self.pg.run(&self.patience().into(), Fetch::Nothing)?;
+        }
+        Ok(())
+    }
+
+    fn patience(&self) -> String {
+        format!("set local lock_timeout = {}", self.pg.server.lock_wait.as_millis().max(1))
+    }
+
+    /// Reads from the catalog before anything is locked: what another build replaces meanwhile is looked for again.
+    pub(super) fn steady<T>(
+        &mut self,
+        read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut tries = 0;
+        loop {
+            self.pg.run(&"savepoint strata_read".into(), Fetch::Nothing)?;
+            match read(self.pg) {
+                // `could not open relation with OID ...`
+                Err(e) if e.code.as_deref() == Some("XX000") && tries < TRIES => {
+                    self.pg.run(&"rollback to savepoint strata_read".into(), Fetch::Nothing)?;
+                    std::thread::sleep(PAUSE);
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// A definition that the server gives ends with a semicolon of its own.
+fn joined(before: &str, statements: &[&String]) -> String {
+    let trimmed: Vec<&str> = statements.iter().map(|s| s.trim_end().trim_end_matches(';')).collect();
+    format!("{before}{}", trimmed.join(";\n"))
+}
+
+/// Says who holds the lock that was not given.
+fn blocked(pg: &mut Postgres, relations: &[Relation], e: EngineError) -> EngineError {
+    // The transaction is lost; the question needs a new one.
+    let _ = pg.run(&"rollback".into(), Fetch::Nothing);
+    let mut holders: Vec<String> = Vec::new();
+    for relation in relations {
+        let found = pg.texts(&catalog::holders(relation)).unwrap_or_default().into_iter().flatten();
+        holders.extend(found.filter(|h| !holders.contains(h)).collect::<Vec<_>>());
+    }
+    let seconds = pg.server.lock_wait.as_secs_f64();
+    let name = relations.first().map(|r| r.short()).unwrap_or_default();
+    let mut error = EngineError::new(
+        EngineErrorKind::Locked,
+        format!("nothing was published: {name} is locked, still after {seconds} s (SQLSTATE 55P03)"),
+    );
+    for holder in holders.iter().take(4) {
+        error.message.push_str(&format!("\nheld by {holder}"));
+    }
+    error.code = e.code;
+    error.hint = Some("end that session, or wait longer with --lock-timeout SECONDS".to_owned());
+    error
+}
