@@ -259,8 +259,8 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
         if let Some(found) = runtime.existing.find(&key) {
             return Ok(Some(found.clone()));
         }
-        // A node's own relation that was not there may have been made by its own hooks or materialization.
-        if matches!(&*session.db(), Db::Offline) {
+        // A node's own relation that was not there may have been made by its own hooks or materialization since.
+        if session.only_compiles() || matches!(&*session.db(), Db::Offline) {
             return Ok(None);
         }
     } else if this && matches!(&*session.db(), Db::Offline) {

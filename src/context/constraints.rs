@@ -26,7 +26,7 @@ pub(super) fn referenced<'a>(state: &'a mut State<'_, '_>) -> impl FnMut(&str) -
 /// The suffix of named constraints of a candidate: names of the indexes behind them must differ from those of the
 /// published table. The swap takes it away again.
 pub(super) fn suffix(session: &Session) -> String {
-    let builds = session.unit.extra.iter().any(|(name, _)| *name == crate::context::BUILDS_CANDIDATE);
+    let builds = session.builds_candidate();
     let postgres = session.project.dialect == Dialect::POSTGRES;
     if builds && postgres { "__candidate".to_owned() } else { String::new() }
 }

@@ -217,6 +217,8 @@ pub(crate) struct Session {
     variables: Mutex<Vec<String>>,
     /// Whether the render asked for what differs between parsing and running.
     unsteady: Arc<AtomicBool>,
+    /// Whether the render ran SQL.
+    ran: AtomicBool,
 }
 
 /// Members that are the same at parse and at run, but for the relations that references print.
@@ -300,6 +302,7 @@ impl Session {
             strict: false,
             variables: Mutex::default(),
             unsteady: Arc::default(),
+            ran: AtomicBool::new(false),
         }
     }
 
@@ -367,6 +370,20 @@ impl Session {
     }
 
     /// Notes that the render asked for what differs between parsing and running.
+    pub(super) fn note_run(&self) {
+        self.ran.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing has been done for the node yet but to compile it: what was known to exist exists, and nothing else.
+    pub(super) fn only_compiles(&self) -> bool {
+        self.unit.compiled.is_none() && !self.builds_candidate() && !self.ran.load(Ordering::Relaxed)
+    }
+
+    /// Whether the node is stored beside what is published.
+    pub(super) fn builds_candidate(&self) -> bool {
+        self.unit.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
+    }
+
     pub(super) fn note_unsteady(&self) {
         self.unsteady.store(true, Ordering::Relaxed);
     }

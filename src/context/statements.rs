@@ -111,6 +111,7 @@ pub(super) fn run_statement(
         return Ok((Value::from(""), empty_table()));
     }
     let text = SqlText::from(sql);
+    session.note_run();
     let mut db = session.db();
     let result = match &mut *db {
         Db::Live(warehouse) => match session.begin(warehouse.as_mut(), begin) {

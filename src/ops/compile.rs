@@ -147,7 +147,7 @@ pub(super) fn compile_nodes(
             inv.console.event(&crate::run::Event::Log { line });
         }
         let path = project.manifest.project.target_path.join("compiled").join(artifact_path(node));
-        inv.system.write_stream(&path, &mut |out| out.write_all(compiled.sql.as_str().as_bytes()))?;
+        inv.system.write_generated(&path, compiled.sql.as_str().as_bytes())?;
         all.push(CompiledNode { id: *id, sql: compiled.sql, started, completed: inv.system.now() });
     }
     Ok(all)

@@ -362,7 +362,10 @@ pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn War
 /// `strata parse`.
 pub(crate) fn parse_only(inv: &mut Invocation) -> Exit {
     let project = open(inv)?;
-    write(inv, project)?;
+    // One of the same files says the same, but for when it was written.
+    if !is_written(inv, project) {
+        write(inv, project)?;
+    }
     let n = project.manifest.nodes.len();
     inv.console.say(&format!("{n} nodes parsed"));
     Ok(0)

@@ -22,6 +22,10 @@ impl Live {
     }
 
     pub(super) fn started(&mut self, id: &str, text: &str) {
+        // It began before, and had to wait.
+        if self.running.contains_key(id) {
+            return self.changed(id, text);
+        }
         let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
         let line = self

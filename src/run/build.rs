@@ -490,7 +490,7 @@ impl Machine<'_> {
                     self.exec.run_all(&statements)?;
                     Reply::Ok
                 }
-                Next::Describe(relation) => Reply::Columns(self.exec.columns(&relation)?),
+                Next::Describe(relation) => Reply::Columns(self.exec.columns_of_existing(&relation)?),
                 Next::DescribeQuery => Reply::Columns(self.exec.query_columns()?),
                 Next::Commit => {
                     self.exec.plain("commit")?;

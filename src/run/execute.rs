@@ -261,8 +261,8 @@ impl<'a> Executor<'a> {
         result.map_err(|e| sql_error(&e, sql, self.node.span))
     }
 
-    pub(super) fn columns(&self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
-        self.ask(|warehouse| warehouse.columns(relation))
+    pub(super) fn columns_of_existing(&self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+        self.ask(|warehouse| warehouse.columns_of_existing(relation))
     }
 
     /// Runs a plain statement that belongs to no template.

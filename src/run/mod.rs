@@ -15,6 +15,7 @@ mod pool;
 mod publish;
 mod queue;
 mod test;
+mod unnamed;
 mod worker;
 
 pub(crate) use events::{Event, Judged, Left, Totals};

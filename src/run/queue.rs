@@ -2,6 +2,7 @@
 
 use super::events::{Event, Totals};
 use super::pool::Pool;
+use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::config::Json;
@@ -330,6 +331,12 @@ impl<'a> Loop<'a> {
         for (relation, now) in built.changes {
             self.existing.update(&relation, now);
         }
+        if let Some(other) = self.builder_of_missing(index, &built.outcome) {
+            self.behind[other].push(index);
+            self.waiting[index] = 1;
+            self.wait(index, Some(self.without_ref(other)), emit);
+            return;
+        }
         let step = &self.plan.steps[index];
         let node = self.node(step.node);
         if let Some(compiled) = &built.compiled {
@@ -369,6 +376,18 @@ impl<'a> Loop<'a> {
             }
         }
         self.release(index, failed.then(|| label(node)), results, emit);
+    }
+
+    /// The step that a failed one has to wait for, since it reads without `ref` what that step builds.
+    fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
+        let manifest = &self.shared.compiler.manifest;
+        let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
+        (!is_behind(&self.behind, index, other)).then_some(other)
+    }
+
+    fn without_ref(&self, other: usize) -> String {
+        let name = label(self.node(self.plan.steps[other].node));
+        format!("{name}, which it reads without `ref`")
     }
 
     /// Whether what is below is skipped (RULES 3.12).
@@ -530,7 +549,7 @@ impl<'a> Loop<'a> {
                 continue;
             }
             let path = self.shared.target_path.join(folder).join(artifact_path(node));
-            let _ = self.shared.system.write_stream(&path, &mut |out| out.write_all(text.as_bytes()));
+            let _ = self.shared.system.write_generated(&path, text.as_bytes());
         }
     }
 }

@@ -248,6 +248,10 @@ impl System for KeptSystem {
         self.inner.write_stream(path, write)
     }
 
+    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+        self.inner.holds(path, content)
+    }
+
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
         self.inner.remove(path)
     }

@@ -84,6 +84,10 @@ impl System for MemorySystem {
         self.write_atomic(path, &out)
     }
 
+    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+        self.files().get(path).is_some_and(|c| c[..] == *content)
+    }
+
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
         self.files().retain(|p, _| !p.starts_with(path));
         Ok(())

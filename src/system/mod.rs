@@ -110,6 +110,16 @@ pub(crate) trait System: Send + Sync {
         path: &Utf8Path,
         write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> Result<(), SystemError>;
+    /// Whether a file has this content now, whatever is known of it.
+    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
+    /// Writes a generated file, unless it has that content already: to make thousands of files anew takes a file system longer
+    /// than to read them.
+    fn write_generated(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
+        if self.holds(path, content) {
+            return Ok(());
+        }
+        self.write_stream(path, &mut |out| out.write_all(content))
+    }
     /// Removes a file or a folder with all below it; what is not there is no error.
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError>;
     /// Links `to` as `link`, replacing a link that is there.

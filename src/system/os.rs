@@ -147,6 +147,10 @@ impl System for OsSystem {
         self.replace(path, false, write)
     }
 
+    fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
+        fs::metadata(path).is_ok_and(|m| m.len() == content.len() as u64) && fs::read(path).is_ok_and(|c| c == content)
+    }
+
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
         let done = match fs::symlink_metadata(path) {
             Err(e) => Err(e),

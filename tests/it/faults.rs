@@ -188,3 +188,26 @@ fn a_message_about_a_profile_quotes_none_of_its_lines() {
         assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}{}", ran.out, ran.err);
     }
 }
+
+#[test]
+fn what_is_read_without_ref_is_waited_for() {
+    // The reader comes first in the order of the names, and nothing says that it needs the other.
+    let p = Project::new(&[
+        ("models/a_reader.sql", "{{ config(materialized='table') }} select * from main.z_base"),
+        ("models/z_base.sql", "select 1 as id"),
+        ("models/s.yml", "models: [{name: a_reader, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+    ]);
+    let ran = p.ok(&["build", "--threads", "1"]);
+    assert!(ran.out.contains("waiting for main.z_base, which it reads without `ref`"), "{}", ran.out);
+    assert_eq!(p.rows("select id from a_reader"), ["1"]);
+    // What never comes is an error, told once.
+    let p = Project::new(&[
+        ("models/a_reader.sql", "{{ config(materialized='table') }} select * from main.z_base"),
+        ("models/z_base.sql", "select 1 as id from nowhere"),
+    ]);
+    let ran = p.run(&["build"]);
+    assert_eq!(
+        (ran.code, p.status("model.shop.a_reader"), p.status("model.shop.z_base")),
+        (1, "error".into(), "error".into())
+    );
+}

@@ -1,0 +1,65 @@
+//! Relations that a node reads without `ref`.
+//!
+//! The plan knows nothing of such an edge: the node may begin before what it reads is there. In: the node's failure, the
+//! steps that have not ended. Out: the step that builds what was missing. Must not know: connections, results.
+
+use crate::diag::Code;
+use crate::engine::NodeOutcome;
+use crate::manifest::{Manifest, Relation};
+use crate::plan::Plan;
+
+/// The step, not yet ended, that builds the relation that a failed node did not find.
+pub(super) fn builder_of_missing(
+    plan: &Plan,
+    manifest: &Manifest,
+    finished: &[bool],
+    outcome: &NodeOutcome,
+) -> Option<usize> {
+    let failure = &outcome.failed.as_ref()?.diagnostic;
+    if failure.code != Code::SqlError || !failure.message.contains("does not exist") {
+        return None;
+    }
+    let builds = |step: usize| manifest.node(plan.steps[step].node).relation.as_ref();
+    (0..plan.steps.len()).find(|step| !finished[*step] && builds(*step).is_some_and(|r| is_named(&failure.message, r)))
+}
+
+/// Whether a message names a relation: its identifier stands there as a word of its own.
+fn is_named(message: &str, relation: &Relation) -> bool {
+    let mut words = message.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.any(|word| word.eq_ignore_ascii_case(relation.identifier()))
+}
+
+/// Whether `step` is `from`, or comes after it.
+pub(super) fn is_behind(behind: &[Vec<usize>], from: usize, step: usize) -> bool {
+    let mut seen = vec![false; behind.len()];
+    let mut stack = vec![from];
+    while let Some(next) = stack.pop() {
+        if next == step {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[next], true) {
+            stack.extend(&behind[next]);
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relation_is_named_by_a_whole_word() {
+        let orders = Relation::new(None, Some("main"), "stg_orders");
+        assert!(is_named("relation \"main.stg_orders\" does not exist (SQLSTATE 42P01)", &orders));
+        assert!(is_named("Table with name STG_ORDERS does not exist!", &orders));
+        assert!(!is_named("Table with name stg_orders_daily does not exist!", &orders));
+    }
+
+    #[test]
+    fn what_comes_after_a_step() {
+        let behind = vec![vec![1], vec![2], vec![], vec![0]];
+        assert!(is_behind(&behind, 0, 2) && is_behind(&behind, 0, 0));
+        assert!(!is_behind(&behind, 0, 3));
+    }
+}
