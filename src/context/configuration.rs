@@ -62,7 +62,15 @@ impl Object for Config {
                 let found = session.unit.config.map("meta").and_then(|m| m.get(&name)).cloned();
                 lookup(&session, found, &name, &args, method == "meta_require")
             }
-            "set" => Ok(Value::from("")),
+            // As a call with this one key: `set_sql_header` does so.
+            "set" => {
+                if parsing {
+                    let span = session.site(state);
+                    let value = to_json(args.require(1, "value")?);
+                    session.record().config.push((args.text(0, "name")?, value, span));
+                }
+                Ok(Value::from(""))
+            }
             "persist_relation_docs" => Ok(Value::from(persist(&session, "relation"))),
             "persist_column_docs" => Ok(Value::from(persist(&session, "columns"))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -94,4 +102,33 @@ fn lookup(session: &Session, found: Option<Json>, name: &str, args: &Args, requi
 
 fn persist(session: &Session, what: &str) -> bool {
     session.unit.config.map("persist_docs").and_then(|m| m.get(what)).and_then(Json::as_bool).unwrap_or(false)
+}
+
+/// A node's config as hooks at the end of a run see it: a mapping that has none for each key that is not set (dbt's
+/// `BaseConfig.__getitem__`).
+pub(crate) fn node_config(config: &Json) -> Value {
+    let entries = config.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
+    Value::from_object(NodeConfigValue(entries.collect()))
+}
+
+#[derive(Debug)]
+struct NodeConfigValue(indexmap::IndexMap<String, Value>);
+
+impl Object for NodeConfigValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(self.0.get(key.as_str()?).cloned().unwrap_or_else(none))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
+        minijinja::value::Enumerator::Values(self.0.keys().map(|k| Value::from(k.as_str())).collect())
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        if method != "get" {
+            return Err(Error::from(ErrorKind::UnknownMethod));
+        }
+        let args = Args::parse(args)?;
+        let found = self.0.get(&args.text(0, "key")?).cloned();
+        Ok(found.or_else(|| args.get(1, "default").cloned()).unwrap_or_else(none))
+    }
 }

@@ -33,6 +33,7 @@ mod zones;
 pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
 pub(crate) use column::column_value;
+pub(crate) use configuration::node_config;
 pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json};

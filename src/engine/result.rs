@@ -56,6 +56,13 @@ pub(crate) struct Timing {
     pub(crate) completed: jiff::Timestamp,
 }
 
+impl Timing {
+    /// A step's two phases, of which only the whole is measured.
+    pub(crate) fn of_step(started: jiff::Timestamp, completed: jiff::Timestamp) -> Vec<Timing> {
+        vec![Timing { name: "compile", started, completed: started }, Timing { name: "execute", started, completed }]
+    }
+}
+
 /// Why a node failed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failed {
@@ -94,6 +101,11 @@ impl NodeOutcome {
             sample: None,
             effect: None,
         }
+    }
+
+    /// What is only listed: an exposure, a saved query.
+    pub(crate) fn no_op() -> NodeOutcome {
+        NodeOutcome { message: Some("NO-OP".to_owned()), failures: Some(0), ..NodeOutcome::new(RunStatus::NoOp) }
     }
 
     pub(crate) fn skipped(message: impl Into<String>) -> NodeOutcome {

@@ -153,6 +153,8 @@ pub(crate) struct SeedJob {
     /// The same as the project names it.
     pub(crate) file: String,
     pub(crate) columns: Vec<(String, String)>,
+    /// How many rows it has, where all of them were read.
+    pub(crate) rows: Option<u64>,
     /// Columns with time stamps whose offsets from UTC the engine drops.
     pub(crate) offsets_dropped: Vec<String>,
     /// The columns whose types the project gives.

@@ -136,11 +136,17 @@ pub(crate) struct Inference {
     /// Types that the project gives: the text of those columns is not looked at.
     given: Vec<Option<String>>,
     fits: Vec<Fits>,
+    rows: u64,
 }
 
 impl Inference {
     fn new(names: Vec<String>, forced: &dyn Fn(&str) -> Option<String>) -> Inference {
-        Inference { given: names.iter().map(|n| forced(n)).collect(), fits: vec![Fits::ALL; names.len()], names }
+        Inference {
+            given: names.iter().map(|n| forced(n)).collect(),
+            fits: vec![Fits::ALL; names.len()],
+            rows: 0,
+            names,
+        }
     }
 
     /// Takes a row into account. A row may be too short: what it lacks is null.
@@ -153,6 +159,7 @@ impl Inference {
         if std::str::from_utf8(record.as_slice()).is_err() {
             return failed("this row is not UTF-8 text".to_owned());
         }
+        self.rows += 1;
         for ((fit, value), given) in self.fits.iter_mut().zip(record).zip(&self.given) {
             if given.is_none() && !fit.is_text() {
                 fit.see(std::str::from_utf8(value).unwrap_or_default());
@@ -166,6 +173,11 @@ impl Inference {
         let stamps = |fit: &Fits| !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset;
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
         columns.filter(|((_, fit), given)| given.is_none() && stamps(fit)).map(|((n, _), _)| n.as_str()).collect()
+    }
+
+    /// How many rows were seen.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Names with types, as the rows that were seen have them.

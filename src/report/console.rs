@@ -72,6 +72,16 @@ impl Console {
         }
     }
 
+    /// A stream that takes colours as the user asked for them; else where it is a terminal that has them.
+    fn painted<S: anstream::stream::RawStream>(&self, stream: S) -> anstream::AutoStream<S> {
+        let choice = match self.style.colours {
+            Some(true) => anstream::ColorChoice::Always,
+            Some(false) => anstream::ColorChoice::Never,
+            None => anstream::ColorChoice::Auto,
+        };
+        anstream::AutoStream::new(stream, choice)
+    }
+
     pub(crate) fn set_map(&mut self, map: Arc<SourceMap>) {
         self.map = map;
     }
@@ -87,7 +97,7 @@ impl Console {
                 live.print(text);
                 Ok(())
             }
-            None => writeln!(anstream::stdout(), "{text}"),
+            None => writeln!(self.painted(std::io::stdout()), "{text}"),
         };
         if written.is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
             self.closed.set(true);
@@ -201,7 +211,7 @@ impl Console {
         self.some_diagnostics(&shown);
         let text = format!("and {} more: `--log-format json` has all of them", list.len() - MOST);
         if !self.muted {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            let _ = writeln!(self.painted(std::io::stderr()), "{text}");
         }
     }
 
@@ -209,7 +219,7 @@ impl Console {
         for (i, d) in list.iter().enumerate() {
             // A long list is read by skimming: the rest on a line each.
             if i >= 20 && !d.is_error() && !self.json_lines() && !self.style.quiet {
-                let _ = writeln!(anstream::stderr(), "{}", self.scrubber.scrub(&one_line(d, &self.map)));
+                let _ = writeln!(self.painted(std::io::stderr()), "{}", self.scrubber.scrub(&one_line(d, &self.map)));
             } else {
                 self.diagnostic(d);
             }
@@ -228,7 +238,7 @@ impl Console {
             match &self.live {
                 Some(live) => live.print(&text),
                 None => {
-                    let _ = writeln!(anstream::stderr(), "{text}");
+                    let _ = writeln!(self.painted(std::io::stderr()), "{text}");
                 }
             }
         }
@@ -481,9 +491,9 @@ impl Console {
             return;
         }
         let word = self.paint("error", AnsiColor::Red);
-        let _ = writeln!(anstream::stderr(), "{word}: {}", self.scrubber.scrub(message));
+        let _ = writeln!(self.painted(std::io::stderr()), "{word}: {}", self.scrubber.scrub(message));
         for hint in hints {
-            let _ = writeln!(anstream::stderr(), "hint: {}", self.scrubber.scrub(hint));
+            let _ = writeln!(self.painted(std::io::stderr()), "hint: {}", self.scrubber.scrub(hint));
         }
     }
 

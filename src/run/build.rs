@@ -203,6 +203,7 @@ fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, Node
         file: node.original_file_path.to_string(),
         offsets_dropped,
         columns: found.columns(),
+        rows: complete.then(|| found.rows()),
         given,
         provisional: (!complete).then_some(found),
         delimiter: (byte as char).to_string(),
@@ -231,6 +232,7 @@ fn native(
         }
     };
     let target = job.target.clone();
+    let loaded = job.seed.as_ref().and_then(|s| s.rows).map(crate::engine::Reply::of_load);
     let offsets_dropped = job.seed.as_ref().map(|s| offset_warnings(node, s)).unwrap_or_default();
     let checked = job.capabilities.checks_strategy_first;
     let unknown = || unknown_strategy(shared, node, name, job.capabilities.strategies);
@@ -303,7 +305,7 @@ fn native(
         build.exec.end_turn();
     }
     let Machine { exec, results, rejected, kept, effect, .. } = build;
-    let reply = exec.reply.clone();
+    let reply = loaded.or(exec.reply.clone());
     let mut changes = Vec::new();
     let mut stored = Ok(());
     if let Some(mut connection) = session.take_warehouse() {
@@ -334,7 +336,7 @@ fn native(
     let outcome = match (result, rejected) {
         (Ok(_), None) => NodeOutcome {
             message: Some(reply.as_ref().map_or_else(|| "OK".to_owned(), |r| r.message.clone())),
-            adapter_response: response(reply.as_ref()),
+            adapter_response: reply.unwrap_or_else(crate::engine::Reply::ok).to_json(),
             effect,
             ..NodeOutcome::new(RunStatus::Success)
         },
@@ -407,13 +409,6 @@ fn drop_candidate(target: &Relation, connection: &mut dyn Warehouse) {
 /// A seed's columns whose types the project gives.
 fn types_given(node: &Node) -> Vec<String> {
     node.config.map("column_types").into_iter().flat_map(|m| m.keys().cloned()).collect()
-}
-
-/// `adapter_response` of `run_results.json`.
-fn response(reply: Option<&crate::engine::Reply>) -> Json {
-    let Some(reply) = reply else { return serde_json::json!({ "_message": "OK" }) };
-    let code: Vec<&str> = reply.message.split(' ').filter(|w| w.parse::<i64>().is_err()).collect();
-    serde_json::json!({ "_message": reply.message, "code": code.join(" "), "rows_affected": reply.rows_affected })
 }
 
 /// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.

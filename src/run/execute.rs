@@ -38,6 +38,9 @@ impl From<Box<Diagnostic>> for NodeError {
     }
 }
 
+/// Macros whose SQL is not the statement of the node, whose reply is that of the node.
+const BESIDE: [&str; 3] = ["create_indexes", "apply_grants", "persist_docs"];
+
 /// One node being stored.
 pub(super) struct Executor<'a> {
     pub(super) shared: &'a Shared,
@@ -49,7 +52,7 @@ pub(super) struct Executor<'a> {
     pub(super) committed: bool,
     /// What stands under the published name.
     pub(super) existing: Option<ExistingRelation>,
-    /// What the engine said to the last statement that a macro wrote.
+    /// What the engine said to the node's own statement: the last that a macro wrote for it.
     pub(super) reply: Option<Reply>,
     /// What was run, for the files under `run/`.
     pub(super) executed: String,
@@ -106,7 +109,13 @@ impl<'a> Executor<'a> {
                 if text.trim().is_empty() {
                     return Ok(());
                 }
-                self.sql(&SqlText::around(text, &self.compiled.clone()))
+                let sql = SqlText::around(text, &self.compiled.clone());
+                self.write_down(&sql);
+                let reply = self.query(&sql, Fetch::Nothing)?;
+                if !BESIDE.contains(&call.name.as_str()) {
+                    self.reply = Some(reply);
+                }
+                Ok(())
             }
             Statement::Load { copy, seed, typed } => self.load(copy, seed, typed.as_deref()),
             Statement::Swap { candidate, kind } => self.swap(candidate, *kind),
@@ -117,13 +126,13 @@ impl<'a> Executor<'a> {
     }
 
     fn sql(&mut self, sql: &SqlText) -> Result<(), NodeError> {
+        self.write_down(sql);
+        self.query(sql, Fetch::Nothing).map(drop)
+    }
+
+    fn write_down(&mut self, sql: &SqlText) {
         self.executed.push_str(sql.as_str().trim().trim_end_matches(';'));
         self.executed.push_str(";\n");
-        let reply = self.query(sql, Fetch::Nothing)?;
-        if reply.rows_affected.is_some_and(|n| n > 0) {
-            self.reply = Some(reply);
-        }
-        Ok(())
     }
 
     /// Asks the connection for something that belongs to no template.
@@ -153,8 +162,7 @@ impl<'a> Executor<'a> {
             };
             let error = match loaded {
                 Ok(count) => {
-                    let rows_affected = i64::try_from(count).ok();
-                    self.reply = Some(Reply { message: format!("INSERT 0 {count}"), rows_affected, table: None });
+                    self.reply = Some(Reply::of_load(count));
                     return Ok(());
                 }
                 Err(e) => e,

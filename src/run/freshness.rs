@@ -1,7 +1,8 @@
 //! Asks how old the data of sources is.
 
 use super::events::{Event, Totals};
-use super::queue::{TICK, end_context, run_hooks};
+use super::hooks::{end_context, run_hooks};
+use super::queue::TICK;
 use super::worker::{Clock, STACK};
 use super::{Interrupt, Shared};
 use crate::compile::{MacroCall, hook_text, unit_of};

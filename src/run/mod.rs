@@ -11,6 +11,7 @@ mod execute;
 mod export;
 mod freshness;
 mod fused;
+mod hooks;
 mod pool;
 mod publish;
 mod queue;

@@ -1,14 +1,13 @@
 //! The loop that owns a run.
 
 use super::events::{Event, Totals};
+use super::hooks::{Watch, end_context, run_hooks};
 use super::pool::Pool;
 use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
-use crate::config::Json;
-use crate::context::Bindings;
 use crate::engine::{
-    Cancel, EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::own_names;
@@ -27,26 +26,6 @@ pub(super) const TICK: Duration = Duration::from_millis(50);
 
 /// Ticks between two attempts to stop what runs.
 const CANCEL_EVERY: usize = 5;
-
-/// Stops what a connection runs as long as the user wants to stop: for hooks, which run before and after the loop.
-struct Watch(#[allow(dead_code)] Sender<()>);
-
-impl Watch {
-    fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
-        let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
-        let interrupt = interrupt.clone();
-        let watch = move || {
-            while receiver.recv_timeout(TICK * 4) == Err(RecvTimeoutError::Timeout) {
-                if interrupt.is_set() {
-                    cancel.cancel();
-                }
-            }
-        };
-        // Without a thread there is no way to stop a hook, and nothing else is lost.
-        let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(watch);
-        Watch(sender)
-    }
-}
 
 /// What is to be run.
 pub(crate) struct RunRequest<'a> {
@@ -490,15 +469,8 @@ impl<'a> Loop<'a> {
         let completed = started
             .checked_add(jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or_default())
             .unwrap_or(started);
-        let ran = !matches!(outcome.status, RunStatus::Skipped | RunStatus::NoOp);
-        let timing = if ran {
-            vec![
-                Timing { name: "compile", started, completed: started },
-                Timing { name: "execute", started, completed },
-            ]
-        } else {
-            Vec::new()
-        };
+        let ran = outcome.status != RunStatus::Skipped;
+        let timing = if ran { Timing::of_step(started, completed) } else { Vec::new() };
         let dialect = self.shared.compiler.manifest.project.dialect;
         let stored = node.resource_type().is_refable();
         RunResult {
@@ -577,142 +549,4 @@ fn what(node: &Node) -> String {
         ResourceType::Model => format!("{} model", node.materialized()),
         other => other.as_str().replace('_', " "),
     }
-}
-
-/// On-run hooks, one after the other; after a failure the rest of their kind is skipped.
-pub(super) fn run_hooks(
-    shared: &Arc<Shared>,
-    ids: &[NodeId],
-    warehouse: Box<dyn Warehouse>,
-    extra: Vec<(&'static str, minijinja::Value)>,
-    emit: &mut dyn FnMut(Event),
-) -> (Box<dyn Warehouse>, Vec<RunResult>) {
-    let mut own = Some(warehouse);
-    let mut results = Vec::new();
-    let mut failed = false;
-    for (i, id) in ids.iter().enumerate() {
-        let node = shared.compiler.manifest.node(*id);
-        let started = shared.system.now();
-        let clock = Clock::start();
-        emit(Event::NodeStarted {
-            unique_id: node.unique_id.clone(),
-            kind: ResourceType::Operation,
-            name: node.name.to_string(),
-            what: "hook".to_owned(),
-        });
-        let outcome = if failed {
-            NodeOutcome::skipped("an earlier hook failed")
-        } else {
-            hook(shared, node, &mut own, &extra, emit)
-        };
-        failed |= outcome.status == RunStatus::Error;
-        let result = RunResult {
-            unique_id: node.unique_id.clone(),
-            outcome,
-            thread: "main".to_owned(),
-            seconds: clock.seconds(),
-            timing: vec![Timing { name: "execute", started, completed: shared.system.now() }],
-            relation_name: None,
-        };
-        emit(Event::NodeFinished {
-            name: node.name.to_string(),
-            kind: ResourceType::Operation,
-            what: "hook".to_owned(),
-            result: Box::new(result.clone()),
-            index: i + 1,
-            total: ids.len(),
-            guarded: false,
-        });
-        results.push(result);
-    }
-    // The connection was only lent.
-    (own.unwrap_or_else(|| unreachable!("hooks give their connection back")), results)
-}
-
-fn hook(
-    shared: &Shared,
-    node: &Node,
-    own: &mut Option<Box<dyn Warehouse>>,
-    extra: &[(&'static str, minijinja::Value)],
-    emit: &mut dyn FnMut(Event),
-) -> NodeOutcome {
-    let mut unit = crate::compile::unit_of(node);
-    unit.this = None;
-    unit.extra = extra.to_vec();
-    let runtime = shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-    let db = own.take().map_or(crate::context::Db::Offline, crate::context::Db::Live);
-    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, db);
-    let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
-    let rendered = crate::compile::hook_text(&shared.compiler.engine, &session, &raw, node.span);
-    *own = session.take_warehouse();
-    for line in session.take_record().logs {
-        emit(Event::Log { line });
-    }
-    let sql = match rendered {
-        Ok(sql) => sql,
-        Err(d) => return NodeOutcome::error(*d, false),
-    };
-    if sql.as_str().trim().is_empty() {
-        return NodeOutcome {
-            message: Some("OK".to_owned()),
-            failures: Some(0),
-            ..NodeOutcome::new(RunStatus::Success)
-        };
-    }
-    let Some(warehouse) = own else {
-        return NodeOutcome::error(crate::context::internal("the connection is gone"), true);
-    };
-    match warehouse.run(&sql, Fetch::Nothing) {
-        Ok(_) => NodeOutcome {
-            message: Some("OK".to_owned()),
-            failures: Some(0),
-            adapter_response: serde_json::json!({ "_message": "OK" }),
-            ..NodeOutcome::new(RunStatus::Success)
-        },
-        Err(e) => {
-            let e = super::execute::sql_error(&e, &sql, node.span);
-            NodeOutcome::error(*e.diagnostic, e.transient)
-        }
-    }
-}
-
-/// `results`, `schemas` and `database_schemas` of on-run-end hooks.
-pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, minijinja::Value)> {
-    let manifest = &shared.compiler.manifest;
-    let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut list = Vec::new();
-    for result in results {
-        let Some(node) = manifest.get(&result.unique_id) else { continue };
-        // Hooks are listed only when they failed.
-        if node.resource_type() == ResourceType::Operation && result.outcome.status == RunStatus::Success {
-            continue;
-        }
-        if result.outcome.status == RunStatus::Success
-            && let Some(relation) = &node.relation
-            && let (Some(d), Some(s)) = (relation.database(), relation.schema())
-        {
-            schemas.insert((d.to_owned(), s.to_owned()));
-        }
-        let mut json = serde_json::json!({
-            "status": result.outcome.status.named(node.resource_type()), "execution_time": result.seconds,
-            "failures": result.outcome.failures,
-            "message": result.outcome.message, "thread_id": result.thread, "unique_id": &*result.unique_id,
-            "adapter_response": result.outcome.adapter_response,
-            "timing": result.timing.iter().map(|t| serde_json::json!({
-                "name": t.name, "started_at": t.started.to_string(), "completed_at": t.completed.to_string(),
-            })).collect::<Vec<_>>(),
-        });
-        if let Some(map) = json.as_object_mut() {
-            map.insert("node".into(), Json::Object(manifest.node_json(node)));
-        }
-        list.push(crate::jinja::from_json(&json));
-    }
-    let names: BTreeSet<&String> = schemas.iter().map(|(_, s)| s).collect();
-    let names: Vec<minijinja::Value> = names.into_iter().map(|s| minijinja::Value::from(s.as_str())).collect();
-    let pairs = schemas.iter().map(|(d, s)| crate::jinja::pair(d.as_str().into(), s.as_str().into())).collect();
-    vec![
-        ("results", crate::jinja::list(list)),
-        ("schemas", crate::jinja::list(names)),
-        ("database_schemas", crate::jinja::list(pairs)),
-    ]
 }

@@ -6,7 +6,7 @@ use crate::compile::{CompileError, Compiled};
 use crate::config::Json;
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, RunStatus, Table, Warehouse};
+use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, Reply, RunStatus, Table, Warehouse};
 use crate::jinja::from_json;
 use crate::manifest::{Dialect, Node, NodeId, Relation, RelationKind};
 use crate::source::SqlText;
@@ -48,8 +48,11 @@ pub(super) fn passed_test(
     match shared.compiler.compile(id, bindings, existing, warehouse) {
         Ok(compiled) => {
             let outcome = judge(node, &Cell::Int(0), false, false, false);
+            // As if it had been run by itself.
+            let reply = Reply { message: "SELECT 1".to_owned(), rows_affected: Some(1), table: None };
+            let adapter_response = reply.to_json();
             TestRun {
-                outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome },
+                outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), adapter_response, ..outcome },
                 compiled: Some(compiled),
                 lost: None,
             }
@@ -139,6 +142,7 @@ fn measure(
     let sql = test_sql(shared, node, &main, bindings, existing)?;
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let reply = connection.run(&sql, Fetch::Rows(Some(2))).map_err(|e| sql_error(&e, &sql, node.span))?;
+    let response = reply.to_json();
     let rows = reply.table.map(|t| t.rows).unwrap_or_default();
     let Some([failures, warn, error]) = rows.first().and_then(|r| r.get(..3)) else {
         let d = Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
@@ -151,7 +155,8 @@ fn measure(
         );
         return Err(Box::new(d.primary(node.span, "this test")).into());
     }
-    Ok(judge(node, failures, warn.is_true(), error.is_true(), shared.options.warn_error))
+    let judged = judge(node, failures, warn.is_true(), error.is_true(), shared.options.warn_error);
+    Ok(NodeOutcome { adapter_response: response, ..judged })
 }
 
 /// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a failure.
@@ -175,7 +180,6 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warn_error: bool
     };
     outcome.place = Some(node.span);
     outcome.failures = Some(if outcome.status == RunStatus::Pass { 0 } else { count });
-    outcome.adapter_response = serde_json::json!({ "_message": "OK" });
     outcome
 }
 

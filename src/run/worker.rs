@@ -103,7 +103,7 @@ pub(super) fn carry_out(
             Built { compiled, ..Built::plain(outcome) }
         }
         Action::Export => Built::plain(export(shared, task.node, warehouse)),
-        Action::NoOp => Built::plain(NodeOutcome::new(crate::engine::RunStatus::NoOp)),
+        Action::NoOp => Built::plain(NodeOutcome::no_op()),
     }));
     if task.action != Action::NoOp {
         pool.give(own);

@@ -334,3 +334,77 @@ fn the_catalog_has_what_the_database_has() {
     p.write("models/a.sql", "select {{ nope.x }} as id");
     assert_eq!(p.run(&["docs", "generate"]).code, 2);
 }
+
+/// Results as packages read them in `on-run-end`, and as `run_results.json` has them. Seen with dbt 1.11.16.
+const TELLS: &str = "name: shop\nprofile: shop\non-run-end:\n  - \"{% for r in results %}{{ log(r.node.name ~ '|' ~ r.message ~ '|' ~ \
+    r.adapter_response.get('code') ~ '|' ~ r.adapter_response.get('rows_affected') ~ '|' ~ r.failures ~ '|' ~ r.timing | length ~ '|' ~ \
+    (r.node.compiled_code is defined) ~ '|' ~ (r.node.config.full_refresh is none) ~ '|' ~ r.node.config.get('nothing', 7), info=true) }}\
+    {% endfor %}\"\n";
+
+fn told(p: &Project, target: &str) -> Vec<String> {
+    let ran = p.ok(&["build", "--threads", "1", "--no-audit", "--target", target]);
+    ran.out.lines().filter(|l| l.matches('|').count() == 8).map(str::to_owned).collect()
+}
+
+const TOLD_FILES: &[(&str, &str)] = &[
+    ("project.yml", TELLS),
+    ("seeds/sd.csv", "id,n\n1,a\n2,b\n"),
+    ("models/v.sql", "select 1 as id"),
+    ("models/i.sql", "{{ config(materialized='incremental', unique_key='id') }} select 1 as id union all select 2"),
+    (
+        "models/s.yml",
+        "models: [{name: v, columns: [{name: id, data_tests: [not_null, unique]}]}]\n\
+         exposures: [{name: ex, type: dashboard, owner: {email: a@b.c}, depends_on: [ref('v')]}]\n",
+    ),
+];
+
+#[test]
+fn hooks_at_the_end_see_what_dbt_shows_them() {
+    let p = Project::new(TOLD_FILES);
+    assert_eq!(
+        told(&p, "dev"),
+        [
+            "i|OK|None|None|None|2|True|True|7",
+            "v|OK|None|None|None|2|True|True|7",
+            "sd|INSERT 2|INSERT|2|None|2|False|True|7",
+            "not_null_v_id|None|None|None|0|2|True|True|7",
+            "unique_v_id|None|None|None|0|2|True|True|7",
+            "ex|NO-OP|None|None|0|2|False|True|7",
+        ]
+    );
+    let Some(server) = crate::postgres::Server::new("told") else { return };
+    let p = crate::postgres::project(&server, TOLD_FILES);
+    told(&p, "direct");
+    assert_eq!(
+        told(&p, "direct"),
+        [
+            "i|INSERT 0 2|INSERT|2|None|2|True|True|7",
+            "v|CREATE VIEW|CREATE VIEW|-1|None|2|True|True|7",
+            "sd|INSERT 2|INSERT|2|None|2|False|True|7",
+            "not_null_v_id|None|SELECT|1|0|2|True|True|7",
+            "unique_v_id|None|SELECT|1|0|2|True|True|7",
+            "ex|NO-OP|None|None|0|2|False|True|7",
+        ]
+    );
+}
+
+#[test]
+fn a_header_that_a_model_sets_by_the_macro_goes_before_its_sql() {
+    let p = Project::new(&[(
+        "models/m.sql",
+        "{% call set_sql_header(config) %}create or replace temp macro plus(a) as a + 41;{% endcall %}\n\
+         {{ config(materialized='table') }} select plus(1) as x",
+    )]);
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select x from m"), ["42"]);
+    assert!(p.ok(&["show", "--select", "m"]).out.contains("42"));
+}
+
+#[test]
+fn colours_reach_a_pipe_only_when_they_are_asked_for() {
+    let p = Project::new(&[("models/m.sql", "select 1 as x"), ("models/bad.sql", "select y from nowhere")]);
+    let plain = p.run(&["build"]);
+    assert!(!format!("{}{}", plain.out, plain.err).contains('\u{1b}'));
+    let painted = p.run(&["build", "--use-colors"]);
+    assert!(painted.out.contains('\u{1b}') && painted.err.contains('\u{1b}'), "{painted:?}");
+}

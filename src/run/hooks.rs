@@ -1,0 +1,193 @@
+//! On-run hooks, and what those at the end see of a run.
+
+use super::events::Event;
+use super::queue::artifact_path;
+use super::worker::Clock;
+use super::{Interrupt, Shared};
+use crate::context::{Bindings, node_config};
+use crate::engine::{Cancel, Existing, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
+use crate::jinja::{dict, from_json, list, pair};
+use crate::manifest::{Node, NodeId, ResourceType};
+use crossbeam_channel::{RecvTimeoutError, Sender};
+use minijinja::Value;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is looked whether the user wants to stop.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// Stops what a connection runs as long as the user wants to stop: for hooks, which run before and after the loop.
+pub(super) struct Watch(#[allow(dead_code)] Sender<()>);
+
+impl Watch {
+    pub(super) fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
+        let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
+        let interrupt = interrupt.clone();
+        let watch = move || {
+            while receiver.recv_timeout(LOOK_UP) == Err(RecvTimeoutError::Timeout) {
+                if interrupt.is_set() {
+                    cancel.cancel();
+                }
+            }
+        };
+        // Without a thread there is no way to stop a hook, and nothing else is lost.
+        let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(watch);
+        Watch(sender)
+    }
+}
+
+/// On-run hooks, one after the other; after a failure the rest of their kind is skipped.
+pub(super) fn run_hooks(
+    shared: &Arc<Shared>,
+    ids: &[NodeId],
+    warehouse: Box<dyn Warehouse>,
+    extra: Vec<(&'static str, Value)>,
+    emit: &mut dyn FnMut(Event),
+) -> (Box<dyn Warehouse>, Vec<RunResult>) {
+    let mut own = Some(warehouse);
+    let mut results = Vec::new();
+    let mut failed = false;
+    for (i, id) in ids.iter().enumerate() {
+        let node = shared.compiler.manifest.node(*id);
+        let started = shared.system.now();
+        let clock = Clock::start();
+        emit(Event::NodeStarted {
+            unique_id: node.unique_id.clone(),
+            kind: ResourceType::Operation,
+            name: node.name.to_string(),
+            what: "hook".to_owned(),
+        });
+        let outcome = if failed {
+            NodeOutcome::skipped("an earlier hook failed")
+        } else {
+            hook(shared, node, &mut own, &extra, emit)
+        };
+        failed |= outcome.status == RunStatus::Error;
+        let result = RunResult {
+            unique_id: node.unique_id.clone(),
+            outcome,
+            thread: "main".to_owned(),
+            seconds: clock.seconds(),
+            timing: Timing::of_step(started, shared.system.now()),
+            relation_name: None,
+        };
+        emit(Event::NodeFinished {
+            name: node.name.to_string(),
+            kind: ResourceType::Operation,
+            what: "hook".to_owned(),
+            result: Box::new(result.clone()),
+            index: i + 1,
+            total: ids.len(),
+            guarded: false,
+        });
+        results.push(result);
+    }
+    // The connection was only lent.
+    (own.unwrap_or_else(|| unreachable!("hooks give their connection back")), results)
+}
+
+fn hook(
+    shared: &Shared,
+    node: &Node,
+    own: &mut Option<Box<dyn Warehouse>>,
+    extra: &[(&'static str, Value)],
+    emit: &mut dyn FnMut(Event),
+) -> NodeOutcome {
+    let mut unit = crate::compile::unit_of(node);
+    unit.this = None;
+    unit.extra = extra.to_vec();
+    let runtime = shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
+    let db = own.take().map_or(crate::context::Db::Offline, crate::context::Db::Live);
+    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, db);
+    let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
+    let rendered = crate::compile::hook_text(&shared.compiler.engine, &session, &raw, node.span);
+    *own = session.take_warehouse();
+    for line in session.take_record().logs {
+        emit(Event::Log { line });
+    }
+    let sql = match rendered {
+        Ok(sql) => sql,
+        Err(d) => return NodeOutcome::error(*d, false),
+    };
+    let passed = || NodeOutcome {
+        message: Some(passed_message(node)),
+        failures: Some(0),
+        ..NodeOutcome::new(RunStatus::Success)
+    };
+    if sql.as_str().trim().is_empty() {
+        return passed();
+    }
+    let Some(warehouse) = own else {
+        return NodeOutcome::error(crate::context::internal("the connection is gone"), true);
+    };
+    match warehouse.run(&sql, Fetch::Nothing) {
+        Ok(_) => passed(),
+        Err(e) => {
+            let e = super::execute::sql_error(&e, &sql, node.span);
+            NodeOutcome::error(*e.diagnostic, e.transient)
+        }
+    }
+}
+
+/// dbt's words for it: `shop.on-run-end.0 passed`, of the node `shop-on-run-end-0`.
+fn passed_message(node: &Node) -> String {
+    let parts: Vec<&str> = node.name.rsplitn(5, '-').collect();
+    match parts[..] {
+        [number, end, "run", "on", project] => format!("{project}.on-run-{end}.{number} passed"),
+        _ => format!("{} passed", node.name),
+    }
+}
+
+/// `results`, `schemas` and `database_schemas` of on-run-end hooks.
+pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, Value)> {
+    let manifest = &shared.compiler.manifest;
+    let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut all = Vec::new();
+    for result in results {
+        let Some(node) = manifest.get(&result.unique_id) else { continue };
+        // Hooks are listed only when they failed.
+        if node.resource_type() == ResourceType::Operation && result.outcome.status == RunStatus::Success {
+            continue;
+        }
+        if result.outcome.status == RunStatus::Success
+            && let Some(relation) = &node.relation
+            && let (Some(d), Some(s)) = (relation.database(), relation.schema())
+        {
+            schemas.insert((d.to_owned(), s.to_owned()));
+        }
+        all.push(result_value(shared, node, result));
+    }
+    let names: Vec<Value> =
+        schemas.iter().map(|(_, s)| s.as_str()).collect::<BTreeSet<_>>().into_iter().map(Value::from).collect();
+    let pairs = schemas.iter().map(|(d, s)| pair(d.as_str().into(), s.as_str().into())).collect();
+    vec![("results", list(all)), ("schemas", list(names)), ("database_schemas", list(pairs))]
+}
+
+/// A result with its node as it was run: the SQL of what was compiled, and a config that has none for each key that is not
+/// set, as dbt's has.
+fn result_value(shared: &Shared, node: &Node, result: &RunResult) -> Value {
+    let outcome = &result.outcome;
+    let timing = result.timing.iter().map(|t| {
+        let (started, completed) = (t.started.to_string(), t.completed.to_string());
+        serde_json::json!({ "name": t.name, "started_at": started, "completed_at": completed })
+    });
+    let json = serde_json::json!({
+        "status": outcome.status.named(node.resource_type()), "execution_time": result.seconds,
+        "failures": outcome.failures, "message": outcome.message, "thread_id": result.thread,
+        "unique_id": &*result.unique_id, "adapter_response": outcome.adapter_response,
+        "timing": timing.collect::<Vec<_>>(),
+    });
+    let mut of_node = shared.compiler.manifest.node_json(node);
+    let config = of_node.remove("config").unwrap_or_default();
+    if let Some(compiled) = &outcome.compiled {
+        of_node.insert("compiled".into(), true.into());
+        of_node.insert("compiled_code".into(), compiled.as_str().into());
+        of_node.insert("compiled_path".into(), artifact_path(node).into());
+    }
+    let text = |key: &String| Value::from(key.as_str());
+    let members = of_node.iter().map(|(k, v)| (text(k), from_json(v)));
+    let of_node = dict(members.chain([(Value::from("config"), node_config(&config))]));
+    let results = json.as_object().into_iter().flatten().map(|(k, v)| (text(k), from_json(v)));
+    dict(results.chain([(Value::from("node"), of_node)]))
+}
