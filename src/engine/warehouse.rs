@@ -83,6 +83,16 @@ impl Cell {
         }
     }
 
+    /// Whether it is a number without a fraction.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self {
+            Cell::Int(_) | Cell::Bool(_) => true,
+            Cell::Float(f) => f.fract() == 0.0,
+            Cell::Decimal(s) => s.split_once('.').is_none_or(|(_, rest)| rest.bytes().all(|b| b == b'0')),
+            _ => false,
+        }
+    }
+
     pub(crate) fn as_i64(&self) -> Option<i64> {
         match self {
             Cell::Int(i) => Some(*i),

@@ -155,6 +155,12 @@ fn measure(
         );
         return Err(Box::new(d.primary(node.span, "this test")).into());
     }
+    if !failures.is_whole() {
+        let message =
+            format!("`fail_calc` of the test `{}` gave {}, not a whole number", node.name, failures.display());
+        let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
+        return Err(Box::new(d.help("count rows, or round it: `fail_calc: round(...)`")).into());
+    }
     let judged = judge(node, failures, warn.is_true(), error.is_true(), shared.options.warn_error);
     Ok(NodeOutcome { adapter_response: response, ..judged })
 }

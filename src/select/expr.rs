@@ -1,5 +1,6 @@
 //! The grammar of selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`; space is union, comma intersection.
 
+use crate::source::Span;
 use std::convert::Infallible;
 use std::fmt;
 
@@ -65,6 +66,8 @@ pub(crate) struct RawMethod {
     pub(crate) method: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) value: String,
+    /// Where it is written, if that is a file.
+    pub(crate) span: Option<Span>,
 }
 
 /// A method at one of the stages.
@@ -125,7 +128,7 @@ pub(crate) fn parse_criterion(text: &str, indirect: Indirect) -> Result<Criterio
     }
     let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
     let method = parts.next();
-    let raw = RawMethod { method, args: parts.collect(), value: value.to_owned() };
+    let raw = RawMethod { method, args: parts.collect(), value: value.to_owned(), span: None };
     Ok(Criterion { at, parents, children, method: Named::Raw(raw), indirect })
 }
 
@@ -201,7 +204,7 @@ mod tests {
             method in proptest::option::of("[a-z_]{1,8}"),
             value in "[a-z_*][a-z_.*/]{0,10}",
         ) {
-            let raw = RawMethod { method, args: Vec::new(), value };
+            let raw = RawMethod { method, args: Vec::new(), value, span: None };
             let c = Criterion::<Written> {
                 at, parents, children: if at { None } else { children }, method: Named::Raw(raw), indirect: Indirect::Eager,
             };

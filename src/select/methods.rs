@@ -131,7 +131,7 @@ fn walk(
                     indirect: c.indirect,
                 }),
                 Err(d) => {
-                    out.push(*d);
+                    out.push(d.primary_if(raw.span, ""));
                     return None;
                 }
             }

@@ -1,7 +1,7 @@
 //! `--selector` and the default selection.
 
 use super::Selection;
-use super::expr::{Expr, Indirect, Written, parse_cli, parse_criterion};
+use super::expr::{Expr, Indirect, Named, Written, parse_cli, parse_criterion};
 use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest};
 
@@ -63,10 +63,13 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
         }
         Ok(Expr::Difference(Box::new(included), Box::new(Expr::Union(all(list)?, Indirect::Eager))))
     };
-    let one = |text: &str, indirect: Indirect, span| {
-        parse_criterion(text, indirect)
-            .map(Expr::Criterion)
-            .map_err(|m| Box::new(Diagnostic::error(Code::Selector, m).primary(span, "")))
+    let one = |text: &str, indirect: Indirect, span| -> Found {
+        let mut found = parse_criterion(text, indirect)
+            .map_err(|m| Box::new(Diagnostic::error(Code::Selector, m).primary(span, "")))?;
+        if let Named::Raw(raw) = &mut found.method {
+            raw.span = Some(span);
+        }
+        Ok(Expr::Criterion(found))
     };
     match criterion {
         YamlCriterion::Text(text, span) => one(text, default, *span),

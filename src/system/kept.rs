@@ -7,7 +7,7 @@
 use super::{Found, Look, System, SystemError};
 use crate::hash::{FastMap, Fingerprint};
 use camino::{Utf8Path, Utf8PathBuf};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +25,8 @@ struct Memory {
     looked: FastMap<String, Look>,
     /// Names in folders.
     listed: FastMap<String, Vec<String>>,
+    /// Files that could not be read: whatever happens to one may mend it.
+    unreadable: HashSet<String>,
 }
 
 /// The same but for a file's size.
@@ -106,7 +108,7 @@ impl KeptSystem {
         let text_now = text.map(|_| self.inner.read_with_print(path).ok());
         let print_now = print.map(|_| self.inner.print(path).ok());
         let mut memory = self.write_memory();
-        let mut different = false;
+        let mut different = memory.unreadable.remove(path.as_str());
         if let Some(now) = text_now {
             different |= now.as_ref().map(|(_, p)| *p) != text;
             match now {
@@ -181,7 +183,9 @@ impl System for KeptSystem {
             // `.dbtignore` is read without being looked for.
             self.write_memory().looked.insert(path.to_string(), Look::Nothing);
         }
-        let read = read?;
+        let read = read.inspect_err(|_| {
+            self.write_memory().unreadable.insert(path.to_string());
+        })?;
         self.write_memory().texts.insert(path.to_string(), read.clone());
         Ok(read)
     }
@@ -246,6 +250,10 @@ impl System for KeptSystem {
         write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> Result<(), SystemError> {
         self.inner.write_stream(path, write)
+    }
+
+    fn links(&self, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+        self.inner.links(folder)
     }
 
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {

@@ -110,6 +110,11 @@ pub(crate) trait System: Send + Sync {
         path: &Utf8Path,
         write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> Result<(), SystemError>;
+    /// Links in a folder and all below it, with what they lead to; those behind a link are not looked for.
+    fn links(&self, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+        let _ = folder;
+        Vec::new()
+    }
     /// Whether a file has this content now, whatever is known of it.
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
     /// Writes a generated file, unless it has that content already: to make thousands of files anew takes a file system longer

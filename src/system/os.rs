@@ -80,6 +80,19 @@ fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<()
     Ok(())
 }
 
+fn links_into(folder: &Utf8Path, out: &mut Vec<(Utf8PathBuf, Utf8PathBuf)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (Ok(path), Ok(kind)) = (Utf8PathBuf::from_path_buf(entry.path()), entry.file_type()) else { continue };
+        if kind.is_dir() {
+            links_into(&path, out);
+        } else if kind.is_symlink()
+            && let Some(target) = fs::canonicalize(&path).ok().and_then(|t| Utf8PathBuf::from_path_buf(t).ok())
+        {
+            out.push((path, target));
+        }
+    }
+}
+
 impl System for OsSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
         let bytes = fs::read(path).map_err(failed("read", path))?;
@@ -145,6 +158,12 @@ impl System for OsSystem {
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), SystemError> {
         self.replace(path, false, write)
+    }
+
+    fn links(&self, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+        let mut out = Vec::new();
+        links_into(folder, &mut out);
+        out
     }
 
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {

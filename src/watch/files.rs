@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
 use notify::{Config, RecommendedWatcher, RecursiveMode, Watcher};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Something happened to a path.
@@ -29,10 +30,36 @@ pub(super) struct Files {
     watcher: Box<dyn Watcher>,
     /// What is watched: with all below it, or by itself.
     watched: BTreeMap<Utf8PathBuf, bool>,
+    links: Arc<Mutex<Links>>,
+}
+
+/// Links that lead out of the project. What happens to a target happens to its link.
+#[derive(Default)]
+struct Links {
+    /// By what they lead to.
+    by_target: BTreeMap<Utf8PathBuf, Utf8PathBuf>,
+    /// Folders that are watched for targets only: of their other files nothing is told.
+    outside: BTreeSet<Utf8PathBuf>,
+}
+
+impl Links {
+    /// The path as the project has it; none for what is no part of it.
+    fn path_in_project(&self, path: Utf8PathBuf) -> Option<Utf8PathBuf> {
+        for target in path.ancestors() {
+            if let Some(link) = self.by_target.get(target) {
+                let below = path.strip_prefix(target).unwrap_or(Utf8Path::new(""));
+                return Some(if below.as_str().is_empty() { link.clone() } else { link.join(below) });
+            }
+        }
+        let outside = path.parent().is_some_and(|folder| self.outside.contains(folder));
+        (!outside).then_some(path)
+    }
 }
 
 impl Files {
     pub(super) fn new(sender: Sender<Message>, poll: bool) -> Result<Files, notify::Error> {
+        let links: Arc<Mutex<Links>> = Arc::default();
+        let known = links.clone();
         let tell = move |event: Result<notify::Event, notify::Error>| {
             // An error of the watcher means that events may be lost.
             let event =
@@ -42,7 +69,8 @@ impl Files {
             }
             let Some(kind) = classify(&event.kind, poll) else { return };
             for path in event.paths {
-                if let Ok(path) = Utf8PathBuf::from_path_buf(path) {
+                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(path) = Utf8PathBuf::from_path_buf(path).ok().and_then(|p| known.path_in_project(p)) {
                     let _ = sender.send(Message::Touched(Touched { path, ..kind.clone() }));
                 }
             }
@@ -53,7 +81,7 @@ impl Files {
         } else {
             Box::new(RecommendedWatcher::new(tell, Config::default())?)
         };
-        Ok(Files { watcher, watched: BTreeMap::new() })
+        Ok(Files { watcher, watched: BTreeMap::new(), links })
     }
 
     /// Watches these folders and no others. A folder that is not there is waited for in the nearest one above it. Gives
@@ -66,6 +94,7 @@ impl Files {
             let deep = folder.deep && there == folder.path;
             *wanted.entry(there.to_owned()).or_default() |= deep;
         }
+        self.follow_links(folders, system, &mut wanted);
         let gone: Vec<Utf8PathBuf> = self
             .watched
             .iter()
@@ -86,6 +115,25 @@ impl Files {
             }
         }
         new
+    }
+
+    /// Adds what links of the folders lead to, where that is not watched anyway.
+    fn follow_links(&self, folders: &[Folder], system: &dyn System, wanted: &mut BTreeMap<Utf8PathBuf, bool>) {
+        let mut links = Links::default();
+        let inside = |path: &Utf8Path| folders.iter().any(|f| f.deep && path.starts_with(&f.path));
+        let all = folders.iter().filter(|f| f.deep).flat_map(|f| system.links(&f.path));
+        for (link, target) in all.filter(|(_, target)| !inside(target)) {
+            if system.look(&target) == Look::Folder {
+                wanted.insert(target.clone(), true);
+            } else if let Some(folder) = target.parent() {
+                if !wanted.contains_key(folder) {
+                    links.outside.insert(folder.to_owned());
+                }
+                wanted.entry(folder.to_owned()).or_default();
+            }
+            links.by_target.insert(target, link);
+        }
+        *self.links.lock().unwrap_or_else(PoisonError::into_inner) = links;
     }
 
     /// A path is gone, or another one stands there now: what was watched at or below it has to be watched anew.

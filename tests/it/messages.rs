@@ -123,3 +123,28 @@ mod ledger {
         assert!(text.contains("error[E2006]"), "{text}");
     }
 }
+
+#[test]
+fn a_criterion_of_a_selector_is_told_with_its_place() {
+    let p = Project::new(&[
+        ("models/a.sql", "select 1 as id"),
+        (
+            "selectors.yml",
+            "selectors:\n  - name: mine\n    definition:\n      union:\n        - fqn:a\n        - tga:nightly\n",
+        ),
+    ]);
+    let ran = p.run(&["ls", "--selector", "mine"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("unknown selector method `tga`") && ran.err.contains("selectors.yml:6:11"), "{}", ran.err);
+}
+
+#[test]
+fn a_count_of_failures_is_whole() {
+    let p = Project::new(&[
+        ("models/a.sql", "select 1 as id union all select 2"),
+        ("tests/t.sql", "{{ config(fail_calc='avg(id)') }} select id from {{ ref('a') }}"),
+    ]);
+    let ran = p.run(&["build"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("`fail_calc` of the test `t` gave 1.5, not a whole number"), "{}", ran.err);
+}

@@ -14,6 +14,19 @@ fn word(text: &str) -> String {
     out
 }
 
+/// Words that are something else where an entity's id stands, in any case (seen with mermaid 11).
+const NO_ENTITIES: [&str; 11] =
+    ["class", "classdef", "style", "one", "many", "to", "end", "subgraph", "erdiagram", "acctitle", "accdescr"];
+
+/// Words that are keys where an attribute or its type stands.
+const NO_ATTRIBUTES: [&str; 3] = ["pk", "fk", "uk"];
+
+/// A word that is none of those.
+fn word_beside(text: &str, taken: &[&str]) -> String {
+    let word = word(text);
+    if taken.contains(&word.to_ascii_lowercase().as_str()) { format!("{word}_") } else { word }
+}
+
 /// A text in double quotes. Markup, and what ends a quote or a line, becomes a code that Mermaid shows as the character.
 fn text(text: &str) -> String {
     let mut out = String::from("\"");
@@ -75,7 +88,7 @@ fn ids(diagram: &Diagram) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut out = Vec::new();
     for table in &diagram.tables {
-        let base = word(&table.name);
+        let base = word_beside(&table.name, &NO_ENTITIES);
         let mut id = base.clone();
         let mut n = 2;
         while !seen.insert(id.clone()) {
@@ -91,7 +104,9 @@ fn attribute(field: &Field) -> String {
     let kind = field.data_type.as_deref().unwrap_or("unknown");
     let kind: String =
         kind.chars().map(|c| if c.is_ascii_alphanumeric() || "_()[]".contains(c) { c } else { '_' }).collect();
-    let kind = if kind.starts_with(|c: char| c.is_ascii_alphabetic()) { kind } else { word(&kind) };
+    let starts_well = kind.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_key = NO_ATTRIBUTES.contains(&kind.to_ascii_lowercase().as_str());
+    let kind = if starts_well && !is_key { kind } else { word_beside(&kind, &NO_ATTRIBUTES) };
     let mut keys = Vec::new();
     if field.primary {
         keys.push("PK");
@@ -104,13 +119,27 @@ fn attribute(field: &Field) -> String {
     }
     let keys = if keys.is_empty() { String::new() } else { format!(" {}", keys.join(", ")) };
     let note = if field.description.is_empty() { String::new() } else { format!(" {}", text(&field.description)) };
-    format!("{kind} {}{keys}{note}", word(&field.name))
+    format!("{kind} {}{keys}{note}", word_beside(&field.name, &NO_ATTRIBUTES))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::export::erd::model::testing::hostile;
+
+    #[test]
+    fn words_of_the_language_are_no_names() {
+        assert_eq!(word_beside("Class", &NO_ENTITIES), "Class_");
+        assert_eq!(word_beside("classes", &NO_ENTITIES), "classes");
+        let field = |name: &str, kind: &str| Field {
+            name: name.to_owned(),
+            data_type: Some(kind.to_owned()),
+            primary: true,
+            ..Field::default()
+        };
+        assert_eq!(attribute(&field("pk", "UK")), "UK_ pk_ PK");
+        assert_eq!(attribute(&field("pk_id", "int")), "int pk_id PK");
+    }
 
     #[test]
     fn hostile_texts_stay_in_their_quotes() {

@@ -42,7 +42,7 @@ pub(crate) struct Composite {
     pub(crate) origin: Origin,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Field {
     pub(crate) name: String,
     /// None: neither the properties nor the catalog say.

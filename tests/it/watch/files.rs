@@ -170,3 +170,38 @@ fn by_polling() {
     w.stop();
     equals_a_fresh_build(&p);
 }
+
+#[test]
+fn a_file_that_could_not_be_read_is_read_again_when_it_is_mended() {
+    let p = Project::new(SHOP);
+    let mut w = Watch::start(&p, &[]);
+    fs::write(p.path().join("models/stg.sql"), b"select 1 as id, 12 as amount -- caf\xe9").unwrap();
+    assert_eq!(w.reading().read("errors"), 1);
+    p.write("models/stg.sql", "select 1 as id, 12 as amount -- café");
+    let build = w.settle();
+    assert!(build.built().contains(&"stg".to_owned()), "{:#?}", build.lines);
+    w.stop();
+    equals_a_fresh_build(&p);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_links_lead_to_is_watched() {
+    use std::os::unix::fs::symlink;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let there = elsewhere.path().canonicalize().unwrap();
+    fs::create_dir(there.join("v1")).unwrap();
+    fs::write(there.join("l.sql"), "select 1 as one").unwrap();
+    fs::write(there.join("v1/d.sql"), "select 1 as one").unwrap();
+    let p = Project::new(SHOP);
+    symlink(there.join("l.sql"), p.path().join("models/l.sql")).unwrap();
+    symlink(there.join("v1"), p.path().join("models/linkd")).unwrap();
+    let mut w = Watch::start(&p, &[]);
+    fs::write(there.join("l.sql"), "select 2 as one").unwrap();
+    assert_eq!(w.build().built(), ["l"]);
+    fs::write(there.join("unrelated.txt"), "x").unwrap();
+    fs::write(there.join("v1/d.sql"), "select 3 as one").unwrap();
+    assert_eq!(w.build().built(), ["d"]);
+    w.stop();
+    assert_eq!(p.rows("select l.one, d.one from l, d"), ["2|3"]);
+}
