@@ -176,7 +176,7 @@ fn a_file_that_could_not_be_read_is_read_again_when_it_is_mended() {
     let p = Project::new(SHOP);
     let mut w = Watch::start(&p, &[]);
     fs::write(p.path().join("models/stg.sql"), b"select 1 as id, 12 as amount -- caf\xe9").unwrap();
-    assert_eq!(w.reading().read("errors"), 1);
+    assert!(w.reading().read("errors") > 0);
     p.write("models/stg.sql", "select 1 as id, 12 as amount -- café");
     let build = w.settle();
     assert!(build.built().contains(&"stg".to_owned()), "{:#?}", build.lines);
