@@ -4,7 +4,7 @@ use super::none;
 use super::session::{Abort, Phase, Session};
 use crate::config::Json;
 use crate::hash::FastMap;
-use crate::jinja::{Args, from_json, to_json, with_extension};
+use crate::jinja::{Args, from_json, no_config_value, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::sync::Arc;
@@ -33,7 +33,13 @@ impl Object for Config {
                     given.extend(map);
                 }
             }
-            given.extend(args.named.iter().map(|(k, v)| (k.clone(), to_json(v))));
+            let named = args.named.iter().map(|(k, v)| (k.as_str(), v));
+            for (key, value) in named {
+                if let Some(what) = no_config_value(value) {
+                    return Err(session.stop(Abort::Raised(format!("the config `{key}` has a value that is {what}"))));
+                }
+                given.push((key.to_owned(), to_json(value)));
+            }
             if let Some((one, other)) = twice(&given) {
                 return Err(session.stop(Abort::Raised(format!("`config` has both `{one}` and `{other}`: keep one"))));
             }

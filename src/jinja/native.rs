@@ -18,7 +18,8 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Native::Plain;
     }
-    let parts = segments(text, 0, text.len());
+    let mut parts = segments(text, 0, text.len());
+    parts.retain(|part| !matches!(part, Segment::Comment));
     match parts.as_slice() {
         [Segment::Print(start, end)] if text[..*end].ends_with("}}") => {
             let tail = tag_tail(text, *start, *end);
@@ -35,6 +36,8 @@ pub(crate) fn is_constant(expression: &str) -> bool {
         &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
     let bytes = expression.as_bytes();
     let (mut i, mut before) = (0, b' ');
+    // The name of a test stands where no other name may.
+    let mut after_is = false;
     while i < bytes.len() {
         let b = bytes[i];
         if matches!(b, b'\'' | b'"') {
@@ -52,8 +55,9 @@ pub(crate) fn is_constant(expression: &str) -> bool {
                 b'0'..=b'9' => true,
                 b'|' => !word.starts_with("as_"),
                 b'.' => !called,
-                _ => WORDS.contains(&word),
+                _ => WORDS.contains(&word) || after_is && !called,
             };
+            after_is = word == "is" || after_is && word == "not";
             if !known {
                 return false;
             }
@@ -74,7 +78,17 @@ mod tests {
 
     #[test]
     fn constants() {
-        for text in ["1 + 1", "true", "'a,b' | upper", "[1, 2][0]", "{'a': 1}.a", "1e5", "'a' if true else none"] {
+        for text in [
+            "1 + 1",
+            "true",
+            "'a,b' | upper",
+            "[1, 2][0]",
+            "{'a': 1}.a",
+            "1e5",
+            "'a' if true else none",
+            "1 is odd",
+            "2 is not odd",
+        ] {
             assert!(is_constant(text), "{text}");
         }
         for text in ["x", "range(3)", "'a,b'.split(',')", "var('n')", "1 + x", "'5' | as_number"] {
@@ -87,6 +101,7 @@ mod tests {
         assert_eq!(native_shape("a"), Native::Plain);
         assert_eq!(native_shape("{{ var('x') }}"), Native::Expression("var('x')"));
         assert_eq!(native_shape("{{- 1 -}}"), Native::Expression("1"));
+        assert_eq!(native_shape("{# why #}{{ x }}"), Native::Expression("x"));
         assert_eq!(native_shape("{{ a }}_{{ b }}"), Native::Template);
         assert_eq!(native_shape(" {{ a }}"), Native::Template);
     }

@@ -2,10 +2,13 @@
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
-use crate::diag::Diagnostic;
-use crate::jinja::{Engine, MacroRegistry, Native, is_constant, native_shape, to_json};
+use crate::diag::{Code, Diagnostic};
+use crate::jinja::{
+    Engine, MacroDef, MacroRegistry, Native, Scope, ends_in_marker, is_constant, native_shape, native_value,
+};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
+use minijinja::value::Value;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -100,14 +103,14 @@ impl YamlRenderer {
             return None;
         }
         let session = self.session(span);
-        let scope = Arc::new(NodeScope(session.clone()));
+        let scope = Arc::new(YamlScope(NodeScope(session.clone())));
         let result = match shape {
             // Jinja2 folds constants before they keep their type: they are texts.
-            Native::Expression(expression) if is_constant(expression) => {
-                self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String)
-            }
-            Native::Expression(expression) => {
-                self.engine.evaluate(true, expression, &self.package, scope, session.clone()).map(|v| to_json(&v))
+            Native::Expression(expression) if !is_constant(expression) || ends_in_marker(expression) => {
+                match self.engine.evaluate(true, expression, &self.package, scope, session.clone()) {
+                    Ok(value) => Ok(self.native(expression, &value, span, out)?),
+                    Err(failure) => Err(failure),
+                }
             }
             _ => self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String),
         };
@@ -123,6 +126,22 @@ impl YamlRenderer {
         };
         self.reads.borrow_mut().extend(session.take_record().reads);
         value
+    }
+
+    /// The value of an expression; none where YAML has none like it, which is reported.
+    fn native(&self, expression: &str, value: &Value, span: Span, out: &mut Vec<Diagnostic>) -> Option<Json> {
+        match native_value(expression, value) {
+            Ok((json, warning)) => {
+                let said = |text: String| Diagnostic::warning(Code::JinjaRender, text).primary(span, "");
+                out.extend(warning.map(said));
+                Some(json)
+            }
+            Err(message) => {
+                let d = Diagnostic::error(Code::JinjaRender, message).primary(span, "");
+                out.push(d.help("give it a default: `{{ var('name', 'default') }}`"));
+                None
+            }
+        }
     }
 
     fn with_secrets(&self, json: Json) -> Json {
@@ -147,7 +166,32 @@ impl YamlRenderer {
             compiled: None,
             extra: Vec::new(),
         };
-        Session::parse(&self.project, &self.package, unit)
+        Session::parse_strictly(&self.project, &self.package, unit)
+    }
+}
+
+/// What YAML does not know of what templates know: it is read before there are nodes, and without a database.
+const OF_TEMPLATES: [&str; 10] =
+    ["adapter", "config", "database", "execute", "graph", "model", "ref", "schema", "source", "this"];
+
+#[derive(Debug)]
+struct YamlScope(NodeScope);
+
+impl Scope for YamlScope {
+    fn member(&self, name: &str) -> Option<Value> {
+        if OF_TEMPLATES.contains(&name) { None } else { self.0.member(name) }
+    }
+
+    fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
+        self.0.looked_up(package, name, found);
+    }
+
+    fn looked_over(&self) {
+        self.0.looked_over();
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        self.0.names().into_iter().filter(|name| !OF_TEMPLATES.contains(name)).collect()
     }
 }
 

@@ -123,8 +123,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     /// What is neither true nor false would count as true, silently.
     fn check_enabled(&mut self, node: &Node) {
-        let Some(entry) = node.config.entry("enabled").filter(|e| !e.value.is_null()) else { return };
-        if node.config.flag("enabled").is_none() {
+        let Some(entry) = node.config.entry("enabled") else { return };
+        if !entry.value.is_boolean() {
             let message = format!("`enabled` of `{}` is true or false, not `{}`", node.name, python_str(&entry.value));
             self.out.push(Diagnostic::error(Code::YamlShape, message).primary(entry.span.unwrap_or(node.span), ""));
         }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods)] // reads the tables, and writes a report for whoever asks
 
+mod configs;
 mod shapes;
 mod state;
 

@@ -1,0 +1,259 @@
+//! dbt's markers of native values: a YAML text that ends in `| as_bool`, `| as_number` or `| as_native` is read as a Python
+//! literal, and one of `| as_text` stays a text. (dbt's documentation, `as_bool` and its neighbours; `quoted_native_concat`
+//! decides it by what the whole text gives, so that a marker inside a comparison is none.)
+
+use super::python::{Type, python_text, type_of};
+use super::to_json;
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Marker {
+    Bool,
+    Number,
+    Native,
+    Text,
+}
+
+/// A value of an expression as YAML has it, with what there is to say of it. The error says what it is not.
+pub(crate) fn native_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), String> {
+    let what = match type_of(value) {
+        Type::Undefined => "not defined",
+        Type::Set => "a set, which YAML does not have: make it a list",
+        Type::Iterator => "an iterator: make it a list",
+        _ => return marked_value(expression, value),
+    };
+    Err(format!("`{expression}` is {what}"))
+}
+
+/// What makes a value one that no config can have, itself or inside.
+pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
+    fn inside(value: &Value, depth: usize) -> Option<&'static str> {
+        match type_of(value) {
+            Type::Undefined => Some("not defined"),
+            Type::Set => Some("a set: make it a list"),
+            Type::Iterator => Some("an iterator: make it a list"),
+            // Values that contain themselves are told elsewhere.
+            Type::List | Type::Tuple if depth < 32 => value.try_iter().ok()?.find_map(|v| inside(&v, depth + 1)),
+            Type::Dict if depth < 32 => {
+                let mut keys = value.try_iter().ok()?;
+                keys.find_map(|key| inside(&value.get_item(&key).ok()?, depth + 1))
+            }
+            _ => None,
+        }
+    }
+    inside(value, 0)
+}
+
+fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), String> {
+    let Some(marker) = Marker::of(expression) else { return Ok((to_json(value), None)) };
+    match (marker, value.as_str()) {
+        // dbt refuses YAML's own words here; what they mean is plain.
+        (Marker::Bool, Some(word @ ("true" | "false"))) => {
+            let warning = format!("`{expression}` gives `{word}`, which dbt takes as `True` and `False` only");
+            Ok((Json::Bool(word == "true"), Some(warning)))
+        }
+        _ => Ok((marker.convert(value)?, None)),
+    }
+}
+
+impl Marker {
+    /// The marker that is the outermost of an expression, if that is one.
+    fn of(expression: &str) -> Option<Marker> {
+        let mut filters = outer_filters(expression)?;
+        // A marker is a text to the filter `string`.
+        while filters.last() == Some(&"string") {
+            filters.pop();
+        }
+        Some(match *filters.last()? {
+            "as_bool" => Marker::Bool,
+            "as_number" => Marker::Number,
+            "as_native" => Marker::Native,
+            "as_text" => Marker::Text,
+            _ => return None,
+        })
+    }
+
+    /// What a value becomes; or the words for what it is not.
+    fn convert(self, value: &Value) -> Result<Json, String> {
+        let text = if value.is_none() { "None".to_owned() } else { python_text(value).map_err(|e| e.to_string())? };
+        if self == Marker::Text {
+            return Ok(Json::String(text));
+        }
+        let literal = python_literal(&text);
+        match (self, literal) {
+            (Marker::Bool, Some(Json::Bool(b))) => Ok(Json::Bool(b)),
+            (Marker::Number, Some(Json::Number(n))) => Ok(Json::Number(n)),
+            (Marker::Native, found) => Ok(found.unwrap_or(Json::String(text))),
+            (Marker::Bool, _) => Err(format!("`{text}` is neither `True` nor `False`")),
+            (_, _) => Err(format!("`{text}` is not a number")),
+        }
+    }
+}
+
+/// Whether an expression ends in a marker: then it is no constant, however plain its parts are.
+pub(crate) fn ends_in_marker(expression: &str) -> bool {
+    Marker::of(expression).is_some()
+}
+
+/// The names of the filters that are applied last to all of an expression; none where something else is.
+fn outer_filters(expression: &str) -> Option<Vec<&str>> {
+    let mut text = expression.trim();
+    while let Some(inner) = in_parentheses(text) {
+        text = inner.trim();
+    }
+    let bytes = text.as_bytes();
+    let (mut depth, mut i) = (0usize, 0);
+    let mut pieces: Vec<&str> = Vec::new();
+    let mut start = 0;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\'' | b'"' => {
+                i = super::prepass::string_end(bytes, i);
+                continue;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'|' if depth == 0 => {
+                pieces.push(&text[start..i]);
+                start = i + 1;
+            }
+            // All operators bind looser than a filter.
+            b'=' | b'!' | b'<' | b'>' | b'+' | b'*' | b'/' | b'%' | b'~' if depth == 0 => return None,
+            b'-' if depth == 0 && i > 0 => return None,
+            _ if depth == 0 && is_operator(text, i) => return None,
+            _ => {}
+        }
+        i += 1;
+    }
+    pieces.push(&text[start..]);
+    let named = |piece: &&str| piece.split('(').next().unwrap_or_default().trim().len();
+    Some(pieces[1..].iter().map(|piece| piece.trim_start()[..named(&piece.trim_start())].trim()).collect())
+}
+
+/// Whether a word that is an operator begins at a place.
+fn is_operator(text: &str, at: usize) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    if text[..at].ends_with(word) {
+        return false;
+    }
+    let end = text[at..].find(|c| !word(c)).map_or(text.len(), |n| at + n);
+    matches!(&text[at..end], "and" | "or" | "not" | "is" | "in" | "if" | "else")
+}
+
+/// What is between parentheses that hold all of a text.
+fn in_parentheses(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&b'(') || bytes.last() != Some(&b')') {
+        return None;
+    }
+    let (mut depth, mut i) = (0usize, 0);
+    while i < bytes.len() {
+        match bytes[i] {
+            b'\'' | b'"' => {
+                i = super::prepass::string_end(bytes, i);
+                continue;
+            }
+            b'(' => depth += 1,
+            b')' => {
+                depth -= 1;
+                if depth == 0 && i + 1 < bytes.len() {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+        i += 1;
+    }
+    Some(&text[1..text.len() - 1])
+}
+
+/// The value of a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and lists, tuples and
+/// dictionaries of those. None for anything else.
+fn python_literal(text: &str) -> Option<Json> {
+    let text = text.trim();
+    match text {
+        "True" => return Some(Json::Bool(true)),
+        "False" => return Some(Json::Bool(false)),
+        "None" => return Some(Json::Null),
+        _ => {}
+    }
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return number(text);
+    }
+    if !text.starts_with(['[', '{', '(', '\'', '"']) || !is_literal(text) {
+        return None;
+    }
+    // The two languages write these alike.
+    let env = minijinja::Environment::empty();
+    let value = env.compile_expression(text).ok()?.eval(()).ok()?;
+    Some(to_json(&value))
+}
+
+/// Python's numbers: no leading zeros before another digit.
+fn number(text: &str) -> Option<Json> {
+    let plain = text.replace('_', "");
+    let digits = plain.trim_start_matches(['-', '+']);
+    if digits.bytes().all(|b| b.is_ascii_digit()) {
+        let padded = digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0');
+        return if padded { None } else { plain.trim_start_matches('+').parse().ok().map(Json::Number) };
+    }
+    if !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
+        return None;
+    }
+    plain.parse::<f64>().ok().map(Json::from)
+}
+
+/// Whether a text has no names but the three constants, and no operators.
+fn is_literal(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        let b = bytes[i];
+        if matches!(b, b'\'' | b'"') {
+            i = super::prepass::string_end(bytes, i);
+            continue;
+        }
+        if b.is_ascii_alphabetic() || b == b'_' {
+            let end = text[i..].find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(text.len(), |n| i + n);
+            if !matches!(&text[i..end], "True" | "False" | "None") {
+                return false;
+            }
+            i = end;
+            continue;
+        }
+        if !(b.is_ascii_digit() || b.is_ascii_whitespace() || b"[]{}(),:.-+".contains(&b)) {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outermost_filter_decides() {
+        assert_eq!(Marker::of("var('x') | as_bool"), Some(Marker::Bool));
+        assert_eq!(Marker::of("(env_var('X', '1') | as_number)"), Some(Marker::Number));
+        assert_eq!(Marker::of("'5' | as_number | string"), Some(Marker::Number));
+        assert_eq!(Marker::of("target.name == 'dev' | as_bool"), None);
+        assert_eq!(Marker::of("(target.name == 'dev') | as_bool"), Some(Marker::Bool));
+        assert_eq!(Marker::of("'a | as_bool'"), None);
+        assert_eq!(Marker::of("x | as_bool | length"), None);
+    }
+
+    #[test]
+    fn literals_are_pythons() {
+        let of = |marker: Marker, text: &str| marker.convert(&Value::from(text));
+        assert_eq!(of(Marker::Bool, "True"), Ok(Json::Bool(true)));
+        assert!(of(Marker::Bool, "1").is_err() && of(Marker::Number, "007").is_err());
+        assert_eq!(of(Marker::Number, "1e3"), Ok(Json::from(1000.0)));
+        assert_eq!(of(Marker::Native, "{'a': [1, None]}"), Ok(serde_json::json!({ "a": [1, null] })));
+        assert_eq!(of(Marker::Native, "target"), Ok(Json::from("target")));
+        assert_eq!(of(Marker::Native, "true"), Ok(Json::from("true")));
+    }
+}

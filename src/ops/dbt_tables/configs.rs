@@ -1,0 +1,91 @@
+//! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value of a config, in the project
+//! file, in a properties file and in the model.
+
+use super::{PROFILES, invocation, report, table};
+use crate::config::Json;
+use crate::diag::Diagnostic;
+use crate::ops::project::{KeptProject, read};
+use rayon::prelude::*;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The value that a model's config has in the manifest, or why there is none.
+fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
+    let text = case["text"].as_str().unwrap();
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for (path, content) in base.as_object().unwrap() {
+        if let Some(content) = content.as_str() {
+            files.insert(path.clone(), content.to_owned());
+        }
+    }
+    files.insert("profiles.yml".to_owned(), PROFILES.to_owned());
+    let nest = if key == "enabled" { json!({ "enabled": text }) } else { json!({ "meta": { "a": text } }) };
+    let mut model = "select 1".to_owned();
+    match case["where"].as_str().unwrap() {
+        "project" => {
+            let plus: serde_json::Map<String, Json> =
+                nest.as_object().unwrap().iter().map(|(k, v)| (format!("+{k}"), v.clone())).collect();
+            let file = files.entry("dbt_project.yml".to_owned()).or_default();
+            file.push_str(&format!("models: {}\n", json!({ "p": { "m": plus } })));
+        }
+        "yaml" => {
+            let properties = json!({ "version": 2, "models": [{ "name": "m", "config": nest }] });
+            files.insert("models/m.yml".to_owned(), properties.to_string());
+        }
+        _ if key == "enabled" => model = format!("{{{{ config(enabled={text}) }}}}select 1"),
+        _ => model = format!("{{{{ config(meta={{'a': {text}}}) }}}}select 1"),
+    }
+    files.insert("models/m.sql".to_owned(), model);
+    let mut inv = invocation(&files);
+    if let Some(vars) = case.get("vars").and_then(Json::as_object) {
+        inv.load.vars = vars.clone();
+    }
+    let reading = read(&inv, &mut KeptProject::default()).map_err(|e| e.to_string())?;
+    let error = reading.diagnostics.iter().find(|d| Diagnostic::is_error(d)).map(|d| d.message.clone());
+    if let Some(error) = error {
+        return Err(error);
+    }
+    let project = reading.project.ok_or("no project")?;
+    let node = project.manifest.get("model.p.m");
+    if key == "enabled" {
+        return Ok(Json::Bool(node.is_some()));
+    }
+    let config = node.map(|n| project.manifest.node_json(n)).ok_or("no model")?;
+    Ok(config["config"]["meta"].get("a").cloned().unwrap_or_default())
+}
+
+#[test]
+fn values_of_configs_are_as_in_dbt() {
+    let table = table("jinja.json");
+    let known = super::table("configs-known.json");
+    let cases: Vec<(&str, &Json)> = ["config", "enabled"]
+        .into_iter()
+        .flat_map(|key| table[key].as_array().unwrap().iter().map(move |case| (key, case)))
+        .collect();
+    let told: Vec<(String, Json, Result<Json, String>)> = cases
+        .par_iter()
+        .map(|(key, case)| {
+            let vars = case.get("vars").filter(|v| !v.is_null()).map(Json::to_string).unwrap_or_default();
+            let name = format!("{key}, {}: {} {vars}", case["where"].as_str().unwrap(), case["text"].as_str().unwrap());
+            (name.trim().to_owned(), case["result"].clone(), answer(&table["project"], key, case))
+        })
+        .collect();
+    let (mut wrong, mut mended) = (Vec::new(), Vec::new());
+    for (name, expected, found) in told {
+        let same = match &found {
+            // Text in place of a value means an error there; only the word decides.
+            Err(_) => expected == "error",
+            Ok(found) => expected != "error" && *found == expected,
+        };
+        match (same, known.get(&name)) {
+            (false, None) => wrong.push(
+                json!({ "case": name, "dbt": expected, "found": found.map_or_else(|e| json!({ "error": e }), |v| v) }),
+            ),
+            (true, Some(_)) => mended.push(name),
+            _ => {}
+        }
+    }
+    report(&wrong);
+    assert!(wrong.is_empty(), "{} values are others, the first: {:#}", wrong.len(), wrong[0]);
+    assert!(mended.is_empty(), "equal now, and to be taken from configs-known.json: {mended:#?}");
+}
