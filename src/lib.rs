@@ -29,6 +29,8 @@ mod decimal;
 mod diag;
 mod engine;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hash;
 mod inspect;
 mod jinja;

@@ -18,6 +18,7 @@ use args::{Cli, Command, DocsCommand, ExportCommand, ShellArg, SourceCommand};
 use clap::{CommandFactory, FromArgMatches};
 use flags::Flags;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Runs the command line and gives the process's exit code.
 pub fn main(arguments: Vec<String>) -> u8 {
@@ -52,6 +53,9 @@ fn finish(result: Exit, console: &Console, orchestrated: bool) -> u8 {
     })
 }
 
+/// Signals that come within this time, in milliseconds, are one.
+const TOGETHER: i64 = 500;
+
 fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> u8 {
     match &cli.command {
         Command::Explain { code } => return finish(explain(code, &console), &console, false),
@@ -67,12 +71,18 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
     };
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
-    // A second signal ends the process at once.
+    let clock = system.clone();
+    let first = AtomicI64::new(0);
+    // A second signal ends the process at once; one that comes with the first is the same wish, sent to the process and to
+    // its group.
     let _ = ctrlc::set_handler(move || {
-        if handler.is_set() {
+        let now = clock.now().as_millisecond();
+        if !handler.is_set() {
+            first.store(now, Ordering::SeqCst);
+            handler.set();
+        } else if now - first.load(Ordering::SeqCst) > TOGETHER {
             std::process::exit(130);
         }
-        handler.set();
     });
     let started = system.now();
     let mut inv = Invocation {

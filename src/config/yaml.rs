@@ -160,12 +160,19 @@ pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
         chars: CharIndex::new(text),
         diagnostics: Vec::new(),
         anchors: HashMap::new(),
+        anchor_places: HashMap::new(),
         copied: 0,
         stack: Vec::new(),
         root: None,
     };
-    for event in Parser::new_from_str(text) {
+    let options = granit_parser::options! { emit_anchor_events: true };
+    for event in Parser::new_from_str_with_options(text, options) {
         match event {
+            Ok((Event::Anchor(_, name), span)) => {
+                if !builder.anchor(&name, span) {
+                    break;
+                }
+            }
             Ok((Event::DocumentStart(..), span)) if builder.root.is_some() => {
                 builder.second_document(span);
                 break;
@@ -228,6 +235,8 @@ struct Builder {
     chars: CharIndex,
     diagnostics: Vec<Diagnostic>,
     anchors: HashMap<usize, Yaml>,
+    /// Where each name stands.
+    anchor_places: HashMap<String, Span>,
     /// How many values aliases have stood for.
     copied: usize,
     stack: Vec<(Open, usize, usize)>,
@@ -244,6 +253,19 @@ impl Builder {
         let d = Diagnostic::error(Code::Yaml, "a second document begins here; a file has one")
             .primary(Span::new(self.file, start, end.max(start + 1)), "");
         self.diagnostics.push(d);
+    }
+
+    /// Notes an anchor; false where its name is taken. As in PyYAML, that is an error: which of the two is meant is not plain.
+    fn anchor(&mut self, name: &str, span: granit_parser::Span) -> bool {
+        let (start, end) = (self.byte(span.start), self.byte(span.end));
+        let place = Span::new(self.file, start, end.max(start + 1));
+        let Some(first) = self.anchor_places.insert(name.to_owned(), place) else { return true };
+        let d = Diagnostic::error(Code::Yaml, format!("the anchor `&{name}` is there twice"))
+            .primary(place, "the second")
+            .secondary(first, "the first")
+            .help("give one of them another name");
+        self.diagnostics.push(d);
+        false
     }
 
     fn event(&mut self, event: Event<'_>, span: granit_parser::Span) {
@@ -371,6 +393,15 @@ mod tests {
 
     fn parse(text: &str) -> Checked<Yaml> {
         parse_yaml(FileId(0), text)
+    }
+
+    #[test]
+    fn an_anchor_has_one_place() {
+        let text = "a: &x 1\nb: &x 2\nc: *x\n";
+        let read = parse(text);
+        assert_eq!(read.diagnostics.len(), 1, "{:?}", read.diagnostics);
+        assert_eq!(read.diagnostics[0].primary.as_ref().unwrap().span.start, 11);
+        assert!(parse("a: &x 1\nb: *x\nc: *x\n").diagnostics.is_empty());
     }
 
     #[test]

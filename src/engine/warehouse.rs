@@ -229,6 +229,8 @@ pub(crate) struct Swap<'a> {
     pub(crate) existing: Option<&'a ExistingRelation>,
     pub(crate) candidate: &'a Relation,
     pub(crate) kind: RelationKind,
+    /// Post-hooks follow, which may make what belongs to the relation: `carry` gives it the rest.
+    pub(crate) has_hooks: bool,
     /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
     /// Waits until no other node of the run touches more than its own relation: called before this swap does so.

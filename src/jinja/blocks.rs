@@ -111,9 +111,13 @@ pub(super) fn tag_word(text: &str, start: usize, end: usize) -> (&str, usize) {
     (&text[word..i], word)
 }
 
-/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign.
+/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign; one that is not closed, where the text
+/// does.
 pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
     let b = text.as_bytes();
+    if end < start + 4 || !matches!(&b[end - 2..end], b"%}" | b"}}") {
+        return end.max(start + 2).min(text.len());
+    }
     let tail = end.saturating_sub(2).max(start + 2);
     if tail > start + 2 && matches!(b[tail - 1], b'-' | b'+') { tail - 1 } else { tail }
 }

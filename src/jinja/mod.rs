@@ -40,6 +40,8 @@ pub(crate) use methods::METHODS;
 pub(crate) use native::{Native, is_constant, native_shape};
 pub(crate) use number::decimal_value;
 pub(crate) use operators::add;
+#[cfg(any(test, fuzzing))]
+pub(crate) use prepass::rewrite_expression;
 pub(crate) use prepass::{CallName, calls_of};
 pub(crate) use python::{ORDER, REPR, python_repr, python_text, sort};
 pub(crate) use registry::{MacroDef, MacroRegistry, parse_macro_file};

@@ -101,7 +101,7 @@ impl<'a, 'c> Pass<'a, 'c> {
                 self.expression(after, tail);
                 self.rw.insert(tail, ")");
             }
-            "print" => {
+            "print" if self.text[..end].ends_with("%}") => {
                 self.rw.replace(start + 1, start + 2, "{");
                 self.rw.replace(at, after, "");
                 self.maybe_tuple(after, tail);

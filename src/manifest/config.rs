@@ -41,7 +41,6 @@ pub(crate) fn canonical(key: &str) -> &str {
     match key {
         "pre_hook" => "pre-hook",
         "post_hook" => "post-hook",
-        "materialised" => "materialized",
         other => other,
     }
 }

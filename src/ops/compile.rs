@@ -1,13 +1,13 @@
 //! `compile`: the SQL of nodes, written below the target path.
 
-use super::project::{Project, choose, connect, metadata, open, stored, write, write_compiled};
+use super::project::{Project, choose, connect_alone, metadata, open, stored, write, write_compiled};
 use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::{CompileError, Compiler};
 use crate::context::Bindings;
 use crate::engine::{Existing, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
 use crate::inspect::inspect;
-use crate::manifest::NodeId;
+use crate::manifest::{NodeId, ResourceType};
 use crate::plan::Verb;
 use crate::run::artifact_path;
 use crate::select::Selection;
@@ -39,7 +39,7 @@ pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
 pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
     let project = open(inv)?;
     if let Some(text) = &args.inline {
-        let mut warehouse = connect(inv, project).ok();
+        let (mut warehouse, _watch) = connect_alone(inv, project).ok().unzip();
         let sql = super::show::inline(inv, project, text, &mut warehouse)?;
         inv.console.out(sql.as_str());
         return Ok(0);
@@ -55,7 +55,15 @@ pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
     };
     write_compiled(inv, project, &code_of(project, &compiled))?;
     results(inv, project, &compiled)?;
-    if let [one] = compiled.as_slice() {
+    let is_test = |one: &&CompiledNode| {
+        matches!(project.manifest.node(one.id).resource_type(), ResourceType::Test | ResourceType::UnitTest)
+    };
+    // Tests come along with what they test.
+    let named: Vec<&CompiledNode> = match compiled.len() {
+        1 => compiled.iter().collect(),
+        _ => compiled.iter().filter(|one| !is_test(one)).collect(),
+    };
+    if let [one] = named.as_slice() {
         inv.console.out(one.sql.as_str());
     } else {
         let folder = project.manifest.project.target_path.join("compiled");
@@ -71,7 +79,8 @@ fn connected(
     chosen: &[NodeId],
     introspect: bool,
 ) -> Result<Vec<CompiledNode>, CliError> {
-    let mut warehouse: Option<Box<dyn Warehouse>> = if introspect { Some(connect(inv, project)?) } else { None };
+    let opened = if introspect { Some(connect_alone(inv, project)?) } else { None };
+    let (mut warehouse, _watch) = opened.unzip();
     let existing = match &mut warehouse {
         Some(w) => inspect(w.as_mut(), &project.manifest, stored(project))?,
         None => Existing::Unknown,

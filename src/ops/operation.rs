@@ -1,7 +1,7 @@
 //! `run-operation`: calls a macro.
 
 use super::compile::compiler;
-use super::project::{Project, connect, metadata, open, write};
+use super::project::{Project, connect_alone, metadata, open, write};
 use super::{CliError, Exit, Invocation};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
@@ -27,7 +27,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     let project = open(inv)?;
     write(inv, project)?;
     let (package, def) = find(inv, project, &args.name)?;
-    let warehouse = connect(inv, project)?;
+    let (warehouse, _watch) = connect_alone(inv, project)?;
     let transactions = if warehouse.capabilities().commits_each_statement {
         Transactions::Maker
     } else {

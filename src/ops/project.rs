@@ -12,6 +12,7 @@ use crate::manifest::ResourceType;
 use crate::manifest::{Manifest, NodeId};
 use crate::parse::{Counts, Kept, ParsedProject, parse};
 use crate::resolve::{KeptNodes, resolve};
+use crate::run::Watch;
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
 use crate::state::{
@@ -357,6 +358,13 @@ pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &Com
 /// Connects to the target.
 pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn Warehouse>, CliError> {
     Ok(crate::adapter::connect(&project.manifest.project.target, inv.patience)?)
+}
+
+/// The same for a command without a run: what it asks is stopped when the user wants to stop.
+pub(super) fn connect_alone(inv: &Invocation, project: &Project) -> Result<(Box<dyn Warehouse>, Watch), CliError> {
+    let warehouse = connect(inv, project)?;
+    let watch = Watch::new(&inv.interrupt, warehouse.cancel_handle());
+    Ok((warehouse, watch))
 }
 
 /// `strata parse`.

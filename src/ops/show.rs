@@ -1,7 +1,7 @@
 //! `show`: the first rows of a model, or of a query given on the command line.
 
 use super::compile::compiler;
-use super::project::{Project, choose, connect, open, stored};
+use super::project::{Project, choose, connect_alone, open, stored};
 use super::{CliError, Exit, Invocation};
 use crate::compile::CompileError;
 use crate::context::{Bindings, Db, NodeScope, Session, Unit, failure_diagnostic};
@@ -26,7 +26,8 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     let project = open(inv)?;
-    let mut warehouse = Some(connect(inv, project)?);
+    let (warehouse, _watch) = connect_alone(inv, project)?;
+    let mut warehouse = Some(warehouse);
     if let Some(text) = &args.inline {
         let sql = inline(inv, project, text, &mut warehouse)?;
         return print(inv, "inline query", None, &sql, args, &mut warehouse);

@@ -209,12 +209,14 @@ impl<'a> Executor<'a> {
         let Some(published) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
         let dialect = self.shared.compiler.manifest.project.dialect;
         let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
+        let has_hooks = self.node.config.get("post-hook").and_then(Json::as_array).is_some_and(|h| !h.is_empty());
         let done = self.ask(|warehouse| {
             warehouse.swap(&Swap {
                 published: &published,
                 existing: self.existing.as_ref(),
                 candidate,
                 kind,
+                has_hooks,
                 built_later: &built_later,
                 take_turn: &|| self.take_turn(),
                 pause: &|time| self.pause(time),

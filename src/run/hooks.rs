@@ -17,11 +17,11 @@ use std::time::Duration;
 /// How often it is looked whether the user wants to stop.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// Stops what a connection runs as long as the user wants to stop: for hooks, which run before and after the loop.
-pub(super) struct Watch(#[allow(dead_code)] Sender<()>);
+/// Stops what a connection runs as long as the user wants to stop: for hooks, and for commands without a run.
+pub(crate) struct Watch(#[allow(dead_code)] Sender<()>);
 
 impl Watch {
-    pub(super) fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
+    pub(crate) fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
         let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
         let interrupt = interrupt.clone();
         let watch = move || {

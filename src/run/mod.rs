@@ -22,6 +22,7 @@ mod worker;
 pub(crate) use events::{Event, Judged, Left, Totals};
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
+pub(crate) use hooks::Watch;
 pub(crate) use publish::Notes;
 pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};
 

@@ -152,8 +152,9 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
         None if [".sql", ".py", ".csv"].iter().any(|e| value.to_ascii_lowercase().ends_with(e)) => "file",
         None => "fqn",
     };
-    let needs_state =
-        || previous.ok_or_else(|| wrong(format!("`{name}:` needs --state, a folder with earlier artifacts")));
+    let needs_state = || {
+        previous.ok_or_else(|| wrong(format!("`{name}:` needs earlier artifacts: give `--state` a folder that has a manifest.json or run_results.json")))
+    };
     Ok(match name {
         "fqn" => Method::Fqn(value),
         "tag" => Method::Tag(value),

@@ -75,6 +75,12 @@ impl FromIterator<NodeId> for NodeSet {
     }
 }
 
+/// Whether a selection can be read, whatever the project has.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn is_readable(selection: &Selection, selectors: &[SelectorDefinition]) -> bool {
+    named::written(selection, selectors).is_ok()
+}
+
 /// The nodes that a command works on: what the selectors say, cut to its resource types.
 pub(crate) fn select(
     manifest: &Manifest,

@@ -170,7 +170,7 @@ fn a_state_folder_without_artifacts_is_no_state() {
     let p = Project::new(&[("models/a.sql", "select 1 as id")]);
     let ran = p.run(&["ls", "--state", "nothing", "--select", "state:modified"]);
     assert_eq!(ran.code, 2, "{}", ran.out);
-    assert!(ran.err.contains("needs --state"), "{}", ran.err);
+    assert!(ran.err.contains("needs earlier artifacts: give `--state` a folder"), "{}", ran.err);
     p.ok(&["ls", "--state", "nothing"]);
 }
 

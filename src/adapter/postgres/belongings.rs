@@ -33,7 +33,7 @@ impl Belonging {
 
     /// What hooks of the project may make as well: it waits for them.
     pub(super) fn waits_for_hooks(&self) -> bool {
-        matches!(self.place, 3 | 4 | 6 | 9 | 13..=17)
+        matches!(self.place, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
     }
 
     /// Its statement without its name: hooks may give another one to the same thing.
@@ -127,19 +127,21 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
                 format('alter publication %I add table %I.%I%s%s', p.pubname, n.nspname, c.relname, {published}) \
          {table} join pg_catalog.pg_publication_rel r on r.prrelid = c.oid join pg_catalog.pg_publication p on p.oid = r.prpubid \
          where c.oid = {oid} \
-         union all select 10, 'the replica identity', format('alter table %I.%I replica identity %s', n.nspname, c.relname, \
+         union all select 22, 'the replica identity', format('alter table %I.%I replica identity %s', n.nspname, c.relname, \
                 case when c.relreplident = 'n' then 'nothing' else coalesce((select 'using index ' || quote_ident(replace(x.relname, '__candidate', '')) \
                   from pg_catalog.pg_index o join pg_catalog.pg_index i on i.indrelid = {new} and i.indisunique \
                   join pg_catalog.pg_class x on x.oid = i.indexrelid \
                   where c.relreplident = 'i' and o.indrelid = c.oid and o.indisreplident and {was} = {is} \
                     and i.indimmediate and i.indpred is null and i.indexprs is null \
                     and not exists (select from pg_catalog.pg_attribute a where a.attrelid = i.indrelid \
-                      and a.attnum = any(i.indkey::int2[]) and not a.attnotnull) limit 1), 'full') end) \
+                      and a.attnum = any(i.indkey::int2[]) and not a.attnotnull) limit 1), {identity}, 'full') end) \
          {table} where c.oid = {oid} and c.relkind = 'r' and c.relreplident <> 'd' \
-         union all {made_by_hand}) all_of order by all_of.place, what",
+         union all {made_by_hand} union all {said_by_hand}) all_of order by all_of.place, what",
         made_by_hand = made_by_hand(&oid, &new, swap.kind.sql()),
+        said_by_hand = said_by_hand(&oid, &new),
         grants = grants(&oid, &new),
         triggers = triggers(&oid),
+        identity = identity_by_hand(),
         was = columns_of("o"),
         is = columns_of("i"),
     );
@@ -151,6 +153,67 @@ pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> 
         cannot: (!cannot.is_empty()).then_some(cannot),
     };
     Ok(rows.map(one).collect())
+}
+
+/// The index, made by hand, that is the replica identity of `c`: it goes on to the new relation.
+fn identity_by_hand() -> String {
+    format!(
+        "(select 'using index ' || quote_ident(x.relname) from pg_catalog.pg_index h \
+          join pg_catalog.pg_class x on x.oid = h.indexrelid left join pg_catalog.pg_constraint k on k.conindid = h.indexrelid \
+          where h.indrelid = c.oid and h.indisreplident and (k.oid is null and x.relname !~ '{OF_CONFIG}' \
+            or k.oid is not null and obj_description(k.oid, 'pg_constraint') is distinct from '{OF_CONTRACT}') limit 1)"
+    )
+}
+
+/// What was said of things that were made by hand, how columns are stored, and the index by which rows are ordered. Rows
+/// (place, what, statement).
+fn said_by_hand(oid: &str, new: &str) -> String {
+    let of_table = "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid =";
+    let described = |class: &str, object: &str| {
+        format!(
+            "join pg_catalog.pg_description d on d.objoid = {object}.oid and d.classoid = '{class}'::regclass and d.objsubid = 0"
+        )
+    };
+    format!(
+        "select 24, 'the comment on the constraint ' || k.conname, \
+                format('comment on constraint %I on %I.%I is %L', k.conname, n.nspname, c.relname, d.description) \
+         from pg_catalog.pg_class c join pg_catalog.pg_constraint k on k.conrelid = c.oid {of_constraint} \
+         {of_table} {oid} and d.description <> '{OF_CONTRACT}' \
+         union all select 24, 'the comment on the trigger ' || t.tgname, \
+                format('comment on trigger %I on %I.%I is %L', t.tgname, n.nspname, c.relname, d.description) \
+         from pg_catalog.pg_class c join pg_catalog.pg_trigger t on t.tgrelid = c.oid {of_trigger} {of_table} {oid} \
+         union all select 24, 'the comment on the policy ' || p.polname, \
+                format('comment on policy %I on %I.%I is %L', p.polname, n.nspname, c.relname, d.description) \
+         from pg_catalog.pg_class c join pg_catalog.pg_policy p on p.polrelid = c.oid {of_policy} {of_table} {oid} \
+         union all select 24, 'the comment on the statistics ' || s.stxname, \
+                format('comment on statistics %I.%I is %L', n.nspname, s.stxname, d.description) \
+         from pg_catalog.pg_statistic_ext s join pg_catalog.pg_namespace n on n.oid = s.stxnamespace {of_statistics} \
+         where s.stxrelid = {oid} \
+         union all select 24, 'the comment on the index ' || x.relname, \
+                format('comment on index %I.%I is %L', n.nspname, x.relname, d.description) \
+         from pg_catalog.pg_class c join pg_catalog.pg_index i on i.indrelid = c.oid \
+         join pg_catalog.pg_class x on x.oid = i.indexrelid and x.relname !~ '{OF_CONFIG}' {of_index} {of_table} {oid} \
+         union all select 23, 'the order of its rows', \
+                format('alter table %I.%I cluster on %I', n.nspname, c.relname, x.relname) \
+         from pg_catalog.pg_class c join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisclustered \
+         join pg_catalog.pg_class x on x.oid = i.indexrelid and x.relname !~ '{OF_CONFIG}' {of_table} {oid} \
+         union all select 20, 'the storage of ' || a.attname, format('alter table %I.%I alter %I set storage %s', \
+                n.nspname, c.relname, a.attname, case a.attstorage when 'p' then 'plain' when 'e' then 'external' \
+                when 'm' then 'main' else 'extended' end) \
+         from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+         join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and o.atttypid = a.atttypid \
+           and o.attstorage <> a.attstorage {of_table} {oid} and c.relkind = 'r' \
+         union all select 20, 'the compression of ' || a.attname, format('alter table %I.%I alter %I set compression %s', \
+                n.nspname, c.relname, a.attname, case a.attcompression when 'p' then 'pglz' else 'lz4' end) \
+         from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+         join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and o.atttypid = a.atttypid \
+           and o.attcompression <> a.attcompression {of_table} {oid} and c.relkind = 'r' and a.attcompression in ('p', 'l')",
+        of_constraint = described("pg_constraint", "k"),
+        of_trigger = described("pg_trigger", "t"),
+        of_policy = described("pg_policy", "p"),
+        of_statistics = described("pg_statistic_ext", "s"),
+        of_index = described("pg_class", "x"),
+    )
 }
 
 /// The shapes of what a table has that can be made by hand.

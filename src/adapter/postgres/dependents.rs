@@ -53,7 +53,8 @@ pub(super) const HAS_BELONGINGS: &str = "(c.relacl is not null or c.relhastrigge
      or pg_get_userbyid(c.relowner) <> current_user \
      or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
        and (a.attacl is not null or a.attoptions is not null or a.attnotnull or a.atthasdef or a.attidentity <> '' \
-         or coalesce(a.attstattarget, -1) <> -1)) \
+         or coalesce(a.attstattarget, -1) <> -1 or a.attcompression in ('p', 'l') \
+         or a.attstorage <> (select t.typstorage from pg_catalog.pg_type t where t.oid = a.atttypid))) \
      or exists (select from pg_catalog.pg_description d where d.objoid = c.oid and d.classoid = 'pg_class'::regclass) \
      or exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid) \
      or exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid) \

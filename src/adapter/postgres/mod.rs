@@ -78,6 +78,11 @@ pub(crate) struct Postgres {
     prepared: HashMap<String, Statement>,
 }
 
+/// The server looks now and then whether its client is still there. (PostgreSQL documentation,
+/// `client_connection_check_interval`, of version 14.)
+const END_WITH_CLIENT: &str = "select set_config(name, '2s', false) from pg_catalog.pg_settings \
+     where name = 'client_connection_check_interval'";
+
 /// The number of a relation in the catalog, as SQL.
 fn oid_of(relation: &Relation) -> String {
     format!("to_regclass({})", Dialect::literal(&relation.render(Dialect::POSTGRES)))
@@ -129,6 +134,10 @@ impl Postgres {
     fn begin_session(server: Arc<Server>, mut client: Client) -> Result<Postgres, EngineError> {
         if let Some(sql) = server.session_sql().filter(|_| !server.pooled) {
             client.batch_execute(&sql).map_err(|e| engine_error(&e, &sql))?;
+        }
+        if !server.pooled {
+            // What a killed build runs, and its locks with it, ends soon after. Where the server cannot do so, nothing is lost.
+            let _ = client.batch_execute(END_WITH_CLIENT);
         }
         let token = Arc::new(Mutex::new(client.cancel_token()));
         Ok(Postgres {

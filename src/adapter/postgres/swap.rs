@@ -267,7 +267,7 @@ fn give(
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
     // A view has an owner and grants like a table, and nothing else of what a table has.
     let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
-    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) = fitting.partition(|b| b.waits_for_hooks());
+    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) = fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
     script.pg.pending = later.into_iter().cloned().collect();
     now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
 }

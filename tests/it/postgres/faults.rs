@@ -984,3 +984,20 @@ fn a_password_is_never_printed_or_written() {
         assert_eq!(line, None, "{shown}");
     }
 }
+
+#[test]
+fn an_interrupt_ends_what_a_command_without_a_run_asks() {
+    let Some(server) = Server::new("faults_alone") else { return };
+    let p = project(
+        &server,
+        &[("macros/m.sql", "{% macro slow() %}{% do run_query('select pg_sleep(30)') %}{% endmacro %}")],
+    );
+    for args in [["show", "--inline", "select pg_sleep(30) as x"].as_slice(), &["run-operation", "slow"]] {
+        let child = start(&p, args);
+        until(&mut server.connect(), &runs("%pg_sleep(30)%", ""));
+        interrupt(&child);
+        let ran = end_within(child, Duration::from_secs(5));
+        assert_ne!(ran.code, 0, "{args:?}: {}", said(&ran));
+        assert!(said(&ran).contains("canceling statement"), "{args:?}: {}", said(&ran));
+    }
+}

@@ -891,6 +891,44 @@ fn what_was_made_by_hand_on_a_table_is_carried_over() {
 }
 
 #[test]
+fn keys_made_by_hand_come_before_what_needs_them() {
+    let Some(server) = Server::new("swap_keys_by_hand") else { return };
+    for target in ["direct", "pooled"] {
+        let s = server.schema(target);
+        let model = |id: i32| table(&format!("select {id} as id, 'a'::text as name, now() as at"));
+        let p = project(&server, &[("models/customers.sql", &model(1))]);
+        p.ok(&["build", "--target", target]);
+        server.run(&format!(
+            "alter table {s}.customers add primary key (id), add constraint named unique (name); \
+             create table {s}.pay (c text references {s}.customers (name)); insert into {s}.pay values ('a'); \
+             create view {s}.grouped as select id, name, count(*) from {s}.customers group by id; \
+             alter table {s}.customers replica identity using index customers_pkey; \
+             comment on constraint named on {s}.customers is 'by name'; \
+             create index late on {s}.customers (at); comment on index {s}.late is 'when'; \
+             alter table {s}.customers cluster on late; alter table {s}.customers alter name set storage external"
+        ));
+        let said = || {
+            server.rows(&format!(
+                "select relreplident::text, (select count(*) from {s}.grouped), \
+                   (select string_agg(conname, ',' order by conname) from pg_constraint \
+                     where conrelid = c.oid or confrelid = c.oid), \
+                   (select string_agg(d.description, ',' order by d.description) from pg_description d \
+                     where d.objoid in (select oid from pg_constraint where conrelid = c.oid union select '{s}.late'::regclass)), \
+                   (select indexrelid::regclass from pg_index where indrelid = c.oid and indisclustered), \
+                   (select attstorage::text from pg_attribute where attrelid = c.oid and attname = 'name') \
+                 from pg_class c where oid = '{s}.customers'::regclass"
+            ))
+        };
+        let (before, old) = (said(), number(&server, &format!("{s}.customers")));
+        p.write("models/customers.sql", &model(2));
+        p.ok(&["build", "--target", target]);
+        assert_ne!(number(&server, &format!("{s}.customers")), old, "{target}");
+        assert_eq!(said(), before, "{target}");
+        assert!(before[0].starts_with("i|1|customers_pkey,named,pay_c_fkey|by name,when|"), "{before:?}");
+    }
+}
+
+#[test]
 fn constraints_of_a_contract_come_and_go_with_it() {
     let Some(server) = Server::new("swap_contract") else { return };
     let s = server.schema("direct");

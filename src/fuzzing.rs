@@ -1,0 +1,206 @@
+//! Doors for fuzzing: each gives a text to what reads such texts. Whatever the text is, the call comes back: a mistake is a
+//! diagnostic, never a panic, and never takes longer than the text is long.
+//!
+//! `fuzz/` has a target for each door (`./test fuzz`); what was found stays in `tests/fuzz/`, and the tests below read it again.
+
+use crate::config::{
+    check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml,
+};
+use crate::jinja::{BlockKind, Native};
+use crate::jinja::{calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls};
+use crate::materialize::infer;
+use crate::select::{Selection, is_readable};
+use crate::source::{FileId, normal, volatile};
+
+/// A door by its name, as the targets and the folders of inputs are called.
+pub const DOORS: [(&str, fn(&[u8])); 7] = [
+    ("prepass", prepass),
+    ("blocks", blocks),
+    ("yaml", yaml),
+    ("sql", sql),
+    ("selectors", selectors),
+    ("csv", csv),
+    ("profiles", profiles),
+];
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A template before it is compiled, and an expression.
+pub fn prepass(bytes: &[u8]) {
+    let text = text(bytes);
+    calls_of(&text);
+    variable_calls(&text);
+    rewrite_expression(&text);
+    if let Native::Expression(expression) = native_shape(&text) {
+        rewrite_expression(expression);
+    }
+}
+
+/// A file of macros, snapshots and docs.
+pub fn blocks(bytes: &[u8]) {
+    let text = text(bytes);
+    let kinds = [BlockKind::Macro, BlockKind::Test, BlockKind::Snapshot, BlockKind::Docs, BlockKind::Materialization];
+    find_blocks(&text, &kinds);
+    let _ = parse_macro_file(FileId(0), &"p".into(), "macros/m.sql", &text);
+}
+
+/// A YAML file of any kind.
+pub fn yaml(bytes: &[u8]) {
+    let text = text(bytes);
+    let tree = parse_yaml(FileId(0), &text).value;
+    let mut out = Vec::new();
+    check_properties(&tree, &mut out);
+    check_project(&tree, &mut out);
+    let _ = parse_project(FileId(0), &tree);
+    let _ = parse_packages(&tree);
+}
+
+/// Compiled SQL, as it is compared with that of the last build.
+pub fn sql(bytes: &[u8]) {
+    let text = text(bytes);
+    normal(&text);
+    volatile(&text);
+}
+
+/// `--select`, and a file of selectors.
+pub fn selectors(bytes: &[u8]) {
+    let text = text(bytes);
+    is_readable(&Selection { select: vec![text.clone()], ..Selection::default() }, &[]);
+    let found = parse_selectors(&parse_yaml(FileId(0), &text).value).value;
+    for selector in &found {
+        is_readable(&Selection { selector: Some(selector.name.clone()), ..Selection::default() }, &found);
+    }
+}
+
+/// A seed's file.
+pub fn csv(bytes: &[u8]) {
+    for delimiter in [b',', b';'] {
+        let _ = infer(bytes, delimiter, &|_| None, None);
+    }
+}
+
+/// `profiles.yml`.
+pub fn profiles(bytes: &[u8]) {
+    let text = text(bytes);
+    let tree = parse_yaml(FileId(0), &text).value;
+    let _ = parse_profile(&tree, "p", None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What was found is found no more.
+    #[test]
+    #[allow(clippy::disallowed_methods)] // reads the inputs
+    fn inputs_that_were_found_come_back() {
+        for (name, door) in DOORS {
+            let folder = format!("{}/tests/fuzz/{name}", env!("CARGO_MANIFEST_DIR"));
+            let files: Vec<_> = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}")).collect();
+            assert!(!files.is_empty(), "{folder} is empty");
+            for file in files {
+                door(&std::fs::read(file.unwrap().path()).unwrap());
+            }
+        }
+    }
+
+    /// Pieces of all the languages that are read, put together as nobody would.
+    fn pieces() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "{{",
+            "}}",
+            "{%",
+            "%}",
+            "{#",
+            "#}",
+            "-",
+            "+",
+            "'",
+            "\"",
+            "\\",
+            "|",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ",",
+            ":",
+            ".",
+            "é",
+            "\u{1F600}",
+            "\u{0}",
+            "\n",
+            "\r\n",
+            "\t",
+            " ",
+            "do",
+            "set",
+            "if",
+            "endif",
+            "macro",
+            "endmacro",
+            "raw",
+            "endraw",
+            "snapshot",
+            "print ",
+            "elif ",
+            "for ",
+            "call(x) ",
+            "filter ",
+            "docs",
+            "not",
+            "in",
+            "is",
+            "and",
+            "x",
+            "1",
+            "1e5",
+            "- ",
+            "? ",
+            "&a",
+            "*a",
+            "!!str",
+            "|-",
+            ">",
+            "---",
+            "%YAML",
+            "models:",
+            "name:",
+            "$$",
+            "/*",
+            "*/",
+            "--",
+            "e'",
+            ";",
+            "@",
+            "+1",
+            "state:",
+            "tag:",
+            "a,b",
+            "\u{feff}",
+            "2024-01-01",
+            "~",
+            "null",
+            "<<:",
+            "p:",
+            "outputs:",
+            "target:",
+            "type:",
+        ]);
+        prop::collection::vec(piece, 0..40).prop_map(|all| all.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back(text in pieces()) {
+            for (_, door) in DOORS {
+                door(text.as_bytes());
+            }
+        }
+    }
+}
