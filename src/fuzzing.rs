@@ -13,7 +13,9 @@ use crate::select::{Selection, is_readable};
 use crate::source::{FileId, normal, volatile};
 
 /// A door by its name, as the targets and the folders of inputs are called.
-pub const DOORS: [(&str, fn(&[u8])); 7] = [
+pub type Door = (&'static str, fn(&[u8]));
+
+pub const DOORS: [Door; 7] = [
     ("prepass", prepass),
     ("blocks", blocks),
     ("yaml", yaml),

@@ -55,7 +55,7 @@ pub(crate) enum Statement {
     /// Sends a seed's rows to a `copy ... from stdin`.
     Load {
         copy: String,
-        seed: SeedJob,
+        seed: Box<SeedJob>,
         /// The table, when its types come from the file.
         typed: Option<String>,
     },

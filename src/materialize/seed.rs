@@ -65,7 +65,7 @@ impl Seed {
             let listed: Vec<String> = seed.columns.iter().map(|(c, _)| quoted(c)).collect();
             let copy = format!("copy {name} ({}) from stdin", listed.join(", "));
             let typed = published.is_none().then(|| name.clone());
-            out.push(Statement::Load { copy, seed: seed.clone(), typed });
+            out.push(Statement::Load { copy, seed: Box::new(seed.clone()), typed });
         }
         out.extend(indexes(&self.job, &self.candidate, false));
         out

@@ -79,7 +79,7 @@ fn values_of_configs_are_as_in_dbt() {
         };
         match (same, known.get(&name)) {
             (false, None) => wrong.push(
-                json!({ "case": name, "dbt": expected, "found": found.map_or_else(|e| json!({ "error": e }), |v| v) }),
+                json!({ "case": name, "dbt": expected, "found": found.unwrap_or_else(|e| json!({ "error": e })) }),
             ),
             (true, Some(_)) => mended.push(name),
             _ => {}
