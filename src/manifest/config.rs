@@ -54,7 +54,7 @@ impl NodeConfig {
 
     /// The same, with the value as it was written before it was rendered.
     pub(crate) fn merge_written(&mut self, key: &str, value: Json, written: Json, layer: Layer, span: Option<Span>) {
-        self.written.insert(key.to_owned(), written);
+        self.written.insert(canonical(key).to_owned(), written);
         let key = canonical(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);

@@ -289,6 +289,10 @@ pub(super) fn choose(
         inv.console.diagnostics(&diagnostics);
         return Err(CliError::Reported);
     }
+    inv.console.diagnostics(&diagnostics);
+    if inv.warn_error && !diagnostics.is_empty() {
+        return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
+    }
     Ok(set)
 }
 

@@ -286,7 +286,7 @@ impl Console {
             },
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
-                    live.finished(&result.unique_id);
+                    live.finished(&result.unique_id, *kind != ResourceType::Operation);
                 }
                 self.node_finished(name, what, *kind, result, *guarded);
             }

@@ -42,12 +42,13 @@ impl Live {
         }
     }
 
-    pub(super) fn finished(&mut self, id: &str) {
+    /// `counts`: it is one of the steps that the bar has.
+    pub(super) fn finished(&mut self, id: &str, counts: bool) {
         if let Some(line) = self.running.remove(id) {
             line.finish_and_clear();
             self.multi.remove(&line);
         }
-        self.bar.inc(1);
+        self.bar.inc(u64::from(counts));
     }
 
     /// Prints above the view.

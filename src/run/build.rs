@@ -340,7 +340,7 @@ fn native(
             effect,
             ..NodeOutcome::new(RunStatus::Success)
         },
-        (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept),
+        (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept, existing.find(&target).is_some()),
         (Err(e), _) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
     let said = session.take_record();
@@ -438,6 +438,7 @@ fn not_published(
     node: &Node,
     results: &[(NodeId, TestRun, f64)],
     kept: &Option<Relation>,
+    is_published: bool,
 ) -> NodeOutcome {
     let failed: Vec<String> = results
         .iter()
@@ -446,8 +447,8 @@ fn not_published(
         .collect();
     let tests = if failed.len() == 1 { "test" } else { "tests" };
     let message = format!("built, not published: {} {tests} failed ({})", failed.len(), failed.join(", "));
-    let mut d =
-        Diagnostic::error(Code::NotBuilt, message).primary(node.span, "this node's published relation is as it was");
+    let stands = if is_published { "this node's published relation is as it was" } else { "nothing is published yet" };
+    let mut d = Diagnostic::error(Code::NotBuilt, message).primary(node.span, stands);
     if let Some(kept) = kept {
         d = d.help(format!("the new version is kept as {} for inspection", kept.short()));
     }

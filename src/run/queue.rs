@@ -75,7 +75,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     if hooks {
         let (w, r) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
         warehouse = w;
-        r.iter().for_each(|r| totals.add(r.outcome.status));
+        count_hooks(&mut totals, &r);
         results.extend(r);
     }
     drop(watch);
@@ -164,7 +164,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         let _watch = Watch::new(&interrupt, warehouse.cancel_handle());
         let extra = end_context(&shared, &results);
         let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
-        r.iter().for_each(|r| state.totals.add(r.outcome.status));
+        count_hooks(&mut state.totals, &r);
         results.extend(r);
     }
     if let Some(notes) = &shared.notes {
@@ -175,6 +175,12 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
+}
+
+/// Hooks count only where they went wrong: nothing is built by them.
+fn count_hooks(totals: &mut Totals, results: &[RunResult]) {
+    let statuses = results.iter().map(|r| r.outcome.status);
+    statuses.filter(|status| *status != RunStatus::Success).for_each(|status| totals.add(status));
 }
 
 /// Queue, counters and the relation cache.

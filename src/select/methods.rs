@@ -1,6 +1,7 @@
 //! Methods: their names, what values they take, and which nodes they match.
 
-use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
+use super::evaluate::evaluate;
+use super::expr::{Criterion, Expr, Indirect, Named, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
 use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
@@ -123,13 +124,16 @@ fn walk(
         Expr::Criterion(c) => {
             let Named::Raw(raw) = &c.method else { return None };
             match method(raw, manifest, previous) {
-                Ok(method) => Expr::Criterion(Criterion {
-                    at: c.at,
-                    parents: c.parents,
-                    children: c.children,
-                    method: Named::Method(method),
-                    indirect: c.indirect,
-                }),
+                Ok(method) => {
+                    out.extend(matches_nothing(raw, &method, manifest, previous));
+                    Expr::Criterion(Criterion {
+                        at: c.at,
+                        parents: c.parents,
+                        children: c.children,
+                        method: Named::Method(method),
+                        indirect: c.indirect,
+                    })
+                }
                 Err(d) => {
                     out.push(d.primary_if(raw.span, ""));
                     return None;
@@ -137,6 +141,36 @@ fn walk(
             }
         }
     })
+}
+
+/// A warning for a criterion that matches no node; `*` may.
+fn matches_nothing(
+    raw: &RawMethod,
+    method: &Method,
+    manifest: &Manifest,
+    previous: Option<&PreviousState>,
+) -> Option<Diagnostic> {
+    let alone = Expr::Criterion(Criterion {
+        at: false,
+        parents: None,
+        children: None,
+        method: Named::Method(method.clone()),
+        indirect: Indirect::Empty,
+    });
+    if raw.value == "*" || !evaluate(&alone, manifest, previous).is_clear() {
+        return None;
+    }
+    let text = match &raw.method {
+        Some(method) => format!(
+            "{}:{}",
+            [method.as_str()].into_iter().chain(raw.args.iter().map(String::as_str)).collect::<Vec<_>>().join("."),
+            raw.value
+        ),
+        None => raw.value.clone(),
+    };
+    let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing")).primary_if(raw.span, "");
+    let near = nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)).map(str::to_owned);
+    Some(d.help_if(near, |name| format!("did you mean `{name}`?")))
 }
 
 fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>) -> Result<Method, Box<Diagnostic>> {

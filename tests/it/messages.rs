@@ -148,3 +148,26 @@ fn a_count_of_failures_is_whole() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("`fail_calc` of the test `t` gave 1.5, not a whole number"), "{}", ran.err);
 }
+
+#[test]
+fn a_criterion_that_matches_nothing_is_told_beside_others_that_do() {
+    let p = Project::new(&[("models/customers.sql", "select 1 as id"), ("models/b.sql", "select 1 as id")]);
+    let ran = p.ok(&["build", "--select", "customers", "custmers", "--exclude", "tag:nightly"]);
+    assert!(
+        ran.err.contains("`custmers` matches nothing") && ran.err.contains("did you mean `customers`?"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("`tag:nightly` matches nothing"), "{}", ran.err);
+    assert_eq!(p.run(&["build", "--select", "custmers", "customers", "--warn-error"]).code, 2);
+}
+
+#[test]
+fn hooks_are_not_built() {
+    let p = Project::new(&[
+        ("project.yml", "name: shop\nprofile: shop\non-run-start: select 1\non-run-end: [select 1, select 2]\n"),
+        ("models/a.sql", "select 1 as id"),
+    ]);
+    let ran = p.ok(&["build"]);
+    assert!(ran.out.contains("1 built"), "{}", ran.out);
+}
