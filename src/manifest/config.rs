@@ -54,7 +54,9 @@ impl NodeConfig {
 
     /// The same, with the value as it was written before it was rendered.
     pub(crate) fn merge_written(&mut self, key: &str, value: Json, written: Json, layer: Layer, span: Option<Span>) {
-        self.written.insert(canonical(key).to_owned(), written);
+        // dbt keeps the spelling of properties alone.
+        let spelt = if layer == Layer::Properties { key } else { canonical(key) };
+        self.written.insert(spelt.to_owned(), written);
         let key = canonical(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);

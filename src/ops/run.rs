@@ -12,12 +12,13 @@ use crate::config::TargetOptions;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{RunResult, RunStatus};
 use crate::hash::FastMap;
-use crate::manifest::{NodeId, ResourceType};
+use crate::manifest::{Node, NodeId, ResourceType};
 use crate::plan::Verb;
 use crate::run::{Event, Judged, RunRequest, artifact_path, run};
 use crate::select::{NodeSet, Selection};
 use crate::state::write_run_results;
 use camino::Utf8Path;
+use std::collections::HashSet;
 
 /// What a run is asked for.
 #[derive(Clone, Debug)]
@@ -170,6 +171,23 @@ pub(super) fn results_in(inv: &Invocation, folder: &Utf8Path, all: &[RunResult],
     Ok(())
 }
 
+/// What is to be built again, a few names: nodes that failed, else those that failed tests are written on.
+fn to_build_again<'p>(project: &'p Project, all: &[RunResult]) -> Vec<&'p str> {
+    const MOST: usize = 6;
+    let is_bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
+    let bad: Vec<&Node> = all.iter().filter(is_bad).filter_map(|r| project.manifest.get(&r.unique_id)).collect();
+    let failed: Vec<&str> = bad.iter().filter(|n| n.resource_type().is_refable()).map(|n| &*n.name).collect();
+    let tested = |test: &&Node| {
+        let attached = test.generic_test().and_then(|t| t.attached).or(test.depends_on.last().copied());
+        attached.map(|id| &*project.manifest.node(id).name)
+    };
+    let mut names: Vec<&str> = if failed.is_empty() { bad.iter().filter_map(tested).collect() } else { failed };
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    names.truncate(MOST);
+    names
+}
+
 /// Where the result is, and the next command to try.
 fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult], failed: bool) {
     if inv.console.is_json() {
@@ -182,18 +200,13 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
         return;
     }
     if failed {
-        // What is to be built again: a node that failed, or the one that a failed test is written on.
-        let node = |r: &RunResult| project.manifest.get(&r.unique_id);
-        let bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
-        let built = all.iter().filter(bad).filter_map(node).find(|n| n.resource_type().is_refable());
-        let tested = || {
-            let test = all.iter().filter(bad).filter_map(node).next()?;
-            let attached = test.generic_test().and_then(|t| t.attached).or(test.depends_on.last().copied());
-            attached.map(|id| project.manifest.node(id))
-        };
-        if let Some(node) = built.or_else(tested) {
+        let again = to_build_again(project, all);
+        if !again.is_empty() {
             let changed = if args.changed.is_some() { " --changed" } else { "" };
-            inv.console.say(&format!("after mending it: strata build{changed} --select {}+{there}", node.name));
+            let them = if again.len() == 1 { "it" } else { "them" };
+            let select: Vec<String> = again.iter().map(|name| format!("{name}+")).collect();
+            let select = select.join(" ");
+            inv.console.say(&format!("after mending {them}: strata build{changed} --select {select}{there}"));
         }
         return;
     }
