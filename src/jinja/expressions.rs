@@ -27,7 +27,7 @@ enum Class {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Name,
     Number,
     Text,
@@ -37,10 +37,10 @@ enum Kind {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Token {
-    kind: Kind,
-    start: usize,
-    end: usize,
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// What was read.
@@ -135,7 +135,7 @@ pub(super) fn rewrite_expressions(
     too_deep
 }
 
-fn tokens(text: &str, from: usize, to: usize) -> Vec<Token> {
+pub(super) fn tokens(text: &str, from: usize, to: usize) -> Vec<Token> {
     let b = &text.as_bytes()[..to];
     let mut out = Vec::new();
     let mut i = from;

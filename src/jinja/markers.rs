@@ -2,6 +2,7 @@
 //! literal, and one of `| as_text` stays a text. (dbt's documentation, `as_bool` and its neighbours; `quoted_native_concat`
 //! decides it by what the whole text gives, so that a marker inside a comparison is none.)
 
+use super::expressions::{Kind, Token, tokens};
 use super::python::{Type, python_text, type_of};
 use super::to_json;
 use minijinja::value::Value;
@@ -17,30 +18,34 @@ enum Marker {
 
 /// A value of an expression as YAML has it, with what there is to say of it. The error says what it is not.
 pub(crate) fn native_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), String> {
-    let what = match type_of(value) {
-        Type::Undefined => "not defined",
-        Type::Set => "a set, which YAML does not have: make it a list",
-        Type::Iterator => "an iterator: make it a list",
-        _ => return marked_value(expression, value),
-    };
-    Err(format!("`{expression}` is {what}"))
+    match no_value(value) {
+        Some(what) => Err(format!("`{expression}` is {what}")),
+        None => marked_value(expression, value),
+    }
 }
 
-/// What makes a value one that no config can have, itself or inside.
+/// What makes a value one that neither YAML nor a config has.
+fn no_value(value: &Value) -> Option<&'static str> {
+    match type_of(value) {
+        Type::Undefined => Some("not defined"),
+        Type::Set => Some("a set: make it a list"),
+        Type::Iterator => Some("an iterator: make it a list"),
+        _ => None,
+    }
+}
+
+/// The same of a value or of one inside it, for a config.
 pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
     fn inside(value: &Value, depth: usize) -> Option<&'static str> {
-        match type_of(value) {
-            Type::Undefined => Some("not defined"),
-            Type::Set => Some("a set: make it a list"),
-            Type::Iterator => Some("an iterator: make it a list"),
-            // Values that contain themselves are told elsewhere.
+        // Values that contain themselves are told elsewhere.
+        no_value(value).or_else(|| match type_of(value) {
             Type::List | Type::Tuple if depth < 32 => value.try_iter().ok()?.find_map(|v| inside(&v, depth + 1)),
             Type::Dict if depth < 32 => {
                 let mut keys = value.try_iter().ok()?;
                 keys.find_map(|key| inside(&value.get_item(&key).ok()?, depth + 1))
             }
             _ => None,
-        }
+        })
     }
     inside(value, 0)
 }
@@ -98,74 +103,51 @@ pub(crate) fn ends_in_marker(expression: &str) -> bool {
 
 /// The names of the filters that are applied last to all of an expression; none where something else is.
 fn outer_filters(expression: &str) -> Option<Vec<&str>> {
-    let mut text = expression.trim();
-    while let Some(inner) = in_parentheses(text) {
-        text = inner.trim();
+    let all = tokens(expression, 0, expression.len());
+    let word = |token: &Token| &expression[token.start..token.end];
+    let mut inner = &all[..];
+    while is_in_parentheses(inner, &word) {
+        inner = &inner[1..inner.len() - 1];
     }
-    let bytes = text.as_bytes();
-    let (mut depth, mut i) = (0usize, 0);
-    let mut pieces: Vec<&str> = Vec::new();
-    let mut start = 0;
-    while i < bytes.len() {
-        match bytes[i] {
-            b'\'' | b'"' => {
-                i = super::prepass::string_end(bytes, i);
-                continue;
-            }
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'|' if depth == 0 => {
-                pieces.push(&text[start..i]);
-                start = i + 1;
-            }
-            // All operators bind looser than a filter.
-            b'=' | b'!' | b'<' | b'>' | b'+' | b'*' | b'/' | b'%' | b'~' if depth == 0 => return None,
-            b'-' if depth == 0 && i > 0 => return None,
-            _ if depth == 0 && is_operator(text, i) => return None,
+    let mut depth = 0usize;
+    let mut filters = Vec::new();
+    let mut after_bar = false;
+    for (i, token) in inner.iter().enumerate() {
+        let text = word(token);
+        match (token.kind, text) {
+            (Kind::Operator, "(" | "[" | "{") => depth += 1,
+            (Kind::Operator, ")" | "]" | "}") => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            // A sign binds tighter than a filter, all other operators looser.
+            (Kind::Operator, "-") if i == 0 => {}
+            (Kind::Operator, "|" | "." | "," | ":") => {}
+            (Kind::Operator, _) | (Kind::Name, "and" | "or" | "not" | "is" | "in" | "if" | "else") => return None,
+            (Kind::Name, name) if after_bar => filters.push(name),
             _ => {}
         }
-        i += 1;
+        after_bar = depth == 0 && text == "|";
     }
-    pieces.push(&text[start..]);
-    let named = |piece: &&str| piece.split('(').next().unwrap_or_default().trim().len();
-    Some(pieces[1..].iter().map(|piece| piece.trim_start()[..named(&piece.trim_start())].trim()).collect())
+    Some(filters)
 }
 
-/// Whether a word that is an operator begins at a place.
-fn is_operator(text: &str, at: usize) -> bool {
-    let word = |c: char| c.is_alphanumeric() || c == '_';
-    if text[..at].ends_with(word) {
+/// Whether tokens begin with a parenthesis that their last one closes.
+fn is_in_parentheses<'t>(all: &[Token], word: &impl Fn(&Token) -> &'t str) -> bool {
+    let [first, .., last] = all else { return false };
+    if word(first) != "(" || word(last) != ")" {
         return false;
     }
-    let end = text[at..].find(|c| !word(c)).map_or(text.len(), |n| at + n);
-    matches!(&text[at..end], "and" | "or" | "not" | "is" | "in" | "if" | "else")
-}
-
-/// What is between parentheses that hold all of a text.
-fn in_parentheses(text: &str) -> Option<&str> {
-    let bytes = text.as_bytes();
-    if bytes.first() != Some(&b'(') || bytes.last() != Some(&b')') {
-        return None;
-    }
-    let (mut depth, mut i) = (0usize, 0);
-    while i < bytes.len() {
-        match bytes[i] {
-            b'\'' | b'"' => {
-                i = super::prepass::string_end(bytes, i);
-                continue;
-            }
-            b'(' => depth += 1,
-            b')' => {
-                depth -= 1;
-                if depth == 0 && i + 1 < bytes.len() {
-                    return None;
-                }
-            }
+    let mut depth = 0usize;
+    for token in &all[..all.len() - 1] {
+        match word(token) {
+            "(" => depth += 1,
+            ")" => depth -= 1,
             _ => {}
         }
-        i += 1;
+        if depth == 0 {
+            return false;
+        }
     }
-    Some(&text[1..text.len() - 1])
+    true
 }
 
 /// The value of a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and lists, tuples and
@@ -205,30 +187,14 @@ fn number(text: &str) -> Option<Json> {
     plain.parse::<f64>().ok().map(Json::from)
 }
 
-/// Whether a text has no names but the three constants, and no operators.
+/// Whether a text has no names but the three constants, and no operators but signs.
 fn is_literal(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let mut i = 0;
-    while i < bytes.len() {
-        let b = bytes[i];
-        if matches!(b, b'\'' | b'"') {
-            i = super::prepass::string_end(bytes, i);
-            continue;
-        }
-        if b.is_ascii_alphabetic() || b == b'_' {
-            let end = text[i..].find(|c: char| !(c.is_alphanumeric() || c == '_')).map_or(text.len(), |n| i + n);
-            if !matches!(&text[i..end], "True" | "False" | "None") {
-                return false;
-            }
-            i = end;
-            continue;
-        }
-        if !(b.is_ascii_digit() || b.is_ascii_whitespace() || b"[]{}(),:.-+".contains(&b)) {
-            return false;
-        }
-        i += 1;
-    }
-    true
+    tokens(text, 0, text.len()).iter().all(|token| match (token.kind, &text[token.start..token.end]) {
+        (Kind::Text | Kind::Number, _) => true,
+        (Kind::Name, word) => matches!(word, "True" | "False" | "None"),
+        (Kind::Operator, sign) => matches!(sign, "[" | "]" | "{" | "}" | "(" | ")" | "," | ":" | "." | "-" | "+"),
+        (Kind::Blank, _) => false,
+    })
 }
 
 #[cfg(test)]

@@ -107,16 +107,17 @@ impl YamlRenderer {
         let result = match shape {
             // Jinja2 folds constants before they keep their type: they are texts.
             Native::Expression(expression) if !is_constant(expression) || ends_in_marker(expression) => {
-                match self.engine.evaluate(true, expression, &self.package, scope, session.clone()) {
-                    Ok(value) => Ok(self.native(expression, &value, span, out)?),
-                    Err(failure) => Err(failure),
-                }
+                let value = self.engine.evaluate(true, expression, &self.package, scope, session.clone());
+                value.map(|value| self.native(expression, &value, span, out))
             }
-            _ => self.engine.render_detached(true, text, &self.package, scope, session.clone()).map(Json::String),
+            _ => {
+                let text = self.engine.render_detached(true, text, &self.package, scope, session.clone());
+                text.map(|text| Some(Json::String(text)))
+            }
         };
         let value = match result {
-            Ok(json) if self.project.secrets => Some(yaml_of(&self.with_secrets(json), span)),
-            Ok(json) => Some(yaml_of(&json, span)),
+            Ok(json) if self.project.secrets => json.map(|json| yaml_of(&self.with_secrets(json), span)),
+            Ok(json) => json.map(|json| yaml_of(&json, span)),
             // Passwords sometimes look like Jinja and are none.
             Err(_) if self.project.secrets && self.in_password.get() => None,
             Err(failure) => {

@@ -305,7 +305,7 @@ fn native(
         build.exec.end_turn();
     }
     let Machine { exec, results, rejected, kept, effect, .. } = build;
-    let reply = loaded.or(exec.reply.clone());
+    let reply = loaded.or(exec.reply.clone()).unwrap_or_else(crate::engine::Reply::ok);
     let mut changes = Vec::new();
     let mut stored = Ok(());
     if let Some(mut connection) = session.take_warehouse() {
@@ -335,8 +335,8 @@ fn native(
     let result = result.and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
     let outcome = match (result, rejected) {
         (Ok(_), None) => NodeOutcome {
-            message: Some(reply.as_ref().map_or_else(|| "OK".to_owned(), |r| r.message.clone())),
-            adapter_response: reply.unwrap_or_else(crate::engine::Reply::ok).to_json(),
+            message: Some(reply.message.clone()),
+            adapter_response: reply.to_json(),
             effect,
             ..NodeOutcome::new(RunStatus::Success)
         },

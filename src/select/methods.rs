@@ -1,7 +1,6 @@
 //! Methods: their names, what values they take, and which nodes they match.
 
-use super::evaluate::evaluate;
-use super::expr::{Criterion, Expr, Indirect, Named, RawMethod, Resolved, Written};
+use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
 use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
@@ -150,24 +149,12 @@ fn matches_nothing(
     manifest: &Manifest,
     previous: Option<&PreviousState>,
 ) -> Option<Diagnostic> {
-    let alone = Expr::Criterion(Criterion {
-        at: false,
-        parents: None,
-        children: None,
-        method: Named::Method(method.clone()),
-        indirect: Indirect::Empty,
-    });
-    if raw.value == "*" || !evaluate(&alone, manifest, previous).is_clear() {
+    let mut cache = StateCache::default();
+    if raw.value == "*" || manifest.nodes.iter().any(|node| matches(method, manifest, node, previous, &mut cache)) {
         return None;
     }
-    let text = match &raw.method {
-        Some(method) => format!(
-            "{}:{}",
-            [method.as_str()].into_iter().chain(raw.args.iter().map(String::as_str)).collect::<Vec<_>>().join("."),
-            raw.value
-        ),
-        None => raw.value.clone(),
-    };
+    let named: Vec<&str> = raw.method.iter().chain(&raw.args).map(String::as_str).collect();
+    let text = if named.is_empty() { raw.value.clone() } else { format!("{}:{}", named.join("."), raw.value) };
     let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing")).primary_if(raw.span, "");
     let near = nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)).map(str::to_owned);
     Some(d.help_if(near, |name| format!("did you mean `{name}`?")))

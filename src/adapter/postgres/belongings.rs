@@ -49,6 +49,27 @@ impl Belonging {
     }
 }
 
+/// Whether a relation `c` has anything but rows, columns and the indexes of its config.
+pub(super) fn has_belongings() -> String {
+    format!(
+        "(c.relacl is not null or c.relhastriggers or c.reloptions is not null or c.relrowsecurity or c.relispartition \
+     or c.relhassubclass or c.relkind = 'p' or c.relkind = 'r' and (c.relhasrules or c.relreplident <> 'd') \
+     or pg_get_userbyid(c.relowner) <> current_user \
+     or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+       and (a.attacl is not null or a.attoptions is not null or a.attnotnull or a.atthasdef or a.attidentity <> '' \
+         or coalesce(a.attstattarget, -1) <> -1 or a.attcompression in ('p', 'l') \
+         or a.attstorage <> (select t.typstorage from pg_catalog.pg_type t where t.oid = a.atttypid))) \
+     or exists (select from pg_catalog.pg_description d where d.objoid = c.oid and d.classoid = 'pg_class'::regclass) \
+     or exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid) \
+     or exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid) \
+     or exists (select from pg_catalog.pg_publication_rel p where p.prrelid = c.oid) \
+     or exists (select from pg_catalog.pg_statistic_ext s where s.stxrelid = c.oid) \
+     or exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid) \
+     or exists (select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid \
+       where i.indrelid = c.oid and x.relname !~ '{OF_CONFIG}'))"
+    )
+}
+
 /// Grants of a relation and of those of its columns that `new` has, as rows (place, what, statement).
 pub(super) fn grants(oid: &str, new: &str) -> String {
     let to = "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
@@ -286,7 +307,12 @@ fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
 
 /// What an index is, whatever its name and table are.
 fn index_text(index: &str) -> String {
-    format!("({index}.indisunique, regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', ''))")
+    format!("({index}.indisunique, {})", index_definition(index))
+}
+
+/// The same without whether it is unique: its method, columns and conditions.
+fn index_definition(index: &str) -> String {
+    format!("regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', '')")
 }
 
 /// What holds a relation where it is: another one that takes its place would not be there. Each as (what, why).
@@ -321,10 +347,11 @@ pub(super) fn indexes_like(
     let mut of = |relation: &Relation| -> Result<Vec<[String; 4]>, EngineError> {
         let rows = pg.texts(&format!(
             "select c.relname, case when i.indisunique then 'unique ' else '' end, \
-                    regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', ''), (c.relname ~ '{OF_CONFIG}')::text \
+                    {}, (c.relname ~ '{OF_CONFIG}')::text \
              from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid \
              where i.indrelid = {} and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
              order by 1",
+            index_definition("i"),
             oid_of(relation)
         ))?;
         Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())

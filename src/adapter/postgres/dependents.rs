@@ -1,6 +1,6 @@
 //! What depends on a relation, read from the catalog as statements that make it again.
 
-use super::belongings::{grants, triggers};
+use super::belongings::{grants, has_belongings, triggers};
 use super::{Postgres, oid_of};
 use crate::engine::EngineError;
 use crate::manifest::{Dialect, Relation, RelationKind};
@@ -47,25 +47,9 @@ const READERS: &str = "with recursive found(oid, depth) as ( \
        and d.classid = 'pg_rewrite'::regclass \
      join pg_catalog.pg_rewrite r on r.oid = d.objid where r.ev_class <> f.oid and f.depth < 100)";
 
-/// Whether a relation `c` has anything but rows, columns and the indexes of its config.
-pub(super) const HAS_BELONGINGS: &str = "(c.relacl is not null or c.relhastriggers or c.reloptions is not null or c.relrowsecurity or c.relispartition \
-     or c.relhassubclass or c.relkind = 'p' or c.relkind = 'r' and (c.relhasrules or c.relreplident <> 'd') \
-     or pg_get_userbyid(c.relowner) <> current_user \
-     or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
-       and (a.attacl is not null or a.attoptions is not null or a.attnotnull or a.atthasdef or a.attidentity <> '' \
-         or coalesce(a.attstattarget, -1) <> -1 or a.attcompression in ('p', 'l') \
-         or a.attstorage <> (select t.typstorage from pg_catalog.pg_type t where t.oid = a.atttypid))) \
-     or exists (select from pg_catalog.pg_description d where d.objoid = c.oid and d.classoid = 'pg_class'::regclass) \
-     or exists (select from pg_catalog.pg_constraint k where k.conrelid = c.oid) \
-     or exists (select from pg_catalog.pg_policy p where p.polrelid = c.oid) \
-     or exists (select from pg_catalog.pg_publication_rel p where p.prrelid = c.oid) \
-     or exists (select from pg_catalog.pg_statistic_ext s where s.stxrelid = c.oid) \
-     or exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid) \
-     or exists (select from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid \
-       where i.indrelid = c.oid and x.relname !~ '^[0-9a-f]{32}$'))";
-
 /// The rest of the question for all that surrounds a relation.
 fn all_of_it() -> String {
+    let has_belongings = has_belongings();
     format!(
         "{READERS} select n.nspname::text, c.relname::text, c.relkind::text, c.oid::text, \
          quote_ident(pg_get_userbyid(c.relowner)), (pg_get_userbyid(c.relowner) = current_user)::text, \
@@ -77,7 +61,7 @@ fn all_of_it() -> String {
            when not has_schema_privilege(c.relowner, c.relnamespace, 'create') \
              then 'owned by ' || pg_get_userbyid(c.relowner) || ', who may not create in ' || n.nspname \
            else '' end, \
-         {HAS_BELONGINGS}::text \
+         {has_belongings}::text \
      from (select oid, max(depth) as depth from found group by oid) f \
      join pg_catalog.pg_class c on c.oid = f.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
      order by f.depth, n.nspname, c.relname"

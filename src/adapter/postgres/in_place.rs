@@ -1,20 +1,49 @@
 //! Rows of a table, or the query of a view, replaced where they are: readers go on reading, and all that belongs to the
 //! relation and depends on it stays.
 
+use super::belongings::has_belongings;
 use super::belongings::{constraints_like, indexes_like, persistence_like};
-use super::dependents::{ForeignKey, HAS_BELONGINGS};
+use super::dependents::ForeignKey;
 use super::script::Script;
-use super::swap::{add_key, redefine_only};
+use super::swap::add_key;
 use super::{Postgres, oid_of};
-use crate::engine::{EngineError, EngineErrorKind, ExistingRelation, Swap, Warehouse};
+use crate::engine::{EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Swap, Warehouse};
 use crate::manifest::{Dialect, RelationKind};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 
-/// Whether the rows of the candidate fit into the old table.
-pub(super) fn same_columns(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
+/// The candidate's columns, if its rows fit into the old table.
+pub(super) fn fitting_columns(
+    pg: &mut Postgres,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<Option<Vec<ExistingColumn>>, EngineError> {
     let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
-    Ok(before.len() == after.len() && before.iter().all(|c| after.contains(c)))
+    let same = before.len() == after.len() && before.iter().all(|c| after.contains(c));
+    Ok(same.then_some(after))
+}
+
+/// The options and the query of the candidate $1 for the view $2.
+const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coalesce(c.reloptions, o.reloptions), ', ') || ')', ''), \
+     pg_get_viewdef(c.oid) from pg_catalog.pg_class c, pg_catalog.pg_class o \
+     where c.oid = to_regclass($1) and o.oid = to_regclass($2)";
+
+/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The server's complaint where
+/// the columns do not allow it.
+pub(super) fn redefine(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<Option<EngineError>, EngineError> {
+    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
+    let Some(row) = script.pg.ask(QUERY_OF_VIEW, &[&candidate, &name])?.pop() else {
+        let gone = EngineError::new(EngineErrorKind::Sql, format!("{} is gone", old.relation.short()));
+        return Ok(Some(gone));
+    };
+    let [options, definition] = <[String; 2]>::try_from(row).unwrap_or_default();
+    let statements =
+        [format!("create or replace view {name}{options} as {definition}"), format!("drop view {candidate}")];
+    script.attempt_last(&statements)
 }
 
 /// Up to this size, in bytes on disk, rows are replaced sooner than the views on a table are made again.
@@ -45,8 +74,9 @@ pub(super) fn way_in(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation)
            or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
          or exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype \
          and d.deptype = 'n')";
+    let has_belongings = has_belongings();
     let asked = format!(
-        "select case when c.relkind <> 'r' or o.relkind <> 'r' or {HAS_BELONGINGS} then 'look' \
+        "select case when c.relkind <> 'r' or o.relkind <> 'r' or {has_belongings} then 'look' \
            when not ({is_bound}) then 'plain' \
            when not o.relhasindex and not c.relhasindex and o.relpersistence = c.relpersistence \
              and pg_relation_size(c.oid) + pg_relation_size(o.oid) <= {SMALL} and {} = {} \
@@ -76,7 +106,7 @@ pub(super) fn fill(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelat
 }
 
 /// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its place.
-pub(super) fn replace_rows(
+pub(super) fn replace(
     script: &mut Script<'_>,
     swap: &Swap<'_>,
     old: &ExistingRelation,
@@ -85,14 +115,20 @@ pub(super) fn replace_rows(
 ) -> Result<(), EngineError> {
     match (old.kind, swap.kind) {
         (RelationKind::Table, RelationKind::Table) => {}
-        (RelationKind::View, RelationKind::View) => return redefine_only(script, swap, old, why),
+        (RelationKind::View, RelationKind::View) => {
+            return match redefine(script, swap, old)? {
+                None => Ok(()),
+                Some(e) if e.kind == EngineErrorKind::Sql => Err(refused(why, "the view's columns differ")),
+                Some(e) => Err(e),
+            };
+        }
         _ => return Err(refused(why, "a view cannot become a table in place, nor a table a view")),
     }
-    if !same_columns(script.pg, swap, old)? {
+    let Some(columns) = fitting_columns(script.pg, swap, old)? else {
         return Err(refused(why, "the columns differ, so that rows cannot be replaced in place"));
-    }
+    };
     let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
-    let columns: Vec<String> = script.pg.columns(swap.candidate)?.iter().map(|c| DIALECT.quoted(&c.name)).collect();
+    let columns: Vec<String> = columns.iter().map(|c| DIALECT.quoted(&c.name)).collect();
     let columns = columns.join(", ");
     let (drop_indexes, add_indexes) = indexes_like(script.pg, &old.relation, swap.candidate)?;
     let constraints = constraints_like(script.pg, &old.relation, swap.candidate)?;
@@ -116,7 +152,7 @@ pub(super) fn replace_rows(
     script.all(drop_indexes.iter().chain(&add_indexes).chain(&constraints).chain(&persistence))
 }
 
-pub(super) fn refused(why: &str, but: &str) -> EngineError {
+fn refused(why: &str, but: &str) -> EngineError {
     let mut e = EngineError::new(EngineErrorKind::Runtime, format!("nothing was published: {why}, and {but}"));
     e.hint = Some("drop what is in the way, or make it part of the project".to_owned());
     e

@@ -52,9 +52,10 @@ fn machine() -> String {
     if parts.iter().any(|p| p.is_empty()) { String::new() } else { parts.join(" ") }
 }
 
-/// Whether the process that holds a row lives no longer, as far as this machine can tell.
-fn has_ended(owner: &str, pid: &str) -> bool {
-    let same = owner.rsplit_once('/').is_some_and(|(of, _)| !of.is_empty() && of == machine());
+/// Whether the process that holds a row lives no longer, as far as the machine of `own` can tell.
+fn has_ended(own: &str, owner: &str, pid: &str) -> bool {
+    let machine = |owner: &str| owner.rsplit_once('/').map(|(of, _)| of.to_owned()).filter(|of| !of.is_empty());
+    let same = machine(owner).is_some_and(|of| machine(own) == Some(of));
     let process = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
     same && process.is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
 }
@@ -200,7 +201,7 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
     let row =
         pg.texts(&format!("select owner, pid from {table} where relation = {relation}"))?.pop().unwrap_or_default();
     let [owner, pid] = <[String; 2]>::try_from(row).unwrap_or_default();
-    if has_ended(&owner, &pid) {
+    if has_ended(&pg.server.locks.owner, &owner, &pid) {
         let owner = Dialect::literal(&owner);
         pg.texts(&format!("delete from {table} where relation = {relation} and owner = {owner}"))?;
     }

@@ -11,7 +11,7 @@
 
 use super::belongings::{Belonging, belongings, renames, shapes, ties};
 use super::dependents::{Dependent, ForeignKey, Surroundings, are_still, foreign_keys, surroundings};
-use super::in_place::{Way, fill, refused, replace_rows, same_columns, way_in};
+use super::in_place::{Way, fill, fitting_columns, redefine, replace, way_in};
 use super::locks::keep_hold;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
@@ -40,7 +40,7 @@ fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> 
     // A view may have been dropped in the swap of what it reads.
     let there = script.pg.texts(&format!("select 1 where {} is not null", oid_of(swap.published)))?;
     if let Some(old) = swap.existing.filter(|_| !there.is_empty()) {
-        return replace(script, swap, old);
+        return take_over(script, swap, old);
     }
     rename(script, swap)?;
     let lost =
@@ -50,16 +50,22 @@ fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> 
 
 /// Changes columns of a table, in the open transaction or a short one of its own.
 pub(super) fn alter(pg: &mut Postgres, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
-    let own = !pg.in_transaction;
-    if own {
-        pg.run(&"begin".into(), Fetch::Nothing)?;
+    in_transaction(pg, |pg| Script::insist(pg, change.pause, |script| alter_columns(script, change)))
+}
+
+/// Carries out `work` in the open transaction, or in one of its own.
+fn in_transaction<T>(
+    pg: &mut Postgres,
+    work: impl FnOnce(&mut Postgres) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    if pg.in_transaction {
+        return work(pg);
     }
-    let altered = Script::insist(pg, change.pause, |script| alter_columns(script, change));
-    if own {
-        let end = if altered.is_ok() { "commit" } else { "rollback" };
-        pg.run(&end.into(), Fetch::Nothing)?;
-    }
-    altered
+    pg.run(&"begin".into(), Fetch::Nothing)?;
+    let done = work(pg);
+    let end = if done.is_ok() { "commit" } else { "rollback" };
+    pg.run(&end.into(), Fetch::Nothing)?;
+    done
 }
 
 fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), EngineError> {
@@ -110,7 +116,7 @@ fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
+fn take_over(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
         match way_in(script.pg, swap, old)? {
             Way::Fill => return fill(script, swap, old),
@@ -132,11 +138,6 @@ fn replace(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> 
     Err(EngineError::new(EngineErrorKind::Conflict, message))
 }
 
-/// The options and the query of the candidate $1 for the view $2.
-const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coalesce(c.reloptions, o.reloptions), ', ') || ')', ''), \
-     pg_get_viewdef(c.oid) from pg_catalog.pg_class c, pg_catalog.pg_class o \
-     where c.oid = to_regclass($1) and o.oid = to_regclass($2)";
-
 /// Takes the place of a table that nothing reads and that has nothing of its own; false where that is so no longer.
 fn take_plain_place(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
     script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
@@ -146,24 +147,6 @@ fn take_plain_place(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRela
     script.run(&format!("drop table {}", old.relation.render(DIALECT)))?;
     rename(script, swap)?;
     Ok(true)
-}
-
-/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The server's complaint where
-/// the columns do not allow it.
-fn redefine(
-    script: &mut Script<'_>,
-    swap: &Swap<'_>,
-    old: &ExistingRelation,
-) -> Result<Option<EngineError>, EngineError> {
-    let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
-    let Some(row) = script.pg.ask(QUERY_OF_VIEW, &[&candidate, &name])?.pop() else {
-        let gone = EngineError::new(EngineErrorKind::Sql, format!("{} is gone", old.relation.short()));
-        return Ok(Some(gone));
-    };
-    let [options, definition] = <[String; 2]>::try_from(row).unwrap_or_default();
-    let statements =
-        [format!("create or replace view {name}{options} as {definition}"), format!("drop view {candidate}")];
-    script.attempt_last(&statements)
 }
 
 /// Drops the old relation and gives its place, and all that it has, to the candidate; or replaces its rows where something
@@ -183,7 +166,7 @@ fn take_place(
     };
     script.run("savepoint strata_swap")?;
     if let Some(why) = why_in_place(script, swap, old, found, &belongings, &ties)? {
-        return replace_rows(script, swap, old, &keys, &why).map(|()| true);
+        return replace(script, swap, old, &keys, &why).map(|()| true);
     }
     if let Some(belonging) = belongings.iter().find(|b| swap.kind != RelationKind::Table && b.is_lasting()) {
         let message = format!("nothing was published: {} would be lost, since a view has none", belonging.what);
@@ -219,7 +202,7 @@ fn take_place(
         // Something that is no view: a function with a body, a column of its row type.
         script.run("rollback to savepoint strata_swap")?;
         let who = e.message.lines().nth(1).and_then(|l| l.split(" depends on ").next()).unwrap_or("something");
-        return replace_rows(script, swap, old, &keys, &depends(who, old)).map(|()| true);
+        return replace(script, swap, old, &keys, &depends(who, old)).map(|()| true);
     }
     rename(script, swap)?;
     give(script, swap, old, &belongings)?;
@@ -245,7 +228,7 @@ fn why_in_place(
         // A materialized view that this run builds later makes way where rows cannot be replaced in place.
         let makes_way = |d: &Dependent| d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation);
         let stays = found.dependents.iter().any(|d| d.definition.is_err() && !makes_way(d));
-        if stays || same_columns(script.pg, swap, old)? {
+        if stays || fitting_columns(script.pg, swap, old)?.is_some() {
             return Ok(Some(depends(&text, old)));
         }
     }
@@ -279,20 +262,12 @@ pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String
     if pending.is_empty() {
         return Ok(Vec::new());
     }
-    let own = !pg.in_transaction;
-    if own {
-        pg.run(&"begin".into(), Fetch::Nothing)?;
-    }
-    let carried = shapes(pg, relation).and_then(|there| {
+    in_transaction(pg, |pg| {
+        let there = shapes(pg, relation)?;
         let mut script = Script::begin(pg);
         pending.iter().filter(|b| !there.contains(&b.shape())).try_for_each(|b| carry_one(&mut script, b))?;
         Ok(script.executed)
-    });
-    if own {
-        let end = if carried.is_ok() { "commit" } else { "rollback" };
-        pg.run(&end.into(), Fetch::Nothing)?;
-    }
-    carried
+    })
 }
 
 fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
@@ -368,18 +343,4 @@ fn unfit(what: &str, e: &EngineError) -> EngineError {
     );
     error.hint = Some("build it with this one (`--select NAME+`), or drop it".to_owned());
     error
-}
-
-/// A view in place, where something on it cannot be made again.
-pub(super) fn redefine_only(
-    script: &mut Script<'_>,
-    swap: &Swap<'_>,
-    old: &ExistingRelation,
-    why: &str,
-) -> Result<(), EngineError> {
-    match redefine(script, swap, old)? {
-        None => Ok(()),
-        Some(e) if e.kind == EngineErrorKind::Sql => Err(refused(why, "the view's columns differ")),
-        Some(e) => Err(e),
-    }
 }
