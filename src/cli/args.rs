@@ -95,13 +95,18 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, help_heading = "Output")]
     pub(super) warn_error: bool,
 
-    // Flags of dbt that have no meaning here: accepted, so that scripts go on working.
+    /// Which warnings are errors or silent: '{error: all, warn: [NAME], silence: [NAME]}'.
+    #[arg(long, global = true, value_name = "YAML", help_heading = "Output")]
+    pub(super) warn_error_options: Option<String>,
+    #[arg(long, global = true, value_enum, hide = true)]
+    pub(super) log_level: Option<LogLevelArg>,
     #[arg(long, global = true, hide = true)]
-    warn_error_options: Option<String>,
+    pub(super) single_threaded: bool,
+
+    // Flags of dbt that ask for what there is no other way of: accepted, so that scripts go on working. What has no effect
+    // is said (`idle_flags`).
     #[arg(long, global = true, hide = true)]
     log_path: Option<String>,
-    #[arg(long, global = true, hide = true)]
-    log_level: Option<String>,
     #[arg(long, global = true, hide = true)]
     log_level_file: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -143,13 +148,35 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, hide = true)]
     no_use_colors_file: bool,
     #[arg(long, global = true, hide = true)]
-    single_threaded: bool,
-    #[arg(long, global = true, hide = true)]
     show_all_deprecations: bool,
     #[arg(long, global = true, hide = true)]
     macro_debugging: bool,
     #[arg(long, global = true, hide = true)]
     log_cache_events: bool,
+}
+
+impl GlobalArgs {
+    /// Flags that are given and have no effect, each with the reason.
+    pub(super) fn idle_flags(&self) -> Vec<(&'static str, &'static str)> {
+        let no_file = "no log file is written";
+        let whole = "what is there is read as far as a command needs it";
+        let all = [
+            ("--log-path", self.log_path.is_some(), no_file),
+            ("--log-level-file", self.log_level_file.is_some(), no_file),
+            ("--log-format-file", self.log_format_file.is_some(), no_file),
+            ("--log-file-max-bytes", self.log_file_max_bytes.is_some(), no_file),
+            ("--use-colors-file", self.use_colors_file, no_file),
+            ("--printer-width", self.printer_width.is_some(), "lines are as wide as the terminal"),
+            ("--partial-parse-file-path", self.partial_parse_file_path.is_some(), "it is kept below the target path"),
+            ("--use-experimental-parser", self.use_experimental_parser, "there is one parser"),
+            ("--send-anonymous-usage-stats", self.send_anonymous_usage_stats, "nothing is sent"),
+            ("--populate-cache", self.populate_cache, whole),
+            ("--cache-selected-only", self.cache_selected_only, whole),
+            ("--macro-debugging", self.macro_debugging, "`--debug` prints all there is"),
+            ("--log-cache-events", self.log_cache_events, "`--debug` prints all there is"),
+        ];
+        all.into_iter().filter(|(_, given, _)| *given).map(|(flag, _, why)| (flag, why)).collect()
+    }
 }
 
 /// What a command works on.
@@ -558,6 +585,21 @@ impl Command {
             }
             _ => false,
         }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevelArg {
+    Debug,
+    Info,
+    Warn,
+    Error,
+    None,
+}
+
+impl LogLevelArg {
+    pub(super) fn is_quiet(self) -> bool {
+        matches!(self, LogLevelArg::Warn | LogLevelArg::Error | LogLevelArg::None)
     }
 }
 

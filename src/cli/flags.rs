@@ -1,8 +1,9 @@
 //! Flags with their variables and the project's `flags:`: what holds.
 
-use super::args::{Cli, LogFormatArg, SelectionArgs};
+use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
 use crate::context::ContextSettings;
+use crate::diag::WarningOptions;
 use crate::engine::Patience;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
@@ -22,7 +23,9 @@ pub(super) struct Flags {
     style: Style,
     pub(super) write_json: bool,
     pub(super) cache: bool,
-    pub(super) warn_error: bool,
+    warn_error: bool,
+    pub(super) warnings: WarningOptions,
+    warning_options: JsonMap,
     pub(super) start_order: StartOrder,
     version_check: bool,
     pub(super) patience: Patience,
@@ -97,6 +100,34 @@ impl Lookup<'_> {
         parsed
     }
 
+    /// Whether all warnings are errors, and the options of single ones. What is given decides, then what is set.
+    fn warnings(&mut self, all: bool, given: Option<&str>) -> (bool, JsonMap) {
+        const BOTH: &str = "all warnings are errors, or those of `warn_error_options`: not both";
+        if all || given.is_some() {
+            if all && given.is_some() {
+                self.problems.push(BOTH.to_owned());
+            }
+            return (all, given.map(|text| self.options("--warn-error-options", text)).unwrap_or_default());
+        }
+        let all = self.flag("WARN_ERROR", false);
+        let options = match (self.text("WARN_ERROR_OPTIONS"), self.project.get("warn_error_options")) {
+            (Some((text, from)), _) => self.options(&from, &text),
+            (None, Some(written)) => written.to_json().as_object().cloned().unwrap_or_default(),
+            (None, None) => JsonMap::new(),
+        };
+        if all && !options.is_empty() {
+            self.problems.push(BOTH.to_owned());
+        }
+        (all, options)
+    }
+
+    fn options(&mut self, from: &str, text: &str) -> JsonMap {
+        mapping(from, text).unwrap_or_else(|problem| {
+            self.problems.push(problem);
+            JsonMap::new()
+        })
+    }
+
     fn start_order(&mut self) -> StartOrder {
         match self.text("START_ORDER") {
             None => StartOrder::default(),
@@ -133,8 +164,8 @@ impl Flags {
         let printing = !g.no_print && lookup.flag("PRINT", true) && !lookup.flag("NO_PRINT", false);
         let style = Style {
             format: if format == Some(LogFormatArg::Json) { LogFormat::Json } else { LogFormat::Text },
-            quiet: g.quiet || lookup.flag("QUIET", false),
-            debug: g.debug || lookup.flag("DEBUG", false),
+            quiet: g.quiet || g.log_level.is_some_and(LogLevelArg::is_quiet) || lookup.flag("QUIET", false),
+            debug: g.debug || g.log_level == Some(LogLevelArg::Debug) || lookup.flag("DEBUG", false),
             colours,
             print: printing,
         };
@@ -142,11 +173,20 @@ impl Flags {
             lock: lookup.duration(g.lock_timeout, "LOCK_TIMEOUT"),
             build: lookup.duration(g.wait_timeout, "WAIT_TIMEOUT"),
         };
+        let (warn_error, warning_options) = lookup.warnings(g.warn_error, g.warn_error_options.as_deref());
+        let warnings =
+            if warn_error { Ok(WarningOptions::all_errors()) } else { WarningOptions::read(&warning_options) };
+        let warnings = warnings.unwrap_or_else(|problem| {
+            lookup.problems.push(problem);
+            WarningOptions::default()
+        });
         let mut flags = Flags {
             style,
             cache: !g.no_cache && lookup.flag("PARTIAL_PARSE", true),
             write_json: !g.no_write_json && lookup.flag("WRITE_JSON", true),
-            warn_error: g.warn_error || lookup.flag("WARN_ERROR", false),
+            warn_error,
+            warnings,
+            warning_options,
             start_order: lookup.start_order(),
             version_check: !g.no_version_check && (g.version_check || lookup.flag("VERSION_CHECK", true)),
             patience,
@@ -237,7 +277,7 @@ impl Flags {
             ("EMPTY", Json::from(self.empty)),
             ("INVOCATION_COMMAND", Json::from(format!("dbt {}", cli.command.words()))),
             ("WARN_ERROR", Json::from(self.warn_error)),
-            ("WARN_ERROR_OPTIONS", Json::Object(JsonMap::new())),
+            ("WARN_ERROR_OPTIONS", Json::Object(self.warning_options.clone())),
             ("FAIL_FAST", Json::from(self.fail_fast)),
             ("DEBUG", Json::from(self.style.debug)),
             ("QUIET", Json::from(self.style.quiet)),
@@ -269,7 +309,7 @@ impl Flags {
             target: self.target.clone(),
             target_path: self.target_path.clone(),
             vars,
-            threads: cli.global.threads.or(self.threads),
+            threads: if cli.global.single_threaded { Some(1) } else { cli.global.threads.or(self.threads) },
             settings,
             scrubber,
             without_packages: false,

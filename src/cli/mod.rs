@@ -7,6 +7,7 @@ mod args;
 mod flags;
 
 use crate::config::JsonMap;
+use crate::diag::{Code, Diagnostic};
 use crate::ops::{self, CliError, Exit, Invocation};
 use crate::plan::Verb;
 use crate::report::Console;
@@ -35,10 +36,13 @@ pub fn main(arguments: Vec<String>) -> u8 {
     let system: Arc<dyn System> = Arc::new(OsSystem::default());
     let scrubber = Scrubber::default();
     let (flags, problems) = Flags::new(&cli, system.as_ref());
-    let console = Console::new(flags.style(), scrubber.clone());
+    let mut console = Console::new(flags.style(), scrubber.clone());
     if let Some(problem) = problems.first() {
         console.failure(problem, &[]);
         return 2;
+    }
+    for (flag, why) in cli.global.idle_flags() {
+        console.diagnostic(&Diagnostic::warning(Code::Ignored, format!("`{flag}` has no effect: {why}")));
     }
     dispatch(&cli, &flags, system, scrubber, console)
 }
@@ -92,7 +96,7 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         interrupt,
         write_json: flags.write_json,
         cache: flags.cache,
-        warn_error: flags.warn_error,
+        warnings: flags.warnings.clone(),
         start_order: flags.start_order,
         patience: flags.patience,
         state: flags.state.clone(),

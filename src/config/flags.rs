@@ -1,7 +1,7 @@
 //! The project file's `flags:` block.
 
 use super::{Yaml, YamlMap, unknown_keys};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 
 /// What `flags:` says; asked by name.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +52,7 @@ const KNOWN: &[&str] = &[
     "skip_nodes_if_on_run_start_fails",
     "validate_macro_args",
     "state_modified_compare_vars",
-    "state_modified_compare_more_unrendered_values",
+    COMPARE_WRITTEN,
     "require_unique_project_resource_names",
     "require_ref_searches_node_package_before_root",
     "require_batched_execution_for_custom_microbatch_strategy",
@@ -66,10 +66,50 @@ const KNOWN: &[&str] = &[
     "require_sql_header_in_test_configs",
 ];
 
+/// States are compared by what was written in properties files and in config calls, not by what it became.
+pub(crate) const COMPARE_WRITTEN: &str = "state_modified_compare_more_unrendered_values";
+
+/// Flags that have no effect when they are on, each with the reason.
+const IDLE: &[(&str, &str)] = &[
+    ("cache_selected_only", "what is there is read as far as a command needs it"),
+    ("populate_cache", "what is there is read as far as a command needs it"),
+    ("macro_debugging", "`--debug` prints all there is"),
+    ("require_batched_execution_for_custom_microbatch_strategy", "batches are not run one by one yet"),
+    ("require_nested_cumulative_type_params", "metrics are handed on as they are written"),
+    ("require_yaml_configuration_for_mf_time_spines", "metrics are handed on as they are written"),
+    ("send_anonymous_usage_stats", "nothing is sent"),
+    ("state_modified_compare_vars", "variables are not compared between states"),
+    ("use_colors_file", "no log file is written"),
+    ("use_experimental_parser", "there is one parser"),
+    ("validate_macro_args", "the arguments of macros are not compared with their description"),
+];
+
+/// The same for flags that have a value.
+const IDLE_WITH_VALUE: &[(&str, &str)] = &[
+    ("log_file_max_bytes", "no log file is written"),
+    ("log_format_file", "no log file is written"),
+    ("log_level_file", "no log file is written"),
+    ("log_path", "no log file is written"),
+    ("printer_width", "lines are as wide as the terminal"),
+];
+
 impl ProjectFlags {
     pub(crate) fn new(map: YamlMap, out: &mut Vec<Diagnostic>) -> ProjectFlags {
         unknown_keys(&map, KNOWN, "`flags`", out);
-        ProjectFlags { map }
+        let flags = ProjectFlags { map };
+        let on = IDLE.iter().filter(|(name, _)| flags.is_set(name, false));
+        let given = IDLE_WITH_VALUE.iter().filter(|(name, _)| flags.get(name).is_some());
+        for (name, why) in on.chain(given) {
+            let Some(key) = flags.map.key(name) else { continue };
+            let d = Diagnostic::warning(Code::Ignored, format!("`{name}` has no effect: {why}"));
+            out.push(d.primary(key.span, ""));
+        }
+        flags
+    }
+
+    /// The names of the flags that are on.
+    pub(crate) fn names_set(&self) -> impl Iterator<Item = &str> {
+        self.map.iter().filter(|(_, value)| value.as_bool() == Some(true)).map(|(key, _)| &*key.text)
     }
 
     fn get(&self, name: &str) -> Option<&Yaml> {

@@ -89,6 +89,8 @@ pub(crate) struct DispatchEntry {
 #[derive(Clone, Debug)]
 pub(crate) struct ProjectOptions {
     pub(crate) name: Arc<str>,
+    /// Its own version, as it is written.
+    pub(crate) version: Option<String>,
     paths: Vec<Vec<String>>,
     pub(crate) target_path: Option<String>,
     pub(crate) packages_install_path: String,
@@ -113,6 +115,11 @@ pub(crate) struct ProjectOptions {
 impl ProjectOptions {
     pub(crate) fn paths(&self, kind: PathKind) -> &[String] {
         &self.paths[kind as usize]
+    }
+
+    /// The folders of all kinds of files, by their keys.
+    pub(crate) fn all_paths(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        PathKind::ALL.into_iter().map(|kind| (kind.keys()[0], self.paths(kind)))
     }
 
     /// A section before it was rendered.
@@ -262,6 +269,7 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
     }
     let mut options = ProjectOptions {
         name: name.into(),
+        version: map.get("version").and_then(Yaml::scalar_text),
         paths,
         target_path: text("target-path"),
         packages_install_path: text("packages-install-path").unwrap_or_else(|| "dbt_packages".to_owned()),

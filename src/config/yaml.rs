@@ -61,6 +61,21 @@ impl YamlMap {
         self.entries.iter().map(|(k, v)| (k, v))
     }
 
+    /// The entries without some keys.
+    pub(crate) fn without(&self, keys: &[&str]) -> YamlMap {
+        let entries = self.entries.iter().filter(|(key, _)| !keys.contains(&&*key.text)).cloned();
+        YamlMap { entries: entries.collect() }
+    }
+
+    /// The entries of both; those of `other` win.
+    pub(crate) fn overridden_by(&self, other: &YamlMap) -> YamlMap {
+        let mut all = self.clone();
+        for (key, value) in other.iter() {
+            all.set(key.clone(), value.clone());
+        }
+        all
+    }
+
     /// Sets a key, keeping the position of one that is there. Returns the earlier key.
     fn set(&mut self, key: Key, value: Yaml) -> Option<Key> {
         match self.entries.iter_mut().find(|(k, _)| k.text == key.text) {
@@ -325,12 +340,17 @@ impl Builder {
             Some((Open::Seq(items), ..)) => items.push(node),
             Some((Open::Map(map, merges, pending), ..)) => match pending.take() {
                 None => {
-                    if matches!(node.value, YamlValue::Seq(_) | YamlValue::Map(_)) && !merge {
+                    let nested = matches!(node.value, YamlValue::Seq(_) | YamlValue::Map(_));
+                    if nested && !merge {
                         let d = Diagnostic::error(Code::YamlShape, format!("{} cannot be a key", node.kind()));
                         let d = d.primary(node.span, "");
                         self.diagnostics.push(d.help("put quotes around Jinja: `\"{{ ... }}\"`"));
                     }
-                    let text = node.scalar_text().unwrap_or_else(|| scalar::python_str(&node.to_json()));
+                    // The text of a nested key would double with each level.
+                    let text = match nested {
+                        true => format!("{} at byte {start}", node.kind(), start = node.span.start),
+                        false => node.scalar_text().unwrap_or_else(|| scalar::python_str(&node.to_json())),
+                    };
                     *pending = Some((Key { text: text.into(), span: node.span }, merge));
                 }
                 Some((_, true)) => match node.value {

@@ -12,19 +12,71 @@ use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
-use crate::jinja::{Args, CallName, dict, error, from_json, list, to_json, with_extension};
+use crate::jinja::{Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension};
 use crate::manifest::Relation;
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn value() -> Value {
-    Value::from_object(Adapter)
+pub(super) fn value(session: &Arc<Session>) -> Value {
+    Value::from_object(Adapter { session: session.clone() })
 }
 
 #[derive(Debug)]
-struct Adapter;
+struct Adapter {
+    session: Arc<Session>,
+}
+
+/// Methods that can be taken as values. All of them can be called.
+const NAMES: &[&str] = &[
+    "add_query",
+    "already_exists",
+    "cache_added",
+    "cache_dropped",
+    "cache_renamed",
+    "check_schema_exists",
+    "commit",
+    "convert_type",
+    "create_schema",
+    "disable_transactions",
+    "dispatch",
+    "drop_relation",
+    "drop_schema",
+    "execute",
+    "expand_target_column_types",
+    "external_read_location",
+    "external_root",
+    "external_write_options",
+    "get_binding_char",
+    "get_column_schema_from_query",
+    "get_columns_in_relation",
+    "get_columns_in_select_sql",
+    "get_columns_in_table",
+    "get_hard_deletes_behavior",
+    "get_incremental_strategy_macro",
+    "get_missing_columns",
+    "get_relation",
+    "get_seed_file_path",
+    "get_temp_relation_path",
+    "is_ducklake",
+    "is_motherduck",
+    "location_exists",
+    "parse_index",
+    "quote",
+    "quote_as_configured",
+    "quote_seed_column",
+    "rename_relation",
+    "render_raw_columns_constraints",
+    "render_raw_model_constraints",
+    "standardize_grants_dict",
+    "store_relation",
+    "truncate_relation",
+    "type",
+    "valid_incremental_strategies",
+    "verify_database",
+    "warn_once",
+];
 
 impl Object for Adapter {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -33,8 +85,10 @@ impl Object for Adapter {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         Some(match key.as_str()? {
-            "behavior" => Value::from_object(Behavior),
+            "behavior" => Value::from_object(Behavior(self.session.clone())),
             "Relation" => Value::from_object(super::relation::RelationClass),
+            "config" => super::builtins::runtime_config(&self.session),
+            METHODS => Value::from(NAMES.to_vec()),
             _ => return None,
         })
     }
@@ -61,9 +115,9 @@ impl Object for Adapter {
     }
 }
 
-/// `adapter.behavior.<flag>`: no flag of an adapter is on.
+/// `adapter.behavior.<flag>`: whether a flag is on; the same is its `no_warn`.
 #[derive(Debug)]
-struct Behavior;
+struct Behavior(Arc<Session>);
 
 impl Object for Behavior {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -71,7 +125,25 @@ impl Object for Behavior {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        key.as_str().map(|_| Value::from(false))
+        let on = self.0.project.flags_set.contains(key.as_str()?);
+        Some(Value::from_object(Flag(on)))
+    }
+}
+
+#[derive(Debug)]
+struct Flag(bool);
+
+impl Object for Flag {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        matches!(key.as_str(), Some("no_warn" | "setting")).then(|| Value::from(self.0))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.0
     }
 }
 

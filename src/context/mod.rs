@@ -9,6 +9,7 @@
 
 mod adapter;
 mod base;
+mod builtins;
 mod column;
 mod configuration;
 mod constraints;

@@ -2,7 +2,7 @@
 
 use super::reads::Facts;
 use super::session::{Phase, Session};
-use super::{adapter, base, configuration, exceptions, modules, refs, statements};
+use super::{base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, TargetOptions, Yaml};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{MacroRegistry, from_json};
@@ -10,7 +10,7 @@ use crate::manifest::{Dialect, Manifest, ResourceType};
 use crate::secret::{SECRET_PREFIX, fill_placeholders, placeholder};
 use crate::system::System;
 use minijinja::value::{Object, ObjectRepr, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// Where variables are set: the command line, the root project and each package (RULES 1.18).
@@ -72,6 +72,10 @@ pub(crate) struct ContextProject {
     pub(crate) quoting: [bool; 3],
     /// A package may replace a built-in materialization only if the root project says so.
     pub(crate) explicit_overrides: bool,
+    /// Of each package its name, version and folders, by name.
+    pub(crate) packages: Json,
+    /// The names in `flags:` that are on.
+    pub(crate) flags_set: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for ContextProject {
@@ -115,7 +119,6 @@ pub(crate) fn members(
     configuration::install(&mut out);
     statements::install(&mut out);
     out.insert("exceptions", exceptions::value());
-    out.insert("adapter", adapter::value());
     out.insert("api", super::relation::api());
     out.insert("modules", modules::value());
     out.insert("project_name", Value::from(project));
@@ -130,8 +133,6 @@ pub(crate) fn members(
     out.insert("env", target);
     let metadata = metadata_env(system).map(|(name, v)| (Value::from(name), Value::from(v)));
     out.insert("dbt_metadata_envs", crate::jinja::dict(metadata.collect::<Vec<_>>()));
-    let builtins = ["ref", "source", "config"].map(|n| (Value::from(n), out.get(n).cloned().unwrap_or_default()));
-    out.insert("builtins", crate::jinja::dict(builtins));
     out
 }
 

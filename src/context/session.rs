@@ -541,7 +541,7 @@ impl Scope for NodeScope {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let own = ["execute", "this", "model", "database", "schema", "graph", "thread_id"];
+        let own = ["adapter", "builtins", "execute", "this", "model", "database", "schema", "graph", "thread_id"];
         own.into_iter().chain(self.0.project.members.keys().copied()).collect()
     }
 }
@@ -574,6 +574,9 @@ impl NodeScope {
                 let name = std::thread::current().name().filter(|n| n.starts_with("Thread-")).map(str::to_owned);
                 Value::from(name.unwrap_or_else(|| "MainThread".to_owned()))
             }
+            "adapter" => super::adapter::value(session),
+            "builtins" => super::builtins::builtins(session),
+            "ref" | "source" => super::builtins::carrying(session, session.project.members.get(name)?.clone()),
             "graph" => return super::project::graph(session),
             "selected_resources" => {
                 let runtime = session.runtime.as_ref()?;

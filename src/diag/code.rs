@@ -98,6 +98,9 @@ codes! {
          fields of its type. docs/exports.md lists them.";
     Airflow "E2014" "the `airflow:` block of the project file is wrong"
         "`airflow:` in the project file holds the options of `strata export airflow`. docs/airflow.md lists them.";
+    NodeName "E2015" "a name that cannot be used"
+        "Names of models, seeds, snapshots and tests have no blanks: selectors and relations could not name them. \
+         `flags: {require_resource_names_without_spaces: false}` makes it a warning, as in dbt.";
     SqlError "E3001" "SQL that the database does not accept"
         "The database rejected the compiled SQL. The place is the template text, or the expression, that made the part it \
          complains about.";
@@ -135,7 +138,7 @@ codes! {
          project's name, and mappings such as `meta` need a `+` before the key.";
     Deprecated "W0004" "something that is out of date"
         "It still works; the message says what replaces it.";
-    Ignored "W0005" "a setting that has no effect"
+    Ignored "W0005" "a flag or setting that has no effect"
         "It is accepted because dbt accepts it, but does nothing here.";
     EmptySelection "W0006" "a selection that matches nothing"
         "No node matches the selector. `strata ls` shows what is there.";
@@ -160,6 +163,17 @@ pub(crate) fn explain(code: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // reads the reference
+    fn the_reference_lists_all_codes() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        for code in Code::ALL {
+            let line = format!("| {code} | {} |", code.title());
+            assert!(text.contains(&line), "docs/reference.md lacks {line}");
+        }
+    }
 
     #[test]
     fn codes_are_unique_and_have_pages() {

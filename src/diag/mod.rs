@@ -5,9 +5,11 @@
 
 mod code;
 mod render;
+mod warnings;
 
 pub(crate) use code::{Code, explain};
 pub(crate) use render::{human, json, one_line};
+pub(crate) use warnings::{WarningOptions, Weight};
 
 use crate::source::Span;
 use serde::{Deserialize, Serialize};

@@ -1,17 +1,18 @@
 //! Renders templates: the engine that the passes use.
 
 use super::edits::Edits;
-use super::prepass::{CallName, rewrite, rewrite_detached};
+use super::prepass::{rewrite, rewrite_detached};
 use super::registry::{MacroDef, MacroRegistry};
 use super::runtime::{At, Namespace, Trace, run};
 use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
+use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, OutputSpanKind, State, UndefinedBehavior};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Makes a template's own macro known, through which other templates are imported into its state.
 const DRIVER: &str = "{% macro __imp(n) %}{% import n as m %}{% do __stash(m) %}{% endmacro %}{% do __init(__imp) %}";
@@ -82,6 +83,8 @@ struct Names {
     extension: Extension,
     /// The engine's own names, which begin with two underscores.
     own: Vec<(&'static str, Value)>,
+    /// What `context` was changed in: a value, or nothing where it was taken out.
+    changes: Arc<Mutex<IndexMap<String, Option<Value>>>>,
 }
 
 #[derive(Clone)]
@@ -118,7 +121,7 @@ impl Object for Names {
         }
         match name {
             "__ext" => return Some(Value::from_object(ExtensionValue(self.extension.clone()))),
-            "context" => return Some(Value::from_dyn_object(self.clone())),
+            "context" => return Some(Value::from_object(ContextDict(self.clone()))),
             _ if name.starts_with("__") => {
                 return self.own.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone());
             }
@@ -142,26 +145,92 @@ impl Object for Names {
         names.extend(self.registry.packages().map(Value::from));
         Enumerator::Values(names)
     }
+}
 
-    /// What a dict of Python's can be asked. It cannot be changed: what a macro sees does not depend on what ran before.
+/// `context`: the names as a dict of Python's. As in dbt, what is changed in it is seen through it alone.
+#[derive(Debug)]
+struct ContextDict(Arc<Names>);
+
+impl Object for ContextDict {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
+        let changed = self.changes().get(name).cloned();
+        changed.unwrap_or_else(|| self.0.get_value_by_str(name))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.keys())
+    }
+
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let found = |i: usize| args.get(i).and_then(|k| self.get_value(k));
+        let args = super::Args::parse(args)?;
+        let none = || Value::from(());
+        let found = || args.positional.first().and_then(|key| self.get_value(key));
+        let name = || args.text(0, "key");
+        let default = |i: usize| args.positional.get(i).cloned();
         match method {
-            "get" => Ok(found(0).unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(())))),
-            "__contains__" => Ok(Value::from(found(0).is_some())),
-            "keys" => Ok(super::list(self.enumerate_values())),
-            "update" | "pop" | "setdefault" | "clear" | "popitem" => Err(super::error("`context` cannot be changed")),
+            "get" => Ok(found().unwrap_or_else(|| default(1).unwrap_or_else(none))),
+            "__contains__" => Ok(Value::from(found().is_some())),
+            "keys" => Ok(super::list(self.keys())),
+            "values" => Ok(super::list(self.pairs().map(|(_, value)| value).collect())),
+            "items" => Ok(super::list(self.pairs().map(|(key, value)| super::pair(key, value)).collect())),
+            "update" => {
+                for other in &args.positional {
+                    for key in other.try_iter()? {
+                        self.change(key.to_string(), Some(other.get_item(&key)?));
+                    }
+                }
+                for (key, value) in &args.named {
+                    self.change(key.clone(), Some(value.clone()));
+                }
+                Ok(none())
+            }
+            "setdefault" => Ok(match found() {
+                Some(value) => value,
+                None => {
+                    let value = default(1).unwrap_or_else(none);
+                    self.change(name()?, Some(value.clone()));
+                    value
+                }
+            }),
+            "pop" => match found().or_else(|| default(1)) {
+                Some(value) => {
+                    self.change(name()?, None);
+                    Ok(value)
+                }
+                None => Err(super::error(format!("`context` has no `{}`", name()?))),
+            },
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }
 
-impl Names {
-    fn enumerate_values(self: &Arc<Self>) -> Vec<Value> {
-        match self.enumerate() {
+impl ContextDict {
+    fn changes(&self) -> MutexGuard<'_, IndexMap<String, Option<Value>>> {
+        self.0.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, key: String, value: Option<Value>) {
+        self.changes().insert(key, value);
+    }
+
+    fn keys(&self) -> Vec<Value> {
+        let names = match self.0.enumerate() {
             Enumerator::Values(names) => names,
             _ => Vec::new(),
-        }
+        };
+        let changes = self.changes();
+        let kept = names.into_iter().filter(|name| !name.as_str().is_some_and(|n| changes.contains_key(n)));
+        let added = changes.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| Value::from(name.as_str()));
+        kept.chain(added).collect()
+    }
+
+    fn pairs(self: &Arc<Self>) -> impl Iterator<Item = (Value, Value)> {
+        let keys = self.keys();
+        keys.into_iter().filter_map(|key| Some((key.clone(), self.get_value(&key)?)))
     }
 }
 
@@ -190,6 +259,7 @@ impl Engine {
     ) -> Value {
         Value::from_object(Names {
             own,
+            changes: Arc::default(),
             registry: self.registry.clone(),
             package: package.clone(),
             scope,
@@ -214,12 +284,11 @@ impl Engine {
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
     ) -> Result<Rendered, Failure> {
-        let mut calls = Vec::new();
-        self.render_once(Mode::Run, name, origin, package, scope, extension, &mut calls).0
+        self.render_once(Mode::Run, name, origin, package, scope, extension).0
     }
 
-    /// Renders a node's text at parse: what is undefined in the text itself may be called and has every attribute. Returns
-    /// the calls in the text, and the names that were called though they are unknown.
+    /// Renders a node's text at parse: what is undefined in the text itself may be called and has every attribute. Says
+    /// which macros the text called, and which names though nothing is known of them.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -227,13 +296,11 @@ impl Engine {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, Failure>, Vec<CallName>, BTreeSet<String>) {
-        let mut calls = Vec::new();
-        let (result, unknown) = self.render_once(Mode::Parse, name, origin, package, scope, extension, &mut calls);
-        (result, calls, unknown)
+    ) -> (Result<Rendered, Failure>, Vec<Arc<str>>, BTreeSet<String>) {
+        let (result, trace) = self.render_once(Mode::Parse, name, origin, package, scope, extension);
+        (result, trace.take_called(), trace.take_unknown())
     }
 
-    #[allow(clippy::too_many_arguments)] // the two public forms above name them
     fn render_once<E: Any + Send + Sync>(
         &self,
         mode: Mode,
@@ -242,17 +309,16 @@ impl Engine {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-        calls: &mut Vec<CallName>,
-    ) -> (Result<Rendered, Failure>, BTreeSet<String>) {
-        let (body, edits) = rewrite(origin.text, origin.range.0, origin.range.1, calls);
+    ) -> (Result<Rendered, Failure>, Arc<Trace>) {
+        let trace = Arc::new(Trace::default());
+        let (body, edits) = rewrite(origin.text, origin.range.0, origin.range.1, &mut Vec::new());
         let source = format!("{DRIVER}{body}");
         let env = if mode == Mode::Parse { &self.parse } else { &self.run };
         let place = Place { name, file: origin.file, text: origin.text, edits: &edits };
         let template = match env.template_from_named_str(name, &source) {
             Ok(template) => template,
-            Err(e) => return (Err(self.failure(e, Some(&place), Vec::new())), BTreeSet::new()),
+            Err(e) => return (Err(self.failure(e, Some(&place), Vec::new())), trace),
         };
-        let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
         let result = match template.render_with_spans(self.names(package, scope, extension, own)) {
             Ok((text, spans)) => {
@@ -284,7 +350,7 @@ impl Engine {
             }
             Err(e) => Err(self.failure(e, Some(&place), trace.take())),
         };
-        (result, trace.take_unknown())
+        (result, trace)
     }
 
     /// Calls a macro by its definition and returns its value.

@@ -4,7 +4,7 @@ use super::methods;
 use super::number::{Number, int_value};
 use super::python::{self, Type, python_repr, python_text, type_name, type_of};
 use super::runtime::{Args, error};
-use super::values::{dict, list, pairs_of, to_json};
+use super::values::{dict, list, pairs_of};
 use crate::config::python_str;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{RoundingMode, ToPrimitive};
@@ -37,9 +37,6 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("replace", replace);
     env.add_filter("default", default);
     env.add_filter("d", default);
-    env.add_filter("center", |v: Value, width: Option<usize>| -> Result<Value, Error> {
-        methods::centered(&python_text(&v)?, width.unwrap_or(80), ' ').map(Value::from)
-    });
     env.add_filter("random", |v: Value| -> Result<Value, Error> {
         // No two renders should differ by chance: the first one is as random as any.
         Ok(walked(&v)?.into_iter().next().unwrap_or_default())
@@ -58,10 +55,6 @@ pub(super) fn install(env: &mut Environment<'static>) {
         };
         percent_format(&text, &given)
     });
-    env.add_filter("tojson", |v: Value| -> Result<String, Error> {
-        check_json(&v)?;
-        Ok(python_json(&sorted(to_json(&v)), true))
-    });
     // In SQL dbt's markers of native values change nothing.
     for name in ["as_native", "as_bool", "as_number"] {
         env.add_filter(name, |v: Value| v);
@@ -70,9 +63,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
         if v.is_none() { Ok(Value::from("")) } else { python_text(&v).map(Value::from) }
     });
     env.add_filter("is_list", |v: Value| type_of(&v) == Type::List);
-    env.add_filter("forceescape", |v: Value| -> Result<String, Error> {
-        Ok(minijinja::HtmlEscape(&python_text(&v)?).to_string())
-    });
+    super::layout::install(env);
     tests(env);
     env.add_function("dict", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
         let args = arguments(args)?;
@@ -130,13 +121,13 @@ fn striptags(text: &str) -> String {
 }
 
 /// The arguments of a filter.
-fn arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
+pub(super) fn arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
     let values: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
     Args::parse(&values)
 }
 
 /// The items of a value, as Python's `for` walks over it.
-fn walked(value: &Value) -> Result<Vec<Value>, Error> {
+pub(super) fn walked(value: &Value) -> Result<Vec<Value>, Error> {
     match type_of(value) {
         Type::Str => Ok(value.as_str().unwrap_or_default().chars().map(|c| Value::from(c.to_string())).collect()),
         Type::Undefined => Ok(Vec::new()),
@@ -608,8 +599,9 @@ fn check_json_at(value: &Value, depth: usize) -> Result<(), Error> {
             Type::Str | Type::Int | Type::Float | Type::Bool | Type::None => check_json_at(&item, depth + 1),
             _ => Err(error(format!("keys must be str, int, float, bool or None, not {}", type_name(&key)))),
         }),
-        Type::Undefined | Type::Decimal | Type::Set | Type::Bytes => Err(no_json(value)),
-        Type::Object if value.kind() == ValueKind::Plain => Err(no_json(value)),
+        Type::Undefined | Type::Decimal | Type::Set | Type::Bytes | Type::Iterator | Type::Object => {
+            Err(no_json(value))
+        }
         _ => Ok(()),
     }
 }
@@ -619,33 +611,62 @@ fn no_json(value: &Value) -> Error {
 }
 
 pub(crate) fn python_json(value: &serde_json::Value, html: bool) -> String {
+    python_json_indented(value, html, None)
+}
+
+/// The same, each item on a line of its own where there is an `indent`.
+pub(super) fn python_json_indented(value: &serde_json::Value, html: bool, indent: Option<usize>) -> String {
     let mut out = String::new();
-    write_json(value, html, &mut out);
+    write_json(value, &JsonStyle { html, indent }, 0, &mut out);
     out
 }
 
-fn write_json(value: &serde_json::Value, html: bool, out: &mut String) {
+struct JsonStyle {
+    html: bool,
+    indent: Option<usize>,
+}
+
+impl JsonStyle {
+    /// What stands before an item, or before the closing bracket.
+    fn separate(&self, first: bool, depth: usize, out: &mut String) {
+        match self.indent {
+            Some(indent) => {
+                out.push_str(if first { "\n" } else { ",\n" });
+                out.extend(std::iter::repeat_n(' ', indent * depth));
+            }
+            None => out.push_str(if first { "" } else { ", " }),
+        }
+    }
+}
+
+fn write_json(value: &serde_json::Value, style: &JsonStyle, depth: usize, out: &mut String) {
     use serde_json::Value as Json;
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
         Json::Number(_) => out.push_str(&python_str(value)),
-        Json::String(s) => write_string(s, html, out),
+        Json::String(s) => write_string(s, style.html, out),
         Json::Array(items) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {
-                out.push_str(if i > 0 { ", " } else { "" });
-                write_json(item, html, out);
+                style.separate(i == 0, depth + 1, out);
+                write_json(item, style, depth + 1, out);
+            }
+            if !items.is_empty() {
+                style.separate(true, depth, out);
             }
             out.push(']');
         }
         Json::Object(map) => {
             out.push('{');
             for (i, (k, v)) in map.iter().enumerate() {
-                out.push_str(if i > 0 { ", " } else { "" });
-                write_string(k, html, out);
+                style.separate(i == 0, depth + 1, out);
+                write_string(k, style.html, out);
                 out.push_str(": ");
-                write_json(v, html, out);
+                write_json(v, style, depth + 1, out);
+            }
+            if !map.is_empty() {
+                style.separate(true, depth, out);
             }
             out.push('}');
         }

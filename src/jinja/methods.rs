@@ -3,6 +3,7 @@
 use super::python::{Type, equal, type_name};
 use super::runtime::error;
 use super::values::{dict, list, pairs_of};
+use super::views::{View, view};
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
@@ -148,22 +149,17 @@ pub(super) fn capitalized(text: &str) -> String {
 pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
     let own = match value.kind() {
         ValueKind::String => string(value.as_str().unwrap_or_default(), method, args)?,
-        ValueKind::Number => number(value, method),
+        ValueKind::Number => number(value, method, args)?,
         ValueKind::Seq | ValueKind::Iterable => sequence(value, method, args)?,
         ValueKind::Map if method == "copy" => Some(dict(pairs_of(value)?)),
+        ValueKind::Map => View::of_method(method).map(|kind| view(kind, value.clone())),
+        ValueKind::Bytes => bytes(value.as_bytes().unwrap_or_default(), method)?,
         _ => None,
     };
     if let Some(found) = own {
         return Ok(found);
     }
-    let found = minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)?;
-    // Lists that methods make can be changed.
-    let listy = matches!(method, "split" | "splitlines" | "keys" | "values" | "items");
-    Ok(if listy && found.kind() != ValueKind::String && !found.is_tuple() {
-        list(found.try_iter()?.collect())
-    } else {
-        found
-    })
+    minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args)
 }
 
 fn text(args: &[Value], i: usize) -> Result<&str, Error> {
@@ -192,6 +188,12 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         }
         "index" | "rindex" | "find" | "rfind" | "count" | "startswith" | "endswith" => searched(s, method, args)?,
         "split" => split(s, args)?,
+        "splitlines" => {
+            let keep = super::Args::parse(args)?.flag(0, "keepends", false);
+            list(super::layout::lines(s, keep).into_iter().map(Value::from).collect())
+        }
+        "maketrans" => translation(args)?,
+        "translate" => translated(s, args.first().ok_or_else(|| error("translate() takes one argument"))?)?,
         "join" => joined(s, args)?,
         "title" => Value::from(titled(s)),
         "isprintable" => Value::from(!s.chars().any(char::is_control)),
@@ -228,7 +230,7 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             Value::from(replaced(s, text(args, 0)?, text(args, 1)?, count)?)
         }
         "format" | "format_map" => return super::format::format_text(s, args, method == "format_map").map(Some),
-        "encode" => Value::from_bytes(s.as_bytes().to_vec()),
+        "encode" => Value::from_bytes(encoded(s, &super::Args::parse(args)?)?),
         "istitle" => Value::from(s.split_whitespace().all(|w| w.starts_with(char::is_uppercase))),
         "isidentifier" => {
             let head = s.starts_with(|c: char| c.is_alphabetic() || c == '_');
@@ -362,12 +364,116 @@ fn expanded(s: &str, size: usize) -> String {
     out
 }
 
-fn number(value: &Value, method: &str) -> Option<Value> {
-    match method {
-        "bit_length" => value.as_i64().map(|i| Value::from(64 - i.unsigned_abs().leading_zeros())),
-        "is_integer" => Some(Value::from(f64::try_from(value.clone()).is_ok_and(|f| f.fract() == 0.0))),
-        _ => None,
+/// `str.maketrans`: a mapping of code points.
+fn translation(args: &[Value]) -> Result<Value, Error> {
+    let code = |c: char| Value::from(u32::from(c));
+    let key = |v: &Value| match v.as_str() {
+        Some(text) => text.chars().next().map(code).unwrap_or_default(),
+        None => v.clone(),
+    };
+    match args {
+        [map] => Ok(dict(pairs_of(map)?.into_iter().map(|(k, v)| (key(&k), v)))),
+        [from, to, rest @ ..] => {
+            let (from, to) = (from.to_string(), to.to_string());
+            if from.chars().count() != to.chars().count() {
+                return Err(error("the first two maketrans arguments must have equal length"));
+            }
+            let mut pairs: Vec<(Value, Value)> = from.chars().map(code).zip(to.chars().map(code)).collect();
+            pairs.extend(
+                rest.iter().flat_map(|v| v.to_string().chars().collect::<Vec<_>>()).map(|c| (code(c), Value::from(()))),
+            );
+            Ok(dict(pairs))
+        }
+        [] => Err(error("maketrans() takes an argument")),
     }
+}
+
+/// `str.translate`: code points become others, texts, or nothing.
+fn translated(s: &str, table: &Value) -> Result<Value, Error> {
+    let mut out = String::with_capacity(s.len());
+    for c in s.chars() {
+        match table.get_item(&Value::from(u32::from(c))).ok().filter(|v| !v.is_undefined()) {
+            None => out.push(c),
+            Some(v) if v.is_none() => {}
+            Some(v) => match (v.as_str(), v.as_usize().and_then(|n| char::from_u32(n as u32))) {
+                (Some(text), _) => out.push_str(text),
+                (None, Some(other)) => out.push(other),
+                (None, None) => return Err(error("character mapping must return integer, None or str")),
+            },
+        }
+    }
+    Ok(Value::from(out))
+}
+
+/// `str.encode(encoding='utf-8')`.
+fn encoded(s: &str, args: &super::Args) -> Result<Vec<u8>, Error> {
+    let encoding = args.get(0, "encoding").map_or_else(|| "utf-8".to_owned(), Value::to_string);
+    let limit = match encoding.to_lowercase().replace('_', "-").as_str() {
+        "utf-8" | "utf8" => return Ok(s.as_bytes().to_vec()),
+        "latin-1" | "latin1" | "iso-8859-1" => 256,
+        "ascii" | "us-ascii" => 128,
+        other => return Err(error(format!("unknown encoding: {other}"))),
+    };
+    let one = |c: char| u8::try_from(u32::from(c)).ok().filter(|b| u32::from(*b) < limit);
+    let bytes: Option<Vec<u8>> = s.chars().map(one).collect();
+    bytes.ok_or_else(|| error(format!("'{encoding}' codec can't encode all characters")))
+}
+
+fn bytes(bytes: &[u8], method: &str) -> Result<Option<Value>, Error> {
+    Ok(Some(match method {
+        "decode" => match std::str::from_utf8(bytes) {
+            Ok(text) => Value::from(text),
+            Err(e) => return Err(error(format!("'utf-8' codec can't decode: {e}"))),
+        },
+        "hex" => Value::from(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+        _ => return Ok(None),
+    }))
+}
+
+fn number(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    let float = || f64::try_from(value.clone()).unwrap_or(f64::NAN);
+    Ok(match (method, value.as_i64().filter(|_| value.is_integer())) {
+        ("conjugate", _) => Some(value.clone()),
+        ("is_integer", _) => Some(Value::from(float().fract() == 0.0)),
+        ("bit_length", Some(i)) => Some(Value::from(64 - i.unsigned_abs().leading_zeros())),
+        ("bit_count", Some(i)) => Some(Value::from(i.unsigned_abs().count_ones())),
+        ("as_integer_ratio", Some(i)) => Some(super::pair(Value::from(i), Value::from(1))),
+        ("as_integer_ratio", None) => Some(ratio(float())?),
+        ("to_bytes", Some(i)) => Some(to_bytes(i, &super::Args::parse(args)?)?),
+        _ => None,
+    })
+}
+
+/// A float as a fraction in its lowest terms: its digits in base two, by a power of two.
+fn ratio(f: f64) -> Result<Value, Error> {
+    if !f.is_finite() {
+        return Err(error("cannot convert NaN or Infinity to integer ratio"));
+    }
+    let (mut above, mut below) = (f, 0u32);
+    while above.fract() != 0.0 {
+        above *= 2.0;
+        below += 1;
+    }
+    let whole = |f: f64| crate::decimal::Decimal::from_float(f).to_int().map(|n| super::number::int_value(&n));
+    let below = super::number::int_value(&(bigdecimal::num_bigint::BigInt::from(1) << below));
+    Ok(super::pair(whole(above).unwrap_or_default(), below))
+}
+
+/// `int.to_bytes(length=1, byteorder='big')` of what is not negative.
+fn to_bytes(i: i64, args: &super::Args) -> Result<Value, Error> {
+    let length = args.get(0, "length").and_then(Value::as_usize).unwrap_or(1);
+    let n = u64::try_from(i).map_err(|_| error("can't convert negative int to unsigned"))?;
+    let all = n.to_be_bytes();
+    let (cut, kept) = all.split_at(all.len() - length.min(all.len()));
+    if cut.iter().any(|b| *b > 0) {
+        return Err(error("int too big to convert"));
+    }
+    let mut bytes = vec![0; length.min(LONGEST) - kept.len()];
+    bytes.extend(kept);
+    if args.get(1, "byteorder").and_then(Value::as_str) == Some("little") {
+        bytes.reverse();
+    }
+    Ok(Value::from_bytes(bytes))
 }
 
 fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
@@ -375,8 +481,9 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
         "copy" => list(value.try_iter()?.collect()),
         "index" => {
             let wanted = args.first().ok_or_else(|| error("index() needs an argument"))?;
+            let from = args.get(1).and_then(Value::as_usize).unwrap_or(0);
             let mut at = None;
-            for (i, item) in value.try_iter()?.enumerate() {
+            for (i, item) in value.try_iter()?.enumerate().skip(from) {
                 if equal(&item, wanted)? {
                     at = Some(i);
                     break;

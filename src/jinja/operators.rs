@@ -8,6 +8,7 @@ use super::python::{Type, compare, contains, equal, python_text, subset, type_na
 use super::runtime::error;
 use super::set::{filtered, set_value};
 use super::values::{list, pairs_of};
+use super::views::DictView;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{ToPrimitive, Zero};
 use minijinja::value::{Object, ObjectRepr, Rest, Tuple, Value, ValueKind};
@@ -154,6 +155,10 @@ impl Binary {
             }
             (Binary::Sub, Type::Set, Type::Set) => {
                 let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+                set_value(filtered(&a, &b, false)?)
+            }
+            (Binary::Sub, Type::Iterator, _) if a.downcast_object_ref::<DictView>().is_some_and(DictView::is_set) => {
+                let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), super::filters::walked(b)?);
                 set_value(filtered(&a, &b, false)?)
             }
             (Binary::Mul, Type::Str | Type::List | Type::Tuple, Type::Int | Type::Bool) => repeated(a, b),

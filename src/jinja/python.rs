@@ -7,6 +7,7 @@ use super::number::{BigIntValue, DecimalValue, Number};
 use super::runtime::error;
 use super::set::SetValue;
 use super::values::{MutableDict, MutableList, pairs_of};
+use super::views::DictView;
 use crate::config::{float_text, python_quoted};
 use minijinja::Error;
 use minijinja::value::{Value, ValueKind};
@@ -93,7 +94,7 @@ pub(super) fn type_name(value: &Value) -> String {
         Type::Tuple => "tuple".to_owned(),
         Type::Dict => "dict".to_owned(),
         Type::Set => "set".to_owned(),
-        Type::Iterator => "generator".to_owned(),
+        Type::Iterator => value.downcast_object_ref::<DictView>().map_or("generator", DictView::type_name).to_owned(),
         Type::Object => {
             let name = value.as_object().map_or("object", |o| o.type_name());
             name.rsplit("::").next().unwrap_or("object").to_owned()
@@ -258,6 +259,12 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
         (Type::Set, Type::Set) => {
             let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
             Ok(a.len() == b.len() && subset(&a, &b)?)
+        }
+        (Type::Iterator, Type::Iterator) => {
+            match (a.downcast_object_ref::<DictView>(), b.downcast_object_ref::<DictView>()) {
+                (Some(a), Some(b)) => super::views::same(a, b),
+                _ => Ok(a == b),
+            }
         }
         // A relation or a row may say that it equals a text or a tuple.
         (Type::Object, _) | (_, Type::Object) => Ok(a == b),

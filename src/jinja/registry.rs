@@ -49,6 +49,9 @@ pub(crate) struct MacroDef {
     pub(super) kwargs: bool,
 }
 
+/// Materializations that dbt's adapters bring themselves: one for any adapter, also of the root project, does not take their place.
+const OF_ADAPTERS: [(&str, &str); 2] = [("duckdb", "table"), ("duckdb", "incremental")];
+
 /// Materializations of dbt and of its adapters, which a package replaces only if the root project lets it.
 const BUILT_IN: [&str; 12] = [
     "table",
@@ -466,6 +469,9 @@ impl MacroRegistry {
             };
             if let Some(i) = found {
                 return Some(&self.defs[*i]);
+            }
+            if OF_ADAPTERS.contains(&(prefix.as_str(), name)) {
+                return None;
             }
         }
         None

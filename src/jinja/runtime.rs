@@ -3,8 +3,8 @@
 use super::registry::MacroDef;
 use super::values::dict;
 use crate::hash::FastMap;
-use indexmap::IndexMap;
-use minijinja::value::{Kwargs, Object, ObjectRepr, Tuple, Value};
+use indexmap::{IndexMap, IndexSet};
+use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -33,6 +33,8 @@ pub(super) struct Trace {
     macros: Mutex<Vec<Arc<MacroDef>>>,
     /// Names that were called though nothing is known of them.
     unknown: Mutex<BTreeSet<String>>,
+    /// The macros that the text itself called, by unique id, each once.
+    called: Mutex<IndexSet<Arc<str>>>,
 }
 
 impl Trace {
@@ -44,8 +46,23 @@ impl Trace {
         std::mem::take(&mut self.macros.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(super) fn take_called(&self) -> Vec<Arc<str>> {
+        let called = std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
+        called.into_iter().collect()
+    }
+
     pub(super) fn take_unknown(&self) -> BTreeSet<String> {
         std::mem::take(&mut self.unknown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Notes that a node's own text called a macro.
+fn note_called(state: &mut State<'_, '_>, def: &MacroDef) {
+    if !super::operators::is_own_text(state) {
+        return;
+    }
+    if let Some(trace) = &run(state).trace {
+        trace.called.lock().unwrap_or_else(PoisonError::into_inner).insert(def.unique_id.clone());
     }
 }
 
@@ -159,6 +176,7 @@ impl Object for MacroRef {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        note_called(state, &self.def);
         let target = self.resolve(state)?;
         // A position belongs to the text that calls; what the macro calls has its own.
         let sites = std::mem::take(&mut run(state).sites);
@@ -225,7 +243,12 @@ impl Namespace {
 
 impl Object for Namespace {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
+        ObjectRepr::Map
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        self.scope.looked_over();
+        Enumerator::Values(self.registry.names_in(&self.name).map(Value::from).collect())
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

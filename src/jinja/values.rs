@@ -1,5 +1,6 @@
 //! Python's lists and dicts, and JSON in and out.
 
+use super::views::{View, view};
 use crate::config::is_whole;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
@@ -152,7 +153,12 @@ impl Object for MutableList {
             "copy" => Ok(list(lock(&self.0).clone())),
             "index" => {
                 let wanted = arg(args, 0, method)?;
-                let at = found(&lock(&self.0).clone(), wanted)?;
+                let items = lock(&self.0).clone();
+                let bound = |i: usize, default: usize| {
+                    args.get(i).map_or(Some(default), |at| position(at, items.len())).unwrap_or(0).min(items.len())
+                };
+                let (from, to) = (bound(1, 0), bound(2, items.len()));
+                let at = found(items.get(from..to).unwrap_or_default(), wanted)?.map(|at| at + from);
                 at.map(Value::from).ok_or_else(|| bad(format!("{wanted:?} is not in list")))
             }
             "count" => {
@@ -198,14 +204,14 @@ impl Object for MutableDict {
 
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let none = || Value::from(());
+        if let Some(kind) = View::of_method(method) {
+            return Ok(view(kind, Value::from_dyn_object(self.clone())));
+        }
         match method {
             "get" => {
                 let key = arg(args, 0, method)?;
                 Ok(lock(&self.0).get(key).cloned().unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(none)))
             }
-            "keys" => Ok(list(lock(&self.0).keys().cloned().collect())),
-            "values" => Ok(list(lock(&self.0).values().cloned().collect())),
-            "items" => Ok(list(self.pairs().into_iter().map(|(k, v)| pair(k, v)).collect())),
             "update" => {
                 let mut new = Vec::new();
                 for source in args {
@@ -235,6 +241,11 @@ impl Object for MutableDict {
                 Ok(none())
             }
             "copy" => Ok(dict(self.pairs())),
+            "fromkeys" => {
+                let value = args.get(1).cloned().unwrap_or_else(none);
+                let keys = super::filters::walked(arg(args, 0, method)?)?;
+                Ok(dict(keys.into_iter().map(|key| (key, value.clone()))))
+            }
             // dbt's Row and kwargs objects have these.
             "dict" | "to_dict" => Ok(dict(self.pairs())),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),

@@ -15,7 +15,7 @@ pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
     let wordy = |c: char| c.is_alphanumeric() || c == '_';
     let mut out = Vec::new();
     for (at, _) in text.match_indices("var") {
-        let start = text[..at].rfind(|c| !wordy(c)).map_or(0, |i| i + 1);
+        let start = text[..at].char_indices().rfind(|(_, c)| !wordy(*c)).map_or(0, |(i, c)| i + c.len_utf8());
         let function = &text[start..at + 3];
         let rest = text[at + 3..].trim_start();
         let Some(rest) = rest.strip_prefix('(').filter(|_| matches!(function, "var" | "env_var")) else { continue };

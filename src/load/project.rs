@@ -13,7 +13,7 @@ use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize};
 use camino::{Utf8Path, Utf8PathBuf};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 /// Where to look and what the command line sets.
@@ -150,6 +150,8 @@ impl Loader<'_> {
             secrets,
             quoting: [true; 3],
             explicit_overrides: true,
+            packages: Json::Null,
+            flags_set: BTreeSet::new(),
         })
     }
 
@@ -214,6 +216,8 @@ impl Loader<'_> {
             context.quoting = quoting;
             let flag = "require_explicit_package_overrides_for_builtin_materializations";
             context.explicit_overrides = packages[0].options.flags.is_set(flag, true);
+            context.packages = packages_json(&packages);
+            context.flags_set = packages[0].options.flags.names_set().map(str::to_owned).collect();
         }
         Ok(Some((packages, Rest { target, target_path, profiles_path, selectors, package_specs, context })))
     }
@@ -277,7 +281,12 @@ impl Loader<'_> {
             target.threads = self.options.threads.unwrap_or(target.threads);
             return Ok(Some((target, None)));
         };
+        let before = self.out.len();
         let tree = self.yaml(&path)?;
+        if self.out[before..].iter().any(Diagnostic::is_error) {
+            // What is missing in a file that cannot be read is nothing to complain of.
+            return Ok(None);
+        }
         let name = name.clone().unwrap_or_else(|| "default".to_owned());
         let Some(profile) = parse_profile(&tree, &name, asked).drain_into(&mut self.out) else { return Ok(None) };
         let placeholder = TargetOptions::default_duckdb(project, ":memory:");
@@ -378,7 +387,14 @@ impl Loader<'_> {
                     ),
                 )
                 .primary_if(span, "asked for here")
-                .help("run `strata deps` (or `dbt deps`) to install package dependencies"),
+                .help(if specs.iter().all(|spec| matches!(spec, PackageSpec::Local { .. })) {
+                    "run `strata deps` to install them".to_owned()
+                } else {
+                    format!(
+                        "install them with `dbt deps`, or put their folders into {}: `strata deps` installs local packages only",
+                        self.shown(install)
+                    )
+                }),
             );
         }
         let mut loaded = Vec::new();
@@ -399,6 +415,12 @@ impl Loader<'_> {
             let skip = [normalize(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;
             loaded.push(LoadedPackage { options, root: folder, files });
+        }
+        let root = packages.first().map(|root| root.name().clone());
+        if let Some(own) = loaded.iter().find(|package| Some(package.name()) == root.as_ref()) {
+            let message =
+                format!("the package in {} is named `{}`, as the project itself is", self.shown(&own.root), own.name());
+            self.out.push(Diagnostic::error(Code::Package, message).help("rename one of them"));
         }
         loaded.sort_by(|a, b| a.name().cmp(b.name()));
         for pair in loaded.windows(2) {
@@ -422,6 +444,23 @@ impl Loader<'_> {
         let rendered = renderer.tree(&tree, &|_| false, &mut self.out);
         Ok(parse_selectors(&rendered).drain_into(&mut self.out))
     }
+}
+
+/// What templates can ask of the packages.
+fn packages_json(packages: &[LoadedPackage]) -> Json {
+    let one = |package: &LoadedPackage| {
+        let options = &package.options;
+        let mut map = JsonMap::new();
+        map.insert("project_name".into(), Json::from(&**package.name()));
+        map.insert("version".into(), options.version.as_deref().map_or(Json::Null, Json::from));
+        map.insert("project_root".into(), Json::from(package.root.as_str()));
+        map.insert("packages_install_path".into(), Json::from(options.packages_install_path.as_str()));
+        for (key, folders) in options.all_paths() {
+            map.insert(key.replace('-', "_"), Json::from(folders));
+        }
+        (package.name().to_string(), Json::Object(map))
+    };
+    Json::Object(packages.iter().map(one).collect())
 }
 
 fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {

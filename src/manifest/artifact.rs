@@ -65,6 +65,9 @@ impl Manifest {
                 let freshness = source.freshness.as_ref().map_or(Json::Null, |f| f.to_json());
                 m.insert("freshness".into(), freshness);
                 m.insert("external".into(), source.external.clone());
+                let [database, schema] = &source.written;
+                m.insert("unrendered_database".into(), text(database.as_deref()));
+                m.insert("unrendered_schema".into(), text(schema.as_deref()));
                 m.insert("source_meta".into(), Json::Object(source.source_meta.clone()));
             }
             NodeKind::Exposure(e) => {

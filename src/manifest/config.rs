@@ -75,6 +75,18 @@ impl NodeConfig {
         self.entries.insert(key.into(), ConfigEntry { value, layer, span });
     }
 
+    pub(crate) fn set_written(&mut self, written: JsonMap) {
+        self.written = written;
+    }
+
+    /// Says what counts as written of one key; none: nothing.
+    pub(crate) fn restate(&mut self, key: &str, written: Option<Json>) {
+        match written {
+            Some(value) => self.written.insert(key.to_owned(), value),
+            None => self.written.shift_remove(key),
+        };
+    }
+
     /// dbt's `unrendered_config`.
     pub(crate) fn written(&self) -> &JsonMap {
         &self.written

@@ -30,14 +30,16 @@ struct Refable {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
     root: Arc<str>,
+    /// The asking package comes before the root project.
+    own_first: bool,
     refs: FastMap<Arc<str>, Vec<Refable>>,
     sources: FastMap<SourceKey, Vec<(Arc<str>, Found)>>,
 }
 
 impl Lookup {
     /// The ids are the nodes' places in the list.
-    pub(crate) fn new(root: &Arc<str>, nodes: &[Arc<Node>], disabled: &[Arc<Node>]) -> Lookup {
-        let mut lookup = Lookup { root: root.clone(), ..Lookup::default() };
+    pub(crate) fn new(root: &Arc<str>, own_first: bool, nodes: &[Arc<Node>], disabled: &[Arc<Node>]) -> Lookup {
+        let mut lookup = Lookup { root: root.clone(), own_first, ..Lookup::default() };
         lookup.refs.reserve(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
             lookup.add(node, Found::Node(NodeId(i as u32)));
@@ -65,7 +67,7 @@ impl Lookup {
     }
 
     /// `ref([package,] name[, version])` asked in `asking` (a package): the root project first, then the asking
-    /// package, then any. Enabled nodes come before disabled ones.
+    /// package (the other way round with `require_ref_searches_node_package_before_root`), then any. Enabled nodes come before disabled ones.
     pub(crate) fn find_ref(&self, package: Option<&str>, name: &str, version: Option<&str>, asking: &str) -> Found {
         let Some(all) = self.refs.get(name) else { return Found::Nothing };
         let fits = |r: &&Refable| match version {
@@ -81,7 +83,8 @@ impl Lookup {
         let found = match package {
             Some(p) => pick(Some(p)),
             None => {
-                let mut tries = [Some(&*self.root), Some(asking), None].into_iter().filter_map(pick);
+                let [first, second] = if self.own_first { [asking, &*self.root] } else { [&*self.root, asking] };
+                let mut tries = [Some(first), Some(second), None].into_iter().filter_map(pick);
                 match tries.next() {
                     // A disabled one counts only if no other is enabled.
                     Some(disabled @ Found::Disabled(_)) => {
@@ -110,7 +113,10 @@ impl Lookup {
     pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> Found {
         let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else { return Found::Nothing };
         let mut sorted: Vec<&(Arc<str>, Found)> = all.iter().collect();
-        sorted.sort_by_key(|(p, f)| (matches!(f, Found::Disabled(_)), **p != *self.root, **p != *asking));
+        sorted.sort_by_key(|(p, f)| {
+            let (root, own) = (**p != *self.root, **p != *asking);
+            (matches!(f, Found::Disabled(_)), if self.own_first { (own, root) } else { (root, own) })
+        });
         sorted.first().map_or(Found::Nothing, |(_, f)| f.clone())
     }
 

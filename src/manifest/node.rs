@@ -192,6 +192,8 @@ pub(crate) struct SourceTable {
     pub(crate) source_description: String,
     pub(crate) loader: String,
     pub(crate) identifier: String,
+    /// `database` and `schema` as they were written, where they were.
+    pub(crate) written: [Option<String>; 2],
     pub(crate) quoting: JsonMap,
     pub(crate) source_meta: JsonMap,
     pub(crate) loaded_at_field: Option<String>,

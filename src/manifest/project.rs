@@ -23,6 +23,8 @@ pub(crate) struct ProjectInfo {
     pub(crate) target: TargetOptions,
     pub(crate) dialect: Dialect,
     pub(crate) target_path: Utf8PathBuf,
+    /// `flags: state_modified_compare_more_unrendered_values`.
+    pub(crate) compare_written: bool,
 }
 
 /// A macro as the artifacts list it.
@@ -68,6 +70,8 @@ pub(crate) struct Manifest {
     pub(crate) nodes: Vec<Arc<Node>>,
     /// Nodes with `enabled: false`; they have no id in the graph.
     pub(crate) disabled: Vec<Arc<Node>>,
+    /// Tests of what is missing or disabled. As in dbt they are in the artifact, not enabled, and nowhere else.
+    pub(crate) unplaced: Vec<Arc<Node>>,
     pub(crate) graph: Graph,
     pub(crate) lookup: Lookup,
     pub(crate) macros: Vec<MacroInfo>,

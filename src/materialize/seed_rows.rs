@@ -120,7 +120,11 @@ impl<R: Read> Read for SeedRows<R> {
 }
 
 fn put(value: &[u8], column: Write, out: &mut Vec<u8>) {
-    let text = value.trim_ascii();
+    // Python strips all blanks, also those of other scripts.
+    let text = match std::str::from_utf8(value) {
+        Ok(text) if !value.is_ascii() => text.trim().as_bytes(),
+        _ => value.trim_ascii(),
+    };
     if text.is_empty() || text.eq_ignore_ascii_case(b"null") {
         out.extend_from_slice(b"\\N");
         return;

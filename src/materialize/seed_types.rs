@@ -24,6 +24,8 @@ struct Fits {
     fraction: i64,
     /// A time stamp has an offset from UTC.
     offset: bool,
+    /// A number is too large for a float of eight bytes.
+    too_large: bool,
 }
 
 /// Digits of Python's decimal context, which limit what agate counts behind the point.
@@ -39,6 +41,7 @@ impl Fits {
         whole: 1,
         fraction: 0,
         offset: false,
+        too_large: false,
     };
 
     /// Nothing that comes can change the type any more.
@@ -72,6 +75,7 @@ impl Fits {
         match agate::number(value) {
             // What is not finite is not counted.
             Some(number) => {
+                self.too_large |= number.is_finite() && number.to_float().is_infinite();
                 if let Some((whole, fraction)) = number.places() {
                     self.whole = self.whole.max(whole);
                     self.fraction = self.fraction.max(fraction);
@@ -136,6 +140,8 @@ pub(crate) struct Inference {
     /// Types that the project gives: the text of those columns is not looked at.
     given: Vec<Option<String>>,
     fits: Vec<Fits>,
+    /// The first row of each column whose number is too large, with its line.
+    too_large: Vec<Option<(u64, String)>>,
     rows: u64,
 }
 
@@ -144,6 +150,7 @@ impl Inference {
         Inference {
             given: names.iter().map(|n| forced(n)).collect(),
             fits: vec![Fits::ALL; names.len()],
+            too_large: vec![None; names.len()],
             rows: 0,
             names,
         }
@@ -160,9 +167,15 @@ impl Inference {
             return failed("this row is not UTF-8 text".to_owned());
         }
         self.rows += 1;
-        for ((fit, value), given) in self.fits.iter_mut().zip(record).zip(&self.given) {
+        let line = record.position().map_or(0, csv::Position::line);
+        let columns = self.fits.iter_mut().zip(record).zip(&self.given).zip(&mut self.too_large);
+        for (((fit, value), given), too_large) in columns {
             if given.is_none() && !fit.is_text() {
-                fit.see(std::str::from_utf8(value).unwrap_or_default());
+                let value = std::str::from_utf8(value).unwrap_or_default();
+                fit.see(value);
+                if fit.too_large && too_large.is_none() {
+                    *too_large = Some((line, value.to_owned()));
+                }
             }
         }
         Ok(())
@@ -173,6 +186,14 @@ impl Inference {
         let stamps = |fit: &Fits| !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset;
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
         columns.filter(|((_, fit), given)| given.is_none() && stamps(fit)).map(|((n, _), _)| n.as_str()).collect()
+    }
+
+    /// The first number that no type of the engine holds: it would become infinite without a word.
+    fn overflow(&self) -> Option<SeedError> {
+        let numbers = self.fits.iter().zip(&self.too_large).filter(|(fit, _)| fit.number);
+        let (line, value) = numbers.filter_map(|(_, found)| found.as_ref()).min_by_key(|(line, _)| *line)?;
+        let message = format!("the number {value} is too large; as a text it needs `column_types`");
+        Some(SeedError { line: *line, message })
     }
 
     /// How many rows were seen.
@@ -216,7 +237,7 @@ pub(crate) fn infer(
             return Ok((inference, false));
         }
     }
-    Ok((inference, true))
+    inference.overflow().map_or(Ok((inference, true)), Err)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(crate) fn deps(inv: &mut Invocation) -> Exit {
         return Ok(0);
     }
     let mut missing = Vec::new();
+    let mut names = vec![package.name().to_string()];
     for spec in &sources.package_specs {
         match spec {
             PackageSpec::Local { path, .. } => {
@@ -27,6 +28,13 @@ pub(crate) fn deps(inv: &mut Invocation) -> Exit {
                 let tree = parse_yaml(FileId(0), &text).value;
                 let name = tree.as_map().and_then(|m| m.get("name")).and_then(|y| y.as_str().map(str::to_owned));
                 let Some(name) = name else { return Err(CliError::usage(format!("{file} has no `name`"))) };
+                if names.contains(&name) {
+                    let other = if name == names[0] { "the project itself has" } else { "another package has" };
+                    return Err(CliError::usage(format!(
+                        "the package in {path} is named `{name}`, a name that {other}"
+                    )));
+                }
+                names.push(name.clone());
                 inv.system.symlink(&folder, &install.join(&name))?;
                 inv.console.say(&format!("installed {name} from {path}"));
             }

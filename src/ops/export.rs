@@ -164,11 +164,10 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
     if selected.len() == 0 {
         inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
-        inv.console.diagnostic(
-            &d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them"),
-        );
+        let d = d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them");
         results(inv, project, &[], 0.0)?;
-        return Ok(if inv.warn_error { 2 } else { 0 });
+        inv.warn(&[d])?;
+        return Ok(0);
     }
     check_destinations(inv, project, &selected)?;
     let warehouse = connect(inv, project)?;

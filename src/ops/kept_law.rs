@@ -3,7 +3,7 @@
 use super::Invocation;
 use super::project::{KeptProject, Reading, read};
 use crate::config::JsonMap;
-use crate::diag::json;
+use crate::diag::{WarningOptions, json};
 use crate::load::LoadOptions;
 use crate::manifest::Manifest;
 use crate::plan::StartOrder;
@@ -110,7 +110,7 @@ pub(super) fn invocation(system: Arc<dyn System>) -> Invocation {
         interrupt: Interrupt::default(),
         write_json: false,
         cache: false,
-        warn_error: false,
+        warnings: WarningOptions::default(),
         start_order: StartOrder::default(),
         patience: crate::engine::Patience::default(),
         state: None,

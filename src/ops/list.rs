@@ -48,8 +48,8 @@ pub(crate) fn list(inv: &mut Invocation, args: &ListArgs) -> Exit {
     let mut nodes: Vec<&Node> = selected.iter().map(|id| manifest.node(id)).collect();
     nodes.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
     if nodes.is_empty() {
-        inv.console.diagnostic(&Diagnostic::warning(Code::EmptySelection, "the selection matches no node"));
-        return Ok(if inv.warn_error { 2 } else { 0 });
+        inv.warn(&[Diagnostic::warning(Code::EmptySelection, "the selection matches no node")])?;
+        return Ok(0);
     }
     for node in nodes {
         inv.console.out(&line(manifest, node, args));

@@ -52,6 +52,7 @@ pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};
 
 use crate::config::JsonMap;
+use crate::diag::{Diagnostic, WarningOptions, Weight};
 use crate::engine::{EngineError, EngineErrorKind, Patience, RunResult, RunStatus};
 use crate::load::LoadOptions;
 use crate::plan::StartOrder;
@@ -70,7 +71,7 @@ pub(crate) struct Invocation {
     pub(crate) write_json: bool,
     /// Whether an earlier parse is used, and this one kept.
     pub(crate) cache: bool,
-    pub(crate) warn_error: bool,
+    pub(crate) warnings: WarningOptions,
     /// Which of the steps that are ready begins first.
     pub(crate) start_order: StartOrder,
     pub(crate) patience: Patience,
@@ -98,7 +99,7 @@ impl Invocation {
             interrupt,
             write_json: self.write_json,
             cache: self.cache,
-            warn_error: self.warn_error,
+            warnings: self.warnings.clone(),
             start_order: self.start_order,
             patience: self.patience,
             state: self.state.clone(),
@@ -111,6 +112,18 @@ impl Invocation {
     /// Where results are kept for other commands; none: they are not.
     pub(crate) fn store(&self) -> Option<Arc<dyn System>> {
         self.cache.then(|| self.system.clone())
+    }
+
+    /// Shows what there is to say, warnings by their weight. Those that are errors end the command.
+    pub(crate) fn warn(&mut self, diagnostics: &[Diagnostic]) -> Result<(), CliError> {
+        let weight = |d: &Diagnostic| if d.is_error() { Weight::Warning } else { self.warnings.weigh(d.code) };
+        let shown: Vec<Diagnostic> = diagnostics.iter().filter(|d| weight(d) != Weight::Silent).cloned().collect();
+        let stops = shown.iter().any(|d| weight(d) == Weight::Error);
+        self.console.diagnostics(&shown);
+        match stops {
+            true => Err(CliError::usage("stopped: --warn-error makes warnings errors")),
+            false => Ok(()),
+        }
     }
 
     /// A task of a scheduler that has nothing to do is a mistake in how it was called.

@@ -47,7 +47,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     for line in called.logs {
         inv.console.event(&Event::Log { line });
     }
-    inv.console.diagnostics(&called.warnings);
+    let warned = inv.warn(&called.warnings);
     let outcome = match called.value {
         Ok(_) => NodeOutcome { failures: Some(0), ..NodeOutcome::new(RunStatus::Success) },
         Err(d) => {
@@ -72,6 +72,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
         let folder = &project.manifest.project.target_path;
         write_run_results(inv.system.as_ref(), folder, &[result], seconds, &metadata(inv), &inv.load.scrubber)?;
     }
+    warned?;
     Ok(u8::from(failed))
 }
 

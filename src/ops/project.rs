@@ -150,6 +150,17 @@ pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, 
     Ok(put_together(begin(inv, kept)?, kept))
 }
 
+/// What is said where a file could not be read, true or not.
+const FOLLOWS: [Code; 7] = [
+    Code::UnknownRef,
+    Code::UnknownSource,
+    Code::UnknownNode,
+    Code::UnknownMacro,
+    Code::UnknownTest,
+    Code::UnusedConfig,
+    Code::NoteTest,
+];
+
 fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
     let Begun { parsed, map, mut diagnostics, inputs } = begun;
     let Some((mut sources, parsed)) = parsed else {
@@ -158,10 +169,10 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
         return Reading { project: None, map: Arc::new(map), diagnostics, logs: Vec::new(), folders: Vec::new() };
     };
     let manifest = resolve(&parsed, &sources, &mut kept.nodes).drain_into(&mut diagnostics);
-    if diagnostics.iter().any(|d| d.code == Code::Yaml) {
-        // A file that could not be read makes everything that it describes look missing.
-        let follows = [Code::UnknownRef, Code::UnknownSource, Code::UnknownNode, Code::UnusedConfig, Code::NoteTest];
-        diagnostics.retain(|d| !follows.contains(&d.code));
+    let unread = |d: &Diagnostic| d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile);
+    if diagnostics.iter().any(unread) {
+        // A file or package that could not be read makes everything that it has look missing.
+        diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
     }
     diagnostics.sort_by_key(Diagnostic::is_error);
     kept.map = sources.map.clone();
@@ -243,10 +254,7 @@ pub(super) fn open_begun(
     if has_errors {
         return Err(complain(inv, &diagnostics));
     }
-    inv.console.diagnostics(&diagnostics);
-    if inv.warn_error && !diagnostics.is_empty() {
-        return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
-    }
+    inv.warn(&diagnostics)?;
     Ok(lasting(project))
 }
 
@@ -289,10 +297,7 @@ pub(super) fn choose(
         inv.console.diagnostics(&diagnostics);
         return Err(CliError::Reported);
     }
-    inv.console.diagnostics(&diagnostics);
-    if inv.warn_error && !diagnostics.is_empty() {
-        return Err(CliError::usage("stopped: --warn-error makes warnings errors"));
-    }
+    inv.warn(&diagnostics)?;
     Ok(set)
 }
 

@@ -76,9 +76,9 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     if selected.len() == 0 {
         inv.nothing_for_a_task()?;
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches nothing to do");
-        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
         results(inv, project, &[], 0.0)?;
-        return Ok(if inv.warn_error { 2 } else { 0 });
+        inv.warn(&[d.help("`strata ls` shows what there is")])?;
+        return Ok(0);
     }
     let store = inv.store();
     let mut prints = None;

@@ -202,7 +202,7 @@ pub(super) fn tell_all(inv: &mut Invocation, args: &RunArgs, settled: Settled, b
     let Some((sources, parsed)) = begun.parsed else { return Ok(0) };
     let said: Vec<Diagnostic> = settled.said.iter().filter_map(|s| s.diagnostic(&sources.map)).collect();
     introduce(inv, Arc::new(sources.map), &parsed.logs);
-    inv.console.diagnostics(&said);
+    inv.warn(&said)?;
     tell(inv, args, settled.nodes, &sources.target, &sources.target_path)
 }
 

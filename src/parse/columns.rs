@@ -51,7 +51,7 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
         let mut tags = json_texts(&m.get("tags").map(Yaml::to_json).unwrap_or_default());
         tags.extend(json_texts(&config.and_then(|c| c.get("tags")).map(Yaml::to_json).unwrap_or_default()));
         let index = columns.len();
-        for spec in m.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default() {
+        for spec in tests_of(m, out).map(Yaml::items).unwrap_or_default() {
             tests.push(TestSpec { definition: spec.clone(), column: Some(index) });
         }
         columns.push(Column {
@@ -117,6 +117,16 @@ pub(super) fn of_version(
         columns.push(column);
     }
     (columns, tests)
+}
+
+/// `data_tests:`, or `tests:` as it was called before. dbt takes one of them: of the other's tests nothing would be heard.
+pub(super) fn tests_of<'a>(map: &'a YamlMap, out: &mut Vec<Diagnostic>) -> Option<&'a Yaml> {
+    let (now, before) = (map.get("data_tests"), map.get("tests"));
+    if let (Some(_), Some(before)) = (now, before.filter(|y| !y.is_null())) {
+        let d = Diagnostic::error(Code::YamlShape, "`tests` and `data_tests` are two names of one key");
+        out.push(d.primary(before.span, "these would be left out").help("move them to `data_tests`"));
+    }
+    now.or(before)
 }
 
 /// For artifacts that want the constraint list of a model.

@@ -164,12 +164,14 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
         args: JsonMap::new(),
         config: Vec::new(),
     };
-    match full.split_once('.') {
+    // dbt takes what is a name, and leaves what stands behind it.
+    let name = full.trim_end();
+    match name.split_once('.') {
         Some((namespace, test)) => {
             entry.namespace = Some(namespace.to_owned());
             entry.test = test.to_owned();
         }
-        None => entry.test = full.clone(),
+        None => entry.test = name.to_owned(),
     }
     let mut parts = Vec::new();
     if let Some(body) = body {

@@ -244,7 +244,7 @@ fn base(sources: &Sources) -> Fingerprint {
     let mut parts = vec![
         crate::BUILD.to_owned(),
         context.target.adapter.to_string(),
-        format!("{:?} {}", context.quoting, context.explicit_overrides),
+        format!("{:?} {} {:?}", context.quoting, context.explicit_overrides, context.flags_set),
     ];
     parts.extend(sources.packages.iter().map(|p| p.name().to_string()));
     parts.extend(sources.root().options.dispatch.iter().map(|d| format!("{} {:?}", d.namespace, d.search_order)));

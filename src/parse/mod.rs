@@ -16,7 +16,9 @@ mod python;
 pub(crate) use generic_tests::{CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression};
 pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
-pub(crate) use properties::{EntryKind, ParsedSource, Patch, Properties, PropertyEntry, VersionPatch, rest_json};
+pub(crate) use properties::{
+    EntryKind, ParsedSource, Patch, Properties, PropertyEntry, SourceOverride, TableOverride, VersionPatch, rest_json,
+};
 
 use crate::context::{ContextProject, Read};
 use crate::diag::{Checked, Diagnostic};

@@ -5,7 +5,7 @@ use crate::config::Json;
 use crate::context::{ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{Fingerprint, sha256_hex};
-use crate::jinja::{BlockKind, CallName, Engine, TextOrigin, find_blocks};
+use crate::jinja::{BlockKind, Engine, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text};
 use crate::source::{FileId, SourceMap, Span, normal, volatile};
@@ -30,7 +30,8 @@ pub(crate) struct ParsedNode {
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) functions: Vec<String>,
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
-    pub(crate) calls: Vec<CallName>,
+    /// The macros that the text called, by unique id, in the order of their calls.
+    pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
     pub(crate) span: Span,
     pub(crate) logs: Vec<LogLine>,
@@ -62,7 +63,7 @@ impl ParsedNode {
             sources: Vec::new(),
             functions: Vec::new(),
             config: Vec::new(),
-            calls: Vec::new(),
+            macros: Vec::new(),
             checksum: Checksum { name: "sha256".into(), value },
             span,
             logs: Vec::new(),
@@ -180,8 +181,16 @@ impl<'a> NodeParser<'a> {
         name: &str,
         out: &mut Vec<Diagnostic>,
     ) -> ParsedNode {
-        let raw = text[range.0..range.1].trim().into();
+        // Of a block dbt keeps all that stands in it, of a file not the blanks around.
+        let inside = &text[range.0..range.1];
+        let raw: Arc<str> = if kind == ResourceType::Snapshot { inside.into() } else { inside.trim().into() };
         let span = Span::new(id, range.0, range.0);
+        if raw.is_empty() && kind == ResourceType::Model {
+            // dbt is silent.
+            let d =
+                Diagnostic::warning(Code::Ignored, format!("the model `{name}` is empty, so nothing is built of it"));
+            out.push(d.primary(span, "there is no query here"));
+        }
         let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
         let mut node = ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span).at(file);
         let origin = TextOrigin { file: id, text, range };
@@ -193,7 +202,7 @@ impl<'a> NodeParser<'a> {
         let template = format!("{}/{}", node.package, node.original_file_path);
         let session = Session::parse(self.context, &node.package, self.unit(node));
         let scope = Arc::new(NodeScope(session.clone()));
-        let (result, mut calls, unknown) =
+        let (result, macros, unknown) =
             self.engine.render_for_parse(&template, origin, &node.package, scope, session.clone());
         if let (Ok(rendered), Some(text)) = (&result, node.text.as_mut().filter(|_| node.hook.is_none())) {
             text.steady = (session.is_steady() && unknown.is_empty()).then(|| self.steady(rendered.sql.as_str()));
@@ -224,15 +233,13 @@ impl<'a> NodeParser<'a> {
             );
         }
         out.extend(super::warnings(record.warnings, node.span));
-        calls.sort();
-        calls.dedup();
         node.refs = record.refs;
         node.sources = record.sources;
         node.functions = record.functions;
         node.config = record.config;
         self.note(record.reads);
         node.logs = record.logs;
-        node.calls = calls;
+        node.macros = macros;
     }
 
     fn steady(&self, sql: &str) -> Steady {
@@ -323,7 +330,17 @@ pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<P
     Checked::new(nodes, out)
 }
 
-/// The references that a pre- or post-hook makes, and what it asks of the world.
+/// What a pre- or post-hook uses.
+#[derive(Debug, Default)]
+pub(crate) struct ParsedHook {
+    pub(crate) refs: Vec<RefCall>,
+    pub(crate) sources: Vec<SourceCall>,
+    pub(crate) macros: Vec<Arc<str>>,
+    /// What it asks of the world.
+    pub(crate) reads: BTreeSet<Read>,
+}
+
+/// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the world.
 pub(crate) fn parse_hook_text(
     engine: &Arc<Engine>,
     context: &Arc<ContextProject>,
@@ -331,14 +348,14 @@ pub(crate) fn parse_hook_text(
     package: &Arc<str>,
     sql: &str,
     span: Span,
-) -> Checked<(Vec<RefCall>, Vec<SourceCall>, BTreeSet<Read>)> {
+) -> Checked<ParsedHook> {
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
     let session = Session::parse(context, package, unit);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
-    let (result, ..) = engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
+    let (result, macros, _) = engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
     let mut out = Vec::new();
     if let Err(mut failure) = result {
         failure.span = None;
@@ -348,5 +365,5 @@ pub(crate) fn parse_hook_text(
     let placed = |s: Option<Span>| s.map(|_| span);
     let refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
     let sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
-    Checked::new((refs, sources, record.reads), out)
+    Checked::new(ParsedHook { refs, sources, macros, reads: record.reads }, out)
 }

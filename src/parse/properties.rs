@@ -3,10 +3,11 @@
 use super::columns;
 use super::generic_tests::{self, ParsedTest, TestTarget};
 use super::nodes::NodeParser;
-use crate::config::{Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, unknown_keys};
+use crate::config::{Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, python_str, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
+use crate::hash::{FastMap, FastSet};
 use crate::load::{LoadedFile, YamlRenderer};
-use crate::manifest::{Column, ResourceType, TestSpec};
+use crate::manifest::{Column, ResourceType, TestSpec, same_version};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,6 +32,8 @@ pub(crate) struct VersionPatch {
     pub(crate) description: Option<String>,
     pub(crate) columns: Vec<Column>,
     pub(crate) config: Vec<(String, Json, Span)>,
+    /// What of `config:` was rendered, as it was written.
+    pub(crate) written: JsonMap,
     pub(crate) access: Option<String>,
     pub(crate) deprecation_date: Option<String>,
     pub(crate) constraints: Option<Vec<Json>>,
@@ -43,6 +46,8 @@ pub(crate) struct Patch {
     pub(crate) columns: Vec<Column>,
     /// `config:` and the config keys that may stand beside it.
     pub(crate) config: Vec<(String, Json, Span)>,
+    /// What of `config:` was rendered, as it was written.
+    pub(crate) written: JsonMap,
     pub(crate) access: Option<(String, Span)>,
     pub(crate) group: Option<String>,
     pub(crate) constraints: Vec<Json>,
@@ -68,6 +73,27 @@ pub(crate) struct ParsedSource {
     pub(crate) table: Arc<str>,
     pub(crate) source_map: YamlMap,
     pub(crate) table_map: YamlMap,
+    /// `database` and `schema` of the source as they were written.
+    pub(crate) written: [Option<String>; 2],
+    pub(crate) columns: Vec<Column>,
+    pub(crate) span: Span,
+}
+
+/// What a file says of another package's source (`overrides:`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SourceOverride {
+    /// Whose source it is.
+    pub(crate) package: Arc<str>,
+    pub(crate) source: Arc<str>,
+    pub(crate) map: YamlMap,
+    pub(crate) tables: Vec<TableOverride>,
+    pub(crate) span: Span,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TableOverride {
+    pub(crate) table: Arc<str>,
+    pub(crate) map: YamlMap,
     pub(crate) columns: Vec<Column>,
     pub(crate) span: Span,
 }
@@ -80,6 +106,7 @@ pub(crate) struct Properties {
     pub(crate) original_file_path: Arc<str>,
     pub(crate) entries: Vec<PropertyEntry>,
     pub(crate) sources: Vec<ParsedSource>,
+    pub(crate) overrides: Vec<SourceOverride>,
     pub(crate) tests: Vec<ParsedTest>,
 }
 
@@ -155,7 +182,7 @@ fn renders_later(path: &[&str]) -> bool {
             matches!(*key, "pre-hook" | "post-hook" | "pre_hook" | "post_hook" | "loaded_at_query")
         }
         [section, "#", rest @ ..] => {
-            *section == "unit_tests"
+            (*section == "unit_tests" && rest.first().is_some_and(|key| *key != "config"))
                 // An export's own fields are rendered when it runs: a laptop may not have what they need.
                 || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
@@ -177,17 +204,18 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         original_file_path: file.original_file_path.clone(),
         entries: Vec::new(),
         sources: Vec::new(),
+        overrides: Vec::new(),
         tests: Vec::new(),
     };
     let id = file.file;
     let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
-    let tree = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
+    let (tree, as_written) = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
         let renderer = YamlRenderer::new(parser.context, package);
         let rendered = renderer.tree(&tree, &renders_later, &mut out);
         parser.note(renderer.reads());
-        rendered
+        (rendered, Some(tree))
     } else {
-        tree
+        (tree, None)
     };
     let Some(map) = tree.as_map() else {
         if !tree.is_null() {
@@ -211,7 +239,52 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     for item in map.get("sources").map(Yaml::items).unwrap_or_default() {
         source(parser, package, file, item, &mut properties, &mut out);
     }
+    if let Some(map) = as_written.as_ref().and_then(Yaml::as_map) {
+        keep_written(map, &mut properties);
+    }
     Checked::new(properties, out)
+}
+
+/// Adds to what was read from a rendered tree what stood there before: dbt can compare states by that.
+fn keep_written(map: &YamlMap, properties: &mut Properties) {
+    let described = SECTIONS.iter().filter(|(_, kind)| matches!(kind, EntryKind::Describes(_)));
+    let items = described.flat_map(|(section, _)| map.get(section).map(Yaml::items).unwrap_or_default());
+    let items: FastMap<Span, &YamlMap> = items.filter_map(|item| Some((item.span, item.as_map()?))).collect();
+    for entry in &mut properties.entries {
+        let Some(map) = items.get(&entry.span) else { continue };
+        entry.patch.written = written_config(map, &entry.patch.config);
+        let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
+        for version in versions.iter().filter_map(Yaml::as_map) {
+            let number = version.get("v").map(Yaml::to_json);
+            if let Some(patch) = entry.patch.versions.iter_mut().find(|p| Some(&p.version) == number.as_ref()) {
+                patch.written = written_config(version, &patch.config);
+            }
+        }
+    }
+    for item in map.get("sources").map(Yaml::items).unwrap_or_default() {
+        let Some(source) = item.as_map() else { continue };
+        let tables: FastSet<Span> =
+            source.get("tables").map(Yaml::items).unwrap_or_default().iter().map(|table| table.span).collect();
+        for parsed in properties.sources.iter_mut().filter(|parsed| tables.contains(&parsed.span)) {
+            parsed.written = written_place(source);
+        }
+    }
+}
+
+/// Values of `config:` that differ from what they became.
+fn written_config(map: &YamlMap, rendered: &[(String, Json, Span)]) -> JsonMap {
+    let mut written = JsonMap::new();
+    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+        let value = value.to_json();
+        if rendered.iter().rfind(|(k, ..)| **k == *key.text).is_some_and(|(_, became, _)| *became != value) {
+            written.insert(key.text.to_string(), value);
+        }
+    }
+    written
+}
+
+fn written_place(source: &YamlMap) -> [Option<String>; 2] {
+    ["database", "schema"].map(|key| source.get(key).and_then(Yaml::scalar_text))
 }
 
 /// The mapping of an entry and its name.
@@ -273,7 +346,18 @@ fn entry(
                 let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else {
                     continue;
                 };
+                if patch.versions.iter().any(|other| same_version(&other.version, &version.version)) {
+                    let message = format!("the version {} of `{name}` is there twice", python_str(&version.version));
+                    out.push(Diagnostic::error(Code::ModelVersion, message).primary(item.span, "again here"));
+                }
                 patch.versions.push(version);
+            }
+            let latest = patch.latest_version.as_ref().filter(|_| !patch.versions.is_empty());
+            if let Some(latest) = latest.filter(|v| !patch.versions.iter().any(|p| same_version(&p.version, v))) {
+                let place = map.get("latest_version").map_or(item.span, |y| y.span);
+                let all: Vec<String> = patch.versions.iter().map(|p| python_str(&p.version)).collect();
+                let message = format!("`{name}` has no version {}: {}", python_str(latest), all.join(", "));
+                out.push(Diagnostic::error(Code::ModelVersion, message).primary(place, "which is to be the latest"));
             }
         }
     } else {
@@ -296,7 +380,7 @@ fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Colum
 /// Columns, with the tests of the columns and of what has them.
 fn columns_and_tests(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
     let (columns, mut tests) = columns::read(map, out);
-    let own = map.get_any(&["data_tests", "tests"]).map(Yaml::items).unwrap_or_default();
+    let own = columns::tests_of(map, out).map(Yaml::items).unwrap_or_default();
     tests.extend(own.iter().map(|y| TestSpec { definition: y.clone(), column: None }));
     (columns, tests)
 }
@@ -321,7 +405,7 @@ fn version(
     };
     let map = map?;
     let (columns, mut tests) = columns::of_version(&base.columns, base_tests, map, out);
-    let own = map.get_any(&["data_tests", "tests"]);
+    let own = columns::tests_of(map, out);
     match own {
         Some(list) => tests.extend(list.items().iter().map(|y| TestSpec { definition: y.clone(), column: None })),
         None => tests.extend(base_tests.iter().filter(|t| t.column.is_none()).cloned()),
@@ -334,7 +418,8 @@ fn version(
         description: map.get("description").and_then(Yaml::scalar_text),
         columns,
         config: config_of(map),
-        access: map.get("access").and_then(Yaml::scalar_text),
+        written: JsonMap::new(),
+        access: map.get("access").filter(|y| !y.is_null()).and_then(Yaml::scalar_text),
         deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
         constraints: map.get("constraints").map(|_| columns::constraints(map)),
     })
@@ -352,14 +437,6 @@ fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
         config.push((key.text.to_string(), value.to_json(), value.span));
     }
     config
-}
-
-/// Another package's source would stay as it is: that is no small thing to be silent about.
-fn refuse_overrides(map: &YamlMap, out: &mut Vec<Diagnostic>) {
-    if let Some(value) = map.get("overrides") {
-        let d = Diagnostic::error(Code::Unsupported, "sources of other packages cannot be overridden yet");
-        out.push(d.primary(value.span, "").help("packages often have variables for the schema of their sources"));
-    }
 }
 
 const SOURCE_KEYS: &[&str] = &[
@@ -411,7 +488,10 @@ fn source<'a>(
 ) {
     let Some((map, source)) = named(item, "sources", out) else { return };
     unknown_keys(map, SOURCE_KEYS, "a source", out);
-    refuse_overrides(map, out);
+    let overridden: Option<Arc<str>> = map.get("overrides").and_then(Yaml::scalar_text).map(Arc::from);
+    // Tests belong to the package of what they test.
+    let package = overridden.as_ref().unwrap_or(package);
+    let mut tables = Vec::new();
     for table in map.get("tables").map(Yaml::items).unwrap_or_default() {
         let Some((table_map, name)) = named(table, "tables", out) else { continue };
         unknown_keys(table_map, TABLE_KEYS, "a source table", out);
@@ -420,14 +500,23 @@ fn source<'a>(
         let quoting = |map: &'a YamlMap| map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"));
         let tested = quoted(&columns, quoting(table_map).or_else(|| quoting(map)));
         properties.tests.extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
+        if overridden.is_some() {
+            tables.push(TableOverride { table: name.into(), map: table_map.clone(), columns, span: table.span });
+            continue;
+        }
         properties.sources.push(ParsedSource {
             source: source.as_str().into(),
             table: name.into(),
             source_map: map.clone(),
             table_map: table_map.clone(),
+            written: written_place(map),
             columns,
             span: table.span,
         });
+    }
+    if let Some(package) = overridden {
+        let map = map.clone();
+        properties.overrides.push(SourceOverride { package, source: source.into(), map, tables, span: item.span });
     }
 }
 

@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::load::LoadedPackage;
-use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall};
+use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -46,9 +46,12 @@ impl Binder<'_> {
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
             Found::Disabled(_) if test => bound.dropped = true,
-            Found::Nothing if test => {
+            // A unit test of a model that is not there is an error, as in dbt.
+            Found::Nothing if matches!(node.kind, NodeKind::Test(_)) => {
                 bound.dropped = true;
-                bound.complaints.push(missing(self.lookup, call, node, true));
+                // What is described though it is not there is told where it is described.
+                let described = node.generic_test().is_some_and(|test| test.attached.is_none());
+                bound.complaints.extend((!described).then(|| missing(self.lookup, call, node, true)));
             }
             Found::Disabled(index) => bound.complaints.push(
                 Diagnostic::error(
@@ -133,7 +136,7 @@ impl Binder<'_> {
 }
 
 impl Resolver<'_> {
-    /// Binds every reference and drops tests whose parents are missing or disabled.
+    /// Binds every reference and sets tests aside whose parents are missing or disabled.
     pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
         let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
@@ -154,24 +157,30 @@ impl Resolver<'_> {
         let mut graph = Graph::new(next as usize);
         let nodes = std::mem::take(&mut self.nodes);
         for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {
-            let Some(id) = ids[i] else {
-                if !node.depends_on.is_empty() {
-                    // It was in the last manifest's graph.
-                    Arc::make_mut(&mut node).depends_on.clear();
-                }
-                self.disabled.push(node);
-                continue;
-            };
             let mut depends_on = bound.parents;
             depends_on.retain_mut(|parent| ids[parent.index()].inspect(|id| *parent = *id).is_some());
-            for parent in &depends_on {
-                graph.add_edge(*parent, id);
+            let attached = node.generic_test().and_then(|test| test.attached);
+            let attached_now = attached.and_then(|id| ids[id.index()]);
+            // What has no place in the graph keeps the id that it was made with: nobody asks for it.
+            let id = ids[i];
+            let own_id = id.unwrap_or(node.id);
+            for parent in depends_on.iter().filter(|_| id.is_some()) {
+                graph.add_edge(*parent, own_id);
             }
             // A node that is what it was stays shared with the last manifest.
-            if node.id != id || node.depends_on != depends_on {
-                self.kept.change(self.keys[i], &mut node, |own| (own.id, own.depends_on) = (id, depends_on));
+            if node.id != own_id || node.depends_on != depends_on || attached != attached_now {
+                self.kept.change(self.keys[i], &mut node, |own| {
+                    (own.id, own.depends_on) = (own_id, depends_on);
+                    if let NodeKind::Test(TestKind::Generic(test)) = &mut own.kind {
+                        test.attached = attached_now;
+                    }
+                });
             }
-            self.nodes.push(node);
+            match id {
+                Some(_) => self.nodes.push(node),
+                None if matches!(node.kind, NodeKind::UnitTest(_)) => self.disabled.push(node),
+                None => self.unplaced.push(node),
+            }
         }
         graph
     }

@@ -5,7 +5,7 @@
 //! names and hooks asked of the world. Items are compared by identity: `parse` hands on the same item when nothing in it
 //! has changed. Ids and edges are not kept: they are of one manifest.
 
-use crate::config::{Yaml, YamlValue};
+use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, Read};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -23,8 +23,7 @@ pub(super) enum Item {
     Node(Arc<ParsedNode>),
     Source(Arc<Properties>, usize),
     Entry(Arc<Properties>, usize),
-    /// With whether what it tests is enabled.
-    Test(Arc<Properties>, usize, bool),
+    Test(Arc<Properties>, usize),
 }
 
 /// A name for an item while it is held: which kind, its address, its position there.
@@ -37,7 +36,7 @@ impl Item {
             Item::Node(node) => Key(0, Arc::as_ptr(node).addr(), 0),
             Item::Source(file, i) => Key(1, Arc::as_ptr(file).addr(), *i),
             Item::Entry(file, i) => Key(2, Arc::as_ptr(file).addr(), *i),
-            Item::Test(file, i, enabled) => Key(3 + u8::from(*enabled), Arc::as_ptr(file).addr(), *i),
+            Item::Test(file, i) => Key(3, Arc::as_ptr(file).addr(), *i),
         }
     }
 }
@@ -159,12 +158,19 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
         for (name, section) in &options.sections {
             shape.push_str(name);
             print_of(section, &mut shape);
+            options.written_section(name).into_iter().for_each(|written| print_of(written, &mut shape));
         }
         parts.push(shape);
     }
+    parts.push(sources.root().options.flags.is_set(COMPARE_WRITTEN, false).to_string());
     let registry = parsed.engine.registry();
     parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id, registry.is_internal(d))));
     parts.extend(parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]));
+    for change in parsed.properties.iter().flat_map(|file| &file.overrides) {
+        let mut shape = format!("{} {} {:?}", change.package, change.source, change.span);
+        print_map(&change.map, &mut shape);
+        parts.push(shape);
+    }
     parts.push(target(&parsed.context));
     Fingerprint::of_parts(parts)
 }
@@ -173,13 +179,7 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
 fn print_of(y: &Yaml, out: &mut String) {
     let _ = write!(out, " {}:", y.span.start);
     match &y.value {
-        YamlValue::Map(map) => {
-            for (key, value) in map.iter() {
-                let _ = write!(out, " {}={}", key.span.start, key.text);
-                print_of(value, out);
-            }
-            out.push('}');
-        }
+        YamlValue::Map(map) => print_map(map, out),
         YamlValue::Seq(items) => {
             items.iter().for_each(|item| print_of(item, out));
             out.push(']');
@@ -188,6 +188,14 @@ fn print_of(y: &Yaml, out: &mut String) {
             let _ = write!(out, "{scalar:?}");
         }
     }
+}
+
+fn print_map(map: &YamlMap, out: &mut String) {
+    for (key, value) in map.iter() {
+        let _ = write!(out, " {}={}", key.span.start, key.text);
+        print_of(value, out);
+    }
+    out.push('}');
 }
 
 /// Where nodes are stored if nothing says otherwise.

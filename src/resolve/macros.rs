@@ -2,13 +2,31 @@
 
 use super::Ground;
 use crate::config::{Json, Yaml};
-use crate::jinja::MacroDef;
+use crate::diag::{Code, Diagnostic};
+use crate::jinja::{CallName, MacroDef};
 use crate::manifest::MacroInfo;
 use crate::parse::{EntryKind, rest_json};
 use std::sync::Arc;
 
 pub(super) fn infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
     ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
+}
+
+/// Dispatches that find nothing, of macros that are the project's or a package's own. dbt refuses them at parse, also where
+/// no node calls the macro.
+pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let registry = ground.engine.registry();
+    let mut out = Vec::new();
+    for def in ground.parsed.macro_defs().iter().filter(|def| !registry.is_internal(def)) {
+        for call in &def.calls {
+            let CallName::Dispatch(name, namespace) = call else { continue };
+            if let Err(why) = registry.dispatch(&def.package, name, namespace.as_deref()) {
+                let d = Diagnostic::error(Code::UnknownMacro, why);
+                out.push(d.primary(def.span, format!("`{}` dispatches to it", def.name)));
+            }
+        }
+    }
+    out
 }
 
 fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {

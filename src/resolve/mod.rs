@@ -15,6 +15,7 @@ mod macros;
 mod names;
 mod nodes;
 mod others;
+mod overrides;
 mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,7 +23,7 @@ mod tests;
 
 pub(crate) use kept::KeptNodes;
 
-use crate::config::{JsonMap, python_str};
+use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
 use crate::context::{ContextProject, Read};
 use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
@@ -110,6 +111,8 @@ struct Ground<'a> {
     configs: config::ProjectConfigs<'a>,
     docs: docs::Docs<'a>,
     names: names::Names<'a>,
+    overrides: overrides::Overrides<'a>,
+    compare_written: bool,
 }
 
 /// Makes one node, and has what there is to say of it.
@@ -152,6 +155,8 @@ struct Resolver<'a> {
     /// Of which item each node is.
     keys: Vec<Key>,
     disabled: Vec<Arc<Node>>,
+    /// Tests of what is missing or disabled.
+    unplaced: Vec<Arc<Node>>,
     out: Vec<Diagnostic>,
 }
 
@@ -233,6 +238,8 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         configs: config::ProjectConfigs::new(sources),
         docs: docs::Docs::new(parsed, sources),
         names: names::Names::new(parsed),
+        overrides: overrides::Overrides::new(parsed, &mut out),
+        compare_written: sources.root().options.flags.is_set(COMPARE_WRITTEN, false),
     };
     let mut resolver = Resolver {
         ground: &ground,
@@ -242,6 +249,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         nodes: Vec::with_capacity(items),
         keys: Vec::with_capacity(items),
         disabled: Vec::new(),
+        unplaced: Vec::new(),
         out,
     };
     resolver.nodes();
@@ -250,15 +258,23 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     let root = sources.root().name().clone();
     // Tests are behind all that can be looked up: their places change no other.
     let unique = sources.root().options.flags.is_set("require_unique_project_resource_names", false);
-    let (lookup, twice) =
-        rayon::join(|| Lookup::new(&root, &resolver.nodes, &resolver.disabled), || duplicates(&resolver.nodes, unique));
+    let own_first = sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
+    let (lookup, twice) = rayon::join(
+        || Lookup::new(&root, own_first, &resolver.nodes, &resolver.disabled),
+        || duplicates(&resolver.nodes, unique),
+    );
+
     resolver.out.extend(twice);
     resolver.tests(&lookup);
+    let strict = sources.root().options.flags.is_set("require_resource_names_without_spaces", true);
+    resolver.out.extend(blanks(&resolver.nodes, strict));
     let graph = resolver.bind(&lookup);
-    let Resolver { nodes, disabled, mut out, kept, mut reads, items, .. } = resolver;
-    config::unused(sources, &[&nodes, &disabled], &mut out);
+    let Resolver { nodes, disabled, unplaced, mut out, kept, mut reads, items, .. } = resolver;
+    config::unused(sources, &[&nodes, &disabled, &unplaced], &mut out);
     let groups = others::groups(parsed);
+    out.extend(others::without_group(&nodes, &groups));
     let macros = macros::infos(&ground);
+    out.extend(macros::lost_dispatches(&ground));
     let docs = ground.docs.resources();
     reads.extend(ground.names.reads());
     reads.extend(ground.docs.reads());
@@ -295,11 +311,13 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         target: sources.target.clone(),
         dialect: parsed.context.dialect,
         target_path: sources.target_path.clone(),
+        compare_written: ground.compare_written,
     };
     let manifest = Manifest {
         project,
         nodes,
         disabled,
+        unplaced,
         graph,
         lookup,
         macros,
@@ -346,6 +364,22 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
         }
     }
     out
+}
+
+/// A name with a blank: dbt refuses it unless the project's flag is off.
+fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
+    let named = |node: &&Arc<Node>| {
+        node.resource_type().is_refable() || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
+    };
+    let said = nodes.iter().filter(named).filter(|node| node.name.contains(' ')).map(|node| {
+        let message = format!("the {} `{}` has a blank in its name", node.resource_type().as_str(), node.name);
+        let d = match strict {
+            true => Diagnostic::error(Code::NodeName, message).help("rename it; `_` in place of the blank is usual"),
+            false => Diagnostic::warning(Code::Deprecated, message).help("dbt will refuse it: rename it"),
+        };
+        d.primary(node.span, "")
+    });
+    said.collect()
 }
 
 fn duplicate(first: &Node, second: &Node) -> Diagnostic {

@@ -2,13 +2,13 @@
 
 use crate::config::Json;
 use crate::context::{ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::jinja::{CallName, Engine, MacroDef, from_json};
 use crate::manifest::{NodeConfig, Relation, ResourceType};
 use crate::parse::ParsedProject;
 use crate::source::Span;
-use minijinja::value::Value;
+use minijinja::value::{Value, ValueKind};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -183,8 +183,20 @@ impl<'a> Names<'a> {
         }
         let result = self.engine.call_macro(true, def, &args, node.package, scope, session.clone());
         let value = result.map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span))).ok();
+        let record = session.take_record();
+        let wrong = match &value {
+            _ if !record.refs.is_empty() => Some("uses `ref`, which has no meaning there".to_owned()),
+            Some(v) if matches!(v.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) => {
+                Some(format!("gave {v}, which is no name"))
+            }
+            _ => None,
+        };
+        if let Some(what) = wrong {
+            let message = format!("`{}` {what} (for `{}`)", def.name, node.name);
+            out.push(Diagnostic::error(Code::JinjaRender, message).primary(def.span, "this macro"));
+        }
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        reads.extend(session.take_record().reads);
+        reads.extend(record.reads);
         reads.insert(self.context.read(own_read(node.package, def)));
         value
     }

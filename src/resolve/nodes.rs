@@ -7,6 +7,7 @@ use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::Unit;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::hash::FastSet;
+use crate::jinja::{is_read_statically, written_config};
 use crate::manifest::{
     Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo, same_version,
 };
@@ -97,7 +98,10 @@ impl Maker<'_> {
         }
         let suffix = version.as_ref().map(|v| format!(".v{}", python_str(&v.version))).unwrap_or_default();
         let unique_id: Arc<str> = format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
-        let config = self.config(parsed, &fqn, described.as_ref());
+        let mut config = self.config(parsed, &fqn, described.as_ref());
+        if self.ground.compare_written {
+            config.set_written(self.written(parsed, &fqn, described.as_ref()));
+        }
         let named = Named {
             kind: parsed.kind,
             package: &parsed.package,
@@ -130,7 +134,6 @@ impl Maker<'_> {
             _ => self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config),
         };
         let stored = !matches!(parsed.kind, ResourceType::Operation | ResourceType::Analysis);
-        let macros = self.ground.engine.registry().resolve_calls(&parsed.package, &parsed.calls);
         let mut node = Node {
             id: NodeId(0),
             unique_id,
@@ -152,7 +155,7 @@ impl Maker<'_> {
             refs: parsed.refs.clone(),
             sources: parsed.sources.clone(),
             depends_on: Vec::new(),
-            macros,
+            macros: parsed.macros.clone(),
             checksum: parsed.checksum.clone(),
             span: parsed.span,
         };
@@ -184,6 +187,42 @@ impl Maker<'_> {
         }
         self.check_shapes(&config, parsed.kind, parsed.span);
         config
+    }
+
+    /// dbt's `unrendered_config` when states are compared by what was written: values of properties before they were
+    /// rendered, values of config calls as they stand in the text.
+    fn written(&self, parsed: &ParsedNode, fqn: &[Arc<str>], described: Option<&Described<'_>>) -> JsonMap {
+        let mut config = NodeConfig::default();
+        let root = self.ground.sources.root().name().clone();
+        self.ground.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
+        if let Some(d) = described {
+            if let Some((access, _)) = &d.entry.patch.access {
+                config.merge("access", Json::from(access.as_str()), Layer::Properties, None);
+            }
+            let mut properties = |values: &[(String, Json, Span)], written: &JsonMap| {
+                for (key, value, _) in values {
+                    let written = written.get(key).unwrap_or(value).clone();
+                    config.merge(key, written, Layer::Properties, None);
+                }
+            };
+            properties(&d.entry.patch.config, &d.entry.patch.written);
+            if let Some(version) = d.version {
+                properties(&version.config, &version.written);
+            }
+        }
+        let mut written = config.written().clone();
+        let rendered = |raw: &str| parsed.kind != ResourceType::Model || !is_read_statically(raw);
+        let text = parsed.text.as_ref().map(|text| &*text.raw).filter(|raw| rendered(raw));
+        match text.and_then(written_config).filter(|calls| !calls.is_empty()) {
+            Some(calls) => written.extend(calls),
+            None => written.extend(parsed.config.iter().map(|(key, value, _)| (key.clone(), value.clone()))),
+        }
+        if *root != *parsed.package {
+            let mut above = NodeConfig::default();
+            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut above);
+            written.extend(above.written().clone());
+        }
+        written
     }
 
     /// Values of other shapes than their configs have; what a variable will make of a text is not known here.
@@ -299,12 +338,16 @@ impl Maker<'_> {
                     compiled: None,
                     extra: Vec::new(),
                 };
-                let (refs, sources, reads) =
-                    parse_hook_text(self.ground.engine, self.ground.context, unit, &node.package, sql, span)
-                        .drain_into(&mut self.out);
-                self.reads.extend(reads);
-                node.refs.extend(refs);
-                node.sources.extend(sources);
+                let hook = parse_hook_text(self.ground.engine, self.ground.context, unit, &node.package, sql, span)
+                    .drain_into(&mut self.out);
+                self.reads.extend(hook.reads);
+                node.refs.extend(hook.refs);
+                node.sources.extend(hook.sources);
+                for called in hook.macros {
+                    if !node.macros.contains(&called) {
+                        node.macros.push(called);
+                    }
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ fn unit_test_checksum(definition: &Json) -> String {
     if let Some(expect) = parts[3].as_object_mut() {
         expect.entry("format").or_insert_with(|| Json::from("dict"));
     }
-    crate::hash::sha256_hex(&Json::Array(parts.to_vec()).to_string())
+    crate::hash::sha256_hex(&crate::jinja::sorted(Json::Array(parts.to_vec())).to_string())
 }
 
 impl Resolver<'_> {
@@ -61,6 +61,23 @@ pub(super) fn groups(parsed: &ParsedProject) -> Vec<Group> {
     groups
 }
 
+/// Nodes of a group that is not declared: what is private to it would be private to nothing.
+pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for node in nodes {
+        let Some(group) = node.config.text("group").filter(|name| !groups.iter().any(|g| *g.name == **name)) else {
+            continue;
+        };
+        let place = node.config.entry("group").and_then(|entry| entry.span).unwrap_or(node.span);
+        let message = format!("`{}` is in the group `{group}`, which is not declared", node.name);
+        let near = crate::diag::nearest(&group, groups.iter().map(|g| &*g.name)).map(str::to_owned);
+        let d = Diagnostic::error(Code::Access, message).primary(place, "");
+        let d = d.help_if(near, |name| format!("did you mean `{name}`?"));
+        out.push(d.help("groups are declared under `groups:` in a properties file"));
+    }
+    out
+}
+
 impl Maker<'_> {
     /// A node of its own in a properties file.
     fn yaml_node(
@@ -80,8 +97,14 @@ impl Maker<'_> {
         fqn.push(entry.name.clone());
         let mut config = NodeConfig::default();
         self.ground.configs.apply(&file.package, kind, &fqn, Layer::ProjectFile, &mut config);
+        let of_project = config.written().get("meta").cloned();
         for (key, value, span) in &entry.patch.config {
             config.merge(key, value.clone(), Layer::Properties, Some(*span));
+        }
+        // dbt takes `meta` beside `config:` for the exposure's own.
+        let in_config = entry.map.get("config").and_then(Yaml::as_map).is_some_and(|c| c.get("meta").is_some());
+        if kind == ResourceType::Exposure && !in_config {
+            config.restate("meta", of_project);
         }
         if let Some(enabled) = entry.map.get("enabled").and_then(Yaml::as_bool) {
             config.merge("enabled", Json::Bool(enabled), Layer::Properties, None);
@@ -164,7 +187,10 @@ impl Maker<'_> {
         let checksum = unit_test_checksum(&definition);
         let mut node = self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
         node.checksum = Checksum { name: "sha256".into(), value: checksum };
-        node.refs.push(RefCall { package: None, name: model.into(), version: None, span: Some(entry.span) });
+        // Its model is one of its own package, perhaps with a version behind a blank: `orders 2`.
+        let (name, version) = model.split_once(' ').map_or((&*model, None), |(name, v)| (name, Some(v.trim().into())));
+        let span = entry.map.get("model").map_or(entry.span, |y| y.span);
+        node.refs.push(RefCall { package: Some(file.package.clone()), name: name.into(), version, span: Some(span) });
         node
     }
 

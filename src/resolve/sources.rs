@@ -25,6 +25,7 @@ impl Resolver<'_> {
 impl Maker<'_> {
     fn source(&mut self, file: &Properties, parsed: &ParsedSource) -> Node {
         let package = &file.package;
+        let parsed = &*self.ground.overrides.apply(package, parsed);
         let (outer, inner) = (&parsed.source_map, &parsed.table_map);
         let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
         let mut fqn: Vec<Arc<str>> = vec![package.clone()];
@@ -49,6 +50,7 @@ impl Maker<'_> {
         }
         self.loaded_at(parsed, &mut config);
         self.freshness_of_places(parsed, &mut config);
+        restate(parsed, &mut config);
         let root = self.ground.sources.root().name().clone();
         if *root != **package {
             self.ground.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
@@ -98,6 +100,7 @@ impl Maker<'_> {
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
             freshness,
+            written: parsed.written.clone(),
             external: inner.get("external").map(Yaml::to_json).unwrap_or_default(),
         };
         Node {
@@ -127,6 +130,24 @@ impl Maker<'_> {
             checksum: Checksum::default(),
             span: parsed.span,
         }
+    }
+}
+
+/// What dbt takes for written of a source: always these keys, of the properties alone.
+fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
+    let written = |key: &'static str| {
+        let maps = [&parsed.source_map, &parsed.table_map];
+        maps.into_iter().flat_map(move |map| places(map, key)).flatten().map(Yaml::to_json)
+    };
+    let mut tags: Vec<String> = written("tags").flat_map(|tags| json_texts(&tags)).collect();
+    tags.sort();
+    tags.dedup();
+    let meta: JsonMap = written("meta").filter_map(|meta| meta.as_object().cloned()).flatten().collect();
+    config.restate("tags", Some(Json::from(tags)));
+    config.restate("meta", Some(Json::Object(meta)));
+    for key in ["loaded_at_field", "loaded_at_query"] {
+        let own = config.entry(key).filter(|entry| entry.layer == Layer::Properties).map(|entry| entry.value.clone());
+        config.restate(key, Some(own.unwrap_or_default()));
     }
 }
 

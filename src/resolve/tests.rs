@@ -6,6 +6,7 @@ use super::{Job, Maker, Resolver};
 use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
+use crate::jinja::written_config;
 use crate::manifest::{
     Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
     UniqueId,
@@ -25,12 +26,15 @@ impl Resolver<'_> {
             .into_par_iter()
             .filter_map(|(file, i)| {
                 let parsed = &file.tests[i];
-                let (attached, enabled) = attached(lookup, parsed)?;
+                if ground.overrides.replace(file, parsed) {
+                    return None;
+                }
+                let attached = attached(lookup, parsed);
                 let kind = EntryKind::Describes(ResourceType::Test);
                 let described = ground.entries.get(kind, &parsed.package, &parsed.name);
                 let described = described.map(|(entry, file)| Described { entry, file, version: None });
-                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached, enabled)));
-                Some((Job { item: Item::Test(file.clone(), i, enabled), described, make }, (parsed, attached)))
+                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached)));
+                Some((Job { item: Item::Test(file.clone(), i), described, make }, (parsed, attached)))
             })
             .collect();
         let (jobs, places): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
@@ -72,7 +76,7 @@ fn config_call(mut pairs: Vec<(String, Json)>) -> String {
 }
 
 impl Maker<'_> {
-    fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>, enabled: bool) -> Node {
+    fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>) -> Node {
         let package = &parsed.package;
         let unique_id: Arc<str> = format!("test.{package}.{}.{}", parsed.name, parsed.hash).into();
         let dirs = parsed.path.rsplit_once('/').map_or("", |(d, _)| d);
@@ -82,6 +86,7 @@ impl Maker<'_> {
         let root = self.ground.sources.root().name().clone();
         let mut config = NodeConfig::default();
         self.ground.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
+        let of_project = config.written().clone();
         for (key, value, span) in &parsed.macro_config {
             config.merge(key, value.clone(), Layer::InFile, *span);
         }
@@ -96,6 +101,9 @@ impl Maker<'_> {
         // What is null in the properties is not set at all.
         for (key, value, span) in parsed.config.iter().filter(|(_, value, _)| !value.is_null()) {
             let value = self.rendered(value, package, *span);
+            if value.is_null() {
+                continue;
+            }
             own.push((key.clone(), value.clone()));
             config.merge(key, value, Layer::InFile, Some(*span));
         }
@@ -105,9 +113,6 @@ impl Maker<'_> {
         self.check_shapes(&config, ResourceType::Test, parsed.span);
         if parsed.short_name != parsed.name && config.get("alias").is_none() {
             config.merge("alias", Json::from(&*parsed.short_name), Layer::InFile, None);
-        }
-        if !enabled {
-            config.merge("enabled", Json::Bool(false), Layer::InFile, None);
         }
         let named = Named {
             kind: ResourceType::Test,
@@ -135,9 +140,19 @@ impl Maker<'_> {
             own.push(("alias".into(), Json::from(&*alias)));
         }
         let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{}", config_call(own)).into();
+        // dbt renders all tests but these two.
+        let rendered = !parsed
+            .macro_id
+            .as_deref()
+            .is_some_and(|id| matches!(id, "macro.dbt.test_unique" | "macro.dbt.test_not_null"));
+        if let Some(calls) = written_config(&raw).filter(|_| self.ground.compare_written && rendered) {
+            let mut written = of_project;
+            written.extend(calls);
+            config.set_written(written);
+        }
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
-        if let Some(where_macro) = self.ground.engine.registry().lookup(package, "get_where_subquery") {
-            macros.push(where_macro.unique_id.clone());
+        if rendered && let Some(reading) = self.ground.engine.registry().lookup(package, "get_where_subquery") {
+            macros.push(reading.unique_id.clone());
         }
         let test = GenericTest {
             name: parsed.test.clone(),
@@ -187,8 +202,8 @@ impl Maker<'_> {
     }
 }
 
-/// The tested node, and whether it is enabled; none when there is no such node (reported where it is described).
-fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<(Option<NodeId>, bool)> {
+/// The tested node; none when it is not there, or disabled.
+fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<NodeId> {
     let found = match &parsed.target {
         TestTarget::Node { name, version, .. } => {
             let version = version.as_ref().map(crate::config::python_str);
@@ -202,8 +217,7 @@ fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<(Option<NodeId>, boo
         TestTarget::Source { source, table } => lookup.find_source(source, table, &parsed.package),
     };
     match found {
-        Found::Node(id) => Some((Some(id), true)),
-        Found::Disabled(_) => Some((None, false)),
-        Found::Nothing => None,
+        Found::Node(id) => Some(id),
+        Found::Disabled(_) | Found::Nothing => None,
     }
 }

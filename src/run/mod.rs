@@ -48,7 +48,7 @@ pub(crate) struct RunOptions {
     /// Failed tests skip what is below them, as in `build`.
     pub(crate) tests_hold_back: bool,
     /// A warning of a test is a failure.
-    pub(crate) warn_error: bool,
+    pub(crate) warned_tests_fail: bool,
     /// Steps that are needed only when something that they read has changed, by number.
     pub(crate) maybe: HashSet<usize>,
     /// How many rows of a failing test are kept to be shown.

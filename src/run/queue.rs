@@ -80,6 +80,8 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
     }
     drop(watch);
     let mut state = Loop::new(&shared, plan, existing, totals);
+    let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
+        && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
     // Tests of one node use what is idle: there may be more connections than steps.
     let pool = Pool::new(warehouse, shared.options.threads)?;
@@ -123,7 +125,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
                 pool.cancel();
             }
             let over = shared.options.budget.is_some_and(|b| clock.seconds() > b.as_secs_f64());
-            if !cancelled && !state.stopped && !over {
+            if !cancelled && !state.stopped && !over && !unready {
                 while let Some(worker) = idle.last().copied() {
                     let Some(step) = state.next_ready() else { break };
                     idle.pop();
@@ -153,6 +155,7 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
         let why = match (cancelled, state.stopped) {
             (true, _) => "interrupted",
             (_, true) => "stopped after the first failure",
+            _ if unready => "an on-run-start hook failed",
             _ => LEFT,
         };
         state.skip_rest(why, &mut results, emit);

@@ -161,12 +161,12 @@ fn measure(
         let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
         return Err(Box::new(d.help("count rows, or round it: `fail_calc: round(...)`")).into());
     }
-    let judged = judge(node, failures, warn.is_true(), error.is_true(), shared.options.warn_error);
+    let judged = judge(node, failures, warn.is_true(), error.is_true(), shared.options.warned_tests_fail);
     Ok(NodeOutcome { adapter_response: response, ..judged })
 }
 
 /// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a failure.
-fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warn_error: bool) -> NodeOutcome {
+fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warned_fails: bool) -> NodeOutcome {
     let count = failures.as_i64().unwrap_or(0);
     let severity = node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
     let text = |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
@@ -179,7 +179,7 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warn_error: bool
     } else if warn {
         NodeOutcome {
             message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))),
-            ..NodeOutcome::new(if warn_error { RunStatus::Fail } else { RunStatus::Warn })
+            ..NodeOutcome::new(if warned_fails { RunStatus::Fail } else { RunStatus::Warn })
         }
     } else {
         NodeOutcome::new(RunStatus::Pass)

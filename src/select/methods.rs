@@ -362,16 +362,12 @@ pub(super) fn matches(
     }
 }
 
-/// Whether a version comes before another one. Numbers compare as such, a number and a text as texts, unless the text is
-/// a number itself.
+/// Whether a version comes before another one: as numbers where both are, also as texts, else as texts.
 fn is_older(a: &Json, b: &Json) -> bool {
     let number = |v: &Json| python_str(v).parse::<f64>().ok();
-    match (a, b) {
-        (Json::String(a), Json::String(b)) => a < b,
-        _ => match (number(a), number(b)) {
-            (Some(a), Some(b)) => a < b,
-            _ => python_str(a) < python_str(b),
-        },
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a < b,
+        _ => python_str(a) < python_str(b),
     }
 }
 

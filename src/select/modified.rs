@@ -59,7 +59,7 @@ fn modified(
     }
     let Some(old) = old else { return counts_when_new(part, node) };
     let new = Json::Object(manifest.node_json(node));
-    let both = Both { node, new: &new, old };
+    let both = Both { node, new: &new, old, compare_written: manifest.project.compare_written };
     match part {
         Part::Body => both.body(),
         Part::Configs => both.configs(),
@@ -89,6 +89,8 @@ struct Both<'a> {
     node: &'a Node,
     new: &'a Json,
     old: &'a Json,
+    /// Places of sources count as they were written.
+    compare_written: bool,
 }
 
 /// Configs of tests that count.
@@ -152,12 +154,13 @@ impl Both<'_> {
             NodeKind::Test(crate::manifest::TestKind::Generic(_)) => self.configs() || self.differs("/fqn"),
             _ => {
                 let own: &[&str] = match self.node.kind {
-                    NodeKind::Model { .. } => &["/latest_version", "/access", "/deprecation_date"],
+                    NodeKind::Model { .. } => &["/latest_version", "/access"],
                     NodeKind::Function(_) => &["/arguments", "/returns"],
                     _ => &[],
                 };
                 let described = self.descriptions() || self.relation() || self.differs("/fqn");
-                self.body() || self.configs() || described || self.any_differs(own)
+                let date = moment(self.new) != moment(self.old);
+                self.body() || self.configs() || described || self.any_differs(own) || date
             }
         }
     }
@@ -169,8 +172,7 @@ impl Both<'_> {
         if self.node.resource_type() == ResourceType::Seed {
             return self.differs("/checksum");
         }
-        let raw = |node: &Json| node.get("raw_code").and_then(Json::as_str).map(|s| s.trim().to_owned());
-        raw(self.new) != raw(self.old)
+        self.differs("/raw_code")
     }
 
     /// Configs as they were written; of tests only those that decide on their result.
@@ -194,7 +196,11 @@ impl Both<'_> {
 
     fn relation(&self) -> bool {
         if matches!(self.node.kind, NodeKind::Source(_)) {
-            return self.any_differs(&["/database", "/schema", "/identifier"]);
+            return self.differs("/identifier")
+                || match self.compare_written {
+                    true => self.any_differs(&["/unrendered_database", "/unrendered_schema"]),
+                    false => self.any_differs(&["/database", "/schema"]),
+                };
         }
         if is_described(self.node) {
             return false;
@@ -253,6 +259,14 @@ impl Both<'_> {
     }
 }
 
+/// The deprecation date of a model: a date is its midnight.
+fn moment(node: &Json) -> Option<String> {
+    let text = node.get("deprecation_date")?.as_str()?.trim().replacen(' ', "T", 1);
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    let midnight = time.trim_end_matches("+00:00").trim_end_matches('Z').chars().all(|c| matches!(c, '0' | ':' | '.'));
+    Some(if midnight { date.to_owned() } else { text })
+}
+
 fn macros_modified(manifest: &Manifest, node: &Node, previous: &PreviousState, cache: &mut StateCache) -> bool {
     node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()))
 }
@@ -269,11 +283,13 @@ fn macro_modified(
         return *known;
     }
     let Some(info) = manifest.macros.iter().find(|m| &*m.unique_id == id) else { return false };
-    if path.iter().any(|p| p == id) || matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres") {
+    if path.iter().any(|p| p == id) {
         return false;
     }
     path.push(id.to_owned());
-    let changed = previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim())
+    // Built-in macros have other texts in dbt: only what they call counts.
+    let built_in = matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres");
+    let changed = (!built_in && previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim()))
         || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));
     path.pop();
     cache.macros.insert(id.to_owned(), changed);

@@ -136,14 +136,19 @@ fn write(
 /// One section of nodes. They are made into text on all cores, a piece at a time, so that little is held at once.
 fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, compiled: &CompiledCode) -> io::Result<()> {
     const PIECE: usize = 512;
-    let members: Vec<&Node> = manifest.all().filter(|n| section(n.resource_type()) == name).collect();
+    let unplaced = manifest.unplaced.iter().map(|node| &**node);
+    let all = manifest.all().map(|node| (node, true)).chain(unplaced.map(|node| (node, false)));
+    let members: Vec<(&Node, bool)> = all.filter(|(node, _)| section(node.resource_type()) == name).collect();
     write!(out, ",\n\"{name}\": {{")?;
     let mut first = true;
     for piece in members.chunks(PIECE) {
         let texts: Vec<String> = piece
             .par_iter()
-            .map(|node| {
+            .map(|(node, placed)| {
                 let mut map = manifest.node_json(node);
+                if let Some(config) = map.get_mut("config").filter(|_| !placed) {
+                    config["enabled"] = Json::Bool(false);
+                }
                 if let Some((sql, path)) = compiled.get(&node.unique_id) {
                     map.insert("compiled_path".into(), Json::from(path.as_str()));
                     map.insert("compiled".into(), Json::Bool(true));

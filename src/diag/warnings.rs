@@ -1,0 +1,241 @@
+//! Which warnings are errors and which are silent: `--warn-error`, `--warn-error-options`.
+//!
+//! In: the options, as JSON; a code. Out: what a warning with this code counts as. Names are ours (`W0003`) or those of
+//! dbt's events (`UnusedResourceConfigPath`); `Deprecations` stands for all that tell of what is out of date. Must not know:
+//! who warns, or what becomes of it.
+//!
+//! Source: `warn_error_options` in dbt's documentation: a name counts before `Deprecations`, this before `all`; at one level
+//! `silence` counts before `warn`, and this before `error`.
+
+use super::{Code, nearest};
+use serde_json::{Map, Value};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    Silent,
+    Warning,
+    Error,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WarningOptions {
+    all: bool,
+    error: Vec<String>,
+    warn: Vec<String>,
+    silence: Vec<String>,
+}
+
+/// dbt's event of a test that warns.
+const TEST: &str = "LogTestResult";
+
+const DEPRECATIONS: &str = "Deprecations";
+
+/// The events of dbt that a code stands for.
+fn events(code: Code) -> &'static [&'static str] {
+    match code {
+        Code::UnusedConfig => &["UnusedResourceConfigPath"],
+        Code::UnknownNode => &["NoNodeForYamlKey", "MacroNotFoundForPatch", "UnusedTables", "WrongResourceSchemaFile"],
+        Code::NoteTest => &["NodeNotFoundOrDisabled"],
+        Code::EmptySelection => &["NoNodesForSelectionCriteria", "NoNodesSelected", "NothingToDo"],
+        Code::UserWarning => &["JinjaLogWarning"],
+        Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
+        Code::UnknownKey => {
+            &["CustomTopLevelKeyDeprecation", "CustomKeyInConfigDeprecation", "CustomKeyInObjectDeprecation"]
+        }
+        _ => &[],
+    }
+}
+
+fn is_deprecation(code: Code) -> bool {
+    matches!(code, Code::Deprecated | Code::DuplicateKey | Code::UnknownKey)
+}
+
+/// Warnings of dbt 1.11 that Strata does not have under a name of its own. They may be named.
+const OTHERS: &[&str] = &[
+    DEPRECATIONS,
+    TEST,
+    "ArgumentsPropertyInGenericTestDeprecation",
+    "ConfigDataPathDeprecation",
+    "ConfigLogPathDeprecation",
+    "ConfigSourcePathDeprecation",
+    "ConfigTargetPathDeprecation",
+    "CustomOutputPathInSourceFreshnessDeprecation",
+    "DeprecatedModel",
+    "DeprecatedReference",
+    "DeprecationsSummary",
+    "DepsScrubbedPackageName",
+    "DepsUnpinned",
+    "DuplicateNameDistinctNodeTypesDeprecation",
+    "EnvironmentVariableNamespaceDeprecation",
+    "EnvironmentVariableRenamed",
+    "ExposureNameDeprecation",
+    "FreshnessConfigProblem",
+    "GenericJSONSchemaValidationDeprecation",
+    "InternalDeprecation",
+    "InvalidConcurrentBatchesConfig",
+    "InvalidMacroAnnotation",
+    "InvalidValueForField",
+    "LogBatchResult",
+    "LogFreshnessResult",
+    "LogFunctionResult",
+    "LogModelResult",
+    "LogNodeResult",
+    "LogSeedResult",
+    "LogSnapshotResult",
+    "MFCumulativeTypeParamsDeprecation",
+    "MFTimespineWithoutYamlConfigurationDeprecation",
+    "MetricAttributesRenamed",
+    "MicrobatchMacroOutsideOfBatchesDeprecation",
+    "MicrobatchModelNoEventTimeInputs",
+    "MissingArgumentsPropertyInGenericTestDeprecation",
+    "MissingPlusPrefixDeprecation",
+    "ModelParamUsageDeprecation",
+    "ModulesItertoolsUsageDeprecation",
+    "PackageInstallPathDeprecation",
+    "PackageMaterializationOverrideDeprecation",
+    "PackageNodeDependsOnRootProjectNode",
+    "PackageRedirectDeprecation",
+    "ProjectFlagsMovedDeprecation",
+    "PropertyMovedToConfigDeprecation",
+    "ResourceNamesWithSpacesDeprecation",
+    "RunResultWarning",
+    "RunResultWarningMessage",
+    "SeedExceedsLimitAndPathChanged",
+    "SeedExceedsLimitChecksumChanged",
+    "SeedExceedsLimitSamePath",
+    "SeedIncreased",
+    "SemanticValidationFailure",
+    "SnapshotTimestampWarning",
+    "SourceFreshnessProjectHooksNotRun",
+    "SourceOverrideDeprecation",
+    "SpacesInResourceNameDeprecation",
+    "TestsConfigDeprecation",
+    "UnexpectedJinjaBlockDeprecation",
+    "UnsupportedConstraintMaterialization",
+    "UnversionedBreakingChange",
+    "UpcomingReferenceDeprecation",
+    "ValidationWarning",
+    "WEOIncludeExcludeDeprecation",
+    "WarnStateTargetEqual",
+];
+
+impl WarningOptions {
+    /// `--warn-error`.
+    pub(crate) fn all_errors() -> WarningOptions {
+        WarningOptions { all: true, ..WarningOptions::default() }
+    }
+
+    /// `{error: all | [..], warn: [..], silence: [..]}`; `include` and `exclude` are older names of the first two. Errors
+    /// are texts.
+    pub(crate) fn read(map: &Map<String, Value>) -> Result<WarningOptions, String> {
+        let mut options = WarningOptions::default();
+        for (key, value) in map {
+            let list = match key.as_str() {
+                "error" | "include" => {
+                    options.all = value.as_str().is_some_and(|v| matches!(v, "all" | "*"));
+                    if options.all {
+                        continue;
+                    }
+                    &mut options.error
+                }
+                "warn" | "exclude" => &mut options.warn,
+                "silence" => &mut options.silence,
+                other => return Err(format!("`{other}` is no key of warn_error_options: error, warn, silence")),
+            };
+            for name in names(key, value)? {
+                list.push(known(name)?);
+            }
+        }
+        let lifted = options.all || [&options.error, &options.silence].iter().any(|l| has(l, DEPRECATIONS));
+        if !options.warn.is_empty() && !lifted {
+            return Err(
+                "`warn` makes exceptions: `error` is `all`, or `Deprecations` is in `error` or `silence`".into()
+            );
+        }
+        Ok(options)
+    }
+
+    pub(crate) fn weigh(&self, code: Code) -> Weight {
+        let named = |list: &[String]| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event));
+        // What only Strata says is no error for those who come from dbt, unless it is named.
+        self.judge(named, is_deprecation(code), self.all && code != Code::Ignored)
+    }
+
+    /// What a test that warns counts as.
+    pub(crate) fn weigh_test(&self) -> Weight {
+        self.judge(|list| has(list, TEST), false, self.all)
+    }
+
+    fn judge(&self, named: impl Fn(&[String]) -> bool, deprecation: bool, all: bool) -> Weight {
+        let own = self.level(named).or_else(|| self.level(|list| deprecation && has(list, DEPRECATIONS)));
+        own.unwrap_or(if all { Weight::Error } else { Weight::Warning })
+    }
+
+    /// What a warning counts as when these lists name it.
+    fn level(&self, named: impl Fn(&[String]) -> bool) -> Option<Weight> {
+        let levels = [(&self.silence, Weight::Silent), (&self.warn, Weight::Warning), (&self.error, Weight::Error)];
+        levels.into_iter().find(|(list, _)| named(list)).map(|(_, weight)| weight)
+    }
+}
+
+fn has(list: &[String], name: &str) -> bool {
+    list.iter().any(|item| item == name)
+}
+
+fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, String> {
+    let wrong = || format!("`{key}` of warn_error_options is a list of names");
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect(),
+        _ => Err(wrong()),
+    }
+}
+
+/// A name in the spelling that it is compared in.
+fn known(name: &str) -> Result<String, String> {
+    let codes = || Code::ALL.iter().map(|code| code.as_str());
+    if let Some(code) = codes().find(|code| code.eq_ignore_ascii_case(name)) {
+        return Ok(code.to_owned());
+    }
+    let all = || Code::ALL.iter().flat_map(|code| events(*code)).chain(OTHERS).copied();
+    if all().any(|other| other == name) {
+        return Ok(name.to_owned());
+    }
+    let hint = nearest(name, all()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    Err(format!("`{name}` is no warning{hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn options(value: Value) -> WarningOptions {
+        WarningOptions::read(value.as_object().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn names_come_before_groups_and_groups_before_all() {
+        let o = options(json!({ "error": "all", "warn": ["UnusedResourceConfigPath"], "silence": ["Deprecations"] }));
+        assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
+        assert_eq!(o.weigh(Code::UnusedConfig), Weight::Warning);
+        assert_eq!(o.weigh(Code::Deprecated), Weight::Silent);
+        assert_eq!(o.weigh_test(), Weight::Error);
+        let o = options(json!({ "error": ["Deprecations", "w0007"], "warn": ["DuplicateYAMLKeysDeprecation"] }));
+        assert_eq!(o.weigh(Code::UnknownKey), Weight::Error);
+        assert_eq!(o.weigh(Code::DuplicateKey), Weight::Warning);
+        assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
+        assert_eq!(o.weigh_test(), Weight::Warning);
+        assert_eq!(WarningOptions::all_errors().weigh(Code::Ignored), Weight::Warning);
+        assert_eq!(WarningOptions::default().weigh(Code::NoteTest), Weight::Warning);
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let read = |value: Value| WarningOptions::read(value.as_object().unwrap()).unwrap_err();
+        assert!(read(json!({ "error": ["NoNodesForSelectionCriterion"] })).contains("NoNodesForSelectionCriteria"));
+        assert!(read(json!({ "error": "some" })).contains("a list of names"));
+        assert!(read(json!({ "warn": ["W0003"] })).contains("exceptions"));
+        assert!(read(json!({ "errors": [] })).contains("no key"));
+    }
+}

@@ -1,0 +1,114 @@
+//! `keys()`, `values()` and `items()` of a dict: Python's views, which can be walked and counted, but not subscripted.
+//!
+//! In: a dict. Out: values that show what it holds when they are looked at. Must not know: templates.
+
+use super::python::{contains, python_repr, subset};
+use super::runtime::error;
+use super::values::{list, pair, pairs_of};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum View {
+    Keys,
+    Values,
+    Items,
+}
+
+impl View {
+    /// The view that a method of dicts gives.
+    pub(super) fn of_method(method: &str) -> Option<View> {
+        match method {
+            "keys" => Some(View::Keys),
+            "values" => Some(View::Values),
+            "items" => Some(View::Items),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            View::Keys => "dict_keys",
+            View::Values => "dict_values",
+            View::Items => "dict_items",
+        }
+    }
+}
+
+pub(super) struct DictView {
+    view: View,
+    dict: Value,
+}
+
+pub(super) fn view(view: View, dict: Value) -> Value {
+    Value::from_object(DictView { view, dict })
+}
+
+impl DictView {
+    fn items(&self) -> Vec<Value> {
+        let pairs = pairs_of(&self.dict).unwrap_or_default().into_iter();
+        match self.view {
+            View::Keys => pairs.map(|(key, _)| key).collect(),
+            View::Values => pairs.map(|(_, value)| value).collect(),
+            View::Items => pairs.map(|(key, value)| pair(key, value)).collect(),
+        }
+    }
+
+    pub(super) fn type_name(&self) -> &'static str {
+        self.view.name()
+    }
+
+    /// Keys and items are sets to Python, values are not.
+    pub(super) fn is_set(&self) -> bool {
+        self.view != View::Values
+    }
+}
+
+/// Whether two views of keys or items show the same.
+pub(super) fn same(a: &DictView, b: &DictView) -> Result<bool, Error> {
+    let (left, right) = (a.items(), b.items());
+    Ok(a.is_set() && b.is_set() && left.len() == right.len() && subset(&left, &right)?)
+}
+
+impl fmt::Debug for DictView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let items = python_repr(&list(self.items())).map_err(|_| fmt::Error)?;
+        write!(f, "{}({items})", self.view.name())
+    }
+}
+
+impl Object for DictView {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Iterable
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.items())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        self.dict.len()
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        match (method, args) {
+            ("isdisjoint", [other]) if self.is_set() => {
+                let items = self.items();
+                for item in other.try_iter()? {
+                    if contains(&items, &item)? {
+                        return Ok(Value::from(false));
+                    }
+                }
+                Ok(Value::from(true))
+            }
+            ("isdisjoint", _) => Err(error("isdisjoint() takes one argument")),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}

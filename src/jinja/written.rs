@@ -1,0 +1,550 @@
+//! The config call of a text as it stands there, before anything is rendered.
+//!
+//! In: a template's text. Out: the named arguments of its first `config(...)`, each as Jinja2 prints the node of its syntax
+//! tree: dbt keeps that text in manifests (`unrendered_config` with `state_modified_compare_more_unrendered_values`), and
+//! compares it as text. The grammar is that of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must
+//! not know: values.
+
+use super::blocks::{Segment, segments, tag_tail};
+use super::expressions::{Kind, Token, tokens};
+use crate::config::{Json, JsonMap, float_text, python_quoted};
+use bigdecimal::num_bigint::BigInt;
+
+/// The named arguments of the first call of `config` in a text; none where it has no call that can be read.
+pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
+    if !text.contains("config(") && !text.contains("config (") {
+        return None;
+    }
+    for segment in segments(text, 0, text.len()) {
+        let (Segment::Print(start, end) | Segment::Tag(start, end)) = segment else { continue };
+        let tokens = tokens(text, start + 2, tag_tail(text, start, end).max(start + 2));
+        let tokens: Vec<Token> = tokens.into_iter().filter(|t| t.kind != Kind::Blank).collect();
+        let word = |i: usize| tokens.get(i).map_or("", |t: &Token| &text[t.start..t.end]);
+        let is_call = |i: &usize| word(*i) == "config" && word(i + 1) == "(" && (*i == 0 || word(i - 1) != ".");
+        let Some(at) = (0..tokens.len()).find(is_call) else { continue };
+        let mut reader = Reader { text, tokens: &tokens, next: at + 1 };
+        return Some(reader.arguments()?.keywords.into_iter().map(|(k, v)| (k, Json::from(v))).collect());
+    }
+    None
+}
+
+/// Whether dbt reads a model's text without rendering it, as its `dbt_extractor` decides: it then keeps the values of
+/// config calls, not their nodes.
+pub(crate) fn is_read_statically(text: &str) -> bool {
+    // A tag that begins at the end is one to it.
+    let open = text.trim_end().ends_with('{');
+    !open
+        && segments(text, 0, text.len()).iter().all(|segment| match *segment {
+            Segment::Tag(..) => false,
+            Segment::Print(start, end) => {
+                let inside = text[start..end].strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
+                inside.is_some_and(|inside| {
+                    let tokens = tokens(text, start + 2, start + 2 + inside.len());
+                    let mut reader = Reader { text, tokens: &tokens, next: 0 };
+                    reader.static_print().is_some() && reader.next == tokens.len()
+                })
+            }
+            Segment::Text | Segment::Comment => true,
+        })
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    tokens: &'a [Token],
+    next: usize,
+}
+
+/// Arguments of a call, each as its node is printed.
+#[derive(Default)]
+struct Arguments {
+    positional: Vec<String>,
+    keywords: Vec<(String, String)>,
+    star: Option<String>,
+    stars: Option<String>,
+}
+
+impl Arguments {
+    /// The fields that calls, filters and tests have in common.
+    fn fields(&self) -> String {
+        let keywords: Vec<&str> = self.keywords.iter().map(|(_, printed)| printed.as_str()).collect();
+        let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "None".to_owned());
+        format!(
+            "args=[{}], kwargs=[{}], dyn_args={}, dyn_kwargs={}",
+            self.positional.join(", "),
+            keywords.join(", "),
+            optional(&self.star),
+            optional(&self.stars)
+        )
+    }
+}
+
+const COMPARISONS: &[(&str, &str)] =
+    &[("==", "eq"), ("!=", "ne"), ("<=", "lteq"), (">=", "gteq"), ("<", "lt"), (">", "gt")];
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<Token> {
+        self.tokens.get(self.next).copied()
+    }
+
+    /// The next token, unless it is a text.
+    fn ahead(&self) -> &str {
+        self.word_at(self.next)
+    }
+
+    fn word_at(&self, at: usize) -> &str {
+        self.tokens.get(at).filter(|t| t.kind != Kind::Text).map_or("", |t| &self.text[t.start..t.end])
+    }
+
+    fn skip(&mut self, word: &str) -> bool {
+        let found = self.ahead() == word;
+        self.next += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, word: &str) -> Option<()> {
+        self.skip(word).then_some(())
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let token = self.peek().filter(|t| t.kind == Kind::Name)?;
+        self.next += 1;
+        Some(self.text[token.start..token.end].to_owned())
+    }
+
+    /// A call of `config`, `ref` or `source` with literal arguments, or a literal.
+    fn static_print(&mut self) -> Option<()> {
+        let function = self.ahead().to_owned();
+        if !matches!(function.as_str(), "config" | "ref" | "source") || self.word_at(self.next + 1) != "(" {
+            return if self.peek()?.kind == Kind::Number { self.static_version() } else { self.static_value() };
+        }
+        self.next += 1;
+        let mut positional = 0;
+        let mut keywords = 0;
+        self.expect("(")?;
+        while !self.skip(")") {
+            if positional + keywords > 0 {
+                self.expect(",")?;
+                if self.skip(")") {
+                    break;
+                }
+            }
+            if self.word_at(self.next + 1) != "=" {
+                positional += 1;
+                self.static_text()?;
+                continue;
+            }
+            keywords += 1;
+            let key = self.name()?;
+            self.expect("=")?;
+            match (function.as_str(), key.as_str()) {
+                // Hooks are rendered, so dbt renders the model.
+                ("config", "pre_hook" | "post_hook") => return None,
+                ("config", _) => self.static_value()?,
+                ("ref", "v" | "version") => self.static_version()?,
+                ("source", "source_name" | "table_name") => self.static_text()?,
+                _ => return None,
+            }
+        }
+        let right = match function.as_str() {
+            "config" => positional == 0 && keywords > 0,
+            "ref" => matches!(positional, 1 | 2) && keywords < 2,
+            _ => positional + keywords == 2,
+        };
+        right.then_some(())
+    }
+
+    fn static_text(&mut self) -> Option<()> {
+        self.peek().filter(|t| t.kind == Kind::Text)?;
+        self.next += 1;
+        Some(())
+    }
+
+    fn static_version(&mut self) -> Option<()> {
+        self.peek().filter(|t| matches!(t.kind, Kind::Text | Kind::Number))?;
+        self.next += 1;
+        Some(())
+    }
+
+    /// A text, `True`, `False`, or a list or mapping of these.
+    fn static_value(&mut self) -> Option<()> {
+        let nothing = |items: Option<Vec<String>>| items.map(|_| ());
+        match self.ahead() {
+            "True" | "False" => {
+                self.next += 1;
+                Some(())
+            }
+            "[" => nothing(self.items("[", "]", |r| r.static_value().map(|()| String::new()))),
+            "{" => nothing(self.items("{", "}", |r| {
+                r.static_text()?;
+                r.expect(":")?;
+                r.static_value().map(|()| String::new())
+            })),
+            _ => self.static_text(),
+        }
+    }
+
+    fn expression(&mut self) -> Option<String> {
+        let mut value = self.or()?;
+        while self.skip("if") {
+            let test = self.or()?;
+            let other = if self.skip("else") { self.expression()? } else { "None".to_owned() };
+            value = format!("CondExpr(test={test}, expr1={value}, expr2={other})");
+        }
+        Some(value)
+    }
+
+    /// A chain of operators that bind from the left.
+    fn chain(&mut self, operators: &[(&str, &str)], part: fn(&mut Self) -> Option<String>) -> Option<String> {
+        let mut left = part(self)?;
+        while let Some((operator, node)) = operators.iter().find(|(operator, _)| *operator == self.ahead()) {
+            self.expect(operator)?;
+            let right = part(self)?;
+            left = format!("{node}(left={left}, right={right})");
+        }
+        Some(left)
+    }
+
+    fn or(&mut self) -> Option<String> {
+        self.chain(&[("or", "Or")], Self::and)
+    }
+
+    fn and(&mut self) -> Option<String> {
+        self.chain(&[("and", "And")], Self::not)
+    }
+
+    fn not(&mut self) -> Option<String> {
+        if self.skip("not") {
+            return Some(format!("Not(node={})", self.not()?));
+        }
+        self.comparison()
+    }
+
+    fn comparison(&mut self) -> Option<String> {
+        let left = self.sum()?;
+        let mut operands = Vec::new();
+        while let Some(operator) = self.comparison_operator() {
+            operands.push(format!("Operand(op='{operator}', expr={})", self.sum()?));
+        }
+        Some(if operands.is_empty() { left } else { format!("Compare(expr={left}, ops=[{}])", operands.join(", ")) })
+    }
+
+    fn comparison_operator(&mut self) -> Option<&'static str> {
+        if let Some((word, name)) = COMPARISONS.iter().find(|(word, _)| *word == self.ahead()) {
+            self.expect(word)?;
+            return Some(name);
+        }
+        if self.skip("in") {
+            return Some("in");
+        }
+        if self.ahead() == "not" && self.word_at(self.next + 1) == "in" {
+            self.next += 2;
+            return Some("notin");
+        }
+        None
+    }
+
+    fn sum(&mut self) -> Option<String> {
+        self.chain(&[("+", "Add"), ("-", "Sub")], Self::concatenation)
+    }
+
+    fn concatenation(&mut self) -> Option<String> {
+        let mut parts = vec![self.product()?];
+        while self.skip("~") {
+            parts.push(self.product()?);
+        }
+        if parts.len() == 1 { parts.pop() } else { Some(format!("Concat(nodes=[{}])", parts.join(", "))) }
+    }
+
+    fn product(&mut self) -> Option<String> {
+        self.chain(&[("*", "Mul"), ("/", "Div"), ("//", "FloorDiv"), ("%", "Mod")], Self::power)
+    }
+
+    fn power(&mut self) -> Option<String> {
+        self.chain(&[("**", "Pow")], Self::filtered)
+    }
+
+    fn filtered(&mut self) -> Option<String> {
+        let mut value = self.signed()?;
+        loop {
+            value = match self.ahead() {
+                "|" => self.filter(&value)?,
+                "is" => self.test(&value)?,
+                "(" => self.call(&value)?,
+                _ => return Some(value),
+            };
+        }
+    }
+
+    /// A value with its sign: `-x.y` is the attribute of `-x`, as in Jinja2.
+    fn signed(&mut self) -> Option<String> {
+        let value = if self.skip("-") {
+            format!("Neg(node={})", self.signed()?)
+        } else if self.skip("+") {
+            format!("Pos(node={})", self.signed()?)
+        } else {
+            self.primary()?
+        };
+        self.postfix(value)
+    }
+
+    fn primary(&mut self) -> Option<String> {
+        let token = self.peek()?;
+        let word = &self.text[token.start..token.end];
+        let constant = |value: &str| Some(format!("Const(value={value})"));
+        match token.kind {
+            Kind::Text => {
+                let mut whole = String::new();
+                while let Some(token) = self.peek().filter(|t| t.kind == Kind::Text) {
+                    whole.push_str(&unescaped(self.text.get(token.start + 1..token.end - 1)?));
+                    self.next += 1;
+                }
+                constant(&python_quoted(&whole))
+            }
+            Kind::Number => {
+                self.next += 1;
+                constant(&number(word)?)
+            }
+            Kind::Name => {
+                self.next += 1;
+                match word {
+                    "true" | "True" => constant("True"),
+                    "false" | "False" => constant("False"),
+                    "none" | "None" => constant("None"),
+                    name => Some(format!("Name(name={}, ctx='load')", python_quoted(name))),
+                }
+            }
+            Kind::Operator => match word {
+                "(" => self.parenthesized(),
+                "[" => Some(format!("List(items=[{}])", self.items("[", "]", Self::expression)?.join(", "))),
+                "{" => Some(format!("Dict(items=[{}])", self.items("{", "}", Self::pair)?.join(", "))),
+                _ => None,
+            },
+            Kind::Blank => None,
+        }
+    }
+
+    fn pair(&mut self) -> Option<String> {
+        let key = self.expression()?;
+        self.expect(":")?;
+        Some(format!("Pair(key={key}, value={})", self.expression()?))
+    }
+
+    /// What stands between brackets, with or without a comma behind the last.
+    fn items(&mut self, open: &str, close: &str, item: fn(&mut Self) -> Option<String>) -> Option<Vec<String>> {
+        self.expect(open)?;
+        let mut items = Vec::new();
+        while !self.skip(close) {
+            if !items.is_empty() {
+                self.expect(",")?;
+                if self.skip(close) {
+                    break;
+                }
+            }
+            items.push(item(self)?);
+        }
+        Some(items)
+    }
+
+    fn parenthesized(&mut self) -> Option<String> {
+        let start = self.next;
+        let mut items = self.items("(", ")", Self::expression)?;
+        let comma = self.word_at(self.next - 2) == "," && self.next - 2 > start;
+        if items.len() == 1 && !comma { items.pop() } else { Some(tuple(&items)) }
+    }
+
+    fn postfix(&mut self, mut value: String) -> Option<String> {
+        loop {
+            value = match self.ahead() {
+                "." => self.member(&value)?,
+                "[" => {
+                    let mut keys = self.items("[", "]", Self::subscript)?;
+                    let key = if keys.len() == 1 { keys.pop()? } else { tuple(&keys) };
+                    format!("Getitem(node={value}, arg={key}, ctx='load')")
+                }
+                "(" => self.call(&value)?,
+                _ => return Some(value),
+            };
+        }
+    }
+
+    fn member(&mut self, of: &str) -> Option<String> {
+        self.expect(".")?;
+        let token = self.peek()?;
+        self.next += 1;
+        let word = &self.text[token.start..token.end];
+        match token.kind {
+            Kind::Name => Some(format!("Getattr(node={of}, attr={}, ctx='load')", python_quoted(word))),
+            Kind::Number => Some(format!("Getitem(node={of}, arg=Const(value={}), ctx='load')", number(word)?)),
+            _ => None,
+        }
+    }
+
+    fn subscript(&mut self) -> Option<String> {
+        let first = if self.ahead() == ":" { "None".to_owned() } else { self.expression()? };
+        if !self.skip(":") {
+            return Some(first);
+        }
+        let stop = self.bound()?;
+        let step = if self.skip(":") { self.bound()? } else { "None".to_owned() };
+        Some(format!("Slice(start={first}, stop={stop}, step={step})"))
+    }
+
+    fn bound(&mut self) -> Option<String> {
+        if matches!(self.ahead(), ":" | "]" | ",") { Some("None".to_owned()) } else { self.expression() }
+    }
+
+    fn call(&mut self, of: &str) -> Option<String> {
+        Some(format!("Call(node={of}, {})", self.arguments()?.fields()))
+    }
+
+    fn filter(&mut self, of: &str) -> Option<String> {
+        self.expect("|")?;
+        let name = self.dotted()?;
+        let arguments = if self.ahead() == "(" { self.arguments()? } else { Arguments::default() };
+        Some(format!("Filter(node={of}, name={}, {})", python_quoted(&name), arguments.fields()))
+    }
+
+    fn test(&mut self, of: &str) -> Option<String> {
+        self.expect("is")?;
+        let negated = self.skip("not");
+        let name = self.dotted()?;
+        let mut arguments = Arguments::default();
+        if self.ahead() == "(" {
+            arguments = self.arguments()?;
+        } else if self.begins_argument() {
+            let value = self.primary()?;
+            arguments.positional.push(self.postfix(value)?);
+        }
+        let test = format!("Test(node={of}, name={}, {})", python_quoted(&name), arguments.fields());
+        Some(if negated { format!("Not(node={test})") } else { test })
+    }
+
+    /// Whether what follows a test's name is its argument.
+    fn begins_argument(&self) -> bool {
+        let Some(token) = self.peek() else { return false };
+        match token.kind {
+            Kind::Text | Kind::Number => true,
+            // Jinja2 takes any other name for an argument, also `if`.
+            Kind::Name => !matches!(self.ahead(), "else" | "or" | "and"),
+            _ => matches!(self.ahead(), "[" | "{"),
+        }
+    }
+
+    fn dotted(&mut self) -> Option<String> {
+        let mut name = self.name()?;
+        while self.skip(".") {
+            name = format!("{name}.{}", self.name()?);
+        }
+        Some(name)
+    }
+
+    fn arguments(&mut self) -> Option<Arguments> {
+        let mut arguments = Arguments::default();
+        self.expect("(")?;
+        let mut first = true;
+        while !self.skip(")") {
+            if !first {
+                self.expect(",")?;
+                if self.skip(")") {
+                    break;
+                }
+            }
+            first = false;
+            if self.skip("*") {
+                arguments.star = Some(self.expression()?);
+            } else if self.skip("**") {
+                arguments.stars = Some(self.expression()?);
+            } else if self.word_at(self.next + 1) == "=" {
+                let key = self.name()?;
+                self.expect("=")?;
+                let printed = format!("Keyword(key={}, value={})", python_quoted(&key), self.expression()?);
+                arguments.keywords.push((key, printed));
+            } else {
+                arguments.positional.push(self.expression()?);
+            }
+        }
+        Some(arguments)
+    }
+}
+
+fn tuple(items: &[String]) -> String {
+    format!("Tuple(items=[{}], ctx='load')", items.join(", "))
+}
+
+/// A number as Python prints it.
+fn number(text: &str) -> Option<String> {
+    let text = text.replace('_', "").to_ascii_lowercase();
+    let radix = match text.get(..2) {
+        Some("0x") => 16,
+        Some("0o") => 8,
+        Some("0b") => 2,
+        _ if text.contains(['.', 'e']) => return text.parse().ok().map(float_text),
+        _ => return BigInt::parse_bytes(text.as_bytes(), 10).map(|n| n.to_string()),
+    };
+    BigInt::parse_bytes(&text.as_bytes()[2..], radix).map(|n| n.to_string())
+}
+
+/// A text without its escapes, by Python's `unicode-escape`.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(letter) = rest.chars().next() else { break };
+        let after = &rest[letter.len_utf8()..];
+        let digits = match letter {
+            'x' => after.get(..2),
+            'u' => after.get(..4),
+            'U' => after.get(..8),
+            _ => None,
+        };
+        let code = digits.and_then(|d| u32::from_str_radix(d, 16).ok()).and_then(char::from_u32);
+        if let (Some(c), Some(digits)) = (code, digits) {
+            out.push(c);
+            rest = &after[digits.len()..];
+            continue;
+        }
+        match letter {
+            'n' => out.push('\n'),
+            't' => out.push('\t'),
+            'r' => out.push('\r'),
+            'a' => out.push('\u{7}'),
+            'b' => out.push('\u{8}'),
+            'f' => out.push('\u{c}'),
+            'v' => out.push('\u{b}'),
+            '\n' => {}
+            '\\' | '\'' | '"' => out.push(letter),
+            other => out.extend(['\\', other]),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The right-hand sides are what dbt 1.11 writes into `unrendered_config`.
+    #[test]
+    fn nodes_are_printed_as_jinja2_prints_them() {
+        let rows: Vec<(String, Option<JsonMap>)> =
+            serde_json::from_str(include_str!("../../tests/dbt/written.json")).unwrap();
+        assert!(rows.len() > 40);
+        for (text, expected) in rows {
+            assert_eq!(written_config(&text), expected, "{text}");
+        }
+    }
+
+    /// What dbt's `dbt_extractor` 0.6 reads.
+    #[test]
+    fn what_dbt_reads_without_rendering() {
+        let rows: Vec<(String, bool)> = serde_json::from_str(include_str!("../../tests/dbt/static.json")).unwrap();
+        assert!(rows.len() > 80);
+        for (text, expected) in rows {
+            assert_eq!(is_read_statically(&text), expected, "{text}");
+        }
+    }
+}

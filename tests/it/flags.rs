@@ -1,0 +1,196 @@
+//! Flags that dbt has: each has its effect, or says that it has none.
+
+use crate::project::Project;
+
+const MODEL: (&str, &str) = ("models/a.sql", "select 1 as id");
+
+fn project_file(flags: &str) -> String {
+    format!("name: shop\nprofile: shop\nflags: {flags}\n")
+}
+
+#[test]
+fn single_warnings_are_errors_or_silent() {
+    let p = Project::new(&[MODEL, ("models/p.yml", "models: [{name: gone}]"), ("tests/t.sql", "select 1 as id")]);
+    assert!(p.ok(&["parse"]).err.contains("W0") || p.ok(&["parse"]).err.contains("there is no model `gone`"));
+    let with = |options: &str| p.run(&["parse", "--warn-error-options", options]);
+    assert_eq!(with("{error: [NoNodeForYamlKey]}").code, 2);
+    assert_eq!(with("{error: [UnusedResourceConfigPath]}").code, 0);
+    assert_eq!(with("{error: all, warn: [NoNodeForYamlKey]}").code, 0);
+    let silent = with("{silence: [E2007]}");
+    assert!(silent.code == 0 && !silent.err.contains("gone"), "{}", silent.err);
+    let wrong = with("{error: [NoNodeForYamlKeys]}");
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("did you mean `NoNodeForYamlKey`?"), "{}", wrong.err);
+    let both = p.run(&["parse", "--warn-error", "--warn-error-options", "{}"]);
+    assert!(both.code == 2 && both.err.contains("not both"), "{}", both.err);
+}
+
+#[test]
+fn a_test_that_warns_fails_where_the_project_says_so() {
+    let file = project_file("{warn_error_options: {error: [LogTestResult]}}");
+    let p = Project::new(&[
+        ("project.yml", &file),
+        MODEL,
+        ("tests/t.sql", "{{ config(severity='warn') }} select * from {{ ref('a') }}"),
+    ]);
+    assert_eq!(p.run(&["build"]).code, 1);
+    assert_eq!(p.status("test.shop.t"), "fail");
+    p.ok(&["build", "--warn-error-options", "{warn: [], error: []}"]);
+}
+
+#[test]
+fn a_flag_without_an_effect_says_so() {
+    let file =
+        project_file("{validate_macro_args: true, printer_width: 120, require_nested_cumulative_type_params: false}");
+    let p = Project::new(&[("project.yml", &file), MODEL]);
+    let ran = p.ok(&["build", "--log-path", "logs", "--no-use-colors-file", "--no-send-anonymous-usage-stats"]);
+    for said in
+        ["`--log-path` has no effect: no log file is written", "`validate_macro_args` has no effect", "`printer_width`"]
+    {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    assert!(
+        !ran.err.contains("`--no-") && !ran.err.contains("`require_nested_cumulative_type_params` has"),
+        "{}",
+        ran.err
+    );
+    // They are ours alone: nobody who comes from dbt is stopped by them.
+    p.ok(&["build", "--warn-error"]);
+    let one = p.ok(&["build", "--single-threaded", "--log-level", "warn"]);
+    assert!(!one.out.contains("threads") && !one.out.contains("built"), "{}", one.out);
+}
+
+#[test]
+fn nodes_are_skipped_after_a_failed_hook_where_the_project_says_so() {
+    let hook = "name: shop\nprofile: shop\non-run-start: [select * from nowhere]\n";
+    let file = format!("{hook}flags: {{skip_nodes_if_on_run_start_fails: true}}\n");
+    let p = Project::new(&[("project.yml", &file), MODEL]);
+    assert_eq!(p.run(&["run"]).code, 1);
+    assert_eq!(p.status("model.shop.a"), "skipped");
+    p.write("project.yml", hook);
+    assert_eq!(p.run(&["run"]).code, 1);
+    assert_eq!(p.status("model.shop.a"), "success");
+}
+
+/// A project with one local package, installed.
+fn with_package(flags: &str, files: &[(&str, &str)]) -> Project {
+    let file = project_file(flags);
+    let mut all = vec![
+        ("project.yml", file.as_str()),
+        ("packages.yml", "packages: [{local: dep}]"),
+        ("dep/dbt_project.yml", "name: dep\nversion: '2.5'\n"),
+    ];
+    all.extend(files);
+    let p = Project::new(&all);
+    p.ok(&["deps"]);
+    p
+}
+
+#[test]
+fn a_package_reads_its_own_model_first_where_the_project_says_so() {
+    let files: &[(&str, &str)] = &[
+        ("models/base.sql", "select 'root' as whose"),
+        ("dep/models/base.sql", "{{ config(alias='dep_base') }} select 'dep' as whose"),
+        ("dep/models/reads.sql", "{{ config(materialized='table') }} select whose from {{ ref('base') }}"),
+    ];
+    let whose = |flags: &str| {
+        let p = with_package(flags, files);
+        p.ok(&["run"]);
+        p.rows("select whose from reads")
+    };
+    assert_eq!(whose("{}"), ["root"]);
+    assert_eq!(whose("{require_ref_searches_node_package_before_root: true}"), ["dep"]);
+}
+
+#[test]
+fn templates_see_the_flags_and_versions_of_packages() {
+    let p = with_package(
+        "{enable_truthy_nulls_equals_macro: true}",
+        &[(
+            "models/a.sql",
+            "select '{{ builtins.ref.config.dependencies['dep'].version }}' as version, \
+             '{{ adapter.config.project_name }}' as name, {{ dbt.equals('null', 'null') }} as same",
+        )],
+    );
+    p.ok(&["run"]);
+    assert_eq!(p.rows("select version, name, same from a"), ["2.5|shop|true"]);
+}
+
+#[test]
+fn a_source_of_a_package_is_overridden() {
+    let p = with_package(
+        "{}",
+        &[
+            (
+                "dep/models/s.yml",
+                "sources:\n  - name: src\n    schema: old\n    tables:\n      - {name: t, columns: [{name: c, data_tests: [unique]}]}\n      - {name: u, columns: [{name: c, data_tests: [not_null]}]}\n",
+            ),
+            ("dep/models/m.sql", "select c from {{ source('src', 't') }}"),
+            (
+                "models/o.yml",
+                "sources:\n  - name: src\n    overrides: dep\n    schema: new\n    tables:\n      - {name: t, identifier: t_new, columns: [{name: c, data_tests: [not_null]}]}\n      - name: gone\n",
+            ),
+        ],
+    );
+    p.database()
+        .execute_batch(
+            "create schema new; create table new.t_new as select 7 as c; create table new.u as select 1 as c",
+        )
+        .unwrap();
+    let ran = p.ok(&["build"]);
+    assert!(ran.err.contains("the source `src` of `dep` has no table `gone` to override"), "{}", ran.err);
+    assert_eq!(p.rows("select c from m"), ["7"]);
+    let tests: Vec<String> = p.statuses().into_iter().map(|(id, _)| id).filter(|id| id.starts_with("test.")).collect();
+    let named = |name: &str| tests.iter().any(|id| id.contains(name));
+    assert!(named("source_not_null_src_t_c") && named("source_not_null_src_u_c"), "{tests:?}");
+    assert!(!named("source_unique_src_t_c"), "{tests:?}");
+}
+
+#[test]
+fn names_with_blanks_are_refused() {
+    let p = Project::new(&[("models/my model.sql", "select 1 as id")]);
+    let ran = p.run(&["build"]);
+    assert!(ran.code == 2 && ran.err.contains("the model `my model` has a blank in its name"), "{}", ran.err);
+    p.write("project.yml", &project_file("{require_resource_names_without_spaces: false}"));
+    p.ok(&["build"]);
+}
+
+#[test]
+fn a_unit_test_of_a_missing_model_is_an_error() {
+    let test = "unit_tests: [{name: u, model: gone, given: [], expect: {rows: [{id: 1}]}}]";
+    let p = Project::new(&[MODEL, ("models/u.yml", test)]);
+    let ran = p.run(&["parse"]);
+    assert!(ran.code == 2 && ran.err.contains("model `gone` not found"), "{}", ran.err);
+}
+
+#[test]
+fn an_empty_model_is_told() {
+    let p = Project::new(&[MODEL, ("models/e.sql", "  \n")]);
+    let ran = p.ok(&["build"]);
+    assert!(ran.err.contains("the model `e` is empty, so nothing is built of it"), "{}", ran.err);
+}
+
+#[test]
+fn what_cannot_be_read_is_the_only_thing_that_is_told() {
+    let p = Project::new(&[
+        MODEL,
+        ("models/b.sql", "select * from {{ dep.m() }}"),
+        ("packages.yml", "packages: [{package: org/dep, version: 1.0.0}]"),
+    ]);
+    let ran = p.run(&["parse"]);
+    assert!(ran.code == 2 && ran.err.contains("install them with `dbt deps`"), "{}", ran.err);
+    assert_eq!(ran.err.matches("error[").count() + ran.err.matches("warning[").count(), 1, "{}", ran.err);
+    p.remove("packages.yml");
+    p.remove("models/b.sql");
+    p.write("profiles.yml", "shop: [\n");
+    let ran = p.run(&["parse"]);
+    assert_eq!(ran.err.matches("error[").count(), 1, "{}", ran.err);
+}
+
+#[test]
+fn packages_have_names_of_their_own() {
+    let p =
+        Project::new(&[MODEL, ("packages.yml", "packages: [{local: dep}]"), ("dep/dbt_project.yml", "name: shop\n")]);
+    let ran = p.run(&["deps"]);
+    assert!(ran.code == 2 && ran.err.contains("named `shop`, a name that the project itself has"), "{}", ran.err);
+}
