@@ -99,7 +99,9 @@ impl ProjectFlags {
         let flags = ProjectFlags { map };
         let on = IDLE.iter().filter(|(name, _)| flags.is_set(name, false));
         let given = IDLE_WITH_VALUE.iter().filter(|(name, _)| flags.get(name).is_some());
-        for (name, why) in on.chain(given) {
+        let arguments = ("require_generic_test_arguments_property", "`arguments:` of a test is read in any case");
+        let off = Some(&arguments).filter(|(name, _)| !flags.is_set(name, true));
+        for (name, why) in on.chain(given).chain(off) {
             let Some(key) = flags.map.key(name) else { continue };
             let d = Diagnostic::warning(Code::Ignored, format!("`{name}` has no effect: {why}"));
             out.push(d.primary(key.span, ""));

@@ -430,6 +430,18 @@ fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
 }
 
 /// What is wrong with the value of a config, if anything: of a test's, or of another node's.
+/// What is wrong with a text of a config that takes certain words only.
+fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
+    let (fits, words) = match key {
+        "severity" if of_test => (matches!(text.to_lowercase().as_str(), "error" | "warn"), "error or warn"),
+        "store_failures_as" if of_test => (matches!(text, "ephemeral" | "table" | "view"), "ephemeral, table or view"),
+        "limit" if of_test => (text.trim().parse::<u64>().is_ok(), "a number"),
+        "delimiter" => (text.chars().count() == 1, "one character"),
+        _ => return None,
+    };
+    (!fits).then(|| format!("`{key}` is {words}, not `{text}`"))
+}
+
 pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Option<Span>) -> Option<Diagnostic> {
     let rules = if of_test { TEST_CONFIGS } else { NODE_CONFIGS };
     let (_, shapes) = rules.iter().find(|(name, _)| *name == key)?;
@@ -442,7 +454,8 @@ pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Optio
         Json::Object(_) => 'M',
     };
     if shapes.contains(found) {
-        return None;
+        let d = Diagnostic::error(Code::YamlShape, word_problem(key, value.as_str()?, of_test)?);
+        return Some(d.primary_if(span, ""));
     }
     let kind = match found {
         '0' => "null",

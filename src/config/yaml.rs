@@ -114,6 +114,16 @@ impl Yaml {
         }
     }
 
+    /// Whether a text in it ends with a newline.
+    pub(crate) fn has_final_newline(&self) -> bool {
+        match &self.value {
+            YamlValue::Str(text) => text.ends_with('\n'),
+            YamlValue::Seq(items) => items.iter().any(Yaml::has_final_newline),
+            YamlValue::Map(map) => map.iter().any(|(_, value)| value.has_final_newline()),
+            _ => false,
+        }
+    }
+
     /// The items of a list; a single value that is no list counts as a list of one, null as none.
     pub(crate) fn items(&self) -> &[Yaml] {
         match &self.value {
@@ -375,13 +385,13 @@ impl Builder {
     }
 }
 
-/// A mapping with its `<<` merges: its own keys win, then earlier merges; merged keys come first, as in PyYAML.
+/// A mapping with its `<<` merges: its own keys win, then later merges; merged keys come first, as in PyYAML.
 fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
     if merges.is_empty() {
         return own;
     }
     let mut out = YamlMap::default();
-    for merge in merges.into_iter().rev() {
+    for merge in merges {
         if let YamlValue::Map(map) = merge.value {
             for (k, v) in map.entries {
                 out.set(k, v);

@@ -144,6 +144,8 @@ codes! {
         "No node matches the selector. `strata ls` shows what is there.";
     NoteTest "W0007" "a test that could not be placed"
         "The test reads something that is disabled or missing and was left out.";
+    EmptyModel "W0008" "a model without a query"
+        "The file has no text, so nothing is built of it. dbt passes it over in silence.";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

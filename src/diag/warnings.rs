@@ -158,7 +158,7 @@ impl WarningOptions {
     pub(crate) fn weigh(&self, code: Code) -> Weight {
         let named = |list: &[String]| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event));
         // What only Strata says is no error for those who come from dbt, unless it is named.
-        self.judge(named, is_deprecation(code), self.all && code != Code::Ignored)
+        self.judge(named, is_deprecation(code), self.all && !matches!(code, Code::Ignored | Code::EmptyModel))
     }
 
     /// What a test that warns counts as.

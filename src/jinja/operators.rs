@@ -599,6 +599,8 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
             }
             Ok(Value::UNDEFINED)
         }
+        // A view has no places.
+        Type::Iterator if value.downcast_object_ref::<DictView>().is_some() => Ok(Value::UNDEFINED),
         Type::Object | Type::Decimal | Type::Iterator => Ok(value.get_item(key).unwrap_or_default()),
         _ => Ok(Value::UNDEFINED),
     }

@@ -60,7 +60,11 @@ impl YamlRenderer {
         match &y.value {
             YamlValue::Str(text) => match self.value_at(path, text, y.span, out) {
                 Some(value) => value,
-                None => y.clone(),
+                // Jinja2 drops the last newline of what it renders, which is every text.
+                None => match text.strip_suffix('\n') {
+                    Some(text) => Yaml { span: y.span, value: YamlValue::Str(text.into()) },
+                    None => y.clone(),
+                },
             },
             YamlValue::Seq(items) => {
                 path.push("#");

@@ -121,7 +121,7 @@ impl Invocation {
         let stops = shown.iter().any(|d| weight(d) == Weight::Error);
         self.console.diagnostics(&shown);
         match stops {
-            true => Err(CliError::usage("stopped: --warn-error makes warnings errors")),
+            true => Err(CliError::usage("stopped: this warning is an error here (--warn-error, --warn-error-options)")),
             false => Ok(()),
         }
     }

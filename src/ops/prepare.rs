@@ -7,7 +7,7 @@ use super::project::Project;
 use super::run::RunArgs;
 use super::{CliError, Invocation};
 use crate::changes::{Own, Verdict};
-use crate::diag::{Code, Diagnostic, Weight};
+use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect;
@@ -198,7 +198,7 @@ pub(super) fn options(inv: &Invocation, project: &Project, fail_fast: bool) -> R
         threads: project.target().threads,
         fail_fast,
         write_files: inv.write_json,
-        warned_tests_fail: inv.warnings.weigh_test() == Weight::Error,
+        warnings: inv.warnings.clone(),
         ..RunOptions::default()
     }
 }

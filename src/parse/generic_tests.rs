@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::hash::md5_hex;
 use crate::jinja::{CallName, MacroDef, Native, native_shape};
 use crate::load::LoadedFile;
-use crate::manifest::{Column, NodeConfig, RefCall, ResourceType, SourceCall, TestSpec};
+use crate::manifest::{Column, NodeConfig, RefCall, Relation, ResourceType, SourceCall, TestSpec};
 use crate::source::Span;
 use minijinja::value::{Kwargs, Value};
 use serde::{Deserialize, Serialize};
@@ -285,7 +285,7 @@ fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<Macro
         own_reference(test);
         return;
     }
-    let session = Session::parse(parser.context, &test.package, unit(test));
+    let session = Session::parse(parser.context, &test.package, unit(parser, test));
     render(parser, test, def.filter(|_| !internal), &session, out);
     let record = session.take_record();
     let placed = |s: Option<Span>| s.or(Some(test.span));
@@ -380,13 +380,16 @@ pub(crate) fn evaluate_argument(
     result.map_err(|failure| Box::new(failure_diagnostic(&failure, session, span)))
 }
 
-fn unit(test: &ParsedTest) -> Unit {
+fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> Unit {
+    // At parse a reference is the node's own relation.
+    let target = &parser.context.target;
+    let this = Relation::new(Some(&target.database), Some(&target.schema), &test.short_name);
     Unit {
         unique_id: format!("test.{}.{}.{}", test.package, test.name, test.hash).into(),
         name: test.name.clone(),
         kind: ResourceType::Test,
         file: None,
-        this: None,
+        this: Some(Relation { quote: parser.context.quoting, ..this }),
         config: Arc::new(NodeConfig::default()),
         node: None,
         model: Json::Object(JsonMap::new()),

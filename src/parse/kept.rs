@@ -4,6 +4,7 @@
 //! one table, since most files ask the same: each is answered once a parse. Results are plain data whose places are
 //! relative to their file, so that they can be stored (`store`); the tool's own print is part of what must be equal.
 
+use super::nodes::raw_text;
 use super::{DocBlock, ParsedNode, Properties};
 use crate::context::{Answers, ContextProject, LogLine, Read, ReadTable};
 use crate::diag::Diagnostic;
@@ -257,7 +258,7 @@ fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> 
     if let Item::Nodes(nodes) = &mut parsed.item {
         for node in nodes.iter_mut().filter_map(Arc::get_mut) {
             if let Some(own) = &mut node.text {
-                own.raw = text.get(own.range.0 as usize..own.range.1 as usize)?.trim().into();
+                own.raw = raw_text(node.kind, text.get(own.range.0 as usize..own.range.1 as usize)?);
             }
         }
     }

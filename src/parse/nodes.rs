@@ -181,14 +181,14 @@ impl<'a> NodeParser<'a> {
         name: &str,
         out: &mut Vec<Diagnostic>,
     ) -> ParsedNode {
-        // Of a block dbt keeps all that stands in it, of a file not the blanks around.
-        let inside = &text[range.0..range.1];
-        let raw: Arc<str> = if kind == ResourceType::Snapshot { inside.into() } else { inside.trim().into() };
+        let raw = raw_text(kind, &text[range.0..range.1]);
         let span = Span::new(id, range.0, range.0);
         if raw.is_empty() && kind == ResourceType::Model {
             // dbt is silent.
-            let d =
-                Diagnostic::warning(Code::Ignored, format!("the model `{name}` is empty, so nothing is built of it"));
+            let d = Diagnostic::warning(
+                Code::EmptyModel,
+                format!("the model `{name}` is empty, so nothing is built of it"),
+            );
             out.push(d.primary(span, "there is no query here"));
         }
         let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
@@ -296,6 +296,11 @@ impl<'a> NodeParser<'a> {
         let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(file.file)).at(file);
         ParsedNode { checksum, ..node }
     }
+}
+
+/// `raw_code` of a text: of a block dbt keeps all that stands in it, of a file not the blanks around.
+pub(super) fn raw_text(kind: ResourceType, inside: &str) -> Arc<str> {
+    if kind == ResourceType::Snapshot { inside.into() } else { inside.trim().into() }
 }
 
 /// A whole word in a text.

@@ -209,7 +209,8 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     };
     let id = file.file;
     let tree = parse_yaml(id, parser.map.text(id)).drain_into(&mut out);
-    let (tree, as_written) = if parser.map.text(id).contains("{{") || parser.map.text(id).contains("{%") {
+    let has_jinja = ["{{", "{%", "{#"].iter().any(|mark| parser.map.text(id).contains(mark));
+    let (tree, as_written) = if has_jinja || tree.has_final_newline() {
         let renderer = YamlRenderer::new(parser.context, package);
         let rendered = renderer.tree(&tree, &renders_later, &mut out);
         parser.note(renderer.reads());

@@ -64,7 +64,9 @@ impl<'a> Names<'a> {
         let text = |key: &str| config.entry(key).map(|e| e.value.clone()).filter(|v| !v.is_null());
         let target = &self.context.target;
         let snapshot = |key: &str| (node.kind == ResourceType::Snapshot).then(|| config.text(key)).flatten();
-        let default_schema = (node.kind == ResourceType::Test).then(|| Json::from("dbt_test__audit"));
+        // A schema that is set to nothing is the target's, as in dbt.
+        let default_schema = (node.kind == ResourceType::Test && config.entry("schema").is_none())
+            .then(|| Json::from("dbt_test__audit"));
         let schema = match snapshot("target_schema") {
             Some(schema) => Some(schema.into_owned()),
             None => self.schema(node, text("schema").or(default_schema), out),

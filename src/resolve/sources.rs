@@ -56,8 +56,10 @@ impl Maker<'_> {
             self.ground.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
         }
         let freshness = self.freshness(parsed, &mut config);
-        let text = |key: &str| inner.get(key).and_then(Yaml::scalar_text);
-        let outer_text = |key: &str| outer.get(key).and_then(Yaml::scalar_text);
+        // What is null is not there.
+        let set = |map: &YamlMap, key: &str| map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text);
+        let text = |key: &str| set(inner, key);
+        let outer_text = |key: &str| set(outer, key);
         let target = &self.ground.context.target;
         let database = outer_text("database").unwrap_or_else(|| target.database.to_string());
         let schema = outer_text("schema").unwrap_or_else(|| parsed.source.to_string());

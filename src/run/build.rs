@@ -5,10 +5,10 @@ use super::execute::{Executor, NodeError, sql_error};
 use super::pool::Pool;
 use super::publish::{Before, before, note};
 use super::test::{Kept, TestRun, compile_failure, write_kept};
-use crate::compile::Compiled;
+use crate::compile::{CompileError, Compiled};
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, LogLine, NodeScope, failure_diagnostic};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Severity, Weight};
 use crate::engine::{Effect, Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
@@ -112,7 +112,7 @@ fn build_alone(
     let compiled = if matches!(node.kind, NodeKind::Seed) {
         None
     } else {
-        match shared.compiler.compile(id, &bindings, existing, warehouse) {
+        match compile(shared, id, &bindings, existing, warehouse) {
             Ok(compiled) => Some(compiled),
             Err(e) => return Built::plain(compile_failure(e, node)),
         }
@@ -127,6 +127,22 @@ fn build_alone(
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
     built.compiled = compiled;
     built
+}
+
+/// Compiles a node. A warning of its text that counts as an error is one.
+pub(super) fn compile(
+    shared: &Shared,
+    id: NodeId,
+    bindings: &Arc<Bindings>,
+    existing: &Arc<Existing>,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Result<Compiled, CompileError> {
+    let compiled = shared.compiler.compile(id, bindings, existing, warehouse)?;
+    let weighty = |d: &&Diagnostic| shared.options.warnings.weigh(d.code) == Weight::Error;
+    match compiled.warnings.iter().find(weighty) {
+        Some(d) => Err(CompileError::Diagnostic(Box::new(Diagnostic { severity: Severity::Error, ..d.clone() }))),
+        None => Ok(compiled),
+    }
 }
 
 /// How often a node is begun anew after a lost connection or where another session got in its way, and the time before

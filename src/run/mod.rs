@@ -27,6 +27,7 @@ pub(crate) use publish::Notes;
 pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};
 
 use crate::compile::Compiler;
+use crate::diag::WarningOptions;
 use crate::engine::{EngineError, Warehouse};
 use crate::manifest::{Dialect, Relation};
 use crate::system::System;
@@ -47,8 +48,8 @@ pub(crate) struct RunOptions {
     pub(crate) write_files: bool,
     /// Failed tests skip what is below them, as in `build`.
     pub(crate) tests_hold_back: bool,
-    /// A warning of a test is a failure.
-    pub(crate) warned_tests_fail: bool,
+    /// Which warnings are failures.
+    pub(crate) warnings: WarningOptions,
     /// Steps that are needed only when something that they read has changed, by number.
     pub(crate) maybe: HashSet<usize>,
     /// How many rows of a failing test are kept to be shown.

@@ -1,11 +1,12 @@
 //! Runs one data test: one query whose counts decide.
 
 use super::Shared;
+use super::build::compile;
 use super::execute::{NodeError, sql_error};
 use crate::compile::{CompileError, Compiled};
 use crate::config::Json;
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Weight};
 use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, Reply, RunStatus, Table, Warehouse};
 use crate::jinja::from_json;
 use crate::manifest::{Dialect, Node, NodeId, Relation, RelationKind};
@@ -45,7 +46,7 @@ pub(super) fn passed_test(
     warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> TestRun {
     let node = shared.compiler.manifest.node(id);
-    match shared.compiler.compile(id, bindings, existing, warehouse) {
+    match compile(shared, id, bindings, existing, warehouse) {
         Ok(compiled) => {
             let outcome = judge(node, &Cell::Int(0), false, false, false);
             // As if it had been run by itself.
@@ -72,7 +73,7 @@ pub(super) fn run_test(
     kept: Option<&mut Vec<Kept>>,
 ) -> TestRun {
     let node = shared.compiler.manifest.node(id);
-    let compiled = match shared.compiler.compile(id, bindings, existing, warehouse) {
+    let compiled = match compile(shared, id, bindings, existing, warehouse) {
         Ok(compiled) => compiled,
         Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None, lost: None },
     };
@@ -161,7 +162,8 @@ fn measure(
         let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
         return Err(Box::new(d.help("count rows, or round it: `fail_calc: round(...)`")).into());
     }
-    let judged = judge(node, failures, warn.is_true(), error.is_true(), shared.options.warned_tests_fail);
+    let judged =
+        judge(node, failures, warn.is_true(), error.is_true(), shared.options.warnings.weigh_test() == Weight::Error);
     Ok(NodeOutcome { adapter_response: response, ..judged })
 }
 

@@ -194,3 +194,71 @@ fn packages_have_names_of_their_own() {
     let ran = p.run(&["deps"]);
     assert!(ran.code == 2 && ran.err.contains("named `shop`, a name that the project itself has"), "{}", ran.err);
 }
+
+#[test]
+fn a_warning_that_is_an_error_fails_the_node_that_raises_it() {
+    let text = "{% if execute %}{{ exceptions.warn('hmm') }}{% endif %}select 1 as id";
+    let p = Project::new(&[("models/a.sql", text), ("models/b.sql", "select 1 as id")]);
+    p.ok(&["build"]);
+    assert_eq!(p.run(&["build", "--warn-error"]).code, 1);
+    assert_eq!((p.status("model.shop.a").as_str(), p.status("model.shop.b").as_str()), ("error", "success"));
+    assert_eq!(p.run(&["run", "--warn-error-options", "{error: [JinjaLogWarning]}"]).code, 1);
+}
+
+#[test]
+fn an_unchanged_snapshot_is_not_modified_after_a_kept_parse() {
+    let block = "{% snapshot s %}\n{{ config(strategy='check', unique_key='id', check_cols='all') }}\nselect 1 as id\n{% endsnapshot %}\n";
+    let p = Project::new(&[("snapshots/s.sql", block)]);
+    p.ok(&["parse"]);
+    let kept = p.read("target/manifest.json");
+    p.write("st/manifest.json", &kept);
+    let ran = p.ok(&["ls", "-q", "-s", "state:modified", "--state", "st"]);
+    assert_eq!(ran.out, "");
+    assert!(kept.contains("\"raw_code\":\"\\n{{ config(strategy"), "{kept}");
+}
+
+#[test]
+fn a_ref_of_the_project_s_own_serves_generic_tests() {
+    let p = Project::new(&[
+        (
+            "macros/ref.sql",
+            "{% macro ref(name) %}{{ return(builtins.ref(name).include(database=false)) }}{% endmacro %}",
+        ),
+        MODEL,
+        ("models/b.sql", "select id from {{ ref('a') }}"),
+        (
+            "models/p.yml",
+            "models:\n  - name: b\n    columns: [{name: id, data_tests: [{relationships: {arguments: {to: ref('a'), field: id}}}]}]\n",
+        ),
+    ]);
+    p.ok(&["build"]);
+}
+
+#[test]
+fn words_that_a_key_does_not_take_are_errors() {
+    for (yaml, said) in [
+        (
+            "models: [{name: a, columns: [{name: id, data_tests: [{unique: {config: {severity: wran}}}]}]}]",
+            "`severity` is error or warn",
+        ),
+        (
+            "models: [{name: a, columns: [{name: id, data_tests: [{unique: {config: {store_failures_as: tabel}}}]}]}]",
+            "ephemeral, table or view",
+        ),
+        ("exposures: [{name: e, type: dashbord, owner: {name: o}}]", "did you mean `dashboard`?"),
+        ("seeds: [{name: s, config: {delimiter: ';;'}}]", "`delimiter` is one character"),
+    ] {
+        let p = Project::new(&[MODEL, ("seeds/s.csv", "id\n1\n"), ("models/p.yml", yaml)]);
+        let ran = p.run(&["parse"]);
+        assert!(ran.code == 2 && ran.err.contains(said), "{yaml}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_source_without_a_schema_is_where_it_is_by_default() {
+    let yaml = "sources: [{name: main, schema: , database: , tables: [{name: t, identifier: }]}]";
+    let p = Project::new(&[("models/p.yml", yaml), ("models/a.sql", "select c from {{ source('main', 't') }}")]);
+    p.database().execute_batch("create table t as select 7 as c").unwrap();
+    p.ok(&["build"]);
+    assert_eq!(p.rows("select c from a"), ["7"]);
+}

@@ -50,7 +50,8 @@ impl<'a> Script<'a> {
             match done {
                 Ok(()) => return Ok(executed),
                 Err(e) if !matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict) => return Err(e),
-                Err(e) if waited >= wait => return Err(blocked(pg, &locking, e)),
+                Err(e) if waited >= wait && e.kind == EngineErrorKind::Locked => return Err(blocked(pg, &locking, e)),
+                Err(e) if waited >= wait => return Err(e),
                 Err(_) => {
                     pg.run(&"rollback to savepoint strata_insist".into(), Fetch::Nothing)?;
                     pause(PAUSE);
