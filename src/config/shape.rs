@@ -6,10 +6,10 @@
 //! Source: dbt's JSON schemas, and the table `tests/dbt/yaml.json`.
 
 use super::{Json, Yaml, YamlMap, YamlValue};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
 
-/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping.
+/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!` the key has to be there.
 type Shapes = &'static str;
 
 /// Rules of one mapping: its keys, each with its shapes and the rules below it.
@@ -23,18 +23,26 @@ enum Below {
     Keys(Rules),
     /// The shapes of a list's items, with the rules of those that are mappings.
     Items(Shapes, Rules),
+    /// The rules of a mapping that has at least one of the keys.
+    AnyOf(Rules),
+    /// The only texts that there are.
+    Words(&'static [&'static str]),
+    /// A text that can be read as a date.
+    DateText,
     /// A list of data tests.
     Tests,
 }
 
-use Below::{Items, Keys, Nothing, Tests};
+use Below::{AnyOf, DateText, Items, Keys, Nothing, Tests, Words};
 
 const DOCS: Rules = &[("show", "B", Nothing), ("node_color", "T0", Nothing)];
 const OWNER: Rules = &[("name", "TD", Nothing), ("email", "TL", Nothing)];
 const ARGUMENT: Rules = &[("name", "TD", Nothing), ("type", "T0", Nothing), ("description", "T", Nothing)];
 const QUOTING: Rules =
     &[("database", "B0", Nothing), ("schema", "B0", Nothing), ("identifier", "B0", Nothing), ("column", "B0", Nothing)];
-const CONSTRAINT: Rules = &[("type", "T", Nothing), ("to_columns", "TL", Nothing), ("columns", "TLM", Nothing)];
+const CONSTRAINT_TYPES: &[&str] = &["check", "not_null", "unique", "primary_key", "foreign_key", "custom"];
+const CONSTRAINT: Rules =
+    &[("type", "T!", Words(CONSTRAINT_TYPES)), ("to_columns", "TL", Nothing), ("columns", "TLM", Nothing)];
 const TEST: Rules = &[("name", "T", Nothing), ("description", "T", Nothing), ("config", "M", Nothing)];
 const CONFIG: Rules = &[("contract", "M", Keys(&[("enforced", "B", Nothing)]))];
 const COLUMN: Rules = &[
@@ -55,7 +63,7 @@ const VERSION: Rules = &[
     ("v", "TDN", Nothing),
     ("defined_in", "T0", Nothing),
     ("description", "TD", Nothing),
-    ("deprecation_date", "TD0", Nothing),
+    ("deprecation_date", "TD0", DateText),
     ("access", "T0", Nothing),
     ("config", "M", Nothing),
     ("columns", "L", Items("M", &[])),
@@ -68,7 +76,7 @@ const NODE: Rules = &[
     ("name", "TD", Nothing),
     ("description", "T", Nothing),
     ("latest_version", "TDN0", Nothing),
-    ("deprecation_date", "TD0", Nothing),
+    ("deprecation_date", "TD0", DateText),
     ("access", "T", Nothing),
     ("group", "T0", Nothing),
     ("docs", "M", Keys(DOCS)),
@@ -145,26 +153,27 @@ const SOURCE: Rules = &[
 const EXPOSURE: Rules = &[
     ("name", "TD", Nothing),
     ("label", "TD0", Nothing),
-    ("type", "T", Nothing),
-    ("maturity", "T0", Nothing),
+    ("type", "T!", Words(&["dashboard", "notebook", "analysis", "ml", "application"])),
+    ("maturity", "T0", Words(&["low", "medium", "high"])),
     ("url", "T0", Nothing),
     ("description", "T", Nothing),
-    ("owner", "M", Keys(OWNER)),
+    ("owner", "M!", AnyOf(OWNER)),
     ("depends_on", "L", Items("T", &[])),
     ("tags", "L", Nothing),
     ("meta", "M", Nothing),
     ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
 ];
 const GROUP: Rules =
-    &[("name", "TD", Nothing), ("description", "T0", Nothing), ("owner", "M", Keys(OWNER)), ("config", "M", Nothing)];
+    &[("name", "TD", Nothing), ("description", "T0", Nothing), ("owner", "M!", AnyOf(OWNER)), ("config", "M", Nothing)];
+const FORMATS: Below = Words(&["csv", "dict", "sql"]);
 const GIVEN: Rules =
-    &[("input", "T", Nothing), ("format", "T", Nothing), ("fixture", "T", Nothing), ("rows", "TL", Nothing)];
+    &[("input", "T", Nothing), ("format", "T", FORMATS), ("fixture", "T", Nothing), ("rows", "TL", Nothing)];
 const UNIT_TEST: Rules = &[
     ("name", "TD", Nothing),
-    ("model", "T", Nothing),
+    ("model", "T!", Nothing),
     ("description", "T", Nothing),
-    ("given", "L", Items("M", GIVEN)),
-    ("expect", "M", Keys(GIVEN)),
+    ("given", "L!", Items("M", GIVEN)),
+    ("expect", "M!", Keys(GIVEN)),
     ("overrides", "M0", Keys(&[("vars", "M", Nothing), ("macros", "M", Nothing), ("env_vars", "M", Nothing)])),
     ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
     ("versions", "M", Nothing),
@@ -346,12 +355,43 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
     match (below, &value.value) {
         (Keys(rules), YamlValue::Map(map)) => check(map, rules, path, out),
         (Items(shapes, rules), YamlValue::Seq(items)) => {
+            let each = format!("{path}[]");
             for item in items {
-                check_value(item, shapes, Keys(rules), &format!("{path}[]"), out);
+                check_value(item, shapes, Keys(rules), &each, out);
+                check_present(item, rules, &each, out);
             }
+        }
+        (AnyOf(rules), YamlValue::Map(map)) => {
+            check(map, rules, path, out);
+            if rules.iter().all(|(key, ..)| map.get(key).is_none_or(Yaml::is_null)) {
+                let keys: Vec<String> = rules.iter().map(|(key, ..)| format!("`{key}`")).collect();
+                let message = format!("`{path}` needs {}", keys.join(" or "));
+                out.push(Diagnostic::error(Code::YamlShape, message).primary(value.span, ""));
+            }
+        }
+        (Words(words), YamlValue::Str(text)) if !has_jinja(text) && !words.contains(&&**text) => {
+            let message = format!("`{path}` is {}, not `{text}`", words.join(", "));
+            let near = nearest(text, words.iter().copied());
+            let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
+            out.push(d.help_if(near, |word| format!("did you mean `{word}`?")));
+        }
+        // dbt's reader of dates takes them in almost any order; none is without a digit.
+        (DateText, YamlValue::Str(text)) if !has_jinja(text) && !text.contains(|c: char| c.is_ascii_digit()) => {
+            let message = format!("`{path}` is a date, not `{text}`");
+            let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
+            out.push(d.help("write it as 2026-12-31"));
         }
         (Tests, YamlValue::Seq(items)) => items.iter().for_each(|item| check_test(item, path, out)),
         _ => {}
+    }
+}
+
+/// Complains of keys that have to be there and are not.
+fn check_present(item: &Yaml, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
+    let Some(map) = item.as_map() else { return };
+    for (key, ..) in rules.iter().filter(|(key, shapes, _)| shapes.contains('!') && map.get(key).is_none()) {
+        let d = Diagnostic::error(Code::YamlShape, format!("`{path}` has no `{key}`"));
+        out.push(d.primary(item.span, ""));
     }
 }
 
@@ -429,19 +469,20 @@ fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
     }
 }
 
-/// What is wrong with the value of a config, if anything: of a test's, or of another node's.
 /// What is wrong with a text of a config that takes certain words only.
 fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     let (fits, words) = match key {
         "severity" if of_test => (matches!(text.to_lowercase().as_str(), "error" | "warn"), "error or warn"),
         "store_failures_as" if of_test => (matches!(text, "ephemeral" | "table" | "view"), "ephemeral, table or view"),
         "limit" if of_test => (text.trim().parse::<u64>().is_ok(), "a number"),
+        "on_configuration_change" => (matches!(text, "apply" | "continue" | "fail"), "apply, continue or fail"),
         "delimiter" => (text.chars().count() == 1, "one character"),
         _ => return None,
     };
     (!fits).then(|| format!("`{key}` is {words}, not `{text}`"))
 }
 
+/// What is wrong with the value of a config, if anything: of a test's, or of another node's.
 pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Option<Span>) -> Option<Diagnostic> {
     let rules = if of_test { TEST_CONFIGS } else { NODE_CONFIGS };
     let (_, shapes) = rules.iter().find(|(name, _)| *name == key)?;

@@ -6,7 +6,7 @@
 use super::reads::Question;
 use super::session::{NodeScope, Session};
 use crate::config::{Json, JsonMap};
-use crate::jinja::{dict, from_json, list};
+use crate::jinja::{Scope, dict, from_json, list};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
@@ -95,7 +95,6 @@ impl Object for Builtins {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        use crate::jinja::Scope;
         let name = key.as_str().filter(|name| NAMES.contains(name))?;
         NodeScope(self.0.clone()).member(name)
     }

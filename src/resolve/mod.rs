@@ -16,6 +16,7 @@ mod names;
 mod nodes;
 mod others;
 mod overrides;
+mod snapshots;
 mod sources;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -273,6 +274,7 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     config::unused(sources, &[&nodes, &disabled, &unplaced], &mut out);
     let groups = others::groups(parsed);
     out.extend(others::without_group(&nodes, &groups));
+    out.extend(snapshots::incomplete(&nodes));
     let macros = macros::infos(&ground);
     out.extend(macros::lost_dispatches(&ground));
     let docs = ground.docs.resources();

@@ -61,10 +61,11 @@ pub(super) fn groups(parsed: &ParsedProject) -> Vec<Group> {
     groups
 }
 
-/// Nodes of a group that is not declared: what is private to it would be private to nothing.
+/// Nodes of a group that is not declared: what is private to it would be private to nothing. dbt
+/// does not ask this of generic tests.
 pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    for node in nodes {
+    for node in nodes.iter().filter(|node| node.generic_test().is_none()) {
         let Some(group) = node.config.text("group").filter(|name| !groups.iter().any(|g| *g.name == **name)) else {
             continue;
         };
@@ -139,16 +140,6 @@ impl Maker<'_> {
         }
     }
 
-    /// Complains of a key whose text is none of the words that it takes.
-    fn word(&mut self, entry: &PropertyEntry, key: &str, words: &[&str]) {
-        let Some(written) = entry.map.get(key) else { return };
-        let Some(text) = written.as_str().filter(|text| !words.contains(text)) else { return };
-        let message = format!("`{key}` of the {} is {}, not `{text}`", "exposure", words.join(", "));
-        let d = Diagnostic::error(Code::YamlShape, message).primary(written.span, "");
-        let near = crate::diag::nearest(text, words.iter().copied()).map(str::to_owned);
-        self.out.push(d.help_if(near, |word| format!("did you mean `{word}`?")));
-    }
-
     fn exposure(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
         let text = |key: &str| entry.map.get(key).and_then(Yaml::scalar_text);
         let data = Exposure {
@@ -158,8 +149,6 @@ impl Maker<'_> {
             url: text("url"),
             label: text("label"),
         };
-        self.word(entry, "type", &["dashboard", "notebook", "analysis", "ml", "application"]);
-        self.word(entry, "maturity", &["low", "medium", "high"]);
         let id = format!("exposure.{}.{}", file.package, entry.name);
         let mut node = self.yaml_node(ResourceType::Exposure, file, entry, id, NodeKind::Exposure(Box::new(data)));
         for item in entry.map.get("depends_on").map(Yaml::items).unwrap_or_default() {

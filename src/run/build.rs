@@ -252,7 +252,7 @@ fn native(
     let offsets_dropped = job.seed.as_ref().map(|s| offset_warnings(node, s)).unwrap_or_default();
     let checked = job.capabilities.checks_strategy_first;
     let unknown = || unknown_strategy(shared, node, name, job.capabilities.strategies);
-    if let Some(unknown) = checked.then(unknown).flatten().or_else(|| incomplete_snapshot(node, name)) {
+    if let Some(unknown) = checked.then(unknown).flatten() {
         *warehouse = Some(connection);
         return Built::plain(NodeOutcome::error(unknown, false));
     }
@@ -394,22 +394,6 @@ fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str, strategies
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
     let d = Diagnostic::error(Code::UnknownMacro, message).primary(span.unwrap_or(node.span), "asked for here");
     Some(d.help("append, delete+insert and merge are built in; a project defines others by such a macro"))
-}
-
-/// A snapshot that lacks what its strategy needs.
-fn incomplete_snapshot(node: &Node, materialized: &str) -> Option<Diagnostic> {
-    let missing = |key: &str| node.config.get(key).is_none_or(Json::is_null);
-    let needs: &[&str] = match node.config.text("strategy").filter(|_| materialized == "snapshot").as_deref() {
-        Some("timestamp") => &["unique_key", "updated_at"],
-        Some("check") => &["unique_key", "check_cols"],
-        // A strategy of the project's own knows what it needs.
-        Some(_) => &["unique_key"],
-        None if materialized == "snapshot" => &["strategy", "unique_key"],
-        None => return None,
-    };
-    let key = needs.iter().find(|k| missing(k))?;
-    let d = Diagnostic::error(Code::Runtime, format!("the snapshot `{}` needs `{key}`", node.name));
-    Some(d.primary(node.span, "").help(format!("add `{key}` to its config")))
 }
 
 /// A node that failed leaves no half-built candidate behind.

@@ -247,6 +247,18 @@ fn words_that_a_key_does_not_take_are_errors() {
         ),
         ("exposures: [{name: e, type: dashbord, owner: {name: o}}]", "did you mean `dashboard`?"),
         ("seeds: [{name: s, config: {delimiter: ';;'}}]", "`delimiter` is one character"),
+        ("groups: [{name: g}]", "`groups[]` has no `owner`"),
+        ("groups: [{name: g, owner: {slack: a}}]", "`groups[].owner` needs `name` or `email`"),
+        ("exposures: [{name: e, owner: {name: o}}]", "`exposures[]` has no `type`"),
+        ("models: [{name: a, deprecation_date: soon}]", "`models[].deprecation_date` is a date, not `soon`"),
+        ("models: [{name: a, columns: [{name: id, constraints: [{type: NOT_NULL}]}]}]", "not `NOT_NULL`"),
+        ("models: [{name: a, config: {on_configuration_change: stop}}]", "apply, continue or fail"),
+        ("unit_tests: [{name: u, model: a, given: []}]", "`unit_tests[]` has no `expect`"),
+        ("snapshots: [{name: sn, relation: ref('a'), config: {unique_key: id, strategy: timestamp}}]", "`updated_at`"),
+        (
+            "snapshots: [{name: sn, relation: ref('a'), config: {unique_key: id, strategy: check, check_cols: id}}]",
+            "`check_cols` is `all` or a list, not `id`",
+        ),
     ] {
         let p = Project::new(&[MODEL, ("seeds/s.csv", "id\n1\n"), ("models/p.yml", yaml)]);
         let ran = p.run(&["parse"]);
