@@ -227,8 +227,10 @@ fn what_cannot_be_built_is_told_by_name_and_leaves_nothing() {
         ],
     );
     let ran = p.run(&["build"]);
-    assert!(ran.err.contains("`insert_overwrite`"), "{}", ran.err);
-    assert!(ran.err.contains("the snapshot `n` needs `updated_at`"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("the snapshot `n` needs `updated_at`"), "{}", ran.err);
+    p.remove("snapshots/n.yml");
+    let ran = p.run(&["build"]);
+    assert!(ran.code == 1 && ran.err.contains("`insert_overwrite`"), "{}", ran.err);
     p.write("seeds/s.csv", "x,b\n1,2\n");
     let ran = p.run(&["seed"]);
     let said = "the columns of seeds/s.csv are x, b; those of";
