@@ -92,7 +92,9 @@ def project(folder, name, files):
     options = files.pop("airflow", None)
     options = ", ".join(f"{key}: {plain(value)}" for key, value in (options or {}).items())
     block = f"\nairflow: {{{options}}}\n" if options else ""
-    files["project.yml"] = f"name: {name}\nversion: '1.0'\nprofile: {name}\n{block}"
+    # Blanks in names, which the fixtures have, are refused without the flag.
+    flags = "flags: {require_resource_names_without_spaces: false}\n"
+    files["project.yml"] = f"name: {name}\nversion: '1.0'\nprofile: {name}\n{flags}{block}"
     files["profiles.yml"] = common.profile(name, {"type": "duckdb", "path": "data.duckdb"})
     common.write(folder, files)
 
