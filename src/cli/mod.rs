@@ -299,3 +299,29 @@ fn args_dict(which: &str, cli: &Cli) -> JsonMap {
     }
     map
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The help of a command and of those below it, each under its words.
+    fn render_helps(command: &mut clap::Command, words: &str, out: &mut String) {
+        out.push_str(&format!("$ {words} --help\n{}\n", command.render_long_help()));
+        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        for name in names.iter().filter(|name| *name != "help") {
+            if let Some(sub) = command.find_subcommand_mut(name) {
+                render_helps(sub, &format!("{words} {name}"), out);
+            }
+        }
+    }
+
+    #[test]
+    fn every_help_is_as_stored() {
+        let mut command = Cli::command().term_width(100);
+        command.build();
+        command.clone().debug_assert();
+        let mut helps = String::new();
+        render_helps(&mut command, "strata", &mut helps);
+        insta::assert_snapshot!(helps);
+    }
+}
