@@ -1,5 +1,6 @@
 //! The flags, as clap types. No logic.
 
+use crate::config::why_idle;
 use crate::export::airflow::Granularity;
 use crate::ops::Judge;
 use crate::ops::{ErdFormat, ListOutput};
@@ -158,24 +159,32 @@ pub(super) struct GlobalArgs {
 impl GlobalArgs {
     /// Flags that are given and have no effect, each with the reason.
     pub(super) fn idle_flags(&self) -> Vec<(&'static str, &'static str)> {
-        let no_file = "no log file is written";
-        let whole = "what is there is read as far as a command needs it";
         let all = [
-            ("--log-path", self.log_path.is_some(), no_file),
-            ("--log-level-file", self.log_level_file.is_some(), no_file),
-            ("--log-format-file", self.log_format_file.is_some(), no_file),
-            ("--log-file-max-bytes", self.log_file_max_bytes.is_some(), no_file),
-            ("--use-colors-file", self.use_colors_file, no_file),
-            ("--printer-width", self.printer_width.is_some(), "lines are as wide as the terminal"),
-            ("--partial-parse-file-path", self.partial_parse_file_path.is_some(), "it is kept below the target path"),
-            ("--use-experimental-parser", self.use_experimental_parser, "there is one parser"),
-            ("--send-anonymous-usage-stats", self.send_anonymous_usage_stats, "nothing is sent"),
-            ("--populate-cache", self.populate_cache, whole),
-            ("--cache-selected-only", self.cache_selected_only, whole),
-            ("--macro-debugging", self.macro_debugging, "`--debug` prints all there is"),
-            ("--log-cache-events", self.log_cache_events, "`--debug` prints all there is"),
+            ("--log-path", self.log_path.is_some()),
+            ("--log-level-file", self.log_level_file.is_some()),
+            ("--log-format-file", self.log_format_file.is_some()),
+            ("--log-file-max-bytes", self.log_file_max_bytes.is_some()),
+            ("--use-colors-file", self.use_colors_file),
+            ("--printer-width", self.printer_width.is_some()),
+            ("--partial-parse-file-path", self.partial_parse_file_path.is_some()),
+            ("--use-experimental-parser", self.use_experimental_parser),
+            ("--send-anonymous-usage-stats", self.send_anonymous_usage_stats),
+            ("--populate-cache", self.populate_cache),
+            ("--cache-selected-only", self.cache_selected_only),
+            ("--macro-debugging", self.macro_debugging),
+            ("--log-cache-events", self.log_cache_events),
         ];
-        all.into_iter().filter(|(_, given, _)| *given).map(|(flag, _, why)| (flag, why)).collect()
+        let given = all.into_iter().filter(|(_, given)| *given);
+        given.filter_map(|(flag, _)| Some((flag, why_idle_flag(flag)?))).collect()
+    }
+}
+
+/// Why a flag has no effect: as its twin in `flags:`, or for a reason of its own.
+fn why_idle_flag(flag: &str) -> Option<&'static str> {
+    match flag {
+        "--partial-parse-file-path" => Some("it is kept below the target path"),
+        "--log-cache-events" => Some("`--debug` prints all there is"),
+        _ => why_idle(&flag.trim_start_matches('-').replace('-', "_")),
     }
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportTy
                 out.push(
                     Diagnostic::error(Code::Export, format!("`{text}` is no type of export"))
                         .primary(y.span, format!("one of {}", names.join(", ")))
-                        .help_if(nearest(&text, names.iter().copied()), |n| format!("did you mean `{n}`?")),
+                        .did_you_mean(nearest(&text, names.iter().copied())),
                 );
             }
             found

@@ -93,6 +93,11 @@ const IDLE_WITH_VALUE: &[(&str, &str)] = &[
     ("printer_width", "lines are as wide as the terminal"),
 ];
 
+/// Why a flag has no effect, if it has none.
+pub(crate) fn why_idle(name: &str) -> Option<&'static str> {
+    IDLE.iter().chain(IDLE_WITH_VALUE).find(|(idle, _)| *idle == name).map(|(_, why)| *why)
+}
+
 impl ProjectFlags {
     pub(crate) fn new(map: YamlMap, out: &mut Vec<Diagnostic>) -> ProjectFlags {
         unknown_keys(&map, KNOWN, "`flags`", out);

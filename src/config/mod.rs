@@ -20,7 +20,7 @@ pub(crate) use airflow::{AirflowOptions, read_airflow};
 pub(crate) use exports::{
     ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export, read_export,
 };
-pub(crate) use flags::{COMPARE_WRITTEN, ProjectFlags};
+pub(crate) use flags::{COMPARE_WRITTEN, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSpec, parse_packages};
 pub(crate) use postgres::{PostgresProfile, SslMode};
 pub(crate) use profiles::{Attach, ProfileOptions, TargetOptions, parse_profile};

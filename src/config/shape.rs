@@ -373,7 +373,7 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
             let message = format!("`{path}` is {}, not `{text}`", words.join(", "));
             let near = nearest(text, words.iter().copied());
             let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
-            out.push(d.help_if(near, |word| format!("did you mean `{word}`?")));
+            out.push(d.did_you_mean(near));
         }
         // dbt's reader of dates takes them in almost any order; none is without a digit.
         (DateText, YamlValue::Str(text)) if !has_jinja(text) && !text.contains(|c: char| c.is_ascii_digit()) => {

@@ -411,7 +411,7 @@ pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut 
             out.push(
                 Diagnostic::warning(Code::UnknownKey, format!("unknown key `{}` in {what}", key.text))
                     .primary(key.span, "nothing reads this")
-                    .help_if(nearest(&key.text, known.iter().copied()), |n| format!("did you mean `{n}`?")),
+                    .did_you_mean(nearest(&key.text, known.iter().copied())),
             );
         }
     }

@@ -71,9 +71,7 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
                 let members = session.project.members.keys().copied();
                 nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
             });
-            Diagnostic::error(code, failure.message.clone())
-                .primary(place, "")
-                .help_if(names, |n| format!("did you mean `{n}`?"))
+            Diagnostic::error(code, failure.message.clone()).primary(place, "").did_you_mean(names)
         }
     };
     if failure.trace.is_empty() {

@@ -13,6 +13,7 @@ pub(crate) use warnings::{WarningOptions, Weight};
 
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Severity {
@@ -96,6 +97,11 @@ impl Diagnostic {
             Some(value) => self.help(text(value)),
             None => self,
         }
+    }
+
+    /// Adds the nearest name to one that does not exist, where there is one.
+    pub(crate) fn did_you_mean(self, near: Option<impl fmt::Display>) -> Diagnostic {
+        self.help_if(near, |name| format!("did you mean `{name}`?"))
     }
 
     pub(crate) fn is_error(&self) -> bool {

@@ -207,8 +207,7 @@ fn quoted(text: &str, plus: bool) -> String {
 
 fn urlencode(value: &Value, _: &Args) -> Result<Value, Error> {
     let pairs = match type_of(value) {
-        Type::Dict => pairs_of(value)?,
-        Type::List | Type::Tuple | Type::Iterator => pairs_of(value)?,
+        Type::Dict | Type::List | Type::Tuple | Type::Iterator => pairs_of(value)?,
         _ => return Ok(Value::from(quoted(&python_text(value)?, false))),
     };
     let one = |(key, value): &(Value, Value)| -> Result<String, Error> {

@@ -118,39 +118,33 @@ impl Reader<'_> {
             return if self.peek()?.kind == Kind::Number { self.static_version() } else { self.static_value() };
         }
         self.next += 1;
-        let mut positional = 0;
-        let mut keywords = 0;
-        self.expect("(")?;
-        while !self.skip(")") {
-            if positional + keywords > 0 {
-                self.expect(",")?;
-                if self.skip(")") {
-                    break;
-                }
-            }
-            if self.word_at(self.next + 1) != "=" {
-                positional += 1;
-                self.static_text()?;
-                continue;
-            }
-            keywords += 1;
-            let key = self.name()?;
-            self.expect("=")?;
-            match (function.as_str(), key.as_str()) {
-                // Hooks are rendered, so dbt renders the model.
-                ("config", "pre_hook" | "post_hook") => return None,
-                ("config", _) => self.static_value()?,
-                ("ref", "v" | "version") => self.static_version()?,
-                ("source", "source_name" | "table_name") => self.static_text()?,
-                _ => return None,
-            }
-        }
+        let named = self.items("(", ")", |r| r.static_argument(&function))?;
+        let keywords = named.iter().filter(|named| **named).count();
+        let positional = named.len() - keywords;
         let right = match function.as_str() {
             "config" => positional == 0 && keywords > 0,
             "ref" => matches!(positional, 1 | 2) && keywords < 2,
             _ => positional + keywords == 2,
         };
         right.then_some(())
+    }
+
+    /// An argument of such a call; whether it is a named one.
+    fn static_argument(&mut self, function: &str) -> Option<bool> {
+        if self.word_at(self.next + 1) != "=" {
+            return self.static_text().map(|()| false);
+        }
+        let key = self.name()?;
+        self.expect("=")?;
+        match (function, key.as_str()) {
+            // Hooks are rendered, so dbt renders the model.
+            ("config", "pre_hook" | "post_hook") => return None,
+            ("config", _) => self.static_value()?,
+            ("ref", "v" | "version") => self.static_version()?,
+            ("source", "source_name" | "table_name") => self.static_text()?,
+            _ => return None,
+        }
+        Some(true)
     }
 
     fn static_text(&mut self) -> Option<()> {
@@ -167,20 +161,21 @@ impl Reader<'_> {
 
     /// A text, `True`, `False`, or a list or mapping of these.
     fn static_value(&mut self) -> Option<()> {
-        let nothing = |items: Option<Vec<String>>| items.map(|_| ());
         match self.ahead() {
             "True" | "False" => {
                 self.next += 1;
                 Some(())
             }
-            "[" => nothing(self.items("[", "]", |r| r.static_value().map(|()| String::new()))),
-            "{" => nothing(self.items("{", "}", |r| {
-                r.static_text()?;
-                r.expect(":")?;
-                r.static_value().map(|()| String::new())
-            })),
+            "[" => self.items("[", "]", Self::static_value).map(drop),
+            "{" => self.items("{", "}", Self::static_pair).map(drop),
             _ => self.static_text(),
         }
+    }
+
+    fn static_pair(&mut self) -> Option<()> {
+        self.static_text()?;
+        self.expect(":")?;
+        self.static_value()
     }
 
     fn expression(&mut self) -> Option<String> {
@@ -330,7 +325,7 @@ impl Reader<'_> {
     }
 
     /// What stands between brackets, with or without a comma behind the last.
-    fn items(&mut self, open: &str, close: &str, item: fn(&mut Self) -> Option<String>) -> Option<Vec<String>> {
+    fn items<T>(&mut self, open: &str, close: &str, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         self.expect(open)?;
         let mut items = Vec::new();
         while !self.skip(close) {
@@ -440,30 +435,24 @@ impl Reader<'_> {
 
     fn arguments(&mut self) -> Option<Arguments> {
         let mut arguments = Arguments::default();
-        self.expect("(")?;
-        let mut first = true;
-        while !self.skip(")") {
-            if !first {
-                self.expect(",")?;
-                if self.skip(")") {
-                    break;
-                }
-            }
-            first = false;
-            if self.skip("*") {
-                arguments.star = Some(self.expression()?);
-            } else if self.skip("**") {
-                arguments.stars = Some(self.expression()?);
-            } else if self.word_at(self.next + 1) == "=" {
-                let key = self.name()?;
-                self.expect("=")?;
-                let printed = format!("Keyword(key={}, value={})", python_quoted(&key), self.expression()?);
-                arguments.keywords.push((key, printed));
-            } else {
-                arguments.positional.push(self.expression()?);
-            }
-        }
+        self.items("(", ")", |r| r.argument(&mut arguments))?;
         Some(arguments)
+    }
+
+    fn argument(&mut self, arguments: &mut Arguments) -> Option<()> {
+        if self.skip("*") {
+            arguments.star = Some(self.expression()?);
+        } else if self.skip("**") {
+            arguments.stars = Some(self.expression()?);
+        } else if self.word_at(self.next + 1) == "=" {
+            let key = self.name()?;
+            self.expect("=")?;
+            let printed = format!("Keyword(key={}, value={})", python_quoted(&key), self.expression()?);
+            arguments.keywords.push((key, printed));
+        } else {
+            arguments.positional.push(self.expression()?);
+        }
+        Some(())
     }
 }
 

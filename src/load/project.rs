@@ -301,7 +301,7 @@ impl Loader<'_> {
                 Diagnostic::error(Code::Profile, format!("profile `{name}` has no target `{target}`"))
                     .primary(asked.map_or(profile.span, |t| t.span), "looked for here")
                     .note(format!("targets there: {}", names.join(", ")))
-                    .help_if(nearest(&target, names.iter().copied()), |n| format!("did you mean `{n}`?")),
+                    .did_you_mean(nearest(&target, names.iter().copied())),
             );
             return Ok(None);
         };

@@ -248,7 +248,7 @@ fn one(
                 format!("there is no test `{prefix}{}`; it will fail when it runs", entry.test),
             )
             .primary(span, "no `{% test %}` has this name")
-            .help_if(crate::diag::nearest(&entry.test, tests), |n| format!("did you mean `{n}`?")),
+            .did_you_mean(crate::diag::nearest(&entry.test, tests)),
         );
     }
     let mut test = ParsedTest {

@@ -229,7 +229,7 @@ impl<'a> NodeParser<'a> {
                     format!("`{name}` is not defined; `{}` will fail when it is built", node.name),
                 )
                 .primary(at, "nothing has this name")
-                .help_if(near, |n| format!("did you mean `{n}`?")),
+                .did_you_mean(near),
             );
         }
         out.extend(super::warnings(record.warnings, node.span));

@@ -264,7 +264,6 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
         || Lookup::new(&root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
     );
-
     resolver.out.extend(twice);
     resolver.tests(&lookup);
     let strict = sources.root().options.flags.is_set("require_resource_names_without_spaces", true);

@@ -76,7 +76,7 @@ impl Resolver<'_> {
                         format!("there is no {} `{}` to describe", kind.as_str(), entry.name),
                     )
                     .primary(entry.span, "described here")
-                    .help_if(near, |n| format!("did you mean `{n}`?")),
+                    .did_you_mean(near),
                 );
             }
         }

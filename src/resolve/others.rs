@@ -73,7 +73,7 @@ pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagno
         let message = format!("`{}` is in the group `{group}`, which is not declared", node.name);
         let near = crate::diag::nearest(&group, groups.iter().map(|g| &*g.name)).map(str::to_owned);
         let d = Diagnostic::error(Code::Access, message).primary(place, "");
-        let d = d.help_if(near, |name| format!("did you mean `{name}`?"));
+        let d = d.did_you_mean(near);
         out.push(d.help("groups are declared under `groups:` in a properties file"));
     }
     out

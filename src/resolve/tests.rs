@@ -86,7 +86,7 @@ impl Maker<'_> {
         let root = self.ground.sources.root().name().clone();
         let mut config = NodeConfig::default();
         self.ground.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
-        let of_project = config.written().clone();
+        let of_project = self.ground.compare_written.then(|| config.written().clone());
         for (key, value, span) in &parsed.macro_config {
             config.merge(key, value.clone(), Layer::InFile, *span);
         }
@@ -145,8 +145,9 @@ impl Maker<'_> {
             .macro_id
             .as_deref()
             .is_some_and(|id| matches!(id, "macro.dbt.test_unique" | "macro.dbt.test_not_null"));
-        if let Some(calls) = written_config(&raw).filter(|_| self.ground.compare_written && rendered) {
-            let mut written = of_project;
+        if let Some(mut written) = of_project.filter(|_| rendered)
+            && let Some(calls) = written_config(&raw)
+        {
             written.extend(calls);
             config.set_written(written);
         }

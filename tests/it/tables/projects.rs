@@ -154,6 +154,34 @@ fn minimal_projects_end_as_in_dbt() {
     compare(different, &known, &|name| looked_at.contains(name));
 }
 
+fn difference_in_order(table: &Value, case: &Value) -> Vec<String> {
+    let project = made(&[&table["base"], &table["projects"][case["project"].as_str().unwrap()]]);
+    for before in case["before"].as_array().into_iter().flatten() {
+        run(&project, &texts(before));
+    }
+    let (code, _) = run(&project, &[&texts(&case["command"])[..], &["--threads", "1"]].concat());
+    let mut found = Vec::new();
+    if i64::from(code) != case["exit"].as_i64().unwrap() {
+        found.push(format!("exit code {}, not {code}", case["exit"]));
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let pairs = case["results"].as_array().unwrap().iter().map(|r| (text(&r[0]), text(&r[1])));
+    let expected: BTreeMap<String, String> = pairs.filter(|(id, _)| is_compared(id)).collect();
+    let own: BTreeMap<String, String> = results(&project).into_iter().filter(|(id, _)| is_compared(id)).collect();
+    if own != expected {
+        found.push(format!("results {expected:?}, not {own:?}"));
+    } else if case.get("unstable").is_none() {
+        // What is skipped starts at no time of its own.
+        let ran = |id: &str| own.get(id).is_some_and(|status| status != "skipped" && status != "no-op");
+        let expected: Vec<&str> = texts(&case["order"]).into_iter().filter(|id| ran(id)).collect();
+        let order: Vec<String> = started(&project).into_iter().filter(|id| ran(id)).collect();
+        if order != expected {
+            found.push(format!("order {expected:?}, not {order:?}"));
+        }
+    }
+    found
+}
+
 #[test]
 fn nodes_start_in_the_order_of_dbt() {
     let table = table("order.json");
@@ -167,31 +195,7 @@ fn nodes_start_in_the_order_of_dbt() {
     };
     let looked_at: BTreeSet<String> = runs.iter().map(&key).collect();
     let different = on_threads(&runs, &|numbered| {
-        let case = numbered.1;
-        let project = made(&[&table["base"], &table["projects"][case["project"].as_str().unwrap()]]);
-        for before in case["before"].as_array().into_iter().flatten() {
-            run(&project, &texts(before));
-        }
-        let (code, _) = run(&project, &[&texts(&case["command"])[..], &["--threads", "1"]].concat());
-        let mut found = Vec::new();
-        if i64::from(code) != case["exit"].as_i64().unwrap() {
-            found.push(format!("exit code {}, not {code}", case["exit"]));
-        }
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let pairs = case["results"].as_array().unwrap().iter().map(|r| (text(&r[0]), text(&r[1])));
-        let expected: BTreeMap<String, String> = pairs.filter(|(id, _)| is_compared(id)).collect();
-        let own: BTreeMap<String, String> = results(&project).into_iter().filter(|(id, _)| is_compared(id)).collect();
-        if own != expected {
-            found.push(format!("results {expected:?}, not {own:?}"));
-        } else if case.get("unstable").is_none() {
-            // What is skipped starts at no time of its own.
-            let ran = |id: &str| own.get(id).is_some_and(|status| status != "skipped" && status != "no-op");
-            let expected: Vec<&str> = texts(&case["order"]).into_iter().filter(|id| ran(id)).collect();
-            let order: Vec<String> = started(&project).into_iter().filter(|id| ran(id)).collect();
-            if order != expected {
-                found.push(format!("order {expected:?}, not {order:?}"));
-            }
-        }
+        let found = difference_in_order(&table, numbered.1);
         (!found.is_empty()).then(|| (key(numbered), found.join("; ")))
     });
     compare(different, &known, &|name| looked_at.contains(name));
