@@ -1,9 +1,6 @@
 //! Resolved expressions to sets. Evaluation cannot fail.
 
 use super::expr::{Criterion, Expr, Indirect, Named, Resolved};
-use super::methods::matches;
-use super::modified::StateCache;
-use super::previous::PreviousState;
 use crate::manifest::{Manifest, NodeId, NodeKind};
 use fixedbitset::FixedBitSet;
 
@@ -12,16 +9,14 @@ type Sets = (FixedBitSet, FixedBitSet);
 
 struct Evaluator<'a> {
     manifest: &'a Manifest,
-    previous: Option<&'a PreviousState>,
-    cache: StateCache,
 }
 
-pub(super) fn evaluate(expr: &Expr<Resolved>, manifest: &Manifest, previous: Option<&PreviousState>) -> FixedBitSet {
-    Evaluator { manifest, previous, cache: StateCache::default() }.expr(expr).0
+pub(super) fn evaluate(expr: &Expr<Resolved>, manifest: &Manifest) -> FixedBitSet {
+    Evaluator { manifest }.expr(expr).0
 }
 
 impl Evaluator<'_> {
-    fn expr(&mut self, expr: &Expr<Resolved>) -> Sets {
+    fn expr(&self, expr: &Expr<Resolved>) -> Sets {
         match expr {
             Expr::Criterion(c) => self.criterion(c),
             Expr::Union(parts, mode) => self.combine(parts, *mode, |a, b| a.union_with(b)),
@@ -39,12 +34,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn combine(
-        &mut self,
-        parts: &[Expr<Resolved>],
-        mode: Indirect,
-        op: impl Fn(&mut FixedBitSet, &FixedBitSet),
-    ) -> Sets {
+    fn combine(&self, parts: &[Expr<Resolved>], mode: Indirect, op: impl Fn(&mut FixedBitSet, &FixedBitSet)) -> Sets {
         let mut result: Option<Sets> = None;
         for part in parts {
             let (direct, mut indirect) = self.expr(part);
@@ -65,27 +55,21 @@ impl Evaluator<'_> {
         FixedBitSet::with_capacity(self.manifest.nodes.len())
     }
 
-    fn criterion(&mut self, c: &Criterion<Resolved>) -> Sets {
-        let Named::Method(method) = &c.method else { return (self.empty(), self.empty()) };
-        let mut set = self.empty();
-        for node in &self.manifest.nodes {
-            if matches(method, self.manifest, node, self.previous, &mut self.cache) {
-                set.insert(node.id.index());
-            }
-        }
+    fn criterion(&self, c: &Criterion<Resolved>) -> Sets {
+        let Named::Method(set) = &c.method else { return (self.empty(), self.empty()) };
         let graph = &self.manifest.graph;
         let mut selected = set.clone();
         if c.at {
-            let mut down = graph.reach(&set, false, None);
-            down.union_with(&set);
+            let mut down = graph.reach(set, false, None);
+            down.union_with(set);
             selected.union_with(&graph.reach(&down, true, None));
             selected.union_with(&down);
         }
         if let Some(depth) = c.parents {
-            selected.union_with(&graph.reach(&set, true, depth));
+            selected.union_with(&graph.reach(set, true, depth));
         }
         if let Some(depth) = c.children {
-            selected.union_with(&graph.reach(&set, false, depth));
+            selected.union_with(&graph.reach(set, false, depth));
         }
         self.expand(selected, c.indirect)
     }

@@ -46,7 +46,8 @@ pub(crate) trait Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written;
 
-/// Methods are known and their values checked; a raw name cannot exist.
+/// Methods are known and their values checked, so that a raw name cannot exist; what is left of each are the nodes that it
+/// matches.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resolved;
 
@@ -57,7 +58,7 @@ impl Stage for Written {
 
 impl Stage for Resolved {
     type Raw = Infallible;
-    type Method = super::methods::Method;
+    type Method = fixedbitset::FixedBitSet;
 }
 
 /// `method.arg.arg:value`, the method perhaps left out.

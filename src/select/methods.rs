@@ -6,6 +6,7 @@ use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
 use crate::diag::{Checked, Code, Diagnostic, nearest};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
+use fixedbitset::FixedBitSet;
 use glob::{MatchOptions, Pattern};
 
 /// A method with its checked value.
@@ -92,72 +93,79 @@ const METHODS: &[&str] = &[
     "export",
 ];
 
-/// Checks every method of an expression; all that is wrong is reported.
+/// Checks every method of an expression and looks up what it matches; all that is wrong is reported.
 pub(super) fn resolve(
     expr: &Expr<Written>,
     manifest: &Manifest,
     previous: Option<&PreviousState>,
 ) -> Checked<Option<Expr<Resolved>>> {
-    let mut out = Vec::new();
-    let resolved = walk(expr, manifest, previous, &mut out);
-    Checked::new(resolved, out)
+    let mut walk = Walk { manifest, previous, cache: StateCache::default(), out: Vec::new() };
+    let resolved = walk.expr(expr);
+    Checked::new(resolved, walk.out)
 }
 
-fn walk(
-    expr: &Expr<Written>,
-    manifest: &Manifest,
-    previous: Option<&PreviousState>,
-    out: &mut Vec<Diagnostic>,
-) -> Option<Expr<Resolved>> {
-    let mut all = |list: &[Expr<Written>]| -> Option<Vec<Expr<Resolved>>> {
-        let parts: Vec<_> = list.iter().map(|e| walk(e, manifest, previous, out)).collect();
+struct Walk<'a> {
+    manifest: &'a Manifest,
+    previous: Option<&'a PreviousState>,
+    cache: StateCache,
+    out: Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn expr(&mut self, expr: &Expr<Written>) -> Option<Expr<Resolved>> {
+        Some(match expr {
+            Expr::Union(list, mode) => Expr::Union(self.all(list)?, *mode),
+            Expr::Intersection(list, mode) => Expr::Intersection(self.all(list)?, *mode),
+            Expr::Difference(a, b) => {
+                let (a, b) = (self.expr(a), self.expr(b));
+                Expr::Difference(Box::new(a?), Box::new(b?))
+            }
+            Expr::Criterion(c) => {
+                let Named::Raw(raw) = &c.method else { return None };
+                Expr::Criterion(Criterion {
+                    at: c.at,
+                    parents: c.parents,
+                    children: c.children,
+                    method: Named::Method(self.matched(raw)?),
+                    indirect: c.indirect,
+                })
+            }
+        })
+    }
+
+    /// Each part is looked at, so that all that is wrong is told.
+    fn all(&mut self, list: &[Expr<Written>]) -> Option<Vec<Expr<Resolved>>> {
+        let parts: Vec<_> = list.iter().map(|expr| self.expr(expr)).collect();
         parts.into_iter().collect()
-    };
-    Some(match expr {
-        Expr::Union(list, mode) => Expr::Union(all(list)?, *mode),
-        Expr::Intersection(list, mode) => Expr::Intersection(all(list)?, *mode),
-        Expr::Difference(a, b) => {
-            let (a, b) = (walk(a, manifest, previous, out), walk(b, manifest, previous, out));
-            Expr::Difference(Box::new(a?), Box::new(b?))
-        }
-        Expr::Criterion(c) => {
-            let Named::Raw(raw) = &c.method else { return None };
-            match method(raw, manifest, previous) {
-                Ok(method) => {
-                    out.extend(matches_nothing(raw, &method, manifest, previous));
-                    Expr::Criterion(Criterion {
-                        at: c.at,
-                        parents: c.parents,
-                        children: c.children,
-                        method: Named::Method(method),
-                        indirect: c.indirect,
-                    })
-                }
-                Err(d) => {
-                    out.push(d.primary_if(raw.span, ""));
-                    return None;
-                }
+    }
+
+    /// The nodes that a criterion names, by itself. One that names none is told; `*` may.
+    fn matched(&mut self, raw: &RawMethod) -> Option<FixedBitSet> {
+        let method = match method(raw, self.manifest, self.previous) {
+            Ok(method) => method,
+            Err(d) => {
+                self.out.push(d.primary_if(raw.span, ""));
+                return None;
+            }
+        };
+        let mut set = FixedBitSet::with_capacity(self.manifest.nodes.len());
+        for node in &self.manifest.nodes {
+            if matches(&method, self.manifest, node, self.previous, &mut self.cache) {
+                set.insert(node.id.index());
             }
         }
-    })
+        if set.is_clear() && raw.value != "*" {
+            self.out.push(matches_nothing(raw, self.manifest));
+        }
+        Some(set)
+    }
 }
 
-/// A warning for a criterion that matches no node; `*` may.
-fn matches_nothing(
-    raw: &RawMethod,
-    method: &Method,
-    manifest: &Manifest,
-    previous: Option<&PreviousState>,
-) -> Option<Diagnostic> {
-    let mut cache = StateCache::default();
-    if raw.value == "*" || manifest.nodes.iter().any(|node| matches(method, manifest, node, previous, &mut cache)) {
-        return None;
-    }
+fn matches_nothing(raw: &RawMethod, manifest: &Manifest) -> Diagnostic {
     let named: Vec<&str> = raw.method.iter().chain(&raw.args).map(String::as_str).collect();
     let text = if named.is_empty() { raw.value.clone() } else { format!("{}:{}", named.join("."), raw.value) };
     let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing")).primary_if(raw.span, "");
-    let near = nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)).map(str::to_owned);
-    Some(d.help_if(near, |name| format!("did you mean `{name}`?")))
+    d.did_you_mean(nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)))
 }
 
 fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>) -> Result<Method, Box<Diagnostic>> {
@@ -265,9 +273,7 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
         }
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
-            return Err(Box::new(
-                d.help_if(nearest(other, METHODS.iter().copied()), |n| format!("did you mean `{n}`?")),
-            ));
+            return Err(Box::new(d.did_you_mean(nearest(other, METHODS.iter().copied()))));
         }
     })
 }
@@ -291,7 +297,7 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
 }
 
 /// Which nodes a method matches, given the whole manifest.
-pub(super) fn matches(
+fn matches(
     method: &Method,
     manifest: &Manifest,
     node: &Node,

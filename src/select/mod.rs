@@ -1,8 +1,8 @@
 //! Selector text becomes a set of nodes.
 //!
 //! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out: `Checked<NodeSet>`. Three
-//! types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>` (methods and values checked, no raw name can
-//! exist) -> a bitset over node ids. Tests join each criterion before the sets combine (RULES 1.14). Must not know:
+//! types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>` (methods and values checked, each with the
+//! nodes that it matches) -> a bitset over node ids. Tests join each criterion before the sets combine (RULES 1.14). Must not know:
 //! what is done with the nodes.
 
 mod evaluate;
@@ -108,7 +108,7 @@ pub(crate) fn select(
             };
             let resolved = methods::resolve(&written, manifest, previous).drain_into(&mut out);
             match resolved {
-                Some(expr) => NodeSet(evaluate::evaluate(&expr, manifest, previous)),
+                Some(expr) => NodeSet(evaluate::evaluate(&expr, manifest)),
                 None => NodeSet::default(),
             }
         }

@@ -47,7 +47,7 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
                     Code::Selector,
                     format!("selector `{name}` is not defined (or not before it is used)"),
                 )
-                .help_if(near, |n| format!("did you mean `{n}`?")),
+                .did_you_mean(near),
             ))
         }
     }
