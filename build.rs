@@ -12,7 +12,8 @@ fn main() {
     place_duckdb();
 }
 
-/// Writes `builtin_files.rs`: `(folder, path, text)` of each `.sql` file below `src/jinja/builtin`, sorted.
+/// Writes `builtin_files.rs`: `(folder, path, text)` of each `.sql` file below `src/jinja/builtin`,
+/// sorted.
 fn list_builtin_macros() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap()).join("src/jinja/builtin");
     println!("cargo:rerun-if-changed={}", root.display());
@@ -32,12 +33,19 @@ fn list_builtin_macros() {
     fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("builtin_files.rs"), code).unwrap();
 }
 
-/// Writes `sample_files.rs`: the sample project at the repository's root, for `strata init --sample`.
+/// Writes `sample_files.rs`: the sample project at the repository's root, for `strata init
+/// --sample`.
 fn list_sample() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
-    let mut files = ["project.yml", "profiles.yml", "docs/data-model.md", "docs/erd-raw.svg", "docs/erd-raw.dbml"]
-        .map(|name| root.join(name))
-        .to_vec();
+    let mut files = [
+        "project.yml",
+        "profiles.yml",
+        "docs/data-model.md",
+        "docs/erd-raw.svg",
+        "docs/erd-raw.dbml",
+    ]
+    .map(|name| root.join(name))
+    .to_vec();
     for folder in ["models", "seeds", "macros", "tests/data"] {
         println!("cargo:rerun-if-changed={}", root.join(folder).display());
         collect_all(&root.join(folder), &mut files);
@@ -48,14 +56,15 @@ fn list_sample() {
         println!("cargo:rerun-if-changed={}", file.display());
         let path = file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
         let full = file.to_str().unwrap();
-        writeln!(code, "    SampleFile {{ path: {path:?}, text: include_str!({full:?}) }},").unwrap();
+        writeln!(code, "    SampleFile {{ path: {path:?}, text: include_str!({full:?}) }},")
+            .unwrap();
     }
     code.push(']');
     fs::write(PathBuf::from(env::var("OUT_DIR").unwrap()).join("sample_files.rs"), code).unwrap();
 }
 
-/// Sets `STRATA_SOURCES` to a print of all sources (FNV-1a, 64 bits), by which results that a build has kept are told
-/// from those of another.
+/// Sets `STRATA_SOURCES` to a print of all sources (FNV-1a, 64 bits), by which results that a build
+/// has kept are told from those of another.
 fn print_sources() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap());
     let mut files = vec![root.join("Cargo.toml")];
@@ -94,8 +103,8 @@ fn collect(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// Copies the library into the profile folder and adds rpaths, so that the program, tests (`deps/`) and examples find
-/// it wherever the target folder is; a release ships both files in one folder.
+/// Copies the library into the profile folder and adds rpaths, so that the program, tests (`deps/`)
+/// and examples find it wherever the target folder is; a release ships both files in one folder.
 fn place_duckdb() {
     println!("cargo:rerun-if-env-changed=DUCKDB_LIB_DIR");
     if env::var_os("CARGO_FEATURE_BUNDLED").is_some() {
@@ -106,7 +115,8 @@ fn place_duckdb() {
         "windows" => "duckdb.dll",
         _ => "libduckdb.so",
     };
-    let library = env::var_os("DUCKDB_LIB_DIR").map(|d| PathBuf::from(d).join(name)).filter(|p| p.is_file());
+    let library =
+        env::var_os("DUCKDB_LIB_DIR").map(|d| PathBuf::from(d).join(name)).filter(|p| p.is_file());
     let Some(library) = library else {
         panic!(
             "\n\nDuckDB's library ({name}) was not found in DUCKDB_LIB_DIR.\n\
@@ -120,7 +130,10 @@ fn place_duckdb() {
     let out = PathBuf::from(env::var("OUT_DIR").unwrap());
     let profile = out.ancestors().nth(3).unwrap();
     let copy = profile.join(name);
-    let same = fs::metadata(&copy).ok().zip(fs::metadata(&library).ok()).is_some_and(|(a, b)| a.len() == b.len());
+    let same = fs::metadata(&copy)
+        .ok()
+        .zip(fs::metadata(&library).ok())
+        .is_some_and(|(a, b)| a.len() == b.len());
     if !same {
         // Through a temporary name: a running program may have the old file mapped.
         let temporary = profile.join(format!(".{name}.{}", std::process::id()));

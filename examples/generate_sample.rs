@@ -2,17 +2,18 @@
 //!
 //! `cargo run --example generate_sample -- --users 5000 --seed 42 --out seeds`
 //!
-//! Four CSV files come out: `marketing_spend`, `users`, `user_touchpoints` and `revenue_and_rewards`.
-//! `docs/data-model.md` says what they mean. How it works, and why:
+//! Four CSV files come out: `marketing_spend`, `users`, `user_touchpoints` and
+//! `revenue_and_rewards`. `docs/data-model.md` says what they mean. How it works, and why:
 //!
-//! - The calendar is fixed: 181 days, 2025-01-01 to 2025-06-30. `Plan` gives every cell (day x campaign, or
-//!   organic) a share of the users, and the share alone says how many users install there. So spend, clicks and
-//!   installs of a cell are known without looking at a single user, and user ids are dealt out cell by cell:
-//!   memory does not grow with the number of users.
+//! - The calendar is fixed: 181 days, 2025-01-01 to 2025-06-30. `Plan` gives every cell (day x
+//!   campaign, or organic) a share of the users, and the share alone says how many users install
+//!   there. So spend, clicks and installs of a cell are known without looking at a single user, and
+//!   user ids are dealt out cell by cell: memory does not grow with the number of users.
 //! - Every user, and every cell, has a random stream of its own, keyed by seed and id.
-//! - Only integers and `+ - * /` on doubles are used, no `exp` or `ln`: these differ between platforms in the
-//!   last bit, and the files have to be the same everywhere.
-//! - The integration tests include this file as a module, hence `pub(crate)`, and `main` may be unused.
+//! - Only integers and `+ - * /` on doubles are used, no `exp` or `ln`: these differ between
+//!   platforms in the last bit, and the files have to be the same everywhere.
+//! - The integration tests include this file as a module, hence `pub(crate)`, and `main` may be
+//!   unused.
 
 use std::fmt;
 use std::fs::File;
@@ -75,7 +76,8 @@ struct Campaign {
     /// Days within the flight on which nothing runs.
     pause: Option<(u32, u32)>,
     paid: Paid,
-    /// Size: what it would bring in installs, relative to the other campaigns, if `installs` were 1.
+    /// Size: what it would bring in installs, relative to the other campaigns, if `installs` were
+    /// 1.
     reach: f64,
     /// Installs for each unit of reach: 0 for brand advertising, little for retargeting.
     installs: f64,
@@ -408,7 +410,9 @@ fn whole(value: f64) -> u64 {
 #[allow(clippy::disallowed_methods)] // an example is a program of its own and knows nothing of `System`
 pub(crate) fn generate(users: u64, seed: u64, out: &Path) -> io::Result<()> {
     std::fs::create_dir_all(out)?;
-    let open = |name: &str| File::create(out.join(name)).map(|file| BufWriter::with_capacity(1 << 16, file));
+    let open = |name: &str| {
+        File::create(out.join(name)).map(|file| BufWriter::with_capacity(1 << 16, file))
+    };
     let plan = Plan::new(users, seed);
 
     let mut spend = open("marketing_spend.csv")?;
@@ -446,7 +450,8 @@ fn write_spend(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
             };
             let spend = whole(reach * campaign.cost * random.noise(0.25) * paid_days * 100.0);
             let clicks = whole(reach / campaign.reach_rate * random.noise(0.20)).max(installs);
-            let impressions = whole(clicks as f64 / campaign.click_rate * random.noise(0.15)).max(clicks);
+            let impressions =
+                whole(clicks as f64 / campaign.click_rate * random.noise(0.15)).max(clicks);
             let channel = random.spelling(campaign.spellings);
             let (date, name, spend) = (Date(day), campaign.name, Cents(spend));
             writeln!(out, "{date},{channel},{name},{spend},{impressions},{clicks},{installs}")?;
@@ -463,7 +468,8 @@ struct UserFiles<W> {
 
 fn write_users<W: Write>(plan: &Plan, files: &mut UserFiles<W>) -> io::Result<()> {
     writeln!(files.users, "user_id,installed_at,created_at,updated_at,channel,campaign")?;
-    let touchpoints = "user_id,touchpoint_date,channel,campaign,touchpoint_type,source,medium,conversion";
+    let touchpoints =
+        "user_id,touchpoint_date,channel,campaign,touchpoint_type,source,medium,conversion";
     writeln!(files.touchpoints, "{touchpoints}")?;
     writeln!(files.money, "user_id,date,revenue,reward_to_user")?;
     for day in 0..DAYS {
@@ -523,13 +529,18 @@ fn write_user<W: Write>(plan: &Plan, files: &mut UserFiles<W>, mut user: User) -
     let touches = draw_touches(plan, &mut user);
 
     let random = &mut user.random;
-    let installed = u64::from(user.installed) * DAY_SECONDS + u64::from(random.below(DAY_SECONDS as u32));
-    // Most sign up within minutes, some only the next day; who pays has an account by the end of that day.
-    let delay = if random.chance(0.9) { 20 + random.below(900) } else { 900 + random.below(86_400) };
+    let installed =
+        u64::from(user.installed) * DAY_SECONDS + u64::from(random.below(DAY_SECONDS as u32));
+    // Most sign up within minutes, some only the next day; who pays has an account by the end of
+    // that day.
+    let delay =
+        if random.chance(0.9) { 20 + random.below(900) } else { 900 + random.below(86_400) };
     let end = u64::from(user.converts.unwrap_or(DAYS - 1) + 1) * DAY_SECONDS;
     let created = installed + u64::from(delay) % (end - installed);
     let mut clock = Random::keyed(plan.seed, Stream::Clock, user.id);
-    write_touchpoints(&mut files.touchpoints, number, &touches, |touch| touch.time(&mut clock, installed, created))?;
+    write_touchpoints(&mut files.touchpoints, number, &touches, |touch| {
+        touch.time(&mut clock, installed, created)
+    })?;
 
     let seen = u64::from(last_seen) * DAY_SECONDS + u64::from(random.below(DAY_SECONDS as u32));
     let updated = created.max(seen);
@@ -565,12 +576,14 @@ fn write_money(plan: &Plan, out: &mut impl Write, user: &User) -> io::Result<u32
             let paying = user.converts.is_some_and(|first| first <= day);
             let must_pay = converts_today && row == 0;
             let pays = must_pay || (paying && random.chance(0.8));
-            let cents = if pays { whole(user.dollars * random.noise(0.9) * 100.0).max(1) } else { 0 };
+            let cents =
+                if pays { whole(user.dollars * random.noise(0.9) * 100.0).max(1) } else { 0 };
             // A reward for coming back, and a share of what was paid; hunters collect all there is.
             let (visit, share) = if user.hunter { (0.22, 0.55) } else { (0.03, 0.22) };
             let (visit, share) = (visit * random.noise(0.8), share * random.noise(0.6));
             let rewarded = user.hunter || random.chance(0.85);
-            let reward = if rewarded { whole(visit * 10_000.0 + share * cents as f64 * 100.0) } else { 0 };
+            let reward =
+                if rewarded { whole(visit * 10_000.0 + share * cents as f64 * 100.0) } else { 0 };
             if cents == 0 && reward == 0 {
                 continue;
             }
@@ -604,13 +617,21 @@ impl Touch {
         if today(&installed) && !self.after {
             // A click comes minutes before the install, what was seen comes hours before.
             let longest: u32 = if self.is_seen() { 4 * 3600 } else { 15 * 60 };
-            return installed - u64::from(random.below(longest.min((installed - start) as u32 + 1)));
+            return installed
+                - u64::from(random.below(longest.min((installed - start) as u32 + 1)));
         }
         match [created, installed].into_iter().find(today) {
-            // What comes after the install waits for the account, unless that is made on a later day.
-            Some(from) if self.after => from + u64::from(random.below((start + DAY_SECONDS - from) as u32)),
+            // What comes after the install waits for the account, unless that is made on a later
+            // day.
+            Some(from) if self.after => {
+                from + u64::from(random.below((start + DAY_SECONDS - from) as u32))
+            }
             // Mostly by day, seldom by night.
-            _ => start + u64::from(random.below(DAY_SECONDS as u32) + random.below(DAY_SECONDS as u32)) / 2,
+            _ => {
+                start
+                    + u64::from(random.below(DAY_SECONDS as u32) + random.below(DAY_SECONDS as u32))
+                        / 2
+            }
         }
     }
 }
@@ -620,7 +641,8 @@ fn draw_touches(plan: &Plan, user: &mut User) -> Vec<(Touch, String)> {
     let mut touches = Vec::new();
     before_install(plan, user, &mut touches);
     after_install(plan, user, &mut touches);
-    // Within a day people see before they click. Stable, so that the rest stays in the order in which it was drawn.
+    // Within a day people see before they click. Stable, so that the rest stays in the order in
+    // which it was drawn.
     touches.sort_by_key(|touch| (touch.day, touch.after, !touch.is_seen()));
     let written = |touch: Touch| {
         let Touch { campaign, kind, conversion, .. } = touch;
@@ -645,8 +667,8 @@ fn write_touchpoints(
     touches: &[(Touch, String)],
     time: impl FnMut(&Touch) -> u64,
 ) -> io::Result<()> {
-    // The touches are in the order of days, and on the day of the install of what was before and after it. Sorted times
-    // keep to that, and give the rest an order as well.
+    // The touches are in the order of days, and on the day of the install of what was before and
+    // after it. Sorted times keep to that, and give the rest an order as well.
     let mut times: Vec<u64> = touches.iter().map(|(touch, _)| touch).map(time).collect();
     times.sort_unstable();
     for ((_, rest), time) in touches.iter().zip(times) {
@@ -655,11 +677,13 @@ fn write_touchpoints(
     Ok(())
 }
 
-/// What led to the install: the click of the campaign that brought it, or a visit to the store, and before
-/// that what was seen of this campaign and of others.
+/// What led to the install: the click of the campaign that brought it, or a visit to the store, and
+/// before that what was seen of this campaign and of others.
 fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add = |day, campaign, kind| touches.push(Touch { day, campaign, kind, after: false, conversion: false });
+    let mut add = |day, campaign, kind| {
+        touches.push(Touch { day, campaign, kind, after: false, conversion: false })
+    };
     let earlier = |random: &mut Random, days| user.installed.saturating_sub(random.below(days));
     match user.campaign {
         Some(index) => {
@@ -689,11 +713,13 @@ fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
 /// Reminders, the touchpoint with which the user converts, and late ones after that.
 fn after_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add =
-        |day, campaign, kind, conversion| touches.push(Touch { day, campaign, kind, after: true, conversion });
+    let mut add = |day, campaign, kind, conversion| {
+        touches.push(Touch { day, campaign, kind, after: true, conversion })
+    };
     let remind = |random: &mut Random| {
         let index = if random.chance(0.55) { WEEKLY_REWARDS } else { RETARGETING };
-        let kind = if random.chance(0.7) { CAMPAIGNS[index].seen() } else { CAMPAIGNS[index].clicked() };
+        let kind =
+            if random.chance(0.7) { CAMPAIGNS[index].seen() } else { CAMPAIGNS[index].clicked() };
         (index, kind)
     };
 
@@ -757,8 +783,10 @@ fn parse_arguments(mut rest: impl Iterator<Item = String>) -> Result<Option<Argu
         if !matches!(name, "--users" | "--seed" | "--out") {
             return Err(format!("unknown argument `{argument}`"));
         }
-        let value = attached.or_else(|| rest.next()).ok_or_else(|| format!("`{name}` needs a value"))?;
-        let number = || value.parse().map_err(|_| format!("`{name}` needs a whole number, not `{value}`"));
+        let value =
+            attached.or_else(|| rest.next()).ok_or_else(|| format!("`{name}` needs a value"))?;
+        let number =
+            || value.parse().map_err(|_| format!("`{name}` needs a whole number, not `{value}`"));
         match name {
             "--users" => users = number()?,
             "--seed" => seed = number()?,

@@ -1,7 +1,9 @@
-//! Decimal numbers as Python's `decimal.Decimal` has them, in its default context: 28 digits, ties to even.
+//! Decimal numbers as Python's `decimal.Decimal` has them, in its default context: 28 digits, ties
+//! to even.
 //!
-//! In: text, whole numbers. Out: exact values that keep their trailing zeros, arithmetic rounded to the context, text as
-//! Python prints it (the General Decimal Arithmetic Specification, "to-scientific-string"). Must not know: who asks.
+//! In: text, whole numbers. Out: exact values that keep their trailing zeros, arithmetic rounded to
+//! the context, text as Python prints it (the General Decimal Arithmetic Specification,
+//! "to-scientific-string"). Must not know: who asks.
 
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, Zero};
@@ -28,11 +30,16 @@ pub(crate) type DecimalError = &'static str;
 
 /// What a division by zero is called in Python.
 fn by_zero(dividend: &BigDecimal) -> DecimalError {
-    if dividend.is_zero() { "[<class 'decimal.DivisionUndefined'>]" } else { "[<class 'decimal.DivisionByZero'>]" }
+    if dividend.is_zero() {
+        "[<class 'decimal.DivisionUndefined'>]"
+    } else {
+        "[<class 'decimal.DivisionByZero'>]"
+    }
 }
 
 impl Decimal {
-    /// Python's `Decimal(text)`: digits of any script, underscores, `inf`, `nan`, white space around.
+    /// Python's `Decimal(text)`: digits of any script, underscores, `inf`, `nan`, white space
+    /// around.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
         let text: String = text.trim().chars().filter(|c| *c != '_').map(ascii_digit).collect();
         let (negative, rest) = match text.strip_prefix(['-', '+']) {
@@ -151,15 +158,19 @@ impl Decimal {
     pub(crate) fn plus(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         match (self, other) {
             (Decimal::Finite(a), Decimal::Finite(b)) => {
-                // Far apart, the smaller one only decides how the larger is rounded; writing both out could take all memory.
-                let apart = (a.fractional_digit_count() - b.fractional_digit_count()).unsigned_abs();
+                // Far apart, the smaller one only decides how the larger is rounded; writing both
+                // out could take all memory.
+                let apart =
+                    (a.fractional_digit_count() - b.fractional_digit_count()).unsigned_abs();
                 if apart > LARGEST {
                     return Err("the exponents are too far apart");
                 }
                 Ok(Decimal::Finite(a + b).rounded())
             }
             (Decimal::NaN, _) | (_, Decimal::NaN) => Ok(Decimal::NaN),
-            (Decimal::Infinity(a), Decimal::Infinity(b)) if a != b => Err("[<class 'decimal.InvalidOperation'>]"),
+            (Decimal::Infinity(a), Decimal::Infinity(b)) if a != b => {
+                Err("[<class 'decimal.InvalidOperation'>]")
+            }
             (Decimal::Infinity(a), _) | (_, Decimal::Infinity(a)) => Ok(Decimal::Infinity(*a)),
         }
     }
@@ -180,11 +191,14 @@ impl Decimal {
         }
     }
 
-    /// True division. The quotient is exact where 28 digits hold it, and then as short as the operands allow.
+    /// True division. The quotient is exact where 28 digits hold it, and then as short as the
+    /// operands allow.
     pub(crate) fn divided_by(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         let (a, b) = match (self, other) {
             (Decimal::NaN, _) | (_, Decimal::NaN) => return Ok(Decimal::NaN),
-            (Decimal::Infinity(_), Decimal::Infinity(_)) => return Err("[<class 'decimal.InvalidOperation'>]"),
+            (Decimal::Infinity(_), Decimal::Infinity(_)) => {
+                return Err("[<class 'decimal.InvalidOperation'>]");
+            }
             (Decimal::Infinity(_), _) => {
                 return Ok(Decimal::Infinity(self.is_negative() != other.is_negative()));
             }
@@ -211,17 +225,23 @@ impl Decimal {
             }
         } else if (&quotient % 5) == BigInt::zero() {
             // A digit that says that there is more: a tie is none.
-            quotient += if (numerator.sign() == Sign::Minus) == (y.sign() == Sign::Minus) { 1 } else { -1 };
+            quotient +=
+                if (numerator.sign() == Sign::Minus) == (y.sign() == Sign::Minus) { 1 } else { -1 };
         }
         Ok(Decimal::Finite(BigDecimal::new(quotient, scale)).rounded())
     }
 
     /// `//` and `%`: the quotient is cut towards zero, the remainder has the sign of the dividend.
-    pub(crate) fn divided_whole(&self, other: &Decimal) -> Result<(Decimal, Decimal), DecimalError> {
+    pub(crate) fn divided_whole(
+        &self,
+        other: &Decimal,
+    ) -> Result<(Decimal, Decimal), DecimalError> {
         let (Decimal::Finite(a), Decimal::Finite(b)) = (self, other) else {
             return match (self, other) {
                 (Decimal::NaN, _) | (_, Decimal::NaN) => Ok((Decimal::NaN, Decimal::NaN)),
-                (Decimal::Finite(_), Decimal::Infinity(_)) => Ok((Decimal::from_int(0), self.clone())),
+                (Decimal::Finite(_), Decimal::Infinity(_)) => {
+                    Ok((Decimal::from_int(0), self.clone()))
+                }
                 _ => Err("[<class 'decimal.InvalidOperation'>]"),
             };
         };
@@ -243,7 +263,8 @@ impl Decimal {
         Ok((Decimal::from_int(quotient), remainder))
     }
 
-    /// A power. Whole exponents are exact before they are rounded; others go by logarithms of floats, to 15 digits.
+    /// A power. Whole exponents are exact before they are rounded; others go by logarithms of
+    /// floats, to 15 digits.
     pub(crate) fn to_power(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         let (Decimal::Finite(base), Decimal::Finite(exponent)) = (self, other) else {
             return Ok(Decimal::from_float(self.to_float().powf(other.to_float())));
@@ -271,7 +292,11 @@ impl Decimal {
     }
 
     /// Rounded to so many digits behind the point, ties to even, as `round(x, n)` does.
-    pub(crate) fn quantized(&self, places: i64, mode: RoundingMode) -> Result<Decimal, DecimalError> {
+    pub(crate) fn quantized(
+        &self,
+        places: i64,
+        mode: RoundingMode,
+    ) -> Result<Decimal, DecimalError> {
         match self {
             Decimal::Finite(d) => {
                 let rounded = d.with_scale_round(places, mode);
@@ -316,10 +341,12 @@ impl Decimal {
             Decimal::Finite(_) => self.parts(),
             _ => return None,
         };
-        let power = u32::try_from(exponent.unsigned_abs()).ok().filter(|p| u64::from(*p) <= LARGEST)?;
+        let power =
+            u32::try_from(exponent.unsigned_abs()).ok().filter(|p| u64::from(*p) <= LARGEST)?;
         let ten = BigInt::from(10).pow(power);
         let value: BigInt = digits.parse().ok()?;
-        let (mut n, mut m) = if exponent < 0 { (value, ten) } else { (value * ten, BigInt::from(1)) };
+        let (mut n, mut m) =
+            if exponent < 0 { (value, ten) } else { (value * ten, BigInt::from(1)) };
         let (mut a, mut b) = (n.clone(), m.clone());
         while !b.is_zero() {
             (a, b) = (b.clone(), a % b);
@@ -337,20 +364,26 @@ impl Decimal {
             (Decimal::NaN, _) | (_, Decimal::NaN) => None,
             (Decimal::Finite(a), Decimal::Finite(b)) => Some(a.cmp(b)),
             (Decimal::Infinity(a), Decimal::Infinity(b)) => Some(b.cmp(a)),
-            (Decimal::Infinity(negative), _) => Some(if *negative { Ordering::Less } else { Ordering::Greater }),
-            (_, Decimal::Infinity(negative)) => Some(if *negative { Ordering::Greater } else { Ordering::Less }),
+            (Decimal::Infinity(negative), _) => {
+                Some(if *negative { Ordering::Less } else { Ordering::Greater })
+            }
+            (_, Decimal::Infinity(negative)) => {
+                Some(if *negative { Ordering::Greater } else { Ordering::Less })
+            }
         }
     }
 }
 
-/// A digit of any script as an ASCII one (Unicode general category Nd; each script has its ten in a row).
+/// A digit of any script as an ASCII one (Unicode general category Nd; each script has its ten in a
+/// row).
 fn ascii_digit(c: char) -> char {
     const ZEROS: [u32; 66] = [
-        0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
-        0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620,
-        0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0,
-        0x112F0, 0x11450, 0x114D0, 0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60,
-        0x16AC0, 0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
+        0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
+        0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
+        0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
+        0xFF10, 0x104A0, 0x10D30, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450, 0x114D0,
+        0x11650, 0x116C0, 0x11730, 0x118E0, 0x11950, 0x11C50, 0x11D50, 0x11DA0, 0x16A60, 0x16AC0,
+        0x16B50, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E950, 0x1FBF0,
     ];
     if c.is_ascii() {
         return c;
@@ -433,7 +466,10 @@ mod tests {
             ("inf", "Infinity"),
             ("-Infinity", "-Infinity"),
             ("nan12", "NaN"),
-            ("123456789012345678901234567890.123456789", "123456789012345678901234567890.123456789"),
+            (
+                "123456789012345678901234567890.123456789",
+                "123456789012345678901234567890.123456789",
+            ),
             ("0E+3", "0E+3"),
             ("0.00", "0.00"),
         ] {
@@ -458,7 +494,10 @@ mod tests {
         assert_eq!(ok(d("100").divided_by(&d("1E+2"))), "1.00");
         assert_eq!(ok(d("1.5").to_power(&d("3"))), "3.375");
         assert_eq!(ok(d("2").to_power(&d("-2"))), "0.25");
-        assert_eq!(ok(d("12345678901234567890123456789").plus(&d("1"))), "1.234567890123456789012345679E+28");
+        assert_eq!(
+            ok(d("12345678901234567890123456789").plus(&d("1"))),
+            "1.234567890123456789012345679E+28"
+        );
         let (q, r) = d("-7.5").divided_whole(&d("2")).unwrap();
         assert_eq!((q.to_string(), r.to_string()), ("-3".into(), "-1.5".into()));
         assert!(d("1").divided_by(&d("0")).is_err());

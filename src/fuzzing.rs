@@ -1,13 +1,18 @@
-//! Doors for fuzzing: each gives a text to what reads such texts. Whatever the text is, the call comes back: a mistake is a
-//! diagnostic, never a panic, and never takes longer than the text is long.
+//! Doors for fuzzing: each gives a text to what reads such texts. Whatever the text is, the call
+//! comes back: a mistake is a diagnostic, never a panic, and never takes longer than the text is
+//! long.
 //!
-//! `fuzz/` has a target for each door (`./test fuzz`); what was found stays in `tests/fuzz/`, and the tests below read it again.
+//! `fuzz/` has a target for each door (`./test fuzz`); what was found stays in `tests/fuzz/`, and
+//! the tests below read it again.
 
 use crate::config::{
-    check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml,
+    check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors,
+    parse_yaml,
 };
 use crate::jinja::{BlockKind, Native};
-use crate::jinja::{calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls};
+use crate::jinja::{
+    calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls,
+};
 use crate::materialize::infer;
 use crate::select::{Selection, is_readable};
 use crate::source::{FileId, normal, volatile};
@@ -43,7 +48,13 @@ pub fn prepass(bytes: &[u8]) {
 /// A file of macros, snapshots and docs.
 pub fn blocks(bytes: &[u8]) {
     let text = text(bytes);
-    let kinds = [BlockKind::Macro, BlockKind::Test, BlockKind::Snapshot, BlockKind::Docs, BlockKind::Materialization];
+    let kinds = [
+        BlockKind::Macro,
+        BlockKind::Test,
+        BlockKind::Snapshot,
+        BlockKind::Docs,
+        BlockKind::Materialization,
+    ];
     find_blocks(&text, &kinds);
     let _ = parse_macro_file(FileId(0), &"p".into(), "macros/m.sql", &text);
 }
@@ -72,7 +83,10 @@ pub fn selectors(bytes: &[u8]) {
     is_readable(&Selection { select: vec![text.clone()], ..Selection::default() }, &[]);
     let found = parse_selectors(&parse_yaml(FileId(0), &text).value).value;
     for selector in &found {
-        is_readable(&Selection { selector: Some(selector.name.clone()), ..Selection::default() }, &found);
+        is_readable(
+            &Selection { selector: Some(selector.name.clone()), ..Selection::default() },
+            &found,
+        );
     }
 }
 
@@ -101,7 +115,8 @@ mod tests {
     fn inputs_that_were_found_come_back() {
         for (name, door) in DOORS {
             let folder = format!("{}/tests/fuzz/{name}", env!("CARGO_MANIFEST_DIR"));
-            let files: Vec<_> = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}")).collect();
+            let files: Vec<_> =
+                std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{folder}: {e}")).collect();
             assert!(!files.is_empty(), "{folder} is empty");
             for file in files {
                 door(&std::fs::read(file.unwrap().path()).unwrap());

@@ -1,7 +1,7 @@
 //! Content hashes.
 //!
-//! In: texts. Out: the checksums that dbt's artifacts carry, and `Fingerprint`, by which results are kept and compared.
-//! Never hashed: modification times, absolute paths.
+//! In: texts. Out: the checksums that dbt's artifacts carry, and `Fingerprint`, by which results
+//! are kept and compared. Never hashed: modification times, absolute paths.
 
 use foldhash::fast::RandomState;
 use md5::Md5;
@@ -51,8 +51,10 @@ impl Fingerprint {
 
     /// What `hex` gave.
     pub(crate) fn from_hex(text: &str) -> Option<Fingerprint> {
-        let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
-        let bytes: Vec<u8> = digits.chunks(2).map(|d| d.iter().fold(0, |byte, digit| byte * 16 + digit)).collect();
+        let digits: Vec<u8> =
+            text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+        let bytes: Vec<u8> =
+            digits.chunks(2).map(|d| d.iter().fold(0, |byte, digit| byte * 16 + digit)).collect();
         bytes.try_into().ok().map(Fingerprint)
     }
 
@@ -65,7 +67,10 @@ impl Fingerprint {
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char]).collect()
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)] as char, DIGITS[usize::from(b & 15)] as char])
+        .collect()
 }
 
 /// The md5 of a text as dbt prints it: 32 hexadecimal digits.
@@ -94,6 +99,9 @@ mod tests {
     #[test]
     fn known_answers() {
         assert_eq!(md5_hex("abc"), "900150983cd24fb0d6963f7d28e17f72");
-        assert_eq!(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            sha256_hex(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

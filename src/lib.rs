@@ -16,7 +16,8 @@
 //! | `report`, `state` | events, results | console, artifacts |
 //! | `export` | `Manifest`, `Plan`, `KeyGraph` | `GeneratedFile`s |
 //!
-//! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and `tests/it/layering.rs`).
+//! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and
+//! `tests/it/layering.rs`).
 
 mod adapter;
 mod analyze;

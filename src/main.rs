@@ -14,7 +14,11 @@ fn main() -> ExitCode {
         let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
         strata::run_command_line(std::env::args().collect())
     };
-    match std::thread::Builder::new().stack_size(STACK).spawn(run).map(std::thread::JoinHandle::join) {
+    match std::thread::Builder::new()
+        .stack_size(STACK)
+        .spawn(run)
+        .map(std::thread::JoinHandle::join)
+    {
         Ok(Ok(code)) => ExitCode::from(code),
         _ => ExitCode::from(2),
     }

@@ -1,9 +1,10 @@
 //! Values that must never be shown.
 //!
-//! In: credentials and the values of `DBT_ENV_SECRET...` variables. Out: `Secret`, which cannot be printed or
-//! serialised; `Scrubber`, which masks the values of those variables in messages and log lines; `mask_credentials`, which
-//! masks what stands where drivers put credentials. A credential's own text is searched for nowhere: a password like
-//! `postgres` is a word of every artifact. Artifacts, generated files and data are never masked.
+//! In: credentials and the values of `DBT_ENV_SECRET...` variables. Out: `Secret`, which cannot be
+//! printed or serialised; `Scrubber`, which masks the values of those variables in messages and log
+//! lines; `mask_credentials`, which masks what stands where drivers put credentials. A credential's
+//! own text is searched for nowhere: a password like `postgres` is a word of every artifact.
+//! Artifacts, generated files and data are never masked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,7 +40,8 @@ pub(crate) struct Scrubber {
 }
 
 impl Scrubber {
-    /// Registers a secret. Very short values are left out: replacing `a` everywhere would tell more than it hides.
+    /// Registers a secret. Very short values are left out: replacing `a` everywhere would tell more
+    /// than it hides.
     pub(crate) fn register(&self, secret: &Secret) {
         if secret.reveal().trim().len() < 3 {
             return;
@@ -74,8 +76,8 @@ impl Scrubber {
     }
 }
 
-/// What a secret variable is while a value of a profile or of packages is rendered: no filter sees its text, so that no
-/// part of it can end in a message. (dbt does the same.)
+/// What a secret variable is while a value of a profile or of packages is rendered: no filter sees
+/// its text, so that no part of it can end in a message. (dbt does the same.)
 pub(crate) fn placeholder(name: &str) -> String {
     format!("{PLACEHOLDER_START}{name}{PLACEHOLDER_END}")
 }
@@ -83,13 +85,17 @@ pub(crate) fn placeholder(name: &str) -> String {
 const PLACEHOLDER_START: &str = "$$$STRATA_SECRET_START$$$";
 const PLACEHOLDER_END: &str = "$$$STRATA_SECRET_END$$$";
 
-/// Puts the values in place of placeholders. A placeholder that a filter has changed stays what it is.
+/// Puts the values in place of placeholders. A placeholder that a filter has changed stays what it
+/// is.
 pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(PLACEHOLDER_START) {
         out.push_str(before);
-        match after.split_once(PLACEHOLDER_END).and_then(|(name, after)| Some((value_of(name)?, after))) {
+        match after
+            .split_once(PLACEHOLDER_END)
+            .and_then(|(name, after)| Some((value_of(name)?, after)))
+        {
             Some((value, after)) => {
                 out.push_str(&value);
                 rest = after;
@@ -104,8 +110,8 @@ pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<St
     out
 }
 
-/// Masks credentials in what a driver says: the password of a URL (RFC 3986, "userinfo") and the values of keywords as
-/// connection strings have them (libpq: `password=x`, `password = 'x y'`).
+/// Masks credentials in what a driver says: the password of a URL (RFC 3986, "userinfo") and the
+/// values of keywords as connection strings have them (libpq: `password=x`, `password = 'x y'`).
 pub(crate) fn mask_credentials(text: &str) -> Cow<'_, str> {
     let masked = mask_keywords(&mask_urls(text));
     if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
@@ -117,9 +123,12 @@ fn mask_urls(text: &str) -> String {
     while let Some((before, after)) = rest.split_once("://") {
         out.push_str(before);
         out.push_str("://");
-        let end = after.find(|c: char| c.is_whitespace() || "/?#'\"`".contains(c)).unwrap_or(after.len());
+        let end =
+            after.find(|c: char| c.is_whitespace() || "/?#'\"`".contains(c)).unwrap_or(after.len());
         rest = after;
-        if let Some((user, _)) = after[..end].rsplit_once('@').and_then(|(info, _)| info.split_once(':')) {
+        if let Some((user, _)) =
+            after[..end].rsplit_once('@').and_then(|(info, _)| info.split_once(':'))
+        {
             let at = after[..end].rfind('@').unwrap_or(end);
             out.push_str(user);
             out.push_str(":*****");
@@ -131,11 +140,14 @@ fn mask_urls(text: &str) -> String {
 }
 
 fn mask_keywords(text: &str) -> String {
-    const KEYWORDS: [&str; 6] = ["password", "passwd", "pwd", "secret_access_key", "session_token", "motherduck_token"];
+    const KEYWORDS: [&str; 6] =
+        ["password", "passwd", "pwd", "secret_access_key", "session_token", "motherduck_token"];
     let lower = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    while let Some((start, word)) = KEYWORDS.iter().filter_map(|w| Some((at + lower[at..].find(w)?, *w))).min() {
+    while let Some((start, word)) =
+        KEYWORDS.iter().filter_map(|w| Some((at + lower[at..].find(w)?, *w))).min()
+    {
         let name_end = start + word.len();
         let value = keyword_value(text, name_end);
         out.push_str(&text[at..value.start]);
@@ -184,11 +196,17 @@ mod tests {
     #[test]
     fn credentials_are_masked_where_drivers_put_them() {
         for (text, masked) in [
-            ("cannot reach postgres://me:a@b:c@host:5432/db?x=1", "cannot reach postgres://me:*****@host:5432/db?x=1"),
+            (
+                "cannot reach postgres://me:a@b:c@host:5432/db?x=1",
+                "cannot reach postgres://me:*****@host:5432/db?x=1",
+            ),
             ("see https://example.org/a:b@c", "see https://example.org/a:b@c"),
             ("host=h password=secret dbname=d", "host=h password=***** dbname=d"),
             ("PASSWORD = 'two words', x", "PASSWORD = *****, x"),
-            ("password authentication failed for user \"main\"", "password authentication failed for user \"main\""),
+            (
+                "password authentication failed for user \"main\"",
+                "password authentication failed for user \"main\"",
+            ),
             ("pwd=", "pwd="),
             ("é password=é", "é password=*****"),
         ] {

@@ -59,7 +59,8 @@ pub(crate) struct Reference {
     pub(crate) optional: bool,
 }
 
-/// The tables of a project by their keys, and the references between them, in the order of the nodes.
+/// The tables of a project by their keys, and the references between them, in the order of the
+/// nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyGraph {
     pub(crate) tables: BTreeMap<NodeId, KeyTable>,
@@ -74,9 +75,9 @@ struct Facts {
     not_null: BTreeSet<String>,
 }
 
-/// Reads `unique`, `not_null`, `relationships`, and tests that a combination of columns is unique; primary keys, foreign
-/// keys, `unique` and `not_null` of columns and of models. Tests with a `where` say nothing of the other rows: they give
-/// no key, and an optional reference.
+/// Reads `unique`, `not_null`, `relationships`, and tests that a combination of columns is unique;
+/// primary keys, foreign keys, `unique` and `not_null` of columns and of models. Tests with a
+/// `where` say nothing of the other rows: they give no key, and an optional reference.
 pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     let mut facts: BTreeMap<NodeId, Facts> = BTreeMap::new();
     let mut references: Vec<Reference> = Vec::new();
@@ -89,7 +90,8 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     for node in &manifest.nodes {
         test(manifest, node, &mut facts, &mut references);
     }
-    let tables: BTreeMap<NodeId, KeyTable> = facts.into_iter().map(|(id, f)| (id, weigh(f))).collect();
+    let tables: BTreeMap<NodeId, KeyTable> =
+        facts.into_iter().map(|(id, f)| (id, weigh(f))).collect();
     // A constraint and a test that say the same are one reference, known from the constraint.
     references.sort_by(|a, b| {
         (a.child, &a.columns, a.parent, &a.parent_columns, a.origin).cmp(&(
@@ -101,7 +103,8 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
         ))
     });
     references.dedup_by(|b, a| {
-        (a.child, &a.columns, a.parent, &a.parent_columns) == (b.child, &b.columns, b.parent, &b.parent_columns)
+        (a.child, &a.columns, a.parent, &a.parent_columns)
+            == (b.child, &b.columns, b.parent, &b.parent_columns)
     });
     for reference in &mut references {
         let Some(child) = tables.get(&reference.child) else { continue };
@@ -113,14 +116,21 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
 
 /// Tables and views: what a diagram of the data shows.
 fn has_rows(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_))
+    matches!(
+        node.kind,
+        NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_)
+    )
 }
 
 fn weigh(facts: Facts) -> KeyTable {
     let Facts { declared, mut unique, mut not_null } = facts;
     unique.sort_by_key(|k| (k.origin, k.columns.len()));
     let mut seen = BTreeSet::new();
-    unique.retain(|k| seen.insert(k.columns.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>()));
+    unique.retain(|k| {
+        seen.insert(
+            k.columns.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect::<Vec<_>>(),
+        )
+    });
     let primary = match declared {
         Some(columns) => Some(Key { columns, origin: Origin::Constraint }),
         None => unique.iter().find(|k| k.columns.iter().all(|c| not_null.contains(c))).cloned(),
@@ -132,7 +142,12 @@ fn weigh(facts: Facts) -> KeyTable {
     KeyTable { primary, unique, not_null }
 }
 
-fn constraints(manifest: &Manifest, node: &Node, facts: &mut Facts, references: &mut Vec<Reference>) {
+fn constraints(
+    manifest: &Manifest,
+    node: &Node,
+    facts: &mut Facts,
+    references: &mut Vec<Reference>,
+) {
     let mut one = |c: &Json, own: Option<&str>| {
         let columns = match own {
             Some(name) => vec![name.to_owned()],
@@ -187,15 +202,25 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
             let names: Vec<&str> = arguments.split(['\'', '"']).skip(1).step_by(2).collect();
             match (kind, names.as_slice()) {
                 ("ref", [name]) => manifest.lookup.find_ref(None, name, None, &node.package),
-                ("ref", [package, name]) => manifest.lookup.find_ref(Some(package), name, None, &node.package),
-                ("source", [source, table]) => manifest.lookup.find_source(source, table, &node.package),
+                ("ref", [package, name]) => {
+                    manifest.lookup.find_ref(Some(package), name, None, &node.package)
+                }
+                ("source", [source, table]) => {
+                    manifest.lookup.find_source(source, table, &node.package)
+                }
                 _ => Found::Nothing,
             }
         }
         _ => {
             let name = unquoted(inner.rsplit('.').next().unwrap_or(inner));
-            let relation = |n: &&Node| n.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name));
-            manifest.all().filter(|n| has_rows(n)).find(relation).map_or(Found::Nothing, |n| Found::Node(n.id))
+            let relation = |n: &&Node| {
+                n.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name))
+            };
+            manifest
+                .all()
+                .filter(|n| has_rows(n))
+                .find(relation)
+                .map_or(Found::Nothing, |n| Found::Node(n.id))
         }
     };
     match found {
@@ -208,12 +233,21 @@ fn unquoted(text: &str) -> &str {
     text.trim().trim_matches(['"', '`'])
 }
 
-fn test(manifest: &Manifest, node: &Node, facts: &mut BTreeMap<NodeId, Facts>, references: &mut Vec<Reference>) {
+fn test(
+    manifest: &Manifest,
+    node: &Node,
+    facts: &mut BTreeMap<NodeId, Facts>,
+    references: &mut Vec<Reference>,
+) {
     let Some(test) = node.generic_test() else { return };
     let Some(attached) = test.attached else { return };
     let Some(own) = facts.get_mut(&attached) else { return };
     let all_rows = node.config.text("where").is_none();
-    let column = test.column.as_deref().or_else(|| text(&test.kwargs, "column_name")).map(|c| unquoted(c).to_owned());
+    let column = test
+        .column
+        .as_deref()
+        .or_else(|| text(&test.kwargs, "column_name"))
+        .map(|c| unquoted(c).to_owned());
     match (&*test.name, column) {
         ("not_null", Some(column)) if all_rows => {
             own.not_null.insert(column);
@@ -223,20 +257,26 @@ fn test(manifest: &Manifest, node: &Node, facts: &mut BTreeMap<NodeId, Facts>, r
         }
         // Of dbt_utils, and what projects write themselves.
         ("unique_combination_of_columns" | "unique_together", _) if all_rows => {
-            let list = test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));
+            let list =
+                test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));
             let columns: Vec<String> = list.map(json_texts).unwrap_or_default();
             if !columns.is_empty() {
                 own.unique.push(Key { columns, origin: Origin::Test });
             }
         }
         ("relationships", Some(column)) => {
-            let others: Vec<NodeId> = node.depends_on.iter().copied().filter(|id| *id != attached).collect();
+            let others: Vec<NodeId> =
+                node.depends_on.iter().copied().filter(|id| *id != attached).collect();
             let parent = match others.as_slice() {
                 [] => attached,
                 [parent] => *parent,
                 _ => return,
             };
-            let Some(field) = text(&test.kwargs, "field").filter(|_| has_rows(manifest.node(parent))) else { return };
+            let Some(field) =
+                text(&test.kwargs, "field").filter(|_| has_rows(manifest.node(parent)))
+            else {
+                return;
+            };
             references.push(Reference {
                 child: attached,
                 columns: vec![column],
@@ -262,7 +302,12 @@ mod tests {
 
     fn graph(yml: &str) -> (Manifest, KeyGraph) {
         let sql = "select 1 as id";
-        let files = [("models/a.sql", sql), ("models/b.sql", sql), ("models/c.sql", sql), ("models/s.yml", yml)];
+        let files = [
+            ("models/a.sql", sql),
+            ("models/b.sql", sql),
+            ("models/c.sql", sql),
+            ("models/s.yml", yml),
+        ];
         let (manifest, out) = project(&files);
         assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
         let graph = key_graph(&manifest);
@@ -284,7 +329,8 @@ mod tests {
         assert_eq!(table(&m, &g, "a").primary.as_ref().unwrap().columns, ["id"]);
         assert_eq!(table(&m, &g, "a").unique[0].columns, ["mail"]);
         assert_eq!(table(&m, &g, "b").primary, None);
-        let shape: Vec<(bool, bool)> = g.references.iter().map(|r| (r.one_to_one, r.optional)).collect();
+        let shape: Vec<(bool, bool)> =
+            g.references.iter().map(|r| (r.one_to_one, r.optional)).collect();
         assert_eq!(shape, [(true, true), (false, false)]);
     }
 

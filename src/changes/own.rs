@@ -1,9 +1,9 @@
 //! What a node itself says, as prints of its parts.
 //!
-//! A text that asks for nothing but variables, macros and references was rendered at parse: that is its SQL, but for the
-//! names of relations. Other nodes are compiled without a database, as on a first build and, where that differs, as on a
-//! later one, and what has been compiled is kept with all that it was made of. SQL counts without comments and white
-//! space.
+//! A text that asks for nothing but variables, macros and references was rendered at parse: that is
+//! its SQL, but for the names of relations. Other nodes are compiled without a database, as on a
+//! first build and, where that differs, as on a later one, and what has been compiled is kept with
+//! all that it was made of. SQL counts without comments and white space.
 
 use super::reasons::reached;
 use crate::compile::{CompileError, Compiler};
@@ -83,7 +83,10 @@ impl KeptPrints {
 
     /// What the compiled texts of some nodes, by unique id, asked of the world.
     pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&Read> {
-        nodes.filter_map(|id| self.nodes.get(id)).flat_map(|kept| self.reads.of(&kept.reads)).collect()
+        nodes
+            .filter_map(|id| self.nodes.get(id))
+            .flat_map(|kept| self.reads.of(&kept.reads))
+            .collect()
     }
 
     pub(crate) fn store(&mut self) -> Vec<u8> {
@@ -123,12 +126,18 @@ const ASIDE: &[&str] = &[
 ];
 
 /// The parts of all nodes that can be built or tested.
-pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptPrints) -> FastMap<NodeId, Own> {
+pub(crate) fn own_prints(
+    compiler: &Compiler,
+    nodes: &[NodeId],
+    kept: &mut KeptPrints,
+) -> FastMap<NodeId, Own> {
     let manifest = &compiler.manifest;
     let answers = kept.reads.answers(&compiler.context);
     let storage = storage(compiler);
-    // What the parts besides SQL are made of, the node apart: the environment is that of the process.
-    let macros = [compiler.engine.registry().print(), compiler.context.vars.print()].map(Fingerprint::hex);
+    // What the parts besides SQL are made of, the node apart: the environment is that of the
+    // process.
+    let macros =
+        [compiler.engine.registry().print(), compiler.context.vars.print()].map(Fingerprint::hex);
     let macros = Fingerprint::of_parts(macros);
     let closures = Closures { compiler, known: RwLock::default() };
     let made: Vec<(NodeId, Own, Option<New>, Option<Fingerprint>)> = nodes
@@ -143,7 +152,10 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
                 print = Some(text);
             } else if needs_compiling(node) {
                 let key = key(compiler, node);
-                let before = kept.nodes.get(&*node.unique_id).filter(|k| k.key == key && answers.hold(&k.reads));
+                let before = kept
+                    .nodes
+                    .get(&*node.unique_id)
+                    .filter(|k| k.key == key && answers.hold(&k.reads));
                 let compiled = match before {
                     Some(kept) => kept.compiled.clone(),
                     None => {
@@ -158,10 +170,12 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
                 print = Some(compiled.print.unwrap_or_else(|| Fingerprint::of("")));
             }
             // A seed's file is looked at each time.
-            let said = kept
-                .said
-                .get(&node.unique_id)
-                .filter(|s| Arc::ptr_eq(&s.node, node) && s.macros == macros && s.print == print && !is_seed(node));
+            let said = kept.said.get(&node.unique_id).filter(|s| {
+                Arc::ptr_eq(&s.node, node)
+                    && s.macros == macros
+                    && s.print == print
+                    && !is_seed(node)
+            });
             match said {
                 Some(said) => own.parts = said.parts.clone(),
                 None => {
@@ -169,7 +183,8 @@ pub(crate) fn own_prints(compiler: &Compiler, nodes: &[NodeId], kept: &mut KeptP
                     if let Some(print) = print {
                         parts.insert("SQL".to_owned(), print.short());
                     }
-                    own.broken = own.broken.take().or(say(compiler, node, &closures, &storage, &mut parts));
+                    own.broken =
+                        own.broken.take().or(say(compiler, node, &closures, &storage, &mut parts));
                     own.parts = Arc::new(parts);
                 }
             }
@@ -214,15 +229,17 @@ fn needs_compiling(node: &Node) -> bool {
     }
 }
 
-/// The print of a text that is known without compiling it, with the relations that it refers to, and what in it differs
-/// each time.
+/// The print of a text that is known without compiling it, with the relations that it refers to,
+/// and what in it differs each time.
 fn steady(compiler: &Compiler, node: &Node) -> Option<(Fingerprint, Option<String>)> {
     let of = |node: &Node| node.text.as_ref()?.steady.clone();
     let own = of(node).filter(|_| needs_compiling(node))?;
-    let relation = |node: &Node| node.relation.as_ref().map(|r| r.render(compiler.manifest.project.dialect));
+    let relation =
+        |node: &Node| node.relation.as_ref().map(|r| r.render(compiler.manifest.project.dialect));
     let mut volatile = own.volatile;
     let mut parts = vec![own.print.hex(), relation(node).unwrap_or_default()];
-    for parent in reached(&compiler.manifest, node).into_iter().map(|id| compiler.manifest.node(id)) {
+    for parent in reached(&compiler.manifest, node).into_iter().map(|id| compiler.manifest.node(id))
+    {
         parts.push(parent.unique_id.to_string());
         parts.push(relation(parent).unwrap_or_default());
         if parent.is_ephemeral() {
@@ -234,7 +251,8 @@ fn steady(compiler: &Compiler, node: &Node) -> Option<(Fingerprint, Option<Strin
     Some((Fingerprint::of_parts(parts), volatile))
 }
 
-/// What a compiled text is made of, besides what its render asks: the text, names, config, ephemeral models.
+/// What a compiled text is made of, besides what its render asks: the text, names, config,
+/// ephemeral models.
 fn key(compiler: &Compiler, node: &Node) -> Fingerprint {
     let manifest = &compiler.manifest;
     let mut parts = vec![
@@ -247,18 +265,34 @@ fn key(compiler: &Compiler, node: &Node) -> Fingerprint {
             parts.push(parent.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default());
             parts.extend(parent.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
         }
-        parts.push(parent.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default());
+        parts.push(
+            parent
+                .relation
+                .as_ref()
+                .map(|r| r.render(manifest.project.dialect))
+                .unwrap_or_default(),
+        );
     }
     Fingerprint::of_parts(parts)
 }
 
-fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Option<Box<Diagnostic>>) {
+fn compile(
+    compiler: &Compiler,
+    node: &Node,
+) -> (Compiled, BTreeSet<Read>, Option<Box<Diagnostic>>) {
     let bindings = Arc::new(Bindings::default());
     let mut forms = vec![Existing::Unknown];
-    if let (true, Some(relation)) = (matches!(&*node.materialized(), "incremental" | "snapshot"), &node.relation) {
-        // As on a later build: the table is there. Its columns are left out, so that the print does not follow them.
+    if let (true, Some(relation)) =
+        (matches!(&*node.materialized(), "incremental" | "snapshot"), &node.relation)
+    {
+        // As on a later build: the table is there. Its columns are left out, so that the print does
+        // not follow them.
         let relation = ExistingRelation::new(relation.clone(), RelationKind::Table, Vec::new());
-        forms.push(Existing::known(compiler.manifest.project.dialect, vec![relation], HashSet::new()));
+        forms.push(Existing::known(
+            compiler.manifest.project.dialect,
+            vec![relation],
+            HashSet::new(),
+        ));
     }
     let mut reads = BTreeSet::new();
     let mut texts = Vec::new();
@@ -267,7 +301,9 @@ fn compile(compiler: &Compiler, node: &Node) -> (Compiled, BTreeSet<Read>, Optio
         match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
             Ok(compiled) => {
                 out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()));
-                out.volatile = out.volatile.or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
+                out.volatile = out
+                    .volatile
+                    .or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
                 reads.extend(compiled.reads);
                 texts.push(normal(compiled.sql.as_str()));
             }
@@ -331,30 +367,45 @@ fn say(
     if node.resource_type() == ResourceType::Test {
         return None;
     }
-    let hooks: Vec<&Json> = ["pre-hook", "post-hook"].iter().filter_map(|k| node.config.get(k)).collect();
+    let hooks: Vec<&Json> =
+        ["pre-hook", "post-hook"].iter().filter_map(|k| node.config.get(k)).collect();
     if hooks.iter().any(|h| h.as_array().is_some_and(|list| !list.is_empty())) {
         let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
         let sql = hooks.iter().flat_map(|h| h.as_array().into_iter().flatten());
         let sql: Vec<&str> = sql.filter_map(|h| h.get("sql").and_then(Json::as_str)).collect();
-        texts.extend(sql.iter().flat_map(|text| world(&compiler.context, &node.package, &variable_calls(text))));
+        texts.extend(
+            sql.iter()
+                .flat_map(|text| world(&compiler.context, &node.package, &variable_calls(text))),
+        );
         let calls: Vec<CallName> = sql.into_iter().flat_map(crate::jinja::calls_of).collect();
         texts.extend(closures.of(&node.package, calls));
         part("hooks", texts);
     }
     let context = &compiler.context;
     let registry = compiler.engine.registry();
-    let custom = registry.materialization(&node.package, &node.materialized(), context.explicit_overrides);
+    let custom =
+        registry.materialization(&node.package, &node.materialized(), context.explicit_overrides);
     let mut stored = vec![storage.to_owned()];
     if let Some(custom) = custom {
         stored.extend(closures.of_macro(custom));
     }
     part("materialization", stored.into_iter().filter(|s| !s.is_empty()).collect());
-    let enforced = node.config.map("contract").and_then(|c| c.get("enforced")).and_then(Json::as_bool) == Some(true);
-    let described = node.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true)));
+    let enforced =
+        node.config.map("contract").and_then(|c| c.get("enforced")).and_then(Json::as_bool)
+            == Some(true);
+    let described = node
+        .config
+        .map("persist_docs")
+        .is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true)));
     if enforced {
-        let columns = node.columns.iter().map(|c| format!("{} {:?} {:?}", c.name, c.data_type, c.constraints));
+        let columns = node
+            .columns
+            .iter()
+            .map(|c| format!("{} {:?} {:?}", c.name, c.data_type, c.constraints));
         let own: Vec<String> = match &node.kind {
-            NodeKind::Model { constraints, .. } => constraints.iter().map(Json::to_string).collect(),
+            NodeKind::Model { constraints, .. } => {
+                constraints.iter().map(Json::to_string).collect()
+            }
             _ => Vec::new(),
         };
         part("contract", columns.chain(own).collect());
@@ -372,7 +423,9 @@ fn say(
             parts.insert("data".into(), print.short());
             None
         }
-        Err(e) => Some(Box::new(Diagnostic::error(Code::SeedData, e.to_string()).primary(node.span, ""))),
+        Err(e) => {
+            Some(Box::new(Diagnostic::error(Code::SeedData, e.to_string()).primary(node.span, "")))
+        }
     }
 }
 
@@ -407,7 +460,8 @@ fn storage(compiler: &Compiler) -> String {
         let dispatched = CallName::Dispatch((*name).to_owned(), Some("dbt".to_owned()));
         [plain, dispatched].into_iter().filter_map(|call| registry.find_call(root, &call).cloned())
     });
-    let own: Vec<String> = prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
+    let own: Vec<String> =
+        prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
     if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
 }
 
@@ -447,7 +501,8 @@ impl Closures<'_> {
         let mut seen: BTreeMap<Arc<str>, Fingerprint> = BTreeMap::new();
         let mut asked = BTreeSet::new();
         while let Some(def) = stack.pop() {
-            if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some() {
+            if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some()
+            {
                 continue;
             }
             asked.extend(world(&self.compiler.context, package, &def.variables));
@@ -529,6 +584,9 @@ mod tests {
         let text = print(&format!("{sets}select * from {{{{ x }}}}, {{{{ y }}}}"));
         assert_ne!(text, print(&format!("{sets}select * from {{{{ y }}}}, {{{{ x }}}}")));
         assert_eq!(text, print("select *  from {{ ref('a') }}, -- two\n {{ ref('b') }}"));
-        assert_eq!(steady("select current_date as d").unwrap().volatile.as_deref(), Some("current_date"));
+        assert_eq!(
+            steady("select current_date as d").unwrap().volatile.as_deref(),
+            Some("current_date")
+        );
     }
 }

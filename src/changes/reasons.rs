@@ -74,10 +74,18 @@ impl fmt::Display for Reason {
             Reason::New => f.write_str("no record of an earlier build"),
             Reason::Missing => f.write_str("its relation is gone"),
             Reason::Altered(what) => write!(f, "altered outside: {what}"),
-            Reason::Own { part, before, now } if part == "config" => write!(f, "{}", config_change(before, now)),
-            Reason::Own { part, before, now } if part == "name" => write!(f, "name changed: {before} -> {now}"),
+            Reason::Own { part, before, now } if part == "config" => {
+                write!(f, "{}", config_change(before, now))
+            }
+            Reason::Own { part, before, now } if part == "name" => {
+                write!(f, "name changed: {before} -> {now}")
+            }
             Reason::Own { part, before, .. } if part == "empty" => {
-                f.write_str(if before.is_empty() { "is built with --empty" } else { "was built with --empty" })
+                f.write_str(if before.is_empty() {
+                    "is built with --empty"
+                } else {
+                    "was built with --empty"
+                })
             }
             Reason::Own { part, before, now } if before.is_empty() => {
                 write!(f, "{part} {} new ({})", be(part), brief(now))
@@ -85,12 +93,18 @@ impl fmt::Display for Reason {
             Reason::Own { part, before, now } if now.is_empty() => {
                 write!(f, "{part} {} gone ({})", be(part), brief(before))
             }
-            Reason::Own { part, before, now } => write!(f, "{part} changed: {} -> {}", brief(before), brief(now)),
+            Reason::Own { part, before, now } => {
+                write!(f, "{part} changed: {} -> {}", brief(before), brief(now))
+            }
             Reason::Parent { id, before, now } => {
                 write!(f, "{} changed: {} -> {}", name(id), brief(before), brief(now))
             }
-            Reason::Source { id, before, now } => write!(f, "{} has new rows: {before} -> {now}", name(id)),
-            Reason::Unknown(id) => write!(f, "reads {}, of which nothing tells whether it has changed", name(id)),
+            Reason::Source { id, before, now } => {
+                write!(f, "{} has new rows: {before} -> {now}", name(id))
+            }
+            Reason::Unknown(id) => {
+                write!(f, "reads {}, of which nothing tells whether it has changed", name(id))
+            }
             Reason::Volatile(what) => write!(f, "uses {what}, which differs each time"),
             Reason::Introspective => f.write_str("asks the database while it is compiled"),
             Reason::Broken => f.write_str("cannot be compiled"),
@@ -118,15 +132,19 @@ fn brief(version: &str) -> &str {
 
 /// Which key of a config has changed, with both values.
 fn config_change(before: &str, now: &str) -> String {
-    let read = |text: &str| serde_json::from_str::<BTreeMap<String, Json>>(text).unwrap_or_default();
+    let read =
+        |text: &str| serde_json::from_str::<BTreeMap<String, Json>>(text).unwrap_or_default();
     let (before, now) = (read(before), read(now));
-    let shown =
-        |v: Option<&Json>| v.map_or_else(|| "not set".to_owned(), |v| v.as_str().map_or(v.to_string(), str::to_owned));
+    let shown = |v: Option<&Json>| {
+        v.map_or_else(|| "not set".to_owned(), |v| v.as_str().map_or(v.to_string(), str::to_owned))
+    };
     let keys = before.keys().chain(now.keys());
     let mut changed: Vec<&String> = keys.filter(|k| before.get(*k) != now.get(*k)).collect();
     changed.sort();
     changed.dedup();
-    let one = |k: &&String| format!("config {k} changed: {} -> {}", shown(before.get(*k)), shown(now.get(*k)));
+    let one = |k: &&String| {
+        format!("config {k} changed: {} -> {}", shown(before.get(*k)), shown(now.get(*k)))
+    };
     changed.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -159,7 +177,8 @@ pub(crate) struct Compare<'a> {
     pub(crate) sources: &'a FastMap<NodeId, String>,
     /// Sources without a version are as they were.
     pub(crate) assume_sources: bool,
-    /// What may differ by itself (volatile, introspective) counts as unchanged: an editing loop is about edits.
+    /// What may differ by itself (volatile, introspective) counts as unchanged: an editing loop is
+    /// about edits.
     pub(crate) edits_only: bool,
     /// Nodes that this command may build.
     pub(crate) selected: &'a dyn Fn(NodeId) -> bool,
@@ -169,7 +188,10 @@ pub(crate) struct Compare<'a> {
 const UNKNOWN: &str = "unknown";
 
 /// A view has no rows of its own: it is what it says and what it reads.
-pub(crate) fn version_of_view(parts: &BTreeMap<String, String>, parents: &BTreeMap<String, String>) -> String {
+pub(crate) fn version_of_view(
+    parts: &BTreeMap<String, String>,
+    parents: &BTreeMap<String, String>,
+) -> String {
     let own = parts.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
     let parents = parents.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
     format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
@@ -181,8 +203,12 @@ pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
 /// Judges every node that was selected.
 pub(crate) fn verdicts(compare: &Compare<'_>) -> Judged {
     let manifest = compare.manifest;
-    let mut state =
-        State { compare, verdicts: FastMap::default(), versions: FastMap::default(), taints: FastMap::default() };
+    let mut state = State {
+        compare,
+        verdicts: FastMap::default(),
+        versions: FastMap::default(),
+        taints: FastMap::default(),
+    };
     for id in manifest.graph.order().unwrap_or_default() {
         state.node(manifest.node(id));
     }
@@ -195,11 +221,18 @@ pub(crate) fn nodes_print(manifest: &Manifest, own: &FastMap<NodeId, Own>) -> Fi
         let kind = node.materialized();
         let mut parts = vec![&*node.unique_id, &*kind];
         parts.extend(
-            node.relation.as_ref().iter().flat_map(|r| [r.database(), r.schema(), Some(r.identifier())]).flatten(),
+            node.relation
+                .as_ref()
+                .iter()
+                .flat_map(|r| [r.database(), r.schema(), Some(r.identifier())])
+                .flatten(),
         );
         parts.extend(node.depends_on.iter().map(|id| &*manifest.node(*id).unique_id));
         if let NodeKind::Source(table) = &node.kind {
-            parts.extend([&table.loaded_at_field, &table.loaded_at_query].map(|t| t.as_deref().unwrap_or_default()));
+            parts.extend(
+                [&table.loaded_at_field, &table.loaded_at_query]
+                    .map(|t| t.as_deref().unwrap_or_default()),
+            );
         }
         if let Some(own) = own.get(&node.id) {
             let flag = |on: bool| if on { "yes" } else { "no" };
@@ -234,12 +267,19 @@ impl State<'_> {
     fn node(&mut self, node: &Node) {
         match node.resource_type() {
             ResourceType::Source => self.source(node),
-            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot if node.is_ephemeral() => {
-                if let Some(taint) = node.depends_on.iter().find_map(|p| self.taints.get(p)).cloned() {
+            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot
+                if node.is_ephemeral() =>
+            {
+                if let Some(taint) =
+                    node.depends_on.iter().find_map(|p| self.taints.get(p)).cloned()
+                {
                     self.taints.insert(node.id, taint);
                 }
             }
-            ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot | ResourceType::Test => self.stored(node),
+            ResourceType::Model
+            | ResourceType::Seed
+            | ResourceType::Snapshot
+            | ResourceType::Test => self.stored(node),
             _ => {}
         }
     }
@@ -265,7 +305,9 @@ impl State<'_> {
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.own.get(&node.id);
         let view = !test && matches!(&*node.materialized(), "view");
-        if let (true, Some(taint)) = (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile))) {
+        if let (true, Some(taint)) =
+            (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
+        {
             self.taints.insert(node.id, taint);
         }
         if let Some(before) = before {
@@ -312,11 +354,14 @@ impl State<'_> {
             let (then, now) = (before.parents.get(&**id), self.versions.get(parent));
             match (then, now) {
                 (Some(then), Some(now)) if then == now => {}
-                // Recorded while nothing told, or without a record of its own: nothing tells now either.
+                // Recorded while nothing told, or without a record of its own: nothing tells now
+                // either.
                 (_, None) => return Verdict::Stale(Reason::Unknown(id.to_string())),
                 (then, Some(now)) => {
-                    let (id, before, now) = (id.to_string(), then.cloned().unwrap_or_default(), now.clone());
-                    let source = matches!(self.compare.manifest.node(*parent).kind, NodeKind::Source(_));
+                    let (id, before, now) =
+                        (id.to_string(), then.cloned().unwrap_or_default(), now.clone());
+                    let source =
+                        matches!(self.compare.manifest.node(*parent).kind, NodeKind::Source(_));
                     return Verdict::Stale(match source {
                         true if now == UNKNOWN => Reason::Unknown(id),
                         true => Reason::Source { id, before, now },
@@ -327,7 +372,9 @@ impl State<'_> {
         }
         match taint {
             Some(Taint::Unknown(id)) => return Verdict::Stale(Reason::Unknown(id)),
-            Some(Taint::Volatile(what)) if !edits_only => return Verdict::Stale(Reason::Volatile(what)),
+            Some(Taint::Volatile(what)) if !edits_only => {
+                return Verdict::Stale(Reason::Volatile(what));
+            }
             _ => {}
         }
         if let (Some(what), false) = (&own.volatile, edits_only) {
@@ -371,7 +418,8 @@ fn differs(own: &Own, before: &Print) -> Option<Reason> {
     }
     let none = String::new();
     let keys = own.parts.keys().chain(before.own.keys());
-    let mut changed: Vec<&String> = keys.filter(|k| own.parts.get(*k) != before.own.get(*k)).collect();
+    let mut changed: Vec<&String> =
+        keys.filter(|k| own.parts.get(*k) != before.own.get(*k)).collect();
     // What is written comes before what follows from it.
     changed.sort_by_key(|k| (*k != "SQL", *k != "config", (*k).clone()));
     let part = changed.first()?;
@@ -385,7 +433,11 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
     let dialect = compare.manifest.project.dialect;
     let name = relation.render(dialect);
     if name != stored.relation {
-        return Some(Reason::Own { part: "name".to_owned(), before: stored.relation.clone(), now: name });
+        return Some(Reason::Own {
+            part: "name".to_owned(),
+            before: stored.relation.clone(),
+            now: name,
+        });
     }
     if !compare.existing.is_known() {
         return None;
@@ -397,7 +449,9 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
     let is = |(column, (name, kind)): (&ExistingColumn, &(String, String))| {
         column.name == *name && column.data_type == *kind
     };
-    if found.columns.len() != stored.columns.len() || !found.columns.iter().zip(&stored.columns).all(is) {
+    if found.columns.len() != stored.columns.len()
+        || !found.columns.iter().zip(&stored.columns).all(is)
+    {
         let columns = column_pairs(&found.columns);
         let other = columns.iter().find(|c| !stored.columns.contains(c));
         let what = match other.or_else(|| stored.columns.iter().find(|c| !columns.contains(c))) {
@@ -407,7 +461,9 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason>
         return Some(Reason::Altered(what));
     }
     match (&found.id, &stored.id) {
-        (Some(now), Some(then)) if now != then => Some(Reason::Altered("it was made again".to_owned())),
+        (Some(now), Some(then)) if now != then => {
+            Some(Reason::Altered("it was made again".to_owned()))
+        }
         _ => None,
     }
 }
@@ -492,13 +548,20 @@ mod tests {
         let asks = |own: &mut FastMap<NodeId, Own>, _: &mut FastMap<String, Print>| {
             own.values_mut().for_each(|o| o.introspective = true);
         };
-        assert_eq!(check(asks, Some("10"), false), ["introspective", "introspective", "introspective"]);
+        assert_eq!(
+            check(asks, Some("10"), false),
+            ["introspective", "introspective", "introspective"]
+        );
     }
 
     #[test]
     fn unknown_sources_can_be_assumed_unchanged() {
         let recorded = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
-            before.get_mut("model.shop.a").unwrap().parents.insert("source.shop.raw.t".into(), UNKNOWN.into());
+            before
+                .get_mut("model.shop.a")
+                .unwrap()
+                .parents
+                .insert("source.shop.raw.t".into(), UNKNOWN.into());
         };
         assert_eq!(check(recorded, None, true), ["same", "same", "same"]);
         assert_eq!(check(recorded, None, false), ["unknown", "maybe", "maybe"]);

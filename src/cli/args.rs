@@ -18,7 +18,10 @@ pub(super) struct Cli {
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number of at least 1 is needed".to_owned())
+    text.parse()
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| "a number of at least 1 is needed".to_owned())
 }
 
 fn long_version() -> String {
@@ -56,7 +59,13 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, value_name = "SECONDS", help_heading = "Project")]
     pub(super) wait_timeout: Option<f64>,
     /// Stop at the first failure.
-    #[arg(short = 'x', long, global = true, overrides_with = "no_fail_fast", help_heading = "Project")]
+    #[arg(
+        short = 'x',
+        long,
+        global = true,
+        overrides_with = "no_fail_fast",
+        help_heading = "Project"
+    )]
     pub(super) fail_fast: bool,
     #[arg(long, global = true, hide = true)]
     pub(super) no_fail_fast: bool,
@@ -104,8 +113,8 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, hide = true)]
     pub(super) single_threaded: bool,
 
-    // Flags of dbt that ask for what there is no other way of: accepted, so that scripts go on working. What has no effect
-    // is said (`idle_flags`).
+    // Flags of dbt that ask for what there is no other way of: accepted, so that scripts go on
+    // working. What has no effect is said (`idle_flags`).
     #[arg(long, global = true, hide = true)]
     log_path: Option<String>,
     #[arg(long, global = true, hide = true)]
@@ -492,7 +501,8 @@ pub(super) enum ExportCommand {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write docs/erd.dbml, docs/erd.mmd and docs/erd.svg: tables, columns and how they refer to each other.
+    /// Write docs/erd.dbml, docs/erd.mmd and docs/erd.svg: tables, columns and how they refer to
+    /// each other.
     Erd {
         #[command(flatten)]
         selection: SelectionArgs,

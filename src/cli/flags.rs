@@ -90,31 +90,39 @@ impl Lookup<'_> {
     /// A time in seconds: of the flag, else of its setting.
     fn duration(&mut self, given: Option<f64>, setting: &str) -> Option<Duration> {
         let (text, from) = match given {
-            Some(seconds) => (seconds.to_string(), format!("--{}", setting.to_lowercase().replace('_', "-"))),
+            Some(seconds) => {
+                (seconds.to_string(), format!("--{}", setting.to_lowercase().replace('_', "-")))
+            }
             None => self.text(setting)?,
         };
-        let parsed = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let parsed =
+            text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         if parsed.is_none() {
             self.problems.push(format!("{from} is a number of seconds, not `{text}`"));
         }
         parsed
     }
 
-    /// Whether all warnings are errors, and the options of single ones. What is given decides, then what is set.
+    /// Whether all warnings are errors, and the options of single ones. What is given decides, then
+    /// what is set.
     fn warnings(&mut self, all: bool, given: Option<&str>) -> (bool, JsonMap) {
         const BOTH: &str = "all warnings are errors, or those of `warn_error_options`: not both";
         if all || given.is_some() {
             if all && given.is_some() {
                 self.problems.push(BOTH.to_owned());
             }
-            return (all, given.map(|text| self.options("--warn-error-options", text)).unwrap_or_default());
+            return (
+                all,
+                given.map(|text| self.options("--warn-error-options", text)).unwrap_or_default(),
+            );
         }
         let all = self.flag("WARN_ERROR", false);
-        let options = match (self.text("WARN_ERROR_OPTIONS"), self.project.get("warn_error_options")) {
-            (Some((text, from)), _) => self.options(&from, &text),
-            (None, Some(written)) => written.to_json().as_object().cloned().unwrap_or_default(),
-            (None, None) => JsonMap::new(),
-        };
+        let options =
+            match (self.text("WARN_ERROR_OPTIONS"), self.project.get("warn_error_options")) {
+                (Some((text, from)), _) => self.options(&from, &text),
+                (None, Some(written)) => written.to_json().as_object().cloned().unwrap_or_default(),
+                (None, None) => JsonMap::new(),
+            };
         if all && !options.is_empty() {
             self.problems.push(BOTH.to_owned());
         }
@@ -146,7 +154,8 @@ impl Flags {
     pub(super) fn new(cli: &Cli, system: &dyn System) -> (Flags, Vec<String>) {
         let g = &cli.global;
         let mut lookup = Lookup { system, project: YamlMap::default(), problems: Vec::new() };
-        let project_dir = g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
+        let project_dir =
+            g.project_dir.clone().or_else(|| lookup.text("PROJECT_DIR").map(|(v, _)| v.into()));
         lookup.project = project_flags(system, project_dir.as_deref());
         let path = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| Utf8PathBuf::from(v));
         let format = match g.log_format {
@@ -163,9 +172,17 @@ impl Flags {
         };
         let printing = !g.no_print && lookup.flag("PRINT", true) && !lookup.flag("NO_PRINT", false);
         let style = Style {
-            format: if format == Some(LogFormatArg::Json) { LogFormat::Json } else { LogFormat::Text },
-            quiet: g.quiet || g.log_level.is_some_and(LogLevelArg::is_quiet) || lookup.flag("QUIET", false),
-            debug: g.debug || g.log_level == Some(LogLevelArg::Debug) || lookup.flag("DEBUG", false),
+            format: if format == Some(LogFormatArg::Json) {
+                LogFormat::Json
+            } else {
+                LogFormat::Text
+            },
+            quiet: g.quiet
+                || g.log_level.is_some_and(LogLevelArg::is_quiet)
+                || lookup.flag("QUIET", false),
+            debug: g.debug
+                || g.log_level == Some(LogLevelArg::Debug)
+                || lookup.flag("DEBUG", false),
             colours,
             print: printing,
         };
@@ -173,9 +190,13 @@ impl Flags {
             lock: lookup.duration(g.lock_timeout, "LOCK_TIMEOUT"),
             build: lookup.duration(g.wait_timeout, "WAIT_TIMEOUT"),
         };
-        let (warn_error, warning_options) = lookup.warnings(g.warn_error, g.warn_error_options.as_deref());
-        let warnings =
-            if warn_error { Ok(WarningOptions::all_errors()) } else { WarningOptions::read(&warning_options) };
+        let (warn_error, warning_options) =
+            lookup.warnings(g.warn_error, g.warn_error_options.as_deref());
+        let warnings = if warn_error {
+            Ok(WarningOptions::all_errors())
+        } else {
+            WarningOptions::read(&warning_options)
+        };
         let warnings = warnings.unwrap_or_else(|problem| {
             lookup.problems.push(problem);
             WarningOptions::default()
@@ -188,7 +209,8 @@ impl Flags {
             warnings,
             warning_options,
             start_order: lookup.start_order(),
-            version_check: !g.no_version_check && (g.version_check || lookup.flag("VERSION_CHECK", true)),
+            version_check: !g.no_version_check
+                && (g.version_check || lookup.flag("VERSION_CHECK", true)),
             patience,
             fail_fast: g.fail_fast || (!g.no_fail_fast && lookup.flag("FAIL_FAST", false)),
             full_refresh: lookup.flag("FULL_REFRESH", false),
@@ -215,17 +237,25 @@ impl Flags {
             target_path: g.target_path.clone().or_else(|| path(&lookup, "TARGET_PATH")),
         };
         if let Some(s) = cli.command.selection() {
-            let mode = s.indirect_selection.clone().or_else(|| lookup.text("INDIRECT_SELECTION").map(|(v, _)| v));
+            let mode = s
+                .indirect_selection
+                .clone()
+                .or_else(|| lookup.text("INDIRECT_SELECTION").map(|(v, _)| v));
             match mode.as_deref().map(Indirect::parse) {
                 None => {}
                 Some(Some(mode)) => flags.indirect = mode,
-                Some(None) => {
-                    lookup.problems.push("--indirect-selection is eager, cautious, buildable or empty".to_owned())
-                }
+                Some(None) => lookup
+                    .problems
+                    .push("--indirect-selection is eager, cautious, buildable or empty".to_owned()),
             }
-            let variable = |l: &Lookup<'_>, name: &str| l.text(name).map(|(v, _)| v).into_iter().collect::<Vec<_>>();
-            let given =
-                if s.resource_type.is_empty() { variable(&lookup, "RESOURCE_TYPES") } else { s.resource_type.clone() };
+            let variable = |l: &Lookup<'_>, name: &str| {
+                l.text(name).map(|(v, _)| v).into_iter().collect::<Vec<_>>()
+            };
+            let given = if s.resource_type.is_empty() {
+                variable(&lookup, "RESOURCE_TYPES")
+            } else {
+                s.resource_type.clone()
+            };
             let without = if s.exclude_resource_type.is_empty() {
                 variable(&lookup, "EXCLUDE_RESOURCE_TYPES")
             } else {
@@ -262,7 +292,11 @@ impl Flags {
         selection
     }
 
-    pub(super) fn load_options(&self, cli: &Cli, scrubber: Scrubber) -> Result<LoadOptions, String> {
+    pub(super) fn load_options(
+        &self,
+        cli: &Cli,
+        scrubber: Scrubber,
+    ) -> Result<LoadOptions, String> {
         let vars = match cli.global.vars.as_ref().or(self.vars.as_ref()) {
             Some(text) => mapping("--vars", text)?,
             None => JsonMap::new(),
@@ -283,9 +317,15 @@ impl Flags {
             ("QUIET", Json::from(self.style.quiet)),
             ("NO_PRINT", Json::from(!self.style.print)),
             ("INTROSPECT", Json::from(true)),
-            ("TARGET_PATH", self.target_path.as_ref().map_or(Json::Null, |p| Json::from(p.as_str()))),
+            (
+                "TARGET_PATH",
+                self.target_path.as_ref().map_or(Json::Null, |p| Json::from(p.as_str())),
+            ),
             ("LOG_PATH", Json::from("logs")),
-            ("PROFILES_DIR", self.profiles_dir.as_ref().map_or(Json::Null, |p| Json::from(p.as_str()))),
+            (
+                "PROFILES_DIR",
+                self.profiles_dir.as_ref().map_or(Json::Null, |p| Json::from(p.as_str())),
+            ),
             ("LOG_FORMAT", Json::from("default")),
             ("PRINTER_WIDTH", Json::from(80)),
             ("USE_COLORS", Json::from(self.style.colours.unwrap_or(true))),
@@ -309,7 +349,11 @@ impl Flags {
             target: self.target.clone(),
             target_path: self.target_path.clone(),
             vars,
-            threads: if cli.global.single_threaded { Some(1) } else { cli.global.threads.or(self.threads) },
+            threads: if cli.global.single_threaded {
+                Some(1)
+            } else {
+                cli.global.threads.or(self.threads)
+            },
             settings,
             scrubber,
             without_packages: false,
@@ -343,7 +387,8 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     out
 }
 
-/// What a scheduler says, where `STRATA_ORCHESTRATED` is 1. Only commands that take its nodes are held to its file.
+/// What a scheduler says, where `STRATA_ORCHESTRATED` is 1. Only commands that take its nodes are
+/// held to its file.
 fn orchestrated(system: &dyn System, held: bool) -> Option<Orchestrated> {
     system.env("STRATA_ORCHESTRATED").filter(|v| v == "1")?;
     let get = |name: &str| system.env(name).filter(|v| held && !v.is_empty());
@@ -358,7 +403,8 @@ fn orchestrated(system: &dyn System, held: bool) -> Option<Orchestrated> {
 /// Variables as artifacts and templates are told of them: those with a secret name have no value.
 fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
     let shown = |(name, value): (&String, &Json)| {
-        let value = if name.starts_with(SECRET_PREFIX) { Json::from("*****") } else { value.clone() };
+        let value =
+            if name.starts_with(SECRET_PREFIX) { Json::from("*****") } else { value.clone() };
         (name.clone(), value)
     };
     vars.iter().map(shown).collect()

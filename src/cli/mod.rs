@@ -1,7 +1,7 @@
 //! The command line: flags become options, options go to `ops`.
 //!
-//! In: arguments and environment. Out: an exit code. A flag beats its `STRATA_` variable, that its `DBT_` one, that the
-//! project file's `flags:`. Must not know: how anything is done.
+//! In: arguments and environment. Out: an exit code. A flag beats its `STRATA_` variable, that its
+//! `DBT_` one, that the project file's `flags:`. Must not know: how anything is done.
 
 mod args;
 mod flags;
@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Runs the command line and gives the process's exit code.
 pub fn main(arguments: Vec<String>) -> u8 {
-    let cli = Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
+    let cli =
+        Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
     let cli = match cli {
         Ok(cli) => cli,
         Err(e) => {
@@ -42,7 +43,10 @@ pub fn main(arguments: Vec<String>) -> u8 {
         return 2;
     }
     for (flag, why) in cli.global.idle_flags() {
-        console.diagnostic(&Diagnostic::warning(Code::Ignored, format!("`{flag}` has no effect: {why}")));
+        console.diagnostic(&Diagnostic::warning(
+            Code::Ignored,
+            format!("`{flag}` has no effect: {why}"),
+        ));
     }
     dispatch(&cli, &flags, system, scrubber, console)
 }
@@ -60,7 +64,13 @@ fn finish(result: Exit, console: &Console, orchestrated: bool) -> u8 {
 /// Signals that come within this time, in milliseconds, are one.
 const TOGETHER: i64 = 500;
 
-fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubber, console: Console) -> u8 {
+fn dispatch(
+    cli: &Cli,
+    flags: &Flags,
+    system: Arc<dyn System>,
+    scrubber: Scrubber,
+    console: Console,
+) -> u8 {
     match &cli.command {
         Command::Explain { code } => return finish(explain(code, &console), &console, false),
         Command::Completions { shell } => {
@@ -77,8 +87,8 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
     let handler = interrupt.clone();
     let clock = system.clone();
     let first = AtomicI64::new(0);
-    // A second signal ends the process at once; one that comes with the first is the same wish, sent to the process and to
-    // its group.
+    // A second signal ends the process at once; one that comes with the first is the same wish,
+    // sent to the process and to its group.
     let _ = ctrlc::set_handler(move || {
         let now = clock.now().as_millisecond();
         if !handler.is_set() {
@@ -105,7 +115,8 @@ fn dispatch(cli: &Cli, flags: &Flags, system: Arc<dyn System>, scrubber: Scrubbe
         summary: JsonMap::new(),
     };
     let result = run(cli, flags, &mut inv);
-    let error = result.as_ref().err().filter(|e| !matches!(e, CliError::Reported)).map(ToString::to_string);
+    let error =
+        result.as_ref().err().filter(|e| !matches!(e, CliError::Reported)).map(ToString::to_string);
     let code = finish(result, &inv.console, inv.orchestrated.is_some());
     if inv.orchestrated.is_some() {
         // The last line of standard output, which Airflow hands on as the task's result.
@@ -152,7 +163,9 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         Command::Seed { selection, full_refresh, .. } => {
             ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh))
         }
-        Command::Snapshot { selection } => ops::run_verb(inv, &verb(Verb::Snapshot, selection, false)),
+        Command::Snapshot { selection } => {
+            ops::run_verb(inv, &verb(Verb::Snapshot, selection, false))
+        }
         Command::Plan { selection, run, json } => {
             let mut args = verb(Verb::Build, selection, run.full_refresh);
             args.audit &= !run.no_audit;
@@ -186,10 +199,15 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
         ),
         Command::Parse => ops::parse_only(inv),
         Command::Ls { selection, output, output_keys } => {
-            let keys = output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
+            let keys =
+                output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
             ops::list(
                 inv,
-                &ops::ListArgs { selection: flags.list_selection(selection), output: (*output).into(), keys },
+                &ops::ListArgs {
+                    selection: flags.list_selection(selection),
+                    output: (*output).into(),
+                    keys,
+                },
             )
         }
         Command::Show { names, selection, inline, limit, output } => {
@@ -198,52 +216,71 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             if selected.select.is_empty() && inline.is_none() && selected.selector.is_none() {
                 return Err(CliError::Usage {
                     message: "name what to show".to_owned(),
-                    hints: vec!["strata show MODEL, or strata show --inline 'select ...'".to_owned()],
+                    hints: vec![
+                        "strata show MODEL, or strata show --inline 'select ...'".to_owned(),
+                    ],
                 });
             }
             let limit = usize::try_from(*limit).ok();
             let json = *output == args::ShowOutput::Json;
             // Tests of a model have no rows to show.
             selected.indirect = crate::select::Indirect::Empty;
-            ops::show(inv, &ops::ShowArgs { selection: selected, inline: inline.clone(), limit, json })
+            ops::show(
+                inv,
+                &ops::ShowArgs { selection: selected, inline: inline.clone(), limit, json },
+            )
         }
-        Command::Source { command: SourceCommand::Freshness { selection, output } } => ops::source_freshness(
-            inv,
-            &ops::FreshnessArgs {
-                selection: flags.selection(selection),
-                output: output.clone(),
-                fail_fast: flags.fail_fast,
-                hooks: flags.freshness_hooks,
-            },
-        ),
+        Command::Source { command: SourceCommand::Freshness { selection, output } } => {
+            ops::source_freshness(
+                inv,
+                &ops::FreshnessArgs {
+                    selection: flags.selection(selection),
+                    output: output.clone(),
+                    fail_fast: flags.fail_fast,
+                    hooks: flags.freshness_hooks,
+                },
+            )
+        }
         Command::RunOperation { name, args } => {
             let args = flags::mapping("--args", args).map_err(CliError::usage)?;
             ops::run_operation(inv, &ops::OperationArgs { name: name.clone(), args })
         }
-        Command::Docs { command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. } } => {
+        Command::Docs {
+            command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. },
+        } => {
             let selection = flags.selection(selection);
-            ops::docs_generate(inv, &ops::DocsArgs { selection, compile: !no_compile, empty: *empty_catalog })
+            ops::docs_generate(
+                inv,
+                &ops::DocsArgs { selection, compile: !no_compile, empty: *empty_catalog },
+            )
         }
         Command::Export { command } => export(command, flags, inv),
         Command::Deps { .. } => ops::deps(inv),
         Command::Debug { .. } => ops::debug(inv),
         Command::Clean { .. } => ops::clean(inv),
-        Command::Init { name, sample, .. } => ops::init(inv, &ops::InitArgs { name: name.clone(), sample: *sample }),
+        Command::Init { name, sample, .. } => {
+            ops::init(inv, &ops::InitArgs { name: name.clone(), sample: *sample })
+        }
         Command::Explain { .. } | Command::Completions { .. } => Ok(0),
     }
 }
 
 fn export(command: &ExportCommand, flags: &Flags, inv: &mut Invocation) -> Exit {
-    let relations = |sinks: ops::Sinks, selection: &args::SelectionArgs, dry_run: bool| ops::ExportArgs {
-        sinks,
-        selection: flags.selection(selection),
-        dry_run,
-        fail_fast: flags.fail_fast,
-    };
+    let relations =
+        |sinks: ops::Sinks, selection: &args::SelectionArgs, dry_run: bool| ops::ExportArgs {
+            sinks,
+            selection: flags.selection(selection),
+            dry_run,
+            fail_fast: flags.fail_fast,
+        };
     match command {
         ExportCommand::Airflow { selection, by, check } => ops::export_airflow(
             inv,
-            &ops::AirflowArgs { selection: flags.selection(selection), by: (*by).into(), check: *check },
+            &ops::AirflowArgs {
+                selection: flags.selection(selection),
+                by: (*by).into(),
+                check: *check,
+            },
         ),
         ExportCommand::Sheets { selection, dry_run } => {
             ops::export_relations(inv, &relations(ops::Sinks::Sheets, selection, *dry_run))
@@ -272,14 +309,22 @@ fn explain(code: &str, console: &Console) -> Exit {
         None => {
             let codes = crate::diag::Code::ALL.iter().map(|c| c.as_str());
             let near = crate::diag::nearest(code, codes).map(|c| format!("did you mean {c}?"));
-            Err(CliError::Usage { message: format!("there is no code `{code}`"), hints: near.into_iter().collect() })
+            Err(CliError::Usage {
+                message: format!("there is no code `{code}`"),
+                hints: near.into_iter().collect(),
+            })
         }
     }
 }
 
 fn completions(shell: ShellArg, console: &Console) {
     let mut out = Vec::new();
-    clap_complete::generate(clap_complete::Shell::from(shell), &mut Cli::command(), "strata", &mut out);
+    clap_complete::generate(
+        clap_complete::Shell::from(shell),
+        &mut Cli::command(),
+        "strata",
+        &mut out,
+    );
     console.out(String::from_utf8_lossy(&out).trim_end());
 }
 
@@ -288,7 +333,8 @@ fn args_dict(which: &str, cli: &Cli) -> JsonMap {
     let mut map = JsonMap::new();
     map.insert("which".into(), which.into());
     map.insert("invocation_command".into(), format!("strata {}", cli.command.words()).into());
-    let (select, exclude) = cli.command.selection().map(|s| (s.all_selected(), s.exclude.clone())).unwrap_or_default();
+    let (select, exclude) =
+        cli.command.selection().map(|s| (s.all_selected(), s.exclude.clone())).unwrap_or_default();
     map.insert("select".into(), serde_json::Value::from(select));
     map.insert("exclude".into(), serde_json::Value::from(exclude));
     map.insert("vars".into(), serde_json::Value::Object(JsonMap::new()));
@@ -307,7 +353,8 @@ mod tests {
     /// The help of a command and of those below it, each under its words.
     fn render_helps(command: &mut clap::Command, words: &str, out: &mut String) {
         out.push_str(&format!("$ {words} --help\n{}\n", command.render_long_help()));
-        let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        let names: Vec<String> =
+            command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
         for name in names.iter().filter(|name| *name != "help") {
             if let Some(sub) = command.find_subcommand_mut(name) {
                 render_helps(sub, &format!("{words} {name}"), out);

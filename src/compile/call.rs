@@ -1,7 +1,9 @@
 //! Calls a macro that a command asks for: no node's text stands around it.
 
 use super::node::Compiler;
-use crate::context::{Bindings, Db, LogLine, NodeScope, Session, Transactions, Unit, failure_diagnostic};
+use crate::context::{
+    Bindings, Db, LogLine, NodeScope, Session, Transactions, Unit, failure_diagnostic,
+};
 use crate::diag::Diagnostic;
 use crate::engine::{Existing, Warehouse};
 use crate::jinja::MacroDef;
@@ -30,15 +32,24 @@ pub(crate) struct Called {
 }
 
 impl Compiler {
-    /// Calls a macro with a connection, which is given back. What the macro began and did not commit is rolled back.
-    pub(crate) fn call(&self, call: MacroCall<'_>, warehouse: &mut Option<Box<dyn Warehouse>>) -> Called {
+    /// Calls a macro with a connection, which is given back. What the macro began and did not
+    /// commit is rolled back.
+    pub(crate) fn call(
+        &self,
+        call: MacroCall<'_>,
+        warehouse: &mut Option<Box<dyn Warehouse>>,
+    ) -> Called {
         let MacroCall { def, package, unit, args, span, transactions } = call;
         let runtime = self.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
         let db = warehouse.take().map_or(Db::Offline, Db::Live);
         let session = Session::execute(&self.context, package, unit, runtime, db);
         session.set_transactions(transactions);
         let scope = Arc::new(NodeScope(session.clone()));
-        let values = if args.is_empty() { Vec::new() } else { vec![Value::from(args.into_iter().collect::<Kwargs>())] };
+        let values = if args.is_empty() {
+            Vec::new()
+        } else {
+            vec![Value::from(args.into_iter().collect::<Kwargs>())]
+        };
         let result = self.engine.call_macro(true, def, &values, package, scope, session.clone());
         session.roll_back();
         *warehouse = session.take_warehouse();

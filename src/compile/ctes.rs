@@ -68,7 +68,8 @@ mod tests {
     use super::*;
 
     fn injected(sql: &str) -> String {
-        inject(sql.into(), &[("a".into(), "select 1".into()), ("b".into(), "select 2".into())]).into_string()
+        inject(sql.into(), &[("a".into(), "select 1".into()), ("b".into(), "select 2".into())])
+            .into_string()
     }
 
     #[test]
@@ -78,7 +79,10 @@ mod tests {
             injected("-- with\n/* x */ WITH c as (select 3) select 4"),
             "-- with\n/* x */ WITH a as (\nselect 1\n), b as (\nselect 2\n), c as (select 3) select 4"
         );
-        assert!(injected("with recursive c as (select 3) select 4").starts_with("with recursive a as ("));
+        assert!(
+            injected("with recursive c as (select 3) select 4")
+                .starts_with("with recursive a as (")
+        );
         assert!(injected("withdrawals").starts_with("with a as ("));
     }
 }

@@ -3,7 +3,8 @@
 use super::ctes::inject;
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit, failure_diagnostic,
+    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit,
+    failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, Warehouse};
@@ -50,7 +51,8 @@ type Definitions = (Vec<(String, SqlText)>, BTreeSet<Read>);
 
 /// What a session of a node is about.
 pub(crate) fn unit_of(node: &Node) -> Unit {
-    let yaml = matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
+    let yaml =
+        matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
     Unit {
         unique_id: node.unique_id.clone(),
         name: node.name.clone(),
@@ -181,7 +183,8 @@ impl Compiler {
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
     ) -> Result<SqlText, CompileError> {
-        let (ctes, _) = self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
+        let (ctes, _) =
+            self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
         Ok(inject(sql, &ctes))
     }
 
@@ -240,16 +243,20 @@ impl Compiler {
             Some(ns) => registry.lookup_in(ns, &name),
             None => registry.lookup(&node.package, &name),
         };
-        let Some(def) = def else { return Err(failed(format!("there is no test `{}`", test.name))) };
+        let Some(def) = def else {
+            return Err(failed(format!("there is no test `{}`", test.name)));
+        };
         let mut kwargs = Vec::new();
         for (key, value) in &*test.kwargs {
-            let value = evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
-                .map_err(|d| failed(d.message.clone()))?;
+            let value =
+                evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
+                    .map_err(|d| failed(d.message.clone()))?;
             kwargs.push((key.clone(), value));
         }
         let args = [Value::from(Kwargs::from_iter(kwargs))];
         let scope = Arc::new(NodeScope(session.clone()));
-        let value = self.engine.call_macro(true, def, &args, &node.package, scope, session.clone())?;
+        let value =
+            self.engine.call_macro(true, def, &args, &node.package, scope, session.clone())?;
         let mut sql = SqlText::new();
         sql.push_from(&value.to_string(), Origin::Expr(node.span));
         Ok(sql)
@@ -285,7 +292,10 @@ impl Compiler {
             done.push(*id);
             let compiled = self.ephemeral(*id, bindings, existing, warehouse)?;
             self.collect(&compiled.ctes, bindings, existing, warehouse, done, out)?;
-            out.0.push((format!("__dbt__cte__{}", self.manifest.node(*id).alias), (*compiled.sql).clone()));
+            out.0.push((
+                format!("__dbt__cte__{}", self.manifest.node(*id).alias),
+                (*compiled.sql).clone(),
+            ));
             out.1.extend(compiled.reads);
         }
         Ok(())
@@ -299,7 +309,8 @@ impl Compiler {
         existing: &Arc<Existing>,
         warehouse: &mut Option<Box<dyn Warehouse>>,
     ) -> Result<Compiled, CompileError> {
-        let cached = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let cached =
+            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(found) = cached {
             return Ok(found);
         }
@@ -322,7 +333,10 @@ impl Compiler {
         };
         // Only the plain binding is worth keeping: others are of one test.
         if !bindings.is_special() {
-            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).insert(id, compiled.clone());
+            self.ephemeral
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(id, compiled.clone());
         }
         Ok(compiled)
     }

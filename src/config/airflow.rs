@@ -131,9 +131,14 @@ impl AirflowOptions {
 /// Reads the block; without one all options have their defaults.
 pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     let mut options = AirflowOptions::default();
-    let Some(block) = block.filter(|y| !y.is_null()) else { return Checked::new(options, Vec::new()) };
+    let Some(block) = block.filter(|y| !y.is_null()) else {
+        return Checked::new(options, Vec::new());
+    };
     let Some(map) = block.as_map() else {
-        let d = Diagnostic::error(Code::Airflow, format!("`airflow:` is a mapping, not {}", block.kind()));
+        let d = Diagnostic::error(
+            Code::Airflow,
+            format!("`airflow:` is a mapping, not {}", block.kind()),
+        );
         return Checked::new(options, vec![d.primary(block.span, "")]);
     };
     let mut read = Reader { map, span: block.span, out: Vec::new() };
@@ -149,7 +154,10 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     if let Some(schedule) = read.text("schedule") {
         if !is_schedule(&schedule) {
             let presets = PRESETS.join(", ");
-            read.wrong("schedule", &format!("is five fields of cron (`0 5 * * *`) or one of {presets}"));
+            read.wrong(
+                "schedule",
+                &format!("is five fields of cron (`0 5 * * *`) or one of {presets}"),
+            );
         }
         options.schedule = schedule;
     }
@@ -177,7 +185,8 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
         };
         read.out.extend(inner.complaints());
     }
-    options.retry_delay_seconds = read.number("retry_delay_seconds", 0).unwrap_or(options.retry_delay_seconds);
+    options.retry_delay_seconds =
+        read.number("retry_delay_seconds", 0).unwrap_or(options.retry_delay_seconds);
     options.pool = read.text("pool");
     options.max_active_tasks = read.number("max_active_tasks", 1);
     if let Some(inner) = read.mapping("callbacks", &CALLBACKS) {
@@ -187,8 +196,12 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     options.timeout_minutes = read.number("timeout_minutes", 1);
     if let Some(inner) = read.mapping("deadline", &["minutes", "callback"]) {
         match (inner.number("minutes", 1), inner.dotted("callback")) {
-            (Some(minutes), Some(callback)) => options.deadline = Some(Deadline { minutes, callback }),
-            _ if inner.complaints().is_empty() => read.wrong("deadline", "needs `minutes` and a `callback`"),
+            (Some(minutes), Some(callback)) => {
+                options.deadline = Some(Deadline { minutes, callback })
+            }
+            _ if inner.complaints().is_empty() => {
+                read.wrong("deadline", "needs `minutes` and a `callback`")
+            }
             _ => {}
         }
         read.out.extend(inner.complaints());
@@ -198,7 +211,8 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     options.profiles_dir = read.text("profiles_dir");
     options.target = read.text("target");
     options.asset_layers = read.list("asset_layers").unwrap_or(options.asset_layers);
-    options.manual_interval_hours = read.number("manual_interval_hours", 1).unwrap_or(options.manual_interval_hours);
+    options.manual_interval_hours =
+        read.number("manual_interval_hours", 1).unwrap_or(options.manual_interval_hours);
     Checked::new(options, read.out)
 }
 
@@ -219,7 +233,10 @@ fn is_schedule(text: &str) -> bool {
     PRESETS.contains(&text)
         || (fields.len() == 5
             && fields.iter().all(|f| !f.is_empty() && field(f))
-            && fields.iter().zip([(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)]).all(|(f, (a, b))| within(f, a, b)))
+            && fields
+                .iter()
+                .zip([(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)])
+                .all(|(f, (a, b))| within(f, a, b)))
 }
 
 struct Reader<'a> {
@@ -238,7 +255,8 @@ struct Inner<'a> {
 impl<'a> Reader<'a> {
     fn wrong(&mut self, key: &str, why: &str) {
         let place = self.map.get(key).map_or(self.span, |y| y.span);
-        self.out.push(Diagnostic::error(Code::Airflow, format!("`{key}` {why}")).primary(place, ""));
+        self.out
+            .push(Diagnostic::error(Code::Airflow, format!("`{key}` {why}")).primary(place, ""));
     }
 
     fn text(&mut self, key: &str) -> Option<String> {
@@ -348,7 +366,15 @@ mod tests {
     #[test]
     fn schedules_are_cron() {
         let good = ["0 5 * * *", "*/15 0-6,12 1 jan-dec mon", "@weekly", "0 5 L * 7"];
-        let bad = ["61 5 * * *", "0 24 * * *", "0 5 0 * *", "0 5 * 13 *", "0 5 * *", "@once", "0  5 * * *"];
+        let bad = [
+            "61 5 * * *",
+            "0 24 * * *",
+            "0 5 0 * *",
+            "0 5 * 13 *",
+            "0 5 * *",
+            "@once",
+            "0  5 * * *",
+        ];
         assert!(good.iter().all(|s| is_schedule(s)) && !bad.iter().any(|s| is_schedule(s)));
     }
 

@@ -28,9 +28,16 @@ impl ExportType {
     /// The keys of its own, beside those of every export.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         match self {
-            ExportType::GoogleSheets => {
-                &["spreadsheet", "sheet", "mode", "key", "columns", "credentials", "nan", "long_text"]
-            }
+            ExportType::GoogleSheets => &[
+                "spreadsheet",
+                "sheet",
+                "mode",
+                "key",
+                "columns",
+                "credentials",
+                "nan",
+                "long_text",
+            ],
             ExportType::Csv => &["path", "columns", "header", "delimiter"],
             ExportType::Parquet | ExportType::Json => &["path", "columns"],
         }
@@ -38,8 +45,20 @@ impl ExportType {
 }
 
 /// Keys of every export.
-pub(crate) const EXPORT_KEYS: &[&str] =
-    &["name", "type", "model", "description", "enabled", "config", "tags", "meta", "owner", "label", "maturity", "url"];
+pub(crate) const EXPORT_KEYS: &[&str] = &[
+    "name",
+    "type",
+    "model",
+    "description",
+    "enabled",
+    "config",
+    "tags",
+    "meta",
+    "owner",
+    "label",
+    "maturity",
+    "url",
+];
 
 /// A column that is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +109,8 @@ pub(crate) enum ExportTarget {
     File(FileTarget),
 }
 
-/// What can be said of an export before its fields are rendered: its type, its model, keys that nothing reads.
+/// What can be said of an export before its fields are rendered: its type, its model, keys that
+/// nothing reads.
 pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportType>> {
     let mut out = Vec::new();
     let names = ExportType::ALL.map(ExportType::as_str);
@@ -122,7 +142,8 @@ pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportTy
         let known = [EXPORT_KEYS, kind.keys()].concat();
         unknown_keys(map, &known, &format!("an export of type {}", kind.as_str()), &mut out);
         if kind == ExportType::GoogleSheets && map.get("spreadsheet").is_none() {
-            let d = Diagnostic::error(Code::Export, "an export to Google Sheets needs a `spreadsheet`");
+            let d =
+                Diagnostic::error(Code::Export, "an export to Google Sheets needs a `spreadsheet`");
             out.push(d.primary(span, "").help("its id, or its address in the browser"));
             return Checked::new(None, out);
         }
@@ -131,14 +152,21 @@ pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportTy
 }
 
 /// Reads the rendered fields of an export.
-pub(crate) fn read_export(kind: ExportType, map: &YamlMap, span: Span) -> Checked<Option<ExportTarget>> {
+pub(crate) fn read_export(
+    kind: ExportType,
+    map: &YamlMap,
+    span: Span,
+) -> Checked<Option<ExportTarget>> {
     let mut fields = Fields { map, span, out: Vec::new() };
     let columns = fields.columns();
     let target = match kind {
         ExportType::GoogleSheets => {
             let spreadsheet = fields.text("spreadsheet").unwrap_or_default();
             if spreadsheet.is_empty() {
-                fields.wrong("spreadsheet", "is empty: it is the id of a spreadsheet, or its address in the browser");
+                fields.wrong(
+                    "spreadsheet",
+                    "is empty: it is the id of a spreadsheet, or its address in the browser",
+                );
             }
             let key = fields.list("key");
             let mode = match fields.one_of("mode", &["replace", "append", "upsert"]) {
@@ -154,7 +182,10 @@ pub(crate) fn read_export(kind: ExportType, map: &YamlMap, span: Span) -> Checke
             };
             ExportTarget::Sheet(SheetTarget {
                 spreadsheet: spreadsheet_id(&spreadsheet).to_owned(),
-                sheet: fields.text("sheet").filter(|s| !s.is_empty()).unwrap_or_else(|| "Sheet1".to_owned()),
+                sheet: fields
+                    .text("sheet")
+                    .filter(|s| !s.is_empty())
+                    .unwrap_or_else(|| "Sheet1".to_owned()),
                 mode,
                 columns,
                 credentials: fields.text("credentials").filter(|s| !s.is_empty()),
@@ -185,7 +216,8 @@ pub(crate) fn read_export(kind: ExportType, map: &YamlMap, span: Span) -> Checke
     Checked::new(whole.then_some(target), fields.out)
 }
 
-/// The id in an address such as `https://docs.google.com/spreadsheets/d/ID/edit#gid=0`; other text is an id.
+/// The id in an address such as `https://docs.google.com/spreadsheets/d/ID/edit#gid=0`; other text
+/// is an id.
 fn spreadsheet_id(text: &str) -> &str {
     match text.trim().split_once("/spreadsheets/d/") {
         Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or(rest),
@@ -244,7 +276,12 @@ impl Fields<'_> {
         for item in self.map.get("columns").map(Yaml::items).unwrap_or_default() {
             let column = match &item.value {
                 YamlValue::Map(map) => {
-                    unknown_keys(map, &["name", "header", "format"], "a column of an export", &mut self.out);
+                    unknown_keys(
+                        map,
+                        &["name", "header", "format"],
+                        "a column of an export",
+                        &mut self.out,
+                    );
                     let text = |key: &str| map.get(key).and_then(Yaml::scalar_text);
                     text("name").map(|name| (name, text("header"), text("format")))
                 }
@@ -252,14 +289,20 @@ impl Fields<'_> {
             };
             match column {
                 Some((name, ..)) if columns.iter().any(|c| c.name == name) => {
-                    let d = Diagnostic::error(Code::Export, format!("the column `{name}` is listed twice"));
+                    let d = Diagnostic::error(
+                        Code::Export,
+                        format!("the column `{name}` is listed twice"),
+                    );
                     self.out.push(d.primary(item.span, ""));
                 }
                 Some((name, header, format)) => {
                     columns.push(ExportColumn { name, header, format, span: item.span });
                 }
                 None => {
-                    let d = Diagnostic::error(Code::Export, "a column is a name, or a mapping with a `name`");
+                    let d = Diagnostic::error(
+                        Code::Export,
+                        "a column is a name, or a mapping with a `name`",
+                    );
                     self.out.push(d.primary(item.span, ""));
                 }
             }
@@ -294,8 +337,10 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_all_at_once() {
-        let (target, messages) =
-            read(ExportType::GoogleSheets, "spreadsheet: ''\nmode: merge\nnan: 1\ncolumns: [a, a]\n");
+        let (target, messages) = read(
+            ExportType::GoogleSheets,
+            "spreadsheet: ''\nmode: merge\nnan: 1\ncolumns: [a, a]\n",
+        );
         assert_eq!(target, None);
         assert_eq!(messages.len(), 4, "{messages:?}");
         let (target, messages) = read(ExportType::Csv, "delimiter: ';;'\nheader: 1\n");

@@ -66,7 +66,8 @@ const KNOWN: &[&str] = &[
     "require_sql_header_in_test_configs",
 ];
 
-/// States are compared by what was written in properties files and in config calls, not by what it became.
+/// States are compared by what was written in properties files and in config calls, not by what it
+/// became.
 pub(crate) const COMPARE_WRITTEN: &str = "state_modified_compare_more_unrendered_values";
 
 /// Flags that have no effect when they are on, each with the reason.
@@ -74,7 +75,10 @@ const IDLE: &[(&str, &str)] = &[
     ("cache_selected_only", "what is there is read as far as a command needs it"),
     ("populate_cache", "what is there is read as far as a command needs it"),
     ("macro_debugging", "`--debug` prints all there is"),
-    ("require_batched_execution_for_custom_microbatch_strategy", "batches are not run one by one yet"),
+    (
+        "require_batched_execution_for_custom_microbatch_strategy",
+        "batches are not run one by one yet",
+    ),
     ("require_nested_cumulative_type_params", "metrics are handed on as they are written"),
     ("require_yaml_configuration_for_mf_time_spines", "metrics are handed on as they are written"),
     ("send_anonymous_usage_stats", "nothing is sent"),
@@ -104,7 +108,10 @@ impl ProjectFlags {
         let flags = ProjectFlags { map };
         let on = IDLE.iter().filter(|(name, _)| flags.is_set(name, false));
         let given = IDLE_WITH_VALUE.iter().filter(|(name, _)| flags.get(name).is_some());
-        let arguments = ("require_generic_test_arguments_property", "`arguments:` of a test is read in any case");
+        let arguments = (
+            "require_generic_test_arguments_property",
+            "`arguments:` of a test is read in any case",
+        );
         let off = Some(&arguments).filter(|(name, _)| !flags.is_set(name, true));
         for (name, why) in on.chain(given).chain(off) {
             let Some(key) = flags.map.key(name) else { continue };
@@ -116,7 +123,10 @@ impl ProjectFlags {
 
     /// The names of the flags that are on.
     pub(crate) fn names_set(&self) -> impl Iterator<Item = &str> {
-        self.map.iter().filter(|(_, value)| value.as_bool() == Some(true)).map(|(key, _)| &*key.text)
+        self.map
+            .iter()
+            .filter(|(_, value)| value.as_bool() == Some(true))
+            .map(|(key, _)| &*key.text)
     }
 
     fn get(&self, name: &str) -> Option<&Yaml> {

@@ -1,8 +1,9 @@
 //! Configuration files: what was written.
 //!
-//! In: texts with their `FileId`. Out: YAML trees with a span on every key and value, read as PyYAML reads them; the
-//! typed options of project files, profiles, packages and flags, each value with its place. Must not know: files on
-//! disk, Jinja, the graph. What holds in the end (options merged in order) is decided by `load` and `resolve`.
+//! In: texts with their `FileId`. Out: YAML trees with a span on every key and value, read as
+//! PyYAML reads them; the typed options of project files, profiles, packages and flags, each value
+//! with its place. Must not know: files on disk, Jinja, the graph. What holds in the end (options
+//! merged in order) is decided by `load` and `resolve`.
 
 mod airflow;
 mod exports;
@@ -18,7 +19,8 @@ mod yaml;
 
 pub(crate) use airflow::{AirflowOptions, read_airflow};
 pub(crate) use exports::{
-    ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export, read_export,
+    ExportColumn, ExportTarget, ExportType, FileTarget, SheetMode, SheetTarget, check_export,
+    read_export,
 };
 pub(crate) use flags::{COMPARE_WRITTEN, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSpec, parse_packages};

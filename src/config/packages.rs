@@ -27,7 +27,8 @@ impl PackageSpec {
 /// Reads the `packages:` list of a rendered tree.
 pub(crate) fn parse_packages(tree: &Yaml) -> Checked<Vec<PackageSpec>> {
     let (mut specs, mut out) = (Vec::new(), Vec::new());
-    let entries = tree.as_map().and_then(|m| m.get("packages")).map(Yaml::items).unwrap_or_default();
+    let entries =
+        tree.as_map().and_then(|m| m.get("packages")).map(Yaml::items).unwrap_or_default();
     for entry in entries {
         let text = |key: &str| entry.as_map().and_then(|m| m.get(key)).and_then(Yaml::scalar_text);
         let span = entry.span;
@@ -41,8 +42,11 @@ pub(crate) fn parse_packages(tree: &Yaml) -> Checked<Vec<PackageSpec>> {
             specs.push(PackageSpec::Tarball { url, name: text("name"), span });
         } else {
             out.push(
-                Diagnostic::error(Code::Package, "a package needs `local`, `package`, `git` or `tarball`")
-                    .primary(span, ""),
+                Diagnostic::error(
+                    Code::Package,
+                    "a package needs `local`, `package`, `git` or `tarball`",
+                )
+                .primary(span, ""),
             );
         }
     }

@@ -19,7 +19,8 @@ pub(crate) enum SslMode {
 }
 
 impl SslMode {
-    pub(crate) const NAMES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+    pub(crate) const NAMES: [&str; 6] =
+        ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
     pub(crate) fn parse(text: &str) -> Option<SslMode> {
         Some(match text {
@@ -33,8 +34,8 @@ impl SslMode {
     }
 }
 
-/// Where a Postgres server is and how to log in. What a profile leaves open is filled from the environment when the
-/// target is chosen.
+/// Where a Postgres server is and how to log in. What a profile leaves open is filled from the
+/// environment when the target is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PostgresProfile {
     /// A name, an address, or the folder of a Unix socket.
@@ -108,7 +109,10 @@ pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile
         match parsed {
             Some(Ok(n)) => Some(n),
             Some(Err(_)) => {
-                out.push(Diagnostic::error(Code::Profile, format!("`{key}` is a number")).primary(value.span, ""));
+                out.push(
+                    Diagnostic::error(Code::Profile, format!("`{key}` is a number"))
+                        .primary(value.span, ""),
+                );
                 None
             }
             None => None,
@@ -118,7 +122,10 @@ pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile
         Ok(port) if port > 0 => Some(port),
         _ => {
             let span = map.get("port").map(|y| y.span);
-            out.push(Diagnostic::error(Code::Profile, "`port` is a number from 1 to 65535").primary_if(span, ""));
+            out.push(
+                Diagnostic::error(Code::Profile, "`port` is a number from 1 to 65535")
+                    .primary_if(span, ""),
+            );
             None
         }
     });
@@ -128,7 +135,8 @@ pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile
             let span = map.get("sslmode").map(|y| y.span);
             let known = SslMode::NAMES.join(", ");
             out.push(
-                Diagnostic::error(Code::Profile, format!("`sslmode` is one of {known}")).primary_if(span, "not this"),
+                Diagnostic::error(Code::Profile, format!("`sslmode` is one of {known}"))
+                    .primary_if(span, "not this"),
             );
         }
         mode
@@ -166,11 +174,18 @@ mod tests {
 
     #[test]
     fn an_output() {
-        let (p, out) =
-            read("type: postgres\nhost: db\nport: '5433'\npass: hunter2\nsslmode: verify-full\npooled: true");
+        let (p, out) = read(
+            "type: postgres\nhost: db\nport: '5433'\npass: hunter2\nsslmode: verify-full\npooled: true",
+        );
         assert!(out.is_empty(), "{out:?}");
-        assert_eq!((p.host.as_deref(), p.port, p.sslmode), (Some("db"), Some(5433), Some(SslMode::VerifyFull)));
-        assert_eq!((p.password, p.pooled, p.connect_timeout), (Some(Secret::new("hunter2")), Some(true), 10));
+        assert_eq!(
+            (p.host.as_deref(), p.port, p.sslmode),
+            (Some("db"), Some(5433), Some(SslMode::VerifyFull))
+        );
+        assert_eq!(
+            (p.password, p.pooled, p.connect_timeout),
+            (Some(Secret::new("hunter2")), Some(true), 10)
+        );
     }
 
     #[test]

@@ -84,11 +84,17 @@ const CREDENTIALS: &[&str] =
     &["password", "pass", "token", "private_key", "keyfile_json", "motherduck_token", "secrets"];
 
 /// Finds a profile in the (unrendered) tree of `profiles.yml`.
-pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> Checked<Option<ProfileOptions>> {
+pub(crate) fn parse_profile(
+    tree: &Yaml,
+    name: &str,
+    asked_by: Option<Span>,
+) -> Checked<Option<ProfileOptions>> {
     let found = tree.as_map().and_then(|m| m.get(name));
-    let outputs = found.and_then(Yaml::as_map).and_then(|m| m.get("outputs")).and_then(Yaml::as_map);
+    let outputs =
+        found.and_then(Yaml::as_map).and_then(|m| m.get("outputs")).and_then(Yaml::as_map);
     let (Some(profile), Some(outputs)) = (found, outputs) else {
-        let names: Vec<&str> = tree.as_map().into_iter().flat_map(|m| m.iter().map(|(k, _)| &*k.text)).collect();
+        let names: Vec<&str> =
+            tree.as_map().into_iter().flat_map(|m| m.iter().map(|(k, _)| &*k.text)).collect();
         let names = names.into_iter().filter(|n| *n != "config").collect::<Vec<_>>();
         let message = match found {
             None => format!("profile `{name}` not found in profiles.yml"),
@@ -111,18 +117,25 @@ pub(crate) fn parse_profile(tree: &Yaml, name: &str, asked_by: Option<Span>) -> 
     Checked::from(Some(ProfileOptions {
         target,
         outputs: outputs.clone(),
-        span: tree.as_map().and_then(|m| m.key(name)).map_or(Span::file(tree.span.file), |k| k.span),
+        span: tree
+            .as_map()
+            .and_then(|m| m.key(name))
+            .map_or(Span::file(tree.span.file), |k| k.span),
     }))
 }
 
 impl TargetOptions {
-    /// Reads one rendered output. `path_base` is the folder that relative database paths start from.
+    /// Reads one rendered output. `path_base` is the folder that relative database paths start
+    /// from.
     pub(crate) fn parse(profile: &str, name: &str, tree: &Yaml) -> Checked<Option<TargetOptions>> {
         let mut out = Vec::new();
         let Some(map) = tree.as_map() else {
             out.push(
-                Diagnostic::error(Code::Profile, format!("output `{name}` is a mapping, not {}", tree.kind()))
-                    .primary(tree.span, ""),
+                Diagnostic::error(
+                    Code::Profile,
+                    format!("output `{name}` is a mapping, not {}", tree.kind()),
+                )
+                .primary(tree.span, ""),
             );
             return Checked::new(None, out);
         };
@@ -149,7 +162,10 @@ impl TargetOptions {
             Some(Ok(n)) if n > 0 => n,
             Some(_) => {
                 let span = map.get("threads").map_or(tree.span, |y| y.span);
-                out.push(Diagnostic::error(Code::Profile, "`threads` is a number of at least 1").primary(span, ""));
+                out.push(
+                    Diagnostic::error(Code::Profile, "`threads` is a number of at least 1")
+                        .primary(span, ""),
+                );
                 1
             }
         };
@@ -215,7 +231,9 @@ impl TargetOptions {
     pub(crate) fn default_duckdb(project: &str, path: &str) -> TargetOptions {
         let mut visible = JsonMap::new();
         let database = database_of(path);
-        for (key, value) in [("type", "duckdb"), ("path", path), ("database", &database), ("schema", "main")] {
+        for (key, value) in
+            [("type", "duckdb"), ("path", path), ("database", &database), ("schema", "main")]
+        {
             visible.insert(key.to_owned(), Json::from(value));
         }
         TargetOptions {
@@ -226,7 +244,11 @@ impl TargetOptions {
             schema: "main".into(),
             threads: 4,
             visible,
-            duckdb: DuckDbProfile { path: path.to_owned(), external_root: ".".to_owned(), ..DuckDbProfile::default() },
+            duckdb: DuckDbProfile {
+                path: path.to_owned(),
+                external_root: ".".to_owned(),
+                ..DuckDbProfile::default()
+            },
             postgres: PostgresProfile::default(),
         }
     }
@@ -242,12 +264,17 @@ fn database_of(path: &str) -> String {
         return rest.to_owned();
     }
     let file = plain.rsplit(['/', '\\']).next().unwrap_or(plain);
-    file.rsplit_once('.').map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem }).to_owned()
+    file.rsplit_once('.')
+        .map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem })
+        .to_owned()
 }
 
 fn pairs(y: Option<&Yaml>) -> Vec<(String, Json)> {
     let map = y.and_then(Yaml::as_map);
-    map.into_iter().flat_map(YamlMap::iter).map(|(k, v)| (k.text.to_string(), v.to_json())).collect()
+    map.into_iter()
+        .flat_map(YamlMap::iter)
+        .map(|(k, v)| (k.text.to_string(), v.to_json()))
+        .collect()
 }
 
 fn parse_duckdb(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbProfile {
@@ -256,7 +283,10 @@ fn parse_duckdb(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbProfile {
         path: map.get("path").and_then(Yaml::scalar_text).unwrap_or_else(|| ":memory:".to_owned()),
         settings: pairs(map.get("settings")),
         config_options: pairs(map.get("config_options")),
-        external_root: map.get("external_root").and_then(Yaml::scalar_text).unwrap_or_else(|| ".".to_owned()),
+        external_root: map
+            .get("external_root")
+            .and_then(Yaml::scalar_text)
+            .unwrap_or_else(|| ".".to_owned()),
         disable_transactions: flag("disable_transactions"),
         is_ducklake: flag("is_ducklake"),
         ..DuckDbProfile::default()
@@ -264,10 +294,18 @@ fn parse_duckdb(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbProfile {
     for entry in map.get("attach").map(Yaml::items).unwrap_or_default() {
         let Some(m) = entry.as_map() else { continue };
         let Some(path) = m.get("path").and_then(Yaml::scalar_text) else {
-            out.push(Diagnostic::error(Code::Profile, "an entry of `attach` needs a `path`").primary(entry.span, ""));
+            out.push(
+                Diagnostic::error(Code::Profile, "an entry of `attach` needs a `path`")
+                    .primary(entry.span, ""),
+            );
             continue;
         };
-        unknown_keys(m, &["path", "alias", "type", "read_only", "secret", "options", "is_ducklake"], "`attach`", out);
+        unknown_keys(
+            m,
+            &["path", "alias", "type", "read_only", "secret", "options", "is_ducklake"],
+            "`attach`",
+            out,
+        );
         profile.attach.push(Attach {
             path,
             alias: m.get("alias").and_then(Yaml::scalar_text),
@@ -291,8 +329,11 @@ fn parse_duckdb(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbProfile {
     for key in ["plugins", "filesystems"] {
         if let Some(k) = map.get(key).filter(|y| !y.items().is_empty()).and(map.key(key)) {
             out.push(
-                Diagnostic::warning(Code::PythonNeeded, format!("`{key}` of dbt-duckdb need Python and are not used"))
-                    .primary(k.span, "what needs them will fail"),
+                Diagnostic::warning(
+                    Code::PythonNeeded,
+                    format!("`{key}` of dbt-duckdb need Python and are not used"),
+                )
+                .primary(k.span, "what needs them will fail"),
             );
         }
     }
@@ -307,8 +348,11 @@ mod tests {
 
     #[test]
     fn a_duckdb_output() {
-        let tree =
-            parse_yaml(FileId(0), "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4").value;
+        let tree = parse_yaml(
+            FileId(0),
+            "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4",
+        )
+        .value;
         let checked = TargetOptions::parse("p", "dev", &tree);
         let target = checked.value.unwrap();
         assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));

@@ -212,12 +212,16 @@ const BANNED_NAMES: &[&str] = &[
     "write",
 ];
 
-/// Whether a value of the project file keeps its Jinja until later: hooks, the query comment and variables.
+/// Whether a value of the project file keeps its Jinja until later: hooks, the query comment and
+/// variables.
 pub(crate) fn renders_late(path: &[&str]) -> bool {
     match path.first() {
         Some(&("on-run-start" | "on-run-end" | "query-comment" | "vars")) => true,
         Some(first) if RESOURCE_SECTIONS.contains(first) => path.iter().any(|part| {
-            matches!(part.trim_start_matches(['+', ' ']), "pre-hook" | "post-hook" | "pre_hook" | "post_hook")
+            matches!(
+                part.trim_start_matches(['+', ' ']),
+                "pre-hook" | "post-hook" | "pre_hook" | "post_hook"
+            )
         }),
         _ => false,
     }
@@ -228,8 +232,11 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
     let mut out = Vec::new();
     let Some(map) = tree.as_map() else {
         out.push(
-            Diagnostic::error(Code::ProjectFile, format!("a project file is a mapping, not {}", tree.kind()))
-                .primary(tree.span, "expected `name: ...` and other keys"),
+            Diagnostic::error(
+                Code::ProjectFile,
+                format!("a project file is a mapping, not {}", tree.kind()),
+            )
+            .primary(tree.span, "expected `name: ...` and other keys"),
         );
         return Checked::new(None, out);
     };
@@ -249,10 +256,16 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
     let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal || BANNED_NAMES.contains(&name) {
-        let why =
-            if legal { "hides a name of the Jinja context" } else { "may have letters, digits and underscores only" };
+        let why = if legal {
+            "hides a name of the Jinja context"
+        } else {
+            "may have letters, digits and underscores only"
+        };
         let place = map.get("name").map_or(Span::file(file), |y| y.span);
-        out.push(Diagnostic::error(Code::ProjectFile, format!("the project name `{name}` {why}")).primary(place, ""));
+        out.push(
+            Diagnostic::error(Code::ProjectFile, format!("the project name `{name}` {why}"))
+                .primary(place, ""),
+        );
     }
     let strings = |key: &str, out: &mut Vec<Diagnostic>| -> Option<Vec<(String, Span)>> {
         map.get(key).filter(|y| !y.is_null()).map(|y| string_list(y, key, out))
@@ -272,7 +285,8 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
         version: map.get("version").and_then(Yaml::scalar_text),
         paths,
         target_path: text("target-path"),
-        packages_install_path: text("packages-install-path").unwrap_or_else(|| "dbt_packages".to_owned()),
+        packages_install_path: text("packages-install-path")
+            .unwrap_or_else(|| "dbt_packages".to_owned()),
         clean_targets: strings("clean-targets", &mut out).map(plain).unwrap_or_default(),
         require_version: strings("require-dbt-version", &mut out).unwrap_or_default(),
         vars: map.get("vars").cloned(),
@@ -294,7 +308,10 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
                 out.push(
                     Diagnostic::error(
                         Code::YamlShape,
-                        format!("`{section}:` is a mapping of folders and configs, not {}", tree.kind()),
+                        format!(
+                            "`{section}:` is a mapping of folders and configs, not {}",
+                            tree.kind()
+                        ),
                     )
                     .primary(tree.span, ""),
                 );
@@ -303,7 +320,12 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
     }
     read_dispatch(map, &mut options, &mut out);
     if let Some(quoting) = map.get("quoting").and_then(Yaml::as_map) {
-        unknown_keys(quoting, &["database", "schema", "identifier", "snowflake_ignore_case"], "`quoting`", &mut out);
+        unknown_keys(
+            quoting,
+            &["database", "schema", "identifier", "snowflake_ignore_case"],
+            "`quoting`",
+            &mut out,
+        );
         for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
             options.quoting[i] = quoting.get(key).and_then(Yaml::as_bool);
         }
@@ -316,16 +338,23 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
 
 fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {
     for entry in map.get("dispatch").map(Yaml::items).unwrap_or_default() {
-        let namespace = entry.as_map().and_then(|m| m.get("macro_namespace")).and_then(Yaml::as_str);
+        let namespace =
+            entry.as_map().and_then(|m| m.get("macro_namespace")).and_then(Yaml::as_str);
         let order = entry.as_map().and_then(|m| m.get("search_order"));
         match (namespace, order) {
             (Some(namespace), Some(order)) => options.dispatch.push(DispatchEntry {
                 namespace: namespace.to_owned(),
-                search_order: string_list(order, "search_order", out).into_iter().map(|(s, _)| s).collect(),
+                search_order: string_list(order, "search_order", out)
+                    .into_iter()
+                    .map(|(s, _)| s)
+                    .collect(),
             }),
             _ => out.push(
-                Diagnostic::error(Code::YamlShape, "an entry of `dispatch` needs `macro_namespace` and `search_order`")
-                    .primary(entry.span, ""),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    "an entry of `dispatch` needs `macro_namespace` and `search_order`",
+                )
+                .primary(entry.span, ""),
             ),
         }
     }

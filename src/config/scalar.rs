@@ -1,4 +1,5 @@
-//! What a plain YAML scalar means to PyYAML's safe loader (YAML 1.1, its resolver's regular expressions).
+//! What a plain YAML scalar means to PyYAML's safe loader (YAML 1.1, its resolver's regular
+//! expressions).
 
 use super::YamlValue;
 use bigdecimal::ToPrimitive;
@@ -9,8 +10,12 @@ pub(super) fn resolve(text: &str) -> YamlValue {
     let Some(&first) = text.as_bytes().first() else { return YamlValue::Null };
     match text {
         "~" | "null" | "Null" | "NULL" => return YamlValue::Null,
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return YamlValue::Bool(true),
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return YamlValue::Bool(false),
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return YamlValue::Bool(true);
+        }
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return YamlValue::Bool(false);
+        }
         _ => {}
     }
     if (first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.'))
@@ -91,7 +96,10 @@ fn float(text: &str) -> Option<YamlValue> {
         Some(i) => {
             // PyYAML wants a sign in the exponent: 1e3 is text.
             let e = &body[i + 1..];
-            if !(e.starts_with(['-', '+']) && e.len() > 1 && e[1..].bytes().all(|b| b.is_ascii_digit())) {
+            if !(e.starts_with(['-', '+'])
+                && e.len() > 1
+                && e[1..].bytes().all(|b| b.is_ascii_digit()))
+            {
                 return None;
             }
             (&body[..i], &body[i..])
@@ -102,7 +110,10 @@ fn float(text: &str) -> Option<YamlValue> {
     let fraction_ok = fraction.chars().all(|c| c == '_' || c.is_ascii_digit());
     if whole.is_empty() {
         if fraction.starts_with(|c: char| c.is_ascii_digit()) && fraction_ok && (body == text) {
-            return format!("0.{}{exponent}", fraction.replace('_', "")).parse().ok().map(YamlValue::Float);
+            return format!("0.{}{exponent}", fraction.replace('_', ""))
+                .parse()
+                .ok()
+                .map(YamlValue::Float);
         }
         return None;
     }
@@ -131,7 +142,8 @@ fn float(text: &str) -> Option<YamlValue> {
 /// A date, or a date with time; kept as the text that Python's `str` gives.
 fn date(text: &str) -> Option<YamlValue> {
     let b = text.as_bytes();
-    let all = |r: std::ops::Range<usize>| b.get(r).is_some_and(|s| s.iter().all(u8::is_ascii_digit));
+    let all =
+        |r: std::ops::Range<usize>| b.get(r).is_some_and(|s| s.iter().all(u8::is_ascii_digit));
     if text.len() == 10 && all(0..4) && b[4] == b'-' && all(5..7) && b[7] == b'-' && all(8..10) {
         return text.parse::<jiff::civil::Date>().ok().map(|_| YamlValue::Date(text.to_owned()));
     }
@@ -141,7 +153,11 @@ fn date(text: &str) -> Option<YamlValue> {
     let year = parts.next().filter(|y| y.len() == 4)?;
     let (month, date) = (parts.next()?, parts.next()?);
     let small = |s: &str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
-    if parts.next().is_some() || !year.bytes().all(|b| b.is_ascii_digit()) || !small(month) || !small(date) {
+    if parts.next().is_some()
+        || !year.bytes().all(|b| b.is_ascii_digit())
+        || !small(month)
+        || !small(date)
+    {
         return None;
     }
     let zone_at = time.find(['Z', '+', '-']).unwrap_or(time.len());
@@ -165,7 +181,8 @@ fn date(text: &str) -> Option<YamlValue> {
     Some(YamlValue::Date(format!("{}{zone}", civil.strftime("%Y-%m-%d %H:%M:%S%.f"))))
 }
 
-/// What Python's `str` prints for a scalar (`None`, `True`, `1.0`); containers print as Python literals.
+/// What Python's `str` prints for a scalar (`None`, `True`, `1.0`); containers print as Python
+/// literals.
 pub(crate) fn python_str(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(s) => s.clone(),
@@ -181,9 +198,12 @@ fn python_repr(value: &serde_json::Value) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Number(n) => number_str(n),
         Value::String(s) => python_quoted(s),
-        Value::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", "))
+        }
         Value::Object(map) => {
-            let items = map.iter().map(|(k, v)| format!("{}: {}", python_quoted(k), python_repr(v)));
+            let items =
+                map.iter().map(|(k, v)| format!("{}: {}", python_quoted(k), python_repr(v)));
             format!("{{{}}}", items.collect::<Vec<_>>().join(", "))
         }
     }
@@ -198,7 +218,8 @@ pub(crate) fn is_whole(n: &serde_json::Number) -> bool {
     n.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
-/// Python's `repr` of a float: the shortest digits that give it back, with an exponent below 1e-4 and from 1e16 on.
+/// Python's `repr` of a float: the shortest digits that give it back, with an exponent below 1e-4
+/// and from 1e16 on.
 pub(crate) fn float_text(f: f64) -> String {
     if f.is_nan() {
         return "nan".to_owned();

@@ -33,13 +33,15 @@ pub(crate) struct SelectorDefinition {
 /// Reads the rendered tree of `selectors.yml`.
 pub(crate) fn parse_selectors(tree: &Yaml) -> Checked<Vec<SelectorDefinition>> {
     let (mut found, mut out) = (Vec::new(), Vec::new());
-    for entry in tree.as_map().and_then(|m| m.get("selectors")).map(Yaml::items).unwrap_or_default() {
+    for entry in tree.as_map().and_then(|m| m.get("selectors")).map(Yaml::items).unwrap_or_default()
+    {
         let map = entry.as_map();
         let name = map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text);
         let definition = map.and_then(|m| m.get("definition"));
         let (Some(name), Some(definition)) = (name, definition) else {
             out.push(
-                Diagnostic::error(Code::Selector, "a selector needs `name` and `definition`").primary(entry.span, ""),
+                Diagnostic::error(Code::Selector, "a selector needs `name` and `definition`")
+                    .primary(entry.span, ""),
             );
             continue;
         };
@@ -64,7 +66,9 @@ fn criterion(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<YamlCriterion> {
                     .and_then(|m| m.get("exclude"))
                     .filter(|_| part.as_map().is_some_and(|m| m.entries.len() == 1))
                 {
-                    Some(list) => exclude.extend(list.items().iter().filter_map(|y| criterion(y, out))),
+                    Some(list) => {
+                        exclude.extend(list.items().iter().filter_map(|y| criterion(y, out)))
+                    }
                     None => include.extend(criterion(part, out)),
                 }
             }

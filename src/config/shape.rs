@@ -1,7 +1,8 @@
 //! Which shapes the typed keys of YAML files take.
 //!
-//! In: the tree of a file. Out: an error for each value of another shape, with its place. Texts with Jinja are left alone:
-//! their value is not known yet. Keys without a rule take anything. Must not know: what a value means.
+//! In: the tree of a file. Out: an error for each value of another shape, with its place. Texts
+//! with Jinja are left alone: their value is not known yet. Keys without a rule take anything. Must
+//! not know: what a value means.
 //!
 //! Source: dbt's JSON schemas, and the table `tests/dbt/yaml.json`.
 
@@ -9,7 +10,8 @@ use super::{Json, Yaml, YamlMap, YamlValue};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
 
-/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!` the key has to be there.
+/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!`
+/// the key has to be there.
 type Shapes = &'static str;
 
 /// Rules of one mapping: its keys, each with its shapes and the rules below it.
@@ -37,13 +39,23 @@ use Below::{AnyOf, DateText, Items, Keys, Nothing, Tests, Words};
 
 const DOCS: Rules = &[("show", "B", Nothing), ("node_color", "T0", Nothing)];
 const OWNER: Rules = &[("name", "TD", Nothing), ("email", "TL", Nothing)];
-const ARGUMENT: Rules = &[("name", "TD", Nothing), ("type", "T0", Nothing), ("description", "T", Nothing)];
-const QUOTING: Rules =
-    &[("database", "B0", Nothing), ("schema", "B0", Nothing), ("identifier", "B0", Nothing), ("column", "B0", Nothing)];
-const CONSTRAINT_TYPES: &[&str] = &["check", "not_null", "unique", "primary_key", "foreign_key", "custom"];
-const CONSTRAINT: Rules =
-    &[("type", "T!", Words(CONSTRAINT_TYPES)), ("to_columns", "TL", Nothing), ("columns", "TLM", Nothing)];
-const TEST: Rules = &[("name", "T", Nothing), ("description", "T", Nothing), ("config", "M", Nothing)];
+const ARGUMENT: Rules =
+    &[("name", "TD", Nothing), ("type", "T0", Nothing), ("description", "T", Nothing)];
+const QUOTING: Rules = &[
+    ("database", "B0", Nothing),
+    ("schema", "B0", Nothing),
+    ("identifier", "B0", Nothing),
+    ("column", "B0", Nothing),
+];
+const CONSTRAINT_TYPES: &[&str] =
+    &["check", "not_null", "unique", "primary_key", "foreign_key", "custom"];
+const CONSTRAINT: Rules = &[
+    ("type", "T!", Words(CONSTRAINT_TYPES)),
+    ("to_columns", "TL", Nothing),
+    ("columns", "TLM", Nothing),
+];
+const TEST: Rules =
+    &[("name", "T", Nothing), ("description", "T", Nothing), ("config", "M", Nothing)];
 const CONFIG: Rules = &[("contract", "M", Keys(&[("enforced", "B", Nothing)]))];
 const COLUMN: Rules = &[
     ("name", "TD", Nothing),
@@ -108,8 +120,11 @@ const DATED: Rules = &[
     ("arguments", "L", Items("M", ARGUMENT)),
 ];
 const WINDOW: Rules = &[("count", "TN0", Nothing), ("period", "T0", Nothing)];
-const FRESHNESS: Rules =
-    &[("warn_after", "M0", Keys(WINDOW)), ("error_after", "M0", Keys(WINDOW)), ("filter", "T0", Nothing)];
+const FRESHNESS: Rules = &[
+    ("warn_after", "M0", Keys(WINDOW)),
+    ("error_after", "M0", Keys(WINDOW)),
+    ("filter", "T0", Nothing),
+];
 const SOURCE_CONFIG: Rules = &[
     ("enabled", "B", Nothing),
     ("meta", "M", Nothing),
@@ -161,21 +176,41 @@ const EXPOSURE: Rules = &[
     ("depends_on", "L", Items("T", &[])),
     ("tags", "L", Nothing),
     ("meta", "M", Nothing),
-    ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
+    (
+        "config",
+        "M",
+        Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)]),
+    ),
 ];
-const GROUP: Rules =
-    &[("name", "TD", Nothing), ("description", "T0", Nothing), ("owner", "M!", AnyOf(OWNER)), ("config", "M", Nothing)];
+const GROUP: Rules = &[
+    ("name", "TD", Nothing),
+    ("description", "T0", Nothing),
+    ("owner", "M!", AnyOf(OWNER)),
+    ("config", "M", Nothing),
+];
 const FORMATS: Below = Words(&["csv", "dict", "sql"]);
-const GIVEN: Rules =
-    &[("input", "T", Nothing), ("format", "T", FORMATS), ("fixture", "T", Nothing), ("rows", "TL", Nothing)];
+const GIVEN: Rules = &[
+    ("input", "T", Nothing),
+    ("format", "T", FORMATS),
+    ("fixture", "T", Nothing),
+    ("rows", "TL", Nothing),
+];
 const UNIT_TEST: Rules = &[
     ("name", "TD", Nothing),
     ("model", "T!", Nothing),
     ("description", "T", Nothing),
     ("given", "L!", Items("M", GIVEN)),
     ("expect", "M!", Keys(GIVEN)),
-    ("overrides", "M0", Keys(&[("vars", "M", Nothing), ("macros", "M", Nothing), ("env_vars", "M", Nothing)])),
-    ("config", "M", Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)])),
+    (
+        "overrides",
+        "M0",
+        Keys(&[("vars", "M", Nothing), ("macros", "M", Nothing), ("env_vars", "M", Nothing)]),
+    ),
+    (
+        "config",
+        "M",
+        Keys(&[("enabled", "B", Nothing), ("tags", "TL", Nothing), ("meta", "M", Nothing)]),
+    ),
     ("versions", "M", Nothing),
 ];
 
@@ -341,8 +376,11 @@ pub(crate) fn check_target(map: &YamlMap, adapter: &str, out: &mut Vec<Diagnosti
 
 fn check(map: &YamlMap, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
     for (key, value) in map.iter() {
-        let Some((_, shapes, below)) = rules.iter().find(|(name, ..)| *name == &*key.text) else { continue };
-        let here = if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
+        let Some((_, shapes, below)) = rules.iter().find(|(name, ..)| *name == &*key.text) else {
+            continue;
+        };
+        let here =
+            if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
         check_value(value, shapes, *below, &here, out);
     }
 }
@@ -376,7 +414,9 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
             out.push(d.did_you_mean(near));
         }
         // dbt's reader of dates takes them in almost any order; none is without a digit.
-        (DateText, YamlValue::Str(text)) if !has_jinja(text) && !text.contains(|c: char| c.is_ascii_digit()) => {
+        (DateText, YamlValue::Str(text))
+            if !has_jinja(text) && !text.contains(|c: char| c.is_ascii_digit()) =>
+        {
             let message = format!("`{path}` is a date, not `{text}`");
             let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
             out.push(d.help("write it as 2026-12-31"));
@@ -389,7 +429,9 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
 /// Complains of keys that have to be there and are not.
 fn check_present(item: &Yaml, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
     let Some(map) = item.as_map() else { return };
-    for (key, ..) in rules.iter().filter(|(key, shapes, _)| shapes.contains('!') && map.get(key).is_none()) {
+    for (key, ..) in
+        rules.iter().filter(|(key, shapes, _)| shapes.contains('!') && map.get(key).is_none())
+    {
         let d = Diagnostic::error(Code::YamlShape, format!("`{path}` has no `{key}`"));
         out.push(d.primary(item.span, ""));
     }
@@ -459,8 +501,11 @@ fn listed(shapes: Shapes) -> String {
 }
 
 fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
-    let d = Diagnostic::error(Code::YamlShape, format!("{what} is {}, not {}", listed(shapes), value.kind()))
-        .primary(value.span, "");
+    let d = Diagnostic::error(
+        Code::YamlShape,
+        format!("{what} is {}, not {}", listed(shapes), value.kind()),
+    )
+    .primary(value.span, "");
     let scalar = !matches!(value.value, YamlValue::Seq(_) | YamlValue::Map(_) | YamlValue::Null);
     match (scalar && shapes.contains('T'), &value.value) {
         (true, _) => d.help("put quotes around it to make it a text"),
@@ -472,10 +517,16 @@ fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
 /// What is wrong with a text of a config that takes certain words only.
 fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     let (fits, words) = match key {
-        "severity" if of_test => (matches!(text.to_lowercase().as_str(), "error" | "warn"), "error or warn"),
-        "store_failures_as" if of_test => (matches!(text, "ephemeral" | "table" | "view"), "ephemeral, table or view"),
+        "severity" if of_test => {
+            (matches!(text.to_lowercase().as_str(), "error" | "warn"), "error or warn")
+        }
+        "store_failures_as" if of_test => {
+            (matches!(text, "ephemeral" | "table" | "view"), "ephemeral, table or view")
+        }
         "limit" if of_test => (text.trim().parse::<u64>().is_ok(), "a number"),
-        "on_configuration_change" => (matches!(text, "apply" | "continue" | "fail"), "apply, continue or fail"),
+        "on_configuration_change" => {
+            (matches!(text, "apply" | "continue" | "fail"), "apply, continue or fail")
+        }
         "delimiter" => (text.chars().count() == 1, "one character"),
         _ => return None,
     };
@@ -483,7 +534,12 @@ fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
 }
 
 /// What is wrong with the value of a config, if anything: of a test's, or of another node's.
-pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Option<Span>) -> Option<Diagnostic> {
+pub(crate) fn config_problem(
+    key: &str,
+    value: &Json,
+    of_test: bool,
+    span: Option<Span>,
+) -> Option<Diagnostic> {
     let rules = if of_test { TEST_CONFIGS } else { NODE_CONFIGS };
     let (_, shapes) = rules.iter().find(|(name, _)| *name == key)?;
     let found = match value {
@@ -506,7 +562,8 @@ pub(crate) fn config_problem(key: &str, value: &Json, of_test: bool, span: Optio
         'L' => "a list",
         _ => "a mapping",
     };
-    let d = Diagnostic::error(Code::YamlShape, format!("`{key}` is {}, not {kind}", listed(shapes)));
+    let d =
+        Diagnostic::error(Code::YamlShape, format!("`{key}` is {}, not {kind}", listed(shapes)));
     Some(d.primary_if(span, ""))
 }
 
@@ -518,14 +575,16 @@ mod tests {
 
     #[test]
     fn wrong_shapes_have_their_place() {
-        let text =
-            "models:\n  - name: m\n    description: 5\n    columns: {id: x}\n    config: {own: [1]}\n    tags: 7\n";
+        let text = "models:\n  - name: m\n    description: 5\n    columns: {id: x}\n    config: {own: [1]}\n    tags: 7\n";
         let mut out = Vec::new();
         check_properties(&parse_yaml(FileId(0), text).value, &mut out);
         let said: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(
             said,
-            ["`models[].description` is a text, not a number", "`models[].columns` is a list, not a mapping"]
+            [
+                "`models[].description` is a text, not a number",
+                "`models[].columns` is a list, not a mapping"
+            ]
         );
         assert_eq!(&text[out[0].primary.as_ref().unwrap().span.start as usize..][..1], "5");
         assert!(config_problem("enabled", &Json::from("yes"), false, None).is_some());

@@ -158,9 +158,9 @@ impl Yaml {
             YamlValue::Date(s) => Json::String(s.clone()),
             YamlValue::Str(s) => Json::String(s.to_string()),
             YamlValue::Seq(items) => Json::Array(items.iter().map(Yaml::to_json).collect()),
-            YamlValue::Map(map) => {
-                Json::Object(map.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect::<JsonMap>())
-            }
+            YamlValue::Map(map) => Json::Object(
+                map.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect::<JsonMap>(),
+            ),
         }
     }
 
@@ -213,7 +213,8 @@ pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
         }
     }
     let null = Yaml { span: Span::file(file), value: YamlValue::Null };
-    // What is open when the parser gives up is not used: half a mapping would make errors of its own.
+    // What is open when the parser gives up is not used: half a mapping would make errors of its
+    // own.
     let root = builder.root.take().unwrap_or(null);
     Checked::new(root, builder.diagnostics)
 }
@@ -226,7 +227,8 @@ struct CharIndex {
 
 impl CharIndex {
     fn new(text: &str) -> CharIndex {
-        let bytes = (!text.is_ascii()).then(|| text.char_indices().map(|(i, _)| i as u32).collect());
+        let bytes =
+            (!text.is_ascii()).then(|| text.char_indices().map(|(i, _)| i as u32).collect());
         CharIndex { bytes, len: text.len() }
     }
 
@@ -280,7 +282,8 @@ impl Builder {
         self.diagnostics.push(d);
     }
 
-    /// Notes an anchor; false where its name is taken. As in PyYAML, that is an error: which of the two is meant is not plain.
+    /// Notes an anchor; false where its name is taken. As in PyYAML, that is an error: which of the
+    /// two is meant is not plain.
     fn anchor(&mut self, name: &str, span: granit_parser::Span) -> bool {
         let (start, end) = (self.byte(span.start), self.byte(span.end));
         let place = Span::new(self.file, start, end.max(start + 1));
@@ -307,7 +310,9 @@ impl Builder {
                 let merge = style == ScalarStyle::Plain && text == "<<";
                 self.done(node, anchor, merge);
             }
-            Event::SequenceStart(_, anchor, ..) => self.stack.push((Open::Seq(Vec::new()), anchor, start)),
+            Event::SequenceStart(_, anchor, ..) => {
+                self.stack.push((Open::Seq(Vec::new()), anchor, start))
+            }
             Event::MappingStart(_, anchor, ..) => {
                 self.stack.push((Open::Map(YamlMap::default(), Vec::new(), None), anchor, start));
             }
@@ -317,7 +322,8 @@ impl Builder {
                     Open::Seq(items) => YamlValue::Seq(items),
                     Open::Map(map, merges, _) => YamlValue::Map(merged(map, merges)),
                 };
-                // A block collection ends where its last line does; the parser's end is the next token.
+                // A block collection ends where its last line does; the parser's end is the next
+                // token.
                 let node = Yaml { span: Span::new(self.file, start, end.max(start)), value };
                 self.done(node, anchor, false);
             }
@@ -326,11 +332,13 @@ impl Builder {
                 self.copied += size;
                 if self.copied > MOST_COPIED {
                     let message = format!("aliases stand for more than {MOST_COPIED} values");
-                    let d = Diagnostic::error(Code::Yaml, message).primary(Span::new(self.file, start, end), "");
+                    let d = Diagnostic::error(Code::Yaml, message)
+                        .primary(Span::new(self.file, start, end), "");
                     if self.diagnostics.last().is_none_or(|last| last.message != d.message) {
                         self.diagnostics.push(d);
                     }
-                    let null = Yaml { span: Span::new(self.file, start, end), value: YamlValue::Null };
+                    let null =
+                        Yaml { span: Span::new(self.file, start, end), value: YamlValue::Null };
                     self.done(null, 0, false);
                 } else if let Some(node) = self.anchors.get(&id).cloned() {
                     self.done(node, 0, false);
@@ -352,14 +360,19 @@ impl Builder {
                 None => {
                     let nested = matches!(node.value, YamlValue::Seq(_) | YamlValue::Map(_));
                     if nested && !merge {
-                        let d = Diagnostic::error(Code::YamlShape, format!("{} cannot be a key", node.kind()));
+                        let d = Diagnostic::error(
+                            Code::YamlShape,
+                            format!("{} cannot be a key", node.kind()),
+                        );
                         let d = d.primary(node.span, "");
                         self.diagnostics.push(d.help("put quotes around Jinja: `\"{{ ... }}\"`"));
                     }
                     // The text of a nested key would double with each level.
                     let text = match nested {
                         true => format!("{} at byte {start}", node.kind(), start = node.span.start),
-                        false => node.scalar_text().unwrap_or_else(|| scalar::python_str(&node.to_json())),
+                        false => node
+                            .scalar_text()
+                            .unwrap_or_else(|| scalar::python_str(&node.to_json())),
                     };
                     *pending = Some((Key { text: text.into(), span: node.span }, merge));
                 }
@@ -385,7 +398,8 @@ impl Builder {
     }
 }
 
-/// A mapping with its `<<` merges: its own keys win, then later merges; merged keys come first, as in PyYAML.
+/// A mapping with its `<<` merges: its own keys win, then later merges; merged keys come first, as
+/// in PyYAML.
 fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
     if merges.is_empty() {
         return own;
@@ -409,9 +423,12 @@ pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut 
     for (key, _) in map.iter() {
         if !known.contains(&&*key.text) {
             out.push(
-                Diagnostic::warning(Code::UnknownKey, format!("unknown key `{}` in {what}", key.text))
-                    .primary(key.span, "nothing reads this")
-                    .did_you_mean(nearest(&key.text, known.iter().copied())),
+                Diagnostic::warning(
+                    Code::UnknownKey,
+                    format!("unknown key `{}` in {what}", key.text),
+                )
+                .primary(key.span, "nothing reads this")
+                .did_you_mean(nearest(&key.text, known.iter().copied())),
             );
         }
     }
@@ -444,13 +461,19 @@ mod tests {
         let tags = model.as_map().unwrap().get("tags").unwrap();
         assert_eq!(tags.to_json(), serde_json::json!(["a", "yes", true]));
         assert_eq!(&text[tags.span.start as usize..tags.span.end as usize], "[a, 'yes', yes]");
-        assert_eq!(model.as_map().unwrap().get("description").unwrap().as_str(), Some("two lines\n"));
+        assert_eq!(
+            model.as_map().unwrap().get("description").unwrap().as_str(),
+            Some("two lines\n")
+        );
     }
 
     #[test]
     fn merge_keys_aliases_and_repeats() {
         let y = parse("base: &b {x: 1, y: 2}\nnew:\n  <<: *b\n  y: 3\nz: 1\nz: 2\n");
-        assert_eq!(y.value.to_json(), serde_json::json!({"base": {"x": 1, "y": 2}, "new": {"x": 1, "y": 3}, "z": 2}));
+        assert_eq!(
+            y.value.to_json(),
+            serde_json::json!({"base": {"x": 1, "y": 2}, "new": {"x": 1, "y": 3}, "z": 2})
+        );
         assert_eq!(y.diagnostics.len(), 1);
         assert_eq!(y.diagnostics[0].code, Code::DuplicateKey);
     }

@@ -1,7 +1,8 @@
 //! `adapter`: questions and commands to the database.
 //!
-//! At parse stubs answer (RULES 1.2). At compile only what `Existing` knows of this node's own relation is answered;
-//! any other question stops the render, and the node is compiled just before it is built.
+//! At parse stubs answer (RULES 1.2). At compile only what `Existing` knows of this node's own
+//! relation is answered; any other question stops the render, and the node is compiled just before
+//! it is built.
 
 use super::column::ColumnValue;
 use super::constraints::{columns_constraints, model_constraints, referenced, suffix};
@@ -12,7 +13,9 @@ use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
-use crate::jinja::{Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension};
+use crate::jinja::{
+    Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension,
+};
 use crate::manifest::Relation;
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -93,7 +96,12 @@ impl Object for Adapter {
         })
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         let given = args;
         let args = Args::parse(given)?;
@@ -148,27 +156,39 @@ impl Object for Flag {
 }
 
 /// Methods that need no database and are the same in both phases.
-fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+fn pure(
+    session: &Arc<Session>,
+    state: &mut State<'_, '_>,
+    method: &str,
+    args: &Args,
+) -> Result<Option<Value>, Error> {
     let dialect = session.project.dialect;
     Ok(Some(match method {
         "dispatch" => {
             let name = args.text(0, "macro_name")?;
-            let namespace = args.get(1, "macro_namespace").filter(|v| !v.is_none()).map(Value::to_string);
-            let registry = session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
+            let namespace =
+                args.get(1, "macro_namespace").filter(|v| !v.is_none()).map(Value::to_string);
+            let registry =
+                session.project.registry().ok_or_else(|| error("macros are not loaded yet"))?;
             let found = registry.dispatch(&session.package, &name, namespace.as_deref());
-            session.asked_macro(CallName::Dispatch(name, namespace), found.as_ref().ok().map(|def| &***def));
+            session.asked_macro(
+                CallName::Dispatch(name, namespace),
+                found.as_ref().ok().map(|def| &***def),
+            );
             registry.value_of(found.map_err(error)?).unwrap_or_default()
         }
         "type" => Value::from(&*session.project.target.adapter),
         "quote" => Value::from(dialect.quoted(&args.text(0, "identifier")?)),
         "quote_as_configured" => {
             let (name, key) = (args.text(0, "identifier")?, args.text(1, "quote_key")?);
-            let i = ["database", "schema", "identifier"].iter().position(|k| *k == key).unwrap_or(2);
+            let i =
+                ["database", "schema", "identifier"].iter().position(|k| *k == key).unwrap_or(2);
             Value::from(if session.project.quoting[i] { dialect.quoted(&name) } else { name })
         }
         "quote_seed_column" => {
             let name = args.text(0, "column")?;
-            let quote = args.get(1, "quote_config").filter(|v| !v.is_none()).is_none_or(Value::is_true);
+            let quote =
+                args.get(1, "quote_config").filter(|v| !v.is_none()).is_none_or(Value::is_true);
             Value::from(if quote { dialect.quoted(&name) } else { name })
         }
         "is_motherduck" | "is_ducklake" => Value::from(false),
@@ -180,7 +200,9 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
             session.asked(Question::Target);
             Value::from(session.project.target.duckdb.external_root.as_str())
         }
-        "get_binding_char" => Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" }),
+        "get_binding_char" => {
+            Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" })
+        }
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
         "warn_once" => {
             session.record().warnings.push((args.text(0, "msg")?, None));
@@ -207,9 +229,11 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
         "render_raw_columns_constraints" => {
             columns_constraints(args.require(0, "raw_columns")?, dialect, &mut referenced(state))?
         }
-        "render_raw_model_constraints" => {
-            model_constraints(args.require(0, "raw_constraints")?, &suffix(session), &mut referenced(state))?
-        }
+        "render_raw_model_constraints" => model_constraints(
+            args.require(0, "raw_constraints")?,
+            &suffix(session),
+            &mut referenced(state),
+        )?,
         "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
         "external_write_options" => Value::from(external_write_options(args)?),
         "external_read_location" => Value::from(external_read_location(args)?),
@@ -218,7 +242,9 @@ fn pure(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &
             let name = args.require(0, "model")?.get_attr("name")?.to_string();
             Value::from(format!("__dbt_temp_{name}"))
         }
-        "location_exists" => Value::from(session.project.system.is_file(args.text(0, "location")?.as_str().into())),
+        "location_exists" => {
+            Value::from(session.project.system.is_file(args.text(0, "location")?.as_str().into()))
+        }
         _ => return Ok(None),
     }))
 }
@@ -257,7 +283,8 @@ fn part(args: &Args, i: usize, key: &str) -> Option<String> {
 }
 
 fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
-    RelationValue::of(args.require(i, key)?).ok_or_else(|| error(format!("`{key}` is not a relation")))
+    RelationValue::of(args.require(i, key)?)
+        .ok_or_else(|| error(format!("`{key}` is not a relation")))
 }
 
 /// Questions about relations and columns.
@@ -266,8 +293,11 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
     Ok(Some(match method {
         "get_relation" => {
             let identifier = part(args, 2, "identifier").unwrap_or_default();
-            let mut wanted =
-                Relation::new(part(args, 0, "database").as_deref(), part(args, 1, "schema").as_deref(), &identifier);
+            let mut wanted = Relation::new(
+                part(args, 0, "database").as_deref(),
+                part(args, 1, "schema").as_deref(),
+                &identifier,
+            );
             wanted.quote = session.project.quoting;
             match find(session, &wanted)? {
                 Some(found) => RelationValue::value(found.relation.with_kind(found.kind)),
@@ -280,7 +310,8 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
             list(columns.iter().map(|c| ColumnValue::value(c, dialect)).collect())
         }
         "get_missing_columns" => {
-            let (from, to) = (relation_arg(args, 0, "from_relation")?, relation_arg(args, 1, "to_relation")?);
+            let (from, to) =
+                (relation_arg(args, 0, "from_relation")?, relation_arg(args, 1, "to_relation")?);
             let known = columns_of(session, &to)?;
             let missing = columns_of(session, &from)?;
             let missing = missing.iter().filter(|c| !known.iter().any(|k| k.name == c.name));
@@ -295,7 +326,8 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
             let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
             let schemas = live(session, |w| w.schemas(), "")?;
             Value::from(schemas.iter().any(|(d, s)| {
-                dialect.folded(d) == dialect.folded(&database) && dialect.folded(s) == dialect.folded(&schema)
+                dialect.folded(d) == dialect.folded(&database)
+                    && dialect.folded(s) == dialect.folded(&schema)
             }))
         }
         "expand_target_column_types" => Value::from(""),
@@ -331,7 +363,8 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
         if let Some(found) = runtime.existing.find(&key) {
             return Ok(Some(found.clone()));
         }
-        // A node's own relation that was not there may have been made by its own hooks or materialization since.
+        // A node's own relation that was not there may have been made by its own hooks or
+        // materialization since.
         if session.only_compiles() || matches!(&*session.db(), Db::Offline) {
             return Ok(None);
         }
@@ -343,20 +376,31 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
     let all = live(session, |w| w.list(&database, &schema), "")?;
-    Ok(all.into_iter().find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
+    Ok(all
+        .into_iter()
+        .find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
 }
 
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
-    let this = session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
+    let this =
+        session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
     if this && matches!(&*session.db(), Db::Offline) {
         let existing = session.runtime.as_ref().map(|r| &r.existing);
-        return Ok(existing.and_then(|e| e.find(relation)).map(|r| r.columns.clone()).unwrap_or_default());
+        return Ok(existing
+            .and_then(|e| e.find(relation))
+            .map(|r| r.columns.clone())
+            .unwrap_or_default());
     }
     live(session, |w| w.columns(relation), "")
 }
 
 /// What changes the database, or runs SQL.
-fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
+fn command(
+    session: &Arc<Session>,
+    state: &mut State<'_, '_>,
+    method: &str,
+    args: &Args,
+) -> Result<Value, Error> {
     Ok(match method {
         "execute" => {
             let fetch = if args.flag(2, "fetch", false) {
@@ -365,7 +409,8 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
                 Fetch::Nothing
             };
             // dbt-duckdb does not begin anything where transactions are off.
-            let begin = args.flag(1, "auto_begin", false) && !session.project.target.duckdb.disable_transactions;
+            let begin = args.flag(1, "auto_begin", false)
+                && !session.project.target.duckdb.disable_transactions;
             let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
             Value::from(Tuple::from(vec![response, table]))
         }
@@ -379,10 +424,13 @@ fn command(session: &Arc<Session>, state: &mut State<'_, '_>, method: &str, args
             Value::from("")
         }
         // These are macros that a project can override; the adapter's methods call them.
-        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation" | "rename_relation"
-        | "store_relation" => {
-            let found = own_macro(session, CallName::Plain(format!("{}__{method}", session.project.target.adapter)))
-                .or_else(|| own_macro(session, CallName::Plain(format!("default__{method}"))));
+        "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation"
+        | "rename_relation" | "store_relation" => {
+            let found = own_macro(
+                session,
+                CallName::Plain(format!("{}__{method}", session.project.target.adapter)),
+            )
+            .or_else(|| own_macro(session, CallName::Plain(format!("default__{method}"))));
             let found = found.ok_or_else(|| error(format!("adapter has no `{method}`")))?;
             let mut all = args.positional.clone();
             if !args.named.is_empty() {
@@ -405,7 +453,8 @@ fn own_macro(session: &Session, call: CallName) -> Option<Value> {
     session.project.registry()?.value_of(&def)
 }
 
-/// A macro of the project or a package that stands in for ours: the adapter's method calls macros of these names.
+/// A macro of the project or a package that stands in for ours: the adapter's method calls macros
+/// of these names.
 fn own_columns_macro(session: &Session) -> Option<Value> {
     const NAME: &str = "get_columns_in_relation";
     let registry = session.project.registry()?;
@@ -417,10 +466,13 @@ fn own_columns_macro(session: &Session) -> Option<Value> {
 
 /// Commits, where the session is in charge of transactions.
 fn commit(session: &Session) -> Result<(), Error> {
-    session.commit().map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
+    session
+        .commit()
+        .map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
 }
 
-/// `config` is a mapping, or the `config` object of the node, whose values are asked for by its `get`.
+/// `config` is a mapping, or the `config` object of the node, whose values are asked for by its
+/// `get`.
 fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     let get = |key: &str| {
         let own = || session.unit.config.get(key).map(from_json);
@@ -429,17 +481,22 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     };
     let invalidate = get("invalidate_hard_deletes");
     match (invalidate, get("hard_deletes")) {
-        (Some(_), Some(_)) => Err(error("set either `hard_deletes` or `invalidate_hard_deletes`, not both")),
+        (Some(_), Some(_)) => {
+            Err(error("set either `hard_deletes` or `invalidate_hard_deletes`, not both"))
+        }
         (Some(flag), None) => Ok(Value::from(if flag.is_true() { "invalidate" } else { "ignore" })),
         (None, Some(value)) => match value.as_str() {
             Some("invalidate" | "new_record" | "ignore") => Ok(value),
-            _ => Err(error(format!("`hard_deletes` is ignore, invalidate or new_record, not {value}"))),
+            _ => Err(error(format!(
+                "`hard_deletes` is ignore, invalidate or new_record, not {value}"
+            ))),
         },
         (None, None) => Ok(Value::from("ignore")),
     }
 }
 
-/// An index config, with its defaults. A wrong one would become SQL that is wrong, or that means something else.
+/// An index config, with its defaults. A wrong one would become SQL that is wrong, or that means
+/// something else.
 fn parse_index(raw: &Value) -> Result<Value, Error> {
     let json = to_json(raw);
     let wrong = |key: &str, kind: &str| {
@@ -475,10 +532,16 @@ impl Object for Index {
         self.0.get(key.as_str()?).map(from_json)
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         match method {
             "render" => {
-                // An index keeps its name when its table is renamed: the next table's must have another.
+                // An index keeps its name when its table is renamed: the next table's must have
+                // another.
                 let relation = args.first().map(Value::to_string).unwrap_or_default();
                 let unlike = uuid::Uuid::new_v4();
                 Ok(Value::from(crate::hash::md5_hex(&format!("{}_{relation}_{unlike}", self.0))))
@@ -492,7 +555,8 @@ impl Object for Index {
 fn convert_type(args: &Args) -> Result<Value, Error> {
     let table = args.require(0, "agate_table")?;
     let i = args.require(1, "col_idx")?.as_usize().unwrap_or(0);
-    let types: Vec<String> = table.get_attr("column_types")?.try_iter()?.map(|v| v.to_string()).collect();
+    let types: Vec<String> =
+        table.get_attr("column_types")?.try_iter()?.map(|v| v.to_string()).collect();
     Ok(Value::from(types.get(i).map(|t| t.to_lowercase()).unwrap_or_else(|| "text".to_owned())))
 }
 
@@ -524,14 +588,22 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
             _ => {}
         }
     }
-    if options.get("format").and_then(Json::as_str) == Some("csv") && !options.contains_key("header") {
+    if options.get("format").and_then(Json::as_str) == Some("csv")
+        && !options.contains_key("header")
+    {
         options.insert("header".into(), Json::from(1));
     }
     let rendered = options.iter().map(|(k, v)| {
         let value = python_str(v);
-        let plain =
-            v.is_number() || v.is_boolean() || value.starts_with(['\'', '(']) || k.eq_ignore_ascii_case("format");
-        if plain { format!("{k} {value}") } else { format!("{k} {}", crate::manifest::Dialect::literal(&value)) }
+        let plain = v.is_number()
+            || v.is_boolean()
+            || value.starts_with(['\'', '('])
+            || k.eq_ignore_ascii_case("format");
+        if plain {
+            format!("{k} {value}")
+        } else {
+            format!("{k} {}", crate::manifest::Dialect::literal(&value))
+        }
     });
     Ok(rendered.collect::<Vec<_>>().join(", "))
 }
@@ -539,7 +611,9 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
 /// Where an external file is read back: partitioned writes make folders.
 fn external_read_location(args: &Args) -> Result<String, Error> {
     let location = args.text(0, "write_location")?;
-    let Json::Object(options) = to_json(args.require(1, "rendered_options")?) else { return Ok(location) };
+    let Json::Object(options) = to_json(args.require(1, "rendered_options")?) else {
+        return Ok(location);
+    };
     let partitioned = options.get("partition_by").map(python_str);
     let threaded = options.get("per_thread_output").is_some_and(|v| v.as_bool() != Some(false));
     let Some(parts) = partitioned else {
@@ -552,8 +626,13 @@ fn external_read_location(args: &Args) -> Result<String, Error> {
 
 fn seed_path(session: &Session, model: &Value) -> String {
     let path = model.get_attr("original_file_path").map(|v| v.to_string()).unwrap_or_default();
-    let root = model.get_attr("root_path").ok().filter(|v| !v.is_undefined() && !v.is_none()).map(|v| v.to_string());
-    let root =
-        root.or_else(|| session.runtime.as_ref().map(|r| r.manifest.project.root.to_string())).unwrap_or_default();
+    let root = model
+        .get_attr("root_path")
+        .ok()
+        .filter(|v| !v.is_undefined() && !v.is_none())
+        .map(|v| v.to_string());
+    let root = root
+        .or_else(|| session.runtime.as_ref().map(|r| r.manifest.project.root.to_string()))
+        .unwrap_or_default();
     format!("{root}/{path}")
 }

@@ -5,7 +5,9 @@ use super::session::{Abort, LogLine};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::{FastMap, md5_hex};
-use crate::jinja::{check_json, dict, error, from_json, list, python_json, render_inner, set_value, sorted, to_json};
+use crate::jinja::{
+    check_json, dict, error, from_json, list, python_json, render_inner, set_value, sorted, to_json,
+};
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -18,7 +20,11 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert(
         "log",
         function(|_, session, args| {
-            let line = LogLine { text: args.text(0, "msg")?, info: args.flag(1, "info", false), print: false };
+            let line = LogLine {
+                text: args.text(0, "msg")?,
+                info: args.flag(1, "info", false),
+                print: false,
+            };
             session.record().logs.push(line);
             Ok(Value::from(""))
         }),
@@ -89,10 +95,15 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
         }),
     );
     out.insert("zip_strict", function(|_, _, args| zip(&args.positional)));
-    out.insert("local_md5", function(|_, _, args| Ok(Value::from(md5_hex(&args.text(0, "value")?)))));
+    out.insert(
+        "local_md5",
+        function(|_, _, args| Ok(Value::from(md5_hex(&args.text(0, "value")?)))),
+    );
     out.insert(
         "diff_of_two_dicts",
-        function(|_, _, args| diff_of_two_dicts(args.require(0, "dict_a")?, args.require(1, "dict_b")?)),
+        function(|_, _, args| {
+            diff_of_two_dicts(args.require(0, "dict_a")?, args.require(1, "dict_b")?)
+        }),
     );
     out.insert("context_macro_stack", list(Vec::new()));
     out.insert(
@@ -133,7 +144,9 @@ impl Object for Var {
         }
         let found = session.var(&name).cloned();
         match (found, args.get(1, "default")) {
-            (Some(Json::String(text)), _) if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) => {
+            (Some(Json::String(text)), _)
+                if ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) =>
+            {
                 session.enter_variable(&name)?;
                 let rendered = render_inner(state, &text).map(Value::from);
                 session.leave_variable();
@@ -146,7 +159,12 @@ impl Object for Var {
         }
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let session = crate::jinja::with_extension::<super::Session>(state)?;
         let name = args.first().map(Value::to_string).unwrap_or_default();
         match method {
@@ -160,7 +178,11 @@ impl Object for Var {
     }
 }
 
-fn env_var(_: &mut State<'_, '_>, session: &Arc<super::Session>, args: crate::jinja::Args) -> Result<Value, Error> {
+fn env_var(
+    _: &mut State<'_, '_>,
+    session: &Arc<super::Session>,
+    args: crate::jinja::Args,
+) -> Result<Value, Error> {
     let name = args.text(0, "var")?;
     if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
         return Err(session.stop(Abort::SecretEnv(name)));
@@ -187,7 +209,9 @@ fn zip(args: &[Value]) -> Result<Value, Error> {
     let mut iters = args.iter().map(Value::try_iter).collect::<Result<Vec<_>, _>>()?;
     let mut out = Vec::new();
     while !iters.is_empty() {
-        let Some(row) = iters.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() else { break };
+        let Some(row) = iters.iter_mut().map(Iterator::next).collect::<Option<Vec<_>>>() else {
+            break;
+        };
         out.push(Value::from(Tuple::from(row)));
     }
     Ok(list(out))
@@ -202,7 +226,8 @@ fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
         let missing: Vec<Value> = match other_key {
             None => mine,
             Some(other) => {
-                let theirs: Vec<String> = b.get_item(&other)?.try_iter()?.map(|v| lower(&v)).collect();
+                let theirs: Vec<String> =
+                    b.get_item(&other)?.try_iter()?.map(|v| lower(&v)).collect();
                 mine.into_iter().filter(|v| !theirs.contains(&lower(v))).collect()
             }
         };
@@ -234,8 +259,8 @@ fn write_yaml(value: &Json, indent: usize, out: &mut String) {
 }
 
 fn nested(value: &Json, indent: usize, out: &mut String) {
-    let container =
-        matches!(value, Json::Object(m) if !m.is_empty()) || matches!(value, Json::Array(a) if !a.is_empty());
+    let container = matches!(value, Json::Object(m) if !m.is_empty())
+        || matches!(value, Json::Array(a) if !a.is_empty());
     if container {
         out.push('\n');
         write_yaml(value, indent + 2, out);
@@ -248,7 +273,8 @@ fn yaml_scalar(value: &Json) -> String {
     match value {
         Json::String(s) => {
             let plain = !s.is_empty()
-                && s.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' '))
+                && s.chars()
+                    .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' '))
                 && parse_yaml(FileId(0), s).value.as_str() == Some(s);
             if plain { s.clone() } else { format!("'{}'", s.replace('\'', "''")) }
         }
@@ -265,7 +291,12 @@ impl Object for Validation {
         ObjectRepr::Plain
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        _: &[Value],
+    ) -> Result<Value, Error> {
         match method {
             "any" => Ok(none()),
             _ => Err(error(format!("validation has no `{method}`"))),

@@ -1,7 +1,8 @@
 //! `builtins`, and dbt's own configuration as `ref.config`, `adapter.config` and the like show it.
 //!
-//! In: a session. Out: values. Packages reach through them for what a project's macros of the same names hide, and for
-//! versions of packages. What is read of the configuration holds for one command only. Must not know: how a name is found.
+//! In: a session. Out: values. Packages reach through them for what a project's macros of the same
+//! names hide, and for versions of packages. What is read of the configuration holds for one
+//! command only. Must not know: how a name is found.
 
 use super::reads::Question;
 use super::session::{NodeScope, Session};
@@ -103,7 +104,12 @@ impl Object for Builtins {
         Enumerator::Values(NAMES.iter().map(|name| Value::from(*name)).collect())
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         match (self.get_value(&Value::from(method)), method) {
             (Some(found), _) => found.call(state, args),
             (None, "get") => {
@@ -116,7 +122,8 @@ impl Object for Builtins {
     }
 }
 
-/// A function of the context together with what dbt's functions carry: the configuration and the node.
+/// A function of the context together with what dbt's functions carry: the configuration and the
+/// node.
 #[derive(Debug)]
 struct Carrying {
     function: Value,
@@ -148,7 +155,12 @@ impl Object for Carrying {
         self.function.call(state, args)
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         self.function.call_method(state, method, args)
     }
 
@@ -173,11 +185,16 @@ pub(super) fn runtime_config(session: &Session) -> Value {
         (Value::from("threads"), Value::from(project.target.threads)),
         (Value::from("credentials"), from_json(&target)),
         (Value::from("cli_vars"), from_json(&Json::Object(project.vars.cli.clone()))),
-        (Value::from("args"), project.members.get("invocation_args_dict").cloned().unwrap_or_default()),
+        (
+            Value::from("args"),
+            project.members.get("invocation_args_dict").cloned().unwrap_or_default(),
+        ),
         (Value::from("vars"), Value::from_object(Vars(project.vars.root.clone()))),
     ];
     let packages = project.packages.as_object();
-    let of = |map: &JsonMap| map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v))).collect::<Vec<_>>();
+    let of = |map: &JsonMap| {
+        map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v))).collect::<Vec<_>>()
+    };
     if let Some(own) = packages.and_then(|all| all.get(&*project.name)).and_then(Json::as_object) {
         fields.extend(of(own));
     }
@@ -194,7 +211,12 @@ impl Object for Vars {
         ObjectRepr::Plain
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        _: &[Value],
+    ) -> Result<Value, Error> {
         match (method, &self.0) {
             ("to_dict", Json::Object(_)) => Ok(from_json(&self.0)),
             ("to_dict", _) => Ok(dict(Vec::new())),

@@ -27,17 +27,29 @@ impl ColumnValue {
         };
         let (dtype, char_size, precision, scale) =
             if dialect == Dialect::POSTGRES { postgres_sizes(&column.data_type) } else { plain() };
-        Value::from_object(ColumnValue { name: column.name.clone(), dtype, char_size, precision, scale, dialect })
+        Value::from_object(ColumnValue {
+            name: column.name.clone(),
+            dtype,
+            char_size,
+            precision,
+            scale,
+            dialect,
+        })
     }
 
     /// `api.Column(name, dtype, char_size, precision, scale)`.
     /// A column of (name, type, size, precision, scale); `portable` names of types are translated.
     pub(super) fn create(args: &Args, dialect: Dialect, portable: bool) -> Result<Value, Error> {
-        let dtype = args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string);
+        let dtype =
+            args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string);
         let dtype = dtype.unwrap_or_default();
         let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
         Ok(Value::from_object(ColumnValue {
-            name: args.get(0, "column").or_else(|| args.named.get("name")).map(Value::to_string).unwrap_or_default(),
+            name: args
+                .get(0, "column")
+                .or_else(|| args.named.get("name"))
+                .map(Value::to_string)
+                .unwrap_or_default(),
             dtype: if portable { translate_type(dtype) } else { dtype },
             char_size: number(2, "char_size"),
             precision: number(3, "numeric_precision"),
@@ -47,7 +59,10 @@ impl ColumnValue {
     }
 
     fn is_string(&self) -> bool {
-        matches!(self.dtype.to_lowercase().as_str(), "text" | "character varying" | "character" | "varchar")
+        matches!(
+            self.dtype.to_lowercase().as_str(),
+            "text" | "character varying" | "character" | "varchar"
+        )
     }
 
     fn is_numeric(&self) -> bool {
@@ -93,7 +108,8 @@ impl ColumnValue {
     fn data_type(&self) -> String {
         let unlimited = self.dialect == Dialect::POSTGRES
             && (self.dtype.eq_ignore_ascii_case("text")
-                || self.dtype.eq_ignore_ascii_case("character varying") && self.char_size.is_none());
+                || self.dtype.eq_ignore_ascii_case("character varying")
+                    && self.char_size.is_none());
         if unlimited {
             self.dtype.clone()
         } else if self.is_string() {
@@ -121,13 +137,15 @@ fn sizes(data_type: &str) -> (Option<i64>, Option<i64>) {
         "DOUBLE" => (Some(53), Some(0)),
         other => {
             let inner = other.strip_prefix("DECIMAL(").and_then(|r| r.strip_suffix(')'));
-            let mut parts = inner.unwrap_or_default().split(',').map(|n| n.trim().parse::<i64>().ok());
+            let mut parts =
+                inner.unwrap_or_default().split(',').map(|n| n.trim().parse::<i64>().ok());
             (parts.next().flatten(), parts.next().flatten())
         }
     }
 }
 
-/// A type of `format_type` as `information_schema.columns` tells it: name, length, precision, scale.
+/// A type of `format_type` as `information_schema.columns` tells it: name, length, precision,
+/// scale.
 fn postgres_sizes(data_type: &str) -> (String, Option<i64>, Option<i64>, Option<i64>) {
     let whole = match data_type {
         "smallint" => (Some(16), Some(0)),
@@ -170,7 +188,12 @@ impl Object for ColumnValue {
         })
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         Ok(match method {
             "is_string" => Value::from(self.is_string()),
             "is_number" => Value::from(self.is_integer() || self.is_numeric() || self.is_float()),
@@ -180,15 +203,17 @@ impl Object for ColumnValue {
             "is_struct" => Value::from(self.dtype.to_lowercase().starts_with("struct")),
             "flatten" => crate::jinja::list(vec![Value::from_dyn_object(self.clone())]),
             "string_size" => Value::from(self.string_size()),
-            "literal" => {
-                Value::from(format!("{}::{}", args.first().map(Value::to_string).unwrap_or_default(), self.data_type()))
-            }
+            "literal" => Value::from(format!(
+                "{}::{}",
+                args.first().map(Value::to_string).unwrap_or_default(),
+                self.data_type()
+            )),
             "can_expand_to" => {
                 let args = Args::parse(args)?;
                 let other = args.require(0, "other_column")?.downcast_object::<ColumnValue>();
-                Value::from(
-                    other.is_some_and(|o| self.is_string() && o.is_string() && o.string_size() > self.string_size()),
-                )
+                Value::from(other.is_some_and(|o| {
+                    self.is_string() && o.is_string() && o.string_size() > self.string_size()
+                }))
             }
             "translate_type" => Value::from(translate_type(Args::parse(args)?.text(0, "dtype")?)),
             "numeric_type" | "string_type" => {
@@ -204,7 +229,8 @@ impl Object for ColumnValue {
     }
 }
 
-/// dbt's portable name of a type as the engines have it: of all names only `string` is one (`TYPE_LABELS` of dbt's `Column`).
+/// dbt's portable name of a type as the engines have it: of all names only `string` is one
+/// (`TYPE_LABELS` of dbt's `Column`).
 pub(super) fn translate_type(name: String) -> String {
     if name.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { name }
 }

@@ -21,7 +21,8 @@ impl Object for Config {
         ObjectRepr::Plain
     }
 
-    /// Records at parse; at run the config holds already. A positional mapping counts as keyword arguments.
+    /// Records at parse; at run the config holds already. A positional mapping counts as keyword
+    /// arguments.
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         if session.phase == Phase::Parse {
@@ -36,19 +37,28 @@ impl Object for Config {
             let named = args.named.iter().map(|(k, v)| (k.as_str(), v));
             for (key, value) in named {
                 if let Some(what) = no_config_value(value) {
-                    return Err(session.stop(Abort::Raised(format!("the config `{key}` has a value that is {what}"))));
+                    return Err(session.stop(Abort::Raised(format!(
+                        "the config `{key}` has a value that is {what}"
+                    ))));
                 }
                 given.push((key.to_owned(), to_json(value)));
             }
             if let Some((one, other)) = twice(&given) {
-                return Err(session.stop(Abort::Raised(format!("`config` has both `{one}` and `{other}`: keep one"))));
+                return Err(session.stop(Abort::Raised(format!(
+                    "`config` has both `{one}` and `{other}`: keep one"
+                ))));
             }
             session.record().config.extend(given.into_iter().map(|(k, v)| (k, v, span)));
         }
         Ok(Value::from(""))
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         let args = Args::parse(args)?;
         let parsing = session.phase == Phase::Parse;
@@ -92,10 +102,18 @@ impl Object for Config {
 /// Two spellings of one key in one call: which of them counts would be chance.
 fn twice(given: &[(String, Json)]) -> Option<(&'static str, &'static str)> {
     let has = |key: &str| given.iter().any(|(k, _)| k == key);
-    [("pre_hook", "pre-hook"), ("post_hook", "post-hook")].into_iter().find(|(one, other)| has(one) && has(other))
+    [("pre_hook", "pre-hook"), ("post_hook", "post-hook")]
+        .into_iter()
+        .find(|(one, other)| has(one) && has(other))
 }
 
-fn lookup(session: &Session, found: Option<Json>, name: &str, args: &Args, required: bool) -> Result<Value, Error> {
+fn lookup(
+    session: &Session,
+    found: Option<Json>,
+    name: &str,
+    args: &Args,
+    required: bool,
+) -> Result<Value, Error> {
     match found {
         Some(value) => Ok(from_json(&value)),
         None if required => {
@@ -107,11 +125,17 @@ fn lookup(session: &Session, found: Option<Json>, name: &str, args: &Args, requi
 }
 
 fn persist(session: &Session, what: &str) -> bool {
-    session.unit.config.map("persist_docs").and_then(|m| m.get(what)).and_then(Json::as_bool).unwrap_or(false)
+    session
+        .unit
+        .config
+        .map("persist_docs")
+        .and_then(|m| m.get(what))
+        .and_then(Json::as_bool)
+        .unwrap_or(false)
 }
 
-/// A node's config as hooks at the end of a run see it: a mapping that has none for each key that is not set (dbt's
-/// `BaseConfig.__getitem__`).
+/// A node's config as hooks at the end of a run see it: a mapping that has none for each key that
+/// is not set (dbt's `BaseConfig.__getitem__`).
 pub(crate) fn node_config(config: &Json) -> Value {
     let entries = config.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
     Value::from_object(NodeConfigValue(entries.collect()))
@@ -126,10 +150,17 @@ impl Object for NodeConfigValue {
     }
 
     fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
-        minijinja::value::Enumerator::Values(self.0.keys().map(|k| Value::from(k.as_str())).collect())
+        minijinja::value::Enumerator::Values(
+            self.0.keys().map(|k| Value::from(k.as_str())).collect(),
+        )
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         if method != "get" {
             return Err(Error::from(ErrorKind::UnknownMethod));
         }

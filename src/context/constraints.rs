@@ -7,24 +7,37 @@ use crate::manifest::Dialect;
 use minijinja::value::Value;
 use minijinja::{Error, State};
 
-/// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything else is SQL.
-pub(super) fn referenced<'a>(state: &'a mut State<'_, '_>) -> impl FnMut(&str) -> Result<String, Error> + 'a {
+/// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything
+/// else is SQL.
+pub(super) fn referenced<'a>(
+    state: &'a mut State<'_, '_>,
+) -> impl FnMut(&str) -> Result<String, Error> + 'a {
     |to: &str| {
         let inner = to.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
-        let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else { return Ok(to.to_owned()) };
+        let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else {
+            return Ok(to.to_owned());
+        };
         // Every other piece between quotes is a name: `'a', 'b'`; a version stands behind them.
-        let mut args: Vec<Value> = arguments.split(['\'', '"']).skip(1).step_by(2).map(Value::from).collect();
-        if let Some((_, version)) = arguments.rsplit_once('=').filter(|(key, _)| key.trim_end().ends_with(['v', 'n'])) {
-            let version = version.trim_matches(|c: char| c == ')' || c == '\'' || c == '"' || c.is_whitespace());
-            args.push(Value::from(minijinja::value::Kwargs::from_iter([("v", Value::from(version))])));
+        let mut args: Vec<Value> =
+            arguments.split(['\'', '"']).skip(1).step_by(2).map(Value::from).collect();
+        if let Some((_, version)) =
+            arguments.rsplit_once('=').filter(|(key, _)| key.trim_end().ends_with(['v', 'n']))
+        {
+            let version = version
+                .trim_matches(|c: char| c == ')' || c == '\'' || c == '"' || c.is_whitespace());
+            args.push(Value::from(minijinja::value::Kwargs::from_iter([(
+                "v",
+                Value::from(version),
+            )])));
         }
-        let call = state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
+        let call =
+            state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
         Ok(call.call(state, &args)?.to_string())
     }
 }
 
-/// The suffix of named constraints of a candidate: names of the indexes behind them must differ from those of the
-/// published table. The swap takes it away again.
+/// The suffix of named constraints of a candidate: names of the indexes behind them must differ
+/// from those of the published table. The swap takes it away again.
 pub(super) fn suffix(session: &Session) -> String {
     let builds = session.builds_candidate();
     let postgres = session.project.dialect == Dialect::POSTGRES;
@@ -35,7 +48,11 @@ pub(super) fn suffix(session: &Session) -> String {
 type Referenced<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
 
 /// Column definitions of a contract: `name type constraint ...`.
-pub(super) fn columns_constraints(columns: &Value, dialect: Dialect, to: &mut Referenced<'_>) -> Result<Value, Error> {
+pub(super) fn columns_constraints(
+    columns: &Value,
+    dialect: Dialect,
+    to: &mut Referenced<'_>,
+) -> Result<Value, Error> {
     let Json::Object(columns) = to_json(columns) else { return Ok(list(Vec::new())) };
     let mut out = Vec::new();
     for (key, column) in &columns {
@@ -55,7 +72,11 @@ pub(super) fn columns_constraints(columns: &Value, dialect: Dialect, to: &mut Re
     Ok(list(out))
 }
 
-pub(super) fn model_constraints(constraints: &Value, suffix: &str, to: &mut Referenced<'_>) -> Result<Value, Error> {
+pub(super) fn model_constraints(
+    constraints: &Value,
+    suffix: &str,
+    to: &mut Referenced<'_>,
+) -> Result<Value, Error> {
     let Json::Array(constraints) = to_json(constraints) else { return Ok(list(Vec::new())) };
     let mut out = Vec::new();
     for constraint in &constraints {
@@ -64,8 +85,13 @@ pub(super) fn model_constraints(constraints: &Value, suffix: &str, to: &mut Refe
     Ok(list(out))
 }
 
-/// A constraint as SQL; none for one that says nothing. `table`: of the table, with the suffix of its name.
-fn constraint_sql(c: &Json, table: Option<&str>, to: &mut Referenced<'_>) -> Result<Option<String>, Error> {
+/// A constraint as SQL; none for one that says nothing. `table`: of the table, with the suffix of
+/// its name.
+fn constraint_sql(
+    c: &Json,
+    table: Option<&str>,
+    to: &mut Referenced<'_>,
+) -> Result<Option<String>, Error> {
     let target = match c.get("to").and_then(Json::as_str).filter(|s| !s.is_empty()) {
         Some(text) => Some(to(text)?),
         None => None,
@@ -86,9 +112,16 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
     let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
     let sql = match text("type")? {
         "check" => format!("check ({})", expression?),
-        "not_null" if !table => expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}")),
-        "unique" => format!("unique{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
-        "primary_key" => format!("primary key{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default()),
+        "not_null" if !table => {
+            expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}"))
+        }
+        "unique" => {
+            format!("unique{columns}{}", expression.map(|e| format!(" {e}")).unwrap_or_default())
+        }
+        "primary_key" => format!(
+            "primary key{columns}{}",
+            expression.map(|e| format!(" {e}")).unwrap_or_default()
+        ),
         "foreign_key" => {
             let key = if table { format!("foreign key{columns} ") } else { String::new() };
             match (target, expression) {
@@ -102,7 +135,9 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
     };
     Some(match text("name").filter(|_| table) {
         // Postgres cuts names at 63 bytes.
-        Some(name) if name.len() < 52 => format!("constraint {name}{} {sql}", suffix.unwrap_or_default()),
+        Some(name) if name.len() < 52 => {
+            format!("constraint {name}{} {sql}", suffix.unwrap_or_default())
+        }
         Some(name) => format!("constraint {name} {sql}"),
         None => sql,
     })

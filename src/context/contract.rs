@@ -5,18 +5,29 @@ use crate::config::Json;
 /// The heads that dbt gives the table: readers of logs look for them.
 const HEADS: [&str; 4] = ["column_name", "definition_type", "contract_type", "mismatch_reason"];
 
-/// A row for each column that one side has alone, or that has another type there. Both sides are lists of mappings with
-/// `name` and `data_type`; a name's case does not matter.
+/// A row for each column that one side has alone, or that has another type there. Both sides are
+/// lists of mappings with `name` and `data_type`; a name's case does not matter.
 pub(super) fn mismatches(contract: &Json, query: &Json) -> String {
     let (promised, found) = (columns(contract), columns(query));
-    let in_both =
-        |side: &[(String, String)], name: &str| side.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).cloned();
+    let in_both = |side: &[(String, String)], name: &str| {
+        side.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).cloned()
+    };
     let mut rows: Vec<[String; 4]> = Vec::new();
     for (name, found_type) in &found {
         match in_both(&promised, name) {
-            None => rows.push([name.clone(), found_type.clone(), String::new(), "missing in contract".to_owned()]),
+            None => rows.push([
+                name.clone(),
+                found_type.clone(),
+                String::new(),
+                "missing in contract".to_owned(),
+            ]),
             Some((_, kind)) if kind != *found_type => {
-                rows.push([name.clone(), found_type.clone(), kind, "data type mismatch".to_owned()]);
+                rows.push([
+                    name.clone(),
+                    found_type.clone(),
+                    kind,
+                    "data type mismatch".to_owned(),
+                ]);
             }
             Some(_) => {}
         }
@@ -29,16 +40,21 @@ pub(super) fn mismatches(contract: &Json, query: &Json) -> String {
 }
 
 fn columns(side: &Json) -> Vec<(String, String)> {
-    let text = |column: &Json, key: &str| column.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let text = |column: &Json, key: &str| {
+        column.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
+    };
     side.as_array().into_iter().flatten().map(|c| (text(c, "name"), text(c, "data_type"))).collect()
 }
 
 fn table(rows: &[[String; 4]]) -> String {
     let heads = HEADS.map(str::to_owned);
-    let width = |i: usize| rows.iter().chain([&heads]).map(|row| row[i].chars().count()).max().unwrap_or_default();
+    let width = |i: usize| {
+        rows.iter().chain([&heads]).map(|row| row[i].chars().count()).max().unwrap_or_default()
+    };
     let widths = [0, 1, 2, 3].map(width);
     let line = |row: &[String; 4]| {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         format!("| {} |", cells.join(" | "))
     };
     let rule = widths.map(|width| "-".repeat(width));
@@ -65,9 +81,21 @@ mod tests {
         let text = mismatches(&contract, &query);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
-        assert_eq!(lines[0], "| column_name | definition_type | contract_type | mismatch_reason       |");
-        assert_eq!(lines[2], "| color       | INTEGER         | TEXT          | data type mismatch    |");
-        assert_eq!(lines[3], "| error       | TEXT            |               | missing in contract   |");
-        assert_eq!(lines[4], "| gone        |                 | DATE          | missing in definition |");
+        assert_eq!(
+            lines[0],
+            "| column_name | definition_type | contract_type | mismatch_reason       |"
+        );
+        assert_eq!(
+            lines[2],
+            "| color       | INTEGER         | TEXT          | data type mismatch    |"
+        );
+        assert_eq!(
+            lines[3],
+            "| error       | TEXT            |               | missing in contract   |"
+        );
+        assert_eq!(
+            lines[4],
+            "| gone        |                 | DATE          | missing in definition |"
+        );
     }
 }

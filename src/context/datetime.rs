@@ -1,7 +1,8 @@
 //! Python's dates and times, as far as templates use them.
 //!
-//! In: dates and times of engines and of templates. Out: values that print, compare and calculate as those of Python's
-//! `datetime` do. An aware time is a local time with its offset: all that a template asks of it needs no rules of a zone.
+//! In: dates and times of engines and of templates. Out: values that print, compare and calculate
+//! as those of Python's `datetime` do. An aware time is a local time with its offset: all that a
+//! template asks of it needs no rules of a zone.
 
 use super::zones::{Zone, zone_of};
 use crate::jinja::{Args, METHODS, error};
@@ -49,7 +50,8 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     text.parse::<DateTime>().ok().map(|d| value(Moment::At(d, None)))
 }
 
-/// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are none.
+/// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are
+/// none.
 pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
     let Moment::At(at, zone) = value.downcast_object_ref::<Moment>()? else { return None };
     let offset = zone.as_ref().map_or(0, Zone::offset);
@@ -76,7 +78,9 @@ fn micros_of(at: DateTime) -> i128 {
 fn add_micros(at: DateTime, micros: i128) -> Result<DateTime, Error> {
     let (seconds, rest) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
     let seconds = i64::try_from(seconds).map_err(|_| out_of_range())?;
-    let sum = at.checked_add(SignedDuration::new(seconds, rest as i32 * 1000)).map_err(|_| out_of_range())?;
+    let sum = at
+        .checked_add(SignedDuration::new(seconds, rest as i32 * 1000))
+        .map_err(|_| out_of_range())?;
     if sum.year() < 1 { Err(out_of_range()) } else { Ok(sum) }
 }
 
@@ -129,7 +133,9 @@ impl Moment {
             (Moment::At(_, a), Moment::At(_, b)) if a.is_some() != b.is_some() => {
                 return Err(error("can't subtract offset-naive and offset-aware datetimes"));
             }
-            (Moment::At(..), Moment::At(..)) => self.universal().zip(other.universal()).map(|(a, b)| a - b),
+            (Moment::At(..), Moment::At(..)) => {
+                self.universal().zip(other.universal()).map(|(a, b)| a - b)
+            }
             _ => None,
         })
     }
@@ -144,7 +150,8 @@ impl Moment {
         }
     }
 
-    /// What an operator gives, by Python's name of its method; none where Python says `NotImplemented`.
+    /// What an operator gives, by Python's name of its method; none where Python says
+    /// `NotImplemented`.
     fn operate(&self, operator: &str, other: &Value) -> Result<Option<Value>, Error> {
         let moment = other.downcast_object_ref::<Moment>();
         match (operator, self, moment) {
@@ -178,8 +185,12 @@ impl Moment {
                 ('%', Some('c')) => pattern.push_str("%a %b %e %H:%M:%S %Y"),
                 ('%', Some('x')) => pattern.push_str("%m/%d/%y"),
                 ('%', Some('X')) => pattern.push_str("%H:%M:%S"),
-                ('%', Some('z')) => pattern.push_str(&self.zone().map_or_else(String::new, |z| z.offset_text(""))),
-                ('%', Some('Z')) => pattern.push_str(&self.zone().map_or_else(String::new, Zone::abbreviation)),
+                ('%', Some('z')) => {
+                    pattern.push_str(&self.zone().map_or_else(String::new, |z| z.offset_text("")))
+                }
+                ('%', Some('Z')) => {
+                    pattern.push_str(&self.zone().map_or_else(String::new, Zone::abbreviation))
+                }
                 ('%', Some(other)) => pattern.extend(['%', other]),
                 (c, _) => pattern.push(c),
             }
@@ -187,14 +198,17 @@ impl Moment {
         if format.ends_with('%') && !format.ends_with("%%") {
             pattern.push('%');
         }
-        jiff::fmt::strtime::format(&pattern, at).map_err(|e| error(format!("`{format}` cannot be formatted: {e}")))
+        jiff::fmt::strtime::format(&pattern, at)
+            .map_err(|e| error(format!("`{format}` cannot be formatted: {e}")))
     }
 
     fn isoformat(&self, separator: &str, precision: &str) -> Result<String, Error> {
         let zone = self.zone().map_or_else(String::new, |z| z.offset_text(":"));
         Ok(match self {
             Moment::Date(d) => d.to_string(),
-            Moment::At(d, _) => format!("{}{separator}{}{zone}", d.date(), time_text(d.time(), precision)?),
+            Moment::At(d, _) => {
+                format!("{}{separator}{}{zone}", d.date(), time_text(d.time(), precision)?)
+            }
             Moment::Time(t, _) => format!("{}{zone}", time_text(*t, precision)?),
             Moment::Delta(d) => delta_text(*d),
         })
@@ -202,8 +216,9 @@ impl Moment {
 
     /// `repr`: the call that makes the value.
     fn repr_text(&self) -> String {
-        let zone =
-            |zone: &Option<Zone>| zone.as_ref().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()));
+        let zone = |zone: &Option<Zone>| {
+            zone.as_ref().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()))
+        };
         let clock = |t: Time| {
             let micros = t.subsec_nanosecond() / 1000;
             let mut text = format!("{}, {}", t.hour(), t.minute());
@@ -229,9 +244,15 @@ impl Moment {
                     ("seconds", rest / 1_000_000),
                     ("microseconds", rest % 1_000_000),
                 ];
-                let parts: Vec<String> =
-                    parts.iter().filter(|(_, n)| *n != 0).map(|(name, n)| format!("{name}={n}")).collect();
-                format!("datetime.timedelta({})", if parts.is_empty() { "0".to_owned() } else { parts.join(", ") })
+                let parts: Vec<String> = parts
+                    .iter()
+                    .filter(|(_, n)| *n != 0)
+                    .map(|(name, n)| format!("{name}={n}"))
+                    .collect();
+                format!(
+                    "datetime.timedelta({})",
+                    if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }
+                )
             }
         }
     }
@@ -257,7 +278,8 @@ impl Moment {
 
     /// What `timetuple()` and `isocalendar()` count with.
     fn require_date(&self, method: &str) -> Result<Date, Error> {
-        self.date().ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("this has no `{method}`")))
+        self.date()
+            .ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("this has no `{method}`")))
     }
 }
 
@@ -287,7 +309,9 @@ fn scale(operator: &str, micros: i128, number: &Value) -> Result<Option<Value>, 
         ("__mul__" | "__rmul__", Some(n)) => micros * n,
         ("__mul__" | "__rmul__", None) => rounded(micros as f64 * float),
         ("__truediv__", _) => rounded(micros as f64 / float),
-        ("__floordiv__", Some(n)) => micros.div_euclid(n) - i128::from(n < 0 && micros.rem_euclid(n) != 0),
+        ("__floordiv__", Some(n)) => {
+            micros.div_euclid(n) - i128::from(n < 0 && micros.rem_euclid(n) != 0)
+        }
         _ => return Ok(None),
     };
     delta(result).map(Some)
@@ -407,7 +431,9 @@ impl Object for Moment {
         if key == METHODS {
             let names = match &**self {
                 Moment::Delta(_) => vec!["total_seconds"],
-                Moment::Time(..) => vec!["strftime", "isoformat", "replace", "utcoffset", "tzname", "dst"],
+                Moment::Time(..) => {
+                    vec!["strftime", "isoformat", "replace", "utcoffset", "tzname", "dst"]
+                }
                 Moment::Date(_) => OF_DATES.to_vec(),
                 Moment::At(..) => [OF_DATES, OF_DATETIMES].concat(),
             };
@@ -432,12 +458,18 @@ impl Object for Moment {
             "second" => Value::from(time?.second()),
             "microsecond" => Value::from(time?.subsec_nanosecond() / 1000),
             "fold" => time.map(|_| Value::from(0))?,
-            "tzinfo" => time.map(|_| self.zone().map_or_else(super::none, |z| Value::from_object(z.clone())))?,
+            "tzinfo" => time
+                .map(|_| self.zone().map_or_else(super::none, |z| Value::from_object(z.clone())))?,
             _ => return None,
         })
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let unknown = || Error::from(ErrorKind::UnknownMethod);
         if method.starts_with("__") && method != "__format__" {
             if let (Moment::Delta(d), None) = (&**self, args.first()) {
@@ -456,18 +488,23 @@ impl Object for Moment {
         Ok(match (method, &**self) {
             ("strftime" | "__format__", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
                 match args.text(0, "format")? {
-                    format if format.is_empty() && method == "__format__" => Value::from(self.isoformat(" ", "auto")?),
+                    format if format.is_empty() && method == "__format__" => {
+                        Value::from(self.isoformat(" ", "auto")?)
+                    }
                     format => Value::from(self.strftime(&format)?),
                 }
             }
             ("isoformat", Moment::Date(_)) => Value::from(self.isoformat("T", "auto")?),
             ("isoformat", Moment::At(..)) => {
-                let separator = args.get(0, "sep").map_or_else(|| "T".to_owned(), ToString::to_string);
-                let precision = args.get(1, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
+                let separator =
+                    args.get(0, "sep").map_or_else(|| "T".to_owned(), ToString::to_string);
+                let precision =
+                    args.get(1, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
                 Value::from(self.isoformat(&separator, &precision)?)
             }
             ("isoformat", Moment::Time(..)) => {
-                let precision = args.get(0, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
+                let precision =
+                    args.get(0, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
                 Value::from(self.isoformat("", &precision)?)
             }
             ("date", Moment::At(at, _)) => value(Moment::Date(at.date())),
@@ -475,11 +512,19 @@ impl Object for Moment {
             ("timetz", Moment::At(at, zone)) => value(Moment::Time(at.time(), zone.clone())),
             ("weekday", _) => Value::from(date()?.weekday().to_monday_zero_offset()),
             ("isoweekday", _) => Value::from(date()?.weekday().to_monday_one_offset()),
-            ("toordinal", _) => Value::from(date()?.duration_since(Date::constant(1, 1, 1)).as_hours() / 24 + 1),
+            ("toordinal", _) => {
+                Value::from(date()?.duration_since(Date::constant(1, 1, 1)).as_hours() / 24 + 1)
+            }
             ("isocalendar", _) => iso_calendar(date()?),
-            ("timetuple" | "utctimetuple", _) => time_tuple(date()?, self.time().unwrap_or_default()),
-            ("ctime", Moment::Date(_) | Moment::At(..)) => Value::from(self.strftime("%a %b %e %H:%M:%S %Y")?),
-            ("timestamp", Moment::At(..)) => Value::from(self.universal().unwrap_or_default() as f64 / 1e6),
+            ("timetuple" | "utctimetuple", _) => {
+                time_tuple(date()?, self.time().unwrap_or_default())
+            }
+            ("ctime", Moment::Date(_) | Moment::At(..)) => {
+                Value::from(self.strftime("%a %b %e %H:%M:%S %Y")?)
+            }
+            ("timestamp", Moment::At(..)) => {
+                Value::from(self.universal().unwrap_or_default() as f64 / 1e6)
+            }
             ("utcoffset", Moment::At(..) | Moment::Time(..)) => match self.zone() {
                 Some(zone) => delta(i128::from(zone.offset()) * 1_000_000)?,
                 None => super::none(),
@@ -487,15 +532,23 @@ impl Object for Moment {
             ("tzname", Moment::At(..) | Moment::Time(..)) => {
                 self.zone().map_or_else(super::none, |z| Value::from(z.abbreviation()))
             }
-            ("dst", Moment::At(..) | Moment::Time(..)) => match self.zone().and_then(Zone::daylight) {
-                Some(seconds) => delta(i128::from(seconds) * 1_000_000)?,
-                None => super::none(),
-            },
+            ("dst", Moment::At(..) | Moment::Time(..)) => {
+                match self.zone().and_then(Zone::daylight) {
+                    Some(seconds) => delta(i128::from(seconds) * 1_000_000)?,
+                    None => super::none(),
+                }
+            }
             ("total_seconds", Moment::Delta(d)) => Value::from(*d as f64 / 1e6),
-            ("replace", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => replace(self, &args)?,
+            ("replace", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
+                replace(self, &args)?
+            }
             ("astimezone", Moment::At(at, zone)) => {
-                let utc = add_micros(*at, -i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000)?;
-                let target = zone_of(args.get(0, "tz"))?.unwrap_or_else(Zone::utc).at_universal(utc);
+                let utc = add_micros(
+                    *at,
+                    -i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000,
+                )?;
+                let target =
+                    zone_of(args.get(0, "tz"))?.unwrap_or_else(Zone::utc).at_universal(utc);
                 let local = add_micros(utc, i128::from(target.offset()) * 1_000_000)?;
                 value(Moment::At(local, Some(target)))
             }
@@ -517,18 +570,32 @@ impl Object for Moment {
 
 fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
     let (date, time) = (moment.date(), moment.time());
-    let day =
-        date.map(|d| [("year", i64::from(d.year())), ("month", i64::from(d.month())), ("day", i64::from(d.day()))]);
+    let day = date.map(|d| {
+        [
+            ("year", i64::from(d.year())),
+            ("month", i64::from(d.month())),
+            ("day", i64::from(d.day())),
+        ]
+    });
     let clock = time.map(|t| {
         let micros = i64::from(t.subsec_nanosecond() / 1000);
         let (hour, minute) = (i64::from(t.hour()), i64::from(t.minute()));
-        [("hour", hour), ("minute", minute), ("second", i64::from(t.second())), ("microsecond", micros)]
+        [
+            ("hour", hour),
+            ("minute", minute),
+            ("second", i64::from(t.second())),
+            ("microsecond", micros),
+        ]
     });
     let names = day.into_iter().flatten().chain(clock.into_iter().flatten());
     let mut parts = Vec::new();
     for (i, (name, old)) in names.enumerate() {
         let given = args.get(i, name);
-        parts.push(given.map_or(Some(old), Value::as_i64).ok_or_else(|| error("an integer is required"))?);
+        parts.push(
+            given
+                .map_or(Some(old), Value::as_i64)
+                .ok_or_else(|| error("an integer is required"))?,
+        );
     }
     let zone = match args.named.get("tzinfo") {
         Some(zone) => zone_of(Some(zone))?,
@@ -536,18 +603,23 @@ fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
     };
     Ok(value(match (date, time) {
         (Some(_), None) => Moment::Date(make_date(&parts)?),
-        (Some(_), Some(_)) => Moment::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone),
+        (Some(_), Some(_)) => {
+            Moment::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone)
+        }
         _ => Moment::Time(make_time(&parts)?, zone),
     }))
 }
 
 /// Year, month and day.
 pub(super) fn make_date(parts: &[i64]) -> Result<Date, Error> {
-    let [year, month, day, ..] = parts else { return Err(error("a date needs a year, a month and a day")) };
+    let [year, month, day, ..] = parts else {
+        return Err(error("a date needs a year, a month and a day"));
+    };
     if !(1..=9999).contains(year) {
         return Err(error(format!("year {year} is out of range")));
     }
-    let date = Date::new(*year as i16, i8::try_from(*month).unwrap_or(0), i8::try_from(*day).unwrap_or(0));
+    let date =
+        Date::new(*year as i16, i8::try_from(*month).unwrap_or(0), i8::try_from(*day).unwrap_or(0));
     date.map_err(|_| error(format!("month {month} or day {day} is out of range")))
 }
 
@@ -577,13 +649,19 @@ impl Object for NamedTuple {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let text = || {
-            let parts: Vec<String> =
-                self.fields.iter().zip(&self.values).map(|(field, n)| format!("{field}={n}")).collect();
+            let parts: Vec<String> = self
+                .fields
+                .iter()
+                .zip(&self.values)
+                .map(|(field, n)| format!("{field}={n}"))
+                .collect();
             format!("{}({})", self.name, parts.join(", "))
         };
         match key.as_str() {
             Some(name) if name == crate::jinja::REPR => Some(Value::from(text())),
-            Some(name) => self.fields.iter().position(|f| *f == name).map(|i| Value::from(self.values[i])),
+            Some(name) => {
+                self.fields.iter().position(|f| *f == name).map(|i| Value::from(self.values[i]))
+            }
             None => self.values.get(key.as_usize()?).map(|n| Value::from(*n)),
         }
     }
@@ -600,12 +678,20 @@ impl Object for NamedTuple {
 
 fn iso_calendar(date: Date) -> Value {
     let iso = date.iso_week_date();
-    let values = vec![iso.year().into(), iso.week().into(), iso.weekday().to_monday_one_offset().into()];
-    Value::from_object(NamedTuple { name: "datetime.IsoCalendarDate", fields: &["year", "week", "weekday"], values })
+    let values =
+        vec![iso.year().into(), iso.week().into(), iso.weekday().to_monday_one_offset().into()];
+    Value::from_object(NamedTuple {
+        name: "datetime.IsoCalendarDate",
+        fields: &["year", "week", "weekday"],
+        values,
+    })
 }
 
 fn time_tuple(date: Date, time: Time) -> Value {
-    let fields = &["tm_year", "tm_mon", "tm_mday", "tm_hour", "tm_min", "tm_sec", "tm_wday", "tm_yday", "tm_isdst"];
+    let fields = &[
+        "tm_year", "tm_mon", "tm_mday", "tm_hour", "tm_min", "tm_sec", "tm_wday", "tm_yday",
+        "tm_isdst",
+    ];
     let values = vec![
         date.year().into(),
         date.month().into(),

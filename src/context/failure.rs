@@ -14,13 +14,17 @@ pub(crate) fn internal(message: impl Into<String>) -> Diagnostic {
 
 /// What to tell of a render that failed; `whole` is the place when nothing better is known.
 pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
-    // A built-in macro is no place for a user to look: the project's innermost macro is, or the node.
+    // A built-in macro is no place for a user to look: the project's innermost macro is, or the
+    // node.
     let registry = session.project.registry();
-    let internal = |d: &std::sync::Arc<crate::jinja::MacroDef>| registry.is_some_and(|r| r.is_internal(d));
+    let internal =
+        |d: &std::sync::Arc<crate::jinja::MacroDef>| registry.is_some_and(|r| r.is_internal(d));
     let place = match failure.trace.first() {
-        Some(first) if internal(first) => {
-            failure.trace.iter().find(|d| !internal(d)).map_or(whole, |d| Span { end: d.span.start + 1, ..d.span })
-        }
+        Some(first) if internal(first) => failure
+            .trace
+            .iter()
+            .find(|d| !internal(d))
+            .map_or(whole, |d| Span { end: d.span.start + 1, ..d.span }),
         _ => failure.span.unwrap_or(whole),
     };
     let abort = session.take_abort();
@@ -28,23 +32,29 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
         Some(Abort::Raised(message) | Abort::FailFast(message)) => {
             Diagnostic::error(Code::RaisedByProject, message.clone()).primary(place, "raised here")
         }
-        Some(Abort::MissingEnv(name)) => {
-            Diagnostic::error(Code::MissingEnvVar, format!("environment variable `{name}` is not set"))
-                .primary(place, "asked for here")
-                .help(format!("set it, or give a default: env_var('{name}', '...')"))
-        }
-        Some(Abort::SecretEnv(name)) => {
-            Diagnostic::error(Code::SecretEnvVar, format!("secret variable `{name}` cannot be read here"))
-                .primary(place, "secret variables can be read in profiles.yml and packages.yml only")
-        }
+        Some(Abort::MissingEnv(name)) => Diagnostic::error(
+            Code::MissingEnvVar,
+            format!("environment variable `{name}` is not set"),
+        )
+        .primary(place, "asked for here")
+        .help(format!("set it, or give a default: env_var('{name}', '...')")),
+        Some(Abort::SecretEnv(name)) => Diagnostic::error(
+            Code::SecretEnvVar,
+            format!("secret variable `{name}` cannot be read here"),
+        )
+        .primary(place, "secret variables can be read in profiles.yml and packages.yml only"),
         Some(Abort::MissingVar(name)) => {
             Diagnostic::error(Code::JinjaRender, format!("required variable `{name}` is not set"))
                 .primary(place, "asked for here")
-                .help(format!("set it under `vars:` in the project file, or with --vars '{{{name}: ...}}'"))
+                .help(format!(
+                    "set it under `vars:` in the project file, or with --vars '{{{name}: ...}}'"
+                ))
         }
-        Some(Abort::UnknownRef { message, span, help }) => Diagnostic::error(Code::UnknownRef, message.clone())
-            .primary(span.unwrap_or(place), "referenced here")
-            .help_if(help.as_ref(), Clone::clone),
+        Some(Abort::UnknownRef { message, span, help }) => {
+            Diagnostic::error(Code::UnknownRef, message.clone())
+                .primary(span.unwrap_or(place), "referenced here")
+                .help_if(help.as_ref(), Clone::clone)
+        }
         Some(Abort::Database { error, sql }) => {
             let code = match error.kind {
                 EngineErrorKind::Sql => Code::SqlError,
@@ -59,12 +69,17 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
                 .note(format!("the query was:\n{shown}"))
                 .help_if(error.hint.as_ref(), Clone::clone)
         }
-        Some(Abort::NeedsDatabase) => {
-            Diagnostic::error(Code::JinjaRender, "this can be answered only while the node is built").primary(place, "")
+        Some(Abort::NeedsDatabase) => Diagnostic::error(
+            Code::JinjaRender,
+            "this can be answered only while the node is built",
+        )
+        .primary(place, ""),
+        None if failure.syntax => {
+            Diagnostic::error(Code::JinjaSyntax, failure.message.clone()).primary(place, "")
         }
-        None if failure.syntax => Diagnostic::error(Code::JinjaSyntax, failure.message.clone()).primary(place, ""),
         None => {
-            let code = if failure.unknown.is_some() { Code::UnknownMacro } else { Code::JinjaRender };
+            let code =
+                if failure.unknown.is_some() { Code::UnknownMacro } else { Code::JinjaRender };
             let names = failure.unknown.as_deref().and_then(|unknown| {
                 let registry = session.project.registry()?;
                 session.asked(Question::MacroNames(session.package.clone()));
@@ -77,7 +92,8 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
     if failure.trace.is_empty() {
         return diagnostic;
     }
-    let calls: Vec<String> = failure.trace.iter().map(|d| format!("{}.{}", d.package, d.name)).collect();
+    let calls: Vec<String> =
+        failure.trace.iter().map(|d| format!("{}.{}", d.package, d.name)).collect();
     let shown = if calls.len() > 8 {
         format!("{} ... {}", calls[..4].join(" in "), calls[calls.len() - 2..].join(" in "))
     } else {

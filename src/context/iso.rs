@@ -29,7 +29,9 @@ pub(super) fn parse(class: &str, text: &str) -> Option<Value> {
 /// The day of an ISO week.
 pub(super) fn week_date(year: i64, week: i64, day: i64) -> Option<Date> {
     let weekday = Weekday::from_monday_one_offset(i8::try_from(day).ok()?).ok()?;
-    let date = jiff::civil::ISOWeekDate::new(i16::try_from(year).ok()?, i8::try_from(week).ok()?, weekday).ok()?;
+    let date =
+        jiff::civil::ISOWeekDate::new(i16::try_from(year).ok()?, i8::try_from(week).ok()?, weekday)
+            .ok()?;
     Some(date.date())
 }
 
@@ -59,10 +61,12 @@ fn parse_date(text: &str) -> Option<Date> {
     if let Some(week) = plain.strip_prefix('W') {
         let day = week.get(2..).filter(|d| !d.is_empty());
         let expected = if rest.starts_with('-') { 1 + usize::from(day.is_some()) } else { 0 };
-        return (apart == expected).then(|| week_date(year, number(week.get(..2)?)?, day.map_or(Some(1), number)?))?;
+        return (apart == expected)
+            .then(|| week_date(year, number(week.get(..2)?)?, day.map_or(Some(1), number)?))?;
     }
     if plain.len() != 4
-        || !(apart == 0 || (apart == 2 && rest.starts_with('-') && rest.as_bytes().get(3) == Some(&b'-')))
+        || !(apart == 0
+            || (apart == 2 && rest.starts_with('-') && rest.as_bytes().get(3) == Some(&b'-')))
     {
         return None;
     }
@@ -101,7 +105,8 @@ fn parse_clock(text: &str) -> Option<[i64; 4]> {
     }
     if let Some(fraction) = fraction {
         let digits: String = fraction.chars().take(6).collect();
-        out[3] = number(&format!("{digits:0<6}")).filter(|_| !digits.is_empty() && parts.len() == 3)?;
+        out[3] =
+            number(&format!("{digits:0<6}")).filter(|_| !digits.is_empty() && parts.len() == 3)?;
     }
     Some(out)
 }
@@ -123,9 +128,15 @@ mod tests {
             ("time", "10:00", "10:00:00"),
             ("time", "T1030", "10:30:00"),
         ] {
-            assert_eq!(parse(class, text).map(|v| v.to_string()).as_deref(), Some(printed), "{text}");
+            assert_eq!(
+                parse(class, text).map(|v| v.to_string()).as_deref(),
+                Some(printed),
+                "{text}"
+            );
         }
-        for (class, text) in [("date", "2024-0105"), ("date", "2024-13-01"), ("time", "1"), ("datetime", "x")] {
+        for (class, text) in
+            [("date", "2024-0105"), ("date", "2024-13-01"), ("time", "1"), ("datetime", "x")]
+        {
             assert!(parse(class, text).is_none(), "{text}");
         }
     }

@@ -1,4 +1,5 @@
-//! Python's `itertools`, as far as templates use it. Iterators are lists here: they can be walked again.
+//! Python's `itertools`, as far as templates use it. Iterators are lists here: they can be walked
+//! again.
 
 use crate::jinja::{Args, add, error, list};
 use minijinja::value::{Tuple, Value};
@@ -35,8 +36,9 @@ fn tuple(row: Vec<Value>) -> Value {
 }
 
 pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
-    let lists =
-        || -> Result<Vec<Vec<Value>>, Error> { args.positional.iter().map(|v| Ok(v.try_iter()?.collect())).collect() };
+    let lists = || -> Result<Vec<Vec<Value>>, Error> {
+        args.positional.iter().map(|v| Ok(v.try_iter()?.collect())).collect()
+    };
     let tuples = |rows: Vec<Vec<Value>>| list(rows.into_iter().map(tuple).collect());
     Ok(match method {
         "chain" => list(lists()?.into_iter().flatten().collect()),
@@ -50,7 +52,9 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
                     }
                     rows = rows
                         .into_iter()
-                        .flat_map(|r| items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat()))
+                        .flat_map(|r| {
+                            items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat())
+                        })
                         .collect();
                 }
             }
@@ -61,19 +65,26 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
             let n = args.get(1, "r").and_then(Value::as_usize).unwrap_or(items.len());
             let mut rows = Vec::new();
             choose(items.len(), n, method, &mut Vec::new(), &mut rows)?;
-            tuples(rows.into_iter().map(|r| r.into_iter().map(|i| items[i].clone()).collect()).collect())
+            tuples(
+                rows.into_iter()
+                    .map(|r| r.into_iter().map(|i| items[i].clone()).collect())
+                    .collect(),
+            )
         }
         "zip_longest" => {
             let fill = args.named.get("fillvalue").cloned().unwrap_or_else(super::none);
             let all = lists()?;
             let longest = all.iter().map(Vec::len).max().unwrap_or(0);
-            let row = |i: usize| all.iter().map(|l| l.get(i).cloned().unwrap_or_else(|| fill.clone())).collect();
+            let row = |i: usize| {
+                all.iter().map(|l| l.get(i).cloned().unwrap_or_else(|| fill.clone())).collect()
+            };
             tuples((0..longest).map(row).collect())
         }
         "islice" => {
             let items = items(args, 0)?;
             let n = |i: usize| args.positional.get(i).and_then(Value::as_usize);
-            let (from, to) = if args.positional.len() > 2 { (n(1).unwrap_or(0), n(2)) } else { (0, n(1)) };
+            let (from, to) =
+                if args.positional.len() > 2 { (n(1).unwrap_or(0), n(2)) } else { (0, n(1)) };
             let to = to.unwrap_or(items.len());
             let step = n(3).unwrap_or(1).max(1);
             list(items.into_iter().take(to).skip(from).step_by(step).collect())
@@ -93,16 +104,27 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
         }
         "repeat" => {
             let times = args.get(1, "times").and_then(Value::as_usize).filter(|n| *n <= MOST);
-            let times = times.ok_or_else(|| error(format!("repeat() needs `times`, at most {MOST}")))?;
+            let times =
+                times.ok_or_else(|| error(format!("repeat() needs `times`, at most {MOST}")))?;
             list(vec![args.require(0, "object")?.clone(); times])
         }
         "compress" => {
             let chosen = items(args, 1)?;
-            list(items(args, 0)?.into_iter().zip(chosen).filter(|(_, c)| c.is_true()).map(|(v, _)| v).collect())
+            list(
+                items(args, 0)?
+                    .into_iter()
+                    .zip(chosen)
+                    .filter(|(_, c)| c.is_true())
+                    .map(|(v, _)| v)
+                    .collect(),
+            )
         }
         "tee" => {
             let items = items(args, 0)?;
-            tuple(vec![list(items); args.get(1, "n").and_then(Value::as_usize).unwrap_or(2).min(MOST)])
+            tuple(vec![
+                list(items);
+                args.get(1, "n").and_then(Value::as_usize).unwrap_or(2).min(MOST)
+            ])
         }
         "starmap" => {
             let function = args.require(0, "function")?.clone();
@@ -119,8 +141,8 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
             let mut out = Vec::new();
             let mut begun = false;
             for item in items(args, 1)? {
-                let holds =
-                    (method != "dropwhile" || !begun) && test.call(state, std::slice::from_ref(&item))?.is_true();
+                let holds = (method != "dropwhile" || !begun)
+                    && test.call(state, std::slice::from_ref(&item))?.is_true();
                 match (method, holds) {
                     ("takewhile", false) => break,
                     ("dropwhile" | "filterfalse", true) => continue,
@@ -131,12 +153,21 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
             list(out)
         }
         other => {
-            return Err(Error::new(ErrorKind::UnknownMethod, format!("`itertools.{other}` is not available")));
+            return Err(Error::new(
+                ErrorKind::UnknownMethod,
+                format!("`itertools.{other}` is not available"),
+            ));
         }
     })
 }
 
-fn choose(len: usize, n: usize, method: &str, chosen: &mut Vec<usize>, out: &mut Vec<Vec<usize>>) -> Result<(), Error> {
+fn choose(
+    len: usize,
+    n: usize,
+    method: &str,
+    chosen: &mut Vec<usize>,
+    out: &mut Vec<Vec<usize>>,
+) -> Result<(), Error> {
     if chosen.len() == n {
         if out.len() >= MOST {
             return Err(error(format!("there are more than {MOST} of them")));

@@ -1,11 +1,11 @@
 //! The members of the Jinja context that know the project, relations and a database.
 //!
-//! In: a `ContextProject` (what all renders share) and a `Session` (one render: its node, its record, perhaps a
-//! connection). Out: a `Scope` for `jinja`, and the session's record of what was asked: refs, sources, configs, reads,
-//! log lines. Must not know: passes, adapters, output.
+//! In: a `ContextProject` (what all renders share) and a `Session` (one render: its node, its
+//! record, perhaps a connection). Out: a `Scope` for `jinja`, and the session's record of what was
+//! asked: refs, sources, configs, reads, log lines. Must not know: passes, adapters, output.
 //!
-//! A member function gets its session from the render's state (`with_extension`), so that one set of function values
-//! serves all renders and threads.
+//! A member function gets its session from the render's state (`with_extension`), so that one set
+//! of function values serves all renders and threads.
 
 mod adapter;
 mod base;
@@ -37,11 +37,15 @@ pub(crate) use column::column_value;
 pub(crate) use configuration::node_config;
 pub(crate) use datetime::instant;
 pub(crate) use failure::{failure_diagnostic, internal};
-pub(crate) use project::{ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json};
+pub(crate) use project::{
+    ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json,
+};
 pub(crate) use reads::{Answers, Facts, Question, Read, ReadTable};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
-pub(crate) use session::{Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, Transactions, Unit};
+pub(crate) use session::{
+    Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, Transactions, Unit,
+};
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;
 

@@ -1,4 +1,5 @@
-//! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`, `itertools`).
+//! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`,
+//! `itertools`).
 
 use super::datetime::{Moment, delta, make_date, make_time, value as moment};
 use super::reads::Question;
@@ -65,7 +66,9 @@ impl Class {
                 "fromisocalendar",
                 "combine",
             ],
-            Class::Date => &["today", "fromisoformat", "fromtimestamp", "fromordinal", "fromisocalendar"],
+            Class::Date => {
+                &["today", "fromisoformat", "fromtimestamp", "fromordinal", "fromisocalendar"]
+            }
             Class::Time => &["fromisoformat"],
             Class::Pytz => &["timezone"],
             Class::Re => super::regex::FUNCTIONS,
@@ -88,10 +91,16 @@ impl Object for Class {
             (Class::Date, "min") => Some(moment(Moment::Date(Date::constant(1, 1, 1)))),
             (Class::Date, "max") => Some(moment(Moment::Date(Date::constant(9999, 12, 31)))),
             (Class::DateTime, "min" | "max") => {
-                moment(Moment::At(DateTime::constant(1, 1, 1, 0, 0, 0, 0), None)).get_attr(key.as_str()?).ok()
+                moment(Moment::At(DateTime::constant(1, 1, 1, 0, 0, 0, 0), None))
+                    .get_attr(key.as_str()?)
+                    .ok()
             }
-            (Class::TimeDelta, "min" | "max" | "resolution") => moment(Moment::Delta(0)).get_attr(key.as_str()?).ok(),
-            (Class::Time, "min" | "max") => moment(Moment::Time(Time::midnight(), None)).get_attr(key.as_str()?).ok(),
+            (Class::TimeDelta, "min" | "max" | "resolution") => {
+                moment(Moment::Delta(0)).get_attr(key.as_str()?).ok()
+            }
+            (Class::Time, "min" | "max") => {
+                moment(Moment::Time(Time::midnight(), None)).get_attr(key.as_str()?).ok()
+            }
             _ => None,
         }
     }
@@ -101,9 +110,10 @@ impl Object for Class {
         let numbers = |names: &[&str], from: usize| -> Result<Vec<i64>, Error> {
             let one = |(i, name): (usize, &&str)| match args.get(from + i, name) {
                 None => Ok(0),
-                Some(v) => {
-                    v.as_i64().filter(|_| v.is_integer()).ok_or_else(|| error(format!("`{name}` must be an integer")))
-                }
+                Some(v) => v
+                    .as_i64()
+                    .filter(|_| v.is_integer())
+                    .ok_or_else(|| error(format!("`{name}` must be an integer"))),
             };
             names.iter().enumerate().map(one).collect()
         };
@@ -120,17 +130,29 @@ impl Object for Class {
                 let time = make_time(&numbers(&clock, 3)?)?;
                 moment(Moment::At(day()?.to_datetime(time), zone_of(args.get(7, "tzinfo"))?))
             }
-            Class::Time => moment(Moment::Time(make_time(&numbers(&clock, 0)?)?, zone_of(args.get(4, "tzinfo"))?)),
+            Class::Time => moment(Moment::Time(
+                make_time(&numbers(&clock, 0)?)?,
+                zone_of(args.get(4, "tzinfo"))?,
+            )),
             Class::TimeDelta => timedelta(&args)?,
             other => return Err(error(format!("'{}' is not callable", other.name()))),
         })
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match **self {
-            Class::DateTime | Class::Date | Class::Time => class_call(self.name(), state, method, &args),
-            Class::Pytz if method == "timezone" => Ok(Value::from_object(Zone::named(&args.text(0, "zone")?)?)),
+            Class::DateTime | Class::Date | Class::Time => {
+                class_call(self.name(), state, method, &args)
+            }
+            Class::Pytz if method == "timezone" => {
+                Ok(Value::from_object(Zone::named(&args.text(0, "zone")?)?))
+            }
             Class::Re => super::regex::call(method, &args),
             Class::Itertools => super::itertools::call(state, method, &args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -145,7 +167,8 @@ impl Object for Class {
     }
 }
 
-/// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`: numbers, exact where they are whole.
+/// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`: numbers, exact
+/// where they are whole.
 fn timedelta(args: &Args) -> Result<Value, Error> {
     let units = [
         ("days", 86_400_000_000i128),
@@ -167,14 +190,22 @@ fn timedelta(args: &Args) -> Result<Value, Error> {
         }
         match given.as_i64().filter(|_| given.is_integer()) {
             Some(n) => whole += i128::from(n) * unit,
-            None => part += f64::try_from(given.clone()).unwrap_or(f64::from(u8::from(given.is_true()))) * unit as f64,
+            None => {
+                part += f64::try_from(given.clone()).unwrap_or(f64::from(u8::from(given.is_true())))
+                    * unit as f64
+            }
         }
     }
     delta(whole + part.round_ties_even() as i128)
 }
 
 /// A method of `datetime.datetime`, `datetime.date` or `datetime.time`.
-pub(super) fn class_call(class: &str, state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
+pub(super) fn class_call(
+    class: &str,
+    state: &mut State<'_, '_>,
+    method: &str,
+    args: &Args,
+) -> Result<Value, Error> {
     let now = |state: &mut State<'_, '_>| -> Result<Timestamp, Error> {
         let session = with_extension::<Session>(state)?;
         session.asked(Question::Now);
@@ -194,17 +225,24 @@ pub(super) fn class_call(class: &str, state: &mut State<'_, '_>, method: &str, a
         _ => moment(Moment::At(d.to_datetime(Time::midnight()), None)),
     };
     Ok(match (class, method) {
-        ("date", "today") => moment(Moment::Date(now(state)?.to_zoned_datetime(TimeZone::system()).date())),
+        ("date", "today") => {
+            moment(Moment::Date(now(state)?.to_zoned_datetime(TimeZone::system()).date()))
+        }
         ("datetime", "now") => at(now(state)?, zone_of(args.get(0, "tz"))?),
         ("datetime", "today") => at(now(state)?, None),
         ("datetime", "utcnow") => moment(Moment::At(Offset::UTC.to_datetime(now(state)?), None)),
-        ("datetime", "strptime") => parse_time(&args.text(0, "date_string")?, &args.text(1, "format")?)?,
+        ("datetime", "strptime") => {
+            parse_time(&args.text(0, "date_string")?, &args.text(1, "format")?)?
+        }
         ("datetime" | "date" | "time", "fromisoformat") => {
             let text = args.text(0, "date_string")?;
-            super::iso::parse(class, &text).ok_or_else(|| error(format!("Invalid isoformat string: '{text}'")))?
+            super::iso::parse(class, &text)
+                .ok_or_else(|| error(format!("Invalid isoformat string: '{text}'")))?
         }
         ("datetime", "fromtimestamp") => at(timestamp(args)?, zone_of(args.get(1, "tz"))?),
-        ("datetime", "utcfromtimestamp") => moment(Moment::At(Offset::UTC.to_datetime(timestamp(args)?), None)),
+        ("datetime", "utcfromtimestamp") => {
+            moment(Moment::At(Offset::UTC.to_datetime(timestamp(args)?), None))
+        }
         ("date", "fromtimestamp") => {
             moment(Moment::Date(timestamp(args)?.to_zoned_datetime(TimeZone::system()).date()))
         }
@@ -215,15 +253,22 @@ pub(super) fn class_call(class: &str, state: &mut State<'_, '_>, method: &str, a
             date(day.map_err(|e| error(e.to_string()))?)
         }
         ("datetime" | "date", "fromisocalendar") => {
-            let part = |i: usize, name: &str| args.require(i, name).map(|v| v.as_i64().unwrap_or(0));
+            let part =
+                |i: usize, name: &str| args.require(i, name).map(|v| v.as_i64().unwrap_or(0));
             let (year, week, day) = (part(0, "year")?, part(1, "week")?, part(2, "day")?);
-            date(super::iso::week_date(year, week, day).ok_or_else(|| error("Invalid week or day"))?)
+            date(
+                super::iso::week_date(year, week, day)
+                    .ok_or_else(|| error("Invalid week or day"))?,
+            )
         }
         ("datetime", "combine") => {
             let (day, time) = (args.require(0, "date")?, args.require(1, "time")?);
             let day = day.downcast_object_ref::<Moment>().and_then(Moment::date);
-            let time = time.downcast_object_ref::<Moment>().and_then(|t| Some((t.time()?, t.zone().cloned())));
-            let (day, (time, zone)) = day.zip(time).ok_or_else(|| error("combine() needs a date and a time"))?;
+            let time = time
+                .downcast_object_ref::<Moment>()
+                .and_then(|t| Some((t.time()?, t.zone().cloned())));
+            let (day, (time, zone)) =
+                day.zip(time).ok_or_else(|| error("combine() needs a date and a time"))?;
             moment(Moment::At(day.to_datetime(time), zone))
         }
         (_, other) => {
@@ -236,7 +281,8 @@ pub(super) fn class_call(class: &str, state: &mut State<'_, '_>, method: &str, a
 }
 
 fn timestamp(args: &Args) -> Result<Timestamp, Error> {
-    let seconds = f64::try_from(args.require(0, "timestamp")?.clone()).map_err(|_| error("a number is required"))?;
+    let seconds = f64::try_from(args.require(0, "timestamp")?.clone())
+        .map_err(|_| error("a number is required"))?;
     let micros = (seconds * 1e6).round_ties_even() as i64;
     Timestamp::from_microsecond(micros).map_err(|_| error("timestamp out of range"))
 }
@@ -245,15 +291,21 @@ fn parse_time(text: &str, format: &str) -> Result<Value, Error> {
     let wrong = || error(format!("time data '{text}' does not match format '{format}'"));
     let parsed = jiff::fmt::strtime::parse(format, text).map_err(|_| wrong())?;
     // What the format does not name is 1 January 1900, 00:00.
-    let (year, month, day) = (parsed.year().unwrap_or(1900), parsed.month().unwrap_or(1), parsed.day().unwrap_or(1));
+    let (year, month, day) =
+        (parsed.year().unwrap_or(1900), parsed.month().unwrap_or(1), parsed.day().unwrap_or(1));
     let date = match parsed.to_date() {
         Ok(date) => date,
         Err(_) => Date::new(year, month, day).map_err(|_| wrong())?,
     };
     let time = match parsed.to_time() {
         Ok(time) => time,
-        Err(_) => Time::new(parsed.hour().unwrap_or(0), parsed.minute().unwrap_or(0), parsed.second().unwrap_or(0), 0)
-            .map_err(|_| wrong())?,
+        Err(_) => Time::new(
+            parsed.hour().unwrap_or(0),
+            parsed.minute().unwrap_or(0),
+            parsed.second().unwrap_or(0),
+            0,
+        )
+        .map_err(|_| wrong())?,
     };
     let zone = parsed.offset().map(|offset| Zone::fixed(offset.seconds(), None));
     Ok(moment(Moment::At(date.to_datetime(time), zone)))

@@ -24,7 +24,8 @@ pub(crate) struct VarSource {
 impl VarSource {
     /// Of all variables.
     pub(crate) fn print(&self) -> Fingerprint {
-        let packages: BTreeMap<&str, &Json> = self.packages.iter().map(|(name, vars)| (&**name, vars)).collect();
+        let packages: BTreeMap<&str, &Json> =
+            self.packages.iter().map(|(name, vars)| (&**name, vars)).collect();
         Fingerprint::of(&format!("{} {} {packages:?}", Json::Object(self.cli.clone()), self.root))
     }
 
@@ -138,7 +139,8 @@ pub(crate) fn members(
 
 /// What the environment gives to artifacts and projects as facts of the run.
 pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String, String)> {
-    let named = |(k, v): (String, String)| Some((k.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), v));
+    let named =
+        |(k, v): (String, String)| Some((k.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), v));
     system.env_all().into_iter().filter_map(named)
 }
 
@@ -169,8 +171,16 @@ impl Object for Flags {
 /// `graph`: empty at parse, else all nodes as dicts.
 pub(super) fn graph(session: &Session) -> Option<Value> {
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
-        let keys =
-            ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"];
+        let keys = [
+            "exposures",
+            "functions",
+            "groups",
+            "metrics",
+            "nodes",
+            "sources",
+            "semantic_models",
+            "saved_queries",
+        ];
         return Some(from_json(&Json::Object(
             keys.map(|k| (k.to_owned(), Json::Object(JsonMap::new()))).into_iter().collect(),
         )));
@@ -180,7 +190,16 @@ pub(super) fn graph(session: &Session) -> Option<Value> {
 
 fn graph_json(manifest: &Manifest) -> Json {
     let mut sections: JsonMap = JsonMap::new();
-    for key in ["exposures", "functions", "groups", "metrics", "nodes", "sources", "semantic_models", "saved_queries"] {
+    for key in [
+        "exposures",
+        "functions",
+        "groups",
+        "metrics",
+        "nodes",
+        "sources",
+        "semantic_models",
+        "saved_queries",
+    ] {
         sections.insert(key.to_owned(), Json::Object(JsonMap::new()));
     }
     for node in &manifest.nodes {

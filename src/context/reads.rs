@@ -1,4 +1,5 @@
-//! What a render asks of the world outside its text. A result can be used again as long as the answers are the same.
+//! What a render asks of the world outside its text. A result can be used again as long as the
+//! answers are the same.
 
 use super::ContextProject;
 use crate::config::{Json, JsonMap, TargetOptions};
@@ -60,11 +61,13 @@ impl Read {
     /// Of the question and its answer; none for one that no answer satisfies.
     pub(crate) fn print(&self) -> Option<Fingerprint> {
         let answer = self.answer.map(Fingerprint::hex).unwrap_or_default();
-        (self.question != Question::Now).then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
+        (self.question != Question::Now)
+            .then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
     }
 }
 
-/// The reads of many results, each held once: most results ask the same. A result has their numbers.
+/// The reads of many results, each held once: most results ask the same. A result has their
+/// numbers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct ReadTable {
@@ -155,7 +158,8 @@ impl Facts {
         system: &dyn System,
     ) -> Facts {
         let json = |map: &JsonMap| Fingerprint::of(&Json::Object(map.clone()).to_string());
-        let extra = format!("{}\n{}", target.duckdb.external_root, target.duckdb.disable_transactions);
+        let extra =
+            format!("{}\n{}", target.duckdb.external_root, target.duckdb.disable_transactions);
         let shown = Json::Object(super::project::target_json(target)).to_string();
         let metadata = super::metadata_env(system).flat_map(|(name, value)| [name, value]);
         Facts {
@@ -185,11 +189,13 @@ impl ContextProject {
         let facts = &self.facts;
         Some(match question {
             Question::Var { package, name } => print_of(self.vars.find(package, name)),
-            Question::HasVar { package, name } => self.vars.find(package, name).map(|_| Fingerprint::of(name)),
-            Question::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
-            Question::Macro { package, call } => {
-                macro_print(self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def))
+            Question::HasVar { package, name } => {
+                self.vars.find(package, name).map(|_| Fingerprint::of(name))
             }
+            Question::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
+            Question::Macro { package, call } => macro_print(
+                self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def),
+            ),
             Question::MacroNames(package) => self.registry().map(|r| {
                 let mut names: Vec<&str> = r.names(package).collect();
                 names.sort_unstable();

@@ -1,4 +1,5 @@
-//! `ref`, `source`, `metric`, `function`: recorded at parse, looked up when SQL is rendered for real.
+//! `ref`, `source`, `metric`, `function`: recorded at parse, looked up when SQL is rendered for
+//! real.
 
 use super::relation::RelationValue;
 use super::session::{Abort, Phase, Session, Shape};
@@ -41,14 +42,21 @@ fn own_relation(session: &Session, asked: &str) -> Value {
 }
 
 /// `ref([package,] name, version=, v=)`.
-fn reference(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Result<Value, Error> {
+fn reference(
+    state: &mut State<'_, '_>,
+    session: &Arc<Session>,
+    args: Args,
+) -> Result<Value, Error> {
     let (package, name) = match args.positional.as_slice() {
         [name] => (None, name.to_string()),
         [package, name] => (Some(package.to_string()), name.to_string()),
         other => return Err(error(format!("ref() takes one or two names, not {}", other.len()))),
     };
-    let version =
-        args.named.get("version").or_else(|| args.named.get("v")).filter(|v| !v.is_none() && !v.is_undefined());
+    let version = args
+        .named
+        .get("version")
+        .or_else(|| args.named.get("v"))
+        .filter(|v| !v.is_none() && !v.is_undefined());
     let span = session.site(state);
     let call = RefCall {
         package: package.map(Arc::from),
@@ -65,26 +73,35 @@ fn reference(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> R
     let manifest = &runtime.manifest;
     let id = match resolve_ref(&manifest.lookup, &call, &session.package) {
         Ok(id) => id,
-        Err((message, help)) => return Err(session.stop(Abort::UnknownRef { message, span, help })),
+        Err((message, help)) => {
+            return Err(session.stop(Abort::UnknownRef { message, span, help }));
+        }
     };
     check_dependency(session, id, &call.display(), span)?;
     target(session, id)
 }
 
 /// The node of a `ref`; otherwise what is wrong with it and a hint.
-pub(crate) fn resolve_ref(lookup: &Lookup, call: &RefCall, package: &str) -> Result<NodeId, (String, Option<String>)> {
+pub(crate) fn resolve_ref(
+    lookup: &Lookup,
+    call: &RefCall,
+    package: &str,
+) -> Result<NodeId, (String, Option<String>)> {
     match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), package) {
         Found::Node(id) => Ok(id),
         Found::Disabled(_) => Err((format!("`{}` is disabled", call.name), None)),
         Found::Nothing => {
             let versions = lookup.versions(&call.name);
             let help = if versions.is_empty() {
-                nearest(&call.name, lookup.ref_names()).map(|n| format!("a model named `{n}` exists"))
+                nearest(&call.name, lookup.ref_names())
+                    .map(|n| format!("a model named `{n}` exists"))
             } else {
                 Some(format!("versions of `{}`: {}", call.name, versions.join(", ")))
             };
-            let version = call.version.as_deref().map(|v| format!(" version {v}")).unwrap_or_default();
-            let within = call.package.as_deref().map(|p| format!(" in package `{p}`")).unwrap_or_default();
+            let version =
+                call.version.as_deref().map(|v| format!(" version {v}")).unwrap_or_default();
+            let within =
+                call.package.as_deref().map(|p| format!(" in package `{p}`")).unwrap_or_default();
             Err((format!("model `{}`{version} not found{within}", call.name), help))
         }
     }
@@ -123,7 +140,9 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
                 }
                 Ok(RelationValue::value(relation))
             }
-            Shape::LimitZero => Ok(RelationValue::limited(target.relation, &session.project.target.adapter)),
+            Shape::LimitZero => {
+                Ok(RelationValue::limited(target.relation, &session.project.target.adapter))
+            }
         },
         None => {
             let node = runtime.manifest.node(id);
@@ -133,11 +152,13 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
 }
 
 fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Result<Value, Error> {
-    let (Some(source), Some(table)) = (args.get(0, "source_name"), args.get(1, "table_name")) else {
+    let (Some(source), Some(table)) = (args.get(0, "source_name"), args.get(1, "table_name"))
+    else {
         return Err(error("source() takes the source's name and the table's"));
     };
     let span = session.site(state);
-    let call = SourceCall { source: source.to_string().into(), table: table.to_string().into(), span };
+    let call =
+        SourceCall { source: source.to_string().into(), table: table.to_string().into(), span };
     if session.phase == Phase::Parse {
         let asked = format!("source('{}', '{}')", call.source, call.table);
         session.record().sources.push(call);
@@ -146,7 +167,8 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         Found::Node(id) => {
-            // Unlike a model, a source needs no place in the order of the run: dbt does not insist, either.
+            // Unlike a model, a source needs no place in the order of the run: dbt does not insist,
+            // either.
             target(session, id)
         }
         _ => Err(session.stop(Abort::UnknownRef {

@@ -1,6 +1,7 @@
 //! Python's `re`, as far as templates use it.
 //!
-//! In: patterns and texts. Out: matches, whose places count characters. Must not know: what a template does with them.
+//! In: patterns and texts. Out: matches, whose places count characters. Must not know: what a
+//! template does with them.
 
 use crate::jinja::{Args, METHODS, REPR, dict, error, list, python_repr};
 use fancy_regex::{Captures, Regex};
@@ -10,8 +11,18 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The functions of the module that need a pattern.
-pub(super) const FUNCTIONS: &[&str] =
-    &["match", "fullmatch", "search", "compile", "escape", "findall", "finditer", "sub", "subn", "split"];
+pub(super) const FUNCTIONS: &[&str] = &[
+    "match",
+    "fullmatch",
+    "search",
+    "compile",
+    "escape",
+    "findall",
+    "finditer",
+    "sub",
+    "subn",
+    "split",
+];
 
 /// A flag of `re`: a number that has a name.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +43,9 @@ impl Flag {
 
     /// The bits of an argument: a flag, or a number of several.
     fn bits(value: Option<&Value>) -> i64 {
-        value.map_or(0, |v| v.downcast_object_ref::<Flag>().map_or_else(|| v.as_i64().unwrap_or(0), |f| f.1))
+        value.map_or(0, |v| {
+            v.downcast_object_ref::<Flag>().map_or_else(|| v.as_i64().unwrap_or(0), |f| f.1)
+        })
     }
 }
 
@@ -50,7 +63,12 @@ impl Object for Flag {
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         match method {
             "__add__" | "__radd__" => Ok(Value::from(self.1 + Flag::bits(args.first()))),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -78,7 +96,11 @@ impl Match {
         };
         Match {
             groups: (0..found.len()).map(|i| found.get(i).map(group)).collect(),
-            names: re.capture_names().enumerate().filter_map(|(i, n)| n.map(|n| (n.to_owned(), i))).collect(),
+            names: re
+                .capture_names()
+                .enumerate()
+                .filter_map(|(i, n)| n.map(|n| (n.to_owned(), i)))
+                .collect(),
             text: text.to_owned(),
         }
     }
@@ -118,19 +140,29 @@ impl Object for Match {
                 let last = (1..self.groups.len()).rev().find(|i| self.groups[*i].is_some());
                 Some(last.map_or_else(super::none, Value::from))
             }
-            Some(METHODS) => Some(Value::from(vec!["group", "groups", "groupdict", "start", "end", "span"])),
+            Some(METHODS) => {
+                Some(Value::from(vec!["group", "groups", "groupdict", "start", "end", "span"]))
+            }
             // A group by its name.
             Some(name) if !self.names.iter().any(|(n, _)| n == name) => None,
             _ => self.find(key).ok().map(|group| text_or(group, &super::none())),
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let none = super::none();
         let first = args.first().cloned().unwrap_or_else(|| Value::from(0));
         let place = |which: usize| -> Result<Value, Error> {
             let found = self.find(&first)?;
-            Ok(Value::from(found.map_or(-1, |(_, start, end)| if which == 0 { *start as i64 } else { *end as i64 })))
+            Ok(Value::from(found.map_or(
+                -1,
+                |(_, start, end)| if which == 0 { *start as i64 } else { *end as i64 },
+            )))
         };
         Ok(match method {
             "group" if args.len() > 1 => {
@@ -143,13 +175,20 @@ impl Object for Match {
                 let groups = self.groups.iter().skip(1).map(|g| text_or(g.as_ref(), default));
                 Value::from(Tuple::from(groups.collect::<Vec<_>>()))
             }
-            "groupdict" => dict(
-                self.names.iter().map(|(n, i)| (Value::from(n.as_str()), text_or(self.groups[*i].as_ref(), &none))),
-            ),
+            "groupdict" => {
+                dict(self.names.iter().map(|(n, i)| {
+                    (Value::from(n.as_str()), text_or(self.groups[*i].as_ref(), &none))
+                }))
+            }
             "start" => place(0)?,
             "end" => place(1)?,
             "span" => Value::from(Tuple::from(vec![place(0)?, place(1)?])),
-            other => return Err(Error::new(ErrorKind::UnknownMethod, format!("a match has no `{other}`"))),
+            other => {
+                return Err(Error::new(
+                    ErrorKind::UnknownMethod,
+                    format!("a match has no `{other}`"),
+                ));
+            }
         })
     }
 
@@ -160,7 +199,8 @@ impl Object for Match {
 
 fn compile(pattern: &str, flags: i64, anchor: &str, end: &str) -> Result<Regex, Error> {
     let letters = [(2, 'i'), (8, 'm'), (16, 's'), (64, 'x')];
-    let options: String = letters.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter).collect();
+    let options: String =
+        letters.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter).collect();
     let options = if options.is_empty() { options } else { format!("(?{options})") };
     // Python writes named groups as (?P<name>...), which this engine knows, too.
     Regex::new(&format!("{options}{anchor}(?:{pattern}){end}"))
@@ -182,7 +222,8 @@ pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
         let text = args.text(1, "string")?;
         let re = compile(&pattern, flags(2), anchor, end)?;
         let found = re.captures(text.as_str()).map_err(failed)?;
-        Ok(found.map_or_else(super::none, |found| Value::from_object(Match::new(&re, &found, &text))))
+        Ok(found
+            .map_or_else(super::none, |found| Value::from_object(Match::new(&re, &found, &text))))
     };
     match method {
         "match" => find(r"\A", ""),
@@ -214,20 +255,30 @@ pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
             let (replacement, text) = (args.text(1, "repl")?, args.text(2, "string")?);
             let limit = args.get(3, "count").and_then(Value::as_usize).unwrap_or(0);
             let re = compile(&pattern, flags(4), "", "")?;
-            let times = re.find_iter(&text).take(if limit == 0 { usize::MAX } else { limit }).count();
-            let new = Value::from(re.replacen(&text, limit, python_replacement(&replacement).as_str()).into_owned());
-            Ok(if method == "sub" { new } else { Value::from(Tuple::from(vec![new, Value::from(times)])) })
+            let times =
+                re.find_iter(&text).take(if limit == 0 { usize::MAX } else { limit }).count();
+            let new = Value::from(
+                re.replacen(&text, limit, python_replacement(&replacement).as_str()).into_owned(),
+            );
+            Ok(if method == "sub" {
+                new
+            } else {
+                Value::from(Tuple::from(vec![new, Value::from(times)]))
+            })
         }
         _ => {
             let text = args.text(1, "string")?;
             let limit = args.get(2, "maxsplit").and_then(Value::as_usize).unwrap_or(0);
             let re = compile(&pattern, flags(3), "", "")?;
             let (mut out, mut from) = (Vec::new(), 0);
-            for found in re.captures_iter(text.as_str()).take(if limit == 0 { usize::MAX } else { limit }) {
+            for found in
+                re.captures_iter(text.as_str()).take(if limit == 0 { usize::MAX } else { limit })
+            {
                 let found = found.map_err(failed)?;
                 let Some(whole) = found.get(0) else { continue };
                 out.push(Value::from(&text[from..whole.start()]));
-                let group = |i: usize| found.get(i).map_or_else(super::none, |m| Value::from(m.as_str()));
+                let group =
+                    |i: usize| found.get(i).map_or_else(super::none, |m| Value::from(m.as_str()));
                 out.extend((1..found.len()).map(group));
                 from = whole.end();
             }
@@ -297,7 +348,12 @@ impl Object for Pattern {
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let mut args = Args::parse(args)?;
         let own = Value::from_object(Pattern { text: self.text.clone(), flags: self.flags });
         args.positional.insert(0, own);
@@ -313,8 +369,11 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = python_repr(&Value::from(self.text.as_str())).map_err(|_| fmt::Error)?;
         let named = [(2, "IGNORECASE"), (8, "MULTILINE"), (16, "DOTALL"), (64, "VERBOSE")];
-        let flags: Vec<String> =
-            named.iter().filter(|(bit, _)| self.flags & bit != 0).map(|(_, name)| format!("re.{name}")).collect();
+        let flags: Vec<String> = named
+            .iter()
+            .filter(|(bit, _)| self.flags & bit != 0)
+            .map(|(_, name)| format!("re.{name}"))
+            .collect();
         let flags = if flags.is_empty() { String::new() } else { format!(", {}", flags.join("|")) };
         write!(f, "re.compile({text}{flags})")
     }

@@ -18,7 +18,8 @@ pub(crate) struct RelationValue {
     asked: Asked,
 }
 
-/// Set when anything but the text of a stand-in is asked for: that differs from what the real relation says.
+/// Set when anything but the text of a stand-in is asked for: that differs from what the real
+/// relation says.
 #[derive(Clone, Debug, Default)]
 struct Asked(Option<Arc<AtomicBool>>);
 
@@ -42,18 +43,33 @@ impl RelationValue {
         Value::from_object(RelationValue { relation, limited: None, asked: Asked::default() })
     }
 
-    /// Stands at parse for a relation that is not known yet, and prints what was asked for in quotes.
+    /// Stands at parse for a relation that is not known yet, and prints what was asked for in
+    /// quotes.
     pub(super) fn stand_in(relation: Relation, text: &str, asked: Arc<AtomicBool>) -> Value {
         let text = Dialect::DUCKDB.quoted(text).into();
-        Value::from_object(RelationValue { relation, limited: Some(text), asked: Asked(Some(asked)) })
+        Value::from_object(RelationValue {
+            relation,
+            limited: Some(text),
+            asked: Asked(Some(asked)),
+        })
     }
 
     /// Prints `(select * from X where false limit 0)`; Postgres needs an alias (RULES 2).
     pub(crate) fn limited(relation: Relation, adapter: &str) -> Value {
-        let alias =
-            if adapter == "postgres" { format!(" _dbt_limit_subq_{}", relation.identifier()) } else { String::new() };
-        let text = format!("(select * from {} where false limit 0){alias}", relation.render(Dialect::DUCKDB));
-        Value::from_object(RelationValue { relation, limited: Some(text.into()), asked: Asked::default() })
+        let alias = if adapter == "postgres" {
+            format!(" _dbt_limit_subq_{}", relation.identifier())
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "(select * from {} where false limit 0){alias}",
+            relation.render(Dialect::DUCKDB)
+        );
+        Value::from_object(RelationValue {
+            relation,
+            limited: Some(text.into()),
+            asked: Asked::default(),
+        })
     }
 
     /// The relation behind a value, when it is one.
@@ -118,18 +134,25 @@ impl Object for RelationValue {
         })
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         self.asked.note();
         let args = Args::parse(args)?;
         let r = &self.relation;
         Ok(match method {
             "render" | "__str__" => Value::from(self.to_string()),
-            "render_limited" => {
-                Value::from(self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned))
-            }
+            "render_limited" => Value::from(
+                self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned),
+            ),
             "include" => self.with(Relation { include: policy_of(&args, r.include), ..r.clone() }),
             "quote" => self.with(Relation { quote: policy_of(&args, r.quote), ..r.clone() }),
-            "without_identifier" => self.with(Relation { include: [r.include[0], r.include[1], false], ..r.clone() }),
+            "without_identifier" => {
+                self.with(Relation { include: [r.include[0], r.include[1], false], ..r.clone() })
+            }
             "quoted" => Value::from(Dialect::DUCKDB.quoted(&args.text(0, "identifier")?)),
             "replace_path" | "incorporate" => {
                 let source = match args.get(usize::MAX, "path").map(crate::jinja::to_json) {
@@ -141,7 +164,8 @@ impl Object for RelationValue {
                 let mut out = r.clone();
                 for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
                     if let Some(v) = source.get(key) {
-                        out.path[i] = (!v.is_none() && !v.is_undefined()).then(|| v.to_string().into());
+                        out.path[i] =
+                            (!v.is_none() && !v.is_undefined()).then(|| v.to_string().into());
                     }
                 }
                 if let Some(kind) = args.named.get("type") {
@@ -151,8 +175,11 @@ impl Object for RelationValue {
             }
             "matches" => {
                 let wanted = Relation {
-                    path: ["database", "schema", "identifier"]
-                        .map(|k| args.get(usize::MAX, k).filter(|v| !v.is_none()).map(|v| v.to_string().into())),
+                    path: ["database", "schema", "identifier"].map(|k| {
+                        args.get(usize::MAX, k)
+                            .filter(|v| !v.is_none())
+                            .map(|v| v.to_string().into())
+                    }),
                     ..r.clone()
                 };
                 Value::from(r.same(&wanted, dialect_of(state)?))
@@ -167,13 +194,19 @@ impl Object for RelationValue {
             }
             "get" => {
                 let key = args.require(0, "key")?;
-                // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from other mappings.
+                // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from
+                // other mappings.
                 if key.as_str() == Some("metadata") {
-                    let class =
-                        if dialect_of(state)? == Dialect::POSTGRES { "PostgresRelation" } else { "DuckDBRelation" };
+                    let class = if dialect_of(state)? == Dialect::POSTGRES {
+                        "PostgresRelation"
+                    } else {
+                        "DuckDBRelation"
+                    };
                     crate::jinja::dict([(Value::from("type"), Value::from(class))])
                 } else {
-                    self.get_value(key).unwrap_or_else(|| args.get(1, "default").cloned().unwrap_or_else(super::none))
+                    self.get_value(key).unwrap_or_else(|| {
+                        args.get(1, "default").cloned().unwrap_or_else(super::none)
+                    })
                 }
             }
             "create" | "create_from" => create(&args)?,
@@ -186,7 +219,10 @@ impl Object for RelationValue {
         write!(f, "{self}")
     }
 
-    fn custom_cmp(self: &Arc<Self>, other: &minijinja::value::DynObject) -> Option<std::cmp::Ordering> {
+    fn custom_cmp(
+        self: &Arc<Self>,
+        other: &minijinja::value::DynObject,
+    ) -> Option<std::cmp::Ordering> {
         self.asked.note();
         let other = other.downcast_ref::<RelationValue>()?;
         other.asked.note();
@@ -224,12 +260,16 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
 /// `api.Relation.create(database, schema, identifier, type)`.
 fn create(args: &Args) -> Result<Value, Error> {
     let part = |i: usize, key: &str| {
-        args.get(i, key).filter(|v| !v.is_none() && !v.is_undefined()).map(|v| Arc::<str>::from(v.to_string()))
+        args.get(i, key)
+            .filter(|v| !v.is_none() && !v.is_undefined())
+            .map(|v| Arc::<str>::from(v.to_string()))
     };
     let mut relation = Relation::new(None, None, "");
     relation.path = [part(0, "database"), part(1, "schema"), part(2, "identifier")];
     relation.kind = args.get(3, "type").and_then(|t| RelationKind::parse(&t.to_string()));
-    for (target, key) in [(&mut relation.quote, "quote_policy"), (&mut relation.include, "include_policy")] {
+    for (target, key) in
+        [(&mut relation.quote, "quote_policy"), (&mut relation.include, "include_policy")]
+    {
         if let Some(map) = args.named.get(key) {
             for (i, part) in ["database", "schema", "identifier"].into_iter().enumerate() {
                 if let Ok(flag) = map.get_attr(part)
@@ -276,11 +316,18 @@ impl Object for RelationClass {
         }))
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match method {
             "create" => create(&args),
-            "add_ephemeral_prefix" => Ok(Value::from(format!("__dbt__cte__{}", args.text(0, "name")?))),
+            "add_ephemeral_prefix" => {
+                Ok(Value::from(format!("__dbt__cte__{}", args.text(0, "name")?)))
+            }
             "get_relation_type" => Ok(super::none()),
             "scd_args" => {
                 let mut out: Vec<Value> = match args.require(0, "primary_key")? {
@@ -307,19 +354,29 @@ impl Object for ColumnClass {
         ColumnValue::create(&Args::parse(args)?, dialect_of(state)?, false)
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match method {
-            "create" | "from_description" => ColumnValue::create(&args, dialect_of(state)?, method == "create"),
+            "create" | "from_description" => {
+                ColumnValue::create(&args, dialect_of(state)?, method == "create")
+            }
             "translate_type" => Ok(Value::from(translate_type(args.text(0, "dtype")?))),
             "numeric_type" => {
-                let (kind, precision, scale) = (args.text(0, "dtype")?, args.get(1, "precision"), args.get(2, "scale"));
+                let (kind, precision, scale) =
+                    (args.text(0, "dtype")?, args.get(1, "precision"), args.get(2, "scale"));
                 match (precision.filter(|v| !v.is_none()), scale.filter(|v| !v.is_none())) {
                     (Some(p), Some(s)) => Ok(Value::from(format!("{kind}({p},{s})"))),
                     _ => Ok(Value::from(kind)),
                 }
             }
-            "string_type" => Ok(Value::from(format!("character varying({})", args.text(0, "size")?))),
+            "string_type" => {
+                Ok(Value::from(format!("character varying({})", args.text(0, "size")?)))
+            }
             other => Err(error(format!("api.Column has no `{other}`"))),
         }
     }

@@ -6,7 +6,9 @@ use super::reads::{Question, Read, macro_print};
 use crate::config::{Json, JsonMap};
 use crate::engine::{EngineError, Existing, Fetch, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
-use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId};
+use crate::manifest::{
+    Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId,
+};
 use crate::source::{FileId, Span};
 use minijinja::Error;
 use minijinja::value::Value;
@@ -94,10 +96,16 @@ impl Bindings {
         let node = manifest.node(id);
         if node.is_ephemeral() {
             let name = format!("__dbt__cte__{}", node.alias);
-            return Some(RefTarget { relation: Relation::new(None, None, &name), shape: Shape::Cte(name) });
+            return Some(RefTarget {
+                relation: Relation::new(None, None, &name),
+                shape: Shape::Cte(name),
+            });
         }
         let relation = node.relation.clone()?;
-        Some(RefTarget { relation, shape: if self.empty { Shape::LimitZero } else { Shape::Plain } })
+        Some(RefTarget {
+            relation,
+            shape: if self.empty { Shape::LimitZero } else { Shape::Plain },
+        })
     }
 }
 
@@ -188,7 +196,8 @@ pub(crate) enum Transactions {
     /// Who made the session: statements run in what is open.
     #[default]
     Maker,
-    /// The session, as dbt does: a statement that asks for it (`auto_begin`) opens one. Only the project commits.
+    /// The session, as dbt does: a statement that asks for it (`auto_begin`) opens one. Only the
+    /// project commits.
     Asked { open: bool },
 }
 
@@ -211,7 +220,8 @@ pub(crate) struct Session {
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<Transactions>,
-    /// Whether a variable that is not set is an error though this is a parse: what comes out counts.
+    /// Whether a variable that is not set is an error though this is a parse: what comes out
+    /// counts.
     strict: bool,
     /// Variables whose texts are being rendered, the innermost last.
     variables: Mutex<Vec<String>>,
@@ -255,12 +265,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Session {
-    pub(crate) fn parse(project: &Arc<ContextProject>, package: &Arc<str>, unit: Unit) -> Arc<Session> {
+    pub(crate) fn parse(
+        project: &Arc<ContextProject>,
+        package: &Arc<str>,
+        unit: Unit,
+    ) -> Arc<Session> {
         Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
     }
 
     /// The same, for a macro whose answer is used at once.
-    pub(crate) fn parse_strictly(project: &Arc<ContextProject>, package: &Arc<str>, unit: Unit) -> Arc<Session> {
+    pub(crate) fn parse_strictly(
+        project: &Arc<ContextProject>,
+        package: &Arc<str>,
+        unit: Unit,
+    ) -> Arc<Session> {
         let session = Session::new(project, Phase::Parse, package, unit, None, Db::None);
         Arc::new(Session { strict: true, ..session })
     }
@@ -332,7 +350,11 @@ impl Session {
     }
 
     /// Opens a transaction in front of a statement, where that is the session's to do.
-    pub(super) fn begin(&self, warehouse: &mut dyn Warehouse, asked: bool) -> Result<(), EngineError> {
+    pub(super) fn begin(
+        &self,
+        warehouse: &mut dyn Warehouse,
+        asked: bool,
+    ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
             Transactions::Asked { open } if asked && !*open => *open = true,
@@ -346,8 +368,8 @@ impl Session {
         self.end("commit")
     }
 
-    /// Rolls back what the session has begun and nobody committed. The project may have ended it by a statement of its
-    /// own: then there is nothing to do.
+    /// Rolls back what the session has begun and nobody committed. The project may have ended it by
+    /// a statement of its own: then there is nothing to do.
     pub(crate) fn roll_back(&self) {
         let _ = self.end("rollback");
     }
@@ -364,7 +386,8 @@ impl Session {
         }
     }
 
-    /// Whether the same text comes out at parse and at run, but for the relations that references print.
+    /// Whether the same text comes out at parse and at run, but for the relations that references
+    /// print.
     pub(crate) fn is_steady(&self) -> bool {
         !self.unsteady.load(Ordering::Relaxed)
     }
@@ -374,9 +397,12 @@ impl Session {
         self.ran.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing has been done for the node yet but to compile it: what was known to exist exists, and nothing else.
+    /// Whether nothing has been done for the node yet but to compile it: what was known to exist
+    /// exists, and nothing else.
     pub(super) fn only_compiles(&self) -> bool {
-        self.unit.compiled.is_none() && !self.builds_candidate() && !self.ran.load(Ordering::Relaxed)
+        self.unit.compiled.is_none()
+            && !self.builds_candidate()
+            && !self.ran.load(Ordering::Relaxed)
     }
 
     /// Whether the node is stored beside what is published.
@@ -417,7 +443,9 @@ impl Session {
         let mut inside = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.iter().any(|n| n == name) {
             let way = inside.iter().map(|n| format!("`{n}` -> ")).collect::<String>();
-            return Err(crate::jinja::error(format!("the variable `{name}` needs itself: {way}`{name}`")));
+            return Err(crate::jinja::error(format!(
+                "the variable `{name}` needs itself: {way}`{name}`"
+            )));
         }
         inside.push(name.to_owned());
         Ok(())
@@ -438,7 +466,8 @@ impl Session {
         let parsing = self.phase == Phase::Parse;
         self.asked(match name {
             "target" | "env" => Question::Target,
-            // What is rendered is known by the item that it is of; at parse it lies where the target says.
+            // What is rendered is known by the item that it is of; at parse it lies where the
+            // target says.
             "this" | "database" | "schema" | "model" | "node" if parsing => Question::Target,
             "model" | "node" => Question::Node,
             "graph" if !parsing => Question::Graph,
@@ -496,11 +525,13 @@ impl Session {
     }
 }
 
-/// Macros see the types of columns as the engine has them, unless the contract says `alias_types: false`; the manifest keeps
-/// them as they are written.
+/// Macros see the types of columns as the engine has them, unless the contract says `alias_types:
+/// false`; the manifest keeps them as they are written.
 fn translate_types(model: &mut JsonMap) {
-    let translates = model.get("contract").and_then(|c| c.get("alias_types")).and_then(Json::as_bool);
-    let columns = model.get_mut("columns").and_then(Json::as_object_mut).filter(|_| translates == Some(true));
+    let translates =
+        model.get("contract").and_then(|c| c.get("alias_types")).and_then(Json::as_bool);
+    let columns =
+        model.get_mut("columns").and_then(Json::as_object_mut).filter(|_| translates == Some(true));
     for column in columns.into_iter().flat_map(|c| c.values_mut()) {
         if let Some(Json::String(data_type)) = column.get_mut("data_type") {
             *data_type = translate_type(std::mem::take(data_type));
@@ -541,7 +572,17 @@ impl Scope for NodeScope {
     }
 
     fn names(&self) -> Vec<&'static str> {
-        let own = ["adapter", "builtins", "execute", "this", "model", "database", "schema", "graph", "thread_id"];
+        let own = [
+            "adapter",
+            "builtins",
+            "execute",
+            "this",
+            "model",
+            "database",
+            "schema",
+            "graph",
+            "thread_id",
+        ];
         own.into_iter().chain(self.0.project.members.keys().copied()).collect()
     }
 }
@@ -556,14 +597,23 @@ impl NodeScope {
         }
         Some(match name {
             "execute" => Value::from(session.phase == Phase::Execute),
-            "this" => unit.this.as_ref().map_or_else(|| Value::from(()), |r| super::RelationValue::value(r.clone())),
+            "this" => unit
+                .this
+                .as_ref()
+                .map_or_else(|| Value::from(()), |r| super::RelationValue::value(r.clone())),
             "model" | "node" => session.model(),
-            "database" => {
-                Value::from(unit.this.as_ref().and_then(Relation::database).unwrap_or(&session.project.target.database))
-            }
-            "schema" => {
-                Value::from(unit.this.as_ref().and_then(Relation::schema).unwrap_or(&session.project.target.schema))
-            }
+            "database" => Value::from(
+                unit.this
+                    .as_ref()
+                    .and_then(Relation::database)
+                    .unwrap_or(&session.project.target.database),
+            ),
+            "schema" => Value::from(
+                unit.this
+                    .as_ref()
+                    .and_then(Relation::schema)
+                    .unwrap_or(&session.project.target.schema),
+            ),
             "sql" | "compiled_code" => Value::from(unit.compiled.as_deref()?),
             "pre_hooks" | "post_hooks" => {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
@@ -571,12 +621,17 @@ impl NodeScope {
             }
             // The worker's: hooks and macros write it into logs.
             "thread_id" => {
-                let name = std::thread::current().name().filter(|n| n.starts_with("Thread-")).map(str::to_owned);
+                let name = std::thread::current()
+                    .name()
+                    .filter(|n| n.starts_with("Thread-"))
+                    .map(str::to_owned);
                 Value::from(name.unwrap_or_else(|| "MainThread".to_owned()))
             }
             "adapter" => super::adapter::value(session),
             "builtins" => super::builtins::builtins(session),
-            "ref" | "source" => super::builtins::carrying(session, session.project.members.get(name)?.clone()),
+            "ref" | "source" => {
+                super::builtins::carrying(session, session.project.members.get(name)?.clone())
+            }
             "graph" => return super::project::graph(session),
             "selected_resources" => {
                 let runtime = session.runtime.as_ref()?;

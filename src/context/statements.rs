@@ -19,7 +19,11 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
         function(|_, session, args| {
             let name = args.text(0, "name")?;
             let response = args.require(1, "response")?.clone();
-            let table = args.get(2, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+            let table = args
+                .get(2, "agate_table")
+                .filter(|v| !v.is_none())
+                .cloned()
+                .unwrap_or_else(empty_table);
             store(session, &name, response, table);
             Ok(Value::from(""))
         }),
@@ -34,7 +38,11 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
                 code: args.get(2, "code").map(Value::to_string),
                 rows: args.get(3, "rows_affected").and_then(Value::as_i64),
             };
-            let table = args.get(4, "agate_table").filter(|v| !v.is_none()).cloned().unwrap_or_else(empty_table);
+            let table = args
+                .get(4, "agate_table")
+                .filter(|v| !v.is_none())
+                .cloned()
+                .unwrap_or_else(empty_table);
             store(session, &name, Value::from_object(response), table);
             Ok(Value::from(""))
         }),
@@ -62,11 +70,19 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
 
 fn store(session: &Session, name: &str, response: Value, table: Value) {
     let rows = table.get_attr("rows").ok().and_then(|r| r.try_iter().ok()).map(|rows| {
-        rows.map(|row| Value::from(Tuple::from(row.try_iter().map(|i| i.collect::<Vec<_>>()).unwrap_or_default())))
-            .collect()
+        rows.map(|row| {
+            Value::from(Tuple::from(
+                row.try_iter().map(|i| i.collect::<Vec<_>>()).unwrap_or_default(),
+            ))
+        })
+        .collect()
     });
     let result = StoredResult { response, table, data: list(rows.unwrap_or_default()) };
-    session.results.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Some(result));
+    session
+        .results
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(name.to_owned(), Some(result));
 }
 
 pub(super) fn empty_table() -> Value {
@@ -100,7 +116,8 @@ impl Object for ResponseValue {
     }
 }
 
-/// Runs SQL of a template: `(response, table)`. `begin` asks for a transaction (dbt's `auto_begin`).
+/// Runs SQL of a template: `(response, table)`. `begin` asks for a transaction (dbt's
+/// `auto_begin`).
 pub(super) fn run_statement(
     session: &Arc<Session>,
     sql: &str,
@@ -148,7 +165,10 @@ pub(crate) fn response_json(result: &Value) -> Json {
 
 fn values(reply: Reply) -> (Value, Value) {
     let table = reply.table.as_ref().map_or_else(empty_table, table_value);
-    let response =
-        ResponseValue { message: reply.message.clone(), code: Some(reply.message), rows: reply.rows_affected };
+    let response = ResponseValue {
+        message: reply.message.clone(),
+        code: Some(reply.message),
+        rows: reply.rows_affected,
+    };
     (Value::from_object(response), table)
 }

@@ -35,7 +35,8 @@ pub(crate) fn table_value(table: &Table) -> Value {
     Value::from_object(TableValue { names: Arc::new(names), types, rows })
 }
 
-/// Names and rows of a table that a macro gave: the table itself, or a result of `load_result` that has one.
+/// Names and rows of a table that a macro gave: the table itself, or a result of `load_result` that
+/// has one.
 pub(crate) fn rows_of(value: &Value) -> Option<(Vec<String>, Vec<Vec<Value>>)> {
     let inner = value.get_attr("table").ok().filter(|t| !t.is_undefined());
     let table = inner.as_ref().unwrap_or(value).downcast_object_ref::<TableValue>()?;
@@ -49,10 +50,16 @@ pub(crate) fn cell_value(cell: &Cell) -> Value {
         Cell::Bool(b) => Value::from(*b),
         Cell::Int(i) => Value::from(*i),
         // agate makes decimals of floats, by their shortest digits.
-        Cell::Float(f) => Decimal::parse(&float_text(*f)).map_or_else(|| Value::from(*f), decimal_value),
-        Cell::Decimal(s) => Decimal::parse(s).map_or_else(|| Value::from(s.as_str()), decimal_value),
+        Cell::Float(f) => {
+            Decimal::parse(&float_text(*f)).map_or_else(|| Value::from(*f), decimal_value)
+        }
+        Cell::Decimal(s) => {
+            Decimal::parse(s).map_or_else(|| Value::from(s.as_str()), decimal_value)
+        }
         Cell::Text(s) | Cell::Time(s) => Value::from(s.as_str()),
-        Cell::Date(s) | Cell::Timestamp(s) => datetime::from_text(s).unwrap_or_else(|| Value::from(s.as_str())),
+        Cell::Date(s) | Cell::Timestamp(s) => {
+            datetime::from_text(s).unwrap_or_else(|| Value::from(s.as_str()))
+        }
         Cell::Json(j) => Value::from(crate::jinja::python_json(j, false)),
     }
 }
@@ -60,14 +67,22 @@ pub(crate) fn cell_value(cell: &Cell) -> Value {
 impl TableValue {
     fn row(&self, i: usize) -> Option<Value> {
         let values = self.rows.get(i)?.clone();
-        Some(Value::from_object(Sequence { kind: Kind::Row, names: Some(self.names.clone()), values }))
+        Some(Value::from_object(Sequence {
+            kind: Kind::Row,
+            names: Some(self.names.clone()),
+            values,
+        }))
     }
 
     fn column(&self, i: usize) -> Option<Value> {
         let name = self.names.get(i)?.clone();
         let values = Arc::new(self.rows.iter().map(|r| r[i].clone()).collect());
         let data_type = self.types.get(i).cloned().unwrap_or_default();
-        Some(Value::from_object(Sequence { kind: Kind::Column { name, data_type, index: i }, names: None, values }))
+        Some(Value::from_object(Sequence {
+            kind: Kind::Column { name, data_type, index: i },
+            names: None,
+            values,
+        }))
     }
 
     fn rows_value(&self) -> Value {
@@ -88,18 +103,27 @@ impl TableValue {
     /// The columns with their types: how a table prints.
     fn structure(&self) -> String {
         let kind = |i: usize| agate_type(self.rows.iter().map(|r| r[i].clone()));
-        let rows: Vec<[String; 2]> =
-            self.names.iter().enumerate().map(|(i, name)| [name.clone(), kind(i).to_owned()]).collect();
+        let rows: Vec<[String; 2]> = self
+            .names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| [name.clone(), kind(i).to_owned()])
+            .collect();
         two_columns(["column", "data_type"], &rows)
     }
 
     /// The same columns with other rows.
     fn with_rows(&self, rows: Vec<Arc<Vec<Value>>>) -> Value {
-        Value::from_object(TableValue { names: self.names.clone(), types: self.types.clone(), rows })
+        Value::from_object(TableValue {
+            names: self.names.clone(),
+            types: self.types.clone(),
+            rows,
+        })
     }
 
     fn only(&self, indexes: &[usize]) -> Value {
-        let pick = |row: &Arc<Vec<Value>>| Arc::new(indexes.iter().map(|i| row[*i].clone()).collect());
+        let pick =
+            |row: &Arc<Vec<Value>>| Arc::new(indexes.iter().map(|i| row[*i].clone()).collect());
         Value::from_object(TableValue {
             names: Arc::new(indexes.iter().map(|i| self.names[*i].clone()).collect()),
             types: indexes.iter().map(|i| self.types[*i].clone()).collect(),
@@ -148,15 +172,20 @@ impl Object for TableValue {
             METHODS => Value::from(METHODS_OF_TABLE.to_vec()),
             "rows" => self.rows_value(),
             "columns" => self.columns_value(),
-            "column_names" => {
-                Value::from(Tuple::from(self.names.iter().map(|n| Value::from(n.as_str())).collect::<Vec<_>>()))
-            }
+            "column_names" => Value::from(Tuple::from(
+                self.names.iter().map(|n| Value::from(n.as_str())).collect::<Vec<_>>(),
+            )),
             "column_types" => list(self.types.iter().map(|t| Value::from(t.as_str())).collect()),
             _ => return None,
         })
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let args = crate::jinja::Args::parse(args)?;
         let names = |v: &Value| -> Result<Vec<usize>, Error> {
             if v.as_str().is_some() {
@@ -198,7 +227,9 @@ impl Object for TableValue {
                     Some(stop) => (n, stop),
                     None => (0, n),
                 };
-                self.with_rows(self.rows.iter().skip(from).take(to.saturating_sub(from)).cloned().collect())
+                self.with_rows(
+                    self.rows.iter().skip(from).take(to.saturating_sub(from)).cloned().collect(),
+                )
             }
             "where" => {
                 let test = args.require(0, "test")?.clone();
@@ -215,7 +246,10 @@ impl Object for TableValue {
                 let by = names(args.require(0, "key")?)?;
                 let mut rows = self.rows.clone();
                 rows.sort_by(|a, b| {
-                    by.iter().map(|i| a[*i].cmp(&b[*i])).find(|o| o.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+                    by.iter()
+                        .map(|i| a[*i].cmp(&b[*i]))
+                        .find(|o| o.is_ne())
+                        .unwrap_or(std::cmp::Ordering::Equal)
                 });
                 if args.flag(1, "reverse", false) {
                     rows.reverse();
@@ -292,7 +326,8 @@ impl Sequence {
             Kind::Row => "Row",
             Kind::Column { .. } => "Column",
         };
-        let shown = self.values.iter().take(5).map(python_repr).collect::<Result<Vec<_>, _>>()?.join(", ");
+        let shown =
+            self.values.iter().take(5).map(python_repr).collect::<Result<Vec<_>, _>>()?.join(", ");
         let more = if self.values.len() > 5 { ", ..." } else { "" };
         Ok(format!("<agate.{name}: ({shown}{more})>"))
     }
@@ -315,7 +350,8 @@ impl Sequence {
 
     fn column_method(&self, method: &str) -> Option<Result<Value, Error>> {
         let sorted = |values: Vec<Value>| {
-            let (nulls, mut values): (Vec<Value>, Vec<Value>) = values.into_iter().partition(Value::is_none);
+            let (nulls, mut values): (Vec<Value>, Vec<Value>) =
+                values.into_iter().partition(Value::is_none);
             crate::jinja::sort(&mut values, &|v| Ok(v.clone()))?;
             values.extend(nulls);
             Ok(list(values))
@@ -359,7 +395,9 @@ impl Object for Sequence {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match (key.as_str(), &self.kind) {
             (Some("name"), Kind::Column { name, .. }) => Some(Value::from(name.as_str())),
-            (Some("data_type"), Kind::Column { data_type, .. }) => Some(Value::from(data_type.as_str())),
+            (Some("data_type"), Kind::Column { data_type, .. }) => {
+                Some(Value::from(data_type.as_str()))
+            }
             (Some("index"), Kind::Column { index, .. }) => Some(Value::from(*index)),
             (Some(REPR), _) => self.text().ok().map(Value::from),
             (Some(METHODS), Kind::Column { .. }) => Some(Value::from(vec![
@@ -374,7 +412,12 @@ impl Object for Sequence {
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         if let (Kind::Column { .. }, Some(answer)) = (&self.kind, self.column_method(method)) {
             return answer;
         }
@@ -384,7 +427,9 @@ impl Object for Sequence {
                 Some(names) => tuple(names.iter().map(|n| Value::from(n.as_str())).collect()),
                 None => super::none(),
             }),
-            "items" => Ok(tuple(self.pairs()?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect())),
+            "items" => {
+                Ok(tuple(self.pairs()?.into_iter().map(|(k, v)| tuple(vec![k, v])).collect()))
+            }
             "dict" => Ok(dict(self.pairs()?)),
             "get" => {
                 let found = args.first().and_then(|k| self.values.get(self.position(k)?).cloned());
@@ -425,7 +470,9 @@ fn agate_type(values: impl Iterator<Item = Value> + Clone) -> &'static str {
 
 /// A table of two columns, as agate prints the structure of a table.
 fn two_columns(heads: [&str; 2], rows: &[[String; 2]]) -> String {
-    let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).chain([heads[i].len()]).max().unwrap_or(0);
+    let width = |i: usize| {
+        rows.iter().map(|r| r[i].chars().count()).chain([heads[i].len()]).max().unwrap_or(0)
+    };
     let (left, right) = (width(0), width(1));
     let line = |a: &str, b: &str| format!("| {a:<left$} | {b:<right$} |");
     let rule = format!("| {} | {} |", "-".repeat(left), "-".repeat(right));

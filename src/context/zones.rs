@@ -1,6 +1,7 @@
 //! Time zones of templates: those of `pytz`, and `datetime.timezone`.
 //!
-//! In: names and offsets. Out: zones with the offset that they have at a time. Must not know: dates that use them.
+//! In: names and offsets. Out: zones with the offset that they have at a time. Must not know: dates
+//! that use them.
 
 use super::datetime::{Moment, delta, delta_text, value};
 use crate::jinja::{METHODS, REPR, error};
@@ -33,7 +34,9 @@ pub(super) struct Zone {
 
 /// The zone that an argument names; none for `none`.
 pub(super) fn zone_of(argument: Option<&Value>) -> Result<Option<Zone>, Error> {
-    let Some(argument) = argument.filter(|v| !v.is_none() && !v.is_undefined()) else { return Ok(None) };
+    let Some(argument) = argument.filter(|v| !v.is_none() && !v.is_undefined()) else {
+        return Ok(None);
+    };
     match argument.downcast_object_ref::<Zone>() {
         Some(zone) => Ok(Some(zone.clone())),
         None => Zone::named(&argument.to_string()).map(Some),
@@ -43,10 +46,17 @@ pub(super) fn zone_of(argument: Option<&Value>) -> Result<Option<Zone>, Error> {
 impl Zone {
     pub(super) fn utc() -> Zone {
         let kind = Kind::Named(TimeZone::UTC);
-        Zone { kind, name: "UTC".to_owned(), offset: 0, daylight: false, abbreviation: "UTC".to_owned() }
+        Zone {
+            kind,
+            name: "UTC".to_owned(),
+            offset: 0,
+            daylight: false,
+            abbreviation: "UTC".to_owned(),
+        }
     }
 
-    /// A zone of the time zone database. Before it is of a time it has the oldest offset, as in `pytz`.
+    /// A zone of the time zone database. Before it is of a time it has the oldest offset, as in
+    /// `pytz`.
     pub(super) fn named(name: &str) -> Result<Zone, Error> {
         if name.eq_ignore_ascii_case("utc") {
             return Ok(Zone::utc());
@@ -56,14 +66,26 @@ impl Zone {
         let (offset, abbreviation) = (info.offset().seconds(), info.abbreviation().to_owned());
         // `pytz` keeps whole minutes of local mean times.
         let offset = (f64::from(offset) / 60.0).round() as i32 * 60;
-        Ok(Zone { kind: Kind::Named(zone), name: name.to_owned(), offset, daylight: false, abbreviation })
+        Ok(Zone {
+            kind: Kind::Named(zone),
+            name: name.to_owned(),
+            offset,
+            daylight: false,
+            abbreviation,
+        })
     }
 
     /// `datetime.timezone(offset)`.
     pub(super) fn fixed(offset: i32, name: Option<String>) -> Zone {
-        let mut zone =
-            Zone { kind: Kind::Fixed, name: String::new(), offset, daylight: false, abbreviation: String::new() };
-        let text = if offset == 0 { "UTC".to_owned() } else { format!("UTC{}", zone.offset_text(":")) };
+        let mut zone = Zone {
+            kind: Kind::Fixed,
+            name: String::new(),
+            offset,
+            daylight: false,
+            abbreviation: String::new(),
+        };
+        let text =
+            if offset == 0 { "UTC".to_owned() } else { format!("UTC{}", zone.offset_text(":")) };
         zone.abbreviation = name.clone().unwrap_or(text);
         zone.name = name.unwrap_or_default();
         zone
@@ -122,10 +144,13 @@ impl Zone {
 
     pub(super) fn repr_text(&self) -> String {
         match &self.kind {
-            Kind::Fixed if self.offset == 0 && self.name.is_empty() => "datetime.timezone.utc".to_owned(),
+            Kind::Fixed if self.offset == 0 && self.name.is_empty() => {
+                "datetime.timezone.utc".to_owned()
+            }
             Kind::Fixed => {
                 let offset = value(Moment::Delta(i128::from(self.offset) * 1_000_000));
-                let name = if self.name.is_empty() { String::new() } else { format!(", '{}'", self.name) };
+                let name =
+                    if self.name.is_empty() { String::new() } else { format!(", '{}'", self.name) };
                 format!("datetime.timezone({}{name})", offset.get_attr(REPR).unwrap_or_default())
             }
             Kind::Named(_) if self.name == "UTC" => "<UTC>".to_owned(),
@@ -148,14 +173,21 @@ impl Object for Zone {
         match (key.as_str()?, &self.kind) {
             (REPR, _) => Some(Value::from(self.repr_text())),
             ("zone", Kind::Named(_)) => Some(Value::from(self.name.as_str())),
-            (METHODS, Kind::Named(_)) => Some(Value::from(vec!["localize", "normalize", "utcoffset", "tzname", "dst"])),
+            (METHODS, Kind::Named(_)) => {
+                Some(Value::from(vec!["localize", "normalize", "utcoffset", "tzname", "dst"]))
+            }
             (METHODS, Kind::Fixed) => Some(Value::from(vec!["utcoffset", "tzname", "dst"])),
             _ => None,
         }
     }
 
     /// `localize(naive)`, and `normalize(aware)`.
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let at = args.first().and_then(|v| v.downcast_object::<Moment>());
         match (method, at.as_deref(), &self.kind) {
             ("localize", Some(Moment::At(local, None)), Kind::Named(_)) => {
@@ -175,7 +207,10 @@ impl Object for Zone {
             ("tzname", Some(Moment::At(local, _)), _) => {
                 Ok(Value::from(Zone::clone(self).at_local(*local).abbreviation))
             }
-            _ => Err(Error::new(ErrorKind::UnknownMethod, format!("a time zone has no `{method}` for this value"))),
+            _ => Err(Error::new(
+                ErrorKind::UnknownMethod,
+                format!("a time zone has no `{method}` for this value"),
+            )),
         }
     }
 

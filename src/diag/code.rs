@@ -5,8 +5,8 @@ use std::fmt;
 
 macro_rules! codes {
     ($($name:ident $code:literal $title:literal $page:literal;)*) => {
-        /// A stable number for a kind of complaint: `E0` configuration and YAML, `E1` Jinja, `E2` graph, `E3` SQL,
-        /// `E4` database, `W` warnings.
+        /// A stable number for a kind of complaint: `E0` configuration and YAML, `E1` Jinja, `E2`
+        /// graph, `E3` SQL, `E4` database, `W` warnings.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub(crate) enum Code { $($name),* }
 

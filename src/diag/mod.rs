@@ -1,7 +1,8 @@
 //! Complaints about a user's files, as data.
 //!
-//! In: what a pass found. Out: `Diagnostic` values with a stable code, a message that stands alone on one line, labels
-//! with spans and the next step; and their renderings. Must not know: who found it, or where it is printed.
+//! In: what a pass found. Out: `Diagnostic` values with a stable code, a message that stands alone
+//! on one line, labels with spans and the next step; and their renderings. Must not know: who found
+//! it, or where it is printed.
 
 mod code;
 mod render;

@@ -11,9 +11,10 @@ pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String 
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(d.message.as_str()).id(d.code.as_str());
-    let labels: Vec<(&Label, AnnotationKind)> = (d.primary.iter().map(|l| (l, AnnotationKind::Primary)))
-        .chain(d.secondary.iter().map(|l| (l, AnnotationKind::Context)))
-        .collect();
+    let labels: Vec<(&Label, AnnotationKind)> =
+        (d.primary.iter().map(|l| (l, AnnotationKind::Primary)))
+            .chain(d.secondary.iter().map(|l| (l, AnnotationKind::Context)))
+            .collect();
     let mut group = Group::with_title(title);
     let mut done = Vec::new();
     for (label, _) in &labels {
@@ -35,9 +36,14 @@ pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String 
             continue;
         }
         let here = labels.iter().filter(|(l, _)| l.span.file == file);
-        let annotations = here.map(|(l, kind)| kind.span(visible(text, l.span)).label(l.text.as_str()));
-        group =
-            group.element(Snippet::source(&**text).path(files.path(file).as_str()).fold(true).annotations(annotations));
+        let annotations =
+            here.map(|(l, kind)| kind.span(visible(text, l.span)).label(l.text.as_str()));
+        group = group.element(
+            Snippet::source(&**text)
+                .path(files.path(file).as_str())
+                .fold(true)
+                .annotations(annotations),
+        );
     }
     for note in &d.notes {
         group = group.element(Level::NOTE.message(note.as_str()));
@@ -82,10 +88,12 @@ fn severity(d: &Diagnostic) -> &'static str {
     }
 }
 
-/// `{code, severity, message, path, line, column, end_line, end_column, label, related, notes, help}`.
+/// `{code, severity, message, path, line, column, end_line, end_column, label, related, notes,
+/// help}`.
 pub(crate) fn json(d: &Diagnostic, files: &SourceMap) -> serde_json::Value {
     let label = |l: &Label| {
-        let (a, b) = (files.line_col(l.span.file, l.span.start), files.line_col(l.span.file, l.span.end));
+        let (a, b) =
+            (files.line_col(l.span.file, l.span.start), files.line_col(l.span.file, l.span.end));
         serde_json::json!({
             "path": files.path(l.span.file).as_str(), "line": a.line, "column": a.column,
             "end_line": b.line, "end_column": b.column, "label": l.text,
@@ -120,7 +128,10 @@ mod tests {
     #[test]
     fn renderings() {
         let (d, files) = sample();
-        assert_eq!(one_line(&d, &files), "models/b.sql:2:9: error[E2001]: model `ordres` not found");
+        assert_eq!(
+            one_line(&d, &files),
+            "models/b.sql:2:9: error[E2001]: model `ordres` not found"
+        );
         insta::assert_snapshot!(human(&d, &files, false), @r"
         error[E2001]: model `ordres` not found
          --> models/b.sql:2:9

@@ -1,11 +1,11 @@
 //! Which warnings are errors and which are silent: `--warn-error`, `--warn-error-options`.
 //!
-//! In: the options, as JSON; a code. Out: what a warning with this code counts as. Names are ours (`W0003`) or those of
-//! dbt's events (`UnusedResourceConfigPath`); `Deprecations` stands for all that tell of what is out of date. Must not know:
-//! who warns, or what becomes of it.
+//! In: the options, as JSON; a code. Out: what a warning with this code counts as. Names are ours
+//! (`W0003`) or those of dbt's events (`UnusedResourceConfigPath`); `Deprecations` stands for all
+//! that tell of what is out of date. Must not know: who warns, or what becomes of it.
 //!
-//! Source: `warn_error_options` in dbt's documentation: a name counts before `Deprecations`, this before `all`; at one level
-//! `silence` counts before `warn`, and this before `error`.
+//! Source: `warn_error_options` in dbt's documentation: a name counts before `Deprecations`, this
+//! before `all`; at one level `silence` counts before `warn`, and this before `error`.
 
 use super::{Code, nearest};
 use serde_json::{Map, Value};
@@ -34,14 +34,21 @@ const DEPRECATIONS: &str = "Deprecations";
 fn events(code: Code) -> &'static [&'static str] {
     match code {
         Code::UnusedConfig => &["UnusedResourceConfigPath"],
-        Code::UnknownNode => &["NoNodeForYamlKey", "MacroNotFoundForPatch", "UnusedTables", "WrongResourceSchemaFile"],
+        Code::UnknownNode => &[
+            "NoNodeForYamlKey",
+            "MacroNotFoundForPatch",
+            "UnusedTables",
+            "WrongResourceSchemaFile",
+        ],
         Code::NoteTest => &["NodeNotFoundOrDisabled"],
         Code::EmptySelection => &["NoNodesForSelectionCriteria", "NoNodesSelected", "NothingToDo"],
         Code::UserWarning => &["JinjaLogWarning"],
         Code::DuplicateKey => &["DuplicateYAMLKeysDeprecation"],
-        Code::UnknownKey => {
-            &["CustomTopLevelKeyDeprecation", "CustomKeyInConfigDeprecation", "CustomKeyInObjectDeprecation"]
-        }
+        Code::UnknownKey => &[
+            "CustomTopLevelKeyDeprecation",
+            "CustomKeyInConfigDeprecation",
+            "CustomKeyInObjectDeprecation",
+        ],
         _ => &[],
     }
 }
@@ -125,8 +132,8 @@ impl WarningOptions {
         WarningOptions { all: true, ..WarningOptions::default() }
     }
 
-    /// `{error: all | [..], warn: [..], silence: [..]}`; `include` and `exclude` are older names of the first two. Errors
-    /// are texts.
+    /// `{error: all | [..], warn: [..], silence: [..]}`; `include` and `exclude` are older names of
+    /// the first two. Errors are texts.
     pub(crate) fn read(map: &Map<String, Value>) -> Result<WarningOptions, String> {
         let mut options = WarningOptions::default();
         for (key, value) in map {
@@ -140,13 +147,18 @@ impl WarningOptions {
                 }
                 "warn" | "exclude" => &mut options.warn,
                 "silence" => &mut options.silence,
-                other => return Err(format!("`{other}` is no key of warn_error_options: error, warn, silence")),
+                other => {
+                    return Err(format!(
+                        "`{other}` is no key of warn_error_options: error, warn, silence"
+                    ));
+                }
             };
             for name in names(key, value)? {
                 list.push(known(name)?);
             }
         }
-        let lifted = options.all || [&options.error, &options.silence].iter().any(|l| has(l, DEPRECATIONS));
+        let lifted =
+            options.all || [&options.error, &options.silence].iter().any(|l| has(l, DEPRECATIONS));
         if !options.warn.is_empty() && !lifted {
             return Err(
                 "`warn` makes exceptions: `error` is `all`, or `Deprecations` is in `error` or `silence`".into()
@@ -156,9 +168,15 @@ impl WarningOptions {
     }
 
     pub(crate) fn weigh(&self, code: Code) -> Weight {
-        let named = |list: &[String]| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event));
+        let named = |list: &[String]| {
+            has(list, code.as_str()) || events(code).iter().any(|event| has(list, event))
+        };
         // What only Strata says is no error for those who come from dbt, unless it is named.
-        self.judge(named, is_deprecation(code), self.all && !matches!(code, Code::Ignored | Code::EmptyModel))
+        self.judge(
+            named,
+            is_deprecation(code),
+            self.all && !matches!(code, Code::Ignored | Code::EmptyModel),
+        )
     }
 
     /// What a test that warns counts as.
@@ -167,13 +185,18 @@ impl WarningOptions {
     }
 
     fn judge(&self, named: impl Fn(&[String]) -> bool, deprecation: bool, all: bool) -> Weight {
-        let own = self.level(named).or_else(|| self.level(|list| deprecation && has(list, DEPRECATIONS)));
+        let own =
+            self.level(named).or_else(|| self.level(|list| deprecation && has(list, DEPRECATIONS)));
         own.unwrap_or(if all { Weight::Error } else { Weight::Warning })
     }
 
     /// What a warning counts as when these lists name it.
     fn level(&self, named: impl Fn(&[String]) -> bool) -> Option<Weight> {
-        let levels = [(&self.silence, Weight::Silent), (&self.warn, Weight::Warning), (&self.error, Weight::Error)];
+        let levels = [
+            (&self.silence, Weight::Silent),
+            (&self.warn, Weight::Warning),
+            (&self.error, Weight::Error),
+        ];
         levels.into_iter().find(|(list, _)| named(list)).map(|(_, weight)| weight)
     }
 }
@@ -201,7 +224,8 @@ fn known(name: &str) -> Result<String, String> {
     if all().any(|other| other == name) {
         return Ok(name.to_owned());
     }
-    let hint = nearest(name, all()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    let hint =
+        nearest(name, all()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
     Err(format!("`{name}` is no warning{hint}"))
 }
 
@@ -216,12 +240,16 @@ mod tests {
 
     #[test]
     fn names_come_before_groups_and_groups_before_all() {
-        let o = options(json!({ "error": "all", "warn": ["UnusedResourceConfigPath"], "silence": ["Deprecations"] }));
+        let o = options(
+            json!({ "error": "all", "warn": ["UnusedResourceConfigPath"], "silence": ["Deprecations"] }),
+        );
         assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
         assert_eq!(o.weigh(Code::UnusedConfig), Weight::Warning);
         assert_eq!(o.weigh(Code::Deprecated), Weight::Silent);
         assert_eq!(o.weigh_test(), Weight::Error);
-        let o = options(json!({ "error": ["Deprecations", "w0007"], "warn": ["DuplicateYAMLKeysDeprecation"] }));
+        let o = options(
+            json!({ "error": ["Deprecations", "w0007"], "warn": ["DuplicateYAMLKeysDeprecation"] }),
+        );
         assert_eq!(o.weigh(Code::UnknownKey), Weight::Error);
         assert_eq!(o.weigh(Code::DuplicateKey), Weight::Warning);
         assert_eq!(o.weigh(Code::NoteTest), Weight::Error);
@@ -233,7 +261,10 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         let read = |value: Value| WarningOptions::read(value.as_object().unwrap()).unwrap_err();
-        assert!(read(json!({ "error": ["NoNodesForSelectionCriterion"] })).contains("NoNodesForSelectionCriteria"));
+        assert!(
+            read(json!({ "error": ["NoNodesForSelectionCriterion"] }))
+                .contains("NoNodesForSelectionCriteria")
+        );
         assert!(read(json!({ "error": "some" })).contains("a list of names"));
         assert!(read(json!({ "warn": ["W0003"] })).contains("exceptions"));
         assert!(read(json!({ "errors": [] })).contains("no key"));

@@ -21,7 +21,11 @@ pub(crate) struct ExistingRelation {
 }
 
 impl ExistingRelation {
-    pub(crate) fn new(relation: Relation, kind: RelationKind, columns: Vec<ExistingColumn>) -> ExistingRelation {
+    pub(crate) fn new(
+        relation: Relation,
+        kind: RelationKind,
+        columns: Vec<ExistingColumn>,
+    ) -> ExistingRelation {
         ExistingRelation { relation, kind, columns, id: None }
     }
 }
@@ -39,7 +43,11 @@ pub(crate) enum Existing {
 }
 
 impl Existing {
-    pub(crate) fn known(dialect: Dialect, relations: Vec<ExistingRelation>, schemas: HashSet<String>) -> Existing {
+    pub(crate) fn known(
+        dialect: Dialect,
+        relations: Vec<ExistingRelation>,
+        schemas: HashSet<String>,
+    ) -> Existing {
         let relations = relations.into_iter().map(|r| (r.relation.key(dialect), r)).collect();
         Existing::Known { relations, schemas, dialect }
     }
@@ -59,7 +67,9 @@ impl Existing {
     pub(crate) fn has_schema(&self, database: &str, schema: &str) -> bool {
         match self {
             Existing::Unknown => false,
-            Existing::Known { schemas, dialect, .. } => schemas.contains(&schema_key(*dialect, database, schema)),
+            Existing::Known { schemas, dialect, .. } => {
+                schemas.contains(&schema_key(*dialect, database, schema))
+            }
         }
     }
 

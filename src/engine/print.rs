@@ -52,10 +52,15 @@ pub(crate) struct Effect {
 
 impl Effect {
     /// Compares columns; with none before, nothing is said of them.
-    pub(crate) fn of_columns(before: Option<&[(String, String)]>, now: &[(String, String)]) -> Effect {
+    pub(crate) fn of_columns(
+        before: Option<&[(String, String)]>,
+        now: &[(String, String)],
+    ) -> Effect {
         let mut effect = Effect { changed: true, ..Effect::default() };
         let Some(before) = before else { return effect };
-        let find = |list: &[(String, String)], name: &str| list.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+        let find = |list: &[(String, String)], name: &str| {
+            list.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone())
+        };
         for (name, kind) in now {
             match find(before, name) {
                 None => effect.added.push(name.clone()),
@@ -63,12 +68,16 @@ impl Effect {
                 Some(_) => {}
             }
         }
-        effect.removed = before.iter().map(|(n, _)| n).filter(|n| find(now, n).is_none()).cloned().collect();
+        effect.removed =
+            before.iter().map(|(n, _)| n).filter(|n| find(now, n).is_none()).cloned().collect();
         effect
     }
 
     pub(crate) fn to_json(&self) -> serde_json::Value {
-        let retyped = self.retyped.iter().map(|(c, a, b)| serde_json::json!({ "column": c, "from": a, "to": b }));
+        let retyped = self
+            .retyped
+            .iter()
+            .map(|(c, a, b)| serde_json::json!({ "column": c, "from": a, "to": b }));
         serde_json::json!({
             "changed": self.changed, "rows_before": self.rows_before, "rows_after": self.rows_after,
             "added": self.added, "removed": self.removed, "retyped": retyped.collect::<Vec<_>>(),

@@ -32,8 +32,8 @@ impl RunStatus {
         }
     }
 
-    /// As the results of a resource type call it: a source that is too old has the status `error`, one that could not be
-    /// measured `runtime error`.
+    /// As the results of a resource type call it: a source that is too old has the status `error`,
+    /// one that could not be measured `runtime error`.
     pub(crate) fn named(self, kind: ResourceType) -> &'static str {
         match (kind, self) {
             (ResourceType::Source, RunStatus::Fail) => "error",
@@ -59,7 +59,10 @@ pub(crate) struct Timing {
 impl Timing {
     /// A step's two phases, of which only the whole is measured.
     pub(crate) fn of_step(started: jiff::Timestamp, completed: jiff::Timestamp) -> Vec<Timing> {
-        vec![Timing { name: "compile", started, completed: started }, Timing { name: "execute", started, completed }]
+        vec![
+            Timing { name: "compile", started, completed: started },
+            Timing { name: "execute", started, completed },
+        ]
     }
 }
 
@@ -105,7 +108,11 @@ impl NodeOutcome {
 
     /// What is only listed: an exposure, a saved query.
     pub(crate) fn no_op() -> NodeOutcome {
-        NodeOutcome { message: Some("NO-OP".to_owned()), failures: Some(0), ..NodeOutcome::new(RunStatus::NoOp) }
+        NodeOutcome {
+            message: Some("NO-OP".to_owned()),
+            failures: Some(0),
+            ..NodeOutcome::new(RunStatus::NoOp)
+        }
     }
 
     pub(crate) fn skipped(message: impl Into<String>) -> NodeOutcome {

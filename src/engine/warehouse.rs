@@ -26,12 +26,15 @@ pub(crate) struct Capabilities {
     /// The strategy of an incremental model that names none: (with unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
-    /// Whether dbt looks for the macro of an incremental strategy on the first build, too, which does not need it yet.
+    /// Whether dbt looks for the macro of an incremental strategy on the first build, too, which
+    /// does not need it yet.
     pub(crate) checks_strategy_first: bool,
-    /// Whether dbt begins nothing on this engine for a macro of `run-operation`: each statement is committed by itself
-    /// (seen with dbt-postgres 1.10.2, whose `BEGIN` is left to the driver, which thinks that one is open).
+    /// Whether dbt begins nothing on this engine for a macro of `run-operation`: each statement is
+    /// committed by itself (seen with dbt-postgres 1.10.2, whose `BEGIN` is left to the driver,
+    /// which thinks that one is open).
     pub(crate) commits_each_statement: bool,
-    /// Whether dbt asks the catalog by relations (`get_catalog_relations`), not only by schemas (`get_catalog`).
+    /// Whether dbt asks the catalog by relations (`get_catalog_relations`), not only by schemas
+    /// (`get_catalog`).
     pub(crate) catalog_by_relations: bool,
 }
 
@@ -61,7 +64,11 @@ impl Cell {
             Cell::Bool(b) => b.to_string(),
             Cell::Int(i) => i.to_string(),
             Cell::Float(f) => f.to_string(),
-            Cell::Decimal(s) | Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => s.clone(),
+            Cell::Decimal(s)
+            | Cell::Text(s)
+            | Cell::Date(s)
+            | Cell::Timestamp(s)
+            | Cell::Time(s) => s.clone(),
             Cell::Json(j) => j.to_string(),
         }
     }
@@ -77,8 +84,12 @@ impl Cell {
             Cell::Decimal(s) if !s.contains(['.', 'e', 'E']) => {
                 s.parse().map_or_else(|_| Json::String(s.clone()), Json::Number)
             }
-            Cell::Decimal(s) => s.parse::<f64>().map_or_else(|_| Json::String(s.clone()), Json::from),
-            Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => Json::String(s.clone()),
+            Cell::Decimal(s) => {
+                s.parse::<f64>().map_or_else(|_| Json::String(s.clone()), Json::from)
+            }
+            Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) | Cell::Time(s) => {
+                Json::String(s.clone())
+            }
             Cell::Json(j) => (**j).clone(),
         }
     }
@@ -88,7 +99,9 @@ impl Cell {
         match self {
             Cell::Int(_) | Cell::Bool(_) => true,
             Cell::Float(f) => f.fract() == 0.0,
-            Cell::Decimal(s) => s.split_once('.').is_none_or(|(_, rest)| rest.bytes().all(|b| b == b'0')),
+            Cell::Decimal(s) => {
+                s.split_once('.').is_none_or(|(_, rest)| rest.bytes().all(|b| b == b'0'))
+            }
             _ => false,
         }
     }
@@ -141,16 +154,21 @@ impl Reply {
 
     /// Of a seed's rows.
     pub(crate) fn of_load(rows: u64) -> Reply {
-        Reply { message: format!("INSERT {rows}"), rows_affected: i64::try_from(rows).ok(), table: None }
+        Reply {
+            message: format!("INSERT {rows}"),
+            rows_affected: i64::try_from(rows).ok(),
+            table: None,
+        }
     }
 
-    /// `adapter_response` of `run_results.json`: the message, its words without numbers, the rows, -1 where a statement has
-    /// none (as Python's database drivers say, PEP 249).
+    /// `adapter_response` of `run_results.json`: the message, its words without numbers, the rows,
+    /// -1 where a statement has none (as Python's database drivers say, PEP 249).
     pub(crate) fn to_json(&self) -> serde_json::Value {
         if self.message == "OK" {
             return serde_json::json!({ "_message": "OK" });
         }
-        let code: Vec<&str> = self.message.split(' ').filter(|w| w.parse::<i64>().is_err()).collect();
+        let code: Vec<&str> =
+            self.message.split(' ').filter(|w| w.parse::<i64>().is_err()).collect();
         let counts = code.len() < self.message.split(' ').count();
         let rows = self.rows_affected.filter(|_| counts).unwrap_or(-1);
         serde_json::json!({ "_message": self.message, "code": code.join(" "), "rows_affected": rows })
@@ -186,8 +204,8 @@ pub(crate) struct EngineError {
 }
 
 impl EngineError {
-    /// Whether what was to be made "if not exists" is there, because another session made it at the same moment: SQLSTATE
-    /// of a unique violation, or of a duplicate schema, table or object.
+    /// Whether what was to be made "if not exists" is there, because another session made it at the
+    /// same moment: SQLSTATE of a unique violation, or of a duplicate schema, table or object.
     pub(crate) fn is_made_meanwhile(&self) -> bool {
         matches!(self.code.as_deref(), Some("23505" | "42P06" | "42P07" | "42710"))
     }
@@ -200,7 +218,10 @@ impl EngineError {
 
     /// Whether trying again later can help.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self.kind, EngineErrorKind::Connection | EngineErrorKind::Locked | EngineErrorKind::Conflict)
+        matches!(
+            self.kind,
+            EngineErrorKind::Connection | EngineErrorKind::Locked | EngineErrorKind::Conflict
+        )
     }
 }
 
@@ -233,9 +254,11 @@ pub(crate) struct Swap<'a> {
     pub(crate) has_hooks: bool,
     /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
-    /// Waits until no other node of the run touches more than its own relation: called before this swap does so.
+    /// Waits until no other node of the run touches more than its own relation: called before this
+    /// swap does so.
     pub(crate) take_turn: &'a dyn Fn(),
-    /// Waits, and lets other nodes of the run publish meanwhile: called while nothing is locked, before another attempt.
+    /// Waits, and lets other nodes of the run publish meanwhile: called while nothing is locked,
+    /// before another attempt.
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
@@ -271,18 +294,26 @@ pub(crate) trait Warehouse: Send {
     /// Columns of one relation; none if it is not there.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
     /// The same of one that is there, also in an open transaction.
-    fn columns_of_existing(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn columns_of_existing(
+        &mut self,
+        relation: &Relation,
+    ) -> Result<Vec<ExistingColumn>, EngineError> {
         self.columns(relation)
     }
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
     /// Sends rows to a `copy ... from stdin`; the number of rows that came in.
-    fn copy_in(&mut self, statement: &str, input: &mut dyn std::io::Read) -> Result<u64, EngineError>;
-    /// In the open transaction, gives the candidate the published name, with what belongs to the old relation and what
-    /// depends on it. The SQL that was run. An error leaves the transaction to be rolled back.
+    fn copy_in(
+        &mut self,
+        statement: &str,
+        input: &mut dyn std::io::Read,
+    ) -> Result<u64, EngineError>;
+    /// In the open transaction, gives the candidate the published name, with what belongs to the
+    /// old relation and what depends on it. The SQL that was run. An error leaves the transaction
+    /// to be rolled back.
     fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
-    /// After a swap and the node's hooks: gives the relation what belonged to the one whose place it took, as far as the hooks
-    /// have not made it anew. The SQL that was run.
+    /// After a swap and the node's hooks: gives the relation what belonged to the one whose place
+    /// it took, as far as the hooks have not made it anew. The SQL that was run.
     fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         let _ = relation;
         Ok(Vec::new())
@@ -292,7 +323,11 @@ pub(crate) trait Warehouse: Send {
     /// What stands under each of some names now.
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
     /// How many rows a relation has, and a print of them that does not depend on their order.
-    fn content(&mut self, relation: &Relation, columns: &[ExistingColumn]) -> Result<Content, EngineError>;
+    fn content(
+        &mut self,
+        relation: &Relation,
+        columns: &[ExistingColumn],
+    ) -> Result<Content, EngineError>;
     /// The engine's own number of a table, as `list` has it; none where it has none.
     fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
         let _ = relation;
@@ -300,11 +335,17 @@ pub(crate) trait Warehouse: Send {
     }
     /// Makes sure of the connection before work begins: one that was lost is opened again.
     fn ready(&mut self) -> Result<(), EngineError>;
-    /// Keeps other builds away from a relation until `unlock`. Waits for the build that has it, and says so now and then by
-    /// `waiting`, whose text follows the relation's name; without a text, that it goes on.
-    fn lock(&mut self, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError>;
+    /// Keeps other builds away from a relation until `unlock`. Waits for the build that has it, and
+    /// says so now and then by `waiting`, whose text follows the relation's name; without a text,
+    /// that it goes on.
+    fn lock(
+        &mut self,
+        relation: &Relation,
+        waiting: &dyn Fn(Option<&str>),
+    ) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
-    /// Writes out what is committed and not yet in its place, where an engine keeps such. What fails is written later.
+    /// Writes out what is committed and not yet in its place, where an engine keeps such. What
+    /// fails is written later.
     fn settle(&mut self) {}
     fn opener(&self) -> Result<Opener, EngineError>;
     /// Another connection to the same database.

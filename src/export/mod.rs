@@ -1,8 +1,8 @@
 //! Files that hand the graph on: a DAG file for Airflow, diagrams of the data.
 //!
-//! In: `Manifest`, a `Plan` or a `KeyGraph`, options. Out: `GeneratedFile`s, the same bytes for the same project. Names and
-//! texts of the project enter each language through its one encoder. Must not know: files on disk, databases, what is
-//! done with the files.
+//! In: `Manifest`, a `Plan` or a `KeyGraph`, options. Out: `GeneratedFile`s, the same bytes for the
+//! same project. Names and texts of the project enter each language through its one encoder. Must
+//! not know: files on disk, databases, what is done with the files.
 
 pub(crate) mod airflow;
 pub(crate) mod erd;

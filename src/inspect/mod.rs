@@ -1,7 +1,7 @@
 //! What exists before a run.
 //!
-//! In: a `Warehouse` and the nodes that a command looks at. Out: `Existing`. One query for relations and one for
-//! columns a schema. Must not know: what will be built.
+//! In: a `Warehouse` and the nodes that a command looks at. Out: `Existing`. One query for
+//! relations and one for columns a schema. Must not know: what will be built.
 
 use crate::engine::{EngineError, Existing, Warehouse, schema_key};
 use crate::manifest::{Manifest, NodeId};
@@ -31,6 +31,7 @@ pub(crate) fn inspect(
     let schemas = schemas(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
     let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
-    let known: HashSet<String> = warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
+    let known: HashSet<String> =
+        warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
     Ok(Existing::known(dialect, relations, known))
 }

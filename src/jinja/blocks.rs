@@ -11,7 +11,8 @@ pub(super) enum Segment {
     Tag(usize, usize),
 }
 
-/// The end of a tag whose inside begins at `i`; strings are respected, and `}}` closes only outside of brackets.
+/// The end of a tag whose inside begins at `i`; strings are respected, and `}}` closes only outside
+/// of brackets.
 fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
     let mut depth = 0i32;
     while i < b.len() {
@@ -23,7 +24,10 @@ fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
                 }
                 i += 1;
             }
-            _ if b[i] == close[0] && b.get(i + 1) == Some(&close[1]) && (close[0] == b'%' || depth <= 0) => {
+            _ if b[i] == close[0]
+                && b.get(i + 1) == Some(&close[1])
+                && (close[0] == b'%' || depth <= 0) =>
+            {
                 return i + 2;
             }
             b'{' | b'[' | b'(' => {
@@ -111,8 +115,8 @@ pub(super) fn tag_word(text: &str, start: usize, end: usize) -> (&str, usize) {
     (&text[word..i], word)
 }
 
-/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign; one that is not closed, where the text
-/// does.
+/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign; one that is
+/// not closed, where the text does.
 pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
     let b = text.as_bytes();
     if end < start + 4 || !matches!(&b[end - 2..end], b"%}" | b"}}") {
@@ -176,25 +180,41 @@ pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
                         *depth -= 1;
                         continue;
                     }
-                    let (mut block, ..) = open.take().unwrap_or_else(|| unreachable!("just matched"));
+                    let (mut block, ..) =
+                        open.take().unwrap_or_else(|| unreachable!("just matched"));
                     block.body.1 = start;
                     block.end = end;
                     block.unclosed = false;
                     out.push(block);
-                } else if BlockKind::of(word).is_some_and(|(kind, _)| kind == block.kind) && *close == closing(word) {
+                } else if BlockKind::of(word).is_some_and(|(kind, _)| kind == block.kind)
+                    && *close == closing(word)
+                {
                     *depth += 1;
                 }
             }
             None => {
-                let Some((kind, close)) = BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind)) else {
+                let Some((kind, close)) =
+                    BlockKind::of(word).filter(|(kind, _)| wanted.contains(kind))
+                else {
                     continue;
                 };
                 let after = word_at + word.len();
-                let name_at = after + text[after..end].bytes().take_while(u8::is_ascii_whitespace).count();
-                let len = text[name_at..end].bytes().take_while(|c| c.is_ascii_alphanumeric() || *c == b'_').count();
+                let name_at =
+                    after + text[after..end].bytes().take_while(u8::is_ascii_whitespace).count();
+                let len = text[name_at..end]
+                    .bytes()
+                    .take_while(|c| c.is_ascii_alphanumeric() || *c == b'_')
+                    .count();
                 let name = text[name_at..name_at + len].to_owned();
-                let block =
-                    Block { kind, name, start, end: text.len(), body: (end, text.len()), name_at, unclosed: true };
+                let block = Block {
+                    kind,
+                    name,
+                    start,
+                    end: text.len(),
+                    body: (end, text.len()),
+                    name_at,
+                    unclosed: true,
+                };
                 open = Some((block, close, 0));
             }
         }
@@ -213,8 +233,7 @@ mod tests {
 
     #[test]
     fn blocks_of_a_file() {
-        let text =
-            "{# {% macro no() %} #}\n{% macro a(x) -%} {{ '%}' }} {%- endmacro %}\n{%- test t(model) %}..{% endtest %}";
+        let text = "{# {% macro no() %} #}\n{% macro a(x) -%} {{ '%}' }} {%- endmacro %}\n{%- test t(model) %}..{% endtest %}";
         let blocks = find_blocks(text, &[BlockKind::Macro, BlockKind::Test]);
         assert_eq!(blocks.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["a", "t"]);
         assert_eq!(&text[blocks[0].body.0..blocks[0].body.1], " {{ '%}' }} ");
@@ -233,6 +252,9 @@ mod tests {
     #[test]
     fn a_dict_in_braces_does_not_close_the_print() {
         let text = "{{ f({'a': {'b': 1}}) }}x";
-        assert_eq!(segments(text, 0, text.len()), [Segment::Print(0, text.len() - 1), Segment::Text]);
+        assert_eq!(
+            segments(text, 0, text.len()),
+            [Segment::Print(0, text.len() - 1), Segment::Text]
+        );
     }
 }

@@ -10,4 +10,5 @@ pub(crate) struct BuiltinFile {
 }
 
 /// All files under `src/jinja/builtin/`, sorted by path.
-pub(crate) const BUILTIN_FILES: &[BuiltinFile] = include!(concat!(env!("OUT_DIR"), "/builtin_files.rs"));
+pub(crate) const BUILTIN_FILES: &[BuiltinFile] =
+    include!(concat!(env!("OUT_DIR"), "/builtin_files.rs"));

@@ -50,7 +50,8 @@ impl<'a> Rewriter<'a> {
             out: String::with_capacity(room + room / 8 + 32),
             pos: from,
             edits: Edits { base: from as u32, list: Vec::new() },
-            carriage_returns: source.contains('\r') && ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)),
+            carriage_returns: source.contains('\r')
+                && ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)),
         }
     }
 

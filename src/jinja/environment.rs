@@ -8,7 +8,9 @@ use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, OutputSpanKind, State, UndefinedBehavior};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, OutputSpanKind, State, UndefinedBehavior,
+};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -147,7 +149,8 @@ impl Object for Names {
     }
 }
 
-/// `context`: the names as a dict of Python's. As in dbt, what is changed in it is seen through it alone.
+/// `context`: the names as a dict of Python's. As in dbt, what is changed in it is seen through it
+/// alone.
 #[derive(Debug)]
 struct ContextDict(Arc<Names>);
 
@@ -165,7 +168,12 @@ impl Object for ContextDict {
         Enumerator::Values(self.keys())
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let args = super::Args::parse(args)?;
         let none = || Value::from(());
         let found = || args.positional.first().and_then(|key| self.get_value(key));
@@ -176,7 +184,9 @@ impl Object for ContextDict {
             "__contains__" => Ok(Value::from(found().is_some())),
             "keys" => Ok(super::list(self.keys())),
             "values" => Ok(super::list(self.pairs().map(|(_, value)| value).collect())),
-            "items" => Ok(super::list(self.pairs().map(|(key, value)| super::pair(key, value)).collect())),
+            "items" => {
+                Ok(super::list(self.pairs().map(|(key, value)| super::pair(key, value)).collect()))
+            }
             "update" => {
                 for other in &args.positional {
                     for key in other.try_iter()? {
@@ -223,8 +233,13 @@ impl ContextDict {
             _ => Vec::new(),
         };
         let changes = self.changes();
-        let kept = names.into_iter().filter(|name| !name.as_str().is_some_and(|n| changes.contains_key(n)));
-        let added = changes.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| Value::from(name.as_str()));
+        let kept = names
+            .into_iter()
+            .filter(|name| !name.as_str().is_some_and(|n| changes.contains_key(n)));
+        let added = changes
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .map(|(name, _)| Value::from(name.as_str()));
         kept.chain(added).collect()
     }
 
@@ -243,7 +258,11 @@ enum Mode {
 
 impl Engine {
     pub(crate) fn new(registry: Arc<MacroRegistry>) -> Engine {
-        Engine { parse: environment(&registry, Mode::Parse), run: environment(&registry, Mode::Run), registry }
+        Engine {
+            parse: environment(&registry, Mode::Parse),
+            run: environment(&registry, Mode::Run),
+            registry,
+        }
     }
 
     pub(crate) fn registry(&self) -> &Arc<MacroRegistry> {
@@ -287,8 +306,9 @@ impl Engine {
         self.render_once(Mode::Run, name, origin, package, scope, extension).0
     }
 
-    /// Renders a node's text at parse: what is undefined in the text itself may be called and has every attribute. Says
-    /// which macros the text called, and which names though nothing is known of them.
+    /// Renders a node's text at parse: what is undefined in the text itself may be called and has
+    /// every attribute. Says which macros the text called, and which names though nothing is known
+    /// of them.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -297,7 +317,8 @@ impl Engine {
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
     ) -> (Result<Rendered, Failure>, Vec<Arc<str>>, BTreeSet<String>) {
-        let (result, trace) = self.render_once(Mode::Parse, name, origin, package, scope, extension);
+        let (result, trace) =
+            self.render_once(Mode::Parse, name, origin, package, scope, extension);
         (result, trace.take_called(), trace.take_unknown())
     }
 
@@ -380,8 +401,9 @@ impl Engine {
     ) -> Result<Value, Failure> {
         let source = format!("{DRIVER}{{% do __invoke() %}}");
         let env = if execute { &self.run } else { &self.parse };
-        let template =
-            env.template_from_named_str("strata/call", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template = env
+            .template_from_named_str("strata/call", &source)
+            .map_err(|e| self.failure(e, None, Vec::new()))?;
         let invoke = Arc::new(Invoke { target, args: args.to_vec(), result: Mutex::new(None) });
         let trace = Arc::new(Trace::default());
         let own = vec![
@@ -389,7 +411,12 @@ impl Engine {
             ("__invoke", Value::from_dyn_object(invoke.clone())),
         ];
         match template.render(self.names(package, scope, extension, own)) {
-            Ok(_) => Ok(invoke.result.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
+            Ok(_) => Ok(invoke
+                .result
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+                .unwrap_or_default()),
             Err(e) => Err(self.failure(e, None, trace.take())),
         }
     }
@@ -406,14 +433,19 @@ impl Engine {
         let rewritten = super::prepass::rewrite_expression(expression);
         let source = format!("{DRIVER}{{% do __keep({rewritten}) %}}");
         let env = if execute { &self.run } else { &self.parse };
-        let template =
-            env.template_from_named_str("strata/value", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template = env
+            .template_from_named_str("strata/value", &source)
+            .map_err(|e| self.failure(e, None, Vec::new()))?;
         let keep = Arc::new(Keep::default());
         let trace = Arc::new(Trace::default());
-        let own =
-            vec![("__trace", Value::from_dyn_object(trace.clone())), ("__keep", Value::from_dyn_object(keep.clone()))];
+        let own = vec![
+            ("__trace", Value::from_dyn_object(trace.clone())),
+            ("__keep", Value::from_dyn_object(keep.clone())),
+        ];
         match template.render(self.names(package, scope, extension, own)) {
-            Ok(_) => Ok(keep.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()),
+            Ok(_) => {
+                Ok(keep.0.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default())
+            }
             Err(e) => Err(self.failure(e, None, trace.take())),
         }
     }
@@ -430,11 +462,14 @@ impl Engine {
         let (body, _) = rewrite_detached(text);
         let source = format!("{DRIVER}{body}");
         let env = if execute { &self.run } else { &self.parse };
-        let template =
-            env.template_from_named_str("strata/text", &source).map_err(|e| self.failure(e, None, Vec::new()))?;
+        let template = env
+            .template_from_named_str("strata/text", &source)
+            .map_err(|e| self.failure(e, None, Vec::new()))?;
         let trace = Arc::new(Trace::default());
         let own = vec![("__trace", Value::from_dyn_object(trace.clone()))];
-        template.render(self.names(package, scope, extension, own)).map_err(|e| self.failure(e, None, trace.take()))
+        template
+            .render(self.names(package, scope, extension, own))
+            .map_err(|e| self.failure(e, None, trace.take()))
     }
 
     /// Sorts an error: its message, the innermost place that is in a file, and what is unknown.
@@ -495,8 +530,11 @@ fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
     let start = place.edits.original(e.range()?.start.saturating_sub(DRIVER.len()));
     // An attribute or method is reported at its dot: the name is what the chain begins with.
     let chain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    let back =
-        if place.text[start..].starts_with('.') { place.text[..start].trim_end_matches(chain).len() } else { start };
+    let back = if place.text[start..].starts_with('.') {
+        place.text[..start].trim_end_matches(chain).len()
+    } else {
+        start
+    };
     let rest = place.text.get(back..)?;
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
     (end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit())).then(|| rest[..end].to_owned())
@@ -535,14 +573,16 @@ impl Object for Keep {
     }
 }
 
-/// What a render may do before it is stopped: so many steps of minijinja's machine (a few million a second).
+/// What a render may do before it is stopped: so many steps of minijinja's machine (a few million a
+/// second).
 const FUEL: u64 = 200_000_000;
 
 fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static> {
     let mut env = Environment::new();
     minijinja_contrib::add_to_environment(&mut env);
     env.set_auto_escape_callback(|_| AutoEscape::None);
-    // Attributes, items and calls of what is undefined are the engine's own business (`operators.rs`).
+    // Attributes, items and calls of what is undefined are the engine's own business
+    // (`operators.rs`).
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
     env.set_debug(false);
     env.set_fuel(Some(FUEL));
@@ -576,13 +616,18 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
         }
         Ok(Value::from_object(At { offset, callee }))
     });
-    env.add_function("__l", |items: Value| -> Result<Value, Error> { Ok(super::list(items.try_iter()?.collect())) });
-    env.add_function("__d", |map: Value| -> Result<Value, Error> { Ok(super::dict(super::values::pairs_of(&map)?)) });
+    env.add_function("__l", |items: Value| -> Result<Value, Error> {
+        Ok(super::list(items.try_iter()?.collect()))
+    });
+    env.add_function("__d", |map: Value| -> Result<Value, Error> {
+        Ok(super::dict(super::values::pairs_of(&map)?))
+    });
     env.add_function("__do", |_: minijinja::value::Rest<Value>| "");
     env.add_function(
         "return",
         |state: &mut State<'_, '_>, args: minijinja::value::Rest<Value>| -> Result<Value, Error> {
-            let value = args.0.into_iter().next().ok_or_else(|| super::error("return() needs a value"))?;
+            let value =
+                args.0.into_iter().next().ok_or_else(|| super::error("return() needs a value"))?;
             Err(super::return_value(state, value))
         },
     );
@@ -615,13 +660,22 @@ pub(super) mod tests {
         let defs = parse_macro_file(FileId(1), &root, "macros/m.sql", macros);
         assert!(defs.diagnostics.is_empty(), "{:?}", defs.diagnostics);
         let defs = defs.value.into_iter().map(Arc::new).collect();
-        let registry = MacroRegistry::new(&root, "duckdb", vec![root.clone()], HashMap::new(), Vec::new(), defs);
+        let registry = MacroRegistry::new(
+            &root,
+            "duckdb",
+            vec![root.clone()],
+            HashMap::new(),
+            Vec::new(),
+            defs,
+        );
         Engine::new(Arc::new(registry))
     }
 
     fn attempt(macros: &str, text: &str) -> Result<SqlText, Failure> {
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
-        engine(macros).render("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(())).map(|r| r.sql)
+        engine(macros)
+            .render("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(()))
+            .map(|r| r.sql)
     }
 
     fn ok(macros: &str, text: &str) -> String {
@@ -655,7 +709,10 @@ pub(super) mod tests {
         let f = attempt(m, "select\n{{ outer() }}").unwrap_err();
         assert_eq!(f.span.map(|s| (s.file, s.start)), Some((FileId(1), 25)), "{f:?}");
         let f = attempt("", "select {{ one }}, {{ nope() }}").unwrap_err();
-        assert_eq!((f.message.as_str(), f.unknown.as_deref()), ("`nope` is undefined", Some("nope")));
+        assert_eq!(
+            (f.message.as_str(), f.unknown.as_deref()),
+            ("`nope` is undefined", Some("nope"))
+        );
         assert_eq!(f.span.map(|s| s.start), Some(21));
         let f = attempt("", "select {{ one").unwrap_err();
         assert!(f.syntax);
@@ -663,8 +720,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_macro_that_calls_itself_for_ever_is_an_error() {
-        let f = attempt("{% macro r(n) %}{% for i in [1] %}{{ r(n + 1) }}{% endfor %}{% endmacro %}", "{{ r(0) }}")
-            .unwrap_err();
+        let f = attempt(
+            "{% macro r(n) %}{% for i in [1] %}{{ r(n + 1) }}{% endfor %}{% endmacro %}",
+            "{{ r(0) }}",
+        )
+        .unwrap_err();
         assert!(f.message.contains("recursion"), "{}", f.message);
     }
 
@@ -672,8 +732,13 @@ pub(super) mod tests {
     fn unknown_names_of_a_text_are_harmless_at_parse() {
         let text = "{{ nope() }}{{ pkg.thing(1) }}{{ other.a.b }}{{ one }}";
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
-        let (result, _, unknown) =
-            engine("").render_for_parse("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(()));
+        let (result, _, unknown) = engine("").render_for_parse(
+            "root/x.sql",
+            origin,
+            &"root".into(),
+            Arc::new(NoScope),
+            Arc::new(()),
+        );
         let result = result.unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(result.sql.as_str(), "1");
         assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["", "nope"]);
@@ -688,7 +753,10 @@ pub(super) mod tests {
 
     #[test]
     fn python_text() {
-        assert_eq!(ok("", "{{ ['a', none, true, 1.5, \"it's\"] }}"), "['a', None, True, 1.5, \"it's\"]");
+        assert_eq!(
+            ok("", "{{ ['a', none, true, 1.5, \"it's\"] }}"),
+            "['a', None, True, 1.5, \"it's\"]"
+        );
         assert_eq!(ok("", "{{ '%s-%03d-%.1f' % ('a', 7, 2) }}"), "a-007-2.0");
         assert_eq!(
             ok("", "{{ 'a,b'.split(',') }}{{ 'x'.zfill(3) }}{{ 'a.b'.rpartition('.') }}"),

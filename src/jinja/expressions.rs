@@ -1,9 +1,10 @@
 //! Expressions, read as Jinja2 reads them and written as calls.
 //!
-//! In: a range of a template. Out: edits that turn operators, attributes, subscripts and calls into calls of the engine's
-//! own functions (`operators.rs`), which do what Python does with lists, decimals, dates and what is undefined. minijinja
-//! keeps what is left: names, literals, calls, filters, tests, `and`, `or`, `not` and conditions. The grammar and its
-//! precedence are those of Jinja2's `parser.py`. What cannot be read is left as it is, so that minijinja says what is wrong
+//! In: a range of a template. Out: edits that turn operators, attributes, subscripts and calls into
+//! calls of the engine's own functions (`operators.rs`), which do what Python does with lists,
+//! decimals, dates and what is undefined. minijinja keeps what is left: names, literals, calls,
+//! filters, tests, `and`, `or`, `not` and conditions. The grammar and its precedence are those of
+//! Jinja2's `parser.py`. What cannot be read is left as it is, so that minijinja says what is wrong
 //! with it. Must not know: values.
 
 use super::prepass::{CallName, POSITIONAL, dispatch_call, string_end};
@@ -62,8 +63,8 @@ const LENGTH: usize = 1000;
 const SPECIAL: [&str; 4] = ["caller", "loop", "super", "self"];
 
 const OPERATORS: [&str; 28] = [
-    "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", "|",
-    ".", ",", ":", "!", ";", "@",
+    "**", "//", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[",
+    "]", "{", "}", "|", ".", ",", ":", "!", ";", "@",
 ];
 
 /// Why an expression was not read.
@@ -88,7 +89,8 @@ pub(super) struct Expressions<'a, 'c> {
 
 type Found = Result<Read, Unread>;
 
-/// Reads all expressions of a range and applies `edit(at, len, text)` in order. Returns where one is nested too deep.
+/// Reads all expressions of a range and applies `edit(at, len, text)` in order. Returns where one
+/// is nested too deep.
 pub(super) fn rewrite_expressions(
     text: &str,
     (from, to): (usize, usize),
@@ -124,7 +126,12 @@ pub(super) fn rewrite_expressions(
         }
     }
     for token in reader.tokens.iter().filter(|t| t.kind == Kind::Blank) {
-        let mark = Mark { at: token.start, len: token.end - token.start, class: Class::Token, text: " ".to_owned() };
+        let mark = Mark {
+            at: token.start,
+            len: token.end - token.start,
+            class: Class::Token,
+            text: " ".to_owned(),
+        };
         reader.marks.push(mark);
     }
     let mut marks = reader.marks;
@@ -238,12 +245,22 @@ impl<'a> Expressions<'a, '_> {
 
     fn open(&mut self, at: usize, text: String) {
         self.sequence += 1;
-        self.marks.push(Mark { at, len: 0, class: Class::Open(std::cmp::Reverse(self.sequence)), text });
+        self.marks.push(Mark {
+            at,
+            len: 0,
+            class: Class::Open(std::cmp::Reverse(self.sequence)),
+            text,
+        });
     }
 
     fn close(&mut self, at: usize) {
         self.sequence += 1;
-        self.marks.push(Mark { at, len: 0, class: Class::Close(self.sequence), text: ")".to_owned() });
+        self.marks.push(Mark {
+            at,
+            len: 0,
+            class: Class::Close(self.sequence),
+            text: ")".to_owned(),
+        });
     }
 
     fn replace(&mut self, from: usize, to: usize, text: impl Into<String>) {
@@ -251,7 +268,13 @@ impl<'a> Expressions<'a, '_> {
     }
 
     /// `left op right` becomes `function(left, right)`.
-    fn call(&mut self, function: &str, left: Read, (op_start, op_end): (usize, usize), right: Read) -> Read {
+    fn call(
+        &mut self,
+        function: &str,
+        left: Read,
+        (op_start, op_end): (usize, usize),
+        right: Read,
+    ) -> Read {
         self.open(left.start, format!("{function}("));
         self.replace(op_start, op_end, ",");
         self.close(right.end);
@@ -261,7 +284,11 @@ impl<'a> Expressions<'a, '_> {
     /// Counts a link of a chain, which minijinja would nest.
     fn lengthen(&self, length: &mut usize) -> Result<(), Unread> {
         *length += 1;
-        if *length > LENGTH { Err(Unread::TooDeep(self.peek().map_or(0, |t| t.start))) } else { Ok(()) }
+        if *length > LENGTH {
+            Err(Unread::TooDeep(self.peek().map_or(0, |t| t.start)))
+        } else {
+            Ok(())
+        }
     }
 
     /// `a if b else c`.
@@ -383,7 +410,11 @@ impl<'a> Expressions<'a, '_> {
             many => {
                 self.open(left.start, "__fold(".to_owned());
                 for (function, op) in many {
-                    self.replace(op.start, op.end, format!(", '{}', ", function.trim_start_matches('_')));
+                    self.replace(
+                        op.start,
+                        op.end,
+                        format!(", '{}', ", function.trim_start_matches('_')),
+                    );
                 }
                 self.close(right.end);
                 Read { start: left.start, end: right.end, literal: false }
@@ -400,7 +431,10 @@ impl<'a> Expressions<'a, '_> {
     }
 
     fn product(&mut self) -> Found {
-        self.operators(&[("*", "__mul"), ("/", "__div"), ("//", "__floordiv"), ("%", "__mod")], Self::power)
+        self.operators(
+            &[("*", "__mul"), ("/", "__div"), ("//", "__floordiv"), ("%", "__mod")],
+            Self::power,
+        )
     }
 
     fn power(&mut self) -> Found {
@@ -422,7 +456,11 @@ impl<'a> Expressions<'a, '_> {
                 ("-", true) => {}
                 ("+", true) => self.replace(token.start, token.end, " "),
                 _ => {
-                    self.replace(token.start, token.end, if sign == "-" { "__neg(" } else { "__pos(" });
+                    self.replace(
+                        token.start,
+                        token.end,
+                        if sign == "-" { "__neg(" } else { "__pos(" },
+                    );
                     self.close(operand.end);
                 }
             }
@@ -439,7 +477,10 @@ impl<'a> Expressions<'a, '_> {
         let whole = Read { start: token.start, end: token.end, literal: false };
         match (token.kind, self.word(token)) {
             (Kind::Name, word) => {
-                if matches!(word, "in" | "is" | "if" | "else" | "elif" | "and" | "or" | "not" | "recursive") {
+                if matches!(
+                    word,
+                    "in" | "is" | "if" | "else" | "elif" | "and" | "or" | "not" | "recursive"
+                ) {
                     return Err(Unread::Other);
                 }
                 if self.ahead() == "(" {
@@ -450,7 +491,11 @@ impl<'a> Expressions<'a, '_> {
             (Kind::Number, word) => {
                 // minijinja's whole numbers have 128 bits.
                 if word.len() > 36 && word.bytes().all(|c| c.is_ascii_digit() || c == b'_') {
-                    self.replace(token.start, token.end, format!("__int('{}')", word.replace('_', "")));
+                    self.replace(
+                        token.start,
+                        token.end,
+                        format!("__int('{}')", word.replace('_', "")),
+                    );
                     return Ok(whole);
                 }
                 Ok(Read { literal: true, ..whole })
@@ -518,7 +563,11 @@ impl<'a> Expressions<'a, '_> {
     fn called_name(&mut self, word: &str, token: Token) {
         self.calls.push(CallName::Plain(word.to_owned()));
         if self.sites && POSITIONAL.contains(&word) {
-            self.replace(token.start, token.end, format!("__at({}, {word}, '{word}')", token.start));
+            self.replace(
+                token.start,
+                token.end,
+                format!("__at({}, {word}, '{word}')", token.start),
+            );
         } else if !SPECIAL.contains(&word) {
             self.replace(token.start, token.end, format!("__c({word}, '{word}')"));
         }
@@ -543,7 +592,11 @@ impl<'a> Expressions<'a, '_> {
                         self.called_member(name.0, word, key.end);
                     }
                     // `a.0.1`: minijinja would read a number with a fraction.
-                    let key_text = if key.kind == Kind::Number { word.to_owned() } else { format!("'{word}'") };
+                    let key_text = if key.kind == Kind::Number {
+                        word.to_owned()
+                    } else {
+                        format!("'{word}'")
+                    };
                     self.open(read.start, if called { "__meth(" } else { "__attr(" }.to_owned());
                     self.replace(dot.start, key.end, format!(", {key_text})"));
                     read = Read { end: key.end, literal: false, ..read };
@@ -641,7 +694,8 @@ impl<'a> Expressions<'a, '_> {
                     self.condition()?;
                 }
                 _ => {
-                    let named = self.peek().is_some_and(|t| t.kind == Kind::Name) && self.second() == "=";
+                    let named =
+                        self.peek().is_some_and(|t| t.kind == Kind::Name) && self.second() == "=";
                     if named {
                         self.take();
                         self.take();

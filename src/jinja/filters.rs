@@ -8,7 +8,9 @@ use super::values::{dict, list, pairs_of};
 use crate::config::python_str;
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{RoundingMode, ToPrimitive};
-use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, Tuple, Value, ValueKind, ValueOrKwargs};
+use minijinja::value::{
+    Enumerator, Object, ObjectRepr, Rest, Tuple, Value, ValueKind, ValueOrKwargs,
+};
 use minijinja::{Environment, Error, State};
 use std::cmp::Ordering;
 use std::fmt;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("list", |v: Value| -> Result<Value, Error> { Ok(list(walked(&v)?)) });
     env.add_filter("string", |v: Value| python_text(&v));
-    env.add_filter("wordcount", |v: Value| -> Result<usize, Error> { Ok(python_text(&v)?.split_whitespace().count()) });
+    env.add_filter("wordcount", |v: Value| -> Result<usize, Error> {
+        Ok(python_text(&v)?.split_whitespace().count())
+    });
     env.add_filter("truncate", truncate);
     env.add_filter("int", to_int);
     env.add_filter("float", to_float);
@@ -43,7 +47,9 @@ pub(super) fn install(env: &mut Environment<'static>) {
     });
     env.add_filter("pprint", |v: Value| python_repr(&v));
     for (name, change) in TEXT_FILTERS {
-        env.add_filter(name, move |v: Value| -> Result<String, Error> { Ok(change(&python_text(&v)?)) });
+        env.add_filter(name, move |v: Value| -> Result<String, Error> {
+            Ok(change(&python_text(&v)?))
+        });
     }
     env.add_function("cycler", minijinja_contrib::globals::cycler);
     env.add_function("joiner", minijinja_contrib::globals::joiner);
@@ -129,7 +135,12 @@ pub(super) fn arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
 /// The items of a value, as Python's `for` walks over it.
 pub(super) fn walked(value: &Value) -> Result<Vec<Value>, Error> {
     match type_of(value) {
-        Type::Str => Ok(value.as_str().unwrap_or_default().chars().map(|c| Value::from(c.to_string())).collect()),
+        Type::Str => Ok(value
+            .as_str()
+            .unwrap_or_default()
+            .chars()
+            .map(|c| Value::from(c.to_string()))
+            .collect()),
         Type::Undefined => Ok(Vec::new()),
         Type::None | Type::Bool | Type::Int | Type::Float | Type::Decimal => {
             Err(error(format!("'{}' object is not iterable", type_name(value))))
@@ -145,7 +156,11 @@ pub(super) fn walked(value: &Value) -> Result<Vec<Value>, Error> {
 fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = arguments(args)?;
     let default = args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0));
-    let base = args.get(1, "base").and_then(Value::as_i64).and_then(|b| u32::try_from(b).ok()).unwrap_or(10);
+    let base = args
+        .get(1, "base")
+        .and_then(Value::as_i64)
+        .and_then(|b| u32::try_from(b).ok())
+        .unwrap_or(10);
     if value.is_undefined() {
         return Err(super::operators::undefined());
     }
@@ -156,7 +171,11 @@ fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         }
         // Python goes by a float where the text has a fraction.
         let float = crate::decimal::Decimal::parse(text).filter(|d| d.is_finite());
-        return Ok(float.map(|d| d.to_float()).filter(|f| f.is_finite()).and_then(cut).unwrap_or(default));
+        return Ok(float
+            .map(|d| d.to_float())
+            .filter(|f| f.is_finite())
+            .and_then(cut)
+            .unwrap_or(default));
     }
     Ok(match Number::of(&value) {
         Some(Number::Int(n)) => int_value(&n),
@@ -187,8 +206,8 @@ fn int_of_text(text: &str, base: u32) -> Option<Value> {
     let digits = lower.strip_prefix(prefix).unwrap_or(&lower).replace('_', "");
     if !(2..=36).contains(&base) || digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
         // Digits of other scripts are digits, too.
-        let whole =
-            crate::decimal::Decimal::parse(text).filter(|_| base == 10 && !lower.contains(['.', 'e', 'n', 'i']));
+        let whole = crate::decimal::Decimal::parse(text)
+            .filter(|_| base == 10 && !lower.contains(['.', 'e', 'n', 'i']));
         return whole.and_then(|d| d.to_int()).map(|n| int_value(&n));
     }
     BigInt::parse_bytes(format!("{sign}{digits}").as_bytes(), base).map(|n| int_value(&n))
@@ -204,7 +223,10 @@ fn to_float(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         Some(text) => crate::decimal::Decimal::parse(text).map(|d| d.to_float()),
         None => Number::of(&value).map(|n| n.to_float()),
     };
-    Ok(number.map_or_else(|| args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0.0)), Value::from))
+    Ok(number.map_or_else(
+        || args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0.0)),
+        Value::from,
+    ))
 }
 
 fn absolute(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
@@ -220,7 +242,8 @@ fn absolute(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     }
 }
 
-/// `round(precision=0, method='common')`. A whole number stays one where Python's `round(x, n)` keeps it.
+/// `round(precision=0, method='common')`. A whole number stays one where Python's `round(x, n)`
+/// keeps it.
 fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = arguments(args)?;
     let precision = args.get(0, "precision").and_then(Value::as_i64).unwrap_or(0);
@@ -238,7 +261,8 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         _ => return Err(error("method must be common, ceil or floor")),
     };
     if mode != RoundingMode::HalfEven {
-        // Jinja2 scales with a float or a whole number, rounds, and scales back: the result is a float.
+        // Jinja2 scales with a float or a whole number, rounds, and scales back: the result is a
+        // float.
         let scaled = match &number {
             Number::Decimal(d) => d.to_float() * 10f64.powi(precision as i32),
             other => other.to_float() * 10f64.powi(precision as i32),
@@ -249,7 +273,8 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     match number {
         Number::Int(n) if precision >= 0 => Ok(int_value(&n)),
         Number::Int(n) => {
-            let rounded = crate::decimal::Decimal::from_int(n).quantized(precision, mode).map_err(error)?;
+            let rounded =
+                crate::decimal::Decimal::from_int(n).quantized(precision, mode).map_err(error)?;
             Ok(rounded.to_int().map_or_else(Value::default, |n| int_value(&n)))
         }
         Number::Float(f) if !f.is_finite() => Ok(Value::from(f)),
@@ -259,7 +284,9 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
             let rounded = exact.with_scale_round(precision, mode);
             Ok(Value::from(rounded.to_string().parse::<f64>().unwrap_or(f)))
         }
-        Number::Decimal(d) => Ok(Number::Decimal(d.quantized(precision, mode).map_err(error)?).to_value()),
+        Number::Decimal(d) => {
+            Ok(Number::Decimal(d.quantized(precision, mode).map_err(error)?).to_value())
+        }
     }
 }
 
@@ -269,7 +296,8 @@ fn sum(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Re
     let attribute = args.get(0, "attribute").filter(|v| !v.is_none()).cloned();
     let mut total = args.get(1, "start").cloned().unwrap_or_else(|| Value::from(0));
     for item in walked(&value)? {
-        let item = attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
+        let item =
+            attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
         total = super::operators::add(state, &total, &item)?;
     }
     Ok(total)
@@ -288,11 +316,13 @@ fn attribute_of(value: &Value, path: &Value) -> Result<Value, Error> {
 
 /// The key of an item by `attribute` and, for texts, without regard to case.
 fn sort_key(item: &Value, attribute: Option<&Value>, case_sensitive: bool) -> Result<Value, Error> {
-    let part = |path: &str| attribute_of(item, &Value::from(path)).map(|v| folded(v, case_sensitive));
+    let part =
+        |path: &str| attribute_of(item, &Value::from(path)).map(|v| folded(v, case_sensitive));
     match attribute {
         None => Ok(folded(item.clone(), case_sensitive)),
         Some(names) if names.to_string().contains(',') => {
-            let parts: Vec<Value> = names.to_string().split(',').map(|p| part(p.trim())).collect::<Result<_, _>>()?;
+            let parts: Vec<Value> =
+                names.to_string().split(',').map(|p| part(p.trim())).collect::<Result<_, _>>()?;
             Ok(list(parts))
         }
         Some(name) => attribute_of(item, name).map(|v| folded(v, case_sensitive)),
@@ -334,7 +364,8 @@ fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         _ => return Err(error("You can only sort by either \"key\" or \"value\"")),
     };
     let case = args.flag(0, "case_sensitive", false);
-    let mut items: Vec<Value> = pairs_of(&value)?.into_iter().map(|(k, v)| super::pair(k, v)).collect();
+    let mut items: Vec<Value> =
+        pairs_of(&value)?.into_iter().map(|(k, v)| super::pair(k, v)).collect();
     let reverse = args.flag(2, "reverse", false);
     if reverse {
         items.reverse();
@@ -363,7 +394,12 @@ fn unique(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 }
 
 /// `min` and `max` with `case_sensitive=false, attribute=none`.
-fn extreme(_: &mut State<'_, '_>, value: &Value, args: Rest<ValueOrKwargs>, wanted: Ordering) -> Result<Value, Error> {
+fn extreme(
+    _: &mut State<'_, '_>,
+    value: &Value,
+    args: Rest<ValueOrKwargs>,
+    wanted: Ordering,
+) -> Result<Value, Error> {
     let args = arguments(args)?;
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
     let case = args.flag(0, "case_sensitive", false);
@@ -389,7 +425,8 @@ fn join(value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
     let mut texts = Vec::new();
     for item in walked(&value)? {
-        let item = attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
+        let item =
+            attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
         texts.push(python_text(&item)?);
     }
     Ok(texts.join(&separator))
@@ -407,20 +444,26 @@ fn replace(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 fn default(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = arguments(args)?;
     let missing = value.is_undefined() || (args.flag(1, "boolean", false) && !value.is_true());
-    Ok(if missing { args.get(0, "default_value").cloned().unwrap_or_else(|| Value::from("")) } else { value })
+    Ok(if missing {
+        args.get(0, "default_value").cloned().unwrap_or_else(|| Value::from(""))
+    } else {
+        value
+    })
 }
 
 /// The longest range that is written out.
 const LONGEST_RANGE: i64 = 10_000_000;
 
-/// `range(stop)`, `range(start, stop)`, `range(start, stop, step)`. Jinja2's sandbox limits its length, too.
+/// `range(stop)`, `range(start, stop)`, `range(start, stop, step)`. Jinja2's sandbox limits its
+/// length, too.
 fn range(args: Rest<Value>) -> Result<Value, Error> {
     let mut numbers = Vec::new();
     for arg in &args.0 {
         let n = arg.as_i64().filter(|_| arg.is_integer() || arg.kind() == ValueKind::Bool);
         let n = n.or_else(|| (arg.kind() == ValueKind::Bool).then(|| i64::from(arg.is_true())));
-        numbers
-            .push(n.ok_or_else(|| error(format!("'{}' object cannot be interpreted as an integer", type_name(arg))))?);
+        numbers.push(n.ok_or_else(|| {
+            error(format!("'{}' object cannot be interpreted as an integer", type_name(arg)))
+        })?);
     }
     let (start, stop, step) = match numbers.as_slice() {
         [stop] => (0, *stop, 1),
@@ -431,11 +474,18 @@ fn range(args: Rest<Value>) -> Result<Value, Error> {
     if step == 0 {
         return Err(error("range() arg 3 must not be zero"));
     }
-    let length = if step > 0 { (stop - start + step - 1) / step } else { (start - stop - step - 1) / -step };
+    let length =
+        if step > 0 { (stop - start + step - 1) / step } else { (start - stop - step - 1) / -step };
     if length > LONGEST_RANGE {
-        return Err(error(format!("a range of {length} numbers is too long: at most {LONGEST_RANGE}")));
+        return Err(error(format!(
+            "a range of {length} numbers is too long: at most {LONGEST_RANGE}"
+        )));
     }
-    Ok(Value::from_object(RangeValue { start, step, length: usize::try_from(length.max(0)).unwrap_or(0) }))
+    Ok(Value::from_object(RangeValue {
+        start,
+        step,
+        length: usize::try_from(length.max(0)).unwrap_or(0),
+    }))
 }
 
 /// Python's `range`: its items are made when they are asked for.
@@ -475,7 +525,10 @@ impl Object for RangeValue {
             None => {
                 let i = key.as_i64()?;
                 let i = if i < 0 { i + self.length as i64 } else { i };
-                usize::try_from(i).ok().filter(|i| *i < self.length).map(|i| Value::from(self.at(i)))
+                usize::try_from(i)
+                    .ok()
+                    .filter(|i| *i < self.length)
+                    .map(|i| Value::from(self.at(i)))
             }
         }
     }
@@ -519,14 +572,18 @@ fn tests(env: &mut Environment<'static>) {
     });
     env.add_test("callable", |v: Value| {
         // A name that is not known at parse can be called.
-        v.is_undefined() || v.as_object().is_some_and(|o| o.repr() == ObjectRepr::Plain && type_of(&v) == Type::Object)
+        v.is_undefined()
+            || v.as_object()
+                .is_some_and(|o| o.repr() == ObjectRepr::Plain && type_of(&v) == Type::Object)
     });
     env.add_test("in", |state: &mut State<'_, '_>, v: Value, container: Value| {
         super::operators::is_in(state, &v, &container)
     });
     env.add_test("divisibleby", |v: Value, by: Value| -> Result<bool, Error> {
         match (Number::of(&v), Number::of(&by)) {
-            (Some(Number::Int(a)), Some(Number::Int(b))) if b != BigInt::from(0) => Ok(a % b == BigInt::from(0)),
+            (Some(Number::Int(a)), Some(Number::Int(b))) if b != BigInt::from(0) => {
+                Ok(a % b == BigInt::from(0))
+            }
             (Some(a), Some(b)) if !b.is_zero() => Ok(a.to_float() % b.to_float() == 0.0),
             (Some(_), Some(_)) => Err(error("integer division or modulo by zero")),
             _ => Err(error("divisibleby needs numbers")),
@@ -544,7 +601,9 @@ fn tests(env: &mut Environment<'static>) {
     for names in [["eq", "equalto", "=="], ["ne", "!=", "__ne"]] {
         let wanted = names[0] == "eq";
         for name in names {
-            env.add_test(name, move |a: Value, b: Value| python::equal(&a, &b).map(|same| same == wanted));
+            env.add_test(name, move |a: Value, b: Value| {
+                python::equal(&a, &b).map(|same| same == wanted)
+            });
         }
     }
     for (names, orders) in [
@@ -565,7 +624,9 @@ fn tests(env: &mut Environment<'static>) {
 /// Jinja2's `truncate(length=255, killwords=false, end='...', leeway=5)`.
 fn truncate(text: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let args = arguments(args)?;
-    let number = |i: usize, key: &str, default: usize| args.get(i, key).and_then(Value::as_usize).unwrap_or(default);
+    let number = |i: usize, key: &str, default: usize| {
+        args.get(i, key).and_then(Value::as_usize).unwrap_or(default)
+    };
     let (length, leeway) = (number(0, "length", 255), number(3, "leeway", 5));
     let end = args.get(2, "end").map_or_else(|| "...".to_owned(), Value::to_string);
     let text = text.to_string();
@@ -581,9 +642,9 @@ fn truncate(text: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     Ok(format!("{kept}{end}"))
 }
 
-/// `json.dumps` of Python: `", "` and `": "` between, other characters than ASCII escaped; `html` escapes as Jinja's
-/// `tojson` filter does.
-/// What `json.dumps` refuses: what is undefined, decimals, dates, sets and objects.
+/// `json.dumps` of Python: `", "` and `": "` between, other characters than ASCII escaped; `html`
+/// escapes as Jinja's `tojson` filter does. What `json.dumps` refuses: what is undefined, decimals,
+/// dates, sets and objects.
 pub(crate) fn check_json(value: &Value) -> Result<(), Error> {
     check_json_at(value, 0)
 }
@@ -594,14 +655,26 @@ fn check_json_at(value: &Value, depth: usize) -> Result<(), Error> {
         return Err(error("the value is nested too deep"));
     }
     match kind {
-        Type::List | Type::Tuple => value.try_iter()?.try_for_each(|item| check_json_at(&item, depth + 1)),
-        Type::Dict => super::values::pairs_of(value)?.into_iter().try_for_each(|(key, item)| match type_of(&key) {
-            Type::Str | Type::Int | Type::Float | Type::Bool | Type::None => check_json_at(&item, depth + 1),
-            _ => Err(error(format!("keys must be str, int, float, bool or None, not {}", type_name(&key)))),
-        }),
-        Type::Undefined | Type::Decimal | Type::Set | Type::Bytes | Type::Iterator | Type::Object => {
-            Err(no_json(value))
+        Type::List | Type::Tuple => {
+            value.try_iter()?.try_for_each(|item| check_json_at(&item, depth + 1))
         }
+        Type::Dict => super::values::pairs_of(value)?.into_iter().try_for_each(|(key, item)| {
+            match type_of(&key) {
+                Type::Str | Type::Int | Type::Float | Type::Bool | Type::None => {
+                    check_json_at(&item, depth + 1)
+                }
+                _ => Err(error(format!(
+                    "keys must be str, int, float, bool or None, not {}",
+                    type_name(&key)
+                ))),
+            }
+        }),
+        Type::Undefined
+        | Type::Decimal
+        | Type::Set
+        | Type::Bytes
+        | Type::Iterator
+        | Type::Object => Err(no_json(value)),
         _ => Ok(()),
     }
 }
@@ -615,7 +688,11 @@ pub(crate) fn python_json(value: &serde_json::Value, html: bool) -> String {
 }
 
 /// The same, each item on a line of its own where there is an `indent`.
-pub(super) fn python_json_indented(value: &serde_json::Value, html: bool, indent: Option<usize>) -> String {
+pub(super) fn python_json_indented(
+    value: &serde_json::Value,
+    html: bool,
+    indent: Option<usize>,
+) -> String {
     let mut out = String::new();
     write_json(value, &JsonStyle { html, indent }, 0, &mut out);
     out
@@ -709,10 +786,12 @@ pub(crate) fn sorted(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Python's `text % args`: `%s %r %d %i %f %e %g %x %o %c %%`, flags, width, precision and `%(name)s`.
+/// Python's `text % args`: `%s %r %d %i %f %e %g %x %o %c %%`, flags, width, precision and
+/// `%(name)s`.
 pub(super) fn percent_format(text: &Value, args: &Value) -> Result<Value, Error> {
     let text = python_text(text)?;
-    let positional: Vec<Value> = if args.is_tuple() { args.try_iter()?.collect() } else { vec![args.clone()] };
+    let positional: Vec<Value> =
+        if args.is_tuple() { args.try_iter()?.collect() } else { vec![args.clone()] };
     let mut next = positional.into_iter();
     let mut out = String::new();
     let mut rest = text.as_str();
@@ -723,8 +802,9 @@ pub(super) fn percent_format(text: &Value, args: &Value) -> Result<Value, Error>
         if let Some((_, after)) = named {
             rest = after;
         }
-        let spec_len =
-            rest.find(|c: char| c.is_ascii_alphabetic() || c == '%').ok_or_else(|| error("incomplete format"))?;
+        let spec_len = rest
+            .find(|c: char| c.is_ascii_alphabetic() || c == '%')
+            .ok_or_else(|| error("incomplete format"))?;
         let (spec, kind) = (&rest[..spec_len], rest[spec_len..].chars().next().unwrap_or('%'));
         rest = &rest[spec_len + kind.len_utf8()..];
         if kind == '%' {
@@ -745,12 +825,15 @@ pub(super) fn percent_format(text: &Value, args: &Value) -> Result<Value, Error>
 }
 
 fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
-    let flags: String = spec.chars().take_while(|c| matches!(c, '-' | '+' | ' ' | '0' | '#')).collect();
-    let (width, precision) =
-        spec[flags.len()..].split_once('.').map_or((&spec[flags.len()..], None), |(w, p)| (w, Some(p)));
+    let flags: String =
+        spec.chars().take_while(|c| matches!(c, '-' | '+' | ' ' | '0' | '#')).collect();
+    let (width, precision) = spec[flags.len()..]
+        .split_once('.')
+        .map_or((&spec[flags.len()..], None), |(w, p)| (w, Some(p)));
     let width: usize = width.parse().unwrap_or(0);
     let precision: Option<usize> = precision.map(|p| p.parse().unwrap_or(0));
-    let number = || Number::of(value).ok_or_else(|| error(format!("%{kind} needs a number, not {value:?}")));
+    let number =
+        || Number::of(value).ok_or_else(|| error(format!("%{kind} needs a number, not {value:?}")));
     let float = |spec: String| -> Result<String, Error> {
         let float = Value::from(number()?.to_float());
         super::format::format_value(&float, &spec)
@@ -758,7 +841,9 @@ fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
     let whole = || -> Result<BigInt, Error> {
         match number()? {
             Number::Int(n) => Ok(n),
-            other => other.truncated().ok_or_else(|| error(format!("%{kind} needs a finite number"))),
+            other => {
+                other.truncated().ok_or_else(|| error(format!("%{kind} needs a finite number")))
+            }
         }
     };
     let mut text = match kind {
@@ -771,9 +856,11 @@ fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
         'o' => whole()?.to_str_radix(8),
         'c' => match value.as_str() {
             Some(text) => text.to_owned(),
-            None => {
-                whole()?.to_u32().and_then(char::from_u32).map(String::from).ok_or_else(|| error("%c needs a char"))?
-            }
+            None => whole()?
+                .to_u32()
+                .and_then(char::from_u32)
+                .map(String::from)
+                .ok_or_else(|| error("%c needs a char"))?,
         },
         other => return Err(error(format!("unsupported format character `{other}`"))),
     };

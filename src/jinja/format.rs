@@ -1,4 +1,5 @@
-//! `str.format` (Python documentation, "Format String Syntax" and "Format Specification Mini-Language").
+//! `str.format` (Python documentation, "Format String Syntax" and "Format Specification
+//! Mini-Language").
 //!
 //! In: a format and arguments. Out: the text. Must not know: templates.
 
@@ -19,7 +20,13 @@ pub(super) fn format_text(text: &str, args: &[Value], from_map: bool) -> Result<
     expand(text, &args, from_map, &mut next, 0).map(Value::from)
 }
 
-fn expand(text: &str, args: &Args, from_map: bool, next: &mut usize, depth: usize) -> Result<String, Error> {
+fn expand(
+    text: &str,
+    args: &Args,
+    from_map: bool,
+    next: &mut usize,
+    depth: usize,
+) -> Result<String, Error> {
     if depth > 2 {
         return Err(error("Max string recursion exceeded"));
     }
@@ -77,7 +84,8 @@ fn field_end(text: &str) -> Option<usize> {
 fn find(reference: &str, args: &Args, from_map: bool, next: &mut usize) -> Result<Value, Error> {
     let end = reference.find(['.', '[']).unwrap_or(reference.len());
     let (first, mut rest) = reference.split_at(end);
-    let missing = || error(format!("Replacement index {first} out of range for positional args tuple"));
+    let missing =
+        || error(format!("Replacement index {first} out of range for positional args tuple"));
     let mut value = if first.is_empty() {
         *next += 1;
         args.positional.get(*next - 1).cloned().ok_or_else(missing)?
@@ -137,23 +145,26 @@ impl Spec {
         spec.sign = chars.next_if(|c| matches!(c, '+' | '-' | ' '));
         spec.alternate = chars.next_if_eq(&'#').is_some();
         spec.zero = chars.next_if_eq(&'0').is_some();
-        let number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<usize>, Error> {
-            let mut digits = String::new();
-            while let Some(c) = chars.next_if(char::is_ascii_digit) {
-                digits.push(c);
-            }
-            match digits.as_str() {
-                "" => Ok(None),
-                digits => match digits.parse::<usize>() {
-                    Ok(n) if n <= WIDEST => Ok(Some(n)),
-                    _ => Err(error("Too many decimal digits in format string")),
-                },
-            }
-        };
+        let number =
+            |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<usize>, Error> {
+                let mut digits = String::new();
+                while let Some(c) = chars.next_if(char::is_ascii_digit) {
+                    digits.push(c);
+                }
+                match digits.as_str() {
+                    "" => Ok(None),
+                    digits => match digits.parse::<usize>() {
+                        Ok(n) if n <= WIDEST => Ok(Some(n)),
+                        _ => Err(error("Too many decimal digits in format string")),
+                    },
+                }
+            };
         spec.width = number(&mut chars)?.unwrap_or(0);
         spec.grouping = chars.next_if(|c| matches!(c, ',' | '_'));
         if chars.next_if_eq(&'.').is_some() {
-            spec.precision = Some(number(&mut chars)?.ok_or_else(|| error("Format specifier missing precision"))?);
+            spec.precision = Some(
+                number(&mut chars)?.ok_or_else(|| error("Format specifier missing precision"))?,
+            );
         }
         spec.kind = chars.next();
         if chars.next().is_some() {
@@ -191,17 +202,24 @@ pub(super) fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
     match (Number::of(value), kind) {
         (Some(number), _) => format_number(&number, &parsed).ok_or_else(unknown),
         (None, Type::Str) => {
-            if !matches!(parsed.kind, None | Some('s')) || parsed.sign.is_some() || parsed.grouping.is_some() {
+            if !matches!(parsed.kind, None | Some('s'))
+                || parsed.sign.is_some()
+                || parsed.grouping.is_some()
+            {
                 return Err(unknown());
             }
-            let text: String = python_text(value)?.chars().take(parsed.precision.unwrap_or(usize::MAX)).collect();
+            let text: String =
+                python_text(value)?.chars().take(parsed.precision.unwrap_or(usize::MAX)).collect();
             Ok(parsed.pad("", text, '<'))
         }
         // Dates are formatted as `strftime` does.
         (None, Type::Object) if value.get_attr("year").is_ok_and(|y| !y.is_undefined()) => {
             Err(error("use strftime to format a date"))
         }
-        _ => Err(error(format!("unsupported format string passed to {}.__format__", type_name(value)))),
+        _ => Err(error(format!(
+            "unsupported format string passed to {}.__format__",
+            type_name(value)
+        ))),
     }
 }
 
@@ -212,9 +230,13 @@ fn format_number(number: &Number, spec: &Spec) -> Option<String> {
         Number::Decimal(d) => d.is_negative(),
     };
     let body = match (spec.kind, number) {
-        (None | Some('d' | 'n'), Number::Int(n)) if spec.precision.is_none() => n.magnitude().to_string(),
+        (None | Some('d' | 'n'), Number::Int(n)) if spec.precision.is_none() => {
+            n.magnitude().to_string()
+        }
         (Some('x'), Number::Int(n)) => prefixed(spec, "0x", n.magnitude().to_str_radix(16)),
-        (Some('X'), Number::Int(n)) => prefixed(spec, "0X", n.magnitude().to_str_radix(16).to_uppercase()),
+        (Some('X'), Number::Int(n)) => {
+            prefixed(spec, "0X", n.magnitude().to_str_radix(16).to_uppercase())
+        }
         (Some('o'), Number::Int(n)) => prefixed(spec, "0o", n.magnitude().to_str_radix(8)),
         (Some('b'), Number::Int(n)) => prefixed(spec, "0b", n.magnitude().to_str_radix(2)),
         (Some('c'), Number::Int(n)) => char::from_u32(n.try_into().ok()?)?.to_string(),
@@ -239,7 +261,11 @@ fn format_number(number: &Number, spec: &Spec) -> Option<String> {
         _ => return None,
     };
     let body = match spec.grouping {
-        Some(mark) => grouped(&body, mark, if matches!(spec.kind, Some('x' | 'X' | 'o' | 'b')) { 4 } else { 3 }),
+        Some(mark) => grouped(
+            &body,
+            mark,
+            if matches!(spec.kind, Some('x' | 'X' | 'o' | 'b')) { 4 } else { 3 },
+        ),
         None => body,
     };
     let sign = match (negative, spec.sign) {

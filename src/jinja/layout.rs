@@ -34,7 +34,9 @@ const FILTERS: [(&str, Filter); 13] = [
 
 pub(super) fn install(env: &mut Environment<'static>) {
     for (name, filter) in FILTERS {
-        env.add_filter(name, move |value: Value, args: Rest<ValueOrKwargs>| filter(&value, &arguments(args)?));
+        env.add_filter(name, move |value: Value, args: Rest<ValueOrKwargs>| {
+            filter(&value, &arguments(args)?)
+        });
     }
 }
 
@@ -60,7 +62,10 @@ fn batch(value: &Value, args: &Args) -> Result<Value, Error> {
     let items = walked(value)?;
     let rows = items.chunks(count).map(|row| {
         let missing = fill.map_or(0, |_| count - row.len());
-        let filled = row.iter().cloned().chain(std::iter::repeat_n(fill.cloned().unwrap_or_default(), missing));
+        let filled = row
+            .iter()
+            .cloned()
+            .chain(std::iter::repeat_n(fill.cloned().unwrap_or_default(), missing));
         list(filled.collect())
     });
     Ok(list(rows.collect()))
@@ -116,7 +121,10 @@ fn escape(value: &Value, _: &Args) -> Result<Value, Error> {
 /// `filesizeformat(binary=false)`.
 fn filesizeformat(value: &Value, args: &Args) -> Result<Value, Error> {
     let text = || python_text(value).ok()?.trim().parse::<f64>().ok();
-    let bytes = Number::of(value).map(|n| n.to_float()).or_else(text).ok_or_else(|| error("no number of bytes"))?;
+    let bytes = Number::of(value)
+        .map(|n| n.to_float())
+        .or_else(text)
+        .ok_or_else(|| error("no number of bytes"))?;
     let binary = args.flag(0, "binary", false);
     let (base, names) = match binary {
         true => (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]),
@@ -143,13 +151,18 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let Some(at) =
-            rest.find(['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'])
-        else {
+        let Some(at) = rest.find([
+            '\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}',
+            '\u{2029}',
+        ]) else {
             out.push(rest);
             break;
         };
-        let end = if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
+        let end = if rest[at..].starts_with("\r\n") {
+            2
+        } else {
+            rest[at..].chars().next().map_or(1, char::len_utf8)
+        };
         out.push(&rest[..if keep_ends { at + end } else { at }]);
         rest = &rest[at + end..];
     }
@@ -166,8 +179,11 @@ fn indent(value: &Value, args: &Args) -> Result<Value, Error> {
     let mut out = String::new();
     for (i, line) in lines(&text, false).into_iter().enumerate() {
         out.push_str(if i > 0 { "\n" } else { "" });
-        let wanted =
-            if i == 0 { args.flag(1, "first", false) } else { !line.is_empty() || args.flag(2, "blank", false) };
+        let wanted = if i == 0 {
+            args.flag(1, "first", false)
+        } else {
+            !line.is_empty() || args.flag(2, "blank", false)
+        };
         out.push_str(if wanted { &width } else { "" });
         out.push_str(line);
     }
@@ -196,7 +212,9 @@ fn quoted(text: &str, plus: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
         match b {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(char::from(b)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
+                out.push(char::from(b))
+            }
             b'/' if !plus => out.push('/'),
             b' ' if plus => out.push('+'),
             b => out.push_str(&format!("%{b:02X}")),
@@ -221,25 +239,37 @@ fn xmlattr(value: &Value, args: &Args) -> Result<Value, Error> {
     let mut out = Vec::new();
     for (key, value) in pairs_of(value)? {
         if !value.is_none() && !value.is_undefined() {
-            out.push(format!("{}=\"{}\"", escaped(&python_text(&key)?), escaped(&python_text(&value)?)));
+            out.push(format!(
+                "{}=\"{}\"",
+                escaped(&python_text(&key)?),
+                escaped(&python_text(&value)?)
+            ));
         }
     }
     let text = out.join(" ");
-    Ok(Value::from(if args.flag(0, "autospace", true) && !text.is_empty() { format!(" {text}") } else { text }))
+    Ok(Value::from(if args.flag(0, "autospace", true) && !text.is_empty() {
+        format!(" {text}")
+    } else {
+        text
+    }))
 }
 
 /// `wordwrap(width=79, break_long_words=true, wrapstring=newline, break_on_hyphens=true)`.
 fn wordwrap(value: &Value, args: &Args) -> Result<Value, Error> {
     let width = number(args, 0, "width", 79)?.max(1);
-    let (long, hyphens) = (args.flag(1, "break_long_words", true), args.flag(3, "break_on_hyphens", true));
+    let (long, hyphens) =
+        (args.flag(1, "break_long_words", true), args.flag(3, "break_on_hyphens", true));
     let newline = given(args, 2, "wrapstring").map_or_else(|| "\n".to_owned(), Value::to_string);
     let text = python_text(value)?;
-    let wrapped: Vec<String> =
-        lines(&text, false).into_iter().map(|l| wrap(l, width, long, hyphens).join(&newline)).collect();
+    let wrapped: Vec<String> = lines(&text, false)
+        .into_iter()
+        .map(|l| wrap(l, width, long, hyphens).join(&newline))
+        .collect();
     Ok(Value::from(wrapped.join(&newline)))
 }
 
-/// The pieces that a line may be broken between: runs of blanks, and words, after whose hyphens it may be broken, too.
+/// The pieces that a line may be broken between: runs of blanks, and words, after whose hyphens it
+/// may be broken, too.
 fn pieces(line: &str, hyphens: bool) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut last: Option<char> = None;

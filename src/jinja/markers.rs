@@ -1,6 +1,7 @@
-//! dbt's markers of native values: a YAML text that ends in `| as_bool`, `| as_number` or `| as_native` is read as a Python
-//! literal, and one of `| as_text` stays a text. (dbt's documentation, `as_bool` and its neighbours; `quoted_native_concat`
-//! decides it by what the whole text gives, so that a marker inside a comparison is none.)
+//! dbt's markers of native values: a YAML text that ends in `| as_bool`, `| as_number` or `|
+//! as_native` is read as a Python literal, and one of `| as_text` stays a text. (dbt's
+//! documentation, `as_bool` and its neighbours; `quoted_native_concat` decides it by what the whole
+//! text gives, so that a marker inside a comparison is none.)
 
 use super::expressions::{Kind, Token, tokens};
 use super::python::{Type, python_text, type_of};
@@ -16,8 +17,12 @@ enum Marker {
     Text,
 }
 
-/// A value of an expression as YAML has it, with what there is to say of it. The error says what it is not.
-pub(crate) fn native_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), String> {
+/// A value of an expression as YAML has it, with what there is to say of it. The error says what it
+/// is not.
+pub(crate) fn native_value(
+    expression: &str,
+    value: &Value,
+) -> Result<(Json, Option<String>), String> {
     match no_value(value) {
         Some(what) => Err(format!("`{expression}` is {what}")),
         None => marked_value(expression, value),
@@ -39,7 +44,9 @@ pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
     fn inside(value: &Value, depth: usize) -> Option<&'static str> {
         // Values that contain themselves are told elsewhere.
         no_value(value).or_else(|| match type_of(value) {
-            Type::List | Type::Tuple if depth < 32 => value.try_iter().ok()?.find_map(|v| inside(&v, depth + 1)),
+            Type::List | Type::Tuple if depth < 32 => {
+                value.try_iter().ok()?.find_map(|v| inside(&v, depth + 1))
+            }
             Type::Dict if depth < 32 => {
                 let mut keys = value.try_iter().ok()?;
                 keys.find_map(|key| inside(&value.get_item(&key).ok()?, depth + 1))
@@ -55,7 +62,9 @@ fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>
     match (marker, value.as_str()) {
         // dbt refuses YAML's own words here; what they mean is plain.
         (Marker::Bool, Some(word @ ("true" | "false"))) => {
-            let warning = format!("`{expression}` gives `{word}`, which dbt takes as `True` and `False` only");
+            let warning = format!(
+                "`{expression}` gives `{word}`, which dbt takes as `True` and `False` only"
+            );
             Ok((Json::Bool(word == "true"), Some(warning)))
         }
         _ => Ok((marker.convert(value)?, None)),
@@ -81,7 +90,11 @@ impl Marker {
 
     /// What a value becomes; or the words for what it is not.
     fn convert(self, value: &Value) -> Result<Json, String> {
-        let text = if value.is_none() { "None".to_owned() } else { python_text(value).map_err(|e| e.to_string())? };
+        let text = if value.is_none() {
+            "None".to_owned()
+        } else {
+            python_text(value).map_err(|e| e.to_string())?
+        };
         if self == Marker::Text {
             return Ok(Json::String(text));
         }
@@ -101,7 +114,8 @@ pub(crate) fn ends_in_marker(expression: &str) -> bool {
     Marker::of(expression).is_some()
 }
 
-/// The names of the filters that are applied last to all of an expression; none where something else is.
+/// The names of the filters that are applied last to all of an expression; none where something
+/// else is.
 fn outer_filters(expression: &str) -> Option<Vec<&str>> {
     let all = tokens(expression, 0, expression.len());
     let word = |token: &Token| &expression[token.start..token.end];
@@ -121,7 +135,8 @@ fn outer_filters(expression: &str) -> Option<Vec<&str>> {
             // A sign binds tighter than a filter, all other operators looser.
             (Kind::Operator, "-") if i == 0 => {}
             (Kind::Operator, "|" | "." | "," | ":") => {}
-            (Kind::Operator, _) | (Kind::Name, "and" | "or" | "not" | "is" | "in" | "if" | "else") => return None,
+            (Kind::Operator, _)
+            | (Kind::Name, "and" | "or" | "not" | "is" | "in" | "if" | "else") => return None,
             (Kind::Name, name) if after_bar => filters.push(name),
             _ => {}
         }
@@ -150,8 +165,8 @@ fn is_in_parentheses<'t>(all: &[Token], word: &impl Fn(&Token) -> &'t str) -> bo
     true
 }
 
-/// The value of a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and lists, tuples and
-/// dictionaries of those. None for anything else.
+/// The value of a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and
+/// lists, tuples and dictionaries of those. None for anything else.
 fn python_literal(text: &str) -> Option<Json> {
     let text = text.trim();
     match text {
@@ -178,10 +193,16 @@ fn number(text: &str) -> Option<Json> {
     let plain = text.replace('_', "");
     let digits = plain.trim_start_matches(['-', '+']);
     if digits.bytes().all(|b| b.is_ascii_digit()) {
-        let padded = digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0');
-        return if padded { None } else { plain.trim_start_matches('+').parse().ok().map(Json::Number) };
+        let padded =
+            digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0');
+        return if padded {
+            None
+        } else {
+            plain.trim_start_matches('+').parse().ok().map(Json::Number)
+        };
     }
-    if !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
+    if !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+    {
         return None;
     }
     plain.parse::<f64>().ok().map(Json::from)
@@ -189,11 +210,15 @@ fn number(text: &str) -> Option<Json> {
 
 /// Whether a text has no names but the three constants, and no operators but signs.
 fn is_literal(text: &str) -> bool {
-    tokens(text, 0, text.len()).iter().all(|token| match (token.kind, &text[token.start..token.end]) {
-        (Kind::Text | Kind::Number, _) => true,
-        (Kind::Name, word) => matches!(word, "True" | "False" | "None"),
-        (Kind::Operator, sign) => matches!(sign, "[" | "]" | "{" | "}" | "(" | ")" | "," | ":" | "." | "-" | "+"),
-        (Kind::Blank, _) => false,
+    tokens(text, 0, text.len()).iter().all(|token| {
+        match (token.kind, &text[token.start..token.end]) {
+            (Kind::Text | Kind::Number, _) => true,
+            (Kind::Name, word) => matches!(word, "True" | "False" | "None"),
+            (Kind::Operator, sign) => {
+                matches!(sign, "[" | "]" | "{" | "}" | "(" | ")" | "," | ":" | "." | "-" | "+")
+            }
+            (Kind::Blank, _) => false,
+        }
     })
 }
 
@@ -218,7 +243,10 @@ mod tests {
         assert_eq!(of(Marker::Bool, "True"), Ok(Json::Bool(true)));
         assert!(of(Marker::Bool, "1").is_err() && of(Marker::Number, "007").is_err());
         assert_eq!(of(Marker::Number, "1e3"), Ok(Json::from(1000.0)));
-        assert_eq!(of(Marker::Native, "{'a': [1, None]}"), Ok(serde_json::json!({ "a": [1, null] })));
+        assert_eq!(
+            of(Marker::Native, "{'a': [1, None]}"),
+            Ok(serde_json::json!({ "a": [1, null] }))
+        );
         assert_eq!(of(Marker::Native, "target"), Ok(Json::from("target")));
         assert_eq!(of(Marker::Native, "true"), Ok(Json::from("true")));
     }

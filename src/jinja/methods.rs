@@ -1,4 +1,5 @@
-//! Python's methods of strings, numbers and plain containers that minijinja and its `pycompat` do not have.
+//! Python's methods of strings, numbers and plain containers that minijinja and its `pycompat` do
+//! not have.
 
 use super::python::{Type, equal, type_name};
 use super::runtime::error;
@@ -11,17 +12,30 @@ use minijinja::{Error, ErrorKind, State};
 pub(super) fn has_method(kind: Type, name: &str) -> bool {
     let names: &[&str] = match kind {
         Type::Str => STRING,
-        Type::List => {
-            &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"]
-        }
+        Type::List => &[
+            "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove",
+            "reverse", "sort",
+        ],
         Type::Tuple => &["count", "index"],
-        Type::Dict => {
-            &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"]
-        }
+        Type::Dict => &[
+            "clear",
+            "copy",
+            "fromkeys",
+            "get",
+            "items",
+            "keys",
+            "pop",
+            "popitem",
+            "setdefault",
+            "update",
+            "values",
+        ],
         Type::Set => SET,
         Type::Int => &["bit_length", "bit_count", "to_bytes", "conjugate", "as_integer_ratio"],
         Type::Float => &["is_integer", "hex", "conjugate", "as_integer_ratio"],
-        Type::Decimal => &["quantize", "normalize", "is_nan", "is_zero", "to_integral_value", "sqrt", "as_tuple"],
+        Type::Decimal => {
+            &["quantize", "normalize", "is_nan", "is_zero", "to_integral_value", "sqrt", "as_tuple"]
+        }
         Type::Bytes => &["decode", "hex"],
         _ => &[],
     };
@@ -112,7 +126,8 @@ const LONGEST: usize = 50_000_000;
 
 /// `text.replace(old, new, count)`.
 pub(super) fn replaced(text: &str, old: &str, new: &str, count: usize) -> Result<String, Error> {
-    let times = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() }.min(count);
+    let times = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() }
+        .min(count);
     if text.len() + times.saturating_mul(new.len()) > LONGEST {
         return Err(error("the text that `replace` makes is too long"));
     }
@@ -142,11 +157,18 @@ fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Resu
 /// The first letter large, the others small.
 pub(super) fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect())
+    chars.next().map_or_else(String::new, |c| {
+        c.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect()
+    })
 }
 
 /// The environment's unknown-method callback.
-pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+pub(super) fn call(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
     let own = match value.kind() {
         ValueKind::String => string(value.as_str().unwrap_or_default(), method, args)?,
         ValueKind::Number => number(value, method, args)?,
@@ -172,8 +194,10 @@ fn tuple(parts: [&str; 3]) -> Value {
 
 fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
     let pad = |left: bool, right: bool| -> Result<Value, Error> {
-        let width = args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
-        let fill = args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
+        let width =
+            args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
+        let fill =
+            args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
         padded(s, usize::try_from(width).unwrap_or(0), fill, left, right).map(Value::from)
     };
     Ok(Some(match method {
@@ -186,14 +210,18 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             };
             list(parts.into_iter().rev().map(Value::from).collect())
         }
-        "index" | "rindex" | "find" | "rfind" | "count" | "startswith" | "endswith" => searched(s, method, args)?,
+        "index" | "rindex" | "find" | "rfind" | "count" | "startswith" | "endswith" => {
+            searched(s, method, args)?
+        }
         "split" => split(s, args)?,
         "splitlines" => {
             let keep = super::Args::parse(args)?.flag(0, "keepends", false);
             list(super::layout::lines(s, keep).into_iter().map(Value::from).collect())
         }
         "maketrans" => translation(args)?,
-        "translate" => translated(s, args.first().ok_or_else(|| error("translate() takes one argument"))?)?,
+        "translate" => {
+            translated(s, args.first().ok_or_else(|| error("translate() takes one argument"))?)?
+        }
         "join" => joined(s, args)?,
         "title" => Value::from(titled(s)),
         "isprintable" => Value::from(!s.chars().any(char::is_control)),
@@ -210,8 +238,13 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         "rjust" => pad(true, false)?,
         "center" => pad(true, true)?,
         "swapcase" => {
-            let swap =
-                |c: char| if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() };
+            let swap = |c: char| {
+                if c.is_uppercase() {
+                    c.to_lowercase().to_string()
+                } else {
+                    c.to_uppercase().to_string()
+                }
+            };
             Value::from(s.chars().map(swap).collect::<String>())
         }
         "partition" => {
@@ -226,10 +259,16 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         "removesuffix" => Value::from(s.strip_suffix(text(args, 0)?).unwrap_or(s)),
         "casefold" => Value::from(s.to_lowercase().replace('ß', "ss")),
         "replace" => {
-            let count = args.get(2).and_then(Value::as_i64).and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            let count = args
+                .get(2)
+                .and_then(Value::as_i64)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(usize::MAX);
             Value::from(replaced(s, text(args, 0)?, text(args, 1)?, count)?)
         }
-        "format" | "format_map" => return super::format::format_text(s, args, method == "format_map").map(Some),
+        "format" | "format_map" => {
+            return super::format::format_text(s, args, method == "format_map").map(Some);
+        }
         "encode" => Value::from_bytes(encoded(s, &super::Args::parse(args)?)?),
         "istitle" => Value::from(s.split_whitespace().all(|w| w.starts_with(char::is_uppercase))),
         "isidentifier" => {
@@ -237,7 +276,9 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             Value::from(head && s.chars().all(|c| c.is_alphanumeric() || c == '_'))
         }
         "isdecimal" => Value::from(!s.is_empty() && s.chars().all(|c| c.is_ascii_digit())),
-        "expandtabs" => Value::from(expanded(s, args.first().and_then(Value::as_usize).unwrap_or(8))),
+        "expandtabs" => {
+            Value::from(expanded(s, args.first().and_then(Value::as_usize).unwrap_or(8)))
+        }
         _ => return Ok(None),
     }))
 }
@@ -254,8 +295,9 @@ fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let inside = from <= to;
     let part: String = if inside { chars[from..to].iter().collect() } else { String::new() };
     if let "startswith" | "endswith" = method {
-        let holds =
-            |wanted: &str| if method == "startswith" { part.starts_with(wanted) } else { part.ends_with(wanted) };
+        let holds = |wanted: &str| {
+            if method == "startswith" { part.starts_with(wanted) } else { part.ends_with(wanted) }
+        };
         let wanted = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
         return match wanted.as_str() {
             Some(wanted) => Ok(Value::from(inside && holds(wanted))),
@@ -266,13 +308,20 @@ fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
                 }
                 Ok(Value::from(any))
             }
-            None => Err(error(format!("{method} first arg must be str or a tuple of str, not {}", type_name(wanted)))),
+            None => Err(error(format!(
+                "{method} first arg must be str or a tuple of str, not {}",
+                type_name(wanted)
+            ))),
         };
     }
     let wanted = text(args, 0)?;
     if method == "count" {
         let empty = if inside { part.chars().count() + 1 } else { 0 };
-        return Ok(Value::from(if wanted.is_empty() { empty } else { part.matches(wanted).count() }));
+        return Ok(Value::from(if wanted.is_empty() {
+            empty
+        } else {
+            part.matches(wanted).count()
+        }));
     }
     let at = if method.starts_with('r') { part.rfind(wanted) } else { part.find(wanted) };
     match at.filter(|_| inside) {
@@ -285,7 +334,8 @@ fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
 /// `text.split(sep, maxsplit)`.
 fn split(s: &str, args: &[Value]) -> Result<Value, Error> {
     let args = super::Args::parse(args)?;
-    let limit = args.get(1, "maxsplit").and_then(Value::as_i64).and_then(|n| usize::try_from(n).ok());
+    let limit =
+        args.get(1, "maxsplit").and_then(Value::as_i64).and_then(|n| usize::try_from(n).ok());
     let separator = args.get(0, "sep").filter(|v| !v.is_none());
     let parts: Vec<&str> = match (separator.map(Value::as_str), limit) {
         (Some(None), _) => return Err(error("must be str or None")),
@@ -318,8 +368,9 @@ fn joined(s: &str, args: &[Value]) -> Result<Value, Error> {
     let mut out = String::new();
     for (i, item) in items.try_iter()?.enumerate() {
         let text = item.as_str();
-        let text =
-            text.ok_or_else(|| error(format!("sequence item {i}: expected str instance, {} found", type_name(&item))))?;
+        let text = text.ok_or_else(|| {
+            error(format!("sequence item {i}: expected str instance, {} found", type_name(&item)))
+        })?;
         if out.len() + text.len() + s.len() > LONGEST {
             return Err(error("the text that `join` makes is too long"));
         }
@@ -378,9 +429,12 @@ fn translation(args: &[Value]) -> Result<Value, Error> {
             if from.chars().count() != to.chars().count() {
                 return Err(error("the first two maketrans arguments must have equal length"));
             }
-            let mut pairs: Vec<(Value, Value)> = from.chars().map(code).zip(to.chars().map(code)).collect();
+            let mut pairs: Vec<(Value, Value)> =
+                from.chars().map(code).zip(to.chars().map(code)).collect();
             pairs.extend(
-                rest.iter().flat_map(|v| v.to_string().chars().collect::<Vec<_>>()).map(|c| (code(c), Value::from(()))),
+                rest.iter()
+                    .flat_map(|v| v.to_string().chars().collect::<Vec<_>>())
+                    .map(|c| (code(c), Value::from(()))),
             );
             Ok(dict(pairs))
         }
@@ -398,7 +452,9 @@ fn translated(s: &str, table: &Value) -> Result<Value, Error> {
             Some(v) => match (v.as_str(), v.as_usize().and_then(|n| char::from_u32(n as u32))) {
                 (Some(text), _) => out.push_str(text),
                 (None, Some(other)) => out.push(other),
-                (None, None) => return Err(error("character mapping must return integer, None or str")),
+                (None, None) => {
+                    return Err(error("character mapping must return integer, None or str"));
+                }
             },
         }
     }
@@ -454,7 +510,9 @@ fn ratio(f: f64) -> Result<Value, Error> {
         above *= 2.0;
         below += 1;
     }
-    let whole = |f: f64| crate::decimal::Decimal::from_float(f).to_int().map(|n| super::number::int_value(&n));
+    let whole = |f: f64| {
+        crate::decimal::Decimal::from_float(f).to_int().map(|n| super::number::int_value(&n))
+    };
     let below = super::number::int_value(&(bigdecimal::num_bigint::BigInt::from(1) << below));
     Ok(super::pair(whole(above).unwrap_or_default(), below))
 }
@@ -492,8 +550,9 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
             Value::from(at.ok_or_else(|| error(format!("{wanted:?} is not in the sequence")))?)
         }
         "append" | "extend" | "insert" | "pop" | "remove" | "clear" => {
-            let message =
-                format!("this sequence cannot be changed by `{method}`; make a list of it: `{{% set x = x | list %}}`");
+            let message = format!(
+                "this sequence cannot be changed by `{method}`; make a list of it: `{{% set x = x | list %}}`"
+            );
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
         _ => return Ok(None),

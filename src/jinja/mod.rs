@@ -1,15 +1,16 @@
 //! The dbt dialect of Jinja on unmodified minijinja: the language only.
 //!
-//! In: template texts with their `FileId`, macro definitions, a `Scope` that answers names. Out: rendered text with
-//! origins, values, and what a text defines and calls. Must not know: relations, databases, nodes; those are members
-//! that `context` supplies through `Scope`.
+//! In: template texts with their `FileId`, macro definitions, a `Scope` that answers names. Out:
+//! rendered text with origins, values, and what a text defines and calls. Must not know: relations,
+//! databases, nodes; those are members that `context` supplies through `Scope`.
 //!
-//! How it works: a *pre-pass* rewrites what minijinja lacks (mutable literals, `do` of any expression, block tags such
-//! as `test`), keeping a list of edits by which every later position is mapped back. Each macro is a template of its
-//! own, compiled when it is first called; `MacroRef`, the value that its name has, imports it into the calling state,
-//! so that `caller()` and macros passed as values keep working. `return(v)` stores `v` in the state and raises an error
-//! that the macro's `MacroRef` catches. Member functions learn the position of their call from `__at(offset, f)`, which
-//! the pre-pass writes around the names in `POSITIONAL`.
+//! How it works: a *pre-pass* rewrites what minijinja lacks (mutable literals, `do` of any
+//! expression, block tags such as `test`), keeping a list of edits by which every later position is
+//! mapped back. Each macro is a template of its own, compiled when it is first called; `MacroRef`,
+//! the value that its name has, imports it into the calling state, so that `caller()` and macros
+//! passed as values keep working. `return(v)` stores `v` in the state and raises an error that the
+//! macro's `MacroRef` catches. Member functions learn the position of their call from `__at(offset,
+//! f)`, which the pre-pass writes around the names in `POSITIONAL`.
 
 mod blocks;
 mod builtin;

@@ -30,10 +30,13 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
     }
 }
 
-/// Whether an expression is made of literals, operators and filters alone. A call is none, and so is a name.
+/// Whether an expression is made of literals, operators and filters alone. A call is none, and so
+/// is a name.
 pub(crate) fn is_constant(expression: &str) -> bool {
-    const WORDS: &[&str] =
-        &["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else"];
+    const WORDS: &[&str] = &[
+        "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if",
+        "else",
+    ];
     let bytes = expression.as_bytes();
     let (mut i, mut before) = (0, b' ');
     // The name of a test stands where no other name may.
@@ -46,7 +49,9 @@ pub(crate) fn is_constant(expression: &str) -> bool {
             continue;
         }
         if b.is_ascii_alphabetic() || b == b'_' || !b.is_ascii() {
-            let end = bytes[i..].iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii()));
+            let end = bytes[i..]
+                .iter()
+                .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_' || !b.is_ascii()));
             let end = end.map_or(bytes.len(), |n| i + n);
             let word = &expression[i..end];
             let called = expression[end..].trim_start().starts_with('(');

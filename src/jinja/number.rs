@@ -1,7 +1,7 @@
 //! Numbers that minijinja does not have: decimals, and whole numbers of any size.
 //!
-//! In: values of databases, YAML and JSON. Out: values that print, compare and calculate as Python's do (`operators.rs`).
-//! Must not know: where they come from.
+//! In: values of databases, YAML and JSON. Out: values that print, compare and calculate as
+//! Python's do (`operators.rs`). Must not know: where they come from.
 
 use super::runtime::error;
 use crate::decimal::Decimal;
@@ -74,9 +74,11 @@ impl Number {
     pub(super) fn truncated(&self) -> Option<BigInt> {
         match self {
             Number::Int(n) => Some(n.clone()),
-            Number::Float(f) => {
-                f.is_finite().then(|| Decimal::from_float(f.trunc())).and_then(|d| d.ratio()).map(|(n, m)| n / m)
-            }
+            Number::Float(f) => f
+                .is_finite()
+                .then(|| Decimal::from_float(f.trunc()))
+                .and_then(|d| d.ratio())
+                .map(|(n, m)| n / m),
             Number::Decimal(d) => d.ratio().map(|(n, m)| n / m),
         }
     }
@@ -149,7 +151,12 @@ impl Object for BigIntValue {
         (key.as_str() == Some(super::REPR)).then(|| Value::from(self.0.to_string()))
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        _: &[Value],
+    ) -> Result<Value, Error> {
         match method {
             "bit_length" => Ok(Value::from(self.0.bits())),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -194,12 +201,20 @@ impl Object for DecimalValue {
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let d = &self.0;
         let other = || -> Result<Decimal, Error> {
-            let value = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
+            let value =
+                args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
             match Number::of(value) {
-                Some(Number::Float(_)) | None => Err(error(format!("{method}() needs a decimal, not {value}"))),
+                Some(Number::Float(_)) | None => {
+                    Err(error(format!("{method}() needs a decimal, not {value}")))
+                }
                 Some(number) => Ok(number.exact()),
             }
         };
@@ -217,31 +232,42 @@ impl Object for DecimalValue {
             "copy_negate" => Ok(decimal_value(d.negated())),
             "canonical" | "conjugate" => Ok(decimal_value(d.clone())),
             "normalize" => Ok(decimal_value(d.normalized())),
-            "to_integral_value" | "to_integral" | "to_integral_exact" => done(d.quantized(0, rounding(args, 0))),
+            "to_integral_value" | "to_integral" | "to_integral_exact" => {
+                done(d.quantized(0, rounding(args, 0)))
+            }
             "quantize" => match other()? {
-                Decimal::Finite(exponent) => done(d.quantized(exponent.fractional_digit_count(), rounding(args, 1))),
+                Decimal::Finite(exponent) => {
+                    done(d.quantized(exponent.fractional_digit_count(), rounding(args, 1)))
+                }
                 _ => Err(error("quantize() needs a finite decimal")),
             },
             "compare" => {
-                let order = d.compare(&other()?).map_or(Decimal::NaN, |o| Decimal::from_int(o as i8));
+                let order =
+                    d.compare(&other()?).map_or(Decimal::NaN, |o| Decimal::from_int(o as i8));
                 Ok(decimal_value(order))
             }
-            "max" => other().map(|o| decimal_value(if d.compare(&o) == Some(Ordering::Less) { o } else { d.clone() })),
-            "min" => {
-                other().map(|o| decimal_value(if d.compare(&o) == Some(Ordering::Greater) { o } else { d.clone() }))
-            }
+            "max" => other().map(|o| {
+                decimal_value(if d.compare(&o) == Some(Ordering::Less) { o } else { d.clone() })
+            }),
+            "min" => other().map(|o| {
+                decimal_value(if d.compare(&o) == Some(Ordering::Greater) { o } else { d.clone() })
+            }),
             "sqrt" => done(d.to_power(&Decimal::parse("0.5").unwrap_or(Decimal::NaN))),
             "adjusted" => Ok(Value::from(d.adjusted())),
             "to_eng_string" => Ok(Value::from(d.to_string())),
             "as_tuple" => {
                 let (negative, digits, exponent) = d.parts();
                 let digits: Vec<Value> = digits.bytes().map(|b| Value::from(b - b'0')).collect();
-                let parts =
-                    vec![Value::from(u8::from(negative)), Value::from(Tuple::from(digits)), Value::from(exponent)];
+                let parts = vec![
+                    Value::from(u8::from(negative)),
+                    Value::from(Tuple::from(digits)),
+                    Value::from(exponent),
+                ];
                 Ok(Value::from(Tuple::from(parts)))
             }
             "as_integer_ratio" => {
-                let (n, m) = d.ratio().ok_or_else(|| error("cannot convert to an integer ratio"))?;
+                let (n, m) =
+                    d.ratio().ok_or_else(|| error("cannot convert to an integer ratio"))?;
                 Ok(Value::from(Tuple::from(vec![int_value(&n), int_value(&m)])))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),

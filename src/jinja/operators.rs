@@ -1,7 +1,9 @@
-//! What the pre-pass makes of operators, attributes, subscripts and calls: functions that do what Python does.
+//! What the pre-pass makes of operators, attributes, subscripts and calls: functions that do what
+//! Python does.
 //!
-//! In: values. Out: values, or the error that Python or Jinja2 would raise. An object of the context may take part in an
-//! operation: it has a method of Python's name (`__add__`, `__rsub__`, ...). Must not know: what objects there are.
+//! In: values. Out: values, or the error that Python or Jinja2 would raise. An object of the
+//! context may take part in an operation: it has a method of Python's name (`__add__`, `__rsub__`,
+//! ...). Must not know: what objects there are.
 
 use super::number::{Number, int_value};
 use super::python::{Type, compare, contains, equal, python_text, subset, type_name, type_of};
@@ -25,30 +27,39 @@ pub(super) fn undefined() -> Error {
     Error::from(ErrorKind::UndefinedError)
 }
 
-/// `parse`: whether what is undefined in a node's own text may be used further, since it is known only when it runs.
+/// `parse`: whether what is undefined in a node's own text may be used further, since it is known
+/// only when it runs.
 pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
     for (name, operator) in BINARY {
-        env.add_function(format!("__{name}"), move |state: &mut State<'_, '_>, a: Value, b: Value| {
-            operator.apply(state, &a, &b)
-        });
+        env.add_function(
+            format!("__{name}"),
+            move |state: &mut State<'_, '_>, a: Value, b: Value| operator.apply(state, &a, &b),
+        );
     }
     for (name, test) in COMPARISONS {
-        env.add_function(format!("__{name}"), move |state: &mut State<'_, '_>, a: Value, b: Value| {
-            test.apply(state, &a, &b)
-        });
+        env.add_function(
+            format!("__{name}"),
+            move |state: &mut State<'_, '_>, a: Value, b: Value| test.apply(state, &a, &b),
+        );
     }
     env.add_function("__chain", chain);
     env.add_function("__fold", fold);
     env.add_function("__neg", |state: &mut State<'_, '_>, v: Value| signed(state, &v, true));
     env.add_function("__pos", |state: &mut State<'_, '_>, v: Value| signed(state, &v, false));
-    env.add_function("__int", |digits: String| super::number::int_from_text(&digits).ok_or_else(|| error("no number")));
-    env.add_function("__too_deep", || -> Result<Value, Error> { Err(error("the expression is nested too deep")) });
+    env.add_function("__int", |digits: String| {
+        super::number::int_from_text(&digits).ok_or_else(|| error("no number"))
+    });
+    env.add_function("__too_deep", || -> Result<Value, Error> {
+        Err(error("the expression is nested too deep"))
+    });
     env.add_function("__slice", slice);
     env.add_function("__iter", walked);
     env.add_function("__attr", move |state: &mut State<'_, '_>, v: Value, key: Value| {
         attribute(state, &v, &key, parse)
     });
-    env.add_function("__item", move |state: &mut State<'_, '_>, v: Value, key: Value| item(state, &v, &key, parse));
+    env.add_function("__item", move |state: &mut State<'_, '_>, v: Value, key: Value| {
+        item(state, &v, &key, parse)
+    });
     env.add_function("__meth", move |state: &mut State<'_, '_>, v: Value, name: Value| {
         let own = parse && is_own_text(state);
         if v.is_undefined() {
@@ -68,7 +79,8 @@ pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
     });
 }
 
-/// What is undefined is used further: in a node's own text at parse that is noted, elsewhere it is an error.
+/// What is undefined is used further: in a node's own text at parse that is noted, elsewhere it is
+/// an error.
 fn lenient(state: &mut State<'_, '_>, own: bool) -> Result<(), Error> {
     if !own {
         return Err(undefined());
@@ -145,8 +157,12 @@ impl Binary {
             return Err(undefined());
         }
         match (self, left, right) {
-            (Binary::Add, Type::Str, Type::Str) => joined(python_text(a)?, b.as_str().unwrap_or_default()),
-            (Binary::Add, Type::List, Type::List) => Ok(list(a.try_iter()?.chain(b.try_iter()?).collect())),
+            (Binary::Add, Type::Str, Type::Str) => {
+                joined(python_text(a)?, b.as_str().unwrap_or_default())
+            }
+            (Binary::Add, Type::List, Type::List) => {
+                Ok(list(a.try_iter()?.chain(b.try_iter()?).collect()))
+            }
             (Binary::Add, Type::Tuple, Type::Tuple) => {
                 Ok(Value::from(Tuple::from(a.try_iter()?.chain(b.try_iter()?).collect::<Vec<_>>())))
             }
@@ -154,15 +170,23 @@ impl Binary {
                 Err(error(format!("can only concatenate str (not \"{}\") to str", type_name(b))))
             }
             (Binary::Sub, Type::Set, Type::Set) => {
-                let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+                let (a, b): (Vec<Value>, Vec<Value>) =
+                    (a.try_iter()?.collect(), b.try_iter()?.collect());
                 set_value(filtered(&a, &b, false)?)
             }
-            (Binary::Sub, Type::Iterator, _) if a.downcast_object_ref::<DictView>().is_some_and(DictView::is_set) => {
-                let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), super::filters::walked(b)?);
+            (Binary::Sub, Type::Iterator, _)
+                if a.downcast_object_ref::<DictView>().is_some_and(DictView::is_set) =>
+            {
+                let (a, b): (Vec<Value>, Vec<Value>) =
+                    (a.try_iter()?.collect(), super::filters::walked(b)?);
                 set_value(filtered(&a, &b, false)?)
             }
-            (Binary::Mul, Type::Str | Type::List | Type::Tuple, Type::Int | Type::Bool) => repeated(a, b),
-            (Binary::Mul, Type::Int | Type::Bool, Type::Str | Type::List | Type::Tuple) => repeated(b, a),
+            (Binary::Mul, Type::Str | Type::List | Type::Tuple, Type::Int | Type::Bool) => {
+                repeated(a, b)
+            }
+            (Binary::Mul, Type::Int | Type::Bool, Type::Str | Type::List | Type::Tuple) => {
+                repeated(b, a)
+            }
             (Binary::Mod, Type::Str, _) => super::filters::percent_format(a, b),
             _ => self.by_object(state, a, b),
         }
@@ -181,7 +205,12 @@ impl Binary {
             }
         }
         let names = (type_name(a), type_name(b));
-        Err(error(format!("unsupported operand type(s) for {}: '{}' and '{}'", self.symbol(), names.0, names.1)))
+        Err(error(format!(
+            "unsupported operand type(s) for {}: '{}' and '{}'",
+            self.symbol(),
+            names.0,
+            names.1
+        )))
     }
 }
 
@@ -212,12 +241,23 @@ fn repeated(value: &Value, times: &Value) -> Result<Value, Error> {
     Ok(if value.is_tuple() { Value::from(Tuple::from(all)) } else { list(all) })
 }
 
-fn arithmetic(op: Binary, a: &Number, b: &Number, left: &Value, right: &Value) -> Result<Value, Error> {
+fn arithmetic(
+    op: Binary,
+    a: &Number,
+    b: &Number,
+    left: &Value,
+    right: &Value,
+) -> Result<Value, Error> {
     match (a, b) {
         (Number::Int(a), Number::Int(b)) => whole(op, a, b),
         (Number::Decimal(_), Number::Float(_)) | (Number::Float(_), Number::Decimal(_)) => {
             let names = (type_name(left), type_name(right));
-            Err(error(format!("unsupported operand type(s) for {}: '{}' and '{}'", op.symbol(), names.0, names.1)))
+            Err(error(format!(
+                "unsupported operand type(s) for {}: '{}' and '{}'",
+                op.symbol(),
+                names.0,
+                names.1
+            )))
         }
         (Number::Decimal(_), _) | (_, Number::Decimal(_)) => {
             let (a, b) = (a.exact(), b.exact());
@@ -255,10 +295,13 @@ fn whole(op: Binary, a: &BigInt, b: &BigInt) -> Result<Value, Error> {
             if a.is_zero() {
                 return Err(error("0.0 cannot be raised to a negative power"));
             }
-            Value::from(a.to_f64().unwrap_or(f64::INFINITY).powf(b.to_f64().unwrap_or(f64::NEG_INFINITY)))
+            Value::from(
+                a.to_f64().unwrap_or(f64::INFINITY).powf(b.to_f64().unwrap_or(f64::NEG_INFINITY)),
+            )
         }
         Binary::Pow => {
-            let exponent = b.to_u32().filter(|e| a.bits().saturating_mul(u64::from(*e)) < 1_000_000);
+            let exponent =
+                b.to_u32().filter(|e| a.bits().saturating_mul(u64::from(*e)) < 1_000_000);
             int_value(&a.pow(exponent.ok_or_else(|| error("the power is too large"))?))
         }
         Binary::Cat => Value::from(""),
@@ -275,7 +318,8 @@ fn floored(a: &BigInt, b: &BigInt) -> (BigInt, BigInt) {
     (quotient, rest)
 }
 
-/// True division of whole numbers, right to the last bit also where they are larger than a float can hold.
+/// True division of whole numbers, right to the last bit also where they are larger than a float
+/// can hold.
 fn quotient(a: &BigInt, b: &BigInt) -> f64 {
     match (a.to_f64(), b.to_f64()) {
         (Some(x), Some(y)) if a.bits() <= 53 && b.bits() <= 53 => x / y,
@@ -332,11 +376,14 @@ fn signed(state: &mut State<'_, '_>, value: &Value, negative: bool) -> Result<Va
     match Number::of(value) {
         Some(Number::Int(n)) => Ok(int_value(&if negative { -n } else { n })),
         Some(Number::Float(f)) => Ok(Value::from(if negative { -f } else { f })),
-        Some(Number::Decimal(d)) => Ok(Number::Decimal(if negative { d.negated() } else { d.rounded() }).to_value()),
+        Some(Number::Decimal(d)) => {
+            Ok(Number::Decimal(if negative { d.negated() } else { d.rounded() }).to_value())
+        }
         None if value.is_undefined() => Err(undefined()),
         None => {
             let (method, sign) = if negative { ("__neg__", '-') } else { ("__pos__", '+') };
-            let wrong = || error(format!("bad operand type for unary {sign}: '{}'", type_name(value)));
+            let wrong =
+                || error(format!("bad operand type for unary {sign}: '{}'", type_name(value)));
             if type_of(value) != Type::Object {
                 return Err(wrong());
             }
@@ -387,7 +434,8 @@ impl Comparison {
 
     fn ordered(self, a: &Value, b: &Value, symbol: &str) -> Result<bool, Error> {
         if type_of(a) == Type::Set && type_of(b) == Type::Set {
-            let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+            let (a, b): (Vec<Value>, Vec<Value>) =
+                (a.try_iter()?.collect(), b.try_iter()?.collect());
             return match self {
                 Comparison::Lt => Ok(a.len() < b.len() && subset(&a, &b)?),
                 Comparison::Le => subset(&a, &b),
@@ -425,22 +473,31 @@ fn chain(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// `item in container`.
-pub(super) fn is_in(state: &mut State<'_, '_>, item: &Value, container: &Value) -> Result<bool, Error> {
+pub(super) fn is_in(
+    state: &mut State<'_, '_>,
+    item: &Value,
+    container: &Value,
+) -> Result<bool, Error> {
     match type_of(container) {
         Type::Str => match item.as_str() {
             Some(part) => Ok(container.as_str().unwrap_or_default().contains(part)),
             None if item.is_undefined() => Err(undefined()),
-            None => Err(error(format!("'in <string>' requires string as left operand, not {}", type_name(item)))),
+            None => Err(error(format!(
+                "'in <string>' requires string as left operand, not {}",
+                type_name(item)
+            ))),
         },
         Type::Undefined => Ok(false),
         Type::Dict => {
             let keys: Vec<Value> = container.try_iter()?.collect();
             contains(&keys, item)
         }
-        Type::Object => match container.call_method(state, "__contains__", std::slice::from_ref(item)) {
-            Err(e) if e.kind() == ErrorKind::UnknownMethod => walk(container, item),
-            answer => answer.map(|v| v.is_true()),
-        },
+        Type::Object => {
+            match container.call_method(state, "__contains__", std::slice::from_ref(item)) {
+                Err(e) if e.kind() == ErrorKind::UnknownMethod => walk(container, item),
+                answer => answer.map(|v| v.is_true()),
+            }
+        }
         _ => walk(container, item),
     }
 }
@@ -451,7 +508,9 @@ fn walk(container: &Value, item: &Value) -> Result<bool, Error> {
             let items: Vec<Value> = items.collect();
             contains(&items, item)
         }
-        Err(_) => Err(error(format!("argument of type '{}' is not iterable", type_name(container)))),
+        Err(_) => {
+            Err(error(format!("argument of type '{}' is not iterable", type_name(container))))
+        }
     }
 }
 
@@ -476,9 +535,11 @@ fn slice(value: Value, args: Rest<Value>) -> Result<Value, Error> {
             None => Ok(None),
             Some(v) if v.is_undefined() => Err(undefined()),
             Some(v) => match Number::of(v) {
-                Some(Number::Int(n)) => {
-                    Ok(Some(n.to_i64().unwrap_or(if n < BigInt::zero() { i64::MIN } else { i64::MAX })))
-                }
+                Some(Number::Int(n)) => Ok(Some(n.to_i64().unwrap_or(if n < BigInt::zero() {
+                    i64::MIN
+                } else {
+                    i64::MAX
+                }))),
                 _ => Err(error("slice indices must be integers or None")),
             },
         }
@@ -501,17 +562,26 @@ fn slice(value: Value, args: Rest<Value>) -> Result<Value, Error> {
     let items: Vec<Value> = value.try_iter()?.collect();
     let indexes = indexes(items.len(), number(0)?, number(1)?, step);
     let kept: Vec<Value> = indexes.into_iter().map(|i| items[i].clone()).collect();
-    Ok(if value.is_tuple() || type_of(&value) == Type::Object { Value::from(Tuple::from(kept)) } else { list(kept) })
+    Ok(if value.is_tuple() || type_of(&value) == Type::Object {
+        Value::from(Tuple::from(kept))
+    } else {
+        list(kept)
+    })
 }
 
 /// The places that Python's slice of a sequence of this length names.
 fn indexes(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> Vec<usize> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
-    let clamp = |i: i64, low: i64, high: i64| (if i < 0 { i.saturating_add(length) } else { i }).clamp(low, high);
+    let clamp = |i: i64, low: i64, high: i64| {
+        (if i < 0 { i.saturating_add(length) } else { i }).clamp(low, high)
+    };
     let (from, to) = if step > 0 {
         (start.map_or(0, |s| clamp(s, 0, length)), stop.map_or(length, |s| clamp(s, 0, length)))
     } else {
-        (start.map_or(length - 1, |s| clamp(s, -1, length - 1)), stop.map_or(-1, |s| clamp(s, -1, length - 1)))
+        (
+            start.map_or(length - 1, |s| clamp(s, -1, length - 1)),
+            stop.map_or(-1, |s| clamp(s, -1, length - 1)),
+        )
     };
     let mut out = Vec::new();
     let mut i = from;
@@ -540,13 +610,19 @@ pub(super) fn plain_item(value: &Value, key: &Value) -> Result<Value, Error> {
 }
 
 /// `x.name`: a method of the value, else what it has under the name.
-fn attribute(state: &mut State<'_, '_>, value: &Value, key: &Value, parse: bool) -> Result<Value, Error> {
+fn attribute(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    key: &Value,
+    parse: bool,
+) -> Result<Value, Error> {
     if value.is_undefined() {
         let own = parse && is_own_text(state);
         return lenient(state, own).map(|()| Value::UNDEFINED);
     }
     let Some(name) = key.as_str() else { return subscript(value, key) };
-    let method = || Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false });
+    let method =
+        || Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false });
     let kind = type_of(value);
     if super::methods::has_method(kind, name) {
         return Ok(method());
@@ -555,14 +631,22 @@ fn attribute(state: &mut State<'_, '_>, value: &Value, key: &Value, parse: bool)
         return subscript(value, key);
     }
     let found = value.get_attr(name).unwrap_or_default();
-    if found.is_undefined() && kind == Type::Object && super::methods::object_has_method(state, value, name) {
+    if found.is_undefined()
+        && kind == Type::Object
+        && super::methods::object_has_method(state, value, name)
+    {
         return Ok(method());
     }
     Ok(found)
 }
 
 /// `x[key]`: an item, else an attribute of that name; what is not there is undefined.
-fn item(state: &mut State<'_, '_>, value: &Value, key: &Value, parse: bool) -> Result<Value, Error> {
+fn item(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    key: &Value,
+    parse: bool,
+) -> Result<Value, Error> {
     if value.is_undefined() {
         let own = parse && is_own_text(state);
         return lenient(state, own).map(|()| Value::UNDEFINED);
@@ -570,7 +654,11 @@ fn item(state: &mut State<'_, '_>, value: &Value, key: &Value, parse: bool) -> R
     let found = subscript(value, key)?;
     match key.as_str() {
         Some(name) if found.is_undefined() && super::methods::has_method(type_of(value), name) => {
-            Ok(Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false }))
+            Ok(Value::from_object(Method {
+                value: value.clone(),
+                name: name.into(),
+                lenient: false,
+            }))
         }
         _ => Ok(found),
     }
@@ -580,7 +668,8 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
     match type_of(value) {
         Type::Str => {
             let chars: Vec<char> = value.as_str().unwrap_or_default().chars().collect();
-            Ok(place(key, chars.len()).map_or(Value::UNDEFINED, |i| Value::from(chars[i].to_string())))
+            Ok(place(key, chars.len())
+                .map_or(Value::UNDEFINED, |i| Value::from(chars[i].to_string())))
         }
         Type::List | Type::Tuple => match place(key, value.len().unwrap_or(0)) {
             Some(i) => value.get_item_by_index(i),
@@ -601,7 +690,9 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
         }
         // A view has no places.
         Type::Iterator if value.downcast_object_ref::<DictView>().is_some() => Ok(Value::UNDEFINED),
-        Type::Object | Type::Decimal | Type::Iterator => Ok(value.get_item(key).unwrap_or_default()),
+        Type::Object | Type::Decimal | Type::Iterator => {
+            Ok(value.get_item(key).unwrap_or_default())
+        }
         _ => Ok(Value::UNDEFINED),
     }
 }
@@ -651,8 +742,9 @@ impl Object for Method {
                     super::runtime::note_unknown(state, &self.name);
                     return Ok(Value::UNDEFINED);
                 }
-                let message =
-                    said.unwrap_or_else(|| format!("'{}' has no method '{}'", shown_type(&self.value), self.name));
+                let message = said.unwrap_or_else(|| {
+                    format!("'{}' has no method '{}'", shown_type(&self.value), self.name)
+                });
                 Err(Error::new(ErrorKind::UnknownMethod, message))
             }
             answer => answer,

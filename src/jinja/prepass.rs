@@ -1,4 +1,5 @@
-//! The rewrite of dbt's Jinja to what minijinja parses. Every change is an edit that maps back (see `Edits`).
+//! The rewrite of dbt's Jinja to what minijinja parses. Every change is an edit that maps back (see
+//! `Edits`).
 //!
 //! | written | becomes | why |
 //! |---|---|---|
@@ -21,7 +22,8 @@ use super::expressions::rewrite_expressions;
 use serde::{Deserialize, Serialize};
 
 /// Functions that want to know where they are called.
-pub(super) const POSITIONAL: &[&str] = &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
+pub(super) const POSITIONAL: &[&str] =
+    &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
 
 /// The most `elif` of a template: minijinja nests them.
 const ELIFS: usize = 500;
@@ -42,7 +44,12 @@ pub(crate) fn calls_of(text: &str) -> Vec<CallName> {
 }
 
 /// Rewrites `text[from..to]`. Calls found are added to `calls`.
-pub(crate) fn rewrite(text: &str, from: usize, to: usize, calls: &mut Vec<CallName>) -> (String, Edits) {
+pub(crate) fn rewrite(
+    text: &str,
+    from: usize,
+    to: usize,
+    calls: &mut Vec<CallName>,
+) -> (String, Edits) {
     let mut pass = Pass::new(text, Rewriter::new(text, from, to - from), calls, true);
     pass.body(from, to);
     pass.rw.finish(to)
@@ -73,7 +80,12 @@ pub(super) struct Pass<'a, 'c> {
 }
 
 impl<'a, 'c> Pass<'a, 'c> {
-    pub(super) fn new(text: &'a str, rw: Rewriter<'a>, calls: &'c mut Vec<CallName>, sites: bool) -> Pass<'a, 'c> {
+    pub(super) fn new(
+        text: &'a str,
+        rw: Rewriter<'a>,
+        calls: &'c mut Vec<CallName>,
+        sites: bool,
+    ) -> Pass<'a, 'c> {
         Pass { text, rw, calls, sites, elifs: 0 }
     }
 
@@ -136,8 +148,11 @@ impl<'a, 'c> Pass<'a, 'c> {
                 // What is set is no expression.
                 let rest = at + 2;
                 // A filter (`for x in y if z`) or `recursive` ends the sequence.
-                let stop =
-                    ["if", "recursive"].iter().filter_map(|w| find_word(self.text, rest, to, w)).min().unwrap_or(to);
+                let stop = ["if", "recursive"]
+                    .iter()
+                    .filter_map(|w| find_word(self.text, rest, to, w))
+                    .min()
+                    .unwrap_or(to);
                 self.rw.insert(rest, " __iter(");
                 self.maybe_tuple(rest, stop);
                 self.rw.insert(stop, ") ");
@@ -148,8 +163,9 @@ impl<'a, 'c> Pass<'a, 'c> {
     }
 
     fn set(&mut self, from: usize, to: usize) {
-        let Some(eq) = top_level(self.text.as_bytes(), from, to, |b, i| b[i] == b'=' && b.get(i + 1) != Some(&b'='))
-        else {
+        let Some(eq) = top_level(self.text.as_bytes(), from, to, |b, i| {
+            b[i] == b'=' && b.get(i + 1) != Some(&b'=')
+        }) else {
             // A block: `{% set x %}...{% endset %}`, perhaps with filters.
             self.expression(from, to);
             return;
@@ -210,7 +226,11 @@ pub(super) fn dispatch_call(args: &str) -> Option<CallName> {
 
 fn inside(text: &str, start: usize, end: usize) -> usize {
     let begin = (start + 2).min(end);
-    if matches!(text.as_bytes().get(begin), Some(b'-' | b'+')) && begin + 2 < end { begin + 1 } else { begin }
+    if matches!(text.as_bytes().get(begin), Some(b'-' | b'+')) && begin + 2 < end {
+        begin + 1
+    } else {
+        begin
+    }
 }
 
 /// The byte behind a string literal that begins at `i`.
@@ -224,7 +244,12 @@ pub(super) fn string_end(b: &[u8], i: usize) -> usize {
 }
 
 /// The first byte outside of brackets and strings for which `hit` holds.
-fn top_level(b: &[u8], from: usize, to: usize, hit: impl Fn(&[u8], usize) -> bool) -> Option<usize> {
+fn top_level(
+    b: &[u8],
+    from: usize,
+    to: usize,
+    hit: impl Fn(&[u8], usize) -> bool,
+) -> Option<usize> {
     let (mut i, mut depth) = (from, 0i32);
     while i < to {
         match b[i] {
@@ -270,9 +295,15 @@ mod tests {
     #[test]
     fn literals_become_mutable() {
         assert_eq!(rw("{% set x = [] %}"), "{% set x =  __l([]) %}");
-        assert_eq!(rw("{{ f({'a': [1]})['b'] }}"), "{{ __item(__c(f, 'f')( __d({'a':  __l([1])})), 'b') }}");
+        assert_eq!(
+            rw("{{ f({'a': [1]})['b'] }}"),
+            "{{ __item(__c(f, 'f')( __d({'a':  __l([1])})), 'b') }}"
+        );
         assert_eq!(rw("{{ d[a, b] }}"), "{{ __item(d, (a, b)) }}");
-        assert_eq!(rw("{{ x[1:] }}{{ x[::2] }}"), "{{ __slice(x, 1, none) }}{{ __slice(x, none, none, 2) }}");
+        assert_eq!(
+            rw("{{ x[1:] }}{{ x[::2] }}"),
+            "{{ __slice(x, 1, none) }}{{ __slice(x, none, none, 2) }}"
+        );
     }
 
     #[test]
@@ -297,10 +328,19 @@ mod tests {
             "{{ __chain(1 , 'lt',  a , 'le',  2) }}{{ __not_in(a , b) }}"
         );
         assert_eq!(rw("{{ (+1) ~ -2|abs }}"), "{{ __cat(( 1) , -2|abs) }}");
-        assert_eq!(rw("{{ a if not b == 1 else c and d }}"), "{{ a if not __eq(b , 1) else c and d }}");
-        assert_eq!(rw("{{ x is divisibleby 3 or y is not none }}"), "{{ x is divisibleby (3) or y is not none }}");
+        assert_eq!(
+            rw("{{ a if not b == 1 else c and d }}"),
+            "{{ a if not __eq(b , 1) else c and d }}"
+        );
+        assert_eq!(
+            rw("{{ x is divisibleby 3 or y is not none }}"),
+            "{{ x is divisibleby (3) or y is not none }}"
+        );
         assert_eq!(rw("{{\u{a0}x }}"), "{{ x }}");
-        assert_eq!(rw("{{ (b(1) - a).days }}"), "{{ __attr((__sub(__c(b, 'b')(1) , a)), 'days') }}");
+        assert_eq!(
+            rw("{{ (b(1) - a).days }}"),
+            "{{ __attr((__sub(__c(b, 'b')(1) , a)), 'days') }}"
+        );
     }
 
     #[test]
@@ -315,7 +355,11 @@ mod tests {
         let deep = format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000));
         assert_eq!(rw(&deep), "{{ __too_deep() }}");
         for link in ["|f", " and 1", "[0]", ".a"] {
-            assert_eq!(rw(&format!("{{{{ x{} }}}}", link.repeat(100_000))), "{{ __too_deep() }}", "{link}");
+            assert_eq!(
+                rw(&format!("{{{{ x{} }}}}", link.repeat(100_000))),
+                "{{ __too_deep() }}",
+                "{link}"
+            );
         }
         let sum = format!("{{{{ 1{} }}}}", " + 1".repeat(2000));
         assert!(rw(&sum).starts_with("{{ __fold(1 , 'add',  1"));
@@ -324,8 +368,7 @@ mod tests {
     #[test]
     fn calls_have_positions_and_names() {
         let mut calls = Vec::new();
-        let text =
-            "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
+        let text = "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
         let (out, _) = rewrite(text, 0, text.len(), &mut calls);
         assert!(out.starts_with("{{ __at(3, ref, 'ref')(__at(7, var, 'var')('x')) }}"), "{out}");
         assert!(calls.contains(&CallName::Package("dbt_utils".into(), "star".into())));

@@ -1,7 +1,8 @@
 //! Values as Python sees them: text, equality, order, names of types.
 //!
-//! In: values. Out: what `str`, `repr`, `==`, `<` and `type` give. A walk over values ends: one that contains itself prints
-//! as Python prints it, one that is nested too deep is an error. Must not know: templates.
+//! In: values. Out: what `str`, `repr`, `==`, `<` and `type` give. A walk over values ends: one
+//! that contains itself prints as Python prints it, one that is nested too deep is an error. Must
+//! not know: templates.
 
 use super::number::{BigIntValue, DecimalValue, Number};
 use super::runtime::error;
@@ -69,7 +70,8 @@ fn container_type(value: &Value) -> Type {
     if value.downcast_object_ref::<MutableDict>().is_some() {
         return Type::Dict;
     }
-    // Native containers of minijinja are lists and dicts; objects of the context that can be walked are themselves.
+    // Native containers of minijinja are lists and dicts; objects of the context that can be walked
+    // are themselves.
     let native = value.as_object().is_none_or(|object| !object.type_name().starts_with("strata::"));
     match value.kind() {
         ValueKind::Seq if native => Type::List,
@@ -94,7 +96,10 @@ pub(super) fn type_name(value: &Value) -> String {
         Type::Tuple => "tuple".to_owned(),
         Type::Dict => "dict".to_owned(),
         Type::Set => "set".to_owned(),
-        Type::Iterator => value.downcast_object_ref::<DictView>().map_or("generator", DictView::type_name).to_owned(),
+        Type::Iterator => value
+            .downcast_object_ref::<DictView>()
+            .map_or("generator", DictView::type_name)
+            .to_owned(),
         Type::Object => {
             let name = value.as_object().map_or("object", |o| o.type_name());
             name.rsplit("::").next().unwrap_or("object").to_owned()
@@ -131,7 +136,9 @@ pub(crate) fn python_repr(value: &Value) -> Result<String, Error> {
 /// The address of a container that can contain itself.
 fn identity(value: &Value) -> Option<usize> {
     let list = value.downcast_object_ref::<MutableList>().map(|l| std::ptr::from_ref(l).addr());
-    list.or_else(|| value.downcast_object_ref::<MutableDict>().map(|d| std::ptr::from_ref(d).addr()))
+    list.or_else(|| {
+        value.downcast_object_ref::<MutableDict>().map(|d| std::ptr::from_ref(d).addr())
+    })
 }
 
 fn write_repr(value: &Value, path: &mut Vec<usize>, out: &mut String) -> Result<(), Error> {
@@ -165,7 +172,12 @@ fn write_repr(value: &Value, path: &mut Vec<usize>, out: &mut String) -> Result<
     Ok(())
 }
 
-fn write_items(value: &Value, kind: Type, path: &mut Vec<usize>, out: &mut String) -> Result<(), Error> {
+fn write_items(
+    value: &Value,
+    kind: Type,
+    path: &mut Vec<usize>,
+    out: &mut String,
+) -> Result<(), Error> {
     if kind == Type::Dict {
         out.push('{');
         for (i, (key, item)) in pairs_of(value)?.into_iter().enumerate() {
@@ -226,7 +238,8 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
     let (left, right) = (type_of(a), type_of(b));
     match (left, right) {
         (Type::List, Type::List) | (Type::Tuple, Type::Tuple) => {
-            let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+            let (a, b): (Vec<Value>, Vec<Value>) =
+                (a.try_iter()?.collect(), b.try_iter()?.collect());
             if a.len() != b.len() {
                 return Ok(false);
             }
@@ -257,7 +270,8 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
             Ok(true)
         }
         (Type::Set, Type::Set) => {
-            let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+            let (a, b): (Vec<Value>, Vec<Value>) =
+                (a.try_iter()?.collect(), b.try_iter()?.collect());
             Ok(a.len() == b.len() && subset(&a, &b)?)
         }
         (Type::Iterator, Type::Iterator) => {
@@ -297,7 +311,12 @@ pub(super) fn compare(a: &Value, b: &Value, operator: &str) -> Result<Option<Ord
     compare_at(a, b, operator, 0)
 }
 
-fn compare_at(a: &Value, b: &Value, operator: &str, depth: usize) -> Result<Option<Ordering>, Error> {
+fn compare_at(
+    a: &Value,
+    b: &Value,
+    operator: &str,
+    depth: usize,
+) -> Result<Option<Ordering>, Error> {
     if depth > DEPTH {
         return Err(error("maximum recursion depth exceeded in comparison"));
     }
@@ -308,7 +327,8 @@ fn compare_at(a: &Value, b: &Value, operator: &str, depth: usize) -> Result<Opti
         (Type::Str, Type::Str) => Ok(Some(a.as_str().cmp(&b.as_str()))),
         (Type::Bytes, Type::Bytes) => Ok(Some(a.as_bytes().cmp(&b.as_bytes()))),
         (Type::List, Type::List) | (Type::Tuple, Type::Tuple) => {
-            let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+            let (a, b): (Vec<Value>, Vec<Value>) =
+                (a.try_iter()?.collect(), b.try_iter()?.collect());
             for (a, b) in a.iter().zip(&b) {
                 if !equal_at(a, b, depth + 1)? {
                     return compare_at(a, b, operator, depth + 1);
@@ -316,7 +336,9 @@ fn compare_at(a: &Value, b: &Value, operator: &str, depth: usize) -> Result<Opti
             }
             Ok(Some(a.len().cmp(&b.len())))
         }
-        (Type::Object, Type::Object) if kind_of_order(a).is_some_and(|kind| kind_of_order(b) == Some(kind)) => {
+        (Type::Object, Type::Object)
+            if kind_of_order(a).is_some_and(|kind| kind_of_order(b) == Some(kind)) =>
+        {
             Ok(a.partial_cmp(b))
         }
         (Type::Undefined, _) | (_, Type::Undefined) => Err(super::operators::undefined()),
@@ -332,11 +354,18 @@ fn kind_of_order(value: &Value) -> Option<String> {
 }
 
 fn unordered(a: &Value, b: &Value, operator: &str) -> Error {
-    error(format!("'{operator}' not supported between instances of '{}' and '{}'", type_name(a), type_name(b)))
+    error(format!(
+        "'{operator}' not supported between instances of '{}' and '{}'",
+        type_name(a),
+        type_name(b)
+    ))
 }
 
 /// Sorts as Python does; what has no order is an error.
-pub(crate) fn sort(items: &mut [Value], key: &dyn Fn(&Value) -> Result<Value, Error>) -> Result<(), Error> {
+pub(crate) fn sort(
+    items: &mut [Value],
+    key: &dyn Fn(&Value) -> Result<Value, Error>,
+) -> Result<(), Error> {
     let mut failed = None;
     let mut keyed = Vec::with_capacity(items.len());
     for item in items.iter() {

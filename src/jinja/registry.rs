@@ -1,7 +1,8 @@
 //! Macro definitions and how names find them.
 //!
-//! The visible name of a macro follows the *node being rendered* (RULES 1.1): its package, the root project, the
-//! built-in macros. `package.name` looks in that package only, `dbt.name` in the built-in ones.
+//! The visible name of a macro follows the *node being rendered* (RULES 1.1): its package, the root
+//! project, the built-in macros. `package.name` looks in that package only, `dbt.name` in the
+//! built-in ones.
 
 use super::blocks::{Block, BlockKind, find_blocks};
 use super::edits::{Edits, Rewriter};
@@ -49,10 +50,12 @@ pub(crate) struct MacroDef {
     pub(super) kwargs: bool,
 }
 
-/// Materializations that dbt's adapters bring themselves: one for any adapter, also of the root project, does not take their place.
+/// Materializations that dbt's adapters bring themselves: one for any adapter, also of the root
+/// project, does not take their place.
 const OF_ADAPTERS: [(&str, &str); 2] = [("duckdb", "table"), ("duckdb", "incremental")];
 
-/// Materializations of dbt and of its adapters, which a package replaces only if the root project lets it.
+/// Materializations of dbt and of its adapters, which a package replaces only if the root project
+/// lets it.
 const BUILT_IN: [&str; 12] = [
     "table",
     "view",
@@ -76,34 +79,52 @@ impl MacroDef {
 }
 
 /// Reads the macros, tests and materializations of a file.
-pub(crate) fn parse_macro_file(file: FileId, package: &Arc<str>, path: &str, text: &str) -> Checked<Vec<MacroDef>> {
+pub(crate) fn parse_macro_file(
+    file: FileId,
+    package: &Arc<str>,
+    path: &str,
+    text: &str,
+) -> Checked<Vec<MacroDef>> {
     let (mut defs, mut out) = (Vec::new(), Vec::new());
     let path: Arc<str> = path.into();
-    for block in find_blocks(text, &[BlockKind::Macro, BlockKind::Test, BlockKind::Materialization]) {
+    for block in find_blocks(text, &[BlockKind::Macro, BlockKind::Test, BlockKind::Materialization])
+    {
         let name_span = Span::new(file, block.name_at, block.name_at + block.name.len().max(1));
         if block.name.is_empty() {
             out.push(
-                Diagnostic::error(Code::MacroSyntax, "a macro needs a name").primary(name_span, "expected a name"),
+                Diagnostic::error(Code::MacroSyntax, "a macro needs a name")
+                    .primary(name_span, "expected a name"),
             );
             continue;
         }
         if block.unclosed {
             out.push(
-                Diagnostic::error(Code::MacroSyntax, format!("the block `{}` is never closed", block.name))
-                    .primary(Span::new(file, block.start, block.body.0), "opened here"),
+                Diagnostic::error(
+                    Code::MacroSyntax,
+                    format!("the block `{}` is never closed", block.name),
+                )
+                .primary(Span::new(file, block.start, block.body.0), "opened here"),
             );
             continue;
         }
         match define(file, package, &path, text, &block) {
             Ok(def) => defs.push(def),
-            Err(message) => out.push(Diagnostic::error(Code::MacroSyntax, message).primary(name_span, "")),
+            Err(message) => {
+                out.push(Diagnostic::error(Code::MacroSyntax, message).primary(name_span, ""))
+            }
         }
     }
     Checked::new(defs, out)
 }
 
 /// Rewrites one block to a template that defines one macro.
-fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: &Block) -> Result<MacroDef, String> {
+fn define(
+    file: FileId,
+    package: &Arc<str>,
+    path: &Arc<str>,
+    text: &str,
+    block: &Block,
+) -> Result<MacroDef, String> {
     let name = match block.kind {
         BlockKind::Test => format!("test_{}", block.name),
         BlockKind::Materialization => {
@@ -113,7 +134,12 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         _ => block.name.clone(),
     };
     let mut calls = Vec::new();
-    let mut pass = Pass::new(text, Rewriter::new(text, block.start, block.end - block.start), &mut calls, true);
+    let mut pass = Pass::new(
+        text,
+        Rewriter::new(text, block.start, block.end - block.start),
+        &mut calls,
+        true,
+    );
     let (word, word_at) = super::blocks::tag_word(text, block.start, block.body.0);
     let after_name = block.name_at + block.name.len();
     let tail = super::blocks::tag_tail(text, block.start, block.body.0);
@@ -129,13 +155,17 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
         pass.rw.replace(after_name, tail, &format!("(){lines} "));
     } else {
         let open = text[after_name..tail].find('(').map(|i| after_name + i);
-        let open = open.ok_or_else(|| format!("`{}` needs parentheses: `{}()`", block.name, block.name))?;
+        let open =
+            open.ok_or_else(|| format!("`{}` needs parentheses: `{}()`", block.name, block.name))?;
         let close = header(&mut pass, open, tail, &mut args, &mut late)?;
         let declared = |name: &str| args.iter().any(|a| a.name == name);
         varargs = has_word(body, "varargs") && !declared("varargs");
         kwargs = has_word(body, "kwargs") && !declared("kwargs");
-        let hidden: Vec<&str> =
-            [("varargs=none", varargs), ("kwargs=none", kwargs)].into_iter().filter(|h| h.1).map(|h| h.0).collect();
+        let hidden: Vec<&str> = [("varargs=none", varargs), ("kwargs=none", kwargs)]
+            .into_iter()
+            .filter(|h| h.1)
+            .map(|h| h.0)
+            .collect();
         if !hidden.is_empty() {
             let comma = if args.is_empty() { "" } else { ", " };
             pass.rw.insert(close, &format!("{comma}{}", hidden.join(", ")));
@@ -144,8 +174,10 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
     // Defaults that name earlier parameters are filled in where those are known: in the body.
     for (name, from, to) in late {
         let value = super::prepass::rewrite_expression(&text[from..to]);
-        pass.rw
-            .insert(block.body.0, &format!("{{% if {name} is undefined %}}{{% set {name} = {value} %}}{{% endif %}}"));
+        pass.rw.insert(
+            block.body.0,
+            &format!("{{% if {name} is undefined %}}{{% set {name} = {value} %}}{{% endif %}}"),
+        );
     }
     pass.body(block.body.0, block.body.1);
     let (end_word, end_at) = super::blocks::tag_word(text, block.body.1, block.end);
@@ -176,7 +208,8 @@ fn define(file: FileId, package: &Arc<str>, path: &Arc<str>, text: &str, block: 
 }
 
 /// Reads the parameters between the parentheses, rewriting defaults and dropping type annotations.
-/// A default that names an earlier parameter is left out here and added to `late`: name and range of the expression.
+/// A default that names an earlier parameter is left out here and added to `late`: name and range
+/// of the expression.
 fn header(
     pass: &mut Pass<'_, '_>,
     open: usize,
@@ -229,17 +262,22 @@ fn header(
         if let Some(colon) = colon {
             pass.rw.replace(colon, eq.unwrap_or(i), "");
         }
-        let names_earlier = |from: usize| args.iter().any(|a| has_word(&pass.text[from..i], &a.name));
+        let names_earlier =
+            |from: usize| args.iter().any(|a| has_word(&pass.text[from..i], &a.name));
         if let Some(eq) = eq.filter(|eq| names_earlier(eq + 1)) {
-            // A default that reads an earlier parameter is set at the start of the body. Behind another default the
-            // parameter still needs one: the value that an argument that is not given has.
+            // A default that reads an earlier parameter is set at the start of the body. Behind
+            // another default the parameter still needs one: the value that an argument that is not
+            // given has.
             let undefined = args.iter().any(|a| a.has_default);
             pass.rw.replace(eq, i, if undefined { "=__undefined" } else { "" });
             late.push((name.clone(), eq + 1, i));
         } else if let Some(eq) = eq {
             pass.expression(eq + 1, i);
         } else if colon.is_none() && !pass.text[from..i].trim().is_empty() {
-            return Err(format!("unexpected `{}` behind parameter `{name}`", pass.text[from..i].trim()));
+            return Err(format!(
+                "unexpected `{}` behind parameter `{name}`",
+                pass.text[from..i].trim()
+            ));
         }
         args.push(MacroArg { name, has_default: eq.is_some() });
     }
@@ -258,7 +296,8 @@ fn adapter_of(header: &str) -> &str {
 fn has_word(text: &str, word: &str) -> bool {
     let wordy = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(i, _)| {
-        !text[..i].chars().next_back().is_some_and(wordy) && !text[i + word.len()..].chars().next().is_some_and(wordy)
+        !text[..i].chars().next_back().is_some_and(wordy)
+            && !text[i + word.len()..].chars().next().is_some_and(wordy)
     })
 }
 
@@ -306,7 +345,11 @@ impl MacroRegistry {
             if i < split {
                 registry.internal.insert(def.name.clone(), i);
             } else {
-                registry.packages.entry(def.package.clone()).or_default().insert(def.name.clone(), i);
+                registry
+                    .packages
+                    .entry(def.package.clone())
+                    .or_default()
+                    .insert(def.name.clone(), i);
             }
             registry.templates.insert(def.template.clone(), i);
             registry.values.push(Value::from_object(MacroRef::new(def.clone())));
@@ -361,7 +404,8 @@ impl MacroRegistry {
         self.find(package, name).map(|i| &self.defs[i])
     }
 
-    /// The macro that a command means by a plain name: the root project's, else a package's, else a built-in one.
+    /// The macro that a command means by a plain name: the root project's, else a package's, else a
+    /// built-in one.
     pub(crate) fn lookup_anywhere(&self, name: &str) -> Option<&Arc<MacroDef>> {
         let of = |package: &Arc<str>| self.packages.get(package).and_then(|m| m.get(name));
         let found = of(&self.root).or_else(|| self.installed.iter().rev().find_map(of));
@@ -388,7 +432,12 @@ impl MacroRegistry {
 
     /// Names of macros that `package` sees, for suggestions.
     pub(crate) fn names<'a>(&'a self, package: &str) -> impl Iterator<Item = &'a str> {
-        let own = self.packages.get(package).into_iter().chain(self.packages.get(&self.root)).flat_map(|m| m.keys());
+        let own = self
+            .packages
+            .get(package)
+            .into_iter()
+            .chain(self.packages.get(&self.root))
+            .flat_map(|m| m.keys());
         own.chain(self.internal.keys()).map(|n| &**n)
     }
 
@@ -429,15 +478,21 @@ impl MacroRegistry {
             None => attempt(None),
             Some(ns) => match self.search_orders.get(ns) {
                 Some(order) => order.iter().find_map(|p| attempt(Some(p))),
-                None if self.is_package(ns) => [&*self.root, ns].into_iter().find_map(|p| attempt(Some(p))),
+                None if self.is_package(ns) => {
+                    [&*self.root, ns].into_iter().find_map(|p| attempt(Some(p)))
+                }
                 None => attempt(None),
             },
         };
         match found {
             Some(i) => Ok(&self.defs[i]),
             None => {
-                let within = namespace.map(|ns| format!(" of namespace `{ns}`")).unwrap_or_default();
-                Err(format!("no macro `{name}`{within} for this adapter; searched for {}", searched.join(", ")))
+                let within =
+                    namespace.map(|ns| format!(" of namespace `{ns}`")).unwrap_or_default();
+                Err(format!(
+                    "no macro `{name}`{within} for this adapter; searched for {}",
+                    searched.join(", ")
+                ))
             }
         }
     }
@@ -477,7 +532,8 @@ impl MacroRegistry {
         None
     }
 
-    /// The macros that a text calls, by unique id, as dbt records them: the caller's own package first.
+    /// The macros that a text calls, by unique id, as dbt records them: the caller's own package
+    /// first.
     pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<Arc<str>> {
         let mut out = Vec::new();
         for call in calls {
@@ -506,8 +562,12 @@ mod tests {
             "dbt",
             "{% macro a() %}i{% endmacro %}{% macro default__d() %}i{% endmacro %}{% macro duckdb__d() %}i{% endmacro %}",
         );
-        let mut project = parse("root", "{% macro a() %}r{% endmacro %}{% macro default__d() %}r{% endmacro %}");
-        project.extend(parse("pkg", "{% macro a() %}p{% endmacro %}{% macro duckdb__d() %}p{% endmacro %}"));
+        let mut project =
+            parse("root", "{% macro a() %}r{% endmacro %}{% macro default__d() %}r{% endmacro %}");
+        project.extend(parse(
+            "pkg",
+            "{% macro a() %}p{% endmacro %}{% macro duckdb__d() %}p{% endmacro %}",
+        ));
         let installed = vec!["root".into(), "pkg".into()];
         MacroRegistry::new(&"root".into(), "duckdb", installed, HashMap::new(), internal, project)
     }
@@ -525,7 +585,8 @@ mod tests {
     #[test]
     fn dispatch_goes_by_package_then_prefix() {
         let r = registry();
-        let found = |ns| r.dispatch("root", "d", ns).map(|d| format!("{}.{}", d.package, d.name)).unwrap();
+        let found =
+            |ns| r.dispatch("root", "d", ns).map(|d| format!("{}.{}", d.package, d.name)).unwrap();
         assert_eq!(found(Some("pkg")), "root.default__d");
         assert_eq!(found(None), "dbt.duckdb__d");
         assert!(r.dispatch("root", "zz", Some("pkg")).unwrap_err().contains("pkg.duckdb__zz"));
@@ -533,18 +594,24 @@ mod tests {
 
     #[test]
     fn headers() {
-        let defs = parse("root", "{% macro m(a, b: str = 'x)', c=[1, 2]) -%}{{ varargs }}{% endmacro %}");
+        let defs =
+            parse("root", "{% macro m(a, b: str = 'x)', c=[1, 2]) -%}{{ varargs }}{% endmacro %}");
         assert_eq!(
             defs[0].args.iter().map(|a| (a.name.as_str(), a.has_default)).collect::<Vec<_>>(),
             [("a", false), ("b", true), ("c", true)]
         );
-        assert!(defs[0].text.contains("m__m(a, b= 'x)', c= __l([1, 2]), varargs=none)"), "{}", defs[0].text);
+        assert!(
+            defs[0].text.contains("m__m(a, b= 'x)', c= __l([1, 2]), varargs=none)"),
+            "{}",
+            defs[0].text
+        );
         let defs = parse("root", "{% macro m(x, y=x + 1) %}{{ y }}{% endmacro %}");
         assert_eq!(
             defs[0].text,
             "{% macro m__m(x, y) %}{% if y is undefined %}{% set y = __add(x , 1) %}{% endif %}{{ y }}{% endmacro %}"
         );
-        let defs = parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
+        let defs =
+            parse("root", "{% materialization t,\n adapter='duckdb' %}x{% endmaterialization %}");
         assert_eq!(&*defs[0].name, "materialization_t_duckdb");
     }
 }

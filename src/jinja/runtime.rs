@@ -27,7 +27,8 @@ pub(super) struct Run {
     pub(super) extension: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// The macros that an error passed through, innermost first. The state dies with a failed render; this does not.
+/// The macros that an error passed through, innermost first. The state dies with a failed render;
+/// this does not.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     macros: Mutex<Vec<Arc<MacroDef>>>,
@@ -47,7 +48,8 @@ impl Trace {
     }
 
     pub(super) fn take_called(&self) -> Vec<Arc<str>> {
-        let called = std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
+        let called =
+            std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
         called.into_iter().collect()
     }
 
@@ -88,7 +90,9 @@ pub(super) fn run<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
 }
 
 /// What the caller of the render attached to it (`context` keeps its session there).
-pub(crate) fn with_extension<T: Any + Send + Sync>(state: &mut State<'_, '_>) -> Result<Arc<T>, Error> {
+pub(crate) fn with_extension<T: Any + Send + Sync>(
+    state: &mut State<'_, '_>,
+) -> Result<Arc<T>, Error> {
     let any = run(state).extension.clone().and_then(|e| e.downcast::<T>().ok());
     any.ok_or_else(|| error("this is available only where SQL is rendered"))
 }
@@ -104,8 +108,8 @@ pub(crate) fn return_value(state: &mut State<'_, '_>, value: Value) -> Error {
     error("`return` outside of a macro")
 }
 
-/// The value of a macro's name. On its first call in a render it imports its template into the *same* state, so that
-/// `caller()` and macros passed as values keep working.
+/// The value of a macro's name. On its first call in a render it imports its template into the
+/// *same* state, so that `caller()` and macros passed as values keep working.
 pub(super) struct MacroRef {
     pub(super) def: Arc<MacroDef>,
 }
@@ -121,8 +125,10 @@ impl MacroRef {
         if let Some(found) = current.loaded.get(template) {
             return Ok(found.clone());
         }
-        let importer =
-            current.importer.clone().ok_or_else(|| error("macros are available only where SQL is rendered"))?;
+        let importer = current
+            .importer
+            .clone()
+            .ok_or_else(|| error("macros are available only where SQL is rendered"))?;
         importer.call(state, &[Value::from(template.clone())])?;
         let module = run(state).stash.take().unwrap_or_default();
         let found = module.get_attr(&self.def.symbol())?;
@@ -255,19 +261,29 @@ impl Object for Namespace {
         self.find(key.as_str()?)
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let found = |i: usize| args.get(i).and_then(Value::as_str).and_then(|name| self.find(name));
         let names = || self.registry.names_in(&self.name).map(Value::from);
         match (self.find(method), method) {
             (Some(found), _) => found.call(state, args),
             // To Python it is a dict.
-            (None, "get") => Ok(found(0).unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(())))),
+            (None, "get") => {
+                Ok(found(0)
+                    .unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(()))))
+            }
             (None, "__contains__") => Ok(Value::from(found(0).is_some())),
             (None, "keys") => Ok(super::list(names().collect())),
-            (None, "values") => Ok(super::list(names().filter_map(|n| self.get_value(&n)).collect())),
-            (None, "items") => {
-                Ok(super::list(names().filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?))).collect()))
+            (None, "values") => {
+                Ok(super::list(names().filter_map(|n| self.get_value(&n)).collect()))
             }
+            (None, "items") => Ok(super::list(
+                names().filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?))).collect(),
+            )),
             (None, _) => {
                 let message = format!("package `{}` has no macro `{method}`", self.name);
                 Err(Error::new(ErrorKind::UnknownMethod, message))

@@ -32,7 +32,9 @@ fn add(items: &mut Vec<Value>, item: Value) -> Result<(), Error> {
 pub(super) fn hashable(value: &Value) -> Result<(), Error> {
     use super::python::{Type, type_name, type_of};
     match type_of(value) {
-        Type::List | Type::Dict | Type::Set => Err(error(format!("unhashable type: '{}'", type_name(value)))),
+        Type::List | Type::Dict | Type::Set => {
+            Err(error(format!("unhashable type: '{}'", type_name(value))))
+        }
         Type::Tuple => value.try_iter()?.try_for_each(|item| hashable(&item)),
         _ => Ok(()),
     }
@@ -91,15 +93,23 @@ impl Object for SetValue {
         !self.items().is_empty()
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let mut own = self.items();
         let mut others = Vec::new();
         let item_method = matches!(method, "add" | "remove" | "discard");
         for arg in args.iter().filter(|_| !item_method) {
             others.push(arg.try_iter()?.collect::<Vec<Value>>());
         }
-        let item = || args.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")));
-        let one = || others.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")));
+        let item =
+            || args.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")));
+        let one = || {
+            others.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")))
+        };
         let none = Ok(Value::from(()));
         match method {
             "add" => {

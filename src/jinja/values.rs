@@ -79,7 +79,12 @@ impl Object for MutableList {
         Some(lock(&self.0).len())
     }
 
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        state: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let none = Value::from(());
         match method {
             "append" => {
@@ -113,7 +118,8 @@ impl Object for MutableList {
             "remove" => {
                 let wanted = arg(args, 0, method)?;
                 let mut items = lock(&self.0);
-                let at = found(&items, wanted)?.ok_or_else(|| bad("list.remove(x): x not in list"))?;
+                let at =
+                    found(&items, wanted)?.ok_or_else(|| bad("list.remove(x): x not in list"))?;
                 items.remove(at);
                 Ok(none)
             }
@@ -138,12 +144,17 @@ impl Object for MutableList {
                 }
                 let mut keys = Vec::new();
                 for item in &items {
-                    let value =
-                        key.as_ref().map_or_else(|| Ok(item.clone()), |k| k.call(state, std::slice::from_ref(item)))?;
+                    let value = key.as_ref().map_or_else(
+                        || Ok(item.clone()),
+                        |k| k.call(state, std::slice::from_ref(item)),
+                    )?;
                     keys.push(super::pair(value, item.clone()));
                 }
                 super::python::sort(&mut keys, &|pair| pair.get_item_by_index(0))?;
-                let mut sorted = keys.iter().map(|pair| pair.get_item_by_index(1)).collect::<Result<Vec<_>, _>>()?;
+                let mut sorted = keys
+                    .iter()
+                    .map(|pair| pair.get_item_by_index(1))
+                    .collect::<Result<Vec<_>, _>>()?;
                 if reverse {
                     sorted.reverse();
                 }
@@ -155,16 +166,24 @@ impl Object for MutableList {
                 let wanted = arg(args, 0, method)?;
                 let items = lock(&self.0).clone();
                 let bound = |i: usize, default: usize| {
-                    args.get(i).map_or(Some(default), |at| position(at, items.len())).unwrap_or(0).min(items.len())
+                    args.get(i)
+                        .map_or(Some(default), |at| position(at, items.len()))
+                        .unwrap_or(0)
+                        .min(items.len())
                 };
                 let (from, to) = (bound(1, 0), bound(2, items.len()));
-                let at = found(items.get(from..to).unwrap_or_default(), wanted)?.map(|at| at + from);
+                let at =
+                    found(items.get(from..to).unwrap_or_default(), wanted)?.map(|at| at + from);
                 at.map(Value::from).ok_or_else(|| bad(format!("{wanted:?} is not in list")))
             }
             "count" => {
                 let wanted = arg(args, 0, method)?;
                 let items = lock(&self.0).clone();
-                let same = items.iter().map(|v| super::python::equal(v, wanted)).collect::<Result<Vec<_>, _>>()?;
+                let same = items.iter().map(|v| super::python::equal(v, wanted)).collect::<Result<
+                    Vec<_>,
+                    _,
+                >>(
+                )?;
                 Ok(Value::from(same.into_iter().filter(|s| *s).count()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -202,7 +221,12 @@ impl Object for MutableDict {
         Some(lock(&self.0).len())
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         let none = || Value::from(());
         if let Some(kind) = View::of_method(method) {
             return Ok(view(kind, Value::from_dyn_object(self.clone())));
@@ -210,7 +234,10 @@ impl Object for MutableDict {
         match method {
             "get" => {
                 let key = arg(args, 0, method)?;
-                Ok(lock(&self.0).get(key).cloned().unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(none)))
+                Ok(lock(&self.0)
+                    .get(key)
+                    .cloned()
+                    .unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(none)))
             }
             "update" => {
                 let mut new = Vec::new();
@@ -228,9 +255,10 @@ impl Object for MutableDict {
                     (None, None) => Err(bad(format!("key {key:?} not found"))),
                 }
             }
-            "popitem" => {
-                lock(&self.0).pop().map(|(k, v)| pair(k, v)).ok_or_else(|| bad("popitem(): dictionary is empty"))
-            }
+            "popitem" => lock(&self.0)
+                .pop()
+                .map(|(k, v)| pair(k, v))
+                .ok_or_else(|| bad("popitem(): dictionary is empty")),
             "setdefault" => {
                 let key = arg(args, 0, method)?.clone();
                 let default = args.get(1).cloned().unwrap_or_else(none);
@@ -292,8 +320,8 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
     }
 }
 
-/// A Jinja value as JSON: undefined is null, objects of other kinds are their text. What is nested too deep, or in itself,
-/// ends as its text.
+/// A Jinja value as JSON: undefined is null, objects of other kinds are their text. What is nested
+/// too deep, or in itself, ends as its text.
 pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     json_at(value, 0)
 }
@@ -309,7 +337,9 @@ fn json_at(value: &Value, depth: usize) -> serde_json::Value {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,
         ValueKind::Bool => Json::Bool(value.is_true()),
-        ValueKind::Number if value.is_integer() => value.to_string().parse().map_or(Json::Null, Json::Number),
+        ValueKind::Number if value.is_integer() => {
+            value.to_string().parse().map_or(Json::Null, Json::Number)
+        }
         ValueKind::Number => f64::try_from(value.clone()).map_or(Json::Null, Json::from),
         ValueKind::Seq | ValueKind::Iterable => match value.try_iter() {
             Ok(items) => Json::Array(items.map(|v| json_at(&v, depth + 1)).collect()),

@@ -1,6 +1,7 @@
 //! Which variables a template asks for, as far as its text tells.
 //!
-//! In: a template's text, as it was written. Out: its calls of `var` and `env_var`. Must not know: values.
+//! In: a template's text, as it was written. Out: its calls of `var` and `env_var`. Must not know:
+//! values.
 
 /// A call of `var` or `env_var`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +16,23 @@ pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
     let wordy = |c: char| c.is_alphanumeric() || c == '_';
     let mut out = Vec::new();
     for (at, _) in text.match_indices("var") {
-        let start = text[..at].char_indices().rfind(|(_, c)| !wordy(*c)).map_or(0, |(i, c)| i + c.len_utf8());
+        let start = text[..at]
+            .char_indices()
+            .rfind(|(_, c)| !wordy(*c))
+            .map_or(0, |(i, c)| i + c.len_utf8());
         let function = &text[start..at + 3];
         let rest = text[at + 3..].trim_start();
-        let Some(rest) = rest.strip_prefix('(').filter(|_| matches!(function, "var" | "env_var")) else { continue };
-        let quoted = |q: char| rest.trim_start().strip_prefix(q)?.split_once(q).map(|(name, _)| name.to_owned());
-        out.push(VariableCall { env: function == "env_var", name: quoted('\'').or_else(|| quoted('"')) });
+        let Some(rest) = rest.strip_prefix('(').filter(|_| matches!(function, "var" | "env_var"))
+        else {
+            continue;
+        };
+        let quoted = |q: char| {
+            rest.trim_start().strip_prefix(q)?.split_once(q).map(|(name, _)| name.to_owned())
+        };
+        out.push(VariableCall {
+            env: function == "env_var",
+            name: quoted('\'').or_else(|| quoted('"')),
+        });
     }
     out
 }
@@ -33,7 +45,11 @@ mod tests {
     fn calls_in_texts() {
         let text = "{{ var('a', 1) }} {{ var ( \"b\" ) }} {{ env_var('C') }} {{ my_var('d') }} {{ var(name) }} variant";
         let found = variable_calls(text);
-        let found: Vec<(bool, Option<&str>)> = found.iter().map(|c| (c.env, c.name.as_deref())).collect();
-        assert_eq!(found, [(false, Some("a")), (false, Some("b")), (true, Some("C")), (false, None)]);
+        let found: Vec<(bool, Option<&str>)> =
+            found.iter().map(|c| (c.env, c.name.as_deref())).collect();
+        assert_eq!(
+            found,
+            [(false, Some("a")), (false, Some("b")), (true, Some("C")), (false, None)]
+        );
     }
 }

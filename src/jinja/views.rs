@@ -1,6 +1,8 @@
-//! `keys()`, `values()` and `items()` of a dict: Python's views, which can be walked and counted, but not subscripted.
+//! `keys()`, `values()` and `items()` of a dict: Python's views, which can be walked and counted,
+//! but not subscripted.
 //!
-//! In: a dict. Out: values that show what it holds when they are looked at. Must not know: templates.
+//! In: a dict. Out: values that show what it holds when they are looked at. Must not know:
+//! templates.
 
 use super::python::{contains, python_repr, subset};
 use super::runtime::error;
@@ -92,7 +94,12 @@ impl Object for DictView {
         self.dict.len()
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(
+        self: &Arc<Self>,
+        _: &mut State<'_, '_>,
+        method: &str,
+        args: &[Value],
+    ) -> Result<Value, Error> {
         match (method, args) {
             ("isdisjoint", [other]) if self.is_set() => {
                 let items = self.items();

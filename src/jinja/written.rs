@@ -1,16 +1,17 @@
 //! The config call of a text as it stands there, before anything is rendered.
 //!
-//! In: a template's text. Out: the named arguments of its first `config(...)`, each as Jinja2 prints the node of its syntax
-//! tree: dbt keeps that text in manifests (`unrendered_config` with `state_modified_compare_more_unrendered_values`), and
-//! compares it as text. The grammar is that of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must
-//! not know: values.
+//! In: a template's text. Out: the named arguments of its first `config(...)`, each as Jinja2
+//! prints the node of its syntax tree: dbt keeps that text in manifests (`unrendered_config` with
+//! `state_modified_compare_more_unrendered_values`), and compares it as text. The grammar is that
+//! of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must not know: values.
 
 use super::blocks::{Segment, segments, tag_tail};
 use super::expressions::{Kind, Token, tokens};
 use crate::config::{Json, JsonMap, float_text, python_quoted};
 use bigdecimal::num_bigint::BigInt;
 
-/// The named arguments of the first call of `config` in a text; none where it has no call that can be read.
+/// The named arguments of the first call of `config` in a text; none where it has no call that can
+/// be read.
 pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
     if !text.contains("config(") && !text.contains("config (") {
         return None;
@@ -20,16 +21,20 @@ pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
         let tokens = tokens(text, start + 2, tag_tail(text, start, end).max(start + 2));
         let tokens: Vec<Token> = tokens.into_iter().filter(|t| t.kind != Kind::Blank).collect();
         let word = |i: usize| tokens.get(i).map_or("", |t: &Token| &text[t.start..t.end]);
-        let is_call = |i: &usize| word(*i) == "config" && word(i + 1) == "(" && (*i == 0 || word(i - 1) != ".");
+        let is_call = |i: &usize| {
+            word(*i) == "config" && word(i + 1) == "(" && (*i == 0 || word(i - 1) != ".")
+        };
         let Some(at) = (0..tokens.len()).find(is_call) else { continue };
         let mut reader = Reader { text, tokens: &tokens, next: at + 1 };
-        return Some(reader.arguments()?.keywords.into_iter().map(|(k, v)| (k, Json::from(v))).collect());
+        return Some(
+            reader.arguments()?.keywords.into_iter().map(|(k, v)| (k, Json::from(v))).collect(),
+        );
     }
     None
 }
 
-/// Whether dbt reads a model's text without rendering it, as its `dbt_extractor` decides: it then keeps the values of
-/// config calls, not their nodes.
+/// Whether dbt reads a model's text without rendering it, as its `dbt_extractor` decides: it then
+/// keeps the values of config calls, not their nodes.
 pub(crate) fn is_read_statically(text: &str) -> bool {
     // A tag that begins at the end is one to it.
     let open = text.trim_end().ends_with('{');
@@ -66,7 +71,8 @@ struct Arguments {
 impl Arguments {
     /// The fields that calls, filters and tests have in common.
     fn fields(&self) -> String {
-        let keywords: Vec<&str> = self.keywords.iter().map(|(_, printed)| printed.as_str()).collect();
+        let keywords: Vec<&str> =
+            self.keywords.iter().map(|(_, printed)| printed.as_str()).collect();
         let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "None".to_owned());
         format!(
             "args=[{}], kwargs=[{}], dyn_args={}, dyn_kwargs={}",
@@ -92,7 +98,10 @@ impl Reader<'_> {
     }
 
     fn word_at(&self, at: usize) -> &str {
-        self.tokens.get(at).filter(|t| t.kind != Kind::Text).map_or("", |t| &self.text[t.start..t.end])
+        self.tokens
+            .get(at)
+            .filter(|t| t.kind != Kind::Text)
+            .map_or("", |t| &self.text[t.start..t.end])
     }
 
     fn skip(&mut self, word: &str) -> bool {
@@ -114,8 +123,14 @@ impl Reader<'_> {
     /// A call of `config`, `ref` or `source` with literal arguments, or a literal.
     fn static_print(&mut self) -> Option<()> {
         let function = self.ahead().to_owned();
-        if !matches!(function.as_str(), "config" | "ref" | "source") || self.word_at(self.next + 1) != "(" {
-            return if self.peek()?.kind == Kind::Number { self.static_version() } else { self.static_value() };
+        if !matches!(function.as_str(), "config" | "ref" | "source")
+            || self.word_at(self.next + 1) != "("
+        {
+            return if self.peek()?.kind == Kind::Number {
+                self.static_version()
+            } else {
+                self.static_value()
+            };
         }
         self.next += 1;
         let named = self.items("(", ")", |r| r.static_argument(&function))?;
@@ -189,9 +204,15 @@ impl Reader<'_> {
     }
 
     /// A chain of operators that bind from the left.
-    fn chain(&mut self, operators: &[(&str, &str)], part: fn(&mut Self) -> Option<String>) -> Option<String> {
+    fn chain(
+        &mut self,
+        operators: &[(&str, &str)],
+        part: fn(&mut Self) -> Option<String>,
+    ) -> Option<String> {
         let mut left = part(self)?;
-        while let Some((operator, node)) = operators.iter().find(|(operator, _)| *operator == self.ahead()) {
+        while let Some((operator, node)) =
+            operators.iter().find(|(operator, _)| *operator == self.ahead())
+        {
             self.expect(operator)?;
             let right = part(self)?;
             left = format!("{node}(left={left}, right={right})");
@@ -220,7 +241,11 @@ impl Reader<'_> {
         while let Some(operator) = self.comparison_operator() {
             operands.push(format!("Operand(op='{operator}', expr={})", self.sum()?));
         }
-        Some(if operands.is_empty() { left } else { format!("Compare(expr={left}, ops=[{}])", operands.join(", ")) })
+        Some(if operands.is_empty() {
+            left
+        } else {
+            format!("Compare(expr={left}, ops=[{}])", operands.join(", "))
+        })
     }
 
     fn comparison_operator(&mut self) -> Option<&'static str> {
@@ -247,7 +272,11 @@ impl Reader<'_> {
         while self.skip("~") {
             parts.push(self.product()?);
         }
-        if parts.len() == 1 { parts.pop() } else { Some(format!("Concat(nodes=[{}])", parts.join(", "))) }
+        if parts.len() == 1 {
+            parts.pop()
+        } else {
+            Some(format!("Concat(nodes=[{}])", parts.join(", ")))
+        }
     }
 
     fn product(&mut self) -> Option<String> {
@@ -310,8 +339,13 @@ impl Reader<'_> {
             }
             Kind::Operator => match word {
                 "(" => self.parenthesized(),
-                "[" => Some(format!("List(items=[{}])", self.items("[", "]", Self::expression)?.join(", "))),
-                "{" => Some(format!("Dict(items=[{}])", self.items("{", "}", Self::pair)?.join(", "))),
+                "[" => Some(format!(
+                    "List(items=[{}])",
+                    self.items("[", "]", Self::expression)?.join(", ")
+                )),
+                "{" => {
+                    Some(format!("Dict(items=[{}])", self.items("{", "}", Self::pair)?.join(", ")))
+                }
                 _ => None,
             },
             Kind::Blank => None,
@@ -325,7 +359,12 @@ impl Reader<'_> {
     }
 
     /// What stands between brackets, with or without a comma behind the last.
-    fn items<T>(&mut self, open: &str, close: &str, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    fn items<T>(
+        &mut self,
+        open: &str,
+        close: &str,
+        mut item: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
         self.expect(open)?;
         let mut items = Vec::new();
         while !self.skip(close) {
@@ -368,8 +407,12 @@ impl Reader<'_> {
         self.next += 1;
         let word = &self.text[token.start..token.end];
         match token.kind {
-            Kind::Name => Some(format!("Getattr(node={of}, attr={}, ctx='load')", python_quoted(word))),
-            Kind::Number => Some(format!("Getitem(node={of}, arg=Const(value={}), ctx='load')", number(word)?)),
+            Kind::Name => {
+                Some(format!("Getattr(node={of}, attr={}, ctx='load')", python_quoted(word)))
+            }
+            Kind::Number => {
+                Some(format!("Getitem(node={of}, arg=Const(value={}), ctx='load')", number(word)?))
+            }
             _ => None,
         }
     }
@@ -385,7 +428,11 @@ impl Reader<'_> {
     }
 
     fn bound(&mut self) -> Option<String> {
-        if matches!(self.ahead(), ":" | "]" | ",") { Some("None".to_owned()) } else { self.expression() }
+        if matches!(self.ahead(), ":" | "]" | ",") {
+            Some("None".to_owned())
+        } else {
+            self.expression()
+        }
     }
 
     fn call(&mut self, of: &str) -> Option<String> {
@@ -410,7 +457,8 @@ impl Reader<'_> {
             let value = self.primary()?;
             arguments.positional.push(self.postfix(value)?);
         }
-        let test = format!("Test(node={of}, name={}, {})", python_quoted(&name), arguments.fields());
+        let test =
+            format!("Test(node={of}, name={}, {})", python_quoted(&name), arguments.fields());
         Some(if negated { format!("Not(node={test})") } else { test })
     }
 
@@ -447,7 +495,8 @@ impl Reader<'_> {
         } else if self.word_at(self.next + 1) == "=" {
             let key = self.name()?;
             self.expect("=")?;
-            let printed = format!("Keyword(key={}, value={})", python_quoted(&key), self.expression()?);
+            let printed =
+                format!("Keyword(key={}, value={})", python_quoted(&key), self.expression()?);
             arguments.keywords.push((key, printed));
         } else {
             arguments.positional.push(self.expression()?);
@@ -530,7 +579,8 @@ mod tests {
     /// What dbt's `dbt_extractor` 0.6 reads.
     #[test]
     fn what_dbt_reads_without_rendering() {
-        let rows: Vec<(String, bool)> = serde_json::from_str(include_str!("../../tests/dbt/static.json")).unwrap();
+        let rows: Vec<(String, bool)> =
+            serde_json::from_str(include_str!("../../tests/dbt/static.json")).unwrap();
         assert!(rows.len() > 80);
         for (text, expected) in rows {
             assert_eq!(is_read_statically(&text), expected, "{text}");

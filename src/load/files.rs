@@ -50,7 +50,9 @@ pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
 /// Whether a file may be one of a project, wherever it lies.
 pub(crate) fn has_known_ending(path: &Utf8Path) -> bool {
-    let known = |ending: &str| ["sql", "py", "yml", "yaml", "csv", "md"].iter().any(|e| e.eq_ignore_ascii_case(ending));
+    let known = |ending: &str| {
+        ["sql", "py", "yml", "yaml", "csv", "md"].iter().any(|e| e.eq_ignore_ascii_case(ending))
+    };
     path.extension().is_some_and(known)
 }
 
@@ -63,10 +65,14 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
     } else {
         extension
     };
-    let in_folder =
-        |name: &str| path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1;
+    let in_folder = |name: &str| {
+        path.components().next().is_some_and(|c| c.as_str() == name)
+            && path.components().count() > 1
+    };
     Some(match (folder, extension) {
-        (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => FileKind::Properties,
+        (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => {
+            FileKind::Properties
+        }
         (_, "md") => FileKind::Docs,
         (PathKind::Model, "sql") => FileKind::Model,
         (PathKind::Model, "py") => FileKind::PythonModel,
@@ -82,7 +88,8 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
     })
 }
 
-/// Finds and reads the files of a package. `install` is where packages are installed, which is no part of the project.
+/// Finds and reads the files of a package. `install` is where packages are installed, which is no
+/// part of the project.
 pub(super) fn read_package(
     system: &dyn System,
     root: &Utf8Path,
@@ -120,8 +127,11 @@ pub(super) fn read_package(
             for file in found {
                 let path = Utf8Path::new(below(&base, &file.path));
                 let hidden = path.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
-                let foreign = skip.iter().any(|s| below(s, &file.path).len() < file.path.as_str().len());
-                let Some(kind) = kind_of(kind, path).filter(|_| !hidden && !foreign) else { continue };
+                let foreign =
+                    skip.iter().any(|s| below(s, &file.path).len() < file.path.as_str().len());
+                let Some(kind) = kind_of(kind, path).filter(|_| !hidden && !foreign) else {
+                    continue;
+                };
                 let ignored = ignored.as_ref().is_some_and(|i| {
                     let local = std::path::Path::new(below(root, &file.path));
                     i.matched_path_or_any_parents(local, false).is_ignore()
@@ -139,7 +149,9 @@ pub(super) fn read_package(
     let texts: Vec<Result<(Arc<str>, Fingerprint), SystemError>> = files
         .par_iter()
         .map(|(found, kind, _)| match kind {
-            FileKind::Seed if found.size < SEED_HASH_LIMIT => Ok((Arc::default(), system.print(&found.path)?)),
+            FileKind::Seed if found.size < SEED_HASH_LIMIT => {
+                Ok((Arc::default(), system.print(&found.path)?))
+            }
             FileKind::Seed => Ok((Arc::default(), Fingerprint::of("known by its path"))),
             _ => system.read_with_print(&found.path),
         })
@@ -154,23 +166,40 @@ pub(super) fn read_package(
                 continue;
             }
         };
-        loaded.push(LoadedFile { kind, file: id, path: relative, original_file_path: original, absolute, size, print });
+        loaded.push(LoadedFile {
+            kind,
+            file: id,
+            path: relative,
+            original_file_path: original,
+            absolute,
+            size,
+            print,
+        });
     }
     Ok(loaded)
 }
 
-/// A path below a folder, as text; all of it when it is not there. Comparing paths part by part takes far longer.
+/// A path below a folder, as text; all of it when it is not there. Comparing paths part by part
+/// takes far longer.
 pub(super) fn below<'a>(folder: &Utf8Path, path: &'a Utf8Path) -> &'a str {
-    let inside = path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    let inside =
+        path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
     inside.unwrap_or(path.as_str())
 }
 
-fn ignore_file(system: &dyn System, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> Option<Gitignore> {
+fn ignore_file(
+    system: &dyn System,
+    root: &Utf8Path,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Gitignore> {
     let text = system.read(&root.join(".dbtignore")).ok()?;
     let mut builder = GitignoreBuilder::new("");
     for line in text.lines() {
         if let Err(e) = builder.add_line(None, line) {
-            out.push(Diagnostic::warning(Code::Ignored, format!("a line of .dbtignore cannot be read: {e}")));
+            out.push(Diagnostic::warning(
+                Code::Ignored,
+                format!("a line of .dbtignore cannot be read: {e}"),
+            ));
         }
     }
     builder.build().ok()

@@ -1,8 +1,8 @@
 //! Files become `Sources`: the project, its packages, its target and all their texts.
 //!
-//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks once; knows by folder and
-//! ending what each file is for, but not what it says (YAML of the project itself excepted). Must not know: nodes,
-//! databases.
+//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks once;
+//! knows by folder and ending what each file is for, but not what it says (YAML of the project
+//! itself excepted). Must not know: nodes, databases.
 
 mod files;
 mod postgres;

@@ -1,5 +1,5 @@
-//! What an output of type postgres leaves open, filled as libpq does: `PG*` variables, the password file, defaults.
-//! (PostgreSQL documentation, "Environment Variables" and "The Password File".)
+//! What an output of type postgres leaves open, filled as libpq does: `PG*` variables, the password
+//! file, defaults. (PostgreSQL documentation, "Environment Variables" and "The Password File".)
 
 use crate::config::{SslMode, TargetOptions};
 use crate::diag::{Code, Diagnostic};
@@ -11,19 +11,25 @@ use camino::{Utf8Path, Utf8PathBuf};
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// Completes the profile. Relative certificate paths start at `root`.
-pub(super) fn complete(target: &mut TargetOptions, system: &dyn System, root: &Utf8Path, out: &mut Vec<Diagnostic>) {
+pub(super) fn complete(
+    target: &mut TargetOptions,
+    system: &dyn System,
+    root: &Utf8Path,
+    out: &mut Vec<Diagnostic>,
+) {
     let env = |key: &str| system.env(key).filter(|v| !v.is_empty());
     let home = system.home_dir();
     let p = &mut target.postgres;
     p.port = p.port.or_else(|| env("PGPORT").and_then(|t| t.parse().ok())).or(Some(5432));
     let port = p.port.unwrap_or(5432);
     p.host = p.host.take().or_else(|| env("PGHOSTADDR")).or_else(|| env("PGHOST")).or_else(|| {
-        let socket = SOCKET_FOLDERS
-            .iter()
-            .find(|folder| system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}")));
+        let socket = SOCKET_FOLDERS.iter().find(|folder| {
+            system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}"))
+        });
         Some(socket.map_or("localhost", |s| *s).to_owned())
     });
-    p.user = p.user.take().or_else(|| env("PGUSER")).or_else(|| env("USER")).or_else(|| env("LOGNAME"));
+    p.user =
+        p.user.take().or_else(|| env("PGUSER")).or_else(|| env("USER")).or_else(|| env("LOGNAME"));
     if target.database.is_empty() {
         let database = env("PGDATABASE").or_else(|| p.user.clone()).unwrap_or_default();
         target.database = database.as_str().into();
@@ -44,7 +50,10 @@ pub(super) fn complete(target: &mut TargetOptions, system: &dyn System, root: &U
         p.sslmode = SslMode::parse(&text);
         if p.sslmode.is_none() {
             let known = SslMode::NAMES.join(", ");
-            out.push(Diagnostic::error(Code::Profile, format!("PGSSLMODE is `{text}`, not one of {known}")));
+            out.push(Diagnostic::error(
+                Code::Profile,
+                format!("PGSSLMODE is `{text}`, not one of {known}"),
+            ));
         }
     }
     let default_file = |name: &str| {
@@ -66,7 +75,8 @@ pub(super) fn complete(target: &mut TargetOptions, system: &dyn System, root: &U
         (&mut p.sslkey, "PGSSLKEY", "postgresql.key"),
     ] {
         // Whether the files are there is asked when they are needed: parsing needs no server.
-        *field = field.take().or_else(|| env(variable)).map(absolute).or_else(|| default_file(file));
+        *field =
+            field.take().or_else(|| env(variable)).map(absolute).or_else(|| default_file(file));
     }
     if let Some(name) = env("PGAPPNAME").filter(|_| p.application_name == "strata") {
         p.application_name = name;
@@ -75,24 +85,39 @@ pub(super) fn complete(target: &mut TargetOptions, system: &dyn System, root: &U
         p.password = env("PGPASSWORD").map(|t| Secret::new(&t));
     }
     if p.password.is_none() {
-        let file = env("PGPASSFILE").map(Utf8PathBuf::from).or_else(|| Some(home.as_ref()?.join(".pgpass")));
+        let file = env("PGPASSFILE")
+            .map(Utf8PathBuf::from)
+            .or_else(|| Some(home.as_ref()?.join(".pgpass")));
         if let Some(file) = file.filter(|f| system.is_file(f)) {
             if system.is_private(&file) {
-                let host = p.host.as_deref().filter(|h| !SOCKET_FOLDERS.contains(h)).unwrap_or("localhost");
-                let wanted = [host, &port.to_string(), &target.database, p.user.as_deref().unwrap_or_default()];
+                let host = p
+                    .host
+                    .as_deref()
+                    .filter(|h| !SOCKET_FOLDERS.contains(h))
+                    .unwrap_or("localhost");
+                let wanted = [
+                    host,
+                    &port.to_string(),
+                    &target.database,
+                    p.user.as_deref().unwrap_or_default(),
+                ];
                 let text = system.read(&file).map(|t| t.to_string()).unwrap_or_default();
                 p.password = password_of(&text, wanted).map(|t| Secret::new(&t));
             } else {
                 out.push(
-                    Diagnostic::warning(Code::Profile, format!("{file} is not used: others can read it"))
-                        .help(format!("chmod 600 {file}")),
+                    Diagnostic::warning(
+                        Code::Profile,
+                        format!("{file} is not used: others can read it"),
+                    )
+                    .help(format!("chmod 600 {file}")),
                 );
             }
         }
     }
 }
 
-/// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as it is.
+/// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as
+/// it is.
 fn password_of(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|l| !l.starts_with('#')).find_map(|line| {
         let fields = fields(line);
@@ -135,14 +160,22 @@ mod tests {
     #[test]
     fn the_environment_fills_what_is_open() {
         let mut system = MemorySystem::default();
-        for (key, value) in [("PGHOST", "db"), ("PGUSER", "ann"), ("PGPASSWORD", "pw1"), ("PGSSLMODE", "require")] {
+        for (key, value) in
+            [("PGHOST", "db"), ("PGUSER", "ann"), ("PGPASSWORD", "pw1"), ("PGSSLMODE", "require")]
+        {
             system.set_env(key, value);
         }
         let (t, out) = target("type: postgres\nport: 6000", &system);
         let p = t.postgres;
         assert!(out.is_empty());
-        assert_eq!((p.host.as_deref(), p.port, p.user.as_deref()), (Some("db"), Some(6000), Some("ann")));
-        assert_eq!((&*t.database, p.password, p.sslmode), ("ann", Some(Secret::new("pw1")), Some(SslMode::Require)));
+        assert_eq!(
+            (p.host.as_deref(), p.port, p.user.as_deref()),
+            (Some("db"), Some(6000), Some("ann"))
+        );
+        assert_eq!(
+            (&*t.database, p.password, p.sslmode),
+            ("ann", Some(Secret::new("pw1")), Some(SslMode::Require))
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::files::{below, read_package};
 use super::{LoadedPackage, Sources, YamlRenderer, version};
 use crate::config::{
-    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions, Yaml,
-    parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions,
+    Yaml, parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
@@ -41,8 +41,13 @@ pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Optio
     PROJECT_FILES.iter().map(|name| folder.join(name)).find(|p| system.is_file(p))
 }
 
-/// The first `profiles.yml` of: `--profiles-dir` (or its variable), the working directory, the project, `~/.dbt`.
-pub(crate) fn profiles_file(system: &dyn System, options: &LoadOptions, project: &Utf8Path) -> Option<Utf8PathBuf> {
+/// The first `profiles.yml` of: `--profiles-dir` (or its variable), the working directory, the
+/// project, `~/.dbt`.
+pub(crate) fn profiles_file(
+    system: &dyn System,
+    options: &LoadOptions,
+    project: &Utf8Path,
+) -> Option<Utf8PathBuf> {
     if let Some(dir) = &options.profiles_dir {
         let file = normalize(&system.current_dir().join(dir)).join("profiles.yml");
         return system.is_file(&file).then_some(file);
@@ -61,19 +66,22 @@ struct Loader<'a> {
     started: jiff::Timestamp,
 }
 
-/// Reads everything. None when there is no project to speak of; the diagnostics say why. Files keep the numbers that
-/// they have in `map`.
+/// Reads everything. None when there is no project to speak of; the diagnostics say why. Files keep
+/// the numbers that they have in `map`.
 pub(crate) fn load(
     system: &Arc<dyn System>,
     options: &LoadOptions,
     map: SourceMap,
 ) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
     let mut out = Vec::new();
-    for (_, value) in system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX)) {
+    for (_, value) in
+        system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX))
+    {
         options.scrubber.register(&Secret::new(&value));
     }
     let here = system.current_dir();
-    let start = options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
+    let start =
+        options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
     let file = match &options.project_dir {
         Some(_) => find_project_file(system.as_ref(), &start),
         None => start.ancestors().find_map(|dir| find_project_file(system.as_ref(), dir)),
@@ -136,15 +144,28 @@ impl Loader<'_> {
     }
 
     /// A context for YAML files: base members and, once it is known, the target.
-    fn context(&self, name: &str, target: &TargetOptions, vars: VarSource, secrets: bool) -> Arc<ContextProject> {
+    fn context(
+        &self,
+        name: &str,
+        target: &TargetOptions,
+        vars: VarSource,
+        secrets: bool,
+    ) -> Arc<ContextProject> {
         Arc::new(ContextProject {
             name: name.into(),
-            members: members(name, target, &self.options.settings, self.started, self.system.as_ref()),
+            members: members(
+                name,
+                target,
+                &self.options.settings,
+                self.started,
+                self.system.as_ref(),
+            ),
             target: target.clone(),
             dialect: Dialect::of(&target.adapter),
             vars,
             system: self.system.clone(),
-            store_failures: self.options.settings.flags.get("STORE_FAILURES") == Some(&Json::Bool(true)),
+            store_failures: self.options.settings.flags.get("STORE_FAILURES")
+                == Some(&Json::Bool(true)),
             registry: OnceLock::new(),
             facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
             secrets,
@@ -165,7 +186,10 @@ impl Loader<'_> {
         VarSource { cli: self.options.vars.clone(), root: Json::Null, packages: HashMap::new() }
     }
 
-    fn project(&mut self, file: &Utf8Path) -> Result<Option<(Vec<LoadedPackage>, Rest)>, SystemError> {
+    fn project(
+        &mut self,
+        file: &Utf8Path,
+    ) -> Result<Option<(Vec<LoadedPackage>, Rest)>, SystemError> {
         let tree = self.yaml(file)?;
         let failed = self.out.iter().any(Diagnostic::is_error);
         if failed {
@@ -173,8 +197,12 @@ impl Loader<'_> {
         }
         // The profile comes first: project files may use `target`.
         let (name, profile) = self.profile_name(&tree);
-        let project_name =
-            tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("project").to_owned();
+        let project_name = tree
+            .as_map()
+            .and_then(|m| m.get("name"))
+            .and_then(Yaml::as_str)
+            .unwrap_or("project")
+            .to_owned();
         let before = self.out.len();
         let (target, profiles_path) = match self.target(&project_name, &name, profile)? {
             Some(found) => found,
@@ -189,11 +217,15 @@ impl Loader<'_> {
         let renderer = YamlRenderer::new(&context, &project_name.as_str().into());
         let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
         let id = self.map.find(&self.shown(file)).unwrap_or(FileId(0));
-        let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else { return Ok(None) };
+        let Some(mut options) = parse_project(id, &rendered).drain_into(&mut self.out) else {
+            return Ok(None);
+        };
         options.written = Some(tree);
         self.check_version(&options);
-        let target_path = self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
-        let target_path = normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
+        let target_path =
+            self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
+        let target_path =
+            normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
         let install = normalize(&self.root.join(&options.packages_install_path));
         let package_specs = self.package_specs(&options, &context)?;
         let mut packages = Vec::new();
@@ -208,7 +240,11 @@ impl Loader<'_> {
         let vars = VarSource {
             cli: self.options.vars.clone(),
             root: vars_json(packages[0].options.vars.as_ref()),
-            packages: packages.iter().skip(1).map(|p| (p.name().clone(), vars_json(p.options.vars.as_ref()))).collect(),
+            packages: packages
+                .iter()
+                .skip(1)
+                .map(|p| (p.name().clone(), vars_json(p.options.vars.as_ref())))
+                .collect(),
         };
         let quoting = packages[0].options.quoting.map(|q| q.unwrap_or(true));
         let mut context = self.context(packages[0].name(), &target, vars, false);
@@ -219,7 +255,10 @@ impl Loader<'_> {
             context.packages = packages_json(&packages);
             context.flags_set = packages[0].options.flags.names_set().map(str::to_owned).collect();
         }
-        Ok(Some((packages, Rest { target, target_path, profiles_path, selectors, package_specs, context })))
+        Ok(Some((
+            packages,
+            Rest { target, target_path, profiles_path, selectors, package_specs, context },
+        )))
     }
 
     fn files(
@@ -229,7 +268,15 @@ impl Loader<'_> {
         skip: &[Utf8PathBuf],
     ) -> Result<Vec<super::LoadedFile>, SystemError> {
         let base = self.root.clone();
-        read_package(self.system.as_ref(), root, options, skip, &|p| shown(&base, p), &mut self.map, &mut self.out)
+        read_package(
+            self.system.as_ref(),
+            root,
+            options,
+            skip,
+            &|p| shown(&base, p),
+            &mut self.map,
+            &mut self.out,
+        )
     }
 
     /// The profile's name with the place that asks for it.
@@ -247,7 +294,8 @@ impl Loader<'_> {
                     false,
                 );
                 let renderer = YamlRenderer::new(&context, &"project".into());
-                let rendered = y.as_str().and_then(|text| renderer.value(text, y.span, &mut self.out));
+                let rendered =
+                    y.as_str().and_then(|text| renderer.value(text, y.span, &mut self.out));
                 (rendered.as_ref().unwrap_or(y).scalar_text(), Some(y.span))
             }
             None => (None, None),
@@ -288,7 +336,9 @@ impl Loader<'_> {
             return Ok(None);
         }
         let name = name.clone().unwrap_or_else(|| "default".to_owned());
-        let Some(profile) = parse_profile(&tree, &name, asked).drain_into(&mut self.out) else { return Ok(None) };
+        let Some(profile) = parse_profile(&tree, &name, asked).drain_into(&mut self.out) else {
+            return Ok(None);
+        };
         let placeholder = TargetOptions::default_duckdb(project, ":memory:");
         let context = self.context(project, &placeholder, self.cli_vars(), true);
         let renderer = YamlRenderer::new(&context, &project.into());
@@ -298,10 +348,13 @@ impl Loader<'_> {
             let names: Vec<&str> = profile.outputs.iter().map(|(k, _)| &*k.text).collect();
             let asked = profile.target.as_ref().filter(|_| self.options.target.is_none());
             self.out.push(
-                Diagnostic::error(Code::Profile, format!("profile `{name}` has no target `{target}`"))
-                    .primary(asked.map_or(profile.span, |t| t.span), "looked for here")
-                    .note(format!("targets there: {}", names.join(", ")))
-                    .did_you_mean(nearest(&target, names.iter().copied())),
+                Diagnostic::error(
+                    Code::Profile,
+                    format!("profile `{name}` has no target `{target}`"),
+                )
+                .primary(asked.map_or(profile.span, |t| t.span), "looked for here")
+                .note(format!("targets there: {}", names.join(", ")))
+                .did_you_mean(nearest(&target, names.iter().copied())),
             );
             return Ok(None);
         };
@@ -336,7 +389,8 @@ impl Loader<'_> {
             return Some(target.clone());
         }
         let Some(written) = &profile.target else { return Some("default".to_owned()) };
-        let rendered = written.as_str().and_then(|text| renderer.value(text, written.span, &mut self.out));
+        let rendered =
+            written.as_str().and_then(|text| renderer.value(text, written.span, &mut self.out));
         rendered.as_ref().unwrap_or(written).scalar_text()
     }
 
@@ -400,8 +454,12 @@ impl Loader<'_> {
         let mut loaded = Vec::new();
         for (folder, file) in found {
             let tree = self.yaml(&file)?;
-            let name: Arc<str> =
-                tree.as_map().and_then(|m| m.get("name")).and_then(Yaml::as_str).unwrap_or("package").into();
+            let name: Arc<str> = tree
+                .as_map()
+                .and_then(|m| m.get("name"))
+                .and_then(Yaml::as_str)
+                .unwrap_or("package")
+                .into();
             let renderer = YamlRenderer::new(context, &name);
             let rendered = renderer.tree(&tree, &renders_late, &mut self.out);
             let id = self.map.find(&self.shown(&file)).unwrap_or(FileId(0));
@@ -418,8 +476,11 @@ impl Loader<'_> {
         }
         let root = packages.first().map(|root| root.name().clone());
         if let Some(own) = loaded.iter().find(|package| Some(package.name()) == root.as_ref()) {
-            let message =
-                format!("the package in {} is named `{}`, as the project itself is", self.shown(&own.root), own.name());
+            let message = format!(
+                "the package in {} is named `{}`, as the project itself is",
+                self.shown(&own.root),
+                own.name()
+            );
             self.out.push(Diagnostic::error(Code::Package, message).help("rename one of them"));
         }
         loaded.sort_by(|a, b| a.name().cmp(b.name()));
@@ -435,7 +496,10 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn selectors(&mut self, renderer: &YamlRenderer) -> Result<Vec<SelectorDefinition>, SystemError> {
+    fn selectors(
+        &mut self,
+        renderer: &YamlRenderer,
+    ) -> Result<Vec<SelectorDefinition>, SystemError> {
         let path = self.root.join("selectors.yml");
         if !self.system.is_file(&path) {
             return Ok(Vec::new());
@@ -454,7 +518,10 @@ fn packages_json(packages: &[LoadedPackage]) -> Json {
         map.insert("project_name".into(), Json::from(&**package.name()));
         map.insert("version".into(), options.version.as_deref().map_or(Json::Null, Json::from));
         map.insert("project_root".into(), Json::from(package.root.as_str()));
-        map.insert("packages_install_path".into(), Json::from(options.packages_install_path.as_str()));
+        map.insert(
+            "packages_install_path".into(),
+            Json::from(options.packages_install_path.as_str()),
+        );
         for (key, folders) in options.all_paths() {
             map.insert(key.replace('-', "_"), Json::from(folders));
         }

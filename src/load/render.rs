@@ -4,7 +4,8 @@ use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{
-    Engine, MacroDef, MacroRegistry, Native, Scope, ends_in_marker, is_constant, native_shape, native_value,
+    Engine, MacroDef, MacroRegistry, Native, Scope, ends_in_marker, is_constant, native_shape,
+    native_value,
 };
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::source::Span;
@@ -41,9 +42,14 @@ impl YamlRenderer {
         self.reads.into_inner()
     }
 
-    /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are. List positions are
-    /// `#` in paths.
-    pub(crate) fn tree(&self, tree: &Yaml, keep: &dyn Fn(&[&str]) -> bool, out: &mut Vec<Diagnostic>) -> Yaml {
+    /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are.
+    /// List positions are `#` in paths.
+    pub(crate) fn tree(
+        &self,
+        tree: &Yaml,
+        keep: &dyn Fn(&[&str]) -> bool,
+        out: &mut Vec<Diagnostic>,
+    ) -> Yaml {
         self.walk(tree, &mut Vec::new(), keep, out)
     }
 
@@ -93,7 +99,13 @@ impl YamlRenderer {
         }
     }
 
-    fn value_at(&self, path: &[&str], text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
+    fn value_at(
+        &self,
+        path: &[&str],
+        text: &str,
+        span: Span,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Yaml> {
         self.in_password.set(path.contains(&"password") || path.contains(&"pass"));
         let value = self.value(text, span, out);
         self.in_password.set(false);
@@ -110,17 +122,23 @@ impl YamlRenderer {
         let scope = Arc::new(YamlScope(NodeScope(session.clone())));
         let result = match shape {
             // Jinja2 folds constants before they keep their type: they are texts.
-            Native::Expression(expression) if !is_constant(expression) || ends_in_marker(expression) => {
-                let value = self.engine.evaluate(true, expression, &self.package, scope, session.clone());
+            Native::Expression(expression)
+                if !is_constant(expression) || ends_in_marker(expression) =>
+            {
+                let value =
+                    self.engine.evaluate(true, expression, &self.package, scope, session.clone());
                 value.map(|value| self.native(expression, &value, span, out))
             }
             _ => {
-                let text = self.engine.render_detached(true, text, &self.package, scope, session.clone());
+                let text =
+                    self.engine.render_detached(true, text, &self.package, scope, session.clone());
                 text.map(|text| Some(Json::String(text)))
             }
         };
         let value = match result {
-            Ok(json) if self.project.secrets => json.map(|json| yaml_of(&self.with_secrets(json), span)),
+            Ok(json) if self.project.secrets => {
+                json.map(|json| yaml_of(&self.with_secrets(json), span))
+            }
             Ok(json) => json.map(|json| yaml_of(&json, span)),
             // Passwords sometimes look like Jinja and are none.
             Err(_) if self.project.secrets && self.in_password.get() => None,
@@ -134,10 +152,17 @@ impl YamlRenderer {
     }
 
     /// The value of an expression; none where YAML has none like it, which is reported.
-    fn native(&self, expression: &str, value: &Value, span: Span, out: &mut Vec<Diagnostic>) -> Option<Json> {
+    fn native(
+        &self,
+        expression: &str,
+        value: &Value,
+        span: Span,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Json> {
         match native_value(expression, value) {
             Ok((json, warning)) => {
-                let said = |text: String| Diagnostic::warning(Code::JinjaRender, text).primary(span, "");
+                let said =
+                    |text: String| Diagnostic::warning(Code::JinjaRender, text).primary(span, "");
                 out.extend(warning.map(said));
                 Some(json)
             }
@@ -175,9 +200,11 @@ impl YamlRenderer {
     }
 }
 
-/// What YAML does not know of what templates know: it is read before there are nodes, and without a database.
-const OF_TEMPLATES: [&str; 10] =
-    ["adapter", "config", "database", "execute", "graph", "model", "ref", "schema", "source", "this"];
+/// What YAML does not know of what templates know: it is read before there are nodes, and without a
+/// database.
+const OF_TEMPLATES: [&str; 10] = [
+    "adapter", "config", "database", "execute", "graph", "model", "ref", "schema", "source", "this",
+];
 
 #[derive(Debug)]
 struct YamlScope(NodeScope);
@@ -213,7 +240,10 @@ pub(crate) fn yaml_of(json: &Json, span: Span) -> Yaml {
         Json::String(s) => YamlValue::Str(s.as_str().into()),
         Json::Array(items) => YamlValue::Seq(items.iter().map(|i| yaml_of(i, span)).collect()),
         Json::Object(map) => YamlValue::Map(YamlMap {
-            entries: map.iter().map(|(k, v)| (Key { text: k.as_str().into(), span }, yaml_of(v, span))).collect(),
+            entries: map
+                .iter()
+                .map(|(k, v)| (Key { text: k.as_str().into(), span }, yaml_of(v, span)))
+                .collect(),
         }),
     };
     Yaml { span, value }

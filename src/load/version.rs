@@ -12,7 +12,9 @@ pub(super) fn check(requirements: &[(String, Span)], version: &str, out: &mut Ve
                 out.push(
                     Diagnostic::error(
                         Code::Version,
-                        format!("the project requires dbt `{requirement}`; this follows dbt {version}"),
+                        format!(
+                            "the project requires dbt `{requirement}`; this follows dbt {version}"
+                        ),
                     )
                     .primary(*span, "required here"),
                 );

@@ -1,8 +1,8 @@
 //! Where things are written: each address has one writer.
 //!
-//! In: what each node writes, with its place. Out: a complaint for each address that two of them write, or that belongs
-//! to somebody else. All that is written is checked here, before the first statement: relations over the whole project,
-//! what exports write over what is selected.
+//! In: what each node writes, with its place. Out: a complaint for each address that two of them
+//! write, or that belongs to somebody else. All that is written is checked here, before the first
+//! statement: relations over the whole project, what exports write over what is selected.
 
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
@@ -11,7 +11,8 @@ use crate::source::Span;
 /// Something that is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    /// Two texts are equal where the two places are: relations as the engine folds their names, files by absolute path.
+    /// Two texts are equal where the two places are: relations as the engine folds their names,
+    /// files by absolute path.
     pub(crate) address: String,
     /// The address as people know it.
     pub(crate) shown: String,
@@ -37,7 +38,9 @@ pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic>
     let mut published: FastMap<&str, &Output> = FastMap::default();
     for output in outputs.iter().filter(|o| o.role == Role::Published) {
         match published.get(output.address.as_str()) {
-            Some(first) if first.writer != output.writer => out.push(two_writers(first, output, code)),
+            Some(first) if first.writer != output.writer => {
+                out.push(two_writers(first, output, code))
+            }
             Some(_) => {}
             None => {
                 published.insert(&output.address, output);
@@ -49,8 +52,13 @@ pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic>
         taken.entry(&output.address).or_insert(output);
     }
     for output in outputs.iter().filter(|o| o.role == Role::Beside) {
-        if let Some(other) = taken.get(output.address.as_str()).filter(|o| o.writer != output.writer) {
-            let message = format!("`{}` is audited under the name {}, which is taken", output.writer, output.shown);
+        if let Some(other) =
+            taken.get(output.address.as_str()).filter(|o| o.writer != output.writer)
+        {
+            let message = format!(
+                "`{}` is audited under the name {}, which is taken",
+                output.writer, output.shown
+            );
             let d = Diagnostic::error(code, message).primary(output.span, "built here");
             let d = d.secondary(other.span, format!("`{}` is {}", other.writer, other.shown));
             out.push(d.help("give one of them another `alias` or `schema`"));
@@ -70,7 +78,10 @@ fn two_writers(first: &Output, second: &Output, code: Code) -> Diagnostic {
         Code::DuplicateRelation => "give one of them another `alias` or `schema`",
         _ => "write to another place with one of them",
     };
-    Diagnostic::error(code, message).primary(second.span, "again here").secondary(first.span, "first here").help(help)
+    Diagnostic::error(code, message)
+        .primary(second.span, "again here")
+        .secondary(first.span, "first here")
+        .help(help)
 }
 
 #[cfg(test)]
@@ -80,7 +91,13 @@ mod tests {
 
     fn output(address: &str, writer: &str, role: Role) -> Output {
         let span = Span::new(FileId(0), 0, 1);
-        Output { address: address.to_lowercase(), shown: address.into(), writer: writer.into(), span, role }
+        Output {
+            address: address.to_lowercase(),
+            shown: address.into(),
+            writer: writer.into(),
+            span,
+            role,
+        }
     }
 
     fn messages(outputs: &[Output]) -> Vec<String> {
@@ -89,10 +106,15 @@ mod tests {
 
     #[test]
     fn an_address_has_one_writer() {
-        let (a, b) = (output("s.Orders", "model.a", Role::Published), output("s.orders", "model.b", Role::Published));
+        let (a, b) = (
+            output("s.Orders", "model.a", Role::Published),
+            output("s.orders", "model.b", Role::Published),
+        );
         assert_eq!(
             messages(&[a.clone(), b]),
-            ["`model.a` and `model.b` both write s.Orders (s.Orders and s.orders are one name here)"]
+            [
+                "`model.a` and `model.b` both write s.Orders (s.Orders and s.orders are one name here)"
+            ]
         );
         // A source may be what a seed fills; what is made beside it may not be a source.
         let source = output("s.orders", "source.x", Role::Read);

@@ -37,16 +37,27 @@ impl Manifest {
         if !matches!(kind, ResourceType::Exposure | ResourceType::Export | ResourceType::UnitTest) {
             m.insert(
                 "database".into(),
-                text(node.relation.as_ref().map_or(Some(&*self.project.target.database), |r| r.database())),
+                text(
+                    node.relation
+                        .as_ref()
+                        .map_or(Some(&*self.project.target.database), |r| r.database()),
+                ),
             );
             m.insert(
                 "schema".into(),
-                text(node.relation.as_ref().map_or(Some(&*self.project.target.schema), |r| r.schema())),
+                text(
+                    node.relation
+                        .as_ref()
+                        .map_or(Some(&*self.project.target.schema), |r| r.schema()),
+                ),
             );
         }
         m.insert("name".into(), Json::from(&*node.name));
         let exported = kind == ResourceType::Export;
-        m.insert("resource_type".into(), Json::from(if exported { "exposure" } else { kind.as_str() }));
+        m.insert(
+            "resource_type".into(),
+            Json::from(if exported { "exposure" } else { kind.as_str() }),
+        );
         m.insert("package_name".into(), Json::from(&*node.package));
         m.insert("path".into(), Json::from(&*node.path));
         m.insert("original_file_path".into(), Json::from(&*node.original_file_path));
@@ -56,7 +67,10 @@ impl Manifest {
         match &node.kind {
             NodeKind::Source(source) => {
                 m.insert("source_name".into(), Json::from(&*source.source_name));
-                m.insert("source_description".into(), Json::from(source.source_description.as_str()));
+                m.insert(
+                    "source_description".into(),
+                    Json::from(source.source_description.as_str()),
+                );
                 m.insert("loader".into(), Json::from(source.loader.as_str()));
                 m.insert("identifier".into(), Json::from(source.identifier.as_str()));
                 m.insert("quoting".into(), Json::Object(source.quoting.clone()));
@@ -79,22 +93,29 @@ impl Manifest {
             }
             // The manifest knows no exports: each is an application that uses the model.
             NodeKind::Export(export) => {
-                let fields: JsonMap = export.fields.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect();
+                let fields: JsonMap =
+                    export.fields.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect();
                 let own = fields.get("owner").filter(|o| o.is_object()).cloned();
                 m.insert("type".into(), Json::from("application"));
                 m.insert("owner".into(), own.unwrap_or_else(|| json!({ "name": &*node.package })));
                 for key in ["label", "maturity", "url"] {
                     m.insert(key.into(), fields.get(key).cloned().unwrap_or(Json::Null));
                 }
-                if let Some(meta) = config.entry("meta").or_insert_with(|| json!({})).as_object_mut() {
+                if let Some(meta) =
+                    config.entry("meta").or_insert_with(|| json!({})).as_object_mut()
+                {
                     meta.insert("strata_export".into(), Json::Object(fields));
                 }
             }
-            NodeKind::UnitTest(definition) | NodeKind::Function(definition) | NodeKind::Semantic(_, definition) => {
+            NodeKind::UnitTest(definition)
+            | NodeKind::Function(definition)
+            | NodeKind::Semantic(_, definition) => {
                 if let Json::Object(map) = definition {
                     m.extend(
                         map.iter()
-                            .filter(|(k, _)| !matches!(k.as_str(), "name" | "config" | "description"))
+                            .filter(|(k, _)| {
+                                !matches!(k.as_str(), "name" | "config" | "description")
+                            })
                             .map(|(k, v)| (k.clone(), v.clone())),
                     );
                 }
@@ -102,11 +123,17 @@ impl Manifest {
             }
             _ => {
                 m.insert("alias".into(), Json::from(&*node.alias));
-                m.insert("checksum".into(), json!({ "name": node.checksum.name, "checksum": node.checksum.value }));
+                m.insert(
+                    "checksum".into(),
+                    json!({ "name": node.checksum.name, "checksum": node.checksum.value }),
+                );
                 m.insert("group".into(), config.get("group").cloned().unwrap_or(Json::Null));
                 m.insert(
                     "docs".into(),
-                    config.get("docs").cloned().unwrap_or_else(|| json!({ "show": true, "node_color": null })),
+                    config
+                        .get("docs")
+                        .cloned()
+                        .unwrap_or_else(|| json!({ "show": true, "node_color": null })),
                 );
                 m.insert("build_path".into(), Json::Null);
                 m.insert("raw_code".into(), Json::from(node.text.as_ref().map_or("", |t| &*t.raw)));
@@ -117,19 +144,25 @@ impl Manifest {
                     .unwrap_or_else(|| json!({ "enforced": false, "alias_types": true }));
                 let enforced = contract.get("enforced").cloned().unwrap_or(Json::Bool(false));
                 let alias_types = contract.get("alias_types").cloned().unwrap_or(Json::Bool(true));
-                let contract = json!({ "enforced": enforced, "alias_types": alias_types, "checksum": null });
+                let contract =
+                    json!({ "enforced": enforced, "alias_types": alias_types, "checksum": null });
                 m.insert("contract".into(), contract);
                 if kind == ResourceType::Seed {
                     m.insert("root_path".into(), Json::from(self.root_of(&node.package)));
                 }
             }
         }
-        if let NodeKind::Model { version, access, deprecation_date, constraints, group } = &node.kind {
+        if let NodeKind::Model { version, access, deprecation_date, constraints, group } =
+            &node.kind
+        {
             m.insert("access".into(), Json::from(access.as_str()));
             m.insert("group".into(), text(group.as_deref()));
             m.insert("constraints".into(), Json::Array(constraints.clone()));
             m.insert("version".into(), version.as_ref().map_or(Json::Null, |v| v.version.clone()));
-            m.insert("latest_version".into(), version.as_ref().map_or(Json::Null, |v| v.latest.clone()));
+            m.insert(
+                "latest_version".into(),
+                version.as_ref().map_or(Json::Null, |v| v.latest.clone()),
+            );
             m.insert("deprecation_date".into(), text(deprecation_date.as_deref()));
             m.insert("primary_key".into(), Json::Array(Vec::new()));
             m.insert("time_spine".into(), Json::Null);
@@ -137,9 +170,14 @@ impl Manifest {
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
                 // A test of a source belongs to no node, as the manifest counts nodes.
-                let attached =
-                    test.attached.map(|id| self.node(id)).filter(|n| n.resource_type() != ResourceType::Source);
-                m.insert("group".into(), text(attached.and_then(|n| n.config.text("group")).as_deref()));
+                let attached = test
+                    .attached
+                    .map(|id| self.node(id))
+                    .filter(|n| n.resource_type() != ResourceType::Source);
+                m.insert(
+                    "group".into(),
+                    text(attached.and_then(|n| n.config.text("group")).as_deref()),
+                );
                 m.insert(
                     "test_metadata".into(),
                     json!({ "name": &*test.name, "kwargs": &*test.kwargs, "namespace": test.namespace.as_deref() }),
@@ -150,15 +188,18 @@ impl Manifest {
                 m.insert("column_name".into(), Json::Null);
                 m.insert("attached_node".into(), Json::Null);
             }
-            let key = node.generic_test().and_then(|t| t.attached).map(|id| self.node(id)).and_then(|n| {
-                let section = match n.resource_type() {
-                    ResourceType::Model => "models",
-                    ResourceType::Seed => "seeds",
-                    ResourceType::Snapshot => "snapshots",
-                    _ => return None,
-                };
-                Some(format!("{section}.{}", n.name))
-            });
+            let key =
+                node.generic_test().and_then(|t| t.attached).map(|id| self.node(id)).and_then(
+                    |n| {
+                        let section = match n.resource_type() {
+                            ResourceType::Model => "models",
+                            ResourceType::Seed => "seeds",
+                            ResourceType::Snapshot => "snapshots",
+                            _ => return None,
+                        };
+                        Some(format!("{section}.{}", n.name))
+                    },
+                );
             m.insert("file_key_name".into(), text(key.as_deref()));
         }
         if let NodeKind::Operation { index, .. } = &node.kind {
@@ -178,15 +219,20 @@ impl Manifest {
             NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),
         };
-        let name = node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
+        let name =
+            node.relation.as_ref().filter(|_| stored).map(|r| r.render(self.project.dialect));
         m.insert("relation_name".into(), text(name.as_deref()));
         m.insert("doc_blocks".into(), Json::Array(Vec::new()));
         let refs = node.refs.iter().map(|r| json!({ "name": &*r.name, "package": r.package.as_deref(), "version": r.version.as_deref().map(version_json) }));
         m.insert("refs".into(), refs.collect());
-        m.insert("sources".into(), node.sources.iter().map(|s| json!([&*s.source, &*s.table])).collect());
+        m.insert(
+            "sources".into(),
+            node.sources.iter().map(|s| json!([&*s.source, &*s.table])).collect(),
+        );
         m.insert("metrics".into(), Json::Array(Vec::new()));
         m.insert("functions".into(), Json::Array(Vec::new()));
-        let nodes: Vec<&str> = node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
+        let nodes: Vec<&str> =
+            node.depends_on.iter().map(|id| &*self.node(*id).unique_id).collect();
         let macros: Vec<&str> = node.macros.iter().map(|m| &**m).collect();
         m.insert("depends_on".into(), json!({ "macros": macros, "nodes": nodes }));
         m.insert("compiled_path".into(), Json::Null);

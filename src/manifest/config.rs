@@ -23,11 +23,13 @@ pub(crate) struct ConfigEntry {
     pub(crate) span: Option<Span>,
 }
 
-/// Only what was set; reading falls back to the type's default. Keys have dbt's spelling (`pre-hook`).
+/// Only what was set; reading falls back to the type's default. Keys have dbt's spelling
+/// (`pre-hook`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
-    /// What the last layer that set a key wrote, values of project files not rendered: what dbt compares between states.
+    /// What the last layer that set a key wrote, values of project files not rendered: what dbt
+    /// compares between states.
     written: JsonMap,
 }
 
@@ -53,7 +55,14 @@ impl NodeConfig {
     }
 
     /// The same, with the value as it was written before it was rendered.
-    pub(crate) fn merge_written(&mut self, key: &str, value: Json, written: Json, layer: Layer, span: Option<Span>) {
+    pub(crate) fn merge_written(
+        &mut self,
+        key: &str,
+        value: Json,
+        written: Json,
+        layer: Layer,
+        span: Option<Span>,
+    ) {
         // dbt keeps the spelling of properties alone.
         let spelt = if layer == Layer::Properties { key } else { canonical(key) };
         self.written.insert(spelt.to_owned(), written);
@@ -108,7 +117,8 @@ impl NodeConfig {
         })
     }
 
-    /// A flag; texts such as `"true"` count as flags, as in dbt's lenient reading of rendered values.
+    /// A flag; texts such as `"true"` count as flags, as in dbt's lenient reading of rendered
+    /// values.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         match self.get(key)? {
             Json::Bool(b) => Some(*b),
@@ -162,7 +172,8 @@ impl NodeConfig {
     }
 }
 
-/// `tags: a` is a list of one; a hook is `{sql, transaction}`; `docs: {show}`, `contract: {enforced}` have defaults.
+/// `tags: a` is a list of one; a hook is `{sql, transaction}`; `docs: {show}`, `contract:
+/// {enforced}` have defaults.
 fn shaped(key: &str, value: Json) -> Json {
     match (key, value) {
         (k, Json::Null) if APPENDED.contains(&k) => Json::Array(Vec::new()),
@@ -371,7 +382,10 @@ mod tests {
 
     #[test]
     fn hooks_have_one_form() {
-        let c = merged(&[("pre_hook", json!("select 1")), ("pre-hook", json!({"sql": "x", "transaction": false}))]);
+        let c = merged(&[
+            ("pre_hook", json!("select 1")),
+            ("pre-hook", json!({"sql": "x", "transaction": false})),
+        ]);
         assert_eq!(c.get("pre-hook").and_then(|v| v[1]["transaction"].as_bool()), Some(false));
         assert_eq!(c.effective(ResourceType::Model, "materialized"), Some(json!("view")));
     }

@@ -54,7 +54,10 @@ impl Age {
             Some(Json::Null) => return None,
             Some(Json::Object(map)) => map,
             Some(other) => {
-                problems.push(format!("`{key}` is a mapping of `count` and `period`, not {}", python_str(other)));
+                problems.push(format!(
+                    "`{key}` is a mapping of `count` and `period`, not {}",
+                    python_str(other)
+                ));
                 return Some(Age::default());
             }
         };
@@ -63,14 +66,20 @@ impl Age {
             None | Some(Json::Null) => {}
             Some(count) => match count.as_i64() {
                 Some(n) => age.count = Some(n),
-                None => problems.push(format!("`count` is a whole number, not {}", python_str(count))),
+                None => {
+                    problems.push(format!("`count` is a whole number, not {}", python_str(count)))
+                }
             },
         }
         match map.get("period") {
             None | Some(Json::Null) => {}
-            Some(period) => match Period::ALL.into_iter().find(|p| period.as_str() == Some(p.as_str())) {
+            Some(period) => match Period::ALL
+                .into_iter()
+                .find(|p| period.as_str() == Some(p.as_str()))
+            {
                 Some(found) => age.period = Some(found),
-                None => problems.push(format!("`period` is minute, hour or day, not {}", python_str(period))),
+                None => problems
+                    .push(format!("`period` is minute, hour or day, not {}", python_str(period))),
             },
         }
         Some(age)
@@ -115,7 +124,11 @@ pub(crate) struct Threshold {
 
 impl Default for Threshold {
     fn default() -> Threshold {
-        Threshold { warn_after: Some(Age::default()), error_after: Some(Age::default()), filter: None }
+        Threshold {
+            warn_after: Some(Age::default()),
+            error_after: Some(Age::default()),
+            filter: None,
+        }
     }
 }
 
@@ -159,7 +172,8 @@ impl Threshold {
         Json::Object(map)
     }
 
-    /// The values of `later` over those of `self`. A limit that is not complete changes nothing; null switches it off.
+    /// The values of `later` over those of `self`. A limit that is not complete changes nothing;
+    /// null switches it off.
     fn merged(self, later: Threshold) -> Threshold {
         let limit = |earlier: Option<Age>, later: Option<Age>| match later {
             Some(later) if later.seconds().is_none() => earlier,
@@ -172,8 +186,8 @@ impl Threshold {
         }
     }
 
-    /// What holds of several places, the later one over the earlier one. None is a null: it takes all away, until a
-    /// later place sets a limit. A place that says nothing is the default.
+    /// What holds of several places, the later one over the earlier one. None is a null: it takes
+    /// all away, until a later place sets a limit. A place that says nothing is the default.
     pub(crate) fn merge(places: impl IntoIterator<Item = Option<Threshold>>) -> Option<Threshold> {
         places.into_iter().reduce(|earlier, later| match (earlier, later) {
             (Some(earlier), Some(later)) => Some(earlier.merged(later)),
@@ -200,13 +214,21 @@ mod tests {
         let unset = || Some(Threshold::default());
         // A limit with a count only counts as none.
         let half = read(json!({ "warn_after": { "count": 2 } }));
-        assert_eq!(Threshold::merge([read(day.clone()), unset(), half, unset()]), read(day.clone()));
+        assert_eq!(
+            Threshold::merge([read(day.clone()), unset(), half, unset()]),
+            read(day.clone())
+        );
         // Null takes everything away, and a later place starts anew.
         let hour = json!({ "error_after": { "count": 2, "period": "hour" } });
-        assert_eq!(Threshold::merge([read(day.clone()), unset(), None, read(hour.clone())]), read(hour));
+        assert_eq!(
+            Threshold::merge([read(day.clone()), unset(), None, read(hour.clone())]),
+            read(hour)
+        );
         assert_eq!(Threshold::merge([read(day.clone()), unset(), None, unset()]), None);
         // Null of one limit leaves the other alone.
-        let merged = Threshold::merge([read(day), read(json!({ "warn_after": null, "filter": "x" }))]).unwrap();
+        let merged =
+            Threshold::merge([read(day), read(json!({ "warn_after": null, "filter": "x" }))])
+                .unwrap();
         assert!(!merged.is_set());
         assert_eq!(merged.to_json()["filter"], "x");
     }
@@ -226,7 +248,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         let mut problems = Vec::new();
-        Threshold::from_json(&json!({ "warn_after": { "count": "x", "period": "week" } }), &mut problems);
+        Threshold::from_json(
+            &json!({ "warn_after": { "count": "x", "period": "week" } }),
+            &mut problems,
+        );
         assert_eq!(problems.len(), 2, "{problems:?}");
     }
 }

@@ -36,8 +36,11 @@ impl Graph {
 
     /// Sorted, so that what is printed from it is stable.
     pub(crate) fn children(&self, id: NodeId) -> Vec<NodeId> {
-        let mut out: Vec<_> =
-            self.graph.neighbors_directed(at(id), Direction::Outgoing).map(|i| NodeId(i.index() as u32)).collect();
+        let mut out: Vec<_> = self
+            .graph
+            .neighbors_directed(at(id), Direction::Outgoing)
+            .map(|i| NodeId(i.index() as u32))
+            .collect();
         out.sort_unstable();
         out
     }
@@ -70,14 +73,17 @@ impl Graph {
 
     /// Parents before children; none when there is a cycle.
     pub(crate) fn order(&self) -> Option<Vec<NodeId>> {
-        toposort(&self.graph, None).ok().map(|o| o.into_iter().map(|i| NodeId(i.index() as u32)).collect())
+        toposort(&self.graph, None)
+            .ok()
+            .map(|o| o.into_iter().map(|i| NodeId(i.index() as u32)).collect())
     }
 
     /// Each circle as the nodes along it, in dependency order.
     pub(crate) fn cycles(&self) -> Vec<Vec<NodeId>> {
         let mut out = Vec::new();
         for component in tarjan_scc(&self.graph) {
-            let selfish = component.len() == 1 && self.graph.contains_edge(component[0], component[0]);
+            let selfish =
+                component.len() == 1 && self.graph.contains_edge(component[0], component[0]);
             if component.len() > 1 || selfish {
                 out.push(self.circle(&component));
             }
@@ -92,7 +98,8 @@ impl Graph {
         let mut previous = vec![None; self.len()];
         let mut queue = std::collections::VecDeque::from([start]);
         while let Some(node) = queue.pop_front() {
-            let mut next: Vec<_> = self.graph.neighbors(node).filter(|n| component.contains(n)).collect();
+            let mut next: Vec<_> =
+                self.graph.neighbors(node).filter(|n| component.contains(n)).collect();
             next.sort_unstable();
             for n in next {
                 if n == start {

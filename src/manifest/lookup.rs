@@ -38,7 +38,12 @@ pub(crate) struct Lookup {
 
 impl Lookup {
     /// The ids are the nodes' places in the list.
-    pub(crate) fn new(root: &Arc<str>, own_first: bool, nodes: &[Arc<Node>], disabled: &[Arc<Node>]) -> Lookup {
+    pub(crate) fn new(
+        root: &Arc<str>,
+        own_first: bool,
+        nodes: &[Arc<Node>],
+        disabled: &[Arc<Node>],
+    ) -> Lookup {
         let mut lookup = Lookup { root: root.clone(), own_first, ..Lookup::default() };
         lookup.refs.reserve(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
@@ -66,16 +71,28 @@ impl Lookup {
         }
     }
 
-    /// `ref([package,] name[, version])` asked in `asking` (a package): the root project first, then the asking
-    /// package (the other way round with `require_ref_searches_node_package_before_root`), then any. Enabled nodes come before disabled ones.
-    pub(crate) fn find_ref(&self, package: Option<&str>, name: &str, version: Option<&str>, asking: &str) -> Found {
+    /// `ref([package,] name[, version])` asked in `asking` (a package): the root project first,
+    /// then the asking package (the other way round with
+    /// `require_ref_searches_node_package_before_root`), then any. Enabled nodes come before
+    /// disabled ones.
+    pub(crate) fn find_ref(
+        &self,
+        package: Option<&str>,
+        name: &str,
+        version: Option<&str>,
+        asking: &str,
+    ) -> Found {
         let Some(all) = self.refs.get(name) else { return Found::Nothing };
         let fits = |r: &&Refable| match version {
-            Some(v) => r.version.as_deref() == Some(v) || r.version.as_deref().is_some_and(|x| same_number(x, v)),
+            Some(v) => {
+                r.version.as_deref() == Some(v)
+                    || r.version.as_deref().is_some_and(|x| same_number(x, v))
+            }
             None => r.latest,
         };
         let pick = |wanted: Option<&str>| {
-            let matching = all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits);
+            let matching =
+                all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits);
             matching
                 .min_by_key(|r| (matches!(r.found, Found::Disabled(_)), precedence(r.kind)))
                 .map(|r| r.found.clone())
@@ -83,7 +100,8 @@ impl Lookup {
         let found = match package {
             Some(p) => pick(Some(p)),
             None => {
-                let [first, second] = if self.own_first { [asking, &*self.root] } else { [&*self.root, asking] };
+                let [first, second] =
+                    if self.own_first { [asking, &*self.root] } else { [&*self.root, asking] };
                 let mut tries = [Some(first), Some(second), None].into_iter().filter_map(pick);
                 match tries.next() {
                     // A disabled one counts only if no other is enabled.
@@ -97,8 +115,8 @@ impl Lookup {
         found.unwrap_or(Found::Nothing)
     }
 
-    /// The packages between which a `ref` without a package cannot decide: several have the name, and neither the root
-    /// project nor the asking package does.
+    /// The packages between which a `ref` without a package cannot decide: several have the name,
+    /// and neither the root project nor the asking package does.
     pub(crate) fn undecided(&self, name: &str, asking: &str) -> Vec<&str> {
         let all = self.refs.get(name).into_iter().flatten();
         let enabled = all.filter(|r| matches!(r.found, Found::Node(_)));
@@ -111,11 +129,16 @@ impl Lookup {
 
     /// A source of the root project counts before one of the asking package, as in dbt.
     pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> Found {
-        let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else { return Found::Nothing };
+        let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else {
+            return Found::Nothing;
+        };
         let mut sorted: Vec<&(Arc<str>, Found)> = all.iter().collect();
         sorted.sort_by_key(|(p, f)| {
             let (root, own) = (**p != *self.root, **p != *asking);
-            (matches!(f, Found::Disabled(_)), if self.own_first { (own, root) } else { (root, own) })
+            (
+                matches!(f, Found::Disabled(_)),
+                if self.own_first { (own, root) } else { (root, own) },
+            )
         });
         sorted.first().map_or(Found::Nothing, |(_, f)| f.clone())
     }
@@ -135,7 +158,8 @@ impl Lookup {
     }
 }
 
-/// Which of several nodes of one name `ref` means: the seed, then the snapshot, then the model, as in dbt.
+/// Which of several nodes of one name `ref` means: the seed, then the snapshot, then the model, as
+/// in dbt.
 fn precedence(kind: ResourceType) -> u8 {
     match kind {
         ResourceType::Seed => 0,

@@ -1,8 +1,8 @@
 //! The project as a graph of nodes, immutable once resolved.
 //!
-//! In: what `resolve` bound. Out: `Manifest` with `Node`s by dense `NodeId` (alive within one manifest) and by
-//! `UniqueId` (for all that outlives it), relations, columns, configs, the dependency graph. Must not know: how it was
-//! parsed, databases, output.
+//! In: what `resolve` bound. Out: `Manifest` with `Node`s by dense `NodeId` (alive within one
+//! manifest) and by `UniqueId` (for all that outlives it), relations, columns, configs, the
+//! dependency graph. Must not know: how it was parsed, databases, output.
 
 mod address;
 mod artifact;
@@ -23,8 +23,8 @@ pub(crate) use freshness::{FreshnessStatus, Threshold};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};
 pub(crate) use node::{
-    Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
-    SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
+    Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,
+    SourceCall, SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
 };
 pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
 pub(crate) use relation::{Dialect, Relation, RelationKind};

@@ -99,8 +99,8 @@ pub(crate) struct Text {
     pub(crate) steady: Option<Steady>,
 }
 
-/// What a text becomes whenever it is rendered, since it asks for nothing that differs between parsing and running. The
-/// relations that it refers to are left open.
+/// What a text becomes whenever it is rendered, since it asks for nothing that differs between
+/// parsing and running. The relations that it refers to are left open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Steady {
     /// A print of the SQL without comments and white space.
@@ -153,7 +153,9 @@ impl Access {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Access> {
-        [Access::Private, Access::Protected, Access::Public].into_iter().find(|a| a.as_str() == text)
+        [Access::Private, Access::Protected, Access::Public]
+            .into_iter()
+            .find(|a| a.as_str() == text)
     }
 }
 
@@ -212,7 +214,8 @@ pub(crate) struct Exposure {
     pub(crate) label: Option<String>,
 }
 
-/// Where a relation goes when it is published. The fields are as written: they are rendered when the export runs.
+/// Where a relation goes when it is published. The fields are as written: they are rendered when
+/// the export runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Export {
     pub(crate) kind: ExportType,
@@ -259,7 +262,8 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
-    /// Relative to the resource folder (`staging/a.sql`), and to the project (`models/staging/a.sql`).
+    /// Relative to the resource folder (`staging/a.sql`), and to the project
+    /// (`models/staging/a.sql`).
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) fqn: Vec<Arc<str>>,
@@ -322,14 +326,16 @@ impl Node {
         }))
     }
 
-    /// How a test's failing rows are stored, if they are: `store_failures_as`, else `store_failures`, else the flag of
-    /// the command line (RULES 3.6).
+    /// How a test's failing rows are stored, if they are: `store_failures_as`, else
+    /// `store_failures`, else the flag of the command line (RULES 3.6).
     pub(crate) fn stores_failures(&self, flag: bool) -> Option<RelationKind> {
         match self.config.text("store_failures_as").as_deref() {
             Some("view") => Some(RelationKind::View),
             Some("ephemeral") => None,
             Some(_) => Some(RelationKind::Table),
-            None => self.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table),
+            None => {
+                self.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table)
+            }
         }
     }
 

@@ -70,7 +70,8 @@ pub(crate) struct Manifest {
     pub(crate) nodes: Vec<Arc<Node>>,
     /// Nodes with `enabled: false`; they have no id in the graph.
     pub(crate) disabled: Vec<Arc<Node>>,
-    /// Tests of what is missing or disabled. As in dbt they are in the artifact, not enabled, and nowhere else.
+    /// Tests of what is missing or disabled. As in dbt they are in the artifact, not enabled, and
+    /// nowhere else.
     pub(crate) unplaced: Vec<Arc<Node>>,
     pub(crate) graph: Graph,
     pub(crate) lookup: Lookup,

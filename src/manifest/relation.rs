@@ -9,7 +9,8 @@ pub(crate) struct Dialect {
     pub(crate) quote: char,
     /// The longest identifier in bytes, where there is a limit.
     pub(crate) max_identifier: Option<usize>,
-    /// Whether names are compared without regard to case even when quoted (DuckDB) or not (Postgres).
+    /// Whether names are compared without regard to case even when quoted (DuckDB) or not
+    /// (Postgres).
     pub(crate) ignores_case: bool,
     /// Whether one connection sees several databases, so that a schema is named with its database.
     pub(crate) sees_databases: bool,
@@ -18,8 +19,12 @@ pub(crate) struct Dialect {
 impl Dialect {
     pub(crate) const DUCKDB: Dialect =
         Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
-    pub(crate) const POSTGRES: Dialect =
-        Dialect { quote: '"', max_identifier: Some(63), ignores_case: false, sees_databases: false };
+    pub(crate) const POSTGRES: Dialect = Dialect {
+        quote: '"',
+        max_identifier: Some(63),
+        ignores_case: false,
+        sees_databases: false,
+    };
 
     pub(crate) fn of(adapter: &str) -> Dialect {
         if adapter == "postgres" { Dialect::POSTGRES } else { Dialect::DUCKDB }
@@ -47,7 +52,8 @@ impl Dialect {
         self.folded_as(name, true)
     }
 
-    /// ... when the name is written in quotes or not: Postgres reads one without quotes in lower case.
+    /// ... when the name is written in quotes or not: Postgres reads one without quotes in lower
+    /// case.
     pub(crate) fn folded_as(self, name: &str, quoted: bool) -> String {
         if self.ignores_case || !quoted { name.to_lowercase() } else { name.to_owned() }
     }
@@ -98,7 +104,8 @@ impl RelationKind {
     }
 }
 
-/// A relation's name: database, schema, identifier, each with whether it is quoted and whether it is printed.
+/// A relation's name: database, schema, identifier, each with whether it is quoted and whether it
+/// is printed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Relation {
     pub(crate) path: [Option<Arc<str>>; 3],
@@ -168,7 +175,9 @@ impl Relation {
     /// Whether two names mean one relation, as the engine folds them.
     pub(crate) fn same(&self, other: &Relation, dialect: Dialect) -> bool {
         (0..3).all(|i| match (&self.path[i], &other.path[i]) {
-            (Some(a), Some(b)) => dialect.folded_as(a, self.quote[i]) == dialect.folded_as(b, other.quote[i]),
+            (Some(a), Some(b)) => {
+                dialect.folded_as(a, self.quote[i]) == dialect.folded_as(b, other.quote[i])
+            }
             _ => true,
         })
     }
@@ -182,7 +191,8 @@ impl Relation {
         parts.join("\u{1f}")
     }
 
-    /// The name as the engine's catalog has it: what is written without quotes is folded, and all is quoted then.
+    /// The name as the engine's catalog has it: what is written without quotes is folded, and all
+    /// is quoted then.
     pub(crate) fn stored(&self, dialect: Dialect) -> Relation {
         let mut out = self.clone();
         for (part, quoted) in out.path.iter_mut().zip(&mut out.quote) {
@@ -220,17 +230,25 @@ mod tests {
         assert_eq!(r.render(Dialect::DUCKDB), r#""db"."main"."a""b""#);
         let mut unquoted = Relation::new(Some("db"), Some("Mart"), "Tab");
         unquoted.quote = [true, false, false];
-        assert_eq!(unquoted.stored(Dialect::POSTGRES).render(Dialect::POSTGRES), r#""db"."mart"."tab""#);
-        assert_eq!(unquoted.stored(Dialect::DUCKDB).render(Dialect::DUCKDB), r#""db"."Mart"."Tab""#);
+        assert_eq!(
+            unquoted.stored(Dialect::POSTGRES).render(Dialect::POSTGRES),
+            r#""db"."mart"."tab""#
+        );
+        assert_eq!(
+            unquoted.stored(Dialect::DUCKDB).render(Dialect::DUCKDB),
+            r#""db"."Mart"."Tab""#
+        );
         let mut s = r.clone();
         s.include[0] = false;
         s.quote[2] = false;
         assert_eq!(s.renamed("x").render(Dialect::DUCKDB), r#""main".x"#);
         assert!(
-            Relation::new(None, Some("MAIN"), "T").same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB)
+            Relation::new(None, Some("MAIN"), "T")
+                .same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB)
         );
         assert!(
-            !Relation::new(None, Some("MAIN"), "T").same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES)
+            !Relation::new(None, Some("MAIN"), "T")
+                .same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES)
         );
     }
 }

@@ -1,8 +1,9 @@
 //! The values of seeds, as agate reads them for dbt (dbt_common's `build_type_tester`).
 //!
-//! In: the text of one cell. Out: the value it is as a number, a date, a time stamp or a boolean; none where it is no
-//! such. Dates and time stamps are read by `strptime` with one format each, other time stamps by isodate, which wants
-//! a `T` between date and time. Must not know: columns, files, engines.
+//! In: the text of one cell. Out: the value it is as a number, a date, a time stamp or a boolean;
+//! none where it is no such. Dates and time stamps are read by `strptime` with one format each,
+//! other time stamps by isodate, which wants a `T` between date and time. Must not know: columns,
+//! files, engines.
 
 use crate::decimal::Decimal;
 use jiff::ToSpan;
@@ -18,7 +19,8 @@ pub(super) fn is_null(text: &str) -> bool {
 const CURRENCIES: [char; 19] =
     ['؋', '$', 'ƒ', '៛', '¥', '₡', '₱', '£', '€', '¢', '﷼', '₪', '₩', '₭', '₮', '₦', '฿', '₤', '₫'];
 
-/// A number: without `%`, one minus sign, currency signs and thousands commas it is one to Python's `Decimal`.
+/// A number: without `%`, one minus sign, currency signs and thousands commas it is one to Python's
+/// `Decimal`.
 pub(super) fn number(text: &str) -> Option<Decimal> {
     let mut rest = text.trim().trim_matches('%');
     let negative = rest.starts_with('-');
@@ -93,7 +95,8 @@ fn digits(text: &str, n: usize) -> Option<(u32, &str)> {
     Some((head.parse().ok()?, &text[n..]))
 }
 
-/// `isodate.parse_datetime`: ISO 8601, basic and extended forms, week dates and ordinal dates, fractions of the last part.
+/// `isodate.parse_datetime`: ISO 8601, basic and extended forms, week dates and ordinal dates,
+/// fractions of the last part.
 pub(super) fn iso_timestamp(text: &str) -> Option<Stamp> {
     let (date, time) = text.trim().split_once('T')?;
     if time.contains('T') {
@@ -103,8 +106,10 @@ pub(super) fn iso_timestamp(text: &str) -> Option<Stamp> {
     Some((iso_date(date)?.to_datetime(time), offset))
 }
 
-/// The forms of a date: `Y` year, `M` month, `D` day, `w` week, `d` day of the week, `O` day of the year, `C` century.
-const DATE_FORMS: [&str; 12] = ["Y-M-D", "YMD", "Y-Ww-d", "YWwd", "Y-O", "YO", "Y-Ww", "YWw", "Y-M", "YM", "Y", "C"];
+/// The forms of a date: `Y` year, `M` month, `D` day, `w` week, `d` day of the week, `O` day of the
+/// year, `C` century.
+const DATE_FORMS: [&str; 12] =
+    ["Y-M-D", "YMD", "Y-Ww-d", "YWwd", "Y-O", "YO", "Y-Ww", "YWw", "Y-M", "YM", "Y", "C"];
 
 fn iso_date(text: &str) -> Option<Date> {
     // The first form that fits decides, even if its date does not exist.
@@ -132,7 +137,8 @@ impl DateFields {
         if let Some(week) = self.week {
             let iso = first.iso_week_date();
             let weeks = i64::from(week) - i64::from(iso.week() == 1);
-            let days = i64::from(self.weekday.unwrap_or(1)) - i64::from(iso.weekday().to_monday_one_offset());
+            let days = i64::from(self.weekday.unwrap_or(1))
+                - i64::from(iso.weekday().to_monday_one_offset());
             return first.checked_add((weeks * 7 + days).days()).ok();
         }
         if let Some(ordinal) = self.ordinal {
@@ -173,16 +179,18 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
     let (clock, zone) = text.split_at(at);
     let offset = iso_offset(zone)?;
     let (whole, fraction) = match clock.split_once([',', '.']) {
-        Some((whole, fraction)) if !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()) => {
+        Some((whole, fraction))
+            if !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit()) =>
+        {
             (whole, fraction)
         }
         Some(_) => return None,
         None => (clock, ""),
     };
     let parts: Vec<u32> = match whole.split(':').collect::<Vec<_>>().as_slice() {
-        [one] if matches!(one.len(), 2 | 4 | 6) => {
-            (0..one.len() / 2).map(|i| digits(&one[i * 2..], 2).map(|(n, _)| n)).collect::<Option<_>>()?
-        }
+        [one] if matches!(one.len(), 2 | 4 | 6) => (0..one.len() / 2)
+            .map(|i| digits(&one[i * 2..], 2).map(|(n, _)| n))
+            .collect::<Option<_>>()?,
         many if many.len() > 1 && many.len() < 4 => {
             let two = |p: &&str| digits(p, 2).filter(|(_, rest)| rest.is_empty()).map(|(n, _)| n);
             many.iter().map(two).collect::<Option<_>>()?
@@ -202,7 +210,9 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
     let micros = ((part(0) * 60 + part(1)) * 60 + part(2)) * 1_000_000 + fraction;
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let (minutes, second) = (seconds / 60, seconds % 60);
-    let time = Time::new((minutes / 60) as i8, (minutes % 60) as i8, second as i8, (micros * 1000) as i32).ok()?;
+    let time =
+        Time::new((minutes / 60) as i8, (minutes % 60) as i8, second as i8, (micros * 1000) as i32)
+            .ok()?;
     Some((time, offset))
 }
 
@@ -269,6 +279,10 @@ mod tests {
         ] {
             assert_eq!(timestamp(text).is_some(), fits, "{text}");
         }
-        assert!(date("2024-1-5").is_some() && date("2024-02-30").is_none() && date("24-01-05").is_none());
+        assert!(
+            date("2024-1-5").is_some()
+                && date("2024-02-30").is_none()
+                && date("24-01-05").is_none()
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Incremental models whose table is there: a delta, applied and audited inside one transaction.
 //!
-//! Where the engine locks a table for a change of its columns, added columns are committed before, drops come last, and
-//! a change of types is made on a candidate.
+//! Where the engine locks a table for a change of its columns, added columns are committed before,
+//! drops come last, and a change of types is made on a candidate.
 
 use super::names::{candidate_name, rejected_name};
 use super::schema_change::{Change, change};
@@ -49,9 +49,16 @@ impl Incremental {
     /// The strategy: the config's, else the engine's default by whether there is a key.
     fn strategy(&self) -> String {
         let written = self.job.config.text("incremental_strategy").filter(|s| s != "default");
-        let keyed = self.job.config.get("unique_key").is_some_and(|k| !k.as_array().is_some_and(Vec::is_empty));
+        let keyed = self
+            .job
+            .config
+            .get("unique_key")
+            .is_some_and(|k| !k.as_array().is_some_and(Vec::is_empty));
         let (with_key, without) = self.job.capabilities.default_strategy;
-        written.map_or_else(|| (if keyed { with_key } else { without }).to_owned(), std::borrow::Cow::into_owned)
+        written.map_or_else(
+            || (if keyed { with_key } else { without }).to_owned(),
+            std::borrow::Cow::into_owned,
+        )
     }
 
     fn apply(&self, columns: Vec<ExistingColumn>) -> Statement {
@@ -77,23 +84,32 @@ impl Incremental {
     }
 
     fn mode(&self) -> String {
-        self.job.config.text("on_schema_change").map_or_else(|| "ignore".to_owned(), std::borrow::Cow::into_owned)
+        self.job
+            .config
+            .text("on_schema_change")
+            .map_or_else(|| "ignore".to_owned(), std::borrow::Cow::into_owned)
     }
 
     fn change(&self, delta: &[ExistingColumn]) -> Result<Change, String> {
-        let published = self.job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
+        let published =
+            self.job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
         change(&self.mode(), &self.job.target, published, delta, self.job.capabilities.dialect)
     }
 
-    /// Changes of columns that are made before the transaction of the delta, by the columns of the query.
+    /// Changes of columns that are made before the transaction of the delta, by the columns of the
+    /// query.
     fn widen(&mut self, query: &[ExistingColumn]) -> Result<Vec<Statement>, String> {
         let change = self.change(query)?;
         let dialect = self.job.capabilities.dialect;
         if !change.retyped.is_empty() {
-            let candidate = candidate_name(&self.job.target, dialect).with_kind(RelationKind::Table);
-            let columns: Vec<String> = query.iter().map(|c| self.carried(c, &change.retyped)).collect();
-            let mut out: Vec<Statement> = drop_leftover(&self.job, &candidate).into_iter().collect();
-            let select = format!("select {} from {}", columns.join(", "), self.job.target.render(dialect));
+            let candidate =
+                candidate_name(&self.job.target, dialect).with_kind(RelationKind::Table);
+            let columns: Vec<String> =
+                query.iter().map(|c| self.carried(c, &change.retyped)).collect();
+            let mut out: Vec<Statement> =
+                drop_leftover(&self.job, &candidate).into_iter().collect();
+            let select =
+                format!("select {} from {}", columns.join(", "), self.job.target.render(dialect));
             out.push(Statement::call(
                 "create_table_as",
                 vec![Arg::Flag(false), Arg::Relation(candidate.clone()), Arg::Text(select)],
@@ -106,8 +122,12 @@ impl Incremental {
             return Ok(out);
         }
         if let Some(existing) = &mut self.job.existing {
-            let new = query.iter().filter(|c| !existing.columns.iter().any(|e| e.name == c.name)).cloned();
-            let new: Vec<ExistingColumn> = if change.add.is_empty() { Vec::new() } else { new.collect() };
+            let new = query
+                .iter()
+                .filter(|c| !existing.columns.iter().any(|e| e.name == c.name))
+                .cloned();
+            let new: Vec<ExistingColumn> =
+                if change.add.is_empty() { Vec::new() } else { new.collect() };
             existing.columns.extend(new);
         }
         Ok(alter(change.add, false).into_iter().collect())
@@ -116,7 +136,11 @@ impl Incremental {
     /// A column of the copy: as it was, in its new type, or null.
     fn carried(&self, column: &ExistingColumn, retyped: &[ExistingColumn]) -> String {
         let name = self.job.capabilities.dialect.quoted(&column.name);
-        let there = self.job.existing.as_ref().is_some_and(|e| e.columns.iter().any(|c| c.name == column.name));
+        let there = self
+            .job
+            .existing
+            .as_ref()
+            .is_some_and(|e| e.columns.iter().any(|c| c.name == column.name));
         match (there, retyped.contains(column)) {
             (false, _) => format!("cast(null as {}) as {name}", column.data_type),
             (true, true) => format!("cast({name} as {}) as {name}", column.data_type),
@@ -127,7 +151,10 @@ impl Incremental {
     fn begin(&self) -> Next {
         Next::Begin(vec![
             Statement::Hooks { post: false, inside: true },
-            Statement::call("create_table_as", vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled]),
+            Statement::call(
+                "create_table_as",
+                vec![Arg::Flag(true), Arg::Relation(self.delta.clone()), Arg::Compiled],
+            ),
         ])
     }
 
@@ -193,7 +220,9 @@ impl Materialize for Incremental {
                 self.state = State::Applied;
                 Next::Run(self.write(&delta)?)
             }
-            (State::Widened | State::TargetDescribed, _) => return Err("the delta has no columns".to_owned()),
+            (State::Widened | State::TargetDescribed, _) => {
+                return Err("the delta has no columns".to_owned());
+            }
             (State::Applied, _) if self.candidate.is_some() => {
                 self.state = State::Saved;
                 Next::Commit
@@ -204,7 +233,9 @@ impl Materialize for Incremental {
             }
             (State::Saved, _) => {
                 self.state = State::Audited;
-                Next::Audit(Audited::Candidate(self.candidate.clone().unwrap_or_else(|| self.job.target.clone())))
+                Next::Audit(Audited::Candidate(
+                    self.candidate.clone().unwrap_or_else(|| self.job.target.clone()),
+                ))
             }
             (State::Audited, Reply::Passed(true)) => {
                 self.state = State::Published;
@@ -220,7 +251,9 @@ impl Materialize for Incremental {
                 Next::Discard(self.candidate.as_ref().map(keep).unwrap_or_default())
             }
             (State::Published, _) => Next::Run(afterwards(&self.job)),
-            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
+            (State::Finished, _) => {
+                Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)])
+            }
             (State::Discarded, _) => Next::Done(Vec::new()),
         })
     }

@@ -1,8 +1,9 @@
 //! How a node is stored, as resumable functions.
 //!
-//! In: a `Job` (the node's relation, SQL, config, what exists) and the replies to what was asked. Out: `Next`, one
-//! request after the other. Pure: tests script the replies. SQL that dbt makes by a public macro is asked for by name
-//! (`MacroCall`), so that a project's override counts. Must not know: connections, threads, how macros are rendered.
+//! In: a `Job` (the node's relation, SQL, config, what exists) and the replies to what was asked.
+//! Out: `Next`, one request after the other. Pure: tests script the replies. SQL that dbt makes by
+//! a public macro is asked for by name (`MacroCall`), so that a project's override counts. Must not
+//! know: connections, threads, how macros are rendered.
 
 mod agate;
 mod incremental;
@@ -65,12 +66,14 @@ pub(crate) enum Statement {
         /// Columns are dropped.
         takes_away: bool,
     },
-    /// Gives the candidate the published name, with what belongs to the old relation and depends on it.
+    /// Gives the candidate the published name, with what belongs to the old relation and depends on
+    /// it.
     Swap {
         candidate: Relation,
         kind: RelationKind,
     },
-    /// Gives the published relation what belonged to the one whose place it took, once the hooks have made what they make.
+    /// Gives the published relation what belonged to the one whose place it took, once the hooks
+    /// have made what they make.
     Carry,
     /// The node's hooks of one kind: before or after, inside the transaction or outside.
     Hooks {
@@ -167,7 +170,8 @@ pub(crate) struct SeedJob {
 
 /// A materialization.
 pub(crate) trait Materialize: Send {
-    /// Takes the answer to the last request and gives the next one. An error is a mistake of the project's.
+    /// Takes the answer to the last request and gives the next one. An error is a mistake of the
+    /// project's.
     fn next(&mut self, reply: Reply) -> Result<Next, String>;
 }
 
@@ -179,12 +183,15 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
         "materialized_view" => Box::new(stored::Stored::new(job, RelationKind::MaterializedView)),
         "snapshot" => match &job.existing {
             Some(_) => Box::new(snapshot::Snapshot::new(job)),
-            None => Box::new(stored::Stored::new(job, RelationKind::Table).building("strata_snapshot_table")),
+            None => Box::new(
+                stored::Stored::new(job, RelationKind::Table).building("strata_snapshot_table"),
+            ),
         },
         "seed" => Box::new(seed::Seed::new(job)),
         "incremental" => {
             // A first build, a rebuild, or a view in the way: the whole is built like a table.
-            let delta = job.existing.as_ref().is_some_and(|e| e.kind == RelationKind::Table) && !job.full_refresh;
+            let delta = job.existing.as_ref().is_some_and(|e| e.kind == RelationKind::Table)
+                && !job.full_refresh;
             if delta {
                 Box::new(incremental::Incremental::new(job))
             } else {
@@ -196,7 +203,10 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
 }
 
 /// `drop table|view if exists`, by what is there.
-fn drop_existing(existing: Option<&ExistingRelation>, dialect: crate::manifest::Dialect) -> Option<Statement> {
+fn drop_existing(
+    existing: Option<&ExistingRelation>,
+    dialect: crate::manifest::Dialect,
+) -> Option<Statement> {
     let existing = existing?;
     Some(Statement::sql(format!(
         "drop {} if exists {} cascade",
@@ -205,7 +215,8 @@ fn drop_existing(existing: Option<&ExistingRelation>, dialect: crate::manifest::
     )))
 }
 
-/// Drops what an earlier run left under a name; an engine refuses to drop a table as a view, so that the kind counts.
+/// Drops what an earlier run left under a name; an engine refuses to drop a table as a view, so
+/// that the kind counts.
 fn drop_leftover(job: &Job, relation: &Relation) -> Option<Statement> {
     let dialect = job.capabilities.dialect;
     drop_existing(job.leftovers.iter().find(|l| l.relation.same(relation, dialect)), dialect)
@@ -236,7 +247,10 @@ mod tests {
     }
 
     fn columns(names: &[&str]) -> Vec<ExistingColumn> {
-        names.iter().map(|n| ExistingColumn { name: (*n).to_owned(), data_type: "INTEGER".to_owned() }).collect()
+        names
+            .iter()
+            .map(|n| ExistingColumn { name: (*n).to_owned(), data_type: "INTEGER".to_owned() })
+            .collect()
     }
 
     fn job(existing: Option<RelationKind>, config: &[(&str, serde_json::Value)]) -> Job {
@@ -245,9 +259,11 @@ mod tests {
         for (key, value) in config {
             values.merge(key, value.clone(), Layer::InFile, None);
         }
-        let hooks = values.get("post-hook").and_then(|h| h.as_array()).is_some_and(|h| !h.is_empty());
+        let hooks =
+            values.get("post-hook").and_then(|h| h.as_array()).is_some_and(|h| !h.is_empty());
         Job {
-            existing: existing.map(|kind| ExistingRelation::new(target.clone(), kind, columns(&["a"]))),
+            existing: existing
+                .map(|kind| ExistingRelation::new(target.clone(), kind, columns(&["a"]))),
             target,
             config: Arc::new(values),
             full_refresh: false,
@@ -278,7 +294,9 @@ mod tests {
                     Statement::Call(call) => format!("{}()", call.name),
                     Statement::Load { copy, .. } => copy.clone(),
                     Statement::Alter { statements, .. } => statements.join("; "),
-                    Statement::Swap { candidate, kind } => format!("swap in {} {}", kind.sql(), candidate.identifier()),
+                    Statement::Swap { candidate, kind } => {
+                        format!("swap in {} {}", kind.sql(), candidate.identifier())
+                    }
                     Statement::Carry => "hooks and what they leave".to_owned(),
                     Statement::Hooks { post, inside } => {
                         format!(
@@ -326,21 +344,30 @@ mod tests {
     #[test]
     fn what_does_not_pass_is_kept_under_another_name() {
         let steps = script("view", job(None, &[]), false);
-        assert_eq!(steps[2], "discard: alter view \"db\".\"main\".\"m__candidate\" rename to \"m__rejected\"");
+        assert_eq!(
+            steps[2],
+            "discard: alter view \"db\".\"main\".\"m__candidate\" rename to \"m__rejected\""
+        );
         assert_eq!(steps.last().map(String::as_str), Some("done: 0"));
     }
 
     #[test]
     fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
-        let steps = script("table", job(None, &[("post-hook", serde_json::json!("select 1"))]), true);
-        assert!(steps[1].starts_with("begin: swap in table") && steps[2] == "audit inside", "{steps:?}");
+        let steps =
+            script("table", job(None, &[("post-hook", serde_json::json!("select 1"))]), true);
+        assert!(
+            steps[1].starts_with("begin: swap in table") && steps[2] == "audit inside",
+            "{steps:?}"
+        );
         assert_eq!(steps[3], "publish: ");
     }
 
     #[test]
     fn a_delta_changes_the_schema_before_it_writes() {
-        let config =
-            [("on_schema_change", serde_json::json!("append_new_columns")), ("unique_key", serde_json::json!("a"))];
+        let config = [
+            ("on_schema_change", serde_json::json!("append_new_columns")),
+            ("unique_key", serde_json::json!("a")),
+        ];
         let steps = script("incremental", job(Some(RelationKind::Table), &config), true);
         assert_eq!(steps[2], "describe");
         assert!(

@@ -18,7 +18,8 @@ pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] 
     [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
 }
 
-/// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long names stay apart.
+/// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long
+/// names stay apart.
 fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
     let name = relation.identifier();
     let fits = dialect.max_identifier.is_none_or(|max| name.len() + suffix.len() <= max);
@@ -37,8 +38,8 @@ fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
     out
 }
 
-/// Whether a relation has a name as a build gives to what it makes beside another one. Anybody may use such a name; where
-/// it matters, it is asked only of what a swap could not make again.
+/// Whether a relation has a name as a build gives to what it makes beside another one. Anybody may
+/// use such a name; where it matters, it is asked only of what a swap could not make again.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.ends_with("__candidate") || name.ends_with("__rejected")
 }
@@ -51,8 +52,12 @@ mod tests {
     fn long_names_stay_apart() {
         let a = Relation::new(None, Some("s"), &"x".repeat(60));
         let b = Relation::new(None, Some("s"), &format!("{}y", "x".repeat(59)));
-        let (ca, cb) = (candidate_name(&a, Dialect::POSTGRES), candidate_name(&b, Dialect::POSTGRES));
+        let (ca, cb) =
+            (candidate_name(&a, Dialect::POSTGRES), candidate_name(&b, Dialect::POSTGRES));
         assert!(ca.identifier().len() <= 63 && ca.identifier() != cb.identifier());
-        assert_eq!(candidate_name(&a, Dialect::DUCKDB).identifier(), format!("{}__candidate", "x".repeat(60)));
+        assert_eq!(
+            candidate_name(&a, Dialect::DUCKDB).identifier(),
+            format!("{}__candidate", "x".repeat(60))
+        );
     }
 }

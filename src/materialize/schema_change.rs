@@ -27,16 +27,22 @@ pub(super) fn change(
     dialect: Dialect,
 ) -> Result<Change, String> {
     let find = |list: &[ExistingColumn], name: &str| list.iter().find(|c| c.name == name).cloned();
-    let added: Vec<&ExistingColumn> = delta.iter().filter(|c| find(published, &c.name).is_none()).collect();
-    let removed: Vec<&ExistingColumn> = published.iter().filter(|c| find(delta, &c.name).is_none()).collect();
+    let added: Vec<&ExistingColumn> =
+        delta.iter().filter(|c| find(published, &c.name).is_none()).collect();
+    let removed: Vec<&ExistingColumn> =
+        published.iter().filter(|c| find(delta, &c.name).is_none()).collect();
     let retyped: Vec<&ExistingColumn> = delta
         .iter()
-        .filter(|c| find(published, &c.name).is_some_and(|p| !p.data_type.eq_ignore_ascii_case(&c.data_type)))
+        .filter(|c| {
+            find(published, &c.name)
+                .is_some_and(|p| !p.data_type.eq_ignore_ascii_case(&c.data_type))
+        })
         .collect();
     let changed = !(added.is_empty() && removed.is_empty() && retyped.is_empty());
     let table = target.render(dialect);
-    let add =
-        added.iter().map(|c| format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type));
+    let add = added.iter().map(|c| {
+        format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)
+    });
     let plain = |columns: Vec<ExistingColumn>| Change {
         add: widened(&table, published, delta, dialect),
         drop: Vec::new(),
@@ -46,7 +52,9 @@ pub(super) fn change(
     };
     match mode {
         "fail" if changed => {
-            let names = |list: &[&ExistingColumn]| list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+            let names = |list: &[&ExistingColumn]| {
+                list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
+            };
             Err(format!(
                 "the columns of the query are not those of the table: new [{}], missing [{}], other type [{}]; \
                  `on_schema_change: fail` stops here",
@@ -65,11 +73,17 @@ pub(super) fn change(
             Ok(change)
         }
         "sync_all_columns" if changed => {
-            let drop = removed.iter().map(|c| format!("alter table {table} drop column {}", dialect.quoted(&c.name)));
+            let drop = removed
+                .iter()
+                .map(|c| format!("alter table {table} drop column {}", dialect.quoted(&c.name)));
             let retype = retyped.iter().map(|c| {
                 Statement::call(
                     "alter_column_type",
-                    vec![Arg::Relation(target.clone()), Arg::Text(c.name.clone()), Arg::Text(c.data_type.clone())],
+                    vec![
+                        Arg::Relation(target.clone()),
+                        Arg::Text(c.name.clone()),
+                        Arg::Text(c.data_type.clone()),
+                    ],
                 )
             });
             Ok(Change {
@@ -81,15 +95,22 @@ pub(super) fn change(
             })
         }
         "append_new_columns" | "sync_all_columns" => Ok(plain(delta.to_vec())),
-        // Ignore: the table's columns are written; one that the query lacks is an error of the database.
+        // Ignore: the table's columns are written; one that the query lacks is an error of the
+        // database.
         _ => Ok(plain(published.to_vec())),
     }
 }
 
-/// Texts of the query that are longer than the table's: the column is made as long. Only engines that keep lengths have
-/// such types.
-fn widened(table: &str, published: &[ExistingColumn], delta: &[ExistingColumn], dialect: Dialect) -> Vec<String> {
-    let length = |t: &str| t.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
+/// Texts of the query that are longer than the table's: the column is made as long. Only engines
+/// that keep lengths have such types.
+fn widened(
+    table: &str,
+    published: &[ExistingColumn],
+    delta: &[ExistingColumn],
+    dialect: Dialect,
+) -> Vec<String> {
+    let length =
+        |t: &str| t.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
     let wider = delta.iter().filter(|d| {
         let old = published.iter().find(|p| p.name == d.name).and_then(|p| length(&p.data_type));
         old.is_some_and(|old| length(&d.data_type).is_some_and(|new| new > old))
@@ -105,7 +126,9 @@ mod tests {
     use super::*;
 
     fn columns(list: &[(&str, &str)]) -> Vec<ExistingColumn> {
-        list.iter().map(|(n, t)| ExistingColumn { name: (*n).into(), data_type: (*t).into() }).collect()
+        list.iter()
+            .map(|(n, t)| ExistingColumn { name: (*n).into(), data_type: (*t).into() })
+            .collect()
     }
 
     fn names(change: &Change) -> Vec<&str> {

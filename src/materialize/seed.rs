@@ -22,35 +22,49 @@ pub(super) struct Seed {
 
 impl Seed {
     pub(super) fn new(job: Job) -> Seed {
-        let candidate = candidate_name(&job.target, job.capabilities.dialect).with_kind(RelationKind::Table);
+        let candidate =
+            candidate_name(&job.target, job.capabilities.dialect).with_kind(RelationKind::Table);
         Seed { job, candidate, state: State::Start }
     }
 
     fn load(&self, seed: &SeedJob) -> Vec<Statement> {
         let dialect = self.job.capabilities.dialect;
         let name = self.candidate.render(dialect);
-        let published = self.job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !self.job.full_refresh);
+        let published = self
+            .job
+            .existing
+            .as_ref()
+            .filter(|e| e.kind == RelationKind::Table && !self.job.full_refresh);
         let create = match published {
-            // A seed that is there keeps its columns and types; a file that no longer fits is an error.
+            // A seed that is there keeps its columns and types; a file that no longer fits is an
+            // error.
             Some(existing) => {
-                format!("create table {name} as select * from {} where false", existing.relation.render(dialect))
+                format!(
+                    "create table {name} as select * from {} where false",
+                    existing.relation.render(dialect)
+                )
             }
             None => {
-                let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
-                let columns: Vec<String> = seed.columns.iter().map(|(c, t)| format!("{} {t}", quoted(c))).collect();
+                let quoted =
+                    |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
+                let columns: Vec<String> =
+                    seed.columns.iter().map(|(c, t)| format!("{} {t}", quoted(c))).collect();
                 format!("create table {name} ({})", columns.join(", "))
             }
         };
         // The header's columns may be in another order than the table's: values go by name.
         let header = match published {
             Some(_) => {
-                let listed: Vec<String> = seed.columns.iter().map(|(c, _)| dialect.quoted(c)).collect();
+                let listed: Vec<String> =
+                    seed.columns.iter().map(|(c, _)| dialect.quoted(c)).collect();
                 format!(" ({})", listed.join(", "))
             }
             None => String::new(),
         };
-        let mut out =
-            vec![Statement::Hooks { post: false, inside: false }, Statement::Hooks { post: false, inside: true }];
+        let mut out = vec![
+            Statement::Hooks { post: false, inside: false },
+            Statement::Hooks { post: false, inside: true },
+        ];
         out.extend(drop_leftover(&self.job, &self.candidate));
         out.push(Statement::sql(create));
         if self.job.capabilities.reads_files {
@@ -61,7 +75,8 @@ impl Seed {
             )));
         } else {
             // Values go by the names in the header, as dbt inserts them.
-            let quoted = |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
+            let quoted =
+                |c: &str| if seed.quote_columns { dialect.quoted(c) } else { c.to_owned() };
             let listed: Vec<String> = seed.columns.iter().map(|(c, _)| quoted(c)).collect();
             let copy = format!("copy {name} ({}) from stdin", listed.join(", "));
             let typed = published.is_none().then(|| name.clone());
@@ -72,10 +87,11 @@ impl Seed {
     }
 }
 
-/// A file whose header names other columns than the table that it fills: they would be loaded into the wrong ones, or not
-/// at all.
+/// A file whose header names other columns than the table that it fills: they would be loaded into
+/// the wrong ones, or not at all.
 fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
-    let existing = job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !job.full_refresh)?;
+    let existing =
+        job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !job.full_refresh)?;
     let sorted = |columns: &mut dyn Iterator<Item = &String>| {
         let mut out: Vec<String> = columns.map(|c| c.trim().to_lowercase()).collect();
         out.sort();
@@ -84,8 +100,9 @@ fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
     let file = sorted(&mut seed.columns.iter().map(|(c, _)| c));
     let table = sorted(&mut existing.columns.iter().map(|c| &c.name));
     (file != table).then(|| {
-        let listed =
-            |columns: &mut dyn Iterator<Item = &String>| columns.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let listed = |columns: &mut dyn Iterator<Item = &String>| {
+            columns.map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
         format!(
             "the columns of {} are {}; those of {} are {}: `--full-refresh` makes the table anew",
             seed.file,
@@ -123,7 +140,9 @@ impl Materialize for Seed {
                 self.state = State::Finished;
                 Next::Run(afterwards(&self.job))
             }
-            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
+            (State::Finished, _) => {
+                Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)])
+            }
             (State::Discarded, _) => Next::Done(Vec::new()),
         })
     }

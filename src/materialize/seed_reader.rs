@@ -1,7 +1,8 @@
 //! The rows of a seed, as Python's `csv` reads them for dbt.
 //!
-//! In: the bytes of a CSV file. Out: its header, then a record a row; a blank line is an empty record. Line breaks are
-//! `\n`, also inside of quotes, since Python opens the file as text; a byte order mark is left out.
+//! In: the bytes of a CSV file. Out: its header, then a record a row; a blank line is an empty
+//! record. Line breaks are `\n`, also inside of quotes, since Python opens the file as text; a byte
+//! order mark is left out.
 
 use super::seed_types::SeedError;
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
@@ -57,7 +58,8 @@ impl<R: Read> SeedReader<R> {
         }
     }
 
-    /// Reads a record, and counts the blank lines before it, which the reader passes over without a word.
+    /// Reads a record, and counts the blank lines before it, which the reader passes over without a
+    /// word.
     fn look_ahead(&mut self, record: &mut ByteRecord) -> Result<(), SeedError> {
         self.reader.byte_headers().map_err(|e| problem(&e))?;
         let before = self.reader.position().line();
@@ -77,7 +79,8 @@ impl<R: Read> SeedReader<R> {
     }
 }
 
-/// Python's text files: `\r\n` and `\r` are read as `\n`. At the end there always is a `\n`, so that every row has one.
+/// Python's text files: `\r\n` and `\r` are read as `\n`. At the end there always is a `\n`, so
+/// that every row has one.
 struct UniversalNewlines<R> {
     inner: R,
     /// The last byte was `\r`: a `\n` that follows is part of the same line break.
@@ -89,7 +92,13 @@ struct UniversalNewlines<R> {
 
 impl<R> UniversalNewlines<R> {
     fn new(inner: R) -> UniversalNewlines<R> {
-        UniversalNewlines { inner, after_return: false, ends_in_newline: true, started: false, ended: false }
+        UniversalNewlines {
+            inner,
+            after_return: false,
+            ends_in_newline: true,
+            started: false,
+            ended: false,
+        }
     }
 
     /// Line breaks at the end that are not the file's own.
@@ -120,7 +129,9 @@ impl<R: Read> Read for UniversalNewlines<R> {
                     to += 1;
                 }
             }
-            if !std::mem::replace(&mut self.started, true) && buffer[..to].starts_with(b"\xef\xbb\xbf") {
+            if !std::mem::replace(&mut self.started, true)
+                && buffer[..to].starts_with(b"\xef\xbb\xbf")
+            {
                 buffer.copy_within(3..to, 0);
                 to -= 3;
             }

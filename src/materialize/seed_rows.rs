@@ -1,5 +1,6 @@
-//! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY", "Text Format"), with the
-//! values that dbt inserts: what agate takes for a number is written as one, empty and `null` are null.
+//! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY",
+//! "Text Format"), with the values that dbt inserts: what agate takes for a number is written as
+//! one, empty and `null` are null.
 
 use super::agate;
 use super::seed_reader::SeedReader;
@@ -32,8 +33,9 @@ pub(crate) struct SeedRows<R> {
 }
 
 impl<R: Read> SeedRows<R> {
-    /// `types` are the SQL types of the columns; those that `is_given` names are written as they are. With `watch`, which
-    /// knows no more than the first rows, the stream breaks off at its end when `types` do not fit all rows.
+    /// `types` are the SQL types of the columns; those that `is_given` names are written as they
+    /// are. With `watch`, which knows no more than the first rows, the stream breaks off at its end
+    /// when `types` do not fit all rows.
     pub(crate) fn new(
         input: R,
         delimiter: u8,
@@ -90,7 +92,9 @@ impl<R: Read> SeedRows<R> {
         while self.out.len() < 1 << 16 {
             if !self.next_record()? {
                 if self.other_types().is_some() {
-                    return Err(io::Error::other("the first rows have other types than the whole file"));
+                    return Err(io::Error::other(
+                        "the first rows have other types than the whole file",
+                    ));
                 }
                 return Ok(!self.out.is_empty());
             }
@@ -136,11 +140,14 @@ fn put(value: &[u8], column: Write, out: &mut Vec<u8>) {
     }
 }
 
-/// A value as Postgres reads it; one that is not what its column holds stays as it is, and Postgres says what is wrong.
+/// A value as Postgres reads it; one that is not what its column holds stays as it is, and Postgres
+/// says what is wrong.
 fn converted(text: &str, column: Write) -> String {
     let value = match column {
         Write::Text => None,
-        Write::Integer => agate::number(text).map(|n| n.to_int().map_or_else(|| n.to_string(), |i| i.to_string())),
+        Write::Integer => {
+            agate::number(text).map(|n| n.to_int().map_or_else(|| n.to_string(), |i| i.to_string()))
+        }
         Write::Float => agate::number(text).map(|n| n.to_string()),
         Write::Date => agate::date(text).map(|d| d.to_string()),
         Write::Timestamp => {
@@ -178,7 +185,9 @@ mod tests {
         let types: Vec<(String, String)> =
             types.iter().enumerate().map(|(i, t)| (format!("c{i}"), (*t).to_owned())).collect();
         let mut out = String::new();
-        SeedRows::new(csv.as_bytes(), b',', &types, &|_| false, None).read_to_string(&mut out).unwrap();
+        SeedRows::new(csv.as_bytes(), b',', &types, &|_| false, None)
+            .read_to_string(&mut out)
+            .unwrap();
         out
     }
 

@@ -61,7 +61,8 @@ impl Fits {
         if self.iso_timestamp {
             let found = agate::iso_timestamp(value);
             self.iso_timestamp = found.is_some();
-            self.offset |= found.is_some_and(|(_, offset)| offset.is_some_and(|minutes| minutes != 0));
+            self.offset |=
+                found.is_some_and(|(_, offset)| offset.is_some_and(|minutes| minutes != 0));
         }
         self.boolean = self.boolean && agate::boolean(value).is_some();
     }
@@ -88,8 +89,11 @@ impl Fits {
     fn sql_type(self) -> &'static str {
         if self.number {
             // A column without any value is a number, too.
-            let behind =
-                if self.whole + self.fraction > CONTEXT_DIGITS { CONTEXT_DIGITS - self.whole } else { self.fraction };
+            let behind = if self.whole + self.fraction > CONTEXT_DIGITS {
+                CONTEXT_DIGITS - self.whole
+            } else {
+                self.fraction
+            };
             if behind == 0 { "integer" } else { "float8" }
         } else if self.date {
             "date"
@@ -108,10 +112,14 @@ fn is_plain_date(text: &str) -> bool {
     let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return false };
     let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
     let two = |a: &u8, b: &u8| a.wrapping_sub(b'0') * 10 + b.wrapping_sub(b'0');
-    digits && (1..=12).contains(&two(m1, m2)) && (1..=28).contains(&two(d1, d2)) && !text.starts_with("0000")
+    digits
+        && (1..=12).contains(&two(m1, m2))
+        && (1..=28).contains(&two(d1, d2))
+        && !text.starts_with("0000")
 }
 
-/// A header as agate repairs it: a column without a name gets the letter of its place, a name that repeats a number.
+/// A header as agate repairs it: a column without a name gets the letter of its place, a name that
+/// repeats a number.
 pub(crate) fn column_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (i, name) in header.enumerate() {
@@ -158,10 +166,15 @@ impl Inference {
 
     /// Takes a row into account. A row may be too short: what it lacks is null.
     pub(super) fn see(&mut self, record: &csv::ByteRecord) -> Result<(), SeedError> {
-        let failed =
-            |message: String| Err(SeedError { line: record.position().map_or(0, csv::Position::line), message });
+        let failed = |message: String| {
+            Err(SeedError { line: record.position().map_or(0, csv::Position::line), message })
+        };
         if record.len() > self.names.len() {
-            return failed(format!("this row has {} fields, the header {}", record.len(), self.names.len()));
+            return failed(format!(
+                "this row has {} fields, the header {}",
+                record.len(),
+                self.names.len()
+            ));
         }
         if std::str::from_utf8(record.as_slice()).is_err() {
             return failed("this row is not UTF-8 text".to_owned());
@@ -183,15 +196,21 @@ impl Inference {
 
     /// Columns with time stamps whose offset from UTC an engine may drop.
     pub(crate) fn with_offsets(&self) -> Vec<&str> {
-        let stamps = |fit: &Fits| !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset;
+        let stamps = |fit: &Fits| {
+            !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset
+        };
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
-        columns.filter(|((_, fit), given)| given.is_none() && stamps(fit)).map(|((n, _), _)| n.as_str()).collect()
+        columns
+            .filter(|((_, fit), given)| given.is_none() && stamps(fit))
+            .map(|((n, _), _)| n.as_str())
+            .collect()
     }
 
     /// The first number that no type of the engine holds: it would become infinite without a word.
     fn overflow(&self) -> Option<SeedError> {
         let numbers = self.fits.iter().zip(&self.too_large).filter(|(fit, _)| fit.number);
-        let (line, value) = numbers.filter_map(|(_, found)| found.as_ref()).min_by_key(|(line, _)| *line)?;
+        let (line, value) =
+            numbers.filter_map(|(_, found)| found.as_ref()).min_by_key(|(line, _)| *line)?;
         let message = format!("the number {value} is too large; as a text it needs `column_types`");
         Some(SeedError { line: *line, message })
     }
@@ -204,13 +223,14 @@ impl Inference {
     /// Names with types, as the rows that were seen have them.
     pub(crate) fn columns(&self) -> Vec<(String, String)> {
         let types = self.fits.iter().zip(&self.given);
-        let types = types.map(|(fit, given)| given.clone().unwrap_or_else(|| fit.sql_type().to_owned()));
+        let types =
+            types.map(|(fit, given)| given.clone().unwrap_or_else(|| fit.sql_type().to_owned()));
         self.names.iter().cloned().zip(types).collect()
     }
 }
 
-/// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read to its end. `forced`
-/// gives the types of columns (as in the header) that the project sets.
+/// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read
+/// to its end. `forced` gives the types of columns (as in the header) that the project sets.
 pub(crate) fn infer(
     input: impl Read,
     delimiter: u8,
@@ -220,7 +240,10 @@ pub(crate) fn infer(
     let mut reader = SeedReader::new(input, delimiter);
     let names = column_names(reader.header()?.iter());
     if names.is_empty() {
-        return Err(SeedError { line: 1, message: "the file is empty: a header line is needed".to_owned() });
+        return Err(SeedError {
+            line: 1,
+            message: "the file is empty: a header line is needed".to_owned(),
+        });
     }
     let mut inference = Inference::new(names, forced);
     let mut record = csv::ByteRecord::new();
@@ -229,8 +252,15 @@ pub(crate) fn infer(
         inference.see(&record)?;
         // An engine that reads the file itself takes no row with fewer fields.
         if limit.is_none() && !record.is_empty() && record.len() < inference.names.len() {
-            let message = format!("this row has {} fields, the header {}", record.len(), inference.names.len());
-            return Err(SeedError { line: record.position().map_or(0, csv::Position::line), message });
+            let message = format!(
+                "this row has {} fields, the header {}",
+                record.len(),
+                inference.names.len()
+            );
+            return Err(SeedError {
+                line: record.position().map_or(0, csv::Position::line),
+                message,
+            });
         }
         rows += 1;
         if limit == Some(rows) {
@@ -255,7 +285,8 @@ mod tests {
     #[allow(clippy::disallowed_methods)] // reads a table
     fn types_as_in_dbt() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dbt/seeds.json");
-        let table: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let table: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let values = table["values"].as_array().unwrap();
         let mut wrong = Vec::new();
         // Digits of other scripts are digits to Python's dates.
@@ -264,17 +295,30 @@ mod tests {
             row["postgres"]["type"].is_string() && !known.contains(&row["name"].as_str().unwrap())
         };
         for row in values.iter().filter(told) {
-            let found = match infer(row["csv"].as_str().unwrap().as_bytes(), b',', &|_| None, Some(1000)) {
-                Ok((found, _)) => found.columns().into_iter().find(|(name, _)| name == "v").unwrap_or_default().1,
-                Err(e) => e.message,
-            };
+            let found =
+                match infer(row["csv"].as_str().unwrap().as_bytes(), b',', &|_| None, Some(1000)) {
+                    Ok((found, _)) => {
+                        found
+                            .columns()
+                            .into_iter()
+                            .find(|(name, _)| name == "v")
+                            .unwrap_or_default()
+                            .1
+                    }
+                    Err(e) => e.message,
+                };
             let found = if found == "float8" { "double precision".to_owned() } else { found };
             let expected = row["postgres"]["type"].as_str().unwrap();
             if found != expected {
                 wrong.push(format!("{}: {expected}, not {found}", row["name"]));
             }
         }
-        assert!(values.len() > 500 && wrong.is_empty(), "{} of {}: {wrong:#?}", wrong.len(), values.len());
+        assert!(
+            values.len() > 500 && wrong.is_empty(),
+            "{} of {}: {wrong:#?}",
+            wrong.len(),
+            values.len()
+        );
     }
 
     #[test]
@@ -318,8 +362,17 @@ mod tests {
 
     #[test]
     fn given_types_are_taken_as_they_are() {
-        let found =
-            infer("id;n\nx;1\n".as_bytes(), b';', &|n| (n == "id").then(|| "varchar(9)".to_owned()), None).unwrap().0;
-        assert_eq!(found.columns(), [("id".into(), "varchar(9)".into()), ("n".into(), "integer".to_owned())]);
+        let found = infer(
+            "id;n\nx;1\n".as_bytes(),
+            b';',
+            &|n| (n == "id").then(|| "varchar(9)".to_owned()),
+            None,
+        )
+        .unwrap()
+        .0;
+        assert_eq!(
+            found.columns(),
+            [("id".into(), "varchar(9)".into()), ("n".into(), "integer".to_owned())]
+        );
     }
 }

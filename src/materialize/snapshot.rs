@@ -1,5 +1,6 @@
-//! Snapshots whose table is there: changed rows are staged, the versions they replace are closed, the new ones are
-//! inserted, all in one transaction (RULES 3.10). A first snapshot is built like a table.
+//! Snapshots whose table is there: changed rows are staged, the versions they replace are closed,
+//! the new ones are inserted, all in one transaction (RULES 3.10). A first snapshot is built like a
+//! table.
 
 use super::incremental::delta_relation;
 use super::names::rejected_name;
@@ -33,7 +34,12 @@ impl Snapshot {
 
     /// The name of a column that snapshots add; a project can rename it.
     fn meta(&self, key: &str) -> String {
-        let named = self.job.config.map("snapshot_meta_column_names").and_then(|m| m.get(key)).and_then(|v| v.as_str());
+        let named = self
+            .job
+            .config
+            .map("snapshot_meta_column_names")
+            .and_then(|m| m.get(key))
+            .and_then(|v| v.as_str());
         named.unwrap_or(key).to_owned()
     }
 
@@ -52,7 +58,8 @@ impl Snapshot {
             wanted.push("dbt_is_deleted");
         }
         let there = |name: &str| existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        let missing: Vec<String> = wanted.into_iter().map(|k| self.meta(k)).filter(|n| !there(n)).collect();
+        let missing: Vec<String> =
+            wanted.into_iter().map(|k| self.meta(k)).filter(|n| !there(n)).collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -67,7 +74,8 @@ impl Snapshot {
     fn merge(&self, staged: &[ExistingColumn]) -> Vec<Statement> {
         let dialect = self.job.capabilities.dialect;
         let helper = |name: &str| {
-            name.eq_ignore_ascii_case("dbt_change_type") || name.to_ascii_lowercase().starts_with("dbt_unique_key")
+            name.eq_ignore_ascii_case("dbt_change_type")
+                || name.to_ascii_lowercase().starts_with("dbt_unique_key")
         };
         let columns: Vec<&ExistingColumn> = staged.iter().filter(|c| !helper(&c.name)).collect();
         let old = self.job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
@@ -140,7 +148,9 @@ impl Materialize for Snapshot {
                 Next::Discard(Vec::new())
             }
             (State::Published, _) => Next::Run(afterwards(&self.job)),
-            (State::Finished, _) => Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)]),
+            (State::Finished, _) => {
+                Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)])
+            }
             (State::Discarded, _) => Next::Done(Vec::new()),
         })
     }

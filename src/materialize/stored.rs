@@ -71,10 +71,11 @@ pub(super) fn swap(job: &Job, candidate: &Relation, kind: RelationKind) -> Vec<S
     out
 }
 
-/// The indexes that the config asks for: made on the candidate, outside the swap, where the engine lets an indexed table
-/// be renamed.
+/// The indexes that the config asks for: made on the candidate, outside the swap, where the engine
+/// lets an indexed table be renamed.
 pub(super) fn indexes(job: &Job, relation: &Relation, renamed: bool) -> Option<Statement> {
-    let here = relation.kind == Some(RelationKind::Table) && job.capabilities.index_after_rename == renamed;
+    let here = relation.kind == Some(RelationKind::Table)
+        && job.capabilities.index_after_rename == renamed;
     here.then(|| Statement::call("create_indexes", vec![Arg::Relation(relation.clone())]))
 }
 
@@ -85,13 +86,20 @@ pub(super) fn finishing(job: &Job, kind: RelationKind) -> Vec<Statement> {
     if !job.has_outside_post_hooks {
         out.push(Statement::Carry);
     }
-    if let Some(grants) = job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
+    if let Some(grants) =
+        job.config.get("grants").filter(|g| g.as_object().is_some_and(|m| !m.is_empty()))
+    {
         out.push(Statement::call(
             "apply_grants",
-            vec![Arg::Relation(target.clone()), Arg::Json(grants.clone()), Arg::Flag(job.existing.is_some())],
+            vec![
+                Arg::Relation(target.clone()),
+                Arg::Json(grants.clone()),
+                Arg::Flag(job.existing.is_some()),
+            ],
         ));
     }
-    if job.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
+    if job.config.map("persist_docs").is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true)))
+    {
         out.push(Statement::Call(super::MacroCall {
             name: "persist_docs".to_owned(),
             args: vec![Arg::Relation(target), Arg::Text("model".to_owned())],
@@ -145,7 +153,8 @@ impl Materialize for Stored {
                 all.extend(self.build());
                 Next::Run(all)
             }
-            // In-transaction post-hooks see the published name: the guards run after them, inside the swap.
+            // In-transaction post-hooks see the published name: the guards run after them, inside
+            // the swap.
             (State::Built, _) if self.job.has_inside_post_hooks => {
                 self.state = State::InsideSwap;
                 Next::Begin(self.swap())

@@ -1,5 +1,6 @@
-//! What a command does beside its own work, on threads: a database is opened while the project is put together, the
-//! manifest is written while the database is looked at. Each waits when it is dropped: the process does not end under it.
+//! What a command does beside its own work, on threads: a database is opened while the project is
+//! put together, the manifest is written while the database is looked at. Each waits when it is
+//! dropped: the process does not end under it.
 
 use super::project::{Project, connect, is_written, metadata_of};
 use super::{CliError, Invocation};
@@ -63,8 +64,13 @@ impl Opening {
 pub(super) struct Writing(Option<Beside<Result<(), SystemError>>>);
 
 impl Writing {
-    /// Writes nothing where a command writes no artifacts; with `if_new` also where the manifest is there already.
-    pub(super) fn start(inv: &Invocation, project: &Project, if_new: bool) -> Result<Writing, CliError> {
+    /// Writes nothing where a command writes no artifacts; with `if_new` also where the manifest is
+    /// there already.
+    pub(super) fn start(
+        inv: &Invocation,
+        project: &Project,
+        if_new: bool,
+    ) -> Result<Writing, CliError> {
         if !inv.write_json || if_new && is_written(inv, project) {
             return Ok(Writing(None));
         }

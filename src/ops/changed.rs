@@ -1,4 +1,5 @@
-//! What has to be built since the last time: the verdict of each node, from what its publication was made from.
+//! What has to be built since the last time: the verdict of each node, from what its publication
+//! was made from.
 
 use super::prepare::{options as run_options, shared};
 use super::project::Project;
@@ -38,8 +39,8 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A print of all that a node's verdict comes from: the same as long as nothing has changed for it. One that reads
-    /// something that is built now has none.
+    /// A print of all that a node's verdict comes from: the same as long as nothing has changed for
+    /// it. One that reads something that is built now has none.
     pub(super) fn causes(
         &self,
         manifest: &Manifest,
@@ -53,7 +54,9 @@ impl Known {
             if !moves(id) || parents.iter().any(moves) {
                 continue;
             }
-            let version = |p: &NodeId| self.noted.before.get(&*manifest.node(*p).unique_id).map(|b| b.version.clone());
+            let version = |p: &NodeId| {
+                self.noted.before.get(&*manifest.node(*p).unique_id).map(|b| b.version.clone())
+            };
             let own = own.parts.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
             let parts = own.chain(parents.iter().map(|p| version(p).unwrap_or_default()));
             out.insert(node.unique_id.to_string(), Fingerprint::of_parts(parts));
@@ -67,7 +70,9 @@ type Store = Option<Arc<dyn System>>;
 
 /// The stored prints of compiled nodes.
 pub(crate) fn kept_prints(store: &Store, project: &Project) -> KeptPrints {
-    let read = |system: &Arc<dyn System>| read_prints(system.as_ref(), &project.manifest.project.target_path);
+    let read = |system: &Arc<dyn System>| {
+        read_prints(system.as_ref(), &project.manifest.project.target_path)
+    };
     store.as_ref().map(read).unwrap_or_default()
 }
 
@@ -88,8 +93,8 @@ pub(super) fn own(
     own
 }
 
-/// Reads what the last publications were made from. With `make` the table is made where it is missing; else none means
-/// that builds are not noted in this database.
+/// Reads what the last publications were made from. With `make` the table is made where it is
+/// missing; else none means that builds are not noted in this database.
 pub(super) fn noted(
     project: &Project,
     selected: &NodeSet,
@@ -186,7 +191,8 @@ fn source_versions(
     let run = check_sources(request, &mut |_| {})?;
     // What cannot be measured has no version: what reads it is built.
     for failed in run.sources.iter().filter_map(|s| s.result.outcome.failed.as_ref()) {
-        inv.console.diagnostic(&Diagnostic { severity: Severity::Warning, ..failed.diagnostic.clone() });
+        inv.console
+            .diagnostic(&Diagnostic { severity: Severity::Warning, ..failed.diagnostic.clone() });
     }
     let version = |s: crate::engine::SourceFreshness| {
         let id = *manifest.by_unique_id.get(&s.result.unique_id)?;
@@ -196,7 +202,12 @@ fn source_versions(
 }
 
 /// What a run notes of its nodes.
-pub(super) fn notes(known: Known, versions: FastMap<NodeId, String>, compares: bool, empty: bool) -> Arc<Notes> {
+pub(super) fn notes(
+    known: Known,
+    versions: FastMap<NodeId, String>,
+    compares: bool,
+    empty: bool,
+) -> Arc<Notes> {
     let parts = |mut own: Own| {
         if empty {
             // What is published without rows has to be built again.
@@ -213,8 +224,13 @@ pub(super) fn notes(known: Known, versions: FastMap<NodeId, String>, compares: b
     })
 }
 
-/// Leaves in a selection what has to be built, or may have to be, with what hangs on it: exports and the like.
-pub(super) fn narrow(project: &Project, selected: &mut NodeSet, verdicts: &FastMap<NodeId, Verdict>) {
+/// Leaves in a selection what has to be built, or may have to be, with what hangs on it: exports
+/// and the like.
+pub(super) fn narrow(
+    project: &Project,
+    selected: &mut NodeSet,
+    verdicts: &FastMap<NodeId, Verdict>,
+) {
     let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Same);
     selected.retain(|id| match verdicts.get(&id) {
         Some(verdict) => *verdict != Verdict::Same,
@@ -226,6 +242,7 @@ pub(super) fn narrow(project: &Project, selected: &mut NodeSet, verdicts: &FastM
 pub(super) fn maybe(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSet<usize> {
     let maybe = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::Maybe(_)) | None);
     let steps = plan.steps.iter().enumerate();
-    let of_nodes = steps.filter(|(_, s)| maybe(&s.node) && s.guards.iter().all(maybe) && s.action != Action::NoOp);
+    let of_nodes = steps
+        .filter(|(_, s)| maybe(&s.node) && s.guards.iter().all(maybe) && s.action != Action::NoOp);
     of_nodes.map(|(i, _)| i).collect()
 }

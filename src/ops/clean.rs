@@ -10,7 +10,9 @@ pub(crate) fn clean(inv: &mut Invocation) -> Exit {
     let root = normalize(&package.root);
     let mut targets = package.options.clean_targets.clone();
     if targets.is_empty() {
-        targets = vec![sources.target_path.strip_prefix(&root).unwrap_or(&sources.target_path).to_string()];
+        targets = vec![
+            sources.target_path.strip_prefix(&root).unwrap_or(&sources.target_path).to_string(),
+        ];
     }
     let protected: Vec<_> = crate::config::PathKind::ALL
         .iter()
@@ -18,8 +20,10 @@ pub(crate) fn clean(inv: &mut Invocation) -> Exit {
         .map(|p| normalize(&root.join(p)))
         .collect();
     let attached = sources.target.duckdb.attach.iter().map(|a| &a.path);
-    let databases: Vec<_> =
-        std::iter::once(&sources.target.duckdb.path).chain(attached).map(|p| normalize(&root.join(p))).collect();
+    let databases: Vec<_> = std::iter::once(&sources.target.duckdb.path)
+        .chain(attached)
+        .map(|p| normalize(&root.join(p)))
+        .collect();
     for target in targets {
         let path = normalize(&root.join(&target));
         let why = if !path.starts_with(&root) || path == root {

@@ -1,6 +1,8 @@
 //! `compile`: the SQL of nodes, written below the target path.
 
-use super::project::{Project, choose, connect_alone, metadata, open, stored, write, write_compiled};
+use super::project::{
+    Project, choose, connect_alone, metadata, open, stored, write, write_compiled,
+};
 use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::{CompileError, Compiler};
@@ -33,7 +35,13 @@ pub(super) struct CompiledNode {
 
 /// A compiler for all of a project.
 pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
-    Compiler::new(project.manifest.clone(), project.engine.clone(), project.context.clone(), project.map.clone(), ids)
+    Compiler::new(
+        project.manifest.clone(),
+        project.engine.clone(),
+        project.context.clone(),
+        project.map.clone(),
+        ids,
+    )
 }
 
 pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
@@ -56,7 +64,10 @@ pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
     write_compiled(inv, project, &code_of(project, &compiled))?;
     results(inv, project, &compiled)?;
     let is_test = |one: &&CompiledNode| {
-        matches!(project.manifest.node(one.id).resource_type(), ResourceType::Test | ResourceType::UnitTest)
+        matches!(
+            project.manifest.node(one.id).resource_type(),
+            ResourceType::Test | ResourceType::UnitTest
+        )
     };
     // Tests come along with what they test.
     let named: Vec<&CompiledNode> = match compiled.len() {
@@ -92,7 +103,10 @@ fn connected(
 pub(super) fn code_of(project: &Project, compiled: &[CompiledNode]) -> CompiledCode {
     let entry = |one: &CompiledNode| {
         let node = project.manifest.node(one.id);
-        (node.unique_id.clone(), (one.sql.clone(), format!("target/compiled/{}", artifact_path(node))))
+        (
+            node.unique_id.clone(),
+            (one.sql.clone(), format!("target/compiled/{}", artifact_path(node))),
+        )
     };
     compiled.iter().map(entry).collect()
 }
@@ -103,24 +117,37 @@ fn results(inv: &Invocation, project: &Project, compiled: &[CompiledNode]) -> Re
         return Ok(());
     }
     let manifest = &project.manifest;
-    let seconds = |one: &CompiledNode| one.completed.duration_since(one.started).as_secs_f64().max(0.0);
+    let seconds =
+        |one: &CompiledNode| one.completed.duration_since(one.started).as_secs_f64().max(0.0);
     let result = |one: &CompiledNode| {
         let node = manifest.node(one.id);
         let stored = node.relation.as_ref().filter(|_| node.resource_type().is_refable());
-        let outcome = NodeOutcome { compiled: Some(one.sql.clone()), ..NodeOutcome::new(RunStatus::Success) };
+        let outcome =
+            NodeOutcome { compiled: Some(one.sql.clone()), ..NodeOutcome::new(RunStatus::Success) };
         RunResult {
             unique_id: node.unique_id.clone(),
             outcome,
             thread: "main".to_owned(),
             seconds: seconds(one),
-            timing: vec![Timing { name: "compile", started: one.started, completed: one.completed }],
+            timing: vec![Timing {
+                name: "compile",
+                started: one.started,
+                completed: one.completed,
+            }],
             relation_name: stored.map(|r| r.render(manifest.project.dialect)),
         }
     };
     let all: Vec<RunResult> = compiled.iter().map(result).collect();
     let folder = &manifest.project.target_path;
     let total = compiled.iter().map(seconds).sum();
-    write_run_results(inv.system.as_ref(), folder, &all, total, &metadata(inv), &inv.load.scrubber)?;
+    write_run_results(
+        inv.system.as_ref(),
+        folder,
+        &all,
+        total,
+        &metadata(inv),
+        &inv.load.scrubber,
+    )?;
     Ok(())
 }
 
@@ -133,7 +160,8 @@ pub(super) fn compile_nodes(
     warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> Result<Vec<CompiledNode>, CliError> {
     let ids = chosen.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
-    let (compiler, existing, bindings) = (compiler(project, ids), Arc::new(existing), Arc::new(Bindings::default()));
+    let (compiler, existing, bindings) =
+        (compiler(project, ids), Arc::new(existing), Arc::new(Bindings::default()));
     let mut all = Vec::with_capacity(chosen.len());
     for id in chosen {
         let node = project.manifest.node(*id);
@@ -147,7 +175,10 @@ pub(super) fn compile_nodes(
             }
             Err(CompileError::NeedsDatabase) => {
                 return Err(CliError::Usage {
-                    message: format!("`{}` asks the database something while it is compiled", node.name),
+                    message: format!(
+                        "`{}` asks the database something while it is compiled",
+                        node.name
+                    ),
                     hints: vec!["leave out --no-introspect".to_owned()],
                 });
             }

@@ -1,4 +1,5 @@
-//! The graph of tasks of a project: for the DAG file, and for a task that makes sure that its file still fits.
+//! The graph of tasks of a project: for the DAG file, and for a task that makes sure that its file
+//! still fits.
 
 use super::prepare::checked_plan;
 use super::prepare::publishes_itself;
@@ -25,7 +26,8 @@ pub(crate) struct Orchestrated {
     pub(crate) task: Option<String>,
 }
 
-/// What a scheduled run works on. Unit tests check code, not data: they belong to the checks of a change.
+/// What a scheduled run works on. Unit tests check code, not data: they belong to the checks of a
+/// change.
 const TYPES: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Seed,
@@ -68,7 +70,12 @@ pub(super) fn tasks(
         publishes_itself: &itself,
     };
     let plan = checked_plan(inv, &request)?;
-    Ok(dag(&DagRequest { manifest: &project.manifest, plan: &plan, by, asset_layers: &options.asset_layers }))
+    Ok(dag(&DagRequest {
+        manifest: &project.manifest,
+        plan: &plan,
+        by,
+        asset_layers: &options.asset_layers,
+    }))
 }
 
 /// A selection and a granularity as a task tells them to the tool.
@@ -82,7 +89,8 @@ pub(super) fn spec(selection: &Selection, by: Granularity) -> Json {
     };
     list("select", &selection.select);
     list("exclude", &selection.exclude);
-    let types = |types: &[ResourceType]| types.iter().map(|t| t.as_str().to_owned()).collect::<Vec<_>>();
+    let types =
+        |types: &[ResourceType]| types.iter().map(|t| t.as_str().to_owned()).collect::<Vec<_>>();
     list("resource_type", &types(&selection.resource_types));
     list("exclude_resource_type", &types(&selection.exclude_resource_types));
     if let Some(name) = &selection.selector {
@@ -111,13 +119,19 @@ fn read_spec(text: &str) -> Option<(Selection, Granularity)> {
     Some((selection, Granularity::parse(word("by")?)?))
 }
 
-/// Makes sure that the project is the one that the task's file was made of, and gives the nodes of the task: those that
-/// the file names, but for tests whose arguments, and with them their ids, are new. None: nothing is known of a file.
-pub(super) fn verified(inv: &mut Invocation, project: &Project) -> Result<Option<Vec<String>>, CliError> {
+/// Makes sure that the project is the one that the task's file was made of, and gives the nodes of
+/// the task: those that the file names, but for tests whose arguments, and with them their ids, are
+/// new. None: nothing is known of a file.
+pub(super) fn verified(
+    inv: &mut Invocation,
+    project: &Project,
+) -> Result<Option<Vec<String>>, CliError> {
     let Some(orchestrated) = inv.orchestrated.clone() else { return Ok(None) };
     let Some(expected) = &orchestrated.graph else { return Ok(None) };
     let Some((selection, by)) = orchestrated.spec.as_deref().and_then(read_spec) else {
-        return Err(CliError::usage("STRATA_GRAPH needs STRATA_GRAPH_SPEC, as `strata export airflow` writes it"));
+        return Err(CliError::usage(
+            "STRATA_GRAPH needs STRATA_GRAPH_SPEC, as `strata export airflow` writes it",
+        ));
     };
     let options = options(inv, project)?;
     let dag = tasks(inv, project, &options, &selection, by)?;
@@ -127,7 +141,9 @@ pub(super) fn verified(inv: &mut Invocation, project: &Project) -> Result<Option
     }
     let Some(id) = &orchestrated.task else { return Ok(None) };
     match dag.tasks.iter().find(|t| t.id == *id) {
-        Some(task) => Ok(Some(task.nodes.iter().map(|n| project.manifest.node(*n).unique_id.to_string()).collect())),
+        Some(task) => Ok(Some(
+            task.nodes.iter().map(|n| project.manifest.node(*n).unique_id.to_string()).collect(),
+        )),
         None => Err(CliError::Drift { changes: vec![format!("there is no task {id}")] }),
     }
 }
@@ -136,6 +152,7 @@ pub(super) fn verified(inv: &mut Invocation, project: &Project) -> Result<Option
 pub(super) fn tell_merged(inv: &mut Invocation, dag: &Dag) {
     for names in &dag.merged {
         let message = format!("{} need each other: they are one task", names.join(", "));
-        inv.console.diagnostic(&Diagnostic::warning(Code::Ignored, message).help("or use --by model"));
+        inv.console
+            .diagnostic(&Diagnostic::warning(Code::Ignored, message).help("or use --by model"));
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn debug(inv: &mut Invocation) -> Exit {
         None => inv.console.out("profiles: none found, the default target is used"),
     }
     let target = &sources.target;
-    inv.console.out(&format!("target:   {} of profile {} ({})", target.name, target.profile_name, target.adapter));
+    inv.console.out(&format!(
+        "target:   {} of profile {} ({})",
+        target.name, target.profile_name, target.adapter
+    ));
     for (key, value) in &target.visible {
         if !matches!(key.as_str(), "type") && !value.is_null() {
             inv.console.out(&format!("            {key}: {}", crate::config::python_str(value)));
@@ -41,7 +44,8 @@ pub(crate) fn debug(inv: &mut Invocation) -> Exit {
                 inv.console.out(&format!("{:<9} failed", format!("{name}:")));
                 let error = CliError::from(e);
                 // This is the check that the hint of other commands speaks of.
-                let hints: Vec<String> = error.hints().into_iter().filter(|h| !h.contains("strata debug")).collect();
+                let hints: Vec<String> =
+                    error.hints().into_iter().filter(|h| !h.contains("strata debug")).collect();
                 inv.console.failure(&error.to_string(), &hints);
                 return Ok(1);
             }

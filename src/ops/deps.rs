@@ -26,10 +26,19 @@ pub(crate) fn deps(inv: &mut Invocation) -> Exit {
                 };
                 let text = inv.system.read(&file)?;
                 let tree = parse_yaml(FileId(0), &text).value;
-                let name = tree.as_map().and_then(|m| m.get("name")).and_then(|y| y.as_str().map(str::to_owned));
-                let Some(name) = name else { return Err(CliError::usage(format!("{file} has no `name`"))) };
+                let name = tree
+                    .as_map()
+                    .and_then(|m| m.get("name"))
+                    .and_then(|y| y.as_str().map(str::to_owned));
+                let Some(name) = name else {
+                    return Err(CliError::usage(format!("{file} has no `name`")));
+                };
                 if names.contains(&name) {
-                    let other = if name == names[0] { "the project itself has" } else { "another package has" };
+                    let other = if name == names[0] {
+                        "the project itself has"
+                    } else {
+                        "another package has"
+                    };
                     return Err(CliError::usage(format!(
                         "the package in {path} is named `{name}`, a name that {other}"
                     )));
@@ -40,7 +49,9 @@ pub(crate) fn deps(inv: &mut Invocation) -> Exit {
             }
             PackageSpec::Hub { name, .. } => missing.push(name.clone()),
             PackageSpec::Git { url, .. } => missing.push(url.clone()),
-            PackageSpec::Tarball { url, name, .. } => missing.push(name.clone().unwrap_or_else(|| url.clone())),
+            PackageSpec::Tarball { url, name, .. } => {
+                missing.push(name.clone().unwrap_or_else(|| url.clone()))
+            }
         }
     }
     if missing.is_empty() {

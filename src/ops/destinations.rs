@@ -11,9 +11,13 @@ use crate::sink::path_of;
 use crate::system::normalize;
 use camino::Utf8Path;
 
-/// Ends the command before anything is written where two exports have one destination. An export whose fields cannot be
-/// rendered is left out: it fails by itself.
-pub(super) fn check_destinations(inv: &mut Invocation, project: &Project, selected: &NodeSet) -> Result<(), CliError> {
+/// Ends the command before anything is written where two exports have one destination. An export
+/// whose fields cannot be rendered is left out: it fails by itself.
+pub(super) fn check_destinations(
+    inv: &mut Invocation,
+    project: &Project,
+    selected: &NodeSet,
+) -> Result<(), CliError> {
     let mut outputs = Vec::new();
     let mut complaints = Vec::new();
     for node in selected.iter().map(|id| project.manifest.node(id)) {
@@ -38,7 +42,10 @@ fn destination(project: &Project, node: &Node, target: &ExportTarget) -> Output 
     let (address, shown) = match target {
         ExportTarget::Sheet(SheetTarget { spreadsheet, sheet, .. }) => {
             // Google Sheets compares the names of tabs without regard to case.
-            (format!("{spreadsheet}\u{1f}{}", sheet.to_lowercase()), format!("the tab `{sheet}` of {spreadsheet}"))
+            (
+                format!("{spreadsheet}\u{1f}{}", sheet.to_lowercase()),
+                format!("the tab `{sheet}` of {spreadsheet}"),
+            )
         }
         ExportTarget::File(file) => {
             let path = normalize(&path_of(file, &node.name, &info.root, &info.target_path));
@@ -46,7 +53,13 @@ fn destination(project: &Project, node: &Node, target: &ExportTarget) -> Output 
             (path.into_string(), shown)
         }
     };
-    Output { address, shown, writer: node.unique_id.to_string(), span: node.span, role: Role::Published }
+    Output {
+        address,
+        shown,
+        writer: node.unique_id.to_string(),
+        span: node.span,
+        role: Role::Published,
+    }
 }
 
 /// An export that would take the place of a file that the project is made of, or of its database.
@@ -56,14 +69,17 @@ fn overwritten(project: &Project, node: &Node, path: &Utf8Path) -> Option<Diagno
     let read = project.map.find(relative).is_some() || project.map.find(path).is_some();
     let what = if read || project.manifest.all().any(|n| *n.original_file_path == *relative) {
         "a file of the project"
-    } else if !info.target.duckdb.path.is_empty() && path == Utf8Path::new(&info.target.duckdb.path) {
+    } else if !info.target.duckdb.path.is_empty() && path == Utf8Path::new(&info.target.duckdb.path)
+    {
         "the database"
     } else if path.parent() == Some(&info.target_path) {
         "among the artifacts"
     } else {
         return None;
     };
-    let d =
-        Diagnostic::error(Code::ExportFailed, format!("`{}` would write over {relative}, which is {what}", node.name));
+    let d = Diagnostic::error(
+        Code::ExportFailed,
+        format!("`{}` would write over {relative}, which is {what}", node.name),
+    );
     Some(d.primary(node.span, "this export").help("give it another `path`"))
 }

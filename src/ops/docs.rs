@@ -42,7 +42,8 @@ struct Database {
 
 pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let project = open(inv)?;
-    let mut warehouse = if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
+    let mut warehouse =
+        if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
     // Without compiling, all relations are asked for, as in dbt.
     let selected = if args.compile {
         Some(compile(inv, project, &args.selection, &mut warehouse)?)
@@ -65,7 +66,8 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     Ok(u8::from(!problems.is_empty()))
 }
 
-/// Compiles what is selected and writes the manifest with it. The result has the selected sources, too.
+/// Compiles what is selected and writes the manifest with it. The result has the selected sources,
+/// too.
 fn compile(
     inv: &mut Invocation,
     project: &Project,
@@ -95,7 +97,8 @@ fn compile(
     Ok(selected)
 }
 
-/// The catalog of the databases that nodes are in. A database that cannot be asked is a problem, and the others go on.
+/// The catalog of the databases that nodes are in. A database that cannot be asked is a problem,
+/// and the others go on.
 fn ask(
     inv: &mut Invocation,
     project: &Project,
@@ -138,13 +141,20 @@ fn rows(
     schema.path[2] = None;
     schema.quote = [true, false, false];
     let (name, what) = if one_by_one {
-        let relations = database.relations.iter().map(|r| RelationValue::value(r.clone())).collect();
+        let relations =
+            database.relations.iter().map(|r| RelationValue::value(r.clone())).collect();
         ("get_catalog_relations", ("relations", list(relations)))
     } else {
-        ("get_catalog", ("schemas", list(database.schemas.iter().map(|s| Value::from(s.as_str())).collect())))
+        (
+            "get_catalog",
+            ("schemas", list(database.schemas.iter().map(|s| Value::from(s.as_str())).collect())),
+        )
     };
     let Some(def) = project.engine.registry().lookup_anywhere(name).cloned() else {
-        return Err(Box::new(Diagnostic::error(Code::UnknownMacro, format!("there is no macro `{name}`"))));
+        return Err(Box::new(Diagnostic::error(
+            Code::UnknownMacro,
+            format!("there is no macro `{name}`"),
+        )));
     };
     let call = MacroCall {
         def: &def,
@@ -164,14 +174,20 @@ fn rows(
         d.primary = d.primary.take().filter(|label| label.span != Span::file(FileId(0)));
         d
     })?;
-    let wrong = |message: String| Box::new(Diagnostic::error(Code::Runtime, message).primary(def.span, "this macro"));
+    let wrong = |message: String| {
+        Box::new(Diagnostic::error(Code::Runtime, message).primary(def.span, "this macro"))
+    };
     let Some((names, rows)) = rows_of(&value) else {
         return Err(wrong(format!("the macro `{name}` gave no table")));
     };
     if let Some(missing) = NEEDED.iter().find(|n| !names.iter().any(|have| have == *n)) {
-        return Err(wrong(format!("the table that the macro `{name}` gave has no column `{missing}`")));
+        return Err(wrong(format!(
+            "the table that the macro `{name}` gave has no column `{missing}`"
+        )));
     }
-    let row = |cells: &Vec<Value>| -> JsonMap { names.iter().cloned().zip(cells.iter().map(to_json)).collect() };
+    let row = |cells: &Vec<Value>| -> JsonMap {
+        names.iter().cloned().zip(cells.iter().map(to_json)).collect()
+    };
     Ok(rows.iter().map(row).collect())
 }
 

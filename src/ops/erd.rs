@@ -29,7 +29,8 @@ pub(crate) struct ErdArgs {
     pub(crate) refresh: bool,
 }
 
-const TYPES: &[ResourceType] = &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Source];
+const TYPES: &[ResourceType] =
+    &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Source];
 
 /// The committed types of columns.
 const CATALOG: &str = "docs/catalog.json";
@@ -39,7 +40,8 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
     let manifest = &project.manifest;
     if args.refresh {
         // The catalog has all relations, whatever part of them is drawn.
-        let all: Vec<_> = manifest.nodes.iter().filter(|n| TYPES.contains(&n.resource_type())).collect();
+        let all: Vec<_> =
+            manifest.nodes.iter().filter(|n| TYPES.contains(&n.resource_type())).collect();
         let mut warehouse = connect(inv, project)?;
         let existing = inspect(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
         let mut tables = Vec::new();
@@ -47,7 +49,8 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
         for node in all.iter().filter(|n| !n.is_ephemeral()) {
             match node.relation.as_ref().and_then(|r| existing.find(r)) {
                 Some(found) => {
-                    let columns = found.columns.iter().map(|c| (c.name.clone(), c.data_type.clone()));
+                    let columns =
+                        found.columns.iter().map(|c| (c.name.clone(), c.data_type.clone()));
                     tables.push((node.unique_id.clone(), columns.collect::<Vec<_>>()));
                 }
                 None => missing.push(node.display_name()),
@@ -60,11 +63,21 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
             });
         }
         if !missing.is_empty() {
-            let d = Diagnostic::warning(Code::Ignored, format!("not in the database: {}", missing.join(", ")));
+            let d = Diagnostic::warning(
+                Code::Ignored,
+                format!("not in the database: {}", missing.join(", ")),
+            );
             inv.console.diagnostic(&d.help("the catalog has no types of theirs"));
         }
         let what = count(tables.len(), "relation");
-        deliver(inv, project, &[catalog_file(&tables)], false, &what, "strata export erd --refresh")?;
+        deliver(
+            inv,
+            project,
+            &[catalog_file(&tables)],
+            false,
+            &what,
+            "strata export erd --refresh",
+        )?;
     }
     let selected = choose(inv, project, &args.selection, TYPES)?;
     if selected.len() == 0 {
@@ -82,10 +95,16 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
         Err(e) => return Err(e.into()),
     };
     let diagram = diagram(manifest, &key_graph(manifest), &selected, &catalog);
-    let untyped = diagram.tables.iter().flat_map(|t| &t.columns).filter(|f| f.data_type.is_none()).count();
+    let untyped =
+        diagram.tables.iter().flat_map(|t| &t.columns).filter(|f| f.data_type.is_none()).count();
     if untyped > 0 && !args.check {
-        let d = Diagnostic::warning(Code::Ignored, format!("{} have no type", count(untyped, "column")));
-        inv.console.diagnostic(&d.help("give them a `data_type`, or build and run `strata export erd --refresh`"));
+        let d = Diagnostic::warning(
+            Code::Ignored,
+            format!("{} have no type", count(untyped, "column")),
+        );
+        inv.console.diagnostic(
+            &d.help("give them a `data_type`, or build and run `strata export erd --refresh`"),
+        );
     }
     let mut spec = spec(&args.selection, Granularity::Model);
     if let Some(map) = spec.as_object_mut() {
@@ -102,6 +121,10 @@ pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
     add(ErdFormat::Dbml, "docs/erd.dbml", &|| dbml(&diagram, &command));
     add(ErdFormat::Mermaid, "docs/erd.mmd", &|| mermaid(&diagram, &command));
     add(ErdFormat::Svg, "docs/erd.svg", &|| svg(&diagram, &command));
-    let what = format!("{}, {}", count(diagram.tables.len(), "table"), count(diagram.references.len(), "reference"));
+    let what = format!(
+        "{}, {}",
+        count(diagram.tables.len(), "table"),
+        count(diagram.references.len(), "reference")
+    );
     deliver(inv, project, &files, args.check, &what, &command)
 }

@@ -28,7 +28,9 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
     let mut project = open(inv)?;
     let mut airflow = options(inv, project)?;
     // The file is made for the target that its tasks will use.
-    if let Some(target) = airflow.target.clone().filter(|t| inv.load.target.is_none() && *t != *project.target().name) {
+    if let Some(target) =
+        airflow.target.clone().filter(|t| inv.load.target.is_none() && *t != *project.target().name)
+    {
         inv.load.target = Some(target);
         project = open(inv)?;
         airflow = options(inv, project)?;
@@ -60,11 +62,17 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
 /// The command that a selection was given with.
 pub(super) fn command_line(command: &str, spec: &Json) -> String {
     let mut line = command.to_owned();
-    for (key, value) in spec.as_object().into_iter().flatten().filter(|(k, v)| *k != "by" || *v != "model") {
+    for (key, value) in
+        spec.as_object().into_iter().flatten().filter(|(k, v)| *k != "by" || *v != "model")
+    {
         line.push_str(&format!(" --{}", key.replace('_', "-")));
         for text in crate::manifest::json_texts(value) {
             let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.:/+@,".contains(c));
-            line.push_str(&if plain { format!(" {text}") } else { format!(" '{}'", text.replace('\'', "'\\''")) });
+            line.push_str(&if plain {
+                format!(" {text}")
+            } else {
+                format!(" '{}'", text.replace('\'', "'\\''"))
+            });
         }
     }
     line
@@ -102,7 +110,11 @@ pub(super) fn deliver(
                 hints: vec!["move it away, then run this again".to_owned()],
             });
         }
-        others.extend(writer.filter(|w| !same && *w != command).map(|w| format!("{} was written by: {w}", file.path)));
+        others.extend(
+            writer
+                .filter(|w| !same && *w != command)
+                .map(|w| format!("{} was written by: {w}", file.path)),
+        );
         if check {
             if !same {
                 let why = if inv.system.is_file(&path) { "is out of date" } else { "is not there" };
@@ -163,8 +175,13 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
     write(inv, project)?;
     if selected.len() == 0 {
         inv.nothing_for_a_task()?;
-        let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no export of this type");
-        let d = d.help("exports are declared under `exports:`; `strata ls --resource-type export` lists them");
+        let d = Diagnostic::warning(
+            Code::EmptySelection,
+            "the selection matches no export of this type",
+        );
+        let d = d.help(
+            "exports are declared under `exports:`; `strata ls --resource-type export` lists them",
+        );
         results(inv, project, &[], 0.0)?;
         inv.warn(&[d])?;
         return Ok(0);

@@ -35,16 +35,27 @@ pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Ex
         None => manifest.project.target_path.join("sources.json"),
     };
     if sources.is_empty() {
-        let d = Diagnostic::warning(Code::EmptySelection, "the selection has no source with a `freshness` to check");
+        let d = Diagnostic::warning(
+            Code::EmptySelection,
+            "the selection has no source with a `freshness` to check",
+        );
         results(inv, &path, &[], 0.0)?;
-        inv.warn(&[d.help("below `config:` of a source: freshness: {warn_after: {count: 1, period: day}}")])?;
+        inv.warn(&[d.help(
+            "below `config:` of a source: freshness: {warn_after: {count: 1, period: day}}",
+        )])?;
         return Ok(0);
     }
     let warehouse = connect(inv, project)?;
     let options = RunOptions { write_files: false, ..run_options(inv, project, args.fail_fast) };
-    let shared = shared(inv, project, &sources.iter().copied().collect(), &Plan::default(), options);
-    let request =
-        FreshnessRequest { shared, sources: &sources, warehouse, interrupt: inv.interrupt.clone(), hooks: args.hooks };
+    let shared =
+        shared(inv, project, &sources.iter().copied().collect(), &Plan::default(), options);
+    let request = FreshnessRequest {
+        shared,
+        sources: &sources,
+        warehouse,
+        interrupt: inv.interrupt.clone(),
+        hooks: args.hooks,
+    };
     let console = &mut inv.console;
     let run = check_sources(request, &mut |event| console.event(&event))?;
     results(inv, &path, &run.sources, run.seconds)?;

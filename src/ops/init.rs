@@ -21,17 +21,20 @@ pub(crate) struct InitArgs {
 
 pub(crate) fn init(inv: &mut Invocation, args: &InitArgs) -> Exit {
     let here = inv.system.current_dir();
-    let name = args
-        .name
-        .clone()
-        .unwrap_or_else(|| if args.sample { "strata_sample".to_owned() } else { "my_project".to_owned() });
+    let name = args.name.clone().unwrap_or_else(|| {
+        if args.sample { "strata_sample".to_owned() } else { "my_project".to_owned() }
+    });
     let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal {
-        return Err(CliError::usage(format!("`{name}` is no project name: letters, digits and underscores only")));
+        return Err(CliError::usage(format!(
+            "`{name}` is no project name: letters, digits and underscores only"
+        )));
     }
     let folder = normalize(&here.join(&name));
-    if find_project_file(inv.system.as_ref(), &folder).is_some() || !inv.system.list(&folder).is_empty() {
+    if find_project_file(inv.system.as_ref(), &folder).is_some()
+        || !inv.system.list(&folder).is_empty()
+    {
         return Err(CliError::Usage {
             message: format!("{folder} is there already, and not empty"),
             hints: vec!["give another name: strata init NAME".to_owned()],
@@ -46,7 +49,8 @@ pub(crate) fn init(inv: &mut Invocation, args: &InitArgs) -> Exit {
         inv.system.write_atomic(&folder.join(path), text.as_bytes())?;
     }
     if args.sample {
-        inv.system.write_atomic(&folder.join(".gitignore"), b"/build\n/*.duckdb\n/*.duckdb.wal\n")?;
+        inv.system
+            .write_atomic(&folder.join(".gitignore"), b"/build\n/*.duckdb\n/*.duckdb.wal\n")?;
     }
     inv.console.say(&format!("made {name} ({} files)", files.len()));
     inv.console.say(&format!("next: cd {name} && strata build"));

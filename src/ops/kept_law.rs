@@ -1,4 +1,5 @@
-//! The law of the resident project: whatever is edited, what was kept gives the same as reading everything anew.
+//! The law of the resident project: whatever is edited, what was kept gives the same as reading
+//! everything anew.
 
 use super::Invocation;
 use super::project::{KeptProject, Reading, read};
@@ -89,7 +90,11 @@ const FILES: &[(&str, &[&str])] = &[
     ),
     (
         "models/docs.md",
-        &["{% docs about %}text{% enddocs %}", "{% docs about %}other{% enddocs %}", "{% docs else %}x{% enddocs %}"],
+        &[
+            "{% docs about %}text{% enddocs %}",
+            "{% docs about %}other{% enddocs %}",
+            "{% docs else %}x{% enddocs %}",
+        ],
     ),
     ("seeds/e.csv", &["id\n1\n", "id\n2\n"]),
     (
@@ -121,9 +126,11 @@ pub(super) fn invocation(system: Arc<dyn System>) -> Invocation {
     }
 }
 
-/// All that can be seen of a reading: diagnostics with their places, and the manifest as it is written.
+/// All that can be seen of a reading: diagnostics with their places, and the manifest as it is
+/// written.
 fn seen(reading: &Reading) -> (Vec<String>, String) {
-    let mut said: Vec<String> = reading.diagnostics.iter().map(|d| json(d, &reading.map).to_string()).collect();
+    let mut said: Vec<String> =
+        reading.diagnostics.iter().map(|d| json(d, &reading.map).to_string()).collect();
     said.sort();
     let Some(project) = &reading.project else { return (said, String::new()) };
     (said, written_manifest(&project.manifest))

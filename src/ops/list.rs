@@ -41,7 +41,8 @@ pub(crate) fn list(inv: &mut Invocation, args: &ListArgs) -> Exit {
     let project = open(inv)?;
     // Analyses are listed only when they are asked for, hooks never.
     let asked = !args.selection.resource_types.is_empty();
-    let listed = |t: &ResourceType| *t != ResourceType::Operation && (asked || *t != ResourceType::Analysis);
+    let listed =
+        |t: &ResourceType| *t != ResourceType::Operation && (asked || *t != ResourceType::Analysis);
     let types: Vec<ResourceType> = ResourceType::ALL.into_iter().filter(listed).collect();
     let selected = choose(inv, project, &args.selection, &types)?;
     let manifest = &project.manifest;
@@ -71,7 +72,9 @@ fn line(manifest: &Manifest, node: &Node, args: &ListArgs) -> String {
             let keys = if args.keys.is_empty() { &default } else { &args.keys };
             let mut out = JsonMap::new();
             for key in keys {
-                let found = key.split('.').try_fold(Json::Object(json.clone()), |j, part| j.get(part).cloned());
+                let found = key
+                    .split('.')
+                    .try_fold(Json::Object(json.clone()), |j, part| j.get(part).cloned());
                 if let Some(value) = found {
                     out.insert(key.clone(), value);
                 }

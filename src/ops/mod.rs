@@ -1,7 +1,8 @@
 //! The use cases. Each takes an options struct and an `Invocation`, and gives an exit code.
 //!
-//! In: what a door (the command line, watch) asks for. Out: effects and an exit code: 0 all good, 1 a node or test
-//! failed, 2 usage, configuration or internal. Must not know: flags and their spelling.
+//! In: what a door (the command line, watch) asks for. Out: effects and an exit code: 0 all good, 1
+//! a node or test failed, 2 usage, configuration or internal. Must not know: flags and their
+//! spelling.
 
 mod beside;
 mod changed;
@@ -46,7 +47,8 @@ pub(crate) use operation::{OperationArgs, run_operation};
 pub(crate) use plan::show_plan;
 pub(crate) use project::{Folder, Project, parse_only, version_line};
 pub(crate) use resident::{
-    BuildRequest, Built, Limits, Progress, Resident, Revision, Seen, Tried, build_changed, chosen, compile_errors,
+    BuildRequest, Built, Limits, Progress, Resident, Revision, Seen, Tried, build_changed, chosen,
+    compile_errors,
 };
 pub(crate) use run::{RunArgs, run_verb};
 pub(crate) use show::{ShowArgs, show};
@@ -116,12 +118,17 @@ impl Invocation {
 
     /// Shows what there is to say, warnings by their weight. Those that are errors end the command.
     pub(crate) fn warn(&mut self, diagnostics: &[Diagnostic]) -> Result<(), CliError> {
-        let weight = |d: &Diagnostic| if d.is_error() { Weight::Warning } else { self.warnings.weigh(d.code) };
-        let shown: Vec<Diagnostic> = diagnostics.iter().filter(|d| weight(d) != Weight::Silent).cloned().collect();
+        let weight = |d: &Diagnostic| {
+            if d.is_error() { Weight::Warning } else { self.warnings.weigh(d.code) }
+        };
+        let shown: Vec<Diagnostic> =
+            diagnostics.iter().filter(|d| weight(d) != Weight::Silent).cloned().collect();
         let stops = shown.iter().any(|d| weight(d) == Weight::Error);
         self.console.diagnostics(&shown);
         match stops {
-            true => Err(CliError::usage("stopped: this warning is an error here (--warn-error, --warn-error-options)")),
+            true => Err(CliError::usage(
+                "stopped: this warning is an error here (--warn-error, --warn-error-options)",
+            )),
             false => Ok(()),
         }
     }
@@ -142,7 +149,8 @@ impl Invocation {
             self.summary.insert(status.to_owned(), n.into());
         }
         let bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
-        let failed: Vec<&str> = results.iter().filter(bad).map(|r| &*r.unique_id).take(20).collect();
+        let failed: Vec<&str> =
+            results.iter().filter(bad).map(|r| &*r.unique_id).take(20).collect();
         if !failed.is_empty() {
             self.summary.insert("failed".into(), failed.into());
         }
@@ -188,7 +196,9 @@ impl CliError {
                 }
                 hints
             }
-            CliError::Drift { .. } => vec!["write the file again and deploy both: strata export airflow".to_owned()],
+            CliError::Drift { .. } => {
+                vec!["write the file again and deploy both: strata export airflow".to_owned()]
+            }
             _ => Vec::new(),
         }
     }

@@ -70,15 +70,26 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     };
     if inv.write_json {
         let folder = &project.manifest.project.target_path;
-        write_run_results(inv.system.as_ref(), folder, &[result], seconds, &metadata(inv), &inv.load.scrubber)?;
+        write_run_results(
+            inv.system.as_ref(),
+            folder,
+            &[result],
+            seconds,
+            &metadata(inv),
+            &inv.load.scrubber,
+        )?;
     }
     warned?;
     Ok(u8::from(failed))
 }
 
-/// The macro that a name means, and the package that its names are looked up in first: the one that is written, else the
-/// root project.
-fn find(inv: &mut Invocation, project: &Project, name: &str) -> Result<(Arc<str>, Arc<MacroDef>), CliError> {
+/// The macro that a name means, and the package that its names are looked up in first: the one that
+/// is written, else the root project.
+fn find(
+    inv: &mut Invocation,
+    project: &Project,
+    name: &str,
+) -> Result<(Arc<str>, Arc<MacroDef>), CliError> {
     let registry = project.engine.registry();
     let root = &project.manifest.project.name;
     let (package, short, found) = match name.split_once('.') {
@@ -91,7 +102,9 @@ fn find(inv: &mut Invocation, project: &Project, name: &str) -> Result<(Arc<str>
     let within = if short == name { String::new() } else { format!(" in package `{package}`") };
     let d = Diagnostic::error(Code::UnknownMacro, format!("there is no macro `{short}`{within}"));
     let near = if !registry.is_package(&package) {
-        Some(format!("`{package}` is no package of this project; `strata deps` links those that are missing"))
+        Some(format!(
+            "`{package}` is no package of this project; `strata deps` links those that are missing"
+        ))
     } else {
         nearest(short, registry.names(&package)).map(|n| format!("did you mean `{n}`?"))
     };

@@ -42,7 +42,8 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
         for step in &mut plan.steps {
             if let Some(why) = verdicts.get(&step.node).and_then(Verdict::reason) {
                 let how = std::mem::take(&mut step.reason);
-                step.reason = if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
+                step.reason =
+                    if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
             }
         }
         unchanged.extend(verdicts.iter().filter(|(_, v)| **v == Verdict::Same).map(|(id, _)| *id));
@@ -58,8 +59,12 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
                 "after": s.after.iter().map(|p| id(plan.steps[*p].node)).collect::<Vec<_>>(),
             })
         });
-        let unguarded = plan.unguarded.iter().map(|(t, why)| serde_json::json!({ "test": id(*t), "reason": why }));
-        let notes = plan.notes.iter().map(|(n, why)| serde_json::json!({ "node": id(*n), "note": why }));
+        let unguarded = plan
+            .unguarded
+            .iter()
+            .map(|(t, why)| serde_json::json!({ "test": id(*t), "reason": why }));
+        let notes =
+            plan.notes.iter().map(|(n, why)| serde_json::json!({ "node": id(*n), "note": why }));
         let value = serde_json::json!({
             "schemas": plan.schemas.iter().map(|(_, s)| s).collect::<Vec<_>>(),
             "steps": steps.collect::<Vec<_>>(), "unguarded": unguarded.collect::<Vec<_>>(),
@@ -79,10 +84,15 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
             _ => node.display_name(),
         };
         let kind = node.resource_type().as_str().replace('_', " ");
-        let reason = if step.reason.is_empty() { String::new() } else { format!("  ({})", step.reason) };
+        let reason =
+            if step.reason.is_empty() { String::new() } else { format!("  ({})", step.reason) };
         inv.console.out(&format!("{:>5} {kind} {name}{reason}", i + 1));
-        let waits: Vec<String> =
-            step.after.iter().filter(|a| !step.parents.contains(a)).map(|a| (a + 1).to_string()).collect();
+        let waits: Vec<String> = step
+            .after
+            .iter()
+            .filter(|a| !step.parents.contains(a))
+            .map(|a| (a + 1).to_string())
+            .collect();
         if !waits.is_empty() {
             inv.console.out(&format!("        waits for {}", waits.join(", ")));
         }
@@ -96,15 +106,26 @@ pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exi
             inv.console.out(&format!("        note: {why}"));
         }
     }
-    for node in unchanged.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type().is_refable()) {
-        inv.console.out(&format!("    - {} {}  (unchanged)", node.resource_type().as_str(), node.display_name()));
+    for node in
+        unchanged.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type().is_refable())
+    {
+        inv.console.out(&format!(
+            "    - {} {}  (unchanged)",
+            node.resource_type().as_str(),
+            node.display_name()
+        ));
     }
     let guards: usize = plan.steps.iter().map(|s| s.guards.len()).sum();
-    inv.console.say(&format!("{}, {} before publication", count(plan.steps.len(), "step"), count(guards, "test")));
+    inv.console.say(&format!(
+        "{}, {} before publication",
+        count(plan.steps.len(), "step"),
+        count(guards, "test")
+    ));
     Ok(0)
 }
 
-/// The verdicts of `--changed`. Nothing is written: without a record of earlier builds everything is new.
+/// The verdicts of `--changed`. Nothing is written: without a record of earlier builds everything
+/// is new.
 fn judged(
     inv: &mut Invocation,
     project: &Project,
@@ -121,7 +142,9 @@ fn judged(
             Ok(Some(judge(inv, &at, noted, own, warehouse)?.1.0))
         }
         None => {
-            inv.console.say("no build was noted in this database: `strata build --changed` begins to note them");
+            inv.console.say(
+                "no build was noted in this database: `strata build --changed` begins to note them",
+            );
             Ok(None)
         }
     }

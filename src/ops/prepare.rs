@@ -1,5 +1,5 @@
-//! From a selection to a run that is ready to begin: the database is looked at, what has changed is judged, the plan
-//! made.
+//! From a selection to a run that is ready to begin: the database is looked at, what has changed is
+//! judged, the plan made.
 
 use super::changed::{self, Look, Noted, judge, maybe, narrow, noted};
 use super::compile::compiler;
@@ -25,7 +25,11 @@ pub(super) fn publishes_itself(project: &Project) -> impl Fn(NodeId) -> bool + '
         project
             .engine
             .registry()
-            .materialization(&node.package, &node.materialized(), project.context.explicit_overrides)
+            .materialization(
+                &node.package,
+                &node.materialized(),
+                project.context.explicit_overrides,
+            )
             .is_some()
     }
 }
@@ -68,7 +72,8 @@ pub(super) struct Wanted<'a> {
 }
 
 pub(super) type Say<'a> = dyn FnMut(&NodeSet) -> FastMap<NodeId, Own> + Send + 'a;
-pub(super) type Leave<'a> = dyn FnMut(&mut NodeSet, &mut FastMap<NodeId, Verdict>, &changed::Known) + 'a;
+pub(super) type Leave<'a> =
+    dyn FnMut(&mut NodeSet, &mut FastMap<NodeId, Verdict>, &changed::Known) + 'a;
 
 /// Looks at the database and plans; with `changed`, what has to be built of the selection.
 pub(super) fn prepare(
@@ -81,7 +86,8 @@ pub(super) fn prepare(
 ) -> Result<Prepared, CliError> {
     let publishes = matches!(args.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot);
     let make = args.changed.is_some();
-    // Both take long where there are thousands of nodes. Without `make` it is not known yet whether nodes are asked.
+    // Both take long where there are thousands of nodes. Without `make` it is not known yet whether
+    // nodes are asked.
     let (said, seen) = std::thread::scope(|scope| {
         let asked = (publishes && make).then(|| scope.spawn(|| (wanted.say)(&selected)));
         let seen = match wanted.seen {
@@ -94,7 +100,12 @@ pub(super) fn prepare(
     let (mut verdicts, mut notes) = (None, None);
     if let Some(noted) = found {
         let own = said.unwrap_or_else(|| (wanted.say)(&selected));
-        let at = Look { project, selected: &selected, existing: &existing, how: args.changed.unwrap_or_default() };
+        let at = Look {
+            project,
+            selected: &selected,
+            existing: &existing,
+            how: args.changed.unwrap_or_default(),
+        };
         let (known, (mut found, versions)) = judge(inv, &at, noted, own, warehouse.as_mut())?;
         if args.changed.is_some() {
             (wanted.leave)(&mut selected, &mut found, &known);
@@ -144,8 +155,12 @@ pub(super) fn planned(
     checked_plan(inv, &request)
 }
 
-/// A plan, or the end of the command: nothing is run of a selection that cannot be placed as a whole.
-pub(super) fn checked_plan(inv: &mut Invocation, request: &PlanRequest<'_>) -> Result<Plan, CliError> {
+/// A plan, or the end of the command: nothing is run of a selection that cannot be placed as a
+/// whole.
+pub(super) fn checked_plan(
+    inv: &mut Invocation,
+    request: &PlanRequest<'_>,
+) -> Result<Plan, CliError> {
     plan(request).map_err(|d| {
         inv.console.diagnostic(&d);
         CliError::Reported
@@ -174,19 +189,24 @@ fn look_up(
     })
 }
 
-/// A project's own materialization publishes by itself: its tests come too late to hold anything back.
+/// A project's own materialization publishes by itself: its tests come too late to hold anything
+/// back.
 fn warn_of_own_materializations(inv: &mut Invocation, project: &Project, selected: &NodeSet) {
     let (manifest, itself) = (&project.manifest, publishes_itself(project));
-    for node in selected.iter().map(|id| manifest.node(id)).filter(|n| n.resource_type().is_refable()) {
+    for node in
+        selected.iter().map(|id| manifest.node(id)).filter(|n| n.resource_type().is_refable())
+    {
         let tested = || {
             let mut children = manifest.graph.children(node.id).into_iter();
             children.any(|c| selected.contains(c) && manifest.node(c).generic_test().is_some())
         };
         if itself(node.id) && tested() {
-            let message =
-                format!("`{}` is built by a materialization of the project, which publishes by itself", node.name);
-            let d =
-                Diagnostic::warning(Code::Ignored, message).primary(node.span, "its tests run after it is published");
+            let message = format!(
+                "`{}` is built by a materialization of the project, which publishes by itself",
+                node.name
+            );
+            let d = Diagnostic::warning(Code::Ignored, message)
+                .primary(node.span, "its tests run after it is published");
             inv.console.diagnostic(&d);
         }
     }

@@ -16,7 +16,8 @@ use crate::run::Watch;
 use crate::select::{NodeSet, PreviousState, Selection, select};
 use crate::source::SourceMap;
 use crate::state::{
-    ArtifactMetadata, CompiledCode, load_state, manifest_inputs, read_parse, write_manifest, write_parse,
+    ArtifactMetadata, CompiledCode, load_state, manifest_inputs, read_parse, write_manifest,
+    write_parse,
 };
 use crate::system::normalize;
 use camino::Utf8PathBuf;
@@ -29,7 +30,8 @@ pub(crate) struct Project {
     pub(super) context: Arc<ContextProject>,
     pub(super) map: Arc<SourceMap>,
     pub(super) selectors: Vec<SelectorDefinition>,
-    /// A print of all that it is made of. None: something in it is made anew each time, or nobody asked.
+    /// A print of all that it is made of. None: something in it is made anew each time, or nobody
+    /// asked.
     pub(super) inputs: Option<Fingerprint>,
     /// The `airflow:` block of the project file.
     pub(super) airflow: Option<Yaml>,
@@ -67,7 +69,11 @@ impl KeptProject {
     /// The same after it was stored and read again.
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
-        *self = KeptProject { parse: Kept::from_bytes(&self.parse.store()), begun: true, ..KeptProject::default() };
+        *self = KeptProject {
+            parse: Kept::from_bytes(&self.parse.store()),
+            begun: true,
+            ..KeptProject::default()
+        };
     }
 
     /// Whether all of it was parsed by an earlier command.
@@ -123,15 +129,19 @@ pub(super) struct Begun {
     /// The files, where there is no project.
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
-    /// A print of all that the project is made of, but for what is asked of the world when it is put together. None:
-    /// something in it is made anew each time, or nobody asked.
+    /// A print of all that the project is made of, but for what is asked of the world when it is
+    /// put together. None: something in it is made anew each time, or nobody asked.
     pub(super) inputs: Option<Fingerprint>,
 }
 
-/// Reads and parses the files: what has changed since `kept` was made, and what reads that, is parsed again.
+/// Reads and parses the files: what has changed since `kept` was made, and what reads that, is
+/// parsed again.
 fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
-    let (sources, map, mut diagnostics) = load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
-    let Some(mut sources) = sources else { return Ok(Begun { parsed: None, map, diagnostics, inputs: None }) };
+    let (sources, map, mut diagnostics) =
+        load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
+    let Some(mut sources) = sources else {
+        return Ok(Begun { parsed: None, map, diagnostics, inputs: None });
+    };
     if !std::mem::replace(&mut kept.begun, true) && inv.cache {
         kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
     }
@@ -140,7 +150,8 @@ fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
 }
 
 fn inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
-    let mut parts = vec![files.hex(), sources.context.facts.target().hex(), format!("{:?}", sources.selectors)];
+    let mut parts =
+        vec![files.hex(), sources.context.facts.target().hex(), format!("{:?}", sources.selectors)];
     parts.extend(sources.packages.iter().map(|p| format!("{:?}", p.options)));
     Fingerprint::of_parts(parts)
 }
@@ -166,10 +177,18 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
     let Some((mut sources, parsed)) = parsed else {
         kept.map = map.clone();
         diagnostics.sort_by_key(Diagnostic::is_error);
-        return Reading { project: None, map: Arc::new(map), diagnostics, logs: Vec::new(), folders: Vec::new() };
+        return Reading {
+            project: None,
+            map: Arc::new(map),
+            diagnostics,
+            logs: Vec::new(),
+            folders: Vec::new(),
+        };
     };
     let manifest = resolve(&parsed, &sources, &mut kept.nodes).drain_into(&mut diagnostics);
-    let unread = |d: &Diagnostic| d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile);
+    let unread = |d: &Diagnostic| {
+        d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile)
+    };
     if diagnostics.iter().any(unread) {
         // A file or package that could not be read makes everything that it has look missing.
         diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
@@ -191,19 +210,31 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
     Reading { project: Some(project), map, diagnostics, logs: parsed.logs, folders }
 }
 
-fn with_reads<'a>(inputs: Fingerprint, reads: impl Iterator<Item = &'a Read>) -> Option<Fingerprint> {
+fn with_reads<'a>(
+    inputs: Fingerprint,
+    reads: impl Iterator<Item = &'a Read>,
+) -> Option<Fingerprint> {
     let reads: Option<Vec<String>> = reads.map(|r| Some(r.print()?.hex())).collect();
     Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
 }
 
-/// Where the files of a project are: resource folders with all below them, and the folders of single files.
+/// Where the files of a project are: resource folders with all below them, and the folders of
+/// single files.
 fn folders(sources: &Sources) -> Vec<Folder> {
     let root = sources.root();
     let mut out = vec![Folder { path: root.root.clone(), deep: false }];
-    out.extend(sources.profiles_path.as_ref().and_then(|p| p.parent()).map(|p| Folder { path: p.into(), deep: false }));
+    out.extend(
+        sources
+            .profiles_path
+            .as_ref()
+            .and_then(|p| p.parent())
+            .map(|p| Folder { path: p.into(), deep: false }),
+    );
     let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
     let install = std::iter::once(&root.options.packages_install_path);
-    out.extend(paths.chain(install).map(|p| Folder { path: normalize(&root.root.join(p)), deep: true }));
+    out.extend(
+        paths.chain(install).map(|p| Folder { path: normalize(&root.root.join(p)), deep: true }),
+    );
     out.sort();
     out.dedup();
     out
@@ -217,7 +248,8 @@ pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject)
     }
 }
 
-/// A value that lasts as long as the process: freeing a project of thousands of nodes takes a part of a second.
+/// A value that lasts as long as the process: freeing a project of thousands of nodes takes a part
+/// of a second.
 pub(super) fn lasting<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
@@ -229,7 +261,9 @@ pub(super) fn open(inv: &mut Invocation) -> Result<&'static Project, CliError> {
 }
 
 /// Begins to read the project of a command, which reads one and ends with it.
-pub(super) fn begin_command(inv: &Invocation) -> Result<(Begun, &'static mut KeptProject), CliError> {
+pub(super) fn begin_command(
+    inv: &Invocation,
+) -> Result<(Begun, &'static mut KeptProject), CliError> {
     let kept = lasting(KeptProject::default());
     let mut begun = begin(inv, kept)?;
     if let Some((sources, _)) = &begun.parsed {
@@ -292,7 +326,9 @@ pub(super) fn choose(
     let set = own_selection(inv, project, selection, types)?.drain_into(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         if inv.orchestrated.is_some() && selection.nodes.is_some() {
-            return Err(CliError::Drift { changes: diagnostics.into_iter().map(|d| d.message).collect() });
+            return Err(CliError::Drift {
+                changes: diagnostics.into_iter().map(|d| d.message).collect(),
+            });
         }
         inv.console.diagnostics(&diagnostics);
         return Err(CliError::Reported);
@@ -350,7 +386,11 @@ pub(super) fn is_written(inv: &Invocation, project: &Project) -> bool {
 }
 
 /// Writes `manifest.json` with the SQL of what was compiled.
-pub(super) fn write_compiled(inv: &Invocation, project: &Project, compiled: &CompiledCode) -> Result<(), CliError> {
+pub(super) fn write_compiled(
+    inv: &Invocation,
+    project: &Project,
+    compiled: &CompiledCode,
+) -> Result<(), CliError> {
     if inv.write_json {
         let manifest = &project.manifest;
         write_manifest(
@@ -370,7 +410,10 @@ pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn War
 }
 
 /// The same for a command without a run: what it asks is stopped when the user wants to stop.
-pub(super) fn connect_alone(inv: &Invocation, project: &Project) -> Result<(Box<dyn Warehouse>, Watch), CliError> {
+pub(super) fn connect_alone(
+    inv: &Invocation,
+    project: &Project,
+) -> Result<(Box<dyn Warehouse>, Watch), CliError> {
     let warehouse = connect(inv, project)?;
     let watch = Watch::new(&inv.interrupt, warehouse.cancel_handle());
     Ok((warehouse, watch))
@@ -390,7 +433,12 @@ pub(crate) fn parse_only(inv: &mut Invocation) -> Exit {
 
 /// The version with that of the engine that is linked.
 pub(crate) fn version_line() -> String {
-    format!("strata {} (follows dbt {}; DuckDB {})", crate::VERSION, crate::DBT_VERSION, crate::DUCKDB_VERSION)
+    format!(
+        "strata {} (follows dbt {}; DuckDB {})",
+        crate::VERSION,
+        crate::DBT_VERSION,
+        crate::DUCKDB_VERSION
+    )
 }
 
 /// All nodes that can be built, for commands that look at existing relations.

@@ -1,5 +1,5 @@
-//! A project that stays in memory: read again after each change, and what has changed is built. The passes are those of
-//! every command; what differs is that their results are kept.
+//! A project that stays in memory: read again after each change, and what has changed is built. The
+//! passes are those of every command; what differs is that their results are kept.
 
 use super::changed::{self, Judge, Noted, noted};
 use super::prepare::{Prepared, Wanted, prepare};
@@ -69,7 +69,11 @@ impl Resident {
 }
 
 /// The nodes that a loop works on.
-pub(crate) fn chosen(inv: &Invocation, project: &Project, selection: &Selection) -> Result<Checked<NodeSet>, CliError> {
+pub(crate) fn chosen(
+    inv: &Invocation,
+    project: &Project,
+    selection: &Selection,
+) -> Result<Checked<NodeSet>, CliError> {
     let mut chosen = own_selection(inv, project, selection, types(Verb::Build))?;
     // They cannot be run yet: an error at each save would tell nothing.
     chosen.value.retain(|id| project.manifest.node(id).resource_type() != ResourceType::UnitTest);
@@ -77,7 +81,11 @@ pub(crate) fn chosen(inv: &Invocation, project: &Project, selection: &Selection)
 }
 
 /// What is wrong with nodes that cannot be compiled, found without a database.
-pub(crate) fn compile_errors(project: &Project, selected: &NodeSet, prints: &mut KeptPrints) -> Vec<Diagnostic> {
+pub(crate) fn compile_errors(
+    project: &Project,
+    selected: &NodeSet,
+    prints: &mut KeptPrints,
+) -> Vec<Diagnostic> {
     let compiler = super::compile::compiler(project, Vec::new());
     let ids: Vec<NodeId> = selected.iter().collect();
     let own = own_prints(&compiler, &ids, prints);
@@ -108,7 +116,12 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Looks at a database that this build holds, after it.
-    fn new(inv: &Invocation, project: &Project, selected: &NodeSet, warehouse: &mut dyn Warehouse) -> Option<Seen> {
+    fn new(
+        inv: &Invocation,
+        project: &Project,
+        selected: &NodeSet,
+        warehouse: &mut dyn Warehouse,
+    ) -> Option<Seen> {
         let manifest = &project.manifest;
         if is_shared(project.target()) {
             return None;
@@ -117,12 +130,23 @@ impl Seen {
         let state = untouched(inv.system.as_ref(), project.target())?;
         let schemas = schemas(manifest, selected.iter());
         let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
-        Some(Seen { state, schemas, existing, noted: noted(project, selected, warehouse, false).ok()?? })
+        Some(Seen {
+            state,
+            schemas,
+            existing,
+            noted: noted(project, selected, warehouse, false).ok()??,
+        })
     }
 
     /// What is there, if nobody has written since. The database is held: nobody does now.
-    fn holds(self, inv: &Invocation, project: &Project, selected: &NodeSet) -> Option<(Existing, Noted)> {
-        let same = untouched(inv.system.as_ref(), project.target()).is_some_and(|now| now == self.state)
+    fn holds(
+        self,
+        inv: &Invocation,
+        project: &Project,
+        selected: &NodeSet,
+    ) -> Option<(Existing, Noted)> {
+        let same = untouched(inv.system.as_ref(), project.target())
+            .is_some_and(|now| now == self.state)
             && schemas(&project.manifest, selected.iter()) == self.schemas;
         same.then_some((self.existing, self.noted))
     }
@@ -154,7 +178,8 @@ pub(crate) struct Built {
 pub(crate) enum Progress {
     /// The database is held by somebody else.
     Waiting(String),
-    /// The first rows of what was asked for: before the database is closed, which takes as long as it is large.
+    /// The first rows of what was asked for: before the database is closed, which takes as long as
+    /// it is large.
     Shown(Result<Table, String>),
     Event(Event),
 }
@@ -190,7 +215,9 @@ pub(crate) fn build_changed(
     let mut left = Vec::new();
     let mut causes: FastMap<String, Fingerprint> = FastMap::default();
     let manifest = project.manifest.clone();
-    let mut narrow = |selected: &mut NodeSet, verdicts: &mut FastMap<NodeId, Verdict>, known: &changed::Known| {
+    let mut narrow = |selected: &mut NodeSet,
+                      verdicts: &mut FastMap<NodeId, Verdict>,
+                      known: &changed::Known| {
         causes = known.causes(&manifest, verdicts);
         leave(&manifest, selected, verdicts, &limits, tried, &causes, &mut left);
     };
@@ -203,9 +230,13 @@ pub(crate) fn build_changed(
         emit(Progress::Event(judged(project, verdicts, true)));
     }
     let results = run(request.of(&plan), &mut |event| emit(Progress::Event(event)))?;
-    let bad = results.iter().filter(|r| r.outcome.failed.is_some() || r.outcome.status.is_failure());
-    let bad = bad.filter(|r| r.outcome.status != crate::engine::RunStatus::Skipped && !inv.interrupt.is_set());
-    let failed = bad.filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?))).collect();
+    let bad =
+        results.iter().filter(|r| r.outcome.failed.is_some() || r.outcome.status.is_failure());
+    let bad = bad.filter(|r| {
+        r.outcome.status != crate::engine::RunStatus::Skipped && !inv.interrupt.is_set()
+    });
+    let failed =
+        bad.filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?))).collect();
     if let Some(id) = show {
         emit(Progress::Shown(first_rows(&project.manifest, id, rows, after.as_mut())));
     }
@@ -237,7 +268,8 @@ fn patient(
     Ok(None)
 }
 
-/// Takes out of a selection what is not built now: too far below what has changed, or tried before with the same result.
+/// Takes out of a selection what is not built now: too far below what has changed, or tried before
+/// with the same result.
 fn leave(
     manifest: &Manifest,
     selected: &mut NodeSet,
@@ -263,9 +295,13 @@ fn leave(
             _ => above.map_or(0, |n| n + usize::from(stored)),
         };
         far.insert(id, steps);
-        let again = tried.get(&*node.unique_id).is_some_and(|then| causes.get(&*node.unique_id) == Some(then));
-        let waits =
-            node.depends_on.iter().any(|p| out.get(p).is_some_and(|_| manifest.node(*p).resource_type().is_refable()));
+        let again = tried
+            .get(&*node.unique_id)
+            .is_some_and(|then| causes.get(&*node.unique_id) == Some(then));
+        let waits = node
+            .depends_on
+            .iter()
+            .any(|p| out.get(p).is_some_and(|_| manifest.node(*p).resource_type().is_refable()));
         let why = if again {
             "it failed, and nothing has changed for it since"
         } else if waits && stored {
@@ -278,7 +314,12 @@ fn leave(
         out.insert(id, why);
         if stored {
             let reason = verdict.reason().map(ToString::to_string).unwrap_or_default();
-            left.push(Left { unique_id: node.unique_id.to_string(), name: node.display_name(), reason, why });
+            left.push(Left {
+                unique_id: node.unique_id.to_string(),
+                name: node.display_name(),
+                reason,
+                why,
+            });
         }
     }
     selected.retain(|id| !out.contains_key(&id));
@@ -286,7 +327,12 @@ fn leave(
 }
 
 /// The first rows of what is published.
-fn first_rows(manifest: &Manifest, id: NodeId, rows: usize, warehouse: &mut dyn Warehouse) -> Result<Table, String> {
+fn first_rows(
+    manifest: &Manifest,
+    id: NodeId,
+    rows: usize,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Table, String> {
     let node = manifest.node(id);
     let dialect = manifest.project.dialect;
     let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {

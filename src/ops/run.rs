@@ -4,7 +4,9 @@ use super::beside::{Opening, Writing};
 use super::changed::{Judge, kept_prints, own};
 use super::dag::verified;
 use super::prepare::{Prepared, Wanted, prepare};
-use super::project::{Project, begin_command, choose, lasting, metadata, open_begun, write_compiled};
+use super::project::{
+    Project, begin_command, choose, lasting, metadata, open_begun, write_compiled,
+};
 use super::settled::{self, Done, Premises};
 use super::{CliError, Exit, Invocation};
 use crate::changes::{Verdict, nodes_print};
@@ -52,7 +54,12 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
         Verb::Seed => &[ResourceType::Seed],
         Verb::Snapshot => &[ResourceType::Snapshot],
         Verb::Export => &[ResourceType::Export],
-        Verb::Compile => &[ResourceType::Model, ResourceType::Snapshot, ResourceType::Analysis, ResourceType::Test],
+        Verb::Compile => &[
+            ResourceType::Model,
+            ResourceType::Snapshot,
+            ResourceType::Analysis,
+            ResourceType::Test,
+        ],
     }
 }
 
@@ -63,7 +70,8 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         return settled::tell_all(inv, args, found, begun);
     }
     // Where it may not be needed, it is opened only if it is.
-    let may_hold = premises.as_ref().is_some_and(Premises::may_hold) && (kept.is_known() || !inv.cache);
+    let may_hold =
+        premises.as_ref().is_some_and(Premises::may_hold) && (kept.is_known() || !inv.cache);
     let target = begun.parsed.as_ref().map(|(sources, _)| &sources.target).filter(|_| !may_hold);
     let opening = target.and_then(|target| Opening::start(inv, target));
     let project = open_begun(inv, begun, kept)?;
@@ -82,10 +90,12 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     }
     let store = inv.store();
     let mut prints = None;
-    let mut says =
-        |nodes: &NodeSet| own(&store, project, nodes, prints.get_or_insert_with(|| kept_prints(&store, project)));
+    let mut says = |nodes: &NodeSet| {
+        own(&store, project, nodes, prints.get_or_insert_with(|| kept_prints(&store, project)))
+    };
     let mut said = may_hold.then(|| says(&selected));
-    let found = said.as_ref().zip(premises.as_mut()).and_then(|(own, p)| p.after_compile(project, own));
+    let found =
+        said.as_ref().zip(premises.as_mut()).and_then(|(own, p)| p.after_compile(project, own));
     if let Some(found) = found {
         writing.wait()?;
         lasting(said);
@@ -102,7 +112,8 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         own
     };
     let all = Wanted { budget: None, seen: None, say, leave: &mut |_, _, _| {} };
-    let Prepared { plan, request, verdicts } = prepare(inv, project, args, selected.clone(), warehouse, all)?;
+    let Prepared { plan, request, verdicts } =
+        prepare(inv, project, args, selected.clone(), warehouse, all)?;
     if let Some(verdicts) = &verdicts {
         inv.console.event(&judged(project, verdicts, false));
     }
@@ -121,18 +132,26 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     if let (Some((premises, mut warehouse)), false) = (held, failed || inv.interrupt.is_set()) {
         let verdicts = verdicts.zip(print).filter(|_| all.is_empty());
         let prints = &mut prints.unwrap_or_default();
-        premises.keep(inv, Done { project, args, kept, selected: &selected, prints, verdicts }, warehouse.as_mut());
+        premises.keep(
+            inv,
+            Done { project, args, kept, selected: &selected, prints, verdicts },
+            warehouse.as_mut(),
+        );
     }
     advice(inv, project, args, &all, failed);
     Ok(inv.conclude(&all, seconds))
 }
 
-/// What is thought of the nodes, for those who look on: of tests, and with `due` of all, only what is to be done.
+/// What is thought of the nodes, for those who look on: of tests, and with `due` of all, only what
+/// is to be done.
 pub(super) fn judged(project: &Project, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
     let manifest = &project.manifest;
     let told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
-    let mut ids: Vec<&NodeId> =
-        verdicts.iter().filter(|(id, v)| **v != Verdict::Same || told(id)).map(|(id, _)| id).collect();
+    let mut ids: Vec<&NodeId> = verdicts
+        .iter()
+        .filter(|(id, v)| **v != Verdict::Same || told(id))
+        .map(|(id, _)| id)
+        .collect();
     ids.sort();
     let one = |id: &&NodeId| {
         let node = manifest.node(**id);
@@ -148,7 +167,10 @@ pub(super) fn judged(project: &Project, verdicts: &FastMap<NodeId, Verdict>, due
 }
 
 /// Carries out a plan and shows it; the results and the seconds that it took.
-pub(super) fn carry_out(inv: &mut Invocation, request: RunRequest<'_>) -> Result<(Vec<RunResult>, f64), CliError> {
+pub(super) fn carry_out(
+    inv: &mut Invocation,
+    request: RunRequest<'_>,
+) -> Result<(Vec<RunResult>, f64), CliError> {
     let mut seconds = 0.0;
     let console = &mut inv.console;
     let all = run(request, &mut |event| {
@@ -160,28 +182,50 @@ pub(super) fn carry_out(inv: &mut Invocation, request: RunRequest<'_>) -> Result
     Ok((all, seconds))
 }
 
-pub(super) fn results(inv: &Invocation, project: &Project, all: &[RunResult], seconds: f64) -> Result<(), CliError> {
+pub(super) fn results(
+    inv: &Invocation,
+    project: &Project,
+    all: &[RunResult],
+    seconds: f64,
+) -> Result<(), CliError> {
     results_in(inv, &project.manifest.project.target_path, all, seconds)
 }
 
-pub(super) fn results_in(inv: &Invocation, folder: &Utf8Path, all: &[RunResult], seconds: f64) -> Result<(), CliError> {
+pub(super) fn results_in(
+    inv: &Invocation,
+    folder: &Utf8Path,
+    all: &[RunResult],
+    seconds: f64,
+) -> Result<(), CliError> {
     if inv.write_json {
-        write_run_results(inv.system.as_ref(), folder, all, seconds, &metadata(inv), &inv.load.scrubber)?;
+        write_run_results(
+            inv.system.as_ref(),
+            folder,
+            all,
+            seconds,
+            &metadata(inv),
+            &inv.load.scrubber,
+        )?;
     }
     Ok(())
 }
 
-/// What is to be built again, a few names: nodes that failed, else those that failed tests are written on.
+/// What is to be built again, a few names: nodes that failed, else those that failed tests are
+/// written on.
 fn to_build_again<'p>(project: &'p Project, all: &[RunResult]) -> Vec<&'p str> {
     const MOST: usize = 6;
     let is_bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
-    let bad: Vec<&Node> = all.iter().filter(is_bad).filter_map(|r| project.manifest.get(&r.unique_id)).collect();
-    let failed: Vec<&str> = bad.iter().filter(|n| n.resource_type().is_refable()).map(|n| &*n.name).collect();
+    let bad: Vec<&Node> =
+        all.iter().filter(is_bad).filter_map(|r| project.manifest.get(&r.unique_id)).collect();
+    let failed: Vec<&str> =
+        bad.iter().filter(|n| n.resource_type().is_refable()).map(|n| &*n.name).collect();
     let tested = |test: &&Node| {
-        let attached = test.generic_test().and_then(|t| t.attached).or(test.depends_on.last().copied());
+        let attached =
+            test.generic_test().and_then(|t| t.attached).or(test.depends_on.last().copied());
         attached.map(|id| &*project.manifest.node(id).name)
     };
-    let mut names: Vec<&str> = if failed.is_empty() { bad.iter().filter_map(tested).collect() } else { failed };
+    let mut names: Vec<&str> =
+        if failed.is_empty() { bad.iter().filter_map(tested).collect() } else { failed };
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(*name));
     names.truncate(MOST);
@@ -206,14 +250,18 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
             let them = if again.len() == 1 { "it" } else { "them" };
             let select: Vec<String> = again.iter().map(|name| format!("{name}+")).collect();
             let select = select.join(" ");
-            inv.console.say(&format!("after mending {them}: strata build{changed} --select {select}{there}"));
+            inv.console.say(&format!(
+                "after mending {them}: strata build{changed} --select {select}{there}"
+            ));
         }
         return;
     }
     tell_place(inv, &project.manifest.project.target, args);
     // The last model that was built is what most readers came for.
     let mut built = all.iter().rev().filter_map(|r| project.manifest.get(&r.unique_id));
-    let last = built.find(|n| n.resource_type() == ResourceType::Model).filter(|_| args.verb != Verb::Test);
+    let last = built
+        .find(|n| n.resource_type() == ResourceType::Model)
+        .filter(|_| args.verb != Verb::Test);
     if let Some(node) = last {
         inv.console.say(&format!("look at it: strata show {}{there}", node.name));
     }
@@ -224,6 +272,10 @@ pub(super) fn tell_place(inv: &Invocation, target: &TargetOptions, args: &RunArg
     if args.verb == Verb::Test || inv.console.is_json() {
         return;
     }
-    let place = if target.duckdb.path.is_empty() { target.database.to_string() } else { target.duckdb.path.clone() };
+    let place = if target.duckdb.path.is_empty() {
+        target.database.to_string()
+    } else {
+        target.duckdb.path.clone()
+    };
     inv.console.say(&format!("the result is in {place}, schema {}", target.schema));
 }

@@ -1,9 +1,11 @@
-//! A build that left nothing to do leaves nothing to do again, while all that this was found from is as it was.
+//! A build that left nothing to do leaves nothing to do again, while all that this was found from
+//! is as it was.
 //!
-//! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked of the world later on,
-//! has moved, the project is not put together. And when it is compiled: if its nodes say what they said, the database is
-//! not opened. Both need a database that has not been written since: `adapter::untouched` says so. Whatever cannot be
-//! told makes the command look for itself.
+//! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked
+//! of the world later on, has moved, the project is not put together. And when it is compiled: if
+//! its nodes say what they said, the database is not opened. Both need a database that has not been
+//! written since: `adapter::untouched` says so. Whatever cannot be told makes the command look for
+//! itself.
 
 use super::changed::{Look, asked_sources, judge, noted, own};
 use super::project::{Begun, KeptProject, Project, introduce};
@@ -41,7 +43,8 @@ impl Premises {
     /// None: the command has to look for itself, and there is nothing to keep of it.
     pub(super) fn new(inv: &Invocation, args: &RunArgs, begun: &Begun) -> Option<Premises> {
         let (sources, _) = begun.parsed.as_ref()?;
-        let alone = inv.orchestrated.is_none() && inv.state.is_none() && !is_shared(&sources.target);
+        let alone =
+            inv.orchestrated.is_none() && inv.state.is_none() && !is_shared(&sources.target);
         if args.changed.is_none() || !alone {
             return None;
         }
@@ -61,7 +64,12 @@ impl Premises {
     }
 
     /// What was found, if nothing has moved by which the project is made.
-    pub(super) fn before_resolve(&mut self, inv: &Invocation, begun: &Begun, kept: &KeptProject) -> Option<Settled> {
+    pub(super) fn before_resolve(
+        &mut self,
+        inv: &Invocation,
+        begun: &Begun,
+        kept: &KeptProject,
+    ) -> Option<Settled> {
         let (sources, parsed) = begun.parsed.as_ref()?;
         let found = self.found.as_ref().filter(|_| inv.cache && kept.is_known())?;
         let holds = |read: &Read| parsed.context.answer(&read.question) == Some(read.answer);
@@ -73,13 +81,17 @@ impl Premises {
     }
 
     /// What was found, if the nodes say what they said.
-    pub(super) fn after_compile(&mut self, project: &Project, own: &FastMap<NodeId, Own>) -> Option<Settled> {
+    pub(super) fn after_compile(
+        &mut self,
+        project: &Project,
+        own: &FastMap<NodeId, Own>,
+    ) -> Option<Settled> {
         let now = self.found.as_ref().map(|_| nodes_print(&project.manifest, own));
         self.found.take_if(|found| now == Some(found.own))
     }
 
-    /// Looks whether a command that has ended well left nothing to do, and keeps that. `warehouse` has been open all the
-    /// time, so that nobody else wrote.
+    /// Looks whether a command that has ended well left nothing to do, and keeps that. `warehouse`
+    /// has been open all the time, so that nobody else wrote.
     pub(super) fn keep(self, inv: &Invocation, mut done: Done<'_>, warehouse: &mut dyn Warehouse) {
         if !inv.cache {
             return;
@@ -107,8 +119,12 @@ impl Premises {
         let manifest = &done.project.manifest;
         let (Some(inputs), true) = (self.inputs, inv.cache) else { return };
         let ids = done.selected.iter().map(|id| &*manifest.node(id).unique_id);
-        let reads: BTreeSet<&Read> =
-            done.kept.reads().chain(done.prints.reads(ids)).filter(|r| is_of_the_world(r)).collect();
+        let reads: BTreeSet<&Read> = done
+            .kept
+            .reads()
+            .chain(done.prints.reads(ids))
+            .filter(|r| is_of_the_world(r))
+            .collect();
         let settled = Settled {
             asked: self.asked,
             inputs,
@@ -145,9 +161,13 @@ pub(super) struct Done<'a> {
 }
 
 impl Done<'_> {
-    /// The nodes that are as they have to be, and a print of what they say. None: there are others, or they can change
-    /// while no file is written.
-    fn same(&mut self, inv: &Invocation, warehouse: &mut dyn Warehouse) -> Option<(Vec<NodeId>, Fingerprint)> {
+    /// The nodes that are as they have to be, and a print of what they say. None: there are others,
+    /// or they can change while no file is written.
+    fn same(
+        &mut self,
+        inv: &Invocation,
+        warehouse: &mut dyn Warehouse,
+    ) -> Option<(Vec<NodeId>, Fingerprint)> {
         let (manifest, selected, how) = (&self.project.manifest, self.selected, self.args.changed?);
         let asked = asked_sources(manifest, selected);
         let mut existing = Existing::Unknown;
@@ -181,8 +201,8 @@ fn is_of_the_world(read: &Read) -> bool {
     !matches!(read.question, Question::Graph | Question::Node | Question::Selected)
 }
 
-/// Whether a source that says when it was loaded is a table: what a view or a query gives can change without anything
-/// being written to the database.
+/// Whether a source that says when it was loaded is a table: what a view or a query gives can
+/// change without anything being written to the database.
 fn is_table(source: &Node, existing: &Existing) -> bool {
     let asks = matches!(&source.kind, NodeKind::Source(table) if table.loaded_at_query.is_some());
     let found = source.relation.as_ref().and_then(|r| existing.find(r));
@@ -193,21 +213,37 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
 fn asked(inv: &Invocation, args: &RunArgs, sources: &Sources) -> Fingerprint {
     let mut duckdb = sources.target.duckdb.clone();
     duckdb.secrets.clear();
-    let texts = [format!("{args:?}"), format!("{:?}", inv.load.vars), format!("{duckdb:?}"), crate::BUILD.to_owned()];
+    let texts = [
+        format!("{args:?}"),
+        format!("{:?}", inv.load.vars),
+        format!("{duckdb:?}"),
+        crate::BUILD.to_owned(),
+    ];
     Fingerprint::of_parts(std::iter::once(sources.context.facts.target().hex()).chain(texts))
 }
 
 /// Says what the earlier command said in the end, of a project that is not put together.
-pub(super) fn tell_all(inv: &mut Invocation, args: &RunArgs, settled: Settled, begun: Begun) -> Exit {
+pub(super) fn tell_all(
+    inv: &mut Invocation,
+    args: &RunArgs,
+    settled: Settled,
+    begun: Begun,
+) -> Exit {
     let Some((sources, parsed)) = begun.parsed else { return Ok(0) };
-    let said: Vec<Diagnostic> = settled.said.iter().filter_map(|s| s.diagnostic(&sources.map)).collect();
+    let said: Vec<Diagnostic> =
+        settled.said.iter().filter_map(|s| s.diagnostic(&sources.map)).collect();
     introduce(inv, Arc::new(sources.map), &parsed.logs);
     inv.warn(&said)?;
     tell(inv, args, settled.nodes, &sources.target, &sources.target_path)
 }
 
 /// Says that there is nothing to do, of a project that says what it said.
-pub(super) fn tell_again(inv: &mut Invocation, premises: Option<Premises>, done: &Done<'_>, found: Settled) -> Exit {
+pub(super) fn tell_again(
+    inv: &mut Invocation,
+    premises: Option<Premises>,
+    done: &Done<'_>,
+    found: Settled,
+) -> Exit {
     premises.into_iter().for_each(|p| p.renew(inv, done, &found));
     let info = &done.project.manifest.project;
     tell(inv, done.args, found.nodes, &info.target, &info.target_path)
@@ -221,7 +257,8 @@ fn tell(
     target: &TargetOptions,
     target_path: &Utf8Path,
 ) -> Exit {
-    let one = |(id, kind, name): (String, ResourceType, String)| Judged::same(id.into(), kind, name);
+    let one =
+        |(id, kind, name): (String, ResourceType, String)| Judged::same(id.into(), kind, name);
     inv.console.event(&Event::Judged { nodes: nodes.into_iter().map(one).collect() });
     nothing(target.threads, &mut |event| inv.console.event(&event));
     results_in(inv, target_path, &[], 0.0)?;

@@ -32,7 +32,8 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
         let sql = inline(inv, project, text, &mut warehouse)?;
         return print(inv, "inline query", None, &sql, args, &mut warehouse);
     }
-    let types = [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
+    let types =
+        [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
     let selected = choose(inv, project, &args.selection, &types)?;
     let ids: Vec<_> = selected.iter().collect();
     if ids.is_empty() {
@@ -54,8 +55,11 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     for id in ids {
         let node = project.manifest.node(id);
         let sql = if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {
-            let relation =
-                node.relation.as_ref().map(|r| r.render(project.manifest.project.dialect)).unwrap_or_default();
+            let relation = node
+                .relation
+                .as_ref()
+                .map(|r| r.render(project.manifest.project.dialect))
+                .unwrap_or_default();
             SqlText::from(format!("select * from {relation}"))
         } else {
             match compiler.compile(id, &bindings, &existing, &mut warehouse) {
@@ -64,10 +68,13 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
                     inv.console.diagnostic(&d);
                     return Err(CliError::Reported);
                 }
-                Err(CompileError::NeedsDatabase) => return Err(CliError::usage("the database is needed")),
+                Err(CompileError::NeedsDatabase) => {
+                    return Err(CliError::usage("the database is needed"));
+                }
             }
         };
-        let header = node.config.text("sql_header").filter(|_| node.resource_type() == ResourceType::Model);
+        let header =
+            node.config.text("sql_header").filter(|_| node.resource_type() == ResourceType::Model);
         print(inv, &node.name, header.as_deref(), &sql, args, &mut warehouse)?;
     }
     Ok(0)
@@ -100,8 +107,9 @@ fn print(
         Ok(reply) => reply,
         Err(e) => {
             let span = e.position.and_then(|(at, len)| query.locate(at, len));
-            let mut d = Diagnostic::error(Code::SqlError, e.message.lines().next().unwrap_or_default())
-                .primary_if(span, "here");
+            let mut d =
+                Diagnostic::error(Code::SqlError, e.message.lines().next().unwrap_or_default())
+                    .primary_if(span, "here");
             if span.is_none() {
                 d = d.note(format!("in {name}"));
             }
@@ -159,7 +167,9 @@ pub(super) fn inline(
         Ok(rendered) if record.ctes.is_empty() => Ok(SqlText::from(rendered.sql.into_string())),
         Ok(rendered) => compiler
             .with_ctes(rendered.sql.into_string().into(), &record.ctes, &existing, warehouse)
-            .map_err(|_| CliError::usage("an ephemeral model that the query reads cannot be compiled")),
+            .map_err(|_| {
+                CliError::usage("an ephemeral model that the query reads cannot be compiled")
+            }),
         Err(mut failure) => {
             failure.span = None;
             let mut d = failure_diagnostic(&failure, &session, Span::file(FileId(0)));

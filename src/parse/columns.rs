@@ -30,8 +30,11 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
     for item in map.get("columns").map(Yaml::items).unwrap_or_default() {
         let Some(m) = item.as_map() else {
             out.push(
-                Diagnostic::error(Code::YamlShape, format!("a column is a mapping with a `name`, not {}", item.kind()))
-                    .primary(item.span, ""),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    format!("a column is a mapping with a `name`, not {}", item.kind()),
+                )
+                .primary(item.span, ""),
             );
             continue;
         };
@@ -40,16 +43,23 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
             continue;
         }
         let Some(name) = m.get("name").and_then(Yaml::scalar_text) else {
-            out.push(Diagnostic::error(Code::YamlShape, "a column needs a `name`").primary(item.span, ""));
+            out.push(
+                Diagnostic::error(Code::YamlShape, "a column needs a `name`")
+                    .primary(item.span, ""),
+            );
             continue;
         };
         unknown_keys(m, KNOWN, "a column", out);
         let config = m.get("config").and_then(Yaml::as_map);
-        let json_map = |y: Option<&Yaml>| y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default();
+        let json_map = |y: Option<&Yaml>| {
+            y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
+        };
         let mut meta: JsonMap = json_map(m.get("meta"));
         meta.extend(json_map(config.and_then(|c| c.get("meta"))));
         let mut tags = json_texts(&m.get("tags").map(Yaml::to_json).unwrap_or_default());
-        tags.extend(json_texts(&config.and_then(|c| c.get("tags")).map(Yaml::to_json).unwrap_or_default()));
+        tags.extend(json_texts(
+            &config.and_then(|c| c.get("tags")).map(Yaml::to_json).unwrap_or_default(),
+        ));
         let index = columns.len();
         for spec in tests_of(m, out).map(Yaml::items).unwrap_or_default() {
             tests.push(TestSpec { definition: spec.clone(), column: Some(index) });
@@ -61,7 +71,13 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
             meta,
             tags,
             quote: m.get("quote").and_then(Yaml::as_bool),
-            constraints: m.get("constraints").map(Yaml::items).unwrap_or_default().iter().map(Yaml::to_json).collect(),
+            constraints: m
+                .get("constraints")
+                .map(Yaml::items)
+                .unwrap_or_default()
+                .iter()
+                .map(Yaml::to_json)
+                .collect(),
             granularity: m.get("granularity").and_then(Yaml::scalar_text),
             config: config.map(|_| json_map(m.get("config"))),
             span: Some(item.span),
@@ -70,7 +86,8 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
     (columns, tests)
 }
 
-/// The columns of a version: those of the model that it includes, with its own in place of or behind them.
+/// The columns of a version: those of the model that it includes, with its own in place of or
+/// behind them.
 pub(super) fn of_version(
     base: &[Column],
     base_tests: &[TestSpec],
@@ -79,7 +96,10 @@ pub(super) fn of_version(
 ) -> (Vec<Column>, Vec<TestSpec>) {
     // Tests of the model itself are the caller's business.
     let Some(list) = map.get("columns") else {
-        return (base.to_vec(), base_tests.iter().filter(|t| t.column.is_some()).cloned().collect());
+        return (
+            base.to_vec(),
+            base_tests.iter().filter(|t| t.column.is_some()).cloned().collect(),
+        );
     };
     let (own, own_tests) = read(map, out);
     let rule = list
@@ -105,26 +125,36 @@ pub(super) fn of_version(
         }
         let at = columns.len();
         tests.extend(
-            base_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }),
+            base_tests
+                .iter()
+                .filter(|t| t.column == Some(i))
+                .map(|t| TestSpec { column: Some(at), ..t.clone() }),
         );
         columns.push(column.clone());
     }
     for (i, column) in own.into_iter().enumerate() {
         let at = columns.len();
         tests.extend(
-            own_tests.iter().filter(|t| t.column == Some(i)).map(|t| TestSpec { column: Some(at), ..t.clone() }),
+            own_tests
+                .iter()
+                .filter(|t| t.column == Some(i))
+                .map(|t| TestSpec { column: Some(at), ..t.clone() }),
         );
         columns.push(column);
     }
     (columns, tests)
 }
 
-/// `data_tests:`, or `tests:` as it was called before. dbt takes one of them: of the other's tests nothing would be heard.
+/// `data_tests:`, or `tests:` as it was called before. dbt takes one of them: of the other's tests
+/// nothing would be heard.
 pub(super) fn tests_of<'a>(map: &'a YamlMap, out: &mut Vec<Diagnostic>) -> Option<&'a Yaml> {
     let (now, before) = (map.get("data_tests"), map.get("tests"));
     if let (Some(_), Some(before)) = (now, before.filter(|y| !y.is_null())) {
-        let d = Diagnostic::error(Code::YamlShape, "`tests` and `data_tests` are two names of one key");
-        out.push(d.primary(before.span, "these would be left out").help("move them to `data_tests`"));
+        let d =
+            Diagnostic::error(Code::YamlShape, "`tests` and `data_tests` are two names of one key");
+        out.push(
+            d.primary(before.span, "these would be left out").help("move them to `data_tests`"),
+        );
     }
     now.or(before)
 }

@@ -1,4 +1,5 @@
-//! `{% docs name %}` blocks: found textually, then rendered with an empty context and stripped (RULES 1.5).
+//! `{% docs name %}` blocks: found textually, then rendered with an empty context and stripped
+//! (RULES 1.5).
 
 use super::DocBlock;
 use super::nodes::NodeParser;
@@ -8,7 +9,11 @@ use crate::load::LoadedFile;
 use crate::source::Span;
 use std::sync::Arc;
 
-pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) -> Checked<Vec<DocBlock>> {
+pub(super) fn parse(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+) -> Checked<Vec<DocBlock>> {
     let (mut blocks, mut out) = (Vec::new(), Vec::new());
     let id = file.file;
     let text = parser.map.text(id).clone();
@@ -16,8 +21,11 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
         let span = Span::new(id, block.start, block.body.0);
         if block.unclosed {
             out.push(
-                Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name))
-                    .primary(span, "opened here"),
+                Diagnostic::error(
+                    Code::JinjaSyntax,
+                    format!("the block `{}` is never closed", block.name),
+                )
+                .primary(span, "opened here"),
             );
             continue;
         }

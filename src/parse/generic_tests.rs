@@ -1,4 +1,5 @@
-//! Generic tests: an entry of `data_tests:` with its arguments becomes a test with dbt's name (RULES 1.17, 3.4).
+//! Generic tests: an entry of `data_tests:` with its arguments becomes a test with dbt's name
+//! (RULES 1.17, 3.4).
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, python_quoted, python_str};
@@ -39,7 +40,9 @@ impl TestTarget {
 
     fn expression(&self) -> String {
         match self {
-            TestTarget::Node { name, version: Some(v), .. } => format!("ref('{name}', version='{}')", python_str(v)),
+            TestTarget::Node { name, version: Some(v), .. } => {
+                format!("ref('{name}', version='{}')", python_str(v))
+            }
             TestTarget::Node { name, .. } => format!("ref('{name}')"),
             TestTarget::Source { source, table } => format!("source('{source}', '{table}')"),
         }
@@ -72,7 +75,8 @@ pub(crate) struct ParsedTest {
     pub(crate) span: Span,
 }
 
-/// Keys beside a test's arguments that are config, as older projects write them; in the order in which dbt writes them.
+/// Keys beside a test's arguments that are config, as older projects write them; in the order in
+/// which dbt writes them.
 pub(crate) const CONFIG_KEYS: &[&str] = &[
     "severity",
     "tags",
@@ -121,11 +125,21 @@ pub(super) fn build(
 ) -> Vec<ParsedTest> {
     let mut tests = Vec::new();
     // dbt makes the tests of a node before those of its columns.
-    let (own, of_columns) = (specs.iter().filter(|s| s.column.is_none()), specs.iter().filter(|s| s.column.is_some()));
+    let (own, of_columns) =
+        (specs.iter().filter(|s| s.column.is_none()), specs.iter().filter(|s| s.column.is_some()));
     for spec in own.chain(of_columns) {
         let column = spec.column.and_then(|i| columns.get(i));
         if let Some(entry) = read(&spec.definition, out) {
-            tests.extend(one(parser, package, file, target, column, entry, spec.definition.span, out));
+            tests.extend(one(
+                parser,
+                package,
+                file,
+                target,
+                column,
+                entry,
+                spec.definition.span,
+                out,
+            ));
         }
     }
     tests
@@ -134,7 +148,9 @@ pub(super) fn build(
 /// Reads `unique`, `{accepted_values: {...}}` or `{name: x, test_name: unique, ...}`.
 fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
     let mut wrong = |message: &str| {
-        out.push(Diagnostic::error(Code::TestArguments, message).primary(y.span, "this is no test"));
+        out.push(
+            Diagnostic::error(Code::TestArguments, message).primary(y.span, "this is no test"),
+        );
         None
     };
     let (full, body, map) = match y.as_map() {
@@ -148,11 +164,17 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
         }
         // `name`, `config` and `description` may stand beside the test's own key.
         Some(map) => {
-            let own: Vec<_> =
-                map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description")).collect();
+            let own: Vec<_> = map
+                .iter()
+                .filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description"))
+                .collect();
             match own.as_slice() {
                 [(key, body)] => (key.text.to_string(), Some(*body), Some(map)),
-                _ => return wrong("a test is a mapping with one key, the test's name, and its arguments below"),
+                _ => {
+                    return wrong(
+                        "a test is a mapping with one key, the test's name, and its arguments below",
+                    );
+                }
             }
         }
     };
@@ -178,11 +200,18 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
         match body.as_map() {
             Some(args) => parts.extend(args.iter()),
             None if body.is_null() => {}
-            None => return wrong(&format!("the arguments of test `{full}` are a mapping, not {}", body.kind())),
+            None => {
+                return wrong(&format!(
+                    "the arguments of test `{full}` are a mapping, not {}",
+                    body.kind()
+                ));
+            }
         }
     }
     if let Some(map) = map {
-        parts.extend(map.iter().filter(|(k, _)| k.text != full.as_str().into() && &*k.text != "test_name"));
+        parts.extend(
+            map.iter().filter(|(k, _)| k.text != full.as_str().into() && &*k.text != "test_name"),
+        );
     }
     for (key, value) in parts {
         match &*key.text {
@@ -198,7 +227,9 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
                     entry.args.insert(k.text.to_string(), v.to_json());
                 }
             }
-            k if CONFIG_KEYS.contains(&k) => entry.config.push((k.to_owned(), value.to_json(), value.span)),
+            k if CONFIG_KEYS.contains(&k) => {
+                entry.config.push((k.to_owned(), value.to_json(), value.span))
+            }
             k => {
                 entry.args.insert(k.to_owned(), value.to_json());
             }
@@ -221,10 +252,14 @@ fn one(
     let mut kwargs = entry.args.clone();
     if let Some(column) = column {
         let quoted = column.quote.unwrap_or(false);
-        let name = if quoted { parser.context.dialect.quoted(&column.name) } else { column.name.clone() };
+        let name =
+            if quoted { parser.context.dialect.quoted(&column.name) } else { column.name.clone() };
         kwargs.insert("column_name".into(), Json::from(name));
     }
-    kwargs.insert("model".into(), Json::from(format!("{{{{ get_where_subquery({}) }}}}", target.expression())));
+    kwargs.insert(
+        "model".into(),
+        Json::from(format!("{{{{ get_where_subquery({}) }}}}", target.expression())),
+    );
     let (full, short) = match &entry.name {
         Some(name) => (name.clone(), name.clone()),
         None => names(&entry, target, &kwargs),
@@ -276,9 +311,15 @@ fn one(
     Some(test)
 }
 
-/// Renders the arguments in written order, `model` last, then the macro: what they reference is what the test needs.
-/// The built-in tests reference nothing besides their arguments, so that their macros need no render.
-fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<MacroDef>>, out: &mut Vec<Diagnostic>) {
+/// Renders the arguments in written order, `model` last, then the macro: what they reference is
+/// what the test needs. The built-in tests reference nothing besides their arguments, so that their
+/// macros need no render.
+fn capture(
+    parser: &NodeParser<'_>,
+    test: &mut ParsedTest,
+    def: Option<Arc<MacroDef>>,
+    out: &mut Vec<Diagnostic>,
+) {
     let internal = def.as_ref().is_some_and(|d| parser.engine.registry().is_internal(d));
     let plain = test.kwargs.iter().all(|(k, v)| k == "model" || !needs_render(v));
     if internal && plain {
@@ -290,7 +331,8 @@ fn capture(parser: &NodeParser<'_>, test: &mut ParsedTest, def: Option<Arc<Macro
     let record = session.take_record();
     let placed = |s: Option<Span>| s.or(Some(test.span));
     test.refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
-    test.sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    test.sources =
+        record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
     test.macro_config = record.config;
     parser.note(record.reads);
 }
@@ -315,8 +357,13 @@ fn render(
     if let Some(def) = def {
         let args = [Value::from(Kwargs::from_iter(values))];
         let scope = Arc::new(NodeScope(session.clone()));
-        if let Err(failure) = parser.engine.call_macro(false, &def, &args, &test.package, scope, session.clone()) {
-            out.push(failure_diagnostic(&failure, session, test.span).secondary(test.span, "for this test"));
+        if let Err(failure) =
+            parser.engine.call_macro(false, &def, &args, &test.package, scope, session.clone())
+        {
+            out.push(
+                failure_diagnostic(&failure, session, test.span)
+                    .secondary(test.span, "for this test"),
+            );
         }
     }
 }
@@ -331,7 +378,11 @@ fn own_reference(test: &mut ParsedTest) {
             span: Some(test.span),
         }),
         TestTarget::Source { source, table } => {
-            test.sources.push(SourceCall { source: source.clone(), table: table.clone(), span: Some(test.span) });
+            test.sources.push(SourceCall {
+                source: source.clone(),
+                table: table.clone(),
+                span: Some(test.span),
+            });
         }
     }
 }
@@ -366,10 +417,14 @@ pub(crate) fn evaluate_argument(
             };
             match expression {
                 Some(e) => engine.evaluate(execute, e, package, scope(), session.clone()),
-                None => engine.render_detached(execute, text, package, scope(), session.clone()).map(Value::from),
+                None => engine
+                    .render_detached(execute, text, package, scope(), session.clone())
+                    .map(Value::from),
             }
         }
-        Json::Array(items) => return Ok(crate::jinja::list(items.iter().map(each).collect::<Result<_, _>>()?)),
+        Json::Array(items) => {
+            return Ok(crate::jinja::list(items.iter().map(each).collect::<Result<_, _>>()?));
+        }
         Json::Object(map) => {
             let pairs: Result<Vec<_>, Box<Diagnostic>> =
                 map.iter().map(|(k, v)| Ok((Value::from(k.as_str()), each(v)?))).collect();
@@ -444,7 +499,9 @@ fn squeeze(text: &str) -> String {
 fn identity_hash(full: &str, entry: &Entry, kwargs: &JsonMap) -> String {
     let mut text = format!("{full}{{'kwargs': ");
     write_hashable(kwargs.iter(), &mut text);
-    for (key, value) in [("name", &*entry.test), ("namespace", entry.namespace.as_deref().unwrap_or("None"))] {
+    for (key, value) in
+        [("name", &*entry.test), ("namespace", entry.namespace.as_deref().unwrap_or("None"))]
+    {
         text.push_str(&format!(", '{key}': {}", python_quoted(value)));
     }
     text.push('}');
@@ -504,22 +561,32 @@ mod tests {
         kwargs.insert("column_name".into(), Json::from("customer_id"));
         kwargs.insert("model".into(), Json::from("{{ get_where_subquery(ref('customers')) }}"));
         let (full, short) = names(&e, &model("customers"), &kwargs);
-        assert_eq!((full.as_str(), short.as_str()), ("unique_customers_customer_id", "unique_customers_customer_id"));
+        assert_eq!(
+            (full.as_str(), short.as_str()),
+            ("unique_customers_customer_id", "unique_customers_customer_id")
+        );
         assert_eq!(identity_hash(&full, &e, &kwargs), "c5af1ff4b1");
 
-        let e = entry("accepted_values: {values: [placed, shipped, completed, return_pending, returned]}");
+        let e = entry(
+            "accepted_values: {values: [placed, shipped, completed, return_pending, returned]}",
+        );
         let mut kwargs = e.args.clone();
         kwargs.insert("column_name".into(), Json::from("status"));
         kwargs.insert("model".into(), Json::from("{{ get_where_subquery(ref('orders')) }}"));
         let (full, short) = names(&e, &model("orders"), &kwargs);
-        assert_eq!(full, "accepted_values_orders_status__placed__shipped__completed__return_pending__returned");
+        assert_eq!(
+            full,
+            "accepted_values_orders_status__placed__shipped__completed__return_pending__returned"
+        );
         assert_eq!(short, "accepted_values_orders_1ce6ab157c285f7cd2ac656013faf758");
         assert_eq!(identity_hash(&full, &e, &kwargs), "be6b5b5ec3");
     }
 
     #[test]
     fn entries() {
-        let e = entry("dbt_utils.at_least_one: {arguments: {a: 1}, config: {severity: warn}, where: x > 1, name: n}");
+        let e = entry(
+            "dbt_utils.at_least_one: {arguments: {a: 1}, config: {severity: warn}, where: x > 1, name: n}",
+        );
         assert_eq!(
             (e.namespace.as_deref(), e.test.as_str(), e.name.as_deref()),
             (Some("dbt_utils"), "at_least_one", Some("n"))
@@ -527,7 +594,9 @@ mod tests {
         assert_eq!(e.args.len(), 1);
         assert_eq!(e.config.len(), 2);
         assert!(
-            string_is_expression("ref('x')") && !string_is_expression("preference(x)") && !string_is_expression("ref")
+            string_is_expression("ref('x')")
+                && !string_is_expression("preference(x)")
+                && !string_is_expression("ref")
         );
     }
 }

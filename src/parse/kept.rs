@@ -1,8 +1,10 @@
-//! What a parse keeps for the next one: each file's result, with its text's print and what it asked of the world.
+//! What a parse keeps for the next one: each file's result, with its text's print and what it asked
+//! of the world.
 //!
-//! A result is used again when its file has the same text and all its reads get the same answers. Reads are held in
-//! one table, since most files ask the same: each is answered once a parse. Results are plain data whose places are
-//! relative to their file, so that they can be stored (`store`); the tool's own print is part of what must be equal.
+//! A result is used again when its file has the same text and all its reads get the same answers.
+//! Reads are held in one table, since most files ask the same: each is answered once a parse.
+//! Results are plain data whose places are relative to their file, so that they can be stored
+//! (`store`); the tool's own print is part of what must be equal.
 
 use super::nodes::raw_text;
 use super::{DocBlock, ParsedNode, Properties};
@@ -115,18 +117,27 @@ impl Kept {
         self.counts = Counts::default();
     }
 
-    /// A print of what the files of a project became with this parse: of their texts, and of what they asked of the
-    /// world with the answers. None: something in it is made anew each time.
+    /// A print of what the files of a project became with this parse: of their texts, and of what
+    /// they asked of the world with the answers. None: something in it is made anew each time.
     pub(crate) fn print(&self, sources: &Sources) -> Option<Fingerprint> {
         let reads = self.reads.prints();
         let mut parts = vec![self.base?.hex()];
         for package in &sources.packages {
             for file in &package.files {
                 let place = Place::new(package.name(), file);
-                parts.push(format!("{} {} {:?} {}", place.package, place.path, place.kind, file.print.hex()));
+                parts.push(format!(
+                    "{} {} {:?} {}",
+                    place.package,
+                    place.path,
+                    place.kind,
+                    file.print.hex()
+                ));
                 let Some(kept) = self.files.get(&place) else { continue };
-                let mut asked: Vec<Fingerprint> =
-                    kept.reads.iter().map(|r| reads.get(*r as usize).copied().flatten()).collect::<Option<_>>()?;
+                let mut asked: Vec<Fingerprint> = kept
+                    .reads
+                    .iter()
+                    .map(|r| reads.get(*r as usize).copied().flatten())
+                    .collect::<Option<_>>()?;
                 asked.sort_unstable();
                 parts.extend(asked.into_iter().map(Fingerprint::hex));
             }
@@ -147,7 +158,8 @@ impl Kept {
         map: &SourceMap,
         answers: &Answers,
     ) -> Option<Arc<ParsedFile>> {
-        let kept = self.files.get(place).filter(|k| k.text == file.print && answers.hold(&k.reads))?;
+        let kept =
+            self.files.get(place).filter(|k| k.text == file.print && answers.hold(&k.reads))?;
         match &kept.form {
             Form::Live(parsed) => Some(parsed.clone()),
             Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)),
@@ -181,8 +193,8 @@ impl Kept {
         self.frozen = false;
     }
 
-    /// For storing: what can be used by another process. Results that complain of places in other files stay out.
-    /// Secrets cannot be among it: they can be read in profiles and packages only.
+    /// For storing: what can be used by another process. Results that complain of places in other
+    /// files stay out. Secrets cannot be among it: they can be read in profiles and packages only.
     pub(crate) fn store(&mut self) -> Vec<u8> {
         self.changed = false;
         self.reads.compact(self.files.values_mut().map(|f| &mut f.reads));
@@ -193,18 +205,28 @@ impl Kept {
                 Form::Live(parsed) => rmp_serde::to_vec_named(&**parsed).unwrap_or_default(),
                 Form::Bytes(bytes) => bytes.clone(),
             };
-            files.push(StoredFile { place: place.clone(), text: kept.text, reads: kept.reads.clone(), bytes });
+            files.push(StoredFile {
+                place: place.clone(),
+                text: kept.text,
+                reads: kept.reads.clone(),
+                bytes,
+            });
         }
         // The same parse gives the same file.
-        files.sort_by(|a, b| (&a.place.package, &a.place.path).cmp(&(&b.place.package, &b.place.path)));
-        let stored = Stored { base: self.base, reads: std::borrow::Cow::Borrowed(&self.reads), files };
+        files.sort_by(|a, b| {
+            (&a.place.package, &a.place.path).cmp(&(&b.place.package, &b.place.path))
+        });
+        let stored =
+            Stored { base: self.base, reads: std::borrow::Cow::Borrowed(&self.reads), files };
         rmp_serde::to_vec(&stored).unwrap_or_default()
     }
 
     /// What `store` gave; bytes that cannot be read are nothing.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Kept {
         let Ok(stored) = rmp_serde::from_slice::<Stored<'_>>(bytes) else { return Kept::default() };
-        let one = |f: StoredFile| (f.place, KeptFile { text: f.text, form: Form::Bytes(f.bytes), reads: f.reads });
+        let one = |f: StoredFile| {
+            (f.place, KeptFile { text: f.text, form: Form::Bytes(f.bytes), reads: f.reads })
+        };
         Kept {
             base: stored.base,
             files: stored.files.into_iter().map(one).collect(),
@@ -248,7 +270,14 @@ fn base(sources: &Sources) -> Fingerprint {
         format!("{:?} {} {:?}", context.quoting, context.explicit_overrides, context.flags_set),
     ];
     parts.extend(sources.packages.iter().map(|p| p.name().to_string()));
-    parts.extend(sources.root().options.dispatch.iter().map(|d| format!("{} {:?}", d.namespace, d.search_order)));
+    parts.extend(
+        sources
+            .root()
+            .options
+            .dispatch
+            .iter()
+            .map(|d| format!("{} {:?}", d.namespace, d.search_order)),
+    );
     Fingerprint::of_parts(parts)
 }
 
@@ -258,7 +287,8 @@ fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> 
     if let Item::Nodes(nodes) = &mut parsed.item {
         for node in nodes.iter_mut().filter_map(Arc::get_mut) {
             if let Some(own) = &mut node.text {
-                own.raw = raw_text(node.kind, text.get(own.range.0 as usize..own.range.1 as usize)?);
+                own.raw =
+                    raw_text(node.kind, text.get(own.range.0 as usize..own.range.1 as usize)?);
             }
         }
     }

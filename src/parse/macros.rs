@@ -14,11 +14,17 @@ fn internal_package(folder: &str) -> Arc<str> {
     if folder == "core" { "dbt".into() } else { format!("dbt_{folder}").into() }
 }
 
-/// The engine with all macros: the kept one when none has changed, so that what was compiled stays compiled.
-pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagnostic>) -> Arc<Engine> {
+/// The engine with all macros: the kept one when none has changed, so that what was compiled stays
+/// compiled.
+pub(super) fn engine(
+    sources: &mut Sources,
+    kept: &mut Kept,
+    out: &mut Vec<Diagnostic>,
+) -> Arc<Engine> {
     let internal = internal(sources, kept.engine.as_deref(), out);
     let map = &sources.map;
-    let jobs: Vec<_> = sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
+    let jobs: Vec<_> =
+        sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
     let mut files: Vec<(Place, KeptMacros, bool)> = jobs
         .par_iter()
         .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
@@ -27,9 +33,15 @@ pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagn
             if let Some(same) = kept.macros.get(&place).filter(|m| m.text == file.print) {
                 return (place, same.clone(), false);
             }
-            let checked = parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
+            let checked =
+                parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
             let defs = checked.value.into_iter().map(Arc::new).collect();
-            let macros = KeptMacros { text: file.print, defs, diagnostics: checked.diagnostics, unusable: Vec::new() };
+            let macros = KeptMacros {
+                text: file.print,
+                defs,
+                diagnostics: checked.diagnostics,
+                unusable: Vec::new(),
+            };
             (place, macros, true)
         })
         .collect();
@@ -41,7 +53,12 @@ pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagn
             let project = files.iter().flat_map(|(_, m, _)| m.defs.iter().cloned()).collect();
             let root = sources.root();
             let installed = sources.packages.iter().map(|p| p.name().clone()).collect();
-            let orders = root.options.dispatch.iter().map(|d| (d.namespace.clone(), d.search_order.clone())).collect();
+            let orders = root
+                .options
+                .dispatch
+                .iter()
+                .map(|d| (d.namespace.clone(), d.search_order.clone()))
+                .collect();
             let adapter = &sources.target.adapter;
             Arc::new(Engine::new(Arc::new(MacroRegistry::new(
                 root.name(),
@@ -53,7 +70,8 @@ pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagn
             ))))
         }
     };
-    // The project's own macros are compiled now, so that their mistakes are found; built-in ones when they are called.
+    // The project's own macros are compiled now, so that their mistakes are found; built-in ones
+    // when they are called.
     files.par_iter_mut().filter(|(.., new)| *new).for_each(|(_, macros, _)| {
         macros.unusable = macros.defs.iter().filter_map(|def| unusable(&engine, def)).collect();
     });
@@ -69,7 +87,11 @@ pub(super) fn engine(sources: &mut Sources, kept: &mut Kept, out: &mut Vec<Diagn
 }
 
 /// The built-in macros. The core's come first, so that the adapter's replace them.
-fn internal(sources: &mut Sources, engine: Option<&Engine>, out: &mut Vec<Diagnostic>) -> Vec<Arc<MacroDef>> {
+fn internal(
+    sources: &mut Sources,
+    engine: Option<&Engine>,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<Arc<MacroDef>> {
     let adapter = sources.target.adapter.clone();
     let mut defs = Vec::new();
     for folder in ["core", &*adapter] {
@@ -78,7 +100,9 @@ fn internal(sources: &mut Sources, engine: Option<&Engine>, out: &mut Vec<Diagno
             let path = Utf8PathBuf::from(format!("builtin/{}", file.path));
             let id = sources.map.add(&path, file.text.into());
             if engine.is_none() {
-                defs.extend(parse_macro_file(id, &package, path.as_str(), file.text).drain_into(out));
+                defs.extend(
+                    parse_macro_file(id, &package, path.as_str(), file.text).drain_into(out),
+                );
             }
         }
     }
@@ -92,11 +116,16 @@ fn internal(sources: &mut Sources, engine: Option<&Engine>, out: &mut Vec<Diagno
 fn unusable(engine: &Engine, def: &MacroDef) -> Option<Diagnostic> {
     let failure = engine.check_macro(def).err()?;
     let message = format!("macro `{}` cannot be parsed: {}", def.name, failure.message);
-    Some(Diagnostic::error(Code::MacroSyntax, message).primary(failure.span.unwrap_or(def.span), ""))
+    Some(
+        Diagnostic::error(Code::MacroSyntax, message).primary(failure.span.unwrap_or(def.span), ""),
+    )
 }
 
 /// One package may define a macro once.
-fn duplicate<'a>(def: &'a MacroDef, seen: &mut HashMap<(&'a str, &'a str), &'a MacroDef>) -> Option<Diagnostic> {
+fn duplicate<'a>(
+    def: &'a MacroDef,
+    seen: &mut HashMap<(&'a str, &'a str), &'a MacroDef>,
+) -> Option<Diagnostic> {
     let first = seen.insert((&def.package, &def.name), def)?;
     let message = format!("macro `{}` is defined twice in package `{}`", def.name, def.package);
     let d = Diagnostic::error(Code::DuplicateName, message).primary(def.span, "again here");

@@ -1,8 +1,9 @@
 //! Texts become items: macros first, then everything that may call them.
 //!
-//! In: `Sources`. Out: `Checked<ParsedProject>`: macros in a registry with an `Engine`, nodes with what their render
-//! asked for (`execute` is false), properties with their generic tests, doc blocks. Each item is a function of its file
-//! and its reads. Must not know: which names are bound to what, configs that hold in the end, databases.
+//! In: `Sources`. Out: `Checked<ParsedProject>`: macros in a registry with an `Engine`, nodes with
+//! what their render asked for (`execute` is false), properties with their generic tests, doc
+//! blocks. Each item is a function of its file and its reads. Must not know: which names are bound
+//! to what, configs that hold in the end, databases.
 
 mod columns;
 mod docs;
@@ -13,11 +14,14 @@ mod nodes;
 mod properties;
 mod python;
 
-pub(crate) use generic_tests::{CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression};
+pub(crate) use generic_tests::{
+    CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression,
+};
 pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
 pub(crate) use properties::{
-    EntryKind, ParsedSource, Patch, Properties, PropertyEntry, SourceOverride, TableOverride, VersionPatch, rest_json,
+    EntryKind, ParsedSource, Patch, Properties, PropertyEntry, SourceOverride, TableOverride,
+    VersionPatch, rest_json,
 };
 
 use crate::context::{ContextProject, Read};
@@ -72,7 +76,9 @@ pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedPro
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
     let parsed: Vec<Parsed> = jobs
         .par_iter()
-        .filter(|(_, f)| !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture))
+        .filter(|(_, f)| {
+            !matches!(f.kind, FileKind::Macro | FileKind::GenericTest | FileKind::Fixture)
+        })
         .map(|(package, file)| {
             let place = Place::new(package, file);
             if let Some(again) = kept.find(&place, file, map, &answers) {
@@ -120,10 +126,12 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
     let mut logs = Vec::new();
     let item = match file.kind {
         FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => Item::Nothing,
-        FileKind::Properties => {
-            Item::Properties(Arc::new(properties::parse(parser, package, file).drain_into(&mut diagnostics)))
+        FileKind::Properties => Item::Properties(Arc::new(
+            properties::parse(parser, package, file).drain_into(&mut diagnostics),
+        )),
+        FileKind::Docs => {
+            Item::Docs(docs::parse(parser, package, file).drain_into(&mut diagnostics))
         }
-        FileKind::Docs => Item::Docs(docs::parse(parser, package, file).drain_into(&mut diagnostics)),
         _ => {
             let nodes = parser.file(package, file).drain_into(&mut diagnostics);
             let mut quiet = |mut node: ParsedNode| {
@@ -137,8 +145,12 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
 }
 
 /// Warnings that a template raised, as diagnostics.
-pub(crate) fn warnings(found: Vec<(String, Option<Span>)>, whole: Span) -> impl Iterator<Item = Diagnostic> {
+pub(crate) fn warnings(
+    found: Vec<(String, Option<Span>)>,
+    whole: Span,
+) -> impl Iterator<Item = Diagnostic> {
     found.into_iter().map(move |(text, span)| {
-        Diagnostic::warning(crate::diag::Code::UserWarning, text).primary(span.unwrap_or(whole), "raised here")
+        Diagnostic::warning(crate::diag::Code::UserWarning, text)
+            .primary(span.unwrap_or(whole), "raised here")
     })
 }

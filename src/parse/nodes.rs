@@ -1,13 +1,18 @@
-//! The second wave: models, snapshots, tests, analyses, seeds and hooks, each rendered once with `execute` false.
+//! The second wave: models, snapshots, tests, analyses, seeds and hooks, each rendered once with
+//! `execute` false.
 
 use super::python;
 use crate::config::Json;
-use crate::context::{ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
+use crate::context::{
+    ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
+};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{Fingerprint, sha256_hex};
 use crate::jinja::{BlockKind, Engine, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
-use crate::manifest::{Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text};
+use crate::manifest::{
+    Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text,
+};
 use crate::source::{FileId, SourceMap, Span, normal, volatile};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -41,7 +46,8 @@ pub(crate) struct ParsedNode {
 }
 
 impl ParsedNode {
-    /// A node of a text (or, without one, of a file that is streamed) that has asked for nothing yet.
+    /// A node of a text (or, without one, of a file that is streamed) that has asked for nothing
+    /// yet.
     pub(crate) fn new(
         kind: ResourceType,
         package: &Arc<str>,
@@ -74,7 +80,11 @@ impl ParsedNode {
 
     /// The same at the paths of a file.
     fn at(self, file: &LoadedFile) -> ParsedNode {
-        ParsedNode { path: file.path.clone(), original_file_path: file.original_file_path.clone(), ..self }
+        ParsedNode {
+            path: file.path.clone(),
+            original_file_path: file.original_file_path.clone(),
+            ..self
+        }
     }
 }
 
@@ -96,7 +106,11 @@ pub(super) fn fqn_of(package: &Arc<str>, path: &str, name: &str) -> Vec<Arc<str>
 }
 
 impl<'a> NodeParser<'a> {
-    pub(super) fn new(engine: &'a Arc<Engine>, context: &'a Arc<ContextProject>, map: &'a SourceMap) -> NodeParser<'a> {
+    pub(super) fn new(
+        engine: &'a Arc<Engine>,
+        context: &'a Arc<ContextProject>,
+        map: &'a SourceMap,
+    ) -> NodeParser<'a> {
         NodeParser { engine, context, map, reads: RefCell::default() }
     }
 
@@ -123,18 +137,45 @@ impl<'a> NodeParser<'a> {
         let text = self.map.text(id).clone();
         let whole = (0, text.len());
         let nodes = match file.kind {
-            FileKind::Model => vec![self.text(ResourceType::Model, package, file, id, &text, whole, stem, &mut out)],
+            FileKind::Model => vec![self.text(
+                ResourceType::Model,
+                package,
+                file,
+                id,
+                &text,
+                whole,
+                stem,
+                &mut out,
+            )],
             FileKind::PythonModel => vec![self.python(package, file, id, &text, stem)],
             FileKind::SingularTest => {
                 vec![self.text(ResourceType::Test, package, file, id, &text, whole, stem, &mut out)]
             }
             FileKind::Analysis => {
-                let mut node = self.text(ResourceType::Analysis, package, file, id, &text, whole, stem, &mut out);
+                let mut node = self.text(
+                    ResourceType::Analysis,
+                    package,
+                    file,
+                    id,
+                    &text,
+                    whole,
+                    stem,
+                    &mut out,
+                );
                 node.fqn.insert(1, "analysis".into());
                 vec![node]
             }
             FileKind::Function => {
-                vec![self.text(ResourceType::Function, package, file, id, &text, whole, stem, &mut out)]
+                vec![self.text(
+                    ResourceType::Function,
+                    package,
+                    file,
+                    id,
+                    &text,
+                    whole,
+                    stem,
+                    &mut out,
+                )]
             }
             FileKind::Snapshot => self.snapshots(package, file, id, &text, stem, &mut out),
             _ => Vec::new(),
@@ -156,12 +197,24 @@ impl<'a> NodeParser<'a> {
             let span = Span::new(id, block.start, block.body.0);
             if block.unclosed {
                 out.push(
-                    Diagnostic::error(Code::JinjaSyntax, format!("the block `{}` is never closed", block.name))
-                        .primary(span, "opened here"),
+                    Diagnostic::error(
+                        Code::JinjaSyntax,
+                        format!("the block `{}` is never closed", block.name),
+                    )
+                    .primary(span, "opened here"),
                 );
                 continue;
             }
-            let mut node = self.text(ResourceType::Snapshot, package, file, id, text, block.body, &block.name, out);
+            let mut node = self.text(
+                ResourceType::Snapshot,
+                package,
+                file,
+                id,
+                text,
+                block.body,
+                &block.name,
+                out,
+            );
             let at = node.fqn.len() - 1;
             node.fqn.insert(at, stem.into());
             nodes.push(node);
@@ -192,7 +245,9 @@ impl<'a> NodeParser<'a> {
             out.push(d.primary(span, "there is no query here"));
         }
         let text_of = Text { file: id, range: (range.0 as u32, range.1 as u32), raw, steady: None };
-        let mut node = ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span).at(file);
+        let mut node =
+            ParsedNode::new(kind, package, fqn_of(package, &file.path, name), Some(text_of), span)
+                .at(file);
         let origin = TextOrigin { file: id, text, range };
         self.render(&mut node, origin, out);
         node
@@ -204,8 +259,11 @@ impl<'a> NodeParser<'a> {
         let scope = Arc::new(NodeScope(session.clone()));
         let (result, macros, unknown) =
             self.engine.render_for_parse(&template, origin, &node.package, scope, session.clone());
-        if let (Ok(rendered), Some(text)) = (&result, node.text.as_mut().filter(|_| node.hook.is_none())) {
-            text.steady = (session.is_steady() && unknown.is_empty()).then(|| self.steady(rendered.sql.as_str()));
+        if let (Ok(rendered), Some(text)) =
+            (&result, node.text.as_mut().filter(|_| node.hook.is_none()))
+        {
+            text.steady = (session.is_steady() && unknown.is_empty())
+                .then(|| self.steady(rendered.sql.as_str()));
         }
         if let Err(mut failure) = result {
             node.broken = true;
@@ -218,11 +276,16 @@ impl<'a> NodeParser<'a> {
         let record = session.take_record();
         for name in unknown.into_iter().filter(|name| !name.is_empty()) {
             self.asked(Question::MacroNames(node.package.clone()));
-            let names = self.engine.registry().names(&node.package).chain(self.context.members.keys().copied());
+            let names = self
+                .engine
+                .registry()
+                .names(&node.package)
+                .chain(self.context.members.keys().copied());
             let near = crate::diag::nearest(&name, names).map(str::to_owned);
             let text = &origin.text[origin.range.0..origin.range.1];
-            let at = find_name(text, &name)
-                .map_or(node.span, |i| Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len()));
+            let at = find_name(text, &name).map_or(node.span, |i| {
+                Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len())
+            });
             out.push(
                 Diagnostic::warning(
                     Code::UnknownMacro,
@@ -253,7 +316,8 @@ impl<'a> NodeParser<'a> {
             quote: self.context.quoting,
             ..Relation::new(Some(&target.database), Some(&target.schema), &node.name)
         };
-        let unique_id: Arc<str> = format!("{}.{}.{}", node.kind.as_str(), node.package, node.name).into();
+        let unique_id: Arc<str> =
+            format!("{}.{}.{}", node.kind.as_str(), node.package, node.name).into();
         let model = json!({
             "name": &*node.name, "package_name": &*node.package, "resource_type": node.kind.as_str(),
             "unique_id": &*unique_id, "path": &*node.path, "original_file_path": &*node.original_file_path,
@@ -276,12 +340,28 @@ impl<'a> NodeParser<'a> {
         }
     }
 
-    fn python(&self, package: &Arc<str>, file: &LoadedFile, id: FileId, text: &str, stem: &str) -> ParsedNode {
+    fn python(
+        &self,
+        package: &Arc<str>,
+        file: &LoadedFile,
+        id: FileId,
+        text: &str,
+        stem: &str,
+    ) -> ParsedNode {
         let found = python::calls(id, text);
-        let text_of = Text { file: id, range: (0, text.len() as u32), raw: text.trim().into(), steady: None };
+        let text_of =
+            Text { file: id, range: (0, text.len() as u32), raw: text.trim().into(), steady: None };
         let fqn = fqn_of(package, &file.path, stem);
-        let node = ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id)).at(file);
-        ParsedNode { sql: false, refs: found.refs, sources: found.sources, config: found.config, ..node }
+        let node =
+            ParsedNode::new(ResourceType::Model, package, fqn, Some(text_of), Span::file(id))
+                .at(file);
+        ParsedNode {
+            sql: false,
+            refs: found.refs,
+            sources: found.sources,
+            config: found.config,
+            ..node
+        }
     }
 
     fn seed(&self, package: &Arc<str>, file: &LoadedFile, stem: &str) -> ParsedNode {
@@ -293,12 +373,14 @@ impl<'a> NodeParser<'a> {
             None => Checksum { name: "path".into(), value: file.original_file_path.to_string() },
         };
         let fqn = fqn_of(package, &file.path, stem);
-        let node = ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(file.file)).at(file);
+        let node =
+            ParsedNode::new(ResourceType::Seed, package, fqn, None, Span::file(file.file)).at(file);
         ParsedNode { checksum, ..node }
     }
 }
 
-/// `raw_code` of a text: of a block dbt keeps all that stands in it, of a file not the blanks around.
+/// `raw_code` of a text: of a block dbt keeps all that stands in it, of a file not the blanks
+/// around.
 pub(super) fn raw_text(kind: ResourceType, inside: &str) -> Arc<str> {
     if kind == ResourceType::Snapshot { inside.into() } else { inside.trim().into() }
 }
@@ -307,7 +389,8 @@ pub(super) fn raw_text(kind: ResourceType, inside: &str) -> Arc<str> {
 fn find_name(text: &str, name: &str) -> Option<usize> {
     let wordy = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).map(|(i, _)| i).find(|i| {
-        !text[..*i].chars().next_back().is_some_and(wordy) && !text[i + name.len()..].chars().next().is_some_and(wordy)
+        !text[..*i].chars().next_back().is_some_and(wordy)
+            && !text[i + name.len()..].chars().next().is_some_and(wordy)
     })
 }
 
@@ -315,14 +398,26 @@ fn find_name(text: &str, name: &str) -> Option<usize> {
 pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {
-        for (end, list) in [(false, &package.options.on_run_start), (true, &package.options.on_run_end)] {
+        for (end, list) in
+            [(false, &package.options.on_run_start), (true, &package.options.on_run_end)]
+        {
             for (index, (sql, span)) in list.iter().enumerate() {
                 let which = if end { "end" } else { "start" };
                 let name: Arc<str> = format!("{}-on-run-{which}-{index}", package.name()).into();
-                let text =
-                    Text { file: span.file, range: (span.start, span.end), raw: sql.trim().into(), steady: None };
+                let text = Text {
+                    file: span.file,
+                    range: (span.start, span.end),
+                    raw: sql.trim().into(),
+                    steady: None,
+                };
                 let fqn = vec![package.name().clone(), "hooks".into(), name.clone()];
-                let mut node = ParsedNode::new(ResourceType::Operation, package.name(), fqn, Some(text), *span);
+                let mut node = ParsedNode::new(
+                    ResourceType::Operation,
+                    package.name(),
+                    fqn,
+                    Some(text),
+                    *span,
+                );
                 node.path = format!("hooks/{name}.sql").into();
                 node.original_file_path = "./dbt_project.yml".into();
                 node.hook = Some((end, index));
@@ -345,7 +440,8 @@ pub(crate) struct ParsedHook {
     pub(crate) reads: BTreeSet<Read>,
 }
 
-/// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the world.
+/// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the
+/// world.
 pub(crate) fn parse_hook_text(
     engine: &Arc<Engine>,
     context: &Arc<ContextProject>,
@@ -360,7 +456,8 @@ pub(crate) fn parse_hook_text(
     let session = Session::parse(context, package, unit);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
-    let (result, macros, _) = engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
+    let (result, macros, _) =
+        engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
     let mut out = Vec::new();
     if let Err(mut failure) = result {
         failure.span = None;
@@ -369,6 +466,7 @@ pub(crate) fn parse_hook_text(
     let record = session.take_record();
     let placed = |s: Option<Span>| s.map(|_| span);
     let refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
-    let sources = record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    let sources =
+        record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
     Checked::new(ParsedHook { refs, sources, macros, reads: record.reads }, out)
 }

@@ -3,7 +3,9 @@
 use super::columns;
 use super::generic_tests::{self, ParsedTest, TestTarget};
 use super::nodes::NodeParser;
-use crate::config::{Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, python_str, unknown_keys};
+use crate::config::{
+    Json, JsonMap, Yaml, YamlMap, check_properties, parse_yaml, python_str, unknown_keys,
+};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::{LoadedFile, YamlRenderer};
@@ -173,9 +175,11 @@ const EXPORT_NODE_KEYS: &[&str] = &["name", "type", "config", "enabled", "tags",
 /// Keys of older projects that are config though they stand outside of `config:`.
 const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
 
-/// Descriptions, tests and queries keep their Jinja until they are used; unit tests have contexts of their own.
+/// Descriptions, tests and queries keep their Jinja until they are used; unit tests have contexts
+/// of their own.
 fn renders_later(path: &[&str]) -> bool {
-    let later = |key: &&str| matches!(*key, "description" | "tests" | "data_tests" | "loaded_at_query");
+    let later =
+        |key: &&str| matches!(*key, "description" | "tests" | "data_tests" | "loaded_at_query");
     match path {
         // Keys of configs are the project's own: a column may be named `description`.
         [section, "#", "config", key, ..] if *section != "exports" => {
@@ -183,7 +187,8 @@ fn renders_later(path: &[&str]) -> bool {
         }
         [section, "#", rest @ ..] => {
             (*section == "unit_tests" && rest.first().is_some_and(|key| *key != "config"))
-                // An export's own fields are rendered when it runs: a laptop may not have what they need.
+                // An export's own fields are rendered when it runs: a laptop may not have what they
+                // need.
                 || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
                 || rest.last().is_some_and(later)
@@ -196,7 +201,11 @@ fn renders_later(path: &[&str]) -> bool {
     }
 }
 
-pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) -> Checked<Properties> {
+pub(super) fn parse(
+    parser: &NodeParser<'_>,
+    package: &Arc<str>,
+    file: &LoadedFile,
+) -> Checked<Properties> {
     let mut out = Vec::new();
     let mut properties = Properties {
         package: package.clone(),
@@ -221,8 +230,11 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     let Some(map) = tree.as_map() else {
         if !tree.is_null() {
             out.push(
-                Diagnostic::error(Code::YamlShape, format!("a properties file is a mapping, not {}", tree.kind()))
-                    .primary(tree.span, ""),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    format!("a properties file is a mapping, not {}", tree.kind()),
+                )
+                .primary(tree.span, ""),
             );
         }
         return Checked::new(properties, out);
@@ -246,26 +258,36 @@ pub(super) fn parse(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFi
     Checked::new(properties, out)
 }
 
-/// Adds to what was read from a rendered tree what stood there before: dbt can compare states by that.
+/// Adds to what was read from a rendered tree what stood there before: dbt can compare states by
+/// that.
 fn keep_written(map: &YamlMap, properties: &mut Properties) {
     let described = SECTIONS.iter().filter(|(_, kind)| matches!(kind, EntryKind::Describes(_)));
-    let items = described.flat_map(|(section, _)| map.get(section).map(Yaml::items).unwrap_or_default());
-    let items: FastMap<Span, &YamlMap> = items.filter_map(|item| Some((item.span, item.as_map()?))).collect();
+    let items =
+        described.flat_map(|(section, _)| map.get(section).map(Yaml::items).unwrap_or_default());
+    let items: FastMap<Span, &YamlMap> =
+        items.filter_map(|item| Some((item.span, item.as_map()?))).collect();
     for entry in &mut properties.entries {
         let Some(map) = items.get(&entry.span) else { continue };
         entry.patch.written = written_config(map, &entry.patch.config);
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         for version in versions.iter().filter_map(Yaml::as_map) {
             let number = version.get("v").map(Yaml::to_json);
-            if let Some(patch) = entry.patch.versions.iter_mut().find(|p| Some(&p.version) == number.as_ref()) {
+            if let Some(patch) =
+                entry.patch.versions.iter_mut().find(|p| Some(&p.version) == number.as_ref())
+            {
                 patch.written = written_config(version, &patch.config);
             }
         }
     }
     for item in map.get("sources").map(Yaml::items).unwrap_or_default() {
         let Some(source) = item.as_map() else { continue };
-        let tables: FastSet<Span> =
-            source.get("tables").map(Yaml::items).unwrap_or_default().iter().map(|table| table.span).collect();
+        let tables: FastSet<Span> = source
+            .get("tables")
+            .map(Yaml::items)
+            .unwrap_or_default()
+            .iter()
+            .map(|table| table.span)
+            .collect();
         for parsed in properties.sources.iter_mut().filter(|parsed| tables.contains(&parsed.span)) {
             parsed.written = written_place(source);
         }
@@ -275,9 +297,14 @@ fn keep_written(map: &YamlMap, properties: &mut Properties) {
 /// Values of `config:` that differ from what they became.
 fn written_config(map: &YamlMap, rendered: &[(String, Json, Span)]) -> JsonMap {
     let mut written = JsonMap::new();
-    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter)
+    {
         let value = value.to_json();
-        if rendered.iter().rfind(|(k, ..)| **k == *key.text).is_some_and(|(_, became, _)| *became != value) {
+        if rendered
+            .iter()
+            .rfind(|(k, ..)| **k == *key.text)
+            .is_some_and(|(_, became, _)| *became != value)
+        {
             written.insert(key.text.to_string(), value);
         }
     }
@@ -289,20 +316,31 @@ fn written_place(source: &YamlMap) -> [Option<String>; 2] {
 }
 
 /// The mapping of an entry and its name.
-fn named<'a>(item: &'a Yaml, section: &str, out: &mut Vec<Diagnostic>) -> Option<(&'a YamlMap, String)> {
+fn named<'a>(
+    item: &'a Yaml,
+    section: &str,
+    out: &mut Vec<Diagnostic>,
+) -> Option<(&'a YamlMap, String)> {
     let map = item.as_map();
     match (map, map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text)) {
         (Some(map), Some(name)) => Some((map, name)),
-        // A generic test with arguments, as one would be written on a column: dbt passes it over, too.
+        // A generic test with arguments, as one would be written on a column: dbt passes it over,
+        // too.
         _ if section == "data_tests" => {
-            let d = Diagnostic::warning(Code::YamlShape, "this entry of `data_tests` has no `name` and is left out");
+            let d = Diagnostic::warning(
+                Code::YamlShape,
+                "this entry of `data_tests` has no `name` and is left out",
+            );
             out.push(d.primary(item.span, "tests are written on what they test"));
             None
         }
         _ => {
             out.push(
-                Diagnostic::error(Code::YamlShape, format!("an entry of `{section}` is a mapping with a `name`"))
-                    .primary(item.span, format!("this is {}", item.kind())),
+                Diagnostic::error(
+                    Code::YamlShape,
+                    format!("an entry of `{section}` is a mapping with a `name`"),
+                )
+                .primary(item.span, format!("this is {}", item.kind())),
             );
             None
         }
@@ -336,29 +374,49 @@ fn entry(
         patch.group = map.get("group").and_then(Yaml::scalar_text);
         patch.constraints = columns::constraints(map);
         patch.deprecation_date = map.get("deprecation_date").and_then(Yaml::scalar_text);
-        patch.latest_version = map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
+        patch.latest_version =
+            map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
         let versions = map.get("versions").map(Yaml::items).unwrap_or_default();
         if resource.is_refable() && versions.is_empty() {
-            let target = TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
+            let target =
+                TestTarget::Node { kind: resource, name: name.as_str().into(), version: None };
             let tested = quoted(&patch.columns, map.get("quote_columns"));
-            properties.tests.extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
+            properties
+                .tests
+                .extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
         } else {
             for item in versions {
-                let Some(version) = version(parser, package, file, &name, item, &patch, &tests, properties, out) else {
+                let Some(version) =
+                    version(parser, package, file, &name, item, &patch, &tests, properties, out)
+                else {
                     continue;
                 };
-                if patch.versions.iter().any(|other| same_version(&other.version, &version.version)) {
-                    let message = format!("the version {} of `{name}` is there twice", python_str(&version.version));
-                    out.push(Diagnostic::error(Code::ModelVersion, message).primary(item.span, "again here"));
+                if patch.versions.iter().any(|other| same_version(&other.version, &version.version))
+                {
+                    let message = format!(
+                        "the version {} of `{name}` is there twice",
+                        python_str(&version.version)
+                    );
+                    out.push(
+                        Diagnostic::error(Code::ModelVersion, message)
+                            .primary(item.span, "again here"),
+                    );
                 }
                 patch.versions.push(version);
             }
             let latest = patch.latest_version.as_ref().filter(|_| !patch.versions.is_empty());
-            if let Some(latest) = latest.filter(|v| !patch.versions.iter().any(|p| same_version(&p.version, v))) {
+            if let Some(latest) =
+                latest.filter(|v| !patch.versions.iter().any(|p| same_version(&p.version, v)))
+            {
                 let place = map.get("latest_version").map_or(item.span, |y| y.span);
-                let all: Vec<String> = patch.versions.iter().map(|p| python_str(&p.version)).collect();
-                let message = format!("`{name}` has no version {}: {}", python_str(latest), all.join(", "));
-                out.push(Diagnostic::error(Code::ModelVersion, message).primary(place, "which is to be the latest"));
+                let all: Vec<String> =
+                    patch.versions.iter().map(|p| python_str(&p.version)).collect();
+                let message =
+                    format!("`{name}` has no version {}: {}", python_str(latest), all.join(", "));
+                out.push(
+                    Diagnostic::error(Code::ModelVersion, message)
+                        .primary(place, "which is to be the latest"),
+                );
             }
         }
     } else {
@@ -370,7 +428,8 @@ fn entry(
     properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
 }
 
-/// Columns as their tests see them: in quotes where neither the column nor its model says otherwise.
+/// Columns as their tests see them: in quotes where neither the column nor its model says
+/// otherwise.
 fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Column]> {
     match quote_all.and_then(Yaml::as_bool) {
         None => Cow::Borrowed(columns),
@@ -399,20 +458,31 @@ fn version(
     out: &mut Vec<Diagnostic>,
 ) -> Option<VersionPatch> {
     let map = item.as_map();
-    let Some(version) = map.and_then(|m| m.get("v")).map(Yaml::to_json).filter(|v| v.is_number() || v.is_string())
+    let Some(version) =
+        map.and_then(|m| m.get("v")).map(Yaml::to_json).filter(|v| v.is_number() || v.is_string())
     else {
-        out.push(Diagnostic::error(Code::ModelVersion, "a version needs `v`, a number or text").primary(item.span, ""));
+        out.push(
+            Diagnostic::error(Code::ModelVersion, "a version needs `v`, a number or text")
+                .primary(item.span, ""),
+        );
         return None;
     };
     let map = map?;
     let (columns, mut tests) = columns::of_version(&base.columns, base_tests, map, out);
     let own = columns::tests_of(map, out);
     match own {
-        Some(list) => tests.extend(list.items().iter().map(|y| TestSpec { definition: y.clone(), column: None })),
+        Some(list) => tests
+            .extend(list.items().iter().map(|y| TestSpec { definition: y.clone(), column: None })),
         None => tests.extend(base_tests.iter().filter(|t| t.column.is_none()).cloned()),
     }
-    let target = TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: Some(version.clone()) };
-    properties.tests.extend(generic_tests::build(parser, package, file, &target, &columns, &tests, out));
+    let target = TestTarget::Node {
+        kind: ResourceType::Model,
+        name: name.into(),
+        version: Some(version.clone()),
+    };
+    properties
+        .tests
+        .extend(generic_tests::build(parser, package, file, &target, &columns, &tests, out));
     Some(VersionPatch {
         version,
         defined_in: map.get("defined_in").and_then(Yaml::scalar_text),
@@ -434,7 +504,8 @@ fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
             config.push(((*key).to_owned(), value.to_json(), value.span));
         }
     }
-    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+    for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter)
+    {
         config.push((key.text.to_string(), value.to_json(), value.span));
     }
     config
@@ -489,7 +560,8 @@ fn source<'a>(
 ) {
     let Some((map, source)) = named(item, "sources", out) else { return };
     unknown_keys(map, SOURCE_KEYS, "a source", out);
-    let overridden: Option<Arc<str>> = map.get("overrides").and_then(Yaml::scalar_text).map(Arc::from);
+    let overridden: Option<Arc<str>> =
+        map.get("overrides").and_then(Yaml::scalar_text).map(Arc::from);
     // Tests belong to the package of what they test.
     let package = overridden.as_ref().unwrap_or(package);
     let mut tables = Vec::new();
@@ -497,12 +569,22 @@ fn source<'a>(
         let Some((table_map, name)) = named(table, "tables", out) else { continue };
         unknown_keys(table_map, TABLE_KEYS, "a source table", out);
         let (columns, tests) = columns_and_tests(table_map, out);
-        let target = TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
-        let quoting = |map: &'a YamlMap| map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"));
+        let target =
+            TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
+        let quoting = |map: &'a YamlMap| {
+            map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"))
+        };
         let tested = quoted(&columns, quoting(table_map).or_else(|| quoting(map)));
-        properties.tests.extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
+        properties
+            .tests
+            .extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
         if overridden.is_some() {
-            tables.push(TableOverride { table: name.into(), map: table_map.clone(), columns, span: table.span });
+            tables.push(TableOverride {
+                table: name.into(),
+                map: table_map.clone(),
+                columns,
+                span: table.span,
+            });
             continue;
         }
         properties.sources.push(ParsedSource {
@@ -517,11 +599,20 @@ fn source<'a>(
     }
     if let Some(package) = overridden {
         let map = map.clone();
-        properties.overrides.push(SourceOverride { package, source: source.into(), map, tables, span: item.span });
+        properties.overrides.push(SourceOverride {
+            package,
+            source: source.into(),
+            map,
+            tables,
+            span: item.span,
+        });
     }
 }
 
 /// A rendered mapping as JSON, without the keys that are read into fields.
 pub(crate) fn rest_json(map: &YamlMap, without: &[&str]) -> JsonMap {
-    map.iter().filter(|(k, _)| !without.contains(&&*k.text)).map(|(k, v)| (k.text.to_string(), v.to_json())).collect()
+    map.iter()
+        .filter(|(k, _)| !without.contains(&&*k.text))
+        .map(|(k, v)| (k.text.to_string(), v.to_json()))
+        .collect()
 }

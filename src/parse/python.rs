@@ -1,4 +1,5 @@
-//! Python models: nodes of the graph whose references are read from their text. Running one is an error of the node.
+//! Python models: nodes of the graph whose references are read from their text. Running one is an
+//! error of the node.
 
 use crate::config::Json;
 use crate::manifest::{RefCall, SourceCall};
@@ -16,7 +17,9 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
     let mut out = PythonCalls::default();
     for (at, _) in text.match_indices("dbt.") {
         let before = text[..at].chars().next_back();
-        if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) || in_comment(text, at) {
+        if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+            || in_comment(text, at)
+        {
             continue;
         }
         let rest = &text[at + 4..];
@@ -26,7 +29,9 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
         let span = Some(Span::new(file, at, at + 4 + open));
         let positional: Vec<&String> =
             args.iter().filter(|(k, _)| k.is_none()).filter_map(|(_, v)| v.as_ref()).collect();
-        let named = |wanted: &str| args.iter().find(|(k, _)| k.as_deref() == Some(wanted)).and_then(|(_, v)| v.clone());
+        let named = |wanted: &str| {
+            args.iter().find(|(k, _)| k.as_deref() == Some(wanted)).and_then(|(_, v)| v.clone())
+        };
         match (name, positional.as_slice()) {
             ("ref", [name]) => out.refs.push(RefCall {
                 package: None,
@@ -41,7 +46,11 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
                 span,
             }),
             ("source", [source, table]) => {
-                out.sources.push(SourceCall { source: source.as_str().into(), table: table.as_str().into(), span });
+                out.sources.push(SourceCall {
+                    source: source.as_str().into(),
+                    table: table.as_str().into(),
+                    span,
+                });
             }
             ("config", _) => {
                 for (key, value) in &args {
@@ -66,7 +75,8 @@ fn in_comment(text: &str, at: usize) -> bool {
     text[line..at].contains('#')
 }
 
-/// The arguments up to the closing parenthesis: (keyword, literal). What is no literal has no value.
+/// The arguments up to the closing parenthesis: (keyword, literal). What is no literal has no
+/// value.
 fn arguments(text: &str) -> Vec<(Option<String>, Option<String>)> {
     let mut out = Vec::new();
     let (mut depth, mut start, mut quote) = (0, 0, None);
@@ -103,7 +113,8 @@ fn argument(text: &str) -> Option<(Option<String>, Option<String>)> {
         _ => (None, text),
     };
     let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
-    let plain = (matches!(value, "True" | "False") || value.parse::<f64>().is_ok()).then_some(value);
+    let plain =
+        (matches!(value, "True" | "False") || value.parse::<f64>().is_ok()).then_some(value);
     Some((key, quoted.or(plain).map(str::to_owned)))
 }
 

@@ -55,17 +55,19 @@ impl<'a> Nearest<'a> {
     }
 }
 
-/// Tests and unit tests check nodes; nothing but what is stored or handed on is held back by another test.
+/// Tests and unit tests check nodes; nothing but what is stored or handed on is held back by
+/// another test.
 fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
     request.is_test(id) || request.is_unit_test(id)
 }
 
-/// The first nodes that depend on all that a data test reads: they wait for the test (RULES 3.12), and what is below them
-/// with them.
+/// The first nodes that depend on all that a data test reads: they wait for the test (RULES 3.12),
+/// and what is below them with them.
 pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
     let manifest = request.manifest;
     let reads = &manifest.node(test).depends_on;
-    let stored = |id: NodeId| manifest.graph.children(id).into_iter().filter(|c| !is_check(request, *c));
+    let stored =
+        |id: NodeId| manifest.graph.children(id).into_iter().filter(|c| !is_check(request, *c));
     let Some((first, rest)) = reads.split_first() else { return Vec::new() };
     if rest.is_empty() {
         return stored(*first).collect();
@@ -123,8 +125,9 @@ pub(super) fn hold_back(
     }
 }
 
-/// Puts what reads a source behind the step that builds the relation of that source: a seed that fills it, say. Such an
-/// edge only orders. Where it would close a cycle there is none, and a note says so.
+/// Puts what reads a source behind the step that builds the relation of that source: a seed that
+/// fills it, say. Such an edge only orders. Where it would close a cycle there is none, and a note
+/// says so.
 pub(super) fn order_sources(
     request: &PlanRequest<'_>,
     members: &HashSet<NodeId>,
@@ -133,9 +136,12 @@ pub(super) fn order_sources(
 ) -> Vec<(NodeId, String)> {
     let manifest = request.manifest;
     let dialect = manifest.project.dialect;
-    let key = |id: NodeId| manifest.node(id).relation.as_ref().filter(|r| r.external.is_none()).map(|r| r.key(dialect));
+    let key = |id: NodeId| {
+        manifest.node(id).relation.as_ref().filter(|r| r.external.is_none()).map(|r| r.key(dialect))
+    };
     let sources = manifest.nodes.iter().filter(|n| n.resource_type() == ResourceType::Source);
-    let sources: HashMap<String, NodeId> = sources.filter_map(|n| Some((key(n.id)?, n.id))).collect();
+    let sources: HashMap<String, NodeId> =
+        sources.filter_map(|n| Some((key(n.id)?, n.id))).collect();
     if sources.is_empty() {
         return Vec::new();
     }

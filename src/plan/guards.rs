@@ -16,9 +16,10 @@ pub(super) struct Guarded {
 
 /// Places every selected data test.
 ///
-/// G is what a test reads and this run builds with a candidate or a delta. The test guards the last of G in plan order;
-/// all else that it reads and this run builds is published before, by order edges. Among relations that do not depend on each other the tested one
-/// is the last, so that a `relationships` test holds back the referencing relation.
+/// G is what a test reads and this run builds with a candidate or a delta. The test guards the last
+/// of G in plan order; all else that it reads and this run builds is published before, by order
+/// edges. Among relations that do not depend on each other the tested one is the last, so that a
+/// `relationships` test holds back the referencing relation.
 pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     debug_assert_eq!(request.verb, Verb::Build);
     let mut out = Guarded::default();
@@ -26,22 +27,36 @@ pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     let mut graph: Option<DiGraphMap<NodeId, ()>> = None;
     for id in request.selected.iter().filter(|id| request.is_test(*id)) {
         let test = request.manifest.node(id);
-        let candidates: Vec<NodeId> = test.depends_on.iter().copied().filter(|n| has_candidate(request, *n)).collect();
+        let candidates: Vec<NodeId> =
+            test.depends_on.iter().copied().filter(|n| has_candidate(request, *n)).collect();
         if candidates.is_empty() {
-            if test.depends_on.iter().any(|n| request.builds(*n) || request.manifest.node(*n).is_ephemeral()) {
-                out.unguarded.push((id, "reads nothing that is built beside the published relation".to_owned()));
+            if test
+                .depends_on
+                .iter()
+                .any(|n| request.builds(*n) || request.manifest.node(*n).is_ephemeral())
+            {
+                out.unguarded.push((
+                    id,
+                    "reads nothing that is built beside the published relation".to_owned(),
+                ));
             }
             continue;
         }
         if let Some(missing) = missing_relation(request, id) {
             let name = &request.manifest.node(missing).name;
-            out.unguarded
-                .push((id, format!("reads `{name}`, which this run does not build and the database does not have")));
+            out.unguarded.push((
+                id,
+                format!(
+                    "reads `{name}`, which this run does not build and the database does not have"
+                ),
+            ));
             continue;
         }
-        let target = last(request, test.generic_test().and_then(|t| t.attached), &candidates, position);
+        let target =
+            last(request, test.generic_test().and_then(|t| t.attached), &candidates, position);
         let reads = stored_reads(request.manifest, id);
-        let others: Vec<NodeId> = reads.into_iter().filter(|n| request.builds(*n) && *n != target).collect();
+        let others: Vec<NodeId> =
+            reads.into_iter().filter(|n| request.builds(*n) && *n != target).collect();
         // An edge along the graph's order closes no circle unless an earlier one went against it.
         let forward = others.iter().all(|o| position[o.index()] < position[target.index()]);
         if !forward || graph.is_some() {
@@ -62,10 +77,14 @@ pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     out
 }
 
-/// Built beside the published relation: not ephemeral, not opted out, not by a materialization that publishes itself.
+/// Built beside the published relation: not ephemeral, not opted out, not by a materialization that
+/// publishes itself.
 fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
-    request.builds(id) && node.sql && node.config.flag("audit").unwrap_or(true) && !(request.publishes_itself)(id)
+    request.builds(id)
+        && node.sql
+        && node.config.flag("audit").unwrap_or(true)
+        && !(request.publishes_itself)(id)
 }
 
 /// The stored relations that a node reads, through ephemeral models.
@@ -94,16 +113,26 @@ fn missing_relation(request: &PlanRequest<'_>, test: NodeId) -> Option<NodeId> {
     }
     stored_reads(request.manifest, test).into_iter().find(|id| {
         let Some(relation) = &request.manifest.node(*id).relation else { return false };
-        !request.builds(*id) && relation.external.is_none() && request.existing.find(relation).is_none()
+        !request.builds(*id)
+            && relation.external.is_none()
+            && request.existing.find(relation).is_none()
     })
 }
 
 /// The tested node, unless another of G depends on it; then the last in the graph's order.
-fn last(request: &PlanRequest<'_>, attached: Option<NodeId>, candidates: &[NodeId], position: &[usize]) -> NodeId {
-    let latest = candidates.iter().copied().max_by_key(|id| position[id.index()]).unwrap_or(candidates[0]);
+fn last(
+    request: &PlanRequest<'_>,
+    attached: Option<NodeId>,
+    candidates: &[NodeId],
+    position: &[usize],
+) -> NodeId {
+    let latest =
+        candidates.iter().copied().max_by_key(|id| position[id.index()]).unwrap_or(candidates[0]);
     match attached.filter(|a| candidates.contains(a)) {
         Some(tested) => {
-            let below = candidates.iter().any(|c| *c != tested && request.manifest.graph.has_path(tested, *c));
+            let below = candidates
+                .iter()
+                .any(|c| *c != tested && request.manifest.graph.has_path(tested, *c));
             if below { latest } else { tested }
         }
         None => latest,

@@ -22,8 +22,12 @@ mod tests {
         source: bool,
     }
 
-    const CONFIGS: [&str; 4] =
-        ["", "{{ config(materialized='ephemeral') }}", "{{ config(audit=false) }}", "{{ config(alias='raw_t') }}"];
+    const CONFIGS: [&str; 4] = [
+        "",
+        "{{ config(materialized='ephemeral') }}",
+        "{{ config(audit=false) }}",
+        "{{ config(alias='raw_t') }}",
+    ];
 
     fn sketch() -> impl Strategy<Value = Sketch> {
         let reads = prop::collection::vec(0usize..12, 0..3);
@@ -65,15 +69,18 @@ mod tests {
                 properties.push_str("          - not_null\n");
             }
             if let Some(to) = model.relationships.filter(|to| *to < models.len()) {
-                properties
-                    .push_str(&format!("          - relationships: {{arguments: {{to: ref('m{to}'), field: c}}}}\n"));
+                properties.push_str(&format!(
+                    "          - relationships: {{arguments: {{to: ref('m{to}'), field: c}}}}\n"
+                ));
             }
             if model.unit_test {
-                unit_tests
-                    .push_str(&format!("  - {{name: u{i}, model: m{i}, given: [], expect: {{rows: [{{c: 1}}]}}}}\n"));
+                unit_tests.push_str(&format!(
+                    "  - {{name: u{i}, model: m{i}, given: [], expect: {{rows: [{{c: 1}}]}}}}\n"
+                ));
             }
         }
-        let unit_tests = if models.iter().any(|m| m.unit_test) { unit_tests } else { String::new() };
+        let unit_tests =
+            if models.iter().any(|m| m.unit_test) { unit_tests } else { String::new() };
         files.push(("models/p.yml".to_owned(), properties + &unit_tests));
         files
     }
@@ -142,7 +149,8 @@ mod tests {
             let selected: NodeSet = ids.filter(|id| !excluded.contains(&id.index())).collect();
             let order = if longest { StartOrder::LongestPath } else { StartOrder::Level };
             let plan = planned(&manifest, &selected, audit, order);
-            // What a model reads, and its unit tests, come before it; its data tests after or with it.
+            // What a model reads, and its unit tests, come before it; its data tests after or with
+            // it.
             let before = before(&plan);
             let number: BTreeMap<NodeId, usize> = plan.steps.iter().enumerate().map(|(i, s)| (s.node, i)).collect();
             for (i, step) in plan.steps.iter().enumerate() {
@@ -185,12 +193,17 @@ mod tests {
         let selected: NodeSet = manifest.all().map(|n| n.id).collect();
         for audit in [true, false] {
             let plan = planned(&manifest, &selected, audit, StartOrder::Level);
-            let names: Vec<&str> = plan.steps.iter().map(|s| &*manifest.node(s.node).name).collect();
-            assert_eq!(names, if audit { vec!["u", "a", "b"] } else { vec!["u", "a", "not_null_a_c", "b"] });
+            let names: Vec<&str> =
+                plan.steps.iter().map(|s| &*manifest.node(s.node).name).collect();
+            assert_eq!(
+                names,
+                if audit { vec!["u", "a", "b"] } else { vec!["u", "a", "not_null_a_c", "b"] }
+            );
         }
     }
 
-    /// The order in which dbt 1.11 with one thread runs the project of finding K16: by level, then by unique id.
+    /// The order in which dbt 1.11 with one thread runs the project of finding K16: by level, then
+    /// by unique id.
     #[test]
     fn ready_steps_begin_by_level_then_by_id() {
         let (manifest, _) = project(&[
@@ -202,8 +215,11 @@ mod tests {
         let selected: NodeSet = manifest.all().map(|n| n.id).collect();
         let by_turn = |order| {
             let plan = planned(&manifest, &selected, false, order);
-            let mut steps: Vec<_> =
-                plan.steps.iter().map(|s| (s.turn, manifest.node(s.node).name.to_string())).collect();
+            let mut steps: Vec<_> = plan
+                .steps
+                .iter()
+                .map(|s| (s.turn, manifest.node(s.node).name.to_string()))
+                .collect();
             steps.sort();
             steps.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
         };

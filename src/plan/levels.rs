@@ -1,16 +1,18 @@
 //! The order in which ready steps begin, as dbt's queue has it.
 //!
-//! dbt takes the graph of the selected nodes (edges go through what is not selected; in `build` what depends on a tested
-//! node also depends on its tests), and counts how many nodes stand above each on the longest way. What is ready first
-//! begins first; of nodes that become ready at one moment, the one with the smallest pair of that level and the unique id.
-//! There is no barrier between levels.
+//! dbt takes the graph of the selected nodes (edges go through what is not selected; in `build`
+//! what depends on a tested node also depends on its tests), and counts how many nodes stand above
+//! each on the longest way. What is ready first begins first; of nodes that become ready at one
+//! moment, the one with the smallest pair of that level and the unique id. There is no barrier
+//! between levels.
 
 use super::edges::first_behind;
 use super::steps::{PlanRequest, Verb, has_step};
 use crate::manifest::{NodeId, UniqueId};
 use std::collections::HashMap;
 
-/// What decides between steps that are ready: the smallest begins. A unit test comes right before its model.
+/// What decides between steps that are ready: the smallest begins. A unit test comes right before
+/// its model.
 pub(super) type StartKey = (usize, UniqueId, bool, UniqueId);
 
 /// The keys of all nodes that have a step or guard one. `order`: parents before children.
@@ -39,9 +41,12 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
         let node = manifest.node(id);
         let model = request.is_unit_test(id).then(|| node.depends_on.first()).flatten();
         let key = match model {
-            Some(model) => {
-                (levels[model.index()], manifest.node(*model).unique_id.clone(), false, node.unique_id.clone())
-            }
+            Some(model) => (
+                levels[model.index()],
+                manifest.node(*model).unique_id.clone(),
+                false,
+                node.unique_id.clone(),
+            ),
             None => (levels[id.index()], node.unique_id.clone(), true, node.unique_id.clone()),
         };
         keys.insert(id, key);

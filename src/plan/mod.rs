@@ -1,7 +1,8 @@
 //! What a command will do, as data: steps with their order, what each test guards, and why.
 //!
-//! In: `Manifest`, the selected `NodeSet`, `Existing`, the verb. Out: `Plan`. No side effects: `strata plan`, the run
-//! and exports read this same value. Must not know: SQL, connections, output.
+//! In: `Manifest`, the selected `NodeSet`, `Existing`, the verb. Out: `Plan`. No side effects:
+//! `strata plan`, the run and exports read this same value. Must not know: SQL, connections,
+//! output.
 
 mod edges;
 mod guards;

@@ -70,15 +70,18 @@ impl PlanRequest<'_> {
 /// Which of the steps that are ready begins first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StartOrder {
-    /// First come, first served, as dbt's queue has it; of those that become ready at one moment, by level in the graph of
-    /// what is selected, then by unique id. Projects that read a relation without `ref` depend on it.
+    /// First come, first served, as dbt's queue has it; of those that become ready at one moment,
+    /// by level in the graph of what is selected, then by unique id. Projects that read a relation
+    /// without `ref` depend on it.
     #[default]
     Level,
-    /// By the number of steps that wait behind it, the longest way first: the shortest run where threads are many.
+    /// By the number of steps that wait behind it, the longest way first: the shortest run where
+    /// threads are many.
     LongestPath,
 }
 
-/// Plans a command. Fails only by a mistake of this module: every selected node that runs gets its place.
+/// Plans a command. Fails only by a mistake of this module: every selected node that runs gets its
+/// place.
 pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     let manifest = request.manifest;
     let Some(order) = manifest.graph.order() else { return Err(unplaced("the graph has a cycle")) };
@@ -86,11 +89,17 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     for (i, id) in order.iter().enumerate() {
         position[id.index()] = i;
     }
-    let placed: Guarded =
-        if request.audit && request.verb == Verb::Build { place(request, &position) } else { Guarded::default() };
+    let placed: Guarded = if request.audit && request.verb == Verb::Build {
+        place(request, &position)
+    } else {
+        Guarded::default()
+    };
     // Nodes with a step of their own: stored nodes, exposures, and tests that guard nothing.
-    let own: Vec<NodeId> =
-        order.iter().copied().filter(|id| has_step(request, *id) && !placed.guards.contains_key(id)).collect();
+    let own: Vec<NodeId> = order
+        .iter()
+        .copied()
+        .filter(|id| has_step(request, *id) && !placed.guards.contains_key(id))
+        .collect();
     let members: HashSet<NodeId> = own.iter().copied().collect();
     let nearest = Nearest::new(manifest, &members);
     let mut edges: HashMap<NodeId, Edges> = HashMap::new();
@@ -121,7 +130,9 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
 
 fn unplaced(why: &str) -> Box<Diagnostic> {
     let d = Diagnostic::error(Code::Internal, format!("the run cannot be planned: {why}"));
-    Box::new(d.help("nothing was run; please report this with the project's `strata ls --output json`"))
+    Box::new(
+        d.help("nothing was run; please report this with the project's `strata ls --output json`"),
+    )
 }
 
 /// Whether a selected node gets a result of its own from the command.
@@ -135,7 +146,9 @@ pub(super) fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
             !node.is_ephemeral() && !matches!(request.verb, Verb::Test | Verb::Export)
         }
         ResourceType::Function => request.verb == Verb::Build,
-        ResourceType::Test | ResourceType::UnitTest => matches!(request.verb, Verb::Build | Verb::Test),
+        ResourceType::Test | ResourceType::UnitTest => {
+            matches!(request.verb, Verb::Build | Verb::Test)
+        }
         ResourceType::Export => matches!(request.verb, Verb::Build | Verb::Export),
         ResourceType::Exposure | ResourceType::SavedQuery => request.verb == Verb::Build,
         _ => false,
@@ -170,8 +183,11 @@ fn assemble(
         }
     }
     // Kahn's algorithm, the graph's own order deciding between ready ones.
-    let mut ready: BTreeSet<(usize, NodeId)> =
-        own.iter().filter(|id| waiting.get(id) == Some(&0)).map(|id| (position[id.index()], *id)).collect();
+    let mut ready: BTreeSet<(usize, NodeId)> = own
+        .iter()
+        .filter(|id| waiting.get(id) == Some(&0))
+        .map(|id| (position[id.index()], *id))
+        .collect();
     let mut number: HashMap<NodeId, StepId> = HashMap::new();
     let mut sorted = Vec::with_capacity(own.len());
     while let Some((_, id)) = ready.pop_first() {
@@ -187,7 +203,10 @@ fn assemble(
         }
     }
     if let Some(id) = own.iter().find(|id| !number.contains_key(id)) {
-        return Err(unplaced(&format!("`{}` waits for itself", request.manifest.node(*id).unique_id)));
+        return Err(unplaced(&format!(
+            "`{}` waits for itself",
+            request.manifest.node(*id).unique_id
+        )));
     }
     let turns = turns(request, &sorted, &behind, keys);
     let mut plan = Plan {
@@ -239,7 +258,8 @@ fn turns(
         StartOrder::LongestPath => {
             let mut length: HashMap<NodeId, usize> = HashMap::new();
             for id in sorted.iter().rev() {
-                let longest = behind.get(id).into_iter().flatten().filter_map(|n| length.get(n)).max();
+                let longest =
+                    behind.get(id).into_iter().flatten().filter_map(|n| length.get(n)).max();
                 length.insert(*id, longest.map_or(1, |r| r + 1));
             }
             order.sort_by_key(|id| std::cmp::Reverse(length.get(id).copied().unwrap_or(1)));
@@ -265,7 +285,10 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
             format!("{materialized}, adds to what is there")
         }
         (Some(_), _) if request.full_refresh => format!("{materialized}, full refresh"),
-        (Some(found), _) if found.kind.as_str() != &*materialized && matches!(&*materialized, "table" | "view") => {
+        (Some(found), _)
+            if found.kind.as_str() != &*materialized
+                && matches!(&*materialized, "table" | "view") =>
+        {
             format!("{materialized}, replaces a {}", found.kind.as_str())
         }
         (Some(_), _) => format!("{materialized}, replaces"),
@@ -275,8 +298,10 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
 /// Schemas of what is built, and of failing rows that may be stored, that are not there yet.
 fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
     let mut out = BTreeSet::new();
-    let stores =
-        |id: NodeId| request.is_test(id) && request.manifest.node(id).stores_failures(request.store_failures).is_some();
+    let stores = |id: NodeId| {
+        request.is_test(id)
+            && request.manifest.node(id).stores_failures(request.store_failures).is_some()
+    };
     for id in request.selected.iter().filter(|id| request.builds(*id) || stores(*id)) {
         let Some(relation) = &request.manifest.node(id).relation else { continue };
         if let Some((database, schema)) = relation.stored_schema(request.manifest.project.dialect)

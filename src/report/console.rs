@@ -72,7 +72,8 @@ impl Console {
         }
     }
 
-    /// A stream that takes colours as the user asked for them; else where it is a terminal that has them.
+    /// A stream that takes colours as the user asked for them; else where it is a terminal that has
+    /// them.
     fn painted<S: anstream::stream::RawStream>(&self, stream: S) -> anstream::AutoStream<S> {
         let choice = match self.style.colours {
             Some(true) => anstream::ColorChoice::Always,
@@ -90,7 +91,8 @@ impl Console {
         self.style.format == LogFormat::Json
     }
 
-    /// A line of the result itself (a list, a table): on standard output whatever the format. Data is never masked.
+    /// A line of the result itself (a list, a table): on standard output whatever the format. Data
+    /// is never masked.
     pub(crate) fn out(&self, text: &str) {
         let written = match &self.live {
             Some(live) => {
@@ -132,7 +134,8 @@ impl Console {
 
     /// Masks the members of a JSON line that hold messages; ids, names and rows stay as they are.
     fn scrub_messages(&self, data: &mut serde_json::Map<String, serde_json::Value>) {
-        const MESSAGES: [&str; 8] = ["message", "hints", "notes", "help", "label", "related", "diagnostic", "reason"];
+        const MESSAGES: [&str; 8] =
+            ["message", "hints", "notes", "help", "label", "related", "diagnostic", "reason"];
         for (_, value) in data.iter_mut().filter(|(key, _)| MESSAGES.contains(&key.as_str())) {
             self.scrub_texts(value);
         }
@@ -145,8 +148,12 @@ impl Console {
                     *text = masked;
                 }
             }
-            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.scrub_texts(item)),
-            serde_json::Value::Object(map) => map.values_mut().for_each(|item| self.scrub_texts(item)),
+            serde_json::Value::Array(items) => {
+                items.iter_mut().for_each(|item| self.scrub_texts(item))
+            }
+            serde_json::Value::Object(map) => {
+                map.values_mut().for_each(|item| self.scrub_texts(item))
+            }
             _ => {}
         }
     }
@@ -201,13 +208,16 @@ impl Console {
         format!("{style}{text}{style:#}")
     }
 
-    /// All of them as JSON; for people the errors first where there are too many, and no more than can be read.
+    /// All of them as JSON; for people the errors first where there are too many, and no more than
+    /// can be read.
     pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
         if list.len() <= MOST || self.json_lines() {
             return self.some_diagnostics(list);
         }
-        let (errors, warnings): (Vec<&Diagnostic>, Vec<&Diagnostic>) = list.iter().partition(|d| d.is_error());
-        let shown: Vec<Diagnostic> = errors.into_iter().chain(warnings).take(MOST).cloned().collect();
+        let (errors, warnings): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
+            list.iter().partition(|d| d.is_error());
+        let shown: Vec<Diagnostic> =
+            errors.into_iter().chain(warnings).take(MOST).cloned().collect();
         self.some_diagnostics(&shown);
         let text = format!("and {} more: `--log-format json` has all of them", list.len() - MOST);
         if !self.muted {
@@ -219,7 +229,11 @@ impl Console {
         for (i, d) in list.iter().enumerate() {
             // A long list is read by skimming: the rest on a line each.
             if i >= 20 && !d.is_error() && !self.json_lines() && !self.style.quiet {
-                let _ = writeln!(self.painted(std::io::stderr()), "{}", self.scrubber.scrub(&one_line(d, &self.map)));
+                let _ = writeln!(
+                    self.painted(std::io::stderr()),
+                    "{}",
+                    self.scrubber.scrub(&one_line(d, &self.map))
+                );
             } else {
                 self.diagnostic(d);
             }
@@ -278,12 +292,16 @@ impl Console {
                     live.started(unique_id, &format!("{what} {name}"));
                 }
             }
-            Event::NodeWaiting { unique_id, name, what, text, .. } => match (&mut self.live, text) {
-                (Some(live), Some(text)) => live.changed(unique_id, &format!("waiting for {text}")),
-                (Some(live), None) => live.changed(unique_id, &format!("{what} {name}")),
-                (None, Some(text)) => self.say(&format!("waiting for {text}")),
-                (None, None) => {}
-            },
+            Event::NodeWaiting { unique_id, name, what, text, .. } => {
+                match (&mut self.live, text) {
+                    (Some(live), Some(text)) => {
+                        live.changed(unique_id, &format!("waiting for {text}"))
+                    }
+                    (Some(live), None) => live.changed(unique_id, &format!("{what} {name}")),
+                    (None, Some(text)) => self.say(&format!("waiting for {text}")),
+                    (None, None) => {}
+                }
+            }
             Event::NodeFinished { name, what, kind, result, guarded, .. } => {
                 if let Some(live) = self.live.as_mut().filter(|_| !guarded) {
                     live.finished(&result.unique_id, *kind != ResourceType::Operation);
@@ -291,12 +309,17 @@ impl Console {
                 self.node_finished(name, what, *kind, result, *guarded);
             }
             Event::Log { line } => {
-                if line.print && self.style.print || line.info && !self.style.quiet || self.style.debug {
+                if line.print && self.style.print
+                    || line.info && !self.style.quiet
+                    || self.style.debug
+                {
                     self.out(&self.scrubber.scrub(&line.text));
                 }
             }
             Event::Warning { diagnostic } => self.diagnostic(diagnostic),
-            Event::Interrupted => self.say("stopping: running statements are cancelled, the rest is skipped"),
+            Event::Interrupted => {
+                self.say("stopping: running statements are cancelled, the rest is skipped")
+            }
             Event::RunFinished { totals, seconds } => {
                 if let Some(live) = self.live.take() {
                     live.close();
@@ -310,12 +333,22 @@ impl Console {
     fn judged(&self, nodes: &[Judged]) {
         const SHOWN: usize = 40;
         let stored = |n: &&Judged| n.kind != ResourceType::Test;
-        let due: Vec<&Judged> = nodes.iter().filter(stored).filter(|n| n.verdict != "same").collect();
+        let due: Vec<&Judged> =
+            nodes.iter().filter(stored).filter(|n| n.verdict != "same").collect();
         for node in due.iter().take(if self.style.debug { usize::MAX } else { SHOWN }) {
-            self.say(&format!("{:>5}  {} {}: {}", node.verdict, node.kind.as_str(), node.name, node.reason));
+            self.say(&format!(
+                "{:>5}  {} {}: {}",
+                node.verdict,
+                node.kind.as_str(),
+                node.name,
+                node.reason
+            ));
         }
         if due.len() > SHOWN && !self.style.debug {
-            self.say(&format!("       and {} more (strata plan --changed lists them)", due.len() - SHOWN));
+            self.say(&format!(
+                "       and {} more (strata plan --changed lists them)",
+                due.len() - SHOWN
+            ));
         }
         let same = nodes.iter().filter(stored).filter(|n| n.verdict == "same").count();
         if same > 0 {
@@ -323,7 +356,8 @@ impl Console {
         }
     }
 
-    /// Which results have a line of their own: tests that pass are counted only, unless debug is on.
+    /// Which results have a line of their own: tests that pass are counted only, unless debug is
+    /// on.
     fn shows(&self, result: &RunResult, guarded: bool) -> bool {
         match result.outcome.status {
             RunStatus::Error | RunStatus::Fail | RunStatus::Warn => true,
@@ -333,13 +367,24 @@ impl Console {
         }
     }
 
-    fn node_finished(&mut self, name: &str, what: &str, kind: ResourceType, result: &RunResult, guarded: bool) {
+    fn node_finished(
+        &mut self,
+        name: &str,
+        what: &str,
+        kind: ResourceType,
+        result: &RunResult,
+        guarded: bool,
+    ) {
         let status = result.outcome.status;
         if matches!(status, RunStatus::Error | RunStatus::Fail | RunStatus::Warn) {
             self.failures.push((format!("{what} {name}"), result.clone()));
         }
         if status == RunStatus::Error
-            && result.outcome.failed.as_ref().is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt)
+            && result
+                .outcome
+                .failed
+                .as_ref()
+                .is_some_and(|f| f.diagnostic.code == crate::diag::Code::NotBuilt)
         {
             self.kept_old += 1;
         }
@@ -356,7 +401,11 @@ impl Console {
             RunStatus::NoOp => ("no-op", AnsiColor::BrightBlack),
         };
         let word = self.paint(&format!("{word:>5}"), colour);
-        let seconds = if result.seconds > 0.0 { format!("  {}", duration(result.seconds)) } else { String::new() };
+        let seconds = if result.seconds > 0.0 {
+            format!("  {}", duration(result.seconds))
+        } else {
+            String::new()
+        };
         let detail = match status {
             // What an export wrote, or would.
             RunStatus::Success if kind == ResourceType::Export => {
@@ -381,7 +430,8 @@ impl Console {
                 Some(failed) => self.diagnostic(&failed.diagnostic),
                 None => {
                     let message = result.outcome.message.as_deref().unwrap_or_default();
-                    let word = if result.outcome.status == RunStatus::Warn { "warning" } else { "failed" };
+                    let word =
+                        if result.outcome.status == RunStatus::Warn { "warning" } else { "failed" };
                     let place = result.outcome.place.map(|span| {
                         let at = self.map.line_col(span.file, span.start);
                         format!(" ({}:{}:{})", self.map.path(span.file), at.line, at.column)
@@ -400,18 +450,17 @@ impl Console {
             (RunStatus::Skipped, "skipped"),
             (RunStatus::NoOp, "no-op"),
         ];
-        let counts: Vec<String> =
-            order
-                .iter()
-                .filter(|(s, _)| totals.get(*s) > 0)
-                .map(|(s, word)| {
-                    if *word == "errors" {
-                        count(totals.get(*s), "error")
-                    } else {
-                        format!("{} {word}", totals.get(*s))
-                    }
-                })
-                .collect();
+        let counts: Vec<String> = order
+            .iter()
+            .filter(|(s, _)| totals.get(*s) > 0)
+            .map(|(s, word)| {
+                if *word == "errors" {
+                    count(totals.get(*s), "error")
+                } else {
+                    format!("{} {word}", totals.get(*s))
+                }
+            })
+            .collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         if !self.style.quiet || !failures.is_empty() {
             self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
@@ -437,12 +486,20 @@ impl Console {
                 }
             }
             Event::RunStarted { steps, tests, threads } => {
-                self.line("run_started", serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }));
+                self.line(
+                    "run_started",
+                    serde_json::json!({ "steps": steps, "tests": tests, "threads": threads }),
+                );
             }
             Event::FreshnessStarted { sources, threads } => {
-                self.line("freshness_started", serde_json::json!({ "sources": sources, "threads": threads }));
+                self.line(
+                    "freshness_started",
+                    serde_json::json!({ "sources": sources, "threads": threads }),
+                );
             }
-            Event::SchemaCreated { name } => self.line("schema_created", serde_json::json!({ "schema": name })),
+            Event::SchemaCreated { name } => {
+                self.line("schema_created", serde_json::json!({ "schema": name }))
+            }
             Event::NodeStarted { unique_id, kind, name, .. } => {
                 self.line(
                     "node_started",
@@ -473,13 +530,18 @@ impl Console {
                 }
                 self.line("node_finished", data);
             }
-            Event::Log { line } => self.line("log", serde_json::json!({ "message": line.text, "info": line.info })),
+            Event::Log { line } => {
+                self.line("log", serde_json::json!({ "message": line.text, "info": line.info }))
+            }
             Event::Warning { diagnostic } => self.diagnostic(diagnostic),
             Event::Interrupted => self.line("interrupted", serde_json::json!({})),
             Event::RunFinished { totals, seconds } => {
                 let counts: serde_json::Map<String, serde_json::Value> =
                     totals.iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
-                self.line("run_finished", serde_json::json!({ "totals": counts, "seconds": seconds }));
+                self.line(
+                    "run_finished",
+                    serde_json::json!({ "totals": counts, "seconds": seconds }),
+                );
             }
         }
     }
@@ -491,9 +553,11 @@ impl Console {
             return;
         }
         let word = self.paint("error", AnsiColor::Red);
-        let _ = writeln!(self.painted(std::io::stderr()), "{word}: {}", self.scrubber.scrub(message));
+        let _ =
+            writeln!(self.painted(std::io::stderr()), "{word}: {}", self.scrubber.scrub(message));
         for hint in hints {
-            let _ = writeln!(self.painted(std::io::stderr()), "hint: {}", self.scrubber.scrub(hint));
+            let _ =
+                writeln!(self.painted(std::io::stderr()), "hint: {}", self.scrubber.scrub(hint));
         }
     }
 
@@ -532,6 +596,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        assert_eq!([duration(0.0123), duration(1.234), duration(123.0)], ["12 ms", "1.23 s", "2 min 3 s"]);
+        assert_eq!(
+            [duration(0.0123), duration(1.234), duration(123.0)],
+            ["12 ms", "1.23 s", "2 min 3 s"]
+        );
     }
 }

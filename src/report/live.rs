@@ -28,9 +28,10 @@ impl Live {
         }
         let style = ProgressStyle::with_template("  {spinner} {msg}  {elapsed}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let line = self
-            .multi
-            .insert_before(&self.bar, ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()));
+        let line = self.multi.insert_before(
+            &self.bar,
+            ProgressBar::new_spinner().with_style(style).with_message(text.to_owned()),
+        );
         line.enable_steady_tick(Duration::from_millis(200));
         self.running.insert(id.to_owned(), line);
     }

@@ -1,7 +1,7 @@
 //! What people and machines see of a command.
 //!
-//! In: events, diagnostics, tables. Out: lines on a terminal or a pipe, a live view, JSON lines. Every sink scrubs
-//! secrets. Must not know: anything that an event does not say.
+//! In: events, diagnostics, tables. Out: lines on a terminal or a pipe, a live view, JSON lines.
+//! Every sink scrubs secrets. Must not know: anything that an event does not say.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // the place that prints
 
 mod console;

@@ -1,6 +1,7 @@
 //! What `strata watch` shows: one screen that is drawn again, or lines where there is no terminal.
 //!
-//! `Screen::lines` is a function of what has happened and of the size of the terminal; drawing writes only what it gives.
+//! `Screen::lines` is a function of what has happened and of the size of the terminal; drawing
+//! writes only what it gives.
 
 use super::console::{Console, count, duration};
 use super::table::grid;
@@ -174,7 +175,8 @@ impl Screen {
                 // Their places are of the files as they were.
                 self.rows.iter_mut().for_each(|r| r.diagnostic = None);
                 let what = saved(&changed);
-                self.saved = format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
+                self.saved =
+                    format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
                 if self.diagnostics.iter().any(Diagnostic::is_error) {
                     self.status = WAITS.to_owned();
                 }
@@ -222,10 +224,15 @@ impl Screen {
     fn event(&mut self, event: Event) {
         match event {
             Event::Judged { nodes } => {
-                let due = nodes.into_iter().filter(|n| n.verdict != "same" && n.kind != ResourceType::Test);
+                let due = nodes
+                    .into_iter()
+                    .filter(|n| n.verdict != "same" && n.kind != ResourceType::Test);
                 let row = |n: crate::run::Judged| {
                     let state = if n.verdict == "maybe" { State::Maybe } else { State::Due };
-                    Row { reason: n.reason, ..Row::new(n.unique_id.to_string(), n.kind, n.name, state) }
+                    Row {
+                        reason: n.reason,
+                        ..Row::new(n.unique_id.to_string(), n.kind, n.name, state)
+                    }
                 };
                 self.rows = due.map(row).collect();
             }
@@ -245,7 +252,9 @@ impl Screen {
                 self.totals.add(result.outcome.status);
                 let outcome = result.outcome;
                 let state = match outcome.status {
-                    RunStatus::Success if outcome.effect.as_ref().is_some_and(|e| !e.changed) => State::Equal,
+                    RunStatus::Success if outcome.effect.as_ref().is_some_and(|e| !e.changed) => {
+                        State::Equal
+                    }
                     RunStatus::Success | RunStatus::Pass => State::Built,
                     RunStatus::NoOp => State::Same,
                     RunStatus::Warn => State::Warned,
@@ -254,7 +263,10 @@ impl Screen {
                     RunStatus::Fail | RunStatus::Error => State::Failed,
                 };
                 let at = self.rows.iter().position(|r| r.unique_id == *result.unique_id);
-                let quiet = matches!(state, State::Built | State::Same | State::Equal | State::Skipped | State::Left);
+                let quiet = matches!(
+                    state,
+                    State::Built | State::Same | State::Equal | State::Skipped | State::Left
+                );
                 let at = match at {
                     Some(at) => at,
                     // A test that passes, or hangs on a node that has its line, needs none.
@@ -268,7 +280,9 @@ impl Screen {
                 row.state = state;
                 row.seconds = result.seconds;
                 row.detail = match state {
-                    State::Failed | State::Warned | State::Skipped => outcome.message.unwrap_or_default(),
+                    State::Failed | State::Warned | State::Skipped => {
+                        outcome.message.unwrap_or_default()
+                    }
                     _ => String::new(),
                 };
                 row.effect = outcome.effect;
@@ -300,7 +314,8 @@ impl Screen {
             (of(&[State::Left]), "stale and left"),
             (tests, if tests == 1 { "test passed" } else { "tests passed" }),
         ];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts: Vec<String> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         if parts.is_empty() { "up to date".to_owned() } else { parts.join(", ") }
     }
 
@@ -320,10 +335,14 @@ impl Screen {
             out.push(String::new());
         }
         const WARNINGS: usize = 3;
-        let warnings: Vec<&Diagnostic> = self.diagnostics.iter().filter(|d| !d.is_error()).collect();
+        let warnings: Vec<&Diagnostic> =
+            self.diagnostics.iter().filter(|d| !d.is_error()).collect();
         out.extend(warnings.iter().take(WARNINGS).map(|d| c.one_line(d)));
         if warnings.len() > WARNINGS {
-            out.push(format!("... {} more (strata parse shows them)", count(warnings.len() - WARNINGS, "warning")));
+            out.push(format!(
+                "... {} more (strata parse shows them)",
+                count(warnings.len() - WARNINGS, "warning")
+            ));
         }
         if !warnings.is_empty() {
             out.push(String::new());
@@ -354,7 +373,9 @@ impl Screen {
                     below.push(format!("{name}, first {}", count(table.rows.len(), "row")));
                     below.extend(grid(table, u16::try_from(width).ok()).lines().map(str::to_owned));
                 }
-                Err(message) => below.push(format!("{name}: {}", message.lines().next().unwrap_or_default())),
+                Err(message) => {
+                    below.push(format!("{name}: {}", message.lines().next().unwrap_or_default()))
+                }
             }
         }
         // What is asked for at the bottom stays; the middle gives way.
@@ -389,7 +410,9 @@ impl Screen {
         let mut out = vec![line];
         if let Some(table) = &row.sample {
             let room = width.saturating_sub(7);
-            out.extend(grid(table, u16::try_from(room).ok()).lines().map(|l| format!("       {l}")));
+            out.extend(
+                grid(table, u16::try_from(room).ok()).lines().map(|l| format!("       {l}")),
+            );
         }
         out
     }
@@ -404,7 +427,8 @@ impl Screen {
         if !self.terminal {
             return;
         }
-        let size = terminal_size::terminal_size().map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
+        let size = terminal_size::terminal_size()
+            .map_or((80, 24), |(w, h)| (usize::from(w.0), usize::from(h.0)));
         if !std::mem::take(&mut self.dirty) && self.size == size {
             return;
         }
@@ -437,7 +461,16 @@ impl Screen {
     fn tell(&mut self, happening: &Happening) {
         let json = self.console.is_json();
         match happening {
-            Happening::Read { files, changed, seconds, parsed, reused, macro_files, resolved, diagnostics } => {
+            Happening::Read {
+                files,
+                changed,
+                seconds,
+                parsed,
+                reused,
+                macro_files,
+                resolved,
+                diagnostics,
+            } => {
                 self.console.set_map(files.clone());
                 for d in diagnostics {
                     self.console.diagnostic(d);
@@ -460,19 +493,32 @@ impl Screen {
             Happening::Project { .. } => {}
             Happening::Building => self.console.told("build_started", serde_json::json!({}), ""),
             Happening::Waiting(message) => {
-                self.console.told("waiting", serde_json::json!({ "message": message }), &format!("waiting: {message}"));
+                self.console.told(
+                    "waiting",
+                    serde_json::json!({ "message": message }),
+                    &format!("waiting: {message}"),
+                );
             }
             Happening::Event(event) => self.console.event(event),
             Happening::Obsolete => {
-                self.console.told("obsolete", serde_json::json!({}), "a save made this obsolete: stopping");
+                self.console.told(
+                    "obsolete",
+                    serde_json::json!({}),
+                    "a save made this obsolete: stopping",
+                );
             }
             Happening::Shown(name, shown) => {
                 let (data, text) = match shown {
                     Ok(table) => {
                         let rows = super::table::rows_json(table);
-                        (serde_json::json!({ "node": name, "show": rows }), grid(table, self.console.width()))
+                        (
+                            serde_json::json!({ "node": name, "show": rows }),
+                            grid(table, self.console.width()),
+                        )
                     }
-                    Err(message) => (serde_json::json!({ "node": name, "message": message }), message.clone()),
+                    Err(message) => {
+                        (serde_json::json!({ "node": name, "message": message }), message.clone())
+                    }
                 };
                 self.console.told("rows", data, &text);
             }
@@ -481,7 +527,11 @@ impl Screen {
                     let data = serde_json::json!({
                         "unique_id": l.unique_id, "name": l.name, "message": l.reason, "why": l.why,
                     });
-                    self.console.told("node_left", data, &format!("stale  {}: {} ({})", l.name, l.reason, l.why));
+                    self.console.told(
+                        "node_left",
+                        data,
+                        &format!("stale  {}: {} ({})", l.name, l.reason, l.why),
+                    );
                 }
                 let data = serde_json::json!({
                     "obsolete": ended, "seconds": seconds, "failed": failed, "left": left.len(),
@@ -494,7 +544,11 @@ impl Screen {
                     self.console.diagnostic(d);
                 }
                 let data = serde_json::json!({ "errors": errors(diagnostics) });
-                self.console.told("checked", data, if json || !diagnostics.is_empty() { "" } else { "no errors" });
+                self.console.told(
+                    "checked",
+                    data,
+                    if json || !diagnostics.is_empty() { "" } else { "no errors" },
+                );
             }
             Happening::Failure(message, hints) => self.console.failure(message, hints),
         }
@@ -524,8 +578,12 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
 fn effect_words(effect: &Effect) -> String {
     let mut out = String::new();
     match (effect.rows_before, effect.rows_after) {
-        (Some(before), Some(after)) if before != after => out.push_str(&format!("  {before} -> {after} rows")),
-        (_, Some(after)) => out.push_str(&format!("  {}", count(usize::try_from(after).unwrap_or(0), "row"))),
+        (Some(before), Some(after)) if before != after => {
+            out.push_str(&format!("  {before} -> {after} rows"))
+        }
+        (_, Some(after)) => {
+            out.push_str(&format!("  {}", count(usize::try_from(after).unwrap_or(0), "row")))
+        }
         _ => {}
     }
     effect.added.iter().for_each(|c| out.push_str(&format!("  +{c}")));

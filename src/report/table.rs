@@ -15,7 +15,9 @@ pub(crate) fn grid(table: &Table, width: Option<u16>) -> String {
     out.set_header(table.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>());
     for row in &table.rows {
         out.add_row(
-            row.iter().map(|c| comfy_table::Cell::new(c.display()).set_alignment(alignment(c))).collect::<Vec<_>>(),
+            row.iter()
+                .map(|c| comfy_table::Cell::new(c.display()).set_alignment(alignment(c)))
+                .collect::<Vec<_>>(),
         );
     }
     out.to_string()
@@ -31,7 +33,8 @@ fn alignment(cell: &Cell) -> CellAlignment {
 /// Rows as objects.
 pub(crate) fn rows_json(table: &Table) -> serde_json::Value {
     let row = |cells: &Vec<Cell>| {
-        let pairs = table.columns.iter().zip(cells).map(|(c, cell)| (c.name.clone(), cell.to_json()));
+        let pairs =
+            table.columns.iter().zip(cells).map(|(c, cell)| (c.name.clone(), cell.to_json()));
         serde_json::Value::Object(pairs.collect())
     };
     table.rows.iter().map(row).collect()

@@ -6,15 +6,23 @@ use crate::materialize::own_names;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Two nodes never write one relation: models (ephemeral ones too, as in dbt), seeds, snapshots, and tests that store
-/// their failing rows. Nor is anything made beside a published relation where another relation is.
-pub(super) fn check_relations(nodes: &[Arc<Node>], dialect: Dialect, store_failures: bool) -> Vec<Diagnostic> {
-    let outputs: Vec<Output> = nodes.par_iter().flat_map_iter(|node| outputs(node, dialect, store_failures)).collect();
+/// Two nodes never write one relation: models (ephemeral ones too, as in dbt), seeds, snapshots,
+/// and tests that store their failing rows. Nor is anything made beside a published relation where
+/// another relation is.
+pub(super) fn check_relations(
+    nodes: &[Arc<Node>],
+    dialect: Dialect,
+    store_failures: bool,
+) -> Vec<Diagnostic> {
+    let outputs: Vec<Output> =
+        nodes.par_iter().flat_map_iter(|node| outputs(node, dialect, store_failures)).collect();
     check_addresses(&outputs, Code::DuplicateRelation)
 }
 
 fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<Output> {
-    let Some(relation) = node.relation.as_ref().filter(|r| r.external.is_none()) else { return Vec::new() };
+    let Some(relation) = node.relation.as_ref().filter(|r| r.external.is_none()) else {
+        return Vec::new();
+    };
     let one = |relation: &Relation, role: Role| Output {
         address: relation.key(dialect),
         shown: relation.render(dialect),
@@ -24,12 +32,18 @@ fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<Output> {
     };
     match &node.kind {
         NodeKind::Source(_) => vec![one(relation, Role::Read)],
-        NodeKind::Test(_) if node.stores_failures(store_failures).is_some() => vec![one(relation, Role::Published)],
+        NodeKind::Test(_) if node.stores_failures(store_failures).is_some() => {
+            vec![one(relation, Role::Published)]
+        }
         _ if !node.resource_type().is_refable() => Vec::new(),
         _ if node.is_ephemeral() => vec![one(relation, Role::Published)],
         _ => {
             let [published, candidate, rejected] = own_names(relation, dialect);
-            vec![one(&published, Role::Published), one(&candidate, Role::Beside), one(&rejected, Role::Beside)]
+            vec![
+                one(&published, Role::Published),
+                one(&candidate, Role::Beside),
+                one(&rejected, Role::Beside),
+            ]
         }
     }
 }

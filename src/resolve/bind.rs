@@ -4,7 +4,9 @@ use super::Resolver;
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::load::LoadedPackage;
-use crate::manifest::{Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind};
+use crate::manifest::{
+    Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
+};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -39,7 +41,12 @@ impl Binder<'_> {
     }
 
     fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut Bound) {
-        match self.lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), &node.package) {
+        match self.lookup.find_ref(
+            call.package.as_deref(),
+            &call.name,
+            call.version.as_deref(),
+            &node.package,
+        ) {
             Found::Node(id) => {
                 push(&mut bound.parents, id);
                 bound.complaints.extend(self.undecided(node, call));
@@ -51,7 +58,9 @@ impl Binder<'_> {
                 bound.dropped = true;
                 // What is described though it is not there is told where it is described.
                 let described = node.generic_test().is_some_and(|test| test.attached.is_none());
-                bound.complaints.extend((!described).then(|| missing(self.lookup, call, node, true)));
+                bound
+                    .complaints
+                    .extend((!described).then(|| missing(self.lookup, call, node, true)));
             }
             Found::Disabled(index) => bound.complaints.push(
                 Diagnostic::error(
@@ -72,7 +81,10 @@ impl Binder<'_> {
             Found::Disabled(index) => bound.complaints.push(
                 Diagnostic::error(
                     Code::DisabledRef,
-                    format!("`{}` uses source `{}.{}`, which is disabled", node.name, call.source, call.table),
+                    format!(
+                        "`{}` uses source `{}.{}`, which is disabled",
+                        node.name, call.source, call.table
+                    ),
                 )
                 .primary(call.span.unwrap_or(node.span), "used here")
                 .secondary(self.disabled[index].span, "disabled here"),
@@ -100,14 +112,18 @@ impl Binder<'_> {
         };
         let first = packages.first()?;
         let message = format!("`{}` is in several packages: {}", call.name, packages.join(", "));
-        let d = Diagnostic::error(Code::DuplicateName, message).primary(call.span.unwrap_or(node.span), "which one?");
+        let d = Diagnostic::error(Code::DuplicateName, message)
+            .primary(call.span.unwrap_or(node.span), "which one?");
         Some(d.help(format!("name the package: `ref('{first}', '{}')`", call.name)))
     }
 
     /// `access:` of the referenced model.
     fn access(&self, node: &Node, call: &RefCall, target: &Node) -> Option<Diagnostic> {
         let NodeKind::Model { access, group, .. } = &target.kind else { return None };
-        if matches!(node.kind, NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Operation { .. }) {
+        if matches!(
+            node.kind,
+            NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Operation { .. }
+        ) {
             return None;
         }
         let own_group = match &node.kind {
@@ -116,10 +132,12 @@ impl Binder<'_> {
             NodeKind::Test(_) | NodeKind::UnitTest(_) => return None,
             _ => node.config.text("group").map(|g| g.into_owned().into()),
         };
-        let restricted = self.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
+        let restricted =
+            self.packages.iter().any(|p| *p.name() == target.package && p.options.restrict_access);
         let wrong = match access {
             Access::Private => {
-                (group.is_some() && own_group != *group) || (restricted && node.package != target.package)
+                (group.is_some() && own_group != *group)
+                    || (restricted && node.package != target.package)
             }
             Access::Protected => restricted && node.package != target.package,
             Access::Public => false,
@@ -129,8 +147,11 @@ impl Binder<'_> {
                 (Access::Private, Some(g)) => format!("it is private to group `{g}`"),
                 _ => format!("it is {} in package `{}`", access.as_str(), target.package),
             };
-            Diagnostic::error(Code::Access, format!("`{}` may not use `{}`: {why}", node.name, target.name))
-                .primary(call.span.unwrap_or(node.span), "referenced here")
+            Diagnostic::error(
+                Code::Access,
+                format!("`{}` may not use `{}`: {why}", node.name, target.name),
+            )
+            .primary(call.span.unwrap_or(node.span), "referenced here")
         })
     }
 }
@@ -158,10 +179,12 @@ impl Resolver<'_> {
         let nodes = std::mem::take(&mut self.nodes);
         for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {
             let mut depends_on = bound.parents;
-            depends_on.retain_mut(|parent| ids[parent.index()].inspect(|id| *parent = *id).is_some());
+            depends_on
+                .retain_mut(|parent| ids[parent.index()].inspect(|id| *parent = *id).is_some());
             let attached = node.generic_test().and_then(|test| test.attached);
             let attached_now = attached.and_then(|id| ids[id.index()]);
-            // What has no place in the graph keeps the id that it was made with: nobody asks for it.
+            // What has no place in the graph keeps the id that it was made with: nobody asks for
+            // it.
             let id = ids[i];
             let own_id = id.unwrap_or(node.id);
             for parent in depends_on.iter().filter(|_| id.is_some()) {
@@ -199,7 +222,10 @@ fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnost
     };
     let place = call.span.unwrap_or(node.span);
     let d = if test {
-        Diagnostic::warning(Code::NoteTest, format!("the test `{}` is left out: {message}", node.name))
+        Diagnostic::warning(
+            Code::NoteTest,
+            format!("the test `{}` is left out: {message}", node.name),
+        )
     } else {
         Diagnostic::error(Code::UnknownRef, message)
     };
@@ -211,7 +237,8 @@ pub(super) fn cycle(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
     let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));
-    let mut d = Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
+    let mut d =
+        Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
     for (i, id) in circle.iter().enumerate() {
         // Each arrow is the reference that the next one makes.
         let next = &nodes[circle[(i + 1) % circle.len()].index()];

@@ -22,7 +22,8 @@ type Values = Vec<Value>;
 
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
-    /// Values by the address of the innermost folder that they stand in: nodes of one folder share them.
+    /// Values by the address of the innermost folder that they stand in: nodes of one folder share
+    /// them.
     cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
 
@@ -61,7 +62,13 @@ impl<'a> ProjectConfigs<'a> {
     ) {
         for section in sections(kind) {
             for v in self.values(owner, section, fqn).iter() {
-                config.merge_written(&v.key, v.value.clone(), v.written.clone(), layer, Some(v.span));
+                config.merge_written(
+                    &v.key,
+                    v.value.clone(),
+                    v.written.clone(),
+                    layer,
+                    Some(v.span),
+                );
             }
         }
     }
@@ -70,16 +77,24 @@ impl<'a> ProjectConfigs<'a> {
         let package = self.sources.packages.iter().find(|p| &**p.name() == owner);
         let tree = package.and_then(|p| p.options.section(section)).and_then(Yaml::as_map);
         let levels: Vec<&YamlMap> = folders(tree, fqn).collect();
-        let Some(innermost) = levels.last().map(|map| std::ptr::from_ref(*map).addr()) else { return Arc::default() };
-        if let Some(known) = self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&innermost) {
+        let Some(innermost) = levels.last().map(|map| std::ptr::from_ref(*map).addr()) else {
+            return Arc::default();
+        };
+        if let Some(known) =
+            self.cache.read().unwrap_or_else(PoisonError::into_inner).get(&innermost)
+        {
             return known.clone();
         }
         let mut values = Vec::new();
-        let written = package.and_then(|p| p.options.written_section(section)).and_then(Yaml::as_map);
+        let written =
+            package.and_then(|p| p.options.written_section(section)).and_then(Yaml::as_map);
         let mut as_written = folders(written, fqn);
         levels.iter().for_each(|map| read_level(map, as_written.next(), &mut values));
         let values = Arc::new(values);
-        self.cache.write().unwrap_or_else(PoisonError::into_inner).insert(innermost, values.clone());
+        self.cache
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(innermost, values.clone());
         values
     }
 }
@@ -113,7 +128,8 @@ fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Ite
     std::iter::successors(tree, move |map| map.get(parts.next()?).and_then(Yaml::as_map))
 }
 
-/// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without `+` is a folder).
+/// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without
+/// `+` is a folder).
 fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
     for (key, value) in map.iter() {
         let name: Arc<str> = match key.text.strip_prefix('+') {
@@ -123,7 +139,12 @@ fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
         };
         let written = as_written.and_then(|m| m.get(&key.text)).map(Yaml::to_json);
         let json = value.to_json();
-        out.push(Value { key: name, written: written.unwrap_or_else(|| json.clone()), value: json, span: value.span });
+        out.push(Value {
+            key: name,
+            written: written.unwrap_or_else(|| json.clone()),
+            value: json,
+            span: value.span,
+        });
     }
 }
 
@@ -143,14 +164,24 @@ fn walk(
             let shown = path.iter().map(|p| &**p).collect::<Vec<_>>().join(".");
             let config = matches!(
                 &*key.text,
-                "meta" | "grants" | "persist_docs" | "quoting" | "docs" | "contract" | "column_types"
+                "meta"
+                    | "grants"
+                    | "persist_docs"
+                    | "quoting"
+                    | "docs"
+                    | "contract"
+                    | "column_types"
             );
             let d = Diagnostic::warning(
                 Code::UnusedConfig,
                 format!("`{section}.{shown}` in the project file applies to nothing"),
             )
             .primary(key.span, "no node is in this folder");
-            out.push(if config { d.help(format!("to set the config, write `+{}:`", key.text)) } else { d });
+            out.push(if config {
+                d.help(format!("to set the config, write `+{}:`", key.text))
+            } else {
+                d
+            });
         }
         path.pop();
     }

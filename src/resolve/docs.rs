@@ -45,8 +45,15 @@ pub(super) fn check_names(blocks: &[DocBlock], out: &mut Vec<Diagnostic>) {
     let mut first: FastMap<(&str, &str), Span> = FastMap::default();
     for block in blocks {
         if let Some(known) = first.insert((&block.package, &block.name), block.span) {
-            let d = Diagnostic::error(Code::DuplicateName, format!("there are two docs blocks `{}`", block.name));
-            out.push(d.primary(block.span, "again here").secondary(known, "first here").help("rename one of them"));
+            let d = Diagnostic::error(
+                Code::DuplicateName,
+                format!("there are two docs blocks `{}`", block.name),
+            );
+            out.push(
+                d.primary(block.span, "again here")
+                    .secondary(known, "first here")
+                    .help("rename one of them"),
+            );
         }
     }
 }
@@ -68,7 +75,13 @@ impl<'a> Docs<'a> {
     }
 
     /// A description with its blocks filled in; what cannot be found stays out and is reported.
-    pub(super) fn render(&self, text: &str, package: &Arc<str>, span: Span, out: &mut Vec<Diagnostic>) -> String {
+    pub(super) fn render(
+        &self,
+        text: &str,
+        package: &Arc<str>,
+        span: Span,
+        out: &mut Vec<Diagnostic>,
+    ) -> String {
         if !text.contains("{{") && !text.contains("{%") {
             return text.to_owned();
         }
@@ -91,10 +104,15 @@ impl<'a> Docs<'a> {
         };
         let session = Session::parse(self.context, package, unit);
         let missing = Arc::new(Mutex::new(Vec::new()));
-        let scope = DocScope { inner: NodeScope(session.clone()), doc: self.function(package, missing.clone()) };
-        let result = self.engine.render_detached(false, text, package, Arc::new(scope), session.clone());
+        let scope = DocScope {
+            inner: NodeScope(session.clone()),
+            doc: self.function(package, missing.clone()),
+        };
+        let result =
+            self.engine.render_detached(false, text, package, Arc::new(scope), session.clone());
         for name in missing.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            let near = nearest(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
+            let near =
+                nearest(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
             out.push(
                 Diagnostic::error(Code::UnknownNode, format!("doc block `{name}` not found"))
                     .primary(span, "described here")
@@ -105,7 +123,10 @@ impl<'a> Docs<'a> {
             out.push(failure_diagnostic(&failure, &session, span));
             String::new()
         });
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner).extend(session.take_record().reads);
+        self.reads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(session.take_record().reads);
         if out.len() == before {
             self.known.write().unwrap_or_else(PoisonError::into_inner).insert(key, text.clone());
         }
@@ -121,8 +142,10 @@ impl<'a> Docs<'a> {
                 [within, name] => (Some(within.to_string()), name.to_string()),
                 _ => (None, String::new()),
             };
-            let mut found: Vec<&DocBlock> =
-                blocks.iter().filter(|b| b.name == name && within.as_ref().is_none_or(|w| *w == *b.package)).collect();
+            let mut found: Vec<&DocBlock> = blocks
+                .iter()
+                .filter(|b| b.name == name && within.as_ref().is_none_or(|w| *w == *b.package))
+                .collect();
             found.sort_by_key(|b| (b.package != package, b.package != root));
             match found.first() {
                 Some(block) => block.text.clone(),

@@ -9,8 +9,8 @@ use crate::parse::ParsedSource;
 use crate::source::Span;
 
 impl Maker<'_> {
-    /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets the one, even to null,
-    /// does not inherit the other.
+    /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets
+    /// the one, even to null, does not inherit the other.
     pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
         let read = |map, key: &str| {
             let [beside, below] = places(map, key);
@@ -22,9 +22,10 @@ impl Maker<'_> {
         let (_, source_field) = read(&parsed.source_map, "loaded_at_field");
         let (_, source_query) = read(&parsed.source_map, "loaded_at_query");
         let own_field = named || field.is_some();
-        for (both, what) in
-            [(query.filter(|_| own_field), "source table"), (source_query.filter(|_| source_field.is_some()), "source")]
-        {
+        for (both, what) in [
+            (query.filter(|_| own_field), "source table"),
+            (source_query.filter(|_| source_field.is_some()), "source"),
+        ] {
             if let Some(y) = both {
                 let d = Diagnostic::error(
                     Code::YamlShape,
@@ -33,20 +34,22 @@ impl Maker<'_> {
                 self.out.push(d.primary(y.span, format!("this {what} has both")));
             }
         }
-        let mut set = |key: &str, own: bool, value: Option<&Yaml>, inherited: Option<&Yaml>| match value {
-            Some(y) => config.merge(key, y.to_json(), Layer::Properties, Some(y.span)),
-            None if own => config.merge(key, Json::Null, Layer::Properties, Some(parsed.span)),
-            None => {
-                if let Some(y) = inherited {
-                    config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
+        let mut set =
+            |key: &str, own: bool, value: Option<&Yaml>, inherited: Option<&Yaml>| match value {
+                Some(y) => config.merge(key, y.to_json(), Layer::Properties, Some(y.span)),
+                None if own => config.merge(key, Json::Null, Layer::Properties, Some(parsed.span)),
+                None => {
+                    if let Some(y) = inherited {
+                        config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
+                    }
                 }
-            }
-        };
+            };
         set("loaded_at_field", own_field, field, source_field);
         set("loaded_at_query", own_field, query, source_query);
     }
 
-    /// `freshness:` of the properties file: the source's, that of its config, the table's, that of its config.
+    /// `freshness:` of the properties file: the source's, that of its config, the table's, that of
+    /// its config.
     pub(super) fn freshness_of_places(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
         let [a, b] = places(&parsed.source_map, "freshness");
         let [c, d] = places(&parsed.table_map, "freshness");
@@ -68,8 +71,14 @@ impl Maker<'_> {
     }
 
     /// What holds in the end, in the shape of the artifacts.
-    pub(super) fn freshness(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) -> Option<Threshold> {
-        let Some(entry) = config.entry("freshness").cloned() else { return Some(Threshold::default()) };
+    pub(super) fn freshness(
+        &mut self,
+        parsed: &ParsedSource,
+        config: &mut NodeConfig,
+    ) -> Option<Threshold> {
+        let Some(entry) = config.entry("freshness").cloned() else {
+            return Some(Threshold::default());
+        };
         if entry.value.is_null() {
             return None;
         }
@@ -82,7 +91,8 @@ impl Maker<'_> {
         let mut problems = Vec::new();
         let found = Threshold::from_json(json, &mut problems);
         for problem in problems {
-            let message = format!("the freshness of `{}.{}`: {problem}", parsed.source, parsed.table);
+            let message =
+                format!("the freshness of `{}.{}`: {problem}", parsed.source, parsed.table);
             self.out.push(Diagnostic::error(Code::YamlShape, message).primary(span, ""));
         }
         found

@@ -1,9 +1,10 @@
 //! Nodes that the last pass has resolved, used again while what they were made of is the same.
 //!
-//! What a node is made of: its item (a parsed node, or a place in a properties file), the entry that describes it, and
-//! circumstances that all nodes share: project files, names of macros, doc blocks, the target, and what the macros of
-//! names and hooks asked of the world. Items are compared by identity: `parse` hands on the same item when nothing in it
-//! has changed. Ids and edges are not kept: they are of one manifest.
+//! What a node is made of: its item (a parsed node, or a place in a properties file), the entry
+//! that describes it, and circumstances that all nodes share: project files, names of macros, doc
+//! blocks, the target, and what the macros of names and hooks asked of the world. Items are
+//! compared by identity: `parse` hands on the same item when nothing in it has changed. Ids and
+//! edges are not kept: they are of one manifest.
 
 use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, Read};
@@ -53,7 +54,8 @@ pub(super) struct Described<'a> {
 struct KeptNode {
     #[allow(dead_code)] // held, so that its address stays its own
     item: Item,
-    /// The description's file, held for the same reason, with the addresses of the entry and the version.
+    /// The description's file, held for the same reason, with the addresses of the entry and the
+    /// version.
     described: Option<(Arc<Properties>, usize, usize)>,
     /// None: the item made no node.
     node: Option<Arc<Node>>,
@@ -70,7 +72,8 @@ pub(crate) struct KeptNodes {
 }
 
 fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
-    described.map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
+    described
+        .map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
 }
 
 impl KeptNodes {
@@ -114,7 +117,9 @@ impl KeptNodes {
         described: Option<&Described<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
         let kept = self.nodes.get(&item.key())?;
-        if kept.described.as_ref().map(|(_, entry, version)| (*entry, *version)) != addresses(described) {
+        if kept.described.as_ref().map(|(_, entry, version)| (*entry, *version))
+            != addresses(described)
+        {
             return None;
         }
         Some((kept.node.clone(), kept.diagnostics.clone()))
@@ -128,15 +133,21 @@ impl KeptNodes {
         diagnostics: &[Diagnostic],
     ) {
         self.made += 1;
-        let described =
-            described.zip(addresses(described)).map(|(d, (entry, version))| (d.file.clone(), entry, version));
+        let described = described
+            .zip(addresses(described))
+            .map(|(d, (entry, version))| (d.file.clone(), entry, version));
         let kept = KeptNode { described, node, diagnostics: diagnostics.to_vec(), item };
         self.nodes.insert(kept.item.key(), kept);
     }
 
-    /// Changes a node to what it is in the finished manifest, ids and edges included, and takes it over, so that the
-    /// next pass shares it. It is copied only if the last manifest has it too.
-    pub(super) fn change(&mut self, key: Key, node: &mut Arc<Node>, change: impl FnOnce(&mut Node)) {
+    /// Changes a node to what it is in the finished manifest, ids and edges included, and takes it
+    /// over, so that the next pass shares it. It is copied only if the last manifest has it too.
+    pub(super) fn change(
+        &mut self,
+        key: Key,
+        node: &mut Arc<Node>,
+        change: impl FnOnce(&mut Node),
+    ) {
         let mut kept = self.nodes.get_mut(&key);
         if let Some(kept) = &mut kept {
             kept.node = None;
@@ -158,14 +169,21 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
         for (name, section) in &options.sections {
             shape.push_str(name);
             print_of(section, &mut shape);
-            options.written_section(name).into_iter().for_each(|written| print_of(written, &mut shape));
+            options
+                .written_section(name)
+                .into_iter()
+                .for_each(|written| print_of(written, &mut shape));
         }
         parts.push(shape);
     }
     parts.push(sources.root().options.flags.is_set(COMPARE_WRITTEN, false).to_string());
     let registry = parsed.engine.registry();
-    parts.extend(registry.defs().iter().map(|d| format!("{} {}", d.unique_id, registry.is_internal(d))));
-    parts.extend(parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]));
+    parts.extend(
+        registry.defs().iter().map(|d| format!("{} {}", d.unique_id, registry.is_internal(d))),
+    );
+    parts.extend(
+        parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]),
+    );
     for change in parsed.properties.iter().flat_map(|file| &file.overrides) {
         let mut shape = format!("{} {} {:?}", change.package, change.source, change.span);
         print_map(&change.map, &mut shape);
@@ -175,7 +193,8 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
     Fingerprint::of_parts(parts)
 }
 
-/// A tree with the places of its values, but for their ends: that of the last mapping moves with the end of the file.
+/// A tree with the places of its values, but for their ends: that of the last mapping moves with
+/// the end of the file.
 fn print_of(y: &Yaml, out: &mut String) {
     let _ = write!(out, " {}:", y.span.start);
     match &y.value {

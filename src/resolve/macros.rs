@@ -12,8 +12,8 @@ pub(super) fn infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
     ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
 }
 
-/// Dispatches that find nothing, of macros that are the project's or a package's own. dbt refuses them at parse, also where
-/// no node calls the macro.
+/// Dispatches that find nothing, of macros that are the project's or a package's own. dbt refuses
+/// them at parse, also where no node calls the macro.
 pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let registry = ground.engine.registry();
     let mut out = Vec::new();
@@ -33,8 +33,12 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     let entry = ground.entries.get(EntryKind::Macro, &def.package, &def.name);
     let text = ground.sources.map.text(def.file);
     let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
-    let own =
-        || def.args.iter().map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" })).collect();
+    let own = || {
+        def.args
+            .iter()
+            .map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" }))
+            .collect()
+    };
     let mut quiet = Vec::new();
     MacroInfo {
         unique_id: def.unique_id.clone(),
@@ -48,7 +52,9 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
             .map(|(e, p)| ground.docs.render(&e.patch.description, &p.package, e.span, &mut quiet))
             .unwrap_or_default(),
         meta: entry
-            .map(|(e, _)| rest_json(&e.map, &["name", "description", "arguments", "config", "docs"]))
+            .map(|(e, _)| {
+                rest_json(&e.map, &["name", "description", "arguments", "config", "docs"])
+            })
             .and_then(|m| m.get("meta").and_then(Json::as_object).cloned())
             .unwrap_or_default(),
         arguments: arguments.unwrap_or_else(|| Json::Array(own())),

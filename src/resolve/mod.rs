@@ -1,9 +1,10 @@
-//! Items become the manifest: names bound, configs merged, tests attached, the graph checked for circles.
+//! Items become the manifest: names bound, configs merged, tests attached, the graph checked for
+//! circles.
 //!
-//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Each item becomes a node by itself, on all
-//! cores (`Maker`), and nodes are taken in the order of items (`Resolver`); then names are bound. Texts are rendered only
-//! where a name or a description needs it (`generate_schema_name`, doc blocks, hooks). Must not know: selections,
-//! databases, output.
+//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Each item becomes a
+//! node by itself, on all cores (`Maker`), and nodes are taken in the order of items (`Resolver`);
+//! then names are bound. Texts are rendered only where a name or a description needs it
+//! (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases, output.
 
 mod addresses;
 mod bind;
@@ -30,7 +31,9 @@ use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
 use crate::jinja::Engine;
 use crate::load::Sources;
-use crate::manifest::{Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId};
+use crate::manifest::{
+    Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
+};
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
 use kept::{Described, Item, Key};
 use rayon::prelude::*;
@@ -49,10 +52,20 @@ struct Entries<'a> {
 impl<'a> Entries<'a> {
     fn new(parsed: &'a ParsedProject, out: &mut Vec<Diagnostic>) -> Entries<'a> {
         let properties = &parsed.properties;
-        let packages = parsed.nodes.iter().map(|n| &n.package).chain(properties.iter().map(|file| &file.package));
-        let several = properties.first().is_some_and(|first| packages.into_iter().any(|p| *p != first.package));
+        let packages = parsed
+            .nodes
+            .iter()
+            .map(|n| &n.package)
+            .chain(properties.iter().map(|file| &file.package));
+        let several = properties
+            .first()
+            .is_some_and(|first| packages.into_iter().any(|p| *p != first.package));
         let own: FastSet<(EntryKind, &str, &str)> = match several {
-            true => parsed.nodes.iter().map(|n| (EntryKind::Describes(n.kind), &*n.package, &*n.name)).collect(),
+            true => parsed
+                .nodes
+                .iter()
+                .map(|n| (EntryKind::Describes(n.kind), &*n.package, &*n.name))
+                .collect(),
             false => FastSet::default(),
         };
         let mut of_others = FastMap::default();
@@ -65,14 +78,18 @@ impl<'a> Entries<'a> {
                 let unit_test = entry.kind == EntryKind::Defines(ResourceType::UnitTest);
                 if let Some((first, _)) = by_name.get(&key).filter(|_| !unit_test) {
                     out.push(
-                        Diagnostic::error(Code::DuplicateName, format!("`{}` is described twice", entry.name))
-                            .primary(entry.span, "again here")
-                            .secondary(first.span, "first here")
-                            .help("describe it in one place"),
+                        Diagnostic::error(
+                            Code::DuplicateName,
+                            format!("`{}` is described twice", entry.name),
+                        )
+                        .primary(entry.span, "again here")
+                        .secondary(first.span, "first here")
+                        .help("describe it in one place"),
                     );
                 } else {
                     by_name.insert(key, (entry, file));
-                    let describes = matches!(entry.kind, EntryKind::Describes(_)) && entry.patch.versions.is_empty();
+                    let describes = matches!(entry.kind, EntryKind::Describes(_))
+                        && entry.patch.versions.is_empty();
                     if several && describes && !own.contains(&key) {
                         of_others.entry((entry.kind, &*entry.name)).or_insert((entry, file));
                     }
@@ -84,19 +101,32 @@ impl<'a> Entries<'a> {
         }
         // Its own package describes it as well: neither is a layer below the other.
         for ((kind, name), (entry, _)) in &of_others {
-            let same = by_name.iter().find(|(key, _)| key.0 == *kind && key.2 == *name && own.contains(key));
+            let same = by_name
+                .iter()
+                .find(|(key, _)| key.0 == *kind && key.2 == *name && own.contains(key));
             if let Some((_, (first, _))) = same {
-                let message = format!("`{name}` is described by its own package and by another one");
-                let d = Diagnostic::error(Code::DuplicateName, message).primary(entry.span, "again here");
+                let message =
+                    format!("`{name}` is described by its own package and by another one");
+                let d = Diagnostic::error(Code::DuplicateName, message)
+                    .primary(entry.span, "again here");
                 out.push(d.secondary(first.span, "first here").help("describe it in one place"));
             }
         }
         Entries { by_name, of_others, versioned }
     }
 
-    /// The entry that describes something: one of its own package, else one of any other that has no such thing itself.
-    fn get(&self, kind: EntryKind, package: &str, name: &str) -> Option<(&'a PropertyEntry, &'a Arc<Properties>)> {
-        self.by_name.get(&(kind, package, name)).or_else(|| self.of_others.get(&(kind, name))).copied()
+    /// The entry that describes something: one of its own package, else one of any other that has
+    /// no such thing itself.
+    fn get(
+        &self,
+        kind: EntryKind,
+        package: &str,
+        name: &str,
+    ) -> Option<(&'a PropertyEntry, &'a Arc<Properties>)> {
+        self.by_name
+            .get(&(kind, package, name))
+            .or_else(|| self.of_others.get(&(kind, name)))
+            .copied()
     }
 }
 
@@ -129,8 +159,15 @@ impl Maker<'_> {
     fn check_enabled(&mut self, node: &Node) {
         let Some(entry) = node.config.entry("enabled") else { return };
         if !entry.value.is_boolean() {
-            let message = format!("`enabled` of `{}` is true or false, not `{}`", node.name, python_str(&entry.value));
-            self.out.push(Diagnostic::error(Code::YamlShape, message).primary(entry.span.unwrap_or(node.span), ""));
+            let message = format!(
+                "`enabled` of `{}` is true or false, not `{}`",
+                node.name,
+                python_str(&entry.value)
+            );
+            self.out.push(
+                Diagnostic::error(Code::YamlShape, message)
+                    .primary(entry.span.unwrap_or(node.span), ""),
+            );
         }
     }
 }
@@ -171,7 +208,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// The node of each item: the one from before where it holds, else one that is made now, on all cores.
+    /// The node of each item: the one from before where it holds, else one that is made now, on all
+    /// cores.
     fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(Key, Option<Arc<Node>>)> {
         let (ground, kept) = (self.ground, &*self.kept);
         let made = |Job { item, described, make }: Job<'j>| -> Made<'j> {
@@ -223,9 +261,14 @@ struct Made<'j> {
 }
 
 /// Resolves a parsed project; what `kept` has from the last time, and still holds, is used again.
-pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut KeptNodes) -> Checked<Manifest> {
+pub(crate) fn resolve(
+    parsed: &ParsedProject,
+    sources: &Sources,
+    kept: &mut KeptNodes,
+) -> Checked<Manifest> {
     let mut out = Vec::new();
-    let items = parsed.nodes.len() + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
+    let items = parsed.nodes.len()
+        + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     kept.begin(sources, parsed, items);
     let entries = Entries::new(parsed, &mut out);
     docs::check_names(&parsed.docs, &mut out);
@@ -258,8 +301,10 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     resolver.others();
     let root = sources.root().name().clone();
     // Tests are behind all that can be looked up: their places change no other.
-    let unique = sources.root().options.flags.is_set("require_unique_project_resource_names", false);
-    let own_first = sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
+    let unique =
+        sources.root().options.flags.is_set("require_unique_project_resource_names", false);
+    let own_first =
+        sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
     let (lookup, twice) = rayon::join(
         || Lookup::new(&root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
@@ -281,23 +326,32 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     reads.extend(ground.docs.reads());
     kept.end(items, reads);
     let (same_relation, (circles, by_unique_id)) = rayon::join(
-        || addresses::check_relations(&nodes, parsed.context.dialect, parsed.context.store_failures),
         || {
-            let by_unique_id: FastMap<UniqueId, NodeId> = nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
+            addresses::check_relations(
+                &nodes,
+                parsed.context.dialect,
+                parsed.context.store_failures,
+            )
+        },
+        || {
+            let by_unique_id: FastMap<UniqueId, NodeId> =
+                nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
             (graph.cycles(), by_unique_id)
         },
     );
     out.extend(circles.iter().map(|circle| bind::cycle(&nodes, circle)));
     out.extend(same_relation);
     say_once(&mut out);
-    let operations: Vec<&Arc<Node>> = nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
+    let operations: Vec<&Arc<Node>> =
+        nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
     let hooks = |end: bool| {
         let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();
         for node in &operations {
             if let NodeKind::Operation { on_run_end, index } = node.kind
                 && on_run_end == end
             {
-                let package = sources.packages.iter().position(|p| *p.name() == node.package).unwrap_or(0);
+                let package =
+                    sources.packages.iter().position(|p| *p.name() == node.package).unwrap_or(0);
                 ids.push((package, index, node.id));
             }
         }
@@ -308,7 +362,11 @@ pub(crate) fn resolve(parsed: &ParsedProject, sources: &Sources, kept: &mut Kept
     let project = ProjectInfo {
         name: root,
         root: sources.root().root.clone(),
-        packages: sources.packages.iter().map(|p| Package { name: p.name().clone(), root: p.root.clone() }).collect(),
+        packages: sources
+            .packages
+            .iter()
+            .map(|p| Package { name: p.name().clone(), root: p.root.clone() })
+            .collect(),
         target: sources.target.clone(),
         dialect: parsed.context.dialect,
         target_path: sources.target_path.clone(),
@@ -341,12 +399,15 @@ fn say_once(out: &mut Vec<Diagnostic>) {
     });
 }
 
-/// A unique id belongs to one node. A name may belong to a seed, a snapshot and a model, unless the project's flag
-/// `require_unique_project_resource_names` is on: `ref` then means the first of these kinds.
+/// A unique id belongs to one node. A name may belong to a seed, a snapshot and a model, unless the
+/// project's flag `require_unique_project_resource_names` is on: `ref` then means the first of
+/// these kinds.
 fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
     let mut out = Vec::new();
-    let mut seen: FastMap<&str, &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
-    let mut names: FastMap<(&str, &str), &Node> = FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
+    let mut seen: FastMap<&str, &Node> =
+        FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
+    let mut names: FastMap<(&str, &str), &Node> =
+        FastMap::with_capacity_and_hasher(nodes.len(), Default::default());
     for node in nodes {
         if let Some(first) = seen.insert(&node.unique_id, node) {
             out.push(duplicate(first, node));
@@ -359,7 +420,10 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
             let mut d = duplicate(first, node);
             if !unique_names && first.resource_type() != node.resource_type() {
                 d.severity = Severity::Warning;
-                d.help = vec!["`ref` means the seed, else the snapshot; dbt will refuse this: rename one".to_owned()];
+                d.help = vec![
+                    "`ref` means the seed, else the snapshot; dbt will refuse this: rename one"
+                        .to_owned(),
+                ];
             }
             out.push(d);
         }
@@ -370,13 +434,21 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
 /// A name with a blank: dbt refuses it unless the project's flag is off.
 fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
     let named = |node: &&Arc<Node>| {
-        node.resource_type().is_refable() || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
+        node.resource_type().is_refable()
+            || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
     };
     let said = nodes.iter().filter(named).filter(|node| node.name.contains(' ')).map(|node| {
-        let message = format!("the {} `{}` has a blank in its name", node.resource_type().as_str(), node.name);
+        let message = format!(
+            "the {} `{}` has a blank in its name",
+            node.resource_type().as_str(),
+            node.name
+        );
         let d = match strict {
-            true => Diagnostic::error(Code::NodeName, message).help("rename it; `_` in place of the blank is usual"),
-            false => Diagnostic::warning(Code::Deprecated, message).help("dbt will refuse it: rename it"),
+            true => Diagnostic::error(Code::NodeName, message)
+                .help("rename it; `_` in place of the blank is usual"),
+            false => {
+                Diagnostic::warning(Code::Deprecated, message).help("dbt will refuse it: rename it")
+            }
         };
         d.primary(node.span, "")
     });
@@ -420,11 +492,16 @@ mod resolve_tests {
 
     #[test]
     fn properties_describe_nodes_of_any_package() {
-        let root =
-            ("models/p.yml", "models: [{name: pm, description: root, columns: [{name: id, data_tests: [unique]}]}]\n");
+        let root = (
+            "models/p.yml",
+            "models: [{name: pm, description: root, columns: [{name: id, data_tests: [unique]}]}]\n",
+        );
         let (manifest, said) = project(&[PACKAGES, &[root]].concat());
         assert_eq!(manifest.get("model.dep.pm").unwrap().description, "root");
-        assert!(manifest.all().any(|n| n.unique_id.starts_with("test.shop.unique_pm_id")), "{said:?}");
+        assert!(
+            manifest.all().any(|n| n.unique_id.starts_with("test.shop.unique_pm_id")),
+            "{said:?}"
+        );
         let own = ("dbt_packages/dep/models/p.yml", "models: [{name: pm, description: own}]\n");
         let (_, said) = project(&[PACKAGES, &[root, own]].concat());
         assert!(said.iter().any(|d| d.code == Code::DuplicateName), "{said:?}");
@@ -437,7 +514,10 @@ mod resolve_tests {
             let (_, said) = project(&[PACKAGES, &[other, ("models/r.sql", sql)]].concat());
             said.into_iter().map(|d| d.message).collect::<Vec<_>>()
         };
-        assert_eq!(complaints("select * from {{ ref('pm') }}"), ["`pm` is in several packages: dep, other"]);
+        assert_eq!(
+            complaints("select * from {{ ref('pm') }}"),
+            ["`pm` is in several packages: dep, other"]
+        );
         assert!(complaints("select * from {{ ref('dep', 'pm') }}").is_empty());
     }
 
@@ -449,7 +529,10 @@ mod resolve_tests {
                 "name: shop\nmodels:\n  +tags: [a]\n  shop:\n    +materialized: table\n    marts: {+schema: m, +tags: b}\n",
             ),
             ("models/marts/x.sql", "{{ config(tags='c', alias='y') }} select 1"),
-            ("models/marts/x.yml", "models: [{name: x, config: {materialized: view, meta: {k: 1}}}]"),
+            (
+                "models/marts/x.yml",
+                "models: [{name: x, config: {materialized: view, meta: {k: 1}}}]",
+            ),
         ]);
         assert!(out.is_empty(), "{out:?}");
         let node = manifest.get("model.shop.x").unwrap();
@@ -468,13 +551,19 @@ mod resolve_tests {
             ),
             ("models/x.sql", "{{ config(schema='s') }} select 1"),
         ]);
-        assert_eq!(manifest.get("model.shop.x").unwrap().relation.as_ref().unwrap().schema(), Some("s_x"));
+        assert_eq!(
+            manifest.get("model.shop.x").unwrap().relation.as_ref().unwrap().schema(),
+            Some("s_x")
+        );
     }
 
     #[test]
     fn mistakes_have_codes() {
         assert_eq!(codes(&[("models/a.sql", "select * from {{ ref('b') }}")]), [Code::UnknownRef]);
-        assert_eq!(codes(&[("models/a.sql", "select * from {{ source('x', 'y') }}")]), [Code::UnknownSource]);
+        assert_eq!(
+            codes(&[("models/a.sql", "select * from {{ source('x', 'y') }}")]),
+            [Code::UnknownSource]
+        );
         assert_eq!(
             codes(&[
                 ("models/a.sql", "select * from {{ ref('b') }}"),
@@ -484,19 +573,30 @@ mod resolve_tests {
         );
         assert_eq!(codes(&[("models/a.sql", "{{ nope() }}")]), [Code::UnknownMacro]);
         assert_eq!(codes(&[("models/a.sql", "{{ env_var('NOPE') }}")]), [Code::MissingEnvVar]);
-        assert_eq!(codes(&[("models/x/a.sql", "select 1"), ("models/y/a.sql", "select 1")])[0], Code::DuplicateName);
         assert_eq!(
-            codes(&[("models/a.sql", "{{ config(alias='t') }} select 1"), ("models/t.sql", "select 1")]),
+            codes(&[("models/x/a.sql", "select 1"), ("models/y/a.sql", "select 1")])[0],
+            Code::DuplicateName
+        );
+        assert_eq!(
+            codes(&[
+                ("models/a.sql", "{{ config(alias='t') }} select 1"),
+                ("models/t.sql", "select 1")
+            ]),
             [Code::DuplicateRelation]
         );
         assert_eq!(codes(&[("models/a.sql", "{% if x %}")]), [Code::JinjaSyntax]);
-        assert_eq!(codes(&[("macros/a.sql", "{% macro x() %}{{ }}{% endmacro %}")]), [Code::MacroSyntax]);
+        assert_eq!(
+            codes(&[("macros/a.sql", "{% macro x() %}{{ }}{% endmacro %}")]),
+            [Code::MacroSyntax]
+        );
     }
 
     #[test]
     fn secret_variables_are_for_profiles_only() {
-        let (_, out) =
-            attempt(&[("models/a.sql", "{{ env_var('DBT_ENV_SECRET_X') }}")], &[("DBT_ENV_SECRET_X", "hush")]);
+        let (_, out) = attempt(
+            &[("models/a.sql", "{{ env_var('DBT_ENV_SECRET_X') }}")],
+            &[("DBT_ENV_SECRET_X", "hush")],
+        );
         assert_eq!(out[0].code, Code::SecretEnvVar);
     }
 
@@ -505,17 +605,27 @@ mod resolve_tests {
         let (manifest, out) = project(&[
             ("models/m_v1.sql", "select 1 as a"),
             ("models/m_v2.sql", "select 2 as a"),
-            ("models/r.sql", "select * from {{ ref('m') }} union all select * from {{ ref('m', v=1) }}"),
+            (
+                "models/r.sql",
+                "select * from {{ ref('m') }} union all select * from {{ ref('m', v=1) }}",
+            ),
             (
                 "models/m.yml",
                 "models: [{name: m, columns: [{name: a, data_tests: [not_null]}], versions: [{v: 1}, {v: 2}]}]",
             ),
         ]);
         assert!(out.is_empty(), "{out:?}");
-        let parents: Vec<&str> =
-            manifest.get("model.shop.r").unwrap().depends_on.iter().map(|id| &*manifest.node(*id).unique_id).collect();
+        let parents: Vec<&str> = manifest
+            .get("model.shop.r")
+            .unwrap()
+            .depends_on
+            .iter()
+            .map(|id| &*manifest.node(*id).unique_id)
+            .collect();
         assert_eq!(parents, ["model.shop.m.v2", "model.shop.m.v1"]);
         assert_eq!(&*manifest.get("model.shop.m.v1").unwrap().alias, "m_v1");
-        assert!(manifest.nodes.iter().any(|n| n.unique_id.starts_with("test.shop.not_null_m_v1_a.")));
+        assert!(
+            manifest.nodes.iter().any(|n| n.unique_id.starts_with("test.shop.not_null_m_v1_a."))
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! Where a node is stored: schema, alias and database by the project's `generate_*_name` macros.
 
 use crate::config::Json;
-use crate::context::{ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic};
+use crate::context::{
+    ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
+};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::jinja::{CallName, Engine, MacroDef, from_json};
@@ -59,11 +61,16 @@ impl<'a> Names<'a> {
     }
 
     /// The alias and relation of a node.
-    pub(super) fn relation(&self, node: &Named<'_>, out: &mut Vec<Diagnostic>) -> (Arc<str>, Relation) {
+    pub(super) fn relation(
+        &self,
+        node: &Named<'_>,
+        out: &mut Vec<Diagnostic>,
+    ) -> (Arc<str>, Relation) {
         let config = node.config;
         let text = |key: &str| config.entry(key).map(|e| e.value.clone()).filter(|v| !v.is_null());
         let target = &self.context.target;
-        let snapshot = |key: &str| (node.kind == ResourceType::Snapshot).then(|| config.text(key)).flatten();
+        let snapshot =
+            |key: &str| (node.kind == ResourceType::Snapshot).then(|| config.text(key)).flatten();
         // A schema that is set to nothing is the target's, as in dbt.
         let default_schema = (node.kind == ResourceType::Test && config.entry("schema").is_none())
             .then(|| Json::from("dbt_test__audit"));
@@ -81,13 +88,19 @@ impl<'a> Names<'a> {
         relation.quote = self.context.quoting;
         if let Some(quoting) = config.map("quoting") {
             for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
-                relation.quote[i] = quoting.get(key).and_then(Json::as_bool).unwrap_or(relation.quote[i]);
+                relation.quote[i] =
+                    quoting.get(key).and_then(Json::as_bool).unwrap_or(relation.quote[i]);
             }
         }
         (alias.into(), relation)
     }
 
-    fn schema(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> Option<String> {
+    fn schema(
+        &self,
+        node: &Named<'_>,
+        custom: Option<Json>,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
         let own = self.overridden(node, "generate_schema_name");
         match own {
             Some(def) => {
@@ -100,12 +113,21 @@ impl<'a> Names<'a> {
             }
             None => Some(match custom {
                 None => self.context.target.schema.to_string(),
-                Some(custom) => format!("{}_{}", self.context.target.schema, crate::config::python_str(&custom).trim()),
+                Some(custom) => format!(
+                    "{}_{}",
+                    self.context.target.schema,
+                    crate::config::python_str(&custom).trim()
+                ),
             }),
         }
     }
 
-    fn database(&self, node: &Named<'_>, custom: Option<Json>, out: &mut Vec<Diagnostic>) -> Option<String> {
+    fn database(
+        &self,
+        node: &Named<'_>,
+        custom: Option<Json>,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
         match self.overridden(node, "generate_database_name") {
             Some(def) => match self.call(&def, custom, node, out) {
                 Some(v) if v.is_none() => None,
@@ -128,7 +150,9 @@ impl<'a> Names<'a> {
         let custom = custom.map(|c| crate::config::python_str(&c)).filter(|c| !c.is_empty());
         match (custom, node.version) {
             (Some(custom), _) => custom.trim().to_owned(),
-            (None, Some(v)) => format!("{}_v{}", node.name, crate::config::python_str(v).replace('.', "_")),
+            (None, Some(v)) => {
+                format!("{}_v{}", node.name, crate::config::python_str(v).replace('.', "_"))
+            }
             (None, None) => node.name.to_string(),
         }
     }
@@ -136,7 +160,9 @@ impl<'a> Names<'a> {
     /// The macro to call, unless all that would be called is built in.
     fn overridden(&self, node: &Named<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
         let key = (node.package.clone(), name);
-        if let Some(found) = self.overridden.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(found) =
+            self.overridden.read().unwrap_or_else(PoisonError::into_inner).get(&key)
+        {
             return found.clone();
         }
         let registry = self.engine.registry();
@@ -184,11 +210,17 @@ impl<'a> Names<'a> {
             args.push(from_json(&model));
         }
         let result = self.engine.call_macro(true, def, &args, node.package, scope, session.clone());
-        let value = result.map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span))).ok();
+        let value = result
+            .map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span)))
+            .ok();
         let record = session.take_record();
         let wrong = match &value {
-            _ if !record.refs.is_empty() => Some("uses `ref`, which has no meaning there".to_owned()),
-            Some(v) if matches!(v.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) => {
+            _ if !record.refs.is_empty() => {
+                Some("uses `ref`, which has no meaning there".to_owned())
+            }
+            Some(v)
+                if matches!(v.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) =>
+            {
                 Some(format!("gave {v}, which is no name"))
             }
             _ => None,

@@ -9,9 +9,12 @@ use crate::diag::{Code, Diagnostic, nearest};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, written_config};
 use crate::manifest::{
-    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo, same_version,
+    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo,
+    same_version,
 };
-use crate::parse::{EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text};
+use crate::parse::{
+    EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
+};
 use crate::source::Span;
 use std::ptr;
 use std::sync::Arc;
@@ -37,14 +40,19 @@ impl Resolver<'_> {
         for file in &self.ground.parsed.properties {
             for (i, entry) in file.entries.iter().enumerate() {
                 let kind = EntryKind::Describes(ResourceType::Snapshot);
-                let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind) else { continue };
+                let Some(relation) = entry.map.get("relation").filter(|_| entry.kind == kind)
+                else {
+                    continue;
+                };
                 let Some(text) = relation.scalar_text() else { continue };
                 let d = Described { entry, file, version: None };
                 described.insert(ptr::from_ref(entry).addr());
                 let make = Box::new(move |maker: &mut Maker<'_>| {
                     let parsed = others_snapshot(entry, file, &text, relation.span);
                     let mut node = maker.node(&parsed, Some(d));
-                    if let Some((refs, sources)) = maker.expression_references(&text, &file.package, relation.span) {
+                    if let Some((refs, sources)) =
+                        maker.expression_references(&text, &file.package, relation.span)
+                    {
                         node.refs = refs;
                         node.sources = sources;
                     }
@@ -61,14 +69,18 @@ impl Resolver<'_> {
         for file in &self.ground.parsed.properties {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
-                // A generic test may be described by its name, which is known only later. What is described twice has
-                // been told of.
+                // A generic test may be described by its name, which is known only later. What is
+                // described twice has been told of.
                 let first = self.ground.entries.get(entry.kind, &file.package, &entry.name);
                 let twice = first.is_none_or(|(first, _)| !ptr::eq(first, entry));
-                if kind == ResourceType::Test || twice || described.contains(&ptr::from_ref(entry).addr()) {
+                if kind == ResourceType::Test
+                    || twice
+                    || described.contains(&ptr::from_ref(entry).addr())
+                {
                     continue;
                 }
-                let names = self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
+                let names =
+                    self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
                 let near = nearest(&entry.name, names).map(str::to_owned);
                 self.out.push(
                     Diagnostic::warning(
@@ -93,11 +105,14 @@ impl Maker<'_> {
             fqn.pop();
             fqn.extend([name.clone(), format!("v{}", python_str(&v.version)).into()]);
             let versions = &d.entry.patch.versions;
-            let latest = d.entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(versions));
+            let latest =
+                d.entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(versions));
             version = Some(VersionInfo { version: v.version.clone(), latest });
         }
-        let suffix = version.as_ref().map(|v| format!(".v{}", python_str(&v.version))).unwrap_or_default();
-        let unique_id: Arc<str> = format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
+        let suffix =
+            version.as_ref().map(|v| format!(".v{}", python_str(&v.version))).unwrap_or_default();
+        let unique_id: Arc<str> =
+            format!("{}.{}.{}{suffix}", parsed.kind.as_str(), parsed.package, name).into();
         let mut config = self.config(parsed, &fqn, described.as_ref());
         if self.ground.compare_written {
             config.set_written(self.written(parsed, &fqn, described.as_ref()));
@@ -131,7 +146,9 @@ impl Maker<'_> {
                 let (on_run_end, index) = parsed.hook.unwrap_or_default();
                 NodeKind::Operation { on_run_end, index }
             }
-            _ => self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config),
+            _ => {
+                self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config)
+            }
         };
         let stored = !matches!(parsed.kind, ResourceType::Operation | ResourceType::Analysis);
         let mut node = Node {
@@ -148,7 +165,9 @@ impl Maker<'_> {
             tags: unique(config.list("tags")),
             config: Arc::new(config),
             description,
-            patch_path: described.as_ref().map(|d| format!("{}://{}", d.file.package, d.file.original_file_path)),
+            patch_path: described
+                .as_ref()
+                .map(|d| format!("{}://{}", d.file.package, d.file.original_file_path)),
             columns,
             alias,
             relation: stored.then_some(relation),
@@ -165,11 +184,22 @@ impl Maker<'_> {
     }
 
     /// Merges the layers in dbt's order (RULES 3.1).
-    fn config(&mut self, parsed: &ParsedNode, fqn: &[Arc<str>], described: Option<&Described<'_>>) -> NodeConfig {
+    fn config(
+        &mut self,
+        parsed: &ParsedNode,
+        fqn: &[Arc<str>],
+        described: Option<&Described<'_>>,
+    ) -> NodeConfig {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
         let own = *root == *parsed.package;
-        self.ground.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(
+            &parsed.package,
+            parsed.kind,
+            fqn,
+            Layer::ProjectFile,
+            &mut config,
+        );
         if let Some(d) = described {
             let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
             if let Some((access, span)) = &d.entry.patch.access {
@@ -189,12 +219,23 @@ impl Maker<'_> {
         config
     }
 
-    /// dbt's `unrendered_config` when states are compared by what was written: values of properties before they were
-    /// rendered, values of config calls as they stand in the text.
-    fn written(&self, parsed: &ParsedNode, fqn: &[Arc<str>], described: Option<&Described<'_>>) -> JsonMap {
+    /// dbt's `unrendered_config` when states are compared by what was written: values of properties
+    /// before they were rendered, values of config calls as they stand in the text.
+    fn written(
+        &self,
+        parsed: &ParsedNode,
+        fqn: &[Arc<str>],
+        described: Option<&Described<'_>>,
+    ) -> JsonMap {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
-        self.ground.configs.apply(&parsed.package, parsed.kind, fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(
+            &parsed.package,
+            parsed.kind,
+            fqn,
+            Layer::ProjectFile,
+            &mut config,
+        );
         if let Some(d) = described {
             if let Some((access, _)) = &d.entry.patch.access {
                 config.merge("access", Json::from(access.as_str()), Layer::Properties, None);
@@ -215,7 +256,8 @@ impl Maker<'_> {
         let text = parsed.text.as_ref().map(|text| &*text.raw).filter(|raw| rendered(raw));
         match text.and_then(written_config).filter(|calls| !calls.is_empty()) {
             Some(calls) => written.extend(calls),
-            None => written.extend(parsed.config.iter().map(|(key, value, _)| (key.clone(), value.clone()))),
+            None => written
+                .extend(parsed.config.iter().map(|(key, value, _)| (key.clone(), value.clone()))),
         }
         if *root != *parsed.package {
             let mut above = NodeConfig::default();
@@ -225,10 +267,13 @@ impl Maker<'_> {
         written
     }
 
-    /// Values of other shapes than their configs have; what a variable will make of a text is not known here.
+    /// Values of other shapes than their configs have; what a variable will make of a text is not
+    /// known here.
     pub(super) fn check_shapes(&mut self, config: &NodeConfig, kind: ResourceType, span: Span) {
         let of_test = kind == ResourceType::Test;
-        if !of_test && !matches!(kind, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot) {
+        if !of_test
+            && !matches!(kind, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot)
+        {
             return;
         }
         for (key, value) in config.written() {
@@ -249,7 +294,8 @@ impl Maker<'_> {
     ) -> NodeKind {
         let written = config.text("access").map(|a| a.into_owned());
         let written = written.or_else(|| v.and_then(|v| v.access.clone()));
-        let written = written.or_else(|| patch.and_then(|p| p.access.as_ref()).map(|(a, _)| a.clone()));
+        let written =
+            written.or_else(|| patch.and_then(|p| p.access.as_ref()).map(|(a, _)| a.clone()));
         let access = match written.as_deref().map(Access::parse) {
             None => Access::default(),
             Some(Some(access)) => access,
@@ -258,7 +304,10 @@ impl Maker<'_> {
                 self.out.push(
                     Diagnostic::error(
                         Code::Access,
-                        format!("`access` is private, protected or public, not `{}`", written.unwrap_or_default()),
+                        format!(
+                            "`access` is private, protected or public, not `{}`",
+                            written.unwrap_or_default()
+                        ),
                     )
                     .primary_if(span, ""),
                 );
@@ -267,7 +316,10 @@ impl Maker<'_> {
         };
         if access == Access::Public && config.text("materialized").as_deref() == Some("ephemeral") {
             let span = patch.and_then(|p| p.access.as_ref()).map(|(_, s)| *s);
-            let d = Diagnostic::error(Code::Access, "an ephemeral model is not public: others have nothing to read");
+            let d = Diagnostic::error(
+                Code::Access,
+                "an ephemeral model is not public: others have nothing to read",
+            );
             self.out.push(d.primary_if(span, ""));
         }
         NodeKind::Model {
@@ -285,9 +337,14 @@ impl Maker<'_> {
     }
 
     /// The description and columns, doc blocks filled in.
-    fn described(&mut self, package: &Arc<str>, described: Option<&Described<'_>>) -> (String, Vec<Column>) {
+    fn described(
+        &mut self,
+        package: &Arc<str>,
+        described: Option<&Described<'_>>,
+    ) -> (String, Vec<Column>) {
         let Some(d) = described else { return (String::new(), Vec::new()) };
-        let text = d.version.and_then(|v| v.description.as_ref()).unwrap_or(&d.entry.patch.description);
+        let text =
+            d.version.and_then(|v| v.description.as_ref()).unwrap_or(&d.entry.patch.description);
         let description = self.ground.docs.render(text, package, d.entry.span, &mut self.out);
         let columns = d.version.map_or(&d.entry.patch.columns, |v| &v.columns);
         let columns = columns.iter().map(|c| Column {
@@ -312,7 +369,9 @@ impl Maker<'_> {
             .map(str::to_owned)
             .collect();
         for to in keys {
-            if let Some((refs, sources)) = self.expression_references(&to, &node.package.clone(), node.span) {
+            if let Some((refs, sources)) =
+                self.expression_references(&to, &node.package.clone(), node.span)
+            {
                 node.refs.extend(refs);
                 node.sources.extend(sources);
             }
@@ -338,8 +397,15 @@ impl Maker<'_> {
                     compiled: None,
                     extra: Vec::new(),
                 };
-                let hook = parse_hook_text(self.ground.engine, self.ground.context, unit, &node.package, sql, span)
-                    .drain_into(&mut self.out);
+                let hook = parse_hook_text(
+                    self.ground.engine,
+                    self.ground.context,
+                    unit,
+                    &node.package,
+                    sql,
+                    span,
+                )
+                .drain_into(&mut self.out);
                 self.reads.extend(hook.reads);
                 node.refs.extend(hook.refs);
                 node.sources.extend(hook.sources);
@@ -353,9 +419,16 @@ impl Maker<'_> {
     }
 }
 
-fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, span: crate::source::Span) -> ParsedNode {
-    let raw =
-        format!("select * from {{{{ {} }}}}", relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim());
+fn others_snapshot(
+    entry: &PropertyEntry,
+    file: &Properties,
+    relation: &str,
+    span: crate::source::Span,
+) -> ParsedNode {
+    let raw = format!(
+        "select * from {{{{ {} }}}}",
+        relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim()
+    );
     let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
     let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
     fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
@@ -373,15 +446,16 @@ fn others_snapshot(entry: &PropertyEntry, file: &Properties, relation: &str, spa
     }
 }
 
-/// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`, `m.v2.sql`, what `defined_in`
-/// says, or `m.sql` for the latest.
+/// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
+/// `m.v2.sql`, what `defined_in` says, or `m.sql` for the latest.
 fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Described<'a>> {
     let kind = EntryKind::Describes(parsed.kind);
     if let Some((entry, file)) = entries.get(kind, &parsed.package, &parsed.name) {
         if entry.patch.versions.is_empty() {
             return Some(Described { entry, file, version: None });
         }
-        let latest = entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
+        let latest =
+            entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
         let version = entry.patch.versions.iter().find(|v| {
             v.defined_in.as_deref() == Some(&*parsed.name)
                 || (v.defined_in.is_none() && same_version(&v.version, &latest))
@@ -392,7 +466,8 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
         return None;
     }
     // Look for a version whose file this is.
-    for (entry, file) in entries.versioned.iter().filter(|(_, file)| file.package == parsed.package) {
+    for (entry, file) in entries.versioned.iter().filter(|(_, file)| file.package == parsed.package)
+    {
         for v in &entry.patch.versions {
             let expected = match &v.defined_in {
                 Some(file) => file == &*parsed.name,

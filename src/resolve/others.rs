@@ -6,13 +6,15 @@ use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
-    Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall, ResourceType, SourceCall,
+    Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall,
+    ResourceType, SourceCall,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_json};
 use crate::source::Span;
 use std::sync::Arc;
 
-/// Of what a unit test does; what it is called and configured as does not count. A format that is not written is `dict`.
+/// Of what a unit test does; what it is called and configured as does not count. A format that is
+/// not written is `dict`.
 fn unit_test_checksum(definition: &Json) -> String {
     let part = |key: &str| definition.get(key).cloned().unwrap_or_default();
     let mut parts = ["model", "versions", "given", "expect", "overrides"].map(part);
@@ -66,7 +68,9 @@ pub(super) fn groups(parsed: &ParsedProject) -> Vec<Group> {
 pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for node in nodes.iter().filter(|node| node.generic_test().is_none()) {
-        let Some(group) = node.config.text("group").filter(|name| !groups.iter().any(|g| *g.name == **name)) else {
+        let Some(group) =
+            node.config.text("group").filter(|name| !groups.iter().any(|g| *g.name == **name))
+        else {
             continue;
         };
         let place = node.config.entry("group").and_then(|entry| entry.span).unwrap_or(node.span);
@@ -92,7 +96,9 @@ impl Maker<'_> {
         let dirs = file.path.rsplit_once('/').map_or("", |(d, _)| d);
         let mut fqn: Vec<Arc<str>> = vec![file.package.clone()];
         fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
-        if let (ResourceType::UnitTest, Some(model)) = (kind, entry.map.get("model").and_then(Yaml::scalar_text)) {
+        if let (ResourceType::UnitTest, Some(model)) =
+            (kind, entry.map.get("model").and_then(Yaml::scalar_text))
+        {
             fqn.push(model.into());
         }
         fqn.push(entry.name.clone());
@@ -103,7 +109,8 @@ impl Maker<'_> {
             config.merge(key, value.clone(), Layer::Properties, Some(*span));
         }
         // dbt takes `meta` beside `config:` for the exposure's own.
-        let in_config = entry.map.get("config").and_then(Yaml::as_map).is_some_and(|c| c.get("meta").is_some());
+        let in_config =
+            entry.map.get("config").and_then(Yaml::as_map).is_some_and(|c| c.get("meta").is_some());
         if kind == ResourceType::Exposure && !in_config {
             config.restate("meta", of_project);
         }
@@ -123,7 +130,12 @@ impl Maker<'_> {
             sql: true,
             tags: super::nodes::unique(config.list("tags")),
             config: Arc::new(config),
-            description: self.ground.docs.render(&entry.patch.description, &file.package, entry.span, &mut self.out),
+            description: self.ground.docs.render(
+                &entry.patch.description,
+                &file.package,
+                entry.span,
+                &mut self.out,
+            ),
             patch_path: None,
             columns: Vec::new(),
             alias: entry.name.clone(),
@@ -134,7 +146,9 @@ impl Maker<'_> {
             macros: Vec::new(),
             checksum: Checksum {
                 name: "sha256".into(),
-                value: crate::hash::sha256_hex(&Json::Object(rest_json(&entry.map, &[])).to_string()),
+                value: crate::hash::sha256_hex(
+                    &Json::Object(rest_json(&entry.map, &[])).to_string(),
+                ),
             },
             span: entry.span,
         }
@@ -150,10 +164,18 @@ impl Maker<'_> {
             label: text("label"),
         };
         let id = format!("exposure.{}.{}", file.package, entry.name);
-        let mut node = self.yaml_node(ResourceType::Exposure, file, entry, id, NodeKind::Exposure(Box::new(data)));
+        let mut node = self.yaml_node(
+            ResourceType::Exposure,
+            file,
+            entry,
+            id,
+            NodeKind::Exposure(Box::new(data)),
+        );
         for item in entry.map.get("depends_on").map(Yaml::items).unwrap_or_default() {
             let Some(text) = item.scalar_text() else { continue };
-            if let Some((refs, sources)) = self.expression_references(&text, &file.package, item.span) {
+            if let Some((refs, sources)) =
+                self.expression_references(&text, &file.package, item.span)
+            {
                 node.refs.extend(refs);
                 node.sources.extend(sources);
             }
@@ -167,15 +189,20 @@ impl Maker<'_> {
         let kind: ExportType = check_export(&entry.map, place).drain_into(&mut self.out)?;
         let legal = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
         if !entry.name.chars().all(legal) {
-            let message = format!("the export `{}` may have letters, digits, `_` and `-` in its name only", entry.name);
+            let message = format!(
+                "the export `{}` may have letters, digits, `_` and `-` in its name only",
+                entry.name
+            );
             self.out.push(Diagnostic::error(Code::Export, message).primary(place, ""));
             return None;
         }
         let id = format!("export.{}.{}", file.package, entry.name);
         let data = Export { kind, fields: entry.map.clone() };
-        let mut node = self.yaml_node(ResourceType::Export, file, entry, id, NodeKind::Export(Box::new(data)));
+        let mut node =
+            self.yaml_node(ResourceType::Export, file, entry, id, NodeKind::Export(Box::new(data)));
         let model = entry.map.get("model")?;
-        let (refs, sources) = self.expression_references(&model.scalar_text()?, &file.package, model.span)?;
+        let (refs, sources) =
+            self.expression_references(&model.scalar_text()?, &file.package, model.span)?;
         (node.refs, node.sources) = (refs, sources);
         node.span = place;
         Some(node)
@@ -186,12 +213,20 @@ impl Maker<'_> {
         let id = format!("unit_test.{}.{model}.{}", file.package, entry.name);
         let definition = Json::Object(rest_json(&entry.map, &[]));
         let checksum = unit_test_checksum(&definition);
-        let mut node = self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
+        let mut node =
+            self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
         node.checksum = Checksum { name: "sha256".into(), value: checksum };
         // Its model is one of its own package, perhaps with a version behind a blank: `orders 2`.
-        let (name, version) = model.split_once(' ').map_or((&*model, None), |(name, v)| (name, Some(v.trim().into())));
+        let (name, version) = model
+            .split_once(' ')
+            .map_or((&*model, None), |(name, v)| (name, Some(v.trim().into())));
         let span = entry.map.get("model").map_or(entry.span, |y| y.span);
-        node.refs.push(RefCall { package: Some(file.package.clone()), name: name.into(), version, span: Some(span) });
+        node.refs.push(RefCall {
+            package: Some(file.package.clone()),
+            name: name.into(),
+            version,
+            span: Some(span),
+        });
         node
     }
 
@@ -204,7 +239,8 @@ impl Maker<'_> {
         let mut node = self.yaml_node(kind, file, entry, id, NodeKind::Semantic(kind, definition));
         if let Some(model) = entry.map.get("model").filter(|_| kind == ResourceType::SemanticModel)
             && let Some(text) = model.scalar_text()
-            && let Some((refs, sources)) = self.expression_references(&text, &file.package, model.span)
+            && let Some((refs, sources)) =
+                self.expression_references(&text, &file.package, model.span)
         {
             node.refs = refs;
             node.sources = sources;
@@ -244,7 +280,8 @@ impl Maker<'_> {
         };
         let session = Session::parse(self.ground.context, package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
-        let result = self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());
+        let result =
+            self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());
         if let Err(failure) = &result {
             self.out.push(failure_diagnostic(failure, &session, span));
         }
@@ -252,14 +289,17 @@ impl Maker<'_> {
         self.reads.extend(record.reads);
         result.ok()?;
         let refs = record.refs.into_iter().map(|r| RefCall { span: Some(span), ..r }).collect();
-        let sources = record.sources.into_iter().map(|s| SourceCall { span: Some(span), ..s }).collect();
+        let sources =
+            record.sources.into_iter().map(|s| SourceCall { span: Some(span), ..s }).collect();
         Some((refs, sources))
     }
 }
 
 /// Inputs of a metric that are only named become mappings: the manifest knows no other form.
 fn name_inputs(definition: &mut Json) {
-    let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else { return };
+    let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else {
+        return;
+    };
     let named = |input: &mut Json| {
         if input.is_string() {
             *input = serde_json::json!({ "name": input.take() });

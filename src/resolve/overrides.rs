@@ -1,13 +1,16 @@
 //! Sources of packages as other packages change them (`overrides:`, which dbt has deprecated).
 //!
-//! In: what all properties files say of sources. Out: a source as it is after its override. As in dbt 1.11, a key that is
-//! written replaces the package's; `config` and `freshness` of an overridden source, and `quoting` and `freshness` of an
-//! overridden table, are replaced also where they are not written.
+//! In: what all properties files say of sources. Out: a source as it is after its override. As in
+//! dbt 1.11, a key that is written replaces the package's; `config` and `freshness` of an
+//! overridden source, and `quoting` and `freshness` of an overridden table, are replaced also where
+//! they are not written.
 
 use crate::config::YamlMap;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
-use crate::parse::{ParsedProject, ParsedSource, ParsedTest, Properties, SourceOverride, TableOverride, TestTarget};
+use crate::parse::{
+    ParsedProject, ParsedSource, ParsedTest, Properties, SourceOverride, TableOverride, TestTarget,
+};
 use std::borrow::Cow;
 
 pub(super) struct Overrides<'a> {
@@ -20,8 +23,12 @@ impl<'a> Overrides<'a> {
         let mut by_source: FastMap<(&str, &str), &SourceOverride> = FastMap::default();
         for change in parsed.properties.iter().flat_map(|file| &file.overrides) {
             if let Some(first) = by_source.insert((&change.package, &change.source), change) {
-                let message = format!("the source `{}` of `{}` is overridden twice", change.source, change.package);
-                let d = Diagnostic::error(Code::DuplicateName, message).primary(change.span, "again here");
+                let message = format!(
+                    "the source `{}` of `{}` is overridden twice",
+                    change.source, change.package
+                );
+                let d = Diagnostic::error(Code::DuplicateName, message)
+                    .primary(change.span, "again here");
                 out.push(d.secondary(first.span, "first here").help("override it in one place"));
             }
         }
@@ -32,13 +39,21 @@ impl<'a> Overrides<'a> {
     }
 
     /// A table of a source with what is said of it elsewhere.
-    pub(super) fn apply<'s>(&self, package: &str, parsed: &'s ParsedSource) -> Cow<'s, ParsedSource> {
-        let Some(change) = self.by_source.get(&(package, &*parsed.source)) else { return Cow::Borrowed(parsed) };
+    pub(super) fn apply<'s>(
+        &self,
+        package: &str,
+        parsed: &'s ParsedSource,
+    ) -> Cow<'s, ParsedSource> {
+        let Some(change) = self.by_source.get(&(package, &*parsed.source)) else {
+            return Cow::Borrowed(parsed);
+        };
         let of_source = change.map.without(&["name", "overrides", "tables"]);
         let mut changed = parsed.clone();
-        changed.source_map = parsed.source_map.without(&["config", "freshness"]).overridden_by(&of_source);
+        changed.source_map =
+            parsed.source_map.without(&["config", "freshness"]).overridden_by(&of_source);
         if let Some(table) = table(change, &parsed.table) {
-            changed.table_map = parsed.table_map.without(&["quoting", "freshness"]).overridden_by(&table.map);
+            changed.table_map =
+                parsed.table_map.without(&["quoting", "freshness"]).overridden_by(&table.map);
             if table.map.get("columns").is_some() {
                 changed.columns = table.columns.clone();
             }
@@ -78,15 +93,24 @@ fn warn_unused<'a>(
             tables.insert((&file.package, &source.source, &source.table));
         }
     }
-    let warning = |what: String, span| Diagnostic::warning(Code::UnknownNode, what).primary(span, "overridden here");
+    let warning = |what: String, span| {
+        Diagnostic::warning(Code::UnknownNode, what).primary(span, "overridden here")
+    };
     for change in changes {
         let (package, source) = (&*change.package, &*change.source);
         if !sources.contains(&(package, source)) {
-            out.push(warning(format!("`{package}` has no source `{source}` to override"), change.span));
+            out.push(warning(
+                format!("`{package}` has no source `{source}` to override"),
+                change.span,
+            ));
             continue;
         }
-        for table in change.tables.iter().filter(|t| !tables.contains(&(package, source, &t.table))) {
-            let what = format!("the source `{source}` of `{package}` has no table `{}` to override", table.table);
+        for table in change.tables.iter().filter(|t| !tables.contains(&(package, source, &t.table)))
+        {
+            let what = format!(
+                "the source `{source}` of `{package}` has no table `{}` to override",
+                table.table
+            );
             out.push(warning(what, table.span));
         }
     }

@@ -1,7 +1,7 @@
 //! Snapshots whose config says too little to run them.
 //!
-//! In: the enabled nodes. Out: an error for each snapshot that lacks what its strategy reads. Must not know: what a snapshot
-//! does, or which columns its query has.
+//! In: the enabled nodes. Out: an error for each snapshot that lacks what its strategy reads. Must
+//! not know: what a snapshot does, or which columns its query has.
 //!
 //! Source: `SnapshotConfig.final_validate` of dbt 1.11, which asks at parse.
 
@@ -26,7 +26,8 @@ fn missing_config(node: &Node) -> Option<Diagnostic> {
         None => &["strategy", "unique_key"],
     };
     let key = needs.iter().find(|key| node.config.get(key).is_none_or(is_empty))?;
-    let d = Diagnostic::error(Code::YamlShape, format!("the snapshot `{}` needs `{key}`", node.name));
+    let d =
+        Diagnostic::error(Code::YamlShape, format!("the snapshot `{}` needs `{key}`", node.name));
     Some(d.primary(node.span, "").help(format!("add `{key}` to its config")))
 }
 
@@ -35,9 +36,14 @@ fn unread_config(node: &Node) -> Option<Diagnostic> {
     let columns = node.config.get("check_cols").filter(|columns| !is_empty(columns))?;
     let message = match (node.config.text("strategy").as_deref(), columns.as_str()) {
         (Some("timestamp"), _) => {
-            format!("the snapshot `{}` compares by time and has `check_cols`, which nothing reads", node.name)
+            format!(
+                "the snapshot `{}` compares by time and has `check_cols`, which nothing reads",
+                node.name
+            )
         }
-        (Some("check"), Some(text)) if text != "all" => format!("`check_cols` is `all` or a list, not `{text}`"),
+        (Some("check"), Some(text)) if text != "all" => {
+            format!("`check_cols` is `all` or a list, not `{text}`")
+        }
         _ => return None,
     };
     let span = node.config.entry("check_cols").and_then(|entry| entry.span).unwrap_or(node.span);

@@ -4,7 +4,8 @@ use super::kept::Item;
 use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::manifest::{
-    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType, SourceTable, json_texts,
+    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType,
+    SourceTable, json_texts,
 };
 use crate::parse::{ParsedSource, Properties};
 use std::sync::Arc;
@@ -32,17 +33,30 @@ impl Maker<'_> {
         fqn.extend(dirs.split('/').filter(|d| !d.is_empty()).map(Arc::from));
         fqn.extend([parsed.source.clone(), parsed.table.clone()]);
         let mut config = NodeConfig::default();
-        self.ground.configs.apply(package, ResourceType::Source, &fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(
+            package,
+            ResourceType::Source,
+            &fqn,
+            Layer::ProjectFile,
+            &mut config,
+        );
         for map in [outer, inner] {
             for key in ["enabled", "meta", "tags"] {
                 for y in places(map, key).into_iter().flatten() {
                     config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
                 }
             }
-            for (key, y) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter) {
+            for (key, y) in
+                map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter)
+            {
                 if !matches!(
                     &*key.text,
-                    "enabled" | "meta" | "tags" | "freshness" | "loaded_at_field" | "loaded_at_query"
+                    "enabled"
+                        | "meta"
+                        | "tags"
+                        | "freshness"
+                        | "loaded_at_field"
+                        | "loaded_at_query"
                 ) {
                     config.merge(&key.text, y.to_json(), Layer::Properties, Some(y.span));
                 }
@@ -53,11 +67,19 @@ impl Maker<'_> {
         restate(parsed, &mut config);
         let root = self.ground.sources.root().name().clone();
         if *root != **package {
-            self.ground.configs.apply(&root, ResourceType::Source, &fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(
+                &root,
+                ResourceType::Source,
+                &fqn,
+                Layer::RootProject,
+                &mut config,
+            );
         }
         let freshness = self.freshness(parsed, &mut config);
         // What is null is not there.
-        let set = |map: &YamlMap, key: &str| map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text);
+        let set = |map: &YamlMap, key: &str| {
+            map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text)
+        };
         let text = |key: &str| set(inner, key);
         let outer_text = |key: &str| set(outer, key);
         let target = &self.ground.context.target;
@@ -74,8 +96,11 @@ impl Maker<'_> {
         }
         for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
             for map in [outer, inner] {
-                if let Some(flag) =
-                    map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get(key)).and_then(Yaml::as_bool)
+                if let Some(flag) = map
+                    .get("quoting")
+                    .and_then(Yaml::as_map)
+                    .and_then(|m| m.get(key))
+                    .and_then(Yaml::as_bool)
                 {
                     relation.quote[i] = flag;
                     quoting.insert(key.to_owned(), Json::Bool(flag));
@@ -83,13 +108,20 @@ impl Maker<'_> {
             }
         }
         let meta = config.map("meta").cloned().unwrap_or_default();
-        relation.external = external(&config, &meta, parsed, &schema, &identifier, &database).map(Arc::from);
+        relation.external =
+            external(&config, &meta, parsed, &schema, &identifier, &database).map(Arc::from);
         let columns = parsed.columns.iter().map(|c| Column {
-            description: self.ground.docs.render(&c.description, package, c.span.unwrap_or(parsed.span), &mut self.out),
+            description: self.ground.docs.render(
+                &c.description,
+                package,
+                c.span.unwrap_or(parsed.span),
+                &mut self.out,
+            ),
             ..c.clone()
         });
         let columns: Vec<Column> = columns.collect();
-        let unique_id: Arc<str> = format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
+        let unique_id: Arc<str> =
+            format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
         let table = SourceTable {
             source_name: parsed.source.clone(),
             source_description: outer_text("description")
@@ -98,7 +130,11 @@ impl Maker<'_> {
             loader: text("loader").or_else(|| outer_text("loader")).unwrap_or_default(),
             identifier,
             quoting,
-            source_meta: outer.get("meta").map(Yaml::to_json).and_then(|m| m.as_object().cloned()).unwrap_or_default(),
+            source_meta: outer
+                .get("meta")
+                .map(Yaml::to_json)
+                .and_then(|m| m.as_object().cloned())
+                .unwrap_or_default(),
             loaded_at_field: config.text("loaded_at_field").map(|t| t.into_owned()),
             loaded_at_query: config.text("loaded_at_query").map(|t| t.into_owned()),
             freshness,
@@ -144,11 +180,15 @@ fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
     let mut tags: Vec<String> = written("tags").flat_map(|tags| json_texts(&tags)).collect();
     tags.sort();
     tags.dedup();
-    let meta: JsonMap = written("meta").filter_map(|meta| meta.as_object().cloned()).flatten().collect();
+    let meta: JsonMap =
+        written("meta").filter_map(|meta| meta.as_object().cloned()).flatten().collect();
     config.restate("tags", Some(Json::from(tags)));
     config.restate("meta", Some(Json::Object(meta)));
     for key in ["loaded_at_field", "loaded_at_query"] {
-        let own = config.entry(key).filter(|entry| entry.layer == Layer::Properties).map(|entry| entry.value.clone());
+        let own = config
+            .entry(key)
+            .filter(|entry| entry.layer == Layer::Properties)
+            .map(|entry| entry.value.clone());
         config.restate(key, Some(own.unwrap_or_default()));
     }
 }
@@ -158,8 +198,8 @@ pub(super) fn places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
     [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
 }
 
-/// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of `meta` filled in, in
-/// quotes unless it is a function call or quoted already.
+/// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of
+/// `meta` filled in, in quotes unless it is a function call or quoted already.
 fn external(
     config: &NodeConfig,
     meta: &JsonMap,
@@ -172,7 +212,10 @@ fn external(
         .text("external_location")
         .map(|t| t.into_owned())
         .or_else(|| meta.get("external_location").map(python_str))?;
-    let formatter = config.text("formatter").map(|t| t.into_owned()).or_else(|| meta.get("formatter").map(python_str));
+    let formatter = config
+        .text("formatter")
+        .map(|t| t.into_owned())
+        .or_else(|| meta.get("formatter").map(python_str));
     let mut names: Vec<(String, String)> = vec![
         ("name".into(), parsed.table.to_string()),
         ("schema".into(), schema.to_owned()),
@@ -186,7 +229,9 @@ fn external(
     for (name, value) in &names {
         text = match formatter.as_deref() {
             Some("oldstyle") => text.replace(&format!("%({name})s"), value),
-            Some("template") => text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value),
+            Some("template") => {
+                text.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
+            }
             _ => text.replace(&format!("{{{name}}}"), value),
         };
     }

@@ -15,17 +15,23 @@ pub(crate) fn project(files: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
 }
 
 /// The same with environment variables, where the project may be too broken to resolve.
-pub(crate) fn attempt(files: &[(&str, &str)], env: &[(&str, &str)]) -> (Option<Manifest>, Vec<Diagnostic>) {
-    let mut all: Vec<(String, &str)> = files.iter().map(|(p, t)| (format!("/project/{p}"), *t)).collect();
+pub(crate) fn attempt(
+    files: &[(&str, &str)],
+    env: &[(&str, &str)],
+) -> (Option<Manifest>, Vec<Diagnostic>) {
+    let mut all: Vec<(String, &str)> =
+        files.iter().map(|(p, t)| (format!("/project/{p}"), *t)).collect();
     if !files.iter().any(|(p, _)| *p == "project.yml") {
         all.push(("/project/project.yml".to_owned(), "name: shop\n"));
     }
     let mut system = MemorySystem::with_files(all.iter().map(|(p, t)| (p.as_str(), *t)));
     env.iter().for_each(|(k, v)| system.set_env(k, v));
     let system: Arc<dyn System> = Arc::new(system);
-    let (sources, _, mut diagnostics) = load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
+    let (sources, _, mut diagnostics) =
+        load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
     let parsed = parse(&mut sources, &mut Kept::default()).drain_into(&mut diagnostics);
-    let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default()).drain_into(&mut diagnostics);
+    let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default())
+        .drain_into(&mut diagnostics);
     (Some(manifest), diagnostics)
 }

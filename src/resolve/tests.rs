@@ -8,8 +8,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::jinja::written_config;
 use crate::manifest::{
-    Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, Text,
-    UniqueId,
+    Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType,
+    TestKind, Text, UniqueId,
 };
 use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
@@ -32,13 +32,19 @@ impl Resolver<'_> {
                 let attached = attached(lookup, parsed);
                 let kind = EntryKind::Describes(ResourceType::Test);
                 let described = ground.entries.get(kind, &parsed.package, &parsed.name);
-                let described = described.map(|(entry, file)| Described { entry, file, version: None });
-                let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached)));
-                Some((Job { item: Item::Test(file.clone(), i), described, make }, (parsed, attached)))
+                let described =
+                    described.map(|(entry, file)| Described { entry, file, version: None });
+                let make =
+                    Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached)));
+                Some((
+                    Job { item: Item::Test(file.clone(), i), described, make },
+                    (parsed, attached),
+                ))
             })
             .collect();
         let (jobs, places): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
-        let mut seen: FastMap<UniqueId, Span> = FastMap::with_capacity_and_hasher(places.len(), Default::default());
+        let mut seen: FastMap<UniqueId, Span> =
+            FastMap::with_capacity_and_hasher(places.len(), Default::default());
         for ((key, node), (parsed, attached)) in self.nodes_of(jobs).into_iter().zip(places) {
             let Some(mut node) = node else { continue };
             if node.generic_test().is_some_and(|t| t.attached != attached) {
@@ -50,10 +56,13 @@ impl Resolver<'_> {
             }
             if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
                 self.out.push(
-                    Diagnostic::error(Code::DuplicateName, format!("the test `{}` is written twice", parsed.name))
-                        .primary(parsed.span, "again here")
-                        .secondary(first, "first here")
-                        .help("give one of them a `name`, or remove it"),
+                    Diagnostic::error(
+                        Code::DuplicateName,
+                        format!("the test `{}` is written twice", parsed.name),
+                    )
+                    .primary(parsed.span, "again here")
+                    .secondary(first, "first here")
+                    .help("give one of them a `name`, or remove it"),
                 );
                 continue;
             }
@@ -67,7 +76,9 @@ fn config_call(mut pairs: Vec<(String, Json)>) -> String {
     if pairs.is_empty() {
         return String::new();
     }
-    pairs.sort_by_key(|(key, _)| CONFIG_KEYS.iter().position(|k| k == key).unwrap_or(CONFIG_KEYS.len()));
+    pairs.sort_by_key(|(key, _)| {
+        CONFIG_KEYS.iter().position(|k| k == key).unwrap_or(CONFIG_KEYS.len())
+    });
     let one = |(key, value): &(String, Json)| match value {
         Json::String(text) => format!("{key}=\"{}\"", text.replace('"', "\\\"")),
         other => format!("{key}={}", crate::config::python_str(other)),
@@ -85,7 +96,13 @@ impl Maker<'_> {
         fqn.push(parsed.name.clone());
         let root = self.ground.sources.root().name().clone();
         let mut config = NodeConfig::default();
-        self.ground.configs.apply(package, ResourceType::Test, &fqn, Layer::ProjectFile, &mut config);
+        self.ground.configs.apply(
+            package,
+            ResourceType::Test,
+            &fqn,
+            Layer::ProjectFile,
+            &mut config,
+        );
         let of_project = self.ground.compare_written.then(|| config.written().clone());
         for (key, value, span) in &parsed.macro_config {
             config.merge(key, value.clone(), Layer::InFile, *span);
@@ -108,7 +125,13 @@ impl Maker<'_> {
             config.merge(key, value, Layer::InFile, Some(*span));
         }
         if *root != **package {
-            self.ground.configs.apply(&root, ResourceType::Test, &fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(
+                &root,
+                ResourceType::Test,
+                &fqn,
+                Layer::RootProject,
+                &mut config,
+            );
         }
         self.check_shapes(&config, ResourceType::Test, parsed.span);
         if parsed.short_name != parsed.name && config.get("alias").is_none() {
@@ -139,7 +162,8 @@ impl Maker<'_> {
         if parsed.short_name != parsed.name && !own.iter().any(|(key, _)| key == "alias") {
             own.push(("alias".into(), Json::from(&*alias)));
         }
-        let raw: Arc<str> = format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{}", config_call(own)).into();
+        let raw: Arc<str> =
+            format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{}", config_call(own)).into();
         // dbt renders all tests but these two.
         let rendered = !parsed
             .macro_id
@@ -152,7 +176,10 @@ impl Maker<'_> {
             config.set_written(written);
         }
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
-        if rendered && let Some(reading) = self.ground.engine.registry().lookup(package, "get_where_subquery") {
+        if rendered
+            && let Some(reading) =
+                self.ground.engine.registry().lookup(package, "get_where_subquery")
+        {
             macros.push(reading.unique_id.clone());
         }
         let test = GenericTest {
@@ -172,7 +199,12 @@ impl Maker<'_> {
             path: format!("{}.sql", parsed.short_name).into(),
             original_file_path: parsed.original_file_path.clone(),
             fqn,
-            text: Some(Text { file: parsed.span.file, range: (parsed.span.start, parsed.span.end), raw, steady: None }),
+            text: Some(Text {
+                file: parsed.span.file,
+                range: (parsed.span.start, parsed.span.end),
+                raw,
+                steady: None,
+            }),
             sql: true,
             tags,
             config: Arc::new(config),
@@ -197,7 +229,9 @@ impl Maker<'_> {
             return value.clone();
         }
         let renderer = crate::load::YamlRenderer::new(self.ground.context, package);
-        let rendered = renderer.value(text, span, &mut self.out).map_or_else(|| value.clone(), |y| y.to_json());
+        let rendered = renderer
+            .value(text, span, &mut self.out)
+            .map_or_else(|| value.clone(), |y| y.to_json());
         self.reads.extend(renderer.reads());
         rendered
     }
@@ -209,7 +243,8 @@ fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<NodeId> {
         TestTarget::Node { name, version, .. } => {
             let version = version.as_ref().map(crate::config::python_str);
             // A package may test a node of another one.
-            let own = lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package);
+            let own =
+                lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package);
             match own {
                 Found::Nothing => lookup.find_ref(None, name, version.as_deref(), &parsed.package),
                 found => found,

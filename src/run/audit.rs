@@ -15,12 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 impl Machine<'_> {
-    /// Runs the guards; true when none failed. Inside a transaction one after the other on its connection, since no
-    /// other sees the delta; else in parallel.
+    /// Runs the guards; true when none failed. Inside a transaction one after the other on its
+    /// connection, since no other sees the delta; else in parallel.
     pub(super) fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
         let shared = self.exec.shared;
         let bindings = match audited {
-            Audited::Candidate(relation) => Bindings::default().with(self.exec.node.id, relation.clone()),
+            Audited::Candidate(relation) => {
+                Bindings::default().with(self.exec.node.id, relation.clone())
+            }
             Audited::Inside => Bindings::default(),
         };
         let bindings = Arc::new(bindings);
@@ -32,20 +34,32 @@ impl Machine<'_> {
             Audited::Inside => self.exec.node.relation.as_ref(),
         };
         let passed = match (relation, &mut own) {
-            (Some(relation), Some(own)) => {
-                fused::passed(shared, self.guards, self.exec.node.id, relation, inside, own.as_mut())
-            }
+            (Some(relation), Some(own)) => fused::passed(
+                shared,
+                self.guards,
+                self.exec.node.id,
+                relation,
+                inside,
+                own.as_mut(),
+            ),
             _ => HashSet::new(),
         };
-        let one = |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
-            timed(|| match passed.contains(&id) {
-                _ if shared.interrupt.is_set() => TestRun::skipped("interrupted"),
-                true => passed_test(shared, id, &bindings, self.existing, own),
-                false => run_test(shared, id, &bindings, self.existing, own, kept),
-            })
-        };
+        let one =
+            |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
+                timed(|| match passed.contains(&id) {
+                    _ if shared.interrupt.is_set() => TestRun::skipped("interrupted"),
+                    true => passed_test(shared, id, &bindings, self.existing, own),
+                    false => run_test(shared, id, &bindings, self.existing, own, kept),
+                })
+            };
         if !inside && self.guards.len() - passed.len() > 1 && shared.options.threads > 1 {
-            self.results = in_parallel(shared, self.pool, self.guards, &|id, own| one(id, own, None), &mut own);
+            self.results = in_parallel(
+                shared,
+                self.pool,
+                self.guards,
+                &|id, own| one(id, own, None),
+                &mut own,
+            );
         } else {
             let mut aborted = false;
             for id in self.guards {
@@ -67,10 +81,15 @@ impl Machine<'_> {
         }
         self.exec.may_go_on()?;
         // The transaction is lost with the connection, or by a deadlock: all of it is done again.
-        if let Some(e) = self.results.iter_mut().find_map(|(_, r, _)| r.lost.take()).filter(|_| inside) {
+        if let Some(e) =
+            self.results.iter_mut().find_map(|(_, r, _)| r.lost.take()).filter(|_| inside)
+        {
             return Err(e);
         }
-        Ok(!self.results.iter().any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error)))
+        Ok(!self
+            .results
+            .iter()
+            .any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error)))
     }
 
     /// The artifact of a test shows the published name, not that of the candidate it was run on.
@@ -95,8 +114,9 @@ fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
 /// Runs one test on a connection, and says how long it took.
 type RunOne<'a> = dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync + 'a;
 
-/// Runs tests on the node's connection and on those that are idle; results in the order of the tests. An idle one is
-/// given back after each test: a node that is ready to be built waits for no more than that.
+/// Runs tests on the node's connection and on those that are idle; results in the order of the
+/// tests. An idle one is given back after each test: a node that is ready to be built waits for no
+/// more than that.
 fn in_parallel(
     shared: &Shared,
     pool: &Pool,

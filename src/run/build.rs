@@ -12,7 +12,8 @@ use crate::diag::{Code, Diagnostic, Severity, Weight};
 use crate::engine::{Effect, Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
 use crate::manifest::{Node, NodeId, NodeKind, Relation};
 use crate::materialize::{
-    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization, own_names, rejected_name,
+    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization,
+    own_names, rejected_name,
 };
 use crate::source::SqlText;
 use std::cell::RefCell;
@@ -86,7 +87,9 @@ fn lock(
 ) -> Result<Arc<Existing>, NodeError> {
     let failed = |e: crate::engine::EngineError| sql_error(&e, &SqlText::new(), node.span);
     let name = target.short();
-    warehouse.lock(target, &|text| waiting(text.map(|t| format!("{name}, {t}")).as_deref())).map_err(failed)?;
+    warehouse
+        .lock(target, &|text| waiting(text.map(|t| format!("{name}, {t}")).as_deref()))
+        .map_err(failed)?;
     if !warehouse.capabilities().shared {
         return Ok(existing.clone());
     }
@@ -119,10 +122,22 @@ fn build_alone(
     };
     let name = node.materialized();
     let registry = shared.compiler.engine.registry();
-    let custom = registry.materialization(&node.package, &name, shared.compiler.context.explicit_overrides).cloned();
+    let custom = registry
+        .materialization(&node.package, &name, shared.compiler.context.explicit_overrides)
+        .cloned();
     let mut built = match custom {
         Some(def) => jinja(shared, node, &def, compiled.as_ref(), &bindings, existing, warehouse),
-        None => native(shared, pool, node, &name, compiled.as_ref(), guards, &bindings, existing, warehouse),
+        None => native(
+            shared,
+            pool,
+            node,
+            &name,
+            compiled.as_ref(),
+            guards,
+            &bindings,
+            existing,
+            warehouse,
+        ),
     };
     built.outcome.compiled = compiled.as_ref().map(|c| c.sql.clone());
     built.compiled = compiled;
@@ -140,20 +155,30 @@ pub(super) fn compile(
     let compiled = shared.compiler.compile(id, bindings, existing, warehouse)?;
     let weighty = |d: &&Diagnostic| shared.options.warnings.weigh(d.code) == Weight::Error;
     match compiled.warnings.iter().find(weighty) {
-        Some(d) => Err(CompileError::Diagnostic(Box::new(Diagnostic { severity: Severity::Error, ..d.clone() }))),
+        Some(d) => Err(CompileError::Diagnostic(Box::new(Diagnostic {
+            severity: Severity::Error,
+            ..d.clone()
+        }))),
         None => Ok(compiled),
     }
 }
 
-/// How often a node is begun anew after a lost connection or where another session got in its way, and the time before
-/// the first.
+/// How often a node is begun anew after a lost connection or where another session got in its way,
+/// and the time before the first.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a materialization of ours needs to know.
-fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Warehouse) -> Result<Job, NodeError> {
+fn job(
+    shared: &Shared,
+    node: &Node,
+    existing: &Existing,
+    warehouse: &dyn Warehouse,
+) -> Result<Job, NodeError> {
     let Some(target) = node.relation.clone() else {
-        return Err(Box::new(crate::context::internal(format!("`{}` has no relation", node.name))).into());
+        return Err(
+            Box::new(crate::context::internal(format!("`{}` has no relation", node.name))).into()
+        );
     };
     let capabilities = warehouse.capabilities().clone();
     if let Some(max) = capabilities.dialect.max_identifier
@@ -161,13 +186,20 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
     {
         // The engine would cut it silently, and two names could become one.
         let name = target.identifier();
-        let d =
-            Diagnostic::error(Code::Runtime, format!("the name `{name}` has {} bytes, more than {max}", name.len()));
+        let d = Diagnostic::error(
+            Code::Runtime,
+            format!("the name `{name}` has {} bytes, more than {max}", name.len()),
+        );
         return Err(NodeError::lasting(d.primary(node.span, "").help("give it a shorter `alias`")));
     }
-    let beside = [candidate_name(&target, capabilities.dialect), rejected_name(&target, capabilities.dialect)];
+    let beside = [
+        candidate_name(&target, capabilities.dialect),
+        rejected_name(&target, capabilities.dialect),
+    ];
     let inside = |h: &Json| h.get("transaction").and_then(Json::as_bool).unwrap_or(true);
-    let hooks = |key: &str| node.config.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let hooks = |key: &str| {
+        node.config.get(key).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+    };
     let full_refresh = node.config.flag("full_refresh").unwrap_or(shared.options.full_refresh);
     Ok(Job {
         existing: existing.find(&target).cloned(),
@@ -189,10 +221,11 @@ fn job(shared: &Shared, node: &Node, existing: &Existing, warehouse: &dyn Wareho
 /// Rows from which the types of a big seed are taken first: the rest is looked at while it is sent.
 const FIRST_ROWS: usize = 10_000;
 
-/// Reads a seed's header and infers its types, streaming: of all rows where the engine reads the file itself, else of the
-/// first ones.
+/// Reads a seed's header and infers its types, streaming: of all rows where the engine reads the
+/// file itself, else of the first ones.
 fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, NodeError> {
-    let path = camino::Utf8Path::new(shared.compiler.manifest.root_of(&node.package)).join(&*node.original_file_path);
+    let path = camino::Utf8Path::new(shared.compiler.manifest.root_of(&node.package))
+        .join(&*node.original_file_path);
     let problem = |message: String, line: Option<u64>| -> NodeError {
         let at = line
             .map(|l| format!("{}:{l}: ", node.original_file_path))
@@ -201,7 +234,8 @@ fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, Node
         Box::new(d.help("mend the file; the published relation is as it was")).into()
     };
     let given = types_given(node);
-    let delimiter = node.config.text("delimiter").map_or_else(|| ",".to_owned(), |d| d.into_owned());
+    let delimiter =
+        node.config.text("delimiter").map_or_else(|| ",".to_owned(), |d| d.into_owned());
     let byte = match delimiter.as_str() {
         "\\t" => b'\t',
         other => *other.as_bytes().first().unwrap_or(&b','),
@@ -210,10 +244,14 @@ fn seed(shared: &Shared, node: &Node, reads_files: bool) -> Result<SeedJob, Node
     let forced = |column: &str| types.get(column).map(python_str);
     let input = shared.system.open(&path).map_err(|e| problem(e.to_string(), None))?;
     let limit = (!reads_files).then_some(FIRST_ROWS);
-    let (found, complete) = infer(input, byte, &forced, limit).map_err(|e| problem(e.message, Some(e.line)))?;
+    let (found, complete) =
+        infer(input, byte, &forced, limit).map_err(|e| problem(e.message, Some(e.line)))?;
     // The engine's reader takes such values without their offsets, as it does for dbt.
-    let offsets_dropped =
-        if reads_files { found.with_offsets().into_iter().map(str::to_owned).collect() } else { Vec::new() };
+    let offsets_dropped = if reads_files {
+        found.with_offsets().into_iter().map(str::to_owned).collect()
+    } else {
+        Vec::new()
+    };
     Ok(SeedJob {
         path: path.into_string(),
         file: node.original_file_path.to_string(),
@@ -268,7 +306,8 @@ fn native(
     };
     let mut connection = Some(connection);
     let notes = shared.notes.as_deref();
-    let before = notes.map(|n| before(n, &shared.compiler.manifest, node, existing, connection.as_mut()));
+    let before =
+        notes.map(|n| before(n, &shared.compiler.manifest, node, existing, connection.as_mut()));
     let db = connection.map_or(Db::Offline, Db::Live);
     let session = shared.compiler.building(node, bindings, existing, db);
     let mut build = Machine {
@@ -333,8 +372,8 @@ fn native(
         }
         let published = result.is_ok() && rejected.is_none();
         for (i, relation) in own_names(&target, dialect).into_iter().enumerate() {
-            // A build that went well leaves nothing beside that was not there before: to ask for a relation that is not
-            // there is dear in a large catalog.
+            // A build that went well leaves nothing beside that was not there before: to ask for a
+            // relation that is not there is dear in a large catalog.
             if published && i > 0 && existing.find(&relation).is_none() {
                 changes.push((relation, None));
                 continue;
@@ -348,7 +387,8 @@ fn native(
         }
         *warehouse = Some(connection);
     }
-    let result = result.and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
+    let result = result
+        .and_then(|r| stored.map(|()| r).map_err(|e| sql_error(&e, &SqlText::new(), node.span)));
     let outcome = match (result, rejected) {
         (Ok(_), None) => NodeOutcome {
             message: Some(reply.message.clone()),
@@ -356,7 +396,9 @@ fn native(
             effect,
             ..NodeOutcome::new(RunStatus::Success)
         },
-        (Ok(_), Some(kept)) => not_published(shared, node, &results, &kept, existing.find(&target).is_some()),
+        (Ok(_), Some(kept)) => {
+            not_published(shared, node, &results, &kept, existing.find(&target).is_some())
+        }
         (Err(e), _) => NodeOutcome::error(*e.diagnostic, e.transient),
     };
     let said = session.take_record();
@@ -365,7 +407,10 @@ fn native(
         changes,
         executed: exec.executed,
         logs: said.logs,
-        warnings: offsets_dropped.into_iter().chain(crate::parse::warnings(said.warnings, node.span)).collect(),
+        warnings: offsets_dropped
+            .into_iter()
+            .chain(crate::parse::warnings(said.warnings, node.span))
+            .collect(),
         ..Built::plain(outcome)
     }
 }
@@ -381,19 +426,31 @@ fn offset_warnings(node: &Node, seed: &SeedJob) -> Vec<Diagnostic> {
 }
 
 /// An incremental strategy that no macro makes.
-fn unknown_strategy(shared: &Shared, node: &Node, materialized: &str, strategies: &[&str]) -> Option<Diagnostic> {
-    let strategy =
-        node.config.text("incremental_strategy").filter(|s| materialized == "incremental" && s != "default")?;
+fn unknown_strategy(
+    shared: &Shared,
+    node: &Node,
+    materialized: &str,
+    strategies: &[&str],
+) -> Option<Diagnostic> {
+    let strategy = node
+        .config
+        .text("incremental_strategy")
+        .filter(|s| materialized == "incremental" && s != "default")?;
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let found = shared.compiler.engine.registry().lookup(&node.package, &wanted);
     // A built-in macro of a strategy that this engine does not have is none.
     if found.is_some_and(|d| !d.package.starts_with("dbt") || strategies.contains(&&*strategy)) {
         return None;
     }
-    let message = format!("the incremental strategy `{strategy}` needs a macro `{wanted}`, which does not exist");
+    let message = format!(
+        "the incremental strategy `{strategy}` needs a macro `{wanted}`, which does not exist"
+    );
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
-    let d = Diagnostic::error(Code::UnknownMacro, message).primary(span.unwrap_or(node.span), "asked for here");
-    Some(d.help("append, delete+insert and merge are built in; a project defines others by such a macro"))
+    let d = Diagnostic::error(Code::UnknownMacro, message)
+        .primary(span.unwrap_or(node.span), "asked for here");
+    Some(d.help(
+        "append, delete+insert and merge are built in; a project defines others by such a macro",
+    ))
 }
 
 /// A node that failed leaves no half-built candidate behind.
@@ -411,7 +468,8 @@ fn types_given(node: &Node) -> Vec<String> {
     node.config.map("column_types").into_iter().flat_map(|m| m.keys().cloned()).collect()
 }
 
-/// The kind of a relation after a build: views stay views, all else is a table; what was not replaced is what it was.
+/// The kind of a relation after a build: views stay views, all else is a table; what was not
+/// replaced is what it was.
 fn kind_now(
     node: &Node,
     relation: &Relation,
@@ -429,7 +487,10 @@ fn kind_now(
 }
 
 fn lost(node: &Node) -> NodeOutcome {
-    NodeOutcome::error(crate::context::internal(format!("the connection of `{}` is gone", node.name)), true)
+    NodeOutcome::error(
+        crate::context::internal(format!("the connection of `{}` is gone", node.name)),
+        true,
+    )
 }
 
 /// The status of a node whose guards held it back.
@@ -446,8 +507,13 @@ fn not_published(
         .map(|(id, ..)| shared.compiler.manifest.node(*id).name.to_string())
         .collect();
     let tests = if failed.len() == 1 { "test" } else { "tests" };
-    let message = format!("built, not published: {} {tests} failed ({})", failed.len(), failed.join(", "));
-    let stands = if is_published { "this node's published relation is as it was" } else { "nothing is published yet" };
+    let message =
+        format!("built, not published: {} {tests} failed ({})", failed.len(), failed.join(", "));
+    let stands = if is_published {
+        "this node's published relation is as it was"
+    } else {
+        "nothing is published yet"
+    };
     let mut d = Diagnostic::error(Code::NotBuilt, message).primary(node.span, stands);
     if let Some(kept) = kept {
         d = d.help(format!("the new version is kept as {} for inspection", kept.short()));
@@ -486,7 +552,9 @@ impl Machine<'_> {
                     self.exec.run_all(&statements)?;
                     Reply::Ok
                 }
-                Next::Describe(relation) => Reply::Columns(self.exec.columns_of_existing(&relation)?),
+                Next::Describe(relation) => {
+                    Reply::Columns(self.exec.columns_of_existing(&relation)?)
+                }
                 Next::DescribeQuery => Reply::Columns(self.exec.query_columns()?),
                 Next::Commit => {
                     self.exec.plain("commit")?;
@@ -560,16 +628,25 @@ fn jinja(
 ) -> Built {
     let Some(mut connection) = warehouse.take() else { return Built::plain(lost(node)) };
     let notes = shared.notes.as_deref();
-    let known = notes.map(|n| before(n, &shared.compiler.manifest, node, existing, Some(&mut connection)));
+    let known =
+        notes.map(|n| before(n, &shared.compiler.manifest, node, existing, Some(&mut connection)));
     let mut unit = crate::compile::unit_of(node);
     unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = shared.compiler.runtime(bindings, existing);
-    let session =
-        crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, Db::Live(connection));
+    let session = crate::context::Session::execute(
+        &shared.compiler.context,
+        &node.package,
+        unit,
+        runtime,
+        Db::Live(connection),
+    );
     let scope = Arc::new(NodeScope(session.clone()));
-    let result = shared.compiler.engine.call_macro(true, def, &[], &node.package, scope, session.clone());
+    let result =
+        shared.compiler.engine.call_macro(true, def, &[], &node.package, scope, session.clone());
     let mut outcome = match &result {
-        Ok(_) => NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) },
+        Ok(_) => {
+            NodeOutcome { message: Some("OK".to_owned()), ..NodeOutcome::new(RunStatus::Success) }
+        }
         Err(failure) => NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false),
     };
     let mut changes = Vec::new();
@@ -582,13 +659,19 @@ fn jinja(
             && let Some((database, schema)) = target.stored_schema(dialect)
             && let Ok(all) = connection.list(&database, &schema)
         {
-            changes.push((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))));
+            changes
+                .push((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))));
         }
         // It has published by itself, and committed.
         if let (Ok(_), Some(notes), Some(known)) = (&result, notes, &known) {
             match note(notes, node, known, connection.as_mut()) {
                 Ok(effect) => outcome.effect = effect,
-                Err(e) => outcome = NodeOutcome::error(*sql_error(&e, &SqlText::new(), node.span).diagnostic, false),
+                Err(e) => {
+                    outcome = NodeOutcome::error(
+                        *sql_error(&e, &SqlText::new(), node.span).diagnostic,
+                        false,
+                    )
+                }
             }
         }
         *warehouse = Some(connection);

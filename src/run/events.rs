@@ -39,7 +39,14 @@ pub(crate) struct Judged {
 
 impl Judged {
     pub(crate) fn same(unique_id: UniqueId, kind: ResourceType, name: String) -> Judged {
-        Judged { unique_id, kind, name, verdict: "same", code: "same", reason: "unchanged".to_owned() }
+        Judged {
+            unique_id,
+            kind,
+            name,
+            verdict: "same",
+            code: "same",
+            reason: "unchanged".to_owned(),
+        }
     }
 }
 

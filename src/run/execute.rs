@@ -5,7 +5,9 @@ use crate::compile::hook_text;
 use crate::config::Json;
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap};
+use crate::engine::{
+    Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap,
+};
 use crate::jinja::{dict, from_json, list};
 use crate::manifest::{Node, Relation, RelationKind};
 use crate::materialize::{Arg, MacroCall, SeedJob, SeedRows, Statement};
@@ -56,7 +58,8 @@ pub(super) struct Executor<'a> {
     pub(super) reply: Option<Reply>,
     /// What was run, for the files under `run/`.
     pub(super) executed: String,
-    /// Held while a swap that touches other relations is open: those of relations that views join would wait for each other.
+    /// Held while a swap that touches other relations is open: those of relations that views join
+    /// would wait for each other.
     pub(super) turn: RefCell<Option<MutexGuard<'a, ()>>>,
 }
 
@@ -74,7 +77,8 @@ impl<'a> Executor<'a> {
         *self.turn.borrow_mut() = None;
     }
 
-    /// Between two attempts to lock. What is in the way may be another node of this run, which waits for its turn.
+    /// Between two attempts to lock. What is in the way may be another node of this run, which
+    /// waits for its turn.
     fn pause(&self, time: Duration) {
         let held = self.turn.borrow().is_some();
         self.end_turn();
@@ -90,7 +94,9 @@ impl<'a> Executor<'a> {
             return Ok(());
         }
         let d = Diagnostic::error(Code::Runtime, format!("`{}` was interrupted", self.node.name));
-        Err(NodeError::lasting(d.primary(self.node.span, "").help("its published relation is as it was")))
+        Err(NodeError::lasting(
+            d.primary(self.node.span, "").help("its published relation is as it was"),
+        ))
     }
 
     pub(super) fn run_all(&mut self, statements: &[Statement]) -> Result<(), NodeError> {
@@ -141,15 +147,14 @@ impl<'a> Executor<'a> {
         question: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, EngineError>,
     ) -> Result<T, NodeError> {
         match &mut *self.session.db() {
-            Db::Live(warehouse) => {
-                question(warehouse.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), self.node.span))
-            }
+            Db::Live(warehouse) => question(warehouse.as_mut())
+                .map_err(|e| sql_error(&e, &SqlText::new(), self.node.span)),
             _ => Err(internal("the connection is gone")),
         }
     }
 
-    /// Streams a seed's file to the server. Where the types of its first rows do not fit all, the table, still empty, gets
-    /// the right ones, and the file is sent again.
+    /// Streams a seed's file to the server. Where the types of its first rows do not fit all, the
+    /// table, still empty, gets the right ones, and the file is sent again.
     fn load(&mut self, copy: &str, seed: &SeedJob, typed: Option<&str>) -> Result<(), NodeError> {
         self.executed.push_str(copy);
         self.executed.push_str(";\n");
@@ -174,7 +179,8 @@ impl<'a> Executor<'a> {
                 let other = types.iter().zip(&seed.columns).filter(|(new, old)| new != old);
                 let changes: Vec<String> = other
                     .map(|((name, kind), _)| {
-                        let column = if seed.quote_columns { dialect.quoted(name) } else { name.clone() };
+                        let column =
+                            if seed.quote_columns { dialect.quoted(name) } else { name.clone() };
                         format!("alter column {column} type {kind} using null::{kind}")
                     })
                     .collect();
@@ -186,19 +192,27 @@ impl<'a> Executor<'a> {
             }
             let mut failed = sql_error(&error, &SqlText::new(), self.node.span);
             // A value that does not fit: SQLSTATE class 22.
-            if error.code.as_deref().is_none_or(|c| c.starts_with("22")) && error.kind == EngineErrorKind::Runtime {
-                let d =
-                    failed.diagnostic.help("rows are counted without the header; `column_types` gives another type");
+            if error.code.as_deref().is_none_or(|c| c.starts_with("22"))
+                && error.kind == EngineErrorKind::Runtime
+            {
+                let d = failed
+                    .diagnostic
+                    .help("rows are counted without the header; `column_types` gives another type");
                 failed.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });
             }
             return Err(failed);
         }
     }
 
-    fn seed_rows(&self, seed: &SeedJob) -> Result<SeedRows<Box<dyn std::io::Read + Send>>, NodeError> {
+    fn seed_rows(
+        &self,
+        seed: &SeedJob,
+    ) -> Result<SeedRows<Box<dyn std::io::Read + Send>>, NodeError> {
         let file = &self.node.original_file_path;
         let input = self.shared.system.open(seed.path.as_str().into());
-        let input = input.map_err(|e| NodeError::lasting(Diagnostic::error(Code::SeedData, format!("{file}: {e}"))))?;
+        let input = input.map_err(|e| {
+            NodeError::lasting(Diagnostic::error(Code::SeedData, format!("{file}: {e}")))
+        })?;
         let delimiter = seed.delimiter.bytes().next().unwrap_or(b',');
         let given = |name: &str| seed.given.iter().any(|g| g == name);
         Ok(SeedRows::new(input, delimiter, &seed.columns, &given, seed.provisional.clone()))
@@ -206,10 +220,17 @@ impl<'a> Executor<'a> {
 
     /// Swaps a candidate in, in the open transaction.
     fn swap(&mut self, candidate: &Relation, kind: RelationKind) -> Result<(), NodeError> {
-        let Some(published) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let Some(published) = self.node.relation.clone() else {
+            return Err(internal("the node has no relation"));
+        };
         let dialect = self.shared.compiler.manifest.project.dialect;
         let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
-        let has_hooks = self.node.config.get("post-hook").and_then(Json::as_array).is_some_and(|h| !h.is_empty());
+        let has_hooks = self
+            .node
+            .config
+            .get("post-hook")
+            .and_then(Json::as_array)
+            .is_some_and(|h| !h.is_empty());
         let done = self.ask(|warehouse| {
             warehouse.swap(&Swap {
                 published: &published,
@@ -228,20 +249,30 @@ impl<'a> Executor<'a> {
 
     /// Changes columns of the published table.
     fn alter(&mut self, statements: &[String], takes_away: bool) -> Result<(), NodeError> {
-        let Some(relation) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let Some(relation) = self.node.relation.clone() else {
+            return Err(internal("the node has no relation"));
+        };
         let dialect = self.shared.compiler.manifest.project.dialect;
         let built_later = |r: &Relation| self.shared.builds_later(r, dialect);
         let done = self.ask(|warehouse| {
             let pause = |time| self.pause(time);
             let built_later = &built_later;
-            warehouse.alter(&Change { relation: &relation, statements, takes_away, built_later, pause: &pause })
+            warehouse.alter(&Change {
+                relation: &relation,
+                statements,
+                takes_away,
+                built_later,
+                pause: &pause,
+            })
         })?;
         self.note(&done);
         Ok(())
     }
 
     fn carry(&mut self) -> Result<(), NodeError> {
-        let Some(relation) = self.node.relation.clone() else { return Err(internal("the node has no relation")) };
+        let Some(relation) = self.node.relation.clone() else {
+            return Err(internal("the node has no relation"));
+        };
         let done = self.ask(|warehouse| warehouse.carry(&relation))?;
         self.note(&done);
         Ok(())
@@ -258,7 +289,9 @@ impl<'a> Executor<'a> {
     pub(super) fn query_columns(&self) -> Result<Vec<ExistingColumn>, NodeError> {
         let sql = self.compiled.clone();
         match &mut *self.session.db() {
-            Db::Live(warehouse) => warehouse.describe(&sql).map_err(|e| sql_error(&e, &sql, self.node.span)),
+            Db::Live(warehouse) => {
+                warehouse.describe(&sql).map_err(|e| sql_error(&e, &sql, self.node.span))
+            }
             _ => Err(internal("the connection is gone")),
         }
     }
@@ -271,7 +304,10 @@ impl<'a> Executor<'a> {
         result.map_err(|e| sql_error(&e, sql, self.node.span))
     }
 
-    pub(super) fn columns_of_existing(&self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+    pub(super) fn columns_of_existing(
+        &self,
+        relation: &Relation,
+    ) -> Result<Vec<ExistingColumn>, NodeError> {
         self.ask(|warehouse| warehouse.columns_of_existing(relation))
     }
 
@@ -292,10 +328,13 @@ impl<'a> Executor<'a> {
         };
         let args: Vec<Value> = call.args.iter().map(|a| self.value(a)).collect();
         let scope = Arc::new(NodeScope(self.session.clone()));
-        match engine.call_macro(true, &def, &args, &self.node.package, scope, self.session.clone()) {
+        match engine.call_macro(true, &def, &args, &self.node.package, scope, self.session.clone())
+        {
             Ok(value) if value.is_none() => Ok(String::new()),
             Ok(value) => Ok(value.to_string()),
-            Err(failure) => Err(NodeError::lasting(failure_diagnostic(&failure, &self.session, self.node.span))),
+            Err(failure) => {
+                Err(NodeError::lasting(failure_diagnostic(&failure, &self.session, self.node.span)))
+            }
         }
     }
 
@@ -312,7 +351,9 @@ impl<'a> Executor<'a> {
                 list(columns.iter().map(|c| crate::context::column_value(c, dialect)).collect())
             }
             Arg::Json(json) => from_json(json),
-            Arg::Dict(pairs) => dict(pairs.iter().map(|(k, v)| (Value::from(*k), self.value(v))).collect::<Vec<_>>()),
+            Arg::Dict(pairs) => dict(
+                pairs.iter().map(|(k, v)| (Value::from(*k), self.value(v))).collect::<Vec<_>>(),
+            ),
         }
     }
 
@@ -332,7 +373,10 @@ impl<'a> Executor<'a> {
                 self.committed |= !self.in_transaction;
                 self.sql(&sql).map_err(|e| {
                     let first = sql.as_str().trim().lines().next().unwrap_or_default().to_owned();
-                    NodeError { diagnostic: Box::new(e.diagnostic.note(format!("in the {key} `{first}`"))), ..e }
+                    NodeError {
+                        diagnostic: Box::new(e.diagnostic.note(format!("in the {key} `{first}`"))),
+                        ..e
+                    }
                 })?;
             }
         }
@@ -351,7 +395,9 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
         EngineErrorKind::Connection => Code::Connection,
         EngineErrorKind::Locked => Code::Locked,
         EngineErrorKind::Unsupported => Code::Unsupported,
-        EngineErrorKind::Runtime | EngineErrorKind::Cancelled | EngineErrorKind::Conflict => Code::Runtime,
+        EngineErrorKind::Runtime | EngineErrorKind::Cancelled | EngineErrorKind::Conflict => {
+            Code::Runtime
+        }
     };
     let found = e.position.and_then(|(at, len)| {
         // Engines point at the beginning of a word: mark all of it.
@@ -368,11 +414,18 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     let mut lines = e.message.lines();
     let mut d = Diagnostic::error(code, lines.next().unwrap_or("the statement failed").trim());
     // Engines add advice of their own; the first lines are what is wrong.
-    let rest: Vec<&str> =
-        lines.take_while(|l| !l.starts_with("LINE ")).filter(|l| !l.trim().is_empty()).take(5).collect();
+    let rest: Vec<&str> = lines
+        .take_while(|l| !l.starts_with("LINE "))
+        .filter(|l| !l.trim().is_empty())
+        .take(5)
+        .collect();
     d = match found {
         Some((span, at, len)) => {
-            let text: String = sql.as_str()[at..].chars().take(len.clamp(1, 40)).take_while(|c| *c != '\n').collect();
+            let text: String = sql.as_str()[at..]
+                .chars()
+                .take(len.clamp(1, 40))
+                .take_while(|c| *c != '\n')
+                .collect();
             d.primary(span, format!("`{}` here", text.trim()))
         }
         None => d.primary(whole, "in this node"),

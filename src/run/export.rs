@@ -1,13 +1,17 @@
 //! An export: the published relation is read and written to where the export says.
 
 use super::Shared;
-use crate::config::{ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export};
+use crate::config::{
+    ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export,
+};
 use crate::context::{ContextProject, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{ExistingColumn, Fetch, NodeOutcome, RunStatus, Warehouse};
 use crate::load::YamlRenderer;
 use crate::manifest::{Export, Node, NodeId, NodeKind};
-use crate::sink::{Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet};
+use crate::sink::{
+    Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet,
+};
 use crate::source::SqlText;
 use std::sync::Arc;
 
@@ -15,12 +19,18 @@ use std::sync::Arc;
 const AS_TEXT: [&str; 2] = ["BIT", "BIGNUM"];
 
 /// Carries out one export.
-pub(super) fn export(shared: &Shared, id: NodeId, own: &mut Option<Box<dyn Warehouse>>) -> NodeOutcome {
+pub(super) fn export(
+    shared: &Shared,
+    id: NodeId,
+    own: &mut Option<Box<dyn Warehouse>>,
+) -> NodeOutcome {
     let node = shared.compiler.manifest.node(id);
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(internal(format!("`{}` is no export", node.name)), false);
     };
-    let Some(warehouse) = own else { return NodeOutcome::error(internal("the connection is gone"), true) };
+    let Some(warehouse) = own else {
+        return NodeOutcome::error(internal("the connection is gone"), true);
+    };
     match export_target(&shared.compiler.context, node, export)
         .and_then(|target| write(shared, node, &target, warehouse.as_mut()))
     {
@@ -99,10 +109,12 @@ fn write(
     })
 }
 
-/// What all attempts of one run have in common: a scheduler's name for the run, else this one export.
+/// What all attempts of one run have in common: a scheduler's name for the run, else this one
+/// export.
 fn run_id(shared: &Shared) -> String {
     let env = |name: &str| shared.system.env(name).filter(|v| !v.is_empty());
-    let airflow = || Some(format!("{} {}", env("AIRFLOW_CTX_DAG_ID")?, env("AIRFLOW_CTX_DAG_RUN_ID")?));
+    let airflow =
+        || Some(format!("{} {}", env("AIRFLOW_CTX_DAG_ID")?, env("AIRFLOW_CTX_DAG_RUN_ID")?));
     env("STRATA_RUN_ID").or_else(airflow).unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
@@ -119,7 +131,11 @@ fn read(
         (e.diagnostic, e.transient)
     };
     let wrong = |message: String, help: String| {
-        plain(Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export").help(help))
+        plain(
+            Diagnostic::error(Code::ExportFailed, message)
+                .primary(node.span, "this export")
+                .help(help),
+        )
     };
     let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
         return Err(plain(internal("an export without a model")));
@@ -146,8 +162,10 @@ fn read(
         let d = Diagnostic::error(Code::ExportFailed, message).primary(column.span, "");
         plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
     })?;
-    if let Some(twice) =
-        columns.iter().enumerate().find_map(|(i, c)| columns[..i].iter().find(|d| d.header == c.header))
+    if let Some(twice) = columns
+        .iter()
+        .enumerate()
+        .find_map(|(i, c)| columns[..i].iter().find(|d| d.header == c.header))
     {
         let message = format!("two columns have the header `{}`", twice.header);
         return Err(wrong(message, "give one of them another `header`".to_owned()));
@@ -160,7 +178,8 @@ fn read(
             false => dialect.quoted(&c.name),
         })
         .collect();
-    let sql = SqlText::from(format!("select {} from {}", list.join(", "), relation.render(dialect)));
+    let sql =
+        SqlText::from(format!("select {} from {}", list.join(", "), relation.render(dialect)));
     let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(engine)?;
     Ok(SinkTable { columns, rows: reply.table.unwrap_or_default().rows })
 }
@@ -182,7 +201,9 @@ fn columns<'a>(
     let find = |a: &'a ExportColumn| {
         let exact = known.iter().find(|c| c.name == a.name);
         let found = exact.or_else(|| known.iter().find(|c| c.name.eq_ignore_ascii_case(&a.name)));
-        found.map(|c| sink(c, Some(a))).ok_or_else(|| (a, format!("there is no column `{}`", a.name)))
+        found
+            .map(|c| sink(c, Some(a)))
+            .ok_or_else(|| (a, format!("there is no column `{}`", a.name)))
     };
     asked.iter().map(find).collect()
 }

@@ -8,13 +8,17 @@ use super::{Interrupt, Shared};
 use crate::compile::{MacroCall, hook_text, unit_of};
 use crate::config::Json;
 use crate::context::{
-    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, internal, response_json, rows_of,
+    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, internal, response_json,
+    rows_of,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    Cancel, EngineError, Existing, Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing, Warehouse,
+    Cancel, EngineError, Existing, Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness,
+    Timing, Warehouse,
 };
-use crate::manifest::{FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold};
+use crate::manifest::{
+    FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold,
+};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use jiff::Timestamp;
 use minijinja::value::Value;
@@ -80,7 +84,8 @@ pub(crate) fn check_sources(
     // Hooks as far as they failed, then sources: what on-run-end hooks see.
     let mut all: Vec<RunResult> = Vec::new();
     if hooks {
-        let (own, results) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
+        let (own, results) =
+            run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
         warehouse = own;
         count(&results);
         all.extend(results);
@@ -105,10 +110,12 @@ pub(crate) fn check_sources(
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for (i, connection) in connections.into_iter().enumerate() {
-            let (shared, task_rx, message_tx) = (shared.clone(), task_rx.clone(), message_tx.clone());
-            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(
-                scope,
-                move || {
+            let (shared, task_rx, message_tx) =
+                (shared.clone(), task_rx.clone(), message_tx.clone());
+            let spawned = std::thread::Builder::new()
+                .name(format!("Thread-{}", i + 1))
+                .stack_size(STACK)
+                .spawn_scoped(scope, move || {
                     let mut own = Some(connection);
                     for id in task_rx {
                         let _ = message_tx.send(Message::Started(id));
@@ -116,8 +123,7 @@ pub(crate) fn check_sources(
                         let _ = message_tx.send(Message::Done(id, Box::new(answer)));
                     }
                     own
-                },
-            );
+                });
             match spawned {
                 Ok(worker) => workers.push(worker),
                 Err(_) => break,
@@ -146,7 +152,9 @@ pub(crate) fn check_sources(
                 Ok(Message::Done(id, answer)) => {
                     let Answer { freshness, said } = *answer;
                     said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
-                    said.warnings.into_iter().for_each(|diagnostic| emit(Event::Warning { diagnostic }));
+                    said.warnings
+                        .into_iter()
+                        .for_each(|diagnostic| emit(Event::Warning { diagnostic }));
                     answers.push(freshness);
                     let result = &answers[answers.len() - 1].result;
                     count(std::slice::from_ref(result));
@@ -184,7 +192,12 @@ pub(crate) fn check_sources(
 const WHAT: &str = "freshness of";
 
 /// Asks one source. A panic fails it, not the run.
-fn check(shared: &Shared, worker: usize, id: NodeId, warehouse: &mut Option<Box<dyn Warehouse>>) -> Answer {
+fn check(
+    shared: &Shared,
+    worker: usize,
+    id: NodeId,
+    warehouse: &mut Option<Box<dyn Warehouse>>,
+) -> Answer {
     let node = shared.compiler.manifest.node(id);
     let (started, clock) = (shared.system.now(), Clock::start());
     let mut said = Said::default();
@@ -196,8 +209,9 @@ fn check(shared: &Shared, worker: usize, id: NodeId, warehouse: &mut Option<Box<
         }
         _ => Err(Box::new(internal(format!("`{}` is no source", node.name)))),
     }));
-    let answered =
-        answered.unwrap_or_else(|_| Err(Box::new(internal(format!("`{}` made the tool panic", node.display_name())))));
+    let answered = answered.unwrap_or_else(|_| {
+        Err(Box::new(internal(format!("`{}` made the tool panic", node.display_name()))))
+    });
     let (measured, outcome) = match answered {
         Ok((measured, adapter_response)) => {
             let status = match measured.status {
@@ -225,7 +239,10 @@ fn check(shared: &Shared, worker: usize, id: NodeId, warehouse: &mut Option<Box<
         thread: format!("Thread-{}", worker + 1),
         seconds: clock.seconds(),
         timing,
-        relation_name: node.relation.as_ref().map(|r| r.render(shared.compiler.manifest.project.dialect)),
+        relation_name: node
+            .relation
+            .as_ref()
+            .map(|r| r.render(shared.compiler.manifest.project.dialect)),
     };
     Answer { freshness: SourceFreshness { criteria, measured, result }, said }
 }
@@ -240,7 +257,9 @@ fn measure(
     said: &mut Said,
 ) -> Result<(Measured, Json), Box<Diagnostic>> {
     let wrong = |message: String, help: &str| {
-        Box::new(Diagnostic::error(Code::Freshness, message).primary(node.span, "this table").help(help))
+        Box::new(
+            Diagnostic::error(Code::Freshness, message).primary(node.span, "this table").help(help),
+        )
     };
     let name = node.display_name();
     let relation = node.relation.clone().map_or_else(|| Value::from(()), RelationValue::value);
@@ -252,7 +271,11 @@ fn measure(
         }
         (None, Some(field)) => {
             let filter = criteria.filter.as_deref().map_or_else(|| Value::from(()), Value::from);
-            let args = vec![("source", relation), ("loaded_at_field", Value::from(field.as_str())), ("filter", filter)];
+            let args = vec![
+                ("source", relation),
+                ("loaded_at_field", Value::from(field.as_str())),
+                ("filter", filter),
+            ];
             ("collect_freshness", args)
         }
         (None, None) => {
@@ -266,7 +289,10 @@ fn measure(
     let compiler = &shared.compiler;
     let root = &compiler.manifest.project.name;
     let Some(def) = compiler.engine.registry().lookup_anywhere(macro_name).cloned() else {
-        return Err(Box::new(Diagnostic::error(Code::UnknownMacro, format!("there is no macro `{macro_name}`"))));
+        return Err(Box::new(Diagnostic::error(
+            Code::UnknownMacro,
+            format!("there is no macro `{macro_name}`"),
+        )));
     };
     let call = MacroCall {
         def: &def,
@@ -295,7 +321,10 @@ fn measure(
     };
     let time = |value: &Value, what: &str| {
         instant(value).ok_or_else(|| {
-            wrong(format!("the {what} of `{name}` is `{value}`, which is no timestamp"), "cast it to a timestamp")
+            wrong(
+                format!("the {what} of `{name}` is `{value}`, which is no timestamp"),
+                "cast it to a timestamp",
+            )
         })
     };
     let max_loaded_at = if loaded.is_none() {
@@ -351,7 +380,8 @@ fn message(measured: &Measured, criteria: &Threshold) -> Option<String> {
 /// Seconds for people.
 fn words(seconds: f64) -> String {
     let units = [(86_400.0, "day"), (3600.0, "hour"), (60.0, "minute")];
-    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= 2.0 * size).unwrap_or((1.0, "second"));
+    let (size, unit) =
+        units.into_iter().find(|(size, _)| seconds >= 2.0 * size).unwrap_or((1.0, "second"));
     let n = (seconds / size).floor();
     format!("{n} {unit}{}", if n == 1.0 { "" } else { "s" })
 }

@@ -1,8 +1,9 @@
 //! Row tests of one relation in one scan.
 //!
-//! `not_null` and `accepted_values` ask something of each row by itself: one query counts the rows that fail each of
-//! them. A test whose count is zero has passed; any other is run by itself, so that its result, its messages and what it
-//! stores are the same as ever. Only where the engine gains by it (`Capabilities::fuse_predicates`).
+//! `not_null` and `accepted_values` ask something of each row by itself: one query counts the rows
+//! that fail each of them. A test whose count is zero has passed; any other is run by itself, so
+//! that its result, its messages and what it stores are the same as ever. Only where the engine
+//! gains by it (`Capabilities::fuse_predicates`).
 
 use super::Shared;
 use crate::config::{Json, python_str};
@@ -11,7 +12,8 @@ use crate::manifest::{Node, NodeId, Relation, ResourceType};
 use crate::source::SqlText;
 use std::collections::HashSet;
 
-/// Which of the tests no row of the relation fails. `inside`: in an open transaction, which a mistake must not end.
+/// Which of the tests no row of the relation fails. `inside`: in an open transaction, which a
+/// mistake must not end.
 pub(super) fn passed(
     shared: &Shared,
     tests: &[NodeId],
@@ -40,23 +42,40 @@ fn counts(
     capabilities: &Capabilities,
     warehouse: &mut dyn Warehouse,
 ) -> Option<HashSet<NodeId>> {
-    let columns: Vec<String> = fused.iter().map(|(_, p)| format!("count(*) filter (where {p})")).collect();
-    let sql = format!("select\n  {}\nfrom {}", columns.join(",\n  "), relation.render(capabilities.dialect));
+    let columns: Vec<String> =
+        fused.iter().map(|(_, p)| format!("count(*) filter (where {p})")).collect();
+    let sql = format!(
+        "select\n  {}\nfrom {}",
+        columns.join(",\n  "),
+        relation.render(capabilities.dialect)
+    );
     let mut run = |sql: &str, fetch| warehouse.run(&SqlText::from(sql), fetch);
     if inside {
         run("savepoint strata_fused", Fetch::Nothing).ok()?;
     }
     let reply = run(&sql, Fetch::Rows(Some(1)));
     if inside {
-        let end = if reply.is_ok() { "release savepoint strata_fused" } else { "rollback to savepoint strata_fused" };
+        let end = if reply.is_ok() {
+            "release savepoint strata_fused"
+        } else {
+            "rollback to savepoint strata_fused"
+        };
         run(end, Fetch::Nothing).ok()?;
     }
     // A column that is not there, a value of another type: each test says so by itself.
     let row = reply.ok()?.table?.rows.pop()?;
-    Some(fused.iter().zip(row).filter(|(_, count)| *count == Cell::Int(0)).map(|((id, _), _)| *id).collect())
+    Some(
+        fused
+            .iter()
+            .zip(row)
+            .filter(|(_, count)| *count == Cell::Int(0))
+            .map(|((id, _), _)| *id)
+            .collect(),
+    )
 }
 
-/// The condition of the rows that fail a test; none for a test that is not one of ours with plain thresholds.
+/// The condition of the rows that fail a test; none for a test that is not one of ours with plain
+/// thresholds.
 fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
     let test = node.generic_test()?;
     if test.attached != Some(of)
@@ -71,7 +90,9 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         _ => return None,
     };
     let registry = shared.compiler.engine.registry();
-    let ours = |def: Option<&std::sync::Arc<crate::jinja::MacroDef>>| def.is_some_and(|d| &*d.package == "dbt");
+    let ours = |def: Option<&std::sync::Arc<crate::jinja::MacroDef>>| {
+        def.is_some_and(|d| &*d.package == "dbt")
+    };
     let builtin = ours(registry.lookup(&node.package, name))
         && ours(registry.dispatch(&node.package, name, Some("dbt")).ok())
         && ours(registry.lookup(&node.package, "get_where_subquery"))
@@ -82,15 +103,20 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         && config("fail_calc") == "count(*)";
     // Arguments may be templates: those are rendered by the test itself.
     let template = |v: &Json| v.to_string().contains("{{") || v.to_string().contains("{%");
-    if !builtin || !plain || test.kwargs.iter().any(|(key, value)| key != "model" && template(value)) {
+    if !builtin
+        || !plain
+        || test.kwargs.iter().any(|(key, value)| key != "model" && template(value))
+    {
         return None;
     }
     let column = test.kwargs.get("column_name").map(python_str)?;
     if name == "test_not_null" {
         return Some(format!("{column} is null"));
     }
-    let mark = if test.kwargs.get("quote").is_none_or(|q| q.as_bool() != Some(false)) { "'" } else { "" };
+    let mark =
+        if test.kwargs.get("quote").is_none_or(|q| q.as_bool() != Some(false)) { "'" } else { "" };
     let values = test.kwargs.get("values")?.as_array()?;
-    let values: Vec<String> = values.iter().map(|v| format!("{mark}{}{mark}", python_str(v))).collect();
+    let values: Vec<String> =
+        values.iter().map(|v| format!("{mark}{}{mark}", python_str(v))).collect();
     (!values.is_empty()).then(|| format!("{column} not in ({})", values.join(", ")))
 }

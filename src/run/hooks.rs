@@ -5,7 +5,9 @@ use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{Interrupt, Shared};
 use crate::context::{Bindings, node_config};
-use crate::engine::{Cancel, Existing, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse};
+use crate::engine::{
+    Cancel, Existing, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+};
 use crate::jinja::{dict, from_json, list, pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crossbeam_channel::{RecvTimeoutError, Sender};
@@ -17,7 +19,8 @@ use std::time::Duration;
 /// How often it is looked whether the user wants to stop.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// Stops what a connection runs as long as the user wants to stop: for hooks, and for commands without a run.
+/// Stops what a connection runs as long as the user wants to stop: for hooks, and for commands
+/// without a run.
 pub(crate) struct Watch(#[allow(dead_code)] Sender<()>);
 
 impl Watch {
@@ -97,9 +100,16 @@ fn hook(
     let mut unit = crate::compile::unit_of(node);
     unit.this = None;
     unit.extra = extra.to_vec();
-    let runtime = shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
+    let runtime =
+        shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
     let db = own.take().map_or(crate::context::Db::Offline, crate::context::Db::Live);
-    let session = crate::context::Session::execute(&shared.compiler.context, &node.package, unit, runtime, db);
+    let session = crate::context::Session::execute(
+        &shared.compiler.context,
+        &node.package,
+        unit,
+        runtime,
+        db,
+    );
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
     let rendered = crate::compile::hook_text(&shared.compiler.engine, &session, &raw, node.span);
     *own = session.take_warehouse();
@@ -147,7 +157,9 @@ pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'stat
     for result in results {
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         // Hooks are listed only when they failed.
-        if node.resource_type() == ResourceType::Operation && result.outcome.status == RunStatus::Success {
+        if node.resource_type() == ResourceType::Operation
+            && result.outcome.status == RunStatus::Success
+        {
             continue;
         }
         if result.outcome.status == RunStatus::Success
@@ -158,14 +170,19 @@ pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'stat
         }
         all.push(result_value(shared, node, result));
     }
-    let names: Vec<Value> =
-        schemas.iter().map(|(_, s)| s.as_str()).collect::<BTreeSet<_>>().into_iter().map(Value::from).collect();
+    let names: Vec<Value> = schemas
+        .iter()
+        .map(|(_, s)| s.as_str())
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .map(Value::from)
+        .collect();
     let pairs = schemas.iter().map(|(d, s)| pair(d.as_str().into(), s.as_str().into())).collect();
     vec![("results", list(all)), ("schemas", list(names)), ("database_schemas", list(pairs))]
 }
 
-/// A result with its node as it was run: the SQL of what was compiled, and a config that has none for each key that is not
-/// set, as dbt's has.
+/// A result with its node as it was run: the SQL of what was compiled, and a config that has none
+/// for each key that is not set, as dbt's has.
 fn result_value(shared: &Shared, node: &Node, result: &RunResult) -> Value {
     let outcome = &result.outcome;
     let timing = result.timing.iter().map(|t| {

@@ -1,8 +1,8 @@
 //! Carries out a plan.
 //!
-//! In: a `Plan`, a `Compiler`, a connection. Out: events as they happen, and a `RunResult` for each node. One loop owns
-//! queue, counters, cancellation and the relation cache; workers own a connection each, never print and never touch
-//! shared state. Must not know: how events are shown.
+//! In: a `Plan`, a `Compiler`, a connection. Out: events as they happen, and a `RunResult` for each
+//! node. One loop owns queue, counters, cancellation and the relation cache; workers own a
+//! connection each, never print and never touch shared state. Must not know: how events are shown.
 
 mod audit;
 mod build;
@@ -86,7 +86,8 @@ impl Shared {
     /// Whether the run has still to build a relation.
     fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
         let key = relation.key(dialect);
-        self.builds.contains(&key) && !self.published.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+        self.builds.contains(&key)
+            && !self.published.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
     }
 }
 

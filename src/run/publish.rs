@@ -4,8 +4,8 @@ use super::execute::{Executor, NodeError};
 use crate::changes::{readings, version_of_view};
 use crate::context::Db;
 use crate::engine::{
-    Content, Effect, EngineError, Existing, Fetch, NodeOutcome, Print, RunResult, RunStatus, Stored, Warehouse,
-    column_pairs,
+    Content, Effect, EngineError, Existing, Fetch, NodeOutcome, Print, RunResult, RunStatus,
+    Stored, Warehouse, column_pairs,
 };
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, RelationKind, UniqueId};
@@ -30,7 +30,9 @@ impl Notes {
     /// The versions of a node's parents that can be read now.
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = |id: NodeId| Some((manifest.node(id).unique_id.to_string(), versions.get(&id)?.clone()));
+        let one = |id: NodeId| {
+            Some((manifest.node(id).unique_id.to_string(), versions.get(&id)?.clone()))
+        };
         readings(manifest, node).into_iter().filter_map(one).collect()
     }
 
@@ -48,7 +50,8 @@ pub(super) struct Before {
     columns: Option<Vec<(String, String)>>,
 }
 
-/// What a node is made from, and what is published now. The content of a table that has no print yet is looked at.
+/// What a node is made from, and what is published now. The content of a table that has no print
+/// yet is looked at.
 pub(super) fn before(
     notes: &Notes,
     manifest: &Manifest,
@@ -64,12 +67,15 @@ pub(super) fn before(
         rows: known.and_then(|p| p.stored.as_ref()?.rows),
         columns: there.map(|r| column_pairs(&r.columns)),
     };
-    let compared = before.version.as_ref().is_some_and(|v| v.starts_with(CONTENT) || v.starts_with("view:"));
-    if let (true, false, Some(there), Some(warehouse)) = (notes.compares, compared, there, warehouse)
+    let compared =
+        before.version.as_ref().is_some_and(|v| v.starts_with(CONTENT) || v.starts_with("view:"));
+    if let (true, false, Some(there), Some(warehouse)) =
+        (notes.compares, compared, there, warehouse)
         && there.kind != RelationKind::View
         && let Ok(content) = warehouse.content(&there.relation, &there.columns)
     {
-        before.version = Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
+        before.version =
+            Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
         before.rows = Some(content.rows);
     }
     before
@@ -85,12 +91,18 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 }
 
 impl Executor<'_> {
-    /// Notes the publication of the node on its connection, in the open transaction if there is one.
-    pub(super) fn note_publication(&mut self, before: &Before) -> Result<Option<Effect>, NodeError> {
+    /// Notes the publication of the node on its connection, in the open transaction if there is
+    /// one.
+    pub(super) fn note_publication(
+        &mut self,
+        before: &Before,
+    ) -> Result<Option<Effect>, NodeError> {
         let Some(notes) = &self.shared.notes else { return Ok(None) };
         let failed = |e: EngineError| super::execute::sql_error(&e, &"".into(), self.node.span);
         let effect = match &mut *self.session.db() {
-            Db::Live(warehouse) => note(notes, self.node, before, warehouse.as_mut()).map_err(failed)?,
+            Db::Live(warehouse) => {
+                note(notes, self.node, before, warehouse.as_mut()).map_err(failed)?
+            }
             _ => None,
         };
         Ok(effect)
@@ -104,7 +116,9 @@ pub(super) fn note(
     before: &Before,
     warehouse: &mut dyn Warehouse,
 ) -> Result<Option<Effect>, EngineError> {
-    let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else { return Ok(None) };
+    let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
+        return Ok(None);
+    };
     let dialect = warehouse.capabilities().dialect;
     let listed = warehouse.columns_of_existing(relation)?;
     let columns = column_pairs(&listed);
@@ -160,7 +174,10 @@ pub(super) fn note_tests(
     let mut prints: Vec<(UniqueId, Print)> = Vec::new();
     for result in results.iter().filter(|r| ran(&r.outcome)) {
         let Some(node) = manifest.get(&result.unique_id) else { continue };
-        let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable()) else { continue };
+        let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable())
+        else {
+            continue;
+        };
         let print = Print {
             own: (**own).clone(),
             parents: notes.parents(manifest, node),

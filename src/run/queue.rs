@@ -7,7 +7,8 @@ use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::engine::{
-    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
+    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing,
+    Warehouse,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::materialize::own_names;
@@ -45,7 +46,10 @@ pub(crate) fn nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
 }
 
 /// Carries out a plan. Failures of nodes are results; an error is a failure before the first step.
-pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Result<Vec<RunResult>, EngineError> {
+pub(crate) fn run(
+    request: RunRequest<'_>,
+    emit: &mut dyn FnMut(Event),
+) -> Result<Vec<RunResult>, EngineError> {
     let clock = Clock::start();
     let RunRequest { shared, plan, existing, mut warehouse, interrupt, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
@@ -92,20 +96,23 @@ pub(crate) fn run(request: RunRequest<'_>, emit: &mut dyn FnMut(Event)) -> Resul
             let (task_tx, task_rx) = unbounded::<Task>();
             workers.push(task_tx);
             let (shared, pool, done_tx) = (shared.clone(), &pool, done_tx.clone());
-            let spawned = std::thread::Builder::new().name(format!("Thread-{}", i + 1)).stack_size(STACK).spawn_scoped(
-                scope,
-                move || {
+            let spawned = std::thread::Builder::new()
+                .name(format!("Thread-{}", i + 1))
+                .stack_size(STACK)
+                .spawn_scoped(scope, move || {
                     for task in task_rx {
                         let waiting = |text: Option<&str>| {
-                            let _ = done_tx.send(Said::Waiting { step: task.step, text: text.map(str::to_owned) });
+                            let _ = done_tx.send(Said::Waiting {
+                                step: task.step,
+                                text: text.map(str::to_owned),
+                            });
                         };
                         let done = carry_out(&shared, pool, i, &task, &waiting);
                         if done_tx.send(Said::Done(Box::new(done))).is_err() {
                             break;
                         }
                     }
-                },
-            );
+                });
             if spawned.is_err() {
                 break;
             }
@@ -212,7 +219,12 @@ struct Loop<'a> {
 }
 
 impl<'a> Loop<'a> {
-    fn new(shared: &'a Arc<Shared>, plan: &'a Plan, existing: Existing, totals: Totals) -> Loop<'a> {
+    fn new(
+        shared: &'a Arc<Shared>,
+        plan: &'a Plan,
+        existing: Existing,
+        totals: Totals,
+    ) -> Loop<'a> {
         let n = plan.steps.len();
         let mut state = Loop {
             shared,
@@ -266,7 +278,13 @@ impl<'a> Loop<'a> {
         });
         let (guards, blind) = self.runnable_guards(step);
         self.blind[index] = blind;
-        Task { step: index, node: step.node, action: step.action, guards, existing: Arc::new(self.own(node)) }
+        Task {
+            step: index,
+            node: step.node,
+            action: step.action,
+            guards,
+            existing: Arc::new(self.own(node)),
+        }
     }
 
     fn wait(&self, index: usize, text: Option<String>, emit: &mut dyn FnMut(Event)) {
@@ -275,15 +293,17 @@ impl<'a> Loop<'a> {
         emit(Event::NodeWaiting { unique_id, kind, name: label(node), what: what(node), text });
     }
 
-    /// The guards of a step that can be run, and those that read a relation that is not there: another node was to build
-    /// it and did not. They say nothing of this node.
+    /// The guards of a step that can be run, and those that read a relation that is not there:
+    /// another node was to build it and did not. They say nothing of this node.
     fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, String)>) {
         let mut guards = Vec::with_capacity(step.guards.len());
         let mut blind = Vec::new();
         for test in &step.guards {
             match self.missing_read(*test, step.node) {
                 None => guards.push(*test),
-                Some(name) => blind.push((*test, format!("`{name}`, which it reads, was not built"))),
+                Some(name) => {
+                    blind.push((*test, format!("`{name}`, which it reads, was not built")))
+                }
             }
         }
         (guards, blind)
@@ -348,7 +368,8 @@ impl<'a> Loop<'a> {
             self.report(test, result, true, results, emit);
         }
         let failed = self.holds_back(node, built.outcome.status);
-        self.same[index] = step.action == Action::Test || built.outcome.effect.as_ref().is_some_and(|e| !e.changed);
+        self.same[index] = step.action == Action::Test
+            || built.outcome.effect.as_ref().is_some_and(|e| !e.changed);
         let result = self.result(node, built.outcome, &thread, started, seconds);
         self.report(node, result, false, results, emit);
         if failed {
@@ -366,7 +387,8 @@ impl<'a> Loop<'a> {
         self.release(index, failed.then(|| label(node)), results, emit);
     }
 
-    /// The step that a failed one has to wait for, since it reads without `ref` what that step builds.
+    /// The step that a failed one has to wait for, since it reads without `ref` what that step
+    /// builds.
     fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
         let manifest = &self.shared.compiler.manifest;
         let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
@@ -381,7 +403,9 @@ impl<'a> Loop<'a> {
     /// Whether what is below is skipped (RULES 3.12).
     fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
         match status {
-            RunStatus::Error => self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test,
+            RunStatus::Error => {
+                self.shared.options.tests_hold_back || node.resource_type() != ResourceType::Test
+            }
             RunStatus::Fail | RunStatus::Skipped => self.shared.options.tests_hold_back,
             _ => false,
         }
@@ -411,7 +435,12 @@ impl<'a> Loop<'a> {
                 if self.waiting[next] == 0 {
                     match self.skipped[next].clone() {
                         Some(cause) => {
-                            self.skip(next, &format!("`{cause}` failed or was skipped"), results, emit);
+                            self.skip(
+                                next,
+                                &format!("`{cause}` failed or was skipped"),
+                                results,
+                                emit,
+                            );
                             stack.push((next, Some(cause)));
                         }
                         None if self.is_idle(next) => {
@@ -428,7 +457,8 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Whether a step is one of those that are needed only when something has changed, and nothing has.
+    /// Whether a step is one of those that are needed only when something has changed, and nothing
+    /// has.
     fn is_idle(&self, index: usize) -> bool {
         let step = &self.plan.steps[index];
         let before = step.parents.iter().chain(&step.after);
@@ -448,7 +478,13 @@ impl<'a> Loop<'a> {
         }
     }
 
-    fn skip(&mut self, index: usize, why: &str, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+    fn skip(
+        &mut self,
+        index: usize,
+        why: &str,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) {
         let step = &self.plan.steps[index];
         let now = self.shared.system.now();
         for id in step.guards.iter().copied().chain([step.node]) {
@@ -541,7 +577,12 @@ pub(crate) fn artifact_path(node: &Node) -> String {
     if own || node.resource_type() == ResourceType::Seed {
         format!("{}/{}", node.package, node.original_file_path)
     } else {
-        format!("{}/{}/{}", node.package, node.original_file_path, node.path.rsplit('/').next().unwrap_or(&node.path))
+        format!(
+            "{}/{}/{}",
+            node.package,
+            node.original_file_path,
+            node.path.rsplit('/').next().unwrap_or(&node.path)
+        )
     }
 }
 

@@ -7,7 +7,9 @@ use crate::compile::{CompileError, Compiled};
 use crate::config::Json;
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, Weight};
-use crate::engine::{Cell, EngineError, Existing, Fetch, NodeOutcome, Reply, RunStatus, Table, Warehouse};
+use crate::engine::{
+    Cell, EngineError, Existing, Fetch, NodeOutcome, Reply, RunStatus, Table, Warehouse,
+};
 use crate::jinja::from_json;
 use crate::manifest::{Dialect, Node, NodeId, Relation, RelationKind};
 use crate::source::SqlText;
@@ -50,10 +52,15 @@ pub(super) fn passed_test(
         Ok(compiled) => {
             let outcome = judge(node, &Cell::Int(0), false, false, false);
             // As if it had been run by itself.
-            let reply = Reply { message: "SELECT 1".to_owned(), rows_affected: Some(1), table: None };
+            let reply =
+                Reply { message: "SELECT 1".to_owned(), rows_affected: Some(1), table: None };
             let adapter_response = reply.to_json();
             TestRun {
-                outcome: NodeOutcome { compiled: Some(compiled.sql.clone()), adapter_response, ..outcome },
+                outcome: NodeOutcome {
+                    compiled: Some(compiled.sql.clone()),
+                    adapter_response,
+                    ..outcome
+                },
                 compiled: Some(compiled),
                 lost: None,
             }
@@ -62,8 +69,8 @@ pub(super) fn passed_test(
     }
 }
 
-/// Compiles and runs a test with the given bindings. With `kept`, failing rows that are to be stored are fetched instead:
-/// what is stored inside a transaction would be rolled back with it.
+/// Compiles and runs a test with the given bindings. With `kept`, failing rows that are to be
+/// stored are fetched instead: what is stored inside a transaction would be rolled back with it.
 pub(super) fn run_test(
     shared: &Shared,
     id: NodeId,
@@ -79,16 +86,20 @@ pub(super) fn run_test(
     };
     let inside = kept.is_some();
     let mut measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, kept);
-    // A test only reads: after a lost connection or a deadlock it is simply run again, unless its transaction is lost.
+    // A test only reads: after a lost connection or a deadlock it is simply run again, unless its
+    // transaction is lost.
     if !inside && measured.as_ref().is_err_and(|e| e.again) {
         measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, None);
     }
     let (outcome, lost) = match measured {
         Ok(outcome) => (outcome, None),
-        Err(e) => (NodeOutcome::error((*e.diagnostic).clone(), e.transient), Some(e).filter(|e| e.again)),
+        Err(e) => {
+            (NodeOutcome::error((*e.diagnostic).clone(), e.transient), Some(e).filter(|e| e.again))
+        }
     };
     let outcome = NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome };
-    let outcome = NodeOutcome { sample: sample(shared, &outcome, &compiled.sql, warehouse), ..outcome };
+    let outcome =
+        NodeOutcome { sample: sample(shared, &outcome, &compiled.sql, warehouse), ..outcome };
     TestRun { outcome, compiled: Some(compiled), lost }
 }
 
@@ -131,7 +142,9 @@ fn measure(
     kept: Option<&mut Vec<Kept>>,
 ) -> Result<NodeOutcome, NodeError> {
     let mut main = main.clone();
-    if let (Some(kind), Some(relation)) = (node.stores_failures(shared.options.store_failures), &node.relation) {
+    if let (Some(kind), Some(relation)) =
+        (node.stores_failures(shared.options.store_failures), &node.relation)
+    {
         if let Some(limit) = node.config.text("limit") {
             main.push_str(&format!("\nlimit {limit}"));
         }
@@ -142,11 +155,13 @@ fn measure(
     }
     let sql = test_sql(shared, node, &main, bindings, existing)?;
     let Some(connection) = warehouse else { return Err(lost(node)) };
-    let reply = connection.run(&sql, Fetch::Rows(Some(2))).map_err(|e| sql_error(&e, &sql, node.span))?;
+    let reply =
+        connection.run(&sql, Fetch::Rows(Some(2))).map_err(|e| sql_error(&e, &sql, node.span))?;
     let response = reply.to_json();
     let rows = reply.table.map(|t| t.rows).unwrap_or_default();
     let Some([failures, warn, error]) = rows.first().and_then(|r| r.get(..3)) else {
-        let d = Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
+        let d =
+            Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
         return Err(Box::new(d.primary(node.span, "`fail_calc` must give one row")).into());
     };
     if *failures == Cell::Null {
@@ -157,30 +172,47 @@ fn measure(
         return Err(Box::new(d.primary(node.span, "this test")).into());
     }
     if !failures.is_whole() {
-        let message =
-            format!("`fail_calc` of the test `{}` gave {}, not a whole number", node.name, failures.display());
+        let message = format!(
+            "`fail_calc` of the test `{}` gave {}, not a whole number",
+            node.name,
+            failures.display()
+        );
         let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
         return Err(Box::new(d.help("count rows, or round it: `fail_calc: round(...)`")).into());
     }
-    let judged =
-        judge(node, failures, warn.is_true(), error.is_true(), shared.options.warnings.weigh_test() == Weight::Error);
+    let judged = judge(
+        node,
+        failures,
+        warn.is_true(),
+        error.is_true(),
+        shared.options.warnings.weigh_test() == Weight::Error,
+    );
     Ok(NodeOutcome { adapter_response: response, ..judged })
 }
 
-/// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a failure.
+/// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a
+/// failure.
 fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warned_fails: bool) -> NodeOutcome {
     let count = failures.as_i64().unwrap_or(0);
-    let severity = node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
-    let text = |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
+    let severity =
+        node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
+    let text =
+        |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
     let results = if count == 1 { "result" } else { "results" };
     let mut outcome = if severity == "ERROR" && error {
         NodeOutcome {
-            message: Some(format!("Got {count} {results}, configured to fail if {}", text("error_if"))),
+            message: Some(format!(
+                "Got {count} {results}, configured to fail if {}",
+                text("error_if")
+            )),
             ..NodeOutcome::new(RunStatus::Fail)
         }
     } else if warn {
         NodeOutcome {
-            message: Some(format!("Got {count} {results}, configured to warn if {}", text("warn_if"))),
+            message: Some(format!(
+                "Got {count} {results}, configured to warn if {}",
+                text("warn_if")
+            )),
             ..NodeOutcome::new(if warned_fails { RunStatus::Fail } else { RunStatus::Warn })
         }
     } else {
@@ -200,8 +232,12 @@ fn test_sql(
     existing: &Arc<Existing>,
 ) -> Result<SqlText, NodeError> {
     let engine = &shared.compiler.engine;
-    let Some(def) = engine.registry().lookup(&node.package, "get_test_sql").cloned() else { return Err(lost(node)) };
-    let config = |key: &str| node.config.effective(crate::manifest::ResourceType::Test, key).unwrap_or(Json::Null);
+    let Some(def) = engine.registry().lookup(&node.package, "get_test_sql").cloned() else {
+        return Err(lost(node));
+    };
+    let config = |key: &str| {
+        node.config.effective(crate::manifest::ResourceType::Test, key).unwrap_or(Json::Null)
+    };
     let mut args = vec![Value::from(main.as_str())];
     args.extend(["fail_calc", "warn_if", "error_if", "limit"].map(|k| from_json(&config(k))));
     let session = shared.compiler.session(node, bindings, existing, Db::Offline);
@@ -220,7 +256,9 @@ fn fetch(
     warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> Result<Kept, NodeError> {
     let Some(connection) = warehouse else { return Err(lost(node)) };
-    let reply = connection.run(main, Fetch::Rows(Some(KEPT_ROWS))).map_err(|e| sql_error(&e, main, node.span))?;
+    let reply = connection
+        .run(main, Fetch::Rows(Some(KEPT_ROWS)))
+        .map_err(|e| sql_error(&e, main, node.span))?;
     Ok(Kept { relation: relation.clone(), rows: reply.table.unwrap_or_default() })
 }
 
@@ -230,11 +268,16 @@ pub(super) fn write_kept(kept: &Kept, connection: &mut dyn Warehouse) -> Result<
     let dialect = connection.capabilities().dialect;
     drop_earlier(&kept.relation, connection)?;
     let name = kept.relation.render(dialect);
-    let columns = kept.rows.columns.iter().map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type));
-    connection
-        .run(&format!("create table {name} ({})", columns.collect::<Vec<_>>().join(", ")).into(), Fetch::Nothing)?;
+    let columns =
+        kept.rows.columns.iter().map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type));
+    connection.run(
+        &format!("create table {name} ({})", columns.collect::<Vec<_>>().join(", ")).into(),
+        Fetch::Nothing,
+    )?;
     for piece in kept.rows.rows.chunks(ROWS_A_STATEMENT) {
-        let rows = piece.iter().map(|r| format!("({})", r.iter().map(literal).collect::<Vec<_>>().join(", ")));
+        let rows = piece
+            .iter()
+            .map(|r| format!("({})", r.iter().map(literal).collect::<Vec<_>>().join(", ")));
         let sql = format!("insert into {name} values {}", rows.collect::<Vec<_>>().join(", "));
         connection.run(&sql.into(), Fetch::Nothing)?;
     }
@@ -269,8 +312,10 @@ fn store(
 ) -> Result<SqlText, NodeError> {
     let Some(connection) = warehouse else { return Err(lost(node)) };
     let dialect = connection.capabilities().dialect;
-    drop_earlier(relation, connection.as_mut()).map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
-    let mut sql = SqlText::from(format!("create {} {} as (\n", kind.sql(), relation.render(dialect)));
+    drop_earlier(relation, connection.as_mut())
+        .map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
+    let mut sql =
+        SqlText::from(format!("create {} {} as (\n", kind.sql(), relation.render(dialect)));
     sql.push(main);
     sql.push_str("\n)");
     connection.run(&sql, Fetch::Nothing).map_err(|e| sql_error(&e, &sql, node.span))?;
@@ -278,5 +323,8 @@ fn store(
 }
 
 fn lost(node: &Node) -> NodeError {
-    NodeError::lasting(crate::context::internal(format!("the connection of `{}` is gone", node.name)))
+    NodeError::lasting(crate::context::internal(format!(
+        "the connection of `{}` is gone",
+        node.name
+    )))
 }

@@ -1,7 +1,8 @@
 //! Relations that a node reads without `ref`.
 //!
-//! The plan knows nothing of such an edge: the node may begin before what it reads is there. In: the node's failure, the
-//! steps that have not ended. Out: the step that builds what was missing. Must not know: connections, results.
+//! The plan knows nothing of such an edge: the node may begin before what it reads is there. In:
+//! the node's failure, the steps that have not ended. Out: the step that builds what was missing.
+//! Must not know: connections, results.
 
 use crate::diag::Code;
 use crate::engine::NodeOutcome;
@@ -20,7 +21,9 @@ pub(super) fn builder_of_missing(
         return None;
     }
     let builds = |step: usize| manifest.node(plan.steps[step].node).relation.as_ref();
-    (0..plan.steps.len()).find(|step| !finished[*step] && builds(*step).is_some_and(|r| is_named(&failure.message, r)))
+    (0..plan.steps.len()).find(|step| {
+        !finished[*step] && builds(*step).is_some_and(|r| is_named(&failure.message, r))
+    })
 }
 
 /// Whether a message names a relation: its identifier stands there as a word of its own.

@@ -87,10 +87,17 @@ pub(super) fn carry_out(
     }
     let warehouse = &mut own;
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
-        Action::Build => build(shared, pool, task.node, &task.guards, &task.existing, warehouse, waiting),
-        Action::Test if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) => {
+        Action::Build => {
+            build(shared, pool, task.node, &task.guards, &task.existing, warehouse, waiting)
+        }
+        Action::Test
+            if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) =>
+        {
             let node = shared.compiler.manifest.node(task.node);
-            let d = Diagnostic::error(Code::Unsupported, format!("unit test `{}` cannot be run yet", node.name));
+            let d = Diagnostic::error(
+                Code::Unsupported,
+                format!("unit test `{}` cannot be run yet", node.name),
+            );
             Built::plain(NodeOutcome::error(
                 d.primary(node.span, "").help("leave it out: --exclude test_type:unit"),
                 false,

@@ -20,7 +20,9 @@ impl Evaluator<'_> {
         match expr {
             Expr::Criterion(c) => self.criterion(c),
             Expr::Union(parts, mode) => self.combine(parts, *mode, |a, b| a.union_with(b)),
-            Expr::Intersection(parts, mode) => self.combine(parts, *mode, |a, b| a.intersect_with(b)),
+            Expr::Intersection(parts, mode) => {
+                self.combine(parts, *mode, |a, b| a.intersect_with(b))
+            }
             Expr::Difference(a, b) => {
                 let (mut direct, mut indirect) = self.expr(a);
                 let (without, other) = self.expr(b);
@@ -34,7 +36,12 @@ impl Evaluator<'_> {
         }
     }
 
-    fn combine(&self, parts: &[Expr<Resolved>], mode: Indirect, op: impl Fn(&mut FixedBitSet, &FixedBitSet)) -> Sets {
+    fn combine(
+        &self,
+        parts: &[Expr<Resolved>],
+        mode: Indirect,
+        op: impl Fn(&mut FixedBitSet, &FixedBitSet),
+    ) -> Sets {
         let mut result: Option<Sets> = None;
         for part in parts {
             let (direct, mut indirect) = self.expr(part);
@@ -118,7 +125,12 @@ impl Evaluator<'_> {
     }
 
     /// Looks again at undecided tests behind an operator.
-    fn incorporate(&self, direct: FixedBitSet, undecided: &FixedBitSet, mode: Indirect) -> FixedBitSet {
+    fn incorporate(
+        &self,
+        direct: FixedBitSet,
+        undecided: &FixedBitSet,
+        mode: Indirect,
+    ) -> FixedBitSet {
         let mut wide = direct.clone();
         match mode {
             Indirect::Eager | Indirect::Empty => return direct,
@@ -146,9 +158,13 @@ mod tests {
 
     /// raw -> stg_a, stg_b -> mid -> mart; a test on stg_a, one between stg_a and stg_b.
     static SHOP: LazyLock<Manifest> = LazyLock::new(|| {
-        let model = |parents: &[&str]| parents.iter().map(|p| format!("{{{{ ref('{p}') }}}} ")).collect::<String>();
-        let (stg_a, stg_b) = (format!("{{{{ config(tags='x') }}}} {}", model(&["raw"])), model(&["raw"]));
-        let (mid, mart) = (model(&["stg_a", "stg_b"]), format!("{{{{ config(tags='x') }}}} {}", model(&["mid"])));
+        let model = |parents: &[&str]| {
+            parents.iter().map(|p| format!("{{{{ ref('{p}') }}}} ")).collect::<String>()
+        };
+        let (stg_a, stg_b) =
+            (format!("{{{{ config(tags='x') }}}} {}", model(&["raw"])), model(&["raw"]));
+        let (mid, mart) =
+            (model(&["stg_a", "stg_b"]), format!("{{{{ config(tags='x') }}}} {}", model(&["mid"])));
         let yaml = "models:\n- name: stg_a\n  columns:\n  - name: id\n    data_tests: [unique, {relationships: {arguments: {to: ref('stg_b'), field: id}}}]\n";
         let files = [
             ("seeds/raw.csv", "id\n1\n"),
@@ -189,7 +205,10 @@ mod tests {
     fn tests_join_by_mode() {
         assert_eq!(selected(&["stg_a"], &[], "eager"), set(&["stg_a", UNIQUE, RELATES]));
         assert_eq!(selected(&["stg_a"], &[], "cautious"), set(&["stg_a", UNIQUE]));
-        assert_eq!(selected(&["stg_a", "stg_b"], &[], "cautious"), set(&["stg_a", "stg_b", UNIQUE, RELATES]));
+        assert_eq!(
+            selected(&["stg_a", "stg_b"], &[], "cautious"),
+            set(&["stg_a", "stg_b", UNIQUE, RELATES])
+        );
         assert_eq!(selected(&["mid"], &[], "buildable"), set(&["mid"]));
         assert_eq!(selected(&["stg_a"], &[], "empty"), set(&["stg_a"]));
         // A test that joined one criterion leaves with another (RULES 1.14).

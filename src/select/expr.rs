@@ -1,11 +1,13 @@
-//! The grammar of selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`; space is union, comma intersection.
+//! The grammar of selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`; space is
+//! union, comma intersection.
 
 use crate::source::Span;
 use std::convert::Infallible;
 use std::fmt;
 
-/// What tests do that are not named themselves: join when any parent is selected (eager), when every parent is
-/// (cautious), when every parent is or is an ancestor (buildable), or never (empty).
+/// What tests do that are not named themselves: join when any parent is selected (eager), when
+/// every parent is (cautious), when every parent is or is an ancestor (buildable), or never
+/// (empty).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Indirect {
     #[default]
@@ -46,8 +48,8 @@ pub(crate) trait Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written;
 
-/// Methods are known and their values checked, so that a raw name cannot exist; what is left of each are the nodes that it
-/// matches.
+/// Methods are known and their values checked, so that a raw name cannot exist; what is left of
+/// each are the nodes that it matches.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resolved;
 
@@ -101,7 +103,10 @@ pub(crate) enum Expr<S: Stage> {
 }
 
 /// Parses one criterion.
-pub(crate) fn parse_criterion(text: &str, indirect: Indirect) -> Result<Criterion<Written>, String> {
+pub(crate) fn parse_criterion(
+    text: &str,
+    indirect: Indirect,
+) -> Result<Criterion<Written>, String> {
     let whole = text;
     let (at, text) = match text.strip_prefix('@') {
         Some(rest) => (true, rest),

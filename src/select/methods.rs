@@ -93,7 +93,8 @@ const METHODS: &[&str] = &[
     "export",
 ];
 
-/// Checks every method of an expression and looks up what it matches; all that is wrong is reported.
+/// Checks every method of an expression and looks up what it matches; all that is wrong is
+/// reported.
 pub(super) fn resolve(
     expr: &Expr<Written>,
     manifest: &Manifest,
@@ -163,22 +164,37 @@ impl Walk<'_> {
 
 fn matches_nothing(raw: &RawMethod, manifest: &Manifest) -> Diagnostic {
     let named: Vec<&str> = raw.method.iter().chain(&raw.args).map(String::as_str).collect();
-    let text = if named.is_empty() { raw.value.clone() } else { format!("{}:{}", named.join("."), raw.value) };
-    let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing")).primary_if(raw.span, "");
+    let text = if named.is_empty() {
+        raw.value.clone()
+    } else {
+        format!("{}:{}", named.join("."), raw.value)
+    };
+    let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing"))
+        .primary_if(raw.span, "");
     d.did_you_mean(nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)))
 }
 
-fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>) -> Result<Method, Box<Diagnostic>> {
+fn method(
+    raw: &RawMethod,
+    manifest: &Manifest,
+    previous: Option<&PreviousState>,
+) -> Result<Method, Box<Diagnostic>> {
     let wrong = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
     let value = raw.value.clone();
     let one_of = |names: &[&str]| {
-        wrong(format!("`{}` takes {}, not `{value}`", raw.method.as_deref().unwrap_or_default(), names.join(", ")))
+        wrong(format!(
+            "`{}` takes {}, not `{value}`",
+            raw.method.as_deref().unwrap_or_default(),
+            names.join(", ")
+        ))
     };
     let parts = || value.split('.').map(str::to_owned).collect::<Vec<_>>();
     let name = match &raw.method {
         Some(name) => name.as_str(),
         None if value.contains('/') => "path",
-        None if [".sql", ".py", ".csv"].iter().any(|e| value.to_ascii_lowercase().ends_with(e)) => "file",
+        None if [".sql", ".py", ".csv"].iter().any(|e| value.to_ascii_lowercase().ends_with(e)) => {
+            "file"
+        }
         None => "fqn",
     };
     let needs_state = || {
@@ -197,7 +213,9 @@ fn method(raw: &RawMethod, manifest: &Manifest, previous: Option<&PreviousState>
         "source" => Method::Source(parts()),
         "path" => Method::Path(value.trim_end_matches('/').to_owned()),
         "file" => Method::File(value),
-        "package" => Method::Package(if value == "this" { manifest.project.name.to_string() } else { value }),
+        "package" => {
+            Method::Package(if value == "this" { manifest.project.name.to_string() } else { value })
+        }
         "config" => {
             if raw.args.is_empty() {
                 return Err(wrong("`config` needs a key: config.materialized:table".to_owned()));
@@ -286,8 +304,11 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
     if pattern == "*" {
         return true;
     }
-    let options =
-        MatchOptions { case_sensitive: true, require_literal_separator: false, require_literal_leading_dot: false };
+    let options = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: false,
+        require_literal_leading_dot: false,
+    };
     // Two stars have no meaning of their own in fnmatch.
     let mut plain = pattern.to_owned();
     while plain.contains("**") {
@@ -308,7 +329,9 @@ fn matches(
         Method::Fqn(value) => matches_fqn(node, value),
         Method::Tag(value) => node.tags.iter().any(|t| fnmatch(t, value)),
         Method::Group(value) => node.config.text("group").is_some_and(|g| fnmatch(&g, value)),
-        Method::Access(value) => matches!(&node.kind, NodeKind::Model { access, .. } if access.as_str() == value),
+        Method::Access(value) => {
+            matches!(&node.kind, NodeKind::Model { access, .. } if access.as_str() == value)
+        }
         Method::Source(parts) => {
             let NodeKind::Source(table) = &node.kind else { return false };
             let wild = |p: &str, text: &str| fnmatch(text, p);
@@ -319,7 +342,9 @@ fn matches(
                         || (wild(source, &node.package) && wild(name, &table.source_name))
                 }
                 [package, source, name] => {
-                    wild(package, &node.package) && wild(source, &table.source_name) && wild(name, &node.name)
+                    wild(package, &node.package)
+                        && wild(source, &table.source_name)
+                        && wild(name, &node.name)
                 }
                 _ => false,
             }
@@ -349,17 +374,23 @@ fn matches(
                     _ => false,
                 }
         }
-        Method::Result(value) => previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value),
+        Method::Result(value) => {
+            previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value)
+        }
         Method::Fresher => previous.is_some_and(|p| match &p.fresher {
             Fresher::Known(ids) => ids.contains(&*node.unique_id),
             Fresher::NoPrevious | Fresher::NoCurrent => false,
         }),
-        Method::State(kind) => previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache)),
+        Method::State(kind) => {
+            previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache))
+        }
         Method::Version(kind) => {
             let version = node.version();
             match (kind, version) {
                 (VersionKind::None, None) => matches!(node.kind, NodeKind::Model { .. }),
-                (VersionKind::Latest, Some(v)) => crate::manifest::same_version(&v.version, &v.latest),
+                (VersionKind::Latest, Some(v)) => {
+                    crate::manifest::same_version(&v.version, &v.latest)
+                }
                 (VersionKind::Old, Some(v)) => is_older(&v.version, &v.latest),
                 (VersionKind::Prerelease, Some(v)) => is_older(&v.latest, &v.version),
                 _ => false,
@@ -368,7 +399,8 @@ fn matches(
     }
 }
 
-/// Whether a version comes before another one: as numbers where both are, also as texts, else as texts.
+/// Whether a version comes before another one: as numbers where both are, also as texts, else as
+/// texts.
 fn is_older(a: &Json, b: &Json) -> bool {
     let number = |v: &Json| python_str(v).parse::<f64>().ok();
     match (number(a), number(b)) {
@@ -379,7 +411,10 @@ fn is_older(a: &Json, b: &Json) -> bool {
 
 /// Nodes and exposures match by fqn; sources and the semantic layer do not.
 fn matches_fqn(node: &Node, value: &str) -> bool {
-    if matches!(node.kind, NodeKind::Source(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }) {
+    if matches!(
+        node.kind,
+        NodeKind::Source(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
+    ) {
         return false;
     }
     let fqn: Vec<&str> = node.fqn.iter().map(|p| &**p).collect();
@@ -413,13 +448,18 @@ fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
     true
 }
 
-/// A glob from the project's root: the node's file, that of its properties, or a folder above; `**` crosses folders.
+/// A glob from the project's root: the node's file, that of its properties, or a folder above; `**`
+/// crosses folders.
 fn matches_path(node: &Node, pattern: &str) -> bool {
     let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    let options =
-        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+    let options = MatchOptions {
+        case_sensitive: true,
+        require_literal_separator: true,
+        require_literal_leading_dot: false,
+    };
     let Ok(glob) = Pattern::new(pattern) else { return false };
-    let properties = node.patch_path.as_deref().and_then(|p| p.split_once("://")).map(|(_, path)| path);
+    let properties =
+        node.patch_path.as_deref().and_then(|p| p.split_once("://")).map(|(_, path)| path);
     for file in [Some(&*node.original_file_path), properties].into_iter().flatten() {
         let mut path = Some(file);
         while let Some(p) = path {
@@ -437,7 +477,10 @@ fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
     if matches!(
         node.kind,
-        NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::Semantic(..) | NodeKind::Operation { .. }
+        NodeKind::Exposure(_)
+            | NodeKind::Export(_)
+            | NodeKind::Semantic(..)
+            | NodeKind::Operation { .. }
     ) || (matches!(node.kind, NodeKind::Source(_)) && first == "materialized")
     {
         return false;
@@ -495,6 +538,11 @@ mod tests {
 
     #[test]
     fn globs() {
-        assert!(fnmatch("a_b", "a_*") && fnmatch("ab", "a?") && !fnmatch("abc", "a?") && fnmatch("x/y", "x*"));
+        assert!(
+            fnmatch("a_b", "a_*")
+                && fnmatch("ab", "a?")
+                && !fnmatch("abc", "a?")
+                && fnmatch("x/y", "x*")
+        );
     }
 }

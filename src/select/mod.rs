@@ -1,9 +1,10 @@
 //! Selector text becomes a set of nodes.
 //!
-//! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out: `Checked<NodeSet>`. Three
-//! types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>` (methods and values checked, each with the
-//! nodes that it matches) -> a bitset over node ids. Tests join each criterion before the sets combine (RULES 1.14). Must not know:
-//! what is done with the nodes.
+//! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out:
+//! `Checked<NodeSet>`. Three types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>`
+//! (methods and values checked, each with the nodes that it matches) -> a bitset over node ids.
+//! Tests join each criterion before the sets combine (RULES 1.14). Must not know: what is done with
+//! the nodes.
 
 mod evaluate;
 mod expr;
@@ -96,7 +97,10 @@ pub(crate) fn select(
             for id in ids {
                 match manifest.by_unique_id.get(id.as_str()) {
                     Some(id) => set.insert(*id),
-                    None => out.push(Diagnostic::error(Code::Selector, format!("node `{id}` is not in the project"))),
+                    None => out.push(Diagnostic::error(
+                        Code::Selector,
+                        format!("node `{id}` is not in the project"),
+                    )),
                 }
             }
             set
@@ -116,11 +120,14 @@ pub(crate) fn select(
     set.retain(|id| {
         let node = manifest.node(id);
         // A file without text is there, but nothing is done with it, as in dbt.
-        if node.text.as_ref().is_some_and(|text| text.raw.trim().is_empty()) && !matches!(node.kind, NodeKind::Seed) {
+        if node.text.as_ref().is_some_and(|text| text.raw.trim().is_empty())
+            && !matches!(node.kind, NodeKind::Seed)
+        {
             return false;
         }
         let kind = node.resource_type();
-        let wanted = selection.resource_types.is_empty() || selection.resource_types.contains(&kind);
+        let wanted =
+            selection.resource_types.is_empty() || selection.resource_types.contains(&kind);
         types.contains(&kind) && wanted && !selection.exclude_resource_types.contains(&kind)
     });
     Checked::new(set, out)

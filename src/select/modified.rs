@@ -1,8 +1,9 @@
 //! `state:`: what differs from an earlier manifest, and in what, by dbt's rules.
 //!
-//! In: nodes of the project and, as JSON, of an earlier manifest that dbt or Strata wrote. Out: whether a criterion holds.
-//! Both sides are compared as artifacts have them, configs as they were written (`unrendered_config`): a variable that has
-//! another value changes nothing, a default that is written out does.
+//! In: nodes of the project and, as JSON, of an earlier manifest that dbt or Strata wrote. Out:
+//! whether a criterion holds. Both sides are compared as artifacts have them, configs as they were
+//! written (`unrendered_config`): a variable that has another value changes nothing, a default that
+//! is written out does.
 //!
 //! Source: `state:` in dbt's documentation of node selection, and the table `tests/dbt/state.json`.
 
@@ -67,12 +68,14 @@ fn modified(
         Part::Descriptions => both.descriptions(),
         Part::Contract => both.contract(),
         Part::Macros => false,
-        Part::Any => both.any() || both.contract() || macros_modified(manifest, node, previous, cache),
+        Part::Any => {
+            both.any() || both.contract() || macros_modified(manifest, node, previous, cache)
+        }
     }
 }
 
-/// What the earlier manifest does not have is modified, if its kind has the part. Sources, exposures and what is made of
-/// models of the semantic layer count in their parts only.
+/// What the earlier manifest does not have is modified, if its kind has the part. Sources,
+/// exposures and what is made of models of the semantic layer count in their parts only.
 fn counts_when_new(part: Part, node: &Node) -> bool {
     match (part, &node.kind) {
         (Part::Macros, _) => false,
@@ -94,15 +97,24 @@ struct Both<'a> {
 }
 
 /// Configs of tests that count.
-const OF_TESTS: &[&str] =
-    &["severity", "where", "limit", "fail_calc", "warn_if", "error_if", "store_failures", "store_failures_as"];
+const OF_TESTS: &[&str] = &[
+    "severity",
+    "where",
+    "limit",
+    "fail_calc",
+    "warn_if",
+    "error_if",
+    "store_failures",
+    "store_failures_as",
+];
 
 /// Configs that never count: where a node lies is compared by `relation`.
 const ASIDE: &[&str] = &["alias", "schema", "database", "tags", "group"];
 
 impl Both<'_> {
     fn differs(&self, pointer: &str) -> bool {
-        self.new.pointer(pointer).unwrap_or(&Json::Null) != self.old.pointer(pointer).unwrap_or(&Json::Null)
+        self.new.pointer(pointer).unwrap_or(&Json::Null)
+            != self.old.pointer(pointer).unwrap_or(&Json::Null)
     }
 
     fn any_differs(&self, pointers: &[&str]) -> bool {
@@ -116,7 +128,8 @@ impl Both<'_> {
                 self.relation() || self.configs() || self.any_differs(&own)
             }
             NodeKind::Exposure(_) | NodeKind::Export(_) => {
-                let own = ["/fqn", "/type", "/owner", "/maturity", "/url", "/description", "/label"];
+                let own =
+                    ["/fqn", "/type", "/owner", "/maturity", "/url", "/description", "/label"];
                 self.any_differs(&own) || self.parents() || self.configs()
             }
             NodeKind::UnitTest(_) => self.differs("/checksum"),
@@ -151,7 +164,9 @@ impl Both<'_> {
                 ];
                 self.any_differs(&own)
             }
-            NodeKind::Test(crate::manifest::TestKind::Generic(_)) => self.configs() || self.differs("/fqn"),
+            NodeKind::Test(crate::manifest::TestKind::Generic(_)) => {
+                self.configs() || self.differs("/fqn")
+            }
             _ => {
                 let own: &[&str] = match self.node.kind {
                     NodeKind::Model { .. } => &["/latest_version", "/access"],
@@ -180,16 +195,23 @@ impl Both<'_> {
         if matches!(self.node.kind, NodeKind::UnitTest(_)) {
             return false;
         }
-        if matches!(self.node.kind, NodeKind::Semantic(ResourceType::SemanticModel | ResourceType::SavedQuery, _)) {
+        if matches!(
+            self.node.kind,
+            NodeKind::Semantic(ResourceType::SemanticModel | ResourceType::SavedQuery, _)
+        ) {
             return self.differs("/config");
         }
-        let written =
-            |node: &Json| node.get("unrendered_config").and_then(Json::as_object).cloned().unwrap_or_default();
+        let written = |node: &Json| {
+            node.get("unrendered_config").and_then(Json::as_object).cloned().unwrap_or_default()
+        };
         let (new, old) = (written(self.new), written(self.old));
         let is_test = self.node.resource_type() == ResourceType::Test;
         let stored = !is_described(self.node);
-        let counts = |key: &str| if is_test { OF_TESTS.contains(&key) } else { !(stored && ASIDE.contains(&key)) };
-        let keys: BTreeSet<&String> = new.keys().chain(old.keys()).filter(|key| counts(key)).collect();
+        let counts = |key: &str| {
+            if is_test { OF_TESTS.contains(&key) } else { !(stored && ASIDE.contains(&key)) }
+        };
+        let keys: BTreeSet<&String> =
+            new.keys().chain(old.keys()).filter(|key| counts(key)).collect();
         // A key that is written as null is not the same as none.
         keys.into_iter().any(|key| new.get(key) != old.get(key))
     }
@@ -205,14 +227,18 @@ impl Both<'_> {
         if is_described(self.node) {
             return false;
         }
-        ["database", "schema", "alias"].iter().any(|key| self.differs(&format!("/unrendered_config/{key}")))
+        ["database", "schema", "alias"]
+            .iter()
+            .any(|key| self.differs(&format!("/unrendered_config/{key}")))
     }
 
     fn descriptions(&self) -> bool {
         if is_described(self.node) {
             return false;
         }
-        let persist = |key: &str| self.new.pointer(&format!("/config/persist_docs/{key}")) == Some(&Json::Bool(true));
+        let persist = |key: &str| {
+            self.new.pointer(&format!("/config/persist_docs/{key}")) == Some(&Json::Bool(true))
+        };
         let columns = |node: &Json| -> Vec<(String, Json)> {
             let columns = node.get("columns").and_then(Json::as_object);
             let one = |(name, column): (&String, &Json)| {
@@ -245,7 +271,9 @@ impl Both<'_> {
         };
         match (enforced(self.old), enforced(self.new)) {
             (false, false) => false,
-            (true, true) => promised(self.new) != promised(self.old) || self.differs("/config/materialized"),
+            (true, true) => {
+                promised(self.new) != promised(self.old) || self.differs("/config/materialized")
+            }
             _ => true,
         }
     }
@@ -263,11 +291,20 @@ impl Both<'_> {
 fn moment(node: &Json) -> Option<String> {
     let text = node.get("deprecation_date")?.as_str()?.trim().replacen(' ', "T", 1);
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));
-    let midnight = time.trim_end_matches("+00:00").trim_end_matches('Z').chars().all(|c| matches!(c, '0' | ':' | '.'));
+    let midnight = time
+        .trim_end_matches("+00:00")
+        .trim_end_matches('Z')
+        .chars()
+        .all(|c| matches!(c, '0' | ':' | '.'));
     Some(if midnight { date.to_owned() } else { text })
 }
 
-fn macros_modified(manifest: &Manifest, node: &Node, previous: &PreviousState, cache: &mut StateCache) -> bool {
+fn macros_modified(
+    manifest: &Manifest,
+    node: &Node,
+    previous: &PreviousState,
+    cache: &mut StateCache,
+) -> bool {
     node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()))
 }
 

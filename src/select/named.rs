@@ -6,8 +6,15 @@ use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest};
 
 /// What holds when nothing is selected.
-const DEFAULT: &[&str] =
-    &["fqn:*", "source:*", "exposure:*", "metric:*", "semantic_model:*", "saved_query:*", "unit_test:*"];
+const DEFAULT: &[&str] = &[
+    "fqn:*",
+    "source:*",
+    "exposure:*",
+    "metric:*",
+    "semantic_model:*",
+    "saved_query:*",
+    "unit_test:*",
+];
 
 type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
@@ -55,7 +62,9 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
 
 /// `default`: what decides on tests where a criterion does not say it.
 fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indirect) -> Found {
-    let all = |list: &[YamlCriterion]| list.iter().map(|c| expr(c, earlier, default)).collect::<Result<Vec<_>, _>>();
+    let all = |list: &[YamlCriterion]| {
+        list.iter().map(|c| expr(c, earlier, default)).collect::<Result<Vec<_>, _>>()
+    };
     // Groups of YAML decide on tests eagerly, whatever their parts say.
     let except = |included: Expr<Written>, list: &[YamlCriterion]| -> Found {
         if list.is_empty() {
@@ -90,7 +99,9 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
             };
             except(one(text, mode, *span)?, exclude)
         }
-        YamlCriterion::Union(include, exclude) => except(Expr::Union(all(include)?, Indirect::Eager), exclude),
+        YamlCriterion::Union(include, exclude) => {
+            except(Expr::Union(all(include)?, Indirect::Eager), exclude)
+        }
         YamlCriterion::Intersection(include, exclude) => {
             except(Expr::Intersection(all(include)?, Indirect::Eager), exclude)
         }

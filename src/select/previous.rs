@@ -27,7 +27,11 @@ pub(crate) struct PreviousState {
 fn load_times(sources: &Json) -> HashMap<String, String> {
     let results = sources.get("results").and_then(Json::as_array);
     let text = |r: &Json, key: &str| r.get(key).and_then(Json::as_str).map(str::to_owned);
-    results.into_iter().flatten().filter_map(|r| Some((text(r, "unique_id")?, text(r, "max_loaded_at")?))).collect()
+    results
+        .into_iter()
+        .flatten()
+        .filter_map(|r| Some((text(r, "unique_id")?, text(r, "max_loaded_at")?)))
+        .collect()
 }
 
 fn later(new: &str, old: &str) -> bool {
@@ -41,24 +45,49 @@ impl PreviousState {
     /// From the parsed artifacts; either may be missing.
     pub(crate) fn new(manifest: Option<&Json>, run_results: Option<&Json>) -> PreviousState {
         let mut state = PreviousState::default();
-        for section in ["nodes", "sources", "exposures", "unit_tests", "metrics", "semantic_models", "saved_queries"] {
-            for (id, node) in manifest.and_then(|m| m.get(section)).and_then(Json::as_object).into_iter().flatten() {
+        for section in [
+            "nodes",
+            "sources",
+            "exposures",
+            "unit_tests",
+            "metrics",
+            "semantic_models",
+            "saved_queries",
+        ] {
+            for (id, node) in manifest
+                .and_then(|m| m.get(section))
+                .and_then(Json::as_object)
+                .into_iter()
+                .flatten()
+            {
                 // What is an export here is an exposure in the artifacts.
                 let export = node.pointer("/meta/strata_export").is_some();
                 let name = id.strip_prefix("exposure.").filter(|_| export);
-                state.nodes.insert(name.map_or_else(|| id.clone(), |n| format!("export.{n}")), node.clone());
+                state.nodes.insert(
+                    name.map_or_else(|| id.clone(), |n| format!("export.{n}")),
+                    node.clone(),
+                );
             }
         }
-        for (id, def) in manifest.and_then(|m| m.get("macros")).and_then(Json::as_object).into_iter().flatten() {
+        for (id, def) in
+            manifest.and_then(|m| m.get("macros")).and_then(Json::as_object).into_iter().flatten()
+        {
             let sql = def.get("macro_sql").and_then(Json::as_str).unwrap_or_default();
             state.macros.insert(id.clone(), sql.trim().to_owned());
         }
-        for result in run_results.and_then(|r| r.get("results")).and_then(Json::as_array).into_iter().flatten() {
-            if let (Some(id), Some(status)) =
-                (result.get("unique_id").and_then(Json::as_str), result.get("status").and_then(Json::as_str))
-            {
+        for result in run_results
+            .and_then(|r| r.get("results"))
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+        {
+            if let (Some(id), Some(status)) = (
+                result.get("unique_id").and_then(Json::as_str),
+                result.get("status").and_then(Json::as_str),
+            ) {
                 let export = id.strip_prefix("exposure.").map(|n| format!("export.{n}"));
-                let id = export.filter(|e| state.nodes.contains_key(e)).unwrap_or_else(|| id.to_owned());
+                let id =
+                    export.filter(|e| state.nodes.contains_key(e)).unwrap_or_else(|| id.to_owned());
                 state.statuses.insert(id, status.to_owned());
             }
         }
@@ -66,14 +95,21 @@ impl PreviousState {
     }
 
     /// Compares the earlier `sources.json` with the current one.
-    pub(crate) fn with_sources(mut self, previous: Option<&Json>, current: Option<&Json>) -> PreviousState {
+    pub(crate) fn with_sources(
+        mut self,
+        previous: Option<&Json>,
+        current: Option<&Json>,
+    ) -> PreviousState {
         self.fresher = match (previous, current) {
             (None, _) => Fresher::NoPrevious,
             (Some(_), None) => Fresher::NoCurrent,
             (Some(previous), Some(current)) => {
                 let before = load_times(previous);
-                let newer = |(id, at): &(String, String)| before.get(id).is_none_or(|old| later(at, old));
-                Fresher::Known(load_times(current).into_iter().filter(newer).map(|(id, _)| id).collect())
+                let newer =
+                    |(id, at): &(String, String)| before.get(id).is_none_or(|old| later(at, old));
+                Fresher::Known(
+                    load_times(current).into_iter().filter(newer).map(|(id, _)| id).collect(),
+                )
             }
         };
         self
@@ -88,11 +124,16 @@ mod tests {
     #[test]
     fn sources_with_newer_rows_are_fresher() {
         let of = |rows: &[(&str, &str)]| {
-            let results = rows.iter().map(|(id, at)| json!({ "unique_id": id, "max_loaded_at": at }));
+            let results =
+                rows.iter().map(|(id, at)| json!({ "unique_id": id, "max_loaded_at": at }));
             json!({ "results": results.collect::<Vec<_>>() })
         };
         let old = of(&[("a", "2024-01-01T00:00:00+00:00"), ("b", "2024-01-01T00:00:00+00:00")]);
-        let new = of(&[("a", "2024-01-01T00:00:00+00:00"), ("b", "2024-01-01T00:00:00.5+00:00"), ("c", "x")]);
+        let new = of(&[
+            ("a", "2024-01-01T00:00:00+00:00"),
+            ("b", "2024-01-01T00:00:00.5+00:00"),
+            ("c", "x"),
+        ]);
         let state = PreviousState::new(None, None).with_sources(Some(&old), Some(&new));
         let Fresher::Known(fresher) = state.fresher else { panic!("{:?}", state.fresher) };
         let mut fresher: Vec<String> = fresher.into_iter().collect();

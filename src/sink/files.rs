@@ -6,8 +6,14 @@ use crate::engine::Cell;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::{self, Write};
 
-/// Where a file goes: `path`, from the project's folder, or `exports/NAME.TYPE` below the target path.
-pub(crate) fn path_of(target: &FileTarget, export: &str, project: &Utf8Path, target_path: &Utf8Path) -> Utf8PathBuf {
+/// Where a file goes: `path`, from the project's folder, or `exports/NAME.TYPE` below the target
+/// path.
+pub(crate) fn path_of(
+    target: &FileTarget,
+    export: &str,
+    project: &Utf8Path,
+    target_path: &Utf8Path,
+) -> Utf8PathBuf {
     match &target.path {
         Some(path) => project.join(path),
         None => target_path.join("exports").join(format!("{export}.{}", target.format.as_str())),
@@ -18,13 +24,18 @@ pub(crate) fn path_of(target: &FileTarget, export: &str, project: &Utf8Path, tar
 pub(super) fn told(path: &Utf8Path, rows: usize, columns: usize, job: &Job<'_>) -> Written {
     let what = format!("{}, {}", count(rows, "row"), count(columns, "column"));
     let path = path.strip_prefix(job.project).unwrap_or(path);
-    let message = if job.dry_run { format!("{path}: would get {what}") } else { format!("{path}: {what}") };
+    let message =
+        if job.dry_run { format!("{path}: would get {what}") } else { format!("{path}: {what}") };
     Written { message, rows, cells: rows * columns, requests: 0 }
 }
 
-/// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row). The same bytes from
-/// each engine, as long as the values are the same.
-pub(crate) fn write_file(target: &FileTarget, table: &SinkTable, job: &Job<'_>) -> Result<Written, SinkError> {
+/// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row).
+/// The same bytes from each engine, as long as the values are the same.
+pub(crate) fn write_file(
+    target: &FileTarget,
+    table: &SinkTable,
+    job: &Job<'_>,
+) -> Result<Written, SinkError> {
     let path = path_of(target, job.export, job.project, job.target_path);
     if !job.dry_run {
         let mut write = |out: &mut dyn Write| match target.format {
@@ -50,14 +61,19 @@ fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Resul
 pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
     out.write_all(b"[")?;
     for (i, row) in table.rows.iter().enumerate() {
-        let fields = table.columns.iter().zip(row).map(|(c, cell)| (c.header.clone(), value(cell, &c.data_type)));
+        let fields = table
+            .columns
+            .iter()
+            .zip(row)
+            .map(|(c, cell)| (c.header.clone(), value(cell, &c.data_type)));
         let object = serde_json::Value::Object(fields.collect());
         write!(out, "{}\n{object}", if i == 0 { "" } else { "," })?;
     }
     out.write_all(b"\n]\n")
 }
 
-/// A decimal keeps its digits: as a number where a double holds them, else as text. JSON stays what it is.
+/// A decimal keeps its digits: as a number where a double holds them, else as text. JSON stays what
+/// it is.
 fn value(cell: &Cell, data_type: &str) -> serde_json::Value {
     match cell {
         // An engine may give JSON as text.
@@ -107,7 +123,10 @@ mod tests {
     fn text_is_quoted_and_nulls_are_empty() {
         let mut out = Vec::new();
         csv(&mut out, &table(), &target(ExportType::Csv)).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "A,B\n1,\"x, \"\"y\"\"\n=1\"\n,12345678901234567.25\n");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "A,B\n1,\"x, \"\"y\"\"\n=1\"\n,12345678901234567.25\n"
+        );
     }
 
     #[test]

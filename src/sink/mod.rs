@@ -1,8 +1,8 @@
 //! Published relations written to where exports say: files, Google Sheets.
 //!
-//! In: the rows of a relation, a rendered target. Out: `Written`, or a `SinkError` that says what to do. A reader of the
-//! target sees the old or the new content, never a part. Must not know: nodes, plans, output; which database the rows are
-//! from.
+//! In: the rows of a relation, a rendered target. Out: `Written`, or a `SinkError` that says what
+//! to do. A reader of the target sees the old or the new content, never a part. Must not know:
+//! nodes, plans, output; which database the rows are from.
 
 mod files;
 mod parquet;

@@ -21,7 +21,10 @@ pub(crate) fn write_parquet(
         return Ok(told(&path, table.rows.len(), table.columns.len(), job));
     }
     let folder = job.target_path.join("exports");
-    let (rows, made) = (folder.join(format!(".{}.rows", job.export)), folder.join(format!(".{}.parquet", job.export)));
+    let (rows, made) = (
+        folder.join(format!(".{}.rows", job.export)),
+        folder.join(format!(".{}.parquet", job.export)),
+    );
     let result = convert(table, job, engine, (&rows, &made, &path));
     for left in [&rows, &made] {
         let _ = job.system.remove(left);
@@ -40,7 +43,9 @@ fn convert(
     let columns: Vec<String> = table
         .columns
         .iter()
-        .map(|c| format!("{}: {}", Dialect::literal(&c.header), Dialect::literal(type_of(&c.data_type))))
+        .map(|c| {
+            format!("{}: {}", Dialect::literal(&c.header), Dialect::literal(type_of(&c.data_type)))
+        })
         .collect();
     // The file of rows is a list; a value may be as large as it is.
     let sql = format!(
@@ -55,11 +60,16 @@ fn convert(
     job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ())).map_err(failed)
 }
 
-/// A type of the source as the scratch database calls it. A `numeric` without a precision becomes a double.
+/// A type of the source as the scratch database calls it. A `numeric` without a precision becomes a
+/// double.
 fn type_of(data_type: &str) -> &str {
     let lower = data_type.to_ascii_lowercase();
     let base = lower.split('(').next().unwrap_or_default().trim();
-    if lower.ends_with("[]") || lower.starts_with("struct") || lower.starts_with("map") || lower.starts_with("list") {
+    if lower.ends_with("[]")
+        || lower.starts_with("struct")
+        || lower.starts_with("map")
+        || lower.starts_with("list")
+    {
         return "JSON";
     }
     match base {

@@ -15,8 +15,8 @@ thread_local! {
     static READ: Cell<FileId> = const { Cell::new(FileId(u32::MAX)) };
 }
 
-/// Reads stored data that belongs to one file: its places are stored without it, since numbers of files are of one
-/// process.
+/// Reads stored data that belongs to one file: its places are stored without it, since numbers of
+/// files are of one process.
 pub(crate) fn of_file<T>(file: FileId, read: impl FnOnce() -> T) -> T {
     let before = READ.replace(file);
     let value = read();

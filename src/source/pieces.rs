@@ -40,7 +40,9 @@ fn pieces(sql: &str) -> Vec<Piece<'_>> {
             i += length;
             out.push(Piece::Quoted(&sql[start..i]));
         } else {
-            let length = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+            let length = rest
+                .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.')))
+                .unwrap_or(rest.len());
             if length > 0 {
                 i += length;
                 out.push(Piece::Word(&sql[start..i]));
@@ -96,7 +98,8 @@ fn dollar_quoted(text: &str) -> Option<usize> {
     let tag_end = text.strip_prefix('$')?.find('$')? + 2;
     let tag = &text[..tag_end];
     let inner = &tag[1..tag.len() - 1];
-    let named = inner.chars().all(|c| c.is_alphanumeric() || c == '_') && !inner.starts_with(|c: char| c.is_numeric());
+    let named = inner.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !inner.starts_with(|c: char| c.is_numeric());
     let close = text[tag_end..].find(tag)?;
     named.then_some(tag_end + close + tag.len())
 }
@@ -116,7 +119,8 @@ pub(crate) fn normal(sql: &str) -> String {
             Piece::Word(text) | Piece::Quoted(text) => text.to_owned(),
             Piece::Sign(c) => c.to_string(),
         };
-        if let (true, Some(before), Some(after)) = (blank, out.chars().next_back(), text.chars().next())
+        if let (true, Some(before), Some(after)) =
+            (blank, out.chars().next_back(), text.chars().next())
             && (wordy(before) && wordy(after) || operator(before) && operator(after))
         {
             out.push(' ');
@@ -196,7 +200,8 @@ const FUNCTIONS: &[&str] = &[
     "duckdb_views",
 ];
 
-/// The first thing in a query whose value may be another one the next time, though nothing that it reads has changed.
+/// The first thing in a query whose value may be another one the next time, though nothing that it
+/// reads has changed.
 pub(crate) fn volatile(sql: &str) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     let word = |i: usize| match all.get(i) {
@@ -220,7 +225,9 @@ pub(crate) fn volatile(sql: &str) -> Option<String> {
                 }
             }
             // `from 'file.csv'`
-            Piece::Quoted(text) if text.starts_with('\'') && i > 0 && matches!(&*word(i - 1), "from" | "join") => {
+            Piece::Quoted(text)
+                if text.starts_with('\'') && i > 0 && matches!(&*word(i - 1), "from" | "join") =>
+            {
                 return Some((*text).to_owned());
             }
             _ => {}
@@ -250,7 +257,9 @@ mod tests {
 
     #[test]
     fn comments_and_white_space_do_not_count() {
-        let a = normal("select a ,  b -- first\nfrom t /* x /* y */ z */ where c = 'it''s  -- no comment';");
+        let a = normal(
+            "select a ,  b -- first\nfrom t /* x /* y */ z */ where c = 'it''s  -- no comment';",
+        );
         assert_eq!(a, normal("select a, b\n\nfrom t where c='it''s  -- no comment'"));
         assert_ne!(normal("select 'a  b'"), normal("select 'a b'"));
         assert_ne!(normal("select a - -1"), normal("select a --1"));

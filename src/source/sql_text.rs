@@ -18,7 +18,8 @@ struct Segment {
     origin: Origin,
 }
 
-/// Text plus its origin segments, in order, without overlap; bytes outside every segment were made by the tool.
+/// Text plus its origin segments, in order, without overlap; bytes outside every segment were made
+/// by the tool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SqlText {
     text: String,
@@ -84,7 +85,9 @@ impl SqlText {
             }
             let start = s.start.max(cut);
             let origin = match s.origin {
-                Origin::Raw { file, start: from } => Origin::Raw { file, start: from + (start - s.start) },
+                Origin::Raw { file, start: from } => {
+                    Origin::Raw { file, start: from + (start - s.start) }
+                }
                 expr => expr,
             };
             tail.segments.push(Segment { start: start - cut, end: s.end - cut, origin });
@@ -105,7 +108,8 @@ impl SqlText {
         if lead == 0 { self } else { self.split_off(lead) }
     }
 
-    /// A text that another program made around `inner`: where `inner` is found whole, it keeps its origins.
+    /// A text that another program made around `inner`: where `inner` is found whole, it keeps its
+    /// origins.
     pub(crate) fn around(text: String, inner: &SqlText) -> SqlText {
         let needle = inner.text.trim();
         let mut out = SqlText { text, segments: Vec::new() };
@@ -193,7 +197,8 @@ mod tests {
     #[test]
     fn a_wrapped_text_keeps_places() {
         let inner = sample();
-        let t = SqlText::around("create table t as (\nselect a from \"main\".\"b\"\n)".into(), &inner);
+        let t =
+            SqlText::around("create table t as (\nselect a from \"main\".\"b\"\n)".into(), &inner);
         assert_eq!(t.locate(27, 1), Some(Span::new(FileId(0), 19, 20)));
         assert_eq!(t.locate(2, 1), None);
     }

@@ -30,9 +30,11 @@ struct Table {
 pub(crate) const NEEDED: [&str; 4] = ["table_schema", "table_name", "column_name", "column_index"];
 
 impl Catalog {
-    /// Adds a row of the macros' answer: one column, with the facts of its relation (`table_...`, `stats:...`).
+    /// Adds a row of the macros' answer: one column, with the facts of its relation (`table_...`,
+    /// `stats:...`).
     pub(crate) fn add(&mut self, row: &JsonMap) {
-        let text = |key: &str| row.get(key).filter(|v| !v.is_null()).map(python_str).unwrap_or_default();
+        let text =
+            |key: &str| row.get(key).filter(|v| !v.is_null()).map(python_str).unwrap_or_default();
         let get = |key: &str| row.get(key).cloned().unwrap_or(Json::Null);
         let key = ["table_database", "table_schema", "table_name"].map(text);
         let table = self.tables.entry(key).or_insert_with(|| Table {
@@ -43,16 +45,22 @@ impl Catalog {
             stats: stats(row),
             columns: JsonMap::new(),
         });
-        let index = row.get("column_index").and_then(|v| v.as_i64().or_else(|| python_str(v).parse().ok()));
+        let index =
+            row.get("column_index").and_then(|v| v.as_i64().or_else(|| python_str(v).parse().ok()));
         let column = json!({
             "type": get("column_type"), "index": index, "name": get("column_name"), "comment": get("column_comment"),
         });
         table.columns.insert(text("column_name"), column);
     }
 
-    /// The entries of wanted nodes and of wanted sources, by unique id. Names are compared without case; where several
-    /// relations differ in nothing else, the one that is spelled like the node counts.
-    pub(crate) fn entries(&self, manifest: &Manifest, wanted: &dyn Fn(NodeId) -> bool) -> (JsonMap, JsonMap) {
+    /// The entries of wanted nodes and of wanted sources, by unique id. Names are compared without
+    /// case; where several relations differ in nothing else, the one that is spelled like the node
+    /// counts.
+    pub(crate) fn entries(
+        &self,
+        manifest: &Manifest,
+        wanted: &dyn Fn(NodeId) -> bool,
+    ) -> (JsonMap, JsonMap) {
         let mut by_key: HashMap<Key, Vec<(&Node, Key)>> = HashMap::new();
         for node in manifest.nodes.iter().filter(|n| is_cataloged(n) && wanted(n.id)) {
             if let Some(relation) = &node.relation {
@@ -63,7 +71,11 @@ impl Catalog {
         let (mut nodes, mut sources) = (JsonMap::new(), JsonMap::new());
         for (key, table) in &self.tables {
             for (node, own) in by_key.get(&folded(key)).into_iter().flatten() {
-                let section = if matches!(node.kind, NodeKind::Source(_)) { &mut sources } else { &mut nodes };
+                let section = if matches!(node.kind, NodeKind::Source(_)) {
+                    &mut sources
+                } else {
+                    &mut nodes
+                };
                 if own == key || !section.contains_key(&*node.unique_id) {
                     section.insert(node.unique_id.to_string(), table.json(&node.unique_id));
                 }
@@ -88,7 +100,8 @@ pub(crate) fn is_cataloged(node: &Node) -> bool {
 }
 
 fn key_of(relation: &Relation) -> Key {
-    [relation.database(), relation.schema(), Some(relation.identifier())].map(|p| p.unwrap_or_default().to_owned())
+    [relation.database(), relation.schema(), Some(relation.identifier())]
+        .map(|p| p.unwrap_or_default().to_owned())
 }
 
 fn folded(key: &Key) -> Key {
@@ -99,8 +112,12 @@ fn folded(key: &Key) -> Key {
 fn stats(row: &JsonMap) -> Json {
     let mut out = JsonMap::new();
     for key in row.keys() {
-        let Some(name) = key.strip_prefix("stats:").and_then(|rest| rest.strip_suffix(":label")) else { continue };
-        let part = |what: &str| row.get(&format!("stats:{name}:{what}")).cloned().unwrap_or(Json::Null);
+        let Some(name) = key.strip_prefix("stats:").and_then(|rest| rest.strip_suffix(":label"))
+        else {
+            continue;
+        };
+        let part =
+            |what: &str| row.get(&format!("stats:{name}:{what}")).cloned().unwrap_or(Json::Null);
         if part("include") == Json::Bool(true) {
             let stat = json!({
                 "id": name, "label": part("label"), "value": part("value"), "include": true,
@@ -158,7 +175,8 @@ mod tests {
 
     #[test]
     fn relations_are_found_whatever_their_case() {
-        let (manifest, _) = project(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select 1 as id")]);
+        let (manifest, _) =
+            project(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select 1 as id")]);
         let mut catalog = Catalog::default();
         for (column, index) in [("id", 1), ("n", 2)] {
             catalog.add(&row("A", column, index));
@@ -168,7 +186,10 @@ mod tests {
         assert!(sources.is_empty());
         assert_eq!(nodes.keys().collect::<Vec<_>>(), ["model.shop.a"]);
         let a = &nodes["model.shop.a"];
-        assert_eq!(a["columns"]["n"], json!({ "type": "INTEGER", "index": 2, "name": "n", "comment": null }));
+        assert_eq!(
+            a["columns"]["n"],
+            json!({ "type": "INTEGER", "index": 2, "name": "n", "comment": null })
+        );
         assert_eq!(a["stats"]["has_stats"]["value"], true);
         assert_eq!(a["stats"]["rows"]["value"], 3);
         let (nodes, _) = catalog.entries(&manifest, &|id| &*manifest.node(id).name == "b");

@@ -1,5 +1,6 @@
-//! What a command leaves for the next one, files below the target path: the parse, prints of compiled nodes, and that
-//! there was nothing to do. A file that is missing, broken or of another build counts as empty.
+//! What a command leaves for the next one, files below the target path: the parse, prints of
+//! compiled nodes, and that there was nothing to do. A file that is missing, broken or of another
+//! build counts as empty.
 
 use super::Settled;
 use crate::changes::KeptPrints;
@@ -24,7 +25,11 @@ pub(crate) fn read_parse(system: &dyn System, target_path: &Utf8Path) -> Kept {
     Kept::from_bytes(&bytes(system, &target_path.join(PARSE)))
 }
 
-pub(crate) fn write_parse(system: &dyn System, target_path: &Utf8Path, kept: &mut Kept) -> Result<(), SystemError> {
+pub(crate) fn write_parse(
+    system: &dyn System,
+    target_path: &Utf8Path,
+    kept: &mut Kept,
+) -> Result<(), SystemError> {
     let bytes = kept.store();
     system.write_stream(&target_path.join(PARSE), &mut |out| out.write_all(&bytes))
 }
@@ -46,7 +51,11 @@ pub(crate) fn read_settled(system: &dyn System, target_path: &Utf8Path) -> Optio
     Settled::from_bytes(&bytes(system, &target_path.join(SETTLED)))
 }
 
-pub(crate) fn write_settled(system: &dyn System, target_path: &Utf8Path, settled: &Settled) -> Result<(), SystemError> {
+pub(crate) fn write_settled(
+    system: &dyn System,
+    target_path: &Utf8Path,
+    settled: &Settled,
+) -> Result<(), SystemError> {
     let bytes = settled.to_bytes();
     system.write_stream(&target_path.join(SETTLED), &mut |out| out.write_all(&bytes))
 }

@@ -24,7 +24,9 @@ pub(crate) fn write_manifest(
     metadata: &ArtifactMetadata,
     compiled: &CompiledCode,
 ) -> Result<(), SystemError> {
-    system.write_stream(&folder.join("manifest.json"), &mut |out| write(out, manifest, metadata, compiled))
+    system.write_stream(&folder.join("manifest.json"), &mut |out| {
+        write(out, manifest, metadata, compiled)
+    })
 }
 
 /// What the manifest of a folder was made of, as it says itself near its beginning.
@@ -78,7 +80,11 @@ fn write(
     for name in ["nodes", "sources"] {
         nodes(out, manifest, name, compiled)?;
     }
-    entries(out, "macros", manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))))?;
+    entries(
+        out,
+        "macros",
+        manifest.macros.iter().map(|m| (m.unique_id.to_string(), macro_json(m))),
+    )?;
     let docs = manifest.docs.iter().map(|d| {
         let json = json!({
             "name": &*d.name, "resource_type": "doc", "package_name": &*d.package, "path": d.original_file_path,
@@ -112,9 +118,13 @@ fn write(
     let map = |children: bool| {
         manifest.nodes.iter().map(move |n| {
             let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
-            let mut ids: Vec<_> = ids.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
+            let mut ids: Vec<_> =
+                ids.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
             ids.sort_unstable();
-            (artifact_id(&n.unique_id).into_owned(), ids.iter().map(|id| Json::from(&**id)).collect())
+            (
+                artifact_id(&n.unique_id).into_owned(),
+                ids.iter().map(|id| Json::from(&**id)).collect(),
+            )
         })
     };
     entries(out, "parent_map", map(false))?;
@@ -133,12 +143,19 @@ fn write(
     out.write_all(b"}\n")
 }
 
-/// One section of nodes. They are made into text on all cores, a piece at a time, so that little is held at once.
-fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, compiled: &CompiledCode) -> io::Result<()> {
+/// One section of nodes. They are made into text on all cores, a piece at a time, so that little is
+/// held at once.
+fn nodes(
+    out: &mut dyn Write,
+    manifest: &Manifest,
+    name: &str,
+    compiled: &CompiledCode,
+) -> io::Result<()> {
     const PIECE: usize = 512;
     let unplaced = manifest.unplaced.iter().map(|node| &**node);
     let all = manifest.all().map(|node| (node, true)).chain(unplaced.map(|node| (node, false)));
-    let members: Vec<(&Node, bool)> = all.filter(|(node, _)| section(node.resource_type()) == name).collect();
+    let members: Vec<(&Node, bool)> =
+        all.filter(|(node, _)| section(node.resource_type()) == name).collect();
     write!(out, ",\n\"{name}\": {{")?;
     let mut first = true;
     for piece in members.chunks(PIECE) {
@@ -169,7 +186,11 @@ fn nodes(out: &mut dyn Write, manifest: &Manifest, name: &str, compiled: &Compil
     out.write_all(b"}")
 }
 
-fn entries(out: &mut dyn Write, name: &str, pairs: impl Iterator<Item = (String, Json)>) -> io::Result<()> {
+fn entries(
+    out: &mut dyn Write,
+    name: &str,
+    pairs: impl Iterator<Item = (String, Json)>,
+) -> io::Result<()> {
     write!(out, ",\n\"{name}\": {{")?;
     for (i, (key, value)) in pairs.enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
@@ -191,7 +212,10 @@ fn macro_json(m: &MacroInfo) -> Json {
     map.insert("description".into(), Json::from(m.description.as_str()));
     map.insert("meta".into(), Json::Object(m.meta.clone()));
     map.insert("docs".into(), json!({ "show": true, "node_color": null }));
-    map.insert("config".into(), json!({ "meta": {}, "docs": { "show": true, "node_color": null } }));
+    map.insert(
+        "config".into(),
+        json!({ "meta": {}, "docs": { "show": true, "node_color": null } }),
+    );
     map.insert("patch_path".into(), m.patch_path.as_deref().map_or(Json::Null, Json::from));
     map.insert("arguments".into(), m.arguments.clone());
     map.insert("created_at".into(), Json::from(0.0));

@@ -1,8 +1,9 @@
 //! Artifacts: what a command leaves for others, and what an earlier one left.
 //!
-//! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6, `sources.json` v3 and
-//! `catalog.json` v1 below the target path, written as streams; `PreviousState` from a folder of them; what is kept for the next command.
-//! Must not know: how a run went about it.
+//! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6,
+//! `sources.json` v3 and `catalog.json` v1 below the target path, written as streams;
+//! `PreviousState` from a folder of them; what is kept for the next command. Must not know: how a
+//! run went about it.
 
 mod catalog_json;
 mod kept;
@@ -13,7 +14,9 @@ mod settled;
 mod sources_json;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
-pub(crate) use kept::{read_parse, read_prints, read_settled, write_parse, write_prints, write_settled};
+pub(crate) use kept::{
+    read_parse, read_prints, read_settled, write_parse, write_prints, write_settled,
+};
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;
@@ -44,7 +47,8 @@ fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// What an artifact says of itself, for a schema such as `sources/v3`. The schemas allow no other keys.
+/// What an artifact says of itself, for a schema such as `sources/v3`. The schemas allow no other
+/// keys.
 fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
     serde_json::json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
@@ -56,8 +60,8 @@ fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
     })
 }
 
-/// Reads the artifacts of `--state`; none when there are none in the folder. `current` is the target path, whose
-/// `sources.json` is compared with that of the folder.
+/// Reads the artifacts of `--state`; none when there are none in the folder. `current` is the
+/// target path, whose `sources.json` is compared with that of the folder.
 pub(crate) fn load_state(
     system: &dyn System,
     folder: &Utf8Path,

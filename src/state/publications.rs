@@ -1,6 +1,7 @@
-//! What publications were made from, kept in the database beside them: a table `strata_state` in the target's schema, one
-//! in each database that is written. A row is written in the transaction of its publication, so that it is true of what
-//! stands there, whoever built it and wherever the database was copied from.
+//! What publications were made from, kept in the database beside them: a table `strata_state` in
+//! the target's schema, one in each database that is written. A row is written in the transaction
+//! of its publication, so that it is true of what stands there, whoever built it and wherever the
+//! database was copied from.
 
 use crate::engine::{Cell, EngineError, EngineErrorKind, Fetch, Print, Warehouse};
 use crate::hash::FastMap;
@@ -49,7 +50,8 @@ impl Publications {
             if !warehouse.columns(table)?.is_empty() {
                 continue;
             }
-            let (database, schema) = (table.database().unwrap_or_default(), table.schema().unwrap_or_default());
+            let (database, schema) =
+                (table.database().unwrap_or_default(), table.schema().unwrap_or_default());
             let sql = format!(
                 "create schema if not exists {}; create table if not exists {} (node varchar, print varchar, \
                  published_at timestamp with time zone)",
@@ -69,13 +71,17 @@ impl Publications {
 
     fn wanted(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Publications {
         let project = &manifest.project;
-        let table = |database: &str| Relation::new(Some(database), Some(&project.target.schema), NAME);
+        let table =
+            |database: &str| Relation::new(Some(database), Some(&project.target.schema), NAME);
         let own = project.target.database.to_string();
         let mut tables = BTreeMap::from([(project.dialect.folded(&own), table(&own))]);
         for id in nodes {
             let node = manifest.node(id);
-            if let Some(database) =
-                node.relation.as_ref().filter(|_| node.resource_type().is_refable()).and_then(Relation::database)
+            if let Some(database) = node
+                .relation
+                .as_ref()
+                .filter(|_| node.resource_type().is_refable())
+                .and_then(Relation::database)
             {
                 tables.entry(project.dialect.folded(database)).or_insert_with(|| table(database));
             }
@@ -84,7 +90,10 @@ impl Publications {
     }
 
     /// All rows, by unique id.
-    pub(crate) fn read(&self, warehouse: &mut dyn Warehouse) -> Result<FastMap<String, Print>, EngineError> {
+    pub(crate) fn read(
+        &self,
+        warehouse: &mut dyn Warehouse,
+    ) -> Result<FastMap<String, Print>, EngineError> {
         let dialect = warehouse.capabilities().dialect;
         let mut out = FastMap::default();
         for table in self.tables.values() {
@@ -102,7 +111,13 @@ impl Publications {
     }
 
     /// The statement that notes a publication; none where the database has no table.
-    pub(crate) fn note(&self, dialect: Dialect, relation: &Relation, unique_id: &str, print: &Print) -> Option<String> {
+    pub(crate) fn note(
+        &self,
+        dialect: Dialect,
+        relation: &Relation,
+        unique_id: &str,
+        print: &Print,
+    ) -> Option<String> {
         let table = self.tables.get(&dialect.folded(relation.database()?))?;
         Some(write(table, dialect, &[(unique_id, print)]))
     }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Settled {
     /// Of what the command was asked for.
     pub(crate) asked: Fingerprint,
-    /// Of what the project is made of, but for what is asked of the world when it is put together and compiled.
+    /// Of what the project is made of, but for what is asked of the world when it is put together
+    /// and compiled.
     pub(crate) inputs: Fingerprint,
     /// Of what the nodes said (`changes::nodes_print`).
     pub(crate) own: Fingerprint,

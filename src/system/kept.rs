@@ -1,8 +1,8 @@
 //! A system that remembers what it has read until it is told which paths may have changed.
 //!
-//! In: another system, and paths that something happened to. Out: the same answers as that system gives, without asking
-//! it again; and whether any of the paths has really another content. Content decides: a file that was only touched is
-//! unchanged.
+//! In: another system, and paths that something happened to. Out: the same answers as that system
+//! gives, without asking it again; and whether any of the paths has really another content. Content
+//! decides: a file that was only touched is unchanged.
 
 use super::{Found, Look, System, SystemError};
 use crate::hash::{FastMap, Fingerprint};
@@ -52,7 +52,10 @@ impl KeptSystem {
     }
 
     /// Looks again at what may have changed; the paths whose content is another than before.
-    pub(crate) fn look_again<'a>(&self, paths: impl IntoIterator<Item = &'a Utf8Path>) -> Vec<Utf8PathBuf> {
+    pub(crate) fn look_again<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a Utf8Path>,
+    ) -> Vec<Utf8PathBuf> {
         let mut changed = Vec::new();
         for path in paths {
             let now = self.inner.look(path);
@@ -79,7 +82,8 @@ impl KeptSystem {
         changed
     }
 
-    /// Whether a path leads to something else than when it was asked for, or its folder has other names.
+    /// Whether a path leads to something else than when it was asked for, or its folder has other
+    /// names.
     fn compare_look(&self, path: &Utf8Path, now: Look, changed: &mut Vec<Utf8PathBuf>) {
         let folder = path.parent().unwrap_or(path);
         let (looked, listed) = {
@@ -103,7 +107,11 @@ impl KeptSystem {
         let (known, text, print) = {
             let memory = self.read_memory();
             let known = memory.walked.values().any(|files| files.contains_key(path));
-            (known, memory.texts.get(path.as_str()).map(|(_, p)| *p), memory.prints.get(path.as_str()).copied())
+            (
+                known,
+                memory.texts.get(path.as_str()).map(|(_, p)| *p),
+                memory.prints.get(path.as_str()).copied(),
+            )
         };
         let text_now = text.map(|_| self.inner.read_with_print(path).ok());
         let print_now = print.map(|_| self.inner.print(path).ok());
@@ -140,7 +148,10 @@ impl KeptSystem {
         let memory = self.read_memory();
         let range = (Bound::Excluded(folder.to_owned()), Bound::Unbounded);
         let walked = memory.walked.values().flat_map(|files| {
-            files.range::<Utf8PathBuf, _>(range.clone()).map(|(path, _)| path).take_while(|p| p.starts_with(folder))
+            files
+                .range::<Utf8PathBuf, _>(range.clone())
+                .map(|(path, _)| path)
+                .take_while(|p| p.starts_with(folder))
         });
         let mut out: Vec<Utf8PathBuf> = walked.cloned().collect();
         out.sort();
@@ -200,7 +211,9 @@ impl System for KeptSystem {
     }
 
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
-        let list = |files: &Files| files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect();
+        let list = |files: &Files| {
+            files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect()
+        };
         if let Some(files) = self.read_memory().walked.get(folder) {
             return Ok(list(files));
         }

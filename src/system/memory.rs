@@ -14,8 +14,13 @@ pub(crate) struct MemorySystem {
 }
 
 impl MemorySystem {
-    pub(crate) fn with_files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> MemorySystem {
-        let files = files.into_iter().map(|(path, text)| (Utf8PathBuf::from(path), text.as_bytes().into())).collect();
+    pub(crate) fn with_files<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> MemorySystem {
+        let files = files
+            .into_iter()
+            .map(|(path, text)| (Utf8PathBuf::from(path), text.as_bytes().into()))
+            .collect();
         MemorySystem { files: Mutex::new(files), env: BTreeMap::new() }
     }
 
@@ -48,7 +53,9 @@ impl System for MemorySystem {
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
         let files = self.files();
         let below = files.iter().filter(|(path, _)| path.starts_with(folder) && *path != folder);
-        Ok(below.map(|(path, bytes)| Found { path: path.clone(), size: bytes.len() as u64 }).collect())
+        Ok(below
+            .map(|(path, bytes)| Found { path: path.clone(), size: bytes.len() as u64 })
+            .collect())
     }
 
     fn look(&self, path: &Utf8Path) -> Look {
@@ -80,7 +87,11 @@ impl System for MemorySystem {
         write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), SystemError> {
         let mut out = Vec::new();
-        write(&mut out).map_err(|source| SystemError { action: "write", path: path.to_owned(), source })?;
+        write(&mut out).map_err(|source| SystemError {
+            action: "write",
+            path: path.to_owned(),
+            source,
+        })?;
         self.write_atomic(path, &out)
     }
 

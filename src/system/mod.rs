@@ -1,8 +1,8 @@
 //! The world outside: files, environment, clock.
 //!
-//! In: paths and names. Out: texts, streams, times. Everything that the tool reads or writes passes through `System`,
-//! so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`, `std::env` and clocks out of the other
-//! modules. Must not know: what a file means.
+//! In: paths and names. Out: texts, streams, times. Everything that the tool reads or writes passes
+//! through `System`, so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`,
+//! `std::env` and clocks out of the other modules. Must not know: what a file means.
 
 mod kept;
 #[cfg(test)]
@@ -81,14 +81,15 @@ pub(crate) trait System: Send + Sync {
     }
     /// A file as a stream, for what may be big.
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;
-    /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic links are followed.
+    /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic
+    /// links are followed.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
     fn look(&self, path: &Utf8Path) -> Look;
     fn is_file(&self, path: &Utf8Path) -> bool {
         matches!(self.look(path), Look::File(_))
     }
-    /// What a file is known by: its number, size and times. Another one where it was written or replaced; none where
-    /// there is no file, or no such knowledge.
+    /// What a file is known by: its number, size and times. Another one where it was written or
+    /// replaced; none where there is no file, or no such knowledge.
     fn stamp(&self, path: &Utf8Path) -> Option<String> {
         let _ = path;
         None
@@ -100,25 +101,27 @@ pub(crate) trait System: Send + Sync {
     }
     /// Names of the entries of a folder, sorted; none if it is not there.
     fn list(&self, folder: &Utf8Path) -> Vec<String>;
-    /// Writes through a temporary file, fsync and rename, making folders as needed: a reader sees the old or the new
-    /// content, never a part.
+    /// Writes through a temporary file, fsync and rename, making folders as needed: a reader sees
+    /// the old or the new content, never a part.
     fn write_atomic(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError>;
-    /// Like `write_atomic`, for content that is produced piece by piece. Generated files under the target path are
-    /// made anew by every command, so they are renamed into place without waiting for the disk.
+    /// Like `write_atomic`, for content that is produced piece by piece. Generated files under the
+    /// target path are made anew by every command, so they are renamed into place without waiting
+    /// for the disk.
     fn write_stream(
         &self,
         path: &Utf8Path,
         write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> Result<(), SystemError>;
-    /// Links in a folder and all below it, with what they lead to; those behind a link are not looked for.
+    /// Links in a folder and all below it, with what they lead to; those behind a link are not
+    /// looked for.
     fn links(&self, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
         let _ = folder;
         Vec::new()
     }
     /// Whether a file has this content now, whatever is known of it.
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
-    /// Writes a generated file, unless it has that content already: to make thousands of files anew takes a file system longer
-    /// than to read them.
+    /// Writes a generated file, unless it has that content already: to make thousands of files anew
+    /// takes a file system longer than to read them.
     fn write_generated(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
         if self.holds(path, content) {
             return Ok(());

@@ -28,7 +28,8 @@ impl OsSystem {
     ) -> Result<(), SystemError> {
         let n = self.temporary.fetch_add(1, Ordering::Relaxed);
         let folder = path.parent().unwrap_or(Utf8Path::new("."));
-        let name = format!(".{}.{}.{n}.tmp", path.file_name().unwrap_or("file"), std::process::id());
+        let name =
+            format!(".{}.{}.{n}.tmp", path.file_name().unwrap_or("file"), std::process::id());
         let temporary = folder.join(name);
         let open = || fs::File::create(&temporary);
         let file = match open() {
@@ -52,7 +53,9 @@ impl OsSystem {
 fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<(), SystemError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
         Err(e) => return Err(failed("read folder", folder)(e)),
     };
     for entry in entries {
@@ -82,11 +85,15 @@ fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<()
 
 fn links_into(folder: &Utf8Path, out: &mut Vec<(Utf8PathBuf, Utf8PathBuf)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let (Ok(path), Ok(kind)) = (Utf8PathBuf::from_path_buf(entry.path()), entry.file_type()) else { continue };
+        let (Ok(path), Ok(kind)) = (Utf8PathBuf::from_path_buf(entry.path()), entry.file_type())
+        else {
+            continue;
+        };
         if kind.is_dir() {
             links_into(&path, out);
         } else if kind.is_symlink()
-            && let Some(target) = fs::canonicalize(&path).ok().and_then(|t| Utf8PathBuf::from_path_buf(t).ok())
+            && let Some(target) =
+                fs::canonicalize(&path).ok().and_then(|t| Utf8PathBuf::from_path_buf(t).ok())
         {
             out.push((path, target));
         }
@@ -143,7 +150,8 @@ impl System for OsSystem {
 
     fn list(&self, folder: &Utf8Path) -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> =
+            entries.filter_map(|e| e.file_name().into_string().ok()).collect();
         names.sort();
         names
     }
@@ -167,7 +175,8 @@ impl System for OsSystem {
     }
 
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
-        fs::metadata(path).is_ok_and(|m| m.len() == content.len() as u64) && fs::read(path).is_ok_and(|c| c == content)
+        fs::metadata(path).is_ok_and(|m| m.len() == content.len() as u64)
+            && fs::read(path).is_ok_and(|c| c == content)
     }
 
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError> {
@@ -199,8 +208,9 @@ impl System for OsSystem {
     }
 
     fn env_all(&self) -> Vec<(String, String)> {
-        let mut all: Vec<_> =
-            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        let mut all: Vec<_> = std::env::vars_os()
+            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+            .collect();
         all.sort();
         all
     }

@@ -48,7 +48,11 @@ impl Links {
         for target in path.ancestors() {
             if let Some(link) = self.by_target.get(target) {
                 let below = path.strip_prefix(target).unwrap_or(Utf8Path::new(""));
-                return Some(if below.as_str().is_empty() { link.clone() } else { link.join(below) });
+                return Some(if below.as_str().is_empty() {
+                    link.clone()
+                } else {
+                    link.join(below)
+                });
             }
         }
         let outside = path.parent().is_some_and(|folder| self.outside.contains(folder));
@@ -62,15 +66,18 @@ impl Files {
         let known = links.clone();
         let tell = move |event: Result<notify::Event, notify::Error>| {
             // An error of the watcher means that events may be lost.
-            let event =
-                event.unwrap_or_else(|_| notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan));
+            let event = event.unwrap_or_else(|_| {
+                notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)
+            });
             if event.need_rescan() {
                 let _ = sender.send(Message::Lost);
             }
             let Some(kind) = classify(&event.kind, poll) else { return };
             for path in event.paths {
                 let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(path) = Utf8PathBuf::from_path_buf(path).ok().and_then(|p| known.path_in_project(p)) {
+                if let Some(path) =
+                    Utf8PathBuf::from_path_buf(path).ok().and_then(|p| known.path_in_project(p))
+                {
                     let _ = sender.send(Message::Touched(Touched { path, ..kind.clone() }));
                 }
             }
@@ -84,8 +91,8 @@ impl Files {
         Ok(Files { watcher, watched: BTreeMap::new(), links })
     }
 
-    /// Watches these folders and no others. A folder that is not there is waited for in the nearest one above it. Gives
-    /// the folders that are new, in which something may have happened before.
+    /// Watches these folders and no others. A folder that is not there is waited for in the nearest
+    /// one above it. Gives the folders that are new, in which something may have happened before.
     pub(super) fn watch(&mut self, folders: &[Folder], system: &dyn System) -> Vec<Utf8PathBuf> {
         let mut wanted: BTreeMap<Utf8PathBuf, bool> = BTreeMap::new();
         for folder in folders {
@@ -118,7 +125,12 @@ impl Files {
     }
 
     /// Adds what links of the folders lead to, where that is not watched anyway.
-    fn follow_links(&self, folders: &[Folder], system: &dyn System, wanted: &mut BTreeMap<Utf8PathBuf, bool>) {
+    fn follow_links(
+        &self,
+        folders: &[Folder],
+        system: &dyn System,
+        wanted: &mut BTreeMap<Utf8PathBuf, bool>,
+    ) {
         let mut links = Links::default();
         let inside = |path: &Utf8Path| folders.iter().any(|f| f.deep && path.starts_with(&f.path));
         let all = folders.iter().filter(|f| f.deep).flat_map(|f| system.links(&f.path));
@@ -136,9 +148,11 @@ impl Files {
         *self.links.lock().unwrap_or_else(PoisonError::into_inner) = links;
     }
 
-    /// A path is gone, or another one stands there now: what was watched at or below it has to be watched anew.
+    /// A path is gone, or another one stands there now: what was watched at or below it has to be
+    /// watched anew.
     pub(super) fn lost(&mut self, path: &Utf8Path) {
-        let below: Vec<Utf8PathBuf> = self.watched.keys().filter(|w| w.starts_with(path)).cloned().collect();
+        let below: Vec<Utf8PathBuf> =
+            self.watched.keys().filter(|w| w.starts_with(path)).cloned().collect();
         below.iter().for_each(|path| self.forget(path));
     }
 
@@ -152,14 +166,17 @@ impl Files {
 fn classify(kind: &EventKind, poll: bool) -> Option<Touched> {
     // Only inotify tells when a file is closed; elsewhere every event may be the last one.
     let closes = cfg!(target_os = "linux") && !poll;
-    let touched = |settled: bool| Touched { path: Utf8PathBuf::new(), settled, folder: false, gone: false };
+    let touched =
+        |settled: bool| Touched { path: Utf8PathBuf::new(), settled, folder: false, gone: false };
     Some(match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => touched(true),
         EventKind::Access(_) => return None,
         EventKind::Create(CreateKind::Folder) => Touched { folder: true, ..touched(true) },
         EventKind::Create(_) => Touched { folder: !closes, ..touched(!closes) },
         EventKind::Remove(_) => Touched { gone: true, ..touched(true) },
-        EventKind::Modify(ModifyKind::Name(_)) => Touched { folder: true, gone: true, ..touched(true) },
+        EventKind::Modify(ModifyKind::Name(_)) => {
+            Touched { folder: true, gone: true, ..touched(true) }
+        }
         EventKind::Modify(ModifyKind::Metadata(_)) if closes => return None,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => touched(!closes),
     })

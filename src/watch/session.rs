@@ -7,8 +7,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::load::has_known_ending;
 use crate::manifest::NodeId;
 use crate::ops::{
-    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident, Revision, Seen,
-    Tried, build_changed, chosen, compile_errors, kept_prints,
+    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident,
+    Revision, Seen, Tried, build_changed, chosen, compile_errors, kept_prints,
 };
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
@@ -52,7 +52,8 @@ pub(super) struct Finished {
 const QUIET: Duration = Duration::from_millis(40);
 /// How long a burst can put a reading off.
 const AT_MOST: Duration = Duration::from_millis(500);
-/// How long a file that is gone is waited for: git and some editors remove a file before they write it anew.
+/// How long a file that is gone is waited for: git and some editors remove a file before they write
+/// it anew.
 const GONE: Duration = Duration::from_millis(80);
 /// After a folder has appeared, when it is looked at again.
 const AGAIN: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(400)];
@@ -76,8 +77,9 @@ impl Pending {
         self.paths.is_empty() && !self.everything
     }
 
-    /// How long to wait before the files are read. The first event of a burst is handled at once when the file was
-    /// closed; later ones, and files that are still being written, when it is quiet.
+    /// How long to wait before the files are read. The first event of a burst is handled at once
+    /// when the file was closed; later ones, and files that are still being written, when it is
+    /// quiet.
     fn wait(&self, last_reading: Option<Instant>) -> Duration {
         let (Some(first), Some(last)) = (self.first, self.last) else { return TICK };
         if let Some(gone) = self.gone {
@@ -150,7 +152,8 @@ pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
     inv.system = system.clone();
     let (sender, receiver) = unbounded();
     let files = Files::new(sender.clone(), args.poll).map_err(|e| {
-        let hint = "`strata watch --poll` looks at the files instead of waiting for events".to_owned();
+        let hint =
+            "`strata watch --poll` looks at the files instead of waiting for events".to_owned();
         CliError::Usage { message: format!("files cannot be watched: {e}"), hints: vec![hint] }
     })?;
     let mut session = Session {
@@ -194,7 +197,8 @@ impl Session {
         let mut pending = Pending::default();
         loop {
             self.begin_build();
-            let mut wait = if pending.is_empty() { TICK } else { pending.wait(self.last_reading).min(TICK) };
+            let mut wait =
+                if pending.is_empty() { TICK } else { pending.wait(self.last_reading).min(TICK) };
             if let Some((at, _)) = self.recheck.first_key_value() {
                 wait = wait.min(at.saturating_duration_since(Instant::now()));
             }
@@ -274,7 +278,8 @@ impl Session {
         if self.last_reading.is_none() && revision.project.is_none() {
             let nowhere = |d: &Diagnostic| d.code == Code::ProjectFile && d.primary.is_none();
             if let Some(d) = revision.diagnostics.iter().find(|d| nowhere(d)) {
-                // A project that is broken is waited for, one that is not there is a mistake in the call.
+                // A project that is broken is waited for, one that is not there is a mistake in the
+                // call.
                 return Err(CliError::Usage { message: d.message.clone(), hints: d.help.clone() });
             }
         }
@@ -311,7 +316,11 @@ impl Session {
 
     /// Shows what there is to say, first of all.
     fn show(&mut self, revision: &Revision, changed: &[Utf8PathBuf], begun: Instant) {
-        let root = revision.folders.first().map(|f| f.path.clone()).unwrap_or_else(|| self.inv.system.current_dir());
+        let root = revision
+            .folders
+            .first()
+            .map(|f| f.path.clone())
+            .unwrap_or_else(|| self.inv.system.current_dir());
         let short = |p: &Utf8PathBuf| p.strip_prefix(&root).unwrap_or(p).to_string();
         self.screen.happened(Happening::Read {
             files: revision.map.clone(),
@@ -369,9 +378,12 @@ impl Session {
         };
         if selected.len() == 0 {
             let hints = vec!["`strata ls` shows what there is".to_owned()];
-            return self.screen.happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
+            return self
+                .screen
+                .happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
         }
-        let mut prints = self.prints.take().unwrap_or_else(|| kept_prints(&self.inv.store(), &project));
+        let mut prints =
+            self.prints.take().unwrap_or_else(|| kept_prints(&self.inv.store(), &project));
         if !self.args.build {
             let complaints = compile_errors(&project, &selected, &mut prints);
             self.prints = Some(prints);
@@ -390,24 +402,37 @@ impl Session {
     fn shown(&self, project: &Project) -> Result<Option<NodeId>, String> {
         let Some(name) = &self.args.show else { return Ok(None) };
         let all = project.manifest.all().filter(|n| n.resource_type().is_refable());
-        let found = all.clone().find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
+        let found = all
+            .clone()
+            .find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
         found.map(|n| Some(n.id)).ok_or_else(|| {
-            let near = crate::diag::nearest(name, all.map(|n| &*n.name)).map(|n| format!("; did you mean `{n}`?"));
+            let near = crate::diag::nearest(name, all.map(|n| &*n.name))
+                .map(|n| format!("; did you mean `{n}`?"));
             format!("there is no model `{name}` to show{}", near.unwrap_or_default())
         })
     }
 
-    fn spawn(&mut self, project: Arc<Project>, selected: NodeSet, show: Option<NodeId>, mut prints: KeptPrints) {
+    fn spawn(
+        &mut self,
+        project: Arc<Project>,
+        selected: NodeSet,
+        show: Option<NodeId>,
+        mut prints: KeptPrints,
+    ) {
         let interrupt = Interrupt::default();
         let mut inv = self.inv.quietly(interrupt.clone());
-        let (sender, limits, tried, rows) = (self.sender.clone(), self.args.limits, self.tried.clone(), self.args.rows);
-        let open = selected.iter().map(|id| project.manifest.node(id).unique_id.to_string()).collect();
+        let (sender, limits, tried, rows) =
+            (self.sender.clone(), self.args.limits, self.tried.clone(), self.args.rows);
+        let open =
+            selected.iter().map(|id| project.manifest.node(id).unique_id.to_string()).collect();
         let mut seen = self.seen.take();
         let work = move || {
-            let request = BuildRequest { project: &project, selected, limits, tried: &tried, show, rows };
-            let result = build_changed(&mut inv, request, &mut prints, &mut seen, &mut |progress| {
-                let _ = sender.send(Message::Progress(progress));
-            });
+            let request =
+                BuildRequest { project: &project, selected, limits, tried: &tried, show, rows };
+            let result =
+                build_changed(&mut inv, request, &mut prints, &mut seen, &mut |progress| {
+                    let _ = sender.send(Message::Progress(progress));
+                });
             let _ = sender.send(Message::Done(Box::new(Finished { result, prints, seen })));
         };
         let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
@@ -428,7 +453,8 @@ impl Session {
                 self.screen.happened(Happening::Shown(name, table));
             }
             Progress::Event(event) => {
-                if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event) {
+                if let (Some(build), Event::NodeFinished { result, .. }) = (&mut self.build, &event)
+                {
                     build.open.remove(&*result.unique_id);
                 }
                 if let (Some(build), Event::Judged { nodes }) = (&mut self.build, &event) {
@@ -476,7 +502,8 @@ impl Session {
     }
 }
 
-/// Whether a change touches what a build has still to do: nodes that are others now, and what is below them.
+/// Whether a change touches what a build has still to do: nodes that are others now, and what is
+/// below them.
 fn touches(old: &Project, new: &Project, open: &HashSet<String>) -> bool {
     if old.macros() != new.macros() {
         return true;
@@ -485,7 +512,8 @@ fn touches(old: &Project, new: &Project, open: &HashSet<String>) -> bool {
     for id in new.manifest.graph.order().unwrap_or_default() {
         let node = new.manifest.node(id);
         let same = old.manifest.get(&node.unique_id).is_some_and(|o| {
-            std::ptr::eq(o, node) || (o.text == node.text && o.config == node.config && o.checksum == node.checksum)
+            std::ptr::eq(o, node)
+                || (o.text == node.text && o.config == node.config && o.checksum == node.checksum)
         });
         if !same || node.depends_on.iter().any(|p| dirty.contains(p)) {
             dirty.insert(id);

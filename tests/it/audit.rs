@@ -16,7 +16,11 @@ fn a_failing_test_leaves_the_published_table_and_keeps_the_new_one() {
     p.write("seeds/raw.csv", "id\n1\n1\n3\n");
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("error[E4005]: built, not published: 1 test failed (unique_m_id)"), "{}", ran.err);
+    assert!(
+        ran.err.contains("error[E4005]: built, not published: 1 test failed (unique_m_id)"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("main.m__rejected"), "{}", ran.err);
     assert_eq!(p.rows("select * from m order by 1"), ["1", "2"]);
     assert_eq!(p.rows("select * from m__rejected order by 1"), ["1", "1", "3"]);
@@ -35,7 +39,10 @@ fn without_audit_it_is_published_and_then_tested() {
     let p = shop("id\n1\n1\n");
     assert_eq!(p.run(&["build", "--no-audit"]).code, 1);
     assert_eq!(p.rows("select count(*) from m"), ["2"]);
-    assert_eq!((p.status("model.shop.m"), p.status("test.shop.unique_m_id")), ("success".into(), "fail".into()));
+    assert_eq!(
+        (p.status("model.shop.m"), p.status("test.shop.unique_m_id")),
+        ("success".into(), "fail".into())
+    );
 }
 
 #[test]
@@ -44,7 +51,10 @@ fn what_depends_on_a_rejected_node_is_skipped() {
     p.write("models/n.sql", "select * from {{ ref('m') }}");
     assert_eq!(p.run(&["build"]).code, 1);
     assert_eq!(p.status("model.shop.n"), "skipped");
-    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name in ('m', 'n')"), ["0"]);
+    assert_eq!(
+        p.rows("select count(*) from duckdb_tables() where table_name in ('m', 'n')"),
+        ["0"]
+    );
 }
 
 #[test]
@@ -70,11 +80,22 @@ fn a_relationship_holds_back_the_referencing_mart() {
         ),
     ]);
     let plan = p.ok(&["plan"]);
-    let (parent, child) = (plan.out.find("model main.parent").unwrap(), plan.out.find("model main.child").unwrap());
-    assert!(parent < child && plan.out[child..].contains("guarded by relationships_child_"), "{}", plan.out);
+    let (parent, child) =
+        (plan.out.find("model main.parent").unwrap(), plan.out.find("model main.child").unwrap());
+    assert!(
+        parent < child && plan.out[child..].contains("guarded by relationships_child_"),
+        "{}",
+        plan.out
+    );
     assert_eq!(p.run(&["build"]).code, 1);
-    assert_eq!((p.status("model.shop.parent"), p.status("model.shop.child")), ("success".into(), "error".into()));
-    assert_eq!(p.rows("select table_name from duckdb_tables() order by 1"), ["child__rejected", "parent"]);
+    assert_eq!(
+        (p.status("model.shop.parent"), p.status("model.shop.child")),
+        ("success".into(), "error".into())
+    );
+    assert_eq!(
+        p.rows("select table_name from duckdb_tables() order by 1"),
+        ["child__rejected", "parent"]
+    );
 }
 
 /// Each kind of node fails in turn; what was published is what it was.
@@ -84,7 +105,10 @@ fn no_kind_of_failure_changes_published_data() {
         ("seeds/raw.csv", "id\n1\n"),
         ("models/v.sql", "select id from {{ ref('raw') }}"),
         ("models/t.sql", "{{ config(materialized='table') }} select id from {{ ref('v') }}"),
-        ("models/i.sql", "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('v') }}"),
+        (
+            "models/i.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select id from {{ ref('v') }}",
+        ),
         ("models/s.yml", "models: [{name: i, columns: [{name: id, data_tests: [not_null]}]}]"),
     ]);
     p.ok(&["build"]);
@@ -131,7 +155,9 @@ fn stored_failures_are_the_failing_rows() {
 #[test]
 fn failures_of_a_rolled_back_delta_are_stored() {
     let model = |v: &str| {
-        format!("{{{{ config(materialized='incremental') }}}} select {v} as id, date '2024-01-31' as d, 'it''s' as t")
+        format!(
+            "{{{{ config(materialized='incremental') }}}} select {v} as id, date '2024-01-31' as d, 'it''s' as t"
+        )
     };
     let p = Project::new(&[
         ("models/i.sql", &model("1")),
@@ -144,7 +170,10 @@ fn failures_of_a_rolled_back_delta_are_stored() {
     p.write("models/i.sql", &model("null::integer"));
     assert_eq!(p.run(&["build"]).code, 1);
     assert_eq!(p.rows("select count(*) from i"), ["1"]);
-    assert_eq!(p.rows("select id, d::varchar, t from main_dbt_test__audit.not_null_i_id"), ["null|2024-01-31|it's"]);
+    assert_eq!(
+        p.rows("select id, d::varchar, t from main_dbt_test__audit.not_null_i_id"),
+        ["null|2024-01-31|it's"]
+    );
 }
 
 #[test]
@@ -154,7 +183,10 @@ fn descriptions_and_indexes_belong_to_the_published_relation() {
             "models/t.sql",
             "{{ config(materialized='table', persist_docs={'relation': true, 'columns': true}, indexes=[{'columns': ['id'], 'unique': true}]) }} select 1 as id",
         ),
-        ("models/v.sql", "{{ config(persist_docs={'relation': true}) }} select id from {{ ref('t') }}"),
+        (
+            "models/v.sql",
+            "{{ config(persist_docs={'relation': true}) }} select id from {{ ref('t') }}",
+        ),
         (
             "models/s.yml",
             "models: [{name: t, description: it's t, columns: [{name: id, description: its key}]}, {name: v, description: a view}]",
@@ -162,8 +194,14 @@ fn descriptions_and_indexes_belong_to_the_published_relation() {
     ]);
     for _ in 0..2 {
         p.ok(&["build"]);
-        assert_eq!(p.rows("select comment from duckdb_tables() where table_name = 't'"), ["it's t"]);
-        assert_eq!(p.rows("select comment from duckdb_columns() where table_name = 't'"), ["its key"]);
+        assert_eq!(
+            p.rows("select comment from duckdb_tables() where table_name = 't'"),
+            ["it's t"]
+        );
+        assert_eq!(
+            p.rows("select comment from duckdb_columns() where table_name = 't'"),
+            ["its key"]
+        );
         assert_eq!(p.rows("select comment from duckdb_views() where view_name = 'v'"), ["a view"]);
         assert_eq!(p.rows("select table_name, is_unique from duckdb_indexes()"), ["t|true"]);
     }

@@ -6,7 +6,10 @@ fn shop() -> Project {
     Project::new(&[
         ("seeds/raw.csv", "id,n\n1,2\n"),
         ("models/staging/stg.sql", "{{ config(tags='nightly') }} select * from {{ ref('raw') }}"),
-        ("models/marts/mart.sql", "{{ config(materialized='table') }} select * from {{ ref('stg') }}"),
+        (
+            "models/marts/mart.sql",
+            "{{ config(materialized='table') }} select * from {{ ref('stg') }}",
+        ),
         (
             "models/m.yml",
             "models: [{name: mart, columns: [{name: id, data_tests: [unique]}]}]\nexposures: [{name: board, type: dashboard, owner: {email: a@b.c}, depends_on: [ref('mart')]}]",
@@ -25,7 +28,10 @@ fn ls_prints_all_forms() {
         p.ok(&["ls", "--output", "name", "--select", "+mart", "--exclude", "test_type:data"]).out,
         "mart\nstg\nraw\n"
     );
-    assert_eq!(p.ok(&["ls", "--output", "path", "-s", "tag:nightly"]).out, "models/staging/stg.sql\n");
+    assert_eq!(
+        p.ok(&["ls", "--output", "path", "-s", "tag:nightly"]).out,
+        "models/staging/stg.sql\n"
+    );
     let json = p
         .ok(&[
             "ls",
@@ -48,7 +54,8 @@ fn ls_prints_all_forms() {
 #[test]
 fn selectors_by_graph_and_folder() {
     let p = shop();
-    let names = |select: &str| p.ok(&["ls", "--output", "name", "--select", select]).out.replace('\n', " ");
+    let names =
+        |select: &str| p.ok(&["ls", "--output", "name", "--select", select]).out.replace('\n', " ");
     assert_eq!(names("marts"), "mart unique_mart_id ");
     assert_eq!(names("1+mart,config.materialized:*"), "mart stg unique_mart_id ");
     assert_eq!(names("@stg"), "board mart stg raw unique_mart_id ");
@@ -85,7 +92,8 @@ fn show_prints_rows_and_json() {
     let shown = p.ok(&["show", "mart"]);
     assert!(shown.out.contains("│ 1  ┆ 2 │") || shown.out.contains('1'), "{}", shown.out);
     let json: serde_json::Value = serde_json::from_str(
-        &p.ok(&["-q", "show", "--inline", "select n from {{ ref('mart') }}", "--output", "json"]).out,
+        &p.ok(&["-q", "show", "--inline", "select n from {{ ref('mart') }}", "--output", "json"])
+            .out,
     )
     .unwrap();
     assert_eq!(json["show"], serde_json::json!([{ "n": 2 }]));
@@ -96,13 +104,12 @@ fn show_prints_rows_and_json() {
 fn json_lines_are_json() {
     let p = shop();
     let ran = p.ok(&["build", "--log-format", "json"]);
-    let events: Vec<serde_json::Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let events: Vec<serde_json::Value> =
+        ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(events[0]["event"], "run_started");
-    assert!(
-        events
-            .iter()
-            .any(|e| e["event"] == "node_finished" && e["unique_id"] == "model.shop.mart" && e["status"] == "success")
-    );
+    assert!(events.iter().any(|e| e["event"] == "node_finished"
+        && e["unique_id"] == "model.shop.mart"
+        && e["status"] == "success"));
     assert_eq!(events.last().unwrap()["totals"]["success"], 3);
 }
 
@@ -123,7 +130,8 @@ fn clean_removes_what_is_generated_and_nothing_else() {
 fn init_makes_a_project_that_builds() {
     let p = Project::new(&[]);
     p.ok(&["init", "fresh"]);
-    let inner = |args: &[&str]| p.command(args).current_dir(p.path().join("fresh")).output().unwrap();
+    let inner =
+        |args: &[&str]| p.command(args).current_dir(p.path().join("fresh")).output().unwrap();
     let built = inner(&["build"]);
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     assert!(p.path().join("fresh/fresh.duckdb").exists());
@@ -144,10 +152,16 @@ fn packages_have_their_own_names() {
     let p = Project::new(&[
         ("packages.yml", "packages: [{local: ../lib}]"),
         ("lib/dbt_project.yml", "name: lib\n"),
-        ("lib/macros/m.sql", "{% macro who() %}'lib'{% endmacro %}{% macro ask() %}{{ who() }}{% endmacro %}"),
+        (
+            "lib/macros/m.sql",
+            "{% macro who() %}'lib'{% endmacro %}{% macro ask() %}{{ who() }}{% endmacro %}",
+        ),
         ("lib/models/lib_model.sql", "select {{ ask() }} as who"),
         ("inner/project.yml", "name: shop\nprofile: shop\n"),
-        ("inner/profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb, path: ../shop.duckdb}}}\n"),
+        (
+            "inner/profiles.yml",
+            "shop: {target: dev, outputs: {dev: {type: duckdb, path: ../shop.duckdb}}}\n",
+        ),
         ("inner/packages.yml", "packages: [{local: ../lib}]"),
         ("inner/macros/m.sql", "{% macro who() %}'root'{% endmacro %}"),
         (
@@ -155,7 +169,8 @@ fn packages_have_their_own_names() {
             "select {{ lib.ask() }} as a, {{ lib.who() }} as b, {{ who() }} as c, (select who from {{ ref('lib', 'lib_model') }}) as d",
         ),
     ]);
-    let inner = |args: &[&str]| p.command(args).current_dir(p.path().join("inner")).output().unwrap();
+    let inner =
+        |args: &[&str]| p.command(args).current_dir(p.path().join("inner")).output().unwrap();
     let missing = inner(&["ls"]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("strata deps"));
@@ -193,7 +208,12 @@ fn the_next_command_is_for_the_same_target() {
         ("models/a.sql", "select {{ var('column', '1') }} as id"),
     ]);
     let ran = p.ok(&["build", "--target", "prod"]);
-    assert!(format!("{}{}", ran.out, ran.err).contains("strata show a --target prod"), "{}{}", ran.out, ran.err);
+    assert!(
+        format!("{}{}", ran.out, ran.err).contains("strata show a --target prod"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
     let ran = p.run(&["build", "--target", "prod", "--vars", "column: nope"]);
     let said = format!("{}{}", ran.out, ran.err);
     assert!(said.contains("strata build --select a+ --target prod"), "{said}");

@@ -28,7 +28,10 @@ fn shop() -> Project {
             "models/marts/totals.sql",
             "{{ config(materialized='table') }} select *, '=1+1' as note from {{ ref('orders') }}",
         ),
-        ("models/marts/totals.yml", "models: [{name: totals, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+        (
+            "models/marts/totals.yml",
+            "models: [{name: totals, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+        ),
         ("models/marts/exports.yml", EXPORTS),
     ])
 }
@@ -37,10 +40,21 @@ fn shop() -> Project {
 fn an_export_is_a_node_of_the_graph() {
     let p = shop();
     assert_eq!(
-        p.ok(&["ls", "--select", "orders+", "--resource-type", "export"]).out.lines().collect::<Vec<_>>(),
-        ["export:shop.totals_csv", "export:shop.totals_json", "export:shop.totals_parquet", "export:shop.totals_sheet"]
+        p.ok(&["ls", "--select", "orders+", "--resource-type", "export"])
+            .out
+            .lines()
+            .collect::<Vec<_>>(),
+        [
+            "export:shop.totals_csv",
+            "export:shop.totals_json",
+            "export:shop.totals_parquet",
+            "export:shop.totals_sheet"
+        ]
     );
-    assert_eq!(p.ok(&["ls", "--select", "export:*,tag:slow"]).out.trim(), "export:shop.totals_parquet");
+    assert_eq!(
+        p.ok(&["ls", "--select", "export:*,tag:slow"]).out.trim(),
+        "export:shop.totals_parquet"
+    );
     assert!(p.ok(&["ls", "--select", "+export:totals_csv"]).out.contains("shop.staging.orders"));
     // Nothing of an export is needed to build.
     p.ok(&["build"]);
@@ -75,8 +89,15 @@ fn files_have_the_rows_of_the_published_relation() {
     p.write("out/totals.csv", "old");
     let ran = p.run(&["export", "files"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("there is no column `idd`") && ran.err.contains("exports.yml:7:15"), "{}", ran.err);
-    assert_eq!((p.read("out/totals.csv").as_str(), p.status("exposure.shop.totals_json").as_str()), ("old", "success"));
+    assert!(
+        ran.err.contains("there is no column `idd`") && ran.err.contains("exports.yml:7:15"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(
+        (p.read("out/totals.csv").as_str(), p.status("exposure.shop.totals_json").as_str()),
+        ("old", "success")
+    );
 }
 
 #[test]
@@ -89,7 +110,9 @@ fn mistakes_in_exports_are_found_when_the_project_is_read() {
     );
     let ran = p.run(&["parse"]);
     assert_eq!(ran.code, 2);
-    for message in ["`excel` is no type of export", "needs a `model`", "`nope`", "needs a `spreadsheet`"] {
+    for message in
+        ["`excel` is no type of export", "needs a `model`", "`nope`", "needs a `spreadsheet`"]
+    {
         assert!(ran.err.contains(message), "{message}\n{}", ran.err);
     }
 }
@@ -99,7 +122,8 @@ fn tasks(p: &Project) -> serde_json::Map<String, Value> {
     let text = p.read("dags/shop.py");
     let (_, rest) = text.split_once("\nTASKS = ").unwrap();
     let list = rest.split_once("\n]\n").unwrap().0;
-    let rows: Vec<Value> = serde_json::from_str(&format!("{}\n]", list.trim_end_matches(','))).unwrap();
+    let rows: Vec<Value> =
+        serde_json::from_str(&format!("{}\n]", list.trim_end_matches(','))).unwrap();
     rows.into_iter().map(|r| (r["task"].as_str().unwrap().to_owned(), r)).collect()
 }
 
@@ -116,11 +140,18 @@ fn value(p: &Project, key: &str) -> String {
 #[test]
 fn every_node_and_test_is_in_one_task() {
     let p = shop();
-    p.write("tests/on_both.sql", "select 1 from {{ ref('orders') }} join {{ ref('totals') }} using (id) where false");
+    p.write(
+        "tests/on_both.sql",
+        "select 1 from {{ ref('orders') }} join {{ ref('totals') }} using (id) where false",
+    );
     p.write("models/marts/late.sql", "{{ config(audit=false) }} select * from {{ ref('totals') }}");
-    p.write("models/marts/late.yml", "models: [{name: late, columns: [{name: id, data_tests: [not_null, unique]}]}]");
+    p.write(
+        "models/marts/late.yml",
+        "models: [{name: late, columns: [{name: id, data_tests: [not_null, unique]}]}]",
+    );
     let nodes: Vec<String> = {
-        let all = p.ok(&["ls", "--output", "json", "--output-keys", "unique_id", "resource_type"]).out;
+        let all =
+            p.ok(&["ls", "--output", "json", "--output-keys", "unique_id", "resource_type"]).out;
         let json = all.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
         json.map(|n| n["unique_id"].as_str().unwrap().replacen("exposure.", "export.", 1)).collect()
     };
@@ -128,13 +159,17 @@ fn every_node_and_test_is_in_one_task() {
         p.ok(&["export", "airflow", "--by", by]);
         p.ok(&["export", "airflow", "--by", by, "--check"]);
         let tasks = tasks(&p);
-        let mut placed: Vec<&str> =
-            tasks.values().flat_map(|t| t["nodes"].as_array().unwrap()).map(|n| n.as_str().unwrap()).collect();
+        let mut placed: Vec<&str> = tasks
+            .values()
+            .flat_map(|t| t["nodes"].as_array().unwrap())
+            .map(|n| n.as_str().unwrap())
+            .collect();
         placed.sort_unstable();
         let mut expected: Vec<&str> = nodes.iter().map(String::as_str).collect();
         expected.sort_unstable();
         assert_eq!(placed, expected, "--by {by}");
-        let written = tasks.values().filter_map(|t| t.get("writes")).flat_map(|w| w.as_array().unwrap());
+        let written =
+            tasks.values().filter_map(|t| t.get("writes")).flat_map(|w| w.as_array().unwrap());
         let mut announced: Vec<&str> = written.map(|w| w.as_str().unwrap()).collect();
         announced.sort_unstable();
         assert_eq!(announced, ["shop/marts/late", "shop/marts/totals"], "--by {by}");
@@ -146,7 +181,10 @@ fn every_node_and_test_is_in_one_task() {
     let by_model = tasks(&p);
     // What cannot be held back by its tests is announced by the last of them.
     let writes = |id: &str| by_model[id].get("writes").is_some();
-    assert!(!writes("marts.late") && by_model.keys().filter(|id| id.ends_with("_late_id")).any(|id| writes(id)));
+    assert!(
+        !writes("marts.late")
+            && by_model.keys().filter(|id| id.ends_with("_late_id")).any(|id| writes(id))
+    );
     assert_eq!(by_model["marts.totals"]["after"], json!(["staging.orders"]));
     assert_eq!(by_model["exports.totals_sheet"]["run"], "export sheets");
 }
@@ -165,7 +203,10 @@ fn a_task_runs_its_nodes_and_stops_when_the_project_is_another() {
             .collect::<Vec<_>>()
             .join(" ");
         let mut command = p.command(args);
-        command.env("STRATA_ORCHESTRATED", "1").env("STRATA_GRAPH", &graph).env("STRATA_GRAPH_SPEC", &spec);
+        command
+            .env("STRATA_ORCHESTRATED", "1")
+            .env("STRATA_GRAPH", &graph)
+            .env("STRATA_GRAPH_SPEC", &spec);
         command.env("STRATA_GRAPH_FILE", p.path().join("dags/shop.py")).env("STRATA_TASK", task);
         crate::project::Ran::from(command.env("STRATA_NODES", nodes).output().unwrap())
     };
@@ -173,20 +214,35 @@ fn a_task_runs_its_nodes_and_stops_when_the_project_is_another() {
     assert_eq!(run("staging.orders", &["build"]).code, 0);
     let ran = run("marts.totals", &["build"]);
     let last = summary(&ran.out);
-    assert_eq!((ran.code, &last["exit_code"], &last["success"], &last["pass"]), (0, &json!(0), &json!(1), &json!(2)));
-    // SQL, texts and arguments of tests may change: the ids of tests do, and the task still has its tests.
-    p.write("models/marts/totals.sql", "select id, 2 as amount, 'x' as note from {{ ref('orders') }}");
+    assert_eq!(
+        (ran.code, &last["exit_code"], &last["success"], &last["pass"]),
+        (0, &json!(0), &json!(1), &json!(2))
+    );
+    // SQL, texts and arguments of tests may change: the ids of tests do, and the task still has its
+    // tests.
+    p.write(
+        "models/marts/totals.sql",
+        "select id, 2 as amount, 'x' as note from {{ ref('orders') }}",
+    );
     p.write("models/marts/totals.yml", "models: [{name: totals, columns: [{name: id, data_tests: [unique, {not_null: {config: {where: 'id > 0'}}}]}]}]");
     let ran = run("marts.totals", &["build"]);
     assert_eq!((ran.code, &summary(&ran.out)["pass"]), (0, &json!(2)), "{}{}", ran.out, ran.err);
     // A failing test is final.
-    p.write("models/marts/totals.sql", "select null as id, 2 as amount, 'x' as note from {{ ref('orders') }}");
+    p.write(
+        "models/marts/totals.sql",
+        "select null as id, 2 as amount, 'x' as note from {{ ref('orders') }}",
+    );
     p.write(
         "models/marts/totals.yml",
         "models: [{name: totals, columns: [{name: id, data_tests: [unique, not_null]}]}]",
     );
     let ran = run("marts.totals", &["build"]);
-    assert_eq!((ran.code, summary(&ran.out)["failed"].as_array().map(Vec::len)), (1, Some(2)), "{}", ran.out);
+    assert_eq!(
+        (ran.code, summary(&ran.out)["failed"].as_array().map(Vec::len)),
+        (1, Some(2)),
+        "{}",
+        ran.out
+    );
     // Another graph is not run at all.
     p.write("models/marts/more.sql", "select * from {{ ref('totals') }}");
     let ran = run("marts.totals", &["build"]);
@@ -234,11 +290,15 @@ fn options_of_airflow_reach_the_file_and_mistakes_are_shown() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    p.write("project.yml", "name: shop\nprofile: shop\nairflow: {schedule: daily, retries: {models: many}}\n");
+    p.write(
+        "project.yml",
+        "name: shop\nprofile: shop\nairflow: {schedule: daily, retries: {models: many}}\n",
+    );
     let ran = p.run(&["export", "airflow"]);
     assert_eq!(ran.code, 2);
     assert!(
-        ran.err.contains("`schedule` is five fields of cron") && ran.err.contains("`models` of `retries`"),
+        ran.err.contains("`schedule` is five fields of cron")
+            && ran.err.contains("`models` of `retries`"),
         "{}",
         ran.err
     );
@@ -255,14 +315,20 @@ fn diagrams_need_no_database_once_the_types_are_known() {
     p.ok(&["export", "erd", "--check"]);
     assert!(!p.path().join("shop.duckdb").exists());
     let dbml = p.read("docs/erd.dbml");
-    assert!(dbml.contains("\"id\" \"integer\" [pk]") && dbml.contains("\"day\" \"date\""), "{dbml}");
+    assert!(
+        dbml.contains("\"id\" \"integer\" [pk]") && dbml.contains("\"day\" \"date\""),
+        "{dbml}"
+    );
     p.write("models/marts/new.sql", "select 1 as id");
     let ran = p.run(&["export", "erd", "--check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("docs/erd.dbml is out of date"), "{}", ran.err);
     p.ok(&["export", "erd", "--format", "svg", "--select", "totals"]);
     let command = "strata export erd --select totals";
-    assert!(p.read("docs/erd.svg").contains("totals") && !p.read("docs/erd.svg").contains("orders"), "{command}");
+    assert!(
+        p.read("docs/erd.svg").contains("totals") && !p.read("docs/erd.svg").contains("orders"),
+        "{command}"
+    );
 }
 
 /// The generated files of the sample project are those that are committed.
@@ -295,10 +361,22 @@ fn the_samples_raw_tables_are_drawn_as_they_are() {
     let p = Project::new(&[]);
     p.ok(&["init", "demo", "--sample"]);
     p.write("demo/docs/catalog.json", &committed("catalog.json"));
-    p.ok(&["export", "erd", "--select", "resource_type:seed", "--project-dir", "demo", "--profiles-dir", "demo"]);
+    p.ok(&[
+        "export",
+        "erd",
+        "--select",
+        "resource_type:seed",
+        "--project-dir",
+        "demo",
+        "--profiles-dir",
+        "demo",
+    ]);
     for kind in ["dbml", "svg"] {
         let drawn = p.read(&format!("demo/docs/erd.{kind}"));
-        assert!(drawn == committed(&format!("erd-raw.{kind}")), "docs/erd-raw.{kind} is not up to date");
+        assert!(
+            drawn == committed(&format!("erd-raw.{kind}")),
+            "docs/erd-raw.{kind} is not up to date"
+        );
     }
 }
 
@@ -310,10 +388,15 @@ fn the_schemas_have_the_keys_that_are_read() {
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let p = shop();
-    // An unknown key is a warning that names it: each key of the schema is written once, with a value of its type.
+    // An unknown key is a warning that names it: each key of the schema is written once, with a
+    // value of its type.
     let airflow = schema("project.json")["properties"]["airflow"]["properties"].clone();
-    let lines: Vec<String> =
-        airflow.as_object().unwrap().iter().map(|(k, v)| format!("  {k}: {}", v["examples"][0])).collect();
+    let lines: Vec<String> = airflow
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(k, v)| format!("  {k}: {}", v["examples"][0]))
+        .collect();
     p.write("project.yml", &format!("name: shop\nprofile: shop\nairflow:\n{}\n", lines.join("\n")));
     let mut command = p.command(&["export", "airflow", "--target", "dev"]);
     let ran = crate::project::Ran::from(command.output().unwrap());
@@ -332,7 +415,10 @@ fn the_schemas_have_the_keys_that_are_read() {
             .map(|(k, v)| format!("    {k}: {}", v["examples"][0]))
             .collect();
         assert_eq!(own.len(), n, "{kind}");
-        let text = format!("exports:\n  - name: x\n    type: {kind}\n    model: ref('totals')\n{}\n", own.join("\n"));
+        let text = format!(
+            "exports:\n  - name: x\n    type: {kind}\n    model: ref('totals')\n{}\n",
+            own.join("\n")
+        );
         p.write("models/marts/exports.yml", &text);
         let ran = p.ok(&["parse"]);
         assert!(ran.err.is_empty(), "{kind}: {}", ran.err);

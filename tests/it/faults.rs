@@ -9,13 +9,23 @@ const SLOW: &str = "{{ config(materialized='table') }} select count(*) as n from
 #[test]
 fn a_killed_build_leaves_whole_relations_and_the_next_build_works() {
     let p = Project::new(&[
-        ("models/a.sql", "{{ config(materialized='table') }} select range as id from range(200000)"),
-        ("models/b.sql", "{{ config(materialized='table') }} select id, id * 2 as d from {{ ref('a') }}"),
-        ("models/s.yml", "models: [{name: b, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }} select range as id from range(200000)",
+        ),
+        (
+            "models/b.sql",
+            "{{ config(materialized='table') }} select id, id * 2 as d from {{ ref('a') }}",
+        ),
+        (
+            "models/s.yml",
+            "models: [{name: b, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+        ),
     ]);
     p.ok(&["build"]);
     for wait in [20, 60, 100, 140, 180] {
-        let mut child = p.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            p.command(&["build"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         let _ = child.kill();
         let _ = child.wait();
@@ -26,7 +36,10 @@ fn a_killed_build_leaves_whole_relations_and_the_next_build_works() {
         );
     }
     p.ok(&["build"]);
-    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name like '%__candidate'"), ["0"]);
+    assert_eq!(
+        p.rows("select count(*) from duckdb_tables() where table_name like '%__candidate'"),
+        ["0"]
+    );
 }
 
 #[test]
@@ -39,8 +52,12 @@ fn a_locked_database_names_its_holder_or_is_waited_for() {
     assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains(&format!("process {}", std::process::id())), "{}", ran.err);
     assert!(ran.err.contains("--lock-timeout"), "{}", ran.err);
-    let waiting =
-        p.command(&["build", "--lock-timeout", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let waiting = p
+        .command(&["build", "--lock-timeout", "60"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     std::thread::sleep(Duration::from_millis(400));
     drop(held);
     let ran = Ran::from(waiting.wait_with_output().unwrap());
@@ -50,8 +67,12 @@ fn a_locked_database_names_its_holder_or_is_waited_for() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_stops_what_runs_and_writes_results() {
-    let p = Project::new(&[("models/slow.sql", SLOW), ("models/after.sql", "select * from {{ ref('slow') }}")]);
-    let child = p.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let p = Project::new(&[
+        ("models/slow.sql", SLOW),
+        ("models/after.sql", "select * from {{ ref('slow') }}"),
+    ]);
+    let child =
+        p.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(800));
     let begun = Instant::now();
     let pid = child.id().to_string();
@@ -59,7 +80,10 @@ fn an_interrupt_stops_what_runs_and_writes_results() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
-    assert_eq!((p.status("model.shop.slow"), p.status("model.shop.after")), ("error".into(), "skipped".into()));
+    assert_eq!(
+        (p.status("model.shop.slow"), p.status("model.shop.after")),
+        ("error".into(), "skipped".into())
+    );
 }
 
 #[test]
@@ -115,9 +139,16 @@ fn secrets_are_never_shown() {
     let output = p.command(&["build"]).env("DBT_ENV_SECRET_PW", "hunter22").output().unwrap();
     let ran = Ran::from(output);
     assert_eq!(ran.code, 1);
-    assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}{}", ran.out, ran.err);
-    // What a file of the project says is no secret: artifacts have it as it is. Messages never have the value.
-    let results: serde_json::Value = serde_json::from_str(&p.read("target/run_results.json")).unwrap();
+    assert!(
+        !ran.out.contains("hunter22") && !ran.err.contains("hunter22"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    // What a file of the project says is no secret: artifacts have it as it is. Messages never have
+    // the value.
+    let results: serde_json::Value =
+        serde_json::from_str(&p.read("target/run_results.json")).unwrap();
     let message = results["results"][0]["message"].as_str().unwrap();
     assert!(!message.contains("hunter22"), "{message}");
     assert!(p.read("target/manifest.json").contains("select 'hunter22' as p, nope"));
@@ -126,8 +157,9 @@ fn secrets_are_never_shown() {
 
 /// What a project with a password leaves behind, ids, times and places taken out.
 fn left_behind(password: &str) -> Vec<(String, String)> {
-    let profiles =
-        format!("shop: {{target: dev, outputs: {{dev: {{type: duckdb, path: shop.duckdb, password: {password}}}}}}}\n");
+    let profiles = format!(
+        "shop: {{target: dev, outputs: {{dev: {{type: duckdb, path: shop.duckdb, password: {password}}}}}}}\n"
+    );
     let p = Project::new(&[
         ("profiles.yml", &profiles),
         ("models/main.sql", "select 1 as a, 'postgres' as test"),
@@ -178,14 +210,22 @@ fn a_password_changes_nothing_that_is_written() {
 #[test]
 fn a_message_about_a_profile_quotes_none_of_its_lines() {
     let p = Project::new(&[
-        ("profiles.yml", "shop: {target: dev, outputs: {dev: {path: shop.duckdb, password: hunter22}}}\n"),
+        (
+            "profiles.yml",
+            "shop: {target: dev, outputs: {dev: {path: shop.duckdb, password: hunter22}}}\n",
+        ),
         ("models/a.sql", "select 1 as id"),
     ]);
     for args in [&["build"][..], &["build", "--target", "prod"], &["build", "--profile", "other"]] {
         let ran = p.run(args);
         assert_eq!(ran.code, 2, "{args:?}");
         assert!(ran.err.contains("profiles.yml:1:"), "{}", ran.err);
-        assert!(!ran.out.contains("hunter22") && !ran.err.contains("hunter22"), "{}{}", ran.out, ran.err);
+        assert!(
+            !ran.out.contains("hunter22") && !ran.err.contains("hunter22"),
+            "{}{}",
+            ran.out,
+            ran.err
+        );
     }
 }
 
@@ -195,10 +235,17 @@ fn what_is_read_without_ref_is_waited_for() {
     let p = Project::new(&[
         ("models/a_reader.sql", "{{ config(materialized='table') }} select * from main.z_base"),
         ("models/z_base.sql", "select 1 as id"),
-        ("models/s.yml", "models: [{name: a_reader, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+        (
+            "models/s.yml",
+            "models: [{name: a_reader, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+        ),
     ]);
     let ran = p.ok(&["build", "--threads", "1"]);
-    assert!(ran.out.contains("waiting for main.z_base, which it reads without `ref`"), "{}", ran.out);
+    assert!(
+        ran.out.contains("waiting for main.z_base, which it reads without `ref`"),
+        "{}",
+        ran.out
+    );
     assert_eq!(p.rows("select id from a_reader"), ["1"]);
     // What never comes is an error, told once.
     let p = Project::new(&[

@@ -10,8 +10,15 @@ fn project_file(flags: &str) -> String {
 
 #[test]
 fn single_warnings_are_errors_or_silent() {
-    let p = Project::new(&[MODEL, ("models/p.yml", "models: [{name: gone}]"), ("tests/t.sql", "select 1 as id")]);
-    assert!(p.ok(&["parse"]).err.contains("W0") || p.ok(&["parse"]).err.contains("there is no model `gone`"));
+    let p = Project::new(&[
+        MODEL,
+        ("models/p.yml", "models: [{name: gone}]"),
+        ("tests/t.sql", "select 1 as id"),
+    ]);
+    assert!(
+        p.ok(&["parse"]).err.contains("W0")
+            || p.ok(&["parse"]).err.contains("there is no model `gone`")
+    );
     let with = |options: &str| p.run(&["parse", "--warn-error-options", options]);
     assert_eq!(with("{error: [NoNodeForYamlKey]}").code, 2);
     assert_eq!(with("{error: [UnusedResourceConfigPath]}").code, 0);
@@ -40,17 +47,27 @@ fn a_test_that_warns_fails_where_the_project_says_so() {
 
 #[test]
 fn a_flag_without_an_effect_says_so() {
-    let file =
-        project_file("{validate_macro_args: true, printer_width: 120, require_nested_cumulative_type_params: false}");
+    let file = project_file(
+        "{validate_macro_args: true, printer_width: 120, require_nested_cumulative_type_params: false}",
+    );
     let p = Project::new(&[("project.yml", &file), MODEL]);
-    let ran = p.ok(&["build", "--log-path", "logs", "--no-use-colors-file", "--no-send-anonymous-usage-stats"]);
-    for said in
-        ["`--log-path` has no effect: no log file is written", "`validate_macro_args` has no effect", "`printer_width`"]
-    {
+    let ran = p.ok(&[
+        "build",
+        "--log-path",
+        "logs",
+        "--no-use-colors-file",
+        "--no-send-anonymous-usage-stats",
+    ]);
+    for said in [
+        "`--log-path` has no effect: no log file is written",
+        "`validate_macro_args` has no effect",
+        "`printer_width`",
+    ] {
         assert!(ran.err.contains(said), "{said}: {}", ran.err);
     }
     assert!(
-        !ran.err.contains("`--no-") && !ran.err.contains("`require_nested_cumulative_type_params` has"),
+        !ran.err.contains("`--no-")
+            && !ran.err.contains("`require_nested_cumulative_type_params` has"),
         "{}",
         ran.err
     );
@@ -91,7 +108,10 @@ fn a_package_reads_its_own_model_first_where_the_project_says_so() {
     let files: &[(&str, &str)] = &[
         ("models/base.sql", "select 'root' as whose"),
         ("dep/models/base.sql", "{{ config(alias='dep_base') }} select 'dep' as whose"),
-        ("dep/models/reads.sql", "{{ config(materialized='table') }} select whose from {{ ref('base') }}"),
+        (
+            "dep/models/reads.sql",
+            "{{ config(materialized='table') }} select whose from {{ ref('base') }}",
+        ),
     ];
     let whose = |flags: &str| {
         let p = with_package(flags, files);
@@ -138,9 +158,14 @@ fn a_source_of_a_package_is_overridden() {
         )
         .unwrap();
     let ran = p.ok(&["build"]);
-    assert!(ran.err.contains("the source `src` of `dep` has no table `gone` to override"), "{}", ran.err);
+    assert!(
+        ran.err.contains("the source `src` of `dep` has no table `gone` to override"),
+        "{}",
+        ran.err
+    );
     assert_eq!(p.rows("select c from m"), ["7"]);
-    let tests: Vec<String> = p.statuses().into_iter().map(|(id, _)| id).filter(|id| id.starts_with("test.")).collect();
+    let tests: Vec<String> =
+        p.statuses().into_iter().map(|(id, _)| id).filter(|id| id.starts_with("test.")).collect();
     let named = |name: &str| tests.iter().any(|id| id.contains(name));
     assert!(named("source_not_null_src_t_c") && named("source_not_null_src_u_c"), "{tests:?}");
     assert!(!named("source_unique_src_t_c"), "{tests:?}");
@@ -150,7 +175,11 @@ fn a_source_of_a_package_is_overridden() {
 fn names_with_blanks_are_refused() {
     let p = Project::new(&[("models/my model.sql", "select 1 as id")]);
     let ran = p.run(&["build"]);
-    assert!(ran.code == 2 && ran.err.contains("the model `my model` has a blank in its name"), "{}", ran.err);
+    assert!(
+        ran.code == 2 && ran.err.contains("the model `my model` has a blank in its name"),
+        "{}",
+        ran.err
+    );
     p.write("project.yml", &project_file("{require_resource_names_without_spaces: false}"));
     p.ok(&["build"]);
 }
@@ -179,7 +208,12 @@ fn what_cannot_be_read_is_the_only_thing_that_is_told() {
     ]);
     let ran = p.run(&["parse"]);
     assert!(ran.code == 2 && ran.err.contains("install them with `dbt deps`"), "{}", ran.err);
-    assert_eq!(ran.err.matches("error[").count() + ran.err.matches("warning[").count(), 1, "{}", ran.err);
+    assert_eq!(
+        ran.err.matches("error[").count() + ran.err.matches("warning[").count(),
+        1,
+        "{}",
+        ran.err
+    );
     p.remove("packages.yml");
     p.remove("models/b.sql");
     p.write("profiles.yml", "shop: [\n");
@@ -189,10 +223,17 @@ fn what_cannot_be_read_is_the_only_thing_that_is_told() {
 
 #[test]
 fn packages_have_names_of_their_own() {
-    let p =
-        Project::new(&[MODEL, ("packages.yml", "packages: [{local: dep}]"), ("dep/dbt_project.yml", "name: shop\n")]);
+    let p = Project::new(&[
+        MODEL,
+        ("packages.yml", "packages: [{local: dep}]"),
+        ("dep/dbt_project.yml", "name: shop\n"),
+    ]);
     let ran = p.run(&["deps"]);
-    assert!(ran.code == 2 && ran.err.contains("named `shop`, a name that the project itself has"), "{}", ran.err);
+    assert!(
+        ran.code == 2 && ran.err.contains("named `shop`, a name that the project itself has"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -201,7 +242,10 @@ fn a_warning_that_is_an_error_fails_the_node_that_raises_it() {
     let p = Project::new(&[("models/a.sql", text), ("models/b.sql", "select 1 as id")]);
     p.ok(&["build"]);
     assert_eq!(p.run(&["build", "--warn-error"]).code, 1);
-    assert_eq!((p.status("model.shop.a").as_str(), p.status("model.shop.b").as_str()), ("error", "success"));
+    assert_eq!(
+        (p.status("model.shop.a").as_str(), p.status("model.shop.b").as_str()),
+        ("error", "success")
+    );
     assert_eq!(p.run(&["run", "--warn-error-options", "{error: [JinjaLogWarning]}"]).code, 1);
 }
 
@@ -250,11 +294,20 @@ fn words_that_a_key_does_not_take_are_errors() {
         ("groups: [{name: g}]", "`groups[]` has no `owner`"),
         ("groups: [{name: g, owner: {slack: a}}]", "`groups[].owner` needs `name` or `email`"),
         ("exposures: [{name: e, owner: {name: o}}]", "`exposures[]` has no `type`"),
-        ("models: [{name: a, deprecation_date: soon}]", "`models[].deprecation_date` is a date, not `soon`"),
-        ("models: [{name: a, columns: [{name: id, constraints: [{type: NOT_NULL}]}]}]", "not `NOT_NULL`"),
+        (
+            "models: [{name: a, deprecation_date: soon}]",
+            "`models[].deprecation_date` is a date, not `soon`",
+        ),
+        (
+            "models: [{name: a, columns: [{name: id, constraints: [{type: NOT_NULL}]}]}]",
+            "not `NOT_NULL`",
+        ),
         ("models: [{name: a, config: {on_configuration_change: stop}}]", "apply, continue or fail"),
         ("unit_tests: [{name: u, model: a, given: []}]", "`unit_tests[]` has no `expect`"),
-        ("snapshots: [{name: sn, relation: ref('a'), config: {unique_key: id, strategy: timestamp}}]", "`updated_at`"),
+        (
+            "snapshots: [{name: sn, relation: ref('a'), config: {unique_key: id, strategy: timestamp}}]",
+            "`updated_at`",
+        ),
         (
             "snapshots: [{name: sn, relation: ref('a'), config: {unique_key: id, strategy: check, check_cols: id}}]",
             "`check_cols` is `all` or a list, not `id`",
@@ -269,7 +322,10 @@ fn words_that_a_key_does_not_take_are_errors() {
 #[test]
 fn a_source_without_a_schema_is_where_it_is_by_default() {
     let yaml = "sources: [{name: main, schema: , database: , tables: [{name: t, identifier: }]}]";
-    let p = Project::new(&[("models/p.yml", yaml), ("models/a.sql", "select c from {{ source('main', 't') }}")]);
+    let p = Project::new(&[
+        ("models/p.yml", yaml),
+        ("models/a.sql", "select c from {{ source('main', 't') }}"),
+    ]);
     p.database().execute_batch("create table t as select 7 as c").unwrap();
     p.ok(&["build"]);
     assert_eq!(p.rows("select c from a"), ["7"]);

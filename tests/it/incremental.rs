@@ -31,13 +31,20 @@ fn strategies_write_what_they_say() {
 
 #[test]
 fn schema_changes_follow_the_mode() {
-    for (mode, code, columns) in
-        [("ignore", 0, "a,b"), ("fail", 1, "a,b"), ("append_new_columns", 0, "a,b,c"), ("sync_all_columns", 0, "a,c")]
-    {
+    for (mode, code, columns) in [
+        ("ignore", 0, "a,b"),
+        ("fail", 1, "a,b"),
+        ("append_new_columns", 0, "a,b,c"),
+        ("sync_all_columns", 0, "a,c"),
+    ] {
         let config = format!(", on_schema_change='{mode}'");
         let p = Project::new(&[("models/m.sql", &model(&config, "select 1 as a, 'x' as b"))]);
         p.ok(&["build"]);
-        let next = if mode == "ignore" { "select 2 as a, 'y' as b, 3 as c" } else { "select 2 as a, 3 as c" };
+        let next = if mode == "ignore" {
+            "select 2 as a, 'y' as b, 3 as c"
+        } else {
+            "select 2 as a, 3 as c"
+        };
         p.write("models/m.sql", &model(&config, next));
         assert_eq!(p.run(&["build"]).code, code, "{mode}");
         let found =
@@ -49,7 +56,10 @@ fn schema_changes_follow_the_mode() {
 
 #[test]
 fn a_view_becomes_a_table_and_back() {
-    let p = Project::new(&[("models/m.sql", "select 1 as a"), ("models/n.sql", "select * from {{ ref('m') }}")]);
+    let p = Project::new(&[
+        ("models/m.sql", "select 1 as a"),
+        ("models/n.sql", "select * from {{ ref('m') }}"),
+    ]);
     let kind = "select table_type from information_schema.tables where table_name = 'm'";
     p.ok(&["build"]);
     assert_eq!(p.rows(kind), ["VIEW"]);
@@ -79,5 +89,8 @@ fn ephemeral_models_are_ctes_of_their_readers() {
     ]);
     p.ok(&["build"]);
     assert_eq!(p.rows("select x from m order by 1"), ["2", "3", "4"]);
-    assert_eq!(p.rows("select count(*) from information_schema.tables where table_schema = 'main'"), ["1"]);
+    assert_eq!(
+        p.rows("select count(*) from information_schema.tables where table_schema = 'main'"),
+        ["1"]
+    );
 }

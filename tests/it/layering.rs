@@ -1,4 +1,5 @@
-//! Modules lie on floors: a module imports lower floors, and on its own floor only the edges that ARCHITECTURE.md lists.
+//! Modules lie on floors: a module imports lower floors, and on its own floor only the edges that
+//! ARCHITECTURE.md lists.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -7,7 +8,11 @@ use std::path::{Path, PathBuf};
 /// Floor numbers and allowed edges of the block ```` ```layering ```` in ARCHITECTURE.md.
 fn table() -> (HashMap<String, usize>, BTreeSet<(String, String)>) {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
-    let block = text.split("```layering").nth(1).and_then(|b| b.split("```").next()).expect("a layering block");
+    let block = text
+        .split("```layering")
+        .nth(1)
+        .and_then(|b| b.split("```").next())
+        .expect("a layering block");
     let (mut floors, mut edges) = (HashMap::new(), BTreeSet::new());
     for line in block.lines().map(str::trim).filter(|l| !l.is_empty()) {
         if let Some(edge) = line.strip_prefix("edge:") {
@@ -46,14 +51,19 @@ fn imports(text: &str) -> BTreeSet<String> {
             // `use crate::{a::b, c}`: the first name of each part.
             let inner = group.split("};").next().unwrap_or_default();
             for part in inner.split(',') {
-                let name: String = part.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                let name: String = part
+                    .trim()
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                    .collect();
                 if !name.is_empty() {
                     out.insert(name);
                 }
             }
             continue;
         }
-        let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+        let name: String =
+            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
         if !name.is_empty() {
             out.insert(name);
         }
@@ -70,18 +80,30 @@ fn imports_follow_the_floors() {
     let mut used = BTreeSet::new();
     for file in files {
         let local = file.strip_prefix(root().join("src")).unwrap();
-        let module =
-            local.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let module = local
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .trim_end_matches(".rs")
+            .to_owned();
         if matches!(module.as_str(), "lib" | "main") || file.ends_with("testing.rs") {
             continue;
         }
-        let from = *floors.get(&module).unwrap_or_else(|| panic!("`{module}` has no floor in ARCHITECTURE.md"));
-        for to in imports(&fs::read_to_string(&file).unwrap()).into_iter().filter(|m| *m != module) {
+        let from = *floors
+            .get(&module)
+            .unwrap_or_else(|| panic!("`{module}` has no floor in ARCHITECTURE.md"));
+        for to in imports(&fs::read_to_string(&file).unwrap()).into_iter().filter(|m| *m != module)
+        {
             let Some(floor) = floors.get(&to).copied() else { continue };
             let edge = (module.clone(), to.clone());
             used.insert(edge.clone());
             if floor > from || (floor == from && !edges.contains(&edge)) {
-                wrong.push(format!("{}: {module} (F{from}) imports {to} (F{floor})", local.display()));
+                wrong.push(format!(
+                    "{}: {module} (F{from}) imports {to} (F{floor})",
+                    local.display()
+                ));
             }
         }
     }
@@ -100,7 +122,8 @@ fn every_module_says_what_it_must_not_know() {
         let top = file.parent().unwrap().parent().unwrap().ends_with("src");
         if top {
             assert!(
-                header.contains("In:") && header.contains("Out:") || file.ends_with("inspect/mod.rs"),
+                header.contains("In:") && header.contains("Out:")
+                    || file.ends_with("inspect/mod.rs"),
                 "{}",
                 file.display()
             );

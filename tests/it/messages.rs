@@ -50,8 +50,10 @@ fn an_error_inside_a_macro_names_the_macro_and_the_model() {
 
 #[test]
 fn unknown_references_name_the_nearest() {
-    let text =
-        errors(&[("models/orders.sql", "select 1 as id"), ("models/b.sql", "select *\nfrom {{ ref('ordres') }}")]);
+    let text = errors(&[
+        ("models/orders.sql", "select 1 as id"),
+        ("models/b.sql", "select *\nfrom {{ ref('ordres') }}"),
+    ]);
     insta::assert_snapshot!(text, @r#"
     error[E2001]: model `ordres` not found
      --> models/b.sql:2:9
@@ -70,20 +72,29 @@ fn circles_show_their_way() {
         ("models/b.sql", "select * from {{ ref('a') }}"),
         ("models/c.sql", "select * from {{ ref('b') }}"),
     ]);
-    assert!(text.contains("error[E2003]: models depend on each other in a circle: a -> b -> c -> a"), "{text}");
+    assert!(
+        text.contains("error[E2003]: models depend on each other in a circle: a -> b -> c -> a"),
+        "{text}"
+    );
     assert!(text.contains("models/a.sql:1:18") && text.contains("models/c.sql:1:18"), "{text}");
 }
 
 #[test]
 fn seeds_with_ragged_rows_name_file_and_line() {
     let text = errors(&[("seeds/raw.csv", "id,name\n1,a\n2\n")]);
-    assert!(text.contains("error[E4004]: seeds/raw.csv:3: this row has 1 fields, the header 2"), "{text}");
+    assert!(
+        text.contains("error[E4004]: seeds/raw.csv:3: this row has 1 fields, the header 2"),
+        "{text}"
+    );
 }
 
 #[test]
 fn missing_variables_say_who_asks() {
     let text = errors(&[("models/a.sql", "select '{{ env_var('NOT_SET_ANYWHERE') }}' as x")]);
-    assert!(text.contains("error[E0005]: environment variable `NOT_SET_ANYWHERE` is not set"), "{text}");
+    assert!(
+        text.contains("error[E0005]: environment variable `NOT_SET_ANYWHERE` is not set"),
+        "{text}"
+    );
     assert!(text.contains("models/a.sql:1:12"), "{text}");
 }
 
@@ -93,13 +104,23 @@ fn yaml_mistakes_have_a_place() {
         ("models/a.sql", "select 1 as x"),
         ("models/a.yml", "models:\n  - name: a\n    description: [oops\n"),
     ]);
-    assert!(text.contains("error[E0002]: invalid YAML") && text.contains("models/a.yml:"), "{text}");
+    assert!(
+        text.contains("error[E0002]: invalid YAML") && text.contains("models/a.yml:"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_profile_that_is_not_there_lists_the_others() {
-    let text = errors(&[("project.yml", "name: shop\nprofile: shpo\n"), ("models/a.sql", "select 1 as x")]);
-    assert!(text.contains("error[E0004]: profile `shpo` not found") && text.contains("profiles there: shop"), "{text}");
+    let text = errors(&[
+        ("project.yml", "name: shop\nprofile: shpo\n"),
+        ("models/a.sql", "select 1 as x"),
+    ]);
+    assert!(
+        text.contains("error[E0004]: profile `shpo` not found")
+            && text.contains("profiles there: shop"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -109,7 +130,11 @@ fn unknown_keys_are_warnings_with_the_nearest_key() {
         ("models/a.yml", "models:\n  - name: a\n    descripton: x\n"),
     ]);
     let ran = p.ok(&["build"]);
-    assert!(ran.err.contains("warning[W0001]") && ran.err.contains("did you mean `description`?"), "{}", ran.err);
+    assert!(
+        ran.err.contains("warning[W0001]") && ran.err.contains("did you mean `description`?"),
+        "{}",
+        ran.err
+    );
 }
 
 /// Messages that are known to be poor. To improve one, mend it and move its test up.
@@ -118,8 +143,10 @@ mod ledger {
 
     #[test]
     fn a_duplicate_relation_could_show_both_configs() {
-        let text =
-            errors(&[("models/a.sql", "{{ config(alias='t') }} select 1 as x"), ("models/t.sql", "select 1 as x")]);
+        let text = errors(&[
+            ("models/a.sql", "{{ config(alias='t') }} select 1 as x"),
+            ("models/t.sql", "select 1 as x"),
+        ]);
         assert!(text.contains("error[E2006]"), "{text}");
     }
 }
@@ -135,7 +162,11 @@ fn a_criterion_of_a_selector_is_told_with_its_place() {
     ]);
     let ran = p.run(&["ls", "--selector", "mine"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.err.contains("unknown selector method `tga`") && ran.err.contains("selectors.yml:6:11"), "{}", ran.err);
+    assert!(
+        ran.err.contains("unknown selector method `tga`") && ran.err.contains("selectors.yml:6:11"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -146,15 +177,23 @@ fn a_count_of_failures_is_whole() {
     ]);
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("`fail_calc` of the test `t` gave 1.5, not a whole number"), "{}", ran.err);
+    assert!(
+        ran.err.contains("`fail_calc` of the test `t` gave 1.5, not a whole number"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
 fn a_criterion_that_matches_nothing_is_told_beside_others_that_do() {
-    let p = Project::new(&[("models/customers.sql", "select 1 as id"), ("models/b.sql", "select 1 as id")]);
+    let p = Project::new(&[
+        ("models/customers.sql", "select 1 as id"),
+        ("models/b.sql", "select 1 as id"),
+    ]);
     let ran = p.ok(&["build", "--select", "customers", "custmers", "--exclude", "tag:nightly"]);
     assert!(
-        ran.err.contains("`custmers` matches nothing") && ran.err.contains("did you mean `customers`?"),
+        ran.err.contains("`custmers` matches nothing")
+            && ran.err.contains("did you mean `customers`?"),
         "{}",
         ran.err
     );
@@ -165,7 +204,10 @@ fn a_criterion_that_matches_nothing_is_told_beside_others_that_do() {
 #[test]
 fn hooks_are_not_built() {
     let p = Project::new(&[
-        ("project.yml", "name: shop\nprofile: shop\non-run-start: select 1\non-run-end: [select 1, select 2]\n"),
+        (
+            "project.yml",
+            "name: shop\nprofile: shop\non-run-start: select 1\non-run-end: [select 1, select 2]\n",
+        ),
         ("models/a.sql", "select 1 as id"),
     ]);
     let ran = p.ok(&["build"]);

@@ -1,4 +1,5 @@
-//! `source freshness`, `run-operation` and `docs generate`. What they give was seen with dbt 1.11.16.
+//! `source freshness`, `run-operation` and `docs generate`. What they give was seen with dbt
+//! 1.11.16.
 
 use crate::project::Project;
 use serde_json::{Value, json};
@@ -46,7 +47,10 @@ fn sources() -> Project {
         ),
         ("models/sources.yml", SOURCES),
         ("models/a.sql", "select * from {{ source('raw', 'fresh') }}"),
-        ("models/b.sql", "{{ config(materialized='table') }} select id as \"ID\" from {{ ref('a') }}"),
+        (
+            "models/b.sql",
+            "{{ config(materialized='table') }} select id as \"ID\" from {{ ref('a') }}",
+        ),
     ]);
     p.database()
         .execute_batch(
@@ -77,7 +81,10 @@ fn freshness_is_measured_and_judged() {
     let ran = p.run(&["source", "freshness"]);
     assert_eq!(ran.code, 1, "{}\n{}", ran.out, ran.err);
     let json = artifact(&p, "target/sources.json");
-    assert_eq!(json["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/sources/v3.json");
+    assert_eq!(
+        json["metadata"]["dbt_schema_version"],
+        "https://schemas.getdbt.com/dbt/sources/v3.json"
+    );
     let status = |id: &str| of(&json, id)["status"].clone();
     assert_eq!(status("source.shop.raw.fresh"), "pass");
     assert_eq!(status("source.shop.raw.old"), "warn");
@@ -114,7 +121,15 @@ fn freshness_is_measured_and_judged() {
 #[test]
 fn a_warning_is_no_failure_and_the_place_can_be_chosen() {
     let p = sources();
-    let select = ["source", "snapshot-freshness", "--select", "source:raw.fresh", "source:raw.old", "-o", "out/s.json"];
+    let select = [
+        "source",
+        "snapshot-freshness",
+        "--select",
+        "source:raw.fresh",
+        "source:raw.old",
+        "-o",
+        "out/s.json",
+    ];
     p.ok(&select);
     assert_eq!(artifact(&p, "out/s.json")["results"].as_array().unwrap().len(), 2);
     assert!(!p.path().join("target/sources.json").exists());
@@ -148,7 +163,8 @@ fn fresher_sources_can_be_selected() {
     let freshness = ["source", "freshness", "--select", "source:raw.fresh", "source:raw.old"];
     p.ok(&freshness);
     p.write("before/sources.json", &p.read("target/sources.json"));
-    let fresher = ["ls", "--select", "source_status:fresher+", "--state", "before", "--output", "name"];
+    let fresher =
+        ["ls", "--select", "source_status:fresher+", "--state", "before", "--output", "name"];
     assert_eq!(p.ok(&fresher).out, "");
     p.database().execute_batch("insert into fresh select 2, now()").unwrap();
     p.ok(&freshness);
@@ -206,7 +222,11 @@ sources:
     );
     let wrong = p.run(&["parse"]);
     assert_eq!(wrong.code, 2);
-    assert!(wrong.err.contains("E0003") && wrong.err.contains("minute, hour or day"), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("E0003") && wrong.err.contains("minute, hour or day"),
+        "{}",
+        wrong.err
+    );
 }
 
 #[test]
@@ -226,10 +246,16 @@ fn operations_get_arguments_and_say_things() {
     assert_eq!(said.out, "said 12\nthis: False\n");
     let results = artifact(&p, "target/run_results.json");
     let result = &results["results"][0];
-    assert_eq!((&result["unique_id"], &result["status"]), (&json!("macro.shop.say"), &json!("success")));
+    assert_eq!(
+        (&result["unique_id"], &result["status"]),
+        (&json!("macro.shop.say"), &json!("success"))
+    );
     assert_eq!((&result["failures"], &result["thread_id"]), (&json!(0), &json!("MainThread")));
     assert_eq!(results["args"]["args"], json!({ "x": 1, "y": 2 }));
-    assert_eq!(p.ok(&["run-operation", "shop.know"]).out, "run-operation True \"shop\".\"main\".\"a\"\n");
+    assert_eq!(
+        p.ok(&["run-operation", "shop.know"]).out,
+        "run-operation True \"shop\".\"main\".\"a\"\n"
+    );
     p.ok(&["run-operation", "dbt.current_timestamp"]);
     for (args, code, message) in [
         (vec!["bad"], 1, "nope"),
@@ -281,7 +307,10 @@ fn the_catalog_has_what_the_database_has() {
     let said = p.ok(&["docs", "generate"]);
     assert!(said.out.contains("catalog of"), "{}", said.out);
     let catalog = artifact(&p, "target/catalog.json");
-    assert_eq!(catalog["metadata"]["dbt_schema_version"], "https://schemas.getdbt.com/dbt/catalog/v1.json");
+    assert_eq!(
+        catalog["metadata"]["dbt_schema_version"],
+        "https://schemas.getdbt.com/dbt/catalog/v1.json"
+    );
     assert_eq!(catalog["errors"], json!(null));
     let has_stats = json!({
         "id": "has_stats", "label": "Has Stats?", "value": false, "include": false,
@@ -322,7 +351,10 @@ fn the_catalog_has_what_the_database_has() {
     assert_eq!(manifest["nodes"]["model.shop.a"]["compiled"], true);
     p.ok(&["docs", "generate", "--select", "b"]);
     let some = artifact(&p, "target/catalog.json");
-    assert_eq!((ids(&some, "nodes"), ids(&some, "sources")), (vec!["model.shop.b".to_owned()], Vec::new()));
+    assert_eq!(
+        (ids(&some, "nodes"), ids(&some, "sources")),
+        (vec!["model.shop.b".to_owned()], Vec::new())
+    );
     p.ok(&["docs", "generate", "--no-compile", "--select", "b"]);
     assert_eq!(ids(&artifact(&p, "target/catalog.json"), "nodes").len(), 2);
     p.ok(&["docs", "generate", "--empty-catalog"]);
@@ -335,7 +367,8 @@ fn the_catalog_has_what_the_database_has() {
     assert_eq!(p.run(&["docs", "generate"]).code, 2);
 }
 
-/// Results as packages read them in `on-run-end`, and as `run_results.json` has them. Seen with dbt 1.11.16.
+/// Results as packages read them in `on-run-end`, and as `run_results.json` has them. Seen with dbt
+/// 1.11.16.
 const TELLS: &str = "name: shop\nprofile: shop\non-run-end:\n  - \"{% for r in results %}{{ log(r.node.name ~ '|' ~ r.message ~ '|' ~ \
     r.adapter_response.get('code') ~ '|' ~ r.adapter_response.get('rows_affected') ~ '|' ~ r.failures ~ '|' ~ r.timing | length ~ '|' ~ \
     (r.node.compiled_code is defined) ~ '|' ~ (r.node.config.full_refresh is none) ~ '|' ~ r.node.config.get('nothing', 7), info=true) }}\
@@ -350,7 +383,10 @@ const TOLD_FILES: &[(&str, &str)] = &[
     ("project.yml", TELLS),
     ("seeds/sd.csv", "id,n\n1,a\n2,b\n"),
     ("models/v.sql", "select 1 as id"),
-    ("models/i.sql", "{{ config(materialized='incremental', unique_key='id') }} select 1 as id union all select 2"),
+    (
+        "models/i.sql",
+        "{{ config(materialized='incremental', unique_key='id') }} select 1 as id union all select 2",
+    ),
     (
         "models/s.yml",
         "models: [{name: v, columns: [{name: id, data_tests: [not_null, unique]}]}]\n\
@@ -402,7 +438,10 @@ fn a_header_that_a_model_sets_by_the_macro_goes_before_its_sql() {
 
 #[test]
 fn colours_reach_a_pipe_only_when_they_are_asked_for() {
-    let p = Project::new(&[("models/m.sql", "select 1 as x"), ("models/bad.sql", "select y from nowhere")]);
+    let p = Project::new(&[
+        ("models/m.sql", "select 1 as x"),
+        ("models/bad.sql", "select y from nowhere"),
+    ]);
     let plain = p.run(&["build"]);
     assert!(!format!("{}{}", plain.out, plain.err).contains('\u{1b}'));
     let painted = p.run(&["build", "--use-colors"]);

@@ -85,9 +85,16 @@ impl Project {
 
     /// The statuses of the last run by unique id.
     pub(crate) fn statuses(&self) -> Vec<(String, String)> {
-        let json: serde_json::Value = serde_json::from_str(&self.read("target/run_results.json")).unwrap();
-        let text = |r: &serde_json::Value, key: &str| r[key].as_str().unwrap_or_default().to_owned();
-        json["results"].as_array().unwrap().iter().map(|r| (text(r, "unique_id"), text(r, "status"))).collect()
+        let json: serde_json::Value =
+            serde_json::from_str(&self.read("target/run_results.json")).unwrap();
+        let text =
+            |r: &serde_json::Value, key: &str| r[key].as_str().unwrap_or_default().to_owned();
+        json["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| (text(r, "unique_id"), text(r, "status")))
+            .collect()
     }
 
     pub(crate) fn status(&self, id: &str) -> String {
@@ -127,7 +134,8 @@ pub(crate) fn rows(connection: &Connection, sql: &str) -> Vec<String> {
     let mut out = Vec::new();
     while let Some(row) = rows.next().unwrap() {
         let width = row.as_ref().column_count();
-        let cells: Vec<String> = (0..width).map(|i| show(row.get::<_, duckdb::types::Value>(i).unwrap())).collect();
+        let cells: Vec<String> =
+            (0..width).map(|i| show(row.get::<_, duckdb::types::Value>(i).unwrap())).collect();
         out.push(cells.join("|"));
     }
     out

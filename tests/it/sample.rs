@@ -20,10 +20,17 @@ fn the_committed_seeds_are_the_generators_output() {
     let out = TempDir::new().unwrap();
     generate_sample::generate(5_000, 42, out.path()).unwrap();
     let mut total = 0;
-    for name in ["marketing_spend.csv", "users.csv", "user_touchpoints.csv", "revenue_and_rewards.csv"] {
-        let (made, kept) =
-            (fs::read(out.path().join(name)).unwrap(), fs::read(root().join("seeds").join(name)).unwrap());
-        assert!(made == kept, "{name} differs: run the example `generate_sample --users 5000 --seed 42 --out seeds`");
+    for name in
+        ["marketing_spend.csv", "users.csv", "user_touchpoints.csv", "revenue_and_rewards.csv"]
+    {
+        let (made, kept) = (
+            fs::read(out.path().join(name)).unwrap(),
+            fs::read(root().join("seeds").join(name)).unwrap(),
+        );
+        assert!(
+            made == kept,
+            "{name} differs: run the example `generate_sample --users 5000 --seed 42 --out seeds`"
+        );
         total += kept.len();
     }
     assert!(total < 4 << 20, "the seeds are {total} bytes");
@@ -48,7 +55,11 @@ fn the_sample_builds_twice_and_its_numbers_agree() {
         let mut command = Command::new(binary());
         clean(&mut command);
         let output = command.args(args).current_dir(at).output().unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(output.status.success(), "strata {args:?}\n{text}");
         text
     };
@@ -59,11 +70,16 @@ fn the_sample_builds_twice_and_its_numbers_agree() {
         assert!(text.contains("23 built, 242 passed, 2 no-op"), "{text}");
         // All rows of the marts, in their order and with all digits.
         let database = Connection::open(project.join("sample.duckdb")).unwrap();
-        MARTS.map(|mart| rows(&database, &format!("select cast(mart as varchar) from {mart} as mart")))
+        MARTS.map(|mart| {
+            rows(&database, &format!("select cast(mart as varchar) from {mart} as mart"))
+        })
     };
     let (first, second) = (build(), build());
     for (n, mart) in MARTS.iter().enumerate() {
-        assert!(!first[n].is_empty() && first[n] == second[n], "{mart} differs from build to build");
+        assert!(
+            !first[n].is_empty() && first[n] == second[n],
+            "{mart} differs from build to build"
+        );
     }
     let shown = strata(&["show", "channel_performance", "--limit", "2"], &project);
     assert!(shown.contains("channel") && shown.contains("2 rows shown"), "{shown}");
@@ -92,7 +108,12 @@ fn every_model_and_column_is_described() {
             "description",
             "columns",
         ])
-        .args(["--project-dir", root().to_str().unwrap(), "--target-path", folder.path().to_str().unwrap()])
+        .args([
+            "--project-dir",
+            root().to_str().unwrap(),
+            "--target-path",
+            folder.path().to_str().unwrap(),
+        ])
         .output()
         .unwrap();
     assert!(output.status.success());
@@ -100,11 +121,19 @@ fn every_model_and_column_is_described() {
     assert!(text.lines().count() >= 20);
     for line in text.lines() {
         let node: serde_json::Value = serde_json::from_str(line).unwrap();
-        assert!(!node["description"].as_str().unwrap().is_empty(), "{} has no description", node["name"]);
+        assert!(
+            !node["description"].as_str().unwrap().is_empty(),
+            "{} has no description",
+            node["name"]
+        );
         let columns = node["columns"].as_object().unwrap();
         assert!(!columns.is_empty(), "{} describes no columns", node["name"]);
         for (name, column) in columns {
-            assert!(!column["description"].as_str().unwrap().is_empty(), "{}.{name} has no description", node["name"]);
+            assert!(
+                !column["description"].as_str().unwrap().is_empty(),
+                "{}.{name} has no description",
+                node["name"]
+            );
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Literate specs: `tests/specs/*.md`.
 //!
-//! Each `##` section is a project: fenced blocks whose info string has a path are its files, blocks of `console` hold
-//! commands (`$ strata ...`) with the standard output that they must give, and a comment at the end of a line of a file
-//! (`-- error: [E2001] "part of the message"`, also `warning:`, in YAML with `#`) says that a diagnostic has its place on
-//! this line, in whatever the section's commands (without any: `strata build`) say. `[..]` in an expected output stands for
+//! Each `##` section is a project: fenced blocks whose info string has a path are its files, blocks
+//! of `console` hold commands (`$ strata ...`) with the standard output that they must give, and a
+//! comment at the end of a line of a file (`-- error: [E2001] "part of the message"`, also
+//! `warning:`, in YAML with `#`) says that a diagnostic has its place on this line, in whatever the
+//! section's commands (without any: `strata build`) say. `[..]` in an expected output stands for
 //! anything within its line.
 
 use crate::project::Project;
@@ -54,7 +55,13 @@ fn expectations(path: &str, text: &str) -> Vec<Expected> {
                 let rest = &line[at + mark.len() + severity.len() + 4..];
                 let (code, rest) = rest.split_once(']').unwrap();
                 let message = rest.trim().trim_matches('"').to_owned();
-                out.push(Expected { path: path.to_owned(), line: i + 1, severity, code: code.to_owned(), message });
+                out.push(Expected {
+                    path: path.to_owned(),
+                    line: i + 1,
+                    severity,
+                    code: code.to_owned(),
+                    message,
+                });
             }
         }
     }
@@ -120,9 +127,11 @@ fn same(found: &str, expected: &str) -> bool {
 }
 
 fn check(chapter: &str, section: &Section) {
-    let mut files: Vec<(&str, &str)> = section.files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+    let mut files: Vec<(&str, &str)> =
+        section.files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
     let given = |name: &str| files.iter().any(|(p, _)| *p == name);
-    let (own_project, own_profile) = (given("project.yml") || given("dbt_project.yml"), given("profiles.yml"));
+    let (own_project, own_profile) =
+        (given("project.yml") || given("dbt_project.yml"), given("profiles.yml"));
     if !own_project {
         files.push(("project.yml", "name: spec\n"));
     }
@@ -134,10 +143,16 @@ fn check(chapter: &str, section: &Section) {
     let mut said = String::new();
     for (args, expected) in commands(&section.consoles) {
         let ran = p.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(same(&ran.out, &expected), "{place}: strata {args:?}\n{}\nexpected:\n{expected}\n{}", ran.out, ran.err);
+        assert!(
+            same(&ran.out, &expected),
+            "{place}: strata {args:?}\n{}\nexpected:\n{expected}\n{}",
+            ran.out,
+            ran.err
+        );
         said.push_str(&ran.err);
     }
-    let expected: Vec<Expected> = files.iter().flat_map(|(path, text)| expectations(path, text)).collect();
+    let expected: Vec<Expected> =
+        files.iter().flat_map(|(path, text)| expectations(path, text)).collect();
     if expected.is_empty() {
         return;
     }
@@ -158,7 +173,9 @@ fn check(chapter: &str, section: &Section) {
     for e in expected {
         let head = format!("{}[{}]:", e.severity, e.code);
         let at = format!("--> {}:{}:", e.path, e.line);
-        let hit = blocks.iter().any(|b| b.starts_with(&head) && b.contains(&e.message) && b.contains(&at));
+        let hit = blocks
+            .iter()
+            .any(|b| b.starts_with(&head) && b.contains(&e.message) && b.contains(&at));
         assert!(hit, "{place}: no {head} {:?} at {}:{} in\n{said}", e.message, e.path, e.line);
     }
 }

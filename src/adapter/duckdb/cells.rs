@@ -15,12 +15,18 @@ pub(super) fn cell(value: Value) -> Cell {
         Value::SmallInt(i) => Cell::Int(i.into()),
         Value::Int(i) => Cell::Int(i.into()),
         Value::BigInt(i) => Cell::Int(i),
-        Value::HugeInt(i) => i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int),
-        Value::UHugeInt(i) => i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int),
+        Value::HugeInt(i) => {
+            i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int)
+        }
+        Value::UHugeInt(i) => {
+            i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int)
+        }
         Value::UTinyInt(i) => Cell::Int(i.into()),
         Value::USmallInt(i) => Cell::Int(i.into()),
         Value::UInt(i) => Cell::Int(i.into()),
-        Value::UBigInt(i) => i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int),
+        Value::UBigInt(i) => {
+            i64::try_from(i).map_or_else(|_| Cell::Decimal(i.to_string()), Cell::Int)
+        }
         Value::Float(f) => Cell::Float(f.into()),
         Value::Double(f) => Cell::Float(f),
         Value::Decimal(d) => Cell::Decimal(d.to_string()),
@@ -53,7 +59,8 @@ fn nanos(unit: TimeUnit, n: i64) -> i128 {
 }
 
 fn timestamp(unit: TimeUnit, n: i64) -> Cell {
-    let at = Timestamp::from_nanosecond(nanos(unit, n)).map(|at| at.to_zoned_datetime(TimeZone::UTC).datetime());
+    let at = Timestamp::from_nanosecond(nanos(unit, n))
+        .map(|at| at.to_zoned_datetime(TimeZone::UTC).datetime());
     match at {
         Ok(at) if at.year() > 0 => Cell::Timestamp(at.to_string().replacen('T', " ", 1)),
         _ if n == i64::MAX => Cell::Text("infinity".to_owned()),
@@ -66,11 +73,13 @@ fn timestamp(unit: TimeUnit, n: i64) -> Cell {
     }
 }
 
-/// A day outside of the years 1 to 9999, as DuckDB prints it. The calendar by Howard Hinnant's `civil_from_days`.
+/// A day outside of the years 1 to 9999, as DuckDB prints it. The calendar by Howard Hinnant's
+/// `civil_from_days`.
 fn far_date(days: i64) -> String {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -109,22 +118,36 @@ fn interval(months: i32, days: i32, nanos: i64) -> String {
     if micros != 0 || parts.is_empty() {
         let sign = if micros < 0 { "-" } else { "" };
         let n = micros.unsigned_abs();
-        let fraction = if n.is_multiple_of(1_000_000) { String::new() } else { format!(".{:06}", n % 1_000_000) };
+        let fraction = if n.is_multiple_of(1_000_000) {
+            String::new()
+        } else {
+            format!(".{:06}", n % 1_000_000)
+        };
         let seconds = n / 1_000_000;
-        parts.push(format!("{sign}{:02}:{:02}:{:02}{fraction}", seconds / 3600, seconds / 60 % 60, seconds % 60));
+        parts.push(format!(
+            "{sign}{:02}:{:02}:{:02}{fraction}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ));
     }
     parts.join(" ")
 }
 
 fn json(value: Value) -> Json {
     match value {
-        Value::List(items) | Value::Array(items) => Json::Array(items.into_iter().map(json).collect()),
-        Value::Struct(fields) => {
-            Json::Object(fields.iter().map(|(k, v)| (k.clone(), json(v.clone()))).collect::<Map<_, _>>())
+        Value::List(items) | Value::Array(items) => {
+            Json::Array(items.into_iter().map(json).collect())
         }
-        Value::Map(pairs) => {
-            Json::Object(pairs.iter().map(|(k, v)| (cell(k.clone()).display(), json(v.clone()))).collect::<Map<_, _>>())
-        }
+        Value::Struct(fields) => Json::Object(
+            fields.iter().map(|(k, v)| (k.clone(), json(v.clone()))).collect::<Map<_, _>>(),
+        ),
+        Value::Map(pairs) => Json::Object(
+            pairs
+                .iter()
+                .map(|(k, v)| (cell(k.clone()).display(), json(v.clone())))
+                .collect::<Map<_, _>>(),
+        ),
         Value::Union(inner) => json(*inner),
         other => cell(other).to_json(),
     }
@@ -173,6 +196,9 @@ mod tests {
         assert_eq!(text(Value::Date32(0)), "1970-01-01");
         assert_eq!(text(Value::Date32(i32::MAX)), "infinity");
         assert_eq!(text(Value::Timestamp(TimeUnit::Microsecond, -i64::MAX)), "-infinity");
-        assert_eq!(text(Value::Timestamp(TimeUnit::Microsecond, 1_515_680_424_000_000_000)), "50000-01-01 12:00:00");
+        assert_eq!(
+            text(Value::Timestamp(TimeUnit::Microsecond, 1_515_680_424_000_000_000)),
+            "50000-01-01 12:00:00"
+        );
     }
 }

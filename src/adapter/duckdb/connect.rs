@@ -8,8 +8,12 @@ use duckdb::{Config, Connection};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Opens the database, attaches what the profile lists, and prepares the statements of every connection.
-pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
+/// Opens the database, attaches what the profile lists, and prepares the statements of every
+/// connection.
+pub(in crate::adapter) fn connect(
+    target: &TargetOptions,
+    wait: Duration,
+) -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = open(target, wait)?;
     let failed = |e: duckdb::Error| errors::engine_error(&e);
     // Errors as JSON carry their place; set before anything can go wrong.
@@ -19,15 +23,23 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
         let from = repository.as_deref().map(|r| format!(" from {r}")).unwrap_or_default();
         let loaded = connection.execute_batch(&format!("load {name}"));
         if loaded.is_err() {
-            connection.execute_batch(&format!("install {name}{from}; load {name}")).map_err(|e| {
-                let mut error = errors::engine_error(&e);
-                error.hint = Some(format!("the profile asks for the extension `{name}`, which DuckDB downloads"));
-                error
-            })?;
+            connection.execute_batch(&format!("install {name}{from}; load {name}")).map_err(
+                |e| {
+                    let mut error = errors::engine_error(&e);
+                    error.hint = Some(format!(
+                        "the profile asks for the extension `{name}`, which DuckDB downloads"
+                    ));
+                    error
+                },
+            )?;
         }
     }
     for secret in &profile.secrets {
-        let name = secret.iter().find(|(k, _)| k == "name").map(|(_, v)| python_str(v)).unwrap_or_default();
+        let name = secret
+            .iter()
+            .find(|(k, _)| k == "name")
+            .map(|(_, v)| python_str(v))
+            .unwrap_or_default();
         let options = secret.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "persistent"));
         let options: Vec<String> = options.map(|(k, v)| format!("{k} {}", literal(v))).collect();
         let sql = format!("create or replace secret {name} ({})", options.join(", "));
@@ -42,9 +54,15 @@ pub(in crate::adapter) fn connect(target: &TargetOptions, wait: Duration) -> Res
             options.push("read_only".to_owned());
         }
         options.extend(attach.options.iter().map(|(k, v)| format!("{k} {}", literal(v))));
-        let alias = attach.alias.as_deref().map(|a| format!(" as {}", Dialect::DUCKDB.quoted(a))).unwrap_or_default();
-        let options = if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
-        let sql = format!("attach if not exists {}{alias}{options}", Dialect::literal(&attach.path));
+        let alias = attach
+            .alias
+            .as_deref()
+            .map(|a| format!(" as {}", Dialect::DUCKDB.quoted(a)))
+            .unwrap_or_default();
+        let options =
+            if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
+        let sql =
+            format!("attach if not exists {}{alias}{options}", Dialect::literal(&attach.path));
         connection.execute_batch(&sql).map_err(failed)?;
     }
     let mut session = vec!["set errors_as_json = true".to_owned()];
@@ -67,7 +85,9 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
     loop {
         let mut config = Config::default();
         // The library starts with both on: nothing is downloaded that the profile does not ask for.
-        for (key, value) in [("autoinstall_known_extensions", "false"), ("allow_community_extensions", "false")] {
+        for (key, value) in
+            [("autoinstall_known_extensions", "false"), ("allow_community_extensions", "false")]
+        {
             config = config.with(key, value).map_err(|e| errors::engine_error(&e))?;
         }
         for (key, value) in &profile.config_options {
@@ -87,7 +107,8 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
                     continue;
                 }
                 if error.kind == EngineErrorKind::Locked && !wait.is_zero() {
-                    error.message = format!("{}, still after {:.0} s", error.message, wait.as_secs_f64());
+                    error.message =
+                        format!("{}, still after {:.0} s", error.message, wait.as_secs_f64());
                     error.hint = Some("close it there, or wait longer".to_owned());
                 }
                 if error.kind != EngineErrorKind::Locked {
@@ -108,7 +129,8 @@ fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineErro
 /// DuckDB quotes the statement that it rejects: what a secret of the profile holds is masked in it.
 fn without_values(mut error: EngineError, secret: &[(String, Json)]) -> EngineError {
     let shown = ["name", "type", "provider", "scope"];
-    for (_, value) in secret.iter().filter(|(key, _)| !shown.contains(&key.to_lowercase().as_str())) {
+    for (_, value) in secret.iter().filter(|(key, _)| !shown.contains(&key.to_lowercase().as_str()))
+    {
         let value = literal(value);
         error.message = error.message.replace(&value, "*****");
     }
@@ -120,9 +142,12 @@ fn literal(value: &Json) -> String {
     match value {
         Json::String(s) => Dialect::literal(s),
         Json::Bool(b) => b.to_string(),
-        Json::Array(items) => format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(literal).collect::<Vec<_>>().join(", "))
+        }
         Json::Object(map) => {
-            let pairs: Vec<String> = map.iter().map(|(k, v)| format!("'{k}': {}", literal(v))).collect();
+            let pairs: Vec<String> =
+                map.iter().map(|(k, v)| format!("'{k}': {}", literal(v))).collect();
             format!("map {{{}}}", pairs.join(", "))
         }
         other => other.to_string(),

@@ -9,9 +9,15 @@ pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
         duckdb::Error::DuckDBFailure(_, Some(text)) => text.clone(),
         other => other.to_string(),
     };
-    let parsed = text.find('{').and_then(|at| serde_json::from_str::<serde_json::Value>(text[at..].trim()).ok());
+    let parsed = text
+        .find('{')
+        .and_then(|at| serde_json::from_str::<serde_json::Value>(text[at..].trim()).ok());
     let Some(json) = parsed else {
-        let kind = if text.contains("INTERRUPT") { EngineErrorKind::Cancelled } else { EngineErrorKind::Runtime };
+        let kind = if text.contains("INTERRUPT") {
+            EngineErrorKind::Cancelled
+        } else {
+            EngineErrorKind::Runtime
+        };
         return lock_error(&text).unwrap_or_else(|| EngineError::new(kind, text));
     };
     let get = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -40,8 +46,15 @@ fn lock_error(text: &str) -> Option<EngineError> {
         return None;
     }
     let file = text.split('"').nth(1).unwrap_or("the database file");
-    let pid = text.split("PID ").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-    let holder = match pid.as_deref().and_then(|p| p.parse().ok()).and_then(|p: u32| Some((p, process_is_alive(p)?))) {
+    let pid = text
+        .split("PID ")
+        .nth(1)
+        .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let holder = match pid
+        .as_deref()
+        .and_then(|p| p.parse().ok())
+        .and_then(|p: u32| Some((p, process_is_alive(p)?)))
+    {
         Some((pid, command)) if !command.is_empty() => format!("process {pid} (`{command}`)"),
         Some((pid, _)) => format!("process {pid}"),
         None => pid.map_or_else(|| "another process".to_owned(), |p| format!("process {p}")),

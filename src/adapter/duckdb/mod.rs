@@ -10,8 +10,8 @@ pub(super) use untouched::state;
 
 use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Cell, Change, Content, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch,
-    Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, Content, EngineError, EngineErrorKind, ExistingColumn,
+    ExistingRelation, Fetch, Opener, Reply, Swap, Table, Warehouse,
 };
 use crate::hash::FastMap;
 use crate::manifest::{Dialect, Relation, RelationKind};
@@ -64,7 +64,13 @@ impl DuckDb {
             connection.execute_batch(statement).map_err(|e| errors::engine_error(&e))?;
         }
         let interrupt = connection.interrupt_handle();
-        Ok(DuckDb { connection, interrupt, capabilities: capabilities(), session, in_transaction: false })
+        Ok(DuckDb {
+            connection,
+            interrupt,
+            capabilities: capabilities(),
+            session,
+            in_transaction: false,
+        })
     }
 
     fn query(&self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
@@ -77,8 +83,9 @@ impl DuckDb {
                 break;
             }
             let width = row.as_ref().column_count();
-            let cells: Result<Vec<Cell>, EngineError> =
-                (0..width).map(|i| row.get::<_, duckdb::types::Value>(i).map(cells::cell).map_err(failed)).collect();
+            let cells: Result<Vec<Cell>, EngineError> = (0..width)
+                .map(|i| row.get::<_, duckdb::types::Value>(i).map(cells::cell).map_err(failed))
+                .collect();
             table.rows.push(cells?);
         }
         drop(rows);
@@ -105,8 +112,11 @@ impl DuckDb {
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
         let mut out = Vec::new();
         for batch in statement.query_arrow([]).map_err(failed)? {
-            let columns: Vec<_> = batch.columns().iter().map(|c| c.as_string_opt::<i32>()).collect();
-            let text = |row: usize| columns.iter().map(move |c| c.map(|c| c.value(row).to_owned()).unwrap_or_default());
+            let columns: Vec<_> =
+                batch.columns().iter().map(|c| c.as_string_opt::<i32>()).collect();
+            let text = |row: usize| {
+                columns.iter().map(move |c| c.map(|c| c.value(row).to_owned()).unwrap_or_default())
+            };
             out.extend((0..batch.num_rows()).map(|row| text(row).collect()));
         }
         Ok(out)
@@ -126,7 +136,9 @@ impl Warehouse for DuckDb {
         }
         let table = match fetch {
             Fetch::Nothing => {
-                self.connection.execute_batch(sql.as_str()).map_err(|e| errors::engine_error(&e))?;
+                self.connection
+                    .execute_batch(sql.as_str())
+                    .map_err(|e| errors::engine_error(&e))?;
                 None
             }
             Fetch::Rows(limit) => Some(self.query(sql.as_str(), limit)?),
@@ -140,7 +152,8 @@ impl Warehouse for DuckDb {
         let text = query.as_str().trim().trim_end_matches(';');
         let lead = query.as_str().len() - query.as_str().trim_start().len();
         let rows = self.texts(&format!("{PREFIX}{text}")).map_err(|mut e| {
-            e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(PREFIX.len())? + lead, len)));
+            e.position =
+                e.position.and_then(|(at, len)| Some((at.checked_sub(PREFIX.len())? + lead, len)));
             e
         })?;
         Ok(rows.into_iter().map(column).collect())
@@ -153,8 +166,12 @@ impl Warehouse for DuckDb {
     // The catalog's functions go through all relations of all schemas: they are asked once.
     fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
         let text = |n: &str| format!("lower({})", Dialect::literal(n));
-        let wanted: Vec<String> = schemas.iter().map(|(d, s)| format!("({}, {})", text(d), text(s))).collect();
-        let of = format!("not internal and (lower(database_name), lower(schema_name)) in ({})", wanted.join(", "));
+        let wanted: Vec<String> =
+            schemas.iter().map(|(d, s)| format!("({}, {})", text(d), text(s))).collect();
+        let of = format!(
+            "not internal and (lower(database_name), lower(schema_name)) in ({})",
+            wanted.join(", ")
+        );
         let relations = self.texts(&format!(
             "select database_name, schema_name, table_name, 'table' from duckdb_tables() where {of} \
              union all select database_name, schema_name, view_name, 'view' from duckdb_views() where {of} order by all"
@@ -165,14 +182,19 @@ impl Warehouse for DuckDb {
         ))?;
         let mut by_table: FastMap<[String; 3], Vec<ExistingColumn>> = FastMap::default();
         for row in columns {
-            let [database, schema, table, name, data_type] = <[String; 5]>::try_from(row).unwrap_or_default();
-            by_table.entry([database, schema, table]).or_default().push(ExistingColumn { name, data_type });
+            let [database, schema, table, name, data_type] =
+                <[String; 5]>::try_from(row).unwrap_or_default();
+            by_table
+                .entry([database, schema, table])
+                .or_default()
+                .push(ExistingColumn { name, data_type });
         }
         let mut out = Vec::with_capacity(relations.len());
         for row in relations {
             let [database, schema, name, kind] = <[String; 4]>::try_from(row).unwrap_or_default();
-            let asked =
-                schemas.iter().find(|(d, s)| d.eq_ignore_ascii_case(&database) && s.eq_ignore_ascii_case(&schema));
+            let asked = schemas.iter().find(|(d, s)| {
+                d.eq_ignore_ascii_case(&database) && s.eq_ignore_ascii_case(&schema)
+            });
             let (d, s) = asked.copied().unwrap_or((&database, &schema));
             let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
             let relation = Relation::new(Some(d), Some(s), &name).with_kind(kind);
@@ -184,27 +206,36 @@ impl Warehouse for DuckDb {
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         if relation.external.is_some() {
-            return self.describe(&format!("select * from {}", relation.render(Dialect::DUCKDB)).into());
+            return self
+                .describe(&format!("select * from {}", relation.render(Dialect::DUCKDB)).into());
         }
-        // The catalog's functions go through all relations of all schemas, which takes as long as there are many.
+        // The catalog's functions go through all relations of all schemas, which takes as long as
+        // there are many.
         if !self.in_transaction && relation.schema().is_some() {
             match self.columns_of_existing(relation) {
                 Ok(columns) => return Ok(columns),
-                Err(e) if e.message.contains(&format!("name {} does not exist", relation.identifier())) => {
+                Err(e)
+                    if e.message
+                        .contains(&format!("name {} does not exist", relation.identifier())) =>
+                {
                     return Ok(Vec::new());
                 }
                 // A view that no longer fits has columns all the same.
                 Err(_) => {}
             }
         }
-        let mut conditions = vec![format!("lower(table_name) = lower({})", Dialect::literal(relation.identifier()))];
+        let mut conditions =
+            vec![format!("lower(table_name) = lower({})", Dialect::literal(relation.identifier()))];
         match relation.schema() {
-            Some(schema) => conditions.push(format!("lower(schema_name) = lower({})", Dialect::literal(schema))),
+            Some(schema) => {
+                conditions.push(format!("lower(schema_name) = lower({})", Dialect::literal(schema)))
+            }
             // Temporary tables are found by name alone.
             None => conditions.push("database_name = 'temp'".to_owned()),
         }
         if let Some(database) = relation.database() {
-            conditions.push(format!("lower(database_name) = lower({})", Dialect::literal(database)));
+            conditions
+                .push(format!("lower(database_name) = lower({})", Dialect::literal(database)));
         }
         let rows = self.texts(&format!(
             "select column_name, data_type from duckdb_columns() where {} order by column_index",
@@ -213,14 +244,21 @@ impl Warehouse for DuckDb {
         Ok(rows.into_iter().map(column).collect())
     }
 
-    fn columns_of_existing(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn columns_of_existing(
+        &mut self,
+        relation: &Relation,
+    ) -> Result<Vec<ExistingColumn>, EngineError> {
         let rows = self.texts(&format!("describe {}", relation.render(Dialect::DUCKDB)))?;
         Ok(rows.into_iter().map(column).collect())
     }
 
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts("select database_name, schema_name from duckdb_schemas()")?;
-        Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).map(|[d, s]| (d, s)).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|r| <[String; 2]>::try_from(r).ok())
+            .map(|[d, s]| (d, s))
+            .collect())
     }
 
     fn copy_in(&mut self, _: &str, _: &mut dyn std::io::Read) -> Result<u64, EngineError> {
@@ -231,7 +269,11 @@ impl Warehouse for DuckDb {
         (swap.take_turn)();
         let mut all = Vec::new();
         if let Some(old) = swap.existing {
-            all.push(format!("drop {} if exists {} cascade", old.kind.sql(), old.relation.render(Dialect::DUCKDB)));
+            all.push(format!(
+                "drop {} if exists {} cascade",
+                old.kind.sql(),
+                old.relation.render(Dialect::DUCKDB)
+            ));
         }
         all.push(format!(
             "alter {} {} rename to {}",
@@ -255,18 +297,30 @@ impl Warehouse for DuckDb {
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let mut out = Vec::new();
         for relation in relations {
-            let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else { continue };
-            out.extend(self.list(database, schema)?.into_iter().filter(|r| r.relation.same(relation, Dialect::DUCKDB)));
+            let (Some(database), Some(schema)) = (relation.database(), relation.schema()) else {
+                continue;
+            };
+            out.extend(
+                self.list(database, schema)?
+                    .into_iter()
+                    .filter(|r| r.relation.same(relation, Dialect::DUCKDB)),
+            );
         }
         Ok(out)
     }
 
-    fn content(&mut self, relation: &Relation, columns: &[ExistingColumn]) -> Result<Content, EngineError> {
-        // The engine's hash is the same for what it calls equal (a month and 30 days) and for lists that are nested in another
-        // way: these count as text, too.
-        let odd =
-            |c: &ExistingColumn| ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t));
-        let as_text = |c: &ExistingColumn| format!(", {}::varchar", Dialect::DUCKDB.quoted(&c.name));
+    fn content(
+        &mut self,
+        relation: &Relation,
+        columns: &[ExistingColumn],
+    ) -> Result<Content, EngineError> {
+        // The engine's hash is the same for what it calls equal (a month and 30 days) and for lists
+        // that are nested in another way: these count as text, too.
+        let odd = |c: &ExistingColumn| {
+            ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t))
+        };
+        let as_text =
+            |c: &ExistingColumn| format!(", {}::varchar", Dialect::DUCKDB.quoted(&c.name));
         let texts: String = columns.iter().filter(|c| odd(c)).map(as_text).collect();
         let hash = format!("hash(strata_row{texts})");
         let rows = self.texts(&format!(
@@ -297,7 +351,11 @@ impl Warehouse for DuckDb {
         let template = Mutex::new(self.connection.try_clone().map_err(failed)?);
         let session = self.session.clone();
         Ok(Arc::new(move || {
-            let connection = template.lock().unwrap_or_else(PoisonError::into_inner).try_clone().map_err(failed)?;
+            let connection = template
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .try_clone()
+                .map_err(failed)?;
             Ok(Box::new(DuckDb::new(connection, session.clone())?))
         }))
     }
@@ -309,7 +367,10 @@ impl Warehouse for DuckDb {
 
 fn column(row: Vec<String>) -> ExistingColumn {
     let mut row = row.into_iter();
-    ExistingColumn { name: row.next().unwrap_or_default(), data_type: row.next().unwrap_or_default() }
+    ExistingColumn {
+        name: row.next().unwrap_or_default(),
+        data_type: row.next().unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]
@@ -352,7 +413,8 @@ mod tests {
     #[test]
     fn errors_have_a_kind_and_a_position() {
         let mut w = memory();
-        let e = w.run(&"select 1 as a, nope from (select 2 as b)".into(), Fetch::Nothing).unwrap_err();
+        let e =
+            w.run(&"select 1 as a, nope from (select 2 as b)".into(), Fetch::Nothing).unwrap_err();
         assert_eq!((e.kind, e.position), (EngineErrorKind::Sql, Some((15, 1))), "{e:?}");
         let e = w.describe(&"select nope".into()).unwrap_err();
         assert_eq!(e.position.map(|p| p.0), Some(7));
@@ -364,8 +426,11 @@ mod tests {
     fn content_that_differs_has_another_print() {
         let mut w = memory();
         let mut print = |value: &str| {
-            w.run(&format!("create or replace table t as select 1 as id, {value} as x").into(), Fetch::Nothing)
-                .unwrap();
+            w.run(
+                &format!("create or replace table t as select 1 as id, {value} as x").into(),
+                Fetch::Nothing,
+            )
+            .unwrap();
             let relation = Relation::new(Some("memory"), Some("main"), "t");
             let columns = w.columns(&relation).unwrap();
             w.content(&relation, &columns).unwrap().print
@@ -385,8 +450,11 @@ mod tests {
     #[test]
     fn what_exists() {
         let mut w = memory();
-        w.run(&"create table t (a integer, b varchar); create view v as select a from t".into(), Fetch::Nothing)
-            .unwrap();
+        w.run(
+            &"create table t (a integer, b varchar); create view v as select a from t".into(),
+            Fetch::Nothing,
+        )
+        .unwrap();
         let all = w.list("memory", "main").unwrap();
         assert_eq!(
             all.iter().map(|r| (r.relation.identifier(), r.kind)).collect::<Vec<_>>(),

@@ -1,9 +1,10 @@
-//! Whether a database file has been written, told without opening it: that takes a second where there are thousands of
-//! tables.
+//! Whether a database file has been written, told without opening it: that takes a second where
+//! there are thousands of tables.
 //!
-//! The first three blocks of a file (4 KiB each) are its header and the two database headers, of which each checkpoint
-//! writes one with a higher number and a new checksum. What is not in the file yet is in a file beside it (`.wal`).
-//! Together with what the system knows a file by, that tells a file that was written, replaced or restored.
+//! The first three blocks of a file (4 KiB each) are its header and the two database headers, of
+//! which each checkpoint writes one with a higher number and a new checksum. What is not in the
+//! file yet is in a file beside it (`.wal`). Together with what the system knows a file by, that
+//! tells a file that was written, replaced or restored.
 
 use crate::config::{Attach, TargetOptions};
 use crate::engine::{DatabaseState, FileState};
@@ -14,15 +15,20 @@ use std::io::Read;
 
 const HEAD: u64 = 3 * 4096;
 
-/// The state of a target's files. None: it has others than local DuckDB files, or one that is not written out.
-pub(in crate::adapter) fn state(system: &dyn System, target: &TargetOptions) -> Option<DatabaseState> {
+/// The state of a target's files. None: it has others than local DuckDB files, or one that is not
+/// written out.
+pub(in crate::adapter) fn state(
+    system: &dyn System,
+    target: &TargetOptions,
+) -> Option<DatabaseState> {
     let profile = &target.duckdb;
     if profile.is_ducklake {
         return None;
     }
     let plain = |a: &Attach| a.kind.as_deref().is_none_or(|k| k.eq_ignore_ascii_case("duckdb"));
     let attached = profile.attach.iter().map(|a| plain(a).then_some(a.path.as_str()));
-    let paths: Option<Vec<&str>> = std::iter::once(Some(profile.path.as_str())).chain(attached).collect();
+    let paths: Option<Vec<&str>> =
+        std::iter::once(Some(profile.path.as_str())).chain(attached).collect();
     paths?.into_iter().map(|path| file(system, path)).collect::<Option<_>>().map(DatabaseState)
 }
 

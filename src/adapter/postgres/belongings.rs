@@ -1,4 +1,5 @@
-//! What belongs to a relation, read from the catalog as statements that give it to the relation that takes its place.
+//! What belongs to a relation, read from the catalog as statements that give it to the relation
+//! that takes its place.
 
 use super::{Postgres, oid_of};
 use crate::engine::{EngineError, Swap};
@@ -6,11 +7,12 @@ use crate::manifest::{Dialect, Relation};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 
-/// The comment by which a constraint of a contract is known from one that somebody made by hand: the contract alone says
-/// which of its own stay.
+/// The comment by which a constraint of a contract is known from one that somebody made by hand:
+/// the contract alone says which of its own stay.
 const OF_CONTRACT: &str = "from the contract";
 
-/// Names that dbt and Strata give to the indexes of the config `indexes`, which alone says which of them stay.
+/// Names that dbt and Strata give to the indexes of the config `indexes`, which alone says which of
+/// them stay.
 const OF_CONFIG: &str = "^[0-9a-f]{32}$";
 
 /// Something of the old relation that the new one gets.
@@ -43,7 +45,8 @@ impl Belonging {
         self.statement.replacen(&quoted, " ", 1).replacen(&format!(" {name} "), " ", 1)
     }
 
-    /// What would be missed too late, if a view took the table's place: triggers, policies, constraints and the like.
+    /// What would be missed too late, if a view took the table's place: triggers, policies,
+    /// constraints and the like.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(self.place, 3 | 4 | 6..=9 | 13..=17)
     }
@@ -70,7 +73,8 @@ pub(super) fn has_belongings() -> String {
     )
 }
 
-/// Grants of a relation and of those of its columns that `new` has, as rows (place, what, statement).
+/// Grants of a relation and of those of its columns that `new` has, as rows (place, what,
+/// statement).
 pub(super) fn grants(oid: &str, new: &str) -> String {
     let to = "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
               case when a.is_grantable then ' with grant option' else '' end";
@@ -102,9 +106,14 @@ pub(super) fn triggers(oid: &str) -> String {
 }
 
 /// What belongs to the old relation and goes on to the new one.
-pub(super) fn belongings(pg: &mut Postgres, old: &Relation, swap: &Swap<'_>) -> Result<Vec<Belonging>, EngineError> {
+pub(super) fn belongings(
+    pg: &mut Postgres,
+    old: &Relation,
+    swap: &Swap<'_>,
+) -> Result<Vec<Belonging>, EngineError> {
     let (oid, new) = (oid_of(old), oid_of(swap.candidate));
-    let table = "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
+    let table =
+        "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
     // Row filters and column lists of publications came with 15.
     let version = pg.texts("show server_version_num")?.into_iter().flatten().next();
     let published = if version.and_then(|v| v.parse::<i64>().ok()).unwrap_or(0) >= 150_000 {
@@ -186,8 +195,8 @@ fn identity_by_hand() -> String {
     )
 }
 
-/// What was said of things that were made by hand, how columns are stored, and the index by which rows are ordered. Rows
-/// (place, what, statement).
+/// What was said of things that were made by hand, how columns are stored, and the index by which
+/// rows are ordered. Rows (place, what, statement).
 fn said_by_hand(oid: &str, new: &str) -> String {
     let of_table = "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid =";
     let described = |class: &str, object: &str| {
@@ -239,8 +248,10 @@ fn said_by_hand(oid: &str, new: &str) -> String {
 
 /// The shapes of what a table has that can be made by hand.
 pub(super) fn shapes(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
-    let sql =
-        format!("select place::text, what, statement from ({}) all_of", made_by_hand(&oid_of(relation), "0", "table"));
+    let sql = format!(
+        "select place::text, what, statement from ({}) all_of",
+        made_by_hand(&oid_of(relation), "0", "table")
+    );
     let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok());
     let one = |[place, what, statement]: [String; 3]| {
         let place = place.parse().unwrap_or_default();
@@ -249,10 +260,11 @@ pub(super) fn shapes(pg: &mut Postgres, relation: &Relation) -> Result<Vec<Strin
     Ok(rows.map(one).collect())
 }
 
-/// What somebody made by hand on a table: defaults, constraints, statistics, rules, indexes, comments. Rows (place, what,
-/// statement).
+/// What somebody made by hand on a table: defaults, constraints, statistics, rules, indexes,
+/// comments. Rows (place, what, statement).
 fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
-    let place = "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
+    let place =
+        "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
     let columns = format!(
         "{place} join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
          join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and not o.attisdropped"
@@ -315,8 +327,12 @@ fn index_definition(index: &str) -> String {
     format!("regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', '')")
 }
 
-/// What holds a relation where it is: another one that takes its place would not be there. Each as (what, why).
-pub(super) fn ties(pg: &mut Postgres, relation: &Relation) -> Result<Vec<[String; 2]>, EngineError> {
+/// What holds a relation where it is: another one that takes its place would not be there. Each as
+/// (what, why).
+pub(super) fn ties(
+    pg: &mut Postgres,
+    relation: &Relation,
+) -> Result<Vec<[String; 2]>, EngineError> {
     let (oid, kept) = (oid_of(relation), "only rows can be replaced there");
     let rows = pg.texts(&format!(
         "select case when c.relispartition then 'its place in the partitioned table ' else 'its parent ' end \
@@ -337,8 +353,9 @@ pub(super) fn ties(pg: &mut Postgres, relation: &Relation) -> Result<Vec<[String
     Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).collect())
 }
 
-/// Statements that give a table the indexes of another one: (those of the config that it has alone are dropped, those that it
-/// lacks are made). Indexes behind constraints are left alone, and so are those that somebody made by hand.
+/// Statements that give a table the indexes of another one: (those of the config that it has alone
+/// are dropped, those that it lacks are made). Indexes behind constraints are left alone, and so
+/// are those that somebody made by hand.
 pub(super) fn indexes_like(
     pg: &mut Postgres,
     table: &Relation,
@@ -357,13 +374,18 @@ pub(super) fn indexes_like(
         Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())
     };
     let (own, wanted) = (of(table)?, of(other)?);
-    let has = |list: &[[String; 4]], index: &[String; 4]| list.iter().any(|i| i[1..3] == index[1..3]);
+    let has =
+        |list: &[[String; 4]], index: &[String; 4]| list.iter().any(|i| i[1..3] == index[1..3]);
     let schema = DIALECT.quoted(table.schema().unwrap_or("public"));
     let drop = (own.iter())
         .filter(|i| i[3] == "true" && !has(&wanted, i))
         .map(|i| format!("drop index {schema}.{}", DIALECT.quoted(&i[0])));
     let add = wanted.iter().filter(|i| !has(&own, i)).map(|[name, unique, rest, _]| {
-        format!("create {unique}index {} on {} using {rest}", DIALECT.quoted(name), table.render(DIALECT))
+        format!(
+            "create {unique}index {} on {} using {rest}",
+            DIALECT.quoted(name),
+            table.render(DIALECT)
+        )
     });
     Ok((drop.collect(), add.collect()))
 }
@@ -385,7 +407,8 @@ pub(super) fn persistence_like(
     Ok(rows.into_iter().flatten().next())
 }
 
-/// Statements that give a table the constraints of a contract that another one has, and take those that it has no longer.
+/// Statements that give a table the constraints of a contract that another one has, and take those
+/// that it has no longer.
 pub(super) fn constraints_like(
     pg: &mut Postgres,
     table: &Relation,
@@ -413,8 +436,8 @@ pub(super) fn constraints_like(
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// Statements that mark the candidate's constraints as those of a contract, and give them the names that they have on the
-/// published relation.
+/// Statements that mark the candidate's constraints as those of a contract, and give them the names
+/// that they have on the published relation.
 pub(super) fn renames(pg: &mut Postgres, candidate: &Relation) -> Result<Vec<String>, EngineError> {
     let rows = pg.texts(&format!(
         "select format('alter table %I.%I rename constraint %I to %I', n.nspname, c.relname, k.conname, \

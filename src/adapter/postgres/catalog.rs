@@ -1,17 +1,21 @@
-//! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on, and materialized views.
+//! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on,
+//! and materialized views.
 
 use crate::manifest::{Dialect, Relation};
 
 /// Kinds of relations that hold rows, as words of ours.
-const KIND: &str = "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
+const KIND: &str =
+    "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
 
 /// What separates the names of a list in a text.
 pub(super) const SEPARATOR: &str = "\u{1f}";
 
-/// Rows (relation, kind, column, type, number) of the schema $1, or of those of its relations that the list $2 names; column
-/// and type are null for a relation without columns, the number for a view, which is made again whenever a table below it is.
+/// Rows (relation, kind, column, type, number) of the schema $1, or of those of its relations that
+/// the list $2 names; column and type are null for a relation without columns, the number for a
+/// view, which is made again whenever a table below it is.
 pub(super) fn list(named: bool) -> String {
-    let these = if named { "and c.relname = any(string_to_array($2, e'\\x1f')::name[]) " } else { "" };
+    let these =
+        if named { "and c.relname = any(string_to_array($2, e'\\x1f')::name[]) " } else { "" };
     format!(
         "select c.relname::text, {KIND}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
          case when c.relkind <> 'v' then c.oid::text end from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
@@ -20,25 +24,30 @@ pub(super) fn list(named: bool) -> String {
     )
 }
 
-/// Rows (column, type) of the relation $1; none when it is not there. A name without schema is looked up as in a query,
-/// which finds temporary tables.
+/// Rows (column, type) of the relation $1; none when it is not there. A name without schema is
+/// looked up as in a query, which finds temporary tables.
 pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 /// The number of a table, as `list` has it.
 pub(super) fn id(relation: &Relation) -> String {
     let name = Dialect::literal(&relation.render(Dialect::POSTGRES));
-    format!("select oid::text from pg_catalog.pg_class where oid = to_regclass({name}) and relkind <> 'v'")
+    format!(
+        "select oid::text from pg_catalog.pg_class where oid = to_regclass({name}) and relkind <> 'v'"
+    )
 }
 
 /// Rows and their print. Values count as they are printed, which is exact for all types.
 pub(super) fn content(relation: &Relation) -> String {
-    let sum = |seed: u8| format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text");
+    let sum = |seed: u8| {
+        format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text")
+    };
     let name = relation.render(Dialect::POSTGRES);
     format!("select count(*)::text, {} || ':' || {} from {name} as strata_row", sum(0), sum(1))
 }
 
-pub(super) const SCHEMAS: &str = "select current_database()::text, nspname::text from pg_catalog.pg_namespace";
+pub(super) const SCHEMAS: &str =
+    "select current_database()::text, nspname::text from pg_catalog.pg_namespace";
 
 /// Who holds or waits for a lock on a relation, one text a session.
 pub(super) fn holders(relation: &Relation) -> String {

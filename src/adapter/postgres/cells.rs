@@ -52,7 +52,10 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
             i32::MAX => Cell::Text("infinity".to_owned()),
             i32::MIN => Cell::Text("-infinity".to_owned()),
             days => Cell::Date(
-                Date::constant(2000, 1, 1).checked_add(jiff::Span::new().try_days(days).ok()?).ok()?.to_string(),
+                Date::constant(2000, 1, 1)
+                    .checked_add(jiff::Span::new().try_days(days).ok()?)
+                    .ok()?
+                    .to_string(),
             ),
         },
         Type::TIMESTAMP => timestamp(i64::from_be_bytes(be(b, 0)?), "")?,
@@ -65,9 +68,10 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
         )),
         Type::UUID => Cell::Text(uuid::Uuid::from_slice(b).ok()?.to_string()),
         Type::BYTEA => Cell::Text(crate::hash::hex(b)),
-        Type::JSON => {
-            serde_json::from_slice(b).map(|j| Cell::Json(Box::new(j))).ok().or_else(|| text().map(Cell::Text))?
-        }
+        Type::JSON => serde_json::from_slice(b)
+            .map(|j| Cell::Json(Box::new(j)))
+            .ok()
+            .or_else(|| text().map(Cell::Text))?,
         // A version byte stands in front.
         Type::JSONB => Cell::Json(Box::new(serde_json::from_slice(b.get(1..)?).ok()?)),
         _ => match kind.kind() {
@@ -81,7 +85,8 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
 /// Base-10,000 digits with a weight.
 fn numeric(b: &[u8]) -> Option<Cell> {
     let short = |i: usize| be(b, i * 2).map(i16::from_be_bytes);
-    let (count, weight, sign, scale) = (short(0)?, i32::from(short(1)?), short(2)? as u16, short(3)? as usize);
+    let (count, weight, sign, scale) =
+        (short(0)?, i32::from(short(1)?), short(2)? as u16, short(3)? as usize);
     match sign {
         0xC000 => return Some(Cell::Float(f64::NAN)),
         0xD000 => return Some(Cell::Float(f64::INFINITY)),
@@ -160,7 +165,8 @@ fn interval(micros: i64, days: i32, months: i32) -> String {
 fn array(of: &Type, b: &[u8]) -> Option<Json> {
     let int = |at: usize| be(b, at).map(i32::from_be_bytes);
     let dimensions = usize::try_from(int(0)?).ok()?;
-    let lengths: Vec<usize> = (0..dimensions).map(|i| usize::try_from(int(12 + i * 8)?).ok()).collect::<Option<_>>()?;
+    let lengths: Vec<usize> =
+        (0..dimensions).map(|i| usize::try_from(int(12 + i * 8)?).ok()).collect::<Option<_>>()?;
     let mut at = 12 + dimensions * 8;
     let mut flat = Vec::new();
     for _ in 0..if dimensions == 0 { 0 } else { lengths.iter().product() } {
@@ -181,7 +187,8 @@ fn array(of: &Type, b: &[u8]) -> Option<Json> {
     Some(Json::Array(flat))
 }
 
-/// A type as `format_type` writes it, with the length or precision that the modifier holds (-1: none).
+/// A type as `format_type` writes it, with the length or precision that the modifier holds (-1:
+/// none).
 pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
     let sized = |name: &str, header: i32| {
         if modifier < header { name.to_owned() } else { format!("{name}({})", modifier - header) }
@@ -202,7 +209,8 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
         Type::BIT => sized("bit", 0),
         Type::VARBIT => sized("bit varying", 0),
         Type::NUMERIC if modifier >= 4 => {
-            let (precision, scale) = (((modifier - 4) >> 16) & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024);
+            let (precision, scale) =
+                (((modifier - 4) >> 16) & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024);
             format!("numeric({precision},{scale})")
         }
         Type::TIMESTAMP => precise("timestamp", "without time zone"),

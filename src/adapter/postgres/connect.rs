@@ -28,8 +28,8 @@ const STEP: Duration = Duration::from_millis(200);
 /// A setting that no pooler hands on: found in the session, the connection is the server's own.
 const PROBE: &str = "strata.direct";
 
-/// Prepared questions are planned once a session, not the first five times as well. (PostgreSQL documentation,
-/// `plan_cache_mode`, of version 12.)
+/// Prepared questions are planned once a session, not the first five times as well. (PostgreSQL
+/// documentation, `plan_cache_mode`, of version 12.)
 const PLAN_ONCE: &str = "select set_config(name, 'force_generic_plan', false) from pg_catalog.pg_settings \
      where name = 'plan_cache_mode'";
 
@@ -53,7 +53,8 @@ pub(super) struct Server {
     pub(super) lock_wait: Duration,
     pub(super) build_wait: Duration,
     pub(super) locks: Locks,
-    /// Statements for views that this run dropped to build them again, by key: owner, grants, comments, triggers.
+    /// Statements for views that this run dropped to build them again, by key: owner, grants,
+    /// comments, triggers.
     pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
@@ -76,7 +77,8 @@ pub(crate) fn connect(target: &TargetOptions, patience: Patience) -> Result<Post
     Ok(pg)
 }
 
-/// Whether a connection that was refused may be taken a moment later: the server restarts, or is full.
+/// Whether a connection that was refused may be taken a moment later: the server restarts, or is
+/// full.
 fn may_come_back(e: &EngineError) -> bool {
     match e.code.as_deref() {
         Some("57P03" | "53300") => true,
@@ -84,7 +86,16 @@ fn may_come_back(e: &EngineError) -> bool {
         Some("08P01") => e.message.contains("server login"),
         Some(_) => false,
         None => {
-            let signs = ["refused", "reset", "closed", "broken pipe", "Broken pipe", "timed out", "eof", "EOF"];
+            let signs = [
+                "refused",
+                "reset",
+                "closed",
+                "broken pipe",
+                "Broken pipe",
+                "timed out",
+                "eof",
+                "EOF",
+            ];
             !e.message.contains("certificate") && signs.iter().any(|s| e.message.contains(s))
         }
     }
@@ -124,7 +135,9 @@ impl Server {
         if socket {
             config.ssl_mode(postgres::config::SslMode::Disable);
         } else {
-            config.ssl_mode(postgres::config::SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+            config
+                .ssl_mode(postgres::config::SslMode::Require)
+                .ssl_negotiation(SslNegotiation::Direct);
         }
         let mut session = Vec::new();
         session.extend(p.role.as_ref().map(|role| format!("role {role}")));
@@ -169,7 +182,8 @@ impl Server {
         }
     }
 
-    /// The statement that gives a session, or a transaction behind a pooler, what the profile asks for.
+    /// The statement that gives a session, or a transaction behind a pooler, what the profile asks
+    /// for.
     pub(super) fn session_sql(&self) -> Option<String> {
         let word = if self.pooled { "set local" } else { "set" };
         let mut all: Vec<String> = self.session.iter().map(|s| format!("{word} {s}")).collect();
@@ -192,12 +206,17 @@ impl Server {
         (!self.socket).then(|| Wire { tls: self.tls.clone(), prefer: self.prefer, waits })
     }
 
-    /// Opens another connection, or one in the place of one that was lost: a server that restarts is waited for.
+    /// Opens another connection, or one in the place of one that was lost: a server that restarts
+    /// is waited for.
     pub(super) fn reopen(&self) -> Result<Client, EngineError> {
         let mut waited = Duration::ZERO;
         loop {
             match self.open_once(&self.config).and_then(|client| self.reaches_the_server(client)) {
-                Err(e) if may_come_back(&e) && waited < RESTART && !self.gone.load(Ordering::SeqCst) => {
+                Err(e)
+                    if may_come_back(&e)
+                        && waited < RESTART
+                        && !self.gone.load(Ordering::SeqCst) =>
+                {
                     std::thread::sleep(STEP);
                     waited += STEP;
                 }
@@ -212,7 +231,9 @@ impl Server {
     /// A pooler takes a client also while its server is away: a transaction tells.
     fn reaches_the_server(&self, mut client: Client) -> Result<Client, EngineError> {
         if self.pooled {
-            client.batch_execute("begin; rollback").map_err(|e| self.failed(&engine_error(&e, "")))?;
+            client
+                .batch_execute("begin; rollback")
+                .map_err(|e| self.failed(&engine_error(&e, "")))?;
         }
         Ok(client)
     }
@@ -228,7 +249,8 @@ impl Server {
         loop {
             match self.open_once(config) {
                 Ok(client) => return Ok(client),
-                // A wrong password stays wrong; a refused connection or a server that is starting up may not.
+                // A wrong password stays wrong; a refused connection or a server that is starting
+                // up may not.
                 Err(e) if may_come_back(&e) && tries < self.retries => {
                     tries += 1;
                     std::thread::sleep(Duration::from_secs(u64::from(tries * tries).min(10)));
@@ -248,7 +270,8 @@ impl Server {
         };
         let started = std::thread::Builder::new().name("connect".to_owned()).spawn(connect);
         started.map_err(|e| connection_error(format!("cannot start a thread to connect: {e}")))?;
-        let silent = || self.failed(&connection_error("the server takes the connection and says nothing"));
+        let silent =
+            || self.failed(&connection_error("the server takes the connection and says nothing"));
         let opened = match limit {
             // TCP alone may take as long.
             Some(limit) => receiver.recv_timeout(limit * 2).map_err(|_| silent())?,
@@ -256,7 +279,8 @@ impl Server {
         };
         opened.map_err(|e| {
             let mut error = engine_error(&e, "");
-            let final_ = error.code.as_deref().is_some_and(|c| !c.starts_with("57") && !c.starts_with("53"));
+            let final_ =
+                error.code.as_deref().is_some_and(|c| !c.starts_with("57") && !c.starts_with("53"));
             if !final_ {
                 error.kind = EngineErrorKind::Connection;
             }
@@ -265,23 +289,29 @@ impl Server {
     }
 
     fn failed(&self, e: &EngineError) -> EngineError {
-        let mut error = connection_error(format!("cannot connect to {}: {}", self.place, e.message));
+        let mut error =
+            connection_error(format!("cannot connect to {}: {}", self.place, e.message));
         error.kind = e.kind;
         error.code.clone_from(&e.code);
         error.hint.clone_from(&e.hint);
         if error.code.as_deref() == Some("3D000") {
-            error.hint = Some("create the database, or name another one as `dbname` in profiles.yml".to_owned());
+            error.hint = Some(
+                "create the database, or name another one as `dbname` in profiles.yml".to_owned(),
+            );
         }
         if error.message.contains("UnknownIssuer") {
             let hint = "give `sslrootcert` the certificate of the authority that signed the server's, or `system`";
             error.hint = Some(hint.to_owned());
         }
-        if error.message.contains("not valid for name") || error.message.contains("NotValidForName") {
+        if error.message.contains("not valid for name") || error.message.contains("NotValidForName")
+        {
             error.hint =
                 Some("`host` must be a name in the server's certificate; `verify-ca` does not look at it".to_owned());
         }
         if error.message.contains("password missing") {
-            error.hint = Some("set `password` in the profile, PGPASSWORD, or a line of ~/.pgpass".to_owned());
+            error.hint = Some(
+                "set `password` in the profile, PGPASSWORD, or a line of ~/.pgpass".to_owned(),
+            );
         }
         if e.kind == EngineErrorKind::Runtime || e.kind == EngineErrorKind::Sql {
             error.kind = EngineErrorKind::Unsupported;

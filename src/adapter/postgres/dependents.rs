@@ -37,8 +37,9 @@ pub(super) struct ForeignKey {
     pub(super) add: String,
 }
 
-/// Rules lead from a relation to its readers. The reading goes by indexes of the catalog, from the relation on, so that it
-/// takes as long as there are readers, not as long as the catalog is. A depth ends what rules on tables lead in a circle.
+/// Rules lead from a relation to its readers. The reading goes by indexes of the catalog, from the
+/// relation on, so that it takes as long as there are readers, not as long as the catalog is. A
+/// depth ends what rules on tables lead in a circle.
 const READERS: &str = "with recursive found(oid, depth) as ( \
      select to_regclass($1)::oid, 0 \
      union \
@@ -75,14 +76,18 @@ const NAMES: &str = " select n.nspname::text, c.relname::text \
      where f.depth > 0 order by f.depth, n.nspname, c.relname";
 
 /// Asks once for all that surrounds a relation; none when it is not there.
-pub(super) fn surroundings(pg: &mut Postgres, relation: &Relation) -> Result<Option<Surroundings>, EngineError> {
+pub(super) fn surroundings(
+    pg: &mut Postgres,
+    relation: &Relation,
+) -> Result<Option<Surroundings>, EngineError> {
     let rows = pg.ask(&all_of_it(), &[&relation.render(DIALECT)])?;
     let mut found: Option<Surroundings> = None;
     for row in rows {
         let [schema, name, kind, oid, owner, own, definition, cannot, belongings] =
             <[String; 9]>::try_from(row).unwrap_or_default();
         let Some(surroundings) = &mut found else {
-            found = Some(Surroundings { owner, bare: belongings != "true", dependents: Vec::new() });
+            found =
+                Some(Surroundings { owner, bare: belongings != "true", dependents: Vec::new() });
             continue;
         };
         let kind = if kind == "m" { RelationKind::MaterializedView } else { RelationKind::View };
@@ -96,16 +101,28 @@ pub(super) fn surroundings(pg: &mut Postgres, relation: &Relation) -> Result<Opt
             }
         }
         let definition = if cannot.is_empty() { Ok(definition) } else { Err(cannot) };
-        surroundings.dependents.push(Dependent { relation: path, kind, definition, lock: to_owner, restore });
+        surroundings.dependents.push(Dependent {
+            relation: path,
+            kind,
+            definition,
+            lock: to_owner,
+            restore,
+        });
     }
     Ok(found)
 }
 
 /// Whether a relation's readers are still those.
-pub(super) fn are_still(pg: &mut Postgres, relation: &Relation, these: &[Dependent]) -> Result<bool, EngineError> {
+pub(super) fn are_still(
+    pg: &mut Postgres,
+    relation: &Relation,
+    these: &[Dependent],
+) -> Result<bool, EngineError> {
     let now = pg.ask(&format!("{READERS}{NAMES}"), &[&relation.render(DIALECT)])?;
-    let known = these.iter().map(|d| (d.relation.schema().unwrap_or_default(), d.relation.identifier()));
-    Ok(now.len() == these.len() && now.iter().zip(known).all(|(row, (schema, name))| row[..] == [schema, name]))
+    let known =
+        these.iter().map(|d| (d.relation.schema().unwrap_or_default(), d.relation.identifier()));
+    Ok(now.len() == these.len()
+        && now.iter().zip(known).all(|(row, (schema, name))| row[..] == [schema, name]))
 }
 
 /// What a view loses when it is made again.
@@ -131,7 +148,10 @@ fn details(oid: &str) -> String {
 }
 
 /// Foreign keys of other tables that point to the relation.
-pub(super) fn foreign_keys(pg: &mut Postgres, relation: &Relation) -> Result<Vec<ForeignKey>, EngineError> {
+pub(super) fn foreign_keys(
+    pg: &mut Postgres,
+    relation: &Relation,
+) -> Result<Vec<ForeignKey>, EngineError> {
     let rows = pg.texts(&format!(
         "select k.conname, n.nspname, c.relname, \
                 format('alter table %I.%I drop constraint %I', n.nspname, c.relname, k.conname), \

@@ -13,7 +13,15 @@ use std::time::Duration;
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
 pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let host = target.postgres.host.as_deref().unwrap_or("localhost").split(',').next().unwrap_or_default().to_owned();
+    let host = target
+        .postgres
+        .host
+        .as_deref()
+        .unwrap_or("localhost")
+        .split(',')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let port = target.postgres.port.unwrap_or(5432);
     if host.starts_with('/') {
         steps.push(("socket", Ok(format!("{host}/.s.PGSQL.{port}"))));
@@ -23,13 +31,17 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
         steps.push((
             "DNS",
             found.map(|all| {
-                format!("{host} is {}", all.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", "))
+                format!(
+                    "{host} is {}",
+                    all.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", ")
+                )
             }),
         ));
         if addresses.is_empty() {
             return steps;
         }
-        let reached = reach(&addresses, Duration::from_secs(target.postgres.connect_timeout.max(1)));
+        let reached =
+            reach(&addresses, Duration::from_secs(target.postgres.connect_timeout.max(1)));
         let failed = reached.is_err();
         steps.push(("TCP", reached));
         if failed {
@@ -43,9 +55,12 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
     let mut pg = match connect(target, patience) {
         Ok(pg) => pg,
         Err(e) => {
-            // What the server answers in its own words comes after TLS; what it does not is about TLS.
-            let tls =
-                e.code.is_none() && ["TLS", "certificate", "peer", "handshake"].iter().any(|w| e.message.contains(w));
+            // What the server answers in its own words comes after TLS; what it does not is about
+            // TLS.
+            let tls = e.code.is_none()
+                && ["TLS", "certificate", "peer", "handshake"]
+                    .iter()
+                    .any(|w| e.message.contains(w));
             let step = match e.code.as_deref() {
                 _ if tls => "TLS",
                 Some("3D000") => "database",
@@ -68,23 +83,35 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
         }),
     ));
     steps.push(("login", ask("select current_user || case when current_user <> session_user then ' (role of ' || session_user || ')' else '' end")));
-    steps.push(("database", ask("select current_database() || ', ' || split_part(version(), ' (', 1)")));
+    steps.push((
+        "database",
+        ask("select current_database() || ', ' || split_part(version(), ' (', 1)"),
+    ));
     let pooled = pg.server.pooled;
-    steps.push(("sessions", Ok(if pooled { "through a transaction pooler" } else { "the server's own" }.to_owned())));
+    steps.push((
+        "sessions",
+        Ok(if pooled { "through a transaction pooler" } else { "the server's own" }.to_owned()),
+    ));
     let rights = schema_rights(&mut pg, &target.schema);
     steps.push(("schema", rights));
     steps
 }
 
 fn first(reply: crate::engine::Reply) -> String {
-    reply.table.and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display())).unwrap_or_default()
+    reply
+        .table
+        .and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display()))
+        .unwrap_or_default()
 }
 
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, EngineError> {
     let found = (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
     found.map_err(|e| {
         let mut error = connection_error(format!("the name {host} is not known: {e}"));
-        error.hint = Some("check `host` in profiles.yml, PGHOST, and that this machine is on the network".to_owned());
+        error.hint = Some(
+            "check `host` in profiles.yml, PGHOST, and that this machine is on the network"
+                .to_owned(),
+        );
         error
     })
 }
@@ -108,16 +135,20 @@ fn reach(addresses: &[SocketAddr], timeout: Duration) -> Result<String, EngineEr
     Err(error)
 }
 
-/// Whether relations can be made in the target's schema, or the schema itself; nothing stays behind.
+/// Whether relations can be made in the target's schema, or the schema itself; nothing stays
+/// behind.
 fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, EngineError> {
     let name = Dialect::POSTGRES.quoted(schema);
-    let there =
-        pg.texts(&format!("select 1 from pg_catalog.pg_namespace where nspname = {}", Dialect::literal(schema)))?;
+    let there = pg.texts(&format!(
+        "select 1 from pg_catalog.pg_namespace where nspname = {}",
+        Dialect::literal(schema)
+    ))?;
     pg.run(&"begin".into(), Fetch::Nothing)?;
     let mut tried = Ok(());
-    for sql in
-        [format!("create schema if not exists {name}"), format!("create table {name}.strata_debug_check (a integer)")]
-    {
+    for sql in [
+        format!("create schema if not exists {name}"),
+        format!("create table {name}.strata_debug_check (a integer)"),
+    ] {
         // An existing schema needs no right on the database.
         if sql.starts_with("create schema") && !there.is_empty() {
             continue;
@@ -126,5 +157,8 @@ fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, Engin
     }
     pg.run(&"rollback".into(), Fetch::Nothing)?;
     tried?;
-    Ok(format!("{schema} {}, relations can be made", if there.is_empty() { "can be created" } else { "is there" }))
+    Ok(format!(
+        "{schema} {}, relations can be made",
+        if there.is_empty() { "can be created" } else { "is there" }
+    ))
 }

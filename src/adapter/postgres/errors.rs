@@ -13,13 +13,18 @@ pub(super) fn engine_error(e: &postgres::Error, sql: &str) -> EngineError {
     match e.as_db_error() {
         Some(db) => db_error(db, sql),
         None => {
-            let text = std::error::Error::source(e).map_or_else(|| e.to_string(), |cause| format!("{e}: {cause}"));
+            let text = std::error::Error::source(e)
+                .map_or_else(|| e.to_string(), |cause| format!("{e}: {cause}"));
             let lost = e.is_closed() || text.contains("communicating with the server");
             if !lost {
                 return EngineError::new(EngineErrorKind::Runtime, text);
             }
             // rustls tells of an end without goodbye by a link.
-            let why = if text.contains("close_notify") { "the server closed it".to_owned() } else { text };
+            let why = if text.contains("close_notify") {
+                "the server closed it".to_owned()
+            } else {
+                text
+            };
             connection_error(format!("the connection was lost: {why}"))
         }
     }
@@ -38,7 +43,11 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     } else if class == "08" || class == "57" && *code != SqlState::QUERY_CANCELED {
         // Shut down, starting up, terminated by an administrator.
         EngineErrorKind::Connection
-    } else if class == "42" || class == "3D" || class == "3F" || *code == SqlState::FEATURE_NOT_SUPPORTED {
+    } else if class == "42"
+        || class == "3D"
+        || class == "3F"
+        || *code == SqlState::FEATURE_NOT_SUPPORTED
+    {
         EngineErrorKind::Sql
     } else {
         EngineErrorKind::Runtime
@@ -58,19 +67,24 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     error
 }
 
-/// Whether a statement met a relation that another session dropped while it was read: the next attempt meets the new one.
-/// Postgres has no state of its own for it.
+/// Whether a statement met a relation that another session dropped while it was read: the next
+/// attempt meets the new one. Postgres has no state of its own for it.
 fn is_replaced_meanwhile(db: &DbError) -> bool {
-    let signs = ["could not open relation with OID", "cache lookup failed for", "tuple concurrently"];
+    let signs =
+        ["could not open relation with OID", "cache lookup failed for", "tuple concurrently"];
     *db.code() == SqlState::INTERNAL_ERROR && signs.iter().any(|s| db.message().starts_with(s))
 }
 
 /// What helps, where the server says nothing itself.
 fn advice(code: &SqlState) -> Option<String> {
     let text = match *code {
-        SqlState::INSUFFICIENT_PRIVILEGE => "grant the right to the profile's user, or set `role` in the profile",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "grant the right to the profile's user, or set `role` in the profile"
+        }
         SqlState::DISK_FULL => "free space on the server's disk, then run again",
-        SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED => "run with fewer --threads",
+        SqlState::OUT_OF_MEMORY | SqlState::CONFIGURATION_LIMIT_EXCEEDED => {
+            "run with fewer --threads"
+        }
         SqlState::TOO_MANY_CONNECTIONS => "run with fewer --threads, or connect through a pooler",
         SqlState::QUERY_CANCELED => {
             "the server's statement_timeout ended it: raise it for this role, or make the model faster"

@@ -1,5 +1,5 @@
-//! Rows of a table, or the query of a view, replaced where they are: readers go on reading, and all that belongs to the
-//! relation and depends on it stays.
+//! Rows of a table, or the query of a view, replaced where they are: readers go on reading, and all
+//! that belongs to the relation and depends on it stays.
 
 use super::belongings::has_belongings;
 use super::belongings::{constraints_like, indexes_like, persistence_like};
@@ -7,7 +7,9 @@ use super::dependents::ForeignKey;
 use super::script::Script;
 use super::swap::add_key;
 use super::{Postgres, oid_of};
-use crate::engine::{EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Swap, Warehouse};
+use crate::engine::{
+    EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Swap, Warehouse,
+};
 use crate::manifest::{Dialect, RelationKind};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
@@ -28,8 +30,8 @@ const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coales
      pg_get_viewdef(c.oid) from pg_catalog.pg_class c, pg_catalog.pg_class o \
      where c.oid = to_regclass($1) and o.oid = to_regclass($2)";
 
-/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The server's complaint where
-/// the columns do not allow it.
+/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The
+/// server's complaint where the columns do not allow it.
 pub(super) fn redefine(
     script: &mut Script<'_>,
     swap: &Swap<'_>,
@@ -37,23 +39,27 @@ pub(super) fn redefine(
 ) -> Result<Option<EngineError>, EngineError> {
     let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
     let Some(row) = script.pg.ask(QUERY_OF_VIEW, &[&candidate, &name])?.pop() else {
-        let gone = EngineError::new(EngineErrorKind::Sql, format!("{} is gone", old.relation.short()));
+        let gone =
+            EngineError::new(EngineErrorKind::Sql, format!("{} is gone", old.relation.short()));
         return Ok(Some(gone));
     };
     let [options, definition] = <[String; 2]>::try_from(row).unwrap_or_default();
-    let statements =
-        [format!("create or replace view {name}{options} as {definition}"), format!("drop view {candidate}")];
+    let statements = [
+        format!("create or replace view {name}{options} as {definition}"),
+        format!("drop view {candidate}"),
+    ];
     script.attempt_last(&statements)
 }
 
-/// Up to this size, in bytes on disk, rows are replaced sooner than the views on a table are made again.
+/// Up to this size, in bytes on disk, rows are replaced sooner than the views on a table are made
+/// again.
 const SMALL: u32 = 1 << 20;
 
 /// How a table can get what its candidate has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By its rows, sooner than all that reads it is made again: it is small and differs by rows alone (the same columns in
-    /// the same order, no index, no constraint).
+    /// By its rows, sooner than all that reads it is made again: it is small and differs by rows
+    /// alone (the same columns in the same order, no index, no constraint).
     Fill,
     /// By its name: nothing reads it, and it has nothing of its own.
     Plain,
@@ -62,7 +68,11 @@ pub(super) enum Way {
 }
 
 /// How a table ($1) gets what its candidate ($2) has, found by one cheap question.
-pub(super) fn way_in(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation) -> Result<Way, EngineError> {
+pub(super) fn way_in(
+    pg: &mut Postgres,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<Way, EngineError> {
     let columns = |of: &str| {
         format!(
             "(select array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull)::text order by a.attnum) \
@@ -94,7 +104,11 @@ pub(super) fn way_in(pg: &mut Postgres, swap: &Swap<'_>, old: &ExistingRelation)
 }
 
 /// Replaces the rows of a table that is like its candidate.
-pub(super) fn fill(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
+pub(super) fn fill(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<(), EngineError> {
     let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
     script.lock(&[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
     let statements = [
@@ -105,7 +119,8 @@ pub(super) fn fill(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelat
     script.attempt_last(&statements)?.map_or(Ok(()), Err)
 }
 
-/// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its place.
+/// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its
+/// place.
 pub(super) fn replace(
     script: &mut Script<'_>,
     swap: &Swap<'_>,
@@ -118,7 +133,9 @@ pub(super) fn replace(
         (RelationKind::View, RelationKind::View) => {
             return match redefine(script, swap, old)? {
                 None => Ok(()),
-                Some(e) if e.kind == EngineErrorKind::Sql => Err(refused(why, "the view's columns differ")),
+                Some(e) if e.kind == EngineErrorKind::Sql => {
+                    Err(refused(why, "the view's columns differ"))
+                }
                 Some(e) => Err(e),
             };
         }
@@ -153,7 +170,10 @@ pub(super) fn replace(
 }
 
 fn refused(why: &str, but: &str) -> EngineError {
-    let mut e = EngineError::new(EngineErrorKind::Runtime, format!("nothing was published: {why}, and {but}"));
+    let mut e = EngineError::new(
+        EngineErrorKind::Runtime,
+        format!("nothing was published: {why}, and {but}"),
+    );
     e.hint = Some("drop what is in the way, or make it part of the project".to_owned());
     e
 }

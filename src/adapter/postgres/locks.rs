@@ -1,9 +1,9 @@
 //! One build at a time for each relation.
 //!
-//! A connection of the server's own takes an advisory lock, which the server lets go when the connection ends. Behind a
-//! pooler sessions do not last, so that a row of the table `strata_lock` stands for the lock: taken and renewed in short
-//! transactions, free for others once it was not renewed for a while, and at once when it is of a process of this machine
-//! that has ended.
+//! A connection of the server's own takes an advisory lock, which the server lets go when the
+//! connection ends. Behind a pooler sessions do not last, so that a row of the table `strata_lock`
+//! stands for the lock: taken and renewed in short transactions, free for others once it was not
+//! renewed for a while, and at once when it is of a process of this machine that has ended.
 
 use super::Postgres;
 use super::connect::Server;
@@ -42,8 +42,9 @@ impl Default for Locks {
     }
 }
 
-/// What processes that can see each other have in common, and no others: since which start the machine runs, and the
-/// namespace of process numbers, which a container has for itself. Empty where it cannot be told.
+/// What processes that can see each other have in common, and no others: since which start the
+/// machine runs, and the namespace of process numbers, which a container has for itself. Empty
+/// where it cannot be told.
 #[allow(clippy::disallowed_methods)] // what the kernel says of this process is no file of the project
 fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
@@ -54,13 +55,20 @@ fn machine() -> String {
 
 /// Whether the process that holds a row lives no longer, as far as the machine of `own` can tell.
 fn has_ended(own: &str, owner: &str, pid: &str) -> bool {
-    let machine = |owner: &str| owner.rsplit_once('/').map(|(of, _)| of.to_owned()).filter(|of| !of.is_empty());
+    let machine = |owner: &str| {
+        owner.rsplit_once('/').map(|(of, _)| of.to_owned()).filter(|of| !of.is_empty())
+    };
     let same = machine(owner).is_some_and(|of| machine(own) == Some(of));
     let process = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
-    same && process.is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
+    same && process
+        .is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
 }
 
-pub(super) fn lock(pg: &mut Postgres, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+pub(super) fn lock(
+    pg: &mut Postgres,
+    relation: &Relation,
+    waiting: &dyn Fn(Option<&str>),
+) -> Result<(), EngineError> {
     let relation = &relation.stored(Dialect::POSTGRES);
     let mut waited = Duration::ZERO;
     let mut tell_at = FIRST_WORD;
@@ -68,7 +76,8 @@ pub(super) fn lock(pg: &mut Postgres, relation: &Relation, waiting: &dyn Fn(Opti
     pg.cancelled.store(false, Ordering::SeqCst);
     loop {
         pg.may_wait()?;
-        let taken = if server.pooled { take_row(pg, relation)? } else { take_advisory(pg, relation)? };
+        let taken =
+            if server.pooled { take_row(pg, relation)? } else { take_advisory(pg, relation)? };
         if taken {
             pg.locked.push(relation.clone());
             if tell_at > FIRST_WORD {
@@ -80,11 +89,13 @@ pub(super) fn lock(pg: &mut Postgres, relation: &Relation, waiting: &dyn Fn(Opti
             let holder = holder(pg, relation)?;
             let message = format!("{} is being built by {holder}", relation.short());
             let mut e = EngineError::new(EngineErrorKind::Locked, message);
-            e.hint = Some("wait for it, longer with --wait-timeout SECONDS, or end it there".to_owned());
+            e.hint =
+                Some("wait for it, longer with --wait-timeout SECONDS, or end it there".to_owned());
             return Err(e);
         }
         if waited >= tell_at {
-            let text = format!("being built by {}, for {} s", holder(pg, relation)?, waited.as_secs());
+            let text =
+                format!("being built by {}, for {} s", holder(pg, relation)?, waited.as_secs());
             waiting(Some(&text));
             tell_at += NEXT_WORD.min(tell_at * 4);
         }
@@ -198,8 +209,10 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
     }
     let table = table(relation);
     let relation = Dialect::literal(&name(relation));
-    let row =
-        pg.texts(&format!("select owner, pid from {table} where relation = {relation}"))?.pop().unwrap_or_default();
+    let row = pg
+        .texts(&format!("select owner, pid from {table} where relation = {relation}"))?
+        .pop()
+        .unwrap_or_default();
     let [owner, pid] = <[String; 2]>::try_from(row).unwrap_or_default();
     if has_ended(&pg.server.locks.owner, &owner, &pid) {
         let owner = Dialect::literal(&owner);
@@ -208,7 +221,8 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
     Ok(false)
 }
 
-/// Makes sure that this run still has a relation: behind a pooler, a row that could not be renewed in time is another's.
+/// Makes sure that this run still has a relation: behind a pooler, a row that could not be renewed
+/// in time is another's.
 pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
     if !pg.server.pooled || !pg.locked.contains(relation) {
         return Ok(());
@@ -222,9 +236,13 @@ pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), En
     if !held.is_empty() {
         return Ok(());
     }
-    let message = format!("nothing was published: another run has begun to build {} meanwhile", relation.short());
+    let message = format!(
+        "nothing was published: another run has begun to build {} meanwhile",
+        relation.short()
+    );
     let mut e = EngineError::new(EngineErrorKind::Locked, message);
-    e.hint = Some("this run could not reach the server in time to keep it; run it again".to_owned());
+    e.hint =
+        Some("this run could not reach the server in time to keep it; run it again".to_owned());
     Err(e)
 }
 
@@ -236,7 +254,8 @@ fn make_table(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError>
     if tables.lock().unwrap_or_else(PoisonError::into_inner).contains(&table) {
         return Ok(());
     }
-    let there = pg.texts(&format!("select 1 where to_regclass({}) is not null", Dialect::literal(&table)))?;
+    let there =
+        pg.texts(&format!("select 1 where to_regclass({}) is not null", Dialect::literal(&table)))?;
     if there.is_empty() {
         let made = pg.run(
             &format!(
@@ -270,10 +289,16 @@ fn keep(server: &Arc<Server>) {
         let mut client = None;
         while receiver.recv_timeout(RENEW) == Err(RecvTimeoutError::Timeout) {
             client = client.take().or_else(&opener);
-            let all: Vec<String> = tables.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+            let all: Vec<String> =
+                tables.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
             for table in all {
-                let sql = format!("update {table} set heartbeat = clock_timestamp() where owner = {owner}");
-                if client.as_mut().is_some_and(|c: &mut postgres::Client| c.batch_execute(&sql).is_err()) {
+                let sql = format!(
+                    "update {table} set heartbeat = clock_timestamp() where owner = {owner}"
+                );
+                if client
+                    .as_mut()
+                    .is_some_and(|c: &mut postgres::Client| c.batch_execute(&sql).is_err())
+                {
                     client = None;
                 }
             }

@@ -1,8 +1,9 @@
 //! Postgres, by its wire protocol.
 //!
-//! In: SQL. Out: replies. A connection is either the server's own or one of a pooler that keeps sessions for one
-//! transaction only. Behind a pooler every group of statements is a transaction that brings its settings with it, no
-//! statement has a name, and temporary tables live inside one transaction.
+//! In: SQL. Out: replies. A connection is either the server's own or one of a pooler that keeps
+//! sessions for one transaction only. Behind a pooler every group of statements is a transaction
+//! that brings its settings with it, no statement has a name, and temporary tables live inside one
+//! transaction.
 
 mod belongings;
 mod catalog;
@@ -24,8 +25,8 @@ pub(super) use diagnose::diagnose;
 
 use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Change, Content, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch,
-    Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Change, Content, EngineError, EngineErrorKind, ExistingColumn,
+    ExistingRelation, Fetch, Opener, Reply, Swap, Table, Warehouse,
 };
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
@@ -64,7 +65,8 @@ pub(crate) struct Postgres {
     server: Arc<Server>,
     capabilities: Capabilities,
     in_transaction: bool,
-    /// A statement told that the connection is gone; the driver itself learns of it only by sending.
+    /// A statement told that the connection is gone; the driver itself learns of it only by
+    /// sending.
     lost: bool,
     /// Set by another thread that wants this connection to stop waiting.
     cancelled: Arc<AtomicBool>,
@@ -99,8 +101,8 @@ impl Cancel for Canceller {
         self.cancelled.store(true, Ordering::SeqCst);
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wire = self.server.wire(true);
-        // In a thread, since a pooler may take its time to close. A server that cannot be reached runs nothing that could
-        // be cancelled.
+        // In a thread, since a pooler may take its time to close. A server that cannot be reached
+        // runs nothing that could be cancelled.
         let cancel = move || match wire {
             Some(wire) => token.cancel_query(wire),
             None => token.cancel_query(NoTls),
@@ -123,9 +125,13 @@ fn control(sql: &str) -> Option<Control> {
     }
     match text.to_ascii_lowercase().as_str() {
         "begin" | "begin transaction" | "begin work" | "start transaction" => Some(Control::Begin),
-        "commit" | "commit transaction" | "commit work" | "end" | "rollback" | "rollback transaction" | "abort" => {
-            Some(Control::End)
-        }
+        "commit"
+        | "commit transaction"
+        | "commit work"
+        | "end"
+        | "rollback"
+        | "rollback transaction"
+        | "abort" => Some(Control::End),
         _ => None,
     }
 }
@@ -136,7 +142,8 @@ impl Postgres {
             client.batch_execute(&sql).map_err(|e| engine_error(&e, &sql))?;
         }
         if !server.pooled {
-            // What a killed build runs, and its locks with it, ends soon after. Where the server cannot do so, nothing is lost.
+            // What a killed build runs, and its locks with it, ends soon after. Where the server
+            // cannot do so, nothing is lost.
             let _ = client.batch_execute(END_WITH_CLIENT);
         }
         let token = Arc::new(Mutex::new(client.cancel_token()));
@@ -195,7 +202,10 @@ impl Postgres {
     }
 
     /// Carries out `work`; behind a pooler in a transaction of its own, unless one is open.
-    fn group<T>(&mut self, work: impl Fn(&mut Client) -> Result<T, EngineError>) -> Result<T, EngineError> {
+    fn group<T>(
+        &mut self,
+        work: impl Fn(&mut Client) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         self.revive()?;
         if !self.server.pooled || self.in_transaction {
             let done = work(&mut self.client);
@@ -218,7 +228,10 @@ impl Postgres {
     fn execute(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
         self.group(|client| {
             // Rows that nobody wants are not kept.
-            if matches!(split::first_word(sql).as_str(), "select" | "with" | "values" | "table" | "show") {
+            if matches!(
+                split::first_word(sql).as_str(),
+                "select" | "with" | "values" | "table" | "show"
+            ) {
                 client.batch_execute(sql).map_err(|e| engine_error(&e, sql))?;
                 return Ok(None);
             }
@@ -247,22 +260,30 @@ impl Postgres {
         })
     }
 
-    /// Rows of a question that is asked again and again, all of whose parameters and columns are texts; null is empty. The
-    /// server plans it once a session.
+    /// Rows of a question that is asked again and again, all of whose parameters and columns are
+    /// texts; null is empty. The server plans it once a session.
     fn ask(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, EngineError> {
         self.revive()?;
         let failed = |e: postgres::Error| engine_error(&e, sql);
         let texts = |row: postgres::Row| -> Vec<String> {
-            let text = |i: usize| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default();
+            let text =
+                |i: usize| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default();
             (0..row.len()).map(text).collect()
         };
         if self.server.pooled {
             let typed: Vec<(&(dyn ToSql + Sync), Type)> =
                 parameters.iter().map(|p| (p as &(dyn ToSql + Sync), Type::TEXT)).collect();
-            return self
-                .group(|client| Ok(client.query_typed(sql, &typed).map_err(failed)?.into_iter().map(texts).collect()));
+            return self.group(|client| {
+                Ok(client
+                    .query_typed(sql, &typed)
+                    .map_err(failed)?
+                    .into_iter()
+                    .map(texts)
+                    .collect())
+            });
         }
-        let plain: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
+        let plain: Vec<&(dyn ToSql + Sync)> =
+            parameters.iter().map(|p| p as &(dyn ToSql + Sync)).collect();
         let statement = match self.prepared.get(sql) {
             Some(known) => known.clone(),
             None => {
@@ -282,9 +303,9 @@ impl Postgres {
         self.group(|client| {
             let replies = client.simple_query(sql).map_err(|e| engine_error(&e, sql))?;
             let row = |m: SimpleQueryMessage| match m {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect())
-                }
+                SimpleQueryMessage::Row(row) => Some(
+                    (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect(),
+                ),
                 _ => None,
             };
             Ok(replies.into_iter().filter_map(row).collect())
@@ -293,9 +314,15 @@ impl Postgres {
 }
 
 /// By the extended protocol without a name: one round trip, and poolers can hand it on.
-fn rows(client: &mut Client, sql: &str, limit: Option<usize>, pooled: bool) -> Result<Table, EngineError> {
+fn rows(
+    client: &mut Client,
+    sql: &str,
+    limit: Option<usize>,
+    pooled: bool,
+) -> Result<Table, EngineError> {
     let failed = |e: postgres::Error| engine_error(&e, sql);
-    let mut found = client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
+    let mut found =
+        client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
     let mut table = Table::default();
     let mut width = 0;
     while let Some(row) = found.next().map_err(failed)? {
@@ -318,8 +345,13 @@ fn rows(client: &mut Client, sql: &str, limit: Option<usize>, pooled: bool) -> R
     Ok(table)
 }
 
-/// The columns of a query that gave no row; none for what is no query. The server is asked without running it again.
-fn columns_of(client: &mut Client, sql: &str, pooled: bool) -> Result<Vec<ExistingColumn>, EngineError> {
+/// The columns of a query that gave no row; none for what is no query. The server is asked without
+/// running it again.
+fn columns_of(
+    client: &mut Client,
+    sql: &str,
+    pooled: bool,
+) -> Result<Vec<ExistingColumn>, EngineError> {
     let failed = |e: postgres::Error| engine_error(&e, sql);
     if pooled {
         // The statement gets a name, which another session may have left behind.
@@ -328,8 +360,8 @@ fn columns_of(client: &mut Client, sql: &str, pooled: bool) -> Result<Vec<Existi
     Ok(client.prepare(sql).map_err(failed)?.columns().iter().map(column).collect())
 }
 
-/// Names and types of a query's columns, lengths and precisions included, from one row of nulls: the query itself is
-/// not run.
+/// Names and types of a query's columns, lengths and precisions included, from one row of nulls:
+/// the query itself is not run.
 fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
     let sql = format!("{DESCRIBE}{query}\n) as query limit 0) as described on true");
     let failed = |e: postgres::Error| {
@@ -337,7 +369,8 @@ fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, Eng
         e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
         e
     };
-    let mut found = client.query_typed_raw(&sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
+    let mut found =
+        client.query_typed_raw(&sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
     let row = found.next().map_err(failed)?;
     Ok(row.map(|r| r.columns().iter().map(column).collect()).unwrap_or_default())
 }
@@ -345,7 +378,10 @@ fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, Eng
 const DESCRIBE: &str = "select described.* from (select 1) as one left join (select * from (\n";
 
 fn column(c: &postgres::Column) -> ExistingColumn {
-    ExistingColumn { name: c.name().to_owned(), data_type: cells::type_name(c.type_(), c.type_modifier()) }
+    ExistingColumn {
+        name: c.name().to_owned(),
+        data_type: cells::type_name(c.type_(), c.type_modifier()),
+    }
 }
 
 /// Streams rows in the format of the statement.
@@ -430,7 +466,10 @@ impl Warehouse for Postgres {
                         "the connection was lost before the transaction was committed",
                     ));
                 }
-                return Ok(Reply { message: text.trim().trim_end_matches(';').to_uppercase(), ..Reply::default() });
+                return Ok(Reply {
+                    message: text.trim().trim_end_matches(';').to_uppercase(),
+                    ..Reply::default()
+                });
             }
             None => {}
         }
@@ -464,7 +503,8 @@ impl Warehouse for Postgres {
     fn find(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let Some(first) = these.first() else { return Ok(Vec::new()) };
         let (database, schema) = first.stored_schema(Dialect::POSTGRES).unwrap_or_default();
-        let names: Vec<String> = these.iter().map(|r| r.stored(Dialect::POSTGRES).identifier().to_owned()).collect();
+        let names: Vec<String> =
+            these.iter().map(|r| r.stored(Dialect::POSTGRES).identifier().to_owned()).collect();
         let rows = self.ask(&catalog::list(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
         Ok(relations(rows, &database, &schema))
     }
@@ -476,7 +516,11 @@ impl Warehouse for Postgres {
         self.revive()
     }
 
-    fn content(&mut self, relation: &Relation, _: &[ExistingColumn]) -> Result<Content, EngineError> {
+    fn content(
+        &mut self,
+        relation: &Relation,
+        _: &[ExistingColumn],
+    ) -> Result<Content, EngineError> {
         Ok(content(self.texts(&catalog::content(relation))?))
     }
 
@@ -492,13 +536,18 @@ impl Warehouse for Postgres {
 
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         let rows = self.texts(catalog::SCHEMAS)?;
-        Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).map(|[d, s]| (d, s)).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|r| <[String; 2]>::try_from(r).ok())
+            .map(|[d, s]| (d, s))
+            .collect())
     }
 
     fn copy_in(&mut self, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
         self.revive()?;
-        // Behind a pooler the driver's statement, which has a name, must be gone before another session gets the server's
-        // connection, and that name may be taken by one that left it behind.
+        // Behind a pooler the driver's statement, which has a name, must be gone before another
+        // session gets the server's connection, and that name may be taken by one that left it
+        // behind.
         let own = self.server.pooled && !self.in_transaction;
         if own {
             self.begin()?;
@@ -508,8 +557,9 @@ impl Warehouse for Postgres {
         }
         let copied = copy(&mut self.client, statement, input);
         if copied.is_err() {
-            // The driver counts one answer too many after a copy that the server refused at once, and would take each later
-            // answer for that of the query before: the connection is given up, and its transaction with it.
+            // The driver counts one answer too many after a copy that the server refused at once,
+            // and would take each later answer for that of the query before: the connection is
+            // given up, and its transaction with it.
             self.lost = true;
         } else if own {
             self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
@@ -529,7 +579,11 @@ impl Warehouse for Postgres {
         swap::alter(self, change)
     }
 
-    fn lock(&mut self, relation: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+    fn lock(
+        &mut self,
+        relation: &Relation,
+        waiting: &dyn Fn(Option<&str>),
+    ) -> Result<(), EngineError> {
         self.pending.clear();
         locks::lock(self, relation, waiting)
     }
@@ -540,7 +594,9 @@ impl Warehouse for Postgres {
 
     fn opener(&self) -> Result<Opener, EngineError> {
         let server = self.server.clone();
-        Ok(Arc::new(move || Ok(Box::new(Postgres::begin_session(server.clone(), server.reopen()?)?))))
+        Ok(Arc::new(move || {
+            Ok(Box::new(Postgres::begin_session(server.clone(), server.reopen()?)?))
+        }))
     }
 
     fn cancel_handle(&self) -> Arc<dyn Cancel> {

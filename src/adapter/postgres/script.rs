@@ -1,4 +1,5 @@
-//! Statements that are run in the open transaction, remembered for the artifact, and begun anew where a lock is not given.
+//! Statements that are run in the open transaction, remembered for the artifact, and begun anew
+//! where a lock is not given.
 
 use super::{Postgres, catalog};
 use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
@@ -27,9 +28,9 @@ impl<'a> Script<'a> {
         Script { pg, executed: Vec::new(), locking: Vec::new(), patient: false }
     }
 
-    /// Carries out `work` in the open transaction. Where a lock is not given at once, all of it is taken back, `pause` lets
-    /// others go on, and it is begun anew, until the time for locks is over: nothing that this session holds is held
-    /// while it waits.
+    /// Carries out `work` in the open transaction. Where a lock is not given at once, all of it is
+    /// taken back, `pause` lets others go on, and it is begun anew, until the time for locks is
+    /// over: nothing that this session holds is held while it waits.
     pub(super) fn insist(
         pg: &mut Postgres,
         pause: &dyn Fn(Duration),
@@ -49,8 +50,14 @@ impl<'a> Script<'a> {
             waited += ATTEMPT + PAUSE;
             match done {
                 Ok(()) => return Ok(executed),
-                Err(e) if !matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict) => return Err(e),
-                Err(e) if waited >= wait && e.kind == EngineErrorKind::Locked => return Err(blocked(pg, &locking, e)),
+                Err(e)
+                    if !matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict) =>
+                {
+                    return Err(e);
+                }
+                Err(e) if waited >= wait && e.kind == EngineErrorKind::Locked => {
+                    return Err(blocked(pg, &locking, e));
+                }
                 Err(e) if waited >= wait => return Err(e),
                 Err(_) => {
                     pg.run(&"rollback to savepoint strata_insist".into(), Fetch::Nothing)?;
@@ -67,7 +74,10 @@ impl<'a> Script<'a> {
     }
 
     /// Runs statements, sent together.
-    pub(super) fn all<'s>(&mut self, statements: impl IntoIterator<Item = &'s String>) -> Result<(), EngineError> {
+    pub(super) fn all<'s>(
+        &mut self,
+        statements: impl IntoIterator<Item = &'s String>,
+    ) -> Result<(), EngineError> {
         let statements: Vec<&String> = statements.into_iter().collect();
         if statements.is_empty() {
             return Ok(());
@@ -77,8 +87,12 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    /// Runs the last statements of a script, which may be refused, and what follows it in one message.
-    pub(super) fn attempt_last(&mut self, statements: &[String]) -> Result<Option<EngineError>, EngineError> {
+    /// Runs the last statements of a script, which may be refused, and what follows it in one
+    /// message.
+    pub(super) fn attempt_last(
+        &mut self,
+        statements: &[String],
+    ) -> Result<Option<EngineError>, EngineError> {
         let patience = self.patience();
         let refused = self.attempt(statements.iter().chain([&patience]))?;
         if refused.is_none() {
@@ -98,7 +112,10 @@ impl<'a> Script<'a> {
             return Ok(None);
         }
         let text = joined("savepoint strata_attempt; ", &statements);
-        match self.pg.run(&SqlText::from(format!("{text}; release savepoint strata_attempt")), Fetch::Nothing) {
+        match self.pg.run(
+            &SqlText::from(format!("{text}; release savepoint strata_attempt")),
+            Fetch::Nothing,
+        ) {
             Ok(_) => {
                 self.executed.extend(statements.into_iter().cloned());
                 Ok(None)
@@ -129,7 +146,8 @@ impl<'a> Script<'a> {
         format!("set local lock_timeout = {}", self.pg.server.lock_wait.as_millis().max(1))
     }
 
-    /// Reads from the catalog before anything is locked: what another build replaces meanwhile is looked for again.
+    /// Reads from the catalog before anything is locked: what another build replaces meanwhile is
+    /// looked for again.
     pub(super) fn steady<T>(
         &mut self,
         read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
@@ -152,7 +170,8 @@ impl<'a> Script<'a> {
 
 /// A definition that the server gives ends with a semicolon of its own.
 fn joined(before: &str, statements: &[&String]) -> String {
-    let trimmed: Vec<&str> = statements.iter().map(|s| s.trim_end().trim_end_matches(';')).collect();
+    let trimmed: Vec<&str> =
+        statements.iter().map(|s| s.trim_end().trim_end_matches(';')).collect();
     format!("{before}{}", trimmed.join(";\n"))
 }
 
@@ -169,7 +188,9 @@ fn blocked(pg: &mut Postgres, relations: &[Relation], e: EngineError) -> EngineE
     let name = relations.first().map(|r| r.short()).unwrap_or_default();
     let mut error = EngineError::new(
         EngineErrorKind::Locked,
-        format!("nothing was published: {name} is locked, still after {seconds} s (SQLSTATE 55P03)"),
+        format!(
+            "nothing was published: {name} is locked, still after {seconds} s (SQLSTATE 55P03)"
+        ),
     );
     for holder in holders.iter().take(4) {
         error.message.push_str(&format!("\nheld by {holder}"));

@@ -1,7 +1,7 @@
 //! Several statements in one text.
 
-/// Where each statement begins and ends, without the semicolons; empty ones are left out. Knows quotes, dollar quotes
-/// and comments, no grammar (PostgreSQL documentation, "Lexical Structure").
+/// Where each statement begins and ends, without the semicolons; empty ones are left out. Knows
+/// quotes, dollar quotes and comments, no grammar (PostgreSQL documentation, "Lexical Structure").
 pub(super) fn statements(sql: &str) -> Vec<std::ops::Range<usize>> {
     let b = sql.as_bytes();
     let mut out = Vec::new();
@@ -10,7 +10,8 @@ pub(super) fn statements(sql: &str) -> Vec<std::ops::Range<usize>> {
         match b[i] {
             b'\'' => {
                 code = true;
-                let escapes = i > 0 && b[i - 1].eq_ignore_ascii_case(&b'e') && !(i > 1 && word(b[i - 2]));
+                let escapes =
+                    i > 0 && b[i - 1].eq_ignore_ascii_case(&b'e') && !(i > 1 && word(b[i - 2]));
                 i = quoted(b, i, b'\'', escapes);
             }
             b'"' => {
@@ -103,7 +104,11 @@ pub(super) fn first_word(sql: &str) -> String {
             break;
         }
     }
-    rest.trim_start_matches('(').chars().take_while(char::is_ascii_alphabetic).collect::<String>().to_ascii_lowercase()
+    rest.trim_start_matches('(')
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect::<String>()
+        .to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -117,7 +122,10 @@ mod tests {
     #[test]
     fn semicolons_that_end_statements() {
         assert_eq!(texts("select 1; select ';' ;;"), ["select 1", "select ';'"]);
-        assert_eq!(texts("select E'\\';' as a; -- ;\nselect 2"), ["select E'\\';' as a", "-- ;\nselect 2"]);
+        assert_eq!(
+            texts("select E'\\';' as a; -- ;\nselect 2"),
+            ["select E'\\';' as a", "-- ;\nselect 2"]
+        );
         assert_eq!(
             texts("do $x$ begin; end $x$; /* a /* ; */ ; */ select \"a;\"\"b\""),
             ["do $x$ begin; end $x$", "/* a /* ; */ ; */ select \"a;\"\"b\""]

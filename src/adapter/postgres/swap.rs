@@ -1,21 +1,26 @@
 //! A candidate takes the place of the published relation, in one short transaction.
 //!
-//! Postgres binds views to a table by its number, not by its name. So a view gets the candidate's query, a small table
-//! its rows, and both stay what they are. Where that cannot be, what depends on the old relation is dropped and made again
-//! from its definition (`dependents`), and what belongs to it goes on to the new one (`belongings`). Where something
-//! cannot be made again, the rows are replaced in place (`in_place`), however many they are.
+//! Postgres binds views to a table by its number, not by its name. So a view gets the candidate's
+//! query, a small table its rows, and both stay what they are. Where that cannot be, what depends
+//! on the old relation is dropped and made again from its definition (`dependents`), and what
+//! belongs to it goes on to the new one (`belongings`). Where something cannot be made again, the
+//! rows are replaced in place (`in_place`), however many they are.
 //!
-//! Locks are taken before anything changes, the outermost view first, as readers take them, and in short attempts that
-//! are given up together (`script`): a reader that queues behind one waits that long at most, and two that wait for each
-//! other part before the server calls it a deadlock.
+//! Locks are taken before anything changes, the outermost view first, as readers take them, and in
+//! short attempts that are given up together (`script`): a reader that queues behind one waits that
+//! long at most, and two that wait for each other part before the server calls it a deadlock.
 
 use super::belongings::{Belonging, belongings, renames, shapes, ties};
-use super::dependents::{Dependent, ForeignKey, Surroundings, are_still, foreign_keys, surroundings};
+use super::dependents::{
+    Dependent, ForeignKey, Surroundings, are_still, foreign_keys, surroundings,
+};
 use super::in_place::{Way, fill, fitting_columns, redefine, replace, way_in};
 use super::locks::keep_hold;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
-use crate::engine::{Change, EngineError, EngineErrorKind, ExistingRelation, Fetch, Swap, Warehouse};
+use crate::engine::{
+    Change, EngineError, EngineErrorKind, ExistingRelation, Fetch, Swap, Warehouse,
+};
 use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::materialize::is_beside;
 use std::sync::PoisonError;
@@ -31,26 +36,36 @@ pub(super) fn swap(pg: &mut Postgres, swap: &Swap<'_>) -> Result<Vec<String>, En
 }
 
 fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
-    let views = |old: &ExistingRelation| (old.kind, swap.kind) == (RelationKind::View, RelationKind::View);
+    let views =
+        |old: &ExistingRelation| (old.kind, swap.kind) == (RelationKind::View, RelationKind::View);
     if let Some(old) = swap.existing.filter(|old| views(old))
         && redefine(script, swap, old)?.is_none()
     {
         return Ok(());
     }
     // A view may have been dropped in the swap of what it reads.
-    let there = script.pg.texts(&format!("select 1 where {} is not null", oid_of(swap.published)))?;
+    let there =
+        script.pg.texts(&format!("select 1 where {} is not null", oid_of(swap.published)))?;
     if let Some(old) = swap.existing.filter(|_| !there.is_empty()) {
         return take_over(script, swap, old);
     }
     rename(script, swap)?;
-    let lost =
-        script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner).get(&key(swap.published)).cloned();
+    let lost = script
+        .pg
+        .server
+        .dropped
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(&key(swap.published))
+        .cloned();
     lost.unwrap_or_default().iter().try_for_each(|sql| script.attempt([sql]).map(drop))
 }
 
 /// Changes columns of a table, in the open transaction or a short one of its own.
 pub(super) fn alter(pg: &mut Postgres, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
-    in_transaction(pg, |pg| Script::insist(pg, change.pause, |script| alter_columns(script, change)))
+    in_transaction(pg, |pg| {
+        Script::insist(pg, change.pause, |script| alter_columns(script, change))
+    })
 }
 
 /// Carries out `work` in the open transaction, or in one of its own.
@@ -78,7 +93,8 @@ fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), Eng
     let found = script.steady(|pg| surroundings(pg, change.relation))?;
     let dependents = found.map(|s| s.dependents).unwrap_or_default();
     if let Some(text) = lasting_dependents(&dependents) {
-        let message = format!("{text} depends on {} and cannot be made again", change.relation.short());
+        let message =
+            format!("{text} depends on {} and cannot be made again", change.relation.short());
         return Err(EngineError::new(EngineErrorKind::Runtime, message));
     }
     let all: Vec<String> = dependents.iter().rev().map(|d| d.lock.clone()).chain(locks).collect();
@@ -90,7 +106,8 @@ fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), Eng
 
 /// Gives the candidate the published name, and its constraints theirs.
 fn rename(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
-    // Constraints, and the indexes behind them, are named after the candidate as well. Only tables have any.
+    // Constraints, and the indexes behind them, are named after the candidate as well. Only tables
+    // have any.
     if swap.kind == RelationKind::Table {
         for rename in renames(script.pg, swap.candidate)? {
             script.attempt([&rename])?;
@@ -116,7 +133,11 @@ fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
     (!all.is_empty()).then(|| all.join(", "))
 }
 
-fn take_over(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<(), EngineError> {
+fn take_over(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
         match way_in(script.pg, swap, old)? {
             Way::Fill => return fill(script, swap, old),
@@ -138,8 +159,13 @@ fn take_over(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -
     Err(EngineError::new(EngineErrorKind::Conflict, message))
 }
 
-/// Takes the place of a table that nothing reads and that has nothing of its own; false where that is so no longer.
-fn take_plain_place(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRelation) -> Result<bool, EngineError> {
+/// Takes the place of a table that nothing reads and that has nothing of its own; false where that
+/// is so no longer.
+fn take_plain_place(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    old: &ExistingRelation,
+) -> Result<bool, EngineError> {
     script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
     if way_in(script.pg, swap, old)? != Way::Plain {
         return Ok(false);
@@ -149,8 +175,9 @@ fn take_plain_place(script: &mut Script<'_>, swap: &Swap<'_>, old: &ExistingRela
     Ok(true)
 }
 
-/// Drops the old relation and gives its place, and all that it has, to the candidate; or replaces its rows where something
-/// cannot be made again. False where what depends on it has changed meanwhile.
+/// Drops the old relation and gives its place, and all that it has, to the candidate; or replaces
+/// its rows where something cannot be made again. False where what depends on it has changed
+/// meanwhile.
 fn take_place(
     script: &mut Script<'_>,
     swap: &Swap<'_>,
@@ -161,15 +188,24 @@ fn take_place(
     let (keys, belongings, ties) = match found.bare {
         true => (Vec::new(), Vec::new(), Vec::new()),
         false => script.steady(|pg| {
-            Ok((foreign_keys(pg, &old.relation)?, belongings(pg, &old.relation, swap)?, ties(pg, &old.relation)?))
+            Ok((
+                foreign_keys(pg, &old.relation)?,
+                belongings(pg, &old.relation, swap)?,
+                ties(pg, &old.relation)?,
+            ))
         })?,
     };
     script.run("savepoint strata_swap")?;
     if let Some(why) = why_in_place(script, swap, old, found, &belongings, &ties)? {
         return replace(script, swap, old, &keys, &why).map(|()| true);
     }
-    if let Some(belonging) = belongings.iter().find(|b| swap.kind != RelationKind::Table && b.is_lasting()) {
-        let message = format!("nothing was published: {} would be lost, since a view has none", belonging.what);
+    if let Some(belonging) =
+        belongings.iter().find(|b| swap.kind != RelationKind::Table && b.is_lasting())
+    {
+        let message = format!(
+            "nothing was published: {} would be lost, since a view has none",
+            belonging.what
+        );
         let mut e = EngineError::new(EngineErrorKind::Runtime, message);
         e.hint = Some("drop it, or keep the model a table".to_owned());
         return Err(e);
@@ -201,7 +237,12 @@ fn take_place(
         }
         // Something that is no view: a function with a body, a column of its row type.
         script.run("rollback to savepoint strata_swap")?;
-        let who = e.message.lines().nth(1).and_then(|l| l.split(" depends on ").next()).unwrap_or("something");
+        let who = e
+            .message
+            .lines()
+            .nth(1)
+            .and_then(|l| l.split(" depends on ").next())
+            .unwrap_or("something");
         return replace(script, swap, old, &keys, &depends(who, old)).map(|()| true);
     }
     rename(script, swap)?;
@@ -220,13 +261,17 @@ fn why_in_place(
     belongings: &[Belonging],
     ties: &[[String; 2]],
 ) -> Result<Option<String>, EngineError> {
-    let lost = |what: &str, why: &str| format!("{} would lose {what} ({why})", old.relation.short());
+    let lost =
+        |what: &str, why: &str| format!("{} would lose {what} ({why})", old.relation.short());
     if let Some([what, why]) = ties.first() {
         return Ok(Some(lost(what, why)));
     }
     if let Some(text) = lasting_dependents(&found.dependents) {
-        // A materialized view that this run builds later makes way where rows cannot be replaced in place.
-        let makes_way = |d: &Dependent| d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation);
+        // A materialized view that this run builds later makes way where rows cannot be replaced in
+        // place.
+        let makes_way = |d: &Dependent| {
+            d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation)
+        };
         let stays = found.dependents.iter().any(|d| d.definition.is_err() && !makes_way(d));
         if stays || fitting_columns(script.pg, swap, old)?.is_some() {
             return Ok(Some(depends(&text, old)));
@@ -250,13 +295,14 @@ fn give(
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
     // A view has an owner and grants like a table, and nothing else of what a table has.
     let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
-    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) = fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
+    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) =
+        fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
     script.pg.pending = later.into_iter().cloned().collect();
     now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
 }
 
-/// Gives a relation that was swapped in what it had to wait for. What is there by now, under whatever name, is left as the
-/// hooks of the project made it.
+/// Gives a relation that was swapped in what it had to wait for. What is there by now, under
+/// whatever name, is left as the hooks of the project made it.
 pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
     let pending = std::mem::take(&mut pg.pending);
     if pending.is_empty() {
@@ -265,14 +311,18 @@ pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String
     in_transaction(pg, |pg| {
         let there = shapes(pg, relation)?;
         let mut script = Script::begin(pg);
-        pending.iter().filter(|b| !there.contains(&b.shape())).try_for_each(|b| carry_one(&mut script, b))?;
+        pending
+            .iter()
+            .filter(|b| !there.contains(&b.shape()))
+            .try_for_each(|b| carry_one(&mut script, b))?;
         Ok(script.executed)
     })
 }
 
 fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
     // Something of this name, or another primary key.
-    let made_by_hooks = |e: &EngineError| matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16"));
+    let made_by_hooks =
+        |e: &EngineError| matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16"));
     match script.attempt([&belonging.statement])? {
         Some(e) if !made_by_hooks(&e) => Err(unfit(&belonging.what, &e)),
         _ => Ok(()),
@@ -291,7 +341,8 @@ fn restore(
     built_later: &dyn Fn(&Relation) -> bool,
     dependents: &[Dependent],
 ) -> Result<(), EngineError> {
-    let made = dependents.iter().filter_map(|d| d.definition.as_ref().ok().map(|sql| (sql, &d.restore)));
+    let made =
+        dependents.iter().filter_map(|d| d.definition.as_ref().ok().map(|sql| (sql, &d.restore)));
     let all: Vec<&String> = made.flat_map(|(sql, rest)| std::iter::once(sql).chain(rest)).collect();
     match script.attempt(all)? {
         None => Ok(()),
@@ -299,7 +350,8 @@ fn restore(
     }
 }
 
-/// Makes a view again. One that no longer fits holds the swap back, unless this run builds it later.
+/// Makes a view again. One that no longer fits holds the swap back, unless this run builds it
+/// later.
 fn restore_one(
     script: &mut Script<'_>,
     built_later: &dyn Fn(&Relation) -> bool,
@@ -311,19 +363,26 @@ fn restore_one(
         Some(e) if e.kind != EngineErrorKind::Sql => Err(e),
         Some(_) if is_beside(dependent.relation.identifier()) => Ok(()),
         Some(_) if built_later(&dependent.relation) => {
-            let mut dropped = script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dropped =
+                script.pg.server.dropped.lock().unwrap_or_else(PoisonError::into_inner);
             dropped.insert(key(&dependent.relation), dependent.restore.clone());
             Ok(())
         }
         Some(e) => {
-            let what = format!("the view {}, which this run does not build,", dependent.relation.short());
+            let what =
+                format!("the view {}, which this run does not build,", dependent.relation.short());
             Err(unfit(&what, &e))
         }
     }
 }
 
-/// Makes a foreign key of another table again; the key of a table that this run builds later comes with that.
-pub(super) fn add_key(script: &mut Script<'_>, swap: &Swap<'_>, key: &ForeignKey) -> Result<(), EngineError> {
+/// Makes a foreign key of another table again; the key of a table that this run builds later comes
+/// with that.
+pub(super) fn add_key(
+    script: &mut Script<'_>,
+    swap: &Swap<'_>,
+    key: &ForeignKey,
+) -> Result<(), EngineError> {
     match script.attempt([&key.add])? {
         Some(e) if !(swap.built_later)(&key.child) => {
             Err(unfit(&format!("the foreign key {} of {}", key.name, key.child.short()), &e))
@@ -334,7 +393,10 @@ pub(super) fn add_key(script: &mut Script<'_>, swap: &Swap<'_>, key: &ForeignKey
 
 fn unfit(what: &str, e: &EngineError) -> EngineError {
     // Another session is in the way: this is tried again.
-    if matches!(e.kind, EngineErrorKind::Locked | EngineErrorKind::Conflict | EngineErrorKind::Connection) {
+    if matches!(
+        e.kind,
+        EngineErrorKind::Locked | EngineErrorKind::Conflict | EngineErrorKind::Connection
+    ) {
         return e.clone();
     }
     let mut error = EngineError::new(

@@ -8,12 +8,16 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The connector for a profile; none when TLS is off.
-pub(super) fn connector(profile: &PostgresProfile) -> Result<Option<MakeRustlsConnect>, EngineError> {
+pub(super) fn connector(
+    profile: &PostgresProfile,
+) -> Result<Option<MakeRustlsConnect>, EngineError> {
     let mode = profile.sslmode.unwrap_or(SslMode::Prefer);
     if mode == SslMode::Disable {
         return Ok(None);
@@ -28,14 +32,17 @@ pub(super) fn connector(profile: &PostgresProfile) -> Result<Option<MakeRustlsCo
     let config = match (&profile.sslcert, &profile.sslkey) {
         (Some(cert), Some(key)) => {
             let chain = certificates(cert)?;
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|e| connection_error(format!("the client key {key} cannot be read: {e}")))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| connection_error(format!("the client certificate {cert} cannot be used: {e}")))?
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|e| {
+                connection_error(format!("the client key {key} cannot be read: {e}"))
+            })?;
+            builder.with_client_auth_cert(chain, key).map_err(|e| {
+                connection_error(format!("the client certificate {cert} cannot be used: {e}"))
+            })?
         }
         (Some(cert), None) => {
-            return Err(connection_error(format!("the client certificate {cert} needs its key: set `sslkey`")));
+            return Err(connection_error(format!(
+                "the client certificate {cert} needs its key: set `sslkey`"
+            )));
         }
         _ => builder.with_no_client_auth(),
     };
@@ -43,14 +50,20 @@ pub(super) fn connector(profile: &PostgresProfile) -> Result<Option<MakeRustlsCo
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
-    let failed =
-        |e: rustls::pki_types::pem::Error| connection_error(format!("the certificate {path} cannot be read: {e}"));
+    let failed = |e: rustls::pki_types::pem::Error| {
+        connection_error(format!("the certificate {path} cannot be read: {e}"))
+    };
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
     let found = found.map_err(failed)?;
-    if found.is_empty() { Err(connection_error(format!("{path} has no certificate in it"))) } else { Ok(found) }
+    if found.is_empty() {
+        Err(connection_error(format!("{path} has no certificate in it")))
+    } else {
+        Ok(found)
+    }
 }
 
-/// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a root certificate.
+/// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a
+/// root certificate.
 pub(super) fn checks_certificate(profile: &PostgresProfile) -> bool {
     match profile.sslmode.unwrap_or(SslMode::Prefer) {
         SslMode::VerifyCa | SslMode::VerifyFull => true,
@@ -81,9 +94,9 @@ fn verifier(
         }
         Some(path) => {
             for certificate in certificates(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|e| connection_error(format!("the root certificate {path} cannot be used: {e}")))?;
+                roots.add(certificate).map_err(|e| {
+                    connection_error(format!("the root certificate {path} cannot be used: {e}"))
+                })?;
             }
         }
         None => {
@@ -109,7 +122,8 @@ fn verifier(
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,
-    /// Checks who signed it; none: any certificate will do, and the connection is encrypted to whoever is there.
+    /// Checks who signed it; none: any certificate will do, and the connection is encrypted to
+    /// whoever is there.
     signed: Option<Arc<WebPkiServerVerifier>>,
 }
 

@@ -1,9 +1,10 @@
 //! The way to the server: the question for TLS, the handshake, and how a connection ends.
 //!
-//! The driver ends a request to cancel by closing its socket at once. PgBouncer drops a request whose client is gone, and
-//! its version 1.18 may fall over it; libpq waits for the other side to close. So does this connector, which therefore
-//! has to hold every stream, encrypted or not, and asks for TLS itself
-//! (PostgreSQL documentation, "Message Flow", "Cancelling Requests in Progress", "SSL Session Encryption").
+//! The driver ends a request to cancel by closing its socket at once. PgBouncer drops a request
+//! whose client is gone, and its version 1.18 may fall over it; libpq waits for the other side to
+//! close. So does this connector, which therefore has to hold every stream, encrypted or not, and
+//! asks for TLS itself (PostgreSQL documentation, "Message Flow", "Cancelling Requests in
+//! Progress", "SSL Session Encryption").
 
 use std::future::Future;
 use std::io;
@@ -63,7 +64,11 @@ impl WireTo {
         let mut answer = [0];
         stream.read_exact(&mut answer).await?;
         if answer[0] != b'S' {
-            return if wire.prefer { line(Box::pin(Plain(stream))) } else { Err("server does not support TLS".into()) };
+            return if wire.prefer {
+                line(Box::pin(Plain(stream)))
+            } else {
+                Err("server does not support TLS".into())
+            };
         }
         let connect = MakeTlsConnect::<Socket>::make_tls_connect(&mut tls, &host)?;
         line(Box::pin(connect.connect(stream).await?))
@@ -80,13 +85,21 @@ impl TlsStream for Plain {
 }
 
 impl AsyncRead for Plain {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Plain {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 
@@ -112,13 +125,21 @@ impl TlsStream for Line {
 }
 
 impl AsyncRead for Line {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         self.inner.as_mut().poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.inner.as_mut().poll_write(cx, buf)
     }
 
@@ -131,7 +152,8 @@ impl AsyncWrite for Line {
         while self.waits {
             let mut bytes = [0; 64];
             let mut buffer = ReadBuf::new(&mut bytes);
-            let more = ready!(self.inner.as_mut().poll_read(cx, &mut buffer)).is_ok() && !buffer.filled().is_empty();
+            let more = ready!(self.inner.as_mut().poll_read(cx, &mut buffer)).is_ok()
+                && !buffer.filled().is_empty();
             self.waits = more;
         }
         self.inner.as_mut().poll_shutdown(cx)

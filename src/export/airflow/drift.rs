@@ -12,7 +12,8 @@ type Tasks = BTreeMap<String, (String, BTreeSet<String>, BTreeSet<String>)>;
 /// How many differences are told.
 const MOST: usize = 8;
 
-/// None when `expected` is the hash of the graph; else what changed since the file was written, as far as its text tells.
+/// None when `expected` is the hash of the graph; else what changed since the file was written, as
+/// far as its text tells.
 pub(crate) fn drift(
     manifest: &Manifest,
     dag: &Dag,
@@ -25,7 +26,9 @@ pub(crate) fn drift(
     }
     let now = of_project(manifest, dag);
     let Some(before) = file.and_then(of_file) else {
-        return Some(vec!["the file that was generated cannot be read to say what changed".to_owned()]);
+        return Some(vec![
+            "the file that was generated cannot be read to say what changed".to_owned(),
+        ]);
     };
     let mut out = differences(manifest, &before, &now);
     if out.is_empty() {
@@ -67,7 +70,9 @@ fn of_file(text: &str) -> Option<Tasks> {
 fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> {
     let mut out = Vec::new();
     let home = |tasks: &Tasks| -> BTreeMap<String, String> {
-        let pairs = tasks.iter().flat_map(|(id, (.., nodes))| nodes.iter().map(move |n| (n.clone(), id.clone())));
+        let pairs = tasks
+            .iter()
+            .flat_map(|(id, (.., nodes))| nodes.iter().map(move |n| (n.clone(), id.clone())));
         pairs.collect()
     };
     let (old_home, new_home) = (home(before), home(now));
@@ -79,12 +84,15 @@ fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> 
         .filter(|n| n.generic_test().is_some())
         .map(|n| shape(manifest, n))
         .collect();
-    let renamed_tests = old_home.keys().filter(|id| id.starts_with("test.") && !new_home.contains_key(*id)).count();
+    let renamed_tests =
+        old_home.keys().filter(|id| id.starts_with("test.") && !new_home.contains_key(*id)).count();
     for (id, task) in &new_home {
         match old_home.get(id) {
             None if id.starts_with("test.") && shapes.len() == renamed_tests => {}
             None => out.push(format!("`{id}` is new, in the task {task}")),
-            Some(old) if old != task => out.push(format!("`{id}` moved from the task {old} to {task}")),
+            Some(old) if old != task => {
+                out.push(format!("`{id}` moved from the task {old} to {task}"))
+            }
             Some(_) => {}
         }
     }

@@ -31,7 +31,11 @@ pub(crate) fn dag_file(request: &FileRequest<'_>) -> GeneratedFile {
     let mut out = String::new();
     header(&mut out, request);
     match request.options.callbacks.iter().any(Option::is_some) {
-        true => out.push_str(&IMPORTS.replacen("timedelta\n", "timedelta\nfrom importlib import import_module\n", 1)),
+        true => out.push_str(&IMPORTS.replacen(
+            "timedelta\n",
+            "timedelta\nfrom importlib import import_module\n",
+            1,
+        )),
         false => out.push_str(IMPORTS),
     }
     if request.options.deadline.is_some() {
@@ -86,8 +90,10 @@ fn tasks(out: &mut String, request: &FileRequest<'_>) {
 }
 
 fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
-    let nodes: Vec<&str> = task.nodes.iter().map(|id| &*request.manifest.node(*id).unique_id).collect();
-    let after: Vec<&str> = task.upstream.iter().map(|n| request.dag.tasks[*n].id.as_str()).collect();
+    let nodes: Vec<&str> =
+        task.nodes.iter().map(|id| &*request.manifest.node(*id).unique_id).collect();
+    let after: Vec<&str> =
+        task.upstream.iter().map(|n| request.dag.tasks[*n].id.as_str()).collect();
     let texts = |items: &[String]| list(&items.iter().map(String::as_str).collect::<Vec<_>>(), 8);
     let mut fields = vec![
         format!("\"task\": {}", string(&task.id)),
@@ -118,7 +124,9 @@ fn environment(out: &mut String, request: &FileRequest<'_>) {
         ("STRATA_GRAPH_SPEC", literal(&request.spec.to_string())),
         ("STRATA_GRAPH_FILE", "os.path.abspath(__file__)".to_owned()),
     ];
-    for (key, value) in [("STRATA_TARGET", &options.target), ("STRATA_PROFILES_DIR", &options.profiles_dir)] {
+    for (key, value) in
+        [("STRATA_TARGET", &options.target), ("STRATA_PROFILES_DIR", &options.profiles_dir)]
+    {
         pairs.extend(value.as_ref().map(|v| (key, literal(v))));
     }
     out.push_str(
@@ -201,7 +209,10 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
             literal(&options.schedule),
             literal(&options.timezone)
         ),
-        format!("start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))", literal(&options.timezone)),
+        format!(
+            "start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))",
+            literal(&options.timezone)
+        ),
         "catchup=False".to_owned(),
         "max_active_runs=1".to_owned(),
     ];
@@ -210,7 +221,9 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
         dag.push(format!("dagrun_timeout=timedelta(minutes={minutes})"));
     }
     let [failure, success, retry] = &options.callbacks;
-    dag.extend(success.as_ref().map(|path| format!("on_success_callback=callback({})", literal(path))));
+    dag.extend(
+        success.as_ref().map(|path| format!("on_success_callback=callback({})", literal(path))),
+    );
     if !tags.is_empty() {
         dag.push(format!("tags={}", list(&tags, 4)));
     }

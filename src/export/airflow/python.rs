@@ -1,7 +1,7 @@
 //! The one encoder through which names and texts enter Python.
 
-/// A string literal, ASCII only. Any text gives a literal with that value, on one line; in the quotes that need no escape,
-/// as formatters write it.
+/// A string literal, ASCII only. Any text gives a literal with that value, on one line; in the
+/// quotes that need no escape, as formatters write it.
 pub(super) fn literal(text: &str) -> String {
     quoted(text, if text.contains('"') && !text.contains('\'') { '\'' } else { '"' })
 }

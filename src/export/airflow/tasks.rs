@@ -85,7 +85,8 @@ pub(crate) struct Dag {
     pub(crate) tasks: Vec<Task>,
     /// Layers that became one task since they need each other.
     pub(crate) merged: Vec<Vec<String>>,
-    /// The box that each group of tasks is drawn in. Groups that wait for each other share one: Airflow 3 draws no circles.
+    /// The box that each group of tasks is drawn in. Groups that wait for each other share one:
+    /// Airflow 3 draws no circles.
     pub(crate) boxes: BTreeMap<String, String>,
 }
 
@@ -96,8 +97,8 @@ pub(crate) struct DagRequest<'a> {
     pub(crate) asset_layers: &'a [String],
 }
 
-/// The layer of a node: the first folder below the folder of its kind. Seeds, snapshots and sources are layers, and so
-/// is each package.
+/// The layer of a node: the first folder below the folder of its kind. Seeds, snapshots and sources
+/// are layers, and so is each package.
 pub(crate) fn layer(manifest: &Manifest, node: &Node) -> String {
     match node.resource_type() {
         ResourceType::Source => "sources".to_owned(),
@@ -131,7 +132,9 @@ pub(crate) fn dag(request: &DagRequest<'_>) -> Dag {
             inlets: Vec::new(),
         });
         task.kind = match (step.action, &manifest.node(step.node).kind) {
-            (_, NodeKind::Export(e)) if e.kind == ExportType::GoogleSheets => TaskKind::ExportSheets,
+            (_, NodeKind::Export(e)) if e.kind == ExportType::GoogleSheets => {
+                TaskKind::ExportSheets
+            }
             (_, NodeKind::Export(_)) => TaskKind::ExportFiles,
             (Action::Build, _) => TaskKind::Build,
             _ => task.kind,
@@ -215,7 +218,9 @@ impl<'a> Layout<'a> {
         }
         // A test that guards nothing belongs where the last of what it reads is.
         let home = match plan.steps[step].action {
-            Action::Test => self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer(manifest, n)),
+            Action::Test => {
+                self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer(manifest, n))
+            }
             _ => layer(manifest, node),
         };
         match self.request.by {
@@ -229,7 +234,8 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Of what a test reads, that which comes last in the plan; a source when it reads nothing else.
+    /// Of what a test reads, that which comes last in the plan; a source when it reads nothing
+    /// else.
     fn last_read(&self, test: &Node) -> Option<&'a Node> {
         let last = test.depends_on.iter().max_by_key(|id| self.step_of.get(id));
         last.map(|id| self.request.manifest.node(*id))
@@ -261,7 +267,9 @@ impl Groups {
             graph.add_node(());
         });
         for (i, step) in plan.steps.iter().enumerate() {
-            for before in step.parents.iter().chain(&step.after).filter(|b| of_step[**b] != of_step[i]) {
+            for before in
+                step.parents.iter().chain(&step.after).filter(|b| of_step[**b] != of_step[i])
+            {
                 graph.update_edge(NodeIndex::new(of_step[*before]), NodeIndex::new(of_step[i]), ());
             }
         }
@@ -324,8 +332,8 @@ fn boxes(tasks: &[Task]) -> BTreeMap<String, String> {
     out
 }
 
-/// Gives ids that Airflow accepts: letters, digits, `_` and `-`, the group before a dot. What had to be changed, and
-/// what would be called alike, ends in a hash of its own name.
+/// Gives ids that Airflow accepts: letters, digits, `_` and `-`, the group before a dot. What had
+/// to be changed, and what would be called alike, ends in a hash of its own name.
 fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>) {
     let mut ids: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, task) in tasks.iter_mut() {
@@ -338,7 +346,8 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>)
         ids.entry(task.id.to_ascii_lowercase()).or_default().push(*number);
     }
     // A task may not be called like a group.
-    let boxes: Vec<String> = tasks.values().filter_map(Task::group).map(str::to_ascii_lowercase).collect();
+    let boxes: Vec<String> =
+        tasks.values().filter_map(Task::group).map(str::to_ascii_lowercase).collect();
     for task in tasks.values_mut().filter(|t| boxes.contains(&t.id.to_ascii_lowercase())) {
         task.id.push_str("_layer");
     }
@@ -346,7 +355,8 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>)
         for number in numbers {
             let own = groups.places[*number].unique_id.clone();
             if let Some(task) = tasks.get_mut(number) {
-                let own = own.or_else(|| Some(manifest.node(*task.nodes.first()?).unique_id.to_string()));
+                let own =
+                    own.or_else(|| Some(manifest.node(*task.nodes.first()?).unique_id.to_string()));
                 task.id = format!("{}_{}", task.id, digest(&own.unwrap_or_default()));
             }
         }
@@ -368,14 +378,16 @@ fn digest(text: &str) -> String {
     crate::hash::md5_hex(text)[..8].to_owned()
 }
 
-/// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers the edges.
+/// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers
+/// the edges.
 fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
     let in_order = topological(tasks.iter().map(|(n, t)| (*n, t)));
     let mut rank: HashMap<Option<String>, usize> = HashMap::new();
     for (position, number) in in_order.iter().enumerate() {
         rank.entry(tasks[number].group().map(str::to_owned)).or_insert(position);
     }
-    let position: HashMap<usize, usize> = in_order.into_iter().enumerate().map(|(p, n)| (n, p)).collect();
+    let position: HashMap<usize, usize> =
+        in_order.into_iter().enumerate().map(|(p, n)| (n, p)).collect();
     let mut list: Vec<(usize, Task)> = tasks.into_iter().collect();
     list.sort_by_key(|(number, task)| {
         let group = task.group().map(str::to_owned);
@@ -383,17 +395,20 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
         // Exports come last, whatever they wait for.
         (group.as_deref() == Some("exports"), place, task.id.clone())
     });
-    let renumbered: HashMap<usize, usize> = list.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
-    let tasks = list
-        .into_iter()
-        .map(|(_, task)| Task { upstream: task.upstream.iter().map(|n| renumbered[n]).collect(), ..task });
+    let renumbered: HashMap<usize, usize> =
+        list.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
+    let tasks = list.into_iter().map(|(_, task)| Task {
+        upstream: task.upstream.iter().map(|n| renumbered[n]).collect(),
+        ..task
+    });
     Dag { by, tasks: tasks.collect(), merged: Vec::new(), boxes: BTreeMap::new() }
 }
 
 /// Numbers so that each comes after those it waits for; ids decide between free ones.
 fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a Task)>) -> Vec<usize> {
     let tasks: BTreeMap<usize, &Task> = tasks.collect();
-    let mut waiting: HashMap<usize, usize> = tasks.iter().map(|(n, t)| (*n, t.upstream.len())).collect();
+    let mut waiting: HashMap<usize, usize> =
+        tasks.iter().map(|(n, t)| (*n, t.upstream.len())).collect();
     let mut behind: HashMap<usize, Vec<usize>> = HashMap::new();
     for (number, task) in &tasks {
         task.upstream.iter().for_each(|u| behind.entry(*u).or_default().push(*number));
@@ -414,17 +429,22 @@ fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a Task)>) -> Vec<usize>
     out
 }
 
-/// Each mart is announced by the task that audits it last; sources with `meta.airflow_asset` are what tasks read.
+/// Each mart is announced by the task that audits it last; sources with `meta.airflow_asset` are
+/// what tasks read.
 fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
     let manifest = request.manifest;
     let mut position = vec![0; dag.tasks.len()];
-    topological(dag.tasks.iter().enumerate()).into_iter().enumerate().for_each(|(p, n)| position[n] = p);
+    topological(dag.tasks.iter().enumerate())
+        .into_iter()
+        .enumerate()
+        .for_each(|(p, n)| position[n] = p);
     let mut audits: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
     for (number, task) in dag.tasks.iter().enumerate() {
         for id in &task.nodes {
             let node = manifest.node(*id);
             let tested = node.generic_test().and_then(|t| t.attached);
-            let about = tested.or_else(|| matches!(node.kind, NodeKind::Model { .. }).then_some(*id));
+            let about =
+                tested.or_else(|| matches!(node.kind, NodeKind::Model { .. }).then_some(*id));
             audits.entry(about.unwrap_or(*id)).or_default().push(number);
         }
     }
@@ -440,11 +460,19 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
         if let Some((last, before)) = numbers.split_last() {
             // All its tests come before the announcement.
             dag.tasks[*last].upstream.extend(before);
-            dag.tasks[*last].outlets.push(asset(&[&node.package, &layer(manifest, node), &node.display_name()]));
+            dag.tasks[*last].outlets.push(asset(&[
+                &node.package,
+                &layer(manifest, node),
+                &node.display_name(),
+            ]));
         }
     }
     for task in &mut dag.tasks {
-        let sources = task.nodes.iter().flat_map(|id| &manifest.node(*id).depends_on).map(|id| manifest.node(*id));
+        let sources = task
+            .nodes
+            .iter()
+            .flat_map(|id| &manifest.node(*id).depends_on)
+            .map(|id| manifest.node(*id));
         let named = sources.filter(|n| n.resource_type() == ResourceType::Source).filter_map(|n| {
             let meta = n.config.map("meta")?;
             meta.get("airflow_asset").and_then(Json::as_str).map(|name| asset(&[name]))
@@ -492,7 +520,9 @@ mod tests {
         .unwrap();
         let marts = ["marts".to_owned()];
         let dags = Granularity::ALL
-            .map(|by| dag(&DagRequest { manifest: &manifest, plan: &plan, by, asset_layers: &marts }))
+            .map(|by| {
+                dag(&DagRequest { manifest: &manifest, plan: &plan, by, asset_layers: &marts })
+            })
             .to_vec();
         (manifest, plan, dags)
     }
@@ -517,7 +547,11 @@ mod tests {
         let mut ids = BTreeSet::new();
         for (number, task) in dag.tasks.iter().enumerate() {
             let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-            assert!(task.id.chars().all(legal) && task.id.len() <= 250 && task.id.matches('.').count() <= 1);
+            assert!(
+                task.id.chars().all(legal)
+                    && task.id.len() <= 250
+                    && task.id.matches('.').count() <= 1
+            );
             assert!(ids.insert(task.id.to_ascii_lowercase()), "{} twice", task.id);
             for node in &task.nodes {
                 assert_eq!(home.insert(*node, number), None, "a node in two tasks");
@@ -528,8 +562,12 @@ mod tests {
         for step in &plan.steps {
             let task = home[&step.node];
             assert!(step.guards.iter().all(|g| home[g] == task), "a test away from what it guards");
-            for other in step.parents.iter().chain(&step.after).map(|s| home[&plan.steps[*s].node]) {
-                assert!(other == task || before[task].contains(&other), "an edge of the plan is lost");
+            for other in step.parents.iter().chain(&step.after).map(|s| home[&plan.steps[*s].node])
+            {
+                assert!(
+                    other == task || before[task].contains(&other),
+                    "an edge of the plan is lost"
+                );
             }
         }
         assert_eq!(home.len(), plan.steps.iter().map(|s| 1 + s.guards.len()).sum::<usize>());
@@ -537,9 +575,15 @@ mod tests {
         let drawn = |n: usize| dag.tasks[n].group().map(|g| dag.boxes[g].clone());
         let mut edges: DiGraph<String, ()> = DiGraph::new();
         let names: BTreeSet<String> = dag.boxes.values().cloned().collect();
-        let at: HashMap<String, NodeIndex> = names.into_iter().map(|n| (n.clone(), edges.add_node(n))).collect();
+        let at: HashMap<String, NodeIndex> =
+            names.into_iter().map(|n| (n.clone(), edges.add_node(n))).collect();
         for (n, task) in dag.tasks.iter().enumerate() {
-            for (a, b) in task.upstream.iter().filter_map(|u| Some((drawn(*u)?, drawn(n)?))).filter(|(a, b)| a != b) {
+            for (a, b) in task
+                .upstream
+                .iter()
+                .filter_map(|u| Some((drawn(*u)?, drawn(n)?)))
+                .filter(|(a, b)| a != b)
+            {
                 edges.update_edge(at[&a], at[&b], ());
             }
         }

@@ -1,5 +1,5 @@
-//! `docs/catalog.json`: columns and types of the relations of a target, committed so that a diagram needs no database.
-//! It has the shape of dbt's `catalog.json`, less what differs between two runs.
+//! `docs/catalog.json`: columns and types of the relations of a target, committed so that a diagram
+//! needs no database. It has the shape of dbt's `catalog.json`, less what differs between two runs.
 
 use crate::config::{Json, JsonMap};
 use crate::export::GeneratedFile;
@@ -31,11 +31,18 @@ impl CatalogTypes {
                 .map(|(key, column)| {
                     let text = |k: &str| column.get(k).and_then(Json::as_str).map(str::to_owned);
                     let index = column.get("index").and_then(Json::as_i64).unwrap_or(i64::MAX);
-                    (index, text("name").unwrap_or_else(|| key.clone()), text("type").unwrap_or_default())
+                    (
+                        index,
+                        text("name").unwrap_or_else(|| key.clone()),
+                        text("type").unwrap_or_default(),
+                    )
                 })
                 .collect();
             columns.sort_by_key(|(index, ..)| *index);
-            tables.insert(id.clone(), columns.into_iter().map(|(_, name, kind)| (name, kind)).collect());
+            tables.insert(
+                id.clone(),
+                columns.into_iter().map(|(_, name, kind)| (name, kind)).collect(),
+            );
         }
         Some(CatalogTypes { tables })
     }
@@ -50,7 +57,9 @@ pub(crate) fn catalog_file(tables: &[(UniqueId, Vec<(String, String)>)]) -> Gene
         let columns: JsonMap = columns
             .iter()
             .enumerate()
-            .map(|(i, (name, kind))| (name.clone(), json!({ "type": kind, "index": i + 1, "name": name })))
+            .map(|(i, (name, kind))| {
+                (name.clone(), json!({ "type": kind, "index": i + 1, "name": name }))
+            })
             .collect();
         let section = usize::from(id.starts_with("source."));
         sections[section].insert(id.to_string(), json!({ "columns": columns }));
@@ -67,8 +76,12 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let columns = vec![("id".to_owned(), "BIGINT".to_owned()), ("a".to_owned(), "VARCHAR".to_owned())];
-        let file = catalog_file(&[("model.x.b".into(), columns.clone()), ("source.x.s.t".into(), Vec::new())]);
+        let columns =
+            vec![("id".to_owned(), "BIGINT".to_owned()), ("a".to_owned(), "VARCHAR".to_owned())];
+        let file = catalog_file(&[
+            ("model.x.b".into(), columns.clone()),
+            ("source.x.s.t".into(), Vec::new()),
+        ]);
         let read = CatalogTypes::read(&file.content).unwrap();
         assert_eq!(read.tables["model.x.b"], columns);
         assert_eq!(CatalogTypes::read("{}"), None);

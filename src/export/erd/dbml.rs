@@ -109,7 +109,8 @@ fn column(table: &Table, field: &Field) -> String {
     if !field.description.is_empty() {
         settings.push(format!("note: {}", text(&field.description)));
     }
-    let settings = if settings.is_empty() { String::new() } else { format!(" [{}]", settings.join(", ")) };
+    let settings =
+        if settings.is_empty() { String::new() } else { format!(" [{}]", settings.join(", ")) };
     // Types stand in quotes, too: some have spaces and brackets.
     let data_type = name(field.data_type.as_deref().unwrap_or("unknown"));
     format!("{} {data_type}{settings}", name(&field.name))

@@ -43,7 +43,9 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 
 /// The columns that a table shows, and how many it does not.
 pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
-    let key = |i: &usize| table.columns[*i].primary || table.columns[*i].foreign || table.columns[*i].unique;
+    let key = |i: &usize| {
+        table.columns[*i].primary || table.columns[*i].foreign || table.columns[*i].unique
+    };
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if all.len() <= MOST_ROWS {
         return (all, 0);
@@ -80,7 +82,8 @@ fn size(table: &Table) -> (f64, f64) {
     (width.round(), HEADER + ROW * lines.max(1) as f64 + 6.0)
 }
 
-/// Places everything. Of several heights of the columns it takes the one whose picture is nearest to a page's shape.
+/// Places everything. Of several heights of the columns it takes the one whose picture is nearest
+/// to a page's shape.
 pub(super) fn layout(diagram: &Diagram) -> Layout {
     let sizes: Vec<(f64, f64)> = diagram.tables.iter().map(size).collect();
     let tallest = sizes.iter().map(|(_, h)| *h).fold(120.0, f64::max);
@@ -124,21 +127,35 @@ fn place(diagram: &Diagram, sizes: &[(f64, f64)], most: f64) -> Layout {
         left = right + LANE;
         bottom = bottom.max(low + GAP);
     }
-    Layout { width: (left - LANE + MARGIN).max(2.0 * MARGIN), height: bottom.max(MARGIN) + MARGIN, tables, groups }
+    Layout {
+        width: (left - LANE + MARGIN).max(2.0 * MARGIN),
+        height: bottom.max(MARGIN) + MARGIN,
+        tables,
+        groups,
+    }
 }
 
-/// Tables beside those that they are linked with, as far as these have a place; others in the order of their names.
-fn near_what_they_refer_to(diagram: &Diagram, members: &[usize], tables: &[Rect], placed: &[bool]) -> Vec<usize> {
+/// Tables beside those that they are linked with, as far as these have a place; others in the order
+/// of their names.
+fn near_what_they_refer_to(
+    diagram: &Diagram,
+    members: &[usize],
+    tables: &[Rect],
+    placed: &[bool],
+) -> Vec<usize> {
     let centre = |table: usize| {
-        let linked = diagram.references.iter().filter_map(|l| match (l.child == table, l.parent == table) {
-            (true, false) => Some(l.parent),
-            (false, true) => Some(l.child),
-            _ => None,
-        });
-        let heights: Vec<f64> = linked.filter(|t| placed[*t]).map(|t| tables[t].y + tables[t].height / 2.0).collect();
+        let linked =
+            diagram.references.iter().filter_map(|l| match (l.child == table, l.parent == table) {
+                (true, false) => Some(l.parent),
+                (false, true) => Some(l.child),
+                _ => None,
+            });
+        let heights: Vec<f64> =
+            linked.filter(|t| placed[*t]).map(|t| tables[t].y + tables[t].height / 2.0).collect();
         (!heights.is_empty()).then(|| heights.iter().sum::<f64>() / heights.len() as f64)
     };
-    let mut order: Vec<(f64, usize)> = members.iter().map(|t| (centre(*t).unwrap_or(f64::MAX), *t)).collect();
+    let mut order: Vec<(f64, usize)> =
+        members.iter().map(|t| (centre(*t).unwrap_or(f64::MAX), *t)).collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     order.into_iter().map(|(_, table)| table).collect()
 }
@@ -157,8 +174,10 @@ mod tests {
         let layout = layout(&diagram);
         for (i, a) in layout.tables.iter().enumerate() {
             for b in &layout.tables[i + 1..] {
-                let apart =
-                    a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y;
+                let apart = a.x + a.width <= b.x
+                    || b.x + b.width <= a.x
+                    || a.y + a.height <= b.y
+                    || b.y + b.height <= a.y;
                 assert!(apart, "{a:?} {b:?}");
             }
         }

@@ -1,4 +1,5 @@
-//! Mermaid's `erDiagram` (https://mermaid.js.org/syntax/entityRelationshipDiagram.html), which GitHub and GitLab draw.
+//! Mermaid's `erDiagram` (https://mermaid.js.org/syntax/entityRelationshipDiagram.html), which
+//! GitHub and GitLab draw.
 
 use super::model::{Diagram, Field};
 use std::collections::HashSet;
@@ -15,8 +16,19 @@ fn word(text: &str) -> String {
 }
 
 /// Words that are something else where an entity's id stands, in any case (seen with mermaid 11).
-const NO_ENTITIES: [&str; 11] =
-    ["class", "classdef", "style", "one", "many", "to", "end", "subgraph", "erdiagram", "acctitle", "accdescr"];
+const NO_ENTITIES: [&str; 11] = [
+    "class",
+    "classdef",
+    "style",
+    "one",
+    "many",
+    "to",
+    "end",
+    "subgraph",
+    "erdiagram",
+    "acctitle",
+    "accdescr",
+];
 
 /// Words that are keys where an attribute or its type stands.
 const NO_ATTRIBUTES: [&str; 3] = ["pk", "fk", "uk"];
@@ -27,7 +39,8 @@ fn word_beside(text: &str, taken: &[&str]) -> String {
     if taken.contains(&word.to_ascii_lowercase().as_str()) { format!("{word}_") } else { word }
 }
 
-/// A text in double quotes. Markup, and what ends a quote or a line, becomes a code that Mermaid shows as the character.
+/// A text in double quotes. Markup, and what ends a quote or a line, becomes a code that Mermaid
+/// shows as the character.
 fn text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
@@ -43,7 +56,10 @@ fn text(text: &str) -> String {
                 '}' => ')',
                 _ => '\'',
             }),
-            c if c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c) => {
+            c if c.is_control()
+                || ('\u{202a}'..='\u{202e}').contains(&c)
+                || ('\u{2066}'..='\u{2069}').contains(&c) =>
+            {
                 out.push(' ');
             }
             c => out.push(c),
@@ -78,7 +94,11 @@ pub(crate) fn mermaid(diagram: &Diagram, command: &str) -> String {
             crate::analyze::Origin::Test => "..",
         };
         let label = text(&link.columns.join(", "));
-        let _ = writeln!(out, "    {} {child}{line}{parent} {} : {label}", ids[link.child], ids[link.parent]);
+        let _ = writeln!(
+            out,
+            "    {} {child}{line}{parent} {} : {label}",
+            ids[link.child], ids[link.parent]
+        );
     }
     out
 }
@@ -102,8 +122,10 @@ fn ids(diagram: &Diagram) -> Vec<String> {
 
 fn attribute(field: &Field) -> String {
     let kind = field.data_type.as_deref().unwrap_or("unknown");
-    let kind: String =
-        kind.chars().map(|c| if c.is_ascii_alphanumeric() || "_()[]".contains(c) { c } else { '_' }).collect();
+    let kind: String = kind
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "_()[]".contains(c) { c } else { '_' })
+        .collect();
     let starts_well = kind.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_key = NO_ATTRIBUTES.contains(&kind.to_ascii_lowercase().as_str());
     let kind = if starts_well && !is_key { kind } else { word_beside(&kind, &NO_ATTRIBUTES) };
@@ -118,7 +140,11 @@ fn attribute(field: &Field) -> String {
         keys.push("UK");
     }
     let keys = if keys.is_empty() { String::new() } else { format!(" {}", keys.join(", ")) };
-    let note = if field.description.is_empty() { String::new() } else { format!(" {}", text(&field.description)) };
+    let note = if field.description.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", text(&field.description))
+    };
     format!("{kind} {}{keys}{note}", word_beside(&field.name, &NO_ATTRIBUTES))
 }
 

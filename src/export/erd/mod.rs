@@ -1,7 +1,7 @@
 //! The entity-relationship diagram: tables, their columns and how they refer to each other.
 //!
-//! In: `KeyGraph`, `Manifest`, the nodes to show, column types of a catalog. Out: `Diagram`, and from it DBML, Mermaid and
-//! SVG text. Must not know: databases, where the text goes.
+//! In: `KeyGraph`, `Manifest`, the nodes to show, column types of a catalog. Out: `Diagram`, and
+//! from it DBML, Mermaid and SVG text. Must not know: databases, where the text goes.
 
 mod catalog;
 mod dbml;

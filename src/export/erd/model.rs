@@ -69,7 +69,12 @@ pub(crate) struct Link {
 }
 
 /// The selected models, seeds, snapshots and sources.
-pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, catalog: &CatalogTypes) -> Diagram {
+pub(crate) fn diagram(
+    manifest: &Manifest,
+    keys: &KeyGraph,
+    selected: &NodeSet,
+    catalog: &CatalogTypes,
+) -> Diagram {
     let mut numbers: HashMap<NodeId, usize> = HashMap::new();
     let mut tables = Vec::new();
     let mut layers: BTreeMap<(usize, usize, String), Vec<(String, NodeId)>> = BTreeMap::new();
@@ -85,7 +90,10 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
     for id in order.iter().filter(|id| shown(id)) {
         let node = manifest.node(*id);
         let name = layer(manifest, node);
-        layers.entry((first[&name], usual(&name), name)).or_default().push((node.display_name(), *id));
+        layers
+            .entry((first[&name], usual(&name), name))
+            .or_default()
+            .push((node.display_name(), *id));
     }
     let mut groups = Vec::new();
     for ((.., name), mut members) in layers {
@@ -100,10 +108,13 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
     }
     let mut references = Vec::new();
     for reference in &keys.references {
-        let (Some(child), Some(parent)) = (numbers.get(&reference.child), numbers.get(&reference.parent)) else {
+        let (Some(child), Some(parent)) =
+            (numbers.get(&reference.child), numbers.get(&reference.parent))
+        else {
             continue;
         };
-        for (table, columns) in [(*child, &reference.columns), (*parent, &reference.parent_columns)] {
+        for (table, columns) in [(*child, &reference.columns), (*parent, &reference.parent_columns)]
+        {
             // A test may name a column that nothing describes.
             for column in columns {
                 if !tables[table].columns.iter().any(|f| f.name == *column) {
@@ -111,7 +122,9 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
                 }
             }
         }
-        for field in tables[*child].columns.iter_mut().filter(|f| reference.columns.contains(&f.name)) {
+        for field in
+            tables[*child].columns.iter_mut().filter(|f| reference.columns.contains(&f.name))
+        {
             field.foreign = true;
         }
         references.push(Link {
@@ -124,7 +137,8 @@ pub(crate) fn diagram(manifest: &Manifest, keys: &KeyGraph, selected: &NodeSet, 
             origin: reference.origin,
         });
     }
-    references.sort_by(|a, b| (a.child, &a.columns, a.parent).cmp(&(b.child, &b.columns, b.parent)));
+    references
+        .sort_by(|a, b| (a.child, &a.columns, a.parent).cmp(&(b.child, &b.columns, b.parent)));
     Diagram { project: manifest.project.name.to_string(), groups, tables, references }
 }
 
@@ -135,7 +149,10 @@ fn usual(name: &str) -> usize {
 }
 
 fn shows(node: &Node) -> bool {
-    let kind = matches!(node.kind, NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_));
+    let kind = matches!(
+        node.kind,
+        NodeKind::Model { .. } | NodeKind::Seed | NodeKind::Snapshot | NodeKind::Source(_)
+    );
     kind && !node.is_ephemeral()
 }
 
@@ -166,13 +183,19 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
     let in_database = catalog.tables.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
     let mut columns: Vec<Field> = in_database
         .iter()
-        .map(|(name, data_type)| Field { data_type: Some(data_type.to_lowercase()), ..undescribed(name) })
+        .map(|(name, data_type)| Field {
+            data_type: Some(data_type.to_lowercase()),
+            ..undescribed(name)
+        })
         .collect();
     for column in &node.columns {
-        let at = columns.iter().position(|f| f.name.eq_ignore_ascii_case(&column.name)).unwrap_or_else(|| {
-            columns.push(undescribed(&column.name));
-            columns.len() - 1
-        });
+        let at = columns
+            .iter()
+            .position(|f| f.name.eq_ignore_ascii_case(&column.name))
+            .unwrap_or_else(|| {
+                columns.push(undescribed(&column.name));
+                columns.len() - 1
+            });
         columns[at].description.clone_from(&column.description);
         if let Some(own) = &column.data_type {
             columns[at].data_type = Some(own.to_lowercase());
@@ -189,18 +212,22 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
         field.unique = all_keys.iter().any(|k| k.columns.len() == 1 && k.columns[0] == field.name);
         field.not_null = known.not_null.contains(&field.name);
     }
-    let composite = all_keys.iter().enumerate().filter(|(_, k)| k.columns.len() > 1).map(|(i, k)| Composite {
-        columns: k.columns.clone(),
-        primary: i == 0 && known.primary.is_some(),
-        origin: k.origin,
-    });
+    let composite =
+        all_keys.iter().enumerate().filter(|(_, k)| k.columns.len() > 1).map(|(i, k)| Composite {
+            columns: k.columns.clone(),
+            primary: i == 0 && known.primary.is_some(),
+            origin: k.origin,
+        });
     let kind = match &node.kind {
         NodeKind::Model { .. } => node.materialized().into_owned(),
         _ => node.resource_type().as_str().to_owned(),
     };
     Table {
         schema: node.relation.as_ref().and_then(|r| r.schema()).unwrap_or_default().to_owned(),
-        name: node.relation.as_ref().map_or_else(|| node.name.to_string(), |r| r.identifier().to_owned()),
+        name: node
+            .relation
+            .as_ref()
+            .map_or_else(|| node.name.to_string(), |r| r.identifier().to_owned()),
         description: node.description.trim().to_owned(),
         kind,
         composite: composite.collect(),

@@ -87,7 +87,12 @@ pub(crate) fn svg(diagram: &Diagram, command: &str) -> String {
     }
     for (i, group) in diagram.groups.iter().enumerate() {
         for table in &group.tables {
-            draw(&mut out, &diagram.tables[*table], &layout.tables[*table], COLOURS[i % COLOURS.len()].0);
+            draw(
+                &mut out,
+                &diagram.tables[*table],
+                &layout.tables[*table],
+                COLOURS[i % COLOURS.len()].0,
+            );
         }
     }
     out.push_str("</svg>\n");
@@ -97,7 +102,8 @@ pub(crate) fn svg(diagram: &Diagram, command: &str) -> String {
 fn draw(out: &mut String, table: &Table, rect: &Rect, colour: &str) {
     let Rect { x, y, width, height } = *rect;
     let (shown, hidden) = rows(table);
-    let tip = if table.description.is_empty() { table.name.clone() } else { table.description.clone() };
+    let tip =
+        if table.description.is_empty() { table.name.clone() } else { table.description.clone() };
     let kind = text_width(&table.kind, 11.0);
     let _ = writeln!(
         out,
@@ -122,7 +128,8 @@ fn draw(out: &mut String, table: &Table, rect: &Rect, colour: &str) {
     }
     if hidden > 0 {
         let at = y + HEADER + ROW * shown.len() as f64 + 13.5;
-        let more = if hidden == 1 { "1 more column".to_owned() } else { format!("{hidden} more columns") };
+        let more =
+            if hidden == 1 { "1 more column".to_owned() } else { format!("{hidden} more columns") };
         let _ = writeln!(
             out,
             "<text x=\"{:.1}\" y=\"{at:.1}\" font-size=\"11\" font-style=\"italic\" fill=\"#777777\">{more}</text>",
@@ -181,7 +188,8 @@ fn row_y(table: &Table, rect: &Rect, column: Option<&String>) -> f64 {
     at.map_or(rect.y + HEADER / 2.0, |n| rect.y + HEADER + ROW * (n as f64 + 0.5))
 }
 
-/// A line from the child's column to the parent's, with crow's feet: a fork for many, a bar for one, a ring for optional.
+/// A line from the child's column to the parent's, with crow's feet: a fork for many, a bar for
+/// one, a ring for optional.
 fn line(out: &mut String, diagram: &Diagram, link: &Link, layout: &Layout) {
     let (child, parent) = (&layout.tables[link.child], &layout.tables[link.parent]);
     let y1 = row_y(&diagram.tables[link.child], child, link.columns.first());
@@ -201,7 +209,11 @@ fn line(out: &mut String, diagram: &Diagram, link: &Link, layout: &Layout) {
     let must = if link.optional { "optional" } else { "mandatory" };
     let kind = if link.one_to_one { "one to one" } else { "many to one" };
     let (from, to) = (&diagram.tables[link.child].name, &diagram.tables[link.parent].name);
-    let tip = format!("{from} ({}) to {to}: {kind}, {must}, from a {}", link.columns.join(", "), link.origin.as_str());
+    let tip = format!(
+        "{from} ({}) to {to}: {kind}, {must}, from a {}",
+        link.columns.join(", "),
+        link.origin.as_str()
+    );
     let many = if link.one_to_one {
         format!("M{:.1} {:.1}v10", x1 + side1 * 8.0, y1 - 5.0)
     } else {

@@ -1,5 +1,5 @@
-//! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value of a config, in the project
-//! file, in a properties file and in the model.
+//! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value
+//! of a config, in the project file, in a properties file and in the model.
 
 use super::{PROFILES, invocation, report, table};
 use crate::config::Json;
@@ -19,12 +19,20 @@ fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
         }
     }
     files.insert("profiles.yml".to_owned(), PROFILES.to_owned());
-    let nest = if key == "enabled" { json!({ "enabled": text }) } else { json!({ "meta": { "a": text } }) };
+    let nest = if key == "enabled" {
+        json!({ "enabled": text })
+    } else {
+        json!({ "meta": { "a": text } })
+    };
     let mut model = "select 1".to_owned();
     match case["where"].as_str().unwrap() {
         "project" => {
-            let plus: serde_json::Map<String, Json> =
-                nest.as_object().unwrap().iter().map(|(k, v)| (format!("+{k}"), v.clone())).collect();
+            let plus: serde_json::Map<String, Json> = nest
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(k, v)| (format!("+{k}"), v.clone()))
+                .collect();
             let file = files.entry("dbt_project.yml".to_owned()).or_default();
             file.push_str(&format!("models: {}\n", json!({ "p": { "m": plus } })));
         }
@@ -41,7 +49,8 @@ fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
         inv.load.vars = vars.clone();
     }
     let reading = read(&inv, &mut KeptProject::default()).map_err(|e| e.to_string())?;
-    let error = reading.diagnostics.iter().find(|d| Diagnostic::is_error(d)).map(|d| d.message.clone());
+    let error =
+        reading.diagnostics.iter().find(|d| Diagnostic::is_error(d)).map(|d| d.message.clone());
     if let Some(error) = error {
         return Err(error);
     }
@@ -65,8 +74,13 @@ fn values_of_configs_are_as_in_dbt() {
     let told: Vec<(String, Json, Result<Json, String>)> = cases
         .par_iter()
         .map(|(key, case)| {
-            let vars = case.get("vars").filter(|v| !v.is_null()).map(Json::to_string).unwrap_or_default();
-            let name = format!("{key}, {}: {} {vars}", case["where"].as_str().unwrap(), case["text"].as_str().unwrap());
+            let vars =
+                case.get("vars").filter(|v| !v.is_null()).map(Json::to_string).unwrap_or_default();
+            let name = format!(
+                "{key}, {}: {} {vars}",
+                case["where"].as_str().unwrap(),
+                case["text"].as_str().unwrap()
+            );
             (name.trim().to_owned(), case["result"].clone(), answer(&table["project"], key, case))
         })
         .collect();

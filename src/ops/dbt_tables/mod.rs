@@ -1,5 +1,5 @@
-//! Tables of what dbt 1.11 answers (`tests/dbt/*.json`), against what is answered here. Each row of `jinja.json` is a
-//! template with what `dbt parse` and `dbt compile` made of it on DuckDB.
+//! Tables of what dbt 1.11 answers (`tests/dbt/*.json`), against what is answered here. Each row of
+//! `jinja.json` is a template with what `dbt parse` and `dbt compile` made of it on DuckDB.
 
 #![allow(clippy::disallowed_methods)] // reads the tables, and writes a report for whoever asks
 
@@ -26,8 +26,10 @@ fn table(name: &str) -> Json {
 }
 
 fn invocation(files: &BTreeMap<String, String>) -> Invocation {
-    let files: Vec<(String, &str)> = files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
-    let system: Arc<dyn System> = Arc::new(MemorySystem::with_files(files.iter().map(|(p, t)| (p.as_str(), *t))));
+    let files: Vec<(String, &str)> =
+        files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
+    let system: Arc<dyn System> =
+        Arc::new(MemorySystem::with_files(files.iter().map(|(p, t)| (p.as_str(), *t))));
     crate::ops::kept_law::invocation(system)
 }
 
@@ -37,14 +39,20 @@ fn yaml(value: &Json) -> String {
         Json::Number(n) if !is_whole(n) => {
             let text = float_text(n.as_f64().unwrap_or(f64::NAN));
             match text.split_once('e') {
-                Some((mantissa, exponent)) if !mantissa.contains('.') => format!("{mantissa}.0e{exponent}"),
+                Some((mantissa, exponent)) if !mantissa.contains('.') => {
+                    format!("{mantissa}.0e{exponent}")
+                }
                 _ => text,
             }
         }
-        Json::Array(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", "))
+        }
         Json::Object(map) => {
-            let pairs: Vec<String> =
-                map.iter().map(|(k, v)| format!("{}: {}", Json::from(k.as_str()), yaml(v))).collect();
+            let pairs: Vec<String> = map
+                .iter()
+                .map(|(k, v)| format!("{}: {}", Json::from(k.as_str()), yaml(v)))
+                .collect();
             format!("{{{}}}", pairs.join(", "))
         }
         other => other.to_string(),
@@ -77,12 +85,15 @@ fn expected(case: &Json) -> Option<Answer> {
     match (case["parse"].as_str(), case["run"].as_str()) {
         (Some("error"), _) => Some(Answer::ParseError),
         (_, Some("error")) => Some(Answer::RunError),
-        (_, Some("ok")) => Some(Answer::Sql(case["sql"].as_str().unwrap_or_default().trim().to_owned())),
+        (_, Some("ok")) => {
+            Some(Answer::Sql(case["sql"].as_str().unwrap_or_default().trim().to_owned()))
+        }
         _ => None,
     }
 }
 
-/// The answers to templates that share macros and variables, with what was said where one is an error.
+/// The answers to templates that share macros and variables, with what was said where one is an
+/// error.
 fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
     let mut files = BTreeMap::new();
     for (path, text) in base.as_object().unwrap() {
@@ -111,7 +122,9 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
             d.is_error()
                 && (cases.len() == 1
                     || place == Some(&own)
-                    || d.notes.iter().any(|n| n.contains(&format!("model.p.{}`", case["model"].as_str().unwrap()))))
+                    || d.notes.iter().any(|n| {
+                        n.contains(&format!("model.p.{}`", case["model"].as_str().unwrap()))
+                    }))
         };
         reading.diagnostics.iter().find(here).map(|d| d.message.clone())
     };
@@ -119,8 +132,9 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
         let why = reading.diagnostics.first().map(|d| d.message.clone()).unwrap_or_default();
         return cases.iter().map(|_| (Answer::ParseError, why.clone())).collect();
     };
-    let mut warehouse: Option<Box<dyn Warehouse>> =
-        Some(crate::adapter::connect(&project.manifest.project.target, Patience::default()).unwrap());
+    let mut warehouse: Option<Box<dyn Warehouse>> = Some(
+        crate::adapter::connect(&project.manifest.project.target, Patience::default()).unwrap(),
+    );
     let compiler = compiler(project, Vec::new());
     let existing = Arc::new(Existing::Unknown);
     let bindings = Arc::new(Bindings::default());
@@ -150,7 +164,10 @@ fn templates_answer_as_in_dbt() {
     let known = self::table("jinja-known.json");
     let mut groups: BTreeMap<(String, String), Vec<&Json>> = BTreeMap::new();
     for case in table["templates"].as_array().unwrap() {
-        groups.entry((case["macros"].to_string(), case["vars"].to_string())).or_default().push(case);
+        groups
+            .entry((case["macros"].to_string(), case["vars"].to_string()))
+            .or_default()
+            .push(case);
     }
     let (mut wrong, mut mended, mut right) = (Vec::new(), Vec::new(), 0);
     for cases in groups.values() {
@@ -171,7 +188,10 @@ fn templates_answer_as_in_dbt() {
         }
     }
     report(&wrong);
-    assert!(mended.is_empty(), "no longer different, to be taken out of jinja-known.json: {mended:#?}");
+    assert!(
+        mended.is_empty(),
+        "no longer different, to be taken out of jinja-known.json: {mended:#?}"
+    );
     let first: Vec<&Json> = wrong.iter().take(5).collect();
     assert!(wrong.is_empty(), "{} of {} differ: {first:#?}", wrong.len(), wrong.len() + right);
 }

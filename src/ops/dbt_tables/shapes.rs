@@ -1,5 +1,5 @@
-//! `yaml.json`: which values a key of a YAML file takes. Each row is a project with one file that has a value of another
-//! shape, and whether dbt could parse it.
+//! `yaml.json`: which values a key of a YAML file takes. Each row is a project with one file that
+//! has a value of another shape, and whether dbt could parse it.
 
 use super::{invocation, report, share, table};
 use crate::config::{Json, parse_yaml};
@@ -20,34 +20,57 @@ fn files(table: &Json, case: &Json) -> BTreeMap<String, String> {
             };
         }
     }
-    if let (Some(path), Some(text)) = (case["file"].as_str().filter(|f| !f.starts_with("--")), case["text"].as_str()) {
+    if let (Some(path), Some(text)) =
+        (case["file"].as_str().filter(|f| !f.starts_with("--")), case["text"].as_str())
+    {
         files.insert(path.to_owned(), text.to_owned());
     }
     files
 }
 
-/// Facts that are compared: where nodes lie, what they are called, what they read and how they are configured.
+/// Facts that are compared: where nodes lie, what they are called, what they read and how they are
+/// configured.
 fn is_compared(id: &str, key: &str) -> bool {
     let kind = id.split('.').next().unwrap_or_default();
-    let own =
-        ["alias", "database", "schema", "identifier", "description", "relation_name", "version", "latest_version"];
-    let known = own.contains(&key) || key == "depends_on.nodes" || key == "tags" || key.starts_with("config.");
+    let own = [
+        "alias",
+        "database",
+        "schema",
+        "identifier",
+        "description",
+        "relation_name",
+        "version",
+        "latest_version",
+    ];
+    let known = own.contains(&key)
+        || key == "depends_on.nodes"
+        || key == "tags"
+        || key.starts_with("config.");
     // Stored only on request: dbt names the relation all the same.
     let unasked = kind == "test" && key == "relation_name";
-    matches!(kind, "model" | "seed" | "snapshot" | "test" | "source" | "exposure") && known && !unasked
+    matches!(kind, "model" | "seed" | "snapshot" | "test" | "source" | "exposure")
+        && known
+        && !unasked
 }
 
 /// The facts of a row that are otherwise here.
 fn facts(case: &Json, manifest: &Json) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, facts) in case["facts"].as_object().into_iter().flatten() {
-        let node = ["nodes", "sources", "exposures"].iter().find_map(|section| manifest[section].get(id));
-        for (key, expected) in facts.as_object().into_iter().flatten().filter(|(key, _)| is_compared(id, key)) {
+        let node =
+            ["nodes", "sources", "exposures"].iter().find_map(|section| manifest[section].get(id));
+        for (key, expected) in
+            facts.as_object().into_iter().flatten().filter(|(key, _)| is_compared(id, key))
+        {
             let Some(node) = node else {
                 wrong.push(format!("{id} is not there"));
                 break;
             };
-            let found = key.split('.').try_fold(node, |node, part| node.get(part)).cloned().unwrap_or_default();
+            let found = key
+                .split('.')
+                .try_fold(node, |node, part| node.get(part))
+                .cloned()
+                .unwrap_or_default();
             if found != *expected {
                 wrong.push(format!("{key} of {id}: {expected}, not {found}"));
             }
@@ -56,7 +79,8 @@ fn facts(case: &Json, manifest: &Json) -> Vec<String> {
     wrong
 }
 
-/// Whether the project is taken, with the facts that are otherwise if it is, and what was said if it is not.
+/// Whether the project is taken, with the facts that are otherwise if it is, and what was said if
+/// it is not.
 fn answer(table: &Json, case: &Json) -> Result<Vec<String>, String> {
     let mut inv = invocation(&files(table, case));
     if case["file"] == "--vars" {
@@ -83,8 +107,10 @@ fn shapes_are_taken_as_by_dbt() {
     let table = table("yaml.json");
     let known = super::table("yaml-known.json");
     let cases = table["cases"].as_array().unwrap();
-    let cases: Vec<&Json> = cases.iter().filter(|c| c.get("command").is_none()).step_by(share()).collect();
-    let answers: Vec<Result<Vec<String>, String>> = cases.par_iter().map(|case| answer(&table, case)).collect();
+    let cases: Vec<&Json> =
+        cases.iter().filter(|c| c.get("command").is_none()).step_by(share()).collect();
+    let answers: Vec<Result<Vec<String>, String>> =
+        cases.par_iter().map(|case| answer(&table, case)).collect();
     let (mut wrong, mut mended) = (Vec::new(), Vec::new());
     let (mut other, mut equal) = (BTreeMap::new(), Vec::new());
     let known_facts = super::table("yaml-facts-known.json");
@@ -101,7 +127,9 @@ fn shapes_are_taken_as_by_dbt() {
                 other.insert(key, facts.to_vec());
             }
         }
-        let listed = known.get(name).filter(|k| k["texts"].as_array().is_some_and(|texts| texts.contains(text)));
+        let listed = known
+            .get(name)
+            .filter(|k| k["texts"].as_array().is_some_and(|texts| texts.contains(text)));
         match (same, listed) {
             (true, None) | (false, Some(_)) => {}
             (true, Some(_)) => mended.push(format!("{name}: {text}")),
@@ -115,10 +143,16 @@ fn shapes_are_taken_as_by_dbt() {
     } else {
         report(&wrong);
     }
-    assert!(mended.is_empty(), "no longer different, to be taken out of yaml-known.json: {mended:#?}");
+    assert!(
+        mended.is_empty(),
+        "no longer different, to be taken out of yaml-known.json: {mended:#?}"
+    );
     let first: Vec<&Json> = wrong.iter().take(5).collect();
     assert!(wrong.is_empty(), "{} of {} differ: {first:#?}", wrong.len(), cases.len());
     let first: Vec<_> = other.iter().take(5).collect();
     assert!(other.is_empty(), "{} have other facts: {first:#?}", other.len());
-    assert!(equal.is_empty(), "no longer different, to be taken out of yaml-facts-known.json: {equal:#?}");
+    assert!(
+        equal.is_empty(),
+        "no longer different, to be taken out of yaml-facts-known.json: {equal:#?}"
+    );
 }

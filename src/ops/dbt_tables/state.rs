@@ -1,5 +1,5 @@
-//! `state.json`: what `state:` selects when one thing of a project is changed. Each row has the old or the new project as
-//! edits of one that has a node of every kind.
+//! `state.json`: what `state:` selects when one thing of a project is changed. Each row has the old
+//! or the new project as edits of one that has a node of every kind.
 
 use super::{invocation, report, share, table};
 use crate::config::Json;
@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What Strata does not know: Python functions of warehouses, metrics and the like have an issue of their own.
+/// What Strata does not know: Python functions of warehouses, metrics and the like have an issue of
+/// their own.
 const KINDS: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Seed,
@@ -22,7 +23,8 @@ const KINDS: &[ResourceType] = &[
     ResourceType::Exposure,
 ];
 
-const PARTS: &[&str] = &["body", "configs", "relation", "persisted_descriptions", "macros", "contract"];
+const PARTS: &[&str] =
+    &["body", "configs", "relation", "persisted_descriptions", "macros", "contract"];
 
 type Files = BTreeMap<String, String>;
 
@@ -44,7 +46,8 @@ fn edited(base: &Files, edits: &Json) -> Files {
             }
             Json::Array(replacements) => {
                 for replacement in replacements {
-                    let (old, new) = (replacement[0].as_str().unwrap(), replacement[1].as_str().unwrap());
+                    let (old, new) =
+                        (replacement[0].as_str().unwrap(), replacement[1].as_str().unwrap());
                     let text = files.get_mut(path).unwrap();
                     *text = text.replacen(old, new, 1);
                 }
@@ -85,7 +88,11 @@ fn side(files: &Files, case: &Json, changed: bool) -> Option<Side> {
 
 fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
     let previous = PreviousState::new(Some(&old.manifest), None);
-    let selection = Selection { select: vec![criterion.to_owned()], indirect: Indirect::Empty, ..Selection::default() };
+    let selection = Selection {
+        select: vec![criterion.to_owned()],
+        indirect: Indirect::Empty,
+        ..Selection::default()
+    };
     let set = select(&new.project.manifest, &selection, &[], Some(&previous), KINDS).value;
     set.iter().map(|id| new.project.manifest.node(id).unique_id.to_string()).collect()
 }
@@ -96,7 +103,13 @@ fn wanted(ids: &Json) -> BTreeSet<String> {
         let kind = id.split('.').next().unwrap_or_default();
         matches!(kind, "model" | "seed" | "snapshot" | "test" | "unit_test" | "source" | "exposure")
     };
-    ids.as_array().into_iter().flatten().filter_map(Json::as_str).filter(|id| known(id)).map(str::to_owned).collect()
+    ids.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .filter(|id| known(id))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[test]
@@ -119,11 +132,15 @@ fn state_is_told_as_by_dbt() {
     let plain: BTreeMap<(&str, &str), &Json> = (cases.iter().filter(|case| case["flag"] == false))
         .map(|case| ((case["name"].as_str().unwrap(), case["order"].as_str().unwrap()), case))
         .collect();
-    let base_of = |flag: bool| side(&base, &serde_json::json!({ "flag": flag }), false).expect("the base");
+    let base_of =
+        |flag: bool| side(&base, &serde_json::json!({ "flag": flag }), false).expect("the base");
     let unchanged = [base_of(false), base_of(true)];
     let mut by_name: BTreeMap<(&str, bool), Vec<&Json>> = BTreeMap::new();
     for case in cases.iter().filter(|case| case.get("error").is_none()) {
-        by_name.entry((case["name"].as_str().unwrap(), case["flag"] == true)).or_default().push(case);
+        by_name
+            .entry((case["name"].as_str().unwrap(), case["flag"] == true))
+            .or_default()
+            .push(case);
     }
     let taken: Vec<((&str, bool), Vec<&Json>)> = by_name.into_iter().step_by(share()).collect();
     let changed: Vec<Option<Side>> = taken
@@ -134,8 +151,10 @@ fn state_is_told_as_by_dbt() {
             side(&edited(&base, &whole["edits"]), &whole, true)
         })
         .collect();
-    let pairs =
-        taken.iter().zip(&changed).flat_map(|(((name, _), cases), side)| cases.iter().map(move |c| (*name, *c, side)));
+    let pairs = taken
+        .iter()
+        .zip(&changed)
+        .flat_map(|(((name, _), cases), side)| cases.iter().map(move |c| (*name, *c, side)));
     for (name, case, other) in pairs {
         let order = case["order"].as_str().unwrap();
         let expected = if case["same"] == true { plain[&(name, order)] } else { case };
@@ -154,7 +173,10 @@ fn state_is_told_as_by_dbt() {
             if here != there {
                 let more: Vec<&String> = here.difference(&there).collect();
                 let less: Vec<&String> = there.difference(&here).collect();
-                different.insert(criterion.to_owned(), serde_json::json!({ "more": more, "less": less }));
+                different.insert(
+                    criterion.to_owned(),
+                    serde_json::json!({ "more": more, "less": less }),
+                );
             }
         };
         check("state:modified", &expected["modified"]);
@@ -172,7 +194,10 @@ fn state_is_told_as_by_dbt() {
         }
     }
     report(&wrong);
-    assert!(mended.is_empty(), "no longer different, to be taken out of state-known.json: {mended:#?}");
+    assert!(
+        mended.is_empty(),
+        "no longer different, to be taken out of state-known.json: {mended:#?}"
+    );
     let first: Vec<&Json> = wrong.iter().take(5).collect();
     assert!(wrong.is_empty(), "{} of {} differ: {first:#?}", wrong.len(), wrong.len() + right);
 }

@@ -1,5 +1,6 @@
-//! Credentials: a plain token, a file of any type that Google's libraries know, or the metadata server of a machine of
-//! Google's. See https://cloud.google.com/docs/authentication/application-default-credentials.
+//! Credentials: a plain token, a file of any type that Google's libraries know, or the metadata
+//! server of a machine of Google's. See
+//! https://cloud.google.com/docs/authentication/application-default-credentials.
 
 use crate::config::SheetTarget;
 use crate::sink::SinkError;
@@ -20,8 +21,9 @@ pub(super) struct Account {
     pub(super) name: String,
 }
 
-/// In order: `credentials:` of the export, `GOOGLE_OAUTH_ACCESS_TOKEN`, `GOOGLE_APPLICATION_CREDENTIALS`, what
-/// `gcloud auth application-default login` wrote, the metadata server.
+/// In order: `credentials:` of the export, `GOOGLE_OAUTH_ACCESS_TOKEN`,
+/// `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` wrote, the
+/// metadata server.
 pub(super) async fn account(
     target: &SheetTarget,
     system: &dyn System,
@@ -32,14 +34,19 @@ pub(super) async fn account(
     }
     let env = |name: &str| system.env(name).filter(|v| !v.is_empty());
     if let Some(token) = env("GOOGLE_OAUTH_ACCESS_TOKEN") {
-        return Ok(Account { tokens: Box::new(token), name: "the account of GOOGLE_OAUTH_ACCESS_TOKEN".to_owned() });
+        return Ok(Account {
+            tokens: Box::new(token),
+            name: "the account of GOOGLE_OAUTH_ACCESS_TOKEN".to_owned(),
+        });
     }
     if let Some(path) = env("GOOGLE_APPLICATION_CREDENTIALS") {
         return file(system, &path, "GOOGLE_APPLICATION_CREDENTIALS", timeout).await;
     }
     let folder = env("CLOUDSDK_CONFIG").map(camino::Utf8PathBuf::from);
     let folder = folder.or_else(|| system.home_dir().map(|h| h.join(".config/gcloud")));
-    if let Some(path) = folder.map(|f| f.join("application_default_credentials.json")).filter(|p| system.is_file(p)) {
+    if let Some(path) =
+        folder.map(|f| f.join("application_default_credentials.json")).filter(|p| system.is_file(p))
+    {
         return file(system, path.as_str(), "the credentials of gcloud", timeout).await;
     }
     metadata(env("GCE_METADATA_HOST"), timeout).await
@@ -49,56 +56,82 @@ async fn metadata(host: Option<String>, timeout: Duration) -> Result<Account, Si
     let host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
     // Only machines of Google's have it: elsewhere nothing was set up, and waiting does not help.
     let address = if host.contains(':') { host.clone() } else { format!("{host}:80") };
-    let there = tokio::time::timeout(PROBE.min(timeout), tokio::net::TcpStream::connect(&address)).await;
+    let there =
+        tokio::time::timeout(PROBE.min(timeout), tokio::net::TcpStream::connect(&address)).await;
     if !matches!(there, Ok(Ok(_))) {
         let looked = "credentials of the export, GOOGLE_OAUTH_ACCESS_TOKEN, GOOGLE_APPLICATION_CREDENTIALS, gcloud's own, the \
                       metadata server";
         let e = SinkError::new(format!("there are no credentials of Google: looked at {looked}"));
-        return Err(e.help("set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account"));
+        return Err(
+            e.help("set GOOGLE_APPLICATION_CREDENTIALS to the key file of a service account")
+        );
     }
     let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/token");
     let options = oauth2::ApplicationDefaultCredentialsFlowOpts { metadata_url: Some(url) };
     let builder = match oauth2::ApplicationDefaultCredentialsAuthenticator::builder(options).await {
         Metadata::InstanceMetadata(builder) => builder,
         // The file that the environment names was looked for before.
-        Metadata::ServiceAccount(_) => return Err(SinkError::new("the credentials changed while they were read")),
+        Metadata::ServiceAccount(_) => {
+            return Err(SinkError::new("the credentials changed while they were read"));
+        }
     };
-    let tokens = builder.with_timeout(timeout).build().await.map_err(|e| wrong("the metadata server", &e))?;
+    let tokens = builder
+        .with_timeout(timeout)
+        .build()
+        .await
+        .map_err(|e| wrong("the metadata server", &e))?;
     Ok(Account { tokens: Box::new(tokens), name: "the service account of this machine".to_owned() })
 }
 
-async fn file(system: &dyn System, path: &str, from: &str, timeout: Duration) -> Result<Account, SinkError> {
+async fn file(
+    system: &dyn System,
+    path: &str,
+    from: &str,
+    timeout: Duration,
+) -> Result<Account, SinkError> {
     let path = crate::system::normalize(&system.current_dir().join(path));
     let text = system.read(&path).map_err(|e| {
-        SinkError::new(format!("{from}: {e}")).help("it is the path of a JSON file with a key of a service account")
+        SinkError::new(format!("{from}: {e}"))
+            .help("it is the path of a JSON file with a key of a service account")
     })?;
-    let json: Json = serde_json::from_str(&text)
-        .map_err(|_| SinkError::new(format!("{from}: {path} is no JSON file with credentials of Google")))?;
+    let json: Json = serde_json::from_str(&text).map_err(|_| {
+        SinkError::new(format!("{from}: {path} is no JSON file with credentials of Google"))
+    })?;
     let word = |key: &str| json.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
     let bad = |e: serde_json::Error| SinkError::new(format!("{from}: {path} lacks something: {e}"));
     let (tokens, name): (Box<dyn GetToken>, String) = match word("type").as_str() {
         "service_account" => {
-            let key: oauth2::ServiceAccountKey = serde_json::from_value(json.clone()).map_err(bad)?;
+            let key: oauth2::ServiceAccountKey =
+                serde_json::from_value(json.clone()).map_err(bad)?;
             let builder = oauth2::ServiceAccountAuthenticator::builder(key).with_timeout(timeout);
             (Box::new(builder.build().await.map_err(|e| wrong(from, &e))?), word("client_email"))
         }
         "authorized_user" => {
             let secret = serde_json::from_value(json.clone()).map_err(bad)?;
-            let builder = oauth2::AuthorizedUserAuthenticator::builder(secret).with_timeout(timeout);
-            (Box::new(builder.build().await.map_err(|e| wrong(from, &e))?), format!("the user of {path}"))
+            let builder =
+                oauth2::AuthorizedUserAuthenticator::builder(secret).with_timeout(timeout);
+            (
+                Box::new(builder.build().await.map_err(|e| wrong(from, &e))?),
+                format!("the user of {path}"),
+            )
         }
         "external_account" => {
             let secret = serde_json::from_value(json.clone()).map_err(|e| {
-                bad(e).help("tokens from a file or a URL can be used; those of a program or of AWS cannot")
+                bad(e).help(
+                    "tokens from a file or a URL can be used; those of a program or of AWS cannot",
+                )
             })?;
-            let builder = oauth2::ExternalAccountAuthenticator::builder(secret).with_timeout(timeout);
+            let builder =
+                oauth2::ExternalAccountAuthenticator::builder(secret).with_timeout(timeout);
             let name = impersonated(&word("service_account_impersonation_url"));
             (Box::new(builder.build().await.map_err(|e| wrong(from, &e))?), name)
         }
         "impersonated_service_account" => {
             let source = json.get("source_credentials").cloned().unwrap_or(Json::Null);
             if source.get("type").and_then(Json::as_str) != Some("authorized_user") {
-                let e = SinkError::new(format!("{from}: {path} impersonates a service account with other than a user"));
+                let e = SinkError::new(format!(
+                    "{from}: {path} impersonates a service account with other than a user"
+                ));
                 return Err(
                     e.help("use a key of the service account itself, or `gcloud auth application-default login`")
                 );
@@ -106,11 +139,20 @@ async fn file(system: &dyn System, path: &str, from: &str, timeout: Duration) ->
             let secret = serde_json::from_value(source).map_err(bad)?;
             let email = impersonated(&word("service_account_impersonation_url"));
             let builder = oauth2::ServiceAccountImpersonationAuthenticator::builder(secret, &email);
-            (Box::new(builder.with_timeout(timeout).build().await.map_err(|e| wrong(from, &e))?), email)
+            (
+                Box::new(builder.with_timeout(timeout).build().await.map_err(|e| wrong(from, &e))?),
+                email,
+            )
         }
-        "" => return Err(SinkError::new(format!("{from}: {path} has no `type`: it is no file with credentials"))),
+        "" => {
+            return Err(SinkError::new(format!(
+                "{from}: {path} has no `type`: it is no file with credentials"
+            )));
+        }
         other => {
-            let e = SinkError::new(format!("{from}: {path} has credentials of type {other}, which cannot be used"));
+            let e = SinkError::new(format!(
+                "{from}: {path} has credentials of type {other}, which cannot be used"
+            ));
             return Err(
                 e.help("use service_account, authorized_user, external_account or impersonated_service_account")
             );

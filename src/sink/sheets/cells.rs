@@ -28,7 +28,8 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// With an empty value in the place of null: the API's client drops nulls from lists, and columns would shift.
+    /// With an empty value in the place of null: the API's client drops nulls from lists, and
+    /// columns would shift.
     pub(super) fn data(&self) -> CellData {
         let mut value = ExtendedValue::default();
         match self {
@@ -54,7 +55,8 @@ impl Value {
         }
     }
 
-    /// What equal keys have in common: a number is compared as one, whatever its type was. A sheet stores no empty text.
+    /// What equal keys have in common: a number is compared as one, whatever its type was. A sheet
+    /// stores no empty text.
     pub(super) fn key(&self) -> String {
         match self {
             Value::Empty => String::new(),
@@ -66,8 +68,9 @@ impl Value {
     }
 }
 
-/// Dates and times become serial numbers: days since 1899-12-30. Integers beyond 2^53 and decimals with more digits than
-/// a double holds become text. The error says how long a text is that does not fit.
+/// Dates and times become serial numbers: days since 1899-12-30. Integers beyond 2^53 and decimals
+/// with more digits than a double holds become text. The error says how long a text is that does
+/// not fit.
 pub(super) fn value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
     Ok(match cell {
         Cell::Null => Value::Empty,
@@ -88,7 +91,9 @@ pub(super) fn value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
             .ok()
             .and_then(|d| serial(d.to_datetime(Time::midnight())))
             .map_or_else(|| Value::Text(s.clone()), Value::Number),
-        Cell::Timestamp(s) => timestamp(s).and_then(serial).map_or_else(|| Value::Text(s.clone()), Value::Number),
+        Cell::Timestamp(s) => {
+            timestamp(s).and_then(serial).map_or_else(|| Value::Text(s.clone()), Value::Number)
+        }
         Cell::Time(s) => match s.parse::<Time>() {
             Ok(t) => Value::Number(seconds_of(t) / 86_400.0),
             Err(_) => Value::Text(s.clone()),
@@ -122,7 +127,8 @@ fn text(s: &str, choices: Choices) -> Result<Value, usize> {
 
 /// With an offset: the time in UTC, since sheets know no time zones.
 fn timestamp(s: &str) -> Option<DateTime> {
-    let zoned = s.parse::<jiff::Timestamp>().ok().map(|t| t.to_zoned_datetime(TimeZone::UTC).datetime());
+    let zoned =
+        s.parse::<jiff::Timestamp>().ok().map(|t| t.to_zoned_datetime(TimeZone::UTC).datetime());
     zoned.or_else(|| s.parse::<DateTime>().ok())
 }
 
@@ -160,7 +166,8 @@ pub(super) fn format(data_type: &str, own: Option<&str>) -> Option<NumberFormat>
         (None, "DATE") => "yyyy-mm-dd".to_owned(),
         (None, "TIME") => "hh:mm:ss".to_owned(),
         _ if is(&[
-            "tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall", "uint", "ubig", "uhuge",
+            "tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall",
+            "uint", "ubig", "uhuge",
         ]) && !is(&["interval"]) =>
         {
             "0".to_owned()
@@ -201,7 +208,10 @@ mod tests {
         assert_eq!(of(Cell::Int(1 << 53)), Value::Number(9_007_199_254_740_992.0));
         assert_eq!(of(Cell::Int((1 << 53) + 1)), Value::Text("9007199254740993".into()));
         assert_eq!(of(Cell::Decimal("0.100".into())), Value::Number(0.1));
-        assert_eq!(of(Cell::Decimal("1234567890123456.5".into())), Value::Text("1234567890123456.5".into()));
+        assert_eq!(
+            of(Cell::Decimal("1234567890123456.5".into())),
+            Value::Text("1234567890123456.5".into())
+        );
         assert_eq!(of(Cell::Float(f64::NAN)), Value::Empty);
         let text = Choices { nan_as_text: true, ..PLAIN };
         assert_eq!(value(&Cell::Float(f64::NEG_INFINITY), text), Ok(Value::Text("-inf".into())));

@@ -93,7 +93,10 @@ impl Delegate for Noted {
 }
 
 impl<'a> Client<'a> {
-    pub(super) async fn connect(target: &'a SheetTarget, job: &'a Job<'_>) -> Result<Client<'a>, SinkError> {
+    pub(super) async fn connect(
+        target: &'a SheetTarget,
+        job: &'a Job<'_>,
+    ) -> Result<Client<'a>, SinkError> {
         let number = |name: &str, default: f64| -> Result<f64, SinkError> {
             match job.system.env(name).filter(|v| !v.is_empty()) {
                 None => Ok(default),
@@ -114,7 +117,9 @@ impl<'a> Client<'a> {
         let account = account(target, job.system, settings.timeout).await?;
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|e| SinkError::new(format!("the certificates of this machine cannot be read: {e}")))?
+            .map_err(|e| {
+                SinkError::new(format!("the certificates of this machine cannot be read: {e}"))
+            })?
             .https_or_http()
             .enable_http1()
             .build();
@@ -125,7 +130,9 @@ impl<'a> Client<'a> {
         hub.user_agent(format!("strata/{}", crate::VERSION));
         if let Some(url) = job.system.env("STRATA_SHEETS_URL").filter(|v| !v.is_empty()) {
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            if host.is_none_or(|h| h.is_empty() || h.starts_with('/') || h.contains(char::is_whitespace)) {
+            if host.is_none_or(|h| {
+                h.is_empty() || h.starts_with('/') || h.contains(char::is_whitespace)
+            }) {
                 return Err(SinkError::new(format!(
                     "STRATA_SHEETS_URL is an address such as https://..., not `{url}`"
                 )));
@@ -152,8 +159,12 @@ impl<'a> Client<'a> {
     pub(super) async fn book(&self) -> Result<Book, SinkError> {
         let attempt = || async {
             let mut noted = Noted::default();
-            let call =
-                self.hub.spreadsheets().get(self.spreadsheet).param("fields", FIELDS).add_scope(Scope::Spreadsheet);
+            let call = self
+                .hub
+                .spreadsheets()
+                .get(self.spreadsheet)
+                .param("fields", FIELDS)
+                .add_scope(Scope::Spreadsheet);
             let answer = self.timed(call.delegate(&mut noted).doit()).await;
             self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
         };
@@ -173,7 +184,11 @@ impl<'a> Client<'a> {
     async fn some_columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, SinkError> {
         let attempt = || async {
             let mut noted = Noted::default();
-            let mut call = self.hub.spreadsheets().values_batch_get(self.spreadsheet).add_scope(Scope::Spreadsheet);
+            let mut call = self
+                .hub
+                .spreadsheets()
+                .values_batch_get(self.spreadsheet)
+                .add_scope(Scope::Spreadsheet);
             for range in ranges {
                 call = call.add_ranges(range);
             }
@@ -184,13 +199,16 @@ impl<'a> Client<'a> {
             let answer = self.timed(call.delegate(&mut noted).doit()).await;
             let (_, answer) = self.judged(answer, noted)?;
             let ranges = answer.value_ranges.unwrap_or_default().into_iter();
-            Ok(ranges.map(|r| r.values.unwrap_or_default().into_iter().next().unwrap_or_default()).collect())
+            Ok(ranges
+                .map(|r| r.values.unwrap_or_default().into_iter().next().unwrap_or_default())
+                .collect())
         };
         self.again(attempt).await
     }
 
-    /// One batch: all of its requests are carried out, or none. `landed` tells from the spreadsheet whether a batch whose
-    /// answer was lost was carried out; without it the batch may be sent twice.
+    /// One batch: all of its requests are carried out, or none. `landed` tells from the spreadsheet
+    /// whether a batch whose answer was lost was carried out; without it the batch may be sent
+    /// twice.
     pub(super) async fn update(
         &self,
         make: &dyn Fn() -> Vec<Request>,
@@ -200,11 +218,18 @@ impl<'a> Client<'a> {
         loop {
             self.pace().await?;
             let mut noted = Noted::default();
-            let request = BatchUpdateSpreadsheetRequest { requests: Some(make()), ..Default::default() };
-            let call = self.hub.spreadsheets().batch_update(request, self.spreadsheet).add_scope(Scope::Spreadsheet);
+            let request =
+                BatchUpdateSpreadsheetRequest { requests: Some(make()), ..Default::default() };
+            let call = self
+                .hub
+                .spreadsheets()
+                .batch_update(request, self.spreadsheet)
+                .add_scope(Scope::Spreadsheet);
             self.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let answer = self.timed(call.delegate(&mut noted).doit()).await;
-            let Err(Failed { failure, retry_after }) = self.judged(answer, noted) else { return Ok(()) };
+            let Err(Failed { failure, retry_after }) = self.judged(answer, noted) else {
+                return Ok(());
+            };
             let last = !failure.error.transient || failures == self.settings.retries;
             if !last {
                 self.wait(failures, retry_after).await?;
@@ -227,7 +252,10 @@ impl<'a> Client<'a> {
     }
 
     /// Repeats a read until it succeeds, or cannot.
-    async fn again<T, F: Future<Output = Result<T, Failed>>>(&self, attempt: impl Fn() -> F) -> Result<T, SinkError> {
+    async fn again<T, F: Future<Output = Result<T, Failed>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, SinkError> {
         let mut failures = 0;
         loop {
             match attempt().await {
@@ -242,7 +270,10 @@ impl<'a> Client<'a> {
     }
 
     /// An answer within the time limit, unless the user wants to stop.
-    async fn timed<T>(&self, call: impl Future<Output = common::Result<T>>) -> Result<common::Result<T>, SinkError> {
+    async fn timed<T>(
+        &self,
+        call: impl Future<Output = common::Result<T>>,
+    ) -> Result<common::Result<T>, SinkError> {
         let end = Instant::now() + self.settings.timeout;
         tokio::pin!(call);
         loop {
@@ -258,7 +289,11 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn judged<T>(&self, answer: Result<common::Result<T>, SinkError>, noted: Noted) -> Result<T, Failed> {
+    fn judged<T>(
+        &self,
+        answer: Result<common::Result<T>, SinkError>,
+        noted: Noted,
+    ) -> Result<T, Failed> {
         let subject = Subject { spreadsheet: self.spreadsheet, account: &self.account };
         let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
@@ -299,7 +334,8 @@ impl<'a> Client<'a> {
 
     /// Longer after each failure, and at least as long as the answer asks for.
     async fn wait(&self, failures: u32, retry_after: Option<Duration>) -> Result<(), SinkError> {
-        let doubled = self.settings.backoff.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
+        let doubled =
+            self.settings.backoff.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
         // Up to a quarter more, so that several exports do not come back at the same moment.
         let jitter = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX) / 4.0;
         self.sleep(doubled.mul_f64(1.0 + jitter).max(retry_after.unwrap_or_default())).await
@@ -336,7 +372,11 @@ fn book(spreadsheet: Spreadsheet) -> Book {
         let properties = sheet.properties?;
         let grid = properties.grid_properties.unwrap_or_default();
         let notes = sheet.developer_metadata.unwrap_or_default().into_iter().filter_map(|m| {
-            Some(Note { id: m.metadata_id?, key: m.metadata_key?, value: m.metadata_value.unwrap_or_default() })
+            Some(Note {
+                id: m.metadata_id?,
+                key: m.metadata_key?,
+                value: m.metadata_value.unwrap_or_default(),
+            })
         });
         Some(Tab {
             // The first tab has the id 0, which an answer may leave out.
@@ -347,5 +387,8 @@ fn book(spreadsheet: Spreadsheet) -> Book {
             notes: notes.collect(),
         })
     });
-    Book { tabs: tabs.collect(), title: spreadsheet.properties.and_then(|p| p.title).unwrap_or_default() }
+    Book {
+        tabs: tabs.collect(),
+        title: spreadsheet.properties.and_then(|p| p.title).unwrap_or_default(),
+    }
 }

@@ -23,7 +23,8 @@ impl Failure {
 
     /// The answer was lost, or never came.
     pub(super) fn lost(what: impl std::fmt::Display) -> Failure {
-        let mut failure = Failure::of(format!("Google Sheets did not answer: {what}"), "try again later");
+        let mut failure =
+            Failure::of(format!("Google Sheets did not answer: {what}"), "try again later");
         failure.error.transient = true;
         failure.ambiguous = true;
         failure
@@ -39,7 +40,10 @@ pub(super) struct Subject<'a> {
 pub(super) fn failure(e: Error, status: Option<u16>, subject: &Subject<'_>) -> Failure {
     match e {
         Error::BadRequest(json) => {
-            let code = json.pointer("/error/code").and_then(Json::as_u64).and_then(|c| u16::try_from(c).ok());
+            let code = json
+                .pointer("/error/code")
+                .and_then(Json::as_u64)
+                .and_then(|c| u16::try_from(c).ok());
             answer(status.or(code).unwrap_or_default(), &json, subject)
         }
         Error::Failure(_) => answer(status.unwrap_or_default(), &Json::Null, subject),
@@ -106,7 +110,10 @@ fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> Failure {
             "the sheet is as it was; if its tabs were changed by hand at the same time, try again",
         ),
         _ => {
-            let mut failure = Failure::of(format!("Google Sheets has trouble ({status}): {said}"), "try again later");
+            let mut failure = Failure::of(
+                format!("Google Sheets has trouble ({status}): {said}"),
+                "try again later",
+            );
             failure.ambiguous = true;
             failure
         }
@@ -128,7 +135,11 @@ fn token(e: &(dyn std::error::Error + Send + Sync + 'static), subject: &Subject<
     let said = chain(e);
     let refused = matches!(
         e.downcast_ref::<oauth2::Error>(),
-        Some(oauth2::Error::AuthError(_) | oauth2::Error::UserError(_) | oauth2::Error::CredentialSourceError(_))
+        Some(
+            oauth2::Error::AuthError(_)
+                | oauth2::Error::UserError(_)
+                | oauth2::Error::CredentialSourceError(_)
+        )
     );
     if refused {
         return Failure::of(
@@ -150,7 +161,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const SUBJECT: Subject<'static> = Subject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
+    const SUBJECT: Subject<'static> =
+        Subject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
 
     fn of(status: u16, json: Json) -> Failure {
         failure(Error::BadRequest(json), Some(status), &SUBJECT)
@@ -158,9 +170,13 @@ mod tests {
 
     #[test]
     fn answers_say_what_to_do() {
-        let denied = of(403, json!({ "error": { "status": "PERMISSION_DENIED", "message": "no" } }));
-        assert!(denied.error.help.unwrap().contains("add robot@x.iam.gserviceaccount.com as an editor"));
-        let disabled = of(403, json!({ "error": { "details": [{ "reason": "SERVICE_DISABLED" }] } }));
+        let denied =
+            of(403, json!({ "error": { "status": "PERMISSION_DENIED", "message": "no" } }));
+        assert!(
+            denied.error.help.unwrap().contains("add robot@x.iam.gserviceaccount.com as an editor")
+        );
+        let disabled =
+            of(403, json!({ "error": { "details": [{ "reason": "SERVICE_DISABLED" }] } }));
         assert!(disabled.error.message.contains("disabled"));
         assert!(of(404, json!({})).error.message.contains("abc"));
         let quota = of(429, json!({}));

@@ -1,12 +1,13 @@
 //! Google Sheets, by its API (version 4).
 //!
-//! In: a table, a spreadsheet and a tab in it. Out: the tab with the table's rows. `batchUpdate` applies all of its requests
-//! or none, so what a reader sees is changed by one batch: of a small table it holds the cells, of a large one it copies
-//! them from a hidden tab that was filled before. That batch also writes a note (developer metadata) with the run and the
-//! write, by which a write whose answer was lost is recognised.
+//! In: a table, a spreadsheet and a tab in it. Out: the tab with the table's rows. `batchUpdate`
+//! applies all of its requests or none, so what a reader sees is changed by one batch: of a small
+//! table it holds the cells, of a large one it copies them from a hidden tab that was filled
+//! before. That batch also writes a note (developer metadata) with the run and the write, by which
+//! a write whose answer was lost is recognised.
 //!
-//! `auth` finds credentials, `client` sends and sends again, `cells` makes values, `requests` the pieces of a batch, `write`
-//! puts them in order. Must not know: databases, nodes.
+//! `auth` finds credentials, `client` sends and sends again, `cells` makes values, `requests` the
+//! pieces of a batch, `write` puts them in order. Must not know: databases, nodes.
 
 mod auth;
 mod cells;
@@ -22,9 +23,14 @@ use super::{Job, SinkError, SinkTable, Written};
 use crate::config::SheetTarget;
 
 /// Writes a table into a sheet, on a runtime of its own.
-pub(crate) fn write_sheet(target: &SheetTarget, table: &SinkTable, job: &Job<'_>) -> Result<Written, SinkError> {
+pub(crate) fn write_sheet(
+    target: &SheetTarget,
+    table: &SinkTable,
+    job: &Job<'_>,
+) -> Result<Written, SinkError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| SinkError::new(format!("no thread for the requests: {e}")))?;
+    let runtime =
+        runtime.map_err(|e| SinkError::new(format!("no thread for the requests: {e}")))?;
     runtime.block_on(async {
         let client = client::Client::connect(target, job).await?;
         write::write(&client, target, table, job).await

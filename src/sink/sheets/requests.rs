@@ -4,10 +4,11 @@ use super::cells::Value;
 use super::client::{Note, Tab};
 use google_sheets4::FieldMask;
 use google_sheets4::api::{
-    AddSheetRequest, AppendDimensionRequest, CellData, CellFormat, CopyPasteRequest, CreateDeveloperMetadataRequest,
-    DataFilter, DeleteSheetRequest, DeveloperMetadata, DeveloperMetadataLocation, DeveloperMetadataLookup,
-    GridCoordinate, GridProperties, GridRange, NumberFormat, RepeatCellRequest, Request, RowData, SheetProperties,
-    TextFormat, UpdateCellsRequest, UpdateDeveloperMetadataRequest, UpdateSheetPropertiesRequest,
+    AddSheetRequest, AppendDimensionRequest, CellData, CellFormat, CopyPasteRequest,
+    CreateDeveloperMetadataRequest, DataFilter, DeleteSheetRequest, DeveloperMetadata,
+    DeveloperMetadataLocation, DeveloperMetadataLookup, GridCoordinate, GridProperties, GridRange,
+    NumberFormat, RepeatCellRequest, Request, RowData, SheetProperties, TextFormat,
+    UpdateCellsRequest, UpdateDeveloperMetadataRequest, UpdateSheetPropertiesRequest,
 };
 
 /// Rows and columns of a tab, from and to (not included).
@@ -37,7 +38,12 @@ fn mask(fields: &[&str]) -> Option<FieldMask> {
     Some(FieldMask::new(fields))
 }
 
-pub(super) fn add_tab(id: i32, title: &str, (rows, columns): (usize, usize), hidden: bool) -> Request {
+pub(super) fn add_tab(
+    id: i32,
+    title: &str,
+    (rows, columns): (usize, usize),
+    hidden: bool,
+) -> Request {
     let properties = SheetProperties {
         sheet_id: Some(id),
         title: Some(title.to_owned()),
@@ -49,7 +55,10 @@ pub(super) fn add_tab(id: i32, title: &str, (rows, columns): (usize, usize), hid
         }),
         ..SheetProperties::default()
     };
-    Request { add_sheet: Some(AddSheetRequest { properties: Some(properties) }), ..Request::default() }
+    Request {
+        add_sheet: Some(AddSheetRequest { properties: Some(properties) }),
+        ..Request::default()
+    }
 }
 
 pub(super) fn delete_tab(id: i32) -> Request {
@@ -60,7 +69,10 @@ pub(super) fn delete_tab(id: i32) -> Request {
 pub(super) fn freeze_header(id: i32) -> Request {
     let properties = SheetProperties {
         sheet_id: Some(id),
-        grid_properties: Some(GridProperties { frozen_row_count: Some(1), ..GridProperties::default() }),
+        grid_properties: Some(GridProperties {
+            frozen_row_count: Some(1),
+            ..GridProperties::default()
+        }),
         ..SheetProperties::default()
     };
     Request {
@@ -72,15 +84,22 @@ pub(super) fn freeze_header(id: i32) -> Request {
     }
 }
 
-/// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone added meanwhile.
+/// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone
+/// added meanwhile.
 pub(super) fn grow(id: i32, dimension: &str, by: usize) -> Option<Request> {
-    let request =
-        AppendDimensionRequest { sheet_id: Some(id), dimension: Some(dimension.to_owned()), length: Some(int(by)) };
+    let request = AppendDimensionRequest {
+        sheet_id: Some(id),
+        dimension: Some(dimension.to_owned()),
+        length: Some(int(by)),
+    };
     (by > 0).then(|| Request { append_dimension: Some(request), ..Request::default() })
 }
 
 fn rows(lines: &[Vec<Value>]) -> Vec<RowData> {
-    lines.iter().map(|line| RowData { values: Some(line.iter().map(Value::data).collect()) }).collect()
+    lines
+        .iter()
+        .map(|line| RowData { values: Some(line.iter().map(Value::data).collect()) })
+        .collect()
 }
 
 /// Writes values into an area; what they do not cover is emptied.
@@ -98,7 +117,11 @@ pub(super) fn fill(area: Area, lines: &[Vec<Value>]) -> Request {
 
 /// Writes values from a place on.
 pub(super) fn fill_from(tab: i32, (row, column): (usize, usize), lines: &[Vec<Value>]) -> Request {
-    let start = GridCoordinate { sheet_id: Some(tab), row_index: Some(int(row)), column_index: Some(int(column)) };
+    let start = GridCoordinate {
+        sheet_id: Some(tab),
+        row_index: Some(int(row)),
+        column_index: Some(int(column)),
+    };
     Request {
         update_cells: Some(UpdateCellsRequest {
             start: Some(start),
@@ -153,7 +176,8 @@ pub(super) fn note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Req
     let earlier: Option<&Note> = known.and_then(|t| t.notes.iter().find(|n| n.key == key));
     match earlier {
         Some(earlier) => {
-            let lookup = DeveloperMetadataLookup { metadata_id: Some(earlier.id), ..Default::default() };
+            let lookup =
+                DeveloperMetadataLookup { metadata_id: Some(earlier.id), ..Default::default() };
             Request {
                 update_developer_metadata: Some(UpdateDeveloperMetadataRequest {
                     data_filters: Some(vec![DataFilter {
@@ -174,7 +198,10 @@ pub(super) fn note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Req
                 developer_metadata: Some(DeveloperMetadata {
                     metadata_key: Some(key.to_owned()),
                     metadata_value: Some(value.to_owned()),
-                    location: Some(DeveloperMetadataLocation { sheet_id: Some(tab), ..Default::default() }),
+                    location: Some(DeveloperMetadataLocation {
+                        sheet_id: Some(tab),
+                        ..Default::default()
+                    }),
                     visibility: Some("DOCUMENT".to_owned()),
                     metadata_id: None,
                 }),

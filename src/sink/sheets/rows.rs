@@ -9,8 +9,8 @@ const MOST_CELLS: usize = 20_000;
 const PIECE: usize = 10_000;
 const MOST_BYTES: usize = 1_900_000;
 
-/// Lines of a table: the header, then the rows, or the rows in an order of their own. They are made when they are asked
-/// for, so that a large table is not held twice.
+/// Lines of a table: the header, then the rows, or the rows in an order of their own. They are made
+/// when they are asked for, so that a large table is not held twice.
 pub(super) struct Lines<'a> {
     table: &'a SinkTable,
     choices: Choices,
@@ -27,12 +27,20 @@ pub(super) struct Piece {
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(table: &'a SinkTable, choices: Choices, order: Vec<Option<usize>>) -> Lines<'a> {
+    pub(super) fn new(
+        table: &'a SinkTable,
+        choices: Choices,
+        order: Vec<Option<usize>>,
+    ) -> Lines<'a> {
         Lines { table, choices, order }
     }
 
     pub(super) fn with_header(table: &'a SinkTable, choices: Choices) -> Lines<'a> {
-        Lines::new(table, choices, std::iter::once(None).chain((0..table.rows.len()).map(Some)).collect())
+        Lines::new(
+            table,
+            choices,
+            std::iter::once(None).chain((0..table.rows.len()).map(Some)).collect(),
+        )
     }
 
     pub(super) fn len(&self) -> usize {
@@ -51,7 +59,10 @@ impl<'a> Lines<'a> {
         match self.order[number] {
             None => self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect(),
             // Texts that are too long were found by `check`.
-            Some(row) => self.table.rows[row].iter().map(|c| value(c, self.choices).unwrap_or(Value::Empty)).collect(),
+            Some(row) => self.table.rows[row]
+                .iter()
+                .map(|c| value(c, self.choices).unwrap_or(Value::Empty))
+                .collect(),
         }
     }
 
@@ -69,7 +80,8 @@ impl<'a> Lines<'a> {
         self.cells() <= MOST_CELLS && (0..self.len()).all(fits)
     }
 
-    /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between columns.
+    /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between
+    /// columns.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         let mut next = 0;
         // What is left of a line that was cut.
@@ -162,7 +174,10 @@ mod tests {
         for piece in lines.pieces() {
             assert!(piece.lines.iter().map(Vec::len).sum::<usize>() <= PIECE.max(lines.width()));
             let bytes: usize = piece.lines.iter().map(|l| size(l)).sum();
-            assert!(bytes <= MOST_BYTES + 20 || piece.lines.len() == 1 && piece.lines[0].len() == 1, "{bytes}");
+            assert!(
+                bytes <= MOST_BYTES + 20 || piece.lines.len() == 1 && piece.lines[0].len() == 1,
+                "{bytes}"
+            );
             for (i, line) in piece.lines.into_iter().enumerate() {
                 for (j, value) in line.into_iter().enumerate() {
                     out[piece.line + i][piece.column + j] = value;

@@ -3,7 +3,8 @@
 use super::cells::{Choices, Value, format, value};
 use super::client::{Book, Client, Tab};
 use super::requests::{
-    Area, add_tab, bold, copy, delete_tab, fill, fill_from, freeze_header, grow, note, number_format,
+    Area, add_tab, bold, copy, delete_tab, fill, fill_from, freeze_header, grow, note,
+    number_format,
 };
 use super::rows::{Lines, check};
 use crate::config::{SheetMode, SheetTarget};
@@ -96,7 +97,9 @@ impl Write<'_> {
 
     /// Whether the batch that makes this write visible was carried out.
     fn landed(&self, book: &Book) -> bool {
-        book.tabs.iter().any(|t| t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str()))
+        book.tabs.iter().any(|t| {
+            t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
+        })
     }
 
     /// The name of hidden tabs of this export; a run that was killed leaves one.
@@ -117,8 +120,8 @@ impl Write<'_> {
         self.book.tabs.iter().filter(move |t| t.title.starts_with(&prefix))
     }
 
-    /// The size that the tab has to have. It only grows: formulas elsewhere keep the ranges that they name. A row is left
-    /// below a frozen header.
+    /// The size that the tab has to have. It only grows: formulas elsewhere keep the ranges that
+    /// they name. A row is left below a frozen header.
     fn size(&self, rows: usize, columns: usize) -> (usize, usize) {
         let (r, c) = self.tab.as_ref().map_or((0, 0), |t| (t.rows, t.columns));
         (rows.max(r).max(2), columns.max(c))
@@ -197,9 +200,13 @@ impl Write<'_> {
             requests.push(self.note());
             requests
         };
-        let what =
-            format!("replace all by {}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
-        let done = format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
+        let what = format!(
+            "replace all by {}, {}",
+            count(self.table.rows.len(), "row"),
+            count(lines.width(), "column")
+        );
+        let done =
+            format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
         let small = lines.is_small(0);
         self.fits(size, if small { 0 } else { lines.cells() })?;
         if self.job.dry_run {
@@ -217,7 +224,8 @@ impl Write<'_> {
         } else {
             let staging = self.stage(&lines).await?;
             let make = || {
-                let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
+                let from =
+                    Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
                 let to = self.area((0, lines.len()), (0, lines.width()));
                 let mut requests = last(vec![fill(whole, &[]), copy(from, to)]);
                 requests.push(delete_tab(staging));
@@ -254,7 +262,9 @@ impl Write<'_> {
 
     /// Adds rows below the last; with a key, rows that are there already are written in place.
     async fn add(&self, key: &[String]) -> Result<Written, SinkError> {
-        if let Some(tab) = self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run)) {
+        if let Some(tab) =
+            self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
+        {
             let lines = Lines::new(self.table, self.choices, Vec::new());
             let done = Written {
                 message: format!("{}: this run has written its rows before", tab.title),
@@ -274,8 +284,10 @@ impl Write<'_> {
         let copies = plan.runs().count() * sheet.segments.len();
         let small = lines.is_small(copies * RANGE);
         if copies > MOST_COPIES {
-            let e =
-                SinkError::new(format!("{} separate ranges would change, too many for one batch", thousands(copies)));
+            let e = SinkError::new(format!(
+                "{} separate ranges would change, too many for one batch",
+                thousands(copies)
+            ));
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
         self.fits(size, if small { 0 } else { lines.cells() })?;
@@ -283,7 +295,8 @@ impl Write<'_> {
             let mut requests = self.prepare(size);
             if sheet.header.is_empty() {
                 requests.push(freeze_header(self.id));
-                let header: Vec<Value> = self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
+                let header: Vec<Value> =
+                    self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
                 requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
                 requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
             }
@@ -294,9 +307,16 @@ impl Write<'_> {
             requests
         };
         let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
-        let what =
-            if key.is_empty() { format!("add {added}") } else { format!("add {added}, write {changed} in place") };
-        let done = if key.is_empty() { format!("{added} added") } else { format!("{added} added, {changed} in place") };
+        let what = if key.is_empty() {
+            format!("add {added}")
+        } else {
+            format!("add {added}, write {changed} in place")
+        };
+        let done = if key.is_empty() {
+            format!("{added} added")
+        } else {
+            format!("{added} added, {changed} in place")
+        };
         if self.job.dry_run {
             let requests = if small { 1 } else { lines.pieces().count() + 2 };
             return Ok(self.done(what, &lines, requests));
@@ -308,9 +328,14 @@ impl Write<'_> {
                 let cells = plan.runs().flat_map(|run| {
                     let lines = &all[run.first..run.first + run.length];
                     sheet.segments.iter().map(move |s| {
-                        let part: Vec<Vec<Value>> =
-                            lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
-                        fill(self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len())), &part)
+                        let part: Vec<Vec<Value>> = lines
+                            .iter()
+                            .map(|l| s.own.iter().map(|c| l[*c].clone()).collect())
+                            .collect();
+                        fill(
+                            self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len())),
+                            &part,
+                        )
                     })
                 });
                 let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
@@ -353,11 +378,13 @@ impl Write<'_> {
             return Ok(Sheet::empty(own.len()));
         };
         let quoted = format!("'{}'", tab.title.replace('\'', "''"));
-        let columns: Vec<String> = (1..=tab.columns).map(|c| format!("{quoted}!{0}:{0}", letters(c))).collect();
+        let columns: Vec<String> =
+            (1..=tab.columns).map(|c| format!("{quoted}!{0}:{0}", letters(c))).collect();
         let values = self.client.columns(&columns).await?;
         let used = values.iter().map(Vec::len).max().unwrap_or_default();
-        let text =
-            |v: Option<&Json>| v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default();
+        let text = |v: Option<&Json>| {
+            v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default()
+        };
         let header: Vec<String> = values.iter().map(|column| text(column.first())).collect();
         if used == 0 {
             return Ok(Sheet::empty(own.len()));
@@ -365,11 +392,13 @@ impl Write<'_> {
         let mut at = Vec::new();
         for name in &own {
             let Some(column) = header.iter().position(|h| h == name) else {
-                let known: Vec<&str> = header.iter().map(String::as_str).filter(|h| !h.is_empty()).collect();
+                let known: Vec<&str> =
+                    header.iter().map(String::as_str).filter(|h| !h.is_empty()).collect();
                 let e = SinkError::new(format!("the sheet `{}` has no column `{name}`", tab.title));
-                return Err(
-                    e.help(format!("its first row has {}; add the column, or use `mode: replace`", known.join(", ")))
-                );
+                return Err(e.help(format!(
+                    "its first row has {}; add the column, or use `mode: replace`",
+                    known.join(", ")
+                )));
             };
             at.push(column);
         }
@@ -386,7 +415,9 @@ impl Write<'_> {
             match self.table.columns.iter().position(|c| c.name == *name) {
                 Some(column) => own.push(column),
                 None => {
-                    let e = SinkError::new(format!("`key` names the column `{name}`, which is not exported"));
+                    let e = SinkError::new(format!(
+                        "`key` names the column `{name}`, which is not exported"
+                    ));
                     return Err(
                         e.help("name columns of the relation, and list them under `columns` when that is given")
                     );
@@ -396,10 +427,16 @@ impl Write<'_> {
         let mut keys = Vec::with_capacity(self.table.rows.len());
         let mut seen = HashMap::new();
         for (i, row) in self.table.rows.iter().enumerate() {
-            let parts: Vec<String> =
-                own.iter().map(|c| value(&row[*c], self.choices).map_or_else(|_| String::new(), |v| v.key())).collect();
+            let parts: Vec<String> = own
+                .iter()
+                .map(|c| value(&row[*c], self.choices).map_or_else(|_| String::new(), |v| v.key()))
+                .collect();
             if let Some(empty) = parts.iter().position(String::is_empty) {
-                return Err(SinkError::new(format!("row {} has no value in the key column `{}`", i + 1, key[empty])));
+                return Err(SinkError::new(format!(
+                    "row {} has no value in the key column `{}`",
+                    i + 1,
+                    key[empty]
+                )));
             }
             if let Some(first) = seen.insert(parts.clone(), i) {
                 let shown: Vec<String> = own.iter().map(|c| row[*c].display()).collect();
@@ -417,7 +454,11 @@ impl Write<'_> {
             let parts: Vec<String> = own
                 .iter()
                 .map(|c| {
-                    sheet.columns.get(*c).and_then(|at| sheet.values[*at].get(row)).map_or_else(String::new, key_of)
+                    sheet
+                        .columns
+                        .get(*c)
+                        .and_then(|at| sheet.values[*at].get(row))
+                        .map_or_else(String::new, key_of)
                 })
                 .collect();
             known.entry(parts).or_insert(row);
@@ -448,7 +489,14 @@ struct Sheet {
 impl Sheet {
     fn empty(width: usize) -> Sheet {
         let columns: Vec<usize> = (0..width).collect();
-        Sheet { header: Vec::new(), width, used: 1, segments: segments(&columns), columns, values: Vec::new() }
+        Sheet {
+            header: Vec::new(),
+            width,
+            used: 1,
+            segments: segments(&columns),
+            columns,
+            values: Vec::new(),
+        }
     }
 }
 
@@ -460,7 +508,8 @@ struct Segment {
 }
 
 fn segments(columns: &[usize]) -> Vec<Segment> {
-    let mut pairs: Vec<(usize, usize)> = columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
+    let mut pairs: Vec<(usize, usize)> =
+        columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
     pairs.sort_unstable();
     let mut out: Vec<Segment> = Vec::new();
     for (at, own) in pairs {
@@ -477,7 +526,11 @@ fn reordered(table: &SinkTable, sheet: &Sheet) -> SinkTable {
     let order: Vec<usize> = sheet.segments.iter().flat_map(|s| &s.own).copied().collect();
     SinkTable {
         columns: order.iter().map(|c| table.columns[*c].clone()).collect(),
-        rows: table.rows.iter().map(|row| order.iter().map(|c| row[*c].clone()).collect()).collect(),
+        rows: table
+            .rows
+            .iter()
+            .map(|row| order.iter().map(|c| row[*c].clone()).collect())
+            .collect(),
     }
 }
 
@@ -513,11 +566,16 @@ impl Rows {
 
     /// Rows of the table in the order of the tab.
     fn order(&self) -> Vec<Option<usize>> {
-        self.known.iter().map(|(_, row)| Some(*row)).chain(self.new.iter().map(|row| Some(*row))).collect()
+        self.known
+            .iter()
+            .map(|(_, row)| Some(*row))
+            .chain(self.new.iter().map(|row| Some(*row)))
+            .collect()
     }
 
     fn runs(&self) -> impl Iterator<Item = Run> {
-        let places = self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
+        let places =
+            self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
         let mut runs: Vec<Run> = Vec::new();
         for (line, at) in places.enumerate() {
             match runs.last_mut() {
@@ -571,13 +629,19 @@ mod tests {
 
     #[test]
     fn columns_have_letters() {
-        assert_eq!([letters(1), letters(26), letters(27), letters(702), letters(703)], ["A", "Z", "AA", "ZZ", "AAA"]);
+        assert_eq!(
+            [letters(1), letters(26), letters(27), letters(702), letters(703)],
+            ["A", "Z", "AA", "ZZ", "AAA"]
+        );
         assert_eq!(thousands(10_000_000), "10,000,000");
     }
 
     #[test]
     fn neighbours_are_written_together() {
-        assert_eq!(segments(&[4, 0, 1]), [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]);
+        assert_eq!(
+            segments(&[4, 0, 1]),
+            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
+        );
         let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
         let runs: Vec<Run> = rows.runs().collect();
         assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);

@@ -1,5 +1,6 @@
-//! One corpus, two engines: the projects of the specs, and the sample project, give equal relations on DuckDB and on
-//! Postgres. Numbers agree to 1e-9, other values as text, types by the table below.
+//! One corpus, two engines: the projects of the specs, and the sample project, give equal relations
+//! on DuckDB and on Postgres. Numbers agree to 1e-9, other values as text, types by the table
+//! below.
 
 use super::server::{Server, rows as server_rows};
 use crate::project::{Project, Ran};
@@ -7,8 +8,9 @@ use crate::specs::{commands, every_section};
 use duckdb::Connection;
 use std::collections::BTreeMap;
 
-/// Types of DuckDB with those of Postgres that stand for them. Days between dates are BIGINT in DuckDB, sums of whole numbers HUGEINT,
-/// averages DOUBLE, where Postgres has integer, bigint and numeric.
+/// Types of DuckDB with those of Postgres that stand for them. Days between dates are BIGINT in
+/// DuckDB, sums of whole numbers HUGEINT, averages DOUBLE, where Postgres has integer, bigint and
+/// numeric.
 const EQUIVALENT: &[(&str, &[&str])] = &[
     ("BIGINT", &["bigint", "numeric", "integer"]),
     ("BOOLEAN", &["boolean"]),
@@ -39,17 +41,21 @@ fn table(lines: Vec<String>, columns: Vec<(String, String)>) -> Found {
     };
     let mut rows: Vec<Vec<Option<String>>> = lines.into_iter().map(split).collect();
     // Numbers that differ in the last digits must not change places.
-    rows.sort_by_cached_key(|row| row.iter().map(|c| c.as_deref().map(rounded)).collect::<Vec<_>>());
+    rows.sort_by_cached_key(|row| {
+        row.iter().map(|c| c.as_deref().map(rounded)).collect::<Vec<_>>()
+    });
     Found { columns, rows }
 }
 
 fn rounded(cell: &str) -> String {
-    cell.parse::<f64>().map_or_else(|_| cell.to_owned(), |n| format!("{n:.6}").replace("-0.000000", "0.000000"))
+    cell.parse::<f64>()
+        .map_or_else(|_| cell.to_owned(), |n| format!("{n:.6}").replace("-0.000000", "0.000000"))
 }
 
 /// All of a row in one text: cells apart by \u{1}, null as \u{2}.
 fn packed(columns: &[(String, String)], text: &str) -> String {
-    let cell = |(name, _): &(String, String)| format!("coalesce(cast(\"{name}\" as {text}), chr(2))");
+    let cell =
+        |(name, _): &(String, String)| format!("coalesce(cast(\"{name}\" as {text}), chr(2))");
     columns.iter().map(cell).collect::<Vec<_>>().join(" || chr(1) || ")
 }
 
@@ -67,7 +73,10 @@ fn on_duckdb(file: &std::path::Path) -> BTreeMap<String, Found> {
         .iter()
         .map(|l| l.split_once('|').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap())
         .collect();
-        let lines = read(&format!("select {} from \"{schema}\".\"{table_name}\"", packed(&columns, "varchar")));
+        let lines = read(&format!(
+            "select {} from \"{schema}\".\"{table_name}\"",
+            packed(&columns, "varchar")
+        ));
         let short = if schema == "main" {
             table_name.to_owned()
         } else {
@@ -98,8 +107,11 @@ fn on_postgres(server: &Server, base: &str) -> BTreeMap<String, Found> {
             &mut client,
             &format!("select {} from \"{schema}\".\"{table_name}\"", packed(&columns, "text")),
         );
-        let short =
-            if schema == base { table_name.to_owned() } else { format!("{}.{table_name}", &schema[base.len() + 1..]) };
+        let short = if schema == base {
+            table_name.to_owned()
+        } else {
+            format!("{}.{table_name}", &schema[base.len() + 1..])
+        };
         out.insert(short, table(lines, columns));
     }
     out
@@ -122,7 +134,10 @@ fn cell_fits(a: &Option<String>, b: &Option<String>) -> bool {
 }
 
 /// What differs, a line each.
-fn differences(duckdb: &BTreeMap<String, Found>, postgres: &BTreeMap<String, Found>) -> Vec<String> {
+fn differences(
+    duckdb: &BTreeMap<String, Found>,
+    postgres: &BTreeMap<String, Found>,
+) -> Vec<String> {
     let mut out = Vec::new();
     if !duckdb.keys().eq(postgres.keys()) {
         out.push(format!("relations {:?} and {:?}", duckdb.keys(), postgres.keys()));
@@ -144,7 +159,11 @@ fn differences(duckdb: &BTreeMap<String, Found>, postgres: &BTreeMap<String, Fou
         if a.rows.len() != b.rows.len() {
             out.push(format!("{name}: {} and {} rows", a.rows.len(), b.rows.len()));
         }
-        let other = a.rows.iter().zip(&b.rows).find(|(x, y)| !x.iter().zip(*y).all(|(x, y)| cell_fits(x, y)));
+        let other = a
+            .rows
+            .iter()
+            .zip(&b.rows)
+            .find(|(x, y)| !x.iter().zip(*y).all(|(x, y)| cell_fits(x, y)));
         out.extend(other.map(|(x, y)| format!("{name}: row {x:?} and {y:?}")));
     }
     out
@@ -165,12 +184,16 @@ fn the_specs_build_equal_relations_on_both_engines() {
     for (chapter, section) in every_section() {
         let place = format!("{chapter}, {}", section.title);
         let own = section.files.iter().any(|(p, _)| p == "profiles.yml");
-        let named = section.files.iter().any(|(_, text)| text.contains("spec.main") || text.contains("type: duckdb"));
+        let named = section
+            .files
+            .iter()
+            .any(|(_, text)| text.contains("spec.main") || text.contains("type: duckdb"));
         // What names DuckDB's own database or profile is for it alone.
         if own || named {
             continue;
         }
-        let mut files: Vec<(&str, &str)> = section.files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
+        let mut files: Vec<(&str, &str)> =
+            section.files.iter().map(|(p, t)| (p.as_str(), t.as_str())).collect();
         if !files.iter().any(|(p, _)| *p == "project.yml" || *p == "dbt_project.yml") {
             files.push(("project.yml", "name: spec\nprofile: shop\n"));
         }
@@ -180,18 +203,26 @@ fn the_specs_build_equal_relations_on_both_engines() {
         // A profile of the spec's own name is asked for with another.
         let profile = ["--profile".to_owned(), "shop".to_owned()];
         let all = commands(&section.consoles);
-        let runs: Vec<Vec<String>> =
-            all.into_iter().map(|(args, _)| args.into_iter().chain(profile.clone()).collect()).collect();
+        let runs: Vec<Vec<String>> = all
+            .into_iter()
+            .map(|(args, _)| args.into_iter().chain(profile.clone()).collect())
+            .collect();
         for args in &runs {
             let (Some(a), Some(b)) = (builds(&duck, args), builds(&pg, args)) else { continue };
             if a.code != b.code {
-                wrong.push(format!("{place}: {args:?} ended with {} and {}\n{}{}", a.code, b.code, b.out, b.err));
+                wrong.push(format!(
+                    "{place}: {args:?} ended with {} and {}\n{}{}",
+                    a.code, b.code, b.out, b.err
+                ));
             }
         }
         if !duck.path().join("shop.duckdb").is_file() {
             continue;
         }
-        let different = differences(&on_duckdb(&duck.path().join("shop.duckdb")), &on_postgres(&server, &schema));
+        let different = differences(
+            &on_duckdb(&duck.path().join("shop.duckdb")),
+            &on_postgres(&server, &schema),
+        );
         wrong.extend(different.into_iter().map(|d| format!("{place}: {d}")));
         compared += 1;
     }

@@ -1,4 +1,5 @@
-//! What the world can do to a run on Postgres: two builds at once, kills, lost connections, deadlocks, signals.
+//! What the world can do to a run on Postgres: two builds at once, kills, lost connections,
+//! deadlocks, signals.
 
 use super::server::{Server, project, rows};
 use crate::project::{Project, Ran};
@@ -63,7 +64,10 @@ fn interrupt(child: &Child) {
 
 /// All statuses, by name.
 fn by_name(p: &Project) -> HashMap<String, String> {
-    p.statuses().into_iter().map(|(id, s)| (id.split('.').nth(2).unwrap_or(&id).to_owned(), s)).collect()
+    p.statuses()
+        .into_iter()
+        .map(|(id, s)| (id.split('.').nth(2).unwrap_or(&id).to_owned(), s))
+        .collect()
 }
 
 /// A server of the test's own, to be killed. None where the programs for one are not there.
@@ -83,14 +87,22 @@ impl Own {
         let mut own = Own { folder, env: HashMap::new() };
         own.script("start");
         let text = std::fs::read_to_string(own.folder.path().join("env")).unwrap();
-        own.env = text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        own.env = text
+            .lines()
+            .filter_map(|l| l.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
         Some(own)
     }
 
     fn script(&self, word: &str) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/postgres");
         let done = Command::new(script).arg(word).arg(self.folder.path()).output().unwrap();
-        assert!(done.status.success(), "scripts/postgres {word}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "scripts/postgres {word}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
     }
 
     fn get(&self, key: &str) -> &str {
@@ -99,7 +111,8 @@ impl Own {
 
     fn superuser(&self) -> Client {
         let (port, password) = (self.get("PORT"), self.get("PASSWORD"));
-        let text = format!("host=127.0.0.1 port={port} user=postgres password={password} dbname=strata");
+        let text =
+            format!("host=127.0.0.1 port={port} user=postgres password={password} dbname=strata");
         Client::connect(&text, NoTls).unwrap()
     }
 }
@@ -111,7 +124,8 @@ impl Drop for Own {
     }
 }
 
-/// Steps stop at gates: a call of `gate` sleeps until the server dies, unless the step has been passed before.
+/// Steps stop at gates: a call of `gate` sleeps until the server dies, unless the step has been
+/// passed before.
 const GATES: &str = "
     create schema gates;
     create table gates.passed (step text);
@@ -160,11 +174,23 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
             "{{ config(materialized='table') }} select id, version from {{ ref('v') }} where gates.gate('table')",
         ),
         ("models/audited.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
-        ("tests/on_audited.sql", "select 1 as x from {{ ref('audited') }} where not gates.gate('audit')"),
+        (
+            "tests/on_audited.sql",
+            "select 1 as x from {{ ref('audited') }} where not gates.gate('audit')",
+        ),
         ("models/swapped.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
-        ("models/delta.sql", "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('t') }}"),
-        ("models/inside.sql", "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('t') }}"),
-        ("tests/on_inside.sql", "select 1 as x from {{ ref('inside') }} where not gates.gate('inside')"),
+        (
+            "models/delta.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('t') }}",
+        ),
+        (
+            "models/inside.sql",
+            "{{ config(materialized='incremental', unique_key='id') }} select * from {{ ref('t') }}",
+        ),
+        (
+            "tests/on_inside.sql",
+            "select 1 as x from {{ ref('inside') }} where not gates.gate('inside')",
+        ),
         (
             "models/h.sql",
             "{{ config(materialized='table', pre_hook=\"select gates.gate('hook')\") }} select * from {{ ref('t') }}",
@@ -187,14 +213,19 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
     let whole = |client: &mut Client, after: &str| {
         for relation in RELATIONS {
             // One that is being swapped already is looked at after the next kill.
-            let sql = format!("set lock_timeout = 50; select string_agg(version::text, ' ') from w.{relation}");
+            let sql = format!(
+                "set lock_timeout = 50; select string_agg(version::text, ' ') from w.{relation}"
+            );
             let Ok(found) = client.simple_query(&sql) else { continue };
             let found = found.into_iter().find_map(|m| match m {
                 SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
                 _ => None,
             });
             let found = found.unwrap_or_default();
-            assert!(["1 1", "2 2"].contains(&&*found), "{relation} after the kill at `{after}`: {found}");
+            assert!(
+                ["1 1", "2 2"].contains(&&*found),
+                "{relation} after the kill at `{after}`: {found}"
+            );
         }
     };
     let mut child = start(&p, &["build"]);
@@ -202,7 +233,10 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
     let mut killed = BTreeSet::new();
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "it does not end; killed at {killed:?}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "it does not end; killed at {killed:?}"
+        );
         let found = rows(
             &mut client,
             "select substr(application_name, 4) from pg_stat_activity where application_name like 'at %'",
@@ -211,9 +245,12 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
             std::thread::sleep(Duration::from_millis(10));
             continue;
         };
-        // Only the first of two tries stops here. The commit takes what the build has committed to the disk with it.
+        // Only the first of two tries stops here. The commit takes what the build has committed to
+        // the disk with it.
         client
-            .batch_execute(&format!("set synchronous_commit = on; insert into gates.passed values ('{step}')"))
+            .batch_execute(&format!(
+                "set synchronous_commit = on; insert into gates.passed values ('{step}')"
+            ))
             .unwrap();
         own.script("kill");
         own.script("up");
@@ -222,20 +259,25 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
         assert!(killed.insert(step.clone()), "it stopped twice at `{step}`");
     }
     let ran = end(child);
-    let all = ["audit", "delta", "end", "hook", "inside", "seed", "snapshot", "swap", "table", "view"];
+    let all =
+        ["audit", "delta", "end", "hook", "inside", "seed", "snapshot", "swap", "table", "view"];
     assert_eq!(killed, BTreeSet::from(all.map(str::to_owned)), "{}", said(&ran));
-    // A hook outside a transaction may have done something: it is not run again. One of the node's transaction is.
+    // A hook outside a transaction may have done something: it is not run again. One of the node's
+    // transaction is.
     assert_eq!(ran.code, 1, "{}", said(&ran));
     let statuses = by_name(&p);
     for name in ["s", "v", "t", "audited", "swapped", "delta", "inside", "n", "h"] {
         assert_eq!(statuses[name], "success", "{name}: {}", said(&ran));
     }
-    for (name, status) in [("on_audited", "pass"), ("on_inside", "pass"), ("shop-on-run-end-0", "error")] {
+    for (name, status) in
+        [("on_audited", "pass"), ("on_inside", "pass"), ("shop-on-run-end-0", "error")]
+    {
         assert_eq!(statuses[name], status, "{name}: {}", said(&ran));
     }
     p.ok(&["build"]);
     for relation in RELATIONS {
-        let found = rows(&mut client, &format!("select string_agg(version::text, ' ') from w.{relation}"));
+        let found =
+            rows(&mut client, &format!("select string_agg(version::text, ' ') from w.{relation}"));
         assert_eq!(found, ["2 2"], "{relation}");
     }
     let left = "select count(*) from pg_class c join pg_namespace n on n.oid = relnamespace where nspname = 'w' and relname like '%\\_\\_%'";
@@ -295,7 +337,8 @@ impl Proxy {
     }
 }
 
-/// A project whose target is reached through a proxy; its model `t` waits for the advisory lock `key`.
+/// A project whose target is reached through a proxy; its model `t` waits for the advisory lock
+/// `key`.
 fn behind_a_proxy(server: &Server, proxy: &Proxy, key: i64) -> Project {
     let schema = server.schema("direct");
     let profiles = format!(
@@ -315,7 +358,8 @@ fn behind_a_proxy(server: &Server, proxy: &Proxy, key: i64) -> Project {
             ("models/t.sql", &model),
             ("models/one.sql", "select 1 as x"),
             ("models/two.sql", "select 2 as x"),
-            // One of these goes to the worker that built `t`, the others to those that have had nothing to do meanwhile.
+            // One of these goes to the worker that built `t`, the others to those that have had
+            // nothing to do meanwhile.
             ("models/after.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
             ("models/also.sql", "{{ config(materialized='table') }} select * from {{ ref('t') }}"),
             (
@@ -338,11 +382,16 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
         rows(&mut holder, "select pg_advisory_lock(7301)");
         let child = start(&p, &["build"]);
         // The others are published: only `t` is in the middle of its work.
-        let both = format!("to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null");
+        let both = format!(
+            "to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null"
+        );
         until(&mut holder, &format!("select {both}"));
         until(&mut holder, &runs(&format!("%{schema}%7301%"), "and wait_event = 'advisory'"));
         let idle = "state = 'idle' and query like '%advisory_unlock%' and application_name";
-        until(&mut holder, &format!("select count(*) >= 1 from pg_stat_activity where {idle} = '{schema}'"));
+        until(
+            &mut holder,
+            &format!("select count(*) >= 1 from pg_stat_activity where {idle} = '{schema}'"),
+        );
         proxy.cut();
         rows(&mut holder, "select pg_advisory_unlock(7301)");
         let ran = end(child);
@@ -355,7 +404,8 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
 #[test]
 fn a_hook_whose_session_was_ended_fails_alone() {
     let Some(server) = Server::new("faults_ended") else { return };
-    let hook = "on-run-start: [\"select pg_advisory_xact_lock_shared(7305), '{{ target.schema }}'\"]";
+    let hook =
+        "on-run-start: [\"select pg_advisory_xact_lock_shared(7305), '{{ target.schema }}'\"]";
     let p = project(
         &server,
         &[
@@ -367,12 +417,18 @@ fn a_hook_whose_session_was_ended_fails_alone() {
         let mut holder = server.superuser();
         rows(&mut holder, "select pg_advisory_lock(7305)");
         let child = start(&p, &["build", "--target", target]);
-        let waits = format!("query like 'select pg_advisory_xact_lock_shared%{}%'", server.schema(target));
+        let waits =
+            format!("query like 'select pg_advisory_xact_lock_shared%{}%'", server.schema(target));
         until(
             &mut holder,
-            &format!("select count(*) = 1 from pg_stat_activity where wait_event = 'advisory' and {waits}"),
+            &format!(
+                "select count(*) = 1 from pg_stat_activity where wait_event = 'advisory' and {waits}"
+            ),
         );
-        rows(&mut holder, &format!("select pg_terminate_backend(pid) from pg_stat_activity where {waits}"));
+        rows(
+            &mut holder,
+            &format!("select pg_terminate_backend(pid) from pg_stat_activity where {waits}"),
+        );
         let ran = end(child);
         assert_eq!(ran.code, 1, "{target}: {}", said(&ran));
         assert!(said(&ran).contains("project.yml:3:"), "{target}: {}", said(&ran));
@@ -413,7 +469,11 @@ fn a_server_that_stays_away_ends_the_run_with_its_results() {
     // Before a run begins it is an error of the command.
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 2, "{}", said(&ran));
-    assert!(said(&ran).contains(&format!("127.0.0.1:{port}")) && said(&ran).contains("strata debug"), "{}", said(&ran));
+    assert!(
+        said(&ran).contains(&format!("127.0.0.1:{port}")) && said(&ran).contains("strata debug"),
+        "{}",
+        said(&ran)
+    );
 }
 
 #[test]
@@ -447,12 +507,14 @@ fn builds_at_once_against_one_schema_all_succeed() {
         let schema = server.schema(target);
         // First where nothing is there yet, not even the schema.
         for round in 0..3 {
-            let all = ["a", "b", "c"].map(|path| start(&p, &["build", "--target", target, "--target-path", path]));
+            let all = ["a", "b", "c"]
+                .map(|path| start(&p, &["build", "--target", target, "--target-path", path]));
             for ran in all.map(end) {
                 assert_eq!(ran.code, 0, "{target}, round {round}: {}", said(&ran));
             }
             for relation in ["s", "v", "t", "w", "i", "n"] {
-                let found = server.rows(&format!("select id, n from {schema}.{relation} order by 1, 2"));
+                let found =
+                    server.rows(&format!("select id, n from {schema}.{relation} order by 1, 2"));
                 assert_eq!(found, ["1|1", "2|2"], "{target}, round {round}: {relation}");
             }
         }
@@ -471,7 +533,10 @@ fn a_schema_made_by_another_at_the_same_time_is_there() {
     let mut other = server.connect();
     other.batch_execute(&format!("begin; create schema {schema}")).unwrap();
     let child = start(&p, &["build"]);
-    until(&mut server.connect(), &runs(&format!("create schema%{schema}%"), "and wait_event_type = 'Lock'"));
+    until(
+        &mut server.connect(),
+        &runs(&format!("create schema%{schema}%"), "and wait_event_type = 'Lock'"),
+    );
     other.batch_execute("commit").unwrap();
     let ran = end(child);
     assert_eq!(ran.code, 0, "{}", said(&ran));
@@ -487,12 +552,15 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
         let mut client = server.connect();
         rows(&mut client, "select pg_advisory_lock(7303)");
         // Only that one: the other may be built by us.
-        let first = start(&p, &["build", "--select", "a", "--target", target, "--target-path", "first"]);
+        let first =
+            start(&p, &["build", "--select", "a", "--target", target, "--target-path", "first"]);
         until(&mut client, &runs(&format!("%{schema}%7303%"), "and wait_event = 'advisory'"));
         // The builder: its process on the server, or on its own machine.
         let pid = if target == "pooled" {
-            let held =
-                rows(&mut client, &format!("select pid from {schema}.strata_lock where relation = '{schema}.a'"));
+            let held = rows(
+                &mut client,
+                &format!("select pid from {schema}.strata_lock where relation = '{schema}.a'"),
+            );
             assert_eq!(held, [first.id().to_string()]);
             held[0].clone()
         } else {
@@ -507,12 +575,18 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
             said(&ran)
         );
         assert!(said(&ran).contains("--wait-timeout"), "{target}: {}", said(&ran));
-        assert_eq!((p.status("model.shop.a"), p.status("model.shop.b")), ("error".into(), "success".into()));
+        assert_eq!(
+            (p.status("model.shop.a"), p.status("model.shop.b")),
+            ("error".into(), "success".into())
+        );
         // Who waits says so, and can be stopped.
         let mut waiting = start(&p, &["build", "--target", target, "--select", "a"]);
         let mut lines = BufReader::new(waiting.stdout.take().unwrap()).lines();
         let said_first = format!("waiting for {schema}.a, being built by process {pid} ");
-        assert!(lines.any(|l| l.unwrap().starts_with(&said_first)), "{target}: it does not say {said_first}");
+        assert!(
+            lines.any(|l| l.unwrap().starts_with(&said_first)),
+            "{target}: it does not say {said_first}"
+        );
         interrupt(&waiting);
         let ran = end_within(waiting, Duration::from_secs(10));
         assert_eq!(ran.code, 1, "{target}: {}", said(&ran));
@@ -520,7 +594,8 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
         let ran = end(first);
         assert_eq!(ran.code, 0, "{target}: {}", said(&ran));
     }
-    // No row stays. One of another machine counts until it was not renewed for a quarter of a minute.
+    // No row stays. One of another machine counts until it was not renewed for a quarter of a
+    // minute.
     let schema = server.schema("pooled");
     assert_eq!(server.rows(&format!("select count(*) from {schema}.strata_lock")), ["0"]);
     server.run(&format!(
@@ -532,11 +607,14 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
     p.ok(&["build", "--target", "pooled", "--wait-timeout", "0", "--select", "b"]);
 }
 
-/// The project of A4 in the findings: what is built from each other in all ways, with a seed that says whose it is.
+/// The project of A4 in the findings: what is built from each other in all ways, with a seed that
+/// says whose it is.
 fn shared_project(server: &Server, last: &str) -> Project {
     let seed: String = (1..400).map(|i| format!("{i},{},2024-01-01\n", i % 7)).collect();
     let snapshot = |name: &str, of: &str, how: &str| {
-        format!("snapshots:\n  - name: {name}\n    relation: ref('{of}')\n    config: {{unique_key: id, {how}}}\n")
+        format!(
+            "snapshots:\n  - name: {name}\n    relation: ref('{of}')\n    config: {{unique_key: id, {how}}}\n"
+        )
     };
     project(
         server,
@@ -551,14 +629,23 @@ fn shared_project(server: &Server, last: &str) -> Project {
                 "models/mart.sql",
                 "{{ config(materialized='table') }} select count(*) as n, sum(amount) as total from {{ ref('inc') }}",
             ),
-            ("models/v_mart.sql", "select *, (select count(*) from {{ ref('stg_base') }}) as m from {{ ref('mart') }}"),
+            (
+                "models/v_mart.sql",
+                "select *, (select count(*) from {{ ref('stg_base') }}) as m from {{ ref('mart') }}",
+            ),
             (
                 "models/t_grp.sql",
                 "{{ config(materialized='table', post_hook='analyze {{ this }}') }} select amount, count(*) as n \
                  from {{ ref('stg_base') }}, (select pg_sleep(0.1)) s group by amount",
             ),
-            ("snapshots/c.yml", &snapshot("snap_c", "stg_base", "strategy: check, check_cols: all")),
-            ("snapshots/t.yml", &snapshot("snap_t", "base", "strategy: timestamp, updated_at: upd")),
+            (
+                "snapshots/c.yml",
+                &snapshot("snap_c", "stg_base", "strategy: check, check_cols: all"),
+            ),
+            (
+                "snapshots/t.yml",
+                &snapshot("snap_t", "base", "strategy: timestamp, updated_at: upd"),
+            ),
             (
                 "models/s.yml",
                 "models:\n  - name: inc\n    columns: [{name: id, data_tests: [unique, not_null]}]\n\
@@ -587,9 +674,13 @@ fn builds_at_once_of_two_clones_wait_for_each_other_by_the_node() {
             }
         }
         let s = server.schema(target);
-        let sums = server.rows(&format!("select (select total - sum(amount) from {s}.inc), n, m from {s}.v_mart"));
+        let sums = server.rows(&format!(
+            "select (select total - sum(amount) from {s}.inc), n, m from {s}.v_mart"
+        ));
         assert_eq!(sums, ["0|400|400"], "{target}");
-        let left = format!("select relname from pg_class where relnamespace = '{s}'::regnamespace and relname ~ '__'");
+        let left = format!(
+            "select relname from pg_class where relnamespace = '{s}'::regnamespace and relname ~ '__'"
+        );
         assert!(server.rows(&left).is_empty(), "{target}");
     }
 }
@@ -608,7 +699,8 @@ fn what_a_killed_build_held_is_free_at_once() {
         first.kill().unwrap();
         first.wait().unwrap();
         rows(&mut client, "select pg_advisory_unlock(7311)");
-        // The server may take a moment to see that a connection is gone; a row of the pooler's would count for 15 s.
+        // The server may take a moment to see that a connection is gone; a row of the pooler's
+        // would count for 15 s.
         p.ok(&["build", "--target", target, "--wait-timeout", "3"]);
     }
 }
@@ -634,29 +726,48 @@ fn each_fault_has_its_sqlstate_and_place_and_leaves_what_is_published() {
     let files = [
         ("models/denied.sql", model("", "(select x from faults_sql_x.secret)")),
         ("models/full.sql", model("", "faults_sql_x.fails('53100', 1000000)")),
-        ("models/zero.sql", model("", "1 / (select count(*) from pg_class where relname = 'nothing')")),
+        (
+            "models/zero.sql",
+            model("", "1 / (select count(*) from pg_class where relname = 'nothing')"),
+        ),
         ("models/good.sql", model("", "2")),
-        ("models/slow.sql", model(", pre_hook='set statement_timeout = 200'", "(select 1 from pg_sleep(30))")),
+        (
+            "models/slow.sql",
+            model(", pre_hook='set statement_timeout = 200'", "(select 1 from pg_sleep(30))"),
+        ),
         ("models/again.sql", model("", "faults_sql_x.fails('40001', 1)")),
     ];
-    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let p = project(&server, &files);
     let schema = server.schema("direct");
     p.ok(&["build"]);
     let ran = p.run(&["build", "--vars", "fail: true", "--exclude", "slow", "again"]);
     assert_eq!(ran.code, 1, "{}", said(&ran));
-    for (name, state, help) in [("denied", "42501", "grant"), ("full", "53100", "free space"), ("zero", "22012", "")] {
+    for (name, state, help) in
+        [("denied", "42501", "grant"), ("full", "53100", "free space"), ("zero", "22012", "")]
+    {
         let all = said(&ran);
         let own = all.split("error[").find(|t| t.contains(&format!("models/{name}.sql:")));
         let own = own.unwrap_or_else(|| panic!("{name}: {all}"));
-        assert!(own.contains(&format!("(SQLSTATE {state})")) && own.contains(help), "{name}: {own}");
+        assert!(
+            own.contains(&format!("(SQLSTATE {state})")) && own.contains(help),
+            "{name}: {own}"
+        );
         assert_eq!(server.rows(&format!("select x from {schema}.{name}")), ["1"], "{name}");
     }
     assert_eq!(server.rows(&format!("select x from {schema}.good")), ["2"]);
     let ran = p.run(&["build", "--vars", "fail: true", "--select", "slow"]);
-    assert!(said(&ran).contains("SQLSTATE 57014") && said(&ran).contains("statement_timeout"), "{}", said(&ran));
+    assert!(
+        said(&ran).contains("SQLSTATE 57014") && said(&ran).contains("statement_timeout"),
+        "{}",
+        said(&ran)
+    );
     assert_eq!(server.rows(&format!("select x from {schema}.slow")), ["1"]);
-    assert_eq!(server.rows(&format!("select to_regclass('{schema}.slow__candidate') is null")), ["true"]);
+    assert_eq!(
+        server.rows(&format!("select to_regclass('{schema}.slow__candidate') is null")),
+        ["true"]
+    );
     // A serialization failure is no error: once more, and it is built.
     admin("alter sequence faults_sql_x.calls restart");
     p.ok(&["build", "--vars", "fail: true", "--select", "again"]);
@@ -682,7 +793,10 @@ fn a_deadlock_is_tried_once_more() {
     );
     let p = project(
         &server,
-        &[("models/a.sql", "{{ config(materialized='table') }} select faults_deadlock_x.both() as calls")],
+        &[(
+            "models/a.sql",
+            "{{ config(materialized='table') }} select faults_deadlock_x.both() as calls",
+        )],
     );
     let (mut other, mut gate) = (server.superuser(), server.superuser());
     // The build is the one that notices and is chosen.
@@ -695,7 +809,11 @@ fn a_deadlock_is_tried_once_more() {
     let child = start(&p, &["build"]);
     until(&mut gate, &runs("%faults_deadlock_x.both%", "and wait_event = 'advisory'"));
     let other = std::thread::spawn(move || {
-        other.batch_execute("update faults_deadlock_x.d set n = n + 10 where id = 1 /* other */; commit").unwrap();
+        other
+            .batch_execute(
+                "update faults_deadlock_x.d set n = n + 10 where id = 1 /* other */; commit",
+            )
+            .unwrap();
     });
     until(&mut gate, &runs("%/* other */%", "and wait_event_type = 'Lock'"));
     rows(&mut gate, "select pg_advisory_unlock(7304)");
@@ -712,12 +830,18 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
     let p = project(
         &server,
         &[
-            ("models/slow.sql", "{{ config(materialized='table') }} select pg_sleep(60)::text as x"),
+            (
+                "models/slow.sql",
+                "{{ config(materialized='table') }} select pg_sleep(60)::text as x",
+            ),
             ("models/after.sql", "select * from {{ ref('slow') }}"),
             ("models/tested.sql", "{{ config(materialized='table') }} select 1 as x"),
             ("tests/one.sql", "select 1 as x from {{ ref('tested') }} where pg_sleep(60) is null"),
             ("tests/two.sql", "select 2 as x from {{ ref('tested') }} where pg_sleep(60) is null"),
-            ("tests/three.sql", "select 3 as x from {{ ref('tested') }} where pg_sleep(60) is null"),
+            (
+                "tests/three.sql",
+                "select 3 as x from {{ ref('tested') }} where pg_sleep(60) is null",
+            ),
             (
                 "project.yml",
                 "name: shop\nprofile: shop\non-run-start: [\"select pg_sleep({{ 60 if var('hook', false) else 0 }}), '{{ target.schema }}'\"]\n",
@@ -727,13 +851,22 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
     let mut client = server.connect();
     for target in ["direct", "pooled"] {
         let like = format!("%{}%pg_sleep(60)%", server.schema(target));
-        // A statement; tests on connections of their own, and those that would come after them; a hook.
+        // A statement; tests on connections of their own, and those that would come after them; a
+        // hook.
         for (what, more, marker) in [
             ("slow+", &[][..], like.clone()),
             ("tested", &[][..], like.clone()),
-            ("slow", &["--vars", "hook: true"][..], format!("%pg_sleep(60),%{}%", server.schema(target))),
+            (
+                "slow",
+                &["--vars", "hook: true"][..],
+                format!("%pg_sleep(60),%{}%", server.schema(target)),
+            ),
         ] {
-            let args: Vec<&str> = ["build", "--target", target, "--select", what].iter().chain(more).copied().collect();
+            let args: Vec<&str> = ["build", "--target", target, "--select", what]
+                .iter()
+                .chain(more)
+                .copied()
+                .collect();
             let child = start(&p, &args);
             until(&mut client, &runs(&marker, ""));
             interrupt(&child);
@@ -750,12 +883,25 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
             for (name, status) in expected {
                 assert_eq!(statuses[*name], *status, "{target} {what}: {}", said(&ran));
             }
-            until(&mut client, &format!("select not ({})", runs(&like, "").trim_start_matches("select ")));
+            until(
+                &mut client,
+                &format!("select not ({})", runs(&like, "").trim_start_matches("select ")),
+            );
         }
     }
     // The pooler is still there.
     assert_eq!(
-        p.run(&["build", "--target", "pooled", "--select", "tested", "--no-audit", "--exclude", "test_type:data"]).code,
+        p.run(&[
+            "build",
+            "--target",
+            "pooled",
+            "--select",
+            "tested",
+            "--no-audit",
+            "--exclude",
+            "test_type:data"
+        ])
+        .code,
         0
     );
 }
@@ -790,7 +936,13 @@ fn debug_says_which_step_of_a_connection_fails() {
     let (host, port, user, password) =
         (server.get("HOST"), server.get("PORT"), server.get("USER"), server.get("PASSWORD"));
     let (database, bouncer) = (server.get("DATABASE"), server.get("BOUNCER_PORT"));
-    let output = |name: &str, host: &str, port: &str, user: &str, password: &str, database: &str, more: &str| {
+    let output = |name: &str,
+                  host: &str,
+                  port: &str,
+                  user: &str,
+                  password: &str,
+                  database: &str,
+                  more: &str| {
         format!(
             "    {name}: {{type: postgres, host: {host}, port: {port}, user: {user}, password: {password}, dbname: {database}, connect_timeout: 2, {more}}}\n"
         )
@@ -805,13 +957,35 @@ fn debug_says_which_step_of_a_connection_fails() {
     let root = format!("{here}, sslmode: verify-ca, sslrootcert: {}", other.display());
     profiles += &output("tls", host, port, user, password, database, &root);
     profiles += &output("login", host, port, user, "not-the-password", database, here);
-    profiles += &output("role", host, port, user, password, database, &format!("{here}, role: faults_debug_no_role"));
-    profiles +=
-        &output("pooled_role", host, bouncer, user, password, database, &format!("{here}, role: faults_debug_no_role"));
+    profiles += &output(
+        "role",
+        host,
+        port,
+        user,
+        password,
+        database,
+        &format!("{here}, role: faults_debug_no_role"),
+    );
+    profiles += &output(
+        "pooled_role",
+        host,
+        bouncer,
+        user,
+        password,
+        database,
+        &format!("{here}, role: faults_debug_no_role"),
+    );
     profiles += &output("database", host, port, user, password, "faults_debug_no_database", here);
     profiles += &output("create", host, port, "faults_nobody", "faults-nobody", database, here);
-    profiles +=
-        &output("closed", host, port, "faults_nobody", "faults-nobody", database, "schema: faults_debug_closed");
+    profiles += &output(
+        "closed",
+        host,
+        port,
+        "faults_nobody",
+        "faults-nobody",
+        database,
+        "schema: faults_debug_closed",
+    );
     let p = project(&server, &[("profiles.yml", &profiles)]);
     for (target, failed, passed, shown) in [
         ("ok", "", &["DNS", "TCP", "TLS", "login", "database", "schema"][..], "all checks passed"),
@@ -829,12 +1003,17 @@ fn debug_says_which_step_of_a_connection_fails() {
         let ran = p.run(&["debug", "--target", target]);
         let all = said(&ran);
         assert_eq!(ran.code, i32::from(!failed.is_empty()), "{target}: {all}");
-        let line = |step: &str| all.lines().find(|l| l.starts_with(&format!("{step}:"))).map(str::to_owned);
+        let line = |step: &str| {
+            all.lines().find(|l| l.starts_with(&format!("{step}:"))).map(str::to_owned)
+        };
         for step in passed {
             assert!(line(step).is_some_and(|l| !l.ends_with("failed")), "{target}, {step}: {all}");
         }
         if !failed.is_empty() {
-            assert!(line(failed).is_some_and(|l| l.ends_with("failed")), "{target}, {failed}: {all}");
+            assert!(
+                line(failed).is_some_and(|l| l.ends_with("failed")),
+                "{target}, {failed}: {all}"
+            );
         }
         assert!(all.contains(shown), "{target}: {all}");
         assert!(!all.contains(password) && !all.contains("not-the-password"), "{target}: {all}");
@@ -843,7 +1022,10 @@ fn debug_says_which_step_of_a_connection_fails() {
     assert_eq!(ran.code, 1, "{}", said(&ran));
     assert!(said(&ran).contains("TCP:"), "{}", said(&ran));
     // Nothing was made.
-    assert_eq!(server.rows("select count(*) from pg_namespace where nspname = 'faults_debug_new'"), ["0"]);
+    assert_eq!(
+        server.rows("select count(*) from pg_namespace where nspname = 'faults_debug_new'"),
+        ["0"]
+    );
 }
 
 #[test]
@@ -864,14 +1046,23 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
         ],
     );
     let pgpass = p.path().join("pgpass");
-    let line = format!("*:{}:*:{}:{}", server.get("PORT"), server.get("USER"), server.get("PASSWORD"));
+    let line =
+        format!("*:{}:*:{}:{}", server.get("PORT"), server.get("USER"), server.get("PASSWORD"));
     std::fs::write(&pgpass, format!("# wrong ones first\nelsewhere:*:*:*:no\n{line}\n")).unwrap();
-    let private = |mode: &str| assert!(Command::new("chmod").arg(mode).arg(&pgpass).status().unwrap().success());
+    let private = |mode: &str| {
+        assert!(Command::new("chmod").arg(mode).arg(&pgpass).status().unwrap().success())
+    };
     private("600");
     let build = |host: &str, target: &str, more: &[(&str, &str)]| {
         let mut command = p.command(&["build", "--target", target]);
-        command.env("PGHOST", host).env("PGPORT", server.get("PORT")).env("PGUSER", server.get("USER"));
-        command.env("PGDATABASE", server.get("DATABASE")).env("PGPASSFILE", &pgpass).envs(more.iter().copied());
+        command
+            .env("PGHOST", host)
+            .env("PGPORT", server.get("PORT"))
+            .env("PGUSER", server.get("USER"));
+        command
+            .env("PGDATABASE", server.get("DATABASE"))
+            .env("PGPASSFILE", &pgpass)
+            .envs(more.iter().copied());
         Ran::from(command.output().unwrap())
     };
     let found = || {
@@ -885,7 +1076,11 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
     let ran = build(server.get("HOST"), "open", &[("PGSSLMODE", "disable")]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(found(), [format!("strata|strata|strata|\"$user\", public|false|{database}")]);
-    let verified = [("PGSSLMODE", "verify-full"), ("PGSSLROOTCERT", server.get("CA")), ("PGAPPNAME", "nightly")];
+    let verified = [
+        ("PGSSLMODE", "verify-full"),
+        ("PGSSLROOTCERT", server.get("CA")),
+        ("PGAPPNAME", "nightly"),
+    ];
     let ran = build("localhost", "open", &verified);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(found(), [format!("strata|strata|nightly|\"$user\", public|true|{database}")]);
@@ -895,7 +1090,9 @@ fn what_the_profile_leaves_open_is_taken_from_the_environment() {
     assert_eq!(found(), [format!("strata|strata|nightly|\"$user\", public|false|{database}")]);
     server
         .superuser()
-        .batch_execute(&format!("drop schema {schema} cascade; grant create on database {database} to strata_other"))
+        .batch_execute(&format!(
+            "drop schema {schema} cascade; grant create on database {database} to strata_other"
+        ))
         .unwrap();
     let ran = build(server.get("HOST"), "set", &[]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
@@ -962,7 +1159,11 @@ fn a_password_is_never_printed_or_written() {
         &["build", "--target", "away"],
     ] {
         let ran = p.run(args);
-        assert!(args.contains(&"compile") || args == ["debug"] || ran.code != 0, "{args:?}: {}", said(&ran));
+        assert!(
+            args.contains(&"compile") || args == ["debug"] || ran.code != 0,
+            "{args:?}: {}",
+            said(&ran)
+        );
         written += &format!("{args:?}\n{}", said(&ran));
     }
     assert!(written.contains("SQLSTATE 42"), "{written}");
@@ -972,8 +1173,11 @@ fn a_password_is_never_printed_or_written() {
             if entry.is_dir() {
                 folders.push(entry);
             } else if entry.file_name().is_none_or(|n| n != "profiles.yml") {
-                written +=
-                    &format!("{}:\n{}\n", entry.display(), String::from_utf8_lossy(&std::fs::read(&entry).unwrap()));
+                written += &format!(
+                    "{}:\n{}\n",
+                    entry.display(),
+                    String::from_utf8_lossy(&std::fs::read(&entry).unwrap())
+                );
             }
         }
     }
@@ -990,9 +1194,14 @@ fn an_interrupt_ends_what_a_command_without_a_run_asks() {
     let Some(server) = Server::new("faults_alone") else { return };
     let p = project(
         &server,
-        &[("macros/m.sql", "{% macro slow() %}{% do run_query('select pg_sleep(30)') %}{% endmacro %}")],
+        &[(
+            "macros/m.sql",
+            "{% macro slow() %}{% do run_query('select pg_sleep(30)') %}{% endmacro %}",
+        )],
     );
-    for args in [["show", "--inline", "select pg_sleep(30) as x"].as_slice(), &["run-operation", "slow"]] {
+    for args in
+        [["show", "--inline", "select pg_sleep(30) as x"].as_slice(), &["run-operation", "slow"]]
+    {
         let child = start(&p, args);
         until(&mut server.connect(), &runs("%pg_sleep(30)%", ""));
         interrupt(&child);

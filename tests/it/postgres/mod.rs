@@ -1,5 +1,6 @@
-//! Builds on a real Postgres, directly and through a real PgBouncer. `./test` starts both (`scripts/postgres`) and says
-//! where they are in the file that STRATA_TEST_PG names; without it these tests skip, with a reason.
+//! Builds on a real Postgres, directly and through a real PgBouncer. `./test` starts both
+//! (`scripts/postgres`) and says where they are in the file that STRATA_TEST_PG names; without it
+//! these tests skip, with a reason.
 
 mod differential;
 mod faults;
@@ -22,15 +23,21 @@ fn what_is_built_directly_through_a_pooler_and_over_tls_is_equal() {
             "models/i.sql",
             "{{ config(materialized='incremental', unique_key='id') }} select id, amount from {{ ref('t') }}{% if is_incremental() %} where id > (select max(id) - 1 from {{ this }}){% endif %}",
         ),
-        ("models/s.yml", "models: [{name: i, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+        (
+            "models/s.yml",
+            "models: [{name: i, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+        ),
     ];
-    for (target, schema) in [("direct", "direct"), ("pooled", "pooled"), ("tls", "tls"), ("socket", "socket")] {
+    for (target, schema) in
+        [("direct", "direct"), ("pooled", "pooled"), ("tls", "tls"), ("socket", "socket")]
+    {
         let p = project(&server, files);
         for _ in 0..2 {
             p.ok(&["build", "--target", target]);
         }
         let schema = server.schema(schema);
-        let rows = server.rows(&format!("select id, amount, day, note from {schema}.v order by id"));
+        let rows =
+            server.rows(&format!("select id, amount, day, note from {schema}.v order by id"));
         assert_eq!(rows, ["1|1.5|2024-01-31|a", "2|null|2024-02-01|null"], "{target}");
         assert_eq!(server.rows(&format!("select count(*) from {schema}.i")), ["2"], "{target}");
     }
@@ -65,7 +72,9 @@ fn snapshots_note_changes_and_deletions() {
         "select id, name, dbt_is_deleted, dbt_valid_to is null from {schema}.by_check order by id, dbt_valid_from, dbt_is_deleted"
     ));
     assert_eq!(rows, ["1|a|False|false", "1|A|False|true", "2|b|False|false", "2|b|True|true"]);
-    let rows = server.rows(&format!("select id, name, until::date from {schema}.by_time order by id, dbt_valid_from"));
+    let rows = server.rows(&format!(
+        "select id, name, until::date from {schema}.by_time order by id, dbt_valid_from"
+    ));
     assert_eq!(rows[..2], ["1|a|2024-02-01".to_owned(), "1|A|9999-12-31".to_owned()]);
     assert!(rows.len() == 3 && !rows[2].contains("9999"), "{rows:?}");
 }
@@ -80,22 +89,31 @@ fn a_seed_is_typed_and_loaded_as_dbt_does() {
                 "seeds/s.csv",
                 "i,f,d,t,b,x,z,forced\n1.0,$1.50,2024-01-31,2024-01-31 10:00:00,true,\"a\tb\\c\",,007\n\"1,000\",10%,null,,FALSE,\"two\nlines\",,null\n",
             ),
-            ("project.yml", "name: shop\nprofile: shop\nseeds: {shop: {s: {+column_types: {forced: varchar(9)}}}}\n"),
+            (
+                "project.yml",
+                "name: shop\nprofile: shop\nseeds: {shop: {s: {+column_types: {forced: varchar(9)}}}}\n",
+            ),
         ],
     );
     p.ok(&["seed"]);
     let schema = server.schema("direct");
-    let rows = server.rows(&format!("select i, f, d, t, b, x, z, forced from {schema}.s order by i"));
+    let rows =
+        server.rows(&format!("select i, f, d, t, b, x, z, forced from {schema}.s order by i"));
     assert_eq!(
         rows,
-        ["1|1.5|2024-01-31|2024-01-31 10:00:00|true|a\tb\\c|null|007", "1000|10|null|null|false|two\nlines|null|null"]
+        [
+            "1|1.5|2024-01-31|2024-01-31 10:00:00|true|a\tb\\c|null|007",
+            "1000|10|null|null|false|two\nlines|null|null"
+        ]
     );
     let types = server.rows(&format!(
         "select string_agg(format_type(atttypid, atttypmod), ', ' order by attnum) from pg_attribute where attrelid = '{schema}.s'::regclass and attnum > 0"
     ));
     assert_eq!(
         types,
-        ["integer, double precision, date, timestamp without time zone, boolean, text, integer, character varying(9)"]
+        [
+            "integer, double precision, date, timestamp without time zone, boolean, text, integer, character varying(9)"
+        ]
     );
     // A value that does not fit is told with its row and column; the published seed stays.
     p.write("seeds/s.csv", "i,f,d,t,b,x,z,forced\n1,1,,,,,,x\n99999999999,1,,,,,,y\n");
@@ -122,7 +140,10 @@ fn types_of_a_big_seed_are_those_of_all_its_rows() {
         "select string_agg(format_type(atttypid, atttypmod), ', ' order by attnum) from pg_attribute where attrelid = '{schema}.s'::regclass and attnum > 0"
     ));
     assert_eq!(types, ["integer, text, double precision, date"]);
-    assert_eq!(server.rows(&format!("select count(*), sum(c), max(b) from {schema}.s")), ["10501|21002.5|x"]);
+    assert_eq!(
+        server.rows(&format!("select count(*), sum(c), max(b) from {schema}.s")),
+        ["10501|21002.5|x"]
+    );
     // A row far down that has too many fields is named by its line, and the published seed stays.
     p.write("seeds/s.csv", &rows("7,x,1,2024-01-31,5\n"));
     let ran = p.run(&["seed"]);
@@ -134,7 +155,8 @@ fn types_of_a_big_seed_are_those_of_all_its_rows() {
 /// (unique id, status, failures) of the last run, ids without their hashes.
 fn outcomes(p: &crate::project::Project) -> Vec<String> {
     let json: serde_json::Value = serde_json::from_str(&p.read("target/run_results.json")).unwrap();
-    let one = |r: &serde_json::Value| format!("{} {} {}", r["unique_id"], r["status"], r["failures"]);
+    let one =
+        |r: &serde_json::Value| format!("{} {} {}", r["unique_id"], r["status"], r["failures"]);
     let mut all: Vec<String> = json["results"].as_array().unwrap().iter().map(one).collect();
     all.sort();
     all
@@ -143,8 +165,9 @@ fn outcomes(p: &crate::project::Project) -> Vec<String> {
 #[test]
 fn row_tests_in_one_scan_count_as_they_do_one_by_one() {
     let Some(server) = Server::new("fused") else { return };
-    let accepted =
-        |values: &str, more: &str| format!("{{accepted_values: {{arguments: {{values: [{values}]{more}}}}}}}");
+    let accepted = |values: &str, more: &str| {
+        format!("{{accepted_values: {{arguments: {{values: [{values}]{more}}}}}}}")
+    };
     let columns = format!(
         "- {{name: n, data_tests: [not_null, {}, unique]}}\n      - {{name: t, data_tests: [not_null, {}, {}]}}\n      - {{name: gone, data_tests: [not_null]}}\n      - {{name: w, data_tests: [{{not_null: {{config: {{severity: warn}}}}}}, {{not_null: {{name: w_where, config: {{where: 'n > 1'}}}}}}]}}",
         accepted("1, 2, 3", ", quote: false"),
@@ -171,8 +194,10 @@ fn row_tests_in_one_scan_count_as_they_do_one_by_one() {
     assert!(a.iter().any(|o| o.contains("not_null_m_t.") && o.ends_with("\"fail\" 1")), "{a:?}");
     assert!(a.iter().any(|o| o.contains("not_null_m_w.") && o.ends_with("\"warn\" 1")), "{a:?}");
     assert!(a.iter().any(|o| o.contains("not_null_m_gone.") && o.contains("\"error\"")), "{a:?}");
-    // A scan with a column that is not there says nothing: all its tests ran by themselves. Without it, one scan answers.
-    let whole = ("models/s.yml", &files[1].1.replace("      - {name: gone, data_tests: [not_null]}\n", ""));
+    // A scan with a column that is not there says nothing: all its tests ran by themselves. Without
+    // it, one scan answers.
+    let whole =
+        ("models/s.yml", &files[1].1.replace("      - {name: gone, data_tests: [not_null]}\n", ""));
     let p = project(&server, &[files[0], (whole.0, whole.1)]);
     p.run(&["build"]);
     assert_eq!(outcomes(&p), b.into_iter().filter(|o| !o.contains("_gone.")).collect::<Vec<_>>());
@@ -202,7 +227,10 @@ fn names_over_the_limit_are_refused_not_cut() {
 #[test]
 fn messages_have_the_state_and_the_place_in_the_template() {
     let Some(server) = Server::new("messages") else { return };
-    let p = project(&server, &[("models/bad.sql", "-- é\nselect 1 as a,\n  nope from (select 2 as b) x")]);
+    let p = project(
+        &server,
+        &[("models/bad.sql", "-- é\nselect 1 as a,\n  nope from (select 2 as b) x")],
+    );
     let ran = p.run(&["build"]);
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("column \"nope\" does not exist (SQLSTATE 42703)"), "{}", ran.err);
@@ -227,14 +255,22 @@ fn what_cannot_be_built_is_told_by_name_and_leaves_nothing() {
         ],
     );
     let ran = p.run(&["build"]);
-    assert!(ran.code == 2 && ran.err.contains("the snapshot `n` needs `updated_at`"), "{}", ran.err);
+    assert!(
+        ran.code == 2 && ran.err.contains("the snapshot `n` needs `updated_at`"),
+        "{}",
+        ran.err
+    );
     p.remove("snapshots/n.yml");
     let ran = p.run(&["build"]);
     assert!(ran.code == 1 && ran.err.contains("`insert_overwrite`"), "{}", ran.err);
     p.write("seeds/s.csv", "x,b\n1,2\n");
     let ran = p.run(&["seed"]);
     let said = "the columns of seeds/s.csv are x, b; those of";
-    assert!(ran.code == 1 && ran.err.contains(said) && ran.err.contains("--full-refresh"), "{}", ran.err);
+    assert!(
+        ran.code == 1 && ran.err.contains(said) && ran.err.contains("--full-refresh"),
+        "{}",
+        ran.err
+    );
     let schema = server.schema("direct");
     let left = format!(
         "select count(*) from pg_class where relnamespace = '{schema}'::regnamespace and relname like '%\\_\\_candidate'"
@@ -272,7 +308,11 @@ fn files_of_exports_are_equal_on_both_engines() {
         here.rows(&format!("select *, {types} from '{}' order by id", path.display()))
     };
     assert_eq!(parquet(&there), parquet(&here));
-    assert!(parquet(&there)[0].ends_with("INTEGER|DECIMAL(10,2)|DATE|VARCHAR|BOOLEAN"), "{:?}", parquet(&there));
+    assert!(
+        parquet(&there)[0].ends_with("INTEGER|DECIMAL(10,2)|DATE|VARCHAR|BOOLEAN"),
+        "{:?}",
+        parquet(&there)
+    );
 }
 
 #[test]
@@ -304,7 +344,11 @@ fn a_query_without_rows_has_columns_whatever_words_it_has() {
         for _ in 0..2 {
             p.ok(&["build", "--target", target]);
         }
-        assert_eq!(server.rows(&format!("select c from {s}.m")), ["x,updated_at deleted merged"], "{target}");
+        assert_eq!(
+            server.rows(&format!("select c from {s}.m")),
+            ["x,updated_at deleted merged"],
+            "{target}"
+        );
         assert_eq!(server.rows(&format!("select count(*) from {s}.log")), ["0"]);
     }
 }

@@ -11,21 +11,31 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// None, with a printed reason, where no server was started. Schemas that an earlier run left are dropped.
+    /// None, with a printed reason, where no server was started. Schemas that an earlier run left
+    /// are dropped.
     pub(crate) fn new(name: &'static str) -> Option<Server> {
         let Ok(file) = std::env::var("STRATA_TEST_PG") else {
             println!("skipped: STRATA_TEST_PG names no server (./test starts one)");
             return None;
         };
         let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let env = text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        let env = text
+            .lines()
+            .filter_map(|l| l.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
         let server = Server { env, name };
         let mut client = server.superuser();
         let left = client
-            .query("select quote_ident(nspname) from pg_namespace where nspname like $1", &[&format!("{name}\\_%")])
+            .query(
+                "select quote_ident(nspname) from pg_namespace where nspname like $1",
+                &[&format!("{name}\\_%")],
+            )
             .unwrap();
         for row in left {
-            client.batch_execute(&format!("drop schema {} cascade", row.get::<_, String>(0))).unwrap();
+            client
+                .batch_execute(&format!("drop schema {} cascade", row.get::<_, String>(0)))
+                .unwrap();
         }
         Some(server)
     }
@@ -69,7 +79,8 @@ impl Server {
         rows(&mut self.connect(), sql)
     }
 
-    /// `profiles.yml` with the targets `direct`, `pooled`, `tls` and `socket`, each with a schema of its own.
+    /// `profiles.yml` with the targets `direct`, `pooled`, `tls` and `socket`, each with a schema
+    /// of its own.
     pub(crate) fn profiles(&self) -> String {
         let output = |target: &str, host: &str, port: &str, user: &str, more: &str| {
             format!(
@@ -85,7 +96,13 @@ impl Server {
         out.push_str(&output("direct", host, port, user, ""));
         out.push_str(&output("pooled", "localhost", self.get("BOUNCER_PORT"), user, &tls));
         out.push_str(&output("tls", "localhost", port, user, &tls));
-        out.push_str(&output("socket", self.get("SOCKET"), port, self.get("SUPERUSER"), ", role: strata"));
+        out.push_str(&output(
+            "socket",
+            self.get("SOCKET"),
+            port,
+            self.get("SUPERUSER"),
+            ", role: strata",
+        ));
         out
     }
 }

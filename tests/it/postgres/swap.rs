@@ -1,4 +1,5 @@
-//! Candidates take the place of published relations: what depends on them, what belongs to them, and who waits for whom.
+//! Candidates take the place of published relations: what depends on them, what belongs to them,
+//! and who waits for whom.
 
 use super::server::{Server, project, rows};
 use crate::project::Project;
@@ -87,12 +88,14 @@ fn belongings(server: &Server, schema: &str, name: &str) -> Vec<String> {
     ))
 }
 
-/// A session that has read a relation and does not end its transaction; the server ends it after some seconds, so that
-/// a build that waits without an end does not hang the tests.
+/// A session that has read a relation and does not end its transaction; the server ends it after
+/// some seconds, so that a build that waits without an end does not hang the tests.
 fn reader(server: &Server, relation: &str) -> Client {
     let mut client = server.connect();
     client.batch_execute("set idle_in_transaction_session_timeout = '4s'; begin").unwrap();
-    client.batch_execute(&format!("select /* the slow report */ count(*) from {relation}")).unwrap();
+    client
+        .batch_execute(&format!("select /* the slow report */ count(*) from {relation}"))
+        .unwrap();
     client
 }
 
@@ -101,7 +104,8 @@ fn views_survive_with_all_they_have() {
     let Some(server) = Server::new("swap_views") else { return };
     for target in ["direct", "pooled"] {
         let s = server.schema(target);
-        let p = project(&server, &[("models/orders.sql", &table("select 1 as id, 'a'::text as note"))]);
+        let p =
+            project(&server, &[("models/orders.sql", &table("select 1 as id, 'a'::text as note"))]);
         p.ok(&["build", "--target", target]);
         server.run(&format!(
             "grant usage, create on schema {s} to strata_other; grant select on {s}.orders to strata_other; \
@@ -119,10 +123,18 @@ fn views_survive_with_all_they_have() {
         assert_eq!(before.len(), 4, "{before:?}");
         p.write("models/orders.sql", &table("select 3 as id, 'b'::text as note, 5 as more"));
         p.ok(&["build", "--target", target]);
-        assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}: swapped, not filled in place");
+        assert_ne!(
+            number(&server, &format!("{s}.orders")),
+            old,
+            "{target}: swapped, not filled in place"
+        );
         assert_eq!(views(&server, &s), before, "{target}");
         assert_eq!(server.rows(&format!("select id, again from {s}.twice")), ["3|3"], "{target}");
-        assert_eq!(server.rows(&format!("select n from {s}.up order by 1")), ["3", "4"], "{target}");
+        assert_eq!(
+            server.rows(&format!("select n from {s}.up order by 1")),
+            ["3", "4"],
+            "{target}"
+        );
     }
 }
 
@@ -131,12 +143,18 @@ fn what_belongs_to_a_table_is_carried_over() {
     let Some(server) = Server::new("swap_belongings") else { return };
     for target in ["direct", "pooled"] {
         let s = server.schema(target);
-        let model = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} ";
-        let p =
-            project(&server, &[("models/orders.sql", &format!("{model} select 1 as id, 'a'::text as note, 2 as k"))]);
+        let model =
+            "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} ";
+        let p = project(
+            &server,
+            &[("models/orders.sql", &format!("{model} select 1 as id, 'a'::text as note, 2 as k"))],
+        );
         p.ok(&["build", "--target", target]);
         let publication = format!("swap_belongings_of_{target}");
-        server.superuser().batch_execute(&format!("drop publication if exists {publication}")).unwrap();
+        server
+            .superuser()
+            .batch_execute(&format!("drop publication if exists {publication}"))
+            .unwrap();
         let noop = "language plpgsql as 'begin return new; end'";
         server.run(&format!(
             "grant usage, create on schema {s} to strata_other; \
@@ -154,7 +172,8 @@ fn what_belongs_to_a_table_is_carried_over() {
              grant select, insert on {s}.orders to strata_reader with grant option; grant select on {s}.orders to public; \
              grant update (note) on {s}.orders to strata_reader; alter table {s}.orders owner to strata_other"
         ));
-        let (before, old) = (belongings(&server, &s, "orders"), number(&server, &format!("{s}.orders")));
+        let (before, old) =
+            (belongings(&server, &s, "orders"), number(&server, &format!("{s}.orders")));
         let kinds = "owner strata_other;right strata_reader;right =r;column right note;policy few;row security true true;\
                      trigger;publication;identity f;option fillfactor=70";
         for kind in kinds.split(';') {
@@ -162,7 +181,11 @@ fn what_belongs_to_a_table_is_carried_over() {
         }
         p.write("models/orders.sql", &format!("{model} select 7 as id, 'b'::text as note, 3 as k"));
         p.ok(&["build", "--target", target]);
-        assert_ne!(number(&server, &format!("{s}.orders")), old, "{target}: swapped, not filled in place");
+        assert_ne!(
+            number(&server, &format!("{s}.orders")),
+            old,
+            "{target}: swapped, not filled in place"
+        );
         assert_eq!(belongings(&server, &s, "orders"), before, "{target}");
         // A new table's columns allow nulls, and such an index identifies no row: all columns do.
         server.run(&format!(
@@ -171,8 +194,12 @@ fn what_belongs_to_a_table_is_carried_over() {
              from pg_index join pg_class on oid = indexrelid where indrelid = '{s}.orders'::regclass); end $$"
         ));
         p.ok(&["build", "--target", target]);
-        let identity = format!("select relreplident::text from pg_class where oid = '{s}.orders'::regclass");
-        assert!(["i", "false"].contains(&&*server.rows(&identity).concat()), "`f` for full reads as false");
+        let identity =
+            format!("select relreplident::text from pg_class where oid = '{s}.orders'::regclass");
+        assert!(
+            ["i", "false"].contains(&&*server.rows(&identity).concat()),
+            "`f` for full reads as false"
+        );
         // Rights on a column go with it; a policy that reads it keeps it here.
         server.run(&format!("grant select (k) on {s}.orders to strata_reader"));
         p.write("models/orders.sql", &format!("{model} select 8 as id, 'c'::text as note"));
@@ -228,7 +255,10 @@ fn a_view_that_this_run_has_built_is_not_dropped() {
             ("models/orders.sql", &table("select 1 as id, 'a'::text as note")),
             // By a source, so that nothing says that it comes after the table.
             ("models/early.sql", "select note from {{ source('made', 'orders') }}"),
-            ("models/s.yml", &format!("sources: [{{name: made, schema: {s}, tables: [{{name: orders}}]}}]")),
+            (
+                "models/s.yml",
+                &format!("sources: [{{name: made, schema: {s}, tables: [{{name: orders}}]}}]"),
+            ),
         ],
     );
     p.ok(&["build", "--select", "orders"]);
@@ -249,7 +279,11 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
     let relation = format!("{s}.orders");
     let found = |sql: &str| rows(&mut server.superuser(), sql);
     let cases = [
-        ("theirs", format!("create view {s}.theirs as select id from {relation}"), format!("drop view {s}.theirs")),
+        (
+            "theirs",
+            format!("create view {s}.theirs as select id from {relation}"),
+            format!("drop view {s}.theirs"),
+        ),
         (
             "kept",
             format!("create materialized view {s}.kept as select id from {relation}"),
@@ -262,7 +296,11 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
             ),
             format!("drop function {s}.counted"),
         ),
-        ("typed", format!("create table {s}.typed (one {relation})"), format!("drop table {s}.typed")),
+        (
+            "typed",
+            format!("create table {s}.typed (one {relation})"),
+            format!("drop table {s}.typed"),
+        ),
         (
             "ruled",
             format!(
@@ -273,10 +311,16 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
         ),
         (
             "heirs",
-            format!("create table {s}.heirs () inherits ({relation}); insert into {s}.heirs values (77, 'heir')"),
+            format!(
+                "create table {s}.heirs () inherits ({relation}); insert into {s}.heirs values (77, 'heir')"
+            ),
             format!("drop table {s}.heirs"),
         ),
-        ("passing", format!("create temp view passing as select id from {relation}"), "drop view passing".to_owned()),
+        (
+            "passing",
+            format!("create temp view passing as select id from {relation}"),
+            "drop view passing".to_owned(),
+        ),
     ];
     for (i, (name, make, remove)) in (1..).zip(&cases) {
         // The first by another owner; the last is of another session's own.
@@ -286,16 +330,29 @@ fn what_cannot_be_made_again_keeps_its_table_and_gets_new_rows() {
         p.write("models/orders.sql", &table(&format!("select 'new'::text as note, {i} as id")));
         p.ok(&["build"]);
         assert_eq!(number(&server, &relation), old, "{name}");
-        assert_eq!(found(&format!("select id, note from only {relation}")), [format!("{i}|new")], "{name}");
-        assert_eq!(found(&format!("select count(*) from {relation} where id = 77")).concat() == "1", *name == "heirs");
+        assert_eq!(
+            found(&format!("select id, note from only {relation}")),
+            [format!("{i}|new")],
+            "{name}"
+        );
+        assert_eq!(
+            found(&format!("select count(*) from {relation} where id = 77")).concat() == "1",
+            *name == "heirs"
+        );
         p.write("models/orders.sql", &table("select 99 as id"));
         refused(&p, &["build"], &["nothing was published", *name]);
-        assert_eq!(found(&format!("select id, note from only {relation}")), [format!("{i}|new")], "{name}");
+        assert_eq!(
+            found(&format!("select id, note from only {relation}")),
+            [format!("{i}|new")],
+            "{name}"
+        );
         assert!(beside(&server, &s).is_empty(), "{name}");
         by.batch_execute(remove).unwrap();
     }
     // Readers see the old rows until the end: in place nobody has to wait for them.
-    superuser.batch_execute(&format!("create view {s}.theirs as select id from {relation}")).unwrap();
+    superuser
+        .batch_execute(&format!("create view {s}.theirs as select id from {relation}"))
+        .unwrap();
     let slow = reader(&server, &relation);
     p.write("models/orders.sql", &table("select 50 as id, 'b'::text as note"));
     p.ok(&["build", "--lock-timeout", "0.3"]);
@@ -316,7 +373,9 @@ fn foreign_keys_that_point_to_a_swapped_table_are_made_again() {
     let Some(server) = Server::new("swap_keys") else { return };
     let s = server.schema("direct");
     let parents = |sql: &str| {
-        format!("{{{{ config(materialized='table', indexes=[{{'columns': ['id'], 'unique': true}}]) }}}} {sql}")
+        format!(
+            "{{{{ config(materialized='table', indexes=[{{'columns': ['id'], 'unique': true}}]) }}}} {sql}"
+        )
     };
     let p = project(
         &server,
@@ -361,7 +420,9 @@ fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
     for target in ["direct", "pooled"] {
         let s = server.schema(target);
         let events = |sql: &str| {
-            format!("{{{{ config(materialized='incremental', on_schema_change='sync_all_columns') }}}} {sql}")
+            format!(
+                "{{{{ config(materialized='incremental', on_schema_change='sync_all_columns') }}}} {sql}"
+            )
         };
         let orders = "{{ config(materialized='table', indexes=[{'columns': ['id'], 'unique': true}]) }} select ";
         let p = project(
@@ -377,10 +438,19 @@ fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
         p.write("models/orders.sql", &format!("{orders} 2 as id"));
         let swaps = |relation: &str| {
             let held = reader(&server, &format!("{s}.{relation}"));
-            let args = ["build", "--select", "orders", "--lock-timeout", "0.15", "--target", target];
-            refused(&p, &args, &["nothing was published", "locked", "the slow report", "--lock-timeout"]);
+            let args =
+                ["build", "--select", "orders", "--lock-timeout", "0.15", "--target", target];
+            refused(
+                &p,
+                &args,
+                &["nothing was published", "locked", "the slow report", "--lock-timeout"],
+            );
             // Others read meanwhile and afterwards.
-            assert_eq!(server.rows(&format!("select id from {s}.open")), ["1"], "{target} {relation}");
+            assert_eq!(
+                server.rows(&format!("select id from {s}.open")),
+                ["1"],
+                "{target} {relation}"
+            );
             assert!(beside(&server, &s).is_empty(), "{target} {relation}");
             drop(held);
         };
@@ -394,10 +464,15 @@ fn a_locked_relation_is_given_up_cleanly_with_the_query_that_blocks() {
         ] {
             p.write("models/events.sql", &events(sql));
             let held = reader(&server, &format!("{s}.events"));
-            let args = ["build", "--select", "events", "--lock-timeout", "0.15", "--target", target];
+            let args =
+                ["build", "--select", "events", "--lock-timeout", "0.15", "--target", target];
             refused(&p, &args, &["locked", "the slow report", "--lock-timeout"]);
             assert_eq!(columns(&server, &format!("{s}.events")), columns_then, "{target} {sql}");
-            assert_eq!(server.rows(&format!("select count(*) from {s}.events")), ["1"], "{target} {sql}");
+            assert_eq!(
+                server.rows(&format!("select count(*) from {s}.events")),
+                ["1"],
+                "{target} {sql}"
+            );
             drop(held);
         }
         p.ok(&["build", "--target", target]);
@@ -414,7 +489,10 @@ fn a_reader_in_a_loop_never_sees_an_error_or_an_empty_table() {
         &[
             ("models/orders.sql", &model),
             ("models/people.sql", &model),
-            ("models/both.sql", "select id from {{ ref('orders') }} join {{ ref('people') }} using (id)"),
+            (
+                "models/both.sql",
+                "select id from {{ ref('orders') }} join {{ ref('people') }} using (id)",
+            ),
         ],
     );
     p.ok(&["build"]);
@@ -439,7 +517,8 @@ fn a_reader_in_a_loop_never_sees_an_error_or_an_empty_table() {
     let (builds, readers) = thread::scope(|scope| {
         let readers: Vec<_> = queries.iter().map(|sql| scope.spawn(move || read(sql))).collect();
         // Two tables each time.
-        let builds: Vec<_> = (0..25).map(|_| p.run(&["build", "--select", "orders people"])).collect();
+        let builds: Vec<_> =
+            (0..25).map(|_| p.run(&["build", "--select", "orders people"])).collect();
         done.store(true, Ordering::Relaxed);
         let readers: Vec<_> = readers.into_iter().map(|r| r.join()).collect();
         (builds, readers)
@@ -495,14 +574,19 @@ fn tables_views_and_materialized_views_take_each_others_place() {
         ));
         assert_eq!(is, [format!("{letter}|strata_other")], "{what}");
         for relation in ["shape", "over"] {
-            assert_eq!(rights(&server, &format!("{s}.{relation}")), "strata_reader SELECT", "{what} {relation}");
+            assert_eq!(
+                rights(&server, &format!("{s}.{relation}")),
+                "strata_reader SELECT",
+                "{what} {relation}"
+            );
         }
         let indexes = server.rows(&format!(
             "select amname, indisunique, pg_get_indexdef(indexrelid, 1, true) from pg_index \
              join pg_class c on c.oid = indexrelid join pg_am a on a.oid = c.relam \
              where indrelid = '{s}.shape'::regclass order by 1"
         ));
-        let made: &[&str] = if kind == "view" { &[] } else { &["btree|true|id", "hash|false|note"] };
+        let made: &[&str] =
+            if kind == "view" { &[] } else { &["btree|true|id", "hash|false|note"] };
         assert_eq!(indexes, made, "{what}");
     }
 }
@@ -520,7 +604,10 @@ fn grants_and_comments_are_what_the_config_says() {
         )],
     );
     for kind in kinds {
-        p.write(&format!("models/a_{kind}.sql"), &format!("{{{{ config(materialized='{kind}') }}}} select 1 as id"));
+        p.write(
+            &format!("models/a_{kind}.sql"),
+            &format!("{{{{ config(materialized='{kind}') }}}} select 1 as id"),
+        );
     }
     let configured = |grants: &str| {
         p.write(
@@ -594,19 +681,28 @@ fn constraints_of_a_contract_keep_their_names() {
                 "select c.relname, k.conname, k.contype from pg_constraint k join pg_class c on c.oid = k.conrelid \
                  where c.relnamespace = '{s}'::regnamespace and c.relname <> 'strata_lock' and k.contype <> 'n' order by 1, 2"
             ));
-            let names: Vec<&str> = found.iter().filter(|f| !f.contains("_pkey")).map(String::as_str).collect();
+            let names: Vec<&str> =
+                found.iter().filter(|f| !f.contains("_pkey")).map(String::as_str).collect();
             // `f` reads as false.
             assert_eq!(
                 names,
-                ["children|known|false", "parents|id_positive|c", "parents|note_once|u", "parents|parents_key|p"],
+                [
+                    "children|known|false",
+                    "parents|id_positive|c",
+                    "parents|note_once|u",
+                    "parents|parents_key|p"
+                ],
                 "{target} {build}"
             );
             assert_eq!(found.len(), 5, "{target} {build}: {found:?}");
             if build == 1 {
-                server.run(&format!("alter table {s}.parents replica identity using index parents_key"));
+                server.run(&format!(
+                    "alter table {s}.parents replica identity using index parents_key"
+                ));
             }
         }
-        let identity = format!("select relreplident::text from pg_class where oid = '{s}.parents'::regclass");
+        let identity =
+            format!("select relreplident::text from pg_class where oid = '{s}.parents'::regclass");
         assert_eq!(server.rows(&identity), ["i"], "{target}");
     }
 }
@@ -626,7 +722,10 @@ fn a_delta_widens_first_and_narrows_last() {
         &[
             ("models/events.sql", &events("sync_all_columns", "select 1 as id, 1 as gone")),
             ("models/all_events.sql", "select * from {{ ref('events') }}"),
-            ("models/s.yml", "models: [{name: events, columns: [{name: id, data_tests: [not_null]}]}]"),
+            (
+                "models/s.yml",
+                "models: [{name: events, columns: [{name: id, data_tests: [not_null]}]}]",
+            ),
         ],
     );
     p.ok(&["build"]);
@@ -640,32 +739,46 @@ fn a_delta_widens_first_and_narrows_last() {
     assert_eq!(columns(&server, &relation), "id integer, gone integer, fresh integer");
     assert_eq!(server.rows(&format!("select id, gone, fresh from {relation}")), ["1|1|null"]);
     // Another type is tried on a candidate.
-    p.write("models/events.sql", &events("sync_all_columns", "select null::bigint as id, 1 as fresh"));
+    p.write(
+        "models/events.sql",
+        &events("sync_all_columns", "select null::bigint as id, 1 as fresh"),
+    );
     refused(&p, &["build"], &["built, not published", "events__rejected"]);
     assert_eq!(columns(&server, &relation), "id integer, gone integer, fresh integer");
     assert_eq!(columns(&server, &format!("{relation}__rejected")), "id bigint, fresh integer");
     p.write("models/events.sql", &events("sync_all_columns", "select 2::bigint as id, 1 as fresh"));
     p.ok(&["build"]);
     assert_eq!(columns(&server, &relation), "id bigint, fresh integer");
-    assert_eq!(server.rows(&format!("select id, fresh from {relation} order by id")), ["1|null", "2|1"]);
+    assert_eq!(
+        server.rows(&format!("select id, fresh from {relation} order by id")),
+        ["1|null", "2|1"]
+    );
     assert_eq!(server.rows(&format!("select id from {s}.seen order by id")), ["1", "2"]);
     assert_eq!(server.rows(&format!("select count(*) from {s}.all_events")), ["2"]);
     assert!(beside(&server, &s).is_empty(), "{:?}", beside(&server, &s));
     for relation in ["events", "seen"] {
-        assert_eq!(rights(&server, &format!("{s}.{relation}")), "strata_reader SELECT", "{relation}");
+        assert_eq!(
+            rights(&server, &format!("{s}.{relation}")),
+            "strata_reader SELECT",
+            "{relation}"
+        );
     }
     let made = server.rows(&format!(
         "select relpersistence::text, (select count(*) from pg_index where indrelid = c.oid) from pg_class c where c.oid = '{relation}'::regclass"
     ));
     assert_eq!(made, ["u|1"]);
     // Columns that the query lacks stay, and get nulls.
-    p.write("models/events.sql", &events("append_new_columns", "select 3::bigint as id, 'x'::text as more"));
+    p.write(
+        "models/events.sql",
+        &events("append_new_columns", "select 3::bigint as id, 'x'::text as more"),
+    );
     p.ok(&["build"]);
     assert_eq!(
         server.rows(&format!("select id, fresh, more from {relation} where id > 1 order by id")),
         ["2|1|null", "3|null|x"]
     );
-    // A column goes though a view reads it that is built later; not when nobody makes that view fit.
+    // A column goes though a view reads it that is built later; not when nobody makes that view
+    // fit.
     p.write("models/events.sql", &events("sync_all_columns", "select 4::bigint as id"));
     p.ok(&["build"]);
     assert_eq!(columns(&server, &relation), "id bigint");
@@ -683,7 +796,10 @@ fn strategies_with_a_key_of_two_columns() {
     let Some(server) = Server::new("swap_strategies") else { return };
     let p = project(
         &server,
-        &[("models/new.sql", &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"))],
+        &[(
+            "models/new.sql",
+            &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"),
+        )],
     );
     for strategy in ["append", "merge", "delete+insert"] {
         p.write(
@@ -695,18 +811,30 @@ fn strategies_with_a_key_of_two_columns() {
     }
     for target in ["direct", "pooled"] {
         let s = server.schema(target);
-        p.write("models/new.sql", &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"));
+        p.write(
+            "models/new.sql",
+            &table("select * from (values (1, 1, 'x'), (1, 2, 'y')) as v(a, b, w)"),
+        );
         p.ok(&["build", "--target", target]);
         let old = number(&server, &format!("{s}.by_merge"));
-        p.write("models/new.sql", &table("select * from (values (1, 2, 'Y'), (2, 1, 'z')) as v(a, b, w)"));
+        p.write(
+            "models/new.sql",
+            &table("select * from (values (1, 2, 'Y'), (2, 1, 'z')) as v(a, b, w)"),
+        );
         p.ok(&["build", "--target", target]);
         let found = |name: &str| {
-            server.rows(&format!("select a || ' ' || b || ' ' || w from {s}.{name} order by w collate \"C\""))
+            server.rows(&format!(
+                "select a || ' ' || b || ' ' || w from {s}.{name} order by w collate \"C\""
+            ))
         };
         assert_eq!(found("by_append"), ["1 2 Y", "1 1 x", "1 2 y", "2 1 z"], "{target}");
         assert_eq!(found("by_merge"), ["1 2 Y", "1 1 x", "2 1 z"], "{target}");
         assert_eq!(found("by_delete_insert"), ["1 2 Y", "1 1 x", "2 1 z"], "{target}");
-        assert_eq!(number(&server, &format!("{s}.by_merge")), old, "{target}: a delta, not a rebuild");
+        assert_eq!(
+            number(&server, &format!("{s}.by_merge")),
+            old,
+            "{target}: a delta, not a rebuild"
+        );
     }
 }
 
@@ -718,18 +846,25 @@ fn a_candidate_is_audited_without_a_lock_on_the_published_table() {
         &server,
         &[
             ("models/plain.sql", &table("select 1 as id")),
-            ("models/hooked.sql", "{{ config(materialized='table', post_hook='select 1') }} select 1 as id"),
+            (
+                "models/hooked.sql",
+                "{{ config(materialized='table', post_hook='select 1') }} select 1 as id",
+            ),
         ],
     );
     p.ok(&["build"]);
     for name in ["plain", "hooked"] {
         let locks = format!("select mode from pg_locks where relation = to_regclass('{s}.{name}')");
-        p.write(&format!("tests/{name}_is_free.sql"), &format!("{locks} -- {{{{ ref('{name}') }}}}"));
+        p.write(
+            &format!("tests/{name}_is_free.sql"),
+            &format!("{locks} -- {{{{ ref('{name}') }}}}"),
+        );
     }
     p.run(&["build"]);
     assert_eq!(p.status("model.shop.plain"), "success");
     assert_eq!(p.status("test.shop.plain_is_free"), "pass");
-    // The exception: hooks see the published name, inside the swap. (And this question finds locks.)
+    // The exception: hooks see the published name, inside the swap. (And this question finds
+    // locks.)
     assert_eq!(p.status("test.shop.hooked_is_free"), "fail");
     assert_eq!(p.status("model.shop.hooked"), "error");
 }
@@ -748,7 +883,8 @@ fn tables_with_hooks_that_share_a_view_wait_for_each_other() {
     }
     p.ok(&["build", "--threads", "4"]);
     let from: Vec<String> = names.iter().map(|n| format!("{s}.{n}")).collect();
-    server.run(&format!("create view {s}.shared as select id from {}", from.join(" natural join ")));
+    server
+        .run(&format!("create view {s}.shared as select id from {}", from.join(" natural join ")));
     for _ in 0..3 {
         p.ok(&["build", "--threads", "4"]);
     }
@@ -765,7 +901,10 @@ fn a_materialized_view_of_the_project_follows_its_table() {
                 "models/base.sql",
                 "{{ config(materialized='table', indexes=[{'columns': ['a']}]) }} select 1 as a, 2 as b",
             ),
-            ("models/mv.sql", "{{ config(materialized='materialized_view') }} select a from {{ ref('base') }}"),
+            (
+                "models/mv.sql",
+                "{{ config(materialized='materialized_view') }} select a from {{ ref('base') }}",
+            ),
         ],
     );
     p.ok(&["build"]);
@@ -783,7 +922,10 @@ fn a_materialized_view_of_the_project_follows_its_table() {
     // Another column: the view makes way until its turn.
     p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a, 6 as b, 7 as c");
     p.ok(&["build"]);
-    assert_eq!(server.rows(&format!("select c, (select a from {schema}.mv) from {schema}.base")), ["7|5"]);
+    assert_eq!(
+        server.rows(&format!("select c, (select a from {schema}.mv) from {schema}.base")),
+        ["7|5"]
+    );
     // Alone, the table cannot change while the view is there.
     p.write("models/base.sql", "{{ config(materialized='table') }} select 5 as a");
     let ran = p.run(&["build", "--select", "base"]);
@@ -809,7 +951,10 @@ fn names_without_quotes_are_folded_wherever_they_stand() {
                 "{{ config(materialized='table', indexes=[{'columns': ['id']}]) }} select {{ var('n', 1) }} as id",
             ),
             ("models/Vw.sql", "select id, count(*) as n from {{ ref('Tab') }} group by id"),
-            ("models/Mv.sql", "{{ config(materialized='materialized_view') }} select id from {{ ref('Sd') }}"),
+            (
+                "models/Mv.sql",
+                "{{ config(materialized='materialized_view') }} select id from {{ ref('Sd') }}",
+            ),
             (
                 "models/Inc.sql",
                 "{{ config(materialized='incremental', unique_key='id') }} select {{ 2 if is_incremental() else 1 }} as id",
@@ -824,7 +969,10 @@ fn names_without_quotes_are_folded_wherever_they_stand() {
     }
     assert_eq!(server.rows(&format!("select id from {mart}.inc order by 1")), ["1", "2"]);
     // The first model fails: what is kept of it has a folded name as well.
-    p.write("models/Tab.sql", "{{ config(materialized='table') }} select 7 as id union all select 7");
+    p.write(
+        "models/Tab.sql",
+        "{{ config(materialized='table') }} select 7 as id union all select 7",
+    );
     assert_eq!(p.run(&["build", "--select", "Tab"]).code, 1);
     p.ok(&["run", "--select", "Tab"]);
     let all = format!(
@@ -872,9 +1020,11 @@ fn what_was_made_by_hand_on_a_table_is_carried_over() {
              create index by_note on {s}.orders (lower(note)) where id > 3; \
              comment on table {s}.orders is 'it''s theirs'; comment on column {s}.orders.note is 'a note'"
         ));
-        let rest =
-            |all: Vec<String>| -> Vec<String> { all.into_iter().filter(|l| !l.contains("btree (id)")).collect() };
-        let (before, old) = (rest(by_hand(&server, &s, "orders")), number(&server, &format!("{s}.orders")));
+        let rest = |all: Vec<String>| -> Vec<String> {
+            all.into_iter().filter(|l| !l.contains("btree (id)")).collect()
+        };
+        let (before, old) =
+            (rest(by_hand(&server, &s, "orders")), number(&server, &format!("{s}.orders")));
         assert_eq!(before.len(), 11, "{before:#?}");
         p.write("models/orders.sql", &model("'b'::text"));
         p.ok(&["build", "--target", target]);
@@ -883,9 +1033,20 @@ fn what_was_made_by_hand_on_a_table_is_carried_over() {
         assert_eq!(server.rows(&format!("select count(*) from {s}.log")), ["0"], "no rule fired");
         // Rows that break what somebody asked for are not published.
         p.write("models/orders.sql", &model("null::text"));
-        refused(&p, &["build", "--target", target], &["nothing was published", "the not null of note"]);
-        p.write("models/orders.sql", "{{ config(materialized='view') }} select 1 as id, 'c' as note");
-        refused(&p, &["build", "--target", target], &["nothing was published", "would be lost, since a view has none"]);
+        refused(
+            &p,
+            &["build", "--target", target],
+            &["nothing was published", "the not null of note"],
+        );
+        p.write(
+            "models/orders.sql",
+            "{{ config(materialized='view') }} select 1 as id, 'c' as note",
+        );
+        refused(
+            &p,
+            &["build", "--target", target],
+            &["nothing was published", "would be lost, since a view has none"],
+        );
         assert_eq!(server.rows(&format!("select note from {s}.orders")), ["b"], "{target}");
     }
 }
@@ -924,7 +1085,10 @@ fn keys_made_by_hand_come_before_what_needs_them() {
         p.ok(&["build", "--target", target]);
         assert_ne!(number(&server, &format!("{s}.customers")), old, "{target}");
         assert_eq!(said(), before, "{target}");
-        assert!(before[0].starts_with("i|1|customers_pkey,named,pay_c_fkey|by name,when|"), "{before:?}");
+        assert!(
+            before[0].starts_with("i|1|customers_pkey,named,pay_c_fkey|by name,when|"),
+            "{before:?}"
+        );
     }
 }
 
@@ -942,24 +1106,38 @@ fn constraints_of_a_contract_come_and_go_with_it() {
         &server,
         &[
             ("models/orders.sql", "select 1 as id, 'x' as name"),
-            ("models/s.yml", &yaml("{type: not_null}, {type: primary_key}, {type: check, expression: id > 0}")),
+            (
+                "models/s.yml",
+                &yaml("{type: not_null}, {type: primary_key}, {type: check, expression: id > 0}"),
+            ),
         ],
     );
     p.ok(&["build"]);
-    let found = |all: Vec<String>| all.into_iter().filter(|l| l.starts_with("constraint")).collect::<Vec<_>>();
+    let found = |all: Vec<String>| {
+        all.into_iter().filter(|l| l.starts_with("constraint")).collect::<Vec<_>>()
+    };
     assert_eq!(found(by_hand(&server, &s, "orders")).len(), 2);
     server.run(&format!("alter table {s}.orders add constraint mine check (id < 9)"));
     p.write("models/s.yml", &yaml("{type: check, expression: id > -1}"));
     p.ok(&["build"]);
     let now = found(by_hand(&server, &s, "orders"));
     assert_eq!(now.len(), 2, "{now:?}");
-    assert!(now.iter().any(|l| l.contains("mine")) && now.iter().any(|l| l.contains("'-1'")), "{now:?}");
+    assert!(
+        now.iter().any(|l| l.contains("mine")) && now.iter().any(|l| l.contains("'-1'")),
+        "{now:?}"
+    );
     // Where rows are replaced in place, constraints follow the contract as well.
-    server.superuser().batch_execute(&format!("create view {s}.theirs as select id from {s}.orders")).unwrap();
+    server
+        .superuser()
+        .batch_execute(&format!("create view {s}.theirs as select id from {s}.orders"))
+        .unwrap();
     p.write("models/s.yml", &yaml("{type: not_null}, {type: check, expression: id > -2}"));
     p.ok(&["build"]);
     let now = by_hand(&server, &s, "orders");
-    assert!(now.iter().any(|l| l.contains("'-2'")) && !now.iter().any(|l| l.contains("'-1'")), "{now:?}");
+    assert!(
+        now.iter().any(|l| l.contains("'-2'")) && !now.iter().any(|l| l.contains("'-1'")),
+        "{now:?}"
+    );
     assert!(now.iter().any(|l| l == "not null id"), "{now:?}");
 }
 
@@ -976,7 +1154,10 @@ fn a_partition_stays_in_its_table() {
                 "models/sales_2025.sql",
                 "{{ config(materialized='incremental', unique_key='id') }} select {{ 2 if is_incremental() else 1 }} as id, date '2025-01-01' as d",
             ),
-            ("models/parted.sql", "{{ config(materialized='incremental') }} select 1 as id, date '2024-01-01' as d"),
+            (
+                "models/parted.sql",
+                "{{ config(materialized='incremental') }} select 1 as id, date '2024-01-01' as d",
+            ),
             ("models/heir.sql", &table("select 1 as id")),
         ],
     );
@@ -989,7 +1170,10 @@ fn a_partition_stays_in_its_table() {
          create table {s}.parted (id int, d date) partition by range (d); \
          create table {s}.parted_2024 partition of {s}.parted for values from ('2024-01-01') to ('2025-01-01')"
     ));
-    p.write("models/sales_2024.sql", &day("select 10 as id, date '2024-05-05' as d union all select 11"));
+    p.write(
+        "models/sales_2024.sql",
+        &day("select 10 as id, date '2024-05-05' as d union all select 11"),
+    );
     p.write(
         "models/sales_2024.sql",
         &table("select 10 as id, date '2024-05-05' as d union all select 11, date '2024-06-06'"),
@@ -1003,7 +1187,11 @@ fn a_partition_stays_in_its_table() {
     assert_eq!(server.rows(&format!("select count(*) from {s}.parted_2024")), ["1"]);
     p.write("models/sales_2024.sql", &table("select 10 as id"));
     let place = format!("its place in the partitioned table {s}.sales");
-    refused(&p, &["build", "--select", "sales_2024"], &["nothing was published", &place, "the columns differ"]);
+    refused(
+        &p,
+        &["build", "--select", "sales_2024"],
+        &["nothing was published", &place, "the columns differ"],
+    );
     assert_eq!(server.rows(&format!("select count(*) from {s}.sales")), ["4"]);
 }
 
@@ -1022,7 +1210,8 @@ fn small_tables_and_views_are_replaced_where_they_are() {
         );
         p.ok(&["build", "--target", target]);
         let numbers = || {
-            let all = ["base", "over", "top"].map(|n| number(&server, &format!("{s}.{n}")).concat());
+            let all =
+                ["base", "over", "top"].map(|n| number(&server, &format!("{s}.{n}")).concat());
             all.join(" ")
         };
         let before = numbers();
@@ -1030,7 +1219,11 @@ fn small_tables_and_views_are_replaced_where_they_are() {
         p.write("models/over.sql", "select id, 2 as one, 'new' as more from {{ ref('base') }}");
         p.ok(&["build", "--target", target]);
         assert_eq!(numbers(), before, "{target}");
-        assert_eq!(server.rows(&format!("select id, one, more from {s}.over")), ["2|2|new"], "{target}");
+        assert_eq!(
+            server.rows(&format!("select id, one, more from {s}.over")),
+            ["2|2|new"],
+            "{target}"
+        );
         // A column less: no view takes that, and it is made anew.
         p.write("models/over.sql", "select id from {{ ref('base') }}");
         p.ok(&["build", "--target", target]);

@@ -1,5 +1,6 @@
-//! Tables of what dbt 1.11 does with seeds and with small projects (`tests/dbt/*.json`), against the real binary. What
-//! differs is listed beside each table with its reason; what is listed and no longer differs is a failure, too.
+//! Tables of what dbt 1.11 does with seeds and with small projects (`tests/dbt/*.json`), against
+//! the real binary. What differs is listed beside each table with its reason; what is listed and no
+//! longer differs is a failure, too.
 
 mod projects;
 mod seeds;
@@ -10,13 +11,15 @@ use std::fs;
 
 fn table(name: &str) -> Value {
     let path = format!("{}/tests/dbt/{name}", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))).unwrap()
+    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}")))
+        .unwrap()
 }
 
 /// Fails unless exactly the rows differ that are known to, of those that were looked at.
 fn compare(different: BTreeMap<String, String>, known: &Value, looked_at: &dyn Fn(&str) -> bool) {
     let reasons = known.as_object().unwrap();
-    let new: Vec<(&String, &String)> = different.iter().filter(|(name, _)| !reasons.contains_key(*name)).collect();
+    let new: Vec<(&String, &String)> =
+        different.iter().filter(|(name, _)| !reasons.contains_key(*name)).collect();
     let mended: Vec<&String> =
         reasons.keys().filter(|name| looked_at(name) && !different.contains_key(*name)).collect();
     if let Some(path) = std::env::var_os("STRATA_TABLE_REPORT") {

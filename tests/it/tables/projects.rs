@@ -1,5 +1,5 @@
-//! `projects.json`: the minimal projects of the findings, each with a command and what dbt made of it. `order.json`: in
-//! which order nodes start, with one thread.
+//! `projects.json`: the minimal projects of the findings, each with a command and what dbt made of
+//! it. `order.json`: in which order nodes start, with one thread.
 
 use super::{compare, table};
 use crate::project::Project;
@@ -29,7 +29,8 @@ fn made(files: &[&Value]) -> Project {
 /// Runs a command without the audit, which is not dbt's.
 fn run(project: &Project, command: &[&str]) -> (i32, String) {
     let mut command = project.command(command);
-    let output = command.args(["--profiles-dir", "."]).env("STRATA_NO_AUDIT", "true").output().unwrap();
+    let output =
+        command.args(["--profiles-dir", "."]).env("STRATA_NO_AUDIT", "true").output().unwrap();
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -47,7 +48,11 @@ fn is_compared(id: &str) -> bool {
 fn results(project: &Project) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let found = artifact(project, "run_results.json");
-    let list = found.as_ref().and_then(|results| results["results"].as_array()).cloned().unwrap_or_default();
+    let list = found
+        .as_ref()
+        .and_then(|results| results["results"].as_array())
+        .cloned()
+        .unwrap_or_default();
     list.iter().map(|r| (text(&r["unique_id"]), text(&r["status"]))).collect()
 }
 
@@ -81,9 +86,12 @@ fn rows(facts: &Value, project: &Project, out: &mut Vec<String>) {
     let database = duckdb::Connection::open(project.path().join("lab.duckdb")).unwrap();
     for (sql, expected) in queries {
         let cell = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
-        let line = |row: &Value| row.as_array().into_iter().flatten().map(cell).collect::<Vec<_>>().join("|");
+        let line = |row: &Value| {
+            row.as_array().into_iter().flatten().map(cell).collect::<Vec<_>>().join("|")
+        };
         let expected: Vec<String> = expected.as_array().into_iter().flatten().map(line).collect();
-        let found = database.prepare(sql).map(|_| crate::project::rows(&database, sql)).unwrap_or_default();
+        let found =
+            database.prepare(sql).map(|_| crate::project::rows(&database, sql)).unwrap_or_default();
         if found != expected {
             out.push(format!("{sql}: {expected:?}, not {found:?}"));
         }
@@ -103,9 +111,12 @@ fn difference(case: &Value) -> Vec<String> {
     }
     let facts = &case["facts"];
     if command[0] == "ls" {
-        let id = |line: &str| Some(serde_json::from_str::<Value>(line).ok()?["unique_id"].as_str()?.to_owned());
+        let id = |line: &str| {
+            Some(serde_json::from_str::<Value>(line).ok()?["unique_id"].as_str()?.to_owned())
+        };
         let listed: BTreeSet<String> = stdout.lines().filter_map(id).collect();
-        let expected: BTreeSet<String> = texts(&facts["listed"]).into_iter().map(str::to_owned).collect();
+        let expected: BTreeSet<String> =
+            texts(&facts["listed"]).into_iter().map(str::to_owned).collect();
         if listed != expected {
             out.push(format!("listed {expected:?}, not {listed:?}"));
         }
@@ -127,12 +138,17 @@ fn difference(case: &Value) -> Vec<String> {
     out
 }
 
-/// Runs a part of the work on each of a few threads: a run of the binary waits for the disk most of the time.
-fn on_threads<T: Sync>(work: &[T], one: &(dyn Fn(&T) -> Option<(String, String)> + Sync)) -> BTreeMap<String, String> {
+/// Runs a part of the work on each of a few threads: a run of the binary waits for the disk most of
+/// the time.
+fn on_threads<T: Sync>(
+    work: &[T],
+    one: &(dyn Fn(&T) -> Option<(String, String)> + Sync),
+) -> BTreeMap<String, String> {
     std::thread::scope(|scope| {
         let parts = work.chunks(work.len().div_ceil(3).max(1));
-        let threads: Vec<_> =
-            parts.map(|part| scope.spawn(move || part.iter().filter_map(one).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = parts
+            .map(|part| scope.spawn(move || part.iter().filter_map(one).collect::<Vec<_>>()))
+            .collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     })
 }
@@ -167,12 +183,14 @@ fn difference_in_order(table: &Value, case: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let pairs = case["results"].as_array().unwrap().iter().map(|r| (text(&r[0]), text(&r[1])));
     let expected: BTreeMap<String, String> = pairs.filter(|(id, _)| is_compared(id)).collect();
-    let own: BTreeMap<String, String> = results(&project).into_iter().filter(|(id, _)| is_compared(id)).collect();
+    let own: BTreeMap<String, String> =
+        results(&project).into_iter().filter(|(id, _)| is_compared(id)).collect();
     if own != expected {
         found.push(format!("results {expected:?}, not {own:?}"));
     } else if case.get("unstable").is_none() {
         // What is skipped starts at no time of its own.
-        let ran = |id: &str| own.get(id).is_some_and(|status| status != "skipped" && status != "no-op");
+        let ran =
+            |id: &str| own.get(id).is_some_and(|status| status != "skipped" && status != "no-op");
         let expected: Vec<&str> = texts(&case["order"]).into_iter().filter(|id| ran(id)).collect();
         let order: Vec<String> = started(&project).into_iter().filter(|id| ran(id)).collect();
         if order != expected {
@@ -188,7 +206,8 @@ fn nodes_start_in_the_order_of_dbt() {
     let known = super::table("order-known.json");
     let all = table["runs"].as_array().unwrap().iter().enumerate();
     // Nothing starts in `ls`; what is compiled without being run is compiled on all cores.
-    let runs = all.filter(|(_, run)| !matches!(texts(&run["command"])[0], "ls" | "compile" | "retry"));
+    let runs =
+        all.filter(|(_, run)| !matches!(texts(&run["command"])[0], "ls" | "compile" | "retry"));
     let runs: Vec<(usize, &Value)> = runs.step_by(share()).collect();
     let key = |(i, run): &(usize, &Value)| {
         format!("{i} {}: {}", run["project"].as_str().unwrap(), texts(&run["command"]).join(" "))
@@ -206,8 +225,14 @@ fn started(project: &Project) -> Vec<String> {
     let results = artifact(project, "run_results.json").unwrap_or_default();
     let mut all: Vec<(String, String)> = Vec::new();
     for result in results["results"].as_array().into_iter().flatten() {
-        let began = result["timing"].as_array().and_then(|t| t.first()).map(|t| t["started_at"].to_string());
-        all.push((began.unwrap_or_default(), result["unique_id"].as_str().unwrap_or_default().to_owned()));
+        let began = result["timing"]
+            .as_array()
+            .and_then(|t| t.first())
+            .map(|t| t["started_at"].to_string());
+        all.push((
+            began.unwrap_or_default(),
+            result["unique_id"].as_str().unwrap_or_default().to_owned(),
+        ));
     }
     all.sort();
     all.into_iter().map(|(_, id)| id).collect()

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 /// Each seed with the name that it has here.
 fn cases(table: &Value) -> Vec<(String, bool, Value)> {
     let of = |kind: &str| table[kind].as_array().unwrap().clone();
-    let all =
-        of("values").into_iter().map(|case| (false, case)).chain(of("shapes").into_iter().map(|case| (true, case)));
+    let all = of("values")
+        .into_iter()
+        .map(|case| (false, case))
+        .chain(of("shapes").into_iter().map(|case| (true, case)));
     all.enumerate().map(|(i, (shape, case))| (format!("s{i:04}"), shape, case)).collect()
 }
 
@@ -30,7 +32,8 @@ fn load(profiles: &str, cases: &[(String, bool, Value)]) -> (Project, BTreeMap<S
     let ran = project.run(&["seed", "--quiet"]);
     assert!(ran.code < 2, "{}", ran.err);
     let short = |id: &str| id.rsplit('.').next().unwrap_or_default().to_owned();
-    let statuses = project.statuses().into_iter().map(|(id, status)| (short(&id), status)).collect();
+    let statuses =
+        project.statuses().into_iter().map(|(id, status)| (short(&id), status)).collect();
     (project, statuses)
 }
 
@@ -44,7 +47,8 @@ fn told(
     if status.is_none_or(|status| status != "success") {
         return json!({ "error": true });
     }
-    let columns: Vec<(String, String)> = columns.into_iter().filter(|(name, _)| shape || name == "v").collect();
+    let columns: Vec<(String, String)> =
+        columns.into_iter().filter(|(name, _)| shape || name == "v").collect();
     if columns.is_empty() {
         return json!({ "columns": [], "rows": [] });
     }
@@ -93,7 +97,8 @@ fn different(
 fn seeds_become_what_they_become_in_dbt_on_duckdb() {
     let table = table("seeds.json");
     let cases = cases(&table);
-    let profiles = "shop: {target: t, outputs: {t: {type: duckdb, path: shop.duckdb, threads: 2}}}\n";
+    let profiles =
+        "shop: {target: t, outputs: {t: {type: duckdb, path: shop.duckdb, threads: 2}}}\n";
     let (project, statuses) = load(profiles, &cases);
     let database = project.database();
     let text = |sql: &str| -> Vec<Vec<Option<String>>> {

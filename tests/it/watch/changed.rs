@@ -22,19 +22,34 @@ fn nothing_is_built_twice() {
     let p = Project::new(SHOP);
     // A plain build notes nothing.
     p.ok(&["build"]);
-    assert_eq!(p.rows("select count(*) from duckdb_tables() where table_name = 'strata_state'"), ["0"]);
+    assert_eq!(
+        p.rows("select count(*) from duckdb_tables() where table_name = 'strata_state'"),
+        ["0"]
+    );
     assert!(p.ok(&["plan", "--changed"]).out.contains("no build was noted"));
     assert_eq!(due(&changed(&p)).len(), 5);
     let again = changed(&p);
-    assert!(again.out.contains("5 nodes unchanged") && again.out.contains("nothing to do"), "{}", again.out);
+    assert!(
+        again.out.contains("5 nodes unchanged") && again.out.contains("nothing to do"),
+        "{}",
+        again.out
+    );
     let plan = p.ok(&["plan", "--changed"]);
-    assert!(plan.out.contains("- model mart  (unchanged)") && plan.out.contains("0 steps"), "{}", plan.out);
+    assert!(
+        plan.out.contains("- model mart  (unchanged)") && plan.out.contains("0 steps"),
+        "{}",
+        plan.out
+    );
     // One edit: planned with its reason, then built, with what follows.
-    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}");
+    p.write(
+        "models/mid.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
+    );
     let plan = p.ok(&["plan", "--changed"]);
     assert!(plan.out.contains("main.mid  (table, replaces; SQL changed: "), "{}", plan.out);
     assert!(plan.out.contains("main.mart  (table, replaces; if mid changes)"), "{}", plan.out);
-    let json: serde_json::Value = serde_json::from_str(&p.ok(&["plan", "--changed", "--json"]).out).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&p.ok(&["plan", "--changed", "--json"]).out).unwrap();
     assert_eq!(json["unchanged"].as_array().unwrap().len(), 3, "{json}");
     assert_eq!(due(&changed(&p)).len(), 1);
     assert!(due(&changed(&p)).is_empty());
@@ -86,10 +101,19 @@ fn sources_are_known_by_when_they_were_loaded() {
             "models/s.yml",
             "sources:\n  - name: raw\n    schema: main\n    tables:\n      - {name: known, config: {loaded_at_field: loaded}}\n      - {name: unknown}\n",
         ),
-        ("models/a.sql", "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'known') }}"),
-        ("models/b.sql", "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'unknown') }}"),
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'known') }}",
+        ),
+        (
+            "models/b.sql",
+            "{{ config(materialized='table') }} select count(*) as n from {{ source('raw', 'unknown') }}",
+        ),
         ("models/v.sql", "select * from {{ source('raw', 'unknown') }}"),
-        ("models/c.sql", "{{ config(materialized='table') }} select count(*) as n from {{ ref('v') }}"),
+        (
+            "models/c.sql",
+            "{{ config(materialized='table') }} select count(*) as n from {{ ref('v') }}",
+        ),
         ("models/d.sql", "{{ config(materialized='table') }} select * from {{ ref('b') }}"),
     ]);
     p.database()
@@ -98,16 +122,21 @@ fn sources_are_known_by_when_they_were_loaded() {
         )
         .unwrap();
     changed(&p);
-    // What rests on a source of which nothing is known is built; what reads that, only if it has changed.
+    // What rests on a source of which nothing is known is built; what reads that, only if it has
+    // changed.
     let ran = changed(&p);
-    let names: Vec<String> = due(&ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect();
+    let names: Vec<String> =
+        due(&ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect();
     assert_eq!(names, ["model b", "model c", "model v"], "{}", ran.out);
     assert!(ran.out.contains("model b: reads raw.unknown, of which nothing tells"), "{}", ran.out);
     assert!(ran.out.contains("maybe  model d: if b changes"), "{}", ran.out);
     assert!(due(&p.ok(&["build", "--changed", "--assume-sources-unchanged"])).is_empty());
     p.database().execute_batch("insert into known values (2, timestamp '2024-02-01')").unwrap();
     let ran = p.ok(&["build", "--changed", "--assume-sources-unchanged"]);
-    assert_eq!(due(&ran), ["model a: raw.known has new rows: 2024-01-01T00:00:00Z -> 2024-02-01T00:00:00Z"]);
+    assert_eq!(
+        due(&ran),
+        ["model a: raw.known has new rows: 2024-01-01T00:00:00Z -> 2024-02-01T00:00:00Z"]
+    );
     assert_eq!(p.rows("select n from a"), ["2"]);
     assert_eq!(p.run(&["build", "--assume-sources-unchanged"]).code, 2, "it belongs to --changed");
 }
@@ -116,7 +145,10 @@ fn sources_are_known_by_when_they_were_loaded() {
 fn what_may_differ_by_itself_is_never_skipped() {
     let p = Project::new(&[
         ("models/clock.sql", "{{ config(materialized='table') }} select current_date as d"),
-        ("models/started.sql", "{{ config(materialized='table') }} select '{{ run_started_at }}' as t"),
+        (
+            "models/started.sql",
+            "{{ config(materialized='table') }} select '{{ run_started_at }}' as t",
+        ),
         (
             "models/asks.sql",
             "{{ config(materialized='table') }} {% set n = run_query('select 1').columns[0].values()[0] if execute else 0 %} select {{ n }} as n",
@@ -128,9 +160,14 @@ fn what_may_differ_by_itself_is_never_skipped() {
     ]);
     changed(&p);
     let ran = changed(&p);
-    let names: Vec<String> = due(&ran).iter().map(|l| l.split(':').next().unwrap().replace("model ", "")).collect();
+    let names: Vec<String> =
+        due(&ran).iter().map(|l| l.split(':').next().unwrap().replace("model ", "")).collect();
     assert_eq!(names, ["asks", "clock", "reads", "started", "view"], "{}", ran.out);
-    assert!(ran.out.contains("model clock: uses current_date, which differs each time"), "{}", ran.out);
+    assert!(
+        ran.out.contains("model clock: uses current_date, which differs each time"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("model asks: asks the database while it is compiled"), "{}", ran.out);
     assert!(ran.out.contains("maybe  model below: if clock changes"), "{}", ran.out);
 }
@@ -155,7 +192,11 @@ fn incremental_models_and_snapshots_and_tests() {
     p.write("seeds/s.csv", "id,v\n1,a\n2,bad\n");
     let ran = p.run(&["build", "--changed"]);
     assert_eq!(ran.code, 1, "the test fails: {}", ran.out);
-    assert!(ran.out.contains("after mending it: strata build --changed --select inc+"), "{}", ran.out);
+    assert!(
+        ran.out.contains("after mending it: strata build --changed --select inc+"),
+        "{}",
+        ran.out
+    );
     // The delta was not published: it is due until the test passes.
     assert_eq!(p.rows("select count(*) from inc"), ["1"]);
     assert_eq!(p.run(&["build", "--changed"]).code, 1);
@@ -170,7 +211,10 @@ fn incremental_models_and_snapshots_and_tests() {
     );
     assert!(due(&changed(&p))[0].starts_with("model inc: SQL changed: "));
     // A test that is new is run; the node is not built for it.
-    p.write("models/s.yml", "models: [{name: inc, columns: [{name: id, data_tests: [unique, not_null]}]}]");
+    p.write(
+        "models/s.yml",
+        "models: [{name: inc, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+    );
     let ran = changed(&p);
     assert!(due(&ran).is_empty() && ran.out.contains("1 passed"), "{}", ran.out);
 }
@@ -207,21 +251,30 @@ fn while_nothing_moves_the_database_is_not_opened() {
     const BUILD: &[&str] = &["build", "--changed"];
     let quick = run(BUILD, &[]);
     assert_eq!(quick.code, 0, "{quick:?}");
-    assert!(said(&quick).contains("nowhere") && quick.out.contains("8 nodes unchanged"), "{quick:?}");
+    assert!(
+        said(&quick).contains("nowhere") && quick.out.contains("8 nodes unchanged"),
+        "{quick:?}"
+    );
     p.remove("target/strata_settled.bin");
     assert!(opens(BUILD, &[]));
     assert_eq!(said(&changed(&p)), said(&quick), "it says what a build says that looks");
     assert!(!opens(BUILD, &[]));
     // Who asks for something else looks.
     assert!(opens(&["build", "--changed", "--select", "mid"], &[]));
-    assert!(!opens(&["build", "--changed", "--no-cache"], &[]), "nodes that say the same need no look, either");
+    assert!(
+        !opens(&["build", "--changed", "--no-cache"], &[]),
+        "nodes that say the same need no look, either"
+    );
     assert!(opens(&["build", "--changed", "--vars", "{n: 2}"], &[]));
     assert!(opens(BUILD, &[("SHOP_X", "y")]));
     changed(&p);
     assert!(!opens(BUILD, &[("SHOP_Y", "y")]), "nobody asked for it");
     // So does everybody when something has moved; what is as it was again needs no look.
     let edits = [
-        ("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}"),
+        (
+            "models/mid.sql",
+            "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
+        ),
         ("models/new.sql", "select 1 as x"),
         ("macros/m.sql", "{% macro double(x) %}{{ x }} * 3{% endmacro %}"),
         ("seeds/raw.csv", "id,amount\n1,10\n2,20\n3,31\n"),
@@ -239,7 +292,8 @@ fn while_nothing_moves_the_database_is_not_opened() {
         changed(&p);
         assert!(!opens(BUILD, &[]), "{path}");
     }
-    // The manifest is written again where it is gone, or of other variables: for that, nothing has to be looked at.
+    // The manifest is written again where it is gone, or of other variables: for that, nothing has
+    // to be looked at.
     let inputs = || p.read("target/manifest.json").split("generated_at").next().unwrap().to_owned();
     let manifest = inputs();
     p.remove("target/manifest.json");
@@ -249,7 +303,8 @@ fn while_nothing_moves_the_database_is_not_opened() {
     assert_ne!(inputs(), manifest);
     assert!(!opens(BUILD, &[]));
     assert_eq!(inputs(), manifest);
-    // The database is another one: written by somebody, restored from a copy, with something beside it.
+    // The database is another one: written by somebody, restored from a copy, with something beside
+    // it.
     let copy = std::fs::read(p.path().join("shop.duckdb")).unwrap();
     p.database().execute_batch("create or replace table other as select 1 as x").unwrap();
     assert!(opens(BUILD, &[]));
@@ -258,7 +313,9 @@ fn while_nothing_moves_the_database_is_not_opened() {
     std::fs::write(p.path().join("shop.duckdb"), copy).unwrap();
     assert!(opens(BUILD, &[]));
     changed(&p);
-    p.database().execute_batch("pragma disable_checkpoint_on_shutdown; insert into other values (2)").unwrap();
+    p.database()
+        .execute_batch("pragma disable_checkpoint_on_shutdown; insert into other values (2)")
+        .unwrap();
     assert!(opens(BUILD, &[]));
 }
 
@@ -272,19 +329,30 @@ fn what_a_text_refers_to_counts() {
             "models/inside.sql",
             "{{ config(materialized='ephemeral') }} select a + {{ more() }} as a from {{ ref('two') }}",
         ),
-        ("models/pair.sql", &format!("{sets}select x.a as first, y.a as second from {{{{ x }}}} x, {{{{ y }}}} y")),
-        ("models/outside.sql", "{{ config(materialized='table') }} select * from {{ ref('inside') }}"),
+        (
+            "models/pair.sql",
+            &format!("{sets}select x.a as first, y.a as second from {{{{ x }}}} x, {{{{ y }}}} y"),
+        ),
+        (
+            "models/outside.sql",
+            "{{ config(materialized='table') }} select * from {{ ref('inside') }}",
+        ),
         ("macros/m.sql", "{% macro more() %}1{% endmacro %}"),
     ]);
     changed(&p);
     assert!(due(&changed(&p)).is_empty());
     // The same references, printed in another order.
-    p.write("models/pair.sql", &format!("{sets}select x.a as first, y.a as second from {{{{ y }}}} x, {{{{ x }}}} y"));
+    p.write(
+        "models/pair.sql",
+        &format!("{sets}select x.a as first, y.a as second from {{{{ y }}}} x, {{{{ x }}}} y"),
+    );
     assert!(due(&changed(&p))[0].starts_with("model pair: SQL changed: "));
     assert_eq!(p.rows("select first, second from pair"), ["2|1"]);
     // The same reference to a relation with another name.
     p.write("models/one.sql", "{{ config(alias='uno') }} select 1 as a");
-    let names = |ran: &Ran| due(ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let names = |ran: &Ran| {
+        due(ran).iter().map(|l| l.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
     assert_eq!(names(&changed(&p)), ["model one", "model pair"]);
     // What is inside of it, and a macro there.
     p.write(
@@ -313,7 +381,10 @@ fn hooks_and_tests_ask_the_world_too() {
     changed(&p);
     assert!(due(&changed(&p)).is_empty());
     let ran = Ran::from(p.command(&["build", "--changed"]).env("SHOP_H", "2").output().unwrap());
-    assert!(due(&ran).len() == 1 && due(&ran)[0].starts_with("model hooked: hooks changed: "), "{ran:?}");
+    assert!(
+        due(&ran).len() == 1 && due(&ran)[0].starts_with("model hooked: hooks changed: "),
+        "{ran:?}"
+    );
     assert_eq!(p.rows("select e, l from h"), ["2|10"]);
     changed(&p);
     let ran = p.run(&["build", "--changed", "--vars", "{most: 0}"]);

@@ -66,7 +66,9 @@ impl Watch {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("nothing came of it: {:#?}", build.lines),
-                Err(RecvTimeoutError::Disconnected) => panic!("the watch has ended: {:#?}", build.lines),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the watch has ended: {:#?}", build.lines)
+                }
             }
         }
     }
@@ -90,7 +92,8 @@ impl Watch {
                 Ok(line) => all.lines.push(line),
                 // Between a start and an end it is not quiet, however long that takes.
                 Err(_) => {
-                    let count = |event: &str| all.lines.iter().filter(|l| l["event"] == event).count();
+                    let count =
+                        |event: &str| all.lines.iter().filter(|l| l["event"] == event).count();
                     quiet = count("build_started") == count("built") + count("error");
                 }
             }
@@ -164,7 +167,11 @@ impl Build {
     /// Code and text.
     pub(super) fn reason(&self, name: &str) -> (String, String) {
         let of = |l: &&Value| l["event"] == "node_judged" && Build::name(l) == name;
-        let line = self.lines.iter().rfind(of).unwrap_or_else(|| panic!("{name} was not judged: {:#?}", self.lines));
+        let line = self
+            .lines
+            .iter()
+            .rfind(of)
+            .unwrap_or_else(|| panic!("{name} was not judged: {:#?}", self.lines));
         (Build::text(line, "reason").to_owned(), Build::text(line, "message").to_owned())
     }
 
@@ -176,7 +183,8 @@ impl Build {
     /// A number of the last reading.
     pub(super) fn read(&self, key: &str) -> i64 {
         let line = self.lines.iter().rfind(|l| l["event"] == "read");
-        line.and_then(|l| l[key].as_i64()).unwrap_or_else(|| panic!("no reading: {:#?}", self.lines))
+        line.and_then(|l| l[key].as_i64())
+            .unwrap_or_else(|| panic!("no reading: {:#?}", self.lines))
     }
 
     /// The last line of an event.

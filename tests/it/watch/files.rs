@@ -5,7 +5,8 @@ use super::driver::{Watch, equals_a_fresh_build};
 use crate::project::Project;
 use std::fs;
 
-const MID: &str = "{{ config(materialized='table') }} select id, amount + 3 as amount from {{ ref('stg') }}";
+const MID: &str =
+    "{{ config(materialized='table') }} select id, amount + 3 as amount from {{ ref('stg') }}";
 
 #[test]
 fn an_editor_that_writes_beside_and_renames() {
@@ -68,8 +69,15 @@ fn hundreds_of_files_at_once() {
     let p = Project::new(&[]);
     let write = |factor: usize| {
         for i in 0..N {
-            let reads = if i < 10 { String::new() } else { format!(" from {{{{ ref('m{:03}') }}}}", i % 10) };
-            p.write(&format!("models/m{i:03}.sql"), &format!("select {i} * {factor} as n{i}{reads}"));
+            let reads = if i < 10 {
+                String::new()
+            } else {
+                format!(" from {{{{ ref('m{:03}') }}}}", i % 10)
+            };
+            p.write(
+                &format!("models/m{i:03}.sql"),
+                &format!("select {i} * {factor} as n{i}{reads}"),
+            );
         }
     };
     write(1);
@@ -90,7 +98,14 @@ fn another_branch() {
     p.write(".gitignore", "target/\n*.duckdb*\n");
     let git = |args: &[&str]| {
         let done = std::process::Command::new("git")
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false"])
+            .args([
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.invalid",
+                "-c",
+                "commit.gpgsign=false",
+            ])
             .args(args)
             .current_dir(p.path())
             .output()
@@ -111,7 +126,11 @@ fn another_branch() {
     let mut w = Watch::start(&p, &[]);
     git(&["checkout", "-q", "other"]);
     let all = w.settle();
-    assert!(all.built().contains(&"leaf".to_owned()) && all.built().contains(&"more".to_owned()), "{:?}", all.built());
+    assert!(
+        all.built().contains(&"leaf".to_owned()) && all.built().contains(&"more".to_owned()),
+        "{:?}",
+        all.built()
+    );
     assert_eq!(p.rows("select total::int from mart"), ["69"]);
     git(&["checkout", "-q", "main"]);
     w.settle();
@@ -148,11 +167,17 @@ fn folders_that_appear_later_and_files_of_the_project() {
     // The project file breaks, and is mended.
     p.write("project.yml", "name: [\n");
     assert!(w.reading().read("errors") > 0);
-    p.write("project.yml", "name: shop\nprofile: shop\nmodel-paths: [models, more]\nmodels: {+materialized: table}\n");
+    p.write(
+        "project.yml",
+        "name: shop\nprofile: shop\nmodel-paths: [models, more]\nmodels: {+materialized: table}\n",
+    );
     let all = w.settle();
     assert_eq!(all.built(), ["a", "b", "c"]);
     // Another target: another database.
-    p.write("profiles.yml", "shop: {target: other, outputs: {other: {type: duckdb, path: elsewhere.duckdb}}}\n");
+    p.write(
+        "profiles.yml",
+        "shop: {target: other, outputs: {other: {type: duckdb, path: elsewhere.duckdb}}}\n",
+    );
     let all = w.settle();
     assert_eq!(all.built(), ["a", "b", "c", "s"]);
     w.stop();

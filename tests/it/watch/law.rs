@@ -50,7 +50,10 @@ const FILES: &[(&str, &[&str])] = &[
     ),
     (
         "project.yml",
-        &["name: shop\nprofile: shop\n", "name: shop\nprofile: shop\nvars: {x: 3}\nmodels: {+materialized: table}\n"],
+        &[
+            "name: shop\nprofile: shop\n",
+            "name: shop\nprofile: shop\nvars: {x: 3}\nmodels: {+materialized: table}\n",
+        ],
     ),
 ];
 
@@ -58,7 +61,8 @@ const FILES: &[(&str, &[&str])] = &[
 fn relations_are_those_of_a_full_build() {
     let cases = std::env::var("STRATA_WATCH_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(2);
     let edits = prop::collection::vec((0..FILES.len(), 0usize..3), 5..8);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     runner
         .run(&edits, |edits| {
             let p = Project::new(&[]);
@@ -85,7 +89,8 @@ fn relations_are_those_of_a_full_build() {
             }
             w.stop();
             let fresh = copy(&p);
-            // A model that the engine refuses keeps what was published: then both are compared as far as the fresh build came.
+            // A model that the engine refuses keeps what was published: then both are compared as
+            // far as the fresh build came.
             let ran = fresh.run(&["build"]);
             let (now, full) = (content(&p.database()), content(&fresh.database()));
             if ran.code == 0 {

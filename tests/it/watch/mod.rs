@@ -22,7 +22,10 @@ const SHOP: &[(&str, &str)] = &[
     ),
     ("models/other.sql", "{{ config(materialized='table') }} select 1 as x"),
     ("macros/m.sql", "{% macro double(x) %}{{ x }} * 2{% endmacro %}"),
-    ("models/s.yml", "models: [{name: mid, columns: [{name: id, data_tests: [unique, not_null]}]}]"),
+    (
+        "models/s.yml",
+        "models: [{name: mid, columns: [{name: id, data_tests: [unique, not_null]}]}]",
+    ),
 ];
 
 #[test]
@@ -37,7 +40,10 @@ fn a_save_builds_what_it_changes_and_says_why() {
         "{{ config(materialized='table') }} select id, {{ double('amount') }} + 1 as amount from {{ ref('stg') }}",
     );
     let build = w.build();
-    assert_eq!((build.read("parsed"), build.read("macro_files"), build.read("resolved")), (1, 0, 1));
+    assert_eq!(
+        (build.read("parsed"), build.read("macro_files"), build.read("resolved")),
+        (1, 0, 1)
+    );
     assert_eq!(build.last("built")["compiled"], 0, "what came out then is its SQL");
     assert_eq!(build.built(), ["mart", "mid"]);
     assert_eq!(build.reason("mid").0, "changed");
@@ -89,11 +95,16 @@ fn what_others_do_between_two_saves_is_seen() {
     };
     edit(1);
     assert_eq!(w.build().built(), ["mart", "mid"]);
-    p.database().execute_batch("drop table other; alter table mart add column extra integer").unwrap();
+    p.database()
+        .execute_batch("drop table other; alter table mart add column extra integer")
+        .unwrap();
     edit(2);
     let build = w.build();
     assert_eq!(build.built(), ["mart", "mid", "other"]);
-    assert_eq!((build.reason("other").0, build.reason("mart").0), ("missing".to_owned(), "altered".to_owned()));
+    assert_eq!(
+        (build.reason("other").0, build.reason("mart").0),
+        ("missing".to_owned(), "altered".to_owned())
+    );
     edit(3);
     assert_eq!(w.build().built(), ["mart", "mid"]);
     w.stop();
@@ -106,13 +117,23 @@ fn a_macro_renders_its_callers_again() {
     let mut w = Watch::start(&p, &[]);
     p.write("macros/m.sql", "{% macro double(x) %}{{ x }} * 20{% endmacro %}");
     let build = w.build();
-    assert_eq!((build.read("macro_files"), build.read("parsed")), (1, 1), "its one caller is rendered");
+    assert_eq!(
+        (build.read("macro_files"), build.read("parsed")),
+        (1, 1),
+        "its one caller is rendered"
+    );
     assert_eq!(build.built(), ["mart", "mid"]);
     // A macro that is new may be what others looked for.
     p.write("models/other.sql", "{{ config(materialized='table') }} select {{ one() }} as x");
     let build = w.build();
-    let told = |l: &serde_json::Value| l["message"].as_str().is_some_and(|m| m.starts_with("`one` is not defined"));
-    assert!(build.lines.iter().any(|l| l["event"] == "diagnostic" && told(l)), "{:#?}", build.lines);
+    let told = |l: &serde_json::Value| {
+        l["message"].as_str().is_some_and(|m| m.starts_with("`one` is not defined"))
+    };
+    assert!(
+        build.lines.iter().any(|l| l["event"] == "diagnostic" && told(l)),
+        "{:#?}",
+        build.lines
+    );
     p.write("macros/one.sql", "{% macro one() %}11{% endmacro %}");
     let build = w.build();
     assert_eq!(build.built(), ["other"]);
@@ -138,7 +159,11 @@ fn variables_seeds_and_properties_count() {
         "models: [{name: mid, columns: [{name: amount, data_tests: [{accepted_values: {values: [20]}}]}]}]",
     );
     let build = w.build();
-    let failed = build.lines.iter().find(|l| l["event"] == "node_finished" && l["status"] == "fail").unwrap();
+    let failed = build
+        .lines
+        .iter()
+        .find(|l| l["event"] == "node_finished" && l["status"] == "fail")
+        .unwrap();
     assert_eq!(failed["sample"].as_array().unwrap().len(), 2, "{failed}");
     assert_eq!(build.last("built")["failed"], 1);
     p.write("models/s.yml", "models: [{name: stg, config: {materialized: table}}]");
@@ -160,18 +185,30 @@ fn mistakes_are_told_and_the_last_good_relations_stay() {
         (Some("error"), Some("models/mid.sql"), Some(1))
     );
     assert_eq!(p.rows("select total::int from mart"), ["120"]);
-    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}");
+    p.write(
+        "models/mid.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
+    );
     assert_eq!(w.build().built(), ["mart", "mid"]);
     // SQL that the engine refuses.
-    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, nope from {{ ref('stg') }}");
+    p.write(
+        "models/mid.sql",
+        "{{ config(materialized='table') }} select id, nope from {{ ref('stg') }}",
+    );
     let build = w.build();
-    assert_eq!((build.status("mid"), build.status("mart")), ("error".to_owned(), "skipped".to_owned()));
+    assert_eq!(
+        (build.status("mid"), build.status("mart")),
+        ("error".to_owned(), "skipped".to_owned())
+    );
     // The same is not tried again for a save that has nothing to do with it.
     p.write("models/other.sql", "{{ config(materialized='table') }} select 2 as x");
     let build = w.build();
     assert_eq!(build.built(), ["other"]);
     assert!(build.left().contains(&"mid".to_owned()), "{:?}", build.left());
-    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}");
+    p.write(
+        "models/mid.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
+    );
     w.build();
     w.stop();
     driver::equals_a_fresh_build(&p);
@@ -202,7 +239,10 @@ fn a_newer_save_ends_what_it_makes_obsolete() {
 fn depth_and_checks_only() {
     let p = Project::new(SHOP);
     let mut w = Watch::start(&p, &["--depth", "0"]);
-    p.write("models/mid.sql", "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}");
+    p.write(
+        "models/mid.sql",
+        "{{ config(materialized='table') }} select id, amount from {{ ref('stg') }}",
+    );
     let build = w.build();
     assert_eq!((build.built(), build.left()), (vec!["mid".to_owned()], vec!["mart".to_owned()]));
     w.stop();
@@ -231,7 +271,10 @@ fn others_read_the_file_all_the_time() {
                         // mid and mart are swapped in one after the other; each by itself is whole.
                         let rows = crate::project::rows(&connection, "select n from mart");
                         assert_eq!(rows, ["3"]);
-                        assert_eq!(crate::project::rows(&connection, "select count(*) from mid"), ["3"]);
+                        assert_eq!(
+                            crate::project::rows(&connection, "select count(*) from mid"),
+                            ["3"]
+                        );
                         read += 1;
                     }
                     Err(e) => {

@@ -18,8 +18,10 @@ impl Terminal {
             return None;
         }
         let terminal = Terminal { socket: format!("strata-{}-{}", std::process::id(), size.0) };
-        let command =
-            format!("exec env -u STRATA_TEST_PG NO_COLOR=1 HOME=/nonexistent {} watch {args}", binary().display());
+        let command = format!(
+            "exec env -u STRATA_TEST_PG NO_COLOR=1 HOME=/nonexistent {} watch {args}",
+            binary().display()
+        );
         let started = terminal.tmux(&[
             "-f",
             "/dev/null",
