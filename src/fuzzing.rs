@@ -15,7 +15,8 @@ use crate::jinja::{
 };
 use crate::materialize::infer;
 use crate::select::{Selection, is_readable};
-use crate::source::{FileId, normal, volatile};
+use crate::source::FileId;
+use crate::sql::{find_volatile, normalize_sql};
 
 /// A door by its name, as the targets and the folders of inputs are called.
 pub type Door = (&'static str, fn(&[u8]));
@@ -73,8 +74,8 @@ pub fn yaml(bytes: &[u8]) {
 /// Compiled SQL, as it is compared with that of the last build.
 pub fn sql(bytes: &[u8]) {
     let text = text(bytes);
-    normal(&text);
-    volatile(&text);
+    normalize_sql(&text);
+    find_volatile(&text);
 }
 
 /// `--select`, and a file of selectors.

@@ -80,7 +80,7 @@ fn can_build(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
 
 /// The answer to a question for rows and their print.
 fn content(rows: Vec<Vec<String>>) -> Content {
-    let [count, print] =
+    let [count, fingerprint] =
         <[String; 2]>::try_from(rows.into_iter().next().unwrap_or_default()).unwrap_or_default();
-    Content { rows: count.parse().unwrap_or(0), print }
+    Content { rows: count.parse().unwrap_or(0), fingerprint }
 }

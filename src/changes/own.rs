@@ -10,11 +10,11 @@ use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
 use crate::context::{Bindings, ContextProject, Question, Read, ReadTable};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Existing, ExistingRelation};
+use crate::engine::{Existing, ExistingRelation, RelationKind};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef, VariableCall, variable_calls};
-use crate::manifest::{Node, NodeId, NodeKind, RelationKind, ResourceType, TestKind, UniqueId};
-use crate::source::{normal, volatile};
+use crate::manifest::{Node, NodeId, NodeKind, ResourceType, TestKind, UniqueId};
+use crate::sql::{find_volatile, normalize_sql};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -300,17 +300,17 @@ fn compile(
     for existing in forms {
         match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
             Ok(compiled) => {
-                out.volatile = out.volatile.or_else(|| volatile(compiled.sql.as_str()));
+                out.volatile = out.volatile.or_else(|| find_volatile(compiled.sql.as_str()));
                 out.volatile = out
                     .volatile
                     .or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));
                 reads.extend(compiled.reads);
-                texts.push(normal(compiled.sql.as_str()));
+                texts.push(normalize_sql(compiled.sql.as_str()));
             }
             Err(CompileError::NeedsDatabase) => {
                 out.introspective = true;
                 // What it says can still be told by its text.
-                texts.push(node.text.as_ref().map(|t| normal(&t.raw)).unwrap_or_default());
+                texts.push(node.text.as_ref().map(|t| normalize_sql(&t.raw)).unwrap_or_default());
                 reads.insert(Read::never());
             }
             Err(CompileError::Diagnostic(d)) => {

@@ -2,9 +2,10 @@
 
 use super::Own;
 use crate::config::Json;
-use crate::engine::{Existing, ExistingColumn, Print, column_pairs};
+use crate::engine::{Existing, ExistingColumn};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
+use crate::outcome::{PublicationFingerprint, column_pairs};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,7 +172,7 @@ pub(crate) struct Compare<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) own: &'a FastMap<NodeId, Own>,
     /// What publications left, by unique id.
-    pub(crate) before: &'a FastMap<String, Print>,
+    pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
     pub(crate) existing: &'a Existing,
     /// Versions of sources; those that are not there have none.
     pub(crate) sources: &'a FastMap<NodeId, String>,
@@ -325,7 +326,7 @@ impl State<'_> {
         &self,
         node: &Node,
         own: &Own,
-        before: Option<&Print>,
+        before: Option<&PublicationFingerprint>,
         parents: &[NodeId],
         taint: Option<Taint>,
         test: bool,
@@ -412,7 +413,7 @@ pub(super) fn reached(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
 }
 
 /// The first part that is another than it was.
-fn differs(own: &Own, before: &Print) -> Option<Reason> {
+fn differs(own: &Own, before: &PublicationFingerprint) -> Option<Reason> {
     if *own.parts == before.own {
         return None;
     }
@@ -428,7 +429,7 @@ fn differs(own: &Own, before: &Print) -> Option<Reason> {
 }
 
 /// Whether what stands in the database is what was published.
-fn altered(compare: &Compare<'_>, node: &Node, before: &Print) -> Option<Reason> {
+fn altered(compare: &Compare<'_>, node: &Node, before: &PublicationFingerprint) -> Option<Reason> {
     let (Some(relation), Some(stored)) = (&node.relation, &before.stored) else { return None };
     let dialect = compare.manifest.project.dialect;
     let name = relation.render(dialect);
@@ -477,8 +478,8 @@ mod tests {
         Own { parts: Arc::new([("SQL".to_owned(), sql.to_owned())].into()), ..Own::default() }
     }
 
-    fn print(sql: &str, version: &str, parents: &[(&str, &str)]) -> Print {
-        Print {
+    fn print(sql: &str, version: &str, parents: &[(&str, &str)]) -> PublicationFingerprint {
+        PublicationFingerprint {
             own: (*own(sql).parts).clone(),
             version: version.to_owned(),
             parents: parents.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
@@ -488,7 +489,7 @@ mod tests {
 
     /// `src -> a -> b -> c`, all tables.
     fn check(
-        change: impl FnOnce(&mut FastMap<NodeId, Own>, &mut FastMap<String, Print>),
+        change: impl FnOnce(&mut FastMap<NodeId, Own>, &mut FastMap<String, PublicationFingerprint>),
         source: Option<&str>,
         assume: bool,
     ) -> Vec<String> {
@@ -502,7 +503,7 @@ mod tests {
         let id = |name: &str| manifest.get(name).unwrap().id;
         let models = ["model.shop.a", "model.shop.b", "model.shop.c"];
         let mut prints: FastMap<NodeId, Own> = models.iter().map(|m| (id(m), own("1"))).collect();
-        let mut before: FastMap<String, Print> = FastMap::default();
+        let mut before: FastMap<String, PublicationFingerprint> = FastMap::default();
         before.insert(models[0].into(), print("1", "va", &[("source.shop.raw.t", "10")]));
         before.insert(models[1].into(), print("1", "vb", &[("model.shop.a", "va")]));
         before.insert(models[2].into(), print("1", "vc", &[("model.shop.b", "vb")]));
@@ -532,20 +533,26 @@ mod tests {
         assert_eq!(check(|_, _| {}, Some("10"), false), ["same", "same", "same"]);
         assert_eq!(check(|_, _| {}, Some("11"), false), ["source", "maybe", "maybe"]);
         assert_eq!(check(|_, _| {}, None, false), ["unknown", "maybe", "maybe"]);
-        let b_changed = |own: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
-            before.get_mut("model.shop.b").unwrap().own = (*super::tests::own("0").parts).clone();
-            let _ = own;
-        };
+        let b_changed =
+            |own: &mut FastMap<NodeId, Own>,
+             before: &mut FastMap<String, PublicationFingerprint>| {
+                before.get_mut("model.shop.b").unwrap().own =
+                    (*super::tests::own("0").parts).clone();
+                let _ = own;
+            };
         assert_eq!(check(b_changed, Some("10"), false), ["same", "changed", "maybe"]);
-        let gone = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+        let gone = |_: &mut FastMap<NodeId, Own>,
+                    before: &mut FastMap<String, PublicationFingerprint>| {
             before.remove("model.shop.a");
         };
         assert_eq!(check(gone, Some("10"), false), ["new", "maybe", "maybe"]);
-        let rebuilt = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
+        let rebuilt = |_: &mut FastMap<NodeId, Own>,
+                       before: &mut FastMap<String, PublicationFingerprint>| {
             before.get_mut("model.shop.a").unwrap().version = "vA".to_owned();
         };
         assert_eq!(check(rebuilt, Some("10"), false), ["same", "parent", "maybe"]);
-        let asks = |own: &mut FastMap<NodeId, Own>, _: &mut FastMap<String, Print>| {
+        let asks = |own: &mut FastMap<NodeId, Own>,
+                    _: &mut FastMap<String, PublicationFingerprint>| {
             own.values_mut().for_each(|o| o.introspective = true);
         };
         assert_eq!(
@@ -556,13 +563,14 @@ mod tests {
 
     #[test]
     fn unknown_sources_can_be_assumed_unchanged() {
-        let recorded = |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, Print>| {
-            before
-                .get_mut("model.shop.a")
-                .unwrap()
-                .parents
-                .insert("source.shop.raw.t".into(), UNKNOWN.into());
-        };
+        let recorded =
+            |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, PublicationFingerprint>| {
+                before
+                    .get_mut("model.shop.a")
+                    .unwrap()
+                    .parents
+                    .insert("source.shop.raw.t".into(), UNKNOWN.into());
+            };
         assert_eq!(check(recorded, None, true), ["same", "same", "same"]);
         assert_eq!(check(recorded, None, false), ["unknown", "maybe", "maybe"]);
     }

@@ -6,7 +6,6 @@
 //! builds it. Must not know: how nodes are built, plans, output.
 
 mod call;
-mod ctes;
 mod node;
 
 pub(crate) use call::MacroCall;

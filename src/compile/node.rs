@@ -1,6 +1,5 @@
 //! Renders one node with `execute` true.
 
-use super::ctes::inject;
 use crate::config::Json;
 use crate::context::{
     Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit,
@@ -12,6 +11,7 @@ use crate::jinja::{Engine, Failure, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
+use crate::sql::inject_ctes;
 use minijinja::value::{Kwargs, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -170,7 +170,7 @@ impl Compiler {
             let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, warehouse)?;
             compiled.reads.extend(reads);
             let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
-            compiled.sql = Arc::new(inject(own, &ctes));
+            compiled.sql = Arc::new(inject_ctes(own, &ctes));
         }
         Ok(compiled)
     }
@@ -185,7 +185,7 @@ impl Compiler {
     ) -> Result<SqlText, CompileError> {
         let (ctes, _) =
             self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
-        Ok(inject(sql, &ctes))
+        Ok(inject_ctes(sql, &ctes))
     }
 
     fn error(&self, failure: &Failure, session: &Session, node: &Node) -> CompileError {

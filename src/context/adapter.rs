@@ -12,11 +12,10 @@ use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, run_statement};
 use crate::config::{Json, python_str};
-use crate::engine::{ExistingColumn, ExistingRelation, Fetch};
+use crate::engine::{ExistingColumn, ExistingRelation, Fetch, Relation};
 use crate::jinja::{
     Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension,
 };
-use crate::manifest::Relation;
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
@@ -602,7 +601,7 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
         if plain {
             format!("{k} {value}")
         } else {
-            format!("{k} {}", crate::manifest::Dialect::literal(&value))
+            format!("{k} {}", crate::engine::Dialect::literal(&value))
         }
     });
     Ok(rendered.collect::<Vec<_>>().join(", "))

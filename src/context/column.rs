@@ -1,8 +1,7 @@
 //! Columns of relations as Jinja values.
 
-use crate::engine::ExistingColumn;
+use crate::engine::{Dialect, ExistingColumn};
 use crate::jinja::Args;
-use crate::manifest::Dialect;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;

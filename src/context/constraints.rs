@@ -2,8 +2,8 @@
 
 use super::session::Session;
 use crate::config::{Json, python_str};
+use crate::engine::Dialect;
 use crate::jinja::{error, list, to_json};
-use crate::manifest::Dialect;
 use minijinja::value::Value;
 use minijinja::{Error, State};
 

@@ -133,7 +133,7 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
             Shape::Plain => Ok(RelationValue::value(target.relation)),
             Shape::Cte(_) => {
                 session.record().ctes.push(id);
-                let mut relation = target.relation.with_kind(crate::manifest::RelationKind::Cte);
+                let mut relation = target.relation.with_kind(crate::engine::RelationKind::Cte);
                 relation.quote = [false; 3];
                 if runtime.bindings.empty {
                     return Ok(RelationValue::limited(relation, &session.project.target.adapter));

@@ -1,8 +1,8 @@
 //! Relations as Jinja values, and `api`.
 
 use super::column::{ColumnValue, translate_type};
+use crate::engine::{Dialect, Relation, RelationKind};
 use crate::jinja::{Args, error};
-use crate::manifest::{Dialect, Relation, RelationKind};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;

@@ -4,11 +4,9 @@ use super::ContextProject;
 use super::column::translate_type;
 use super::reads::{Question, Read, macro_print};
 use crate::config::{Json, JsonMap};
-use crate::engine::{EngineError, Existing, Fetch, Warehouse};
+use crate::engine::{EngineError, Existing, Fetch, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
-use crate::manifest::{
-    Manifest, NodeConfig, NodeId, RefCall, Relation, ResourceType, SourceCall, UniqueId,
-};
+use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
 use minijinja::Error;
 use minijinja::value::Value;

@@ -1,7 +1,7 @@
 //! What is in the database before a run.
 
+use super::{Dialect, Relation, RelationKind};
 use crate::hash::FastMap;
-use crate::manifest::{Dialect, Relation, RelationKind};
 use std::collections::HashSet;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -98,4 +98,11 @@ impl Existing {
 
 pub(crate) fn schema_key(dialect: Dialect, database: &str, schema: &str) -> String {
     format!("{}\u{1f}{}", dialect.folded(database), dialect.folded(schema))
+}
+
+/// Rows of a relation and a fingerprint of them that does not depend on their order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) rows: i64,
+    pub(crate) fingerprint: String,
 }

@@ -14,6 +14,6 @@ pub(crate) struct FileState {
     pub(crate) path: Utf8PathBuf,
     /// What the system knows it by: its number, size and times.
     pub(crate) stamp: String,
-    /// A print of its head, which each write of the database changes.
+    /// A fingerprint of its head, which each write of the database changes.
     pub(crate) head: Fingerprint,
 }

@@ -8,7 +8,7 @@ use crate::config::{
 };
 use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
-use crate::manifest::Dialect;
+use crate::engine::Dialect;
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize};

@@ -12,8 +12,8 @@ mod freshness;
 mod graph;
 mod lookup;
 mod node;
+mod node_set;
 mod project;
-mod relation;
 
 pub(crate) use address::{Output, Role, check_addresses};
 pub(crate) use artifact::json_texts;
@@ -26,5 +26,5 @@ pub(crate) use node::{
     Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,
     SourceCall, SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
 };
+pub(crate) use node_set::NodeSet;
 pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
-pub(crate) use relation::{Dialect, Relation, RelationKind};

@@ -1,7 +1,8 @@
 //! A node of the graph.
 
-use super::{Column, NodeConfig, Relation, RelationKind, Threshold};
+use super::{Column, NodeConfig, Threshold};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
+use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
 use crate::source::{FileId, Span};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
 //! The whole: projects, macros, nodes.
 
-use super::{Dialect, Graph, Lookup, Node, NodeId, UniqueId};
+use super::{Graph, Lookup, Node, NodeId, UniqueId};
 use crate::config::{Json, JsonMap, TargetOptions};
+use crate::engine::Dialect;
 use crate::hash::FastMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;

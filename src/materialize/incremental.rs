@@ -3,12 +3,10 @@
 //! Where the engine locks a table for a change of its columns, added columns are committed before,
 //! drops come last, and a change of types is made on a candidate.
 
-use super::names::{candidate_name, rejected_name};
 use super::schema_change::{Change, change};
 use super::stored::{afterwards, finishing, indexes, reject, swap};
 use super::{Arg, Audited, Job, MacroCall, Materialize, Next, Reply, Statement, drop_leftover};
-use crate::engine::ExistingColumn;
-use crate::manifest::{Relation, RelationKind};
+use crate::engine::{ExistingColumn, Relation, RelationKind, candidate_name, rejected_name};
 
 enum State {
     Start,

@@ -7,7 +7,6 @@
 
 mod agate;
 mod incremental;
-mod names;
 mod schema_change;
 mod seed;
 mod seed_reader;
@@ -16,12 +15,11 @@ mod seed_types;
 mod snapshot;
 mod stored;
 
-pub(crate) use names::{candidate_name, is_beside, own_names, rejected_name};
 pub(crate) use seed_rows::SeedRows;
 pub(crate) use seed_types::{Inference, infer};
 
-use crate::engine::{Capabilities, ExistingColumn, ExistingRelation};
-use crate::manifest::{NodeConfig, Relation, RelationKind};
+use crate::engine::{Capabilities, ExistingColumn, ExistingRelation, Relation, RelationKind};
+use crate::manifest::NodeConfig;
 use crate::source::SqlText;
 use std::sync::Arc;
 
@@ -205,7 +203,7 @@ pub(crate) fn materialization(name: &str, job: Job) -> Option<Box<dyn Materializ
 /// `drop table|view if exists`, by what is there.
 fn drop_existing(
     existing: Option<&ExistingRelation>,
-    dialect: crate::manifest::Dialect,
+    dialect: crate::engine::Dialect,
 ) -> Option<Statement> {
     let existing = existing?;
     Some(Statement::sql(format!(
@@ -225,8 +223,8 @@ fn drop_leftover(job: &Job, relation: &Relation) -> Option<Statement> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Capabilities;
-    use crate::manifest::{Dialect, Layer};
+    use crate::engine::{Capabilities, Dialect};
+    use crate::manifest::Layer;
 
     fn capabilities() -> Capabilities {
         Capabilities {

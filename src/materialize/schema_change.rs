@@ -1,8 +1,7 @@
 //! `on_schema_change` of incremental models (RULES 3.9).
 
 use super::{Arg, Statement};
-use crate::engine::ExistingColumn;
-use crate::manifest::{Dialect, Relation};
+use crate::engine::{Dialect, ExistingColumn, Relation};
 
 /// What a change of columns does to the published table.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,8 @@
 //! Seeds: a CSV file, loaded by the engine itself, audited, swapped in.
 
-use super::names::candidate_name;
 use super::stored::{afterwards, indexes, reject, swap};
 use super::{Audited, Job, Materialize, Next, Reply, SeedJob, Statement, drop_leftover};
-use crate::manifest::{Dialect, Relation, RelationKind};
+use crate::engine::{Dialect, Relation, RelationKind, candidate_name};
 
 enum State {
     Start,

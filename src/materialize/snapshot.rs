@@ -3,11 +3,10 @@
 //! table.
 
 use super::incremental::delta_relation;
-use super::names::rejected_name;
+
 use super::stored::{afterwards, finishing};
 use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_leftover};
-use crate::engine::ExistingColumn;
-use crate::manifest::{Relation, RelationKind};
+use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 
 enum State {
     Start,

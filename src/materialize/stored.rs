@@ -1,8 +1,7 @@
 //! Tables and views: built beside the published relation, audited, swapped in.
 
-use super::names::{candidate_name, rejected_name};
 use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_leftover};
-use crate::manifest::{Relation, RelationKind};
+use crate::engine::{Relation, RelationKind, candidate_name, rejected_name};
 
 enum State {
     Start,

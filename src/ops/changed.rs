@@ -6,12 +6,12 @@ use super::project::Project;
 use super::{CliError, Invocation};
 use crate::changes::{Compare, Judged, KeptPrints, Own, Verdict, own_prints, readings, verdicts};
 use crate::diag::{Diagnostic, Severity};
-use crate::engine::{Existing, Print, Warehouse};
+use crate::engine::{Existing, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::outcome::PublicationFingerprint;
 use crate::plan::{Action, Plan};
 use crate::run::{FreshnessRequest, Notes, RunOptions, check_sources};
-use crate::select::NodeSet;
 use crate::state::{Publications, read_prints, write_prints};
 use crate::system::System;
 use std::collections::{HashSet, VecDeque};
@@ -29,7 +29,7 @@ pub(crate) struct Judge {
 /// What publications left.
 pub(super) struct Noted {
     publications: Publications,
-    before: FastMap<String, Print>,
+    before: FastMap<String, PublicationFingerprint>,
 }
 
 /// The same, and what nodes say now.
@@ -194,7 +194,7 @@ fn source_versions(
         inv.console
             .diagnostic(&Diagnostic { severity: Severity::Warning, ..failed.diagnostic.clone() });
     }
-    let version = |s: crate::engine::SourceFreshness| {
+    let version = |s: crate::outcome::SourceFreshness| {
         let id = *manifest.by_unique_id.get(&s.result.unique_id)?;
         Some((id, s.measured?.max_loaded_at.to_string()))
     };

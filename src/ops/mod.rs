@@ -55,8 +55,9 @@ pub(crate) use show::{ShowArgs, show};
 
 use crate::config::JsonMap;
 use crate::diag::{Diagnostic, WarningOptions, Weight};
-use crate::engine::{EngineError, EngineErrorKind, Patience, RunResult, RunStatus};
+use crate::engine::{EngineError, EngineErrorKind, Patience};
 use crate::load::LoadOptions;
+use crate::outcome::{RunResult, RunStatus};
 use crate::plan::StartOrder;
 use crate::report::Console;
 use crate::run::Interrupt;

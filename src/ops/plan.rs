@@ -9,10 +9,9 @@ use crate::changes::Verdict;
 use crate::engine::{Existing, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect;
-use crate::manifest::NodeId;
+use crate::manifest::{NodeId, NodeSet};
 use crate::plan::Action;
 use crate::report::count;
-use crate::select::NodeSet;
 
 pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
     let project = open(inv)?;

@@ -11,10 +11,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect;
-use crate::manifest::NodeId;
+use crate::manifest::{NodeId, NodeSet};
 use crate::plan::{Action, Plan, PlanRequest, Verb, plan};
 use crate::run::{Interrupt, Notes, RunOptions, RunRequest, Shared};
-use crate::select::NodeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

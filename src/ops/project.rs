@@ -8,12 +8,11 @@ use crate::engine::Warehouse;
 use crate::hash::Fingerprint;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
-use crate::manifest::ResourceType;
-use crate::manifest::{Manifest, NodeId};
+use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::parse::{Counts, Kept, ParsedProject, parse};
 use crate::resolve::{KeptNodes, resolve};
 use crate::run::Watch;
-use crate::select::{NodeSet, PreviousState, Selection, select};
+use crate::select::{PreviousState, Selection, select};
 use crate::source::SourceMap;
 use crate::state::{
     ArtifactMetadata, CompiledCode, load_state, manifest_inputs, read_parse, write_manifest,

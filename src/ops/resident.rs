@@ -9,14 +9,15 @@ use super::{CliError, Invocation};
 use crate::adapter::{is_shared, untouched};
 use crate::changes::{KeptPrints, Verdict, own_prints};
 use crate::diag::{Checked, Diagnostic};
-use crate::engine::{DatabaseState, EngineErrorKind, Existing, Fetch, RunResult, Table, Warehouse};
+use crate::engine::{DatabaseState, EngineErrorKind, Existing, Fetch, Table, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::{Schemas, inspect, schemas};
-use crate::manifest::{Manifest, NodeId, ResourceType};
+use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
+use crate::outcome::RunResult;
 use crate::parse::Counts;
 use crate::plan::Verb;
 use crate::run::{Event, Left, run};
-use crate::select::{NodeSet, Selection};
+use crate::select::Selection;
 use crate::source::SourceMap;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -233,7 +234,7 @@ pub(crate) fn build_changed(
     let bad =
         results.iter().filter(|r| r.outcome.failed.is_some() || r.outcome.status.is_failure());
     let bad = bad.filter(|r| {
-        r.outcome.status != crate::engine::RunStatus::Skipped && !inv.interrupt.is_set()
+        r.outcome.status != crate::outcome::RunStatus::Skipped && !inv.interrupt.is_set()
     });
     let failed =
         bad.filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?))).collect();

@@ -7,13 +7,13 @@ use crate::context::{
     ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
 };
 use crate::diag::{Checked, Code, Diagnostic};
+use crate::engine::Relation;
 use crate::hash::{Fingerprint, sha256_hex};
 use crate::jinja::{BlockKind, Engine, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
-use crate::manifest::{
-    Checksum, NodeConfig, RefCall, Relation, ResourceType, SourceCall, Steady, Text,
-};
-use crate::source::{FileId, SourceMap, Span, normal, volatile};
+use crate::manifest::{Checksum, NodeConfig, RefCall, ResourceType, SourceCall, Steady, Text};
+use crate::source::{FileId, SourceMap, Span};
+use crate::sql::{find_volatile, normalize_sql};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::cell::RefCell;
@@ -306,8 +306,8 @@ impl<'a> NodeParser<'a> {
     }
 
     fn steady(&self, sql: &str) -> Steady {
-        let volatile = volatile(sql);
-        Steady { print: Fingerprint::of(&normal(sql)), volatile }
+        let volatile = find_volatile(sql);
+        Steady { print: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
     fn unit(&self, node: &ParsedNode) -> Unit {

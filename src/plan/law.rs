@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod tests {
     use crate::engine::Existing;
-    use crate::manifest::{Manifest, NodeId, ResourceType};
+    use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
     use crate::plan::steps::has_step;
     use crate::plan::{Plan, PlanRequest, StartOrder, Verb, plan};
     use crate::resolve::testing::project;
-    use crate::select::NodeSet;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

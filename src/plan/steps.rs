@@ -6,8 +6,7 @@ use super::levels::{StartKey, start_keys};
 use super::{Plan, Step, StepId};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
-use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
-use crate::select::NodeSet;
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The command.

@@ -2,8 +2,8 @@
 
 use super::live::Live;
 use crate::diag::{Diagnostic, human, json, one_line};
-use crate::engine::{RunResult, RunStatus};
 use crate::manifest::ResourceType;
+use crate::outcome::{RunResult, RunStatus};
 use crate::run::{Event, Judged, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;

@@ -6,8 +6,9 @@
 use super::console::{Console, count, duration};
 use super::table::grid;
 use crate::diag::Diagnostic;
-use crate::engine::{Effect, RunStatus, Table};
+use crate::engine::Table;
 use crate::manifest::ResourceType;
+use crate::outcome::{Effect, RunStatus};
 use crate::run::{Event, LEFT, Left, Totals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;

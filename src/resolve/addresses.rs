@@ -1,8 +1,8 @@
 //! The relations that the project writes.
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{Dialect, Node, NodeKind, Output, Relation, Role, check_addresses};
-use crate::materialize::own_names;
+use crate::engine::{Dialect, Relation, own_names};
+use crate::manifest::{Node, NodeKind, Output, Role, check_addresses};
 use rayon::prelude::*;
 use std::sync::Arc;
 

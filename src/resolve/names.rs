@@ -5,9 +5,10 @@ use crate::context::{
     ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
+use crate::engine::Relation;
 use crate::hash::FastMap;
 use crate::jinja::{CallName, Engine, MacroDef, from_json};
-use crate::manifest::{NodeConfig, Relation, ResourceType};
+use crate::manifest::{NodeConfig, ResourceType};
 use crate::parse::ParsedProject;
 use crate::source::Span;
 use minijinja::value::{Value, ValueKind};

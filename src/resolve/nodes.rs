@@ -132,7 +132,7 @@ impl Maker<'_> {
         let (alias, relation) = if config.enabled() {
             self.ground.names.relation(&named, &mut self.out)
         } else {
-            (name.clone(), crate::manifest::Relation::new(None, None, &name))
+            (name.clone(), crate::engine::Relation::new(None, None, &name))
         };
         let patch = described.as_ref().map(|d| &d.entry.patch);
         let (description, columns) = self.described(&parsed.package, described.as_ref());

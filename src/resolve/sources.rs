@@ -3,9 +3,10 @@
 use super::kept::Item;
 use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
+use crate::engine::Relation;
 use crate::manifest::{
-    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, Relation, ResourceType,
-    SourceTable, json_texts,
+    Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
+    json_texts,
 };
 use crate::parse::{ParsedSource, Properties};
 use std::sync::Arc;

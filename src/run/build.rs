@@ -9,12 +9,14 @@ use crate::compile::{CompileError, Compiled};
 use crate::config::{Json, python_str};
 use crate::context::{Bindings, Db, LogLine, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, Severity, Weight};
-use crate::engine::{Effect, Existing, ExistingRelation, NodeOutcome, RunStatus, Warehouse};
-use crate::manifest::{Node, NodeId, NodeKind, Relation};
-use crate::materialize::{
-    Job, Materialize, Next, Reply, SeedJob, Statement, candidate_name, infer, materialization,
-    own_names, rejected_name,
+use crate::engine::{
+    Existing, ExistingRelation, Relation, Warehouse, candidate_name, own_names, rejected_name,
 };
+use crate::manifest::{Node, NodeId, NodeKind};
+use crate::materialize::{
+    Job, Materialize, Next, Reply, SeedJob, Statement, infer, materialization,
+};
+use crate::outcome::{Effect, NodeOutcome, RunStatus};
 use crate::source::SqlText;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -476,8 +478,8 @@ fn kind_now(
     target: &Relation,
     existing: &Existing,
     ok: bool,
-) -> crate::manifest::RelationKind {
-    use crate::manifest::RelationKind;
+) -> crate::engine::RelationKind {
+    use crate::engine::RelationKind;
     let made = match &*node.materialized() {
         "view" => RelationKind::View,
         "materialized_view" => RelationKind::MaterializedView,

@@ -2,8 +2,8 @@
 
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
-use crate::engine::{RunResult, RunStatus};
 use crate::manifest::{ResourceType, UniqueId};
+use crate::outcome::{RunResult, RunStatus};
 use std::collections::BTreeMap;
 
 /// How many nodes ended how.

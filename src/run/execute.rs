@@ -6,10 +6,11 @@ use crate::config::Json;
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
-    Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Reply, Swap,
+    Change, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Fetch, Relation,
+    RelationKind, Reply, Swap,
 };
 use crate::jinja::{dict, from_json, list};
-use crate::manifest::{Node, Relation, RelationKind};
+use crate::manifest::Node;
 use crate::materialize::{Arg, MacroCall, SeedJob, SeedRows, Statement};
 use crate::source::{Span, SqlText};
 use minijinja::value::Value;

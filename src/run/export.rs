@@ -6,9 +6,10 @@ use crate::config::{
 };
 use crate::context::{ContextProject, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{ExistingColumn, Fetch, NodeOutcome, RunStatus, Warehouse};
+use crate::engine::{ExistingColumn, Fetch, Warehouse};
 use crate::load::YamlRenderer;
 use crate::manifest::{Export, Node, NodeId, NodeKind};
+use crate::outcome::{NodeOutcome, RunStatus};
 use crate::sink::{
     Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet,
 };

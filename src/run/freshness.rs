@@ -12,13 +12,11 @@ use crate::context::{
     rows_of,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{
-    Cancel, EngineError, Existing, Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness,
-    Timing, Warehouse,
-};
+use crate::engine::{Cancel, EngineError, Existing, Warehouse};
 use crate::manifest::{
     FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold,
 };
+use crate::outcome::{Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing};
 use crossbeam_channel::{RecvTimeoutError, unbounded};
 use jiff::Timestamp;
 use minijinja::value::Value;

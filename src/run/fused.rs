@@ -7,8 +7,8 @@
 
 use super::Shared;
 use crate::config::{Json, python_str};
-use crate::engine::{Capabilities, Cell, Fetch, Warehouse};
-use crate::manifest::{Node, NodeId, Relation, ResourceType};
+use crate::engine::{Capabilities, Cell, Fetch, Relation, Warehouse};
+use crate::manifest::{Node, NodeId, ResourceType};
 use crate::source::SqlText;
 use std::collections::HashSet;
 

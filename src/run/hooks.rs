@@ -5,11 +5,10 @@ use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{Interrupt, Shared};
 use crate::context::{Bindings, node_config};
-use crate::engine::{
-    Cancel, Existing, Fetch, NodeOutcome, RunResult, RunStatus, Timing, Warehouse,
-};
+use crate::engine::{Cancel, Existing, Fetch, Warehouse};
 use crate::jinja::{dict, from_json, list, pair};
 use crate::manifest::{Node, NodeId, ResourceType};
+use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use minijinja::Value;
 use std::collections::BTreeSet;

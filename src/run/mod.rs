@@ -28,8 +28,7 @@ pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;
-use crate::engine::{EngineError, Warehouse};
-use crate::manifest::{Dialect, Relation};
+use crate::engine::{Dialect, EngineError, Relation, Warehouse};
 use crate::system::System;
 use camino::Utf8PathBuf;
 use std::collections::HashSet;

@@ -3,12 +3,12 @@
 use super::execute::{Executor, NodeError};
 use crate::changes::{readings, version_of_view};
 use crate::context::Db;
-use crate::engine::{
-    Content, Effect, EngineError, Existing, Fetch, NodeOutcome, Print, RunResult, RunStatus,
-    Stored, Warehouse, column_pairs,
-};
+use crate::engine::{Content, EngineError, Existing, Fetch, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Node, NodeId, RelationKind, UniqueId};
+use crate::manifest::{Manifest, Node, NodeId, UniqueId};
+use crate::outcome::{
+    Effect, NodeOutcome, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
+};
 use crate::state::Publications;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub(crate) struct Notes {
     /// What each node says itself, in parts.
     pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
     /// What the last publications were made from.
-    pub(crate) before: FastMap<String, Print>,
+    pub(crate) before: FastMap<String, PublicationFingerprint>,
     /// Whether content is compared, so that what is as it was sets off nothing.
     pub(crate) compares: bool,
     /// What can be read now, by node: from before, and of this run.
@@ -86,7 +86,7 @@ const CONTENT: &str = "content:";
 /// The same for the same rows in the same columns.
 fn content_version(content: &Content, columns: &[(String, String)]) -> String {
     let columns = columns.iter().flat_map(|(name, kind)| [name.clone(), kind.clone()]);
-    let parts = [content.rows.to_string(), content.print.clone()].into_iter().chain(columns);
+    let parts = [content.rows.to_string(), content.fingerprint.clone()].into_iter().chain(columns);
     format!("{CONTENT}{}", Fingerprint::of_parts(parts).hex())
 }
 
@@ -137,11 +137,11 @@ pub(super) fn note(
         None if kind == RelationKind::View => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
-    let print = Print {
+    let print = PublicationFingerprint {
         own: (**own).clone(),
         parents: before.parents.clone(),
         version: version.clone(),
-        stored: Some(Stored {
+        stored: Some(StoredRelation {
             relation: relation.render(dialect),
             kind: kind.as_str().to_owned(),
             columns,
@@ -171,14 +171,14 @@ pub(super) fn note_tests(
     warehouse: &mut dyn Warehouse,
 ) -> Result<(), EngineError> {
     let ran = |o: &NodeOutcome| !matches!(o.status, RunStatus::Skipped | RunStatus::NoOp);
-    let mut prints: Vec<(UniqueId, Print)> = Vec::new();
+    let mut prints: Vec<(UniqueId, PublicationFingerprint)> = Vec::new();
     for result in results.iter().filter(|r| ran(&r.outcome)) {
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable())
         else {
             continue;
         };
-        let print = Print {
+        let print = PublicationFingerprint {
             own: (**own).clone(),
             parents: notes.parents(manifest, node),
             version: result.outcome.status.as_str().to_owned(),
@@ -188,7 +188,8 @@ pub(super) fn note_tests(
     }
     let dialect = warehouse.capabilities().dialect;
     for piece in prints.chunks(500) {
-        let rows: Vec<(&str, &Print)> = piece.iter().map(|(id, print)| (&**id, print)).collect();
+        let rows: Vec<(&str, &PublicationFingerprint)> =
+            piece.iter().map(|(id, print)| (&**id, print)).collect();
         if let Some(sql) = notes.publications.note_tests(dialect, &rows) {
             warehouse.run(&format!("begin; {sql}; commit").into(), Fetch::Nothing)?;
         }

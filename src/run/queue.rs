@@ -6,12 +6,9 @@ use super::pool::Pool;
 use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
-use crate::engine::{
-    EngineError, Existing, ExistingRelation, Fetch, NodeOutcome, RunResult, RunStatus, Timing,
-    Warehouse,
-};
+use crate::engine::{EngineError, Existing, ExistingRelation, Fetch, Warehouse, own_names};
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::materialize::own_names;
+use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
 use crate::source::SqlText;
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};

@@ -8,10 +8,11 @@ use crate::config::Json;
 use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, Weight};
 use crate::engine::{
-    Cell, EngineError, Existing, Fetch, NodeOutcome, Reply, RunStatus, Table, Warehouse,
+    Cell, Dialect, EngineError, Existing, Fetch, Relation, RelationKind, Reply, Table, Warehouse,
 };
 use crate::jinja::from_json;
-use crate::manifest::{Dialect, Node, NodeId, Relation, RelationKind};
+use crate::manifest::{Node, NodeId};
+use crate::outcome::{NodeOutcome, RunStatus};
 use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;

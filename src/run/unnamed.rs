@@ -5,8 +5,9 @@
 //! Must not know: connections, results.
 
 use crate::diag::Code;
-use crate::engine::NodeOutcome;
-use crate::manifest::{Manifest, Relation};
+use crate::engine::Relation;
+use crate::manifest::Manifest;
+use crate::outcome::NodeOutcome;
 use crate::plan::Plan;
 
 /// The step, not yet ended, that builds the relation that a failed node did not find.

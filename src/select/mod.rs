@@ -18,8 +18,7 @@ pub(crate) use previous::PreviousState;
 
 use crate::config::SelectorDefinition;
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
-use fixedbitset::FixedBitSet;
+use crate::manifest::{Manifest, NodeKind, NodeSet, ResourceType};
 
 /// What a command line says of selection.
 #[derive(Clone, Debug, Default)]
@@ -33,47 +32,6 @@ pub(crate) struct Selection {
     pub(crate) exclude_resource_types: Vec<ResourceType>,
     /// Exactly these nodes, by unique id, in place of any selector.
     pub(crate) nodes: Option<Vec<String>>,
-}
-
-/// A set of nodes of one manifest.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct NodeSet(FixedBitSet);
-
-impl NodeSet {
-    pub(crate) fn contains(&self, id: NodeId) -> bool {
-        self.0.contains(id.index())
-    }
-
-    /// In id order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
-        self.0.ones().map(|i| NodeId(i as u32))
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.0.count_ones(..)
-    }
-
-    pub(crate) fn insert(&mut self, id: NodeId) {
-        self.0.grow(id.index() + 1);
-        self.0.insert(id.index());
-    }
-
-    pub(crate) fn retain(&mut self, keep: impl Fn(NodeId) -> bool) {
-        let gone: Vec<usize> = self.0.ones().filter(|i| !keep(NodeId(*i as u32))).collect();
-        for i in gone {
-            self.0.set(i, false);
-        }
-    }
-}
-
-impl FromIterator<NodeId> for NodeSet {
-    fn from_iter<I: IntoIterator<Item = NodeId>>(ids: I) -> NodeSet {
-        let mut set = NodeSet::default();
-        for id in ids {
-            set.insert(id);
-        }
-        set
-    }
 }
 
 /// Whether a selection can be read, whatever the project has.
@@ -112,7 +70,7 @@ pub(crate) fn select(
             };
             let resolved = methods::resolve(&written, manifest, previous).drain_into(&mut out);
             match resolved {
-                Some(expr) => NodeSet(evaluate::evaluate(&expr, manifest)),
+                Some(expr) => evaluate::evaluate(&expr, manifest).into(),
                 None => NodeSet::default(),
             }
         }

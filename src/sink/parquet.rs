@@ -3,8 +3,7 @@
 use super::files::{json, path_of, told};
 use super::{Job, SinkError, SinkTable, Written};
 use crate::config::FileTarget;
-use crate::engine::{Fetch, Warehouse};
-use crate::manifest::Dialect;
+use crate::engine::{Dialect, Fetch, Warehouse};
 use crate::source::SqlText;
 use camino::Utf8Path;
 use std::io;

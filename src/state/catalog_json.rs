@@ -2,7 +2,8 @@
 
 use super::{ArtifactMetadata, head};
 use crate::config::{Json, JsonMap, python_str};
-use crate::manifest::{Manifest, Node, NodeId, NodeKind, Relation};
+use crate::engine::Relation;
+use crate::manifest::{Manifest, Node, NodeId, NodeKind};
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use indexmap::IndexMap;

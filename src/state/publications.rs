@@ -3,9 +3,10 @@
 //! of its publication, so that it is true of what stands there, whoever built it and wherever the
 //! database was copied from.
 
-use crate::engine::{Cell, EngineError, EngineErrorKind, Fetch, Print, Warehouse};
+use crate::engine::{Cell, Dialect, EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
 use crate::hash::FastMap;
-use crate::manifest::{Dialect, Manifest, NodeId, Relation};
+use crate::manifest::{Manifest, NodeId};
+use crate::outcome::PublicationFingerprint;
 use crate::source::SqlText;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ impl Publications {
     pub(crate) fn read(
         &self,
         warehouse: &mut dyn Warehouse,
-    ) -> Result<FastMap<String, Print>, EngineError> {
+    ) -> Result<FastMap<String, PublicationFingerprint>, EngineError> {
         let dialect = warehouse.capabilities().dialect;
         let mut out = FastMap::default();
         for table in self.tables.values() {
@@ -116,20 +117,24 @@ impl Publications {
         dialect: Dialect,
         relation: &Relation,
         unique_id: &str,
-        print: &Print,
+        print: &PublicationFingerprint,
     ) -> Option<String> {
         let table = self.tables.get(&dialect.folded(relation.database()?))?;
         Some(write(table, dialect, &[(unique_id, print)]))
     }
 
     /// The statement that notes tests.
-    pub(crate) fn note_tests(&self, dialect: Dialect, tests: &[(&str, &Print)]) -> Option<String> {
+    pub(crate) fn note_tests(
+        &self,
+        dialect: Dialect,
+        tests: &[(&str, &PublicationFingerprint)],
+    ) -> Option<String> {
         let home = self.home.as_ref().filter(|_| !tests.is_empty())?;
         Some(write(home, dialect, tests))
     }
 }
 
-fn write(table: &Relation, dialect: Dialect, rows: &[(&str, &Print)]) -> String {
+fn write(table: &Relation, dialect: Dialect, rows: &[(&str, &PublicationFingerprint)]) -> String {
     let name = table.render(dialect);
     let nodes: Vec<String> = rows.iter().map(|(node, _)| Dialect::literal(node)).collect();
     let values = rows.iter().map(|(node, print)| {

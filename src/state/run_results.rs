@@ -2,7 +2,7 @@
 
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
-use crate::engine::RunResult;
+use crate::outcome::RunResult;
 use crate::secret::Scrubber;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;

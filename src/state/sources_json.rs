@@ -2,7 +2,7 @@
 
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
-use crate::engine::SourceFreshness;
+use crate::outcome::SourceFreshness;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use jiff::Timestamp;

@@ -5,14 +5,14 @@ use super::files::{Files, Touched};
 use crate::changes::KeptPrints;
 use crate::diag::{Code, Diagnostic};
 use crate::load::has_known_ending;
-use crate::manifest::NodeId;
+use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
     BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident,
     Revision, Seen, Tried, build_changed, chosen, compile_errors, kept_prints,
 };
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
-use crate::select::{NodeSet, Selection};
+use crate::select::Selection;
 use crate::system::{KeptSystem, Look, System};
 use camino::Utf8PathBuf;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};

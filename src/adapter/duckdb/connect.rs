@@ -2,8 +2,7 @@
 
 use super::{DuckDb, errors};
 use crate::config::{Json, TargetOptions, python_str};
-use crate::engine::{EngineError, EngineErrorKind, Warehouse};
-use crate::manifest::Dialect;
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Warehouse};
 use duckdb::{Config, Connection};
 use std::sync::Arc;
 use std::time::Duration;

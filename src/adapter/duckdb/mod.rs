@@ -10,11 +10,11 @@ pub(super) use untouched::state;
 
 use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Cell, Change, Content, EngineError, EngineErrorKind, ExistingColumn,
-    ExistingRelation, Fetch, Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Cell, Change, Content, Dialect, EngineError, EngineErrorKind,
+    ExistingColumn, ExistingRelation, Fetch, Opener, Relation, RelationKind, Reply, Swap, Table,
+    Warehouse,
 };
 use crate::hash::FastMap;
-use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
 use duckdb::arrow::array::AsArray;
 use duckdb::{Connection, InterruptHandle};
@@ -433,7 +433,7 @@ mod tests {
             .unwrap();
             let relation = Relation::new(Some("memory"), Some("main"), "t");
             let columns = w.columns(&relation).unwrap();
-            w.content(&relation, &columns).unwrap().print
+            w.content(&relation, &columns).unwrap().fingerprint
         };
         for (one, other) in [
             ("[[1], [2]]", "[[1, 2]]"),

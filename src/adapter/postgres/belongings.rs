@@ -2,8 +2,7 @@
 //! that takes its place.
 
 use super::{Postgres, oid_of};
-use crate::engine::{EngineError, Swap};
-use crate::manifest::{Dialect, Relation};
+use crate::engine::{Dialect, EngineError, Relation, Swap};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 

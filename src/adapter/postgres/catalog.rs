@@ -1,7 +1,7 @@
 //! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on,
 //! and materialized views.
 
-use crate::manifest::{Dialect, Relation};
+use crate::engine::{Dialect, Relation};
 
 /// Kinds of relations that hold rows, as words of ours.
 const KIND: &str =

@@ -2,8 +2,7 @@
 
 use super::belongings::{grants, has_belongings, triggers};
 use super::{Postgres, oid_of};
-use crate::engine::EngineError;
-use crate::manifest::{Dialect, Relation, RelationKind};
+use crate::engine::{Dialect, EngineError, Relation, RelationKind};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 

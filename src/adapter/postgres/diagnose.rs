@@ -5,8 +5,7 @@ use super::errors::connection_error;
 use super::tls::checks_certificate;
 use crate::adapter::Step;
 use crate::config::TargetOptions;
-use crate::engine::{EngineError, Fetch, Patience, Warehouse};
-use crate::manifest::Dialect;
+use crate::engine::{Dialect, EngineError, Fetch, Patience, Warehouse};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 

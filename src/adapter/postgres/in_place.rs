@@ -8,9 +8,9 @@ use super::script::Script;
 use super::swap::add_key;
 use super::{Postgres, oid_of};
 use crate::engine::{
-    EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Swap, Warehouse,
+    Dialect, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, RelationKind, Swap,
+    Warehouse,
 };
-use crate::manifest::{Dialect, RelationKind};
 
 const DIALECT: Dialect = Dialect::POSTGRES;
 

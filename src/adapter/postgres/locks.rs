@@ -7,8 +7,7 @@
 
 use super::Postgres;
 use super::connect::Server;
-use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
-use crate::manifest::{Dialect, Relation};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;

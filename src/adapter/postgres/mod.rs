@@ -15,7 +15,6 @@ mod errors;
 mod in_place;
 mod locks;
 mod script;
-mod split;
 mod swap;
 mod tls;
 mod wire;
@@ -25,11 +24,11 @@ pub(super) use diagnose::diagnose;
 
 use crate::adapter::content;
 use crate::engine::{
-    Cancel, Capabilities, Change, Content, EngineError, EngineErrorKind, ExistingColumn,
-    ExistingRelation, Fetch, Opener, Reply, Swap, Table, Warehouse,
+    Cancel, Capabilities, Change, Content, Dialect, EngineError, EngineErrorKind, ExistingColumn,
+    ExistingRelation, Fetch, Opener, Relation, RelationKind, Reply, Swap, Table, Warehouse,
 };
-use crate::manifest::{Dialect, Relation, RelationKind};
 use crate::source::SqlText;
+use crate::sql::{first_word, split_statements};
 use belongings::Belonging;
 use connect::Server;
 use errors::engine_error;
@@ -228,10 +227,7 @@ impl Postgres {
     fn execute(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
         self.group(|client| {
             // Rows that nobody wants are not kept.
-            if matches!(
-                split::first_word(sql).as_str(),
-                "select" | "with" | "values" | "table" | "show"
-            ) {
+            if matches!(first_word(sql).as_str(), "select" | "with" | "values" | "table" | "show") {
                 client.batch_execute(sql).map_err(|e| engine_error(&e, sql))?;
                 return Ok(None);
             }
@@ -245,7 +241,7 @@ impl Postgres {
 
     /// Rows of the last statement, with types. Statements before it are run first.
     fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
-        let all = split::statements(sql);
+        let all = split_statements(sql);
         let Some(last) = all.last().cloned() else { return Ok(Table::default()) };
         let pooled = self.server.pooled;
         self.group(|client| {
@@ -408,8 +404,8 @@ fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u6
 
 /// dbt's status of a statement: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
 fn status(sql: &str, rows: Option<i64>) -> String {
-    let last = split::statements(sql).pop().map_or("", |r| &sql[r]);
-    let word = split::first_word(last).to_uppercase();
+    let last = split_statements(sql).pop().map_or("", |r| &sql[r]);
+    let word = first_word(last).to_uppercase();
     let head: String = last.chars().take(400).collect::<String>().to_lowercase();
     match (word.as_str(), rows) {
         ("CREATE", Some(n)) if head.contains("table") && n > 0 => format!("SELECT {n}"),

@@ -2,8 +2,7 @@
 //! where a lock is not given.
 
 use super::{Postgres, catalog};
-use crate::engine::{EngineError, EngineErrorKind, Fetch, Warehouse};
-use crate::manifest::Relation;
+use crate::engine::{EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
 use crate::source::SqlText;
 use std::time::Duration;
 

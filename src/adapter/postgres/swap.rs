@@ -19,10 +19,9 @@ use super::locks::keep_hold;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
 use crate::engine::{
-    Change, EngineError, EngineErrorKind, ExistingRelation, Fetch, Swap, Warehouse,
+    Change, Dialect, EngineError, EngineErrorKind, ExistingRelation, Fetch, Relation, RelationKind,
+    Swap, Warehouse, is_beside,
 };
-use crate::manifest::{Dialect, Relation, RelationKind};
-use crate::materialize::is_beside;
 use std::sync::PoisonError;
 
 const DIALECT: Dialect = Dialect::POSTGRES;

@@ -495,9 +495,9 @@ fn asset(parts: &[&str]) -> String {
 mod tests {
     use super::*;
     use crate::engine::Existing;
+    use crate::manifest::NodeSet;
     use crate::plan::{PlanRequest, StartOrder, Verb, plan};
     use crate::resolve::testing::project;
-    use crate::select::NodeSet;
     use proptest::prelude::*;
 
     /// The plan of everything but exposures, and its tasks.

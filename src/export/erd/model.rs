@@ -3,8 +3,7 @@
 use super::catalog::CatalogTypes;
 use crate::analyze::{Key, KeyGraph, Origin};
 use crate::export::airflow::layer;
-use crate::manifest::{Manifest, Node, NodeId, NodeKind};
-use crate::select::NodeSet;
+use crate::manifest::{Manifest, Node, NodeId, NodeKind, NodeSet};
 use std::collections::{BTreeMap, HashMap};
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 /// Where each statement begins and ends, without the semicolons; empty ones are left out. Knows
 /// quotes, dollar quotes and comments, no grammar (PostgreSQL documentation, "Lexical Structure").
-pub(super) fn statements(sql: &str) -> Vec<std::ops::Range<usize>> {
+pub(crate) fn split_statements(sql: &str) -> Vec<std::ops::Range<usize>> {
     let b = sql.as_bytes();
     let mut out = Vec::new();
     let (mut i, mut start, mut code) = (0, 0, false);
@@ -93,7 +93,7 @@ fn comment(b: &[u8], at: usize) -> usize {
 }
 
 /// The first word of a statement, in lower case; comments in front are passed over.
-pub(super) fn first_word(sql: &str) -> String {
+pub(crate) fn first_word(sql: &str) -> String {
     let mut rest = sql.trim_start();
     loop {
         if rest.starts_with("--") {
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn texts(sql: &str) -> Vec<&str> {
-        statements(sql).into_iter().map(|r| sql[r].trim()).collect()
+        split_statements(sql).into_iter().map(|r| sql[r].trim()).collect()
     }
 
     #[test]

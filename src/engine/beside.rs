@@ -1,7 +1,7 @@
 //! Names of relations that a run makes beside the published ones.
 
+use super::{Dialect, Relation};
 use crate::hash::md5_hex;
-use crate::manifest::{Dialect, Relation};
 
 /// Where the next version of a relation is built.
 pub(crate) fn candidate_name(relation: &Relation, dialect: Dialect) -> Relation {

@@ -105,7 +105,7 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 }
 
 /// The same text for what differs in comments and white space only.
-pub(crate) fn normal(sql: &str) -> String {
+pub(crate) fn normalize_sql(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut blank = false;
     let wordy = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$');
@@ -202,7 +202,7 @@ const FUNCTIONS: &[&str] = &[
 
 /// The first thing in a query whose value may be another one the next time, though nothing that it
 /// reads has changed.
-pub(crate) fn volatile(sql: &str) -> Option<String> {
+pub(crate) fn find_volatile(sql: &str) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     let word = |i: usize| match all.get(i) {
         Some(Piece::Word(text)) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
@@ -257,19 +257,19 @@ mod tests {
 
     #[test]
     fn comments_and_white_space_do_not_count() {
-        let a = normal(
+        let a = normalize_sql(
             "select a ,  b -- first\nfrom t /* x /* y */ z */ where c = 'it''s  -- no comment';",
         );
-        assert_eq!(a, normal("select a, b\n\nfrom t where c='it''s  -- no comment'"));
-        assert_ne!(normal("select 'a  b'"), normal("select 'a b'"));
-        assert_ne!(normal("select a - -1"), normal("select a --1"));
-        assert_ne!(normal("select $$a -- b$$"), normal("select $$a$$"));
-        assert_eq!(normal("select E'a\\' -- b' , 1"), "select E'a\\' -- b',1");
+        assert_eq!(a, normalize_sql("select a, b\n\nfrom t where c='it''s  -- no comment'"));
+        assert_ne!(normalize_sql("select 'a  b'"), normalize_sql("select 'a b'"));
+        assert_ne!(normalize_sql("select a - -1"), normalize_sql("select a --1"));
+        assert_ne!(normalize_sql("select $$a -- b$$"), normalize_sql("select $$a$$"));
+        assert_eq!(normalize_sql("select E'a\\' -- b' , 1"), "select E'a\\' -- b',1");
     }
 
     #[test]
     fn what_may_change_by_itself() {
-        let of = |sql: &str| volatile(sql);
+        let of = |sql: &str| find_volatile(sql);
         assert_eq!(of("select now()"), Some("now".to_owned()));
         assert_eq!(of("select current_date - 1"), Some("current_date".to_owned()));
         assert_eq!(of("select * from 'a.csv'"), Some("'a.csv'".to_owned()));

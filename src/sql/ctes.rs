@@ -3,7 +3,7 @@
 use crate::source::SqlText;
 
 /// Puts `name as (sql)` definitions in front of a query: into its own `with` when it has one.
-pub(super) fn inject(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
+pub(crate) fn inject_ctes(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
     if ctes.is_empty() {
         return sql;
     }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn injected(sql: &str) -> String {
-        inject(sql.into(), &[("a".into(), "select 1".into()), ("b".into(), "select 2".into())])
+        inject_ctes(sql.into(), &[("a".into(), "select 1".into()), ("b".into(), "select 2".into())])
             .into_string()
     }
 

@@ -1,12 +1,12 @@
 //! What a publication was made from, as it is kept beside it, and what it changed.
 
-use super::ExistingColumn;
+use crate::engine::ExistingColumn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The print of a publication, or of a test that was run.
+/// The fingerprint of a publication, or of a test that was run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Print {
+pub(crate) struct PublicationFingerprint {
     /// What the node itself says, in parts: which of them differs is the reason to build it again.
     pub(crate) own: BTreeMap<String, String>,
     /// The version of each parent that it was made from, by unique id.
@@ -14,12 +14,12 @@ pub(crate) struct Print {
     /// What readers compare: the same when the content is. For a test its status.
     pub(crate) version: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) stored: Option<Stored>,
+    pub(crate) stored: Option<StoredRelation>,
 }
 
 /// The relation as it was published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stored {
+pub(crate) struct StoredRelation {
     pub(crate) relation: String,
     pub(crate) kind: String,
     pub(crate) columns: Vec<(String, String)>,
@@ -28,13 +28,6 @@ pub(crate) struct Stored {
     pub(crate) id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<i64>,
-}
-
-/// Rows of a relation and a print of them that does not depend on their order.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Content {
-    pub(crate) rows: i64,
-    pub(crate) print: String,
 }
 
 /// What a publication changed for those who read it.
@@ -85,7 +78,7 @@ impl Effect {
     }
 }
 
-/// Names and types, as a print has them.
+/// Names and types, as a fingerprint has them.
 pub(crate) fn column_pairs(columns: &[ExistingColumn]) -> Vec<(String, String)> {
     columns.iter().map(|c| (c.name.clone(), c.data_type.clone())).collect()
 }

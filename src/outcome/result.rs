@@ -1,8 +1,9 @@
 //! What became of a node.
 
-use super::{Effect, Table};
+use super::Effect;
 use crate::config::Json;
 use crate::diag::Diagnostic;
+use crate::engine::Table;
 use crate::manifest::{ResourceType, UniqueId};
 use crate::source::{Span, SqlText};
 use std::sync::Arc;
