@@ -60,7 +60,5 @@ pub use cli::main as run_command_line;
 pub(crate) const DBT_VERSION: &str = "1.11.16";
 /// Our own version; what projects see as `strata_version`.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The version with a print of the sources: what was kept by another build is not used.
+/// The version with a fingerprint of the sources: what another build has cached is not used.
 pub(crate) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("STRATA_SOURCES"));
-/// The DuckDB that is linked.
-pub(crate) const DUCKDB_VERSION: &str = "1.5.6";

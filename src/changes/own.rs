@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, RelationKind};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef, VariableCall, variable_calls};
-use crate::manifest::{Node, NodeId, NodeKind, ResourceType, TestKind, UniqueId};
+use crate::manifest::{Materialization, Node, NodeId, NodeKind, ResourceType, TestKind, UniqueId};
 use crate::sql::{find_volatile, normalize_sql};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -283,7 +283,7 @@ fn compile(
     let bindings = Arc::new(Bindings::default());
     let mut forms = vec![Existing::Unknown];
     if let (true, Some(relation)) =
-        (matches!(&*node.materialized(), "incremental" | "snapshot"), &node.relation)
+        (node.materialization().is_some_and(Materialization::grows), &node.relation)
     {
         // As on a later build: the table is there. Its columns are left out, so that the print does
         // not follow them.
@@ -294,13 +294,15 @@ fn compile(
             HashSet::new(),
         ));
     }
+    let volatile = compiler.manifest.project.target.engine.volatile_functions;
     let mut reads = BTreeSet::new();
     let mut texts = Vec::new();
     let mut out = Compiled::default();
     for existing in forms {
-        match compiler.compile(node.id, &bindings, &Arc::new(existing), &mut None) {
+        match compiler.compile(node.id, &bindings, &Arc::new(existing), None) {
             Ok(compiled) => {
-                out.volatile = out.volatile.or_else(|| find_volatile(compiled.sql.as_str()));
+                let sql = compiled.sql.as_str();
+                out.volatile = out.volatile.or_else(|| find_volatile(sql, volatile));
                 out.volatile = out
                     .volatile
                     .or_else(|| compiled.reads.iter().find_map(|r| changing(&r.question)));

@@ -4,7 +4,7 @@ use super::Own;
 use crate::config::Json;
 use crate::engine::{Existing, ExistingColumn};
 use crate::hash::{FastMap, Fingerprint};
-use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
+use crate::manifest::{Manifest, Materialization, Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{PublicationFingerprint, column_pairs};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -305,7 +305,7 @@ impl State<'_> {
         let before = self.compare.before.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.own.get(&node.id);
-        let view = !test && matches!(&*node.materialized(), "view");
+        let view = !test && node.materialization() == Some(Materialization::View);
         if let (true, Some(taint)) =
             (view, taint.clone().or_else(|| own?.volatile.clone().map(Taint::Volatile)))
         {

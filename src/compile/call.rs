@@ -5,7 +5,7 @@ use crate::context::{
     Bindings, Db, LogLine, NodeScope, Session, Transactions, Unit, failure_diagnostic,
 };
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{Connection, Existing};
 use crate::jinja::MacroDef;
 use crate::source::Span;
 use minijinja::value::{Kwargs, Value};
@@ -32,17 +32,11 @@ pub(crate) struct Called {
 }
 
 impl Compiler {
-    /// Calls a macro with a connection, which is given back. What the macro began and did not
-    /// commit is rolled back.
-    pub(crate) fn call(
-        &self,
-        call: MacroCall<'_>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
-    ) -> Called {
+    /// Calls a macro with a connection. What the macro began and did not commit is rolled back.
+    pub(crate) fn call(&self, call: MacroCall<'_>, connection: Option<&Connection>) -> Called {
         let MacroCall { def, package, unit, args, span, transactions } = call;
         let runtime = self.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-        let db = warehouse.take().map_or(Db::Offline, Db::Live);
-        let session = Session::execute(&self.context, package, unit, runtime, db);
+        let session = Session::execute(&self.context, package, unit, runtime, Db::of(connection));
         session.set_transactions(transactions);
         let scope = Arc::new(NodeScope(session.clone()));
         let values = if args.is_empty() {
@@ -52,7 +46,6 @@ impl Compiler {
         };
         let result = self.engine.call_macro(true, def, &values, package, scope, session.clone());
         session.roll_back();
-        *warehouse = session.take_warehouse();
         let record = session.take_record();
         Called {
             value: result.map_err(|failure| Box::new(failure_diagnostic(&failure, &session, span))),

@@ -6,7 +6,7 @@ use crate::context::{
     failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{Connection, Existing};
 use crate::jinja::{Engine, Failure, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
@@ -130,13 +130,13 @@ impl Compiler {
         Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
     }
 
-    /// Compiles a node. A live connection is used and given back.
+    /// Compiles a node; without a connection as far as that goes.
     pub(crate) fn compile(
         &self,
         id: NodeId,
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
+        connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
         let node = self.manifest.node(id);
         if !node.sql {
@@ -147,13 +147,11 @@ impl Compiler {
             .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
             return Err(CompileError::Diagnostic(Box::new(d)));
         }
-        let db = warehouse.take().map_or(Db::Offline, Db::Live);
-        let session = self.session(node, bindings, existing, db);
+        let session = self.session(node, bindings, existing, Db::of(connection));
         let result = match &node.kind {
             NodeKind::Test(TestKind::Generic(_)) => self.generic(node, &session),
             _ => self.text(node, &session),
         };
-        *warehouse = session.take_warehouse();
         let sql = match result {
             Ok(sql) => sql,
             Err(failure) => return Err(self.error(&failure, &session, node)),
@@ -167,7 +165,7 @@ impl Compiler {
             reads: record.reads,
         };
         if !compiled.ctes.is_empty() {
-            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, warehouse)?;
+            let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, connection)?;
             compiled.reads.extend(reads);
             let own = Arc::try_unwrap(compiled.sql).unwrap_or_else(|shared| (*shared).clone());
             compiled.sql = Arc::new(inject_ctes(own, &ctes));
@@ -181,10 +179,10 @@ impl Compiler {
         sql: SqlText,
         ids: &[NodeId],
         existing: &Arc<Existing>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
+        connection: Option<&Connection>,
     ) -> Result<SqlText, CompileError> {
         let (ctes, _) =
-            self.definitions(ids, &Arc::new(Bindings::default()), existing, warehouse)?;
+            self.definitions(ids, &Arc::new(Bindings::default()), existing, connection)?;
         Ok(inject_ctes(sql, &ctes))
     }
 
@@ -268,11 +266,11 @@ impl Compiler {
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
+        connection: Option<&Connection>,
     ) -> Result<Definitions, CompileError> {
         let mut done: Vec<NodeId> = Vec::new();
         let mut out = Definitions::default();
-        self.collect(ids, bindings, existing, warehouse, &mut done, &mut out)?;
+        self.collect(ids, bindings, existing, connection, &mut done, &mut out)?;
         Ok(out)
     }
 
@@ -281,7 +279,7 @@ impl Compiler {
         ids: &[NodeId],
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
+        connection: Option<&Connection>,
         done: &mut Vec<NodeId>,
         out: &mut Definitions,
     ) -> Result<(), CompileError> {
@@ -290,8 +288,8 @@ impl Compiler {
                 continue;
             }
             done.push(*id);
-            let compiled = self.ephemeral(*id, bindings, existing, warehouse)?;
-            self.collect(&compiled.ctes, bindings, existing, warehouse, done, out)?;
+            let compiled = self.ephemeral(*id, bindings, existing, connection)?;
+            self.collect(&compiled.ctes, bindings, existing, connection, done, out)?;
             out.0.push((
                 format!("__dbt__cte__{}", self.manifest.node(*id).alias),
                 (*compiled.sql).clone(),
@@ -307,7 +305,7 @@ impl Compiler {
         id: NodeId,
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
-        warehouse: &mut Option<Box<dyn Warehouse>>,
+        connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
         let cached =
             self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
@@ -315,10 +313,8 @@ impl Compiler {
             return Ok(found);
         }
         let node = self.manifest.node(id);
-        let db = warehouse.take().map_or(Db::Offline, Db::Live);
-        let session = self.session(node, bindings, existing, db);
+        let session = self.session(node, bindings, existing, Db::of(connection));
         let result = self.text(node, &session);
-        *warehouse = session.take_warehouse();
         let sql = match result {
             Ok(sql) => sql.trimmed(),
             Err(failure) => return Err(self.error(&failure, &session, node)),

@@ -9,7 +9,6 @@ mod airflow;
 mod exports;
 mod flags;
 mod packages;
-mod postgres;
 mod profiles;
 mod project;
 mod scalar;
@@ -24,12 +23,13 @@ pub(crate) use exports::{
 };
 pub(crate) use flags::{COMPARE_WRITTEN, ProjectFlags, why_idle};
 pub(crate) use packages::{PackageSpec, parse_packages};
-pub(crate) use postgres::{PostgresProfile, SslMode};
-pub(crate) use profiles::{Attach, ProfileOptions, TargetOptions, parse_profile};
+pub(crate) use profiles::{ProfileOptions, parse_profile};
 pub(crate) use project::{PathKind, ProjectOptions, parse_project, renders_late};
 pub(crate) use scalar::{float_text, is_whole, python_quoted, python_str};
 pub(crate) use selectors::{SelectorDefinition, YamlCriterion, parse_selectors};
-pub(crate) use shape::{check_project, check_properties, check_target, config_problem};
+pub(crate) use shape::{
+    Below, Rules as ShapeRules, check_project, check_properties, check_shape, config_problem,
+};
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
 
 /// Plain data without places: what configs and variables hold once they are read.

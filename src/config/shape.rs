@@ -12,14 +12,14 @@ use crate::source::Span;
 
 /// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!`
 /// the key has to be there.
-type Shapes = &'static str;
+pub(crate) type Shapes = &'static str;
 
 /// Rules of one mapping: its keys, each with its shapes and the rules below it.
-type Rules = &'static [(&'static str, Shapes, Below)];
+pub(crate) type Rules = &'static [(&'static str, Shapes, Below)];
 
 /// What is below a key.
 #[derive(Clone, Copy)]
-enum Below {
+pub(crate) enum Below {
     Nothing,
     /// The rules of the mapping.
     Keys(Rules),
@@ -261,37 +261,6 @@ const PROJECT: Rules = &[
     ("unit_tests", "M", Nothing),
 ];
 
-const DUCKDB: Rules = &[
-    ("type", "T", Nothing),
-    ("schema", "TD", Nothing),
-    ("path", "T", Nothing),
-    ("database", "T", Nothing),
-    ("threads", "TN", Nothing),
-    ("settings", "M0", Nothing),
-    ("attach", "L0", Nothing),
-    ("plugins", "L0", Nothing),
-    ("secrets", "LM0", Nothing),
-    ("extensions", "L0", Nothing),
-];
-const POSTGRES: Rules = &[
-    ("type", "T", Nothing),
-    ("host", "T", Nothing),
-    ("user", "T", Nothing),
-    ("password", "T", Nothing),
-    ("pass", "T", Nothing),
-    ("dbname", "T", Nothing),
-    ("database", "T", Nothing),
-    ("schema", "T", Nothing),
-    // A variable of the environment is a text.
-    ("port", "TN", Nothing),
-    ("threads", "TN", Nothing),
-    ("keepalives_idle", "TN", Nothing),
-    ("connect_timeout", "TN", Nothing),
-    ("retries", "TN", Nothing),
-    ("search_path", "T0", Nothing),
-    ("role", "T0", Nothing),
-];
-
 /// Configs of models, seeds and snapshots.
 const NODE_CONFIGS: &[(&str, Shapes)] = &[
     ("materialized", "T"),
@@ -365,13 +334,9 @@ pub(crate) fn check_project(tree: &Yaml, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Checks an output of a profile.
-pub(crate) fn check_target(map: &YamlMap, adapter: &str, out: &mut Vec<Diagnostic>) {
-    match adapter {
-        "duckdb" => check(map, DUCKDB, "", out),
-        "postgres" => check(map, POSTGRES, "", out),
-        _ => {}
-    }
+/// Checks a mapping by rules of its own: an output of a profile.
+pub(crate) fn check_shape(map: &YamlMap, rules: Rules, out: &mut Vec<Diagnostic>) {
+    check(map, rules, "", out);
 }
 
 fn check(map: &YamlMap, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {

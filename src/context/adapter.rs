@@ -10,9 +10,9 @@ use super::none;
 use super::reads::Question;
 use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
-use super::statements::{self, run_statement};
+use super::statements::{self, Fetch, run_statement};
 use crate::config::{Json, python_str};
-use crate::engine::{ExistingColumn, ExistingRelation, Fetch, Relation};
+use crate::engine::{ExistingColumn, ExistingRelation, Relation};
 use crate::jinja::{
     Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension,
 };
@@ -193,22 +193,21 @@ fn pure(
         "is_motherduck" | "is_ducklake" => Value::from(false),
         "disable_transactions" => {
             session.asked(Question::Target);
-            Value::from(session.project.target.duckdb.disable_transactions)
+            Value::from(session.project.target.connection.members().disable_transactions)
         }
         "external_root" => {
             session.asked(Question::Target);
-            Value::from(session.project.target.duckdb.external_root.as_str())
+            Value::from(session.project.target.connection.members().external_root)
         }
-        "get_binding_char" => {
-            Value::from(if &*session.project.target.adapter == "postgres" { "%s" } else { "?" })
-        }
+        "get_binding_char" => Value::from(session.project.target.engine.adapter.binding_char),
         "cache_added" | "cache_dropped" | "cache_renamed" | "verify_database" => Value::from(""),
         "warn_once" => {
             session.record().warnings.push((args.text(0, "msg")?, None));
             Value::from("")
         }
         "valid_incremental_strategies" => {
-            list(["append", "delete+insert", "merge", "microbatch"].map(Value::from).to_vec())
+            let strategies = session.project.target.engine.abilities.strategies;
+            list(strategies.iter().copied().map(Value::from).collect())
         }
         "get_incremental_strategy_macro" => {
             let strategy = args.text(1, "strategy")?.replace('+', "_");
@@ -288,6 +287,7 @@ fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
 
 /// Questions about relations and columns.
 fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
+    let engine = session.project.target.engine;
     let dialect = session.project.dialect;
     Ok(Some(match method {
         "get_relation" => {
@@ -299,14 +299,14 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
             );
             wanted.quote = session.project.quoting;
             match find(session, &wanted)? {
-                Some(found) => RelationValue::value(found.relation.with_kind(found.kind)),
+                Some(found) => RelationValue::value(found.relation.with_kind(found.kind), engine),
                 None => none(),
             }
         }
         "get_columns_in_relation" | "get_columns_in_table" => {
             let relation = relation_arg(args, 0, "relation")?;
             let columns = columns_of(session, &relation)?;
-            list(columns.iter().map(|c| ColumnValue::value(c, dialect)).collect())
+            list(columns.iter().map(|c| ColumnValue::value(c, engine)).collect())
         }
         "get_missing_columns" => {
             let (from, to) =
@@ -314,12 +314,12 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
             let known = columns_of(session, &to)?;
             let missing = columns_of(session, &from)?;
             let missing = missing.iter().filter(|c| !known.iter().any(|k| k.name == c.name));
-            list(missing.map(|c| ColumnValue::value(c, dialect)).collect())
+            list(missing.map(|c| ColumnValue::value(c, engine)).collect())
         }
         "get_column_schema_from_query" | "get_columns_in_select_sql" => {
             let sql = SqlText::from(args.text(0, "sql")?);
             let columns = live(session, |w| w.describe(&sql), sql.as_str())?;
-            list(columns.iter().map(|c| ColumnValue::value(c, dialect)).collect())
+            list(columns.iter().map(|c| ColumnValue::value(c, engine)).collect())
         }
         "check_schema_exists" => {
             let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
@@ -340,17 +340,12 @@ fn live<T>(
     ask: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, crate::engine::EngineError>,
     sql: &str,
 ) -> Result<T, Error> {
-    let mut db = session.db();
-    match &mut *db {
-        Db::Live(warehouse) => {
-            let result = ask(warehouse.as_mut());
-            drop(db);
+    match session.db() {
+        Db::Live(connection) => {
+            let result = connection.with(ask);
             result.map_err(|e| session.stop(Abort::Database { error: e, sql: sql.to_owned() }))
         }
-        Db::None | Db::Offline => {
-            drop(db);
-            Err(session.stop(Abort::NeedsDatabase))
-        }
+        Db::None | Db::Offline => Err(session.stop(Abort::NeedsDatabase)),
     }
 }
 
@@ -364,10 +359,10 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
         }
         // A node's own relation that was not there may have been made by its own hooks or
         // materialization since.
-        if session.only_compiles() || matches!(&*session.db(), Db::Offline) {
+        if session.only_compiles() || matches!(session.db(), Db::Offline) {
             return Ok(None);
         }
-    } else if this && matches!(&*session.db(), Db::Offline) {
+    } else if this && matches!(session.db(), Db::Offline) {
         return Ok(None);
     }
     // Where the project does not quote names, the engine has folded them.
@@ -383,7 +378,7 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
     let this =
         session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
-    if this && matches!(&*session.db(), Db::Offline) {
+    if this && matches!(session.db(), Db::Offline) {
         let existing = session.runtime.as_ref().map(|r| &r.existing);
         return Ok(existing
             .and_then(|e| e.find(relation))
@@ -409,7 +404,7 @@ fn command(
             };
             // dbt-duckdb does not begin anything where transactions are off.
             let begin = args.flag(1, "auto_begin", false)
-                && !session.project.target.duckdb.disable_transactions;
+                && !session.project.target.connection.members().disable_transactions;
             let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
             Value::from(Tuple::from(vec![response, table]))
         }

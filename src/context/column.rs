@@ -1,6 +1,6 @@
 //! Columns of relations as Jinja values.
 
-use crate::engine::{Dialect, ExistingColumn};
+use crate::engine::{EngineSpec, ExistingColumn};
 use crate::jinja::Args;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
@@ -15,30 +15,29 @@ pub(crate) struct ColumnValue {
     char_size: Option<i64>,
     precision: Option<i64>,
     scale: Option<i64>,
-    dialect: Dialect,
+    engine: &'static EngineSpec,
 }
 
 impl ColumnValue {
-    pub(crate) fn value(column: &ExistingColumn, dialect: Dialect) -> Value {
-        let plain = || {
-            let (precision, scale) = sizes(&column.data_type);
-            (column.data_type.clone(), None, precision, scale)
-        };
-        let (dtype, char_size, precision, scale) =
-            if dialect == Dialect::POSTGRES { postgres_sizes(&column.data_type) } else { plain() };
+    pub(crate) fn value(column: &ExistingColumn, engine: &'static EngineSpec) -> Value {
+        let parts = (engine.types.parts)(&column.data_type);
         Value::from_object(ColumnValue {
             name: column.name.clone(),
-            dtype,
-            char_size,
-            precision,
-            scale,
-            dialect,
+            dtype: parts.name,
+            char_size: parts.length,
+            precision: parts.precision,
+            scale: parts.scale,
+            engine,
         })
     }
 
     /// `api.Column(name, dtype, char_size, precision, scale)`.
     /// A column of (name, type, size, precision, scale); `portable` names of types are translated.
-    pub(super) fn create(args: &Args, dialect: Dialect, portable: bool) -> Result<Value, Error> {
+    pub(super) fn create(
+        args: &Args,
+        engine: &'static EngineSpec,
+        portable: bool,
+    ) -> Result<Value, Error> {
         let dtype =
             args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string);
         let dtype = dtype.unwrap_or_default();
@@ -53,7 +52,7 @@ impl ColumnValue {
             char_size: number(2, "char_size"),
             precision: number(3, "numeric_precision"),
             scale: number(4, "numeric_scale"),
-            dialect,
+            engine,
         }))
     }
 
@@ -105,7 +104,7 @@ impl ColumnValue {
     }
 
     fn data_type(&self) -> String {
-        let unlimited = self.dialect == Dialect::POSTGRES
+        let unlimited = self.engine.adapter.has_unlimited_texts
             && (self.dtype.eq_ignore_ascii_case("text")
                 || self.dtype.eq_ignore_ascii_case("character varying")
                     && self.char_size.is_none());
@@ -124,49 +123,6 @@ impl ColumnValue {
     }
 }
 
-/// Precision and scale, as `information_schema.columns` gives them.
-fn sizes(data_type: &str) -> (Option<i64>, Option<i64>) {
-    match data_type {
-        "TINYINT" | "UTINYINT" => (Some(8), Some(0)),
-        "SMALLINT" | "USMALLINT" => (Some(16), Some(0)),
-        "INTEGER" | "UINTEGER" => (Some(32), Some(0)),
-        "BIGINT" | "UBIGINT" => (Some(64), Some(0)),
-        "HUGEINT" | "UHUGEINT" => (Some(128), Some(0)),
-        "FLOAT" => (Some(24), Some(0)),
-        "DOUBLE" => (Some(53), Some(0)),
-        other => {
-            let inner = other.strip_prefix("DECIMAL(").and_then(|r| r.strip_suffix(')'));
-            let mut parts =
-                inner.unwrap_or_default().split(',').map(|n| n.trim().parse::<i64>().ok());
-            (parts.next().flatten(), parts.next().flatten())
-        }
-    }
-}
-
-/// A type of `format_type` as `information_schema.columns` tells it: name, length, precision,
-/// scale.
-fn postgres_sizes(data_type: &str) -> (String, Option<i64>, Option<i64>, Option<i64>) {
-    let whole = match data_type {
-        "smallint" => (Some(16), Some(0)),
-        "integer" => (Some(32), Some(0)),
-        "bigint" => (Some(64), Some(0)),
-        "real" => (Some(24), None),
-        "double precision" => (Some(53), None),
-        _ => (None, None),
-    };
-    let (Some(open), Some(close)) = (data_type.find('('), data_type.find(')')) else {
-        return (data_type.to_owned(), None, whole.0, whole.1);
-    };
-    let name = format!("{}{}", &data_type[..open], &data_type[close + 1..]);
-    let mut numbers = data_type[open + 1..close].split(',').map(|n| n.trim().parse::<i64>().ok());
-    let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
-    match name.as_str() {
-        "numeric" => (name, None, first, second.or(Some(0))),
-        "character varying" | "character" => (name, first, None, None),
-        _ => (name, None, None, None),
-    }
-}
-
 impl Object for ColumnValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
@@ -177,7 +133,7 @@ impl Object for ColumnValue {
         Some(match key.as_str()? {
             "name" | "column" => Value::from(self.name.as_str()),
             "dtype" => Value::from(self.dtype.as_str()),
-            "quoted" => Value::from(self.dialect.quoted(&self.name)),
+            "quoted" => Value::from(self.engine.dialect.quoted(&self.name)),
             "data_type" | "expanded_data_type" => Value::from(self.data_type()),
             "char_size" => number(self.char_size),
             "numeric_precision" => number(self.precision),
@@ -235,6 +191,6 @@ pub(super) fn translate_type(name: String) -> String {
 }
 
 /// A column that was found in the database, as a Jinja value.
-pub(crate) fn column_value(column: &ExistingColumn, dialect: Dialect) -> Value {
-    ColumnValue::value(column, dialect)
+pub(crate) fn column_value(column: &ExistingColumn, engine: &'static EngineSpec) -> Value {
+    ColumnValue::value(column, engine)
 }

@@ -37,11 +37,11 @@ pub(super) fn referenced<'a>(
 }
 
 /// The suffix of named constraints of a candidate: names of the indexes behind them must differ
-/// from those of the published table. The swap takes it away again.
+/// from those of the published table, where they have to. The swap takes it away again.
 pub(super) fn suffix(session: &Session) -> String {
     let builds = session.builds_candidate();
-    let postgres = session.project.dialect == Dialect::POSTGRES;
-    if builds && postgres { "__candidate".to_owned() } else { String::new() }
+    let unique = session.project.target.engine.abilities.unique_constraint_names;
+    if builds && unique { "__candidate".to_owned() } else { String::new() }
 }
 
 /// Resolves what a foreign key points to.

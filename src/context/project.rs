@@ -3,8 +3,8 @@
 use super::reads::Facts;
 use super::session::{Phase, Session};
 use super::{base, configuration, exceptions, modules, refs, statements};
-use crate::config::{Json, JsonMap, TargetOptions, Yaml};
-use crate::engine::Dialect;
+use crate::config::{Json, JsonMap, Yaml};
+use crate::engine::{Dialect, Target};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{MacroRegistry, from_json};
 use crate::manifest::{Manifest, ResourceType};
@@ -58,7 +58,7 @@ pub(crate) struct ContextSettings {
 
 pub(crate) struct ContextProject {
     pub(crate) name: Arc<str>,
-    pub(crate) target: TargetOptions,
+    pub(crate) target: Target,
     pub(crate) dialect: Dialect,
     pub(crate) vars: VarSource,
     pub(crate) system: Arc<dyn System>,
@@ -110,7 +110,7 @@ impl ContextProject {
 /// The members that are the same in every render: functions, and values of the invocation.
 pub(crate) fn members(
     project: &str,
-    target: &TargetOptions,
+    target: &Target,
     settings: &ContextSettings,
     started: jiff::Timestamp,
     system: &dyn System,
@@ -145,7 +145,7 @@ pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String,
     system.env_all().into_iter().filter_map(named)
 }
 
-pub(super) fn target_json(target: &TargetOptions) -> JsonMap {
+pub(super) fn target_json(target: &Target) -> JsonMap {
     let mut map = target.visible.clone();
     map.insert("type".to_owned(), Json::from(&*target.adapter));
     map.insert("threads".to_owned(), Json::from(target.threads));

@@ -2,7 +2,8 @@
 //! answers are the same.
 
 use super::ContextProject;
-use crate::config::{Json, JsonMap, TargetOptions};
+use crate::config::{Json, JsonMap};
+use crate::engine::Target;
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef};
 use crate::system::System;
@@ -152,14 +153,18 @@ impl Facts {
     }
 
     pub(crate) fn new(
-        target: &TargetOptions,
+        target: &Target,
         settings: &super::ContextSettings,
         started: jiff::Timestamp,
         system: &dyn System,
     ) -> Facts {
         let json = |map: &JsonMap| Fingerprint::of(&Json::Object(map.clone()).to_string());
-        let extra =
-            format!("{}\n{}", target.duckdb.external_root, target.duckdb.disable_transactions);
+        let members = target.connection.members();
+        let extra = format!(
+            "{}
+{}",
+            members.external_root, members.disable_transactions
+        );
         let shown = Json::Object(super::project::target_json(target)).to_string();
         let metadata = super::metadata_env(system).flat_map(|(name, value)| [name, value]);
         Facts {

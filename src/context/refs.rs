@@ -37,7 +37,8 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
 
 /// What a reference is at parse: this node itself, printed as what was asked for.
 fn own_relation(session: &Session, asked: &str) -> Value {
-    let stand_in = |relation| RelationValue::stand_in(relation, asked, session.unsteady());
+    let engine = session.project.target.engine;
+    let stand_in = |relation| RelationValue::stand_in(relation, engine, asked, session.unsteady());
     session.unit.this.clone().map_or_else(none, stand_in)
 }
 
@@ -128,21 +129,20 @@ fn check_dependency(
 
 fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
     let Some(runtime) = &session.runtime else { return Ok(none()) };
+    let engine = session.project.target.engine;
     match runtime.bindings.target(&runtime.manifest, id) {
         Some(target) => match target.shape {
-            Shape::Plain => Ok(RelationValue::value(target.relation)),
+            Shape::Plain => Ok(RelationValue::value(target.relation, engine)),
             Shape::Cte(_) => {
                 session.record().ctes.push(id);
                 let mut relation = target.relation.with_kind(crate::engine::RelationKind::Cte);
                 relation.quote = [false; 3];
                 if runtime.bindings.empty {
-                    return Ok(RelationValue::limited(relation, &session.project.target.adapter));
+                    return Ok(RelationValue::limited(relation, engine));
                 }
-                Ok(RelationValue::value(relation))
+                Ok(RelationValue::value(relation, engine))
             }
-            Shape::LimitZero => {
-                Ok(RelationValue::limited(target.relation, &session.project.target.adapter))
-            }
+            Shape::LimitZero => Ok(RelationValue::limited(target.relation, engine)),
         },
         None => {
             let node = runtime.manifest.node(id);

@@ -1,7 +1,7 @@
 //! Relations as Jinja values, and `api`.
 
 use super::column::{ColumnValue, translate_type};
-use crate::engine::{Dialect, Relation, RelationKind};
+use crate::engine::{EngineSpec, Relation, RelationKind, select_no_rows};
 use crate::jinja::{Args, error};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RelationValue {
     pub(crate) relation: Relation,
+    engine: &'static EngineSpec,
     /// The text that stands for it under `--empty`.
     limited: Option<Arc<str>>,
     asked: Asked,
@@ -39,37 +40,28 @@ impl PartialEq for Asked {
 }
 
 impl RelationValue {
-    pub(crate) fn value(relation: Relation) -> Value {
-        Value::from_object(RelationValue { relation, limited: None, asked: Asked::default() })
+    pub(crate) fn value(relation: Relation, engine: &'static EngineSpec) -> Value {
+        let asked = Asked::default();
+        Value::from_object(RelationValue { relation, engine, limited: None, asked })
     }
 
     /// Stands at parse for a relation that is not known yet, and prints what was asked for in
     /// quotes.
-    pub(super) fn stand_in(relation: Relation, text: &str, asked: Arc<AtomicBool>) -> Value {
-        let text = Dialect::DUCKDB.quoted(text).into();
-        Value::from_object(RelationValue {
-            relation,
-            limited: Some(text),
-            asked: Asked(Some(asked)),
-        })
+    pub(super) fn stand_in(
+        relation: Relation,
+        engine: &'static EngineSpec,
+        text: &str,
+        asked: Arc<AtomicBool>,
+    ) -> Value {
+        let limited = Some(engine.dialect.quoted(text).into());
+        Value::from_object(RelationValue { relation, engine, limited, asked: Asked(Some(asked)) })
     }
 
-    /// Prints `(select * from X where false limit 0)`; Postgres needs an alias (RULES 2).
-    pub(crate) fn limited(relation: Relation, adapter: &str) -> Value {
-        let alias = if adapter == "postgres" {
-            format!(" _dbt_limit_subq_{}", relation.identifier())
-        } else {
-            String::new()
-        };
-        let text = format!(
-            "(select * from {} where false limit 0){alias}",
-            relation.render(Dialect::DUCKDB)
-        );
-        Value::from_object(RelationValue {
-            relation,
-            limited: Some(text.into()),
-            asked: Asked::default(),
-        })
+    /// Prints a query of it without rows.
+    pub(crate) fn limited(relation: Relation, engine: &'static EngineSpec) -> Value {
+        let text = select_no_rows(&relation, engine);
+        let (limited, asked) = (Some(text.into()), Asked::default());
+        Value::from_object(RelationValue { relation, engine, limited, asked })
     }
 
     /// The relation behind a value, when it is one.
@@ -136,7 +128,7 @@ impl Object for RelationValue {
 
     fn call_method(
         self: &Arc<Self>,
-        state: &mut State<'_, '_>,
+        _: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
@@ -146,14 +138,16 @@ impl Object for RelationValue {
         Ok(match method {
             "render" | "__str__" => Value::from(self.to_string()),
             "render_limited" => Value::from(
-                self.limited.as_deref().map_or_else(|| r.render(Dialect::DUCKDB), str::to_owned),
+                self.limited
+                    .as_deref()
+                    .map_or_else(|| r.render(self.engine.dialect), str::to_owned),
             ),
             "include" => self.with(Relation { include: policy_of(&args, r.include), ..r.clone() }),
             "quote" => self.with(Relation { quote: policy_of(&args, r.quote), ..r.clone() }),
             "without_identifier" => {
                 self.with(Relation { include: [r.include[0], r.include[1], false], ..r.clone() })
             }
-            "quoted" => Value::from(Dialect::DUCKDB.quoted(&args.text(0, "identifier")?)),
+            "quoted" => Value::from(self.engine.dialect.quoted(&args.text(0, "identifier")?)),
             "replace_path" | "incorporate" => {
                 let source = match args.get(usize::MAX, "path").map(crate::jinja::to_json) {
                     Some(serde_json::Value::Object(map)) => {
@@ -182,7 +176,7 @@ impl Object for RelationValue {
                     }),
                     ..r.clone()
                 };
-                Value::from(r.same(&wanted, dialect_of(state)?))
+                Value::from(r.same(&wanted, self.engine.dialect))
             }
             "information_schema" => {
                 let view = args.get(0, "view_name").map(Value::to_string);
@@ -197,11 +191,7 @@ impl Object for RelationValue {
                 // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from
                 // other mappings.
                 if key.as_str() == Some("metadata") {
-                    let class = if dialect_of(state)? == Dialect::POSTGRES {
-                        "PostgresRelation"
-                    } else {
-                        "DuckDBRelation"
-                    };
+                    let class = self.engine.adapter.relation_class;
                     crate::jinja::dict([(Value::from("type"), Value::from(class))])
                 } else {
                     self.get_value(key).unwrap_or_else(|| {
@@ -209,7 +199,7 @@ impl Object for RelationValue {
                     })
                 }
             }
-            "create" | "create_from" => create(&args)?,
+            "create" | "create_from" => create(&args, self.engine)?,
             "relation_max_name_length" => Value::from(63),
             _ => return Err(Error::from(ErrorKind::UnknownMethod)),
         })
@@ -234,14 +224,14 @@ impl fmt::Display for RelationValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.limited {
             Some(text) => f.write_str(text),
-            None => f.write_str(&self.relation.render(Dialect::DUCKDB)),
+            None => f.write_str(&self.relation.render(self.engine.dialect)),
         }
     }
 }
 
-/// How the target writes names; a template is told by the session that renders it.
-fn dialect_of(state: &mut State<'_, '_>) -> Result<Dialect, Error> {
-    Ok(crate::jinja::with_extension::<super::Session>(state)?.project.dialect)
+/// The target's engine; a template is told by the session that renders it.
+fn engine_of(state: &mut State<'_, '_>) -> Result<&'static EngineSpec, Error> {
+    Ok(crate::jinja::with_extension::<super::Session>(state)?.project.target.engine)
 }
 
 fn policy(flags: [bool; 3]) -> Value {
@@ -258,7 +248,7 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
 }
 
 /// `api.Relation.create(database, schema, identifier, type)`.
-fn create(args: &Args) -> Result<Value, Error> {
+fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
     let part = |i: usize, key: &str| {
         args.get(i, key)
             .filter(|v| !v.is_none() && !v.is_undefined())
@@ -281,7 +271,7 @@ fn create(args: &Args) -> Result<Value, Error> {
             }
         }
     }
-    Ok(RelationValue::value(relation))
+    Ok(RelationValue::value(relation, engine))
 }
 
 /// `api`: the classes `Relation` and `Column`.
@@ -300,8 +290,8 @@ impl Object for RelationClass {
         ObjectRepr::Plain
     }
 
-    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        create(&Args::parse(args)?)
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        create(&Args::parse(args)?, engine_of(state)?)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -318,13 +308,13 @@ impl Object for RelationClass {
 
     fn call_method(
         self: &Arc<Self>,
-        _: &mut State<'_, '_>,
+        state: &mut State<'_, '_>,
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
         let args = Args::parse(args)?;
         match method {
-            "create" => create(&args),
+            "create" => create(&args, engine_of(state)?),
             "add_ephemeral_prefix" => {
                 Ok(Value::from(format!("__dbt__cte__{}", args.text(0, "name")?)))
             }
@@ -351,7 +341,7 @@ impl Object for ColumnClass {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        ColumnValue::create(&Args::parse(args)?, dialect_of(state)?, false)
+        ColumnValue::create(&Args::parse(args)?, engine_of(state)?, false)
     }
 
     fn call_method(
@@ -363,7 +353,7 @@ impl Object for ColumnClass {
         let args = Args::parse(args)?;
         match method {
             "create" | "from_description" => {
-                ColumnValue::create(&args, dialect_of(state)?, method == "create")
+                ColumnValue::create(&args, engine_of(state)?, method == "create")
             }
             "translate_type" => Ok(Value::from(translate_type(args.text(0, "dtype")?))),
             "numeric_type" => {

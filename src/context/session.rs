@@ -4,7 +4,7 @@ use super::ContextProject;
 use super::column::translate_type;
 use super::reads::{Question, Read, macro_print};
 use crate::config::{Json, JsonMap};
-use crate::engine::{EngineError, Existing, Fetch, Relation, Warehouse};
+use crate::engine::{Connection, EngineError, Existing, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
@@ -120,23 +120,20 @@ pub(crate) struct Runtime {
 }
 
 /// The database as a render sees it.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Db {
     /// At parse: stubs answer.
     #[default]
     None,
     /// At compile: only what `Existing` says of `this`; any other question stops the render.
     Offline,
-    Live(Box<dyn Warehouse>),
+    Live(Connection),
 }
 
-impl std::fmt::Debug for Db {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Db::None => "None",
-            Db::Offline => "Offline",
-            Db::Live(_) => "Live",
-        })
+impl Db {
+    /// A connection, or none.
+    pub(crate) fn of(connection: Option<&Connection>) -> Db {
+        connection.map_or(Db::Offline, |connection| Db::Live(connection.clone()))
     }
 }
 
@@ -214,7 +211,7 @@ pub(crate) struct Session {
     pub(crate) unit: Unit,
     pub(crate) runtime: Option<Runtime>,
     record: Mutex<Record>,
-    db: Mutex<Db>,
+    db: Db,
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<Transactions>,
@@ -311,7 +308,7 @@ impl Session {
             unit,
             runtime,
             record: Mutex::default(),
-            db: Mutex::new(db),
+            db,
             results: Mutex::default(),
             abort: Mutex::default(),
             transactions: Mutex::default(),
@@ -330,16 +327,8 @@ impl Session {
         std::mem::take(&mut lock(&self.record))
     }
 
-    pub(crate) fn db(&self) -> MutexGuard<'_, Db> {
-        lock(&self.db)
-    }
-
-    /// Gives the connection back to its worker.
-    pub(crate) fn take_warehouse(&self) -> Option<Box<dyn Warehouse>> {
-        match std::mem::take(&mut *lock(&self.db)) {
-            Db::Live(warehouse) => Some(warehouse),
-            _ => None,
-        }
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
     }
 
     /// Says who begins and ends transactions.
@@ -358,28 +347,31 @@ impl Session {
             Transactions::Asked { open } if asked && !*open => *open = true,
             _ => return Ok(()),
         }
-        warehouse.run(&"begin".into(), Fetch::Nothing).map(|_| ())
+        warehouse.begin()
     }
 
     /// Commits what the session has begun.
     pub(super) fn commit(&self) -> Result<(), EngineError> {
-        self.end("commit")
+        self.end(|warehouse| warehouse.commit())
     }
 
     /// Rolls back what the session has begun and nobody committed. The project may have ended it by
     /// a statement of its own: then there is nothing to do.
     pub(crate) fn roll_back(&self) {
-        let _ = self.end("rollback");
+        let _ = self.end(|warehouse| warehouse.rollback());
     }
 
-    fn end(&self, statement: &str) -> Result<(), EngineError> {
+    fn end(
+        &self,
+        how: impl FnOnce(&mut dyn Warehouse) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
             Transactions::Asked { open } if *open => *open = false,
             _ => return Ok(()),
         }
-        match &mut *self.db() {
-            Db::Live(warehouse) => warehouse.run(&statement.into(), Fetch::Nothing).map(|_| ()),
+        match &self.db {
+            Db::Live(connection) => connection.with(how),
             Db::None | Db::Offline => Ok(()),
         }
     }
@@ -595,10 +587,10 @@ impl NodeScope {
         }
         Some(match name {
             "execute" => Value::from(session.phase == Phase::Execute),
-            "this" => unit
-                .this
-                .as_ref()
-                .map_or_else(|| Value::from(()), |r| super::RelationValue::value(r.clone())),
+            "this" => unit.this.as_ref().map_or_else(
+                || Value::from(()),
+                |r| super::RelationValue::value(r.clone(), session.project.target.engine),
+            ),
             "model" | "node" => session.model(),
             "database" => Value::from(
                 unit.this

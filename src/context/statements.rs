@@ -4,7 +4,7 @@ use super::session::{Abort, Db, Phase, Session, StoredResult};
 use super::table::table_value;
 use super::{function, none};
 use crate::config::{Json, JsonMap};
-use crate::engine::{Fetch, Reply, Table};
+use crate::engine::{Reply, Table};
 use crate::hash::FastMap;
 use crate::jinja::{dict, error, list};
 use crate::source::SqlText;
@@ -116,6 +116,14 @@ impl Object for ResponseValue {
     }
 }
 
+/// Which rows of a statement a template wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    Nothing,
+    /// So many at most; none: all of them.
+    Rows(Option<usize>),
+}
+
 /// Runs SQL of a template: `(response, table)`. `begin` asks for a transaction (dbt's
 /// `auto_begin`).
 pub(super) fn run_statement(
@@ -129,20 +137,21 @@ pub(super) fn run_statement(
     }
     let text = SqlText::from(sql);
     session.note_run();
-    let mut db = session.db();
-    let result = match &mut *db {
-        Db::Live(warehouse) => match session.begin(warehouse.as_mut(), begin) {
-            Ok(()) => warehouse.run(&text, fetch),
-            Err(e) => Err(e),
-        },
-        Db::None | Db::Offline => {
-            drop(db);
-            return Err(session.stop(Abort::NeedsDatabase));
-        }
+    let Db::Live(connection) = session.db() else {
+        return Err(session.stop(Abort::NeedsDatabase));
     };
-    drop(db);
+    let result = connection.with(|warehouse| {
+        session.begin(warehouse, begin)?;
+        match fetch {
+            Fetch::Nothing => Ok((warehouse.execute(&text)?, None)),
+            Fetch::Rows(limit) => {
+                let (reply, table) = warehouse.fetch(&text, limit)?;
+                Ok((reply, Some(table)))
+            }
+        }
+    });
     match result {
-        Ok(reply) => Ok(values(reply)),
+        Ok((reply, table)) => Ok(values(reply, table)),
         Err(error) => Err(session.stop(Abort::Database { error, sql: sql.to_owned() })),
     }
 }
@@ -163,8 +172,8 @@ pub(crate) fn response_json(result: &Value) -> Json {
     Json::Object(map)
 }
 
-fn values(reply: Reply) -> (Value, Value) {
-    let table = reply.table.as_ref().map_or_else(empty_table, table_value);
+fn values(reply: Reply, table: Option<Table>) -> (Value, Value) {
+    let table = table.as_ref().map_or_else(empty_table, table_value);
     let response = ResponseValue {
         message: reply.message.clone(),
         code: Some(reply.message),

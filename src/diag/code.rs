@@ -1,5 +1,7 @@
 //! The stable codes, each with its page for `strata explain CODE`.
 
+// engine-name: the pages of `explain` tell what users of an engine see.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -146,6 +148,9 @@ codes! {
         "The test reads something that is disabled or missing and was left out.";
     EmptyModel "W0008" "a model without a query"
         "The file has no text, so nothing is built of it. dbt passes it over in silence.";
+    UnknownEngine "W0009" "a target whose engine is not built in"
+        "The project is read, listed and compiled as standard SQL, with the macros of any adapter. What needs a connection ends \
+         with an error.";
     UserWarning "W1001" "a warning that the project raised itself"
         "The project or a package called `exceptions.warn(...)`.";
 }

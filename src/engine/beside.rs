@@ -1,6 +1,6 @@
 //! Names of relations that a run makes beside the published ones.
 
-use super::{Dialect, Relation};
+use super::{Dialect, EngineSpec, Relation, Scratch};
 use crate::hash::md5_hex;
 
 /// Where the next version of a relation is built.
@@ -16,6 +16,20 @@ pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
 /// A relation's name with those that a build makes beside it.
 pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
     [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
+}
+
+/// Where rows that nobody else is to see are kept while a relation is built: a temporary table of the
+/// session, or one beside the relation.
+pub(crate) fn scratch_name(relation: &Relation, engine: &EngineSpec) -> Relation {
+    match engine.abilities.scratch {
+        Scratch::Temporary => {
+            let mut out = relation.renamed("strata_delta");
+            out.path[0] = None;
+            out.path[1] = None;
+            out
+        }
+        Scratch::Named => beside(relation, "__delta", engine.dialect),
+    }
 }
 
 /// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long
@@ -47,16 +61,17 @@ pub(crate) fn is_beside(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{duckdb, postgres};
 
     #[test]
     fn long_names_stay_apart() {
         let a = Relation::new(None, Some("s"), &"x".repeat(60));
         let b = Relation::new(None, Some("s"), &format!("{}y", "x".repeat(59)));
         let (ca, cb) =
-            (candidate_name(&a, Dialect::POSTGRES), candidate_name(&b, Dialect::POSTGRES));
+            (candidate_name(&a, postgres::DIALECT), candidate_name(&b, postgres::DIALECT));
         assert!(ca.identifier().len() <= 63 && ca.identifier() != cb.identifier());
         assert_eq!(
-            candidate_name(&a, Dialect::DUCKDB).identifier(),
+            candidate_name(&a, duckdb::DIALECT).identifier(),
             format!("{}__candidate", "x".repeat(60))
         );
     }

@@ -14,19 +14,6 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    pub(crate) const DUCKDB: Dialect =
-        Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
-    pub(crate) const POSTGRES: Dialect = Dialect {
-        quote: '"',
-        max_identifier: Some(63),
-        ignores_case: false,
-        sees_databases: false,
-    };
-
-    pub(crate) fn of(adapter: &str) -> Dialect {
-        if adapter == "postgres" { Dialect::POSTGRES } else { Dialect::DUCKDB }
-    }
-
     /// An identifier in quotes, quotes inside doubled.
     pub(crate) fn quoted(self, name: &str) -> String {
         let double: String = [self.quote, self.quote].iter().collect();

@@ -29,16 +29,15 @@ pub(crate) struct EngineError {
 }
 
 impl EngineError {
-    /// Whether what was to be made "if not exists" is there, because another session made it at the
-    /// same moment: SQLSTATE of a unique violation, or of a duplicate schema, table or object.
-    pub(crate) fn is_made_meanwhile(&self) -> bool {
-        matches!(self.code.as_deref(), Some("23505" | "42P06" | "42P07" | "42710"))
-    }
-
     /// Credentials in what a driver says are masked.
     pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> EngineError {
         let message = crate::secret::mask_credentials(&message.into()).into_owned();
         EngineError { kind, message, position: None, hint: None, code: None }
+    }
+
+    /// What the tool or the engine cannot do.
+    pub(crate) fn unsupported(message: impl Into<String>) -> EngineError {
+        EngineError::new(EngineErrorKind::Unsupported, message)
     }
 
     /// Whether trying again later can help.

@@ -1,27 +1,86 @@
-//! What passes and effects say to each other about databases: data and traits, no driver.
+//! What is known of engines, and what passes and effects say to each other about databases: data and
+//! traits, no driver.
 //!
-//! In: names, SQL, what a database holds. Out: `Relation`s and `Dialect`s, `Warehouse`, the trait
-//! that an adapter implements, with its replies and errors; what exists. Must not know: any driver,
-//! nodes, how one is built, what became of it.
+//! In: names, SQL, outputs of profiles, what a database holds. Out: an `EngineSpec` for each engine
+//! (a folder of its own), `Relation`s and `Dialect`s, targets, `Warehouse`, the trait that an adapter
+//! implements, with its replies and errors; what exists. Must not know: any driver, nodes, how one
+//! is built, what became of it.
 
 mod abilities;
 mod beside;
 mod cell;
+mod connection;
 mod dialect;
+pub(crate) mod duckdb;
 mod error;
 mod existing;
+mod load;
+mod pool;
+pub(crate) mod postgres;
+mod query;
 mod relation;
 mod reply;
+mod spec;
 mod state;
+mod target;
+#[cfg(test)]
+pub(crate) mod testing;
+mod types;
+mod unknown;
 mod warehouse;
 
-pub(crate) use abilities::Capabilities;
-pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name};
+pub(crate) use abilities::{Abilities, RowsIn, Scratch, Transactions};
+pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
 pub(crate) use cell::{Cell, Table};
+pub(crate) use connection::{Connection, Lease};
 pub(crate) use dialect::Dialect;
 pub(crate) use error::{EngineError, EngineErrorKind};
 pub(crate) use existing::{Content, Existing, ExistingColumn, ExistingRelation, schema_key};
+pub(crate) use load::{Load, Loaded, ParquetFile, SeedSource};
+pub(crate) use pool::Pool;
+pub(crate) use query::{limit_rows, select_all, select_columns, select_no_rows};
 pub(crate) use relation::{Relation, RelationKind};
-pub(crate) use reply::{Fetch, Reply};
+pub(crate) use reply::Reply;
+pub(crate) use spec::{AdapterTraits, EngineSpec, TypeNames, TypeParts};
 pub(crate) use state::{DatabaseState, FileState};
-pub(crate) use warehouse::{Cancel, Change, Opener, Patience, Swap, Warehouse};
+pub(crate) use target::{
+    AdapterMembers, ConnectionOptions, Surroundings, Target, TargetParts, TargetSpec, read_target,
+};
+pub(crate) use types::SqlType;
+pub(crate) use warehouse::{
+    Cancel, ColumnChange, EachRow, Note, Opener, Patience, Publication, Warehouse,
+};
+
+/// All engines that are built in: with `adapter::DRIVERS` the only list of them.
+static ENGINES: [&EngineSpec; 2] = [&duckdb::SPEC, &postgres::SPEC];
+
+/// The engine of a `type:`.
+pub(crate) fn find_engine(name: &str) -> Option<&'static EngineSpec> {
+    ENGINES.into_iter().find(|engine| engine.name == name)
+}
+
+/// The names of all engines.
+pub(crate) fn names_of_engines() -> Vec<&'static str> {
+    ENGINES.into_iter().map(|engine| engine.name).collect()
+}
+
+/// The engines whose code is inside this program, with their versions.
+pub(crate) fn embedded_engines() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ENGINES.into_iter().filter_map(|engine| Some((engine.label, engine.embedded_version?)))
+}
+
+/// Whether a package of macros is part of this program.
+pub(crate) fn is_built_in_package(name: &str) -> bool {
+    name == "dbt" || ENGINES.into_iter().any(|engine| engine.adapter.package == name)
+}
+
+/// The target of a project without a profile: a file in the project's folder.
+pub(crate) fn default_target(project: &str, root: &camino::Utf8Path) -> Target {
+    let file = root.join(format!("{project}.{}", duckdb::SPEC.name));
+    duckdb::target_of_path(project, file.as_str())
+}
+
+/// A target for what is rendered before one is chosen.
+pub(crate) fn placeholder_target(project: &str) -> Target {
+    duckdb::target_of_path(project, ":memory:")
+}

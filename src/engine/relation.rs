@@ -168,32 +168,33 @@ impl Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{duckdb, postgres};
 
     #[test]
     fn rendering_and_equality() {
         let r = Relation::new(Some("db"), Some("main"), "a\"b");
-        assert_eq!(r.render(Dialect::DUCKDB), r#""db"."main"."a""b""#);
+        assert_eq!(r.render(duckdb::DIALECT), r#""db"."main"."a""b""#);
         let mut unquoted = Relation::new(Some("db"), Some("Mart"), "Tab");
         unquoted.quote = [true, false, false];
         assert_eq!(
-            unquoted.stored(Dialect::POSTGRES).render(Dialect::POSTGRES),
+            unquoted.stored(postgres::DIALECT).render(postgres::DIALECT),
             r#""db"."mart"."tab""#
         );
         assert_eq!(
-            unquoted.stored(Dialect::DUCKDB).render(Dialect::DUCKDB),
+            unquoted.stored(duckdb::DIALECT).render(duckdb::DIALECT),
             r#""db"."Mart"."Tab""#
         );
         let mut s = r.clone();
         s.include[0] = false;
         s.quote[2] = false;
-        assert_eq!(s.renamed("x").render(Dialect::DUCKDB), r#""main".x"#);
+        assert_eq!(s.renamed("x").render(duckdb::DIALECT), r#""main".x"#);
         assert!(
             Relation::new(None, Some("MAIN"), "T")
-                .same(&Relation::new(Some("db"), Some("main"), "t"), Dialect::DUCKDB)
+                .same(&Relation::new(Some("db"), Some("main"), "t"), duckdb::DIALECT)
         );
         assert!(
             !Relation::new(None, Some("MAIN"), "T")
-                .same(&Relation::new(None, Some("main"), "t"), Dialect::POSTGRES)
+                .same(&Relation::new(None, Some("main"), "t"), postgres::DIALECT)
         );
     }
 }

@@ -1,13 +1,6 @@
 //! What a statement answers.
 
-use super::Table;
-
-/// How many rows of a result are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fetch {
-    Nothing,
-    Rows(Option<usize>),
-}
+use super::ExistingColumn;
 
 /// What a statement answered.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,7 +8,8 @@ pub(crate) struct Reply {
     /// dbt's message: `OK`, `SELECT 5`.
     pub(crate) message: String,
     pub(crate) rows_affected: Option<i64>,
-    pub(crate) table: Option<Table>,
+    /// Of its rows, where it has any and they were asked for.
+    pub(crate) columns: Vec<ExistingColumn>,
 }
 
 impl Reply {
@@ -28,7 +22,7 @@ impl Reply {
         Reply {
             message: format!("INSERT {rows}"),
             rows_affected: i64::try_from(rows).ok(),
-            table: None,
+            columns: Vec::new(),
         }
     }
 

@@ -1,10 +1,11 @@
-//! The trait that adapters implement.
+//! The trait that adapters implement: verbs, one for each thing that is asked of a database.
 
 use super::{
-    Capabilities, Content, EngineError, ExistingColumn, ExistingRelation, Fetch, Relation,
-    RelationKind, Reply,
+    Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded,
+    ParquetFile, Relation, RelationKind, Reply, Table,
 };
 use crate::source::SqlText;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,17 +18,17 @@ pub(crate) trait Cancel: Send + Sync {
 pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError> + Send + Sync>;
 
 /// How long to wait for others; none: as long as the engine waits by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// For what another session or process has locked.
+    /// ... for a lock.
     pub(crate) lock: Option<Duration>,
-    /// For a relation that another run is building.
+    /// ... for a relation that another run builds.
     pub(crate) build: Option<Duration>,
 }
 
 /// A candidate that takes the place of the published relation.
 #[derive(Clone, Copy)]
-pub(crate) struct Swap<'a> {
+pub(crate) struct Publication<'a> {
     pub(crate) published: &'a Relation,
     /// What stands there now.
     pub(crate) existing: Option<&'a ExistingRelation>,
@@ -38,7 +39,7 @@ pub(crate) struct Swap<'a> {
     /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
     /// Waits until no other node of the run touches more than its own relation: called before this
-    /// swap does so.
+    /// publication does so.
     pub(crate) take_turn: &'a dyn Fn(),
     /// Waits, and lets other nodes of the run publish meanwhile: called while nothing is locked,
     /// before another attempt.
@@ -47,23 +48,46 @@ pub(crate) struct Swap<'a> {
 
 /// A change of a table's columns.
 #[derive(Clone, Copy)]
-pub(crate) struct Change<'a> {
+pub(crate) struct ColumnChange<'a> {
     pub(crate) relation: &'a Relation,
     pub(crate) statements: &'a [String],
     /// Columns are dropped: what reads them is in the way.
     pub(crate) takes_away: bool,
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
-    /// As that of `Swap`.
+    /// As that of `Publication`.
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
+/// A row of the table in which publications are noted: a node, and the fingerprint of what stands
+/// there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note<'a> {
+    pub(crate) node: &'a str,
+    pub(crate) fingerprint: &'a str,
+}
+
+/// Takes the rows of a result one after the other, until it breaks off.
+pub(crate) type EachRow<'a> = dyn FnMut(Vec<Cell>) -> ControlFlow<()> + 'a;
+
 /// One connection to a database.
+///
+/// Statements that change relations give the SQL that they ran, for the files under `run/`.
 pub(crate) trait Warehouse: Send {
-    fn capabilities(&self) -> &Capabilities;
+    fn engine(&self) -> &'static EngineSpec;
+    fn version(&mut self) -> Result<String, EngineError>;
+
+    /// Opens a transaction.
+    fn begin(&mut self) -> Result<(), EngineError>;
+    fn commit(&mut self) -> Result<(), EngineError>;
+    fn rollback(&mut self) -> Result<(), EngineError>;
+
     /// Runs one or several statements and answers for the last one.
-    fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError>;
+    fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError>;
+    /// Runs statements and gives the rows of the last one; the reply has the columns.
+    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError>;
     /// Columns that a query would give, without running it.
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
+
     /// The relations of a schema with their columns.
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
     /// The same of several schemas, as (database, schema).
@@ -85,24 +109,6 @@ pub(crate) trait Warehouse: Send {
     }
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
-    /// Sends rows to a `copy ... from stdin`; the number of rows that came in.
-    fn copy_in(
-        &mut self,
-        statement: &str,
-        input: &mut dyn std::io::Read,
-    ) -> Result<u64, EngineError>;
-    /// In the open transaction, gives the candidate the published name, with what belongs to the
-    /// old relation and what depends on it. The SQL that was run. An error leaves the transaction
-    /// to be rolled back.
-    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError>;
-    /// After a swap and the node's hooks: gives the relation what belonged to the one whose place
-    /// it took, as far as the hooks have not made it anew. The SQL that was run.
-    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
-        let _ = relation;
-        Ok(Vec::new())
-    }
-    /// Changes columns, in the open transaction or one of its own. The SQL that was run.
-    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError>;
     /// What stands under each of some names now.
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
     /// How many rows a relation has, and a fingerprint of them that does not depend on their order.
@@ -116,6 +122,53 @@ pub(crate) trait Warehouse: Send {
         let _ = relation;
         Ok(None)
     }
+
+    /// Makes a schema that is not there; one that another session makes at the same moment is there.
+    fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError>;
+    /// Sends the rows of a seed into a table.
+    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError>;
+    /// In the open transaction, where the engine has any, gives the candidate the published name,
+    /// with what belongs to the old relation and what depends on it. An error leaves the transaction
+    /// to be rolled back.
+    fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError>;
+    /// After a publication and the node's hooks: gives the relation what belonged to the one whose
+    /// place it took, as far as the hooks have not made it anew.
+    fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+        let _ = relation;
+        Ok(Vec::new())
+    }
+    /// Keeps a candidate that did not pass under the name `rejected`, whose place is free.
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        rejected: &Relation,
+        kind: RelationKind,
+    ) -> Result<Vec<String>, EngineError>;
+    /// Drops a relation that may be there, with what depends on it.
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError>;
+    /// Changes columns, in the open transaction or one of its own.
+    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError>;
+
+    /// The rows of a table of notes, as (node, fingerprint).
+    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError>;
+    /// Makes a table of notes that is not there.
+    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError>;
+    /// Writes notes, in the open transaction or one of its own.
+    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError>;
+
+    /// How many rows of a relation fit each of some conditions, counted in one scan. An error in an
+    /// open transaction leaves it as it was.
+    fn count_rows(
+        &mut self,
+        relation: &Relation,
+        conditions: &[String],
+    ) -> Result<Vec<Cell>, EngineError>;
+    /// Makes a Parquet file of a file of rows in JSON, where the engine can.
+    fn write_parquet(&mut self, file: &ParquetFile<'_>) -> Result<(), EngineError> {
+        let _ = file;
+        Err(EngineError::unsupported(format!("{} writes no Parquet files", self.engine().label)))
+    }
+
     /// Makes sure of the connection before work begins: one that was lost is opened again.
     fn ready(&mut self) -> Result<(), EngineError>;
     /// Keeps other builds away from a relation until `unlock`. Waits for the build that has it, and
@@ -127,8 +180,8 @@ pub(crate) trait Warehouse: Send {
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
-    /// Writes out what is committed and not yet in its place, where an engine keeps such. What
-    /// fails is written later.
+    /// Writes out what is committed and not yet in its place, where an engine keeps such. What fails
+    /// is written later.
     fn settle(&mut self) {}
     fn opener(&self) -> Result<Opener, EngineError>;
     /// Another connection to the same database.
@@ -137,4 +190,34 @@ pub(crate) trait Warehouse: Send {
     }
     /// A handle that another thread can use to stop what runs.
     fn cancel_handle(&self) -> Arc<dyn Cancel>;
+}
+
+impl dyn Warehouse + '_ {
+    /// Runs statements and fetches rows of the last one, `limit` at most.
+    pub(crate) fn fetch(
+        &mut self,
+        sql: &SqlText,
+        limit: Option<usize>,
+    ) -> Result<(Reply, Table), EngineError> {
+        let mut rows = Vec::new();
+        let full = |rows: &Vec<Vec<Cell>>| limit.is_some_and(|limit| rows.len() >= limit);
+        let mut take = |row: Vec<Cell>| {
+            if !full(&rows) {
+                rows.push(row);
+            }
+            if full(&rows) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let mut reply = self.rows(sql, &mut take)?;
+        let columns = std::mem::take(&mut reply.columns);
+        Ok((reply, Table { columns, rows }))
+    }
+
+    /// Drops what stands under a name.
+    pub(crate) fn drop_found(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
+        let mut done = Vec::new();
+        for found in self.find(std::slice::from_ref(relation))? {
+            done.extend(self.drop_if_there(&found)?);
+        }
+        Ok(done)
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn inspect(
     manifest: &Manifest,
     nodes: impl Iterator<Item = NodeId>,
 ) -> Result<Existing, EngineError> {
-    let dialect = warehouse.capabilities().dialect;
+    let dialect = warehouse.engine().dialect;
     let schemas = schemas(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
     let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };

@@ -662,7 +662,7 @@ pub(super) mod tests {
         let defs = defs.value.into_iter().map(Arc::new).collect();
         let registry = MacroRegistry::new(
             &root,
-            "duckdb",
+            crate::jinja::Adapter::default(),
             vec![root.clone()],
             HashMap::new(),
             Vec::new(),

@@ -48,7 +48,7 @@ pub(crate) use operators::add;
 pub(crate) use prepass::rewrite_expression;
 pub(crate) use prepass::{CallName, calls_of};
 pub(crate) use python::{ORDER, REPR, python_repr, python_text, sort};
-pub(crate) use registry::{MacroDef, MacroRegistry, parse_macro_file};
+pub(crate) use registry::{Adapter, MacroDef, MacroRegistry, parse_macro_file};
 pub(crate) use runtime::{Args, call_site, error, return_value, with_extension};
 pub(crate) use set::set_value;
 pub(crate) use values::{dict, from_json, list, pair, to_json};

@@ -50,10 +50,6 @@ pub(crate) struct MacroDef {
     pub(super) kwargs: bool,
 }
 
-/// Materializations that dbt's adapters bring themselves: one for any adapter, also of the root
-/// project, does not take their place.
-const OF_ADAPTERS: [(&str, &str); 2] = [("duckdb", "table"), ("duckdb", "incremental")];
-
 /// Materializations of dbt and of its adapters, which a package replaces only if the root project
 /// lets it.
 const BUILT_IN: [&str; 12] = [
@@ -304,6 +300,15 @@ fn has_word(text: &str, word: &str) -> bool {
 /// Which packages a namespace's macros are looked up in: `dispatch:` of the root project.
 pub(crate) type SearchOrders = HashMap<String, Vec<String>>;
 
+/// The adapter that macros are looked up for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Adapter {
+    pub(crate) name: String,
+    /// Materializations that it brings itself: one for any adapter, also of the root project, does
+    /// not take their place.
+    pub(crate) materializations: &'static [&'static str],
+}
+
 /// All macros of a project, its packages and the binary.
 #[derive(Debug, Default)]
 pub(crate) struct MacroRegistry {
@@ -315,6 +320,7 @@ pub(crate) struct MacroRegistry {
     /// How many definitions, from the first, came with the binary.
     built_in: usize,
     root: Arc<str>,
+    adapter: Adapter,
     /// The adapter's name, then its parents', then `default`.
     prefixes: Vec<String>,
     search_orders: SearchOrders,
@@ -326,7 +332,7 @@ impl MacroRegistry {
     /// `internal` holds the built-in macros, the adapter's after the core's: later ones win.
     pub(crate) fn new(
         root: &Arc<str>,
-        adapter: &str,
+        adapter: Adapter,
         installed: Vec<Arc<str>>,
         search_orders: SearchOrders,
         internal: Vec<Arc<MacroDef>>,
@@ -334,7 +340,8 @@ impl MacroRegistry {
     ) -> MacroRegistry {
         let mut registry = MacroRegistry {
             root: root.clone(),
-            prefixes: vec![adapter.to_owned(), "default".to_owned()],
+            prefixes: vec![adapter.name.clone(), "default".to_owned()],
+            adapter,
             installed,
             search_orders,
             ..MacroRegistry::default()
@@ -525,7 +532,7 @@ impl MacroRegistry {
             if let Some(i) = found {
                 return Some(&self.defs[*i]);
             }
-            if OF_ADAPTERS.contains(&(prefix.as_str(), name)) {
+            if *prefix == self.adapter.name && self.adapter.materializations.contains(&name) {
                 return None;
             }
         }
@@ -551,6 +558,10 @@ impl MacroRegistry {
 mod tests {
     use super::*;
 
+    fn adapter() -> Adapter {
+        Adapter { name: "duckdb".to_owned(), materializations: &["table", "incremental"] }
+    }
+
     fn parse(package: &str, text: &str) -> Vec<Arc<MacroDef>> {
         let checked = parse_macro_file(FileId(0), &package.into(), "macros/x.sql", text);
         assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
@@ -569,7 +580,7 @@ mod tests {
             "{% macro a() %}p{% endmacro %}{% macro duckdb__d() %}p{% endmacro %}",
         ));
         let installed = vec!["root".into(), "pkg".into()];
-        MacroRegistry::new(&"root".into(), "duckdb", installed, HashMap::new(), internal, project)
+        MacroRegistry::new(&"root".into(), adapter(), installed, HashMap::new(), internal, project)
     }
 
     #[test]

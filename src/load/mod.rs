@@ -5,7 +5,6 @@
 //! itself excepted). Must not know: nodes, databases.
 
 mod files;
-mod postgres;
 mod project;
 mod render;
 mod version;
@@ -14,8 +13,9 @@ pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
 pub(crate) use project::{LoadOptions, find_project_file, load};
 pub(crate) use render::YamlRenderer;
 
-use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition, TargetOptions};
+use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition};
 use crate::context::ContextProject;
+use crate::engine::Target;
 use crate::source::SourceMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) struct Sources {
     pub(crate) map: SourceMap,
     /// The root project first, then packages by name.
     pub(crate) packages: Vec<LoadedPackage>,
-    pub(crate) target: TargetOptions,
+    pub(crate) target: Target,
     pub(crate) target_path: Utf8PathBuf,
     pub(crate) profiles_path: Option<Utf8PathBuf>,
     pub(crate) selectors: Vec<SelectorDefinition>,

@@ -3,12 +3,12 @@
 use super::files::{below, read_package};
 use super::{LoadedPackage, Sources, YamlRenderer, version};
 use crate::config::{
-    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, TargetOptions,
-    Yaml, parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
+    Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
+    parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
 use crate::diag::{Code, Diagnostic, nearest};
-use crate::engine::Dialect;
+use crate::engine::{Surroundings, Target, default_target, placeholder_target, read_target};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize};
@@ -108,7 +108,7 @@ pub(crate) fn load(
 
 /// The parts of `Sources` besides the map and the packages.
 struct Rest {
-    target: TargetOptions,
+    target: Target,
     target_path: Utf8PathBuf,
     profiles_path: Option<Utf8PathBuf>,
     selectors: Vec<SelectorDefinition>,
@@ -147,7 +147,7 @@ impl Loader<'_> {
     fn context(
         &self,
         name: &str,
-        target: &TargetOptions,
+        target: &Target,
         vars: VarSource,
         secrets: bool,
     ) -> Arc<ContextProject> {
@@ -161,7 +161,7 @@ impl Loader<'_> {
                 self.system.as_ref(),
             ),
             target: target.clone(),
-            dialect: Dialect::of(&target.adapter),
+            dialect: target.engine.dialect,
             vars,
             system: self.system.clone(),
             store_failures: self.options.settings.flags.get("STORE_FAILURES")
@@ -209,7 +209,7 @@ impl Loader<'_> {
             None if self.options.without_packages => {
                 // Packages are installed before there are credentials.
                 self.out.truncate(before);
-                (TargetOptions::default_duckdb(&project_name, ""), None)
+                (placeholder_target(&project_name), None)
             }
             None => return Ok(None),
         };
@@ -287,12 +287,8 @@ impl Loader<'_> {
         let written = tree.as_map().and_then(|m| m.get("profile"));
         match written {
             Some(y) => {
-                let context = self.context(
-                    "project",
-                    &TargetOptions::default_duckdb("project", ":memory:"),
-                    self.cli_vars(),
-                    false,
-                );
+                let context =
+                    self.context("project", &placeholder_target("project"), self.cli_vars(), false);
                 let renderer = YamlRenderer::new(&context, &"project".into());
                 let rendered =
                     y.as_str().and_then(|text| renderer.value(text, y.span, &mut self.out));
@@ -307,7 +303,7 @@ impl Loader<'_> {
         project: &str,
         name: &Option<String>,
         asked: Option<Span>,
-    ) -> Result<Option<(TargetOptions, Option<Utf8PathBuf>)>, SystemError> {
+    ) -> Result<Option<(Target, Option<Utf8PathBuf>)>, SystemError> {
         let root = self.root.clone();
         let Some(path) = profiles_file(self.system.as_ref(), self.options, &root) else {
             if let Some(dir) = &self.options.profiles_dir {
@@ -324,8 +320,7 @@ impl Loader<'_> {
                 ));
                 return Ok(None);
             }
-            let file = self.root.join(format!("{project}.duckdb"));
-            let mut target = TargetOptions::default_duckdb(project, file.as_str());
+            let mut target = default_target(project, &self.root);
             target.threads = self.options.threads.unwrap_or(target.threads);
             return Ok(Some((target, None)));
         };
@@ -339,7 +334,7 @@ impl Loader<'_> {
         let Some(profile) = parse_profile(&tree, &name, asked).drain_into(&mut self.out) else {
             return Ok(None);
         };
-        let placeholder = TargetOptions::default_duckdb(project, ":memory:");
+        let placeholder = placeholder_target(project);
         let context = self.context(project, &placeholder, self.cli_vars(), true);
         let renderer = YamlRenderer::new(&context, &project.into());
         let target = self.choose(&profile, &renderer);
@@ -363,25 +358,13 @@ impl Loader<'_> {
         if self.out[before..].iter().any(Diagnostic::is_error) {
             return Ok(None);
         }
-        let mut target = TargetOptions::parse(&name, &target, &rendered).drain_into(&mut self.out);
+        let surroundings = Surroundings { system: self.system.as_ref(), root: &self.root };
+        let read = read_target(&name, &target, &rendered, &surroundings);
+        let mut target = read.drain_into(&mut self.out);
         if let Some(target) = &mut target {
             target.threads = self.options.threads.unwrap_or(target.threads);
-            self.absolute_path(target);
-            if &*target.adapter == "postgres" {
-                let root = self.root.clone();
-                super::postgres::complete(target, self.system.as_ref(), &root, &mut self.out);
-            }
         }
         Ok(target.map(|t| (t, Some(path))))
-    }
-
-    /// dbt works in the project's folder: a relative database path starts there.
-    fn absolute_path(&self, target: &mut TargetOptions) {
-        let path = target.duckdb.path.clone();
-        let remote = path.contains("://") || path.starts_with("md:");
-        if &*target.adapter == "duckdb" && !remote && path != ":memory:" && !path.is_empty() {
-            target.duckdb.path = normalize(&self.root.join(&path)).into_string();
-        }
     }
 
     fn choose(&mut self, profile: &ProfileOptions, renderer: &YamlRenderer) -> Option<String> {

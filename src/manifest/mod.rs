@@ -11,6 +11,7 @@ mod config;
 mod freshness;
 mod graph;
 mod lookup;
+mod materialization;
 mod node;
 mod node_set;
 mod project;
@@ -22,6 +23,7 @@ pub(crate) use config::{Layer, NodeConfig};
 pub(crate) use freshness::{FreshnessStatus, Threshold};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};
+pub(crate) use materialization::Materialization;
 pub(crate) use node::{
     Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,
     SourceCall, SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,

@@ -1,6 +1,6 @@
 //! A node of the graph.
 
-use super::{Column, NodeConfig, Threshold};
+use super::{Column, Materialization, NodeConfig, Threshold};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -327,6 +327,17 @@ impl Node {
         }))
     }
 
+    /// How the node is stored, when that is built in.
+    pub(crate) fn materialization(&self) -> Option<Materialization> {
+        Materialization::parse(&self.materialized())
+    }
+
+    /// What stands under the node's name once it is built.
+    pub(crate) fn relation_kind(&self) -> RelationKind {
+        let built_in = self.materialization().and_then(Materialization::relation_kind);
+        built_in.unwrap_or(RelationKind::Table)
+    }
+
     /// How a test's failing rows are stored, if they are: `store_failures_as`, else
     /// `store_failures`, else the flag of the command line (RULES 3.6).
     pub(crate) fn stores_failures(&self, flag: bool) -> Option<RelationKind> {
@@ -341,7 +352,8 @@ impl Node {
     }
 
     pub(crate) fn is_ephemeral(&self) -> bool {
-        matches!(self.kind, NodeKind::Model { .. }) && self.materialized() == "ephemeral"
+        matches!(self.kind, NodeKind::Model { .. })
+            && self.materialization() == Some(Materialization::Ephemeral)
     }
 
     pub(crate) fn version(&self) -> Option<&VersionInfo> {

@@ -1,8 +1,8 @@
 //! The whole: projects, macros, nodes.
 
 use super::{Graph, Lookup, Node, NodeId, UniqueId};
-use crate::config::{Json, JsonMap, TargetOptions};
-use crate::engine::Dialect;
+use crate::config::{Json, JsonMap};
+use crate::engine::{Dialect, Target};
 use crate::hash::FastMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct ProjectInfo {
     pub(crate) root: Utf8PathBuf,
     /// The root project first, then packages by name.
     pub(crate) packages: Vec<Package>,
-    pub(crate) target: TargetOptions,
+    pub(crate) target: Target,
     pub(crate) dialect: Dialect,
     pub(crate) target_path: Utf8PathBuf,
     /// `flags: state_modified_compare_more_unrendered_values`.

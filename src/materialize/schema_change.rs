@@ -1,128 +1,191 @@
 //! `on_schema_change` of incremental models (RULES 3.9).
 
-use super::{Arg, Statement};
-use crate::engine::{Dialect, ExistingColumn, Relation};
+use super::{Arg, PublicMacro};
+use crate::engine::{EngineSpec, ExistingColumn, Relation, SqlType};
+use crate::manifest::NodeConfig;
 
-/// What a change of columns does to the published table.
+/// What happens when a query has other columns than the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChangeMode {
+    /// The table's columns are written; one that the query lacks is an error of the database.
+    Ignore,
+    Fail,
+    AppendNewColumns,
+    SyncAllColumns,
+}
+
+impl ChangeMode {
+    /// As the config says; unknown words are `ignore`.
+    pub(super) fn of(config: &NodeConfig) -> ChangeMode {
+        match config.text("on_schema_change").as_deref() {
+            Some("fail") => ChangeMode::Fail,
+            Some("append_new_columns") => ChangeMode::AppendNewColumns,
+            Some("sync_all_columns") => ChangeMode::SyncAllColumns,
+            _ => ChangeMode::Ignore,
+        }
+    }
+
+    /// Whether the table can get columns.
+    pub(super) fn widens(self) -> bool {
+        matches!(self, ChangeMode::AppendNewColumns | ChangeMode::SyncAllColumns)
+    }
+}
+
+/// What a change of columns does to the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
     /// Statements that widen the table, before anything is written to it.
     pub(super) add: Vec<String>,
     /// Statements that take away columns.
     pub(super) drop: Vec<String>,
-    /// Statements that change types, and the columns they are for.
-    pub(super) retype: Vec<Statement>,
+    /// What changes types, and the columns that it changes.
+    pub(super) retype: Vec<PublicMacro>,
     pub(super) retyped: Vec<ExistingColumn>,
     /// The columns that are written.
     pub(super) columns: Vec<ExistingColumn>,
+    /// The columns of the table after that.
+    pub(super) after: Vec<ExistingColumn>,
 }
 
-/// Compares names as they are written, and types. Unknown modes are `ignore`.
-pub(super) fn change(
-    mode: &str,
+/// The columns are not those of the table, and the model stops at that.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the columns of the query are not those of the table: new [{new}], missing [{missing}], \
+     other type [{retyped}]; `on_schema_change: fail` stops here"
+)]
+pub(super) struct OtherColumns {
+    new: String,
+    missing: String,
+    retyped: String,
+}
+
+/// How the columns of a table differ from those of a query: names as they are written, and types.
+struct Difference<'a> {
+    added: Vec<&'a ExistingColumn>,
+    removed: Vec<&'a ExistingColumn>,
+    retyped: Vec<&'a ExistingColumn>,
+}
+
+impl<'a> Difference<'a> {
+    fn new(published: &'a [ExistingColumn], rows: &'a [ExistingColumn]) -> Difference<'a> {
+        let has_other_type = |column: &&ExistingColumn| {
+            let old = find(published, &column.name);
+            old.is_some_and(|old| !old.data_type.eq_ignore_ascii_case(&column.data_type))
+        };
+        Difference {
+            added: rows.iter().filter(|c| find(published, &c.name).is_none()).collect(),
+            removed: published.iter().filter(|c| find(rows, &c.name).is_none()).collect(),
+            retyped: rows.iter().filter(has_other_type).collect(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.retyped.is_empty()
+    }
+}
+
+fn find<'a>(columns: &'a [ExistingColumn], name: &str) -> Option<&'a ExistingColumn> {
+    columns.iter().find(|c| c.name == name)
+}
+
+fn names_of(columns: &[&ExistingColumn]) -> String {
+    columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// What a table needs so that the rows of a query can be written to it.
+pub(super) fn change_columns(
+    mode: ChangeMode,
     target: &Relation,
     published: &[ExistingColumn],
-    delta: &[ExistingColumn],
-    dialect: Dialect,
-) -> Result<Change, String> {
-    let find = |list: &[ExistingColumn], name: &str| list.iter().find(|c| c.name == name).cloned();
-    let added: Vec<&ExistingColumn> =
-        delta.iter().filter(|c| find(published, &c.name).is_none()).collect();
-    let removed: Vec<&ExistingColumn> =
-        published.iter().filter(|c| find(delta, &c.name).is_none()).collect();
-    let retyped: Vec<&ExistingColumn> = delta
-        .iter()
-        .filter(|c| {
-            find(published, &c.name)
-                .is_some_and(|p| !p.data_type.eq_ignore_ascii_case(&c.data_type))
-        })
-        .collect();
-    let changed = !(added.is_empty() && removed.is_empty() && retyped.is_empty());
-    let table = target.render(dialect);
-    let add = added.iter().map(|c| {
-        format!("alter table {table} add column {} {}", dialect.quoted(&c.name), c.data_type)
-    });
-    let plain = |columns: Vec<ExistingColumn>| Change {
-        add: widened(&table, published, delta, dialect),
+    rows: &[ExistingColumn],
+    engine: &EngineSpec,
+) -> Result<Change, OtherColumns> {
+    let table = target.render(engine.dialect);
+    let found = Difference::new(published, rows);
+    let mut change = Change {
+        add: widen(&table, published, rows, engine),
         drop: Vec::new(),
         retype: Vec::new(),
         retyped: Vec::new(),
-        columns,
+        columns: published.to_vec(),
+        after: published.to_vec(),
+    };
+    if found.is_empty() {
+        if mode.widens() {
+            change.columns = rows.to_vec();
+        }
+        return Ok(change);
+    }
+    let add_column = |c: &&ExistingColumn| {
+        format!("alter table {table} add column {} {}", engine.dialect.quoted(&c.name), c.data_type)
+    };
+    let drop_column = |c: &&ExistingColumn| {
+        format!("alter table {table} drop column {}", engine.dialect.quoted(&c.name))
     };
     match mode {
-        "fail" if changed => {
-            let names = |list: &[&ExistingColumn]| {
-                list.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
-            };
-            Err(format!(
-                "the columns of the query are not those of the table: new [{}], missing [{}], other type [{}]; \
-                 `on_schema_change: fail` stops here",
-                names(&added),
-                names(&removed),
-                names(&retyped)
-            ))
+        ChangeMode::Ignore => {}
+        ChangeMode::Fail => {
+            let Difference { added, removed, retyped } = &found;
+            let (new, missing) = (names_of(added), names_of(removed));
+            return Err(OtherColumns { new, missing, retyped: names_of(retyped) });
         }
-        "append_new_columns" if changed => {
-            let mut columns = published.to_vec();
-            columns.extend(added.iter().copied().cloned());
+        ChangeMode::AppendNewColumns => {
+            change.add.extend(found.added.iter().map(add_column));
+            change.after.extend(found.added.iter().map(|c| (*c).clone()));
             // A column that the query does not have stays, and gets nulls.
-            columns.retain(|c| find(delta, &c.name).is_some());
-            let mut change = plain(columns);
-            change.add.extend(add);
-            Ok(change)
+            change.columns = change.after.clone();
+            change.columns.retain(|c| find(rows, &c.name).is_some());
         }
-        "sync_all_columns" if changed => {
-            let drop = removed
-                .iter()
-                .map(|c| format!("alter table {table} drop column {}", dialect.quoted(&c.name)));
-            let retype = retyped.iter().map(|c| {
-                Statement::call(
-                    "alter_column_type",
-                    vec![
-                        Arg::Relation(target.clone()),
-                        Arg::Text(c.name.clone()),
-                        Arg::Text(c.data_type.clone()),
-                    ],
-                )
-            });
-            Ok(Change {
-                add: add.collect(),
-                drop: drop.collect(),
-                retype: retype.collect(),
-                retyped: retyped.iter().copied().cloned().collect(),
-                columns: delta.to_vec(),
-            })
+        ChangeMode::SyncAllColumns => {
+            change.add = found.added.iter().map(add_column).collect();
+            change.drop = found.removed.iter().map(drop_column).collect();
+            change.retype = found.retyped.iter().map(|c| alter_type(target, c)).collect();
+            change.retyped = found.retyped.iter().map(|c| (*c).clone()).collect();
+            change.columns = rows.to_vec();
+            change.after = rows.to_vec();
         }
-        "append_new_columns" | "sync_all_columns" => Ok(plain(delta.to_vec())),
-        // Ignore: the table's columns are written; one that the query lacks is an error of the
-        // database.
-        _ => Ok(plain(published.to_vec())),
     }
+    Ok(change)
+}
+
+fn alter_type(target: &Relation, column: &ExistingColumn) -> PublicMacro {
+    let (name, data_type) = (column.name.clone(), column.data_type.clone());
+    let args = vec![Arg::Relation(target.clone()), Arg::Text(name), Arg::Text(data_type)];
+    PublicMacro::new("alter_column_type", args)
 }
 
 /// Texts of the query that are longer than the table's: the column is made as long. Only engines
 /// that keep lengths have such types.
-fn widened(
+fn widen(
     table: &str,
     published: &[ExistingColumn],
     delta: &[ExistingColumn],
-    dialect: Dialect,
+    engine: &EngineSpec,
 ) -> Vec<String> {
-    let length =
-        |t: &str| t.strip_prefix("character varying(")?.strip_suffix(')')?.parse::<u32>().ok();
-    let wider = delta.iter().filter(|d| {
-        let old = published.iter().find(|p| p.name == d.name).and_then(|p| length(&p.data_type));
-        old.is_some_and(|old| length(&d.data_type).is_some_and(|new| new > old))
-    });
-    let change = |c: &ExistingColumn| {
-        format!("alter table {table} alter column {} type {}", dialect.quoted(&c.name), c.data_type)
-    };
-    wider.map(change).collect()
+    let mut out = Vec::new();
+    for new in delta {
+        let old = published.iter().find(|p| p.name == new.name);
+        let Some(old) = old.and_then(|old| text_length(old, engine)) else { continue };
+        if text_length(new, engine).is_some_and(|new| new > old) {
+            let name = engine.dialect.quoted(&new.name);
+            out.push(format!("alter table {table} alter column {name} type {}", new.data_type));
+        }
+    }
+    out
+}
+
+/// How many characters a column takes at most; none for one without a limit, or not of texts.
+fn text_length(column: &ExistingColumn, engine: &EngineSpec) -> Option<u32> {
+    match (engine.types.read)(&column.data_type) {
+        SqlType::Text { length } => length,
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{duckdb, postgres};
 
     fn columns(list: &[(&str, &str)]) -> Vec<ExistingColumn> {
         list.iter()
@@ -130,8 +193,12 @@ mod tests {
             .collect()
     }
 
+    fn names_in(columns: &[ExistingColumn]) -> Vec<&str> {
+        columns.iter().map(|c| c.name.as_str()).collect()
+    }
+
     fn names(change: &Change) -> Vec<&str> {
-        change.columns.iter().map(|c| c.name.as_str()).collect()
+        names_in(&change.columns)
     }
 
     #[test]
@@ -139,14 +206,30 @@ mod tests {
         let target = Relation::new(None, Some("main"), "t");
         let published = columns(&[("a", "INTEGER"), ("b", "VARCHAR")]);
         let delta = columns(&[("a", "BIGINT"), ("c", "DATE")]);
-        let run = |mode| change(mode, &target, &published, &delta, Dialect::DUCKDB);
-        assert_eq!(names(&run("ignore").unwrap()), ["a", "b"]);
-        assert!(run("fail").unwrap_err().contains("new [c], missing [b], other type [a]"));
-        let append = run("append_new_columns").unwrap();
+        let run = |mode| change_columns(mode, &target, &published, &delta, &duckdb::SPEC);
+        assert_eq!(names(&run(ChangeMode::Ignore).unwrap()), ["a", "b"]);
+        assert!(
+            run(ChangeMode::Fail)
+                .unwrap_err()
+                .to_string()
+                .contains("new [c], missing [b], other type [a]")
+        );
+        let append = run(ChangeMode::AppendNewColumns).unwrap();
         assert_eq!((names(&append), append.add.len()), (vec!["a", "c"], 1));
-        let sync = run("sync_all_columns").unwrap();
+        let sync = run(ChangeMode::SyncAllColumns).unwrap();
         assert_eq!(names(&sync), ["a", "c"]);
         assert_eq!((sync.add.len(), sync.drop.len(), sync.retype.len()), (1, 1, 1));
-        assert!(change("fail", &target, &published, &published, Dialect::DUCKDB).is_ok());
+        assert_eq!(names_in(&append.after), ["a", "b", "c"]);
+        // A text without a limit takes all texts: nothing is made longer.
+        let widened = |old, new| {
+            let (old, new) = (columns(&[("a", old)]), columns(&[("a", new)]));
+            let change = change_columns(ChangeMode::Ignore, &target, &old, &new, &postgres::SPEC);
+            change.unwrap().add.len()
+        };
+        assert_eq!(widened("character varying(5)", "character varying(9)"), 1);
+        assert_eq!(widened("character varying(9)", "character varying(5)"), 0);
+        assert_eq!(widened("text", "character varying(5)"), 0);
+        let same = change_columns(ChangeMode::Fail, &target, &published, &published, &duckdb::SPEC);
+        assert!(same.is_ok());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::agate;
 use super::seed_reader::SeedReader;
+use crate::engine::{EngineSpec, SqlType};
 use std::io::Read;
 
 /// What is wrong with a file, with the line it is on.
@@ -86,7 +87,7 @@ impl Fits {
         }
     }
 
-    fn sql_type(self) -> &'static str {
+    fn kind(self) -> SqlType {
         if self.number {
             // A column without any value is a number, too.
             let behind = if self.whole + self.fraction > CONTEXT_DIGITS {
@@ -94,17 +95,31 @@ impl Fits {
             } else {
                 self.fraction
             };
-            if behind == 0 { "integer" } else { "float8" }
+            if behind == 0 {
+                SqlType::Integer { bits: 32, signed: true }
+            } else {
+                SqlType::Float { bits: 64 }
+            }
         } else if self.date {
-            "date"
+            SqlType::Date
         } else if self.timestamp || self.iso_timestamp {
-            "timestamp without time zone"
+            SqlType::Timestamp { zoned: false, nanos: false }
         } else if self.boolean {
-            "boolean"
+            SqlType::Boolean
         } else {
-            "text"
+            SqlType::Text { length: None }
         }
     }
+}
+
+/// A column of a seed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeedColumn {
+    pub(crate) name: String,
+    /// What its values were found to be; none where the project gives the type.
+    pub(crate) found: Option<SqlType>,
+    /// The type as the engine calls it.
+    pub(crate) data_type: String,
 }
 
 /// `2024-01-31`, and no later than the 28th: what most dates are.
@@ -220,13 +235,21 @@ impl Inference {
         self.rows
     }
 
-    /// Names with types, as the rows that were seen have them.
-    pub(crate) fn columns(&self) -> Vec<(String, String)> {
-        let types = self.fits.iter().zip(&self.given);
-        let types =
-            types.map(|(fit, given)| given.clone().unwrap_or_else(|| fit.sql_type().to_owned()));
-        self.names.iter().cloned().zip(types).collect()
+    /// The columns, with types as the rows that were seen have them.
+    pub(crate) fn columns(&self, engine: &EngineSpec) -> Vec<SeedColumn> {
+        let columns = self.names.iter().zip(&self.fits).zip(&self.given);
+        columns.map(|((name, fits), given)| column(name, *fits, given.as_ref(), engine)).collect()
     }
+}
+
+fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -> SeedColumn {
+    let name = name.to_owned();
+    if let Some(given) = given {
+        return SeedColumn { name, found: None, data_type: given.clone() };
+    }
+    let kind = fits.kind();
+    let data_type = (engine.types.write)(&kind).unwrap_or_default();
+    SeedColumn { name, found: Some(kind), data_type }
 }
 
 /// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read
@@ -273,11 +296,12 @@ pub(crate) fn infer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::postgres;
 
     fn types(csv: &str) -> Vec<String> {
         let (found, all) = infer(csv.as_bytes(), b',', &|_| None, None).unwrap();
         assert!(all);
-        found.columns().into_iter().map(|(_, t)| t).collect()
+        found.columns(&postgres::SPEC).into_iter().map(|c| c.data_type).collect()
     }
 
     /// What dbt 1.11 makes of each value on Postgres.
@@ -297,17 +321,14 @@ mod tests {
         for row in values.iter().filter(told) {
             let found =
                 match infer(row["csv"].as_str().unwrap().as_bytes(), b',', &|_| None, Some(1000)) {
-                    Ok((found, _)) => {
-                        found
-                            .columns()
-                            .into_iter()
-                            .find(|(name, _)| name == "v")
-                            .unwrap_or_default()
-                            .1
-                    }
+                    Ok((found, _)) => found
+                        .columns(&postgres::SPEC)
+                        .into_iter()
+                        .find(|c| c.name == "v")
+                        .map(|c| c.data_type)
+                        .unwrap_or_default(),
                     Err(e) => e.message,
                 };
-            let found = if found == "float8" { "double precision".to_owned() } else { found };
             let expected = row["postgres"]["type"].as_str().unwrap();
             if found != expected {
                 wrong.push(format!("{}: {expected}, not {found}", row["name"]));
@@ -326,7 +347,7 @@ mod tests {
         for (values, expected) in [
             ("1\n2\n", "integer"),
             ("1.0\n007\n", "integer"),
-            ("1.5\n2\n", "float8"),
+            ("1.5\n2\n", "double precision"),
             ("$1\n10%\n\"1,000\"\n", "integer"),
             ("2024-01-31\nnull\n", "date"),
             ("2024-01-31 10:00:00\n\n", "timestamp without time zone"),
@@ -370,9 +391,8 @@ mod tests {
         )
         .unwrap()
         .0;
-        assert_eq!(
-            found.columns(),
-            [("id".into(), "varchar(9)".into()), ("n".into(), "integer".to_owned())]
-        );
+        let types: Vec<String> =
+            found.columns(&postgres::SPEC).into_iter().map(|c| c.data_type).collect();
+        assert_eq!(types, ["varchar(9)", "integer"]);
     }
 }

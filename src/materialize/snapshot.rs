@@ -1,156 +1,107 @@
 //! Snapshots whose table is there: changed rows are staged, the versions they replace are closed,
-//! the new ones are inserted, all in one transaction (RULES 3.10). A first snapshot is built like a
-//! table.
+//! the new ones are inserted, all in one transaction (RULES 3.10), or on a copy where the engine has
+//! none. A first snapshot is built like a table.
 
-use super::incremental::delta_relation;
-
-use super::stored::{afterwards, finishing};
-use super::{Arg, Audited, Job, Materialize, Next, Reply, Statement, drop_leftover};
+use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_outside};
+use super::delta::{copy_table, drop_scratch, scratch_of};
+use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
+use crate::outcome::NodeError;
 
-enum State {
-    Start,
-    Begun,
-    Staged,
-    Described,
-    Merged,
-    Audited,
-    Published,
-    Discarded,
-    Finished,
+pub(super) fn store_versions(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+    check_table(job)?;
+    steps.run_hooks(HookTime::BeforeOutside)?;
+    if !job.has_transactions() {
+        return store_on_copy(job, steps);
+    }
+    steps.begin()?;
+    steps.run_hooks(HookTime::BeforeInside)?;
+    stage_and_merge(job, &job.target, steps)?;
+    job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
+    finish_inside(job, RelationKind::Table, steps)?;
+    if !steps.audit(&Audited::Inside)? {
+        steps.roll_back()?;
+        return Ok(Ending::Rejected(None));
+    }
+    steps.finish()?;
+    finish_outside(job, steps)?;
+    Ok(Ending::Published)
 }
 
-pub(super) struct Snapshot {
-    job: Job,
-    staging: Relation,
-    state: State,
+fn store_on_copy(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
+    let candidate = candidate_of(job, RelationKind::Table);
+    steps.run_hooks(HookTime::BeforeInside)?;
+    copy_table(job, &candidate, &["*".to_owned()], steps)?;
+    stage_and_merge(job, &candidate, steps)?;
+    audit_and_publish(job, &candidate, RelationKind::Table, steps)
 }
 
-impl Snapshot {
-    pub(super) fn new(job: Job) -> Snapshot {
-        Snapshot { staging: delta_relation(&job.target), job, state: State::Start }
-    }
-
-    /// The name of a column that snapshots add; a project can rename it.
-    fn meta(&self, key: &str) -> String {
-        let named = self
-            .job
-            .config
-            .map("snapshot_meta_column_names")
-            .and_then(|m| m.get(key))
-            .and_then(|v| v.as_str());
-        named.unwrap_or(key).to_owned()
-    }
-
-    /// A table that is there must be a snapshot.
-    fn check(&self) -> Result<(), String> {
-        let Some(existing) = &self.job.existing else { return Ok(()) };
-        if existing.kind != RelationKind::Table {
-            return Err(format!(
-                "{} is a {}, not the table of a snapshot",
-                self.job.target.short(),
-                existing.kind.sql()
-            ));
-        }
-        let mut wanted = vec!["dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"];
-        if self.job.config.text("hard_deletes").as_deref() == Some("new_record") {
-            wanted.push("dbt_is_deleted");
-        }
-        let there = |name: &str| existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-        let missing: Vec<String> =
-            wanted.into_iter().map(|k| self.meta(k)).filter(|n| !there(n)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "{} has no column {}: it is not the table of this snapshot",
-            self.job.target.short(),
-            missing.join(", ")
-        ))
-    }
-
-    /// Columns of the staging rows that belong into the table.
-    fn merge(&self, staged: &[ExistingColumn]) -> Vec<Statement> {
-        let dialect = self.job.capabilities.dialect;
-        let helper = |name: &str| {
-            name.eq_ignore_ascii_case("dbt_change_type")
-                || name.to_ascii_lowercase().starts_with("dbt_unique_key")
-        };
-        let columns: Vec<&ExistingColumn> = staged.iter().filter(|c| !helper(&c.name)).collect();
-        let old = self.job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
-        let new = columns.iter().filter(|c| !old.iter().any(|o| o.name == c.name));
-        let new: Vec<ExistingColumn> = new.map(|c| (*c).clone()).collect();
-        let mut out = Vec::new();
-        if !new.is_empty() {
-            out.push(Statement::call(
-                "create_columns",
-                vec![Arg::Relation(self.job.target.clone()), Arg::Columns(new)],
-            ));
-        }
-        let names = columns.iter().map(|c| serde_json::Value::from(dialect.quoted(&c.name)));
-        out.push(Statement::call(
-            "snapshot_merge_sql",
-            vec![
-                Arg::Relation(self.job.target.clone()),
-                Arg::Relation(self.staging.clone()),
-                Arg::Json(serde_json::Value::Array(names.collect())),
-            ],
-        ));
-        out.push(Statement::sql(format!("drop table if exists {}", self.staging.render(dialect))));
-        out.extend(drop_leftover(&self.job, &rejected_name(&self.job.target, dialect)));
-        out.extend(finishing(&self.job, RelationKind::Table));
-        out
-    }
+/// Stages the changed rows and merges them into a table: the published one, or its copy.
+fn stage_and_merge(job: &Job, table: &Relation, steps: &mut dyn Steps) -> Done {
+    let staging = scratch_of(job);
+    let args =
+        vec![Arg::Relation(staging.clone()), Arg::Relation(job.target.clone()), Arg::Compiled];
+    steps.call(&PublicMacro::new("strata_snapshot_staging", args))?;
+    let staged = steps.describe(&staging)?;
+    merge(job, table, &staging, &staged, steps)?;
+    drop_scratch(job, &staging, steps)
 }
 
-impl Materialize for Snapshot {
-    fn next(&mut self, reply: Reply) -> Result<Next, String> {
-        Ok(match (std::mem::replace(&mut self.state, State::Finished), reply) {
-            (State::Start, _) => {
-                self.check()?;
-                self.state = State::Begun;
-                Next::Run(vec![Statement::Hooks { post: false, inside: false }])
-            }
-            (State::Begun, _) => {
-                self.state = State::Staged;
-                Next::Begin(vec![
-                    Statement::Hooks { post: false, inside: true },
-                    Statement::call(
-                        "strata_snapshot_staging",
-                        vec![
-                            Arg::Relation(self.staging.clone()),
-                            Arg::Relation(self.job.target.clone()),
-                            Arg::Compiled,
-                        ],
-                    ),
-                ])
-            }
-            (State::Staged, _) => {
-                self.state = State::Described;
-                Next::Describe(self.staging.clone())
-            }
-            (State::Described, Reply::Columns(staged)) => {
-                self.state = State::Merged;
-                Next::Run(self.merge(&staged))
-            }
-            (State::Described, _) => return Err("the snapshot's query has no columns".to_owned()),
-            (State::Merged, _) => {
-                self.state = State::Audited;
-                Next::Audit(Audited::Inside)
-            }
-            (State::Audited, Reply::Passed(true)) => {
-                self.state = State::Published;
-                Next::Publish(Vec::new())
-            }
-            (State::Audited, _) => {
-                self.state = State::Discarded;
-                Next::Discard(Vec::new())
-            }
-            (State::Published, _) => Next::Run(afterwards(&self.job)),
-            (State::Finished, _) => {
-                Next::Done(vec![self.job.target.clone().with_kind(RelationKind::Table)])
-            }
-            (State::Discarded, _) => Next::Done(Vec::new()),
-        })
+fn merge(
+    job: &Job,
+    table: &Relation,
+    staging: &Relation,
+    staged: &[ExistingColumn],
+    steps: &mut dyn Steps,
+) -> Done {
+    let columns: Vec<&ExistingColumn> = staged.iter().filter(|c| !is_helper(&c.name)).collect();
+    let known = job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
+    let new = columns.iter().filter(|c| !known.iter().any(|old| old.name == c.name));
+    let new: Vec<ExistingColumn> = new.map(|c| (*c).clone()).collect();
+    let table = Arg::Relation(table.clone());
+    if !new.is_empty() {
+        let args = vec![table.clone(), Arg::Columns(new)];
+        steps.call(&PublicMacro::new("create_columns", args))?;
     }
+    let dialect = job.engine.dialect;
+    let names = columns.iter().map(|c| serde_json::Value::from(dialect.quoted(&c.name))).collect();
+    let names = Arg::Json(serde_json::Value::Array(names));
+    let args = vec![table, Arg::Relation(staging.clone()), names];
+    steps.call(&PublicMacro::new("snapshot_merge_sql", args))
+}
+
+/// Columns of the staging rows that do not belong into the table.
+fn is_helper(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "dbt_change_type" || name.starts_with("dbt_unique_key")
+}
+
+/// A table that is there must be a snapshot.
+fn check_table(job: &Job) -> Done {
+    let Some(existing) = &job.existing else { return Ok(()) };
+    let name = job.target.short();
+    if existing.kind != RelationKind::Table {
+        let kind = existing.kind.sql();
+        return Err(job.mistake(format!("{name} is a {kind}, not the table of a snapshot")));
+    }
+    let mut wanted = vec!["dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"];
+    if job.config.text("hard_deletes").as_deref() == Some("new_record") {
+        wanted.push("dbt_is_deleted");
+    }
+    let is_there = |name: &str| existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+    let missing: Vec<String> =
+        wanted.into_iter().map(|key| meta_name(job, key)).filter(|name| !is_there(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.join(", ");
+    let message = format!("{name} has no column {missing}: it is not the table of this snapshot");
+    Err(job.mistake(message))
+}
+
+/// The name of a column that snapshots add; a project can rename it.
+fn meta_name(job: &Job, key: &str) -> String {
+    let names = job.config.map("snapshot_meta_column_names");
+    let named = names.and_then(|m| m.get(key)).and_then(|v| v.as_str());
+    named.unwrap_or(key).to_owned()
 }

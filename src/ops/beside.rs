@@ -4,9 +4,7 @@
 
 use super::project::{Project, connect, is_written, metadata_of};
 use super::{CliError, Invocation};
-use crate::adapter::untouched;
-use crate::config::TargetOptions;
-use crate::engine::{EngineError, Warehouse};
+use crate::engine::{EngineError, Target, Warehouse};
 use crate::state::{CompiledCode, write_manifest};
 use crate::system::SystemError;
 use std::thread::{Builder, JoinHandle};
@@ -41,8 +39,8 @@ pub(super) struct Opening(Beside<Result<Box<dyn Warehouse>, EngineError>>);
 
 impl Opening {
     /// Only what is there and whole: a command that fails before it needs the database makes none.
-    pub(super) fn start(inv: &Invocation, target: &TargetOptions) -> Option<Opening> {
-        untouched(inv.system.as_ref(), target)?;
+    pub(super) fn start(inv: &Invocation, target: &Target) -> Option<Opening> {
+        target.connection.state(inv.system.as_ref())?;
         let (target, patience) = (target.clone(), inv.patience);
         Beside::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
     }

@@ -19,11 +19,8 @@ pub(crate) fn clean(inv: &mut Invocation) -> Exit {
         .flat_map(|kind| package.options.paths(*kind))
         .map(|p| normalize(&root.join(p)))
         .collect();
-    let attached = sources.target.duckdb.attach.iter().map(|a| &a.path);
-    let databases: Vec<_> = std::iter::once(&sources.target.duckdb.path)
-        .chain(attached)
-        .map(|p| normalize(&root.join(p)))
-        .collect();
+    let files = sources.target.connection.files();
+    let databases: Vec<_> = files.into_iter().map(|file| normalize(&root.join(file))).collect();
     for target in targets {
         let path = normalize(&root.join(&target));
         let why = if !path.starts_with(&root) || path == root {

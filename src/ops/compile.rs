@@ -7,7 +7,7 @@ use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::{CompileError, Compiler};
 use crate::context::Bindings;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{Connection, Existing};
 use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -48,8 +48,8 @@ pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
 pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
     let project = open(inv)?;
     if let Some(text) = &args.inline {
-        let (mut warehouse, _watch) = connect_alone(inv, project).ok().unzip();
-        let sql = super::show::inline(inv, project, text, &mut warehouse)?;
+        let (connection, _watch) = connect_alone(inv, project).ok().unzip();
+        let sql = super::show::inline(inv, project, text, connection.as_ref())?;
         inv.console.out(sql.as_str());
         return Ok(0);
     }
@@ -92,12 +92,18 @@ fn connected(
     introspect: bool,
 ) -> Result<Vec<CompiledNode>, CliError> {
     let opened = if introspect { Some(connect_alone(inv, project)?) } else { None };
-    let (mut warehouse, _watch) = opened.unzip();
-    let existing = match &mut warehouse {
-        Some(w) => inspect(w.as_mut(), &project.manifest, stored(project))?,
-        None => Existing::Unknown,
-    };
-    compile_nodes(inv, project, chosen, existing, &mut warehouse)
+    let (connection, _watch) = opened.unzip();
+    let existing = look_up(project, connection.as_ref())?;
+    compile_nodes(inv, project, chosen, existing, connection.as_ref())
+}
+
+/// What exists of all that a project stores; nothing is known without a database.
+pub(super) fn look_up(
+    project: &Project,
+    connection: Option<&Connection>,
+) -> Result<Existing, CliError> {
+    let Some(connection) = connection else { return Ok(Existing::Unknown) };
+    Ok(connection.with(|warehouse| inspect(warehouse, &project.manifest, stored(project)))?)
 }
 
 /// What `manifest.json` says of compiled nodes.
@@ -158,7 +164,7 @@ pub(super) fn compile_nodes(
     project: &Project,
     chosen: &[NodeId],
     existing: Existing,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: Option<&Connection>,
 ) -> Result<Vec<CompiledNode>, CliError> {
     let ids = chosen.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
     let (compiler, existing, bindings) =
@@ -167,7 +173,7 @@ pub(super) fn compile_nodes(
     for id in chosen {
         let node = project.manifest.node(*id);
         let started = inv.system.now();
-        let compiled = match compiler.compile(*id, &bindings, &existing, warehouse) {
+        let compiled = match compiler.compile(*id, &bindings, &existing, connection) {
             Ok(compiled) => compiled,
             Err(CompileError::Diagnostic(d)) => {
                 // As in dbt, the first mistake ends the command.

@@ -68,8 +68,7 @@ fn overwritten(project: &Project, node: &Node, path: &Utf8Path) -> Option<Diagno
     let read = project.map.find(relative).is_some() || project.map.find(path).is_some();
     let what = if read || project.manifest.all().any(|n| *n.original_file_path == *relative) {
         "a file of the project"
-    } else if !info.target.duckdb.path.is_empty() && path == Utf8Path::new(&info.target.duckdb.path)
-    {
+    } else if is_database(project, path) {
         "the database"
     } else if path.parent() == Some(&info.target_path) {
         "among the artifacts"
@@ -81,4 +80,11 @@ fn overwritten(project: &Project, node: &Node, path: &Utf8Path) -> Option<Diagno
         format!("`{}` would write over {relative}, which is {what}", node.name),
     );
     Some(d.primary(node.span, "this export").help("give it another `path`"))
+}
+
+/// Whether a file is one that the target's database is made of.
+fn is_database(project: &Project, path: &Utf8Path) -> bool {
+    let info = &project.manifest.project;
+    let files = info.target.connection.files();
+    files.into_iter().any(|file| path == normalize(&info.root.join(file)))
 }

@@ -1,15 +1,14 @@
 //! `docs generate`: what the database has of the project's relations, in `catalog.json`.
 
-use super::compile::{code_of, compile_nodes, compiler};
-use super::project::{Project, choose, connect, metadata, open, stored, write_compiled};
+use super::compile::{code_of, compile_nodes, compiler, look_up};
+use super::project::{Project, choose, connect, metadata, open, write_compiled};
 use super::run::types;
 use super::{CliError, Exit, Invocation};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{RelationValue, Transactions, Unit, rows_of};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Existing, Relation, Warehouse};
-use crate::inspect::inspect;
+use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
 use crate::plan::Verb;
@@ -42,11 +41,11 @@ struct Database {
 
 pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let project = open(inv)?;
-    let mut warehouse =
-        if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
+    let opened = if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
+    let connection = opened.map(Connection::new);
     // Without compiling, all relations are asked for, as in dbt.
     let selected = if args.compile {
-        Some(compile(inv, project, &args.selection, &mut warehouse)?)
+        Some(compile(inv, project, &args.selection, connection.as_ref())?)
     } else {
         // The manifest of the command that compiled last stays, with its SQL.
         None
@@ -54,7 +53,7 @@ pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
     let manifest = &project.manifest;
     let wanted = |id: NodeId| !args.empty && selected.as_ref().is_none_or(|s| s.contains(id));
     let nodes: Vec<&Node> = manifest.all().filter(|n| is_cataloged(n) && wanted(n.id)).collect();
-    let (catalog, problems) = ask(inv, project, &nodes, selected.is_some(), &mut warehouse);
+    let (catalog, problems) = ask(inv, project, &nodes, selected.is_some(), connection.as_ref());
     let (found, sources) = catalog.entries(manifest, &wanted);
     let errors: Vec<String> = problems.iter().map(|d| d.message.clone()).collect();
     let folder = &manifest.project.target_path;
@@ -72,7 +71,7 @@ fn compile(
     inv: &mut Invocation,
     project: &Project,
     selection: &Selection,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: Option<&Connection>,
 ) -> Result<NodeSet, CliError> {
     let manifest = &project.manifest;
     let mut kinds = types(Verb::Compile).to_vec();
@@ -88,11 +87,8 @@ fn compile(
         node.sql && types(Verb::Compile).contains(&node.resource_type())
     };
     let chosen: Vec<NodeId> = selected.iter().filter(has_text).collect();
-    let existing = match warehouse {
-        Some(w) => inspect(w.as_mut(), manifest, stored(project))?,
-        None => Existing::Unknown,
-    };
-    let compiled = compile_nodes(inv, project, &chosen, existing, warehouse)?;
+    let existing = look_up(project, connection)?;
+    let compiled = compile_nodes(inv, project, &chosen, existing, connection)?;
     write_compiled(inv, project, &code_of(project, &compiled))?;
     Ok(selected)
 }
@@ -104,7 +100,7 @@ fn ask(
     project: &Project,
     nodes: &[&Node],
     by_relations: bool,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: Option<&Connection>,
 ) -> (Catalog, Vec<Diagnostic>) {
     let dialect = project.manifest.project.dialect;
     let mut databases: BTreeMap<String, Database> = BTreeMap::new();
@@ -118,10 +114,10 @@ fn ask(
     }
     let one_by_one = by_relations
         && nodes.len() <= ONE_BY_ONE
-        && warehouse.as_ref().is_some_and(|w| w.capabilities().catalog_by_relations);
+        && connection.is_some_and(|c| c.engine().adapter.catalog_by_relations);
     let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
     for database in databases.values() {
-        match rows(inv, project, database, one_by_one, warehouse) {
+        match rows(inv, project, database, one_by_one, connection) {
             Ok(rows) => rows.iter().for_each(|row| catalog.add(row)),
             Err(d) => problems.push(*d),
         }
@@ -135,14 +131,15 @@ fn rows(
     project: &Project,
     database: &Database,
     one_by_one: bool,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: Option<&Connection>,
 ) -> Result<Vec<JsonMap>, Box<Diagnostic>> {
     let mut schema = Relation::new(Some(database.name.as_str()), Some("INFORMATION_SCHEMA"), "");
     schema.path[2] = None;
     schema.quote = [true, false, false];
+    let engine = project.target().engine;
     let (name, what) = if one_by_one {
         let relations =
-            database.relations.iter().map(|r| RelationValue::value(r.clone())).collect();
+            database.relations.iter().map(|r| RelationValue::value(r.clone(), engine)).collect();
         ("get_catalog_relations", ("relations", list(relations)))
     } else {
         (
@@ -160,11 +157,11 @@ fn rows(
         def: &def,
         package: &project.manifest.project.name,
         unit: unit(),
-        args: vec![("information_schema", RelationValue::value(schema)), what],
+        args: vec![("information_schema", RelationValue::value(schema, engine)), what],
         span: Span::file(FileId(0)),
         transactions: Transactions::Maker,
     };
-    let called = compiler(project, Vec::new()).call(call, warehouse);
+    let called = compiler(project, Vec::new()).call(call, connection);
     for line in called.logs {
         inv.console.event(&Event::Log { line });
     }

@@ -45,13 +45,14 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
     tell_merged(inv, &dag);
     let spec = spec(&args.selection, args.by);
     let command = command_line("strata export airflow", &spec);
+    let engine = project.target().engine;
     let file = dag_file(&FileRequest {
         manifest: &project.manifest,
         dag: &dag,
         options: &airflow,
         spec: &spec,
         command: &command,
-        serial: !crate::adapter::is_shared(project.target()),
+        serial: (!engine.abilities.shared).then_some(engine.label),
     });
     let tests = dag.tasks.iter().flat_map(|t| &t.nodes).map(|id| project.manifest.node(*id));
     let tests = tests.filter(|n| n.resource_type() == ResourceType::Test).count();

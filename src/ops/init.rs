@@ -1,5 +1,7 @@
 //! `init`: a new project that works at once.
 
+// engine-name: a new project gets a profile that works at once.
+
 use super::{CliError, Exit, Invocation};
 use crate::load::find_project_file;
 use crate::system::normalize;

@@ -27,8 +27,8 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
     let project = open(inv)?;
     write(inv, project)?;
     let (package, def) = find(inv, project, &args.name)?;
-    let (warehouse, _watch) = connect_alone(inv, project)?;
-    let transactions = if warehouse.capabilities().commits_each_statement {
+    let (connection, _watch) = connect_alone(inv, project)?;
+    let transactions = if connection.engine().adapter.commits_each_statement {
         Transactions::Maker
     } else {
         Transactions::Asked { open: false }
@@ -42,7 +42,7 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
         transactions,
     };
     let begun = inv.system.now();
-    let called = compiler(project, Vec::new()).call(call, &mut Some(warehouse));
+    let called = compiler(project, Vec::new()).call(call, Some(&connection));
     let ended = inv.system.now();
     for line in called.logs {
         inv.console.event(&Event::Log { line });

@@ -175,7 +175,7 @@ fn look_up(
     make: bool,
 ) -> Result<(Existing, Option<Noted>), CliError> {
     // Another connection to a database in this process costs nothing.
-    let mut other = (!warehouse.capabilities().shared).then(|| warehouse.fork().ok()).flatten();
+    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
     let list = |w: &mut dyn Warehouse| inspect(w, &project.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));

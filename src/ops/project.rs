@@ -1,10 +1,10 @@
 //! Load, parse, resolve: what every command begins with.
 
 use super::{CliError, Exit, Invocation};
-use crate::config::{PathKind, SelectorDefinition, TargetOptions, Yaml};
+use crate::config::{PathKind, SelectorDefinition, Yaml};
 use crate::context::{ContextProject, LogLine, Read};
 use crate::diag::{Checked, Code, Diagnostic};
-use crate::engine::Warehouse;
+use crate::engine::{Connection, Target, Warehouse};
 use crate::hash::Fingerprint;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
@@ -42,7 +42,7 @@ impl Project {
         self.engine.registry().print()
     }
 
-    pub(super) fn target(&self) -> &TargetOptions {
+    pub(super) fn target(&self) -> &Target {
         &self.manifest.project.target
     }
 }
@@ -412,10 +412,10 @@ pub(super) fn connect(inv: &Invocation, project: &Project) -> Result<Box<dyn War
 pub(super) fn connect_alone(
     inv: &Invocation,
     project: &Project,
-) -> Result<(Box<dyn Warehouse>, Watch), CliError> {
+) -> Result<(Connection, Watch), CliError> {
     let warehouse = connect(inv, project)?;
     let watch = Watch::new(&inv.interrupt, warehouse.cancel_handle());
-    Ok((warehouse, watch))
+    Ok((Connection::new(warehouse), watch))
 }
 
 /// `strata parse`.
@@ -430,14 +430,12 @@ pub(crate) fn parse_only(inv: &mut Invocation) -> Exit {
     Ok(0)
 }
 
-/// The version with that of the engine that is linked.
+/// The version with those of the engines that are linked.
 pub(crate) fn version_line() -> String {
-    format!(
-        "strata {} (follows dbt {}; DuckDB {})",
-        crate::VERSION,
-        crate::DBT_VERSION,
-        crate::DUCKDB_VERSION
-    )
+    let engines: String = crate::engine::embedded_engines()
+        .map(|(label, version)| format!("; {label} {version}"))
+        .collect();
+    format!("strata {} (follows dbt {}{engines})", crate::VERSION, crate::DBT_VERSION)
 }
 
 /// All nodes that can be built, for commands that look at existing relations.

@@ -6,10 +6,11 @@ use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{Folder, KeptProject, Project, connect, own_selection, read, store};
 use super::run::{RunArgs, judged, types};
 use super::{CliError, Invocation};
-use crate::adapter::{is_shared, untouched};
 use crate::changes::{KeptPrints, Verdict, own_prints};
 use crate::diag::{Checked, Diagnostic};
-use crate::engine::{DatabaseState, EngineErrorKind, Existing, Fetch, Table, Warehouse};
+use crate::engine::{
+    DatabaseState, EngineErrorKind, Existing, Table, Warehouse, limit_rows, select_all,
+};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::{Schemas, inspect, schemas};
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
@@ -124,11 +125,11 @@ impl Seen {
         warehouse: &mut dyn Warehouse,
     ) -> Option<Seen> {
         let manifest = &project.manifest;
-        if is_shared(project.target()) {
+        if project.target().engine.abilities.shared {
             return None;
         }
         warehouse.settle();
-        let state = untouched(inv.system.as_ref(), project.target())?;
+        let state = project.target().connection.state(inv.system.as_ref())?;
         let schemas = schemas(manifest, selected.iter());
         let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
         Some(Seen {
@@ -146,7 +147,10 @@ impl Seen {
         project: &Project,
         selected: &NodeSet,
     ) -> Option<(Existing, Noted)> {
-        let same = untouched(inv.system.as_ref(), project.target())
+        let same = project
+            .target()
+            .connection
+            .state(inv.system.as_ref())
             .is_some_and(|now| now == self.state)
             && schemas(&project.manifest, selected.iter()) == self.schemas;
         same.then_some((self.existing, self.noted))
@@ -335,11 +339,9 @@ fn first_rows(
     warehouse: &mut dyn Warehouse,
 ) -> Result<Table, String> {
     let node = manifest.node(id);
-    let dialect = manifest.project.dialect;
     let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {
         return Err(format!("`{}` is not stored", node.name));
     };
-    let sql = format!("select * from {} limit {rows}", relation.render(dialect));
-    let reply = warehouse.run(&sql.into(), Fetch::Rows(Some(rows)));
-    reply.map(|r| r.table.unwrap_or_default()).map_err(|e| e.message)
+    let sql = limit_rows(&select_all(relation, warehouse.engine()), rows);
+    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| e.message)
 }

@@ -10,8 +10,8 @@ use super::project::{
 use super::settled::{self, Done, Premises};
 use super::{CliError, Exit, Invocation};
 use crate::changes::{Verdict, nodes_print};
-use crate::config::TargetOptions;
 use crate::diag::{Code, Diagnostic};
+use crate::engine::Target;
 use crate::hash::FastMap;
 use crate::manifest::{Node, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
@@ -268,14 +268,9 @@ fn advice(inv: &Invocation, project: &Project, args: &RunArgs, all: &[RunResult]
 }
 
 /// Where the result of a command is.
-pub(super) fn tell_place(inv: &Invocation, target: &TargetOptions, args: &RunArgs) {
+pub(super) fn tell_place(inv: &Invocation, target: &Target, args: &RunArgs) {
     if args.verb == Verb::Test || inv.console.is_json() {
         return;
     }
-    let place = if target.duckdb.path.is_empty() {
-        target.database.to_string()
-    } else {
-        target.duckdb.path.clone()
-    };
-    inv.console.say(&format!("the result is in {place}, schema {}", target.schema));
+    inv.console.say(&format!("the result is in {}, schema {}", target.place(), target.schema));
 }

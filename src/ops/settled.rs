@@ -4,19 +4,17 @@
 //! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked
 //! of the world later on, has moved, the project is not put together. And when it is compiled: if
 //! its nodes say what they said, the database is not opened. Both need a database that has not been
-//! written since: `adapter::untouched` says so. Whatever cannot be told makes the command look for
+//! written since: the target's options say so. Whatever cannot be told makes the command look for
 //! itself.
 
 use super::changed::{Look, asked_sources, judge, noted, own};
 use super::project::{Begun, KeptProject, Project, introduce};
 use super::run::{RunArgs, results_in, tell_place};
 use super::{Exit, Invocation};
-use crate::adapter::{is_shared, untouched};
 use crate::changes::{KeptPrints, Own, Verdict, nodes_print};
-use crate::config::TargetOptions;
 use crate::context::{Question, Read};
 use crate::diag::Diagnostic;
-use crate::engine::{DatabaseState, Existing, RelationKind, Warehouse};
+use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect;
 use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
@@ -42,8 +40,9 @@ impl Premises {
     /// None: the command has to look for itself, and there is nothing to keep of it.
     pub(super) fn new(inv: &Invocation, args: &RunArgs, begun: &Begun) -> Option<Premises> {
         let (sources, _) = begun.parsed.as_ref()?;
-        let alone =
-            inv.orchestrated.is_none() && inv.state.is_none() && !is_shared(&sources.target);
+        let alone = inv.orchestrated.is_none()
+            && inv.state.is_none()
+            && !sources.target.engine.abilities.shared;
         if args.changed.is_none() || !alone {
             return None;
         }
@@ -51,9 +50,9 @@ impl Premises {
         let files = sources.packages.iter().flat_map(|p| &p.files);
         let large = files.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
         let seeds = large.map(|f| Some((f.absolute.clone(), inv.system.print(&f.absolute).ok()?)));
-        let database = untouched(inv.system.as_ref(), &sources.target);
+        let database = sources.target.connection.state(inv.system.as_ref());
         let found = read_settled(inv.system.as_ref(), &sources.target_path)
-            .filter(|f| f.asked == asked && database.is_some_and(|now| now == f.database));
+            .filter(|f| f.asked == asked && database.as_ref() == Some(&f.database));
         Some(Premises { asked, inputs: begun.inputs, seeds: seeds.collect::<Option<_>>()?, found })
     }
 
@@ -96,10 +95,10 @@ impl Premises {
             return;
         }
         let target = &done.project.manifest.project.target;
-        if untouched(inv.system.as_ref(), target).is_none() {
+        if target.connection.state(inv.system.as_ref()).is_none() {
             warehouse.settle();
         }
-        let Some(database) = untouched(inv.system.as_ref(), target) else { return };
+        let Some(database) = target.connection.state(inv.system.as_ref()) else { return };
         let Some((mut same, own)) = done.same(inv, warehouse) else { return };
         same.sort();
         let nodes = same.iter().map(|id| done.project.manifest.node(*id));
@@ -210,12 +209,10 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
 
 /// A print of what a command is asked for, and of which database.
 fn asked(inv: &Invocation, args: &RunArgs, sources: &Sources) -> Fingerprint {
-    let mut duckdb = sources.target.duckdb.clone();
-    duckdb.secrets.clear();
     let texts = [
         format!("{args:?}"),
         format!("{:?}", inv.load.vars),
-        format!("{duckdb:?}"),
+        sources.target.connection.identity(),
         crate::BUILD.to_owned(),
     ];
     Fingerprint::of_parts(std::iter::once(sources.context.facts.target().hex()).chain(texts))
@@ -253,7 +250,7 @@ fn tell(
     inv: &mut Invocation,
     args: &RunArgs,
     nodes: Vec<(String, ResourceType, String)>,
-    target: &TargetOptions,
+    target: &Target,
     target_path: &Utf8Path,
 ) -> Exit {
     let one =

@@ -1,13 +1,13 @@
 //! `show`: the first rows of a model, or of a query given on the command line.
 
 use super::compile::compiler;
-use super::project::{Project, choose, connect_alone, open, stored};
+use super::compile::look_up;
+use super::project::{Project, choose, connect_alone, open};
 use super::{CliError, Exit, Invocation};
 use crate::compile::CompileError;
 use crate::context::{Bindings, Db, NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Fetch, Warehouse};
-use crate::inspect::inspect;
+use crate::engine::{Connection, limit_rows, select_all};
 use crate::jinja::TextOrigin;
 use crate::manifest::{NodeConfig, NodeKind, ResourceType};
 use crate::report::{grid, rows_json};
@@ -26,11 +26,10 @@ pub(crate) struct ShowArgs {
 
 pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
     let project = open(inv)?;
-    let (warehouse, _watch) = connect_alone(inv, project)?;
-    let mut warehouse = Some(warehouse);
+    let (connection, _watch) = connect_alone(inv, project)?;
     if let Some(text) = &args.inline {
-        let sql = inline(inv, project, text, &mut warehouse)?;
-        return print(inv, "inline query", None, &sql, args, &mut warehouse);
+        let sql = inline(inv, project, text, Some(&connection))?;
+        return print(inv, "inline query", None, &sql, args, &connection);
     }
     let types =
         [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
@@ -46,23 +45,16 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
             hints: vec!["name a model: strata show NAME; `strata ls` lists them".to_owned()],
         });
     }
-    let existing = match &mut warehouse {
-        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(project))?),
-        None => Arc::default(),
-    };
+    let existing = Arc::new(look_up(project, Some(&connection))?);
     let all = ids.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
     let (compiler, bindings) = (compiler(project, all), Arc::new(Bindings::default()));
     for id in ids {
         let node = project.manifest.node(id);
         let sql = if matches!(node.kind, NodeKind::Seed | NodeKind::Snapshot) {
-            let relation = node
-                .relation
-                .as_ref()
-                .map(|r| r.render(project.manifest.project.dialect))
-                .unwrap_or_default();
-            SqlText::from(format!("select * from {relation}"))
+            let relation = node.relation.as_ref();
+            relation.map(|r| select_all(r, connection.engine())).unwrap_or_default()
         } else {
-            match compiler.compile(id, &bindings, &existing, &mut warehouse) {
+            match compiler.compile(id, &bindings, &existing, Some(&connection)) {
                 Ok(compiled) => (*compiled.sql).clone(),
                 Err(CompileError::Diagnostic(d)) => {
                     inv.console.diagnostic(&d);
@@ -75,7 +67,7 @@ pub(crate) fn show(inv: &mut Invocation, args: &ShowArgs) -> Exit {
         };
         let header =
             node.config.text("sql_header").filter(|_| node.resource_type() == ResourceType::Model);
-        print(inv, &node.name, header.as_deref(), &sql, args, &mut warehouse)?;
+        print(inv, &node.name, header.as_deref(), &sql, args, &connection)?;
     }
     Ok(0)
 }
@@ -87,24 +79,19 @@ fn print(
     header: Option<&str>,
     sql: &SqlText,
     args: &ShowArgs,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: &Connection,
 ) -> Exit {
-    let Some(connection) = warehouse else { return Err(CliError::usage("the database is needed")) };
     let mut query = SqlText::new();
     if let Some(header) = header {
         query.push_str(header);
         query.push_str("\n");
     }
     match args.limit {
-        Some(limit) => {
-            query.push_str("select * from (\n");
-            query.push(sql);
-            query.push_str(&format!("\n) as show_query limit {limit}"));
-        }
+        Some(limit) => query.push(&limit_rows(sql, limit)),
         None => query.push(sql),
     }
-    let reply = match connection.run(&query, Fetch::Rows(args.limit)) {
-        Ok(reply) => reply,
+    let table = match connection.with(|warehouse| warehouse.fetch(&query, args.limit)) {
+        Ok((_, table)) => table,
         Err(e) => {
             let span = e.position.and_then(|(at, len)| query.locate(at, len));
             let mut d =
@@ -117,7 +104,6 @@ fn print(
             return Err(CliError::Reported);
         }
     };
-    let table = reply.table.unwrap_or_default();
     if args.json {
         let value = serde_json::json!({ "node": name, "show": rows_json(&table) });
         inv.console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
@@ -135,7 +121,7 @@ pub(super) fn inline(
     inv: &mut Invocation,
     project: &Project,
     text: &str,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: Option<&Connection>,
 ) -> Result<SqlText, CliError> {
     let package = project.manifest.project.name.clone();
     let unit = Unit {
@@ -151,22 +137,17 @@ pub(super) fn inline(
         extra: Vec::new(),
     };
     let compiler = compiler(project, Vec::new());
-    let existing = match warehouse {
-        Some(w) => Arc::new(inspect(w.as_mut(), &project.manifest, stored(project))?),
-        None => Arc::default(),
-    };
+    let existing = Arc::new(look_up(project, connection)?);
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
-    let db = warehouse.take().map_or(Db::Offline, Db::Live);
-    let session = Session::execute(&project.context, &package, unit, runtime, db);
+    let session = Session::execute(&project.context, &package, unit, runtime, Db::of(connection));
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
     let rendered = project.engine.render("strata/inline", origin, &package, scope, session.clone());
-    *warehouse = session.take_warehouse();
     let record = session.take_record();
     match rendered {
         Ok(rendered) if record.ctes.is_empty() => Ok(SqlText::from(rendered.sql.into_string())),
         Ok(rendered) => compiler
-            .with_ctes(rendered.sql.into_string().into(), &record.ctes, &existing, warehouse)
+            .with_ctes(rendered.sql.into_string().into(), &record.ctes, &existing, connection)
             .map_err(|_| {
                 CliError::usage("an ephemeral model that the query reads cannot be compiled")
             }),

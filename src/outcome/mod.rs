@@ -3,10 +3,12 @@
 //! In: what a worker saw. Out: results as artifacts and consoles want them, the fingerprint that a
 //! publication leaves, what it changed. Must not know: drivers, how a node is built, who reads.
 
+mod failure;
 mod freshness;
 mod publication;
 mod result;
 
+pub(crate) use failure::NodeError;
 pub(crate) use freshness::{Measured, SourceFreshness};
 pub(crate) use publication::{Effect, PublicationFingerprint, StoredRelation, column_pairs};
 pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};

@@ -2,17 +2,12 @@
 
 use super::kept::{Kept, KeptMacros, Place};
 use crate::diag::{Code, Diagnostic};
-use crate::jinja::{BUILTIN_FILES, Engine, MacroDef, MacroRegistry, parse_macro_file};
+use crate::jinja::{Adapter, BUILTIN_FILES, Engine, MacroDef, MacroRegistry, parse_macro_file};
 use crate::load::{FileKind, Sources};
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// The package name of a folder of built-in files.
-fn internal_package(folder: &str) -> Arc<str> {
-    if folder == "core" { "dbt".into() } else { format!("dbt_{folder}").into() }
-}
 
 /// The engine with all macros: the kept one when none has changed, so that what was compiled stays
 /// compiled.
@@ -59,7 +54,10 @@ pub(super) fn engine(
                 .iter()
                 .map(|d| (d.namespace.clone(), d.search_order.clone()))
                 .collect();
-            let adapter = &sources.target.adapter;
+            let adapter = Adapter {
+                name: sources.target.adapter.to_string(),
+                materializations: sources.target.engine.adapter.materializations,
+            };
             Arc::new(Engine::new(Arc::new(MacroRegistry::new(
                 root.name(),
                 adapter,
@@ -92,10 +90,10 @@ fn internal(
     engine: Option<&Engine>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Arc<MacroDef>> {
-    let adapter = sources.target.adapter.clone();
+    let engine_spec = sources.target.engine;
     let mut defs = Vec::new();
-    for folder in ["core", &*adapter] {
-        let package = internal_package(folder);
+    for (folder, package) in [("core", "dbt"), (engine_spec.name, engine_spec.adapter.package)] {
+        let package: Arc<str> = package.into();
         for file in BUILTIN_FILES.iter().filter(|f| f.folder == folder) {
             let path = Utf8PathBuf::from(format!("builtin/{}", file.path));
             let id = sources.map.add(&path, file.text.into());

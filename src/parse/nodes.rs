@@ -306,7 +306,7 @@ impl<'a> NodeParser<'a> {
     }
 
     fn steady(&self, sql: &str) -> Steady {
-        let volatile = find_volatile(sql);
+        let volatile = find_volatile(sql, self.context.target.engine.volatile_functions);
         Steady { print: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 

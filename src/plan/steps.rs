@@ -6,7 +6,7 @@ use super::levels::{StartKey, start_keys};
 use super::{Plan, Step, StepId};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
-use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::manifest::{Manifest, Materialization, NodeId, NodeKind, NodeSet, ResourceType};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The command.
@@ -278,20 +278,19 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     if !request.existing.is_known() {
         return materialized.into_owned();
     }
-    match (existing, &*materialized) {
-        (None, _) => format!("{materialized}, new"),
-        (Some(_), "incremental" | "snapshot") if !request.full_refresh => {
-            format!("{materialized}, adds to what is there")
-        }
-        (Some(_), _) if request.full_refresh => format!("{materialized}, full refresh"),
-        (Some(found), _)
-            if found.kind.as_str() != &*materialized
-                && matches!(&*materialized, "table" | "view") =>
-        {
-            format!("{materialized}, replaces a {}", found.kind.as_str())
-        }
-        (Some(_), _) => format!("{materialized}, replaces"),
+    let Some(found) = existing else { return format!("{materialized}, new") };
+    let built_in = node.materialization();
+    if request.full_refresh {
+        return format!("{materialized}, full refresh");
     }
+    if built_in.is_some_and(Materialization::grows) {
+        return format!("{materialized}, adds to what is there");
+    }
+    let is_plain = matches!(built_in, Some(Materialization::Table | Materialization::View));
+    if is_plain && built_in.and_then(Materialization::relation_kind) != Some(found.kind) {
+        return format!("{materialized}, replaces a {}", found.kind.as_str());
+    }
+    format!("{materialized}, replaces")
 }
 
 /// Schemas of what is built, and of failing rows that may be stored, that are not there yet.

@@ -1,6 +1,8 @@
 //! A project in memory, for tests of this pass and those behind it.
 
+use crate::context::ContextProject;
 use crate::diag::Diagnostic;
+use crate::jinja::Engine;
 use crate::load::{LoadOptions, load};
 use crate::manifest::Manifest;
 use crate::parse::{Kept, parse};
@@ -19,6 +21,23 @@ pub(crate) fn attempt(
     files: &[(&str, &str)],
     env: &[(&str, &str)],
 ) -> (Option<Manifest>, Vec<Diagnostic>) {
+    let (read, diagnostics) = read(files, env);
+    (read.map(|read| read.manifest), diagnostics)
+}
+
+/// A project with what renders it.
+pub(crate) struct ReadProject {
+    pub(crate) manifest: Manifest,
+    pub(crate) renderer: Arc<Engine>,
+    pub(crate) context: Arc<ContextProject>,
+    pub(crate) map: SourceMap,
+    pub(crate) system: Arc<dyn System>,
+}
+
+pub(crate) fn read(
+    files: &[(&str, &str)],
+    env: &[(&str, &str)],
+) -> (Option<ReadProject>, Vec<Diagnostic>) {
     let mut all: Vec<(String, &str)> =
         files.iter().map(|(p, t)| (format!("/project/{p}"), *t)).collect();
     if !files.iter().any(|(p, _)| *p == "project.yml") {
@@ -33,5 +52,6 @@ pub(crate) fn attempt(
     let parsed = parse(&mut sources, &mut Kept::default()).drain_into(&mut diagnostics);
     let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default())
         .drain_into(&mut diagnostics);
-    (Some(manifest), diagnostics)
+    let (renderer, context, map) = (parsed.engine, sources.context, sources.map);
+    (Some(ReadProject { manifest, renderer, context, map, system }), diagnostics)
 }

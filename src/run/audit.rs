@@ -1,157 +1,169 @@
 //! The tests that guard a node, run on its candidate or inside its transaction.
 
-use super::Shared;
-use super::build::Machine;
-use super::execute::NodeError;
 use super::fused;
-use super::pool::Pool;
-use super::test::{Kept, TestRun, passed_test, run_test};
-use crate::context::{Bindings, Db};
-use crate::engine::{Relation, Warehouse};
+use super::node::NodeRun;
+use super::steps::NodeSteps;
+use super::test::{FailingRows, TestRun, passed_test, run_test};
+use super::worker::{Clock, STACK};
+use crate::context::Bindings;
+use crate::engine::{Connection, Pool, Relation};
 use crate::manifest::NodeId;
 use crate::materialize::Audited;
-use crate::outcome::RunStatus;
+use crate::outcome::{NodeError, RunStatus};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-impl Machine<'_> {
+/// A guard that was run.
+pub(super) struct GuardResult {
+    pub(super) test: NodeId,
+    pub(super) run: TestRun,
+    pub(super) seconds: f64,
+}
+
+impl GuardResult {
+    /// Whether it holds the node back.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.run.outcome.status, RunStatus::Fail | RunStatus::Error)
+    }
+}
+
+impl NodeSteps<'_> {
     /// Runs the guards; true when none failed. Inside a transaction one after the other on its
     /// connection, since no other sees the delta; else in parallel.
-    pub(super) fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
-        let shared = self.exec.shared;
-        let bindings = match audited {
-            Audited::Candidate(relation) => {
-                Bindings::default().with(self.exec.node.id, relation.clone())
+    pub(super) fn run_guards(&mut self, audited: &Audited) -> Result<bool, NodeError> {
+        let node = self.run.node;
+        let (bindings, relation) = match audited {
+            Audited::Candidate(candidate) => {
+                let bound = Bindings::default().with(node.id, candidate.clone());
+                (bound, Some(candidate))
             }
-            Audited::Inside => Bindings::default(),
+            Audited::Inside => (Bindings::default(), node.relation.as_ref()),
         };
         let bindings = Arc::new(bindings);
-        let session = self.exec.session.clone();
-        let mut own = session.take_warehouse();
-        let inside = matches!(audited, Audited::Inside);
-        let relation = match audited {
-            Audited::Candidate(relation) => Some(relation),
-            Audited::Inside => self.exec.node.relation.as_ref(),
+        let passed = match relation {
+            Some(relation) => fused::passed(&self.run, self.guards, relation),
+            None => HashSet::new(),
         };
-        let passed = match (relation, &mut own) {
-            (Some(relation), Some(own)) => fused::passed(
-                shared,
-                self.guards,
-                self.exec.node.id,
-                relation,
-                inside,
-                own.as_mut(),
-            ),
-            _ => HashSet::new(),
-        };
-        let one =
-            |id: NodeId, own: &mut Option<Box<dyn Warehouse>>, kept: Option<&mut Vec<Kept>>| {
-                timed(|| match passed.contains(&id) {
-                    _ if shared.interrupt.is_set() => TestRun::skipped("interrupted"),
-                    true => passed_test(shared, id, &bindings, self.existing, own),
-                    false => run_test(shared, id, &bindings, self.existing, own, kept),
-                })
-            };
-        if !inside && self.guards.len() - passed.len() > 1 && shared.options.threads > 1 {
-            self.results = in_parallel(
-                shared,
-                self.pool,
-                self.guards,
-                &|id, own| one(id, own, None),
-                &mut own,
-            );
-        } else {
-            let mut aborted = false;
-            for id in self.guards {
-                let (run, seconds) = if aborted {
-                    (TestRun::skipped("an earlier test ended the transaction"), 0.0)
-                } else {
-                    one(*id, &mut own, inside.then_some(&mut self.kept))
-                };
-                // A statement that fails ends the transaction: what follows cannot run in it.
-                aborted |= inside && run.outcome.status == RunStatus::Error;
-                self.results.push((*id, run, seconds));
+        let guards = Guards { run: NodeRun { bindings: &bindings, ..self.run }, passed };
+        match audited {
+            Audited::Inside => self.run_inside(&guards)?,
+            Audited::Candidate(candidate) => {
+                self.results = guards.run_all(self.guards, self.pool);
+                self.show_published_name(candidate);
             }
         }
-        if let Some(own) = own {
-            *session.db() = Db::Live(own);
+        self.may_go_on()?;
+        Ok(!self.results.iter().any(GuardResult::has_failed))
+    }
+
+    fn run_inside(&mut self, guards: &Guards<'_>) -> Result<(), NodeError> {
+        let mut is_aborted = false;
+        for test in self.guards {
+            let result = if is_aborted {
+                let run = TestRun::skipped("an earlier test ended the transaction");
+                GuardResult { test: *test, run, seconds: 0.0 }
+            } else {
+                guards.run_one(*test, self.run.connection, Some(&mut self.failing_rows))
+            };
+            // A statement that fails ends the transaction: what follows cannot run in it.
+            is_aborted |= result.run.outcome.status == RunStatus::Error;
+            self.results.push(result);
         }
-        if let Audited::Candidate(candidate) = audited {
-            self.publish_names(candidate);
-        }
-        self.exec.may_go_on()?;
+        self.may_go_on()?;
         // The transaction is lost with the connection, or by a deadlock: all of it is done again.
-        if let Some(e) =
-            self.results.iter_mut().find_map(|(_, r, _)| r.lost.take()).filter(|_| inside)
-        {
-            return Err(e);
+        match self.results.iter_mut().find_map(|result| result.run.lost.take()) {
+            Some(lost) => Err(lost),
+            None => Ok(()),
         }
-        Ok(!self
-            .results
-            .iter()
-            .any(|(_, r, _)| matches!(r.outcome.status, RunStatus::Fail | RunStatus::Error)))
     }
 
     /// The artifact of a test shows the published name, not that of the candidate it was run on.
-    fn publish_names(&mut self, candidate: &Relation) {
-        let dialect = self.exec.shared.compiler.manifest.project.dialect;
-        let Some(target) = &self.exec.node.relation else { return };
+    fn show_published_name(&mut self, candidate: &Relation) {
+        let dialect = self.run.engine().dialect;
+        let Some(target) = &self.run.node.relation else { return };
         let (from, to) = (candidate.render(dialect), target.render(dialect));
-        for (_, run, _) in &mut self.results {
-            if let Some(sql) = &run.outcome.compiled {
-                run.outcome.compiled = Some(Arc::new(sql.as_str().replace(&from, &to).into()));
+        for result in &mut self.results {
+            if let Some(sql) = &result.run.outcome.compiled {
+                let shown = sql.as_str().replace(&from, &to);
+                result.run.outcome.compiled = Some(Arc::new(shown.into()));
             }
         }
     }
 }
 
-fn timed<T>(f: impl FnOnce() -> T) -> (T, f64) {
-    let clock = super::worker::Clock::start();
-    let value = f();
-    (value, clock.seconds())
+/// The guards of a node, ready to be run.
+struct Guards<'a> {
+    /// The node's, with what the guards read.
+    run: NodeRun<'a>,
+    /// Those that a scan of many has passed.
+    passed: HashSet<NodeId>,
 }
 
-/// Runs one test on a connection, and says how long it took.
-type RunOne<'a> = dyn Fn(NodeId, &mut Option<Box<dyn Warehouse>>) -> (TestRun, f64) + Sync + 'a;
+impl Guards<'_> {
+    /// Runs a test on a connection, and says how long it took. With `failing_rows`, inside a
+    /// transaction.
+    fn run_one(
+        &self,
+        test: NodeId,
+        connection: &Connection,
+        failing_rows: Option<&mut Vec<FailingRows>>,
+    ) -> GuardResult {
+        let clock = Clock::start();
+        let own = NodeRun { connection, ..self.run.of(test) };
+        let run = if self.run.shared.interrupt.is_set() {
+            TestRun::skipped("interrupted")
+        } else if self.passed.contains(&test) {
+            passed_test(&own)
+        } else {
+            run_test(&own, failing_rows)
+        };
+        GuardResult { test, run, seconds: clock.seconds() }
+    }
 
-/// Runs tests on the node's connection and on those that are idle; results in the order of the
-/// tests. An idle one is given back after each test: a node that is ready to be built waits for no
-/// more than that.
-fn in_parallel(
-    shared: &Shared,
-    pool: &Pool,
-    tests: &[NodeId],
-    one: &RunOne<'_>,
-    own: &mut Option<Box<dyn Warehouse>>,
-) -> Vec<(NodeId, TestRun, f64)> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, TestRun, f64)>> = Mutex::new(Vec::new());
-    let work = |warehouse: &mut Option<Box<dyn Warehouse>>| {
-        let i = next.fetch_add(1, Ordering::Relaxed);
-        let Some(id) = tests.get(i) else { return false };
-        let (run, seconds) = one(*id, warehouse);
-        results.lock().unwrap_or_else(PoisonError::into_inner).push((i, run, seconds));
+    /// Runs tests on the node's connection and on those that are idle; results in the order of the
+    /// tests.
+    fn run_all(&self, tests: &[NodeId], pool: &Arc<Pool>) -> Vec<GuardResult> {
+        let threads = self.run.shared.options.threads.min(tests.len());
+        let worth_it = tests.len() - self.passed.len() > 1 && threads > 1;
+        let queue = Queue { tests, next: AtomicUsize::new(0), results: Mutex::default() };
+        std::thread::scope(|scope| {
+            for _ in 1..if worth_it { threads } else { 1 } {
+                let Some(first) = pool.lease_spare() else { break };
+                let queue = &queue;
+                let help = move || {
+                    let mut spare = Some(first);
+                    // An idle one is given back after each test: a node that is ready to be built
+                    // waits for no more than that.
+                    while let Some(lease) = spare.take() {
+                        let has_more = self.run_next(queue, &lease);
+                        drop(lease);
+                        spare = if has_more { pool.lease_spare() } else { None };
+                    }
+                };
+                // Without a thread the tests are run here.
+                let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, help);
+            }
+            while self.run_next(&queue, self.run.connection) {}
+        });
+        let mut results = queue.results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_by_key(|(turn, _)| *turn);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Runs the next test that nobody has taken; false when there is none.
+    fn run_next(&self, queue: &Queue<'_>, connection: &Connection) -> bool {
+        let turn = queue.next.fetch_add(1, Ordering::Relaxed);
+        let Some(test) = queue.tests.get(turn) else { return false };
+        let result = self.run_one(*test, connection, None);
+        queue.results.lock().unwrap_or_else(PoisonError::into_inner).push((turn, result));
         true
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..shared.options.threads.min(tests.len()) {
-            let Some(first) = pool.spare() else { break };
-            let work = &work;
-            let mut spare = Some(first);
-            let helper = move || {
-                while spare.is_some() {
-                    let more = work(&mut spare);
-                    pool.give(spare.take());
-                    spare = if more { pool.spare() } else { None };
-                }
-            };
-            let builder = std::thread::Builder::new().stack_size(super::worker::STACK);
-            let _ = builder.spawn_scoped(scope, helper);
-        }
-        while work(own) {}
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(i, ..)| *i);
-    results.into_iter().map(|(i, run, seconds)| (tests[i], run, seconds)).collect()
+    }
+}
+
+/// Tests that several threads take from.
+struct Queue<'a> {
+    tests: &'a [NodeId],
+    next: AtomicUsize,
+    results: Mutex<Vec<(usize, GuardResult)>>,
 }

@@ -1,39 +1,28 @@
 //! An export: the published relation is read and written to where the export says.
 
 use super::Shared;
+use super::failure::database_error;
 use crate::config::{
     ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export,
 };
 use crate::context::{ContextProject, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{ExistingColumn, Fetch, Warehouse};
+use crate::engine::{Connection, EngineSpec, ExistingColumn, SqlType, select_columns};
 use crate::load::YamlRenderer;
-use crate::manifest::{Export, Node, NodeId, NodeKind};
+use crate::manifest::{Export, Node, NodeKind};
 use crate::outcome::{NodeOutcome, RunStatus};
 use crate::sink::{
     Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet,
 };
-use crate::source::SqlText;
 use std::sync::Arc;
 
-/// Types whose values a driver gives as bytes, which only the engine can read.
-const AS_TEXT: [&str; 2] = ["BIT", "BIGNUM"];
-
 /// Carries out one export.
-pub(super) fn export(
-    shared: &Shared,
-    id: NodeId,
-    own: &mut Option<Box<dyn Warehouse>>,
-) -> NodeOutcome {
-    let node = shared.compiler.manifest.node(id);
+pub(super) fn export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(internal(format!("`{}` is no export", node.name)), false);
     };
-    let Some(warehouse) = own else {
-        return NodeOutcome::error(internal("the connection is gone"), true);
-    };
     match export_target(&shared.compiler.context, node, export)
-        .and_then(|target| write(shared, node, &target, warehouse.as_mut()))
+        .and_then(|target| write(shared, node, &target, connection))
     {
         Ok(written) => NodeOutcome {
             message: Some(written.message),
@@ -81,9 +70,9 @@ fn write(
     shared: &Shared,
     node: &Node,
     target: &ExportTarget,
-    warehouse: &mut dyn Warehouse,
+    connection: &Connection,
 ) -> Result<Written, Failed> {
-    let table = read(shared, node, target, warehouse)?;
+    let table = read(shared, node, target, connection)?;
     let stopped = || shared.interrupt.is_set();
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
@@ -124,11 +113,11 @@ fn read(
     shared: &Shared,
     node: &Node,
     target: &ExportTarget,
-    warehouse: &mut dyn Warehouse,
+    connection: &Connection,
 ) -> Result<SinkTable, Failed> {
     let manifest = &shared.compiler.manifest;
-    let engine = |e: crate::engine::EngineError| {
-        let e = super::execute::sql_error(&e, &SqlText::new(), node.span);
+    let failed = |e: crate::engine::EngineError| {
+        let e = database_error(&e, node);
         (e.diagnostic, e.transient)
     };
     let wrong = |message: String, help: String| {
@@ -147,7 +136,7 @@ fn read(
             "export a table or a view that reads it".to_owned(),
         ));
     };
-    let known = warehouse.columns(relation).map_err(engine)?;
+    let known = connection.with(|w| w.columns(relation)).map_err(failed)?;
     if known.is_empty() {
         return Err(wrong(
             format!("{} is not in the database", relation.short()),
@@ -158,7 +147,7 @@ fn read(
         ExportTarget::Sheet(sheet) => &sheet.columns,
         ExportTarget::File(file) => &file.columns,
     };
-    let columns = columns(asked, &known).map_err(|(column, message)| {
+    let columns = columns(asked, &known, connection.engine()).map_err(|(column, message)| {
         let names: Vec<&str> = known.iter().map(|c| c.name.as_str()).collect();
         let d = Diagnostic::error(Code::ExportFailed, message).primary(column.span, "");
         plain(d.help(format!("{} has {}", relation.short(), names.join(", "))))
@@ -171,29 +160,34 @@ fn read(
         let message = format!("two columns have the header `{}`", twice.header);
         return Err(wrong(message, "give one of them another `header`".to_owned()));
     }
-    let dialect = warehouse.capabilities().dialect;
-    let list: Vec<String> = columns
-        .iter()
-        .map(|c| match AS_TEXT.contains(&c.data_type.as_str()) {
-            true => format!("cast({} as varchar)", dialect.quoted(&c.name)),
-            false => dialect.quoted(&c.name),
-        })
-        .collect();
-    let sql =
-        SqlText::from(format!("select {} from {}", list.join(", "), relation.render(dialect)));
-    let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(engine)?;
-    Ok(SinkTable { columns, rows: reply.table.unwrap_or_default().rows })
+    let engine = connection.engine();
+    let items: Vec<String> = columns.iter().map(|column| select_item(column, engine)).collect();
+    let sql = select_columns(&items, relation, engine);
+    let (_, table) = connection.with(|w| w.fetch(&sql, None)).map_err(failed)?;
+    Ok(SinkTable { columns, rows: table.rows })
+}
+
+/// A column in the query of an export; what the driver would give as bytes becomes a text.
+fn select_item(column: &SinkColumn, engine: &EngineSpec) -> String {
+    let name = engine.dialect.quoted(&column.name);
+    match &column.kind {
+        SqlType::Other(kind) if engine.types.opaque.contains(&kind.as_str()) => {
+            format!("cast({name} as varchar)")
+        }
+        _ => name,
+    }
 }
 
 /// The columns that are asked for, as the relation spells them; all of them when none is.
 fn columns<'a>(
     asked: &'a [ExportColumn],
     known: &[ExistingColumn],
+    engine: &EngineSpec,
 ) -> Result<Vec<SinkColumn>, (&'a ExportColumn, String)> {
     let sink = |column: &ExistingColumn, asked: Option<&ExportColumn>| SinkColumn {
         name: column.name.clone(),
         header: asked.and_then(|a| a.header.clone()).unwrap_or_else(|| column.name.clone()),
-        data_type: column.data_type.clone(),
+        kind: (engine.types.read)(&column.data_type),
         format: asked.and_then(|a| a.format.clone()),
     };
     if asked.is_empty() {

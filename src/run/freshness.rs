@@ -1,6 +1,7 @@
 //! Asks how old the data of sources is.
 
 use super::events::{Event, Totals};
+use super::failure::database_error;
 use super::hooks::{end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
@@ -12,7 +13,7 @@ use crate::context::{
     rows_of,
 };
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Cancel, EngineError, Existing, Warehouse};
+use crate::engine::{Connection, EngineError, Existing, Pool, Warehouse};
 use crate::manifest::{
     FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold,
 };
@@ -69,7 +70,7 @@ pub(crate) fn check_sources(
     emit: &mut dyn FnMut(Event),
 ) -> Result<FreshnessRun, EngineError> {
     let clock = Clock::start();
-    let FreshnessRequest { shared, sources, mut warehouse, interrupt, hooks } = request;
+    let FreshnessRequest { shared, sources, warehouse, interrupt, hooks } = request;
     let manifest = shared.compiler.manifest.clone();
     let threads = shared.options.threads.min(sources.len()).max(1);
     emit(Event::FreshnessStarted { sources: sources.len(), threads });
@@ -81,21 +82,13 @@ pub(crate) fn check_sources(
     };
     // Hooks as far as they failed, then sources: what on-run-end hooks see.
     let mut all: Vec<RunResult> = Vec::new();
+    let pool = Pool::new(warehouse, threads)?;
     if hooks {
-        let (own, results) =
-            run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
-        warehouse = own;
+        let lease = pool.lease()?;
+        let results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
         count(&results);
         all.extend(results);
     }
-    let mut handles: Vec<Arc<dyn Cancel>> = vec![warehouse.cancel_handle()];
-    let mut connections: Vec<Box<dyn Warehouse>> = Vec::new();
-    for _ in 1..threads {
-        let fork = warehouse.fork()?;
-        handles.push(fork.cancel_handle());
-        connections.push(fork);
-    }
-    connections.insert(0, warehouse);
     let (task_tx, task_rx) = unbounded::<NodeId>();
     for id in sources {
         let _ = task_tx.send(*id);
@@ -103,28 +96,21 @@ pub(crate) fn check_sources(
     drop(task_tx);
     let (message_tx, message_rx) = unbounded::<Message>();
     let mut answers: Vec<SourceFreshness> = Vec::new();
-    let mut home = None;
     let mut stopped = false;
     std::thread::scope(|scope| {
-        let mut workers = Vec::new();
-        for (i, connection) in connections.into_iter().enumerate() {
-            let (shared, task_rx, message_tx) =
-                (shared.clone(), task_rx.clone(), message_tx.clone());
-            let spawned = std::thread::Builder::new()
-                .name(format!("Thread-{}", i + 1))
-                .stack_size(STACK)
-                .spawn_scoped(scope, move || {
-                    let mut own = Some(connection);
-                    for id in task_rx {
-                        let _ = message_tx.send(Message::Started(id));
-                        let answer = check(&shared, i, id, &mut own);
-                        let _ = message_tx.send(Message::Done(id, Box::new(answer)));
-                    }
-                    own
-                });
-            match spawned {
-                Ok(worker) => workers.push(worker),
-                Err(_) => break,
+        for i in 0..threads {
+            let (shared, pool) = (shared.clone(), pool.clone());
+            let (task_rx, message_tx) = (task_rx.clone(), message_tx.clone());
+            let work = move || {
+                for id in task_rx {
+                    let _ = message_tx.send(Message::Started(id));
+                    let answer = check(&shared, &pool, i, id);
+                    let _ = message_tx.send(Message::Done(id, Box::new(answer)));
+                }
+            };
+            let thread = std::thread::Builder::new().name(format!("Thread-{}", i + 1));
+            if thread.stack_size(STACK).spawn_scoped(scope, work).is_err() {
+                break;
             }
         }
         drop(message_tx);
@@ -135,7 +121,7 @@ pub(crate) fn check_sources(
                 stopped = true;
                 emit(Event::Interrupted);
                 drain();
-                handles.iter().for_each(|h| h.cancel());
+                pool.cancel();
             }
             match message_rx.recv_timeout(TICK) {
                 Ok(Message::Started(id)) => {
@@ -174,11 +160,10 @@ pub(crate) fn check_sources(
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        home = workers.into_iter().next().and_then(|w| w.join().ok()).flatten();
     });
-    if let (true, Some(warehouse)) = (hooks && !stopped, home) {
+    if hooks && !stopped {
         let extra = end_context(&shared, &all);
-        let (_, results) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
+        let results = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
         count(&results);
     }
     let seconds = clock.seconds();
@@ -189,27 +174,25 @@ pub(crate) fn check_sources(
 /// What a source's line of the console begins with.
 const WHAT: &str = "freshness of";
 
-/// Asks one source. A panic fails it, not the run.
-fn check(
-    shared: &Shared,
-    worker: usize,
-    id: NodeId,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> Answer {
+/// Asks one source, on an idle connection. A panic fails it, not the run.
+fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer {
     let node = shared.compiler.manifest.node(id);
     let (started, clock) = (shared.system.now(), Clock::start());
     let mut said = Said::default();
     let mut criteria = Threshold::default();
-    let answered = catch_unwind(AssertUnwindSafe(|| match &node.kind {
-        NodeKind::Source(table) => {
+    let answered = match (&node.kind, pool.lease()) {
+        (NodeKind::Source(table), Ok(lease)) => {
             criteria = table.freshness.clone().unwrap_or_default();
-            measure(shared, node, table, &criteria, warehouse, &mut said)
+            let ask = || measure(shared, node, table, &criteria, &lease, &mut said);
+            catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| {
+                lease.close();
+                let message = format!("`{}` made the tool panic", node.display_name());
+                Err(Box::new(internal(message)))
+            })
         }
+        (NodeKind::Source(_), Err(e)) => Err(database_error(&e, node).diagnostic),
         _ => Err(Box::new(internal(format!("`{}` is no source", node.name)))),
-    }));
-    let answered = answered.unwrap_or_else(|_| {
-        Err(Box::new(internal(format!("`{}` made the tool panic", node.display_name()))))
-    });
+    };
     let (measured, outcome) = match answered {
         Ok((measured, adapter_response)) => {
             let status = match measured.status {
@@ -251,7 +234,7 @@ fn measure(
     node: &Node,
     table: &SourceTable,
     criteria: &Threshold,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: &Connection,
     said: &mut Said,
 ) -> Result<(Measured, Json), Box<Diagnostic>> {
     let wrong = |message: String, help: &str| {
@@ -260,10 +243,13 @@ fn measure(
         )
     };
     let name = node.display_name();
-    let relation = node.relation.clone().map_or_else(|| Value::from(()), RelationValue::value);
+    let relation = node.relation.clone().map_or_else(
+        || Value::from(()),
+        |r| RelationValue::value(r, shared.compiler.context.target.engine),
+    );
     let (macro_name, args) = match (&table.loaded_at_query, &table.loaded_at_field) {
         (Some(query), _) => {
-            let sql = query_text(shared, node, query, warehouse, said)?;
+            let sql = query_text(shared, node, query, connection, said)?;
             let args = vec![("source", relation), ("loaded_at_query", Value::from(sql))];
             ("collect_freshness_custom_sql", args)
         }
@@ -300,7 +286,7 @@ fn measure(
         span: node.span,
         transactions: Transactions::Maker,
     };
-    let called = compiler.call(call, warehouse);
+    let called = compiler.call(call, Some(connection));
     said.logs.extend(called.logs);
     said.warnings.extend(called.warnings);
     let value = called.value?;
@@ -341,7 +327,7 @@ fn query_text(
     shared: &Shared,
     node: &Node,
     query: &str,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
+    connection: &Connection,
     said: &mut Said,
 ) -> Result<String, Box<Diagnostic>> {
     let compiler = &shared.compiler;
@@ -349,10 +335,9 @@ fn query_text(
     let model = crate::jinja::from_json(&Json::Object(compiler.manifest.node_json(node)));
     unit.extra = vec![("source_node", model)];
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-    let db = warehouse.take().map_or(Db::Offline, Db::Live);
+    let db = Db::Live(connection.clone());
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
     let text = hook_text(&compiler.engine, &session, query, node.span);
-    *warehouse = session.take_warehouse();
     let record = session.take_record();
     said.logs.extend(record.logs);
     said.warnings.extend(crate::parse::warnings(record.warnings, node.span));

@@ -3,75 +3,36 @@
 //! `not_null` and `accepted_values` ask something of each row by itself: one query counts the rows
 //! that fail each of them. A test whose count is zero has passed; any other is run by itself, so
 //! that its result, its messages and what it stores are the same as ever. Only where the engine
-//! gains by it (`Capabilities::fuse_predicates`).
+//! gains by it (`Abilities::fuses_row_tests`).
 
 use super::Shared;
+use super::node::NodeRun;
 use crate::config::{Json, python_str};
-use crate::engine::{Capabilities, Cell, Fetch, Relation, Warehouse};
+use crate::engine::{Cell, Relation};
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::source::SqlText;
 use std::collections::HashSet;
 
-/// Which of the tests no row of the relation fails. `inside`: in an open transaction, which a
-/// mistake must not end.
-pub(super) fn passed(
-    shared: &Shared,
-    tests: &[NodeId],
-    of: NodeId,
-    relation: &Relation,
-    inside: bool,
-    warehouse: &mut dyn Warehouse,
-) -> HashSet<NodeId> {
-    let capabilities = warehouse.capabilities().clone();
-    if !capabilities.fuse_predicates {
+/// Which of a node's tests no row of the relation fails.
+pub(super) fn passed(run: &NodeRun<'_>, tests: &[NodeId], relation: &Relation) -> HashSet<NodeId> {
+    if !run.engine().abilities.fuses_row_tests {
         return HashSet::new();
     }
-    let node = |id: NodeId| shared.compiler.manifest.node(id);
-    let fused: Vec<(NodeId, String)> =
-        tests.iter().filter_map(|id| Some((*id, failing_rows(shared, node(*id), of)?))).collect();
-    if fused.len() < 2 {
+    let (mut ids, mut conditions) = (Vec::new(), Vec::new());
+    for id in tests {
+        let test = run.manifest().node(*id);
+        if let Some(condition) = failing_rows(run.shared, test, run.node.id) {
+            ids.push(*id);
+            conditions.push(condition);
+        }
+    }
+    if ids.len() < 2 {
         return HashSet::new();
-    }
-    counts(&fused, relation, inside, &capabilities, warehouse).unwrap_or_default()
-}
-
-fn counts(
-    fused: &[(NodeId, String)],
-    relation: &Relation,
-    inside: bool,
-    capabilities: &Capabilities,
-    warehouse: &mut dyn Warehouse,
-) -> Option<HashSet<NodeId>> {
-    let columns: Vec<String> =
-        fused.iter().map(|(_, p)| format!("count(*) filter (where {p})")).collect();
-    let sql = format!(
-        "select\n  {}\nfrom {}",
-        columns.join(",\n  "),
-        relation.render(capabilities.dialect)
-    );
-    let mut run = |sql: &str, fetch| warehouse.run(&SqlText::from(sql), fetch);
-    if inside {
-        run("savepoint strata_fused", Fetch::Nothing).ok()?;
-    }
-    let reply = run(&sql, Fetch::Rows(Some(1)));
-    if inside {
-        let end = if reply.is_ok() {
-            "release savepoint strata_fused"
-        } else {
-            "rollback to savepoint strata_fused"
-        };
-        run(end, Fetch::Nothing).ok()?;
     }
     // A column that is not there, a value of another type: each test says so by itself.
-    let row = reply.ok()?.table?.rows.pop()?;
-    Some(
-        fused
-            .iter()
-            .zip(row)
-            .filter(|(_, count)| *count == Cell::Int(0))
-            .map(|((id, _), _)| *id)
-            .collect(),
-    )
+    let counts = run.connection.with(|warehouse| warehouse.count_rows(relation, &conditions));
+    let counts = counts.unwrap_or_default();
+    let none = ids.into_iter().zip(counts).filter(|(_, count)| *count == Cell::Int(0));
+    none.map(|(id, _)| id).collect()
 }
 
 /// The condition of the rows that fail a test; none for a test that is not one of ours with plain

@@ -1,11 +1,13 @@
 //! On-run hooks, and what those at the end see of a run.
 
 use super::events::Event;
+use super::failure::sql_error;
 use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{Interrupt, Shared};
-use crate::context::{Bindings, node_config};
-use crate::engine::{Cancel, Existing, Fetch, Warehouse};
+use crate::compile::{hook_text, unit_of};
+use crate::context::{Bindings, Db, Session, node_config};
+use crate::engine::{Cancel, Connection, Existing};
 use crate::jinja::{dict, from_json, list, pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -43,11 +45,10 @@ impl Watch {
 pub(super) fn run_hooks(
     shared: &Arc<Shared>,
     ids: &[NodeId],
-    warehouse: Box<dyn Warehouse>,
+    connection: &Connection,
     extra: Vec<(&'static str, Value)>,
     emit: &mut dyn FnMut(Event),
-) -> (Box<dyn Warehouse>, Vec<RunResult>) {
-    let mut own = Some(warehouse);
+) -> Vec<RunResult> {
     let mut results = Vec::new();
     let mut failed = false;
     for (i, id) in ids.iter().enumerate() {
@@ -63,7 +64,7 @@ pub(super) fn run_hooks(
         let outcome = if failed {
             NodeOutcome::skipped("an earlier hook failed")
         } else {
-            hook(shared, node, &mut own, &extra, emit)
+            hook(shared, node, connection, &extra, emit)
         };
         failed |= outcome.status == RunStatus::Error;
         let result = RunResult {
@@ -85,33 +86,26 @@ pub(super) fn run_hooks(
         });
         results.push(result);
     }
-    // The connection was only lent.
-    (own.unwrap_or_else(|| unreachable!("hooks give their connection back")), results)
+    results
 }
 
 fn hook(
     shared: &Shared,
     node: &Node,
-    own: &mut Option<Box<dyn Warehouse>>,
+    connection: &Connection,
     extra: &[(&'static str, Value)],
     emit: &mut dyn FnMut(Event),
 ) -> NodeOutcome {
-    let mut unit = crate::compile::unit_of(node);
+    let mut unit = unit_of(node);
     unit.this = None;
     unit.extra = extra.to_vec();
     let runtime =
         shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-    let db = own.take().map_or(crate::context::Db::Offline, crate::context::Db::Live);
-    let session = crate::context::Session::execute(
-        &shared.compiler.context,
-        &node.package,
-        unit,
-        runtime,
-        db,
-    );
+    let db = Db::Live(connection.clone());
+    let compiler = &shared.compiler;
+    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
-    let rendered = crate::compile::hook_text(&shared.compiler.engine, &session, &raw, node.span);
-    *own = session.take_warehouse();
+    let rendered = hook_text(&compiler.engine, &session, &raw, node.span);
     for line in session.take_record().logs {
         emit(Event::Log { line });
     }
@@ -119,23 +113,17 @@ fn hook(
         Ok(sql) => sql,
         Err(d) => return NodeOutcome::error(*d, false),
     };
-    let passed = || NodeOutcome {
-        message: Some(passed_message(node)),
-        failures: Some(0),
-        ..NodeOutcome::new(RunStatus::Success)
-    };
-    if sql.as_str().trim().is_empty() {
-        return passed();
-    }
-    let Some(warehouse) = own else {
-        return NodeOutcome::error(crate::context::internal("the connection is gone"), true);
-    };
-    match warehouse.run(&sql, Fetch::Nothing) {
-        Ok(_) => passed(),
-        Err(e) => {
-            let e = super::execute::sql_error(&e, &sql, node.span);
+    let is_empty = sql.as_str().trim().is_empty();
+    match (!is_empty).then(|| connection.with(|warehouse| warehouse.execute(&sql))) {
+        Some(Err(e)) => {
+            let e = sql_error(&e, &sql, node.span);
             NodeOutcome::error(*e.diagnostic, e.transient)
         }
+        _ => NodeOutcome {
+            message: Some(passed_message(node)),
+            failures: Some(0),
+            ..NodeOutcome::new(RunStatus::Success)
+        },
     }
 }
 

@@ -6,16 +6,21 @@
 
 mod audit;
 mod build;
+mod custom;
 mod events;
-mod execute;
 mod export;
+mod failure;
 mod freshness;
 mod fused;
 mod hooks;
-mod pool;
+mod node;
 mod publish;
 mod queue;
+mod seed;
+mod steps;
 mod test;
+#[cfg(test)]
+mod testing;
 mod unnamed;
 mod worker;
 

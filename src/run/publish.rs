@@ -1,13 +1,14 @@
 //! Notes what a publication was made from, in its transaction, and what it changed.
 
-use super::execute::{Executor, NodeError};
+use super::node::NodeRun;
+use super::steps::NodeSteps;
 use crate::changes::{readings, version_of_view};
-use crate::context::Db;
-use crate::engine::{Content, EngineError, Existing, Fetch, RelationKind, Warehouse};
+use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
 use crate::outcome::{
-    Effect, NodeOutcome, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
+    Effect, NodeError, NodeOutcome, PublicationFingerprint, RunResult, RunStatus, StoredRelation,
+    column_pairs,
 };
 use crate::state::Publications;
 use std::collections::BTreeMap;
@@ -50,35 +51,34 @@ pub(super) struct Before {
     columns: Option<Vec<(String, String)>>,
 }
 
-/// What a node is made from, and what is published now. The content of a table that has no print
-/// yet is looked at.
-pub(super) fn before(
-    notes: &Notes,
-    manifest: &Manifest,
-    node: &Node,
-    existing: &Existing,
-    warehouse: Option<&mut Box<dyn Warehouse>>,
-) -> Before {
+/// What a node is made from, and what is published now. The content of a table that has no
+/// fingerprint yet is looked at.
+pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
+    let node = run.node;
     let known = notes.before.get(&*node.unique_id);
-    let there = node.relation.as_ref().and_then(|r| existing.find(r));
+    let there = node.relation.as_ref().and_then(|r| run.existing.find(r));
     let mut before = Before {
-        parents: notes.parents(manifest, node),
+        parents: notes.parents(run.manifest(), node),
         version: known.map(|p| p.version.clone()),
         rows: known.and_then(|p| p.stored.as_ref()?.rows),
         columns: there.map(|r| column_pairs(&r.columns)),
     };
-    let compared =
-        before.version.as_ref().is_some_and(|v| v.starts_with(CONTENT) || v.starts_with("view:"));
-    if let (true, false, Some(there), Some(warehouse)) =
-        (notes.compares, compared, there, warehouse)
-        && there.kind != RelationKind::View
-        && let Ok(content) = warehouse.content(&there.relation, &there.columns)
+    let is_compared = before.version.as_ref().is_some_and(|v| tells_content(v));
+    if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
+        && notes.compares
+        && !is_compared
+        && let Ok(content) = run.connection.with(|w| w.content(&there.relation, &there.columns))
     {
         before.version =
             Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
         before.rows = Some(content.rows);
     }
     before
+}
+
+/// Whether a version is the same only for the same content.
+fn tells_content(version: &str) -> bool {
+    version.starts_with(CONTENT) || version.starts_with("view:")
 }
 
 const CONTENT: &str = "content:";
@@ -90,26 +90,17 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
     format!("{CONTENT}{}", Fingerprint::of_parts(parts).hex())
 }
 
-impl Executor<'_> {
-    /// Notes the publication of the node on its connection, in the open transaction if there is
-    /// one.
-    pub(super) fn note_publication(
-        &mut self,
-        before: &Before,
-    ) -> Result<Option<Effect>, NodeError> {
-        let Some(notes) = &self.shared.notes else { return Ok(None) };
-        let failed = |e: EngineError| super::execute::sql_error(&e, &"".into(), self.node.span);
-        let effect = match &mut *self.session.db() {
-            Db::Live(warehouse) => {
-                note(notes, self.node, before, warehouse.as_mut()).map_err(failed)?
-            }
-            _ => None,
-        };
-        Ok(effect)
+impl NodeSteps<'_> {
+    /// Notes the publication of the node on its connection, in the open transaction if there is one.
+    pub(super) fn note_publication(&self, before: &Before) -> Result<Option<Effect>, NodeError> {
+        match &self.run.shared.notes {
+            Some(notes) => self.run.ask(|warehouse| note(notes, self.run.node, before, warehouse)),
+            None => Ok(None),
+        }
     }
 }
 
-/// Writes the print of what now stands under a node's name; what it changed.
+/// Writes the fingerprint of what now stands under a node's name; what it changed.
 pub(super) fn note(
     notes: &Notes,
     node: &Node,
@@ -119,14 +110,10 @@ pub(super) fn note(
     let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
         return Ok(None);
     };
-    let dialect = warehouse.capabilities().dialect;
+    let dialect = warehouse.engine().dialect;
     let listed = warehouse.columns_of_existing(relation)?;
     let columns = column_pairs(&listed);
-    let kind = match &*node.materialized() {
-        "view" => RelationKind::View,
-        "materialized_view" => RelationKind::MaterializedView,
-        _ => RelationKind::Table,
-    };
+    let kind = node.relation_kind();
     let content = match kind {
         RelationKind::View => None,
         _ if notes.compares => Some(warehouse.content(relation, &listed)?),
@@ -149,9 +136,7 @@ pub(super) fn note(
             rows: content.as_ref().map(|c| c.rows),
         }),
     };
-    if let Some(sql) = notes.publications.note(dialect, relation, &node.unique_id, &print) {
-        warehouse.run(&sql.into(), Fetch::Nothing)?;
-    }
+    notes.publications.note(warehouse, relation, &node.unique_id, &print)?;
     let stored = print.stored.unwrap_or_default();
     let effect = Effect {
         changed: before.version.as_ref() != Some(&version),
@@ -186,13 +171,11 @@ pub(super) fn note_tests(
         };
         prints.push((result.unique_id.clone(), print));
     }
-    let dialect = warehouse.capabilities().dialect;
-    for piece in prints.chunks(500) {
-        let rows: Vec<(&str, &PublicationFingerprint)> =
-            piece.iter().map(|(id, print)| (&**id, print)).collect();
-        if let Some(sql) = notes.publications.note_tests(dialect, &rows) {
-            warehouse.run(&format!("begin; {sql}; commit").into(), Fetch::Nothing)?;
-        }
+    for piece in prints.chunks(NOTES_A_STATEMENT) {
+        notes.publications.note_tests(warehouse, piece)?;
     }
     Ok(())
 }
+
+/// How many tests one statement notes.
+const NOTES_A_STATEMENT: usize = 500;

@@ -1,16 +1,18 @@
 //! The loop that owns a run.
 
+use super::audit::GuardResult;
 use super::events::{Event, Totals};
 use super::hooks::{Watch, end_context, run_hooks};
-use super::pool::Pool;
+use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
-use crate::engine::{EngineError, Existing, ExistingRelation, Fetch, Warehouse, own_names};
+use crate::engine::{
+    Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, own_names,
+};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
-use crate::source::SqlText;
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -48,7 +50,7 @@ pub(crate) fn run(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Vec<RunResult>, EngineError> {
     let clock = Clock::start();
-    let RunRequest { shared, plan, existing, mut warehouse, interrupt, hooks } = request;
+    let RunRequest { shared, plan, existing, warehouse, interrupt, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
         nothing(shared.options.threads, emit);
         return Ok(Vec::new());
@@ -57,42 +59,31 @@ pub(crate) fn run(
         + plan.steps.iter().filter(|s| s.action == Action::Test).count();
     emit(Event::RunStarted { steps: plan.steps.len(), tests, threads: shared.options.threads });
     let mut existing = existing;
-    let dialect = warehouse.capabilities().dialect;
-    // Schemas come first, in one serial step: two transactions that create one conflict.
-    for (database, schema) in &plan.schemas {
-        let sql = format!("create schema if not exists {}", dialect.schema(database, schema));
-        match warehouse.run(&SqlText::from(sql), Fetch::Nothing) {
-            // Another build made it at the same time.
-            Err(e) if !e.is_made_meanwhile() => return Err(e),
-            _ => {}
-        }
-        existing.add_schema(database, schema);
-        emit(Event::SchemaCreated { name: schema.clone() });
-    }
+    // Tests of one node use what is idle: there may be more connections than steps.
+    let pool = Pool::new(warehouse, shared.options.threads)?;
     let mut results = Vec::new();
     let mut totals = Totals::default();
-    let watch = Watch::new(&interrupt, warehouse.cancel_handle());
     let manifest = shared.compiler.manifest.clone();
-    if hooks {
-        let (w, r) = run_hooks(&shared, &manifest.on_run_start, warehouse, Vec::new(), emit);
-        warehouse = w;
-        count_hooks(&mut totals, &r);
-        results.extend(r);
+    {
+        let lease = pool.lease()?;
+        create_schemas(plan, &lease, &mut existing, emit)?;
+        if hooks {
+            let _watch = Watch::new(&interrupt, lease.with(|w| w.cancel_handle()));
+            results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
+            count_hooks(&mut totals, &results);
+        }
     }
-    drop(watch);
     let mut state = Loop::new(&shared, plan, existing, totals);
     let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
         && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
-    // Tests of one node use what is idle: there may be more connections than steps.
-    let pool = Pool::new(warehouse, shared.options.threads)?;
     let (done_tx, done_rx) = unbounded::<Said>();
     let mut workers: Vec<Sender<Task>> = Vec::new();
     std::thread::scope(|scope| {
         for i in 0..threads {
             let (task_tx, task_rx) = unbounded::<Task>();
             workers.push(task_tx);
-            let (shared, pool, done_tx) = (shared.clone(), &pool, done_tx.clone());
+            let (shared, pool, done_tx) = (shared.clone(), pool.clone(), done_tx.clone());
             let spawned = std::thread::Builder::new()
                 .name(format!("Thread-{}", i + 1))
                 .stack_size(STACK)
@@ -104,7 +95,7 @@ pub(crate) fn run(
                                 text: text.map(str::to_owned),
                             });
                         };
-                        let done = carry_out(&shared, pool, i, &task, &waiting);
+                        let done = carry_out(&shared, &pool, i, &task, &waiting);
                         if done_tx.send(Said::Done(Box::new(done))).is_err() {
                             break;
                         }
@@ -166,22 +157,33 @@ pub(crate) fn run(
         workers.clear();
     });
     if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
-        let mut warehouse = pool.take()?;
-        warehouse.ready()?;
-        let _watch = Watch::new(&interrupt, warehouse.cancel_handle());
+        let lease = pool.lease()?;
+        let _watch = Watch::new(&interrupt, lease.with(|w| w.cancel_handle()));
         let extra = end_context(&shared, &results);
-        let (_, r) = run_hooks(&shared, &manifest.on_run_end, warehouse, extra, emit);
-        count_hooks(&mut state.totals, &r);
-        results.extend(r);
+        let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
+        count_hooks(&mut state.totals, &ended);
+        results.extend(ended);
     }
     if let Some(notes) = &shared.notes {
-        let mut warehouse = pool.take()?;
-        warehouse.ready()?;
-        super::publish::note_tests(notes, &manifest, &results, warehouse.as_mut())?;
-        pool.give(Some(warehouse));
+        pool.lease()?.with(|warehouse| note_tests(notes, &manifest, &results, warehouse))?;
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
+}
+
+/// Schemas come first, in one serial step: two transactions that create one conflict.
+fn create_schemas(
+    plan: &Plan,
+    connection: &Connection,
+    existing: &mut Existing,
+    emit: &mut dyn FnMut(Event),
+) -> Result<(), EngineError> {
+    for (database, schema) in &plan.schemas {
+        connection.with(|warehouse| warehouse.create_schema(database, schema))?;
+        existing.add_schema(database, schema);
+        emit(Event::SchemaCreated { name: schema.clone() });
+    }
+    Ok(())
 }
 
 /// Hooks count only where they went wrong: nothing is built by them.
@@ -352,8 +354,8 @@ impl<'a> Loop<'a> {
         built.warnings.iter().for_each(|d| emit(Event::Warning { diagnostic: d.clone() }));
         self.write_files(node, built.compiled.as_ref().map(|c| c.sql.as_str()), &built.executed);
         let thread = format!("Thread-{}", worker + 1);
-        for (id, run, seconds) in built.guards {
-            let test = self.node(id);
+        for GuardResult { test, run, seconds } in built.guards {
+            let test = self.node(test);
             let sql = run.outcome.compiled.clone();
             self.write_files(test, sql.as_ref().map(|c| c.as_str()), "");
             let result = self.result(test, run.outcome, &thread, started, seconds);

@@ -1,18 +1,18 @@
 //! Runs one data test: one query whose counts decide.
 
-use super::Shared;
-use super::build::compile;
-use super::execute::{NodeError, sql_error};
-use crate::compile::{CompileError, Compiled};
+use super::failure::{compile_failure, internal_error};
+use super::node::NodeRun;
+use crate::compile::Compiled;
 use crate::config::Json;
-use crate::context::{Bindings, Db, NodeScope, failure_diagnostic};
+use crate::context::{NodeScope, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, Weight};
 use crate::engine::{
-    Cell, Dialect, EngineError, Existing, Fetch, Relation, RelationKind, Reply, Table, Warehouse,
+    Cell, EngineError, Relation, RelationKind, Reply, Table, Warehouse, select_all,
 };
 use crate::jinja::from_json;
-use crate::manifest::{Node, NodeId};
-use crate::outcome::{NodeOutcome, RunStatus};
+use crate::manifest::{Node, ResourceType};
+use crate::materialize::{create_rows, insert_rows};
+use crate::outcome::{NodeError, NodeOutcome, RunStatus};
 use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;
@@ -26,13 +26,17 @@ pub(super) struct TestRun {
 }
 
 impl TestRun {
+    fn plain(outcome: NodeOutcome) -> TestRun {
+        TestRun { outcome, compiled: None, lost: None }
+    }
+
     pub(super) fn skipped(why: &str) -> TestRun {
-        TestRun { outcome: NodeOutcome::skipped(why), compiled: None, lost: None }
+        TestRun::plain(NodeOutcome::skipped(why))
     }
 }
 
 /// Failing rows of a test that ran inside a transaction, to be stored when that has ended.
-pub(super) struct Kept {
+pub(super) struct FailingRows {
     relation: Relation,
     rows: Table,
 }
@@ -41,154 +45,106 @@ pub(super) struct Kept {
 const KEPT_ROWS: usize = 10_000;
 
 /// A test that a scan of many has passed: compiled for its artifact, not run.
-pub(super) fn passed_test(
-    shared: &Shared,
-    id: NodeId,
-    bindings: &Arc<Bindings>,
-    existing: &Arc<Existing>,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> TestRun {
-    let node = shared.compiler.manifest.node(id);
-    match compile(shared, id, bindings, existing, warehouse) {
+pub(super) fn passed_test(run: &NodeRun<'_>) -> TestRun {
+    match run.compile() {
         Ok(compiled) => {
-            let outcome = judge(node, &Cell::Int(0), false, false, false);
+            let outcome = judge(run.node, &Cell::Int(0), false, false, false);
             // As if it had been run by itself.
-            let reply =
-                Reply { message: "SELECT 1".to_owned(), rows_affected: Some(1), table: None };
-            let adapter_response = reply.to_json();
-            TestRun {
-                outcome: NodeOutcome {
-                    compiled: Some(compiled.sql.clone()),
-                    adapter_response,
-                    ..outcome
-                },
-                compiled: Some(compiled),
-                lost: None,
-            }
+            let message = "SELECT 1".to_owned();
+            let reply = Reply { message, rows_affected: Some(1), ..Reply::default() };
+            let (compiled_sql, adapter_response) = (Some(compiled.sql.clone()), reply.to_json());
+            let outcome = NodeOutcome { compiled: compiled_sql, adapter_response, ..outcome };
+            TestRun { outcome, compiled: Some(compiled), lost: None }
         }
-        Err(e) => TestRun { outcome: compile_failure(e, node), compiled: None, lost: None },
+        Err(e) => TestRun::plain(compile_failure(e, run.node)),
     }
 }
 
-/// Compiles and runs a test with the given bindings. With `kept`, failing rows that are to be
-/// stored are fetched instead: what is stored inside a transaction would be rolled back with it.
-pub(super) fn run_test(
-    shared: &Shared,
-    id: NodeId,
-    bindings: &Arc<Bindings>,
-    existing: &Arc<Existing>,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-    kept: Option<&mut Vec<Kept>>,
-) -> TestRun {
-    let node = shared.compiler.manifest.node(id);
-    let compiled = match compile(shared, id, bindings, existing, warehouse) {
+/// Compiles and runs a test. With `kept`, failing rows that are to be stored are fetched instead:
+/// what is stored inside a transaction would be rolled back with it.
+pub(super) fn run_test(run: &NodeRun<'_>, kept: Option<&mut Vec<FailingRows>>) -> TestRun {
+    let compiled = match run.compile() {
         Ok(compiled) => compiled,
-        Err(e) => return TestRun { outcome: compile_failure(e, node), compiled: None, lost: None },
+        Err(e) => return TestRun::plain(compile_failure(e, run.node)),
     };
-    let inside = kept.is_some();
-    let mut measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, kept);
+    let is_inside = kept.is_some();
+    let mut measured = measure(run, &compiled.sql, kept);
     // A test only reads: after a lost connection or a deadlock it is simply run again, unless its
     // transaction is lost.
-    if !inside && measured.as_ref().is_err_and(|e| e.again) {
-        measured = measure(shared, node, &compiled.sql, bindings, existing, warehouse, None);
+    if !is_inside && measured.as_ref().is_err_and(|e| e.again) {
+        measured = measure(run, &compiled.sql, None);
     }
     let (outcome, lost) = match measured {
         Ok(outcome) => (outcome, None),
         Err(e) => {
-            (NodeOutcome::error((*e.diagnostic).clone(), e.transient), Some(e).filter(|e| e.again))
+            let outcome = NodeOutcome::error((*e.diagnostic).clone(), e.transient);
+            (outcome, Some(e).filter(|e| e.again))
         }
     };
-    let outcome = NodeOutcome { compiled: Some(compiled.sql.clone()), ..outcome };
-    let outcome =
-        NodeOutcome { sample: sample(shared, &outcome, &compiled.sql, warehouse), ..outcome };
+    let outcome = NodeOutcome {
+        sample: sample(run, &outcome, &compiled.sql),
+        compiled: Some(compiled.sql.clone()),
+        ..outcome
+    };
     TestRun { outcome, compiled: Some(compiled), lost }
 }
 
 /// The first rows that a test found, for those who look on.
-fn sample(
-    shared: &Shared,
-    outcome: &NodeOutcome,
-    sql: &SqlText,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> Option<Arc<Table>> {
-    let wanted = shared.options.sample;
+fn sample(run: &NodeRun<'_>, outcome: &NodeOutcome, sql: &SqlText) -> Option<Arc<Table>> {
+    let wanted = run.shared.options.sample;
     if wanted == 0 || !matches!(outcome.status, RunStatus::Fail | RunStatus::Warn) {
         return None;
     }
-    warehouse.as_mut()?.run(sql, Fetch::Rows(Some(wanted))).ok()?.table.map(Arc::new)
-}
-
-/// A compile error as a result.
-pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
-    match e {
-        CompileError::Diagnostic(d) => NodeOutcome::error(*d, false),
-        CompileError::NeedsDatabase => NodeOutcome::error(
-            Diagnostic::error(
-                Code::JinjaRender,
-                format!("`{}` asks the database something while it is compiled", node.name),
-            )
-            .primary(node.span, ""),
-            false,
-        ),
-    }
+    run.fetch(sql, wanted).ok().map(|(_, table)| Arc::new(table))
 }
 
 fn measure(
-    shared: &Shared,
-    node: &Node,
+    run: &NodeRun<'_>,
     main: &SqlText,
-    bindings: &Arc<Bindings>,
-    existing: &Arc<Existing>,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-    kept: Option<&mut Vec<Kept>>,
+    kept: Option<&mut Vec<FailingRows>>,
 ) -> Result<NodeOutcome, NodeError> {
+    let node = run.node;
     let mut main = main.clone();
     if let (Some(kind), Some(relation)) =
-        (node.stores_failures(shared.options.store_failures), &node.relation)
+        (node.stores_failures(run.shared.options.store_failures), &node.relation)
     {
         if let Some(limit) = node.config.text("limit") {
             main.push_str(&format!("\nlimit {limit}"));
         }
         match kept {
-            Some(kept) => kept.push(fetch(node, relation, &main, warehouse)?),
-            None => main = store(node, relation, kind, &main, warehouse)?,
+            Some(kept) => {
+                let (_, rows) = run.fetch(&main, KEPT_ROWS)?;
+                kept.push(FailingRows { relation: relation.clone(), rows });
+            }
+            None => main = store_rows(run, relation, kind, &main)?,
         }
     }
-    let sql = test_sql(shared, node, &main, bindings, existing)?;
-    let Some(connection) = warehouse else { return Err(lost(node)) };
-    let reply =
-        connection.run(&sql, Fetch::Rows(Some(2))).map_err(|e| sql_error(&e, &sql, node.span))?;
-    let response = reply.to_json();
-    let rows = reply.table.map(|t| t.rows).unwrap_or_default();
-    let Some([failures, warn, error]) = rows.first().and_then(|r| r.get(..3)) else {
+    let sql = counting_query(run, &main)?;
+    let (reply, table) = run.fetch(&sql, 2)?;
+    let Some([failures, warn, error]) = table.rows.first().and_then(|r| r.get(..3)) else {
         let d =
             Diagnostic::error(Code::Runtime, format!("the test `{}` gave no counts", node.name));
-        return Err(Box::new(d.primary(node.span, "`fail_calc` must give one row")).into());
+        return Err(NodeError::lasting(d.primary(node.span, "`fail_calc` must give one row")));
     };
+    check_count(node, failures)?;
+    let warned_fails = run.shared.options.warnings.weigh_test() == Weight::Error;
+    let judged = judge(node, failures, warn.is_true(), error.is_true(), warned_fails);
+    Ok(NodeOutcome { adapter_response: reply.to_json(), ..judged })
+}
+
+/// What `fail_calc` gave has to be a whole number.
+fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
+    let of = format!("`fail_calc` of the test `{}` gave", node.name);
+    let wrong =
+        |message: String| Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
     if *failures == Cell::Null {
-        let d = Diagnostic::error(
-            Code::Runtime,
-            format!("`fail_calc` of the test `{}` gave null, not a number", node.name),
-        );
-        return Err(Box::new(d.primary(node.span, "this test")).into());
+        return Err(NodeError::lasting(wrong(format!("{of} null, not a number"))));
     }
     if !failures.is_whole() {
-        let message = format!(
-            "`fail_calc` of the test `{}` gave {}, not a whole number",
-            node.name,
-            failures.display()
-        );
-        let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
-        return Err(Box::new(d.help("count rows, or round it: `fail_calc: round(...)`")).into());
+        let d = wrong(format!("{of} {}, not a whole number", failures.display()));
+        return Err(NodeError::lasting(d.help("count rows, or round it: `fail_calc: round(...)`")));
     }
-    let judged = judge(
-        node,
-        failures,
-        warn.is_true(),
-        error.is_true(),
-        shared.options.warnings.weigh_test() == Weight::Error,
-    );
-    Ok(NodeOutcome { adapter_response: response, ..judged })
+    Ok(())
 }
 
 /// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a
@@ -225,107 +181,43 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warned_fails: bo
 }
 
 /// The counting query around the test's own, by the macro `get_test_sql`.
-fn test_sql(
-    shared: &Shared,
-    node: &Node,
-    main: &SqlText,
-    bindings: &Arc<Bindings>,
-    existing: &Arc<Existing>,
-) -> Result<SqlText, NodeError> {
-    let engine = &shared.compiler.engine;
-    let Some(def) = engine.registry().lookup(&node.package, "get_test_sql").cloned() else {
-        return Err(lost(node));
+fn counting_query(run: &NodeRun<'_>, main: &SqlText) -> Result<SqlText, NodeError> {
+    let (renderer, node) = (&run.shared.compiler.engine, run.node);
+    let Some(def) = renderer.registry().lookup(&node.package, "get_test_sql").cloned() else {
+        return Err(internal_error("there is no macro `get_test_sql`"));
     };
-    let config = |key: &str| {
-        node.config.effective(crate::manifest::ResourceType::Test, key).unwrap_or(Json::Null)
-    };
+    let config = |key: &str| node.config.effective(ResourceType::Test, key).unwrap_or(Json::Null);
     let mut args = vec![Value::from(main.as_str())];
     args.extend(["fail_calc", "warn_if", "error_if", "limit"].map(|k| from_json(&config(k))));
-    let session = shared.compiler.session(node, bindings, existing, Db::Offline);
+    let session = run.offline_session();
     let scope = Arc::new(NodeScope(session.clone()));
-    match engine.call_macro(true, &def, &args, &node.package, scope, session.clone()) {
+    match renderer.call_macro(true, &def, &args, &node.package, scope, session.clone()) {
         Ok(text) => Ok(SqlText::around(text.to_string(), main)),
-        Err(failure) => Err(Box::new(failure_diagnostic(&failure, &session, node.span)).into()),
+        Err(failure) => Err(NodeError::lasting(failure_diagnostic(&failure, &session, node.span))),
     }
 }
 
-/// Fetches the failing rows, up to a limit.
-fn fetch(
-    node: &Node,
-    relation: &Relation,
-    main: &SqlText,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
-) -> Result<Kept, NodeError> {
-    let Some(connection) = warehouse else { return Err(lost(node)) };
-    let reply = connection
-        .run(main, Fetch::Rows(Some(KEPT_ROWS)))
-        .map_err(|e| sql_error(&e, main, node.span))?;
-    Ok(Kept { relation: relation.clone(), rows: reply.table.unwrap_or_default() })
-}
-
-/// Stores rows that were fetched.
-pub(super) fn write_kept(kept: &Kept, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
-    const ROWS_A_STATEMENT: usize = 1000;
-    let dialect = connection.capabilities().dialect;
-    drop_earlier(&kept.relation, connection)?;
-    let name = kept.relation.render(dialect);
-    let columns =
-        kept.rows.columns.iter().map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type));
-    connection.run(
-        &format!("create table {name} ({})", columns.collect::<Vec<_>>().join(", ")).into(),
-        Fetch::Nothing,
-    )?;
-    for piece in kept.rows.rows.chunks(ROWS_A_STATEMENT) {
-        let rows = piece
-            .iter()
-            .map(|r| format!("({})", r.iter().map(literal).collect::<Vec<_>>().join(", ")));
-        let sql = format!("insert into {name} values {}", rows.collect::<Vec<_>>().join(", "));
-        connection.run(&sql.into(), Fetch::Nothing)?;
-    }
-    Ok(())
-}
-
-fn literal(cell: &Cell) -> String {
-    match cell {
-        Cell::Null => "null".to_owned(),
-        Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) => cell.display(),
-        other => Dialect::literal(&other.display()),
-    }
-}
-
-/// Drops what an earlier run stored.
-fn drop_earlier(relation: &Relation, connection: &mut dyn Warehouse) -> Result<(), EngineError> {
-    let dialect = connection.capabilities().dialect;
-    for old in connection.find(std::slice::from_ref(relation))? {
-        let sql = format!("drop {} {}", old.kind.sql(), relation.render(dialect));
-        connection.run(&sql.into(), Fetch::Nothing)?;
+/// Stores rows that were fetched, in the place of those of an earlier run.
+pub(super) fn write_rows(
+    failing: &FailingRows,
+    warehouse: &mut dyn Warehouse,
+) -> Result<(), EngineError> {
+    let FailingRows { relation, rows } = failing;
+    warehouse.drop_found(relation)?;
+    for sql in insert_rows(relation, &rows.columns, &rows.rows, warehouse.engine()) {
+        warehouse.execute(&sql)?;
     }
     Ok(())
 }
 
 /// Stores the failing rows; what is counted is then read from there.
-fn store(
-    node: &Node,
+fn store_rows(
+    run: &NodeRun<'_>,
     relation: &Relation,
     kind: RelationKind,
     main: &SqlText,
-    warehouse: &mut Option<Box<dyn Warehouse>>,
 ) -> Result<SqlText, NodeError> {
-    let Some(connection) = warehouse else { return Err(lost(node)) };
-    let dialect = connection.capabilities().dialect;
-    drop_earlier(relation, connection.as_mut())
-        .map_err(|e| sql_error(&e, &SqlText::new(), node.span))?;
-    let mut sql =
-        SqlText::from(format!("create {} {} as (\n", kind.sql(), relation.render(dialect)));
-    sql.push(main);
-    sql.push_str("\n)");
-    connection.run(&sql, Fetch::Nothing).map_err(|e| sql_error(&e, &sql, node.span))?;
-    Ok(SqlText::from(format!("select * from {}", relation.render(dialect))))
-}
-
-fn lost(node: &Node) -> NodeError {
-    NodeError::lasting(crate::context::internal(format!(
-        "the connection of `{}` is gone",
-        node.name
-    )))
+    run.ask(|warehouse| warehouse.drop_found(relation))?;
+    run.execute(&create_rows(relation, kind, main, run.engine()))?;
+    Ok(select_all(relation, run.engine()))
 }

@@ -1,18 +1,18 @@
 //! A worker: a thread with a connection that carries out one step at a time.
 
 use super::Shared;
-use super::build::{Built, build};
-use super::execute::sql_error;
+use super::build::{Building, Built, build};
 use super::export::export;
-use super::pool::Pool;
+use super::failure::database_error;
+use super::node::NodeRun;
 use super::test::{TestRun, run_test};
-use crate::context::Bindings;
+use crate::context::internal;
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Existing;
-use crate::manifest::{NodeId, NodeKind};
+use crate::engine::{Connection, Existing, Lease, Pool};
+use crate::manifest::{Node, NodeId, NodeKind};
 use crate::outcome::NodeOutcome;
 use crate::plan::Action;
-use crate::source::SqlText;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -61,72 +61,66 @@ pub(super) struct Done {
 /// Carries out a task on a connection of the pool. A panic fails the node, not the run.
 pub(super) fn carry_out(
     shared: &Shared,
-    pool: &Pool,
+    pool: &Arc<Pool>,
     worker: usize,
     task: &Task,
     waiting: &dyn Fn(Option<&str>),
 ) -> Done {
     let started = shared.system.now();
     let clock = Clock::start();
-    let mut own = None;
-    let lost = |e: crate::engine::EngineError| {
-        let e = sql_error(&e, &SqlText::new(), shared.compiler.manifest.node(task.node).span);
-        let built = Built::plain(NodeOutcome::error(*e.diagnostic, e.transient));
-        Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+    let built = match task.action {
+        Action::NoOp => Built::plain(NodeOutcome::no_op()),
+        _ => match pool.lease() {
+            Ok(lease) => carry_out_on(shared, pool, task, lease, waiting),
+            Err(e) => {
+                let e = database_error(&e, shared.compiler.manifest.node(task.node));
+                Built::plain(NodeOutcome::error(*e.diagnostic, e.transient))
+            }
+        },
     };
-    if task.action != Action::NoOp {
-        match pool.take() {
-            Ok(mut connection) => match connection.ready() {
-                Ok(()) => own = Some(connection),
-                Err(e) => {
-                    pool.give(Some(connection));
-                    return lost(e);
-                }
-            },
-            Err(e) => return lost(e),
-        }
-    }
-    let warehouse = &mut own;
+    Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+}
+
+fn carry_out_on(
+    shared: &Shared,
+    pool: &Arc<Pool>,
+    task: &Task,
+    lease: Lease,
+    waiting: &dyn Fn(Option<&str>),
+) -> Built {
+    let (node, connection): (&Node, &Connection) =
+        (shared.compiler.manifest.node(task.node), &lease);
+    let (guards, existing) = (task.guards.as_slice(), &task.existing);
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => {
-            build(shared, pool, task.node, &task.guards, &task.existing, warehouse, waiting)
-        }
-        Action::Test
-            if matches!(shared.compiler.manifest.node(task.node).kind, NodeKind::UnitTest(_)) =>
-        {
-            let node = shared.compiler.manifest.node(task.node);
-            let d = Diagnostic::error(
-                Code::Unsupported,
-                format!("unit test `{}` cannot be run yet", node.name),
-            );
-            Built::plain(NodeOutcome::error(
-                d.primary(node.span, "").help("leave it out: --exclude test_type:unit"),
-                false,
-            ))
+            build(&Building { shared, pool, node, guards, existing, connection }, waiting)
         }
         Action::Test => {
-            let bindings = Arc::new(Bindings::default());
-            let TestRun { outcome, compiled, .. } =
-                run_test(shared, task.node, &bindings, &task.existing, warehouse, None);
-            Built { compiled, ..Built::plain(outcome) }
+            test(&NodeRun { shared, node, bindings: &Arc::default(), existing, connection })
         }
-        Action::Export => Built::plain(export(shared, task.node, warehouse)),
+        Action::Export => Built::plain(export(shared, node, connection)),
         Action::NoOp => Built::plain(NodeOutcome::no_op()),
     }));
-    if task.action != Action::NoOp {
-        pool.give(own);
+    result.unwrap_or_else(|panic| {
+        // A transaction may be open, or a statement half read.
+        lease.close();
+        let message = format!("`{}` made the tool panic: {}", node.name, panic_text(&*panic));
+        Built::plain(NodeOutcome::error(internal(message), false))
+    })
+}
+
+fn test(run: &NodeRun<'_>) -> Built {
+    if matches!(run.node.kind, NodeKind::UnitTest(_)) {
+        let message = format!("unit test `{}` cannot be run yet", run.node.name);
+        let d = Diagnostic::error(Code::Unsupported, message).primary(run.node.span, "");
+        let d = d.help("leave it out: --exclude test_type:unit");
+        return Built::plain(NodeOutcome::error(d, false));
     }
-    let built = result.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|s| (*s).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "unknown".to_owned());
-        let name = &shared.compiler.manifest.node(task.node).name;
-        Built::plain(NodeOutcome::error(
-            crate::context::internal(format!("`{name}` made the tool panic: {text}")),
-            false,
-        ))
-    });
-    Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+    let TestRun { outcome, compiled, .. } = run_test(run, None);
+    Built { compiled, ..Built::plain(outcome) }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown".to_owned())
 }

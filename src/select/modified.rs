@@ -10,6 +10,7 @@
 use super::methods::{Part, StateKind};
 use super::previous::PreviousState;
 use crate::config::Json;
+use crate::engine::is_built_in_package;
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType};
 use std::collections::{BTreeSet, HashMap};
 
@@ -325,7 +326,7 @@ fn macro_modified(
     }
     path.push(id.to_owned());
     // Built-in macros have other texts in dbt: only what they call counts.
-    let built_in = matches!(&*info.package, "dbt" | "dbt_duckdb" | "dbt_postgres");
+    let built_in = is_built_in_package(&info.package);
     let changed = (!built_in && previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim()))
         || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));
     path.pop();

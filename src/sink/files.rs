@@ -2,7 +2,7 @@
 
 use super::{Job, SinkError, SinkTable, Written, count};
 use crate::config::{ExportType, FileTarget};
-use crate::engine::Cell;
+use crate::engine::{Cell, SqlType};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::{self, Write};
 
@@ -61,11 +61,8 @@ fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Resul
 pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
     out.write_all(b"[")?;
     for (i, row) in table.rows.iter().enumerate() {
-        let fields = table
-            .columns
-            .iter()
-            .zip(row)
-            .map(|(c, cell)| (c.header.clone(), value(cell, &c.data_type)));
+        let fields =
+            table.columns.iter().zip(row).map(|(c, cell)| (c.header.clone(), value(cell, &c.kind)));
         let object = serde_json::Value::Object(fields.collect());
         write!(out, "{}\n{object}", if i == 0 { "" } else { "," })?;
     }
@@ -74,10 +71,10 @@ pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
 
 /// A decimal keeps its digits: as a number where a double holds them, else as text. JSON stays what
 /// it is.
-fn value(cell: &Cell, data_type: &str) -> serde_json::Value {
+fn value(cell: &Cell, kind: &SqlType) -> serde_json::Value {
     match cell {
         // An engine may give JSON as text.
-        Cell::Text(text) if data_type.eq_ignore_ascii_case("json") => {
+        Cell::Text(text) if *kind == SqlType::Json => {
             serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
         }
         Cell::Decimal(text) => match text.parse::<f64>() {
@@ -103,7 +100,7 @@ mod tests {
         let column = |name: &str| SinkColumn {
             name: name.to_owned(),
             header: name.to_uppercase(),
-            data_type: "x".to_owned(),
+            kind: SqlType::Other("x".to_owned()),
             format: None,
         };
         SinkTable {

@@ -12,7 +12,7 @@ pub(crate) use files::{path_of, write_file};
 pub(crate) use parquet::write_parquet;
 pub(crate) use sheets::{Pace, write_sheet};
 
-use crate::engine::Cell;
+use crate::engine::{Cell, SqlType};
 use crate::system::System;
 use camino::Utf8Path;
 
@@ -21,8 +21,7 @@ use camino::Utf8Path;
 pub(crate) struct SinkColumn {
     pub(crate) name: String,
     pub(crate) header: String,
-    /// The database's name of the type.
-    pub(crate) data_type: String,
+    pub(crate) kind: SqlType,
     /// A number format of Google Sheets.
     pub(crate) format: Option<String>,
 }

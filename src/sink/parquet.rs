@@ -1,10 +1,9 @@
 //! Parquet files, which an engine that reads and writes files makes.
 
 use super::files::{json, path_of, told};
-use super::{Job, SinkError, SinkTable, Written};
+use super::{Job, SinkColumn, SinkError, SinkTable, Written};
 use crate::config::FileTarget;
-use crate::engine::{Dialect, Fetch, Warehouse};
-use crate::source::SqlText;
+use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
 use camino::Utf8Path;
 use std::io;
 
@@ -39,82 +38,47 @@ fn convert(
 ) -> Result<(), SinkError> {
     let failed = |e: crate::system::SystemError| SinkError::new(e.to_string());
     job.system.write_stream(rows, &mut |out| json(out, table)).map_err(failed)?;
-    let columns: Vec<String> = table
-        .columns
-        .iter()
-        .map(|c| {
-            format!("{}: {}", Dialect::literal(&c.header), Dialect::literal(type_of(&c.data_type)))
-        })
-        .collect();
-    // The file of rows is a list; a value may be as large as it is.
-    let sql = format!(
-        "copy (select * from read_json({}, columns = {{{}}}, format = 'array', maximum_object_size = 1073741824)) to {} \
-         (format parquet, compression zstd)",
-        Dialect::literal(rows.as_str()),
-        columns.join(", "),
-        Dialect::literal(made.as_str())
-    );
-    engine.run(&SqlText::from(sql), Fetch::Nothing).map_err(|e| SinkError::new(e.message))?;
+    let column = |c: &SinkColumn| (c.header.clone(), type_of(&c.kind, engine.engine()));
+    let columns: Vec<(String, String)> = table.columns.iter().map(column).collect();
+    let file = ParquetFile { rows: rows.as_str(), columns: &columns, to: made.as_str() };
+    engine.write_parquet(&file).map_err(|e| SinkError::new(e.message))?;
     let mut input = job.system.open(made).map_err(failed)?;
     job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ())).map_err(failed)
 }
 
-/// A type of the source as the scratch database calls it. A `numeric` without a precision becomes a
-/// double.
-fn type_of(data_type: &str) -> &str {
-    let lower = data_type.to_ascii_lowercase();
-    let base = lower.split('(').next().unwrap_or_default().trim();
-    if lower.ends_with("[]")
-        || lower.starts_with("struct")
-        || lower.starts_with("map")
-        || lower.starts_with("list")
-    {
-        return "JSON";
-    }
-    match base {
-        "boolean"
-        | "tinyint"
-        | "smallint"
-        | "integer"
-        | "bigint"
-        | "hugeint"
-        | "utinyint"
-        | "usmallint"
-        | "uinteger"
-        | "ubigint"
-        | "float"
-        | "double"
-        | "date"
-        | "timestamp with time zone" => data_type,
-        "real" => "FLOAT",
-        "double precision" => "DOUBLE",
-        "decimal" | "numeric" if lower.contains('(') => data_type,
-        "decimal" | "numeric" => "DOUBLE",
-        "timestamp" if lower.ends_with("with time zone") => "TIMESTAMPTZ",
-        "timestamp" | "timestamp without time zone" => "TIMESTAMP",
-        "time" | "time without time zone" => "TIME",
-        "json" | "jsonb" => "JSON",
-        _ => "VARCHAR",
-    }
+/// A type as the scratch database calls it; what it has no name for is a text. A `numeric` without
+/// digits becomes a double.
+fn type_of(kind: &SqlType, engine: &EngineSpec) -> String {
+    let text = SqlType::Text { length: None };
+    let write = engine.types.write;
+    write(kind).or_else(|| write(&text)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::type_of;
+    use crate::engine::{EngineSpec, duckdb, postgres};
 
     #[test]
     fn types_of_both_engines() {
-        let pairs = [
+        let of =
+            |engine: &EngineSpec, text: &str| type_of(&(engine.types.read)(text), &duckdb::SPEC);
+        for (from, to) in [
             ("DECIMAL(18,2)", "DECIMAL(18,2)"),
+            ("BIGINT", "BIGINT"),
+            ("INTEGER[]", "JSON"),
+            ("INTERVAL", "VARCHAR"),
+        ] {
+            assert_eq!(of(&duckdb::SPEC, from), to, "{from}");
+        }
+        for (from, to) in [
             ("numeric", "DOUBLE"),
             ("timestamp(3) with time zone", "TIMESTAMPTZ"),
             ("timestamp without time zone", "TIMESTAMP"),
             ("character varying(10)", "VARCHAR"),
             ("integer[]", "JSON"),
-            ("BIGINT", "BIGINT"),
-        ];
-        for (from, to) in pairs {
-            assert_eq!(type_of(from), to, "{from}");
+        ] {
+            assert_eq!(of(&postgres::SPEC, from), to, "{from}");
         }
     }
 }

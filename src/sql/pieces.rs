@@ -147,62 +147,21 @@ const WORDS: &[&str] = &[
 const FUNCTIONS: &[&str] = &[
     "now",
     "today",
-    "clock_timestamp",
-    "statement_timestamp",
-    "transaction_timestamp",
-    "timeofday",
     "get_current_timestamp",
     "get_current_time",
     "random",
     "setseed",
     "uuid",
     "gen_random_uuid",
-    "uuid_generate_v1",
-    "uuid_generate_v4",
-    "uuidv4",
-    "uuidv7",
     "nextval",
     "currval",
     "lastval",
-    "txid_current",
-    "pg_current_xact_id",
-    "pg_backend_pid",
-    "current_setting",
-    "getenv",
-    "getvariable",
     "version",
-    "read_csv",
-    "read_csv_auto",
-    "read_parquet",
-    "parquet_scan",
-    "read_json",
-    "read_json_auto",
-    "read_json_objects",
-    "read_ndjson",
-    "read_ndjson_auto",
-    "read_text",
-    "read_blob",
-    "read_xlsx",
-    "glob",
-    "sniff_csv",
-    "sqlite_scan",
-    "postgres_scan",
-    "postgres_query",
-    "mysql_scan",
-    "mysql_query",
-    "iceberg_scan",
-    "delta_scan",
-    "st_read",
-    "dblink",
-    "pg_read_file",
-    "duckdb_tables",
-    "duckdb_columns",
-    "duckdb_views",
 ];
 
 /// The first thing in a query whose value may be another one the next time, though nothing that it
-/// reads has changed.
-pub(crate) fn find_volatile(sql: &str) -> Option<String> {
+/// reads has changed. `functions`: those of the engine that are volatile, besides common ones.
+pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     let word = |i: usize| match all.get(i) {
         Some(Piece::Word(text)) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
@@ -214,7 +173,7 @@ pub(crate) fn find_volatile(sql: &str) -> Option<String> {
             Piece::Word(text) => {
                 let name = word(i);
                 let found = WORDS.contains(&name.as_str()) && !text.contains('.')
-                    || called && FUNCTIONS.contains(&name.as_str())
+                    || called && (FUNCTIONS.contains(&&*name) || functions.contains(&&*name))
                     || called && name == "age" && !has_comma(&all[i + 2..])
                     || name == "sample" && i > 0 && word(i - 1) == "using";
                 if found {
@@ -269,11 +228,13 @@ mod tests {
 
     #[test]
     fn what_may_change_by_itself() {
-        let of = |sql: &str| find_volatile(sql);
+        let of = |sql: &str| find_volatile(sql, &["read_csv"]);
         assert_eq!(of("select now()"), Some("now".to_owned()));
         assert_eq!(of("select current_date - 1"), Some("current_date".to_owned()));
         assert_eq!(of("select * from 'a.csv'"), Some("'a.csv'".to_owned()));
         assert_eq!(of("select * from t using sample 10%"), Some("sample".to_owned()));
+        assert_eq!(of("select * from read_csv('a.csv')"), Some("read_csv".to_owned()));
+        assert_eq!(of("select * from read_json('a.json')"), None, "not this engine's");
         assert_eq!(of("select age(born)"), Some("age".to_owned()));
         assert_eq!(of("select age(a, b), random, \"now\", t.current_date, 'now()' -- now()"), None);
     }

@@ -3,11 +3,10 @@
 //! of its publication, so that it is true of what stands there, whoever built it and wherever the
 //! database was copied from.
 
-use crate::engine::{Cell, Dialect, EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
+use crate::engine::{EngineError, EngineErrorKind, Note, Relation, Warehouse};
 use crate::hash::FastMap;
-use crate::manifest::{Manifest, NodeId};
+use crate::manifest::{Manifest, NodeId, UniqueId};
 use crate::outcome::PublicationFingerprint;
-use crate::source::SqlText;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -46,25 +45,9 @@ impl Publications {
         nodes: impl Iterator<Item = NodeId>,
     ) -> Result<Publications, EngineError> {
         let wanted = Publications::wanted(manifest, nodes);
-        let dialect = warehouse.capabilities().dialect;
         for table in wanted.tables.values() {
-            if !warehouse.columns(table)?.is_empty() {
-                continue;
-            }
-            let (database, schema) =
-                (table.database().unwrap_or_default(), table.schema().unwrap_or_default());
-            let sql = format!(
-                "create schema if not exists {}; create table if not exists {} (node varchar, print varchar, \
-                 published_at timestamp with time zone)",
-                dialect.schema(database, schema),
-                table.render(dialect)
-            );
-            match warehouse.run(&sql.into(), Fetch::Nothing) {
-                // Another build made it at the same time.
-                Err(e) if !e.is_made_meanwhile() => {
-                    return Err(explain(e, table));
-                }
-                _ => {}
+            if warehouse.columns(table)?.is_empty() {
+                warehouse.create_notes(table).map_err(|e| explain(e, table))?;
             }
         }
         Ok(wanted)
@@ -95,57 +78,46 @@ impl Publications {
         &self,
         warehouse: &mut dyn Warehouse,
     ) -> Result<FastMap<String, PublicationFingerprint>, EngineError> {
-        let dialect = warehouse.capabilities().dialect;
         let mut out = FastMap::default();
         for table in self.tables.values() {
-            let sql = SqlText::from(format!("select node, print from {}", table.render(dialect)));
-            let reply = warehouse.run(&sql, Fetch::Rows(None)).map_err(|e| explain(e, table))?;
-            let read = |row: Vec<Cell>| {
-                let [node, print] = <[Cell; 2]>::try_from(row).ok()?;
-                // What another version wrote and this one cannot read counts as not there.
-                Some((node.display(), serde_json::from_str(&print.display()).ok()?))
-            };
-            let rows = reply.table.map(|t| t.rows).unwrap_or_default();
+            let rows = warehouse.notes(table).map_err(|e| explain(e, table))?;
+            // What another version wrote and this one cannot read counts as not there.
+            let read =
+                |(node, text): (String, String)| Some((node, serde_json::from_str(&text).ok()?));
             out.par_extend(rows.into_par_iter().filter_map(read));
         }
         Ok(out)
     }
 
-    /// The statement that notes a publication; none where the database has no table.
+    /// Notes a publication; nothing where the database has no table.
     pub(crate) fn note(
         &self,
-        dialect: Dialect,
+        warehouse: &mut dyn Warehouse,
         relation: &Relation,
         unique_id: &str,
-        print: &PublicationFingerprint,
-    ) -> Option<String> {
-        let table = self.tables.get(&dialect.folded(relation.database()?))?;
-        Some(write(table, dialect, &[(unique_id, print)]))
+        fingerprint: &PublicationFingerprint,
+    ) -> Result<(), EngineError> {
+        let dialect = warehouse.engine().dialect;
+        let table = relation.database().and_then(|d| self.tables.get(&dialect.folded(d)));
+        let Some(table) = table else { return Ok(()) };
+        let text = serde_json::to_string(fingerprint).unwrap_or_default();
+        warehouse.note(table, &[Note { node: unique_id, fingerprint: &text }])
     }
 
-    /// The statement that notes tests.
+    /// Notes tests, by unique id.
     pub(crate) fn note_tests(
         &self,
-        dialect: Dialect,
-        tests: &[(&str, &PublicationFingerprint)],
-    ) -> Option<String> {
-        let home = self.home.as_ref().filter(|_| !tests.is_empty())?;
-        Some(write(home, dialect, tests))
+        warehouse: &mut dyn Warehouse,
+        tests: &[(UniqueId, PublicationFingerprint)],
+    ) -> Result<(), EngineError> {
+        let Some(home) = self.home.as_ref().filter(|_| !tests.is_empty()) else { return Ok(()) };
+        let text = |f: &PublicationFingerprint| serde_json::to_string(f).unwrap_or_default();
+        let texts: Vec<String> = tests.iter().map(|(_, f)| text(f)).collect();
+        let notes: Vec<Note<'_>> = (tests.iter().zip(&texts))
+            .map(|((node, _), fingerprint)| Note { node, fingerprint })
+            .collect();
+        warehouse.note(home, &notes)
     }
-}
-
-fn write(table: &Relation, dialect: Dialect, rows: &[(&str, &PublicationFingerprint)]) -> String {
-    let name = table.render(dialect);
-    let nodes: Vec<String> = rows.iter().map(|(node, _)| Dialect::literal(node)).collect();
-    let values = rows.iter().map(|(node, print)| {
-        let print = serde_json::to_string(print).unwrap_or_default();
-        format!("({}, {}, current_timestamp)", Dialect::literal(node), Dialect::literal(&print))
-    });
-    format!(
-        "delete from {name} where node in ({}); insert into {name} (node, print, published_at) values {}",
-        nodes.join(", "),
-        values.collect::<Vec<_>>().join(", ")
-    )
 }
 
 fn explain(e: EngineError, table: &Relation) -> EngineError {

@@ -1,6 +1,7 @@
 //! Modules lie on floors: a module imports lower floors, and on its own floor only the edges that
 //! ARCHITECTURE.md lists.
 
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,34 +42,100 @@ fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// The modules that a text names as `crate::x`; test modules may look anywhere.
-fn imports(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or(text);
-    let mut out = BTreeSet::new();
-    for (i, _) in code.match_indices("crate::") {
-        let rest = &code[i + 7..];
-        if let Some(group) = rest.strip_prefix('{') {
-            // `use crate::{a::b, c}`: the first name of each part.
-            let inner = group.split("};").next().unwrap_or_default();
-            for part in inner.split(',') {
-                let name: String = part
-                    .trim()
-                    .chars()
-                    .take_while(|c| c.is_ascii_lowercase() || *c == '_')
-                    .collect();
-                if !name.is_empty() {
-                    out.insert(name);
-                }
-            }
+/// The tokens of a file without its test modules: they may look anywhere.
+fn tokens_of(file: &Path) -> Vec<TokenTree> {
+    let text = fs::read_to_string(file).unwrap();
+    let all: TokenStream = text.parse().unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    without_tests(all)
+}
+
+/// Leaves out each item behind `#[cfg(test)]` or `#[cfg(any(test, ..))]`.
+fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+    let mut out = Vec::new();
+    let mut rest = tokens.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        if is_sign(Some(&token), '#') && rest.peek().is_some_and(is_of_tests) {
+            // Up to the end of the item: its body in braces, or a semicolon.
+            let is_end = |t: &TokenTree| match t {
+                TokenTree::Group(g) => g.delimiter() == Delimiter::Brace,
+                other => is_sign(Some(other), ';'),
+            };
+            let _ = rest.by_ref().find(is_end);
             continue;
         }
-        let name: String =
-            rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-        if !name.is_empty() {
-            out.insert(name);
-        }
+        out.push(match token {
+            TokenTree::Group(g) => {
+                let inner: TokenStream = without_tests(g.stream()).into_iter().collect();
+                TokenTree::Group(Group::new(g.delimiter(), inner))
+            }
+            other => other,
+        });
     }
     out
+}
+
+/// Whether an attribute is `[cfg(.. test ..)]`.
+fn is_of_tests(attribute: &TokenTree) -> bool {
+    let text = attribute.to_string();
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let words: Vec<&str> = words.collect();
+    words.first() == Some(&"cfg") && words.contains(&"test") && !words.contains(&"not")
+}
+
+fn is_sign(token: Option<&TokenTree>, sign: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == sign)
+}
+
+/// The modules that tokens name as `crate::x`, also as `crate::{x, y::{..}}`.
+fn imports(tokens: &[TokenTree], out: &mut BTreeSet<String>) {
+    for (i, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(g) => imports(&g.stream().into_iter().collect::<Vec<_>>(), out),
+            TokenTree::Ident(word) if word == "crate" => out.extend(named(&tokens[i + 1..])),
+            _ => {}
+        }
+    }
+}
+
+/// What stands behind `crate`: one module, or those of a list in braces.
+fn named(rest: &[TokenTree]) -> Vec<String> {
+    if !is_sign(rest.first(), ':') || !is_sign(rest.get(1), ':') {
+        return Vec::new();
+    }
+    match rest.get(2) {
+        Some(TokenTree::Ident(module)) => vec![module.to_string()],
+        Some(TokenTree::Group(g)) => {
+            let inner: Vec<TokenTree> = g.stream().into_iter().collect();
+            let parts = inner.split(|t| is_sign(Some(t), ','));
+            parts.filter_map(|part| part.first()).map(ToString::to_string).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The words of tokens: identifiers and texts, no comments.
+fn words_of(tokens: &[TokenTree], out: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(g) => {
+                let inner: Vec<TokenTree> = g.stream().into_iter().collect();
+                // A documentation comment is an attribute.
+                if !matches!(inner.first(), Some(TokenTree::Ident(word)) if word == "doc") {
+                    words_of(&inner, out);
+                }
+            }
+            TokenTree::Ident(word) => out.push(word.to_string()),
+            TokenTree::Literal(text) => out.push(text.to_string()),
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// The top-level module that a file belongs to.
+fn module_of(file: &Path) -> String {
+    let local = file.strip_prefix(root().join("src")).unwrap();
+    let first = local.components().next().unwrap().as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
 }
 
 #[test]
@@ -80,22 +147,16 @@ fn imports_follow_the_floors() {
     let mut used = BTreeSet::new();
     for file in files {
         let local = file.strip_prefix(root().join("src")).unwrap();
-        let module = local
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_string_lossy()
-            .trim_end_matches(".rs")
-            .to_owned();
+        let module = module_of(&file);
         if matches!(module.as_str(), "lib" | "main") || file.ends_with("testing.rs") {
             continue;
         }
         let from = *floors
             .get(&module)
             .unwrap_or_else(|| panic!("`{module}` has no floor in ARCHITECTURE.md"));
-        for to in imports(&fs::read_to_string(&file).unwrap()).into_iter().filter(|m| *m != module)
-        {
+        let mut named = BTreeSet::new();
+        imports(&tokens_of(&file), &mut named);
+        for to in named.into_iter().filter(|m| *m != module) {
             let Some(floor) = floors.get(&to).copied() else { continue };
             let edge = (module.clone(), to.clone());
             used.insert(edge.clone());
@@ -130,4 +191,48 @@ fn every_module_says_what_it_must_not_know() {
         }
         assert!(!header.is_empty(), "{} has no header", file.display());
     }
+}
+
+/// Names of engines stand in their folders, in the built-in macros and in the two lists of all
+/// engines; elsewhere only with a reason.
+#[test]
+fn engines_are_named_in_their_folders_only() {
+    let folders = fs::read_dir(root().join("src/engine")).unwrap().flatten();
+    let engines: Vec<String> = folders
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(engines.len() >= 2, "{engines:?}");
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let local = file.strip_prefix(root().join("src")).unwrap().to_string_lossy().into_owned();
+        let has_reason = fs::read_to_string(&file).unwrap().contains("\n// engine-name: ");
+        if may_name_engines(&local, &engines) || has_reason || is_test_module(&local) {
+            continue;
+        }
+        let mut words = Vec::new();
+        words_of(&tokens_of(&file), &mut words);
+        let names_one =
+            |word: &&String| engines.iter().any(|engine| word.to_lowercase().contains(engine));
+        wrong.extend(words.iter().filter(names_one).map(|word| format!("{local}: {word}")));
+    }
+    assert!(wrong.is_empty(), "engines are named outside their folders:\n{}", wrong.join("\n"));
+}
+
+/// Whether a file is a test module that is declared elsewhere.
+fn is_test_module(local: &str) -> bool {
+    local.contains("/dbt_tables/") || local.ends_with("law.rs") || local.ends_with("testing.rs")
+}
+
+/// Whether a file is one of an engine's own, or one of the two lists of all engines.
+fn may_name_engines(local: &str, engines: &[String]) -> bool {
+    let in_folder = |part: &str| {
+        let of = |engine: &String| local.starts_with(&format!("{part}/{engine}/"));
+        engines.iter().any(of)
+    };
+    in_folder("engine")
+        || in_folder("adapter")
+        || ["engine/mod.rs", "adapter/mod.rs"].contains(&local)
 }

@@ -7,7 +7,17 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-pub(super) fn cell(value: Value) -> Cell {
+/// A value of a column of some type: time stamps with a zone are told in UTC.
+pub(super) fn cell(value: Value, data_type: &str) -> Cell {
+    match plain_cell(value) {
+        Cell::Timestamp(text) if data_type == ZONED => Cell::Timestamp(format!("{text}+00:00")),
+        other => other,
+    }
+}
+
+const ZONED: &str = "TIMESTAMP WITH TIME ZONE";
+
+fn plain_cell(value: Value) -> Cell {
     match value {
         Value::Null => Cell::Null,
         Value::Boolean(b) => Cell::Bool(b),
@@ -145,11 +155,11 @@ fn json(value: Value) -> Json {
         Value::Map(pairs) => Json::Object(
             pairs
                 .iter()
-                .map(|(k, v)| (cell(k.clone()).display(), json(v.clone())))
+                .map(|(k, v)| (plain_cell(k.clone()).display(), json(v.clone())))
                 .collect::<Map<_, _>>(),
         ),
         Value::Union(inner) => json(*inner),
-        other => cell(other).to_json(),
+        other => plain_cell(other).to_json(),
     }
 }
 
@@ -171,7 +181,7 @@ pub(super) fn type_name(arrow: &duckdb::arrow::datatypes::DataType) -> String {
         T::Utf8 | T::LargeUtf8 | T::Utf8View => "VARCHAR".to_owned(),
         T::Date32 | T::Date64 => "DATE".to_owned(),
         T::Timestamp(_, None) => "TIMESTAMP".to_owned(),
-        T::Timestamp(_, Some(_)) => "TIMESTAMP WITH TIME ZONE".to_owned(),
+        T::Timestamp(_, Some(_)) => ZONED.to_owned(),
         T::Time32(_) | T::Time64(_) => "TIME".to_owned(),
         T::Decimal128(38, 0) => "HUGEINT".to_owned(),
         T::Decimal128(p, s) => format!("DECIMAL({p},{s})"),
@@ -187,7 +197,7 @@ mod tests {
 
     #[test]
     fn days_far_away_are_printed_as_duckdb_does() {
-        let text = |v: Value| match cell(v) {
+        let text = |v: Value| match plain_cell(v) {
             Cell::Text(s) | Cell::Date(s) | Cell::Timestamp(s) => s,
             other => panic!("{other:?}"),
         };

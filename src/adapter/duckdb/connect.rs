@@ -1,23 +1,21 @@
 //! Opening a DuckDB database by a profile.
 
 use super::{DuckDb, errors};
-use crate::config::{Json, TargetOptions, python_str};
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Warehouse};
+use crate::config::{Json, python_str};
+use crate::engine::duckdb::{DIALECT, DuckDbOptions};
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Target, Warehouse};
 use duckdb::{Config, Connection};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Opens the database, attaches what the profile lists, and prepares the statements of every
 /// connection.
-pub(in crate::adapter) fn connect(
-    target: &TargetOptions,
-    wait: Duration,
-) -> Result<Box<dyn Warehouse>, EngineError> {
+pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = open(target, wait)?;
     let failed = |e: duckdb::Error| errors::engine_error(&e);
     // Errors as JSON carry their place; set before anything can go wrong.
     connection.execute_batch("set errors_as_json = true").map_err(failed)?;
-    let profile = &target.duckdb;
+    let profile: &DuckDbOptions = target.options()?;
     for (name, repository) in &profile.extensions {
         let from = repository.as_deref().map(|r| format!(" from {r}")).unwrap_or_default();
         let loaded = connection.execute_batch(&format!("load {name}"));
@@ -56,7 +54,7 @@ pub(in crate::adapter) fn connect(
         let alias = attach
             .alias
             .as_deref()
-            .map(|a| format!(" as {}", Dialect::DUCKDB.quoted(a)))
+            .map(|a| format!(" as {}", DIALECT.quoted(a)))
             .unwrap_or_default();
         let options =
             if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
@@ -67,7 +65,7 @@ pub(in crate::adapter) fn connect(
     let mut session = vec!["set errors_as_json = true".to_owned()];
     session.extend(profile.settings.iter().map(|(k, v)| format!("set {k} = {}", literal(v))));
     // `database:` may name an attached one.
-    session.push(format!("use {}", Dialect::DUCKDB.quoted(&target.database)));
+    session.push(format!("use {}", DIALECT.quoted(&target.database)));
     Ok(Box::new(DuckDb::new(connection, Arc::new(session))?))
 }
 
@@ -77,9 +75,9 @@ pub(in crate::adapter) fn in_memory() -> Result<Box<dyn Warehouse>, EngineError>
     Ok(Box::new(DuckDb::new(connection, Arc::new(vec!["set errors_as_json = true".to_owned()]))?))
 }
 
-fn open(target: &TargetOptions, wait: Duration) -> Result<Connection, EngineError> {
+fn open(target: &Target, wait: Duration) -> Result<Connection, EngineError> {
     const STEP: Duration = Duration::from_millis(200);
-    let profile = &target.duckdb;
+    let profile: &DuckDbOptions = target.options()?;
     let mut waited = Duration::ZERO;
     loop {
         let mut config = Config::default();
@@ -150,5 +148,47 @@ fn literal(value: &Json) -> String {
             format!("map {{{}}}", pairs.join(", "))
         }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::duckdb::target_of_path;
+    use crate::system::OsSystem;
+
+    #[test]
+    #[allow(clippy::disallowed_methods)] // plays somebody who copies and moves files
+    fn what_is_written_shows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.duckdb");
+        let path = path.to_str().unwrap();
+        let system = OsSystem::default();
+        let target = target_of_path("t", path);
+        let now = || target.connection.state(&system);
+        assert_eq!(now(), None, "there is no file");
+        let write = |sql: &str| {
+            let mut w = connect(&target, Duration::ZERO).unwrap();
+            w.execute(&sql.into()).unwrap();
+            w
+        };
+        drop(write("create table t as select 1 as a"));
+        let first = now().unwrap();
+        drop(write("select * from t"));
+        assert_eq!(now(), Some(first.clone()), "reading writes nothing");
+        let mut open = write("insert into t select 2");
+        assert_eq!(now(), None, "the row is beside the file");
+        open.settle();
+        let second = now().unwrap();
+        assert_ne!(second, first);
+        drop(open);
+        assert_eq!(now(), Some(second.clone()), "closing writes nothing more");
+        // An older copy that is put back is another file.
+        let copy = folder.path().join("copy");
+        std::fs::copy(path, &copy).unwrap();
+        drop(write("update t set a = 3"));
+        std::fs::rename(&copy, path).unwrap();
+        assert!(now().is_some_and(|third| third != second));
+        assert_eq!(target_of_path("t", ":memory:").connection.state(&system), None);
     }
 }

@@ -3,16 +3,17 @@
 mod cells;
 mod connect;
 mod errors;
-mod untouched;
 
-pub(super) use connect::{connect, in_memory};
-pub(super) use untouched::state;
+pub(super) use connect::in_memory;
 
-use crate::adapter::content;
+use connect::connect;
+
+use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
+use crate::engine::duckdb::{DIALECT, SPEC};
 use crate::engine::{
-    Cancel, Capabilities, Cell, Change, Content, Dialect, EngineError, EngineErrorKind,
-    ExistingColumn, ExistingRelation, Fetch, Opener, Relation, RelationKind, Reply, Swap, Table,
-    Warehouse,
+    Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineSpec, ExistingColumn,
+    ExistingRelation, Load, Loaded, Note, Opener, ParquetFile, Patience, Publication, Relation,
+    RelationKind, Reply, Target, Warehouse,
 };
 use crate::hash::FastMap;
 use crate::source::SqlText;
@@ -20,30 +21,17 @@ use duckdb::arrow::array::AsArray;
 use duckdb::{Connection, InterruptHandle};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What DuckDB 1.5 can do.
-fn capabilities() -> Capabilities {
-    Capabilities {
-        adapter: "duckdb",
-        dialect: Dialect::DUCKDB,
-        // Its statistics answer `not_null` for nothing: measured slower when fused.
-        fuse_predicates: false,
-        savepoints: false,
-        index_after_rename: true,
-        shared: false,
-        locks_for_columns: false,
-        reads_files: true,
-        default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert", "merge", "microbatch"],
-        checks_strategy_first: false,
-        commits_each_statement: false,
-        catalog_by_relations: false,
-    }
+pub(super) static DRIVER: Driver =
+    Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
+
+fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+    // A file that another process has open is most often open for long.
+    connect(target, patience.lock.unwrap_or_default())
 }
 
 struct DuckDb {
     connection: Connection,
     interrupt: Arc<InterruptHandle>,
-    capabilities: Capabilities,
     /// Statements that every connection begins with.
     session: Arc<Vec<String>>,
     /// A transaction is open, which a mistake would end.
@@ -64,46 +52,52 @@ impl DuckDb {
             connection.execute_batch(statement).map_err(|e| errors::engine_error(&e))?;
         }
         let interrupt = connection.interrupt_handle();
-        Ok(DuckDb {
-            connection,
-            interrupt,
-            capabilities: capabilities(),
-            session,
-            in_transaction: false,
-        })
+        Ok(DuckDb { connection, interrupt, session, in_transaction: false })
     }
 
-    fn query(&self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
+    /// Gives each row of a query, and its columns.
+    fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
         let failed = |e: duckdb::Error| errors::engine_error(&e);
         let mut statement = self.connection.prepare(sql).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
-        let mut table = Table::default();
+        let mut columns = Vec::new();
+        let mut has_begun = false;
         while let Some(row) = rows.next().map_err(failed)? {
-            if limit.is_some_and(|l| table.rows.len() >= l) {
+            let source = row.as_ref();
+            if !has_begun {
+                columns = columns_of(source);
+                has_begun = true;
+            }
+            let mut cells = Vec::with_capacity(columns.len());
+            for (i, column) in columns.iter().enumerate() {
+                let value = row.get::<_, duckdb::types::Value>(i).map_err(failed)?;
+                cells.push(cells::cell(value, &column.data_type));
+            }
+            if each(cells).is_break() {
                 break;
             }
-            let width = row.as_ref().column_count();
-            let cells: Result<Vec<Cell>, EngineError> = (0..width)
-                .map(|i| row.get::<_, duckdb::types::Value>(i).map(cells::cell).map_err(failed))
-                .collect();
-            table.rows.push(cells?);
         }
         drop(rows);
-        table.columns = (0..statement.column_count())
-            .map(|i| ExistingColumn {
-                name: statement.column_name(i).cloned().unwrap_or_default(),
-                data_type: cells::type_name(&statement.column_type(i)),
-            })
-            .collect();
-        let zoned = |c: &ExistingColumn| c.data_type == "TIMESTAMP WITH TIME ZONE";
-        for i in (0..table.columns.len()).filter(|i| zoned(&table.columns[*i])) {
-            for row in &mut table.rows {
-                if let Some(Cell::Timestamp(text)) = row.get_mut(i) {
-                    text.push_str("+00:00");
-                }
-            }
+        if !has_begun {
+            columns = columns_of(&statement);
         }
-        Ok(table)
+        Ok(columns)
+    }
+
+    fn batch(&self, sql: &str) -> Result<(), EngineError> {
+        self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))
+    }
+
+    fn rename(
+        &self,
+        from: &Relation,
+        to: &Relation,
+        kind: RelationKind,
+    ) -> Result<Vec<String>, EngineError> {
+        let (name, new) = (from.render(DIALECT), DIALECT.quoted(to.identifier()));
+        let sql = format!("alter {} {name} rename to {new}", kind.sql());
+        self.batch(&sql)?;
+        Ok(vec![sql])
     }
 
     /// Rows of a query whose columns are texts, as those of the catalog: each text is copied once.
@@ -124,26 +118,44 @@ impl DuckDb {
 }
 
 impl Warehouse for DuckDb {
-    fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    fn engine(&self) -> &'static EngineSpec {
+        &SPEC
     }
 
-    fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError> {
+    fn version(&mut self) -> Result<String, EngineError> {
+        Ok(self.texts("select version()")?.into_iter().flatten().next().unwrap_or_default())
+    }
+
+    fn begin(&mut self) -> Result<(), EngineError> {
+        self.batch("begin")?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.in_transaction = false;
+        self.batch("commit")
+    }
+
+    fn rollback(&mut self) -> Result<(), EngineError> {
+        self.in_transaction = false;
+        self.batch("rollback")
+    }
+
+    fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
+        // A project may begin and end transactions by itself.
         match sql.as_str().trim().trim_end_matches(';') {
             "begin" => self.in_transaction = true,
             "commit" | "rollback" => self.in_transaction = false,
             _ => {}
         }
-        let table = match fetch {
-            Fetch::Nothing => {
-                self.connection
-                    .execute_batch(sql.as_str())
-                    .map_err(|e| errors::engine_error(&e))?;
-                None
-            }
-            Fetch::Rows(limit) => Some(self.query(sql.as_str(), limit)?),
-        };
-        Ok(Reply { message: "OK".to_owned(), rows_affected: None, table })
+        self.batch(sql.as_str())?;
+        Ok(Reply::ok())
+    }
+
+    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+        let columns = self.query(sql.as_str(), each)?;
+        Ok(Reply { columns, ..Reply::ok() })
     }
 
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -206,8 +218,7 @@ impl Warehouse for DuckDb {
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         if relation.external.is_some() {
-            return self
-                .describe(&format!("select * from {}", relation.render(Dialect::DUCKDB)).into());
+            return self.describe(&format!("select * from {}", relation.render(DIALECT)).into());
         }
         // The catalog's functions go through all relations of all schemas, which takes as long as
         // there are many.
@@ -248,7 +259,7 @@ impl Warehouse for DuckDb {
         &mut self,
         relation: &Relation,
     ) -> Result<Vec<ExistingColumn>, EngineError> {
-        let rows = self.texts(&format!("describe {}", relation.render(Dialect::DUCKDB)))?;
+        let rows = self.texts(&format!("describe {}", relation.render(DIALECT)))?;
         Ok(rows.into_iter().map(column).collect())
     }
 
@@ -261,37 +272,95 @@ impl Warehouse for DuckDb {
             .collect())
     }
 
-    fn copy_in(&mut self, _: &str, _: &mut dyn std::io::Read) -> Result<u64, EngineError> {
-        Err(EngineError::new(EngineErrorKind::Unsupported, "DuckDB reads files itself"))
+    fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError> {
+        self.batch(&format!("create schema if not exists {}", DIALECT.schema(database, schema)))
     }
 
-    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
-        (swap.take_turn)();
-        let mut all = Vec::new();
-        if let Some(old) = swap.existing {
-            all.push(format!(
-                "drop {} if exists {} cascade",
-                old.kind.sql(),
-                old.relation.render(Dialect::DUCKDB)
-            ));
-        }
-        all.push(format!(
-            "alter {} {} rename to {}",
-            swap.kind.sql(),
-            swap.candidate.render(Dialect::DUCKDB),
-            Dialect::DUCKDB.quoted(swap.published.identifier())
-        ));
-        for sql in &all {
-            self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
-        }
-        Ok(all)
+    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+        let sql = format!(
+            "copy {} from {} (format csv, header true, delimiter {})",
+            load.place(DIALECT),
+            Dialect::literal(load.path),
+            Dialect::literal(load.delimiter)
+        );
+        self.batch(&sql)?;
+        Ok(Loaded { rows: None, executed: vec![sql] })
     }
 
-    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
-        for sql in change.statements {
-            self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))?;
-        }
+    fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
+        (publication.take_turn)();
+        let mut done = match publication.existing {
+            Some(old) => self.drop_if_there(old)?,
+            None => Vec::new(),
+        };
+        let Publication { candidate, published, kind, .. } = publication;
+        done.extend(self.rename(candidate, published, *kind)?);
+        Ok(done)
+    }
+
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        rejected: &Relation,
+        kind: RelationKind,
+    ) -> Result<Vec<String>, EngineError> {
+        self.rename(candidate, &rejected.stored(DIALECT), kind)
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+        let name = relation.relation.render(DIALECT);
+        let sql = format!("drop {} if exists {name} cascade", relation.kind.sql());
+        self.batch(&sql)?;
+        Ok(vec![sql])
+    }
+
+    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+        change.statements.iter().try_for_each(|sql| self.batch(sql))?;
         Ok(change.statements.to_vec())
+    }
+
+    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+        let rows = self.texts(&notes::select(table, DIALECT))?;
+        Ok(notes::pairs(rows))
+    }
+
+    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+        self.batch(&notes::create(table, DIALECT))
+    }
+
+    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+        let sql = notes::write(table, notes, DIALECT);
+        // Two statements: in the open transaction, or together in one.
+        self.batch(&if self.in_transaction { sql } else { format!("begin; {sql}; commit") })
+    }
+
+    fn count_rows(
+        &mut self,
+        relation: &Relation,
+        conditions: &[String],
+    ) -> Result<Vec<Cell>, EngineError> {
+        if self.in_transaction {
+            // A mistake would end it, and there are no savepoints.
+            return Err(EngineError::unsupported("rows are not counted inside a transaction"));
+        }
+        let sql = SqlText::from(count_of(relation, conditions, DIALECT));
+        let (_, table) = (self as &mut dyn Warehouse).fetch(&sql, Some(1))?;
+        Ok(table.rows.into_iter().next().unwrap_or_default())
+    }
+
+    fn write_parquet(&mut self, file: &ParquetFile<'_>) -> Result<(), EngineError> {
+        let one = |(name, kind): &(String, String)| {
+            format!("{}: {}", Dialect::literal(name), Dialect::literal(kind))
+        };
+        let columns: Vec<String> = file.columns.iter().map(one).collect();
+        // The file of rows is a list; a value may be as large as it is.
+        self.batch(&format!(
+            "copy (select * from read_json({}, columns = {{{}}}, format = 'array', \
+             maximum_object_size = 1073741824)) to {} (format parquet, compression zstd)",
+            Dialect::literal(file.rows),
+            columns.join(", "),
+            Dialect::literal(file.to)
+        ))
     }
 
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
@@ -303,7 +372,7 @@ impl Warehouse for DuckDb {
             out.extend(
                 self.list(database, schema)?
                     .into_iter()
-                    .filter(|r| r.relation.same(relation, Dialect::DUCKDB)),
+                    .filter(|r| r.relation.same(relation, DIALECT)),
             );
         }
         Ok(out)
@@ -319,13 +388,12 @@ impl Warehouse for DuckDb {
         let odd = |c: &ExistingColumn| {
             ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t))
         };
-        let as_text =
-            |c: &ExistingColumn| format!(", {}::varchar", Dialect::DUCKDB.quoted(&c.name));
+        let as_text = |c: &ExistingColumn| format!(", {}::varchar", DIALECT.quoted(&c.name));
         let texts: String = columns.iter().filter(|c| odd(c)).map(as_text).collect();
         let hash = format!("hash(strata_row{texts})");
         let rows = self.texts(&format!(
             "select count(*)::varchar, coalesce(bit_xor({hash}), 0) || ':' || coalesce(sum({hash}), 0) from {} as strata_row",
-            relation.render(Dialect::DUCKDB)
+            relation.render(DIALECT)
         ))?;
         Ok(content(rows))
     }
@@ -365,6 +433,14 @@ impl Warehouse for DuckDb {
     }
 }
 
+fn columns_of(statement: &duckdb::Statement<'_>) -> Vec<ExistingColumn> {
+    let column = |i: usize| ExistingColumn {
+        name: statement.column_name(i).cloned().unwrap_or_default(),
+        data_type: cells::type_name(&statement.column_type(i)),
+    };
+    (0..statement.column_count()).map(column).collect()
+}
+
 fn column(row: Vec<String>) -> ExistingColumn {
     let mut row = row.into_iter();
     ExistingColumn {
@@ -376,12 +452,12 @@ fn column(row: Vec<String>) -> ExistingColumn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TargetOptions;
     use crate::engine::EngineErrorKind;
+    use crate::engine::duckdb::target_of_path;
     use std::time::Duration;
 
     fn memory() -> Box<dyn Warehouse> {
-        connect(&TargetOptions::default_duckdb("t", ":memory:"), Duration::ZERO).unwrap()
+        connect(&target_of_path("t", ":memory:"), Duration::ZERO).unwrap()
     }
 
     #[test]
@@ -389,7 +465,7 @@ mod tests {
         let mut w = memory();
         let sql = "select 1::bigint, 1.50::decimal(9,2), 'x', date '2024-01-31', timestamp '2024-01-31 10:00:00.5', null, \
                    [1, 2], {'a': 1}, true, 170141183460469231731687303715884105727::hugeint, time '10:00:00', current_date is not null";
-        let table = w.run(&sql.into(), Fetch::Rows(None)).unwrap().table.unwrap();
+        let (_, table) = w.fetch(&sql.into(), None).unwrap();
         let shown: Vec<String> = table.rows[0].iter().map(Cell::display).collect();
         assert_eq!(
             shown,
@@ -413,12 +489,11 @@ mod tests {
     #[test]
     fn errors_have_a_kind_and_a_position() {
         let mut w = memory();
-        let e =
-            w.run(&"select 1 as a, nope from (select 2 as b)".into(), Fetch::Nothing).unwrap_err();
+        let e = w.execute(&"select 1 as a, nope from (select 2 as b)".into()).unwrap_err();
         assert_eq!((e.kind, e.position), (EngineErrorKind::Sql, Some((15, 1))), "{e:?}");
         let e = w.describe(&"select nope".into()).unwrap_err();
         assert_eq!(e.position.map(|p| p.0), Some(7));
-        let e = w.run(&"select 'x'::integer".into(), Fetch::Nothing).unwrap_err();
+        let e = w.execute(&"select 'x'::integer".into()).unwrap_err();
         assert_eq!(e.kind, EngineErrorKind::Runtime);
     }
 
@@ -426,11 +501,8 @@ mod tests {
     fn content_that_differs_has_another_print() {
         let mut w = memory();
         let mut print = |value: &str| {
-            w.run(
-                &format!("create or replace table t as select 1 as id, {value} as x").into(),
-                Fetch::Nothing,
-            )
-            .unwrap();
+            w.execute(&format!("create or replace table t as select 1 as id, {value} as x").into())
+                .unwrap();
             let relation = Relation::new(Some("memory"), Some("main"), "t");
             let columns = w.columns(&relation).unwrap();
             w.content(&relation, &columns).unwrap().fingerprint
@@ -450,9 +522,8 @@ mod tests {
     #[test]
     fn what_exists() {
         let mut w = memory();
-        w.run(
+        w.execute(
             &"create table t (a integer, b varchar); create view v as select a from t".into(),
-            Fetch::Nothing,
         )
         .unwrap();
         let all = w.list("memory", "main").unwrap();

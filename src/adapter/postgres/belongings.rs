@@ -2,9 +2,8 @@
 //! that takes its place.
 
 use super::{Postgres, oid_of};
-use crate::engine::{Dialect, EngineError, Relation, Swap};
-
-const DIALECT: Dialect = Dialect::POSTGRES;
+use crate::engine::postgres::DIALECT;
+use crate::engine::{Dialect, EngineError, Publication, Relation};
 
 /// The comment by which a constraint of a contract is known from one that somebody made by hand:
 /// the contract alone says which of its own stay.
@@ -108,7 +107,7 @@ pub(super) fn triggers(oid: &str) -> String {
 pub(super) fn belongings(
     pg: &mut Postgres,
     old: &Relation,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
 ) -> Result<Vec<Belonging>, EngineError> {
     let (oid, new) = (oid_of(old), oid_of(swap.candidate));
     let table =

@@ -1,6 +1,7 @@
 //! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on,
 //! and materialized views.
 
+use crate::engine::postgres::DIALECT;
 use crate::engine::{Dialect, Relation};
 
 /// Kinds of relations that hold rows, as words of ours.
@@ -31,7 +32,7 @@ pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid
 
 /// The number of a table, as `list` has it.
 pub(super) fn id(relation: &Relation) -> String {
-    let name = Dialect::literal(&relation.render(Dialect::POSTGRES));
+    let name = Dialect::literal(&relation.render(DIALECT));
     format!(
         "select oid::text from pg_catalog.pg_class where oid = to_regclass({name}) and relkind <> 'v'"
     )
@@ -42,7 +43,7 @@ pub(super) fn content(relation: &Relation) -> String {
     let sum = |seed: u8| {
         format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text")
     };
-    let name = relation.render(Dialect::POSTGRES);
+    let name = relation.render(DIALECT);
     format!("select count(*)::text, {} || ':' || {} from {name} as strata_row", sum(0), sum(1))
 }
 
@@ -58,6 +59,6 @@ pub(super) fn holders(relation: &Relation) -> String {
          ': ' || left(regexp_replace(a.query, '\\s+', ' ', 'g'), 200) \
          from pg_catalog.pg_locks l join pg_catalog.pg_stat_activity a on a.pid = l.pid \
          where l.relation = to_regclass({})::oid and l.granted and l.pid <> pg_backend_pid() order by 1",
-        Dialect::literal(&relation.render(Dialect::POSTGRES))
+        Dialect::literal(&relation.render(DIALECT))
     )
 }

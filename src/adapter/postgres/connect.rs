@@ -5,8 +5,8 @@ use super::errors::{connection_error, engine_error};
 use super::locks::Locks;
 use super::tls;
 use super::wire::Wire;
-use crate::config::{SslMode, TargetOptions};
-use crate::engine::{EngineError, EngineErrorKind, Patience};
+use crate::engine::postgres::{PostgresOptions, SslMode};
+use crate::engine::{EngineError, EngineErrorKind, Patience, Target};
 use postgres::config::SslNegotiation;
 use postgres::error::SqlState;
 use postgres::{Client, Config, NoTls};
@@ -59,9 +59,9 @@ pub(super) struct Server {
 }
 
 /// Opens a target.
-pub(crate) fn connect(target: &TargetOptions, patience: Patience) -> Result<Postgres, EngineError> {
+pub(crate) fn connect(target: &Target, patience: Patience) -> Result<Postgres, EngineError> {
     let mut server = Server::of(target, patience)?;
-    let client = match target.postgres.pooled {
+    let client = match target.options::<PostgresOptions>()?.pooled {
         Some(pooled) => {
             server.pooled = pooled;
             server.open_patiently(&server.config)?
@@ -71,7 +71,7 @@ pub(crate) fn connect(target: &TargetOptions, patience: Patience) -> Result<Post
     let mut pg = Postgres::begin_session(Arc::new(server), client)?;
     // A role or search path that is wrong is told at once.
     if pg.server.pooled {
-        pg.begin()?;
+        pg.begin_transaction()?;
         pg.client.batch_execute("rollback").map_err(|e| engine_error(&e, ""))?;
     }
     Ok(pg)
@@ -109,8 +109,8 @@ fn dial(config: &Config, wire: Option<Wire>) -> Result<Client, postgres::Error> 
 }
 
 impl Server {
-    pub(super) fn of(target: &TargetOptions, patience: Patience) -> Result<Server, EngineError> {
-        let p = &target.postgres;
+    pub(super) fn of(target: &Target, patience: Patience) -> Result<Server, EngineError> {
+        let p: &PostgresOptions = target.options()?;
         let host = p.host.as_deref().unwrap_or("localhost");
         let port = p.port.unwrap_or(5432);
         let user = p.user.as_deref().unwrap_or_default();

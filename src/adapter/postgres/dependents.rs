@@ -2,9 +2,8 @@
 
 use super::belongings::{grants, has_belongings, triggers};
 use super::{Postgres, oid_of};
-use crate::engine::{Dialect, EngineError, Relation, RelationKind};
-
-const DIALECT: Dialect = Dialect::POSTGRES;
+use crate::engine::postgres::DIALECT;
+use crate::engine::{EngineError, Relation, RelationKind};
 
 /// Something that reads a relation.
 pub(super) struct Dependent {

@@ -4,24 +4,21 @@ use super::connect::{Server, connect};
 use super::errors::connection_error;
 use super::tls::checks_certificate;
 use crate::adapter::Step;
-use crate::config::TargetOptions;
-use crate::engine::{Dialect, EngineError, Fetch, Patience, Warehouse};
+use crate::engine::postgres::{DIALECT, PostgresOptions};
+use crate::engine::{Dialect, EngineError, Patience, Target, Warehouse};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
-pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -> Vec<Step> {
+pub(in crate::adapter) fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let host = target
-        .postgres
-        .host
-        .as_deref()
-        .unwrap_or("localhost")
-        .split(',')
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let port = target.postgres.port.unwrap_or(5432);
+    let options: &PostgresOptions = match target.options() {
+        Ok(options) => options,
+        Err(e) => return vec![("target", Err(e))],
+    };
+    let hosts = options.host.as_deref().unwrap_or("localhost");
+    let host = hosts.split(',').next().unwrap_or_default().to_owned();
+    let port = options.port.unwrap_or(5432);
     if host.starts_with('/') {
         steps.push(("socket", Ok(format!("{host}/.s.PGSQL.{port}"))));
     } else {
@@ -39,8 +36,7 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
         if addresses.is_empty() {
             return steps;
         }
-        let reached =
-            reach(&addresses, Duration::from_secs(target.postgres.connect_timeout.max(1)));
+        let reached = reach(&addresses, Duration::from_secs(options.connect_timeout.max(1)));
         let failed = reached.is_err();
         steps.push(("TCP", reached));
         if failed {
@@ -69,13 +65,13 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
             return steps;
         }
     };
-    let mut ask = |sql: &str| pg.run(&sql.into(), Fetch::Rows(Some(1))).map(first);
+    let mut ask = |sql: &str| first_text(&mut pg, sql);
     let encrypted = ask(
         "select coalesce((select version || ', ' || cipher from pg_catalog.pg_stat_ssl where pid = pg_backend_pid() and ssl), '')",
     );
     steps.push((
         "TLS",
-        encrypted.map(|text| match (text.is_empty(), checks_certificate(&target.postgres)) {
+        encrypted.map(|text| match (text.is_empty(), checks_certificate(options)) {
             (false, true) => format!("{text}, certificate checked"),
             (false, false) => format!("{text}, certificate not checked"),
             (true, _) => "not used, or not between the server and its pooler".to_owned(),
@@ -96,11 +92,9 @@ pub(in crate::adapter) fn diagnose(target: &TargetOptions, patience: Patience) -
     steps
 }
 
-fn first(reply: crate::engine::Reply) -> String {
-    reply
-        .table
-        .and_then(|t| t.rows.first().and_then(|r| r.first()).map(|c| c.display()))
-        .unwrap_or_default()
+/// The answer to a question with one row of one text.
+fn first_text(pg: &mut super::Postgres, sql: &str) -> Result<String, EngineError> {
+    Ok(pg.texts(sql)?.into_iter().flatten().next().unwrap_or_default())
 }
 
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, EngineError> {
@@ -137,12 +131,12 @@ fn reach(addresses: &[SocketAddr], timeout: Duration) -> Result<String, EngineEr
 /// Whether relations can be made in the target's schema, or the schema itself; nothing stays
 /// behind.
 fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, EngineError> {
-    let name = Dialect::POSTGRES.quoted(schema);
+    let name = DIALECT.quoted(schema);
     let there = pg.texts(&format!(
         "select 1 from pg_catalog.pg_namespace where nspname = {}",
         Dialect::literal(schema)
     ))?;
-    pg.run(&"begin".into(), Fetch::Nothing)?;
+    pg.begin()?;
     let mut tried = Ok(());
     for sql in [
         format!("create schema if not exists {name}"),
@@ -152,9 +146,9 @@ fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, Engin
         if sql.starts_with("create schema") && !there.is_empty() {
             continue;
         }
-        tried = tried.and_then(|()| pg.run(&sql.into(), Fetch::Nothing).map(|_| ()));
+        tried = tried.and_then(|()| pg.run(&sql).map(|_| ()));
     }
-    pg.run(&"rollback".into(), Fetch::Nothing)?;
+    pg.rollback()?;
     tried?;
     Ok(format!(
         "{schema} {}, relations can be made",

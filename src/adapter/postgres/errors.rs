@@ -102,6 +102,12 @@ fn byte_of(sql: &str, character: usize) -> Option<usize> {
     sql.char_indices().map(|(b, _)| b).chain([sql.len()]).nth(character.checked_sub(1)?)
 }
 
+/// Whether what was to be made "if not exists" is there, because another session made it at the
+/// same moment: SQLSTATE of a unique violation, or of a duplicate schema, table or object.
+pub(super) fn is_made_meanwhile(e: &EngineError) -> bool {
+    matches!(e.code.as_deref(), Some("23505" | "42P06" | "42P07" | "42710"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

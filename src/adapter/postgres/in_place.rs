@@ -7,17 +7,16 @@ use super::dependents::ForeignKey;
 use super::script::Script;
 use super::swap::add_key;
 use super::{Postgres, oid_of};
+use crate::engine::postgres::DIALECT;
 use crate::engine::{
-    Dialect, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, RelationKind, Swap,
+    EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Publication, RelationKind,
     Warehouse,
 };
-
-const DIALECT: Dialect = Dialect::POSTGRES;
 
 /// The candidate's columns, if its rows fit into the old table.
 pub(super) fn fitting_columns(
     pg: &mut Postgres,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Option<Vec<ExistingColumn>>, EngineError> {
     let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
@@ -34,7 +33,7 @@ const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coales
 /// server's complaint where the columns do not allow it.
 pub(super) fn redefine(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Option<EngineError>, EngineError> {
     let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
@@ -70,7 +69,7 @@ pub(super) enum Way {
 /// How a table ($1) gets what its candidate ($2) has, found by one cheap question.
 pub(super) fn way_in(
     pg: &mut Postgres,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Way, EngineError> {
     let columns = |of: &str| {
@@ -106,7 +105,7 @@ pub(super) fn way_in(
 /// Replaces the rows of a table that is like its candidate.
 pub(super) fn fill(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<(), EngineError> {
     let (name, candidate) = (old.relation.render(DIALECT), swap.candidate.render(DIALECT));
@@ -123,7 +122,7 @@ pub(super) fn fill(
 /// place.
 pub(super) fn replace(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
     keys: &[ForeignKey],
     why: &str,

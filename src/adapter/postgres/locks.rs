@@ -7,7 +7,9 @@
 
 use super::Postgres;
 use super::connect::Server;
-use crate::engine::{Dialect, EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
+use super::errors::is_made_meanwhile;
+use crate::engine::postgres::DIALECT;
+use crate::engine::{Dialect, EngineError, EngineErrorKind, Relation};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -68,7 +70,7 @@ pub(super) fn lock(
     relation: &Relation,
     waiting: &dyn Fn(Option<&str>),
 ) -> Result<(), EngineError> {
-    let relation = &relation.stored(Dialect::POSTGRES);
+    let relation = &relation.stored(DIALECT);
     let mut waited = Duration::ZERO;
     let mut tell_at = FIRST_WORD;
     let server = pg.server.clone();
@@ -112,7 +114,7 @@ fn holder(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError>
 }
 
 pub(super) fn unlock(pg: &mut Postgres, relation: &Relation) {
-    let relation = &relation.stored(Dialect::POSTGRES);
+    let relation = &relation.stored(DIALECT);
     pg.locked.retain(|r| r != relation);
     let sql = if pg.server.pooled {
         format!(
@@ -125,7 +127,7 @@ pub(super) fn unlock(pg: &mut Postgres, relation: &Relation) {
         format!("select pg_advisory_unlock({})", key(relation))
     };
     // A connection that is gone holds no lock; a row that stays is free after a while.
-    let _ = pg.run(&sql.into(), Fetch::Nothing);
+    let _ = pg.run(&sql);
 }
 
 /// `schema.identifier`: the lock's name inside its database.
@@ -134,7 +136,7 @@ fn name(relation: &Relation) -> String {
 }
 
 fn table(relation: &Relation) -> String {
-    format!("{}.strata_lock", Dialect::POSTGRES.quoted(relation.schema().unwrap_or("public")))
+    format!("{}.strata_lock", DIALECT.quoted(relation.schema().unwrap_or("public")))
 }
 
 fn key(relation: &Relation) -> i64 {
@@ -256,17 +258,13 @@ fn make_table(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError>
     let there =
         pg.texts(&format!("select 1 where to_regclass({}) is not null", Dialect::literal(&table)))?;
     if there.is_empty() {
-        let made = pg.run(
-            &format!(
-                "create table if not exists {table} (relation text primary key, owner text not null, host text not null, \
-                 pid integer not null, heartbeat timestamptz not null)"
-            )
-            .into(),
-            Fetch::Nothing,
+        let sql = format!(
+            "create table if not exists {table} (relation text primary key, owner text not null, host text not null, \
+             pid integer not null, heartbeat timestamptz not null)"
         );
         // Two builds that make it at once: one of them is told so.
-        match made {
-            Err(e) if !e.is_made_meanwhile() => return Err(e),
+        match pg.run(&sql) {
+            Err(e) if !is_made_meanwhile(&e) => return Err(e),
             _ => {}
         }
     }

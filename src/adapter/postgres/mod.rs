@@ -9,6 +9,7 @@ mod belongings;
 mod catalog;
 mod cells;
 mod connect;
+mod copy;
 mod dependents;
 mod diagnose;
 mod errors;
@@ -19,50 +20,38 @@ mod swap;
 mod tls;
 mod wire;
 
-pub(super) use connect::connect;
-pub(super) use diagnose::diagnose;
-
-use crate::adapter::content;
+use crate::adapter::{Driver, content, count_of, notes};
+use crate::engine::postgres::{DIALECT, SPEC};
 use crate::engine::{
-    Cancel, Capabilities, Change, Content, Dialect, EngineError, EngineErrorKind, ExistingColumn,
-    ExistingRelation, Fetch, Opener, Relation, RelationKind, Reply, Swap, Table, Warehouse,
+    Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
+    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
+    Publication, Relation, RelationKind, Reply, Target, Warehouse,
 };
 use crate::source::SqlText;
 use crate::sql::{first_word, split_statements};
 use belongings::Belonging;
-use connect::Server;
-use errors::engine_error;
+use connect::{Server, connect};
+use copy::CopyText;
+use diagnose::diagnose;
+use errors::{engine_error, is_made_meanwhile};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{CancelToken, Client, NoTls, SimpleQueryMessage, Statement};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-fn capabilities() -> Capabilities {
-    Capabilities {
-        adapter: "postgres",
-        dialect: Dialect::POSTGRES,
-        // Measured: one scan for all row-wise tests of a relation is some three times faster.
-        fuse_predicates: true,
-        savepoints: true,
-        index_after_rename: false,
-        shared: true,
-        locks_for_columns: true,
-        reads_files: false,
-        checks_strategy_first: true,
-        commits_each_statement: true,
-        catalog_by_relations: true,
-        default_strategy: ("delete+insert", "append"),
-        strategies: &["append", "delete+insert", "merge", "microbatch"],
-    }
+pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
+
+fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+    Ok(Box::new(connect(target, patience)?))
 }
 
 pub(crate) struct Postgres {
     client: Client,
     server: Arc<Server>,
-    capabilities: Capabilities,
     in_transaction: bool,
     /// A statement told that the connection is gone; the driver itself learns of it only by
     /// sending.
@@ -86,7 +75,7 @@ const END_WITH_CLIENT: &str = "select set_config(name, '2s', false) from pg_cata
 
 /// The number of a relation in the catalog, as SQL.
 fn oid_of(relation: &Relation) -> String {
-    format!("to_regclass({})", Dialect::literal(&relation.render(Dialect::POSTGRES)))
+    format!("to_regclass({})", Dialect::literal(&relation.render(DIALECT)))
 }
 
 struct Canceller {
@@ -111,10 +100,11 @@ impl Cancel for Canceller {
 }
 
 /// What a text does to the transaction.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Control {
     Begin,
-    End,
+    Commit,
+    Rollback,
 }
 
 fn control(sql: &str) -> Option<Control> {
@@ -124,13 +114,8 @@ fn control(sql: &str) -> Option<Control> {
     }
     match text.to_ascii_lowercase().as_str() {
         "begin" | "begin transaction" | "begin work" | "start transaction" => Some(Control::Begin),
-        "commit"
-        | "commit transaction"
-        | "commit work"
-        | "end"
-        | "rollback"
-        | "rollback transaction"
-        | "abort" => Some(Control::End),
+        "commit" | "commit transaction" | "commit work" | "end" => Some(Control::Commit),
+        "rollback" | "rollback transaction" | "abort" => Some(Control::Rollback),
         _ => None,
     }
 }
@@ -149,7 +134,6 @@ impl Postgres {
         Ok(Postgres {
             client,
             server,
-            capabilities: capabilities(),
             in_transaction: false,
             lost: false,
             cancelled: Arc::default(),
@@ -191,7 +175,7 @@ impl Postgres {
     }
 
     /// Begins a transaction; one that does not get its settings is ended.
-    fn begin(&mut self) -> Result<(), EngineError> {
+    fn begin_transaction(&mut self) -> Result<(), EngineError> {
         let begin = self.server.begin_sql();
         let begun = self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""));
         if begun.is_err() {
@@ -210,7 +194,7 @@ impl Postgres {
             let done = work(&mut self.client);
             return self.noted(done);
         }
-        self.begin()?;
+        self.begin_transaction()?;
         let done = work(&mut self.client).and_then(|done| {
             self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
             Ok(done)
@@ -223,8 +207,55 @@ impl Postgres {
         self.noted(done)
     }
 
+    /// Ends the open transaction by a statement that does so.
+    fn end_transaction(&mut self, sql: &str, how: Control) -> Result<(), EngineError> {
+        // Whatever comes of it, the transaction is over.
+        self.in_transaction = false;
+        if !(self.lost || self.client.is_closed()) {
+            let ended = self.client.batch_execute(sql).map_err(|e| engine_error(&e, ""));
+            return self.noted(ended);
+        }
+        match how {
+            Control::Commit => Err(errors::connection_error(
+                "the connection was lost before the transaction was committed",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs statements of ours; the SQL that was run.
+    fn run_all(&mut self, statements: Vec<String>) -> Result<Vec<String>, EngineError> {
+        statements.iter().try_for_each(|sql| self.run(sql).map(drop))?;
+        Ok(statements)
+    }
+
+    /// Streams rows into a table; how many.
+    fn copy_in(&mut self, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
+        self.revive()?;
+        // Behind a pooler the driver's statement, which has a name, must be gone before another
+        // session gets the server's connection, and that name may be taken by one that left it
+        // behind.
+        let own = self.server.pooled && !self.in_transaction;
+        if own {
+            self.begin_transaction()?;
+        }
+        if self.server.pooled {
+            self.client.batch_execute("deallocate all").map_err(|e| engine_error(&e, ""))?;
+        }
+        let copied = copy(&mut self.client, statement, input);
+        if copied.is_err() {
+            // The driver counts one answer too many after a copy that the server refused at once,
+            // and would take each later answer for that of the query before: the connection is
+            // given up, and its transaction with it.
+            self.lost = true;
+        } else if own {
+            self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
+        }
+        copied
+    }
+
     /// Runs statements one after the other; the number of rows of the last.
-    fn execute(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
+    fn run(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
         self.group(|client| {
             // Rows that nobody wants are not kept.
             if matches!(first_word(sql).as_str(), "select" | "with" | "values" | "table" | "show") {
@@ -239,17 +270,23 @@ impl Postgres {
         })
     }
 
-    /// Rows of the last statement, with types. Statements before it are run first.
-    fn query(&mut self, sql: &str, limit: Option<usize>) -> Result<Table, EngineError> {
+    /// Gives the rows of the last statement, and their columns. Statements before it are run first.
+    fn query(
+        &mut self,
+        sql: &str,
+        each: &mut EachRow<'_>,
+    ) -> Result<Vec<ExistingColumn>, EngineError> {
         let all = split_statements(sql);
-        let Some(last) = all.last().cloned() else { return Ok(Table::default()) };
+        let Some(last) = all.last().cloned() else { return Ok(Vec::new()) };
         let pooled = self.server.pooled;
+        let each = RefCell::new(each);
         self.group(|client| {
             if all.len() > 1 {
                 let before = &sql[..last.start];
                 client.batch_execute(before).map_err(|e| engine_error(&e, before))?;
             }
-            rows(client, &sql[last.clone()], limit, pooled).map_err(|mut e| {
+            let each = &mut **each.borrow_mut();
+            rows(client, &sql[last.clone()], each, pooled).map_err(|mut e| {
                 e.position = e.position.map(|(at, len)| (at + last.start, len));
                 e
             })
@@ -309,36 +346,37 @@ impl Postgres {
     }
 }
 
-/// By the extended protocol without a name: one round trip, and poolers can hand it on.
+/// By the extended protocol without a name: one round trip, and poolers can hand it on. The columns
+/// of the rows.
 fn rows(
     client: &mut Client,
     sql: &str,
-    limit: Option<usize>,
+    each: &mut EachRow<'_>,
     pooled: bool,
-) -> Result<Table, EngineError> {
+) -> Result<Vec<ExistingColumn>, EngineError> {
     let failed = |e: postgres::Error| engine_error(&e, sql);
     let mut found =
         client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
-    let mut table = Table::default();
-    let mut width = 0;
+    let mut columns: Vec<ExistingColumn> = Vec::new();
+    let mut wanted = true;
+    // Also what is not wanted any more is read: an error may come after it.
     while let Some(row) = found.next().map_err(failed)? {
-        if table.columns.is_empty() {
-            width = row.len();
-            table.columns = row.columns().iter().map(column).collect();
+        if columns.is_empty() {
+            columns = row.columns().iter().map(column).collect();
         }
-        if limit.is_none_or(|l| table.rows.len() < l) {
-            let cells = (0..width).map(|i| {
+        if wanted {
+            let cell = |i: usize| {
                 let raw = row.try_get::<_, Option<cells::Raw<'_>>>(i).ok().flatten();
                 cells::cell(row.columns()[i].type_(), raw)
-            });
-            table.rows.push(cells.collect());
+            };
+            wanted = each((0..row.len()).map(cell).collect()).is_continue();
         }
     }
     drop(found);
-    if table.columns.is_empty() {
-        table.columns = columns_of(client, sql, pooled)?;
+    if columns.is_empty() {
+        columns = columns_of(client, sql, pooled)?;
     }
-    Ok(table)
+    Ok(columns)
 }
 
 /// The columns of a query that gave no row; none for what is no query. The server is asked without
@@ -437,49 +475,55 @@ fn relations(rows: Vec<Vec<String>>, database: &str, schema: &str) -> Vec<Existi
 }
 
 impl Warehouse for Postgres {
-    fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    fn engine(&self) -> &'static EngineSpec {
+        &SPEC
     }
 
-    fn run(&mut self, sql: &SqlText, fetch: Fetch) -> Result<Reply, EngineError> {
+    fn version(&mut self) -> Result<String, EngineError> {
+        Ok(self.texts("select version()")?.into_iter().flatten().next().unwrap_or_default())
+    }
+
+    fn begin(&mut self) -> Result<(), EngineError> {
+        self.revive()?;
+        self.begin_transaction()?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.end_transaction("commit", Control::Commit)
+    }
+
+    fn rollback(&mut self) -> Result<(), EngineError> {
+        self.end_transaction("rollback", Control::Rollback)
+    }
+
+    fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
         let text = sql.as_str();
-        match control(text) {
-            Some(Control::Begin) => {
-                self.revive()?;
-                self.begin()?;
-                self.in_transaction = true;
-                return Ok(Reply { message: "BEGIN".to_owned(), ..Reply::default() });
+        // A project may begin and end transactions by itself.
+        if let Some(control) = control(text) {
+            match control {
+                Control::Begin => self.begin()?,
+                control => self.end_transaction(text, control)?,
             }
-            Some(Control::End) => {
-                // Whatever comes of it, the transaction is over.
-                self.in_transaction = false;
-                let gone = self.lost || self.client.is_closed();
-                if !gone {
-                    let ended = self.client.batch_execute(text).map_err(|e| engine_error(&e, ""));
-                    self.noted(ended)?;
-                } else if !text.trim_start().to_ascii_lowercase().starts_with(['r', 'a']) {
-                    return Err(errors::connection_error(
-                        "the connection was lost before the transaction was committed",
-                    ));
-                }
-                return Ok(Reply {
-                    message: text.trim().trim_end_matches(';').to_uppercase(),
-                    ..Reply::default()
-                });
-            }
-            None => {}
+            let message = match control {
+                Control::Begin => "BEGIN".to_owned(),
+                _ => text.trim().trim_end_matches(';').to_uppercase(),
+            };
+            return Ok(Reply { message, ..Reply::default() });
         }
-        match fetch {
-            Fetch::Nothing => {
-                let rows = self.execute(text)?;
-                Ok(Reply { message: status(text, rows), rows_affected: rows, table: None })
-            }
-            Fetch::Rows(limit) => {
-                let table = self.query(text, limit)?;
-                let count = i64::try_from(table.rows.len()).ok();
-                Ok(Reply { message: status(text, count), rows_affected: count, table: Some(table) })
-            }
-        }
+        let rows = self.run(text)?;
+        Ok(Reply { message: status(text, rows), rows_affected: rows, ..Reply::default() })
+    }
+
+    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+        let mut count = 0;
+        let columns = self.query(sql.as_str(), &mut |row| {
+            count += 1;
+            each(row)
+        })?;
+        let rows_affected = Some(count);
+        Ok(Reply { message: status(sql.as_str(), rows_affected), rows_affected, columns })
     }
 
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -498,9 +542,9 @@ impl Warehouse for Postgres {
 
     fn find(&mut self, these: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let Some(first) = these.first() else { return Ok(Vec::new()) };
-        let (database, schema) = first.stored_schema(Dialect::POSTGRES).unwrap_or_default();
+        let (database, schema) = first.stored_schema(DIALECT).unwrap_or_default();
         let names: Vec<String> =
-            these.iter().map(|r| r.stored(Dialect::POSTGRES).identifier().to_owned()).collect();
+            these.iter().map(|r| r.stored(DIALECT).identifier().to_owned()).collect();
         let rows = self.ask(&catalog::list(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
         Ok(relations(rows, &database, &schema))
     }
@@ -525,7 +569,7 @@ impl Warehouse for Postgres {
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
-        let rows = self.ask(catalog::COLUMNS, &[&relation.render(Dialect::POSTGRES)])?;
+        let rows = self.ask(catalog::COLUMNS, &[&relation.render(DIALECT)])?;
         let pairs = rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok());
         Ok(pairs.map(|[name, data_type]| ExistingColumn { name, data_type }).collect())
     }
@@ -539,39 +583,83 @@ impl Warehouse for Postgres {
             .collect())
     }
 
-    fn copy_in(&mut self, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
-        self.revive()?;
-        // Behind a pooler the driver's statement, which has a name, must be gone before another
-        // session gets the server's connection, and that name may be taken by one that left it
-        // behind.
-        let own = self.server.pooled && !self.in_transaction;
-        if own {
-            self.begin()?;
+    fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError> {
+        let sql = format!("create schema if not exists {}", DIALECT.schema(database, schema));
+        match self.run(&sql) {
+            // Another session made it at the same moment.
+            Err(e) if !is_made_meanwhile(&e) => Err(e),
+            _ => Ok(()),
         }
-        if self.server.pooled {
-            self.client.batch_execute("deallocate all").map_err(|e| engine_error(&e, ""))?;
-        }
-        let copied = copy(&mut self.client, statement, input);
-        if copied.is_err() {
-            // The driver counts one answer too many after a copy that the server refused at once,
-            // and would take each later answer for that of the query before: the connection is
-            // given up, and its transaction with it.
-            self.lost = true;
-        } else if own {
-            self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
-        }
-        copied
     }
 
-    fn swap(&mut self, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
-        swap::swap(self, swap)
+    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+        let sql = format!("copy {} from stdin", load.place(DIALECT));
+        let mut rows = CopyText::new(load.rows, load.columns.len());
+        let count = self.copy_in(&sql, &mut rows)?;
+        Ok(Loaded { rows: Some(count), executed: vec![sql] })
+    }
+
+    fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
+        swap::swap(self, publication)
+    }
+
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        rejected: &Relation,
+        kind: RelationKind,
+    ) -> Result<Vec<String>, EngineError> {
+        let (name, new) = (candidate.render(DIALECT), rejected.stored(DIALECT));
+        let new = DIALECT.quoted(new.identifier());
+        self.run_all(vec![format!("alter {} {name} rename to {new}", kind.sql())])
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+        let name = relation.relation.render(DIALECT);
+        self.run_all(vec![format!("drop {} if exists {name} cascade", relation.kind.sql())])
+    }
+
+    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+        let rows = self.texts(&notes::select(table, DIALECT))?;
+        Ok(notes::pairs(rows))
+    }
+
+    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+        match self.run(&notes::create(table, DIALECT)) {
+            // Another build made it at the same time.
+            Err(e) if !is_made_meanwhile(&e) => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+        // Statements of one message are one transaction, also where none is open.
+        self.run(&notes::write(table, notes, DIALECT)).map(drop)
+    }
+
+    fn count_rows(
+        &mut self,
+        relation: &Relation,
+        conditions: &[String],
+    ) -> Result<Vec<Cell>, EngineError> {
+        let sql = SqlText::from(count_of(relation, conditions, DIALECT));
+        let inside = self.in_transaction;
+        if inside {
+            self.run("savepoint strata_count")?;
+        }
+        let found = (self as &mut dyn Warehouse).fetch(&sql, Some(1));
+        if inside {
+            let back = "rollback to savepoint strata_count";
+            self.run(if found.is_ok() { "release savepoint strata_count" } else { back })?;
+        }
+        Ok(found?.1.rows.into_iter().next().unwrap_or_default())
     }
 
     fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         swap::carry(self, relation)
     }
 
-    fn alter(&mut self, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         swap::alter(self, change)
     }
 

@@ -2,8 +2,7 @@
 //! where a lock is not given.
 
 use super::{Postgres, catalog};
-use crate::engine::{EngineError, EngineErrorKind, Fetch, Relation, Warehouse};
-use crate::source::SqlText;
+use crate::engine::{EngineError, EngineErrorKind, Relation, Warehouse};
 use std::time::Duration;
 
 /// How long one attempt waits for a lock: well below `deadlock_timeout`.
@@ -41,7 +40,7 @@ impl<'a> Script<'a> {
             pg.may_wait()?;
             let time = ATTEMPT.min(wait.saturating_sub(waited)).as_millis().max(1);
             let begin = format!("savepoint strata_insist; set local lock_timeout = {time}");
-            pg.run(&begin.into(), Fetch::Nothing)?;
+            pg.run(&begin)?;
             let mut script = Script::begin(&mut *pg);
             let done = work(&mut script);
             let done = done.and_then(|()| script.wait_longer());
@@ -59,7 +58,7 @@ impl<'a> Script<'a> {
                 }
                 Err(e) if waited >= wait => return Err(e),
                 Err(_) => {
-                    pg.run(&"rollback to savepoint strata_insist".into(), Fetch::Nothing)?;
+                    pg.run("rollback to savepoint strata_insist")?;
                     pause(PAUSE);
                 }
             }
@@ -67,7 +66,7 @@ impl<'a> Script<'a> {
     }
 
     pub(super) fn run(&mut self, sql: &str) -> Result<(), EngineError> {
-        self.pg.run(&SqlText::from(sql), Fetch::Nothing)?;
+        self.pg.run(sql)?;
         self.executed.push(sql.to_owned());
         Ok(())
     }
@@ -81,7 +80,7 @@ impl<'a> Script<'a> {
         if statements.is_empty() {
             return Ok(());
         }
-        self.pg.run(&SqlText::from(joined("", &statements)), Fetch::Nothing)?;
+        self.pg.run(&joined("", &statements))?;
         self.executed.extend(statements.into_iter().cloned());
         Ok(())
     }
@@ -111,16 +110,13 @@ impl<'a> Script<'a> {
             return Ok(None);
         }
         let text = joined("savepoint strata_attempt; ", &statements);
-        match self.pg.run(
-            &SqlText::from(format!("{text}; release savepoint strata_attempt")),
-            Fetch::Nothing,
-        ) {
+        match self.pg.run(&format!("{text}; release savepoint strata_attempt")) {
             Ok(_) => {
                 self.executed.extend(statements.into_iter().cloned());
                 Ok(None)
             }
             Err(e) if matches!(e.kind, EngineErrorKind::Sql | EngineErrorKind::Runtime) => {
-                self.pg.run(&"rollback to savepoint strata_attempt".into(), Fetch::Nothing)?;
+                self.pg.run("rollback to savepoint strata_attempt")?;
                 Ok(Some(e))
             }
             Err(e) => Err(e),
@@ -136,7 +132,7 @@ impl<'a> Script<'a> {
     /// Once what is wanted is locked: the rows are written however long it takes.
     pub(super) fn wait_longer(&mut self) -> Result<(), EngineError> {
         if !std::mem::replace(&mut self.patient, true) {
-            self.pg.run(&self.patience().into(), Fetch::Nothing)?;
+            self.pg.run(&self.patience())?;
         }
         Ok(())
     }
@@ -153,11 +149,11 @@ impl<'a> Script<'a> {
     ) -> Result<T, EngineError> {
         let mut tries = 0;
         loop {
-            self.pg.run(&"savepoint strata_read".into(), Fetch::Nothing)?;
+            self.pg.run("savepoint strata_read")?;
             match read(self.pg) {
                 // `could not open relation with OID ...`
                 Err(e) if e.code.as_deref() == Some("XX000") && tries < TRIES => {
-                    self.pg.run(&"rollback to savepoint strata_read".into(), Fetch::Nothing)?;
+                    self.pg.run("rollback to savepoint strata_read")?;
                     std::thread::sleep(PAUSE);
                     tries += 1;
                 }
@@ -177,7 +173,7 @@ fn joined(before: &str, statements: &[&String]) -> String {
 /// Says who holds the lock that was not given.
 fn blocked(pg: &mut Postgres, relations: &[Relation], e: EngineError) -> EngineError {
     // The transaction is lost; the question needs a new one.
-    let _ = pg.run(&"rollback".into(), Fetch::Nothing);
+    let _ = pg.rollback();
     let mut holders: Vec<String> = Vec::new();
     for relation in relations {
         let found = pg.texts(&catalog::holders(relation)).unwrap_or_default().into_iter().flatten();

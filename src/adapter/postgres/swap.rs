@@ -18,23 +18,22 @@ use super::in_place::{Way, fill, fitting_columns, redefine, replace, way_in};
 use super::locks::keep_hold;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
+use crate::engine::postgres::DIALECT;
 use crate::engine::{
-    Change, Dialect, EngineError, EngineErrorKind, ExistingRelation, Fetch, Relation, RelationKind,
-    Swap, Warehouse, is_beside,
+    ColumnChange, EngineError, EngineErrorKind, ExistingRelation, Publication, Relation,
+    RelationKind, Warehouse, is_beside,
 };
 use std::sync::PoisonError;
 
-const DIALECT: Dialect = Dialect::POSTGRES;
-
-pub(super) fn swap(pg: &mut Postgres, swap: &Swap<'_>) -> Result<Vec<String>, EngineError> {
+pub(super) fn swap(pg: &mut Postgres, swap: &Publication<'_>) -> Result<Vec<String>, EngineError> {
     // As the catalog has the names, whatever of them is quoted in the project.
     let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
-    let swap = Swap { published: &published, candidate: &candidate, ..*swap };
+    let swap = Publication { published: &published, candidate: &candidate, ..*swap };
     keep_hold(pg, &published)?;
     Script::insist(pg, swap.pause, |script| publish(script, &swap))
 }
 
-fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
+fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
     let views =
         |old: &ExistingRelation| (old.kind, swap.kind) == (RelationKind::View, RelationKind::View);
     if let Some(old) = swap.existing.filter(|old| views(old))
@@ -61,7 +60,10 @@ fn publish(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> 
 }
 
 /// Changes columns of a table, in the open transaction or a short one of its own.
-pub(super) fn alter(pg: &mut Postgres, change: &Change<'_>) -> Result<Vec<String>, EngineError> {
+pub(super) fn alter(
+    pg: &mut Postgres,
+    change: &ColumnChange<'_>,
+) -> Result<Vec<String>, EngineError> {
     in_transaction(pg, |pg| {
         Script::insist(pg, change.pause, |script| alter_columns(script, change))
     })
@@ -75,14 +77,16 @@ fn in_transaction<T>(
     if pg.in_transaction {
         return work(pg);
     }
-    pg.run(&"begin".into(), Fetch::Nothing)?;
+    pg.begin()?;
     let done = work(pg);
-    let end = if done.is_ok() { "commit" } else { "rollback" };
-    pg.run(&end.into(), Fetch::Nothing)?;
+    match done {
+        Ok(_) => pg.commit()?,
+        Err(_) => pg.rollback()?,
+    }
     done
 }
 
-fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), EngineError> {
+fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(), EngineError> {
     let locks = vec![lock_table(change.relation)];
     if !change.takes_away {
         // Views do not see a new column.
@@ -104,7 +108,7 @@ fn alter_columns(script: &mut Script<'_>, change: &Change<'_>) -> Result<(), Eng
 }
 
 /// Gives the candidate the published name, and its constraints theirs.
-fn rename(script: &mut Script<'_>, swap: &Swap<'_>) -> Result<(), EngineError> {
+fn rename(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
     // Constraints, and the indexes behind them, are named after the candidate as well. Only tables
     // have any.
     if swap.kind == RelationKind::Table {
@@ -134,7 +138,7 @@ fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
 
 fn take_over(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
@@ -162,7 +166,7 @@ fn take_over(
 /// is so no longer.
 fn take_plain_place(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<bool, EngineError> {
     script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
@@ -179,7 +183,7 @@ fn take_plain_place(
 /// meanwhile.
 fn take_place(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
     found: &Surroundings,
 ) -> Result<bool, EngineError> {
@@ -254,7 +258,7 @@ fn take_place(
 /// Why rows have to be replaced where they are, as the beginning of a sentence.
 fn why_in_place(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
     found: &Surroundings,
     belongings: &[Belonging],
@@ -287,7 +291,7 @@ fn depends(who: &str, old: &ExistingRelation) -> String {
 /// Gives the new relation what the old one had.
 fn give(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     old: &ExistingRelation,
     all: &[Belonging],
 ) -> Result<(), EngineError> {
@@ -379,7 +383,7 @@ fn restore_one(
 /// with that.
 pub(super) fn add_key(
     script: &mut Script<'_>,
-    swap: &Swap<'_>,
+    swap: &Publication<'_>,
     key: &ForeignKey,
 ) -> Result<(), EngineError> {
     match script.attempt([&key.add])? {

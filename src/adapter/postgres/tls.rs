@@ -1,8 +1,8 @@
 //! TLS by rustls, with libpq's meaning of `sslmode`.
 
 use super::errors::connection_error;
-use crate::config::{PostgresProfile, SslMode};
 use crate::engine::EngineError;
+use crate::engine::postgres::{PostgresOptions, SslMode};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The connector for a profile; none when TLS is off.
 pub(super) fn connector(
-    profile: &PostgresProfile,
+    profile: &PostgresOptions,
 ) -> Result<Option<MakeRustlsConnect>, EngineError> {
     let mode = profile.sslmode.unwrap_or(SslMode::Prefer);
     if mode == SslMode::Disable {
@@ -64,7 +64,7 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError>
 
 /// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a
 /// root certificate.
-pub(super) fn checks_certificate(profile: &PostgresProfile) -> bool {
+pub(super) fn checks_certificate(profile: &PostgresOptions) -> bool {
     match profile.sslmode.unwrap_or(SslMode::Prefer) {
         SslMode::VerifyCa | SslMode::VerifyFull => true,
         SslMode::Require => profile.sslrootcert.is_some(),
@@ -74,7 +74,7 @@ pub(super) fn checks_certificate(profile: &PostgresProfile) -> bool {
 
 /// What is asked of the server's certificate.
 fn verifier(
-    profile: &PostgresProfile,
+    profile: &PostgresOptions,
     mode: SslMode,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, EngineError> {

@@ -21,8 +21,8 @@ pub(crate) struct FileRequest<'a> {
     pub(crate) spec: &'a Json,
     /// The command line that writes the file again.
     pub(crate) command: &'a str,
-    /// One process at a time can use the database.
-    pub(crate) serial: bool,
+    /// The engine's name, where one process at a time can use the database.
+    pub(crate) serial: Option<&'static str>,
 }
 
 /// `dags/<project>.py`.
@@ -232,13 +232,14 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
         let _ = writeln!(out, "    {argument},");
     }
     match (request.serial, options.max_active_tasks) {
-        (true, _) => {
-            out.push_str("    # DuckDB: one process at a time can have the file open.\n    max_active_tasks=1,\n");
+        (Some(engine), _) => {
+            let _ = writeln!(out, "    # {engine}: one process at a time can have the file open.");
+            out.push_str("    max_active_tasks=1,\n");
         }
-        (false, Some(n)) => {
+        (None, Some(n)) => {
             let _ = writeln!(out, "    max_active_tasks={n},");
         }
-        (false, None) => {}
+        (None, None) => {}
     }
     out.push_str("    default_args={\n");
     let mut defaults = vec![

@@ -14,7 +14,7 @@ use crate::compile::CompileError;
 use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, Patience, Warehouse};
+use crate::engine::{Connection, Existing, Patience};
 use crate::system::{MemorySystem, System};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,9 +132,8 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
         let why = reading.diagnostics.first().map(|d| d.message.clone()).unwrap_or_default();
         return cases.iter().map(|_| (Answer::ParseError, why.clone())).collect();
     };
-    let mut warehouse: Option<Box<dyn Warehouse>> = Some(
-        crate::adapter::connect(&project.manifest.project.target, Patience::default()).unwrap(),
-    );
+    let target = &project.manifest.project.target;
+    let connection = Connection::new(crate::adapter::connect(target, Patience::default()).unwrap());
     let compiler = compiler(project, Vec::new());
     let existing = Arc::new(Existing::Unknown);
     let bindings = Arc::new(Bindings::default());
@@ -149,7 +148,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
             out.push((Answer::ParseError, "there is no such node".to_owned()));
             continue;
         };
-        out.push(match compiler.compile(node.id, &bindings, &existing, &mut warehouse) {
+        out.push(match compiler.compile(node.id, &bindings, &existing, Some(&connection)) {
             Ok(compiled) => (Answer::Sql(compiled.sql.as_str().trim().to_owned()), String::new()),
             Err(CompileError::Diagnostic(d)) => (Answer::RunError, d.message),
             Err(CompileError::NeedsDatabase) => (Answer::RunError, "needs the database".to_owned()),

@@ -1,6 +1,6 @@
 //! Values of a database as cells of a sheet.
 
-use crate::engine::Cell;
+use crate::engine::{Cell, SqlType};
 use crate::sink::files::significant_digits;
 use google_sheets4::api::{CellData, ExtendedValue, NumberFormat};
 use jiff::civil::{Date, DateTime, Time};
@@ -143,41 +143,20 @@ fn serial(at: DateTime) -> Option<f64> {
     (days >= 0).then(|| f64::from(days) + seconds_of(at.time()) / 86_400.0)
 }
 
-/// The number format of a column: its own, else by the type's name.
-pub(super) fn format(data_type: &str, own: Option<&str>) -> Option<NumberFormat> {
-    let name = data_type.to_ascii_lowercase();
-    let is = |names: &[&str]| names.iter().any(|n| name.starts_with(n));
-    let scale = || {
-        let (_, inside) = name.trim_end_matches(')').split_once('(')?;
-        inside.split_once(',')?.1.trim().parse::<usize>().ok()
-    };
-    let kind = if is(&["timestamp", "datetime"]) {
-        "DATE_TIME"
-    } else if is(&["date"]) {
-        "DATE"
-    } else if is(&["time"]) {
-        "TIME"
-    } else {
-        "NUMBER"
-    };
-    let pattern = match (own, kind) {
-        (Some(own), _) => own.to_owned(),
-        (None, "DATE_TIME") => "yyyy-mm-dd hh:mm:ss".to_owned(),
-        (None, "DATE") => "yyyy-mm-dd".to_owned(),
-        (None, "TIME") => "hh:mm:ss".to_owned(),
-        _ if is(&[
-            "tinyint", "smallint", "integer", "bigint", "hugeint", "int", "utiny", "usmall",
-            "uint", "ubig", "uhuge",
-        ]) && !is(&["interval"]) =>
-        {
-            "0".to_owned()
+/// The number format of a column: its own, else by its type.
+pub(super) fn format(column: &SqlType, own: Option<&str>) -> Option<NumberFormat> {
+    let (kind, pattern) = match column {
+        SqlType::Timestamp { .. } => ("DATE_TIME", Some("yyyy-mm-dd hh:mm:ss".to_owned())),
+        SqlType::Date => ("DATE", Some("yyyy-mm-dd".to_owned())),
+        SqlType::Time => ("TIME", Some("hh:mm:ss".to_owned())),
+        SqlType::Integer { .. } => ("NUMBER", Some("0".to_owned())),
+        SqlType::Decimal { digits: Some((_, 0)) } => ("NUMBER", Some("0".to_owned())),
+        SqlType::Decimal { digits: Some((_, scale)) } => {
+            ("NUMBER", Some(format!("0.{}", "0".repeat(usize::from(*scale).min(10)))))
         }
-        _ if is(&["decimal", "numeric"]) => match scale()? {
-            0 => "0".to_owned(),
-            n => format!("0.{}", "0".repeat(n.min(10))),
-        },
-        _ => return None,
+        _ => ("NUMBER", None),
     };
+    let pattern = own.map(str::to_owned).or(pattern)?;
     Some(NumberFormat { type_: Some(kind.to_owned()), pattern: Some(pattern) })
 }
 
@@ -230,14 +209,22 @@ mod tests {
 
     #[test]
     fn formats_follow_types() {
-        let pattern = |t: &str| format(t, None).and_then(|f| f.pattern);
-        assert_eq!(pattern("DECIMAL(18,2)").as_deref(), Some("0.00"));
-        assert_eq!(pattern("timestamp without time zone").as_deref(), Some("yyyy-mm-dd hh:mm:ss"));
-        assert_eq!(pattern("BIGINT").as_deref(), Some("0"));
-        assert_eq!(
-            [pattern("VARCHAR"), pattern("DOUBLE"), pattern("INTERVAL"), pattern("numeric")],
-            [None, None, None, None]
-        );
-        assert_eq!(format("DOUBLE", Some("0%")).and_then(|f| f.pattern).as_deref(), Some("0%"));
+        let pattern = |kind: SqlType| format(&kind, None).and_then(|f| f.pattern);
+        let decimal = |scale| SqlType::Decimal { digits: Some((18, scale)) };
+        let stamp = SqlType::Timestamp { zoned: false, nanos: false };
+        let whole = SqlType::Integer { bits: 64, signed: true };
+        assert_eq!(pattern(decimal(2)).as_deref(), Some("0.00"));
+        assert_eq!(pattern(decimal(0)).as_deref(), Some("0"));
+        assert_eq!(pattern(stamp).as_deref(), Some("yyyy-mm-dd hh:mm:ss"));
+        assert_eq!(pattern(whole).as_deref(), Some("0"));
+        let double = SqlType::Float { bits: 64 };
+        let plain = [
+            SqlType::Text { length: None },
+            double.clone(),
+            SqlType::Other("INTERVAL".to_owned()),
+            SqlType::Decimal { digits: None },
+        ];
+        assert_eq!(plain.map(pattern), [None, None, None, None]);
+        assert_eq!(format(&double, Some("0%")).and_then(|f| f.pattern).as_deref(), Some("0%"));
     }
 }

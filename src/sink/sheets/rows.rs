@@ -162,7 +162,7 @@ mod tests {
         let column = |i: usize| SinkColumn {
             name: format!("c{i}"),
             header: format!("c{i}"),
-            data_type: "VARCHAR".to_owned(),
+            kind: crate::engine::SqlType::Text { length: None },
             format: None,
         };
         SinkTable { columns: (0..columns).map(column).collect(), rows }

@@ -149,7 +149,7 @@ impl Write<'_> {
         let one = |(own, at): &(usize, usize)| {
             let column = &self.table.columns[*own];
             let area = self.area(rows, (*at, at + 1));
-            number_format(area, format(&column.data_type, column.format.as_deref()))
+            number_format(area, format(&column.kind, column.format.as_deref()))
         };
         if rows.0 < rows.1 { columns.iter().map(one).collect() } else { Vec::new() }
     }

@@ -1,8 +1,13 @@
 //! dbt-postgres's keys of an output, and what else a server needs to be told.
 
-use super::{Yaml, YamlMap, unknown_keys};
+use super::environment;
+use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
+use crate::engine::target::text_of;
+use crate::engine::{ConnectionOptions, Surroundings, TargetParts, TargetSpec};
 use crate::secret::Secret;
+use std::any::Any;
+use std::sync::Arc;
 
 /// How TLS is used: libpq's `sslmode` (PostgreSQL documentation, "SSL Mode Descriptions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +42,7 @@ impl SslMode {
 /// Where a Postgres server is and how to log in. What a profile leaves open is filled from the
 /// environment when the target is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct PostgresProfile {
+pub(crate) struct PostgresOptions {
     /// A name, an address, or the folder of a Unix socket.
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
@@ -85,8 +90,27 @@ const KEYS: &[&str] = &[
     "pooled",
 ];
 
+const SHAPES: ShapeRules = &[
+    ("type", "T", Below::Nothing),
+    ("host", "T", Below::Nothing),
+    ("user", "T", Below::Nothing),
+    ("password", "T", Below::Nothing),
+    ("pass", "T", Below::Nothing),
+    ("dbname", "T", Below::Nothing),
+    ("database", "T", Below::Nothing),
+    ("schema", "T", Below::Nothing),
+    // A variable of the environment is a text.
+    ("port", "TN", Below::Nothing),
+    ("threads", "TN", Below::Nothing),
+    ("keepalives_idle", "TN", Below::Nothing),
+    ("connect_timeout", "TN", Below::Nothing),
+    ("retries", "TN", Below::Nothing),
+    ("search_path", "T0", Below::Nothing),
+    ("role", "T0", Below::Nothing),
+];
+
 /// The keys that `target` has in Jinja whether set or not, with their values as JSON.
-pub(super) const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
+const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
     ("connect_timeout", "10"),
     ("role", "null"),
     ("search_path", "null"),
@@ -99,8 +123,40 @@ pub(super) const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
     ("retries", "1"),
 ];
 
-pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile {
-    unknown_keys(map, KEYS, "a Postgres output", out);
+pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
+
+impl ConnectionOptions for PostgresOptions {
+    fn identity(&self) -> String {
+        format!("{:?}", PostgresOptions { password: None, ..self.clone() })
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn read(
+    map: &YamlMap,
+    mut visible: JsonMap,
+    surroundings: &Surroundings<'_>,
+    out: &mut Vec<Diagnostic>,
+) -> TargetParts {
+    let options = parse(map, out);
+    let database = text_of(map, &["database", "dbname"]).unwrap_or_default();
+    let schema = text_of(map, &["schema"]).unwrap_or_else(|| "public".to_owned());
+    visible.insert("database".into(), Json::from(database.as_str()));
+    for (key, default) in VISIBLE_DEFAULTS {
+        visible.entry(*key).or_insert_with(|| default.parse().unwrap_or(Json::Null));
+    }
+    visible.insert("dbname".into(), Json::from(database.as_str()));
+    visible.insert("schema".into(), Json::from(schema.as_str()));
+    let mut open = environment::Open { options, database, visible };
+    environment::complete(&mut open, surroundings, out);
+    let environment::Open { options, database, visible } = open;
+    TargetParts { database, schema, visible, connection: Arc::new(options) }
+}
+
+fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresOptions {
     // An empty text is what an unset variable leaves behind.
     let text = |key: &str| map.get(key).and_then(Yaml::scalar_text).filter(|t| !t.is_empty());
     let number = |key: &str, out: &mut Vec<Diagnostic>| {
@@ -141,7 +197,7 @@ pub(super) fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresProfile
         }
         mode
     });
-    PostgresProfile {
+    PostgresOptions {
         host: text("host"),
         port,
         user: text("user"),
@@ -166,7 +222,7 @@ mod tests {
     use crate::config::parse_yaml;
     use crate::source::FileId;
 
-    fn read(text: &str) -> (PostgresProfile, Vec<Diagnostic>) {
+    fn read_keys(text: &str) -> (PostgresOptions, Vec<Diagnostic>) {
         let tree = parse_yaml(FileId(0), text).value;
         let mut out = Vec::new();
         (parse(tree.as_map().unwrap(), &mut out), out)
@@ -174,7 +230,7 @@ mod tests {
 
     #[test]
     fn an_output() {
-        let (p, out) = read(
+        let (p, out) = read_keys(
             "type: postgres\nhost: db\nport: '5433'\npass: hunter2\nsslmode: verify-full\npooled: true",
         );
         assert!(out.is_empty(), "{out:?}");
@@ -190,8 +246,8 @@ mod tests {
 
     #[test]
     fn mistakes() {
-        let (_, out) = read("type: postgres\nport: 99999\nsslmode: full\nhots: x\nretries: many");
+        let (_, out) = read_keys("type: postgres\nport: 99999\nsslmode: full\nretries: many");
         let messages: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
-        assert_eq!(messages.len(), 4, "{messages:?}");
+        assert_eq!(messages.len(), 3, "{messages:?}");
     }
 }

@@ -1,25 +1,33 @@
 //! What an output of type postgres leaves open, filled as libpq does: `PG*` variables, the password
 //! file, defaults. (PostgreSQL documentation, "Environment Variables" and "The Password File".)
 
-use crate::config::{SslMode, TargetOptions};
+use super::{PostgresOptions, SslMode};
+use crate::config::JsonMap;
 use crate::diag::{Code, Diagnostic};
+use crate::engine::Surroundings;
 use crate::secret::Secret;
-use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Folders where servers put their sockets: Debian's and Postgres' own.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// Completes the profile. Relative certificate paths start at `root`.
+/// What an output says, with what it leaves open.
+pub(super) struct Open {
+    pub(super) options: PostgresOptions,
+    pub(super) database: String,
+    pub(super) visible: JsonMap,
+}
+
+/// Completes an output. Relative certificate paths start at the project.
 pub(super) fn complete(
-    target: &mut TargetOptions,
-    system: &dyn System,
-    root: &Utf8Path,
+    target: &mut Open,
+    surroundings: &Surroundings<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
+    let Surroundings { system, root } = *surroundings;
     let env = |key: &str| system.env(key).filter(|v| !v.is_empty());
     let home = system.home_dir();
-    let p = &mut target.postgres;
+    let p = &mut target.options;
     p.port = p.port.or_else(|| env("PGPORT").and_then(|t| t.parse().ok())).or(Some(5432));
     let port = p.port.unwrap_or(5432);
     p.host = p.host.take().or_else(|| env("PGHOSTADDR")).or_else(|| env("PGHOST")).or_else(|| {
@@ -32,7 +40,7 @@ pub(super) fn complete(
         p.user.take().or_else(|| env("PGUSER")).or_else(|| env("USER")).or_else(|| env("LOGNAME"));
     if target.database.is_empty() {
         let database = env("PGDATABASE").or_else(|| p.user.clone()).unwrap_or_default();
-        target.database = database.as_str().into();
+        target.database = database.clone();
         for key in ["database", "dbname"] {
             target.visible.insert(key.to_owned(), database.as_str().into());
         }
@@ -146,15 +154,17 @@ fn fields(line: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::config::parse_yaml;
+    use crate::engine::{Target, read_target};
     use crate::source::FileId;
     use crate::system::MemorySystem;
 
-    fn target(yaml: &str, system: &MemorySystem) -> (TargetOptions, Vec<Diagnostic>) {
+    fn target(yaml: &str, system: &MemorySystem) -> (Target, PostgresOptions, Vec<Diagnostic>) {
         let tree = parse_yaml(FileId(0), yaml).value;
-        let mut target = TargetOptions::parse("p", "pg", &tree).value.unwrap();
-        let mut out = Vec::new();
-        complete(&mut target, system, Utf8Path::new("/project"), &mut out);
-        (target, out)
+        let surroundings = Surroundings { system, root: Utf8Path::new("/project") };
+        let checked = read_target("p", "pg", &tree, &surroundings);
+        let target = checked.value.unwrap();
+        let options = target.options::<PostgresOptions>().unwrap().clone();
+        (target, options, checked.diagnostics)
     }
 
     #[test]
@@ -165,8 +175,7 @@ mod tests {
         {
             system.set_env(key, value);
         }
-        let (t, out) = target("type: postgres\nport: 6000", &system);
-        let p = t.postgres;
+        let (t, p, out) = target("type: postgres\nport: 6000", &system);
         assert!(out.is_empty());
         assert_eq!(
             (p.host.as_deref(), p.port, p.user.as_deref()),
@@ -182,9 +191,9 @@ mod tests {
     fn the_profile_wins_and_sockets_are_found() {
         let mut system = MemorySystem::with_files([("/tmp/.s.PGSQL.5432", "")]);
         system.set_env("PGUSER", "ann");
-        let (t, _) = target("type: postgres\nuser: bob\ndbname: d", &system);
+        let (t, p, _) = target("type: postgres\nuser: bob\ndbname: d", &system);
         assert_eq!(
-            (t.postgres.host.as_deref(), t.postgres.user.as_deref(), &*t.database),
+            (p.host.as_deref(), p.user.as_deref(), &*t.database),
             (Some("/tmp"), Some("bob"), "d")
         );
     }

@@ -1,0 +1,40 @@
+//! The table in which publications are noted, as SQL that all engines with tables have.
+
+use crate::engine::{Dialect, Note, Relation};
+
+pub(super) fn create(table: &Relation, dialect: Dialect) -> String {
+    let (database, schema) =
+        (table.database().unwrap_or_default(), table.schema().unwrap_or_default());
+    format!(
+        "create schema if not exists {}; create table if not exists {} (node varchar, print varchar, \
+         published_at timestamp with time zone)",
+        dialect.schema(database, schema),
+        table.render(dialect)
+    )
+}
+
+pub(super) fn select(table: &Relation, dialect: Dialect) -> String {
+    format!("select node, print from {}", table.render(dialect))
+}
+
+/// What `select` gave.
+pub(super) fn pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
+    let pair = |row: Vec<String>| <[String; 2]>::try_from(row).ok().map(|[a, b]| (a, b));
+    rows.into_iter().filter_map(pair).collect()
+}
+
+pub(super) fn write(table: &Relation, notes: &[Note<'_>], dialect: Dialect) -> String {
+    let name = table.render(dialect);
+    let nodes: Vec<String> = notes.iter().map(|note| Dialect::literal(note.node)).collect();
+    let row = |note: &Note<'_>| {
+        let (node, print) = (Dialect::literal(note.node), Dialect::literal(note.fingerprint));
+        format!("({node}, {print}, current_timestamp)")
+    };
+    let values: Vec<String> = notes.iter().map(row).collect();
+    format!(
+        "delete from {name} where node in ({}); \
+         insert into {name} (node, print, published_at) values {}",
+        nodes.join(", "),
+        values.join(", ")
+    )
+}

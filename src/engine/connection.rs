@@ -1,0 +1,76 @@
+//! A connection that several parts of one piece of work share, and who has it.
+
+use super::{EngineError, EngineSpec, Pool, Warehouse};
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A connection as it is shared: a node's run and the templates that it renders have the same. It is
+/// never locked while a template renders, since that may ask the database itself.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    engine: &'static EngineSpec,
+    warehouse: Arc<Mutex<Box<dyn Warehouse>>>,
+}
+
+impl Connection {
+    pub(crate) fn new(warehouse: Box<dyn Warehouse>) -> Connection {
+        Connection { engine: warehouse.engine(), warehouse: Arc::new(Mutex::new(warehouse)) }
+    }
+
+    pub(crate) fn engine(&self) -> &'static EngineSpec {
+        self.engine
+    }
+
+    /// Asks the database something. Whoever asks here must not ask the same connection again from
+    /// within.
+    pub(crate) fn with<T>(&self, ask: impl FnOnce(&mut dyn Warehouse) -> T) -> T {
+        let mut warehouse = self.warehouse.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(warehouse.as_mut())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a connection to {}", self.engine.label)
+    }
+}
+
+/// A connection of a pool, which goes back there when it is dropped.
+pub(crate) struct Lease {
+    connection: Connection,
+    pool: Arc<Pool>,
+    is_lost: bool,
+}
+
+impl Lease {
+    pub(super) fn new(connection: Connection, pool: Arc<Pool>) -> Lease {
+        Lease { connection, pool, is_lost: false }
+    }
+
+    /// Makes sure of the connection before work begins: one that was lost is opened again.
+    pub(crate) fn ready(self) -> Result<Lease, EngineError> {
+        self.connection.with(|warehouse| warehouse.ready())?;
+        Ok(self)
+    }
+
+    /// Closes the connection in place of giving it back: nobody knows what state it is in.
+    pub(crate) fn close(mut self) {
+        self.is_lost = true;
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let back = (!self.is_lost).then(|| self.connection.clone());
+        self.pool.take_back(back);
+    }
+}

@@ -1,0 +1,278 @@
+//! dbt-duckdb's keys of an output.
+
+use super::untouched;
+use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::target::{pairs_of, text_of};
+use crate::engine::{
+    AdapterMembers, ConnectionOptions, DatabaseState, Surroundings, Target, TargetParts, TargetSpec,
+};
+use crate::system::{System, normalize};
+use camino::Utf8Path;
+use std::any::Any;
+use std::sync::Arc;
+
+/// An entry of `attach:`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attach {
+    pub(crate) path: String,
+    pub(crate) alias: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) read_only: bool,
+    pub(crate) options: Vec<(String, Json)>,
+}
+
+/// dbt-duckdb's own keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct DuckDbOptions {
+    /// A file, `:memory:`, or what DuckDB itself can open.
+    pub(crate) path: String,
+    pub(crate) attach: Vec<Attach>,
+    /// Name and repository; loading one that is not built in downloads it.
+    pub(crate) extensions: Vec<(String, Option<String>)>,
+    pub(crate) settings: Vec<(String, Json)>,
+    pub(crate) config_options: Vec<(String, Json)>,
+    pub(crate) secrets: Vec<Vec<(String, Json)>>,
+    pub(crate) external_root: String,
+    pub(crate) disable_transactions: bool,
+    pub(crate) is_ducklake: bool,
+}
+
+const KEYS: &[&str] = &[
+    "type",
+    "path",
+    "database",
+    "schema",
+    "threads",
+    "extensions",
+    "settings",
+    "config_options",
+    "secrets",
+    "attach",
+    "plugins",
+    "filesystems",
+    "external_root",
+    "module_paths",
+    "retries",
+    "disable_transactions",
+    "keep_open",
+    "use_credential_provider",
+    "is_ducklake",
+    "remote",
+];
+
+const SHAPES: ShapeRules = &[
+    ("type", "T", Below::Nothing),
+    ("schema", "TD", Below::Nothing),
+    ("path", "T", Below::Nothing),
+    ("database", "T", Below::Nothing),
+    ("threads", "TN", Below::Nothing),
+    ("settings", "M0", Below::Nothing),
+    ("attach", "L0", Below::Nothing),
+    ("plugins", "L0", Below::Nothing),
+    ("secrets", "LM0", Below::Nothing),
+    ("extensions", "L0", Below::Nothing),
+];
+
+/// The keys that `target` has in Jinja whether set or not: those of dbt-duckdb.
+const VISIBLE: [&str; 7] = [
+    "config_options",
+    "extensions",
+    "settings",
+    "external_root",
+    "attach",
+    "plugins",
+    "disable_transactions",
+];
+
+pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
+
+const IN_MEMORY: &str = ":memory:";
+
+impl ConnectionOptions for DuckDbOptions {
+    fn files(&self) -> Vec<&str> {
+        let attached = self.attach.iter().map(|a| a.path.as_str());
+        std::iter::once(self.path.as_str()).chain(attached).collect()
+    }
+
+    fn place(&self) -> Option<&str> {
+        (!self.path.is_empty()).then_some(&self.path)
+    }
+
+    fn identity(&self) -> String {
+        format!("{:?}", DuckDbOptions { secrets: Vec::new(), ..self.clone() })
+    }
+
+    fn members(&self) -> AdapterMembers<'_> {
+        AdapterMembers {
+            disable_transactions: self.disable_transactions,
+            external_root: &self.external_root,
+        }
+    }
+
+    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+        untouched::state(system, self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn read(
+    map: &YamlMap,
+    mut visible: JsonMap,
+    surroundings: &Surroundings<'_>,
+    out: &mut Vec<Diagnostic>,
+) -> TargetParts {
+    let mut options = parse(map, out);
+    let database = text_of(map, &["database"]).unwrap_or_else(|| database_of(&options.path));
+    let schema = text_of(map, &["schema"]).unwrap_or_else(|| "main".to_owned());
+    for key in VISIBLE {
+        visible.entry(key).or_insert(Json::Null);
+    }
+    visible.insert("path".into(), Json::from(options.path.as_str()));
+    visible.insert("database".into(), Json::from(database.as_str()));
+    visible.insert("schema".into(), Json::from(schema.as_str()));
+    options.path = absolute(&options.path, surroundings.root);
+    TargetParts { database, schema, visible, connection: Arc::new(options) }
+}
+
+/// dbt works in the project's folder: a relative database path starts there.
+fn absolute(path: &str, root: &Utf8Path) -> String {
+    let remote = path.contains("://") || path.starts_with("md:");
+    if remote || path == IN_MEMORY || path.is_empty() {
+        return path.to_owned();
+    }
+    normalize(&root.join(path)).into_string()
+}
+
+/// A target that is nothing but a file, `:memory:`, or (empty) a place that is not known yet.
+pub(crate) fn target_of_path(profile: &str, path: &str) -> Target {
+    let database = database_of(path);
+    let keys =
+        [("type", super::SPEC.name), ("path", path), ("database", &database), ("schema", "main")];
+    Target {
+        profile_name: profile.into(),
+        name: "dev".into(),
+        engine: &super::SPEC,
+        adapter: super::SPEC.name.into(),
+        schema: "main".into(),
+        threads: 4,
+        visible: keys.into_iter().map(|(key, value)| (key.to_owned(), Json::from(value))).collect(),
+        connection: Arc::new(DuckDbOptions {
+            path: path.to_owned(),
+            external_root: ".".to_owned(),
+            ..DuckDbOptions::default()
+        }),
+        database: database.into(),
+    }
+}
+
+/// DuckDB names a database after its file: the name up to the first dot.
+fn database_of(path: &str) -> String {
+    if path == ":memory:" || path.is_empty() {
+        return "memory".to_owned();
+    }
+    let plain = path.split_once('?').map_or(path, |(p, _)| p);
+    if let Some(rest) = plain.strip_prefix("md:") {
+        return rest.to_owned();
+    }
+    let file = plain.rsplit(['/', '\\']).next().unwrap_or(plain);
+    file.rsplit_once('.')
+        .map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem })
+        .to_owned()
+}
+
+fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
+    let flag = |key: &str| map.get(key).and_then(Yaml::as_bool).unwrap_or(false);
+    let mut profile = DuckDbOptions {
+        path: map.get("path").and_then(Yaml::scalar_text).unwrap_or_else(|| ":memory:".to_owned()),
+        settings: pairs_of(map.get("settings")),
+        config_options: pairs_of(map.get("config_options")),
+        external_root: map
+            .get("external_root")
+            .and_then(Yaml::scalar_text)
+            .unwrap_or_else(|| ".".to_owned()),
+        disable_transactions: flag("disable_transactions"),
+        is_ducklake: flag("is_ducklake"),
+        ..DuckDbOptions::default()
+    };
+    for entry in map.get("attach").map(Yaml::items).unwrap_or_default() {
+        let Some(m) = entry.as_map() else { continue };
+        let Some(path) = m.get("path").and_then(Yaml::scalar_text) else {
+            out.push(
+                Diagnostic::error(Code::Profile, "an entry of `attach` needs a `path`")
+                    .primary(entry.span, ""),
+            );
+            continue;
+        };
+        unknown_keys(
+            m,
+            &["path", "alias", "type", "read_only", "secret", "options", "is_ducklake"],
+            "`attach`",
+            out,
+        );
+        profile.attach.push(Attach {
+            path,
+            alias: m.get("alias").and_then(Yaml::scalar_text),
+            kind: m.get("type").and_then(Yaml::scalar_text),
+            read_only: m.get("read_only").and_then(Yaml::as_bool).unwrap_or(false),
+            options: pairs_of(m.get("options")),
+        });
+    }
+    for entry in map.get("extensions").map(Yaml::items).unwrap_or_default() {
+        let (name, repo) = match entry.as_map() {
+            Some(m) => (
+                m.get("name").and_then(Yaml::scalar_text),
+                m.get_any(&["repo", "repository"]).and_then(Yaml::scalar_text),
+            ),
+            None => (entry.scalar_text(), None),
+        };
+        profile.extensions.extend(name.map(|n| (n, repo)));
+    }
+    let secrets = map.get("secrets").map(Yaml::items).unwrap_or_default();
+    profile.secrets = secrets.iter().map(|s| pairs_of(Some(s))).collect();
+    for key in ["plugins", "filesystems"] {
+        if let Some(k) = map.get(key).filter(|y| !y.items().is_empty()).and(map.key(key)) {
+            out.push(
+                Diagnostic::warning(
+                    Code::PythonNeeded,
+                    format!("`{key}` of dbt-duckdb need Python and are not used"),
+                )
+                .primary(k.span, "what needs them will fail"),
+            );
+        }
+    }
+    profile
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::engine::read_target;
+    use crate::source::FileId;
+    use crate::system::MemorySystem;
+
+    #[test]
+    fn an_output() {
+        let text = "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4";
+        let tree = parse_yaml(FileId(0), text).value;
+        let surroundings =
+            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+        let checked = read_target("p", "dev", &tree, &surroundings);
+        let target = checked.value.unwrap();
+        assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));
+        assert_eq!(target.place(), "/project/data/shop.duckdb");
+        assert!(!target.visible.contains_key("password"));
+        assert!(checked.diagnostics.iter().any(|d| d.help == ["did you mean `threads`?"]));
+    }
+
+    #[test]
+    fn database_names() {
+        assert_eq!(database_of(":memory:"), "memory");
+        assert_eq!(database_of("/a/b.c/x.y.duckdb"), "x.y");
+        assert_eq!(database_of("plain"), "plain");
+    }
+}

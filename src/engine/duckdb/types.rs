@@ -1,0 +1,132 @@
+//! DuckDB's names of types (DuckDB documentation, "Data Types").
+
+use crate::engine::types::{decimal_digits, split_type};
+use crate::engine::{SqlType, TypeParts};
+
+pub(super) fn read(text: &str) -> SqlType {
+    let (name, numbers) = split_type(text);
+    if name.ends_with(']') || ["struct", "map", "union", "list"].iter().any(|n| name.starts_with(n))
+    {
+        return SqlType::Nested;
+    }
+    let whole = |bits, signed| SqlType::Integer { bits, signed };
+    match name.as_str() {
+        "boolean" | "bool" | "logical" => SqlType::Boolean,
+        "tinyint" | "int1" => whole(8, true),
+        "smallint" | "int2" | "short" => whole(16, true),
+        "integer" | "int" | "int4" | "signed" => whole(32, true),
+        "bigint" | "int8" | "long" => whole(64, true),
+        "hugeint" => whole(128, true),
+        "utinyint" => whole(8, false),
+        "usmallint" => whole(16, false),
+        "uinteger" => whole(32, false),
+        "ubigint" => whole(64, false),
+        "uhugeint" => whole(128, false),
+        "float" | "float4" | "real" => SqlType::Float { bits: 32 },
+        "double" | "float8" | "double precision" => SqlType::Float { bits: 64 },
+        "decimal" | "numeric" => SqlType::Decimal { digits: decimal_digits(&numbers) },
+        "varchar" | "text" | "char" | "bpchar" | "string" => SqlType::Text { length: None },
+        "date" => SqlType::Date,
+        "time" => SqlType::Time,
+        "timestamp" | "datetime" | "timestamp_s" | "timestamp_ms" => {
+            SqlType::Timestamp { zoned: false, nanos: false }
+        }
+        "timestamp_ns" => SqlType::Timestamp { zoned: false, nanos: true },
+        "timestamptz" | "timestamp with time zone" => {
+            SqlType::Timestamp { zoned: true, nanos: false }
+        }
+        "json" => SqlType::Json,
+        _ => SqlType::Other(text.to_owned()),
+    }
+}
+
+pub(super) fn write(kind: &SqlType) -> Option<String> {
+    let name = match kind {
+        SqlType::Boolean => "BOOLEAN",
+        SqlType::Integer { bits, signed } => match (bits, signed) {
+            (0..=8, true) => "TINYINT",
+            (0..=16, true) => "SMALLINT",
+            (0..=32, true) => "INTEGER",
+            (0..=64, true) => "BIGINT",
+            (_, true) => "HUGEINT",
+            (0..=8, false) => "UTINYINT",
+            (0..=16, false) => "USMALLINT",
+            (0..=32, false) => "UINTEGER",
+            (0..=64, false) => "UBIGINT",
+            (_, false) => "UHUGEINT",
+        },
+        SqlType::Float { bits: 32 } => "FLOAT",
+        SqlType::Float { .. } => "DOUBLE",
+        SqlType::Decimal { digits: Some((digits, scale)) } => {
+            return Some(format!("DECIMAL({digits},{scale})"));
+        }
+        // As many digits as there are: no decimal of DuckDB's holds that.
+        SqlType::Decimal { digits: None } => "DOUBLE",
+        SqlType::Text { .. } => "VARCHAR",
+        SqlType::Date => "DATE",
+        SqlType::Time => "TIME",
+        SqlType::Timestamp { zoned: true, .. } => "TIMESTAMPTZ",
+        SqlType::Timestamp { nanos: true, .. } => "TIMESTAMP_NS",
+        SqlType::Timestamp { .. } => "TIMESTAMP",
+        SqlType::Json | SqlType::Nested => "JSON",
+        SqlType::Other(_) => return None,
+    };
+    Some(name.to_owned())
+}
+
+/// Precision and scale, as `information_schema.columns` gives them.
+pub(super) fn parts(data_type: &str) -> TypeParts {
+    let whole = |precision| (Some(precision), Some(0));
+    let (precision, scale) = match data_type {
+        "TINYINT" | "UTINYINT" => whole(8),
+        "SMALLINT" | "USMALLINT" => whole(16),
+        "INTEGER" | "UINTEGER" => whole(32),
+        "BIGINT" | "UBIGINT" => whole(64),
+        "HUGEINT" | "UHUGEINT" => whole(128),
+        "FLOAT" => whole(24),
+        "DOUBLE" => whole(53),
+        other => {
+            let inner = other.strip_prefix("DECIMAL(").and_then(|r| r.strip_suffix(')'));
+            let mut numbers =
+                inner.unwrap_or_default().split(',').map(|n| n.trim().parse::<i64>().ok());
+            (numbers.next().flatten(), numbers.next().flatten())
+        }
+    };
+    TypeParts { name: data_type.to_owned(), length: None, precision, scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in [
+            "BOOLEAN",
+            "TINYINT",
+            "BIGINT",
+            "HUGEINT",
+            "UINTEGER",
+            "FLOAT",
+            "DOUBLE",
+            "VARCHAR",
+            "DECIMAL(18,2)",
+            "DATE",
+            "TIME",
+            "TIMESTAMP",
+            "TIMESTAMPTZ",
+            "JSON",
+        ] {
+            assert_eq!(write(&read(text)).as_deref(), Some(text));
+        }
+        assert_eq!(read("INTEGER[]"), SqlType::Nested);
+        assert_eq!(read("STRUCT(a INTEGER)"), SqlType::Nested);
+        assert_eq!(write(&read("GEOMETRY")), None);
+    }
+
+    #[test]
+    fn sizes() {
+        let parts = parts("DECIMAL(18,2)");
+        assert_eq!((parts.precision, parts.scale), (Some(18), Some(2)));
+    }
+}

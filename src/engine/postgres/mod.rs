@@ -1,0 +1,68 @@
+//! Postgres: what is known of it without a server.
+//!
+//! In: an output of a profile, variables of the environment, names of types. Out: `SPEC`, typed
+//! options. Must not know: the driver.
+
+mod environment;
+mod target;
+mod types;
+
+pub(crate) use target::{PostgresOptions, SslMode};
+
+use super::{
+    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+};
+
+/// How Postgres writes and compares names.
+pub(crate) const DIALECT: Dialect =
+    Dialect { quote: '"', max_identifier: Some(63), ignores_case: false, sees_databases: false };
+
+/// PostgreSQL 13 and later.
+pub(crate) static SPEC: EngineSpec = EngineSpec {
+    name: "postgres",
+    label: "Postgres",
+    dialect: DIALECT,
+    abilities: Abilities {
+        transactions: Transactions::Full,
+        scratch: Scratch::Temporary,
+        rows_in: RowsIn::Stream,
+        // Measured: one scan for all row-wise tests of a relation is some three times faster.
+        fuses_row_tests: true,
+        index_after_rename: false,
+        unique_constraint_names: true,
+        shared: true,
+        locks_for_columns: true,
+        default_strategy: ("delete+insert", "append"),
+        strategies: &["append", "delete+insert", "merge", "microbatch"],
+    },
+    adapter: AdapterTraits {
+        package: "dbt_postgres",
+        relation_class: "PostgresRelation",
+        binding_char: "%s",
+        materializations: &[],
+        names_limited_subquery: true,
+        has_unlimited_texts: true,
+        checks_strategy_first: true,
+        commits_each_statement: true,
+        catalog_by_relations: true,
+    },
+    types: TypeNames { read: types::read, write: types::write, opaque: &[], parts: types::parts },
+    volatile_functions: &[
+        "clock_timestamp",
+        "statement_timestamp",
+        "transaction_timestamp",
+        "timeofday",
+        "uuid_generate_v1",
+        "uuid_generate_v4",
+        "uuidv4",
+        "uuidv7",
+        "txid_current",
+        "pg_current_xact_id",
+        "pg_backend_pid",
+        "current_setting",
+        "dblink",
+        "pg_read_file",
+    ],
+    embedded_version: None,
+    target: target::TARGET,
+};

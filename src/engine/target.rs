@@ -1,0 +1,178 @@
+//! A target: one output of a profile, read as its engine reads it.
+
+use super::{
+    DatabaseState, EngineError, EngineErrorKind, EngineSpec, find_engine, names_of_engines, unknown,
+};
+use crate::config::{Json, JsonMap, ShapeRules, Yaml, YamlMap, check_shape, unknown_keys};
+use crate::diag::{Checked, Code, Diagnostic};
+use crate::system::System;
+use camino::Utf8Path;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// How an engine reads an output.
+#[derive(Clone, Copy)]
+pub(crate) struct TargetSpec {
+    /// The keys that there are.
+    pub(crate) keys: &'static [&'static str],
+    /// What they take.
+    pub(crate) shapes: ShapeRules,
+    /// Reads an output: its keys, and what templates see of it so far, to be completed.
+    pub(crate) read: fn(&YamlMap, JsonMap, &Surroundings<'_>, &mut Vec<Diagnostic>) -> TargetParts,
+}
+
+/// What an output is read in: relative paths begin at the project.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) system: &'a dyn System,
+    pub(crate) root: &'a Utf8Path,
+}
+
+/// What an engine makes of an output.
+pub(crate) struct TargetParts {
+    pub(crate) database: String,
+    pub(crate) schema: String,
+    /// What templates see of `target`.
+    pub(crate) visible: JsonMap,
+    pub(crate) connection: Arc<dyn ConnectionOptions>,
+}
+
+/// How to reach a database: an engine's own options.
+pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
+    /// Files on this machine that the database and those attached to it are made of.
+    fn files(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    /// Where the database is, when its name alone does not say it.
+    fn place(&self) -> Option<&str> {
+        None
+    }
+    /// All that decides which database is opened and how, credentials left out: the same for equal
+    /// options.
+    fn identity(&self) -> String;
+    /// What templates can ask the adapter for.
+    fn members(&self) -> AdapterMembers<'_> {
+        AdapterMembers::default()
+    }
+    /// The state of the database, told without opening it. None: only the database itself can tell.
+    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+        let _ = system;
+        None
+    }
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// Settings of a connection that `adapter` shows to templates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AdapterMembers<'a> {
+    pub(crate) disable_transactions: bool,
+    /// Where files of external relations lie.
+    pub(crate) external_root: &'a str,
+}
+
+/// One output: where to build.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) profile_name: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) engine: &'static EngineSpec,
+    /// What `type:` says: the engine's name, or that of one that is not built in.
+    pub(crate) adapter: Arc<str>,
+    pub(crate) database: Arc<str>,
+    pub(crate) schema: Arc<str>,
+    pub(crate) threads: usize,
+    /// The connection keys that may be shown: what `target` has in Jinja.
+    pub(crate) visible: JsonMap,
+    pub(crate) connection: Arc<dyn ConnectionOptions>,
+}
+
+/// Keys of any adapter that hold credentials and never reach Jinja or a message.
+const CREDENTIALS: &[&str] =
+    &["password", "pass", "token", "private_key", "keyfile_json", "motherduck_token", "secrets"];
+
+impl Target {
+    /// The engine's own options.
+    pub(crate) fn options<T: ConnectionOptions>(&self) -> Result<&T, EngineError> {
+        self.connection.as_any().downcast_ref().ok_or_else(|| {
+            let message = format!("the target `{}` is of another engine", self.name);
+            EngineError::new(EngineErrorKind::Unsupported, message)
+        })
+    }
+
+    /// Where the result of a build is, for people.
+    pub(crate) fn place(&self) -> &str {
+        self.connection.place().unwrap_or(&self.database)
+    }
+}
+
+/// Reads one rendered output.
+pub(crate) fn read_target(
+    profile: &str,
+    name: &str,
+    tree: &Yaml,
+    surroundings: &Surroundings<'_>,
+) -> Checked<Option<Target>> {
+    let failed = |d: Diagnostic| Checked::new(None, vec![d]);
+    let Some(map) = tree.as_map() else {
+        let message = format!("output `{name}` is a mapping, not {}", tree.kind());
+        return failed(Diagnostic::error(Code::Profile, message).primary(tree.span, ""));
+    };
+    let Some(adapter) = map.get("type").and_then(Yaml::as_str) else {
+        let d = Diagnostic::error(Code::Profile, format!("output `{name}` has no `type`"));
+        let types: Vec<String> =
+            names_of_engines().iter().map(|name| format!("`type: {name}`")).collect();
+        return failed(d.primary(tree.span, types.join(" or ")));
+    };
+    let mut out = Vec::new();
+    let engine = find_engine(adapter).unwrap_or(&unknown::SPEC);
+    if engine == &unknown::SPEC {
+        let place = map.get("type").map_or(tree.span, |y| y.span);
+        out.push(unknown::not_built_in(name, adapter).primary(place, ""));
+    } else {
+        check_shape(map, engine.target.shapes, &mut out);
+        let what = format!("a {} output", engine.label);
+        unknown_keys(map, engine.target.keys, &what, &mut out);
+    }
+    let threads = read_threads(map, tree, &mut out);
+    let shown = map.iter().filter(|(key, _)| !CREDENTIALS.contains(&&*key.text));
+    let visible = shown.map(|(key, value)| (key.text.to_string(), value.to_json())).collect();
+    let parts = (engine.target.read)(map, visible, surroundings, &mut out);
+    let target = Target {
+        profile_name: profile.into(),
+        name: name.into(),
+        engine,
+        adapter: adapter.into(),
+        database: parts.database.into(),
+        schema: parts.schema.into(),
+        threads,
+        visible: parts.visible,
+        connection: parts.connection,
+    };
+    Checked::new(Some(target), out)
+}
+
+fn read_threads(map: &YamlMap, tree: &Yaml, out: &mut Vec<Diagnostic>) -> usize {
+    let Some(value) = map.get("threads") else { return 1 };
+    match value.scalar_text().map(|t| t.parse::<usize>()) {
+        None => 1,
+        Some(Ok(n)) if n > 0 => n,
+        Some(_) => {
+            let span = map.get("threads").map_or(tree.span, |y| y.span);
+            let d = Diagnostic::error(Code::Profile, "`threads` is a number of at least 1");
+            out.push(d.primary(span, ""));
+            1
+        }
+    }
+}
+
+/// The first of some keys that has a value, as text.
+pub(super) fn text_of(map: &YamlMap, keys: &[&str]) -> Option<String> {
+    map.get_any(keys).and_then(Yaml::scalar_text)
+}
+
+/// Keys and values of a mapping.
+pub(super) fn pairs_of(value: Option<&Yaml>) -> Vec<(String, Json)> {
+    let map = value.and_then(Yaml::as_map);
+    let pairs = map.into_iter().flat_map(YamlMap::iter);
+    pairs.map(|(key, value)| (key.text.to_string(), value.to_json())).collect()
+}

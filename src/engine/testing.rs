@@ -1,0 +1,349 @@
+//! An engine that plays a database for tests: it remembers what it was asked, knows which relations
+//! are there, and answers as it was told. It comes in two profiles: one with transactions and
+//! renames, and one that commits each statement by itself and publishes by a pointer of its catalog,
+//! on the condition that the version which was read still stands.
+
+use super::{
+    Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
+    EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener,
+    Publication, Relation, RelationKind, Reply, RowsIn, Scratch, Transactions, Warehouse, duckdb,
+};
+use crate::source::SqlText;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const DIALECT: Dialect =
+    Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
+
+const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
+    Abilities {
+        transactions,
+        scratch,
+        rows_in: RowsIn::Stream,
+        fuses_row_tests: false,
+        index_after_rename: true,
+        unique_constraint_names: false,
+        shared: false,
+        locks_for_columns: false,
+        default_strategy: ("delete+insert", "append"),
+        strategies: &["append", "delete+insert", "merge"],
+    }
+}
+
+const ADAPTER: AdapterTraits = duckdb::SPEC.adapter;
+
+/// The name of the built-in macros that templates use is DuckDB's.
+const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
+    EngineSpec {
+        name: "duckdb",
+        label,
+        dialect: DIALECT,
+        abilities,
+        adapter: ADAPTER,
+        types: duckdb::SPEC.types,
+        volatile_functions: &[],
+        embedded_version: None,
+        target: duckdb::SPEC.target,
+    }
+}
+
+/// Any statements in one transaction, candidates are renamed.
+pub(crate) static TRANSACTIONAL: EngineSpec =
+    spec("transactional", abilities(Transactions::Full, Scratch::Temporary));
+
+/// One statement at a time, a pointer in the catalog, no temporary tables.
+pub(crate) static POINTER: EngineSpec =
+    spec("pointer", abilities(Transactions::OneStatement, Scratch::Named));
+
+/// What all connections of a fake database share.
+#[derive(Default)]
+pub(crate) struct FakeState {
+    /// What was asked, in order.
+    pub(crate) log: Vec<String>,
+    /// Relations that are there, by identifier, with the number of their version.
+    pub(crate) relations: BTreeMap<String, u32>,
+    /// Statements with this text fail, each entry once.
+    pub(crate) failures: Vec<(String, EngineErrorKind)>,
+    /// Statements with this text make the driver panic.
+    pub(crate) panics: Vec<String>,
+    /// Columns of what is described.
+    pub(crate) columns: Vec<ExistingColumn>,
+    /// Counts of tests (`select count`...) by a text that is in them; others count none.
+    pub(crate) counts: Vec<(String, i64)>,
+    versions: u32,
+}
+
+/// A fake database; a clone is another connection to it.
+#[derive(Clone)]
+pub(crate) struct FakeWarehouse {
+    spec: &'static EngineSpec,
+    state: Arc<Mutex<FakeState>>,
+    /// In a transaction, what to put back when it is rolled back, the last first.
+    undo: Option<Vec<(String, Option<u32>)>>,
+}
+
+impl FakeWarehouse {
+    pub(crate) fn new(spec: &'static EngineSpec) -> FakeWarehouse {
+        FakeWarehouse { spec, state: Arc::default(), undo: None }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, FakeState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a table there.
+    pub(crate) fn add_table(&mut self, identifier: &str) {
+        let version = self.next_version();
+        self.set(identifier, Some(version));
+    }
+
+    fn next_version(&self) -> u32 {
+        let mut state = self.state();
+        state.versions += 1;
+        state.versions
+    }
+
+    /// Says what stands under a name.
+    fn set(&mut self, identifier: &str, version: Option<u32>) {
+        let old = {
+            let mut state = self.state();
+            match version {
+                Some(version) => state.relations.insert(identifier.to_owned(), version),
+                None => state.relations.remove(identifier),
+            }
+        };
+        if let Some(undo) = &mut self.undo {
+            undo.push((identifier.to_owned(), old));
+        }
+    }
+
+    /// Gives what stands under a name another one.
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), EngineError> {
+        let version = self.state().relations.get(from).copied();
+        let missing = || EngineError::new(EngineErrorKind::Sql, format!("no `{from}`"));
+        let version = version.ok_or_else(missing)?;
+        self.set(from, None);
+        self.set(to, Some(version));
+        Ok(())
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.state().log.clone()
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.spec.abilities.transactions == Transactions::Full
+    }
+
+    fn write_down(&self, text: impl Into<String>) -> Result<(), EngineError> {
+        let text = text.into();
+        let mut state = self.state();
+        assert!(!state.panics.iter().any(|part| text.contains(part)), "told to panic");
+        let failing = state.failures.iter().position(|(part, _)| text.contains(part));
+        state.log.push(text);
+        match failing {
+            Some(i) => {
+                let (part, kind) = state.failures.remove(i);
+                Err(EngineError::new(kind, format!("told to fail at `{part}`")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+struct Never;
+
+impl Cancel for Never {
+    fn cancel(&self) {}
+}
+
+impl Warehouse for FakeWarehouse {
+    fn engine(&self) -> &'static EngineSpec {
+        self.spec
+    }
+
+    fn version(&mut self) -> Result<String, EngineError> {
+        Ok("1".to_owned())
+    }
+
+    fn begin(&mut self) -> Result<(), EngineError> {
+        assert!(self.is_transactional(), "there are no transactions");
+        self.write_down("begin")?;
+        assert!(self.undo.is_none(), "a transaction is open");
+        self.undo = Some(Vec::new());
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        self.write_down("commit")?;
+        assert!(self.undo.take().is_some(), "no transaction is open");
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Result<(), EngineError> {
+        self.write_down("rollback")?;
+        for (identifier, version) in self.undo.take().into_iter().flatten().rev() {
+            self.set(&identifier, version);
+        }
+        Ok(())
+    }
+
+    fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
+        self.write_down(sql.as_str())?;
+        // The one statement of a build that says what it makes.
+        let mut words = sql.as_str().split_whitespace();
+        if words.next() == Some("create")
+            && let Some(name) = words.find(|w| w.contains('"'))
+        {
+            let identifier = name.rsplit('"').nth(1).unwrap_or_default();
+            self.add_table(identifier);
+        }
+        Ok(Reply::ok())
+    }
+
+    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+        self.write_down(sql.as_str())?;
+        let counts = self.state().counts.clone();
+        let found = counts.iter().find(|(part, _)| sql.as_str().contains(part));
+        let count = found.map_or(0, |(_, count)| *count);
+        let failed = Cell::Bool(count > 0);
+        let _ = each(vec![Cell::Int(count), failed.clone(), failed]);
+        Ok(Reply::ok())
+    }
+
+    fn describe(&mut self, _: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+        Ok(self.state().columns.clone())
+    }
+
+    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+        let relation = |name: &String| {
+            let relation = Relation::new(Some(database), Some(schema), name);
+            let columns = self.state().columns.clone();
+            ExistingRelation::new(relation, RelationKind::Table, columns)
+        };
+        let names: Vec<String> = self.state().relations.keys().cloned().collect();
+        Ok(names.iter().map(relation).collect())
+    }
+
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        let state = self.state();
+        let is_there = state.relations.contains_key(relation.identifier());
+        Ok(if is_there { state.columns.clone() } else { Vec::new() })
+    }
+
+    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+        let state = self.state();
+        let there = relations.iter().filter(|r| state.relations.contains_key(r.identifier()));
+        let found = there.map(|relation| {
+            let columns = state.columns.clone();
+            ExistingRelation::new(relation.clone(), RelationKind::Table, columns)
+        });
+        Ok(found.collect())
+    }
+
+    fn content(
+        &mut self,
+        relation: &Relation,
+        _: &[ExistingColumn],
+    ) -> Result<Content, EngineError> {
+        let version = self.state().relations.get(relation.identifier()).copied();
+        Ok(Content { rows: 1, fingerprint: version.unwrap_or_default().to_string() })
+    }
+
+    fn create_schema(&mut self, _: &str, schema: &str) -> Result<(), EngineError> {
+        self.write_down(format!("create schema {schema}"))
+    }
+
+    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+        self.write_down(format!("load {}", load.table.identifier()))?;
+        let mut rows = 0;
+        loop {
+            match load.rows.next_row() {
+                Ok(true) => rows += 1,
+                Ok(false) => break,
+                Err(e) => return Err(EngineError::new(EngineErrorKind::Runtime, e.to_string())),
+            }
+        }
+        Ok(Loaded { rows: Some(rows), executed: Vec::new() })
+    }
+
+    fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
+        (publication.take_turn)();
+        let (candidate, published) =
+            (publication.candidate.identifier(), publication.published.identifier());
+        self.write_down(format!("publish {candidate} as {published}"))?;
+        assert!(!self.is_transactional() || self.undo.is_some(), "no transaction is open");
+        let there = self.state().relations.contains_key(published);
+        // The version that was read still stands: somebody else may have published meanwhile.
+        if !self.is_transactional() && there != publication.existing.is_some() {
+            let message = "another version was published meanwhile";
+            return Err(EngineError::new(EngineErrorKind::Conflict, message));
+        }
+        self.rename(candidate, published)?;
+        Ok(Vec::new())
+    }
+
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        rejected: &Relation,
+        _: RelationKind,
+    ) -> Result<Vec<String>, EngineError> {
+        let (from, to) = (candidate.identifier(), rejected.identifier());
+        self.write_down(format!("keep {from} as {to}"))?;
+        self.rename(from, to)?;
+        Ok(Vec::new())
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+        let name = relation.relation.identifier();
+        self.write_down(format!("drop {name}"))?;
+        self.set(name, None);
+        Ok(Vec::new())
+    }
+
+    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+        self.write_down(format!("alter {}", change.statements.join("; ")))?;
+        Ok(Vec::new())
+    }
+
+    fn notes(&mut self, _: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    fn create_notes(&mut self, _: &Relation) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn note(&mut self, _: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+        let nodes: Vec<&str> = notes.iter().map(|note| note.node).collect();
+        self.write_down(format!("note {}", nodes.join(", ")))
+    }
+
+    fn count_rows(&mut self, _: &Relation, _: &[String]) -> Result<Vec<Cell>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    fn ready(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn lock(&mut self, _: &Relation, _: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn unlock(&mut self, _: &Relation) {}
+
+    fn opener(&self) -> Result<Opener, EngineError> {
+        let other = self.clone();
+        Ok(Arc::new(move || Ok(Box::new(other.clone()))))
+    }
+
+    fn cancel_handle(&self) -> Arc<dyn Cancel> {
+        Arc::new(Never)
+    }
+}

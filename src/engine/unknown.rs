@@ -1,0 +1,116 @@
+//! An engine that is not built in: its project can be read, listed and compiled with standard SQL,
+//! and nothing can be built.
+
+use super::target::text_of;
+use super::{
+    Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, RowsIn, Scratch, SqlType,
+    Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, names_of_engines,
+};
+use crate::config::{Json, JsonMap, YamlMap};
+use crate::diag::{Code, Diagnostic};
+use std::any::Any;
+use std::sync::Arc;
+
+/// Stands for every engine that is not built in. Names are quoted and compared as in standard SQL.
+pub(super) static SPEC: EngineSpec = EngineSpec {
+    name: "unknown",
+    label: "unknown",
+    dialect: Dialect {
+        quote: '"',
+        max_identifier: None,
+        ignores_case: false,
+        sees_databases: true,
+    },
+    abilities: Abilities {
+        transactions: Transactions::OneStatement,
+        scratch: Scratch::Named,
+        rows_in: RowsIn::Stream,
+        fuses_row_tests: false,
+        index_after_rename: false,
+        unique_constraint_names: false,
+        shared: true,
+        locks_for_columns: false,
+        default_strategy: ("append", "append"),
+        strategies: &["append", "delete+insert", "merge", "microbatch"],
+    },
+    adapter: AdapterTraits {
+        package: "dbt_unknown",
+        relation_class: "BaseRelation",
+        binding_char: "%s",
+        materializations: &[],
+        names_limited_subquery: false,
+        has_unlimited_texts: false,
+        checks_strategy_first: false,
+        commits_each_statement: false,
+        catalog_by_relations: false,
+    },
+    types: TypeNames { read: read_type, write: write_type, opaque: &[], parts: type_parts },
+    volatile_functions: &[],
+    embedded_version: None,
+    target: TargetSpec { keys: &[], shapes: &[], read },
+};
+
+#[derive(Clone, Debug)]
+struct NoConnection;
+
+impl ConnectionOptions for NoConnection {
+    fn identity(&self) -> String {
+        String::new()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What is said of an output of such an engine.
+pub(super) fn not_built_in(output: &str, adapter: &str) -> Diagnostic {
+    let message = format!("output `{output}` is of type `{adapter}`, which is not built in");
+    let help =
+        "its project can be parsed, listed and compiled, as standard SQL; nothing can be built";
+    Diagnostic::warning(Code::UnknownEngine, message)
+        .help(format!("targets of type {} can be built", names_of_engines().join(" and ")))
+        .note(help)
+}
+
+/// Keys that hold no credentials with any adapter.
+const SHOWN: [&str; 12] = [
+    "type",
+    "threads",
+    "database",
+    "dbname",
+    "project",
+    "catalog",
+    "schema",
+    "dataset",
+    "host",
+    "port",
+    "role",
+    "warehouse",
+];
+
+fn read(
+    map: &YamlMap,
+    mut visible: JsonMap,
+    _: &Surroundings<'_>,
+    _: &mut Vec<Diagnostic>,
+) -> TargetParts {
+    let database = text_of(map, &["database", "dbname", "project", "catalog"]).unwrap_or_default();
+    let schema = text_of(map, &["schema", "dataset"]).unwrap_or_default();
+    visible.retain(|key, _| SHOWN.contains(&key.as_str()));
+    visible.insert("database".into(), Json::from(database.as_str()));
+    visible.insert("schema".into(), Json::from(schema.as_str()));
+    TargetParts { database, schema, visible, connection: Arc::new(NoConnection) }
+}
+
+fn read_type(text: &str) -> SqlType {
+    SqlType::Other(text.to_owned())
+}
+
+fn write_type(_: &SqlType) -> Option<String> {
+    None
+}
+
+fn type_parts(text: &str) -> TypeParts {
+    TypeParts { name: text.to_owned(), ..TypeParts::default() }
+}

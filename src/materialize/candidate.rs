@@ -1,0 +1,105 @@
+//! A candidate: built beside the published relation, audited, swapped in or put aside.
+
+use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
+use crate::engine::{Relation, RelationKind, candidate_name, rejected_name};
+use crate::outcome::NodeError;
+
+/// Where the next version of a relation is built.
+pub(super) fn candidate_of(job: &Job, kind: RelationKind) -> Relation {
+    candidate_name(&job.target, job.engine.dialect).with_kind(kind)
+}
+
+/// Audits a candidate that is built, and publishes it or puts it aside.
+pub(super) fn audit_and_publish(
+    job: &Job,
+    candidate: &Relation,
+    kind: RelationKind,
+    steps: &mut dyn Steps,
+) -> Result<Ending, NodeError> {
+    // In-transaction post-hooks see the published name: the guards run after them, inside the swap.
+    if job.has_inside_post_hooks && job.has_transactions() {
+        steps.begin()?;
+        swap_in(job, candidate, kind, steps)?;
+        if !steps.audit(&Audited::Inside)? {
+            return put_aside(job, candidate, kind, steps);
+        }
+    } else {
+        if !steps.audit(&Audited::Candidate(candidate.clone()))? {
+            return put_aside(job, candidate, kind, steps);
+        }
+        if job.has_transactions() {
+            steps.begin()?;
+        }
+        swap_in(job, candidate, kind, steps)?;
+    }
+    steps.finish()?;
+    finish_outside(job, steps)?;
+    Ok(Ending::Published)
+}
+
+/// Gives the candidate the published name, with all that a published relation has.
+fn swap_in(job: &Job, candidate: &Relation, kind: RelationKind, steps: &mut dyn Steps) -> Done {
+    steps.publish(candidate, kind)?;
+    create_indexes(job, &job.target.clone().with_kind(kind), true, steps)?;
+    // A version that was rejected before is out of date now.
+    job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
+    finish_inside(job, kind, steps)
+}
+
+/// Keeps a candidate that did not pass, for inspection.
+fn put_aside(
+    job: &Job,
+    candidate: &Relation,
+    kind: RelationKind,
+    steps: &mut dyn Steps,
+) -> Result<Ending, NodeError> {
+    steps.roll_back()?;
+    let rejected = rejected_name(&job.target, job.engine.dialect);
+    job.drop_leftover(&rejected, steps)?;
+    steps.keep_rejected(candidate, &rejected, kind)?;
+    Ok(Ending::Rejected(Some(rejected)))
+}
+
+/// The indexes that the config asks for: made on the candidate, outside the swap, where the engine
+/// lets an indexed table be renamed.
+pub(super) fn create_indexes(
+    job: &Job,
+    relation: &Relation,
+    is_renamed: bool,
+    steps: &mut dyn Steps,
+) -> Done {
+    let is_table = relation.kind == Some(RelationKind::Table);
+    if !is_table || job.engine.abilities.index_after_rename != is_renamed {
+        return Ok(());
+    }
+    steps.call(&PublicMacro::new("create_indexes", vec![Arg::Relation(relation.clone())]))
+}
+
+/// What follows the creation of a published relation: hooks, grants, comments.
+pub(super) fn finish_inside(job: &Job, kind: RelationKind, steps: &mut dyn Steps) -> Done {
+    steps.run_hooks(HookTime::AfterInside)?;
+    if !job.has_outside_post_hooks {
+        steps.carry()?;
+    }
+    let target = Arg::Relation(job.target.clone().with_kind(kind));
+    let grants = job.config.get("grants");
+    if let Some(grants) = grants.filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
+        let is_there = Arg::Flag(job.existing.is_some());
+        let args = vec![target.clone(), Arg::Json(grants.clone()), is_there];
+        steps.call(&PublicMacro::new("apply_grants", args))?;
+    }
+    let documents = job.config.map("persist_docs");
+    if documents.is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
+        steps.call(&PublicMacro::new("persist_docs", vec![target, Arg::Model]))?;
+    }
+    Ok(())
+}
+
+/// What follows the commit of a publication.
+pub(super) fn finish_outside(job: &Job, steps: &mut dyn Steps) -> Done {
+    steps.run_hooks(HookTime::AfterOutside)?;
+    if job.has_outside_post_hooks {
+        steps.carry()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! New rows on their way into a table that is there: where they are kept, and what they are applied
+//! to.
+
+use super::stored::CREATE_TABLE;
+use super::{Arg, Done, Job, PublicMacro, Steps};
+use crate::engine::{ExistingRelation, Relation, RelationKind, Scratch, scratch_name};
+use crate::source::SqlText;
+
+/// Where the new rows are kept until they are applied.
+pub(super) fn scratch_of(job: &Job) -> Relation {
+    scratch_name(&job.target, job.engine).with_kind(RelationKind::Table)
+}
+
+/// Whether others can see what is kept there, so that an earlier run may have left it.
+fn is_seen(job: &Job) -> bool {
+    job.engine.abilities.scratch == Scratch::Named
+}
+
+/// Keeps the rows of the node's query.
+pub(super) fn keep_rows(job: &Job, scratch: &Relation, steps: &mut dyn Steps) -> Done {
+    if is_seen(job) {
+        drop_scratch(job, scratch, steps)?;
+    }
+    let is_temporary = Arg::Flag(!is_seen(job));
+    let args = vec![is_temporary, Arg::Relation(scratch.clone()), Arg::Compiled];
+    steps.call(&PublicMacro::new(CREATE_TABLE, args))
+}
+
+pub(super) fn drop_scratch(job: &Job, scratch: &Relation, steps: &mut dyn Steps) -> Done {
+    if is_seen(job) {
+        let kind = RelationKind::Table;
+        return steps.drop_if_there(&ExistingRelation::new(scratch.clone(), kind, Vec::new()));
+    }
+    let name = scratch.render(job.engine.dialect);
+    steps.execute(SqlText::from(format!("drop table if exists {name}")))
+}
+
+/// Copies the published table, as these items of a `select`, to where its next version is made.
+pub(super) fn copy_table(
+    job: &Job,
+    candidate: &Relation,
+    items: &[String],
+    steps: &mut dyn Steps,
+) -> Done {
+    job.drop_leftover(candidate, steps)?;
+    let published = job.target.render(job.engine.dialect);
+    let select = format!("select {} from {published}", items.join(", "));
+    let args = vec![Arg::Flag(false), Arg::Relation(candidate.clone()), Arg::Text(select)];
+    steps.call(&PublicMacro::new(CREATE_TABLE, args))
+}

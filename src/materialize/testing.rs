@@ -1,0 +1,459 @@
+//! Every materialization on both profiles of the fake engine.
+
+use super::{
+    Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, SeedColumn, SeedEnding, SeedJob, Steps,
+    store,
+};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
+use crate::engine::{
+    ColumnChange, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Publication, Relation,
+    RelationKind, SqlType, Warehouse,
+};
+use crate::manifest::{Layer, Materialization, NodeConfig};
+use crate::outcome::NodeError;
+use crate::source::{FileId, Span, SqlText};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Carries out steps on a fake database, without templates.
+struct FakeSteps {
+    warehouse: FakeWarehouse,
+    published: Option<ExistingRelation>,
+    passes: bool,
+    in_transaction: bool,
+}
+
+impl FakeSteps {
+    fn new(warehouse: &FakeWarehouse, job: &Job, passes: bool) -> FakeSteps {
+        let published = job.existing.clone();
+        FakeSteps { warehouse: warehouse.clone(), published, passes, in_transaction: false }
+    }
+
+    fn note(&self, text: String) {
+        self.warehouse.state().log.push(text);
+    }
+}
+
+fn failed(e: EngineError) -> NodeError {
+    NodeError::lasting(Diagnostic::error(Code::Runtime, e.message))
+}
+
+impl Steps for FakeSteps {
+    fn execute(&mut self, sql: SqlText) -> Done {
+        self.warehouse.execute(&sql).map(drop).map_err(failed)
+    }
+
+    fn call(&mut self, call: &PublicMacro) -> Done {
+        let creates = ["create_table_as", "get_create_view_as_sql", "strata_snapshot_table"];
+        let relation = call.args.iter().find_map(|arg| match arg {
+            Arg::Relation(relation) => Some(relation),
+            _ => None,
+        });
+        let sql = match relation.filter(|_| {
+            creates.contains(&call.name.as_str()) || call.name == "strata_snapshot_staging"
+        }) {
+            Some(relation) => format!("create \"{}\"", relation.identifier()),
+            None => format!("{}()", call.name),
+        };
+        self.execute(SqlText::from(sql))
+    }
+
+    fn run_hooks(&mut self, time: HookTime) -> Done {
+        self.note(format!("hooks {time:?}"));
+        Ok(())
+    }
+
+    fn load(&mut self, table: &Relation, _: &SeedJob) -> Result<SeedEnding, NodeError> {
+        self.note(format!("load {}", table.identifier()));
+        Ok(SeedEnding::Loaded)
+    }
+
+    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done {
+        let change = ColumnChange {
+            relation: table,
+            statements,
+            takes_away,
+            built_later: &|_| false,
+            pause: &|_| {},
+        };
+        self.warehouse.alter(&change).map(drop).map_err(failed)
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Done {
+        self.warehouse.drop_if_there(relation).map(drop).map_err(failed)
+    }
+
+    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+        self.note(format!("describe {}", relation.identifier()));
+        Ok(self.warehouse.state().columns.clone())
+    }
+
+    fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError> {
+        self.note("describe the query".to_owned());
+        Ok(self.warehouse.state().columns.clone())
+    }
+
+    fn begin(&mut self) -> Done {
+        self.in_transaction = true;
+        self.warehouse.begin().map_err(failed)
+    }
+
+    fn commit(&mut self) -> Done {
+        self.in_transaction = false;
+        self.warehouse.commit().map_err(failed)
+    }
+
+    fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
+        self.note(match audited {
+            Audited::Candidate(candidate) => format!("audit {}", candidate.identifier()),
+            Audited::Inside => "audit inside".to_owned(),
+        });
+        Ok(self.passes)
+    }
+
+    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> Done {
+        let published = Relation::new(Some("db"), Some("main"), "m");
+        let publication = Publication {
+            published: &published,
+            existing: self.published.as_ref(),
+            candidate,
+            kind,
+            has_hooks: false,
+            built_later: &|_| false,
+            take_turn: &|| {},
+            pause: &|_| {},
+        };
+        self.warehouse.publish(&publication).map(drop).map_err(failed)
+    }
+
+    fn carry(&mut self) -> Done {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Done {
+        self.note("finish".to_owned());
+        if std::mem::take(&mut self.in_transaction) {
+            self.warehouse.commit().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self) -> Done {
+        if std::mem::take(&mut self.in_transaction) {
+            self.warehouse.rollback().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn keep_rejected(&mut self, candidate: &Relation, kept: &Relation, kind: RelationKind) -> Done {
+        self.warehouse.keep_rejected(candidate, kept, kind).map(drop).map_err(failed)
+    }
+}
+
+fn columns(list: &[(&str, &str)]) -> Vec<ExistingColumn> {
+    let column = |(name, data_type): &(&str, &str)| ExistingColumn {
+        name: (*name).to_owned(),
+        data_type: (*data_type).to_owned(),
+    };
+    list.iter().map(column).collect()
+}
+
+/// A test case: a node `m`, what is there, and whether its guards pass.
+struct Case {
+    materialization: Materialization,
+    spec: &'static EngineSpec,
+    config: Vec<(&'static str, serde_json::Value)>,
+    /// The columns of the table that is there.
+    existing: Option<Vec<ExistingColumn>>,
+    /// What the node's query gives.
+    query: Vec<ExistingColumn>,
+    passes: bool,
+}
+
+impl Case {
+    fn new(materialization: Materialization, spec: &'static EngineSpec) -> Case {
+        let query = columns(&[("a", "INTEGER")]);
+        Case { materialization, spec, config: Vec::new(), existing: None, query, passes: true }
+    }
+
+    fn over(mut self, existing: &[(&str, &str)]) -> Case {
+        self.existing = Some(columns(existing));
+        self
+    }
+
+    fn with(mut self, key: &'static str, value: serde_json::Value) -> Case {
+        self.config.push((key, value));
+        self
+    }
+
+    fn query(mut self, query: &[(&str, &str)]) -> Case {
+        self.query = columns(query);
+        self
+    }
+
+    fn failing(mut self) -> Case {
+        self.passes = false;
+        self
+    }
+
+    fn job(&self) -> Job {
+        let target = Relation::new(Some("db"), Some("main"), "m");
+        let mut config = NodeConfig::default();
+        for (key, value) in &self.config {
+            config.merge(key, value.clone(), Layer::InFile, None);
+        }
+        let existing = self
+            .existing
+            .clone()
+            .map(|columns| ExistingRelation::new(target.clone(), RelationKind::Table, columns));
+        let is_seed = self.materialization == Materialization::Seed;
+        Job {
+            target,
+            span: Span::file(FileId(0)),
+            existing,
+            has_inside_post_hooks: config.get("post-hook").is_some(),
+            config: Arc::new(config),
+            full_refresh: false,
+            engine: self.spec,
+            has_outside_post_hooks: false,
+            has_inside_pre_hooks: false,
+            leftovers: Vec::new(),
+            seed: is_seed.then(seed),
+        }
+    }
+
+    /// What the database was asked, without hooks; how it ended; what is there then.
+    fn run(&self) -> (Vec<String>, Result<Ending, NodeError>, Vec<String>) {
+        let mut warehouse = FakeWarehouse::new(self.spec);
+        warehouse.state().columns = self.query.clone();
+        if self.existing.is_some() {
+            warehouse.add_table("m");
+        }
+        let job = self.job();
+        let mut steps = FakeSteps::new(&warehouse, &job, self.passes);
+        let ending = store(self.materialization, &job, &mut steps);
+        let log = warehouse.log().into_iter().filter(|l| !l.starts_with("hooks")).collect();
+        let there = warehouse.state().relations.keys().cloned().collect();
+        (log, ending, there)
+    }
+
+    fn log(&self) -> Vec<String> {
+        self.run().0
+    }
+}
+
+fn seed() -> SeedJob {
+    let column = SeedColumn {
+        name: "a".to_owned(),
+        found: Some(SqlType::Integer { bits: 32, signed: true }),
+        data_type: "INTEGER".to_owned(),
+    };
+    SeedJob {
+        path: "/p/s.csv".to_owned(),
+        file: "s.csv".to_owned(),
+        columns: vec![column],
+        rows: Some(1),
+        offsets_dropped: Vec::new(),
+        provisional: None,
+        delimiter: ",".to_owned(),
+        quote_columns: true,
+    }
+}
+
+const PROFILES: [&EngineSpec; 2] = [&TRANSACTIONAL, &POINTER];
+
+#[test]
+fn a_table_is_swapped_in_after_its_audit() {
+    for spec in PROFILES {
+        let (log, ending, there) = Case::new(Materialization::Table, spec).run();
+        let mut expected = vec!["create \"m__candidate\"", "audit m__candidate"];
+        let is_transactional = spec.label == TRANSACTIONAL.label;
+        if is_transactional {
+            expected.push("begin");
+        }
+        expected.extend(["publish m__candidate as m", "create_indexes()", "finish"]);
+        if is_transactional {
+            expected.push("commit");
+        }
+        assert_eq!(log, expected, "{}", spec.label);
+        assert_eq!(ending.unwrap(), Ending::Published);
+        assert_eq!(there, ["m"]);
+    }
+}
+
+#[test]
+fn what_does_not_pass_is_kept_under_another_name() {
+    for spec in PROFILES {
+        for materialization in [Materialization::Table, Materialization::View] {
+            let case = Case::new(materialization, spec).over(&[("a", "INTEGER")]).failing();
+            let (log, ending, there) = case.run();
+            assert_eq!(log.last().unwrap(), "keep m__candidate as m__rejected");
+            let kept = Relation::new(Some("db"), Some("main"), "m__rejected");
+            let Ending::Rejected(Some(found)) = ending.unwrap() else { panic!("published") };
+            assert_eq!(found.identifier(), kept.identifier());
+            assert_eq!(there, ["m", "m__rejected"], "the published table is as it was");
+        }
+    }
+}
+
+#[test]
+fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
+    let case = Case::new(Materialization::Table, &TRANSACTIONAL).with("post-hook", json!("x"));
+    let log = case.log();
+    assert_eq!(
+        log[1..],
+        [
+            "begin",
+            "publish m__candidate as m",
+            "create_indexes()",
+            "audit inside",
+            "finish",
+            "commit"
+        ]
+    );
+    let (log, _, there) = case.failing().run();
+    assert_eq!(log[5..], ["rollback", "keep m__candidate as m__rejected"]);
+    assert_eq!(there, ["m__rejected"], "nothing was published before");
+    // Without transactions nothing could be taken back: the candidate is audited.
+    let case = Case::new(Materialization::Table, &POINTER).with("post-hook", json!("x"));
+    assert_eq!(case.log()[1..3], ["audit m__candidate", "publish m__candidate as m"]);
+}
+
+#[test]
+fn a_delta_is_applied_inside_a_transaction() {
+    let case = Case::new(Materialization::Incremental, &TRANSACTIONAL)
+        .over(&[("a", "INTEGER")])
+        .with("unique_key", json!("a"));
+    let log = case.log();
+    assert_eq!(
+        log,
+        [
+            "begin",
+            "create \"strata_delta\"",
+            "describe strata_delta",
+            "get_incremental_delete_insert_sql()",
+            "drop table if exists \"strata_delta\"",
+            "audit inside",
+            "finish",
+            "commit",
+        ]
+    );
+    let (log, ending, _) = case.failing().run();
+    assert_eq!(log.last().unwrap(), "rollback");
+    assert_eq!(ending.unwrap(), Ending::Rejected(None));
+}
+
+#[test]
+fn a_delta_is_applied_to_a_copy_where_there_are_no_transactions() {
+    let case = Case::new(Materialization::Incremental, &POINTER).over(&[("a", "INTEGER")]);
+    let log = case.log();
+    assert_eq!(
+        log,
+        [
+            "describe the query",
+            "create \"m__candidate\"",
+            "drop m__delta",
+            "create \"m__delta\"",
+            "describe m__delta",
+            "get_incremental_append_sql()",
+            "drop m__delta",
+            "audit m__candidate",
+            "publish m__candidate as m",
+            "create_indexes()",
+            "finish",
+        ]
+    );
+    let (_, _, there) = case.failing().run();
+    assert_eq!(there, ["m", "m__rejected"], "nothing of the delta is seen");
+}
+
+#[test]
+fn new_columns_are_there_before_the_delta_is_written() {
+    for spec in PROFILES {
+        let case = Case::new(Materialization::Incremental, spec)
+            .over(&[("a", "INTEGER")])
+            .query(&[("a", "INTEGER"), ("b", "DATE")])
+            .with("on_schema_change", json!("append_new_columns"));
+        let log = case.log();
+        let written = log.iter().position(|l| l.starts_with("get_incremental")).unwrap();
+        if spec.label == TRANSACTIONAL.label {
+            let added = "alter alter table \"db\".\"main\".\"m\" add column \"b\" DATE";
+            assert!(log[..written].contains(&added.to_owned()), "{log:?}");
+        } else {
+            assert!(!log.iter().any(|l| l.starts_with("alter")), "the copy has it: {log:?}");
+        }
+    }
+}
+
+#[test]
+fn a_model_that_stops_at_other_columns_writes_nothing() {
+    for spec in PROFILES {
+        let case = Case::new(Materialization::Incremental, spec)
+            .over(&[("a", "INTEGER")])
+            .query(&[("b", "DATE")])
+            .with("on_schema_change", json!("fail"));
+        let (log, ending, _) = case.run();
+        let message = ending.unwrap_err().diagnostic.message.clone();
+        assert!(message.contains("new [b], missing [a]"), "{message}");
+        assert!(!log.iter().any(|l| l.starts_with("get_incremental")), "{log:?}");
+    }
+}
+
+#[test]
+fn a_first_build_is_that_of_a_table() {
+    for spec in PROFILES {
+        for materialization in [Materialization::Incremental, Materialization::Snapshot] {
+            let log = Case::new(materialization, spec).log();
+            assert_eq!(log[..2], ["create \"m__candidate\"", "audit m__candidate"]);
+        }
+    }
+}
+
+const SNAPSHOT: [(&str, &str); 5] = [
+    ("a", "INTEGER"),
+    ("dbt_scd_id", "VARCHAR"),
+    ("dbt_updated_at", "DATE"),
+    ("dbt_valid_from", "DATE"),
+    ("dbt_valid_to", "DATE"),
+];
+
+#[test]
+fn versions_are_merged_in_place_or_on_a_copy() {
+    let log = Case::new(Materialization::Snapshot, &TRANSACTIONAL).over(&SNAPSHOT).log();
+    let staged = ["create \"strata_delta\"", "describe strata_delta", "snapshot_merge_sql()"];
+    assert_eq!(log[1..4], staged);
+    assert_eq!(log[5..], ["audit inside", "finish", "commit"]);
+    let case = Case::new(Materialization::Snapshot, &POINTER).over(&SNAPSHOT);
+    let log = case.log();
+    let on_copy = ["create \"m__candidate\"", "create \"m__delta\"", "describe m__delta"];
+    assert_eq!(log[..3], on_copy);
+    assert_eq!(log[5..7], ["audit m__candidate", "publish m__candidate as m"]);
+    let other = Case::new(Materialization::Snapshot, &POINTER).over(&[("a", "INTEGER")]);
+    let message = other.run().1.unwrap_err().diagnostic.message.clone();
+    assert!(message.ends_with("it is not the table of this snapshot"), "{message}");
+}
+
+#[test]
+fn a_seed_fills_a_candidate() {
+    for spec in PROFILES {
+        let log = Case::new(Materialization::Seed, spec).log();
+        let create = "create table \"db\".\"main\".\"m__candidate\" (\"a\" INTEGER)";
+        assert_eq!(log[..3], [create, "load m__candidate", "audit m__candidate"]);
+        let other = Case::new(Materialization::Seed, spec).over(&[("b", "INTEGER")]);
+        let message = other.run().1.unwrap_err().diagnostic.message.clone();
+        assert!(message.contains("`--full-refresh` makes the table anew"), "{message}");
+    }
+}
+
+#[test]
+fn a_publication_depends_on_the_version_that_was_read() {
+    let case = Case::new(Materialization::Table, &POINTER);
+    let mut warehouse = FakeWarehouse::new(case.spec);
+    let job = case.job();
+    let mut steps = FakeSteps::new(&warehouse, &job, true);
+    // Somebody else publishes it while this one is built.
+    warehouse.add_table("m");
+    let e = store(case.materialization, &job, &mut steps).unwrap_err();
+    assert_eq!(e.diagnostic.message, "another version was published meanwhile");
+}

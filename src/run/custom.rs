@@ -1,0 +1,63 @@
+//! A `{% materialization %}` of the project: it runs its SQL itself and publishes by itself.
+
+use super::build::Built;
+use super::failure::database_error;
+use super::node::NodeRun;
+use super::publish::{known_before, note};
+use crate::compile::{Compiled, unit_of};
+use crate::context::{Db, NodeScope, Session, failure_diagnostic};
+use crate::engine::{ExistingRelation, Relation};
+use crate::jinja::MacroDef;
+use crate::outcome::{NodeOutcome, RunStatus};
+use std::sync::Arc;
+
+pub(super) fn build_by_macro(
+    run: &NodeRun<'_>,
+    def: &Arc<MacroDef>,
+    compiled: Option<&Compiled>,
+) -> Built {
+    let (compiler, node) = (&run.shared.compiler, run.node);
+    let before = run.shared.notes.as_deref().map(|notes| known_before(notes, run));
+    let mut unit = unit_of(node);
+    unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
+    let runtime = compiler.runtime(run.bindings, run.existing);
+    let db = Db::Live(run.connection.clone());
+    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let scope = Arc::new(NodeScope(session.clone()));
+    let renderer = &compiler.engine;
+    let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());
+    let mut outcome = match &result {
+        Ok(_) => {
+            let message = Some("OK".to_owned());
+            NodeOutcome { message, ..NodeOutcome::new(RunStatus::Success) }
+        }
+        Err(failure) => {
+            // What it began and did not end does not count.
+            let _ = run.connection.with(|warehouse| warehouse.rollback());
+            NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false)
+        }
+    };
+    let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
+    // It has published by itself, and committed.
+    if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.notes.as_deref(), &before) {
+        match run.connection.with(|warehouse| note(notes, node, before, warehouse)) {
+            Ok(effect) => outcome.effect = effect,
+            Err(e) => outcome = NodeOutcome::error(*database_error(&e, node).diagnostic, false),
+        }
+    }
+    let said = session.take_record();
+    Built {
+        changes,
+        logs: said.logs,
+        warnings: crate::parse::warnings(said.warnings, node.span).collect(),
+        ..Built::plain(outcome)
+    }
+}
+
+/// What stands under a name now, when the database says so.
+fn found_now(run: &NodeRun<'_>, target: &Relation) -> Option<(Relation, Option<ExistingRelation>)> {
+    let dialect = run.engine().dialect;
+    let (database, schema) = target.stored_schema(dialect)?;
+    let all = run.connection.with(|warehouse| warehouse.list(&database, &schema)).ok()?;
+    Some((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))))
+}

@@ -1,0 +1,77 @@
+//! One node's work: what all parts of it share.
+
+use super::Shared;
+use super::failure::{database_error, sql_error};
+use crate::compile::{CompileError, Compiled};
+use crate::context::{Bindings, Db, Session};
+use crate::diag::{Diagnostic, Severity, Weight};
+use crate::engine::{Connection, EngineError, EngineSpec, Existing, Reply, Table, Warehouse};
+use crate::manifest::{Manifest, Node, NodeId};
+use crate::outcome::NodeError;
+use crate::source::SqlText;
+use std::sync::Arc;
+
+/// A node that is built or tested, on a connection.
+#[derive(Clone, Copy)]
+pub(super) struct NodeRun<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) node: &'a Node,
+    pub(super) bindings: &'a Arc<Bindings>,
+    /// What exists of the node's own relation.
+    pub(super) existing: &'a Arc<Existing>,
+    pub(super) connection: &'a Connection,
+}
+
+impl<'a> NodeRun<'a> {
+    pub(super) fn manifest(&self) -> &'a Manifest {
+        &self.shared.compiler.manifest
+    }
+
+    pub(super) fn engine(&self) -> &'static EngineSpec {
+        self.connection.engine()
+    }
+
+    /// The same for another node.
+    pub(super) fn of(self, id: NodeId) -> NodeRun<'a> {
+        NodeRun { node: self.shared.compiler.manifest.node(id), ..self }
+    }
+
+    /// Compiles the node. A warning of its text that counts as an error is one.
+    pub(super) fn compile(&self) -> Result<Compiled, CompileError> {
+        let NodeRun { node, bindings, existing, connection, .. } = *self;
+        let compiled =
+            self.shared.compiler.compile(node.id, bindings, existing, Some(connection))?;
+        let warnings = &self.shared.options.warnings;
+        match compiled.warnings.iter().find(|d| warnings.weigh(d.code) == Weight::Error) {
+            Some(d) => {
+                let d = Diagnostic { severity: Severity::Error, ..d.clone() };
+                Err(CompileError::Diagnostic(Box::new(d)))
+            }
+            None => Ok(compiled),
+        }
+    }
+
+    /// A session of the node without a connection: for macros that only write SQL.
+    pub(super) fn offline_session(&self) -> Arc<Session> {
+        self.shared.compiler.session(self.node, self.bindings, self.existing, Db::Offline)
+    }
+
+    /// Asks the database something that belongs to no template.
+    pub(super) fn ask<T>(
+        &self,
+        question: impl FnOnce(&mut dyn Warehouse) -> Result<T, EngineError>,
+    ) -> Result<T, NodeError> {
+        self.connection.with(question).map_err(|e| database_error(&e, self.node))
+    }
+
+    /// Runs SQL; an error is told at its place in the template.
+    pub(super) fn execute(&self, sql: &SqlText) -> Result<Reply, NodeError> {
+        self.connection.with(|w| w.execute(sql)).map_err(|e| sql_error(&e, sql, self.node.span))
+    }
+
+    /// Runs a query and fetches rows, `limit` at most.
+    pub(super) fn fetch(&self, sql: &SqlText, limit: usize) -> Result<(Reply, Table), NodeError> {
+        let found = self.connection.with(|w| w.fetch(sql, Some(limit)));
+        found.map_err(|e| sql_error(&e, sql, self.node.span))
+    }
+}

@@ -1,0 +1,86 @@
+//! Reads a seed's file: its header and types, and its rows on their way into the table.
+
+use super::node::NodeRun;
+use crate::config::python_str;
+use crate::diag::{Code, Diagnostic};
+use crate::engine::RowsIn;
+use crate::manifest::Node;
+use crate::materialize::{SeedJob, SeedRows, infer};
+use crate::outcome::NodeError;
+use camino::Utf8Path;
+use std::io::Read;
+
+/// Rows from which the types of a big seed are taken first: the rest is looked at while it is sent.
+const FIRST_ROWS: usize = 10_000;
+
+/// Reads a seed's header and infers its types, streaming: of all rows where the engine reads the
+/// file itself, else of the first ones.
+pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
+    let node = run.node;
+    let root = run.manifest().root_of(&node.package);
+    let path = Utf8Path::new(root).join(&*node.original_file_path);
+    let delimiter = delimiter_of(node);
+    let types = node.config.map("column_types").cloned().unwrap_or_default();
+    let forced = |column: &str| types.get(column).map(python_str);
+    let failed = |message: String, line: Option<u64>| file_error(node, &message, line);
+    let input = run.shared.system.open(&path).map_err(|e| failed(e.to_string(), None))?;
+    let reads_files = run.engine().abilities.rows_in == RowsIn::File;
+    let limit = (!reads_files).then_some(FIRST_ROWS);
+    let (found, complete) =
+        infer(input, delimiter, &forced, limit).map_err(|e| failed(e.message, Some(e.line)))?;
+    // The engine's reader takes such values without their offsets, as it does for dbt.
+    let with_offsets = if reads_files { found.with_offsets() } else { Vec::new() };
+    Ok(SeedJob {
+        path: path.into_string(),
+        file: node.original_file_path.to_string(),
+        offsets_dropped: with_offsets.into_iter().map(str::to_owned).collect(),
+        columns: found.columns(run.engine()),
+        rows: complete.then(|| found.rows()),
+        provisional: (!complete).then_some(found),
+        delimiter: char::from(delimiter).to_string(),
+        quote_columns: node.config.flag("quote_columns").unwrap_or(true),
+    })
+}
+
+fn delimiter_of(node: &Node) -> u8 {
+    match node.config.text("delimiter").as_deref() {
+        None => b',',
+        Some("\\t") => b'\t',
+        Some(other) => other.bytes().next().unwrap_or(b','),
+    }
+}
+
+/// What is wrong with the file, with its line where it has one.
+fn file_error(node: &Node, message: &str, line: Option<u64>) -> NodeError {
+    let line = line.map(|line| format!("{line}: ")).unwrap_or_else(|| " ".to_owned());
+    let message = format!("{}:{line}{message}", node.original_file_path);
+    let d = Diagnostic::error(Code::SeedData, message);
+    NodeError::lasting(d.help("mend the file; the published relation is as it was"))
+}
+
+/// The rows of a seed, from the first one on.
+pub(super) fn open_rows(
+    run: &NodeRun<'_>,
+    seed: &SeedJob,
+) -> Result<SeedRows<Box<dyn Read + Send>>, NodeError> {
+    let input = run.shared.system.open(seed.path.as_str().into());
+    let input = input.map_err(|e| {
+        let message = format!("{}: {e}", run.node.original_file_path);
+        NodeError::lasting(Diagnostic::error(Code::SeedData, message))
+    })?;
+    let delimiter = seed.delimiter.bytes().next().unwrap_or(b',');
+    Ok(SeedRows::new(input, delimiter, &seed.columns, run.engine(), seed.provisional.clone()))
+}
+
+/// A warning for each column of a seed that loses the offsets of its time stamps.
+pub(super) fn offset_warnings(node: &Node, seed: &SeedJob) -> Vec<Diagnostic> {
+    let warning = |column: &String| {
+        let message = format!("{}: the offsets from UTC in `{column}` are dropped", seed.file);
+        let d = Diagnostic::warning(Code::SeedData, message).primary(node.span, "");
+        d.help(format!(
+            "write the times in UTC, or give the column a type: \
+             column_types: {{{column}: timestamptz}}"
+        ))
+    };
+    seed.offsets_dropped.iter().map(warning).collect()
+}

@@ -1,0 +1,408 @@
+//! Carries out what a materialization asks for, in the session of its node.
+
+use super::audit::GuardResult;
+use super::failure::{database_error, internal_error, sql_error};
+use super::node::NodeRun;
+use super::publish::Before;
+use super::seed::open_rows;
+use super::test::FailingRows;
+use crate::compile::hook_text;
+use crate::config::Json;
+use crate::context::{NodeScope, RelationValue, Session, column_value, failure_diagnostic};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{
+    ColumnChange, EngineError, EngineErrorKind, ExistingColumn, ExistingRelation, Load, Pool,
+    Publication, Relation, RelationKind, Reply,
+};
+use crate::jinja::{dict, from_json, list};
+use crate::manifest::NodeId;
+use crate::materialize::{
+    Arg, Audited, Done, HookTime, PublicMacro, SeedEnding, SeedJob, SeedRows, Steps,
+};
+use crate::outcome::{Effect, NodeError};
+use crate::source::SqlText;
+use minijinja::value::Value;
+use std::cell::RefCell;
+use std::io::Read;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Macros whose SQL is not the statement of the node, whose reply is that of the node.
+const BESIDE: [&str; 3] = ["create_indexes", "apply_grants", "persist_docs"];
+
+/// One node being stored.
+pub(super) struct NodeSteps<'a> {
+    pub(super) run: NodeRun<'a>,
+    pub(super) pool: &'a Arc<Pool>,
+    pub(super) guards: &'a [NodeId],
+    /// Where hooks and public macros are rendered; it has the node's connection.
+    pub(super) session: Arc<Session>,
+    pub(super) compiled: Arc<SqlText>,
+    pub(super) in_transaction: bool,
+    /// A candidate was given the published name since the last commit: that took its own turn.
+    pub(super) has_published: bool,
+    /// What was done cannot be done again: a commit was sent, or a hook ran outside a transaction.
+    pub(super) is_committed: bool,
+    /// What stands under the published name.
+    pub(super) published: Option<ExistingRelation>,
+    /// What the engine said to the node's own statement: the last that a macro wrote for it.
+    pub(super) reply: Option<Reply>,
+    /// What was run, for the files under `run/`.
+    pub(super) executed: String,
+    /// Held while a publication that touches other relations is open: those of relations that views
+    /// join would wait for each other.
+    pub(super) turn: RefCell<Option<MutexGuard<'a, ()>>>,
+    pub(super) results: Vec<GuardResult>,
+    /// Failing rows to store once the transaction has ended.
+    pub(super) failing_rows: Vec<FailingRows>,
+    /// What was known of the node before, where publications are noted.
+    pub(super) before: Option<Before>,
+    pub(super) effect: Option<Effect>,
+}
+
+impl<'a> NodeSteps<'a> {
+    /// Waits until no other node of the run publishes.
+    fn take_turn(&self) {
+        let mut turn = self.turn.borrow_mut();
+        if turn.is_none() {
+            let publishing: &'a _ = &self.run.shared.publishing;
+            *turn = Some(publishing.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn end_turn(&self) {
+        *self.turn.borrow_mut() = None;
+    }
+
+    /// Between two attempts to lock. What is in the way may be another node of this run, which waits
+    /// for its turn.
+    fn pause(&self, time: Duration) {
+        let held = self.turn.borrow().is_some();
+        self.end_turn();
+        std::thread::sleep(time);
+        if held {
+            self.take_turn();
+        }
+    }
+
+    /// Between two statements: nothing more is begun once the user asked to stop.
+    pub(super) fn may_go_on(&self) -> Done {
+        if !self.run.shared.interrupt.is_set() {
+            return Ok(());
+        }
+        let node = self.run.node;
+        let d = Diagnostic::error(Code::Runtime, format!("`{}` was interrupted", node.name));
+        Err(NodeError::lasting(
+            d.primary(node.span, "").help("its published relation is as it was"),
+        ))
+    }
+
+    /// Ends what is still open after a failure; what was begun does not count.
+    pub(super) fn abandon(&mut self) {
+        if self.in_transaction {
+            self.note_sql("rollback");
+            // The connection may be gone, and its transaction with it.
+            let _ = self.run.ask(|warehouse| warehouse.rollback());
+            self.in_transaction = false;
+        }
+        self.has_published = false;
+        self.end_turn();
+    }
+
+    /// Forgets an attempt that is made once more.
+    pub(super) fn forget_attempt(&mut self) {
+        self.results.clear();
+        self.failing_rows.clear();
+    }
+
+    /// Writes down what is run.
+    fn note_sql(&mut self, sql: &str) {
+        self.executed.push_str(sql.trim().trim_end_matches(';'));
+        self.executed.push_str(";\n");
+    }
+
+    fn note_all(&mut self, statements: &[String]) {
+        for sql in statements {
+            self.executed.push_str(sql);
+            self.executed.push_str(";\n");
+        }
+    }
+
+    fn relation(&self) -> Result<&'a Relation, NodeError> {
+        let node = self.run.node;
+        node.relation.as_ref().ok_or_else(|| internal_error("the node has no relation"))
+    }
+
+    /// The text that a macro gives, by name: the project's when it has one.
+    fn write(&self, call: &PublicMacro) -> Result<String, NodeError> {
+        let (renderer, node) = (&self.run.shared.compiler.engine, self.run.node);
+        let Some(def) = renderer.registry().lookup(&node.package, &call.name).cloned() else {
+            let message =
+                format!("`{}` needs a macro `{}`, which does not exist", node.name, call.name);
+            let d = Diagnostic::error(Code::UnknownMacro, message);
+            return Err(NodeError::lasting(d.primary(node.span, "")));
+        };
+        let args: Vec<Value> = call.args.iter().map(|arg| self.value_of(arg)).collect();
+        let scope = Arc::new(NodeScope(self.session.clone()));
+        match renderer.call_macro(true, &def, &args, &node.package, scope, self.session.clone()) {
+            Ok(value) if value.is_none() => Ok(String::new()),
+            Ok(value) => Ok(value.to_string()),
+            Err(failure) => {
+                Err(NodeError::lasting(failure_diagnostic(&failure, &self.session, node.span)))
+            }
+        }
+    }
+
+    fn value_of(&self, arg: &Arg) -> Value {
+        let engine = self.run.engine();
+        match arg {
+            Arg::None => Value::from(()),
+            Arg::Flag(b) => Value::from(*b),
+            Arg::Text(s) => Value::from(s.as_str()),
+            Arg::Relation(r) => RelationValue::value(r.clone(), engine),
+            Arg::Model => self.session.model(),
+            Arg::Compiled => Value::from(self.compiled.as_str()),
+            Arg::Columns(columns) => {
+                list(columns.iter().map(|c| column_value(c, engine)).collect())
+            }
+            Arg::Json(json) => from_json(json),
+            Arg::Dict(pairs) => {
+                let pairs = pairs.iter().map(|(k, v)| (Value::from(*k), self.value_of(v)));
+                dict(pairs.collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// What stopped the rows of a seed: the file, or a value that does not fit its column.
+    fn seed_error(&self, e: &EngineError) -> NodeError {
+        let mut failed = database_error(e, self.run.node);
+        // A value that does not fit: SQLSTATE class 22.
+        let is_value = e.code.as_deref().is_none_or(|code| code.starts_with("22"));
+        if is_value && e.kind == EngineErrorKind::Runtime {
+            let d = failed
+                .diagnostic
+                .help("rows are counted without the header; `column_types` gives another type");
+            failed.diagnostic = Box::new(Diagnostic { code: Code::SeedData, ..d });
+        }
+        failed
+    }
+
+    /// Runs one hook, rendered just before.
+    fn run_hook(&mut self, key: &str, text: &str) -> Done {
+        let node = self.run.node;
+        let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
+        let sql = hook_text(&self.run.shared.compiler.engine, &self.session, text, span)?;
+        if sql.as_str().trim().is_empty() {
+            return Ok(());
+        }
+        self.is_committed |= !self.in_transaction;
+        self.execute(sql.clone()).map_err(|e| {
+            let first = sql.as_str().trim().lines().next().unwrap_or_default().to_owned();
+            let diagnostic = Box::new(e.diagnostic.note(format!("in the {key} `{first}`")));
+            NodeError { diagnostic, ..e }
+        })
+    }
+}
+
+impl Steps for NodeSteps<'_> {
+    fn execute(&mut self, sql: SqlText) -> Done {
+        self.may_go_on()?;
+        self.note_sql(sql.as_str());
+        self.run.execute(&sql).map(drop)
+    }
+
+    fn call(&mut self, call: &PublicMacro) -> Done {
+        self.may_go_on()?;
+        let text = self.write(call)?;
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        let sql = SqlText::around(text, &self.compiled);
+        self.note_sql(sql.as_str());
+        let reply = self.run.execute(&sql)?;
+        if !BESIDE.contains(&call.name.as_str()) {
+            self.reply = Some(reply);
+        }
+        Ok(())
+    }
+
+    fn run_hooks(&mut self, time: HookTime) -> Done {
+        self.may_go_on()?;
+        let (key, inside) = match time {
+            HookTime::BeforeOutside => ("pre-hook", false),
+            HookTime::BeforeInside => ("pre-hook", true),
+            HookTime::AfterInside => ("post-hook", true),
+            HookTime::AfterOutside => ("post-hook", false),
+        };
+        let hooks = self.run.node.config.get(key).and_then(Json::as_array);
+        for hook in hooks.into_iter().flatten() {
+            let in_transaction = hook.get("transaction").and_then(Json::as_bool).unwrap_or(true);
+            if in_transaction == inside {
+                self.run_hook(key, hook.get("sql").and_then(Json::as_str).unwrap_or_default())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedEnding, NodeError> {
+        self.may_go_on()?;
+        let mut rows: SeedRows<Box<dyn Read + Send>> = open_rows(&self.run, seed)?;
+        let columns = seed.column_names(self.run.engine().dialect);
+        let mut load = Load {
+            table,
+            columns: &columns,
+            path: &seed.path,
+            delimiter: &seed.delimiter,
+            rows: &mut rows,
+        };
+        let error = match self.run.connection.with(|warehouse| warehouse.load(&mut load)) {
+            Ok(loaded) => {
+                self.note_all(&loaded.executed);
+                self.reply = loaded.rows.or(seed.rows).map(Reply::of_load).or(self.reply.take());
+                return Ok(SeedEnding::Loaded);
+            }
+            Err(e) => e,
+        };
+        // A value that does not fit the type of the first rows is the server's error, at once.
+        if seed.provisional.is_some() && rows.look_at_the_rest().is_err() {
+            return Err(self.seed_error(&error));
+        }
+        match rows.other_types() {
+            Some(columns) => Ok(SeedEnding::OtherTypes(columns)),
+            None => Err(self.seed_error(&error)),
+        }
+    }
+
+    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done {
+        self.may_go_on()?;
+        let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
+        let built_later = |r: &Relation| shared.builds_later(r, dialect);
+        if takes_away && self.in_transaction {
+            self.take_turn();
+        }
+        let pause = |time| self.pause(time);
+        let change = ColumnChange {
+            relation: table,
+            statements,
+            takes_away,
+            built_later: &built_later,
+            pause: &pause,
+        };
+        let done = self.run.ask(|warehouse| warehouse.alter(&change))?;
+        self.note_all(&done);
+        Ok(())
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Done {
+        self.may_go_on()?;
+        let done = self.run.ask(|warehouse| warehouse.drop_if_there(relation))?;
+        self.note_all(&done);
+        Ok(())
+    }
+
+    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+        self.may_go_on()?;
+        self.run.ask(|warehouse| warehouse.columns_of_existing(relation))
+    }
+
+    fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError> {
+        self.may_go_on()?;
+        let sql = &self.compiled;
+        let found = self.run.connection.with(|warehouse| warehouse.describe(sql));
+        found.map_err(|e| sql_error(&e, sql, self.run.node.span))
+    }
+
+    fn begin(&mut self) -> Done {
+        self.may_go_on()?;
+        self.note_sql("begin");
+        self.run.ask(|warehouse| warehouse.begin())?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Done {
+        self.may_go_on()?;
+        self.note_sql("commit");
+        self.run.ask(|warehouse| warehouse.commit())?;
+        self.in_transaction = false;
+        // Hooks that ran in it would run again.
+        self.is_committed |= self.run.node.config.get("pre-hook").is_some();
+        Ok(())
+    }
+
+    fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError> {
+        self.may_go_on()?;
+        self.run_guards(audited)
+    }
+
+    fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> Done {
+        self.may_go_on()?;
+        let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
+        let published = self.relation()?;
+        let built_later = |r: &Relation| shared.builds_later(r, dialect);
+        let hooks = self.run.node.config.get("post-hook").and_then(Json::as_array);
+        let publication = Publication {
+            published,
+            existing: self.published.as_ref(),
+            candidate,
+            kind,
+            has_hooks: hooks.is_some_and(|hooks| !hooks.is_empty()),
+            built_later: &built_later,
+            take_turn: &|| self.take_turn(),
+            pause: &|time| self.pause(time),
+        };
+        let done = self.run.ask(|warehouse| warehouse.publish(&publication))?;
+        self.note_all(&done);
+        self.has_published = true;
+        Ok(())
+    }
+
+    fn carry(&mut self) -> Done {
+        self.may_go_on()?;
+        let relation = self.relation()?;
+        let done = self.run.ask(|warehouse| warehouse.carry(relation))?;
+        self.note_all(&done);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Done {
+        self.may_go_on()?;
+        if !std::mem::take(&mut self.has_published) {
+            self.take_turn();
+        }
+        if let Some(before) = &self.before {
+            self.effect = self.note_publication(before)?;
+        }
+        // From here on nobody knows whether the commit has arrived.
+        self.is_committed = true;
+        if self.in_transaction {
+            self.note_sql("commit");
+            self.run.ask(|warehouse| warehouse.commit())?;
+            self.in_transaction = false;
+        }
+        let key = self.relation()?.key(self.run.engine().dialect);
+        let published = &self.run.shared.published;
+        published.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        self.end_turn();
+        Ok(())
+    }
+
+    fn roll_back(&mut self) -> Done {
+        self.may_go_on()?;
+        if self.in_transaction {
+            self.note_sql("rollback");
+            self.run.ask(|warehouse| warehouse.rollback())?;
+            self.in_transaction = false;
+        }
+        self.has_published = false;
+        self.end_turn();
+        Ok(())
+    }
+
+    fn keep_rejected(&mut self, candidate: &Relation, kept: &Relation, kind: RelationKind) -> Done {
+        self.may_go_on()?;
+        let done = self.run.ask(|warehouse| warehouse.keep_rejected(candidate, kept, kind))?;
+        self.note_all(&done);
+        Ok(())
+    }
+}
