@@ -224,13 +224,15 @@ fn pure(
         "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
         "parse_index" => parse_index(args.require(0, "raw_index")?)?,
         "convert_type" => convert_type(args)?,
-        "render_raw_columns_constraints" => {
-            columns_constraints(args.require(0, "raw_columns")?, dialect, &mut referenced(state))?
-        }
+        "render_raw_columns_constraints" => columns_constraints(
+            args.require(0, "raw_columns")?,
+            dialect,
+            &mut referenced(state, dialect),
+        )?,
         "render_raw_model_constraints" => model_constraints(
             args.require(0, "raw_constraints")?,
             &suffix(session),
-            &mut referenced(state),
+            &mut referenced(state, dialect),
         )?,
         "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
         "external_write_options" => Value::from(external_write_options(args)?),

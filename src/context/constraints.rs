@@ -1,5 +1,6 @@
 //! Constraints of contracts as SQL.
 
+use super::relation::RelationValue;
 use super::session::Session;
 use crate::config::{Json, python_str};
 use crate::engine::Dialect;
@@ -11,8 +12,9 @@ use minijinja::{Error, State};
 /// else is SQL.
 pub(super) fn referenced<'a>(
     state: &'a mut State<'_, '_>,
+    dialect: Dialect,
 ) -> impl FnMut(&str) -> Result<String, Error> + 'a {
-    |to: &str| {
+    move |to: &str| {
         let inner = to.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
         let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else {
             return Ok(to.to_owned());
@@ -32,7 +34,11 @@ pub(super) fn referenced<'a>(
         }
         let call =
             state.lookup(name).ok_or_else(|| error(format!("`{name}` is not known here")))?;
-        Ok(call.call(state, &args)?.to_string())
+        let found = call.call(state, &args)?;
+        Ok(match RelationValue::of(&found).filter(|_| !dialect.qualifies_references) {
+            Some(relation) => dialect.quoted(relation.identifier()),
+            None => found.to_string(),
+        })
     }
 }
 

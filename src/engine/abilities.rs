@@ -27,6 +27,14 @@ pub(crate) enum RowsIn {
     Stream,
 }
 
+/// How many transactions can write at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writers {
+    Many,
+    /// One after the other: a run sends one building step at a time, and reads beside it.
+    One,
+}
+
 /// What an engine can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
@@ -42,6 +50,7 @@ pub(crate) struct Abilities {
     pub(crate) unique_constraint_names: bool,
     /// Others build in the same database at the same time.
     pub(crate) shared: bool,
+    pub(crate) writers: Writers,
     /// A change of columns locks the table for all readers: it is made in a transaction of its own.
     pub(crate) locks_for_columns: bool,
     /// The strategy of an incremental model that names none: (with unique key, without).

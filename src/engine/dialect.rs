@@ -11,6 +11,10 @@ pub(crate) struct Dialect {
     pub(crate) ignores_case: bool,
     /// Whether one connection sees several databases, so that a schema is named with its database.
     pub(crate) sees_databases: bool,
+    /// Whether a relation's name in SQL has its database in front.
+    pub(crate) names_databases: bool,
+    /// Whether a foreign key names the schema of the table that it points to.
+    pub(crate) qualifies_references: bool,
 }
 
 impl Dialect {

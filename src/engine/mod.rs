@@ -29,7 +29,7 @@ mod types;
 mod unknown;
 mod warehouse;
 
-pub(crate) use abilities::{Abilities, RowsIn, Scratch, Transactions};
+pub(crate) use abilities::{Abilities, RowsIn, Scratch, Transactions, Writers};
 pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};

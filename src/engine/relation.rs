@@ -103,8 +103,9 @@ impl Relation {
             return external.to_string();
         }
         let mut out = String::with_capacity(48);
-        for ((part, quote), include) in self.path.iter().zip(self.quote).zip(self.include) {
-            let Some(part) = part.as_deref().filter(|_| include) else { continue };
+        let shown = [self.include[0] && dialect.names_databases, self.include[1], self.include[2]];
+        for ((part, quote), is_shown) in self.path.iter().zip(self.quote).zip(shown) {
+            let Some(part) = part.as_deref().filter(|_| is_shown) else { continue };
             if !out.is_empty() {
                 out.push('.');
             }

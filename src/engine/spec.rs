@@ -27,6 +27,9 @@ pub(crate) struct AdapterTraits {
     pub(crate) package: &'static str,
     /// The name of its class of relations.
     pub(crate) relation_class: &'static str,
+    /// Which parts of a relation's name (database, schema, identifier) are quoted, unless the project
+    /// says otherwise.
+    pub(crate) quoting: [bool; 3],
     /// What stands for a parameter in a statement.
     pub(crate) binding_char: &'static str,
     /// Materializations that it brings itself: one for any adapter, also of the root project, does

@@ -6,14 +6,21 @@
 use super::{
     Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
     EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener,
-    Publication, Relation, RelationKind, Reply, RowsIn, Scratch, Transactions, Warehouse, duckdb,
+    Publication, Relation, RelationKind, Reply, RowsIn, Scratch, Transactions, Warehouse, Writers,
+    duckdb,
 };
 use crate::source::SqlText;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const DIALECT: Dialect =
-    Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
+const DIALECT: Dialect = Dialect {
+    quote: '"',
+    max_identifier: None,
+    ignores_case: true,
+    sees_databases: true,
+    names_databases: true,
+    qualifies_references: true,
+};
 
 const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
     Abilities {
@@ -24,6 +31,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
         index_after_rename: true,
         unique_constraint_names: false,
         shared: false,
+        writers: Writers::Many,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge"],

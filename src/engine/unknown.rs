@@ -4,7 +4,8 @@
 use super::target::text_of;
 use super::{
     Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, RowsIn, Scratch, SqlType,
-    Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, names_of_engines,
+    Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
+    names_of_engines,
 };
 use crate::config::{Json, JsonMap, YamlMap};
 use crate::diag::{Code, Diagnostic};
@@ -20,6 +21,8 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         max_identifier: None,
         ignores_case: false,
         sees_databases: true,
+        names_databases: true,
+        qualifies_references: true,
     },
     abilities: Abilities {
         transactions: Transactions::OneStatement,
@@ -29,6 +32,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         index_after_rename: false,
         unique_constraint_names: false,
         shared: true,
+        writers: Writers::Many,
         locks_for_columns: false,
         default_strategy: ("append", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
@@ -37,6 +41,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         package: "dbt_unknown",
         relation_class: "BaseRelation",
         binding_char: "%s",
+        quoting: [true; 3],
         materializations: &[],
         names_limited_subquery: false,
         has_unlimited_texts: false,

@@ -169,7 +169,7 @@ impl Loader<'_> {
             registry: OnceLock::new(),
             facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
             secrets,
-            quoting: [true; 3],
+            quoting: target.engine.adapter.quoting,
             explicit_overrides: true,
             packages: Json::Null,
             flags_set: BTreeSet::new(),
@@ -246,7 +246,10 @@ impl Loader<'_> {
                 .map(|p| (p.name().clone(), vars_json(p.options.vars.as_ref())))
                 .collect(),
         };
-        let quoting = packages[0].options.quoting.map(|q| q.unwrap_or(true));
+        let mut quoting = target.engine.adapter.quoting;
+        for (part, written) in quoting.iter_mut().zip(packages[0].options.quoting) {
+            *part = written.unwrap_or(*part);
+        }
         let mut context = self.context(packages[0].name(), &target, vars, false);
         if let Some(context) = Arc::get_mut(&mut context) {
             context.quoting = quoting;

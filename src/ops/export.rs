@@ -9,7 +9,7 @@ use super::run::{carry_out, results};
 use super::{CliError, Exit, Invocation};
 use crate::config::{ExportType, Json};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::Existing;
+use crate::engine::{EngineSpec, Existing, Writers};
 use crate::export::GeneratedFile;
 use crate::export::airflow::{FileRequest, Granularity, dag_file};
 use crate::manifest::{NodeKind, ResourceType};
@@ -52,7 +52,7 @@ pub(crate) fn export_airflow(inv: &mut Invocation, args: &AirflowArgs) -> Exit {
         options: &airflow,
         spec: &spec,
         command: &command,
-        serial: (!engine.abilities.shared).then_some(engine.label),
+        serial: is_serial(engine).then_some(engine.label),
     });
     let tests = dag.tasks.iter().flat_map(|t| &t.nodes).map(|id| project.manifest.node(*id));
     let tests = tests.filter(|n| n.resource_type() == ResourceType::Test).count();
@@ -215,4 +215,9 @@ pub(crate) fn export_relations(inv: &mut Invocation, args: &ExportArgs) -> Exit 
     let (all, seconds) = carry_out(inv, request)?;
     results(inv, project, &all, seconds)?;
     Ok(inv.conclude(&all, seconds))
+}
+
+/// Whether tasks of their own would be in each other's way.
+fn is_serial(engine: &EngineSpec) -> bool {
+    !engine.abilities.shared || engine.abilities.writers == Writers::One
 }

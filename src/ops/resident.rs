@@ -117,7 +117,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Looks at a database that this build holds, after it.
+    /// Looks at the database after a build.
     fn new(
         inv: &Invocation,
         project: &Project,
@@ -125,22 +125,20 @@ impl Seen {
         warehouse: &mut dyn Warehouse,
     ) -> Option<Seen> {
         let manifest = &project.manifest;
-        if project.target().engine.abilities.shared {
+        if project.target().connection.files().is_empty() {
             return None;
         }
         warehouse.settle();
         let state = project.target().connection.state(inv.system.as_ref())?;
         let schemas = schemas(manifest, selected.iter());
         let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
-        Some(Seen {
-            state,
-            schemas,
-            existing,
-            noted: noted(project, selected, warehouse, false).ok()??,
-        })
+        let noted = noted(project, selected, warehouse, false).ok()??;
+        // Others may write where they can build at the same time.
+        let now = project.target().connection.state(inv.system.as_ref());
+        (now.as_ref() == Some(&state)).then_some(Seen { state, schemas, existing, noted })
     }
 
-    /// What is there, if nobody has written since. The database is held: nobody does now.
+    /// What is there, if nobody has written since.
     fn holds(
         self,
         inv: &Invocation,

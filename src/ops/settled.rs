@@ -42,7 +42,7 @@ impl Premises {
         let (sources, _) = begun.parsed.as_ref()?;
         let alone = inv.orchestrated.is_none()
             && inv.state.is_none()
-            && !sources.target.engine.abilities.shared;
+            && !sources.target.connection.files().is_empty();
         if args.changed.is_none() || !alone {
             return None;
         }
@@ -88,8 +88,8 @@ impl Premises {
         self.found.take_if(|found| now == Some(found.own))
     }
 
-    /// Looks whether a command that has ended well left nothing to do, and keeps that. `warehouse`
-    /// has been open all the time, so that nobody else wrote.
+    /// Looks whether a command that has ended well left nothing to do, and keeps that, unless somebody
+    /// else has written meanwhile.
     pub(super) fn keep(self, inv: &Invocation, mut done: Done<'_>, warehouse: &mut dyn Warehouse) {
         if !inv.cache {
             return;
@@ -100,6 +100,9 @@ impl Premises {
         }
         let Some(database) = target.connection.state(inv.system.as_ref()) else { return };
         let Some((mut same, own)) = done.same(inv, warehouse) else { return };
+        if target.connection.state(inv.system.as_ref()).as_ref() != Some(&database) {
+            return;
+        }
         same.sort();
         let nodes = same.iter().map(|id| done.project.manifest.node(*id));
         let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);

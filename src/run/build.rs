@@ -280,9 +280,11 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let span = node.config.entry("incremental_strategy").and_then(|e| e.span);
     let d = Diagnostic::error(Code::UnknownMacro, message)
         .primary(span.unwrap_or(node.span), "asked for here");
-    Err(NodeError::lasting(d.help(
-        "append, delete+insert and merge are built in; a project defines others by such a macro",
-    )))
+    let built_in = run.engine().abilities.strategies.join(", ");
+    Err(NodeError::lasting(d.help(format!(
+        "{built_in} are built in on {}; a project defines others by such a macro",
+        run.engine().label
+    ))))
 }
 
 /// A node that failed leaves no half-built candidate behind.

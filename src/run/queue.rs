@@ -8,7 +8,7 @@ use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
 use super::{Interrupt, Shared};
 use crate::engine::{
-    Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, own_names,
+    Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -200,6 +200,7 @@ struct Loop<'a> {
     totals: Totals,
     /// Ready steps by the moment at which they became ready, then by their turn.
     ready: BTreeSet<(usize, usize, usize)>,
+    has_one_writer: bool,
     /// How many steps have ended.
     moment: usize,
     waiting: Vec<usize>,
@@ -225,12 +226,14 @@ impl<'a> Loop<'a> {
         totals: Totals,
     ) -> Loop<'a> {
         let n = plan.steps.len();
+        let engine = shared.compiler.manifest.project.target.engine;
         let mut state = Loop {
             shared,
             plan,
             existing,
             totals,
             ready: BTreeSet::new(),
+            has_one_writer: engine.abilities.writers == Writers::One,
             moment: 0,
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
@@ -261,8 +264,15 @@ impl<'a> Loop<'a> {
         self.shared.compiler.manifest.node(id)
     }
 
+    /// The step that begins next, if one can: where one transaction writes at a time, no step is
+    /// built beside another.
     fn next_ready(&mut self) -> Option<usize> {
-        self.ready.pop_first().map(|(_, _, step)| step)
+        let builds = |step: usize| self.plan.steps[step].action == Action::Build;
+        let is_taken = self.has_one_writer && self.running.iter().any(|step| builds(*step));
+        let mut waiting = self.ready.iter();
+        let next = *waiting.find(|(_, _, step)| !(is_taken && builds(*step)))?;
+        self.ready.remove(&next);
+        Some(next.2)
     }
 
     fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> Task {

@@ -11,11 +11,18 @@ pub(crate) use target::{Attach, DuckDbOptions, target_of_path};
 
 use super::{
     Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Writers,
 };
 
 /// How DuckDB writes and compares names.
-pub(crate) const DIALECT: Dialect =
-    Dialect { quote: '"', max_identifier: None, ignores_case: true, sees_databases: true };
+pub(crate) const DIALECT: Dialect = Dialect {
+    quote: '"',
+    max_identifier: None,
+    ignores_case: true,
+    sees_databases: true,
+    names_databases: true,
+    qualifies_references: true,
+};
 
 /// Of the library that is linked; it moves together with the `duckdb` crate in `Cargo.toml` and with
 /// `scripts/lib.sh`.
@@ -35,6 +42,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         index_after_rename: true,
         unique_constraint_names: false,
         shared: false,
+        writers: Writers::Many,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
@@ -43,6 +51,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         package: "dbt_duckdb",
         relation_class: "DuckDBRelation",
         binding_char: "?",
+        quoting: [true; 3],
         materializations: &["table", "incremental"],
         names_limited_subquery: false,
         has_unlimited_texts: false,

@@ -11,11 +11,18 @@ pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
     Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Writers,
 };
 
 /// How Postgres writes and compares names.
-pub(crate) const DIALECT: Dialect =
-    Dialect { quote: '"', max_identifier: Some(63), ignores_case: false, sees_databases: false };
+pub(crate) const DIALECT: Dialect = Dialect {
+    quote: '"',
+    max_identifier: Some(63),
+    ignores_case: false,
+    sees_databases: false,
+    names_databases: true,
+    qualifies_references: true,
+};
 
 /// PostgreSQL 13 and later.
 pub(crate) static SPEC: EngineSpec = EngineSpec {
@@ -31,6 +38,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         index_after_rename: false,
         unique_constraint_names: true,
         shared: true,
+        writers: Writers::Many,
         locks_for_columns: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
@@ -39,6 +47,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         package: "dbt_postgres",
         relation_class: "PostgresRelation",
         binding_char: "%s",
+        quoting: [true; 3],
         materializations: &[],
         names_limited_subquery: true,
         has_unlimited_texts: true,
