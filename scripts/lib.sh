@@ -26,7 +26,7 @@ target_dir() {
 }
 
 need_cargo() {
-  has cargo || die "cargo was not found: install Rust 1.88 or newer with rustup (https://rustup.rs), then run this again"
+  has cargo || die "cargo was not found: install Rust 1.89 or newer with rustup (https://rustup.rs), then run this again"
 }
 
 # Runs cargo in the checkout, where it finds .cargo/config.toml.

@@ -104,10 +104,9 @@ impl ColumnValue {
     }
 
     fn data_type(&self) -> String {
-        let unlimited = self.engine.adapter.has_unlimited_texts
-            && (self.dtype.eq_ignore_ascii_case("text")
-                || self.dtype.eq_ignore_ascii_case("character varying")
-                    && self.char_size.is_none());
+        let is_text = self.dtype.eq_ignore_ascii_case("text");
+        let is_open = is_text || self.is_string() && self.char_size.is_none();
+        let unlimited = self.engine.adapter.has_unlimited_texts && is_open;
         if unlimited {
             self.dtype.clone()
         } else if self.is_string() {

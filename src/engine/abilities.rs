@@ -51,6 +51,10 @@ pub(crate) struct Abilities {
     /// Others build in the same database at the same time.
     pub(crate) shared: bool,
     pub(crate) writers: Writers,
+    /// A table that is made of a query has its columns' types.
+    pub(crate) keeps_types_of_queries: bool,
+    /// The type of a column can be changed in place; else the table is copied.
+    pub(crate) alters_types: bool,
     /// A change of columns locks the table for all readers: it is made in a transaction of its own.
     pub(crate) locks_for_columns: bool,
     /// The strategy of an incremental model that names none: (with unique key, without).

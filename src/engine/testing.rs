@@ -32,6 +32,8 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
         unique_constraint_names: false,
         shared: false,
         writers: Writers::Many,
+        keeps_types_of_queries: true,
+        alters_types: true,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge"],

@@ -33,6 +33,8 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         shared: true,
         writers: Writers::Many,
+        keeps_types_of_queries: true,
+        alters_types: true,
         locks_for_columns: false,
         default_strategy: ("append", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],

@@ -1,7 +1,8 @@
 //! Incremental models whose table is there: a delta, applied and audited inside one transaction.
 //!
 //! Where the engine locks a table for a change of its columns, added columns are committed before,
-//! drops come last, and a change of types is made on a candidate. An engine without transactions
+//! drops come last, and a change of types is made on a candidate; so it is where types cannot be
+//! changed in place. An engine without transactions
 //! over several statements gets every delta on a candidate.
 
 use super::candidate::{
@@ -18,8 +19,9 @@ pub(super) fn store_delta(job: &Job, steps: &mut dyn Steps) -> Result<Ending, No
     let published = job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
     let mut delta = Delta { job, mode, columns: published, candidate: None };
     steps.run_hooks(HookTime::BeforeOutside)?;
-    let changes_first = job.engine.abilities.locks_for_columns && mode.widens();
-    if changes_first || !job.has_transactions() {
+    let abilities = &job.engine.abilities;
+    let changes_first = abilities.locks_for_columns || !abilities.alters_types;
+    if changes_first && mode.widens() || !job.has_transactions() {
         delta.prepare_table(steps)?;
     }
     if job.has_transactions() {
@@ -73,6 +75,10 @@ impl Delta<'_> {
         let query = steps.describe_query()?;
         let change = self.change_for(&query)?;
         if change.retyped.is_empty() && self.job.has_transactions() {
+            if !self.job.engine.abilities.locks_for_columns {
+                // They are added with the rows.
+                return Ok(());
+            }
             // Columns that are to go are there until the delta is published.
             let is_new = |c: &&ExistingColumn| self.columns.iter().all(|old| old.name != c.name);
             let new: Vec<ExistingColumn> = change.after.iter().filter(is_new).cloned().collect();

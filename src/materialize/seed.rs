@@ -40,20 +40,23 @@ fn filled_before(job: &Job) -> Option<&ExistingRelation> {
 fn create_table(job: &Job, candidate: &Relation, seed: &SeedJob) -> SqlText {
     let dialect = job.engine.dialect;
     let name = candidate.render(dialect);
-    let sql = match filled_before(job) {
-        // A seed that is there keeps its columns and types; a file that no longer fits is an error.
-        Some(existing) => {
+    // A seed that is there keeps its columns and types; a file that no longer fits is an error.
+    let columns: Vec<String> = match filled_before(job) {
+        Some(existing) if job.engine.abilities.keeps_types_of_queries => {
             let published = existing.relation.render(dialect);
-            format!("create table {name} as select * from {published} where false")
+            let sql = format!("create table {name} as select * from {published} where false");
+            return SqlText::from(sql);
+        }
+        Some(existing) => {
+            let columns = existing.columns.iter();
+            columns.map(|c| format!("{} {}", dialect.quoted(&c.name), c.data_type)).collect()
         }
         None => {
             let names = seed.column_names(dialect).into_iter().zip(&seed.columns);
-            let columns: Vec<String> =
-                names.map(|(name, column)| format!("{name} {}", column.data_type)).collect();
-            format!("create table {name} ({})", columns.join(", "))
+            names.map(|(name, column)| format!("{name} {}", column.data_type)).collect()
         }
     };
-    SqlText::from(sql)
+    SqlText::from(format!("create table {name} ({})", columns.join(", ")))
 }
 
 impl SeedJob {

@@ -11,9 +11,8 @@ pub(crate) fn create_rows(
     engine: &EngineSpec,
 ) -> SqlText {
     let name = relation.render(engine.dialect);
-    let mut sql = SqlText::from(format!("create {} {name} as (\n", kind.sql()));
+    let mut sql = SqlText::from(format!("create {} {name} as\n", kind.sql()));
     sql.push(query);
-    sql.push_str("\n)");
     sql
 }
 

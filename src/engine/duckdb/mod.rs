@@ -43,6 +43,8 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         shared: false,
         writers: Writers::Many,
+        keeps_types_of_queries: true,
+        alters_types: true,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],

@@ -39,6 +39,8 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: true,
         shared: true,
         writers: Writers::Many,
+        keeps_types_of_queries: true,
+        alters_types: true,
         locks_for_columns: true,
         default_strategy: ("delete+insert", "append"),
         strategies: &["append", "delete+insert", "merge", "microbatch"],
