@@ -6,6 +6,7 @@
 mod duckdb;
 mod notes;
 mod postgres;
+mod sqlite;
 
 use crate::engine::{
     Content, Dialect, EngineError, EngineErrorKind, EngineSpec, Patience, Relation, Target,
@@ -23,7 +24,7 @@ struct Driver {
 }
 
 /// All drivers: with `engine::ENGINES` the only list of them.
-static DRIVERS: [&Driver; 2] = [&duckdb::DRIVER, &postgres::DRIVER];
+static DRIVERS: [&Driver; 3] = [&duckdb::DRIVER, &postgres::DRIVER, &sqlite::DRIVER];
 
 fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
     DRIVERS.into_iter().find(|driver| driver.engine == target.engine).ok_or_else(|| {

@@ -21,6 +21,7 @@ mod query;
 mod relation;
 mod reply;
 mod spec;
+pub(crate) mod sqlite;
 mod state;
 mod target;
 #[cfg(test)]
@@ -52,7 +53,7 @@ pub(crate) use warehouse::{
 };
 
 /// All engines that are built in: with `adapter::DRIVERS` the only list of them.
-static ENGINES: [&EngineSpec; 2] = [&duckdb::SPEC, &postgres::SPEC];
+static ENGINES: [&EngineSpec; 3] = [&duckdb::SPEC, &postgres::SPEC, &sqlite::SPEC];
 
 /// The engine of a `type:`.
 pub(crate) fn find_engine(name: &str) -> Option<&'static EngineSpec> {

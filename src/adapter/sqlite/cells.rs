@@ -1,0 +1,65 @@
+//! SQLite's values as cells: the declared type says what a stored value means.
+
+use crate::engine::{Cell, SqlType};
+use rusqlite::types::ValueRef;
+
+pub(super) fn cell(value: ValueRef<'_>, kind: &SqlType) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(i) if *kind == SqlType::Boolean => Cell::Bool(i != 0),
+        ValueRef::Integer(i) => whole(i, kind),
+        ValueRef::Real(f) => real(f, kind),
+        ValueRef::Text(bytes) => text(String::from_utf8_lossy(bytes).into_owned(), kind),
+        ValueRef::Blob(bytes) => Cell::Text(crate::hash::hex(bytes)),
+    }
+}
+
+fn whole(value: i64, kind: &SqlType) -> Cell {
+    match kind {
+        SqlType::Decimal { digits: Some((_, scale)) } if *scale > 0 => {
+            Cell::Decimal(format!("{value}.{}", "0".repeat(usize::from(*scale))))
+        }
+        SqlType::Float { .. } => Cell::Float(value as f64),
+        _ => Cell::Int(value),
+    }
+}
+
+/// There are no decimals: one is a double, told with the digits that its column declares.
+fn real(value: f64, kind: &SqlType) -> Cell {
+    match kind {
+        SqlType::Decimal { digits: Some((_, scale)) } if value.is_finite() => {
+            Cell::Decimal(format!("{value:.*}", usize::from(*scale)))
+        }
+        _ => Cell::Float(value),
+    }
+}
+
+fn text(value: String, kind: &SqlType) -> Cell {
+    match kind {
+        SqlType::Date => Cell::Date(value),
+        SqlType::Time => Cell::Time(value),
+        SqlType::Timestamp { .. } => Cell::Timestamp(value.replacen('T', " ", 1)),
+        SqlType::Json => match serde_json::from_str(&value) {
+            Ok(json) => Cell::Json(Box::new(json)),
+            Err(_) => Cell::Text(value),
+        },
+        _ => Cell::Text(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declared_types_say_what_a_value_is() {
+        let money = SqlType::Decimal { digits: Some((18, 2)) };
+        assert_eq!(cell(ValueRef::Real(1.5), &money), Cell::Decimal("1.50".to_owned()));
+        assert_eq!(cell(ValueRef::Integer(3), &money), Cell::Decimal("3.00".to_owned()));
+        assert_eq!(cell(ValueRef::Integer(1), &SqlType::Boolean), Cell::Bool(true));
+        let stamp = SqlType::Timestamp { zoned: false, nanos: false };
+        let value = ValueRef::Text(b"2024-01-31T10:00:00");
+        assert_eq!(cell(value, &stamp), Cell::Timestamp("2024-01-31 10:00:00".to_owned()));
+        assert_eq!(cell(value, &SqlType::Text { length: None }).display(), "2024-01-31T10:00:00");
+    }
+}

@@ -1,0 +1,59 @@
+//! SQLite's errors, by their codes (SQLite documentation, "Result and Error Codes").
+
+use crate::engine::{EngineError, EngineErrorKind};
+use rusqlite::ErrorCode;
+
+/// SQLITE_BUSY_SNAPSHOT: another transaction has written since this one began to read.
+const BUSY_SNAPSHOT: i32 = 517;
+
+pub(super) fn engine_error(e: &rusqlite::Error) -> EngineError {
+    match e {
+        // A mistake in the statement, with its place.
+        rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
+            let mut out = of_code(error, Some(msg));
+            out.position = usize::try_from(*offset).ok().map(|at| (at, 1));
+            out
+        }
+        rusqlite::Error::SqliteFailure(error, message) => of_code(error, message.as_deref()),
+        other => EngineError::new(EngineErrorKind::Runtime, other.to_string()),
+    }
+}
+
+fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
+    let text = message.map_or_else(|| error.to_string(), str::to_owned);
+    let kind = match error.code {
+        _ if error.extended_code == BUSY_SNAPSHOT => EngineErrorKind::Conflict,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => EngineErrorKind::Locked,
+        ErrorCode::OperationInterrupted => EngineErrorKind::Cancelled,
+        ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
+            EngineErrorKind::Connection
+        }
+        // SQLITE_ERROR: what is wrong with the statement itself.
+        ErrorCode::Unknown => EngineErrorKind::Sql,
+        _ => EngineErrorKind::Runtime,
+    };
+    let mut out = EngineError::new(kind, told(&text));
+    if kind == EngineErrorKind::Locked {
+        out.hint = Some(
+            "another process writes to the file: wait for it with --lock-timeout SECONDS"
+                .to_owned(),
+        );
+    }
+    out
+}
+
+/// The words of other engines where a run looks for them: what is not there may come to be.
+fn told(message: &str) -> String {
+    for what in ["table", "view", "index"] {
+        if let Some(name) = message.strip_prefix(&format!("no such {what}: ")) {
+            return format!("{what} {name} does not exist");
+        }
+    }
+    message.to_owned()
+}
+
+/// An error of one of several statements, with its place in all of them.
+pub(super) fn with_offset(mut e: EngineError, offset: usize) -> EngineError {
+    e.position = e.position.map(|(at, length)| (at + offset, length));
+    e
+}

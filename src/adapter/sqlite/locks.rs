@@ -1,0 +1,100 @@
+//! One build of a file at a time: an empty database beside it, locked as long as a node is built.
+//!
+//! SQLite's own lock of the file is held for a transaction only, and a node takes several. A lock of
+//! a process that was killed is free at once, since the system ends it.
+
+use super::errors::engine_error;
+use crate::engine::{EngineError, EngineErrorKind};
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+pub(super) struct BuildLock {
+    path: String,
+    wait: Duration,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// How many nodes of this process are built under it.
+    nodes: usize,
+    connection: Option<Connection>,
+}
+
+/// Between two attempts, and how often it is said that the wait goes on.
+const STEP: Duration = Duration::from_millis(100);
+const SAY_EVERY: u32 = 20;
+
+impl BuildLock {
+    pub(super) fn new(main: &str, wait: Duration) -> BuildLock {
+        BuildLock { path: format!("{main}-strata-lock"), wait, held: Mutex::default() }
+    }
+
+    pub(super) fn take(
+        &self,
+        cancelled: &AtomicBool,
+        waiting: &dyn Fn(Option<&str>),
+    ) -> Result<(), EngineError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.nodes == 0 {
+            held.connection = Some(self.wait_for_lock(cancelled, waiting)?);
+        }
+        held.nodes += 1;
+        Ok(())
+    }
+
+    fn wait_for_lock(
+        &self,
+        cancelled: &AtomicBool,
+        waiting: &dyn Fn(Option<&str>),
+    ) -> Result<Connection, EngineError> {
+        let failed = |e: rusqlite::Error| engine_error(&e);
+        let connection = Connection::open(&self.path).map_err(failed)?;
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let mut tries = 0;
+        loop {
+            match connection.execute_batch("begin exclusive").map_err(failed) {
+                Ok(()) => break,
+                Err(e) if e.kind != EngineErrorKind::Locked => return Err(e),
+                Err(_) => {}
+            }
+            let waited = STEP * tries;
+            if cancelled.load(Ordering::SeqCst) {
+                let message = "interrupted while waiting for another build";
+                return Err(EngineError::new(EngineErrorKind::Cancelled, message));
+            }
+            if waited >= self.wait {
+                return Err(self.given_up());
+            }
+            if tries % SAY_EVERY == 0 && tries > 0 {
+                let seconds = waited.as_secs();
+                waiting(Some(&format!("being built by another process, for {seconds} s")));
+            }
+            std::thread::sleep(STEP);
+            tries += 1;
+        }
+        if tries > SAY_EVERY {
+            waiting(None);
+        }
+        Ok(connection)
+    }
+
+    fn given_up(&self) -> EngineError {
+        let seconds = self.wait.as_secs();
+        let message = format!("another process builds in this file, still after {seconds} s");
+        let mut error = EngineError::new(EngineErrorKind::Locked, message);
+        error.hint = Some("end it, or wait longer with --wait-timeout SECONDS".to_owned());
+        error
+    }
+
+    pub(super) fn give_back(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.nodes = held.nodes.saturating_sub(1);
+        if held.nodes == 0 {
+            // Closing the connection ends its transaction.
+            held.connection = None;
+        }
+    }
+}

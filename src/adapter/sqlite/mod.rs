@@ -1,0 +1,348 @@
+//! SQLite, in this process.
+//!
+//! In: SQL. Out: replies. Each schema is a file that every connection attaches for itself; what one
+//! connection makes, the others attach before their next work (`files`). One transaction writes at a
+//! time, readers see the last one that was committed.
+
+mod catalog;
+mod cells;
+mod connect;
+mod errors;
+mod files;
+mod fingerprint;
+mod functions;
+mod locks;
+mod publish;
+mod seeds;
+
+use crate::adapter::{Driver, content, count_of, diagnose_embedded};
+use crate::engine::sqlite::{DIALECT, SPEC};
+use crate::engine::{
+    Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
+    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
+    Publication, Relation, RelationKind, Reply, Target, Warehouse,
+};
+use crate::source::SqlText;
+use crate::sql::split_statements;
+use errors::{engine_error, with_offset};
+use files::Files;
+use rusqlite::{Connection, InterruptHandle, Statement};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub(super) static DRIVER: Driver =
+    Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
+
+fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+    Ok(Box::new(Sqlite::open(Arc::new(Files::of(target, patience)?))?))
+}
+
+struct Sqlite {
+    connection: Connection,
+    /// What all connections of a run share.
+    files: Arc<Files>,
+    /// How many of the files this one has attached.
+    attached: usize,
+    interrupt: Arc<InterruptHandle>,
+    /// Set by another thread that wants this connection to stop waiting.
+    cancelled: Arc<AtomicBool>,
+}
+
+struct Interrupt {
+    handle: Arc<InterruptHandle>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Cancel for Interrupt {
+    fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        self.handle.interrupt();
+    }
+}
+
+impl Sqlite {
+    fn open(files: Arc<Files>) -> Result<Sqlite, EngineError> {
+        let connection = connect::open(&files)?;
+        let interrupt = Arc::new(connection.get_interrupt_handle());
+        let mut sqlite =
+            Sqlite { connection, files, attached: 0, interrupt, cancelled: Arc::default() };
+        sqlite.attach_new()?;
+        Ok(sqlite)
+    }
+
+    /// Attaches the files that are known by now. Inside a transaction that cannot be done.
+    fn attach_new(&mut self) -> Result<(), EngineError> {
+        if !self.connection.is_autocommit() {
+            return Ok(());
+        }
+        for (schema, path) in self.files.after(self.attached) {
+            connect::attach(&self.connection, &schema, &path)?;
+            self.attached += 1;
+        }
+        Ok(())
+    }
+
+    fn in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Runs statements of ours.
+    fn batch(&self, sql: &str) -> Result<(), EngineError> {
+        self.connection.execute_batch(sql).map_err(|e| engine_error(&e))
+    }
+
+    /// Runs statements of ours; the SQL that was run.
+    fn run_all(&self, statements: Vec<String>) -> Result<Vec<String>, EngineError> {
+        statements.iter().try_for_each(|sql| self.batch(sql))?;
+        Ok(statements)
+    }
+
+    /// Rows of a question of ours, as texts; null is empty.
+    fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
+        let mut out = Vec::new();
+        self.query(sql, &mut |row| {
+            out.push(row.iter().map(Cell::display).collect());
+            std::ops::ControlFlow::Continue(())
+        })?;
+        Ok(out)
+    }
+
+    /// Gives each row of one statement, and its columns.
+    fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
+        let failed = |e: rusqlite::Error| engine_error(&e);
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let columns = columns_of(&statement);
+        let kinds: Vec<_> = columns.iter().map(|c| (SPEC.types.read)(&c.data_type)).collect();
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let mut cells = Vec::with_capacity(kinds.len());
+            for (i, kind) in kinds.iter().enumerate() {
+                cells.push(cells::cell(row.get_ref(i).map_err(failed)?, kind));
+            }
+            if each(cells).is_break() {
+                break;
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Runs one statement to its end; how many rows it changed.
+    fn run_one(&mut self, sql: &str) -> Result<i64, EngineError> {
+        // There is no such statement: a schema is a file.
+        if let Some(statement) = files::SchemaStatement::read(sql) {
+            return self.run_schema_statement(&statement).map(|()| 0);
+        }
+        let failed = |e: rusqlite::Error| engine_error(&e);
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let reads = statement.readonly();
+        let mut rows = statement.raw_query();
+        while rows.next().map_err(failed)?.is_some() {}
+        drop(rows);
+        drop(statement);
+        let changed = if reads { 0 } else { self.connection.changes() };
+        Ok(i64::try_from(changed).unwrap_or(i64::MAX))
+    }
+}
+
+/// The columns of a statement, with the types that the tables behind them declare.
+fn columns_of(statement: &Statement<'_>) -> Vec<ExistingColumn> {
+    let column = |c: &rusqlite::Column<'_>| ExistingColumn {
+        name: c.name().to_owned(),
+        data_type: c.decl_type().unwrap_or_default().to_owned(),
+    };
+    statement.columns().map(|c| column(&c)).collect()
+}
+
+impl Warehouse for Sqlite {
+    fn engine(&self) -> &'static EngineSpec {
+        &SPEC
+    }
+
+    fn version(&mut self) -> Result<String, EngineError> {
+        Ok(rusqlite::version().to_owned())
+    }
+
+    /// Who writes later would be refused when another has written meanwhile: the lock is taken at
+    /// once.
+    fn begin(&mut self) -> Result<(), EngineError> {
+        self.attach_new()?;
+        self.batch("begin immediate")
+    }
+
+    fn commit(&mut self) -> Result<(), EngineError> {
+        if let Err(e) = catalog::check_foreign_keys(self) {
+            self.rollback()?;
+            return Err(e);
+        }
+        self.batch("commit")
+    }
+
+    fn rollback(&mut self) -> Result<(), EngineError> {
+        // Some errors end a transaction by themselves.
+        if self.in_transaction() { self.batch("rollback") } else { Ok(()) }
+    }
+
+    fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
+        self.attach_new()?;
+        let text = sql.as_str();
+        let mut changed = 0;
+        for range in split_statements(text) {
+            let done = self.run_one(&text[range.clone()]);
+            changed = done.map_err(|e| with_offset(e, range.start))?;
+        }
+        Ok(Reply { rows_affected: Some(changed), ..Reply::ok() })
+    }
+
+    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+        self.attach_new()?;
+        let text = sql.as_str();
+        let all = split_statements(text);
+        let Some((last, before)) = all.split_last() else { return Ok(Reply::ok()) };
+        for range in before {
+            self.run_one(&text[range.clone()]).map_err(|e| with_offset(e, range.start))?;
+        }
+        let columns = self.query(&text[last.clone()], each);
+        let columns = columns.map_err(|e| with_offset(e, last.start))?;
+        Ok(Reply { columns, ..Reply::ok() })
+    }
+
+    fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.attach_new()?;
+        catalog::describe(self, query.as_str())
+    }
+
+    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+        self.attach_new()?;
+        catalog::list(self, database, schema)
+    }
+
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.attach_new()?;
+        catalog::columns(self, relation)
+    }
+
+    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+        self.attach_new()?;
+        let database = self.files.database.clone();
+        let names = catalog::attached_schemas(self)?;
+        Ok(names.into_iter().map(|name| (database.clone(), name)).collect())
+    }
+
+    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+        self.attach_new()?;
+        catalog::find(self, relations)
+    }
+
+    fn content(
+        &mut self,
+        relation: &Relation,
+        columns: &[ExistingColumn],
+    ) -> Result<Content, EngineError> {
+        let names: Vec<String> = columns.iter().map(|c| DIALECT.quoted(&c.name)).collect();
+        let name = relation.render(DIALECT);
+        let function = fingerprint::NAME;
+        let sql = format!("select count(*), {function}({}) from {name}", names.join(", "));
+        Ok(content(self.texts(&sql)?))
+    }
+
+    fn create_schema(&mut self, _: &str, schema: &str) -> Result<(), EngineError> {
+        self.make_schema(schema)
+    }
+
+    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+        seeds::load(self, load)
+    }
+
+    fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
+        publish::publish(self, publication)
+    }
+
+    fn keep_rejected(
+        &mut self,
+        candidate: &Relation,
+        rejected: &Relation,
+        kind: RelationKind,
+    ) -> Result<Vec<String>, EngineError> {
+        publish::rename(self, candidate, rejected, kind)
+    }
+
+    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+        let name = relation.relation.render(DIALECT);
+        self.run_all(vec![format!("drop {} if exists {name}", relation.kind.sql())])
+    }
+
+    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+        self.run_all(change.statements.to_vec())
+    }
+
+    fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+        let rows = self.texts(&crate::adapter::notes::select(table, DIALECT))?;
+        Ok(crate::adapter::notes::pairs(rows))
+    }
+
+    fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
+        self.make_schema(table.schema().unwrap_or_default())?;
+        let name = table.render(DIALECT);
+        let columns = "node text, print text, published_at timestamp";
+        self.batch(&format!("create table if not exists {name} ({columns})"))
+    }
+
+    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+        let sql = crate::adapter::notes::write(table, notes, DIALECT);
+        if self.in_transaction() {
+            return self.batch(&sql);
+        }
+        self.begin()?;
+        let done = self.batch(&sql);
+        if done.is_ok() { self.batch("commit") } else { self.rollback().and(done) }
+    }
+
+    fn count_rows(
+        &mut self,
+        relation: &Relation,
+        conditions: &[String],
+    ) -> Result<Vec<Cell>, EngineError> {
+        // A mistake in a query leaves a transaction as it was.
+        let sql = SqlText::from(count_of(relation, conditions, DIALECT));
+        let (_, table) = (self as &mut dyn Warehouse).fetch(&sql, Some(1))?;
+        Ok(table.rows.into_iter().next().unwrap_or_default())
+    }
+
+    // The database is in this process; what others have attached is attached here.
+    fn ready(&mut self) -> Result<(), EngineError> {
+        self.attach_new()
+    }
+
+    fn lock(&mut self, _: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+        self.files.lock.take(&self.cancelled, waiting)
+    }
+
+    fn unlock(&mut self, _: &Relation) {
+        self.files.lock.give_back();
+    }
+
+    fn settle(&mut self) {
+        // What cannot be written out now, since somebody reads, is written later.
+        let _ = self.texts("pragma wal_checkpoint(truncate)");
+    }
+
+    fn opener(&self) -> Result<Opener, EngineError> {
+        let files = self.files.clone();
+        Ok(Arc::new(move || Ok(Box::new(Sqlite::open(files.clone())?))))
+    }
+
+    fn cancel_handle(&self) -> Arc<dyn Cancel> {
+        let (handle, cancelled) = (self.interrupt.clone(), self.cancelled.clone());
+        Arc::new(Interrupt { handle, cancelled })
+    }
+}
+
+/// A text in SQL.
+fn literal(text: &str) -> String {
+    Dialect::literal(text)
+}
+
+/// An error of ours.
+fn runtime_error(message: impl Into<String>) -> EngineError {
+    EngineError::new(EngineErrorKind::Runtime, message)
+}

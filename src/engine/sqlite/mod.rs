@@ -1,0 +1,69 @@
+//! SQLite: what is known of it without opening a database.
+//!
+//! In: an output of a profile, names of types. Out: `SPEC`, typed options, the state of the files.
+//! Must not know: the driver.
+
+mod state;
+mod target;
+mod types;
+
+pub(crate) use target::SqliteOptions;
+
+use super::{
+    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Writers,
+};
+
+/// How SQLite writes and compares names: a schema is a file, and no name has a database in front.
+pub(crate) const DIALECT: Dialect = Dialect {
+    quote: '"',
+    max_identifier: None,
+    ignores_case: true,
+    sees_databases: false,
+    names_databases: false,
+    qualifies_references: false,
+};
+
+/// SQLite 3.54.
+pub(crate) static SPEC: EngineSpec = EngineSpec {
+    name: "sqlite",
+    label: "SQLite",
+    dialect: DIALECT,
+    abilities: Abilities {
+        transactions: Transactions::Full,
+        scratch: Scratch::Temporary,
+        rows_in: RowsIn::Stream,
+        // One scan of the file in place of many.
+        fuses_row_tests: true,
+        // Names of indexes are unique in their file, and the published table has them.
+        index_after_rename: true,
+        unique_constraint_names: false,
+        // Other processes may write between two transactions.
+        shared: true,
+        writers: Writers::One,
+        keeps_types_of_queries: false,
+        alters_types: false,
+        locks_for_columns: false,
+        default_strategy: ("delete+insert", "append"),
+        strategies: &["append", "delete+insert"],
+    },
+    adapter: AdapterTraits {
+        package: "dbt_sqlite",
+        relation_class: "SQLiteRelation",
+        quoting: [false, false, true],
+        binding_char: "?",
+        materializations: &[],
+        names_limited_subquery: false,
+        has_unlimited_texts: true,
+        checks_strategy_first: true,
+        commits_each_statement: false,
+        catalog_by_relations: false,
+    },
+    types: TypeNames { read: types::read, write: types::write, opaque: &[], parts: types::parts },
+    volatile_functions: &["date", "time", "datetime", "julianday", "strftime", "unixepoch"],
+    embedded_version: Some(VERSION),
+    target: target::TARGET,
+};
+
+/// Of the library that is linked; a test compares it with what that says.
+pub(crate) const VERSION: &str = "3.54.1";

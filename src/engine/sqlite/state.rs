@@ -1,0 +1,45 @@
+//! Whether the files of a database have been written, told without opening them.
+//!
+//! What is committed and not yet in a file stands in one beside it (`-wal`), which is there while a
+//! connection is open: a file of that name counts as soon as it holds something. (SQLite
+//! documentation, "Write-Ahead Logging".)
+
+use super::SqliteOptions;
+use crate::engine::{DatabaseState, FileState};
+use crate::hash::Fingerprint;
+use crate::system::System;
+use camino::{Utf8Path, Utf8PathBuf};
+use std::io::Read;
+
+/// The header of a file; it has a counter of changes. (SQLite documentation, "Database File
+/// Format", 1.3.)
+const HEADER: u64 = 100;
+
+pub(super) fn state(system: &dyn System, options: &SqliteOptions) -> Option<DatabaseState> {
+    let mut files = vec![file(system, Utf8Path::new(&options.main))?];
+    let others = options.schemas.iter().map(|(_, path)| Utf8PathBuf::from(path));
+    let found = options.found_in_directory(system).into_iter().map(|(_, path)| path.into());
+    for path in others.chain(found) {
+        // One that is not there yet is made when it is first written.
+        files.extend(file(system, &path));
+    }
+    let logs: Vec<FileState> = files.iter().filter_map(|f| log_of(system, &f.path)).collect();
+    files.extend(logs);
+    Some(DatabaseState(files))
+}
+
+fn file(system: &dyn System, path: &Utf8Path) -> Option<FileState> {
+    // Asked before and after the header is read.
+    let stamp = system.stamp(path)?;
+    let head = Fingerprint::of_stream(&mut system.open(path).ok()?.take(HEADER)).ok()?;
+    let is_same = system.stamp(path)? == stamp;
+    is_same.then(|| FileState { path: path.to_owned(), stamp, head })
+}
+
+/// The log beside a file, when there is something in it.
+fn log_of(system: &dyn System, path: &Utf8Path) -> Option<FileState> {
+    let log = Utf8PathBuf::from(format!("{path}-wal"));
+    let mut first = [0];
+    let is_empty = system.open(&log).ok()?.read(&mut first).ok()? == 0;
+    if is_empty { None } else { file(system, &log) }
+}

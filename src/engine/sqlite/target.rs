@@ -1,0 +1,192 @@
+//! dbt-sqlite's keys of an output: a schema is a file that is attached under its name.
+
+use super::state;
+use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::target::text_of;
+use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts, TargetSpec};
+use crate::system::{System, normalize};
+use camino::Utf8Path;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Where the files are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct SqliteOptions {
+    /// The file of the schema `main`.
+    pub(crate) main: String,
+    /// The other schemas that the profile names, with their files.
+    pub(crate) schemas: Vec<(String, String)>,
+    /// Where the files of other schemas are, `NAME.db`, and where new ones are made.
+    pub(crate) directory: String,
+}
+
+const KEYS: &[&str] = &[
+    "type",
+    "threads",
+    "database",
+    "schema",
+    "schemas_and_paths",
+    "schema_directory",
+    "extensions",
+];
+
+const SHAPES: ShapeRules = &[
+    ("type", "T", Below::Nothing),
+    ("threads", "TN", Below::Nothing),
+    ("database", "T", Below::Nothing),
+    ("schema", "T", Below::Nothing),
+    ("schemas_and_paths", "M", Below::Nothing),
+    ("schema_directory", "T", Below::Nothing),
+    ("extensions", "L0", Below::Nothing),
+];
+
+pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
+
+/// The ending of the files in the directory.
+const ENDING: &str = ".db";
+
+impl SqliteOptions {
+    /// The files of schemas in the directory that the profile does not name.
+    pub(crate) fn found_in_directory(&self, system: &dyn System) -> Vec<(String, String)> {
+        let directory = Utf8Path::new(&self.directory);
+        let mut out = Vec::new();
+        for name in system.list(directory) {
+            let Some(schema) = name.strip_suffix(ENDING) else { continue };
+            let path = normalize(&directory.join(&name)).into_string();
+            let is_named = path == self.main || self.schemas.iter().any(|(_, p)| *p == path);
+            if !is_named {
+                out.push((schema.to_owned(), path));
+            }
+        }
+        out
+    }
+
+    /// The file of a schema that is made now.
+    pub(crate) fn path_of(&self, schema: &str) -> String {
+        let named = self.schemas.iter().find(|(name, _)| name.eq_ignore_ascii_case(schema));
+        let new = || format!("{}/{schema}{ENDING}", self.directory.trim_end_matches('/'));
+        named.map_or_else(new, |(_, path)| path.clone())
+    }
+}
+
+impl ConnectionOptions for SqliteOptions {
+    fn files(&self) -> Vec<&str> {
+        let others = self.schemas.iter().map(|(_, path)| path.as_str());
+        std::iter::once(self.main.as_str()).chain(others).collect()
+    }
+
+    fn place(&self) -> Option<&str> {
+        Some(&self.main)
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
+    }
+
+    fn state(&self, system: &dyn System) -> Option<DatabaseState> {
+        state::state(system, self)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn read(
+    map: &YamlMap,
+    mut visible: JsonMap,
+    surroundings: &Surroundings<'_>,
+    out: &mut Vec<Diagnostic>,
+) -> TargetParts {
+    let options = parse(map, surroundings.root, out);
+    let database = text_of(map, &["database"]).unwrap_or_else(|| "database".to_owned());
+    let schema = text_of(map, &["schema"]).unwrap_or_else(|| MAIN.to_owned());
+    visible.insert("database".into(), Json::from(database.as_str()));
+    visible.insert("schema".into(), Json::from(schema.as_str()));
+    visible.entry("schema_directory").or_insert(Json::from(options.directory.as_str()));
+    TargetParts { database, schema, visible, connection: Arc::new(options) }
+}
+
+/// The schema whose file a connection opens; the others are attached to it.
+const MAIN: &str = "main";
+
+fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOptions {
+    if let Some(extensions) = map.get("extensions").filter(|y| !y.items().is_empty()) {
+        let message = "extensions of SQLite are not loaded: what they do is nobody's to check";
+        let d = Diagnostic::error(Code::Profile, message).primary(extensions.span, "");
+        out.push(d.help("leave `extensions` out; functions of the `dbt` macros are built in"));
+    }
+    let mut options = SqliteOptions::default();
+    let listed = map.get("schemas_and_paths").and_then(Yaml::as_map);
+    for (key, value) in listed.into_iter().flat_map(YamlMap::iter) {
+        let Some(path) = value.scalar_text() else { continue };
+        if path == ":memory:" {
+            let message =
+                "a database in memory ends with its connection, of which a run has several";
+            let d = Diagnostic::error(Code::Profile, message).primary(value.span, "");
+            out.push(d.help("name a file"));
+        }
+        let path = normalize(&root.join(path)).into_string();
+        if key.text.eq_ignore_ascii_case(MAIN) {
+            options.main = path;
+        } else {
+            options.schemas.push((key.text.to_string(), path));
+        }
+    }
+    if options.main.is_empty() {
+        let message = "`schemas_and_paths` names no file for the schema `main`";
+        let span = map.get("schemas_and_paths").or(map.get("type")).map(|y| y.span);
+        let d = Diagnostic::error(Code::Profile, message).primary_if(span, "");
+        out.push(d.help("schemas_and_paths: {main: shop.db}"));
+    }
+    let beside = || Utf8Path::new(&options.main).parent().map(ToString::to_string);
+    let written = text_of(map, &["schema_directory"]);
+    let written = written.map(|path| normalize(&root.join(path)).into_string());
+    options.directory = written.or_else(beside).unwrap_or_default();
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::engine::{Target, read_target};
+    use crate::source::FileId;
+    use crate::system::MemorySystem;
+
+    fn target(yaml: &str) -> (Option<Target>, Vec<String>) {
+        let system = MemorySystem::with_files([("/p/data/raw.db", ""), ("/p/data/shop.db", "")]);
+        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let tree = parse_yaml(FileId(0), yaml).value;
+        let checked = read_target("p", "dev", &tree, &surroundings);
+        let messages = checked.diagnostics.into_iter().map(|d| d.message).collect();
+        (checked.value, messages)
+    }
+
+    #[test]
+    fn an_output() {
+        let (target, messages) = target(
+            "type: sqlite\nthreads: 1\ndatabase: d\nschema: main\n\
+             schemas_and_paths: {main: data/shop.db, ref: /other/ref.db}\nschema_directory: data",
+        );
+        assert!(messages.is_empty(), "{messages:?}");
+        let target = target.unwrap();
+        let options = target.options::<SqliteOptions>().unwrap();
+        assert_eq!(target.place(), "/p/data/shop.db");
+        assert_eq!(options.files(), ["/p/data/shop.db", "/other/ref.db"]);
+        assert_eq!(options.path_of("marts"), "/p/data/marts.db");
+        assert_eq!(options.path_of("REF"), "/other/ref.db");
+        let system = MemorySystem::with_files([("/p/data/raw.db", ""), ("/p/data/shop.db", "")]);
+        let found = options.found_in_directory(&system);
+        assert_eq!(found, [("raw".to_owned(), "/p/data/raw.db".to_owned())]);
+    }
+
+    #[test]
+    fn mistakes() {
+        let (_, messages) = target("type: sqlite\nextensions: [text.so]");
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        let (_, messages) = target("type: sqlite\nschemas_and_paths: {main: ':memory:'}");
+        assert!(messages[0].contains("in memory"), "{messages:?}");
+    }
+}

@@ -1,0 +1,93 @@
+//! SQLite's names of types: any text is one, and its letters decide what is stored (SQLite
+//! documentation, "Datatypes In SQLite", 3.1 "Determination Of Column Affinity"). Those of other
+//! engines are read as they mean it, so that a declared type says what a column holds.
+
+use crate::engine::types::{decimal_digits, split_type};
+use crate::engine::{SqlType, TypeParts};
+
+pub(super) fn read(text: &str) -> SqlType {
+    let (name, numbers) = split_type(text);
+    let whole = |bits| SqlType::Integer { bits, signed: true };
+    match name.as_str() {
+        "boolean" | "bool" => SqlType::Boolean,
+        "tinyint" => whole(8),
+        "smallint" | "int2" => whole(16),
+        "int" | "integer" | "bigint" | "int4" | "int8" | "mediumint" => whole(64),
+        "real" | "double" | "double precision" | "float" | "float8" | "float4" => {
+            SqlType::Float { bits: 64 }
+        }
+        "decimal" | "numeric" => SqlType::Decimal { digits: decimal_digits(&numbers) },
+        "text" | "varchar" | "character varying" | "char" | "character" | "clob" | "string" => {
+            SqlType::Text { length: None }
+        }
+        "date" => SqlType::Date,
+        "time" => SqlType::Time,
+        "timestamp" | "datetime" | "timestamp without time zone" => {
+            SqlType::Timestamp { zoned: false, nanos: false }
+        }
+        "timestamptz" | "timestamp with time zone" => {
+            SqlType::Timestamp { zoned: true, nanos: false }
+        }
+        "json" | "jsonb" => SqlType::Json,
+        _ => SqlType::Other(text.to_owned()),
+    }
+}
+
+pub(super) fn write(kind: &SqlType) -> Option<String> {
+    let name = match kind {
+        SqlType::Boolean => "BOOLEAN",
+        SqlType::Integer { .. } => "INTEGER",
+        SqlType::Float { .. } => "REAL",
+        SqlType::Decimal { digits: Some((digits, scale)) } => {
+            return Some(format!("DECIMAL({digits},{scale})"));
+        }
+        SqlType::Decimal { digits: None } => "NUMERIC",
+        SqlType::Text { .. } => "TEXT",
+        SqlType::Date => "DATE",
+        SqlType::Time => "TIME",
+        SqlType::Timestamp { zoned: false, .. } => "TIMESTAMP",
+        SqlType::Timestamp { zoned: true, .. } => "TIMESTAMPTZ",
+        SqlType::Json | SqlType::Nested => "JSON",
+        SqlType::Other(_) => return None,
+    };
+    Some(name.to_owned())
+}
+
+pub(super) fn parts(data_type: &str) -> TypeParts {
+    let (name, numbers) = split_type(data_type);
+    let number = |i: usize| numbers.get(i).map(|n| i64::from(*n));
+    let plain = TypeParts { name: data_type.to_owned(), ..TypeParts::default() };
+    match read(data_type) {
+        SqlType::Decimal { .. } => {
+            TypeParts { name, length: None, precision: number(0), scale: number(1) }
+        }
+        SqlType::Text { .. } => TypeParts { name, length: number(0), ..TypeParts::default() },
+        _ => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in [
+            "BOOLEAN",
+            "INTEGER",
+            "REAL",
+            "TEXT",
+            "DECIMAL(18,2)",
+            "NUMERIC",
+            "DATE",
+            "TIME",
+            "TIMESTAMP",
+            "TIMESTAMPTZ",
+            "JSON",
+        ] {
+            assert_eq!(write(&read(text)).as_deref(), Some(text));
+        }
+        assert_eq!(read("varchar(20)"), SqlType::Text { length: None });
+        assert_eq!(read(""), SqlType::Other(String::new()));
+    }
+}

@@ -1,0 +1,70 @@
+{# SQLite: creating tables and views, and their indexes. #}
+
+{# In two steps: a table that is made of a query has no types. A column has the one that is described, else that of the
+   column it comes from, else that of its affinity. #}
+{% macro sqlite__create_table_as(temporary, relation, compiled_code, language='sql') -%}
+  {%- if language != 'sql' -%}
+    {%- do exceptions.raise_compiler_error('a table is made of SQL, not of ' ~ language) -%}
+  {%- endif -%}
+  {%- set contract = config.get('contract') -%}
+  {%- if contract.enforced -%}
+    {{ get_assert_columns_equivalent(compiled_code) }}
+  {%- endif -%}
+  {%- set name = relation.include(schema=not temporary) -%}
+  {%- set options = ' strict' if config.get('strict') and not temporary else '' -%}
+  {%- if config.get('sql_header') %}
+  {{ config.get('sql_header') }}
+  {%- endif %}
+  {%- if contract.enforced and not temporary %}
+  create table {{ name }}
+  {{ get_table_columns_and_constraints() }}{{ options }};
+  insert into {{ name }} ({{ adapter.dispatch('get_column_names', 'dbt')() }})
+  {{ get_select_subquery(compiled_code) }};
+  {%- else %}
+  create {{ 'temporary ' if temporary }}table {{ name }} (
+    {{ _sqlite_column_definitions(compiled_code) | join(',\n    ') }}
+  ){{ options }};
+  insert into {{ name }}
+  {{ compiled_code }};
+  {%- endif %}
+{%- endmacro %}
+
+{% macro _sqlite_column_definitions(sql) -%}
+  {%- set described = {} -%}
+  {%- for column in (model['columns'] or {}).values() if column.get('data_type') -%}
+    {%- do described.update({column['name'] | lower: column['data_type']}) -%}
+  {%- endfor -%}
+  {%- set lines = [] -%}
+  {%- for column in get_column_schema_from_query(sql, config.get('sql_header', none)) -%}
+    {%- set data_type = described.get(column.name | lower, column.data_type) -%}
+    {%- do lines.append((adapter.quote(column.name) ~ ' ' ~ data_type) | trim) -%}
+  {%- endfor -%}
+  {{ return(lines) }}
+{%- endmacro %}
+
+{% macro sqlite__create_view_as(relation, sql) -%}
+  {%- if config.get('contract').enforced -%}
+    {{ get_assert_columns_equivalent(sql) }}
+  {%- endif -%}
+  {%- if config.get('sql_header') %}
+  {{ config.get('sql_header') }}
+  {%- endif %}
+  create view {{ relation }} as
+  {{ sql }};
+{%- endmacro %}
+
+{# Names only: an expression has no type, and a column takes what its affinity lets through. #}
+{% macro sqlite__format_column(column) -%}
+  {{ return({'name': column.name, 'data_type': column.dtype, 'formatted': column.name | lower}) }}
+{%- endmacro %}
+
+{# The name stands in the schema of its table, and is unique there. #}
+{% macro sqlite__get_create_index_sql(relation, index_dict) -%}
+  {%- set index = adapter.parse_index(index_dict) -%}
+  create {{ 'unique ' if index.unique }}index {{ relation.schema }}."{{ index.render(relation) }}"
+  on {{ adapter.quote(relation.identifier) }} ({{ index.columns | join(', ') }});
+{%- endmacro %}
+
+{% macro sqlite__get_create_materialized_view_as_sql(relation, sql) -%}
+  {%- do exceptions.raise_compiler_error('SQLite has no materialized views: `table` keeps the rows of a query') -%}
+{%- endmacro %}
