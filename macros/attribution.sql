@@ -5,5 +5,5 @@
 
 {# A share of a conversion, to a millionth. #}
 {% macro as_weight(share) -%}
-    cast({{ share }} as numeric(9, 6))
+    {{ to_decimal(share, 9, 6) }}
 {%- endmacro %}

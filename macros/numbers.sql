@@ -20,7 +20,7 @@
 
 {# The Monday of a date's week. #}
 {% macro week_of(date) -%}
-    cast({{ dbt.date_trunc('week', date) }} as date)
+    {{ to_date(dbt.date_trunc('week', date)) }}
 {%- endmacro %}
 
 {# Sort text by its bytes on every engine, so that ties are broken the same way everywhere. #}

@@ -3,7 +3,7 @@
     {%- set counts = ['impressions', 'clicks', 'installs', 'new_users', 'conversions'] -%}
     {%- for measure in ['spend'] + counts + ['revenue', 'rewards'] %}
     {%- set total = 'coalesce(sum(' ~ measure ~ '), 0)' %}
-        {% if measure in counts %}cast({{ total }} as bigint){% else %}{{ total }}{% endif %} as {{ measure }}
+        {% if measure in counts %}cast({{ total }} as bigint){% else %}{{ exactly(total, 4) }}{% endif %} as {{ measure }}
         {{- "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
@@ -18,10 +18,10 @@
     conversions,
     revenue,
     rewards,
-    revenue - rewards as net_revenue,
+    {{ exactly('revenue - rewards', 4) }} as net_revenue,
     {{ safe_divide('clicks', 'impressions') }} as ctr,
     {{ safe_divide('spend', 'installs') }} as cpi,
     {{ safe_divide('spend', 'conversions') }} as cac,
     {{ safe_divide('revenue', 'spend') }} as roas,
-    {{ safe_divide('revenue - rewards', 'spend') }} as net_roas
+    {{ safe_divide(exactly('revenue - rewards', 4), 'spend') }} as net_roas
 {%- endmacro %}

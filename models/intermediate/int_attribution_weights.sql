@@ -11,12 +11,15 @@ decayed as (
 
     select
         touchpoints.*,
+        {%- set decay %}
         cast(
             power(
                 cast(0.5 as double precision),
                 {{ safe_divide('days_before_conversion', var('attribution_half_life_days')) }}
             ) as numeric(18, 12)
-        ) as decay
+        )
+        {%- endset %}
+        {{- exactly(decay, 12) }} as decay
     from touchpoints
 
 ),

@@ -14,7 +14,7 @@ campaigns as (
         campaign,
         min(spend_date) as first_date,
         max(spend_date) as last_date,
-        sum(spend) as total_spend
+        {{ exactly('sum(spend)', 2) }} as total_spend
     from spend
     group by campaign_id, channel, campaign
 

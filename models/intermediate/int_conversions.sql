@@ -7,7 +7,7 @@ converting_touchpoints as (
         touchpoint_id,
         touchpoint_number,
         touchpoint_date as converted_at,
-        cast(touchpoint_date as date) as conversion_date,
+        {{ to_date('touchpoint_date') }} as conversion_date,
         -- A user converts once. Were two touchpoints marked, the first would count; a test says that none are.
         row_number() over (partition by user_id order by touchpoint_number) as conversion_number
     from {{ ref('stg_user_touchpoints') }}

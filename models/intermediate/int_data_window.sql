@@ -7,7 +7,7 @@ days as (
     union all
     select installed_on as day from {{ ref('stg_users') }}
     union all
-    select cast(touchpoint_date as date) as day from {{ ref('stg_user_touchpoints') }}
+    select {{ to_date('touchpoint_date') }} as day from {{ ref('stg_user_touchpoints') }}
     union all
     select activity_date as day from {{ ref('stg_revenue_and_rewards') }}
 

@@ -17,8 +17,8 @@ daily as (
     select
         user_id,
         activity_date,
-        sum(revenue) as revenue,
-        sum(reward) as rewards
+        {{ exactly('sum(revenue)', 2) }} as revenue,
+        {{ exactly('sum(reward)', 4) }} as rewards
     from transactions
     group by user_id, activity_date
 

@@ -15,7 +15,7 @@ maturity as (
     -- Who installed on this day or earlier has been here for the whole payback time.
     select
         last_date,
-        cast({{ dbt.dateadd('day', 1 - var('payback_days'), 'last_date') }} as date) as mature_until
+        {{ to_date(dbt.dateadd('day', 1 - var('payback_days'), 'last_date')) }} as mature_until
     from {{ ref('int_data_window') }}
 
 ),
@@ -53,7 +53,7 @@ early_money as (
 
     select
         user_id,
-        sum(revenue - rewards) as net_revenue
+        {{ exactly('sum(revenue - rewards)', 4) }} as net_revenue
     from {{ ref('int_user_revenue_daily') }}
     where days_since_install < {{ var('payback_days') }}
     group by user_id
@@ -74,7 +74,7 @@ outcome as (
         mature_users.campaign_id,
         count(*) as mature_users,
         count(early_conversions.user_id) as mature_conversions,
-        sum(coalesce(early_money.net_revenue, 0)) as mature_net_revenue
+        {{ exactly('sum(coalesce(early_money.net_revenue, 0))', 4) }} as mature_net_revenue
     from mature_users
     left join early_money on mature_users.user_id = early_money.user_id
     left join early_conversions on mature_users.user_id = early_conversions.user_id
@@ -163,7 +163,7 @@ select
     payback,
     recommendation,
     rule,
-    cast({{ safe_divide('recent_spend', 28) }} as numeric(18, 2)) as daily_spend,
-    cast({{ safe_divide('recent_spend * factor', 28) }} as numeric(18, 2)) as recommended_daily_spend
+    {{ to_decimal(safe_divide('recent_spend', 28), 18, 2) }} as daily_spend,
+    {{ to_decimal(safe_divide('recent_spend * factor', 28), 18, 2) }} as recommended_daily_spend
 from budgeted
 order by {{ byte_order('campaign_id') }}

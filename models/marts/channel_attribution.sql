@@ -10,7 +10,7 @@ revenue as (
 
     select
         user_id,
-        sum(revenue) as revenue
+        {{ exactly('sum(revenue)', 2) }} as revenue
     from {{ ref('int_user_revenue_daily') }}
     group by user_id
 
@@ -21,8 +21,8 @@ credited as (
     select
         weights.channel,
         {%- for rule in attribution_rules() %}
-        sum(weights.{{ rule }}) as {{ rule }}_conversions,
-        sum(weights.{{ rule }} * coalesce(revenue.revenue, 0)) as {{ rule }}_revenue{{ "," if not loop.last }}
+        {{ exactly('sum(weights.' ~ rule ~ ')', 6) }} as {{ rule }}_conversions,
+        {{ exactly('sum(weights.' ~ rule ~ ' * coalesce(revenue.revenue, 0))', 8) }} as {{ rule }}_revenue{{ "," if not loop.last }}
         {%- endfor %}
     from weights
     left join revenue on weights.user_id = revenue.user_id

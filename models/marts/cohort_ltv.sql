@@ -37,7 +37,7 @@ ages as (
         cohorts.cohort_users,
         weeks.age_week
     from cohorts
-    cross join lateral generate_series(0, cohorts.oldest_age) as weeks (age_week)
+    {{ number_series('cohorts.oldest_age', 'weeks', 'age_week') }}
 
 ),
 
@@ -58,8 +58,8 @@ money as (
     select
         install_week,
         age_week,
-        sum(revenue) as revenue,
-        sum(rewards) as rewards
+        {{ exactly('sum(revenue)', 2) }} as revenue,
+        {{ exactly('sum(rewards)', 4) }} as rewards
     from aged
     group by install_week, age_week
 
@@ -107,6 +107,6 @@ select
     rewards,
     cumulative_revenue,
     cumulative_rewards,
-    {{ safe_divide('cumulative_revenue - cumulative_rewards', 'cohort_users') }} as ltv_per_user
+    {{ safe_divide(exactly('cumulative_revenue - cumulative_rewards', 4), 'cohort_users') }} as ltv_per_user
 from cumulated
 order by install_week, age_week

@@ -16,7 +16,7 @@ campaign_days as (
     {% if is_incremental() %}
     -- Spend is corrected and conversions arrive for some days after the fact: the last days are worked out again.
     where performance_date > (
-        select cast({{ dbt.dateadd('day', -1 * var('late_data_days'), 'max(published.performance_date)') }} as date)
+        select {{ to_date(dbt.dateadd('day', -1 * var('late_data_days'), 'max(published.performance_date)')) }}
         from {{ this }} as published
     )
     {% endif %}

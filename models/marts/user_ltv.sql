@@ -17,7 +17,7 @@ campaigns as (
     select
         campaign_id,
         -- A decimal, as all money that is added up.
-        cast({{ safe_divide('spend', 'new_users') }} as numeric(18, 4)) as cost_per_user
+        {{ to_decimal(safe_divide('spend', 'new_users'), 18, 4) }} as cost_per_user
     from {{ ref('campaign_performance') }}
 
 ),
@@ -26,10 +26,10 @@ money as (
 
     select
         user_id,
-        sum(revenue) as revenue,
-        sum(rewards) as rewards,
+        {{ exactly('sum(revenue)', 2) }} as revenue,
+        {{ exactly('sum(rewards)', 4) }} as rewards,
         {%- for age in var('ltv_ages') %}
-        sum(case when days_since_install < {{ age }} then revenue - rewards else 0 end) as ltv_d{{ age }}
+        {{ exactly('sum(case when days_since_install < ' ~ age ~ ' then revenue - rewards else 0 end)', 4) }} as ltv_d{{ age }}
         {{- "," if not loop.last }}
         {%- endfor %}
     from {{ ref('int_user_revenue_daily') }}
@@ -67,13 +67,13 @@ select
     days_observed,
     revenue,
     rewards,
-    revenue - rewards as ltv,
+    {{ exactly('revenue - rewards', 4) }} as ltv,
     -- A user who is not that old yet has no value at that age: null, not a sum that is still growing.
     {%- for age in var('ltv_ages') %}
     case when days_observed >= {{ age }} then ltv_d{{ age }} end as ltv_d{{ age }},
     {%- endfor %}
     acquisition_cost,
-    revenue - rewards - acquisition_cost as profit,
-    revenue - rewards >= acquisition_cost as is_paid_back
+    {{ exactly('revenue - rewards - acquisition_cost', 4) }} as profit,
+    {{ exactly('revenue - rewards', 4) }} >= acquisition_cost as is_paid_back
 from joined
 order by user_id

@@ -24,8 +24,8 @@ money as (
 
     select
         user_id,
-        sum(revenue) as total_revenue,
-        sum(rewards) as total_rewards,
+        {{ exactly('sum(revenue)', 2) }} as total_revenue,
+        {{ exactly('sum(rewards)', 4) }} as total_rewards,
         cast(count(*) as bigint) as active_days,
         max(activity_date) as last_active_date
     from {{ ref('int_user_revenue_daily') }}
@@ -79,7 +79,7 @@ joined as (
         campaigns.campaign_type,
         coalesce(money.total_revenue, 0) as total_revenue,
         coalesce(money.total_rewards, 0) as total_rewards,
-        coalesce(money.total_revenue, 0) - coalesce(money.total_rewards, 0) as ltv,
+        {{ exactly('coalesce(money.total_revenue, 0) - coalesce(money.total_rewards, 0)', 4) }} as ltv,
         coalesce(money.active_days, 0) as active_days,
         money.last_active_date,
         coalesce(touchpoints.touchpoints, 0) as touchpoints,

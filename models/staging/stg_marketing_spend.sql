@@ -9,10 +9,10 @@ raw as (
 conformed as (
 
     select
-        cast(date as date) as spend_date,
+        {{ to_date('date') }} as spend_date,
         {{ conform_channel('channel') }} as channel,
         nullif(trim(campaign), '') as campaign,
-        cast(spend as numeric(18, 2)) as spend,
+        {{ to_decimal('spend', 18, 2) }} as spend,
         cast(impressions as bigint) as impressions,
         cast(clicks as bigint) as clicks,
         cast(installs as bigint) as installs

@@ -10,9 +10,9 @@ typed as (
 
     select
         cast(user_id as bigint) as user_id,
-        cast(date as date) as activity_date,
-        cast(revenue as numeric(18, 2)) as revenue,
-        cast(reward_to_user as numeric(18, 4)) as reward
+        {{ to_date('date') }} as activity_date,
+        {{ to_decimal('revenue', 18, 2) }} as revenue,
+        {{ to_decimal('reward_to_user', 18, 4) }} as reward
     from raw
 
 ),

@@ -10,13 +10,13 @@ conformed as (
 
     select
         cast(user_id as bigint) as user_id,
-        cast(touchpoint_date as timestamp) as touchpoint_date,
+        {{ to_timestamp('touchpoint_date') }} as touchpoint_date,
         {{ conform_channel('channel') }} as channel,
         nullif(trim(campaign), '') as campaign,
         lower(trim(touchpoint_type)) as touchpoint_type,
         lower(trim(source)) as source,
         lower(trim(medium)) as medium,
-        cast(conversion as boolean) as is_conversion
+        {{ to_boolean('conversion') }} as is_conversion
     from raw
 
 ),
@@ -56,7 +56,7 @@ select
     touchpoint_number,
     touchpoint_date,
     campaign_id,
-    {{ spend_id('campaign_id', 'cast(touchpoint_date as date)') }} as spend_id,
+    {{ spend_id('campaign_id', to_date('touchpoint_date')) }} as spend_id,
     channel,
     campaign,
     touchpoint_type,

@@ -10,9 +10,9 @@ conformed as (
 
     select
         cast(user_id as bigint) as user_id,
-        cast(installed_at as timestamp) as installed_at,
-        cast(created_at as timestamp) as created_at,
-        cast(updated_at as timestamp) as updated_at,
+        {{ to_timestamp('installed_at') }} as installed_at,
+        {{ to_timestamp('created_at') }} as created_at,
+        {{ to_timestamp('updated_at') }} as updated_at,
         {{ conform_channel('channel') }} as channel,
         nullif(trim(campaign), '') as campaign
     from raw
@@ -23,7 +23,7 @@ keyed as (
 
     select
         {{ campaign_id('channel', 'campaign') }} as campaign_id,
-        cast(installed_at as date) as installed_on,
+        {{ to_date('installed_at') }} as installed_on,
         conformed.*
     from conformed
 

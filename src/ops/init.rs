@@ -51,8 +51,7 @@ pub(crate) fn init(inv: &mut Invocation, args: &InitArgs) -> Exit {
         inv.system.write_atomic(&folder.join(path), text.as_bytes())?;
     }
     if args.sample {
-        inv.system
-            .write_atomic(&folder.join(".gitignore"), b"/build\n/*.duckdb\n/*.duckdb.wal\n")?;
+        inv.system.write_atomic(&folder.join(".gitignore"), b"/build\n/sample.*\n")?;
     }
     inv.console.say(&format!("made {name} ({} files)", files.len()));
     inv.console.say(&format!("next: cd {name} && strata build"));

@@ -3,7 +3,7 @@ with
 
 raw as (
 
-    select coalesce(sum(revenue), 0) as revenue from {{ ref('revenue_and_rewards') }}
+    select {{ exactly('coalesce(sum(revenue), 0)', 2) }} as revenue from {{ ref('revenue_and_rewards') }}
 
 ),
 
@@ -18,8 +18,8 @@ compared as (
     {%- for rule in attribution_rules() %}
     select
         '{{ rule }}' as rule,
-        sum({{ rule }}_revenue) as revenue,
-        sum({{ rule }}_conversions) as conversions
+        {{ exactly('sum(' ~ rule ~ '_revenue)', 8) }} as revenue,
+        {{ exactly('sum(' ~ rule ~ '_conversions)', 6) }} as conversions
     from {{ ref('channel_attribution') }}
     {{ "union all" if not loop.last }}
     {%- endfor %}

@@ -18,7 +18,7 @@ converting_touchpoints as (
     select
         user_id,
         count(*) as touchpoints,
-        min(cast(touchpoint_date as date)) as conversion_date
+        min({{ to_date('touchpoint_date') }}) as conversion_date
     from {{ ref('stg_user_touchpoints') }}
     where is_conversion
     group by user_id

@@ -4,8 +4,8 @@ with
 raw as (
 
     select
-        coalesce(sum(revenue), 0) as revenue,
-        coalesce(sum(reward_to_user), 0) as rewards
+        {{ exactly('coalesce(sum(revenue), 0)', 2) }} as revenue,
+        {{ exactly('coalesce(sum(reward_to_user), 0)', 4) }} as rewards
     from {{ ref('revenue_and_rewards') }}
 
 ),
@@ -23,15 +23,15 @@ compared as (
     ] %}
     select
         '{{ name }}' as relation,
-        coalesce(sum(revenue), 0) as revenue,
-        coalesce(sum(rewards), 0) as rewards
+        {{ exactly('coalesce(sum(revenue), 0)', 2) }} as revenue,
+        {{ exactly('coalesce(sum(rewards), 0)', 4) }} as rewards
     from {{ ref(name) }}
     union all
     {%- endfor %}
     select
         'users_enriched' as relation,
-        coalesce(sum(total_revenue), 0) as revenue,
-        coalesce(sum(total_rewards), 0) as rewards
+        {{ exactly('coalesce(sum(total_revenue), 0)', 2) }} as revenue,
+        {{ exactly('coalesce(sum(total_rewards), 0)', 4) }} as rewards
     from {{ ref('users_enriched') }}
 
 )

@@ -3,7 +3,7 @@ with
 
 raw as (
 
-    select coalesce(sum(spend), 0) as spend from {{ ref('marketing_spend') }}
+    select {{ exactly('coalesce(sum(spend), 0)', 2) }} as spend from {{ ref('marketing_spend') }}
 
 ),
 
@@ -19,7 +19,7 @@ compared as (
     ] %}
     select
         '{{ name }}' as relation,
-        coalesce(sum(spend), 0) as spend
+        {{ exactly('coalesce(sum(spend), 0)', 2) }} as spend
     from {{ ref(name) }}
     {{ "union all" if not loop.last }}
     {%- endfor %}
