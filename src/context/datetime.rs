@@ -58,6 +58,11 @@ pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
     jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(*at).ok()
 }
 
+/// The same of ISO text; a day is none.
+pub(crate) fn instant_of_text(text: &str) -> Option<Timestamp> {
+    instant(&from_text(text)?)
+}
+
 fn out_of_range() -> Error {
     error("date value out of range")
 }

@@ -35,7 +35,7 @@ pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
 pub(crate) use column::column_value;
 pub(crate) use configuration::node_config;
-pub(crate) use datetime::instant;
+pub(crate) use datetime::{instant, instant_of_text};
 pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{
     ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json,

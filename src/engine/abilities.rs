@@ -53,6 +53,8 @@ pub(crate) struct Abilities {
     pub(crate) writers: Writers,
     /// A table that is made of a query has its columns' types.
     pub(crate) keeps_types_of_queries: bool,
+    /// Times have no type of their own: they are ISO texts.
+    pub(crate) times_are_texts: bool,
     /// The type of a column can be changed in place; else the table is copied.
     pub(crate) alters_types: bool,
     /// A change of columns locks the table for all readers: it is made in a transaction of its own.

@@ -34,6 +34,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         shared: true,
         writers: Writers::Many,
         keeps_types_of_queries: true,
+        times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
         default_strategy: ("append", "append"),

@@ -99,11 +99,13 @@ impl Delta<'_> {
     fn carried(&self, column: &ExistingColumn, retyped: &[ExistingColumn]) -> String {
         let name = self.job.engine.dialect.quoted(&column.name);
         let is_there = self.columns.iter().any(|c| c.name == column.name);
-        match (is_there, retyped.contains(column)) {
-            (false, _) => format!("cast(null as {}) as {name}", column.data_type),
-            (true, true) => format!("cast({name} as {}) as {name}", column.data_type),
-            (true, false) => name,
+        let value = if is_there { name.as_str() } else { "null" };
+        // A column may have no type, and then takes what comes.
+        let has_new_type = !is_there || retyped.contains(column);
+        if has_new_type && !column.data_type.is_empty() {
+            return format!("cast({value} as {}) as {name}", column.data_type);
         }
+        if is_there { name } else { format!("null as {name}") }
     }
 
     /// Writes the rows of the query into the table. Statements that take columns away are left for

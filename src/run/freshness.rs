@@ -9,8 +9,8 @@ use super::{Interrupt, Shared};
 use crate::compile::{MacroCall, hook_text, unit_of};
 use crate::config::Json;
 use crate::context::{
-    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, internal, response_json,
-    rows_of,
+    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, instant_of_text,
+    internal, response_json, rows_of,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Pool, Warehouse};
@@ -303,8 +303,10 @@ fn measure(
             "it returns a result of `load_result`: one row with the newest load time and the time now",
         ));
     };
+    let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
     let time = |value: &Value, what: &str| {
-        instant(value).ok_or_else(|| {
+        let text = value.as_str().filter(|_| are_texts);
+        text.map_or_else(|| instant(value), instant_of_text).ok_or_else(|| {
             wrong(
                 format!("the {what} of `{name}` is `{value}`, which is no timestamp"),
                 "cast it to a timestamp",

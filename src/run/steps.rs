@@ -97,6 +97,17 @@ impl<'a> NodeSteps<'a> {
         ))
     }
 
+    /// A table is made with the types that the project says its columns have.
+    fn set_declared_types(&self, columns: &mut [ExistingColumn]) {
+        for column in columns {
+            let declared =
+                self.run.node.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&column.name));
+            if let Some(data_type) = declared.and_then(|c| c.data_type.as_ref()) {
+                column.data_type.clone_from(data_type);
+            }
+        }
+    }
+
     /// Ends what is still open after a failure; what was begun does not count.
     pub(super) fn abandon(&mut self) {
         if self.in_transaction {
@@ -309,7 +320,11 @@ impl Steps for NodeSteps<'_> {
         self.may_go_on()?;
         let sql = &self.compiled;
         let found = self.run.connection.with(|warehouse| warehouse.describe(sql));
-        found.map_err(|e| sql_error(&e, sql, self.run.node.span))
+        let mut columns = found.map_err(|e| sql_error(&e, sql, self.run.node.span))?;
+        if !self.run.engine().abilities.keeps_types_of_queries {
+            self.set_declared_types(&mut columns);
+        }
+        Ok(columns)
     }
 
     fn begin(&mut self) -> Done {

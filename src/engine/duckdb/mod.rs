@@ -44,6 +44,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         shared: false,
         writers: Writers::Many,
         keeps_types_of_queries: true,
+        times_are_texts: false,
         alters_types: true,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),

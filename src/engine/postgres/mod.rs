@@ -40,6 +40,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         shared: true,
         writers: Writers::Many,
         keeps_types_of_queries: true,
+        times_are_texts: false,
         alters_types: true,
         locks_for_columns: true,
         default_strategy: ("delete+insert", "append"),

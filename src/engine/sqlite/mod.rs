@@ -42,6 +42,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         shared: true,
         writers: Writers::One,
         keeps_types_of_queries: false,
+        times_are_texts: true,
         alters_types: false,
         locks_for_columns: false,
         default_strategy: ("delete+insert", "append"),
