@@ -33,6 +33,11 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
         _ => EngineErrorKind::Runtime,
     };
     let mut out = EngineError::new(kind, told(&text));
+    if let Some((_, schema)) = text.split_once(" cannot reference objects in database ") {
+        out.message =
+            format!("a view reads its own file alone, and the schema {schema} is another");
+        out.hint = Some("materialized: table, or a schema for both: a schema is a file".to_owned());
+    }
     if kind == EngineErrorKind::Locked {
         out.hint = Some(
             "another process writes to the file: wait for it with --lock-timeout SECONDS"

@@ -70,7 +70,7 @@ pub(super) enum SchemaStatement {
 
 impl SchemaStatement {
     pub(super) fn read(sql: &str) -> Option<SchemaStatement> {
-        let mut words = sql.split_whitespace();
+        let mut words = sql.trim().trim_end_matches(';').split_whitespace();
         let verb = words.next()?.to_ascii_lowercase();
         if !matches!(verb.as_str(), "create" | "drop")
             || !words.next()?.eq_ignore_ascii_case("schema")
@@ -83,7 +83,7 @@ impl SchemaStatement {
             })
             .collect();
         let [name] = rest[..] else { return None };
-        let name = name.trim_end_matches(';').trim_matches('"').replace("\"\"", "\"");
+        let name = name.trim_matches('"').replace("\"\"", "\"");
         Some(if verb == "create" {
             SchemaStatement::Create(name)
         } else {
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn statements_of_schemas() {
         let read = SchemaStatement::read;
-        assert_eq!(read("create schema if not exists \"a b\"".trim()), None, "one word");
+        assert_eq!(read("create schema if not exists \"a b\""), None, "one word");
         assert_eq!(read("create schema if not exists \"marts\""), Some(Create("marts".into())));
         assert_eq!(read("drop schema if exists marts cascade;"), Some(Drop("marts".into())));
         assert_eq!(read("create table schema (a)"), None);

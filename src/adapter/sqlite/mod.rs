@@ -15,7 +15,7 @@ mod locks;
 mod publish;
 mod seeds;
 
-use crate::adapter::{Driver, content, count_of, diagnose_embedded};
+use crate::adapter::{Driver, Step, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
@@ -30,8 +30,12 @@ use rusqlite::{Connection, InterruptHandle, Statement};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(super) static DRIVER: Driver =
-    Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
+pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
+
+fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
+    let opened = Files::of(target, patience).and_then(|files| Sqlite::open(Arc::new(files)));
+    vec![("database", opened.and_then(|mut sqlite| sqlite.can_build()))]
+}
 
 fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
     Ok(Box::new(Sqlite::open(Arc::new(Files::of(target, patience)?))?))
@@ -80,6 +84,17 @@ impl Sqlite {
             self.attached += 1;
         }
         Ok(())
+    }
+
+    /// Looks whether relations can be made; nothing stays behind.
+    fn can_build(&mut self) -> Result<String, EngineError> {
+        self.begin()?;
+        let made = self.batch("create table main.strata_debug_check (a)");
+        self.rollback()?;
+        made?;
+        let schemas = catalog::attached_schemas(self)?.len();
+        let version = rusqlite::version();
+        Ok(format!("connected, version {version}, {schemas} schemas, relations can be made"))
     }
 
     fn in_transaction(&self) -> bool {

@@ -29,6 +29,34 @@
   {%- endif %}
 {%- endmacro %}
 
+{# The type `integer` and a primary key would make the column another name for the number of the row, and of a null the next
+   such number; and a key of any other type could be null. So the type is `int`, and a key is not null. #}
+{% macro sqlite__get_table_columns_and_constraints() -%}
+  {%- set keys = [] -%}
+  {%- for constraint in model['constraints'] if constraint['type'] == 'primary_key' -%}
+    {%- do keys.extend(constraint['columns'] or []) -%}
+  {%- endfor -%}
+  {%- set columns = {} -%}
+  {%- for name, described in model['columns'].items() -%}
+    {%- set column = dict(described) -%}
+    {%- set types = described['constraints'] | map(attribute='type') | list -%}
+    {%- if 'primary_key' in types or name in keys -%}
+      {%- if described['data_type'] | lower | trim == 'integer' -%}
+        {%- do column.update({'data_type': 'int'}) -%}
+      {%- endif -%}
+      {%- if 'not_null' not in types -%}
+        {%- do column.update({'constraints': described['constraints'] + [{'type': 'not_null'}]}) -%}
+      {%- endif -%}
+    {%- endif -%}
+    {%- do columns.update({name: column}) -%}
+  {%- endfor -%}
+  {%- set lines = adapter.render_raw_columns_constraints(raw_columns=columns)
+      + adapter.render_raw_model_constraints(raw_constraints=model['constraints']) -%}
+  (
+    {{ lines | join(',\n    ') }}
+  )
+{%- endmacro %}
+
 {% macro _sqlite_column_definitions(sql) -%}
   {%- set described = {} -%}
   {%- for column in (model['columns'] or {}).values() if column.get('data_type') -%}
