@@ -3,9 +3,9 @@
 //! below.
 
 use super::server::{Server, rows as server_rows};
-use crate::project::{Project, Ran};
+use crate::found::{Found, builds, on_duckdb, packed, table};
+use crate::project::Project;
 use crate::specs::{commands, every_section};
-use duckdb::Connection;
 use std::collections::BTreeMap;
 
 /// Types of DuckDB with those of Postgres that stand for them. Days between dates are BIGINT in
@@ -27,65 +27,6 @@ const EQUIVALENT: &[(&str, &[&str])] = &[
     ("TINYINT", &["smallint"]),
     ("VARCHAR", &["text", "character varying", "name"]),
 ];
-
-/// A relation as found: columns with types, rows in an order that does not depend on the engine.
-#[derive(Debug)]
-struct Found {
-    columns: Vec<(String, String)>,
-    rows: Vec<Vec<Option<String>>>,
-}
-
-fn table(lines: Vec<String>, columns: Vec<(String, String)>) -> Found {
-    let split = |line: String| -> Vec<Option<String>> {
-        line.split('\u{1}').map(|cell| (cell != "\u{2}").then(|| cell.to_owned())).collect()
-    };
-    let mut rows: Vec<Vec<Option<String>>> = lines.into_iter().map(split).collect();
-    // Numbers that differ in the last digits must not change places.
-    rows.sort_by_cached_key(|row| {
-        row.iter().map(|c| c.as_deref().map(rounded)).collect::<Vec<_>>()
-    });
-    Found { columns, rows }
-}
-
-fn rounded(cell: &str) -> String {
-    cell.parse::<f64>()
-        .map_or_else(|_| cell.to_owned(), |n| format!("{n:.6}").replace("-0.000000", "0.000000"))
-}
-
-/// All of a row in one text: cells apart by \u{1}, null as \u{2}.
-fn packed(columns: &[(String, String)], text: &str) -> String {
-    let cell =
-        |(name, _): &(String, String)| format!("coalesce(cast(\"{name}\" as {text}), chr(2))");
-    columns.iter().map(cell).collect::<Vec<_>>().join(" || chr(1) || ")
-}
-
-fn on_duckdb(file: &std::path::Path) -> BTreeMap<String, Found> {
-    let db = Connection::open(file).unwrap();
-    let read = |sql: &str| crate::project::rows(&db, sql);
-    let mut out = BTreeMap::new();
-    for name in read(
-        "select schema_name || '.' || table_name from (select schema_name, table_name from duckdb_tables() union all select schema_name, view_name from duckdb_views() where not internal)",
-    ) {
-        let (schema, table_name) = name.split_once('.').unwrap();
-        let columns: Vec<(String, String)> = read(&format!(
-            "select column_name || '|' || data_type from duckdb_columns() where schema_name = '{schema}' and table_name = '{table_name}' order by column_index"
-        ))
-        .iter()
-        .map(|l| l.split_once('|').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap())
-        .collect();
-        let lines = read(&format!(
-            "select {} from \"{schema}\".\"{table_name}\"",
-            packed(&columns, "varchar")
-        ));
-        let short = if schema == "main" {
-            table_name.to_owned()
-        } else {
-            format!("{}.{table_name}", schema.trim_start_matches("main_"))
-        };
-        out.insert(short, table(lines, columns));
-    }
-    out
-}
 
 fn on_postgres(server: &Server, base: &str) -> BTreeMap<String, Found> {
     let mut client = server.connect();
@@ -167,13 +108,6 @@ fn differences(
         out.extend(other.map(|(x, y)| format!("{name}: row {x:?} and {y:?}")));
     }
     out
-}
-
-/// Runs what changes a database.
-fn builds(p: &Project, args: &[String]) -> Option<Ran> {
-    let verb = args.iter().find(|a| !a.starts_with('-'))?;
-    let builds = ["build", "run", "seed", "snapshot", "test"].contains(&verb.as_str());
-    builds.then(|| p.run(&args.iter().map(String::as_str).collect::<Vec<_>>()))
 }
 
 #[test]
