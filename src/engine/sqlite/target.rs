@@ -8,6 +8,7 @@ use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts,
 use crate::system::{System, normalize};
 use camino::Utf8Path;
 use std::any::Any;
+use std::io::Read;
 use std::sync::Arc;
 
 /// Where the files are.
@@ -47,7 +48,8 @@ pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, r
 const ENDING: &str = ".db";
 
 impl SqliteOptions {
-    /// The files of schemas in the directory that the profile does not name.
+    /// The files of schemas in the directory that the profile does not name. What else has such a
+    /// name there is nobody's schema.
     pub(crate) fn found_in_directory(&self, system: &dyn System) -> Vec<(String, String)> {
         let directory = Utf8Path::new(&self.directory);
         let mut out = Vec::new();
@@ -55,7 +57,7 @@ impl SqliteOptions {
             let Some(schema) = name.strip_suffix(ENDING) else { continue };
             let path = normalize(&directory.join(&name)).into_string();
             let is_named = path == self.main || self.schemas.iter().any(|(_, p)| *p == path);
-            if !is_named {
+            if !is_named && is_database(system, Utf8Path::new(&path)) {
                 out.push((schema.to_owned(), path));
             }
         }
@@ -68,6 +70,16 @@ impl SqliteOptions {
         let new = || format!("{}/{schema}{ENDING}", self.directory.trim_end_matches('/'));
         named.map_or_else(new, |(_, path)| path.clone())
     }
+}
+
+/// What a database begins with (SQLite documentation, "Database File Format", 1.3.1).
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+fn is_database(system: &dyn System, path: &Utf8Path) -> bool {
+    let mut head = Vec::new();
+    let read = system.open(path).map(|file| file.take(16).read_to_end(&mut head));
+    // One that is made and not written to yet is empty.
+    matches!(read, Ok(Ok(_))) && (head.is_empty() || head == MAGIC)
 }
 
 impl ConnectionOptions for SqliteOptions {
@@ -177,9 +189,15 @@ mod tests {
         assert_eq!(options.files(), ["/p/data/shop.db", "/other/ref.db"]);
         assert_eq!(options.path_of("marts"), "/p/data/marts.db");
         assert_eq!(options.path_of("REF"), "/other/ref.db");
-        let system = MemorySystem::with_files([("/p/data/raw.db", ""), ("/p/data/shop.db", "")]);
+        let system = MemorySystem::with_files([
+            ("/p/data/raw.db", "SQLite format 3\0..."),
+            ("/p/data/new.db", ""),
+            ("/p/data/shop.db", ""),
+            ("/p/data/thumbs.db", "pictures, not tables"),
+        ]);
         let found = options.found_in_directory(&system);
-        assert_eq!(found, [("raw".to_owned(), "/p/data/raw.db".to_owned())]);
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["new", "raw"]);
     }
 
     #[test]

@@ -434,7 +434,7 @@ fn hooks_operations_and_debug() {
     let p = project(&[
         (
             "macros/m.sql",
-            "{% macro note(text) %}{% do run_query(\"create table if not exists notes (t text)\") %}{% do run_query(\"insert into notes values ('\" ~ text ~ \"')\") %}{{ log(run_query('select count(*) from notes').columns[0].values()[0], info=true) }}{% endmacro %}",
+            "{% macro note(text) %}{% do run_query(\"create table if not exists notes (t text)\") %}{% do run_query(\"insert into notes values ('\" ~ text ~ \"')\") %}{% endmacro %}{% macro begin_a_note() %}{% call statement() %}insert into notes values ('b'){% endcall %}{% endmacro %}",
         ),
         (
             "models/t.sql",
@@ -443,8 +443,11 @@ fn hooks_operations_and_debug() {
     ]);
     p.ok(&["build"]);
     assert_eq!(rows(&database(&p), "select x from hooks"), ["it's; 1"]);
-    let ran = p.ok(&["run-operation", "note", "--args", "{text: a}"]);
-    assert!(format!("{}{}", ran.out, ran.err).contains('1'), "{}{}", ran.out, ran.err);
+    p.ok(&["run-operation", "note", "--args", "{text: a}"]);
+    assert_eq!(rows(&database(&p), "select t from notes"), ["a"]);
+    // What an operation begins and does not commit is rolled back.
+    p.ok(&["run-operation", "begin_a_note"]);
+    assert_eq!(rows(&database(&p), "select t from notes"), ["a"]);
     let ran = p.ok(&["debug"]);
     assert!(ran.out.contains("sqlite") && ran.out.contains("shop.db"), "{}", ran.out);
 }

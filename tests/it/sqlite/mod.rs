@@ -16,19 +16,19 @@ const FILE: &str = "shop.db";
 const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: sqlite, threads: 2, database: shop, schema: main, schemas_and_paths: {main: shop.db}}}}\n";
 
 /// A project whose profile is SQLite's.
-fn project(files: &[(&str, &str)]) -> Project {
+pub(crate) fn project(files: &[(&str, &str)]) -> Project {
     let mut all = files.to_vec();
     all.push(("profiles.yml", PROFILES));
     Project::new(&all)
 }
 
 /// Opens the file as another program does.
-fn database(p: &Project) -> Connection {
+pub(crate) fn database(p: &Project) -> Connection {
     Connection::open(p.path().join(FILE)).unwrap()
 }
 
 /// Runs a query and gives its rows as text, columns joined by `|`.
-fn rows(db: &Connection, sql: &str) -> Vec<String> {
+pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap();
     let width = statement.column_count();
     let line = |row: &Row<'_>| {

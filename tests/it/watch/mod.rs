@@ -5,6 +5,7 @@ mod driver;
 mod files;
 mod law;
 mod screen;
+mod sqlite;
 
 use crate::project::Project;
 use driver::Watch;
