@@ -242,7 +242,7 @@ fn test(
     let Some(test) = node.generic_test() else { return };
     let Some(attached) = test.attached else { return };
     let Some(own) = facts.get_mut(&attached) else { return };
-    let all_rows = node.config.text("where").is_none();
+    let all_rows = node.typed.test().is_some_and(|test| !test.has_condition);
     let column = test
         .column
         .as_deref()

@@ -392,14 +392,8 @@ fn say(
         stored.extend(closures.of_macro(custom));
     }
     part("materialization", stored.into_iter().filter(|s| !s.is_empty()).collect());
-    let enforced =
-        node.config.map("contract").and_then(|c| c.get("enforced")).and_then(Json::as_bool)
-            == Some(true);
-    let described = node
-        .config
-        .map("persist_docs")
-        .is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true)));
-    if enforced {
+    let config = node.typed.build();
+    if config.is_some_and(|config| config.has_contract) {
         let columns = node
             .columns
             .iter()
@@ -412,7 +406,7 @@ fn say(
         };
         part("contract", columns.chain(own).collect());
     }
-    if described {
+    if config.is_some_and(|config| config.persists_docs) {
         let columns = node.columns.iter().flat_map(|c| [c.name.clone(), c.description.clone()]);
         part("descriptions", std::iter::once(node.description.clone()).chain(columns).collect());
     }

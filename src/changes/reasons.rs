@@ -165,6 +165,29 @@ impl Verdict {
             Verdict::Same => None,
         }
     }
+
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Verdict::Stale(_) => "build",
+            Verdict::Maybe(_) => "maybe",
+            Verdict::Same => "same",
+        }
+    }
+
+    /// The reason's code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.reason().map_or("same", Reason::code)
+    }
+}
+
+/// The reason, for people.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            Some(reason) => reason.fmt(f),
+            None => f.write_str("unchanged"),
+        }
+    }
 }
 
 /// What is compared.

@@ -17,11 +17,13 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|n| *n > 0)
-        .ok_or_else(|| "a number of at least 1 is needed".to_owned())
+/// A number that is none, or too small.
+#[derive(Debug, thiserror::Error)]
+#[error("a number of at least 1 is needed")]
+struct TooSmall;
+
+fn at_least_one(text: &str) -> Result<usize, TooSmall> {
+    text.parse().ok().filter(|n| *n > 0).ok_or(TooSmall)
 }
 
 fn long_version() -> String {

@@ -131,7 +131,7 @@ impl Lookup<'_> {
 
     fn options(&mut self, from: &str, text: &str) -> JsonMap {
         mapping(from, text).unwrap_or_else(|problem| {
-            self.problems.push(problem);
+            self.problems.push(problem.to_string());
             JsonMap::new()
         })
     }
@@ -198,7 +198,7 @@ impl Flags {
             WarningOptions::read(&warning_options)
         };
         let warnings = warnings.unwrap_or_else(|problem| {
-            lookup.problems.push(problem);
+            lookup.problems.push(problem.to_string());
             WarningOptions::default()
         });
         let mut flags = Flags {
@@ -296,7 +296,7 @@ impl Flags {
         &self,
         cli: &Cli,
         scrubber: Scrubber,
-    ) -> Result<LoadOptions, String> {
+    ) -> Result<LoadOptions, MappingError> {
         let vars = match cli.global.vars.as_ref().or(self.vars.as_ref()) {
             Some(text) => mapping("--vars", text)?,
             None => JsonMap::new(),
@@ -410,16 +410,25 @@ fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
     vars.iter().map(shown).collect()
 }
 
+/// What is wrong with a flag that takes YAML.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MappingError {
+    #[error("{flag}: {problem}")]
+    Yaml { flag: String, problem: String },
+    #[error("{0} takes a YAML mapping: {0} '{{name: value}}'")]
+    NoMapping(String),
+}
+
 /// The YAML of `--vars` and `--args`.
-pub(super) fn mapping(flag: &str, text: &str) -> Result<JsonMap, String> {
+pub(super) fn mapping(flag: &str, text: &str) -> Result<JsonMap, MappingError> {
     let parsed = parse_yaml(FileId(0), text);
     if let Some(d) = parsed.diagnostics.iter().find(|d| d.is_error()) {
-        return Err(format!("{flag}: {}", d.message));
+        return Err(MappingError::Yaml { flag: flag.to_owned(), problem: d.message.clone() });
     }
     match parsed.value.to_json() {
         Json::Object(map) => Ok(map),
         Json::Null => Ok(JsonMap::new()),
-        _ => Err(format!("{flag} takes a YAML mapping: {flag} '{{name: value}}'")),
+        _ => Err(MappingError::NoMapping(flag.to_owned())),
     }
 }
 

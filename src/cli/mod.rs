@@ -81,7 +81,7 @@ fn dispatch(
     }
     let load = match flags.load_options(cli, scrubber) {
         Ok(load) => load,
-        Err(message) => return finish(Err(CliError::usage(message)), &console, false),
+        Err(e) => return finish(Err(CliError::usage(e.to_string())), &console, false),
     };
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
@@ -242,7 +242,8 @@ fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
             )
         }
         Command::RunOperation { name, args } => {
-            let args = flags::mapping("--args", args).map_err(CliError::usage)?;
+            let args =
+                flags::mapping("--args", args).map_err(|e| CliError::usage(e.to_string()))?;
             ops::run_operation(inv, &ops::OperationArgs { name: name.clone(), args })
         }
         Command::Docs {

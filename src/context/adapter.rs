@@ -174,7 +174,7 @@ fn pure(
                 CallName::Dispatch(name, namespace),
                 found.as_ref().ok().map(|def| &***def),
             );
-            registry.value_of(found.map_err(error)?).unwrap_or_default()
+            registry.value_of(found.map_err(|e| error(e.to_string()))?).unwrap_or_default()
         }
         "type" => Value::from(&*session.project.target.adapter),
         "quote" => Value::from(dialect.quoted(&args.text(0, "identifier")?)),

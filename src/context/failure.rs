@@ -64,10 +64,11 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
                 _ => Code::Runtime,
             };
             let shown: String = sql.trim().chars().take(400).collect();
-            Diagnostic::error(code, error.message.clone())
+            let d = Diagnostic::error(code, error.message.clone())
                 .primary(place, "this query failed")
                 .note(format!("the query was:\n{shown}"))
-                .help_if(error.hint.as_ref(), Clone::clone)
+                .help_if(error.hint.as_ref(), Clone::clone);
+            Diagnostic { names_missing: error.names_missing, ..d }
         }
         Some(Abort::NeedsDatabase) => Diagnostic::error(
             Code::JinjaRender,

@@ -39,6 +39,8 @@ pub(crate) struct Diagnostic {
     pub(crate) secondary: Vec<Label>,
     pub(crate) notes: Vec<String>,
     pub(crate) help: Vec<String>,
+    /// It complains of a relation that is not there, and may come to be.
+    pub(crate) names_missing: bool,
 }
 
 impl Diagnostic {
@@ -59,6 +61,7 @@ impl Diagnostic {
             secondary: Vec::new(),
             notes: Vec::new(),
             help: Vec::new(),
+            names_missing: false,
         }
     }
 

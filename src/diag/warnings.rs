@@ -126,6 +126,25 @@ const OTHERS: &[&str] = &[
     "WarnStateTargetEqual",
 ];
 
+/// What is wrong with the options.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WarningOptionsError {
+    #[error("`{0}` is no key of warn_error_options: error, warn, silence")]
+    UnknownKey(String),
+    #[error("`{0}` of warn_error_options is a list of names")]
+    NoList(String),
+    #[error(
+        "`warn` makes exceptions: `error` is `all`, or `Deprecations` is in `error` or `silence`"
+    )]
+    IdleExceptions,
+    #[error("`{name}` is no warning{}", hint(*.near))]
+    UnknownName { name: String, near: Option<&'static str> },
+}
+
+fn hint(near: Option<&str>) -> String {
+    near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default()
+}
+
 impl WarningOptions {
     /// `--warn-error`.
     pub(crate) fn all_errors() -> WarningOptions {
@@ -133,8 +152,8 @@ impl WarningOptions {
     }
 
     /// `{error: all | [..], warn: [..], silence: [..]}`; `include` and `exclude` are older names of
-    /// the first two. Errors are texts.
-    pub(crate) fn read(map: &Map<String, Value>) -> Result<WarningOptions, String> {
+    /// the first two.
+    pub(crate) fn read(map: &Map<String, Value>) -> Result<WarningOptions, WarningOptionsError> {
         let mut options = WarningOptions::default();
         for (key, value) in map {
             let list = match key.as_str() {
@@ -147,11 +166,7 @@ impl WarningOptions {
                 }
                 "warn" | "exclude" => &mut options.warn,
                 "silence" => &mut options.silence,
-                other => {
-                    return Err(format!(
-                        "`{other}` is no key of warn_error_options: error, warn, silence"
-                    ));
-                }
+                other => return Err(WarningOptionsError::UnknownKey(other.to_owned())),
             };
             for name in names(key, value)? {
                 list.push(known(name)?);
@@ -160,9 +175,7 @@ impl WarningOptions {
         let lifted =
             options.all || [&options.error, &options.silence].iter().any(|l| has(l, DEPRECATIONS));
         if !options.warn.is_empty() && !lifted {
-            return Err(
-                "`warn` makes exceptions: `error` is `all`, or `Deprecations` is in `error` or `silence`".into()
-            );
+            return Err(WarningOptionsError::IdleExceptions);
         }
         Ok(options)
     }
@@ -205,8 +218,8 @@ fn has(list: &[String], name: &str) -> bool {
     list.iter().any(|item| item == name)
 }
 
-fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, String> {
-    let wrong = || format!("`{key}` of warn_error_options is a list of names");
+fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, WarningOptionsError> {
+    let wrong = || WarningOptionsError::NoList(key.to_owned());
     match value {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect(),
@@ -215,7 +228,7 @@ fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, String> {
 }
 
 /// A name in the spelling that it is compared in.
-fn known(name: &str) -> Result<String, String> {
+fn known(name: &str) -> Result<String, WarningOptionsError> {
     let codes = || Code::ALL.iter().map(|code| code.as_str());
     if let Some(code) = codes().find(|code| code.eq_ignore_ascii_case(name)) {
         return Ok(code.to_owned());
@@ -224,9 +237,7 @@ fn known(name: &str) -> Result<String, String> {
     if all().any(|other| other == name) {
         return Ok(name.to_owned());
     }
-    let hint =
-        nearest(name, all()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
-    Err(format!("`{name}` is no warning{hint}"))
+    Err(WarningOptionsError::UnknownName { name: name.to_owned(), near: nearest(name, all()) })
 }
 
 #[cfg(test)]
@@ -260,7 +271,9 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        let read = |value: Value| WarningOptions::read(value.as_object().unwrap()).unwrap_err();
+        let read = |value: Value| {
+            WarningOptions::read(value.as_object().unwrap()).unwrap_err().to_string()
+        };
         assert!(
             read(json!({ "error": ["NoNodesForSelectionCriterion"] }))
                 .contains("NoNodesForSelectionCriteria")

@@ -26,13 +26,15 @@ pub(crate) struct EngineError {
     pub(crate) hint: Option<String>,
     /// The engine's own code: a SQLSTATE.
     pub(crate) code: Option<String>,
+    /// The statement names a relation or a schema that is not there.
+    pub(crate) names_missing: bool,
 }
 
 impl EngineError {
     /// Credentials in what a driver says are masked.
     pub(crate) fn new(kind: EngineErrorKind, message: impl Into<String>) -> EngineError {
         let message = crate::secret::mask_credentials(&message.into()).into_owned();
-        EngineError { kind, message, position: None, hint: None, code: None }
+        EngineError { kind, message, position: None, hint: None, code: None, names_missing: false }
     }
 
     /// What the tool or the engine cannot do.

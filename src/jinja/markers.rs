@@ -17,14 +17,27 @@ enum Marker {
     Text,
 }
 
-/// A value of an expression as YAML has it, with what there is to say of it. The error says what it
-/// is not.
+/// A value that YAML has none like.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoNativeValue {
+    #[error("`{expression}` is {what}")]
+    Other { expression: String, what: &'static str },
+    #[error("`{0}` is neither `True` nor `False`")]
+    NoBool(String),
+    #[error("`{0}` is not a number")]
+    NoNumber(String),
+    /// The value has no text.
+    #[error("{0}")]
+    NoText(String),
+}
+
+/// A value of an expression as YAML has it, with what there is to say of it.
 pub(crate) fn native_value(
     expression: &str,
     value: &Value,
-) -> Result<(Json, Option<String>), String> {
+) -> Result<(Json, Option<String>), NoNativeValue> {
     match no_value(value) {
-        Some(what) => Err(format!("`{expression}` is {what}")),
+        Some(what) => Err(NoNativeValue::Other { expression: expression.to_owned(), what }),
         None => marked_value(expression, value),
     }
 }
@@ -57,7 +70,7 @@ pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
     inside(value, 0)
 }
 
-fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), String> {
+fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), NoNativeValue> {
     let Some(marker) = Marker::of(expression) else { return Ok((to_json(value), None)) };
     match (marker, value.as_str()) {
         // dbt refuses YAML's own words here; what they mean is plain.
@@ -88,12 +101,12 @@ impl Marker {
         })
     }
 
-    /// What a value becomes; or the words for what it is not.
-    fn convert(self, value: &Value) -> Result<Json, String> {
+    /// What a value becomes.
+    fn convert(self, value: &Value) -> Result<Json, NoNativeValue> {
         let text = if value.is_none() {
             "None".to_owned()
         } else {
-            python_text(value).map_err(|e| e.to_string())?
+            python_text(value).map_err(|e| NoNativeValue::NoText(e.to_string()))?
         };
         if self == Marker::Text {
             return Ok(Json::String(text));
@@ -103,8 +116,8 @@ impl Marker {
             (Marker::Bool, Some(Json::Bool(b))) => Ok(Json::Bool(b)),
             (Marker::Number, Some(Json::Number(n))) => Ok(Json::Number(n)),
             (Marker::Native, found) => Ok(found.unwrap_or(Json::String(text))),
-            (Marker::Bool, _) => Err(format!("`{text}` is neither `True` nor `False`")),
-            (_, _) => Err(format!("`{text}` is not a number")),
+            (Marker::Bool, _) => Err(NoNativeValue::NoBool(text)),
+            (_, _) => Err(NoNativeValue::NoNumber(text)),
         }
     }
 }

@@ -105,12 +105,35 @@ pub(crate) fn parse_macro_file(
         }
         match define(file, package, &path, text, &block) {
             Ok(def) => defs.push(def),
-            Err(message) => {
-                out.push(Diagnostic::error(Code::MacroSyntax, message).primary(name_span, ""))
+            Err(e) => {
+                let d = Diagnostic::error(Code::MacroSyntax, e.to_string());
+                out.push(d.primary(name_span, ""));
             }
         }
     }
     Checked::new(defs, out)
+}
+
+/// What is wrong with the header of a macro.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum HeaderError {
+    #[error("`{0}` needs parentheses: `{0}()`")]
+    NoParentheses(String),
+    #[error("the parameter list is never closed")]
+    NotClosed,
+    #[error("expected a parameter name, found `{0}`")]
+    NoName(char),
+    #[error("unexpected `{text}` behind parameter `{name}`")]
+    Behind { text: String, name: String },
+}
+
+/// No macro answers to a dispatch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no macro `{name}`{within} for this adapter; searched for {}", .searched.join(", "))]
+pub(crate) struct DispatchError {
+    name: String,
+    within: String,
+    searched: Vec<String>,
 }
 
 /// Rewrites one block to a template that defines one macro.
@@ -120,7 +143,7 @@ fn define(
     path: &Arc<str>,
     text: &str,
     block: &Block,
-) -> Result<MacroDef, String> {
+) -> Result<MacroDef, HeaderError> {
     let name = match block.kind {
         BlockKind::Test => format!("test_{}", block.name),
         BlockKind::Materialization => {
@@ -151,8 +174,7 @@ fn define(
         pass.rw.replace(after_name, tail, &format!("(){lines} "));
     } else {
         let open = text[after_name..tail].find('(').map(|i| after_name + i);
-        let open =
-            open.ok_or_else(|| format!("`{}` needs parentheses: `{}()`", block.name, block.name))?;
+        let open = open.ok_or_else(|| HeaderError::NoParentheses(block.name.clone()))?;
         let close = header(&mut pass, open, tail, &mut args, &mut late)?;
         let declared = |name: &str| args.iter().any(|a| a.name == name);
         varargs = has_word(body, "varargs") && !declared("varargs");
@@ -212,7 +234,7 @@ fn header(
     tail: usize,
     args: &mut Vec<MacroArg>,
     late: &mut Vec<(String, usize, usize)>,
-) -> Result<usize, String> {
+) -> Result<usize, HeaderError> {
     let b = &pass.text.as_bytes()[..tail];
     let mut i = open + 1;
     loop {
@@ -220,7 +242,7 @@ fn header(
             i += 1;
         }
         if i >= tail {
-            return Err("the parameter list is never closed".to_owned());
+            return Err(HeaderError::NotClosed);
         }
         if b[i] == b')' {
             return Ok(i);
@@ -230,7 +252,7 @@ fn header(
             i += 1;
         }
         if i == start {
-            return Err(format!("expected a parameter name, found `{}`", b[i] as char));
+            return Err(HeaderError::NoName(char::from(b[i])));
         }
         let name = pass.text[start..i].to_owned();
         // What follows up to the next comma or the end, outside of brackets and strings.
@@ -270,10 +292,8 @@ fn header(
         } else if let Some(eq) = eq {
             pass.expression(eq + 1, i);
         } else if colon.is_none() && !pass.text[from..i].trim().is_empty() {
-            return Err(format!(
-                "unexpected `{}` behind parameter `{name}`",
-                pass.text[from..i].trim()
-            ));
+            let text = pass.text[from..i].trim().to_owned();
+            return Err(HeaderError::Behind { text, name });
         }
         args.push(MacroArg { name, has_default: eq.is_some() });
     }
@@ -465,7 +485,7 @@ impl MacroRegistry {
         package: &str,
         name: &str,
         namespace: Option<&str>,
-    ) -> Result<&Arc<MacroDef>, String> {
+    ) -> Result<&Arc<MacroDef>, DispatchError> {
         let mut searched = Vec::new();
         let mut attempt = |within: Option<&str>| -> Option<usize> {
             for prefix in &self.prefixes {
@@ -496,10 +516,7 @@ impl MacroRegistry {
             None => {
                 let within =
                     namespace.map(|ns| format!(" of namespace `{ns}`")).unwrap_or_default();
-                Err(format!(
-                    "no macro `{name}`{within} for this adapter; searched for {}",
-                    searched.join(", ")
-                ))
+                Err(DispatchError { name: name.to_owned(), within, searched })
             }
         }
     }
@@ -600,7 +617,12 @@ mod tests {
             |ns| r.dispatch("root", "d", ns).map(|d| format!("{}.{}", d.package, d.name)).unwrap();
         assert_eq!(found(Some("pkg")), "root.default__d");
         assert_eq!(found(None), "dbt.duckdb__d");
-        assert!(r.dispatch("root", "zz", Some("pkg")).unwrap_err().contains("pkg.duckdb__zz"));
+        assert!(
+            r.dispatch("root", "zz", Some("pkg"))
+                .unwrap_err()
+                .to_string()
+                .contains("pkg.duckdb__zz")
+        );
     }
 
     #[test]

@@ -166,8 +166,8 @@ impl YamlRenderer {
                 out.extend(warning.map(said));
                 Some(json)
             }
-            Err(message) => {
-                let d = Diagnostic::error(Code::JinjaRender, message).primary(span, "");
+            Err(e) => {
+                let d = Diagnostic::error(Code::JinjaRender, e.to_string()).primary(span, "");
                 out.push(d.help("give it a default: `{{ var('name', 'default') }}`"));
                 None
             }

@@ -8,6 +8,7 @@ mod address;
 mod artifact;
 mod column;
 mod config;
+mod configs;
 mod freshness;
 mod graph;
 mod lookup;
@@ -20,6 +21,9 @@ pub(crate) use address::{Output, Role, check_addresses};
 pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{Layer, NodeConfig};
+pub(crate) use configs::{
+    ChangeMode, HardDeletes, Hook, IncrementalConfig, Severity, TestConfig, TypedConfig,
+};
 pub(crate) use freshness::{FreshnessStatus, Threshold};
 pub(crate) use graph::Graph;
 pub(crate) use lookup::{Found, Lookup, same_version};

@@ -1,6 +1,6 @@
 //! A node of the graph.
 
-use super::{Column, Materialization, NodeConfig, Threshold};
+use super::{Column, Materialization, NodeConfig, Threshold, TypedConfig};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -271,7 +271,10 @@ pub(crate) struct Node {
     pub(crate) text: Option<Text>,
     /// False for a Python model.
     pub(crate) sql: bool,
+    /// What was set, for templates, selectors and artifacts.
     pub(crate) config: Arc<NodeConfig>,
+    /// What it means to a build.
+    pub(crate) typed: Arc<TypedConfig>,
     pub(crate) description: String,
     /// `package://path` of the properties file that describes it.
     pub(crate) patch_path: Option<String>,
@@ -338,17 +341,9 @@ impl Node {
         built_in.unwrap_or(RelationKind::Table)
     }
 
-    /// How a test's failing rows are stored, if they are: `store_failures_as`, else
-    /// `store_failures`, else the flag of the command line (RULES 3.6).
+    /// How a test's failing rows are stored, if they are, under the flag of the command line.
     pub(crate) fn stores_failures(&self, flag: bool) -> Option<RelationKind> {
-        match self.config.text("store_failures_as").as_deref() {
-            Some("view") => Some(RelationKind::View),
-            Some("ephemeral") => None,
-            Some(_) => Some(RelationKind::Table),
-            None => {
-                self.config.flag("store_failures").unwrap_or(flag).then_some(RelationKind::Table)
-            }
-        }
+        self.typed.test().and_then(|test| test.store_failures.kind(flag))
     }
 
     pub(crate) fn is_ephemeral(&self) -> bool {

@@ -82,14 +82,13 @@ pub(super) fn finish_inside(job: &Job, kind: RelationKind, steps: &mut dyn Steps
         steps.carry()?;
     }
     let target = Arg::Relation(job.target.clone().with_kind(kind));
-    let grants = job.config.get("grants");
-    if let Some(grants) = grants.filter(|g| g.as_object().is_some_and(|m| !m.is_empty())) {
+    let Some(config) = job.config.build() else { return Ok(()) };
+    if let Some(grants) = &config.grants {
         let is_there = Arg::Flag(job.existing.is_some());
         let args = vec![target.clone(), Arg::Json(grants.clone()), is_there];
         steps.call(&PublicMacro::new("apply_grants", args))?;
     }
-    let documents = job.config.map("persist_docs");
-    if documents.is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))) {
+    if config.persists_docs {
         steps.call(&PublicMacro::new("persist_docs", vec![target, Arg::Model]))?;
     }
     Ok(())

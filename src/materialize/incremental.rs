@@ -9,15 +9,19 @@ use super::candidate::{
     audit_and_publish, candidate_of, create_indexes, finish_inside, finish_outside,
 };
 use super::delta::{copy_table, drop_scratch, keep_rows, scratch_of};
-use super::schema_change::{Change, ChangeMode, change_columns};
+use super::schema_change::{Change, change_columns};
 use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
+use crate::config::Json;
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
+use crate::manifest::IncrementalConfig;
 use crate::outcome::NodeError;
 
 pub(super) fn store_delta(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
-    let mode = ChangeMode::of(&job.config);
+    let default = IncrementalConfig::default();
+    let config = job.config.incremental().unwrap_or(&default);
+    let mode = config.on_schema_change;
     let published = job.existing.as_ref().map(|e| e.columns.clone()).unwrap_or_default();
-    let mut delta = Delta { job, mode, columns: published, candidate: None };
+    let mut delta = Delta { job, config, columns: published, candidate: None };
     steps.run_hooks(HookTime::BeforeOutside)?;
     let abilities = &job.engine.abilities;
     let changes_first = abilities.locks_for_columns || !abilities.alters_types;
@@ -61,7 +65,7 @@ fn finish_in_place(
 /// New rows on their way.
 struct Delta<'a> {
     job: &'a Job,
-    mode: ChangeMode,
+    config: &'a IncrementalConfig,
     /// The columns of the table that they are applied to.
     columns: Vec<ExistingColumn>,
     /// Where they are applied, if not to the published table.
@@ -129,7 +133,7 @@ impl Delta<'_> {
 
     fn change_for(&self, rows: &[ExistingColumn]) -> Result<Change, NodeError> {
         let Job { target, engine, .. } = self.job;
-        change_columns(self.mode, target, &self.columns, rows, engine)
+        change_columns(self.config.on_schema_change, target, &self.columns, rows, engine)
             .map_err(|mistake| self.job.mistake(mistake.to_string()))
     }
 
@@ -140,26 +144,23 @@ impl Delta<'_> {
         scratch: &Relation,
         columns: Vec<ExistingColumn>,
     ) -> PublicMacro {
-        let config = |key: &str| self.job.config.get(key).cloned().map(Arg::Json);
-        let predicates = config("predicates").or(config("incremental_predicates"));
+        let given = |value: &Option<Json>| value.clone().map_or(Arg::None, Arg::Json);
         let args = Arg::Dict(vec![
             ("target_relation", Arg::Relation(table.clone())),
             ("temp_relation", Arg::Relation(scratch.clone())),
-            ("unique_key", config("unique_key").unwrap_or(Arg::None)),
+            ("unique_key", given(&self.config.unique_key)),
             ("dest_columns", Arg::Columns(columns)),
-            ("incremental_predicates", predicates.unwrap_or(Arg::None)),
+            ("incremental_predicates", given(&self.config.predicates)),
         ]);
         let name = format!("get_incremental_{}_sql", self.strategy().replace('+', "_"));
         PublicMacro { name, args: vec![args] }
     }
 
     fn strategy(&self) -> String {
-        let config = &self.job.config;
-        if let Some(written) = config.text("incremental_strategy").filter(|s| s != "default") {
-            return written.into_owned();
+        if let Some(written) = &self.config.strategy {
+            return written.clone();
         }
-        let key = config.get("unique_key");
-        let has_key = key.is_some_and(|k| !k.as_array().is_some_and(Vec::is_empty));
+        let has_key = self.config.has_key();
         let (with_key, without) = self.job.engine.abilities.default_strategy;
         (if has_key { with_key } else { without }).to_owned()
     }

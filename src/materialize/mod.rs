@@ -28,7 +28,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     EngineSpec, ExistingColumn, ExistingRelation, Relation, RelationKind, Transactions,
 };
-use crate::manifest::{Materialization, NodeConfig};
+use crate::manifest::{Materialization, TypedConfig};
 use crate::outcome::NodeError;
 use crate::source::{Span, SqlText};
 use std::sync::Arc;
@@ -143,7 +143,7 @@ pub(crate) struct Job {
     /// Where the node is written.
     pub(crate) span: Span,
     pub(crate) existing: Option<ExistingRelation>,
-    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) config: Arc<TypedConfig>,
     pub(crate) full_refresh: bool,
     pub(crate) engine: &'static EngineSpec,
     pub(crate) has_inside_post_hooks: bool,

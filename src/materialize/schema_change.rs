@@ -2,34 +2,7 @@
 
 use super::{Arg, PublicMacro};
 use crate::engine::{EngineSpec, ExistingColumn, Relation, SqlType};
-use crate::manifest::NodeConfig;
-
-/// What happens when a query has other columns than the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ChangeMode {
-    /// The table's columns are written; one that the query lacks is an error of the database.
-    Ignore,
-    Fail,
-    AppendNewColumns,
-    SyncAllColumns,
-}
-
-impl ChangeMode {
-    /// As the config says; unknown words are `ignore`.
-    pub(super) fn of(config: &NodeConfig) -> ChangeMode {
-        match config.text("on_schema_change").as_deref() {
-            Some("fail") => ChangeMode::Fail,
-            Some("append_new_columns") => ChangeMode::AppendNewColumns,
-            Some("sync_all_columns") => ChangeMode::SyncAllColumns,
-            _ => ChangeMode::Ignore,
-        }
-    }
-
-    /// Whether the table can get columns.
-    pub(super) fn widens(self) -> bool {
-        matches!(self, ChangeMode::AppendNewColumns | ChangeMode::SyncAllColumns)
-    }
-}
+use crate::manifest::ChangeMode;
 
 /// What a change of columns does to the table.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_ou
 use super::delta::{copy_table, drop_scratch, scratch_of};
 use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
+use crate::manifest::HardDeletes;
 use crate::outcome::NodeError;
 
 pub(super) fn store_versions(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
@@ -85,7 +86,8 @@ fn check_table(job: &Job) -> Done {
         return Err(job.mistake(format!("{name} is a {kind}, not the table of a snapshot")));
     }
     let mut wanted = vec!["dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"];
-    if job.config.text("hard_deletes").as_deref() == Some("new_record") {
+    let config = job.config.snapshot();
+    if config.is_some_and(|snapshot| snapshot.hard_deletes == HardDeletes::NewRecord) {
         wanted.push("dbt_is_deleted");
     }
     let is_there = |name: &str| existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
@@ -101,7 +103,5 @@ fn check_table(job: &Job) -> Done {
 
 /// The name of a column that snapshots add; a project can rename it.
 fn meta_name(job: &Job, key: &str) -> String {
-    let names = job.config.map("snapshot_meta_column_names");
-    let named = names.and_then(|m| m.get(key)).and_then(|v| v.as_str());
-    named.unwrap_or(key).to_owned()
+    job.config.snapshot().map_or(key, |snapshot| snapshot.column_name(key)).to_owned()
 }

@@ -10,7 +10,7 @@ use crate::engine::{
     ColumnChange, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Publication, Relation,
     RelationKind, SqlType, Warehouse,
 };
-use crate::manifest::{Layer, Materialization, NodeConfig};
+use crate::manifest::{Layer, Materialization, NodeConfig, ResourceType, TypedConfig};
 use crate::outcome::NodeError;
 use crate::source::{FileId, Span, SqlText};
 use serde_json::json;
@@ -208,12 +208,17 @@ impl Case {
             .clone()
             .map(|columns| ExistingRelation::new(target.clone(), RelationKind::Table, columns));
         let is_seed = self.materialization == Materialization::Seed;
+        let kind = match self.materialization {
+            Materialization::Seed => ResourceType::Seed,
+            Materialization::Snapshot => ResourceType::Snapshot,
+            _ => ResourceType::Model,
+        };
         Job {
             target,
             span: Span::file(FileId(0)),
             existing,
             has_inside_post_hooks: config.get("post-hook").is_some(),
-            config: Arc::new(config),
+            config: Arc::new(TypedConfig::read(kind, &config)),
             full_refresh: false,
             engine: self.spec,
             has_outside_post_hooks: false,

@@ -17,7 +17,7 @@ use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::RunResult;
 use crate::parse::Counts;
 use crate::plan::Verb;
-use crate::run::{Event, Left, run};
+use crate::run::{Event, Left, LeftReason, NoRows, run};
 use crate::select::Selection;
 use crate::source::SourceMap;
 use std::panic::resume_unwind;
@@ -183,7 +183,7 @@ pub(crate) enum Progress {
     Waiting(String),
     /// The first rows of what was asked for: before the database is closed, which takes as long as
     /// it is large.
-    Shown(Result<Table, String>),
+    Shown(Result<Table, NoRows>),
     Event(Event),
 }
 
@@ -283,7 +283,7 @@ fn leave(
     left: &mut Vec<Left>,
 ) {
     let mut far: FastMap<NodeId, usize> = FastMap::default();
-    let mut out: FastMap<NodeId, &'static str> = FastMap::default();
+    let mut out: FastMap<NodeId, LeftReason> = FastMap::default();
     for id in manifest.graph.order().unwrap_or_default() {
         let node = manifest.node(id);
         let above = node.depends_on.iter().filter_map(|p| far.get(p)).max().copied();
@@ -306,21 +306,20 @@ fn leave(
             .iter()
             .any(|p| out.get(p).is_some_and(|_| manifest.node(*p).resource_type().is_refable()));
         let why = if again {
-            "it failed, and nothing has changed for it since"
+            LeftReason::FailedBefore
         } else if waits && stored {
-            "it reads something that is left"
+            LeftReason::ReadsLeft
         } else if limits.depth.is_some_and(|d| steps > d) {
-            "beyond --depth"
+            LeftReason::TooDeep
         } else {
             continue;
         };
         out.insert(id, why);
         if stored {
-            let reason = verdict.reason().map(ToString::to_string).unwrap_or_default();
             left.push(Left {
                 unique_id: node.unique_id.to_string(),
                 name: node.display_name(),
-                reason,
+                verdict: verdict.clone(),
                 why,
             });
         }
@@ -335,11 +334,11 @@ fn first_rows(
     id: NodeId,
     rows: usize,
     warehouse: &mut dyn Warehouse,
-) -> Result<Table, String> {
+) -> Result<Table, NoRows> {
     let node = manifest.node(id);
     let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {
-        return Err(format!("`{}` is not stored", node.name));
+        return Err(NoRows::NotStored(node.name.to_string()));
     };
     let sql = limit_rows(&select_all(relation, warehouse.engine()), rows);
-    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| e.message)
+    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| NoRows::Engine(e.message))
 }

@@ -16,7 +16,7 @@ use crate::hash::FastMap;
 use crate::manifest::{Node, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
 use crate::plan::Verb;
-use crate::run::{Event, Judged, RunRequest, artifact_path, run};
+use crate::run::{Event, NodeVerdict, RunRequest, artifact_path, run};
 use crate::select::Selection;
 use crate::state::write_run_results;
 use camino::Utf8Path;
@@ -155,13 +155,12 @@ pub(super) fn judged(project: &Project, verdicts: &FastMap<NodeId, Verdict>, due
     ids.sort();
     let one = |id: &&NodeId| {
         let node = manifest.node(**id);
-        let same = Judged::same(node.unique_id.clone(), node.resource_type(), node.display_name());
-        let (verdict, reason) = match &verdicts[*id] {
-            Verdict::Stale(reason) => ("build", reason),
-            Verdict::Maybe(reason) => ("maybe", reason),
-            Verdict::Same => return same,
-        };
-        Judged { verdict, code: reason.code(), reason: reason.to_string(), ..same }
+        NodeVerdict {
+            unique_id: node.unique_id.clone(),
+            kind: node.resource_type(),
+            name: node.display_name(),
+            verdict: verdicts[*id].clone(),
+        }
     };
     Event::Judged { nodes: ids.iter().map(one).collect() }
 }

@@ -19,7 +19,7 @@ use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect;
 use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
-use crate::run::{Event, Judged, nothing};
+use crate::run::{Event, NodeVerdict, nothing};
 use crate::state::{Said, Settled, read_settled, write_settled};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeSet;
@@ -256,8 +256,12 @@ fn tell(
     target: &Target,
     target_path: &Utf8Path,
 ) -> Exit {
-    let one =
-        |(id, kind, name): (String, ResourceType, String)| Judged::same(id.into(), kind, name);
+    let one = |(id, kind, name): (String, ResourceType, String)| NodeVerdict {
+        unique_id: id.into(),
+        kind,
+        name,
+        verdict: Verdict::Same,
+    };
     inv.console.event(&Event::Judged { nodes: nodes.into_iter().map(one).collect() });
     nothing(target.threads, &mut |event| inv.console.event(&event));
     results_in(inv, target_path, &[], 0.0)?;

@@ -11,4 +11,4 @@ mod result;
 pub(crate) use failure::NodeError;
 pub(crate) use freshness::{Measured, SourceFreshness};
 pub(crate) use publication::{Effect, PublicationFingerprint, StoredRelation, column_pairs};
-pub(crate) use result::{NodeOutcome, RunResult, RunStatus, Timing};
+pub(crate) use result::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};

@@ -75,6 +75,33 @@ pub(crate) struct Failed {
     pub(crate) transient: bool,
 }
 
+/// Why a node or a test was not begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SkipReason {
+    #[error("interrupted")]
+    Interrupted,
+    /// `--fail-fast`.
+    #[error("stopped after the first failure")]
+    Stopped,
+    #[error("an on-run-start hook failed")]
+    StartHookFailed,
+    #[error("an earlier hook failed")]
+    EarlierHookFailed,
+    /// `--time-budget`.
+    #[error("left: the time is used up")]
+    OutOfTime,
+    #[error("`{0}` failed or was skipped")]
+    ParentFailed(String),
+    /// A test of a node that never got to it.
+    #[error("`{0}` was not built")]
+    NotBuilt(String),
+    /// A test that reads what is not there.
+    #[error("`{0}`, which it reads, was not built")]
+    ReadNotBuilt(String),
+    #[error("an earlier test ended the transaction")]
+    TransactionEnded,
+}
+
 /// What a worker reports of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeOutcome {
@@ -83,6 +110,8 @@ pub(crate) struct NodeOutcome {
     pub(crate) failures: Option<i64>,
     pub(crate) adapter_response: Json,
     pub(crate) failed: Option<Failed>,
+    /// Why it was skipped, if it was.
+    pub(crate) skipped: Option<SkipReason>,
     /// Where a test is written.
     pub(crate) place: Option<Span>,
     pub(crate) compiled: Option<Arc<SqlText>>,
@@ -100,6 +129,7 @@ impl NodeOutcome {
             failures: None,
             adapter_response: Json::Object(serde_json::Map::new()),
             failed: None,
+            skipped: None,
             place: None,
             compiled: None,
             sample: None,
@@ -116,8 +146,12 @@ impl NodeOutcome {
         }
     }
 
-    pub(crate) fn skipped(message: impl Into<String>) -> NodeOutcome {
-        NodeOutcome { message: Some(message.into()), ..NodeOutcome::new(RunStatus::Skipped) }
+    pub(crate) fn skipped(why: SkipReason) -> NodeOutcome {
+        NodeOutcome {
+            message: Some(why.to_string()),
+            skipped: Some(why),
+            ..NodeOutcome::new(RunStatus::Skipped)
+        }
     }
 
     pub(crate) fn error(diagnostic: Diagnostic, transient: bool) -> NodeOutcome {

@@ -83,7 +83,7 @@ fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     request.builds(id)
         && node.sql
-        && node.config.flag("audit").unwrap_or(true)
+        && node.typed.build().is_none_or(|config| config.is_audited)
         && !(request.publishes_itself)(id)
 }
 

@@ -1,10 +1,11 @@
 //! Lines for people, and JSON lines for machines.
 
 use super::live::Live;
+use crate::changes::Verdict;
 use crate::diag::{Diagnostic, human, json, one_line};
 use crate::manifest::ResourceType;
 use crate::outcome::{RunResult, RunStatus};
-use crate::run::{Event, Judged, Totals};
+use crate::run::{Event, NodeVerdict, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
 use anstyle::{AnsiColor, Effects};
@@ -330,18 +331,18 @@ impl Console {
     }
 
     /// Why nodes are built; those that are not are counted.
-    fn judged(&self, nodes: &[Judged]) {
+    fn judged(&self, nodes: &[NodeVerdict]) {
         const SHOWN: usize = 40;
-        let stored = |n: &&Judged| n.kind != ResourceType::Test;
-        let due: Vec<&Judged> =
-            nodes.iter().filter(stored).filter(|n| n.verdict != "same").collect();
+        let stored = |n: &&NodeVerdict| n.kind != ResourceType::Test;
+        let due: Vec<&NodeVerdict> =
+            nodes.iter().filter(stored).filter(|n| n.verdict != Verdict::Same).collect();
         for node in due.iter().take(if self.style.debug { usize::MAX } else { SHOWN }) {
             self.say(&format!(
                 "{:>5}  {} {}: {}",
-                node.verdict,
+                node.verdict.word(),
                 node.kind.as_str(),
                 node.name,
-                node.reason
+                node.verdict
             ));
         }
         if due.len() > SHOWN && !self.style.debug {
@@ -350,7 +351,7 @@ impl Console {
                 due.len() - SHOWN
             ));
         }
-        let same = nodes.iter().filter(stored).filter(|n| n.verdict == "same").count();
+        let same = nodes.iter().filter(stored).filter(|n| n.verdict == Verdict::Same).count();
         if same > 0 {
             self.say(&format!("{} unchanged", count(same, "node")));
         }
@@ -480,7 +481,8 @@ impl Console {
                         "node_judged",
                         serde_json::json!({
                             "unique_id": &*n.unique_id, "resource_type": n.kind.as_str(), "name": n.name,
-                            "verdict": n.verdict, "reason": n.code, "message": n.reason,
+                            "verdict": n.verdict.word(), "reason": n.verdict.code(),
+                            "message": n.verdict.to_string(),
                         }),
                     );
                 }

@@ -5,11 +5,12 @@
 
 use super::console::{Console, count, duration};
 use super::table::grid;
+use crate::changes::Verdict;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
 use crate::manifest::ResourceType;
-use crate::outcome::{Effect, RunStatus};
-use crate::run::{Event, LEFT, Left, Totals};
+use crate::outcome::{Effect, RunStatus, SkipReason};
+use crate::run::{Event, Left, NoRows, NodeVerdict, Totals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;
 use std::io::{IsTerminal, Write};
@@ -49,7 +50,7 @@ pub(crate) enum Happening {
         compiled: usize,
     },
     /// The first rows of a relation, or why there are none.
-    Shown(String, Result<Table, String>),
+    Shown(String, Result<Table, NoRows>),
     /// Checked without a database.
     Checked(Vec<Diagnostic>),
     /// Besides those of the reading: of the selection.
@@ -139,7 +140,7 @@ pub(crate) struct Screen {
     totals: Totals,
     status: String,
     failure: Option<(String, Vec<String>)>,
-    shown: Option<(String, Result<Table, String>)>,
+    shown: Option<(String, Result<Table, NoRows>)>,
 }
 
 impl Screen {
@@ -227,11 +228,12 @@ impl Screen {
             Event::Judged { nodes } => {
                 let due = nodes
                     .into_iter()
-                    .filter(|n| n.verdict != "same" && n.kind != ResourceType::Test);
-                let row = |n: crate::run::Judged| {
-                    let state = if n.verdict == "maybe" { State::Maybe } else { State::Due };
+                    .filter(|n| n.verdict != Verdict::Same && n.kind != ResourceType::Test);
+                let row = |n: NodeVerdict| {
+                    let is_sure = matches!(n.verdict, Verdict::Stale(_));
+                    let state = if is_sure { State::Due } else { State::Maybe };
                     Row {
-                        reason: n.reason,
+                        reason: n.verdict.to_string(),
                         ..Row::new(n.unique_id.to_string(), n.kind, n.name, state)
                     }
                 };
@@ -259,7 +261,9 @@ impl Screen {
                     RunStatus::Success | RunStatus::Pass => State::Built,
                     RunStatus::NoOp => State::Same,
                     RunStatus::Warn => State::Warned,
-                    RunStatus::Skipped if outcome.message.as_deref() == Some(LEFT) => State::Left,
+                    RunStatus::Skipped if outcome.skipped == Some(SkipReason::OutOfTime) => {
+                        State::Left
+                    }
                     RunStatus::Skipped => State::Skipped,
                     RunStatus::Fail | RunStatus::Error => State::Failed,
                 };
@@ -298,7 +302,8 @@ impl Screen {
         for l in left {
             self.rows.retain(|r| r.unique_id != l.unique_id);
             let row = Row::new(l.unique_id, ResourceType::Model, l.name, State::Left);
-            self.rows.push(Row { reason: l.reason, detail: l.why.to_owned(), ..row });
+            let (reason, detail) = (l.verdict.to_string(), l.why.to_string());
+            self.rows.push(Row { reason, detail, ..row });
         }
     }
 
@@ -374,8 +379,9 @@ impl Screen {
                     below.push(format!("{name}, first {}", count(table.rows.len(), "row")));
                     below.extend(grid(table, u16::try_from(width).ok()).lines().map(str::to_owned));
                 }
-                Err(message) => {
-                    below.push(format!("{name}: {}", message.lines().next().unwrap_or_default()))
+                Err(why) => {
+                    let why = why.to_string();
+                    below.push(format!("{name}: {}", why.lines().next().unwrap_or_default()));
                 }
             }
         }
@@ -517,22 +523,21 @@ impl Screen {
                             grid(table, self.console.width()),
                         )
                     }
-                    Err(message) => {
-                        (serde_json::json!({ "node": name, "message": message }), message.clone())
+                    Err(why) => {
+                        let message = why.to_string();
+                        (serde_json::json!({ "node": name, "message": message }), message)
                     }
                 };
                 self.console.told("rows", data, &text);
             }
             Happening::Built { ended, seconds, failed, left, compiled } => {
                 for l in left {
+                    let (reason, why) = (l.verdict.to_string(), l.why.to_string());
+                    let text = format!("stale  {}: {reason} ({why})", l.name);
                     let data = serde_json::json!({
-                        "unique_id": l.unique_id, "name": l.name, "message": l.reason, "why": l.why,
+                        "unique_id": l.unique_id, "name": l.name, "message": reason, "why": why,
                     });
-                    self.console.told(
-                        "node_left",
-                        data,
-                        &format!("stale  {}: {} ({})", l.name, l.reason, l.why),
-                    );
+                    self.console.told("node_left", data, &text);
                 }
                 let data = serde_json::json!({
                     "obsolete": ended, "seconds": seconds, "failed": failed, "left": left.len(),

@@ -21,7 +21,7 @@ pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
         for call in &def.calls {
             let CallName::Dispatch(name, namespace) = call else { continue };
             if let Err(why) = registry.dispatch(&def.package, name, namespace.as_deref()) {
-                let d = Diagnostic::error(Code::UnknownMacro, why);
+                let d = Diagnostic::error(Code::UnknownMacro, why.to_string());
                 out.push(d.primary(def.span, format!("`{}` dispatches to it", def.name)));
             }
         }

@@ -9,8 +9,8 @@ use crate::diag::{Code, Diagnostic, nearest};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, written_config};
 use crate::manifest::{
-    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, VersionInfo,
-    same_version,
+    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, TypedConfig,
+    VersionInfo, same_version,
 };
 use crate::parse::{
     EntryKind, ParsedNode, Patch, Properties, PropertyEntry, VersionPatch, parse_hook_text,
@@ -163,6 +163,7 @@ impl Maker<'_> {
             text: parsed.text.clone(),
             sql: parsed.sql,
             tags: unique(config.list("tags")),
+            typed: Arc::new(TypedConfig::read(parsed.kind, &config)),
             config: Arc::new(config),
             description,
             patch_path: described

@@ -7,7 +7,7 @@ use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
     Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall,
-    ResourceType, SourceCall,
+    ResourceType, SourceCall, TypedConfig,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_json};
 use crate::source::Span;
@@ -129,6 +129,7 @@ impl Maker<'_> {
             text: None,
             sql: true,
             tags: super::nodes::unique(config.list("tags")),
+            typed: Arc::new(TypedConfig::read(kind, &config)),
             config: Arc::new(config),
             description: self.ground.docs.render(
                 &entry.patch.description,

@@ -6,7 +6,7 @@ use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::engine::Relation;
 use crate::manifest::{
     Checksum, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, SourceTable,
-    json_texts,
+    TypedConfig, json_texts,
 };
 use crate::parse::{ParsedSource, Properties};
 use std::sync::Arc;
@@ -154,6 +154,7 @@ impl Maker<'_> {
             text: None,
             sql: true,
             tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
+            typed: Arc::new(TypedConfig::read(ResourceType::Source, &config)),
             config: Arc::new(config),
             description: text("description")
                 .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))

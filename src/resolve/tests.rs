@@ -9,7 +9,7 @@ use crate::hash::FastMap;
 use crate::jinja::written_config;
 use crate::manifest::{
     Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType,
-    TestKind, Text, UniqueId,
+    TestKind, Text, TypedConfig, UniqueId,
 };
 use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
@@ -207,6 +207,7 @@ impl Maker<'_> {
             }),
             sql: true,
             tags,
+            typed: Arc::new(TypedConfig::read(ResourceType::Test, &config)),
             config: Arc::new(config),
             description: parsed.description.clone(),
             patch_path: None,

@@ -9,7 +9,7 @@ use crate::context::Bindings;
 use crate::engine::{Connection, Pool, Relation};
 use crate::manifest::NodeId;
 use crate::materialize::Audited;
-use crate::outcome::{NodeError, RunStatus};
+use crate::outcome::{NodeError, RunStatus, SkipReason};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,7 +61,7 @@ impl NodeSteps<'_> {
         let mut is_aborted = false;
         for test in self.guards {
             let result = if is_aborted {
-                let run = TestRun::skipped("an earlier test ended the transaction");
+                let run = TestRun::skipped(SkipReason::TransactionEnded);
                 GuardResult { test: *test, run, seconds: 0.0 }
             } else {
                 guards.run_one(*test, self.run.connection, Some(&mut self.failing_rows))
@@ -112,7 +112,7 @@ impl Guards<'_> {
         let clock = Clock::start();
         let own = NodeRun { connection, ..self.run.of(test) };
         let run = if self.run.shared.interrupt.is_set() {
-            TestRun::skipped("interrupted")
+            TestRun::skipped(SkipReason::Interrupted)
         } else if self.passed.contains(&test) {
             passed_test(&own)
         } else {

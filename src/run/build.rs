@@ -10,14 +10,13 @@ use super::seed::{offset_warnings, read_seed};
 use super::steps::NodeSteps;
 use super::test::write_rows;
 use crate::compile::Compiled;
-use crate::config::Json;
 use crate::context::{Bindings, Db, LogLine};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
     Connection, Existing, ExistingRelation, Pool, Relation, Reply, candidate_name, own_names,
     rejected_name,
 };
-use crate::manifest::{Materialization, Node, NodeId, NodeKind};
+use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
 use crate::materialize::{Ending, Job, store};
 use crate::outcome::{Effect, NodeError, NodeOutcome, RunStatus};
 use std::cell::RefCell;
@@ -226,27 +225,24 @@ fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
         return Err(NodeError::lasting(d.help("give it a shorter `alias`")));
     }
     let beside = [candidate_name(&target, engine.dialect), rejected_name(&target, engine.dialect)];
-    let hooks = |key: &str| node.config.get(key).and_then(Json::as_array).into_iter().flatten();
-    let full_refresh = node.config.flag("full_refresh").unwrap_or(run.shared.options.full_refresh);
+    let Some(config) = node.typed.build() else {
+        return Err(internal_error(&format!("`{}` is not built", node.name)));
+    };
+    let has = |hooks: &[Hook], inside: bool| hooks.iter().any(|hook| hook.is_inside == inside);
     let is_seed = matches!(node.kind, NodeKind::Seed);
     Ok(Job {
         span: node.span,
         existing: run.existing.find(&target).cloned(),
-        config: node.config.clone(),
-        full_refresh,
-        has_inside_post_hooks: hooks("post-hook").any(is_inside),
-        has_outside_post_hooks: !hooks("post-hook").all(is_inside),
-        has_inside_pre_hooks: hooks("pre-hook").any(is_inside),
+        config: node.typed.clone(),
+        full_refresh: config.full_refresh.unwrap_or(run.shared.options.full_refresh),
+        has_inside_post_hooks: has(&config.post_hooks, true),
+        has_outside_post_hooks: has(&config.post_hooks, false),
+        has_inside_pre_hooks: has(&config.pre_hooks, true),
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
         target,
         engine,
     })
-}
-
-/// Whether a hook is run in the transaction.
-fn is_inside(hook: &Json) -> bool {
-    hook.get("transaction").and_then(Json::as_bool).unwrap_or(true)
 }
 
 fn unknown_materialization(node: &Node) -> NodeError {
@@ -262,7 +258,7 @@ fn unknown_materialization(node: &Node) -> NodeError {
 /// An incremental strategy has to have a macro.
 fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result<(), NodeError> {
     let node = run.node;
-    let strategy = node.config.text("incremental_strategy").filter(|s| s != "default");
+    let strategy = node.typed.incremental().and_then(|config| config.strategy.as_deref());
     let Some(strategy) = strategy.filter(|_| materialization == Materialization::Incremental)
     else {
         return Ok(());
@@ -270,7 +266,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
     let found = run.shared.compiler.engine.registry().lookup(&node.package, &wanted);
     // A built-in macro of a strategy that this engine does not have is none.
-    let has_strategy = run.engine().abilities.strategies.contains(&&*strategy);
+    let has_strategy = run.engine().abilities.strategies.contains(&strategy);
     if found.is_some_and(|d| !d.package.starts_with("dbt") || has_strategy) {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Everything that can be observed of a run. Events own their data.
 
+use crate::changes::Verdict;
 use crate::context::LogLine;
 use crate::diag::Diagnostic;
 use crate::manifest::{ResourceType, UniqueId};
@@ -26,28 +27,13 @@ impl Totals {
     }
 }
 
-/// What is thought of a node before a run: `build`, `maybe` or `same`, and why.
+/// What is thought of a node before a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Judged {
+pub(crate) struct NodeVerdict {
     pub(crate) unique_id: UniqueId,
     pub(crate) kind: ResourceType,
     pub(crate) name: String,
-    pub(crate) verdict: &'static str,
-    pub(crate) code: &'static str,
-    pub(crate) reason: String,
-}
-
-impl Judged {
-    pub(crate) fn same(unique_id: UniqueId, kind: ResourceType, name: String) -> Judged {
-        Judged {
-            unique_id,
-            kind,
-            name,
-            verdict: "same",
-            code: "same",
-            reason: "unchanged".to_owned(),
-        }
-    }
+    pub(crate) verdict: Verdict,
 }
 
 /// A node that is stale and is not built now.
@@ -55,15 +41,35 @@ impl Judged {
 pub(crate) struct Left {
     pub(crate) unique_id: String,
     pub(crate) name: String,
-    /// Why it is stale, and why it is left.
-    pub(crate) reason: String,
-    pub(crate) why: &'static str,
+    /// Why it is stale.
+    pub(crate) verdict: Verdict,
+    pub(crate) why: LeftReason,
+}
+
+/// Why a stale node is not built now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LeftReason {
+    #[error("it failed, and nothing has changed for it since")]
+    FailedBefore,
+    #[error("it reads something that is left")]
+    ReadsLeft,
+    #[error("beyond --depth")]
+    TooDeep,
+}
+
+/// Why the first rows cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoRows {
+    #[error("`{0}` is not stored")]
+    NotStored(String),
+    #[error("{0}")]
+    Engine(String),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Judged {
-        nodes: Vec<Judged>,
+        nodes: Vec<NodeVerdict>,
     },
     RunStarted {
         steps: usize,

@@ -79,6 +79,7 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     if let Some(hint) = &e.hint {
         d = d.help(hint);
     }
+    d.names_missing = e.names_missing;
     NodeError {
         diagnostic: Box::new(d),
         transient: e.is_transient(),

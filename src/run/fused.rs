@@ -9,7 +9,7 @@ use super::Shared;
 use super::node::NodeRun;
 use crate::config::{Json, python_str};
 use crate::engine::{Cell, Relation};
-use crate::manifest::{Node, NodeId, ResourceType};
+use crate::manifest::{Node, NodeId, TestConfig};
 use std::collections::HashSet;
 
 /// Which of a node's tests no row of the relation fails.
@@ -58,10 +58,7 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         && ours(registry.dispatch(&node.package, name, Some("dbt")).ok())
         && ours(registry.lookup(&node.package, "get_where_subquery"))
         && ours(registry.lookup(&node.package, "get_test_sql"));
-    let config = |key: &str| node.config.effective(ResourceType::Test, key).unwrap_or(Json::Null);
-    let plain = ["where", "limit"].iter().all(|k| config(k).is_null())
-        && ["warn_if", "error_if"].iter().all(|k| config(k) == "!= 0")
-        && config("fail_calc") == "count(*)";
+    let plain = node.typed.test().is_some_and(TestConfig::counts_all_rows);
     // Arguments may be templates: those are rendered by the test itself.
     let template = |v: &Json| v.to_string().contains("{{") || v.to_string().contains("{%");
     if !builtin

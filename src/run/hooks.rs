@@ -10,7 +10,7 @@ use crate::context::{Bindings, Db, Session, node_config};
 use crate::engine::{Cancel, Connection, Existing};
 use crate::jinja::{dict, from_json, list, pair};
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
+use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 use minijinja::Value;
 use std::collections::BTreeSet;
@@ -62,7 +62,7 @@ pub(super) fn run_hooks(
             what: "hook".to_owned(),
         });
         let outcome = if failed {
-            NodeOutcome::skipped("an earlier hook failed")
+            NodeOutcome::skipped(SkipReason::EarlierHookFailed)
         } else {
             hook(shared, node, connection, &extra, emit)
         };

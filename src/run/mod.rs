@@ -24,12 +24,12 @@ mod testing;
 mod unnamed;
 mod worker;
 
-pub(crate) use events::{Event, Judged, Left, Totals};
+pub(crate) use events::{Event, Left, LeftReason, NoRows, NodeVerdict, Totals};
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::Watch;
 pub(crate) use publish::Notes;
-pub(crate) use queue::{LEFT, RunRequest, artifact_path, nothing, run};
+pub(crate) use queue::{RunRequest, artifact_path, nothing, run};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;

@@ -11,15 +11,12 @@ use crate::engine::{
     Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
-use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
+use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Why a step was not begun when the time that a run may take was over.
-pub(crate) const LEFT: &str = "left: the time is used up";
 
 /// How often the loop looks up when nothing happens.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -148,12 +145,12 @@ pub(crate) fn run(
             }
         }
         let why = match (cancelled, state.stopped) {
-            (true, _) => "interrupted",
-            (_, true) => "stopped after the first failure",
-            _ if unready => "an on-run-start hook failed",
-            _ => LEFT,
+            (true, _) => SkipReason::Interrupted,
+            (_, true) => SkipReason::Stopped,
+            _ if unready => SkipReason::StartHookFailed,
+            _ => SkipReason::OutOfTime,
         };
-        state.skip_rest(why, &mut results, emit);
+        state.skip_rest(&why, &mut results, emit);
         workers.clear();
     });
     if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
@@ -210,7 +207,7 @@ struct Loop<'a> {
     /// Steps that are skipped because of this step.
     skipped: Vec<Option<String>>,
     /// Guards of a running step that are not run, with the reason.
-    blind: Vec<Vec<(NodeId, String)>>,
+    blind: Vec<Vec<(NodeId, SkipReason)>>,
     /// Steps after which what they publish has the content that it had.
     same: Vec<bool>,
     shown: usize,
@@ -304,15 +301,13 @@ impl<'a> Loop<'a> {
 
     /// The guards of a step that can be run, and those that read a relation that is not there:
     /// another node was to build it and did not. They say nothing of this node.
-    fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, String)>) {
+    fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, SkipReason)>) {
         let mut guards = Vec::with_capacity(step.guards.len());
         let mut blind = Vec::new();
         for test in &step.guards {
             match self.missing_read(*test, step.node) {
                 None => guards.push(*test),
-                Some(name) => {
-                    blind.push((*test, format!("`{name}`, which it reads, was not built")))
-                }
+                Some(name) => blind.push((*test, SkipReason::ReadNotBuilt(name.to_owned()))),
             }
         }
         (guards, blind)
@@ -387,7 +382,7 @@ impl<'a> Loop<'a> {
             for id in &step.guards {
                 let test = self.node(*id);
                 if !seen.contains(&test.unique_id) {
-                    let outcome = NodeOutcome::skipped(format!("`{}` was not built", node.name));
+                    let outcome = NodeOutcome::skipped(SkipReason::NotBuilt(node.name.to_string()));
                     let result = self.result(test, outcome, "main", started, 0.0);
                     self.report(test, result, true, results, emit);
                 }
@@ -444,12 +439,8 @@ impl<'a> Loop<'a> {
                 if self.waiting[next] == 0 {
                     match self.skipped[next].clone() {
                         Some(cause) => {
-                            self.skip(
-                                next,
-                                &format!("`{cause}` failed or was skipped"),
-                                results,
-                                emit,
-                            );
+                            let why = SkipReason::ParentFailed(cause.to_string());
+                            self.skip(next, &why, results, emit);
                             stack.push((next, Some(cause)));
                         }
                         None if self.is_idle(next) => {
@@ -490,7 +481,7 @@ impl<'a> Loop<'a> {
     fn skip(
         &mut self,
         index: usize,
-        why: &str,
+        why: &SkipReason,
         results: &mut Vec<RunResult>,
         emit: &mut dyn FnMut(Event),
     ) {
@@ -498,12 +489,17 @@ impl<'a> Loop<'a> {
         let now = self.shared.system.now();
         for id in step.guards.iter().copied().chain([step.node]) {
             let node = self.node(id);
-            let result = self.result(node, NodeOutcome::skipped(why), "main", now, 0.0);
+            let result = self.result(node, NodeOutcome::skipped(why.clone()), "main", now, 0.0);
             self.report(node, result, id != step.node, results, emit);
         }
     }
 
-    fn skip_rest(&mut self, why: &str, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
+    fn skip_rest(
+        &mut self,
+        why: &SkipReason,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) {
         let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
         for index in 0..self.plan.steps.len() {
             if !seen.contains(&self.node(self.plan.steps[index].node).unique_id) {

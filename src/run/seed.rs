@@ -1,7 +1,7 @@
 //! Reads a seed's file: its header and types, and its rows on their way into the table.
 
+use super::failure::internal_error;
 use super::node::NodeRun;
-use crate::config::python_str;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::RowsIn;
 use crate::manifest::Node;
@@ -19,9 +19,11 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let node = run.node;
     let root = run.manifest().root_of(&node.package);
     let path = Utf8Path::new(root).join(&*node.original_file_path);
-    let delimiter = delimiter_of(node);
-    let types = node.config.map("column_types").cloned().unwrap_or_default();
-    let forced = |column: &str| types.get(column).map(python_str);
+    let Some(config) = node.typed.seed() else {
+        return Err(internal_error(&format!("`{}` is no seed", node.name)));
+    };
+    let delimiter = config.delimiter;
+    let forced = |column: &str| config.column_types.get(column).cloned();
     let failed = |message: String, line: Option<u64>| file_error(node, &message, line);
     let input = run.shared.system.open(&path).map_err(|e| failed(e.to_string(), None))?;
     let reads_files = run.engine().abilities.rows_in == RowsIn::File;
@@ -38,16 +40,8 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
         rows: complete.then(|| found.rows()),
         provisional: (!complete).then_some(found),
         delimiter: char::from(delimiter).to_string(),
-        quote_columns: node.config.flag("quote_columns").unwrap_or(true),
+        quote_columns: config.quotes_columns,
     })
-}
-
-fn delimiter_of(node: &Node) -> u8 {
-    match node.config.text("delimiter").as_deref() {
-        None => b',',
-        Some("\\t") => b'\t',
-        Some(other) => other.bytes().next().unwrap_or(b','),
-    }
 }
 
 /// What is wrong with the file, with its line where it has one.

@@ -7,7 +7,6 @@ use super::publish::Before;
 use super::seed::open_rows;
 use super::test::FailingRows;
 use crate::compile::hook_text;
-use crate::config::Json;
 use crate::context::{NodeScope, RelationValue, Session, column_value, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
@@ -239,20 +238,15 @@ impl Steps for NodeSteps<'_> {
 
     fn run_hooks(&mut self, time: HookTime) -> Done {
         self.may_go_on()?;
-        let (key, inside) = match time {
-            HookTime::BeforeOutside => ("pre-hook", false),
-            HookTime::BeforeInside => ("pre-hook", true),
-            HookTime::AfterInside => ("post-hook", true),
-            HookTime::AfterOutside => ("post-hook", false),
+        let Some(config) = self.run.node.typed.build() else { return Ok(()) };
+        let (key, hooks, inside) = match time {
+            HookTime::BeforeOutside => ("pre-hook", &config.pre_hooks, false),
+            HookTime::BeforeInside => ("pre-hook", &config.pre_hooks, true),
+            HookTime::AfterInside => ("post-hook", &config.post_hooks, true),
+            HookTime::AfterOutside => ("post-hook", &config.post_hooks, false),
         };
-        let hooks = self.run.node.config.get(key).and_then(Json::as_array);
-        for hook in hooks.into_iter().flatten() {
-            let in_transaction = hook.get("transaction").and_then(Json::as_bool).unwrap_or(true);
-            if in_transaction == inside {
-                self.run_hook(key, hook.get("sql").and_then(Json::as_str).unwrap_or_default())?;
-            }
-        }
-        Ok(())
+        let mut due = hooks.iter().filter(|hook| hook.is_inside == inside);
+        due.try_for_each(|hook| self.run_hook(key, &hook.sql))
     }
 
     fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedEnding, NodeError> {
@@ -341,7 +335,8 @@ impl Steps for NodeSteps<'_> {
         self.run.ask(|warehouse| warehouse.commit())?;
         self.in_transaction = false;
         // Hooks that ran in it would run again.
-        self.is_committed |= self.run.node.config.get("pre-hook").is_some();
+        self.is_committed |=
+            self.run.node.typed.build().is_some_and(|config| !config.pre_hooks.is_empty());
         Ok(())
     }
 
@@ -354,14 +349,14 @@ impl Steps for NodeSteps<'_> {
         self.may_go_on()?;
         let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
         let published = self.relation()?;
+        let config = self.run.node.typed.build();
         let built_later = |r: &Relation| shared.builds_later(r, dialect);
-        let hooks = self.run.node.config.get("post-hook").and_then(Json::as_array);
         let publication = Publication {
             published,
             existing: self.published.as_ref(),
             candidate,
             kind,
-            has_hooks: hooks.is_some_and(|hooks| !hooks.is_empty()),
+            has_hooks: config.is_some_and(|config| !config.post_hooks.is_empty()),
             built_later: &built_later,
             take_turn: &|| self.take_turn(),
             pause: &|time| self.pause(time),

@@ -10,9 +10,9 @@ use crate::engine::{
     Cell, EngineError, Relation, RelationKind, Reply, Table, Warehouse, select_all,
 };
 use crate::jinja::from_json;
-use crate::manifest::{Node, ResourceType};
+use crate::manifest::{Node, ResourceType, Severity, TestConfig};
 use crate::materialize::{create_rows, insert_rows};
-use crate::outcome::{NodeError, NodeOutcome, RunStatus};
+use crate::outcome::{NodeError, NodeOutcome, RunStatus, SkipReason};
 use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl TestRun {
         TestRun { outcome, compiled: None, lost: None }
     }
 
-    pub(super) fn skipped(why: &str) -> TestRun {
+    pub(super) fn skipped(why: SkipReason) -> TestRun {
         TestRun::plain(NodeOutcome::skipped(why))
     }
 }
@@ -48,7 +48,8 @@ const KEPT_ROWS: usize = 10_000;
 pub(super) fn passed_test(run: &NodeRun<'_>) -> TestRun {
     match run.compile() {
         Ok(compiled) => {
-            let outcome = judge(run.node, &Cell::Int(0), false, false, false);
+            let passed = NodeOutcome::new(RunStatus::Pass);
+            let outcome = NodeOutcome { place: Some(run.node.span), failures: Some(0), ..passed };
             // As if it had been run by itself.
             let message = "SELECT 1".to_owned();
             let reply = Reply { message, rows_affected: Some(1), ..Reply::default() };
@@ -108,7 +109,7 @@ fn measure(
     if let (Some(kind), Some(relation)) =
         (node.stores_failures(run.shared.options.store_failures), &node.relation)
     {
-        if let Some(limit) = node.config.text("limit") {
+        if let Some(limit) = node.typed.test().and_then(|test| test.limit.as_deref()) {
             main.push_str(&format!("\nlimit {limit}"));
         }
         match kept {
@@ -128,8 +129,12 @@ fn measure(
     };
     check_count(node, failures)?;
     let warned_fails = run.shared.options.warnings.weigh_test() == Weight::Error;
-    let judged = judge(node, failures, warn.is_true(), error.is_true(), warned_fails);
-    Ok(NodeOutcome { adapter_response: reply.to_json(), ..judged })
+    let Some(config) = node.typed.test() else {
+        return Err(internal_error(&format!("`{}` is no test", node.name)));
+    };
+    let judged = judge(config, failures, warn.is_true(), error.is_true(), warned_fails);
+    let place = Some(node.span);
+    Ok(NodeOutcome { adapter_response: reply.to_json(), place, ..judged })
 }
 
 /// What `fail_calc` gave has to be a whole number.
@@ -149,18 +154,20 @@ fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
 
 /// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a
 /// failure.
-fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warned_fails: bool) -> NodeOutcome {
+fn judge(
+    config: &TestConfig,
+    failures: &Cell,
+    warn: bool,
+    error: bool,
+    warned_fails: bool,
+) -> NodeOutcome {
     let count = failures.as_i64().unwrap_or(0);
-    let severity =
-        node.config.text("severity").map_or_else(|| "ERROR".to_owned(), |s| s.to_uppercase());
-    let text =
-        |key: &str| node.config.text(key).map_or_else(|| "!= 0".to_owned(), |t| t.into_owned());
     let results = if count == 1 { "result" } else { "results" };
-    let mut outcome = if severity == "ERROR" && error {
+    let mut outcome = if config.severity == Severity::Error && error {
         NodeOutcome {
             message: Some(format!(
                 "Got {count} {results}, configured to fail if {}",
-                text("error_if")
+                config.error_if
             )),
             ..NodeOutcome::new(RunStatus::Fail)
         }
@@ -168,14 +175,13 @@ fn judge(node: &Node, failures: &Cell, warn: bool, error: bool, warned_fails: bo
         NodeOutcome {
             message: Some(format!(
                 "Got {count} {results}, configured to warn if {}",
-                text("warn_if")
+                config.warn_if
             )),
             ..NodeOutcome::new(if warned_fails { RunStatus::Fail } else { RunStatus::Warn })
         }
     } else {
         NodeOutcome::new(RunStatus::Pass)
     };
-    outcome.place = Some(node.span);
     outcome.failures = Some(if outcome.status == RunStatus::Pass { 0 } else { count });
     outcome
 }

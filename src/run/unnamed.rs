@@ -4,7 +4,6 @@
 //! the node's failure, the steps that have not ended. Out: the step that builds what was missing.
 //! Must not know: connections, results.
 
-use crate::diag::Code;
 use crate::engine::Relation;
 use crate::manifest::Manifest;
 use crate::outcome::NodeOutcome;
@@ -18,7 +17,7 @@ pub(super) fn builder_of_missing(
     outcome: &NodeOutcome,
 ) -> Option<usize> {
     let failure = &outcome.failed.as_ref()?.diagnostic;
-    if failure.code != Code::SqlError || !failure.message.contains("does not exist") {
+    if !failure.names_missing {
         return None;
     }
     let builds = |step: usize| manifest.node(plan.steps[step].node).relation.as_ref();

@@ -102,11 +102,20 @@ pub(crate) enum Expr<S: Stage> {
     Difference(Box<Expr<S>>, Box<Expr<S>>),
 }
 
+/// What is wrong with a criterion.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CriterionError {
+    #[error("`{0}`: `@` and a `+` behind the name cannot be used together")]
+    TwoDirections(String),
+    #[error("`{0}` names nothing")]
+    Nameless(String),
+}
+
 /// Parses one criterion.
 pub(crate) fn parse_criterion(
     text: &str,
     indirect: Indirect,
-) -> Result<Criterion<Written>, String> {
+) -> Result<Criterion<Written>, CriterionError> {
     let whole = text;
     let (at, text) = match text.strip_prefix('@') {
         Some(rest) => (true, rest),
@@ -123,14 +132,14 @@ pub(crate) fn parse_criterion(
         None => (None, text),
     };
     if at && children.is_some() {
-        return Err(format!("`{whole}`: `@` and a `+` behind the name cannot be used together"));
+        return Err(CriterionError::TwoDirections(whole.to_owned()));
     }
     let (method, value) = match text.split_once(':') {
         Some((method, value)) => (Some(method), value),
         None => (None, text),
     };
     if value.is_empty() {
-        return Err(format!("`{whole}` names nothing"));
+        return Err(CriterionError::Nameless(whole.to_owned()));
     }
     let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
     let method = parts.next();
@@ -143,7 +152,10 @@ fn depth(text: &str) -> Depth {
 }
 
 /// Parses the words of `--select` or `--exclude`: space is union, comma intersection.
-pub(crate) fn parse_cli(words: &[String], indirect: Indirect) -> Result<Expr<Written>, String> {
+pub(crate) fn parse_cli(
+    words: &[String],
+    indirect: Indirect,
+) -> Result<Expr<Written>, CriterionError> {
     let mut union = Vec::new();
     for word in words.iter().flat_map(|w| w.split_whitespace()) {
         let parts: Result<Vec<_>, _> = word

@@ -1,7 +1,7 @@
 //! `--selector` and the default selection.
 
 use super::Selection;
-use super::expr::{Expr, Indirect, Named, Written, parse_cli, parse_criterion};
+use super::expr::{CriterionError, Expr, Indirect, Named, Written, parse_cli, parse_criterion};
 use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest};
 
@@ -20,7 +20,7 @@ type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
 /// The expression that a command line means.
 pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
-    let problem = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
+    let problem = |e: CriterionError| Box::new(Diagnostic::error(Code::Selector, e.to_string()));
     if let Some(name) = &selection.selector {
         return definition(name, selectors, selection.indirect);
     }
@@ -73,8 +73,9 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
         Ok(Expr::Difference(Box::new(included), Box::new(Expr::Union(all(list)?, Indirect::Eager))))
     };
     let one = |text: &str, indirect: Indirect, span| -> Found {
-        let mut found = parse_criterion(text, indirect)
-            .map_err(|m| Box::new(Diagnostic::error(Code::Selector, m).primary(span, "")))?;
+        let mut found = parse_criterion(text, indirect).map_err(|e| {
+            Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))
+        })?;
         if let Named::Raw(raw) = &mut found.method {
             raw.span = Some(span);
         }

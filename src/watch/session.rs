@@ -2,8 +2,8 @@
 #![allow(clippy::disallowed_methods)] // measures how long a reading takes, and waits for quiet
 
 use super::files::{Files, Touched};
-use crate::changes::KeptPrints;
-use crate::diag::{Code, Diagnostic};
+use crate::changes::{KeptPrints, Verdict};
+use crate::diag::{Code, Diagnostic, nearest};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
@@ -59,6 +59,14 @@ const GONE: Duration = Duration::from_millis(80);
 const AGAIN: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(400)];
 /// How often the loop looks up.
 const TICK: Duration = Duration::from_millis(50);
+
+/// `--show` names no model.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no model `{name}` to show{}", .near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
+struct NothingToShow {
+    name: String,
+    near: Option<String>,
+}
 
 /// Saves that were not read yet.
 #[derive(Default)]
@@ -391,24 +399,23 @@ impl Session {
         }
         let show = match self.shown(&project) {
             Ok(show) => show,
-            Err(message) => {
-                self.screen.happened(Happening::Failure(message, Vec::new()));
+            Err(e) => {
+                self.screen.happened(Happening::Failure(e.to_string(), Vec::new()));
                 None
             }
         };
         self.spawn(project, selected, show, prints);
     }
 
-    fn shown(&self, project: &Project) -> Result<Option<NodeId>, String> {
+    fn shown(&self, project: &Project) -> Result<Option<NodeId>, NothingToShow> {
         let Some(name) = &self.args.show else { return Ok(None) };
         let all = project.manifest.all().filter(|n| n.resource_type().is_refable());
         let found = all
             .clone()
             .find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
-        found.map(|n| Some(n.id)).ok_or_else(|| {
-            let near = crate::diag::nearest(name, all.map(|n| &*n.name))
-                .map(|n| format!("; did you mean `{n}`?"));
-            format!("there is no model `{name}` to show{}", near.unwrap_or_default())
+        found.map(|n| Some(n.id)).ok_or_else(|| NothingToShow {
+            name: name.clone(),
+            near: nearest(name, all.map(|n| &*n.name)).map(str::to_owned),
         })
     }
 
@@ -458,7 +465,7 @@ impl Session {
                     build.open.remove(&*result.unique_id);
                 }
                 if let (Some(build), Event::Judged { nodes }) = (&mut self.build, &event) {
-                    let due = nodes.iter().filter(|n| n.verdict != "same");
+                    let due = nodes.iter().filter(|n| n.verdict != Verdict::Same);
                     build.open = due.map(|n| n.unique_id.to_string()).collect();
                 }
                 self.screen.happened(Happening::Event(Box::new(event)));

@@ -236,3 +236,48 @@ fn may_name_engines(local: &str, engines: &[String]) -> bool {
         || in_folder("adapter")
         || ["engine/mod.rs", "adapter/mod.rs"].contains(&local)
 }
+
+/// An error is a type that says what can go wrong: `Result<_, String>` is not one.
+#[test]
+fn errors_have_types() {
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        // The tables of dbt's answers are compared by tests alone.
+        if file.components().any(|c| c.as_os_str() == "dbt_tables") {
+            continue;
+        }
+        let text: TokenStream = tokens_of(&file).into_iter().collect();
+        let text: String = text.to_string().split_whitespace().collect();
+        let results = text.match_indices("Result<").map(|(at, _)| &text[at..]);
+        if results.map(type_arguments).any(|arguments| arguments.ends_with(",String")) {
+            wrong.push(file.display().to_string());
+        }
+    }
+    assert!(wrong.is_empty(), "`Result<_, String>` in {wrong:?}");
+}
+
+/// What stands between the brackets of a type.
+fn type_arguments(text: &str) -> &str {
+    let start = text.find('<').map_or(0, |at| at + 1);
+    let mut depth = 1;
+    for (at, c) in text[start..].char_indices() {
+        match c {
+            '<' => depth += 1,
+            // The arrow of a function is no bracket.
+            '>' if !text[..start + at].ends_with('-') => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[start..start + at];
+        }
+    }
+    ""
+}
+
+#[test]
+fn type_arguments_are_told_from_arrows() {
+    assert_eq!(type_arguments("Result<Vec<u8>,String>{"), "Vec<u8>,String");
+    assert_eq!(type_arguments("Result<fn(u8)->u8,String>"), "fn(u8)->u8,String");
+}

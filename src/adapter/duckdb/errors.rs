@@ -37,6 +37,7 @@ pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
         .or_else(|| get("position").parse().ok().map(|at| (at, 1)));
     let mut error = EngineError::new(kind, format!("{exception} Error: {}", message.trim()));
     error.position = position;
+    error.names_missing = exception == "Catalog" && message.contains(" does not exist");
     lock_error(message).unwrap_or(error)
 }
 

@@ -5,16 +5,40 @@ use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{EngineError, Relation, RelationKind};
 
+/// What a dependent is made of.
+pub(super) enum Definition {
+    /// The statement that makes it again.
+    Statement(String),
+    /// Why it cannot be made again.
+    Lost(String),
+}
+
 /// Something that reads a relation.
 pub(super) struct Dependent {
     pub(super) relation: Relation,
     pub(super) kind: RelationKind,
-    /// How to make it again; or why that cannot be done.
-    pub(super) definition: Result<String, String>,
+    pub(super) definition: Definition,
     /// Locks it and nothing that it reads, changing nothing.
     pub(super) lock: String,
     /// Statements that give it back its owner, grants, comments and triggers.
     pub(super) restore: Vec<String>,
+}
+
+impl Dependent {
+    pub(super) fn statement(&self) -> Option<&String> {
+        match &self.definition {
+            Definition::Statement(sql) => Some(sql),
+            Definition::Lost(_) => None,
+        }
+    }
+
+    /// Why it cannot be made again; none: it can.
+    pub(super) fn obstacle(&self) -> Option<&str> {
+        match &self.definition {
+            Definition::Statement(_) => None,
+            Definition::Lost(why) => Some(why),
+        }
+    }
 }
 
 /// A relation that is to be replaced, with all that depends on it.
@@ -98,7 +122,11 @@ pub(super) fn surroundings(
                 restore.extend(pg.texts(&details(&oid))?.into_iter().flatten());
             }
         }
-        let definition = if cannot.is_empty() { Ok(definition) } else { Err(cannot) };
+        let definition = if cannot.is_empty() {
+            Definition::Statement(definition)
+        } else {
+            Definition::Lost(cannot)
+        };
         surroundings.dependents.push(Dependent {
             relation: path,
             kind,

@@ -54,6 +54,7 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     };
     let mut error = EngineError::new(kind, format!("{} (SQLSTATE {})", db.message(), code.code()));
     error.code = Some(code.code().to_owned());
+    error.names_missing = [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME].contains(code);
     for extra in [db.detail(), db.where_()].into_iter().flatten() {
         error.message.push('\n');
         error.message.push_str(extra.lines().next().unwrap_or_default());

@@ -131,7 +131,7 @@ fn lock_table(relation: &Relation) -> String {
 /// What keeps the dependents from being made again.
 fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
     let all: Vec<String> = (dependents.iter())
-        .filter_map(|d| Some(format!("{} ({})", d.relation.short(), d.definition.as_ref().err()?)))
+        .filter_map(|d| Some(format!("{} ({})", d.relation.short(), d.obstacle()?)))
         .collect();
     (!all.is_empty()).then(|| all.join(", "))
 }
@@ -275,7 +275,7 @@ fn why_in_place(
         let makes_way = |d: &Dependent| {
             d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation)
         };
-        let stays = found.dependents.iter().any(|d| d.definition.is_err() && !makes_way(d));
+        let stays = found.dependents.iter().any(|d| d.obstacle().is_some() && !makes_way(d));
         if stays || fitting_columns(script.pg, swap, old)?.is_some() {
             return Ok(Some(depends(&text, old)));
         }
@@ -344,8 +344,7 @@ fn restore(
     built_later: &dyn Fn(&Relation) -> bool,
     dependents: &[Dependent],
 ) -> Result<(), EngineError> {
-    let made =
-        dependents.iter().filter_map(|d| d.definition.as_ref().ok().map(|sql| (sql, &d.restore)));
+    let made = dependents.iter().filter_map(|d| d.statement().map(|sql| (sql, &d.restore)));
     let all: Vec<&String> = made.flat_map(|(sql, rest)| std::iter::once(sql).chain(rest)).collect();
     match script.attempt(all)? {
         None => Ok(()),
@@ -360,7 +359,7 @@ fn restore_one(
     built_later: &dyn Fn(&Relation) -> bool,
     dependent: &Dependent,
 ) -> Result<(), EngineError> {
-    let Ok(definition) = &dependent.definition else { return Ok(()) };
+    let Some(definition) = dependent.statement() else { return Ok(()) };
     match script.attempt([definition])? {
         None => script.all(&dependent.restore),
         Some(e) if e.kind != EngineErrorKind::Sql => Err(e),

@@ -32,7 +32,9 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
         ErrorCode::Unknown => EngineErrorKind::Sql,
         _ => EngineErrorKind::Runtime,
     };
-    let mut out = EngineError::new(kind, told(&text));
+    let mut out = EngineError::new(kind, &text);
+    out.names_missing =
+        text.starts_with("no such table: ") || text.starts_with("unknown database ");
     if let Some((_, schema)) = text.split_once(" cannot reference objects in database ") {
         out.message =
             format!("a view reads its own file alone, and the schema {schema} is another");
@@ -45,16 +47,6 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
         );
     }
     out
-}
-
-/// The words of other engines where a run looks for them: what is not there may come to be.
-fn told(message: &str) -> String {
-    for what in ["table", "view", "index"] {
-        if let Some(name) = message.strip_prefix(&format!("no such {what}: ")) {
-            return format!("{what} {name} does not exist");
-        }
-    }
-    message.to_owned()
 }
 
 /// An error of one of several statements, with its place in all of them.

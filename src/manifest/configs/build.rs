@@ -1,0 +1,288 @@
+//! Configs of nodes that become relations.
+
+use super::super::NodeConfig;
+use crate::config::{Json, python_str};
+use std::collections::BTreeMap;
+
+/// What models, seeds and snapshots have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BuildConfig {
+    /// Whether the relation is made anew; none: as the command line says.
+    pub(crate) full_refresh: Option<bool>,
+    /// Whether its tests guard it before it is published.
+    pub(crate) is_audited: bool,
+    pub(crate) pre_hooks: Vec<Hook>,
+    pub(crate) post_hooks: Vec<Hook>,
+    /// Who may do what, as the macro `apply_grants` is given it; none: nobody is named.
+    pub(crate) grants: Option<Json>,
+    /// Whether the columns have to be those that are promised (`contract: {enforced: true}`).
+    pub(crate) has_contract: bool,
+    /// Whether descriptions become comments, of the relation or of its columns.
+    pub(crate) persists_docs: bool,
+}
+
+/// A statement beside the build of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hook {
+    pub(crate) sql: String,
+    /// Whether it runs in the transaction of the build.
+    pub(crate) is_inside: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ModelConfig {
+    pub(crate) build: BuildConfig,
+    pub(crate) incremental: IncrementalConfig,
+}
+
+/// How an incremental model grows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct IncrementalConfig {
+    /// None: the engine's default, by whether there is a key.
+    pub(crate) strategy: Option<String>,
+    /// A text or a list, as macros are given it; none: there is no key.
+    pub(crate) unique_key: Option<Json>,
+    pub(crate) predicates: Option<Json>,
+    pub(crate) on_schema_change: ChangeMode,
+}
+
+/// What happens when a query has other columns than the table (`on_schema_change`, RULES 3.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ChangeMode {
+    /// The table's columns are written; one that the query lacks is an error of the database.
+    #[default]
+    Ignore,
+    Fail,
+    AppendNewColumns,
+    SyncAllColumns,
+}
+
+impl ChangeMode {
+    /// Unknown words are `ignore`, as in dbt.
+    fn read(text: Option<&str>) -> ChangeMode {
+        match text {
+            Some("fail") => ChangeMode::Fail,
+            Some("append_new_columns") => ChangeMode::AppendNewColumns,
+            Some("sync_all_columns") => ChangeMode::SyncAllColumns,
+            _ => ChangeMode::Ignore,
+        }
+    }
+
+    /// Whether the table can get columns.
+    pub(crate) fn widens(self) -> bool {
+        matches!(self, ChangeMode::AppendNewColumns | ChangeMode::SyncAllColumns)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SeedConfig {
+    pub(crate) build: BuildConfig,
+    /// One byte: what stands between two values.
+    pub(crate) delimiter: u8,
+    pub(crate) quotes_columns: bool,
+    /// Types that are not inferred, by column.
+    pub(crate) column_types: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SnapshotConfig {
+    pub(crate) build: BuildConfig,
+    pub(crate) hard_deletes: HardDeletes,
+    /// Other names for the columns that snapshots add, by the usual name.
+    column_names: BTreeMap<String, String>,
+}
+
+/// What becomes of the versions of a row that is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HardDeletes {
+    #[default]
+    Ignore,
+    Invalidate,
+    NewRecord,
+}
+
+impl BuildConfig {
+    fn read(config: &NodeConfig) -> BuildConfig {
+        let documents = config.map("persist_docs");
+        let is_empty = |grants: &Json| grants.as_object().is_none_or(|m| m.is_empty());
+        BuildConfig {
+            full_refresh: config.flag("full_refresh"),
+            is_audited: config.flag("audit").unwrap_or(true),
+            pre_hooks: hooks(config.get("pre-hook")),
+            post_hooks: hooks(config.get("post-hook")),
+            grants: config.get("grants").filter(|grants| !is_empty(grants)).cloned(),
+            has_contract: config.map("contract").and_then(|c| c.get("enforced"))
+                == Some(&Json::Bool(true)),
+            persists_docs: documents.is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))),
+        }
+    }
+}
+
+/// Hooks in the one form that `NodeConfig` gives them.
+fn hooks(value: Option<&Json>) -> Vec<Hook> {
+    let hook = |hook: &Json| Hook {
+        sql: hook.get("sql").and_then(Json::as_str).unwrap_or_default().to_owned(),
+        is_inside: hook.get("transaction").and_then(Json::as_bool).unwrap_or(true),
+    };
+    value.and_then(Json::as_array).into_iter().flatten().map(hook).collect()
+}
+
+impl ModelConfig {
+    pub(super) fn read(config: &NodeConfig) -> ModelConfig {
+        ModelConfig {
+            build: BuildConfig::read(config),
+            incremental: IncrementalConfig::read(config),
+        }
+    }
+}
+
+impl IncrementalConfig {
+    fn read(config: &NodeConfig) -> IncrementalConfig {
+        let strategy = config.text("incremental_strategy").filter(|s| s != "default");
+        let predicates = config.get("predicates").or(config.get("incremental_predicates"));
+        IncrementalConfig {
+            strategy: strategy.map(|s| s.into_owned()),
+            unique_key: config.get("unique_key").cloned(),
+            predicates: predicates.cloned(),
+            on_schema_change: ChangeMode::read(config.text("on_schema_change").as_deref()),
+        }
+    }
+
+    /// A list without columns is no key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.unique_key.as_ref().is_some_and(|key| key.as_array().is_none_or(|k| !k.is_empty()))
+    }
+}
+
+impl SeedConfig {
+    pub(super) fn read(config: &NodeConfig) -> SeedConfig {
+        let types = config.map("column_types").into_iter().flatten();
+        SeedConfig {
+            build: BuildConfig::read(config),
+            delimiter: delimiter(config.text("delimiter").as_deref()),
+            quotes_columns: config.flag("quote_columns").unwrap_or(true),
+            column_types: types.map(|(name, kind)| (name.clone(), python_str(kind))).collect(),
+        }
+    }
+}
+
+fn delimiter(text: Option<&str>) -> u8 {
+    match text {
+        None => b',',
+        Some("\\t") => b'\t',
+        Some(other) => other.bytes().next().unwrap_or(b','),
+    }
+}
+
+impl SnapshotConfig {
+    pub(super) fn read(config: &NodeConfig) -> SnapshotConfig {
+        let hard_deletes = match config.text("hard_deletes").as_deref() {
+            Some("new_record") => HardDeletes::NewRecord,
+            Some("invalidate") => HardDeletes::Invalidate,
+            _ => HardDeletes::Ignore,
+        };
+        let names = config.map("snapshot_meta_column_names").into_iter().flatten();
+        let named = names.filter_map(|(key, name)| Some((key.clone(), name.as_str()?.to_owned())));
+        SnapshotConfig {
+            build: BuildConfig::read(config),
+            hard_deletes,
+            column_names: named.collect(),
+        }
+    }
+
+    /// What a column that snapshots add is called.
+    pub(crate) fn column_name<'a>(&'a self, usual: &'a str) -> &'a str {
+        self.column_names.get(usual).map_or(usual, String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Layer;
+    use super::*;
+    use serde_json::json;
+
+    fn config(entries: &[(&str, Json)]) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        for (key, value) in entries {
+            config.merge(key, value.clone(), Layer::InFile, None);
+        }
+        config
+    }
+
+    #[test]
+    fn what_is_not_said_has_dbts_meaning() {
+        let model = ModelConfig::read(&NodeConfig::default());
+        assert_eq!(model.incremental, IncrementalConfig::default());
+        assert!(
+            model.build.is_audited && !model.build.persists_docs && !model.incremental.has_key()
+        );
+        assert_eq!((model.build.full_refresh, model.build.grants), (None, None));
+        let seed = SeedConfig::read(&NodeConfig::default());
+        assert!(seed.quotes_columns && seed.delimiter == b',' && seed.column_types.is_empty());
+        let snapshot = SnapshotConfig::read(&NodeConfig::default());
+        assert_eq!(snapshot.hard_deletes, HardDeletes::Ignore);
+        assert_eq!(snapshot.column_name("dbt_valid_to"), "dbt_valid_to");
+    }
+
+    #[test]
+    fn what_is_said() {
+        let model = ModelConfig::read(&config(&[
+            ("incremental_strategy", json!("append")),
+            ("unique_key", json!(["id"])),
+            ("on_schema_change", json!("sync_all_columns")),
+            ("predicates", json!(["a > 1"])),
+            ("audit", json!(false)),
+            ("full_refresh", json!(false)),
+            ("contract", json!(true)),
+            ("grants", json!({"select": ["a"]})),
+            ("persist_docs", json!({"columns": true, "relation": false})),
+            ("post_hook", json!([{"sql": "x", "transaction": false}, "y"])),
+        ]));
+        let IncrementalConfig { strategy, predicates, on_schema_change, .. } = &model.incremental;
+        assert_eq!(strategy.as_deref(), Some("append"));
+        assert_eq!(*predicates, Some(json!(["a > 1"])));
+        assert!(on_schema_change.widens() && *on_schema_change == ChangeMode::SyncAllColumns);
+        assert!(model.incremental.has_key() && !model.build.is_audited);
+        assert!(model.build.persists_docs && model.build.grants.is_some());
+        assert!(model.build.has_contract);
+        assert_eq!(model.build.full_refresh, Some(false));
+        let inside: Vec<(&str, bool)> =
+            model.build.post_hooks.iter().map(|h| (h.sql.as_str(), h.is_inside)).collect();
+        assert_eq!(inside, [("x", false), ("y", true)]);
+        let by_default =
+            config(&[("incremental_strategy", json!("default")), ("unique_key", json!([]))]);
+        let model = ModelConfig::read(&by_default);
+        assert!(model.incremental.strategy.is_none() && !model.incremental.has_key());
+    }
+
+    #[test]
+    fn modes_of_change() {
+        let of = |word: &str| ChangeMode::read(Some(word));
+        assert_eq!(of("fail"), ChangeMode::Fail);
+        assert_eq!(of("append_new_columns"), ChangeMode::AppendNewColumns);
+        assert_eq!(of("whatever"), ChangeMode::Ignore);
+        assert!(
+            of("append_new_columns").widens() && !of("fail").widens() && !of("ignore").widens()
+        );
+    }
+
+    #[test]
+    fn seeds_and_snapshots() {
+        let seed = SeedConfig::read(&config(&[
+            ("delimiter", json!("\\t")),
+            ("quote_columns", json!(false)),
+            ("column_types", json!({"code": "varchar(9)"})),
+        ]));
+        assert_eq!((seed.delimiter, seed.quotes_columns), (b'\t', false));
+        assert_eq!(seed.column_types["code"], "varchar(9)");
+        assert_eq!(SeedConfig::read(&config(&[("delimiter", json!("|"))])).delimiter, b'|');
+        let snapshot = SnapshotConfig::read(&config(&[
+            ("hard_deletes", json!("new_record")),
+            ("snapshot_meta_column_names", json!({"dbt_valid_to": "until", "dbt_scd_id": null})),
+        ]));
+        assert_eq!(snapshot.hard_deletes, HardDeletes::NewRecord);
+        assert_eq!(snapshot.column_name("dbt_valid_to"), "until");
+        assert_eq!(snapshot.column_name("dbt_scd_id"), "dbt_scd_id");
+    }
+}

@@ -1,0 +1,75 @@
+//! What the configs of nodes mean to a build, read once, when a node is resolved.
+//!
+//! In: the values that hold (`NodeConfig`); resolve has checked their shapes. Out: types in which a
+//! wrong value cannot stand. Must not know: an engine; what templates, selectors and artifacts read,
+//! which is the raw value.
+
+mod build;
+mod test;
+
+use build::{BuildConfig, ModelConfig, SeedConfig, SnapshotConfig};
+pub(crate) use build::{ChangeMode, HardDeletes, Hook, IncrementalConfig};
+pub(crate) use test::{Severity, TestConfig};
+
+use super::{NodeConfig, ResourceType};
+
+/// The config of a node by its type.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TypedConfig {
+    Model(Box<ModelConfig>),
+    Seed(Box<SeedConfig>),
+    Snapshot(Box<SnapshotConfig>),
+    Test(Box<TestConfig>),
+    /// Nothing of it is built or tested.
+    Other,
+}
+
+impl TypedConfig {
+    pub(crate) fn read(kind: ResourceType, config: &NodeConfig) -> TypedConfig {
+        match kind {
+            ResourceType::Model => TypedConfig::Model(Box::new(ModelConfig::read(config))),
+            ResourceType::Seed => TypedConfig::Seed(Box::new(SeedConfig::read(config))),
+            ResourceType::Snapshot => TypedConfig::Snapshot(Box::new(SnapshotConfig::read(config))),
+            ResourceType::Test => TypedConfig::Test(Box::new(TestConfig::read(config))),
+            _ => TypedConfig::Other,
+        }
+    }
+
+    /// What all nodes that are built have; none of others.
+    pub(crate) fn build(&self) -> Option<&BuildConfig> {
+        match self {
+            TypedConfig::Model(model) => Some(&model.build),
+            TypedConfig::Seed(seed) => Some(&seed.build),
+            TypedConfig::Snapshot(snapshot) => Some(&snapshot.build),
+            TypedConfig::Test(_) | TypedConfig::Other => None,
+        }
+    }
+
+    pub(crate) fn incremental(&self) -> Option<&IncrementalConfig> {
+        match self {
+            TypedConfig::Model(model) => Some(&model.incremental),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn seed(&self) -> Option<&SeedConfig> {
+        match self {
+            TypedConfig::Seed(seed) => Some(seed),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<&SnapshotConfig> {
+        match self {
+            TypedConfig::Snapshot(snapshot) => Some(snapshot),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn test(&self) -> Option<&TestConfig> {
+        match self {
+            TypedConfig::Test(test) => Some(test),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Configs of tests.
+
+use super::super::NodeConfig;
+use crate::engine::RelationKind;
+
+/// How a test's failures count, and where they go (RULES 3.5, 3.6).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TestConfig {
+    pub(crate) severity: Severity,
+    /// What is put behind the number of failures: `!= 0`.
+    pub(crate) warn_if: String,
+    pub(crate) error_if: String,
+    /// Whether it asks for some of the rows only.
+    pub(crate) has_condition: bool,
+    pub(crate) limit: Option<String>,
+    pub(crate) store_failures: StoreFailures,
+    /// Whether failures are counted otherwise than by `count(*)`.
+    pub(crate) has_own_count: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Warn,
+    Error,
+}
+
+/// Whether failing rows are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreFailures {
+    /// As the command line says, in a table.
+    ByFlag,
+    Never,
+    As(RelationKind),
+}
+
+/// The threshold of a test that names none.
+const ANY: &str = "!= 0";
+
+impl TestConfig {
+    pub(super) fn read(config: &NodeConfig) -> TestConfig {
+        let threshold = |key: &str| config.text(key).map_or(ANY.to_owned(), |t| t.into_owned());
+        let is_warning = config.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
+        TestConfig {
+            severity: if is_warning { Severity::Warn } else { Severity::Error },
+            warn_if: threshold("warn_if"),
+            error_if: threshold("error_if"),
+            has_condition: config.get("where").is_some(),
+            limit: config.text("limit").map(|t| t.into_owned()),
+            store_failures: StoreFailures::read(config),
+            has_own_count: config.text("fail_calc").is_some_and(|t| t != "count(*)"),
+        }
+    }
+
+    /// Whether any failing row fails it, and no row is left out.
+    pub(crate) fn counts_all_rows(&self) -> bool {
+        let has_threshold = self.warn_if != ANY || self.error_if != ANY;
+        !has_threshold && !self.has_condition && self.limit.is_none() && !self.has_own_count
+    }
+}
+
+impl StoreFailures {
+    /// `store_failures_as`, else `store_failures`.
+    fn read(config: &NodeConfig) -> StoreFailures {
+        match (config.text("store_failures_as").as_deref(), config.flag("store_failures")) {
+            (Some("view"), _) => StoreFailures::As(RelationKind::View),
+            (Some("ephemeral"), _) => StoreFailures::Never,
+            (Some(_), _) => StoreFailures::As(RelationKind::Table),
+            (None, Some(true)) => StoreFailures::As(RelationKind::Table),
+            (None, Some(false)) => StoreFailures::Never,
+            (None, None) => StoreFailures::ByFlag,
+        }
+    }
+
+    /// What they are stored as, under the flag of the command line.
+    pub(crate) fn kind(self, flag: bool) -> Option<RelationKind> {
+        match self {
+            StoreFailures::ByFlag => flag.then_some(RelationKind::Table),
+            StoreFailures::Never => None,
+            StoreFailures::As(kind) => Some(kind),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Layer;
+    use super::*;
+    use serde_json::json;
+
+    fn read(entries: &[(&str, serde_json::Value)]) -> TestConfig {
+        let mut config = NodeConfig::default();
+        for (key, value) in entries {
+            config.merge(key, value.clone(), Layer::InFile, None);
+        }
+        TestConfig::read(&config)
+    }
+
+    #[test]
+    fn thresholds_and_severity() {
+        let plain = read(&[]);
+        assert!(plain.counts_all_rows() && plain.severity == Severity::Error);
+        assert_eq!((plain.warn_if.as_str(), plain.error_if.as_str()), ("!= 0", "!= 0"));
+        assert_eq!(read(&[("severity", json!("Warn"))]).severity, Severity::Warn);
+        assert!(read(&[("fail_calc", json!("count(*)"))]).counts_all_rows());
+        for (key, value) in [
+            ("warn_if", json!("> 1")),
+            ("error_if", json!("> 1")),
+            ("where", json!("a = 1")),
+            ("limit", json!(5)),
+            ("fail_calc", json!("max(n)")),
+        ] {
+            assert!(!read(&[(key, value)]).counts_all_rows(), "{key}");
+        }
+        assert_eq!(read(&[("limit", json!(5))]).limit.as_deref(), Some("5"));
+    }
+
+    #[test]
+    fn where_failures_go() {
+        let kind =
+            |entries: &[(&str, serde_json::Value)], flag| read(entries).store_failures.kind(flag);
+        assert_eq!((kind(&[], false), kind(&[], true)), (None, Some(RelationKind::Table)));
+        let own = [("store_failures", json!(false))];
+        assert_eq!(kind(&own, true), None);
+        let own = [("store_failures", json!(true))];
+        assert_eq!(kind(&own, false), Some(RelationKind::Table));
+        let as_view = [("store_failures_as", json!("view")), ("store_failures", json!(false))];
+        assert_eq!(kind(&as_view, false), Some(RelationKind::View));
+        assert_eq!(kind(&[("store_failures_as", json!("ephemeral"))], true), None);
+        assert_eq!(
+            kind(&[("store_failures_as", json!("table"))], false),
+            Some(RelationKind::Table)
+        );
+    }
+}
