@@ -51,6 +51,8 @@ pub(crate) struct Abilities {
     /// Others build in the same database at the same time.
     pub(crate) shared: bool,
     pub(crate) writers: Writers,
+    /// A query stands in brackets when it is stored, so that it can be one statement only.
+    pub(crate) brackets_queries: bool,
     /// A table that is made of a query has its columns' types.
     pub(crate) keeps_types_of_queries: bool,
     /// Times have no type of their own: they are ISO texts.

@@ -120,7 +120,9 @@ impl Relation {
 
     /// Whether two names mean one relation, as the engine folds them.
     pub(crate) fn same(&self, other: &Relation, dialect: Dialect) -> bool {
-        (0..3).all(|i| match (&self.path[i], &other.path[i]) {
+        // Where names have no database, whatever is called one is the same.
+        let first = if dialect.names_databases { 0 } else { 1 };
+        (first..3).all(|i| match (&self.path[i], &other.path[i]) {
             (Some(a), Some(b)) => {
                 dialect.folded_as(a, self.quote[i]) == dialect.folded_as(b, other.quote[i])
             }
@@ -133,7 +135,8 @@ impl Relation {
         let part = |(p, quoted): (&Option<Arc<str>>, bool)| {
             p.as_deref().map_or_else(String::new, |p| dialect.folded_as(p, quoted))
         };
-        let parts: Vec<String> = self.path.iter().zip(self.quote).map(part).collect();
+        let first = if dialect.names_databases { 0 } else { 1 };
+        let parts: Vec<String> = self.path.iter().zip(self.quote).skip(first).map(part).collect();
         parts.join("\u{1f}")
     }
 

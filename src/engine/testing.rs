@@ -32,6 +32,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
         unique_constraint_names: false,
         shared: false,
         writers: Writers::Many,
+        brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
         alters_types: true,

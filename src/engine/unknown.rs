@@ -33,6 +33,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         shared: true,
         writers: Writers::Many,
+        brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
         alters_types: true,
@@ -77,7 +78,7 @@ pub(super) fn not_built_in(output: &str, adapter: &str) -> Diagnostic {
     let help =
         "its project can be parsed, listed and compiled, as standard SQL; nothing can be built";
     Diagnostic::warning(Code::UnknownEngine, message)
-        .help(format!("targets of type {} can be built", names_of_engines().join(" and ")))
+        .help(format!("targets of type {} can be built", names_of_engines().join(", ")))
         .note(help)
 }
 

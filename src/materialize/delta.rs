@@ -3,7 +3,9 @@
 
 use super::stored::CREATE_TABLE;
 use super::{Arg, Done, Job, PublicMacro, Steps};
-use crate::engine::{ExistingRelation, Relation, RelationKind, Scratch, scratch_name};
+use crate::engine::{
+    ExistingColumn, ExistingRelation, Relation, RelationKind, Scratch, scratch_name,
+};
 use crate::source::SqlText;
 
 /// Where the new rows are kept until they are applied.
@@ -35,16 +37,19 @@ pub(super) fn drop_scratch(job: &Job, scratch: &Relation, steps: &mut dyn Steps)
     steps.execute(SqlText::from(format!("drop table if exists {name}")))
 }
 
-/// Copies the published table, as these items of a `select`, to where its next version is made.
+/// Copies the published table, as these items of a `select`, to where its next version is made, which
+/// has these columns.
 pub(super) fn copy_table(
     job: &Job,
     candidate: &Relation,
+    columns: &[ExistingColumn],
     items: &[String],
     steps: &mut dyn Steps,
 ) -> Done {
     job.drop_leftover(candidate, steps)?;
     let published = job.target.render(job.engine.dialect);
     let select = format!("select {} from {published}", items.join(", "));
-    let args = vec![Arg::Flag(false), Arg::Relation(candidate.clone()), Arg::Text(select)];
-    steps.call(&PublicMacro::new(CREATE_TABLE, args))
+    let (relation, columns) = (Arg::Relation(candidate.clone()), Arg::Columns(columns.to_vec()));
+    let args = vec![relation, columns, Arg::Text(select)];
+    steps.call(&PublicMacro::new("strata_copy_table", args))
 }

@@ -92,7 +92,7 @@ impl Delta<'_> {
         let candidate = candidate_of(self.job, RelationKind::Table);
         let items: Vec<String> =
             change.after.iter().map(|column| self.carried(column, &change.retyped)).collect();
-        copy_table(self.job, &candidate, &items, steps)?;
+        copy_table(self.job, &candidate, &change.after, &items, steps)?;
         create_indexes(self.job, &candidate, false, steps)?;
         self.columns = change.after;
         self.candidate = Some(candidate);
@@ -104,9 +104,9 @@ impl Delta<'_> {
         let name = self.job.engine.dialect.quoted(&column.name);
         let is_there = self.columns.iter().any(|c| c.name == column.name);
         let value = if is_there { name.as_str() } else { "null" };
-        // A column may have no type, and then takes what comes.
+        // Where values have types of their own a cast would change them, and a column needs none.
         let has_new_type = !is_there || retyped.contains(column);
-        if has_new_type && !column.data_type.is_empty() {
+        if has_new_type && self.job.engine.abilities.alters_types {
             return format!("cast({value} as {}) as {name}", column.data_type);
         }
         if is_there { name } else { format!("null as {name}") }

@@ -43,7 +43,11 @@ impl<'a> Difference<'a> {
     fn new(published: &'a [ExistingColumn], rows: &'a [ExistingColumn]) -> Difference<'a> {
         let has_other_type = |column: &&ExistingColumn| {
             let old = find(published, &column.name);
-            old.is_some_and(|old| !old.data_type.eq_ignore_ascii_case(&column.data_type))
+            // A column without a type takes what comes.
+            old.is_some_and(|old| {
+                let is_typed = !old.data_type.is_empty() && !column.data_type.is_empty();
+                is_typed && !old.data_type.eq_ignore_ascii_case(&column.data_type)
+            })
         };
         Difference {
             added: rows.iter().filter(|c| find(published, &c.name).is_none()).collect(),

@@ -245,7 +245,10 @@ impl Inference {
 fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -> SeedColumn {
     let name = name.to_owned();
     if let Some(given) = given {
-        return SeedColumn { name, found: None, data_type: given.clone() };
+        // An engine that takes any word for a type is told its own.
+        let own = (engine.types.write)(&(engine.types.read)(given));
+        let own = own.filter(|_| !engine.abilities.keeps_types_of_queries);
+        return SeedColumn { name, found: None, data_type: own.unwrap_or_else(|| given.clone()) };
     }
     let kind = fits.kind();
     let data_type = (engine.types.write)(&kind).unwrap_or_default();

@@ -32,7 +32,8 @@ pub(super) fn store_versions(job: &Job, steps: &mut dyn Steps) -> Result<Ending,
 fn store_on_copy(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> {
     let candidate = candidate_of(job, RelationKind::Table);
     steps.run_hooks(HookTime::BeforeInside)?;
-    copy_table(job, &candidate, &["*".to_owned()], steps)?;
+    let columns = job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
+    copy_table(job, &candidate, columns, &["*".to_owned()], steps)?;
     stage_and_merge(job, &candidate, steps)?;
     audit_and_publish(job, &candidate, RelationKind::Table, steps)
 }

@@ -45,7 +45,12 @@ impl Steps for FakeSteps {
     }
 
     fn call(&mut self, call: &PublicMacro) -> Done {
-        let creates = ["create_table_as", "get_create_view_as_sql", "strata_snapshot_table"];
+        let creates = [
+            "create_table_as",
+            "get_create_view_as_sql",
+            "strata_copy_table",
+            "strata_snapshot_table",
+        ];
         let relation = call.args.iter().find_map(|arg| match arg {
             Arg::Relation(relation) => Some(relation),
             _ => None,

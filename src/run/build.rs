@@ -19,6 +19,7 @@ use crate::engine::{
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
 use crate::materialize::{Ending, Job, store};
 use crate::outcome::{Effect, NodeError, NodeOutcome, RunStatus};
+use crate::sql::split_statements;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -145,6 +146,9 @@ fn build_native(
     if run.engine().adapter.checks_strategy_first {
         check_strategy(run, materialization)?;
     }
+    if !run.engine().abilities.brackets_queries {
+        check_query(run, compiled)?;
+    }
     let db = Db::Live(run.connection.clone());
     let session = run.shared.compiler.building(node, run.bindings, run.existing, db);
     let mut steps = NodeSteps {
@@ -253,6 +257,23 @@ fn unknown_materialization(node: &Node) -> NodeError {
     NodeError::lasting(d.help(
         "table, view, materialized_view, incremental and ephemeral are built in; a project can define others",
     ))
+}
+
+/// A model is one query: whatever stands behind it would be run, too.
+fn check_query(run: &NodeRun<'_>, compiled: Option<&Compiled>) -> Result<(), NodeError> {
+    let Some(sql) = compiled.map(|compiled| &compiled.sql) else { return Ok(()) };
+    let statements = split_statements(sql.as_str());
+    let Some(second) = statements.get(1) else { return Ok(()) };
+    let start = second.start + leading_blanks(&sql.as_str()[second.clone()]);
+    let span = sql.locate(start, 1).unwrap_or(run.node.span);
+    let message =
+        format!("`{}` has {} statements, and is one query", run.node.name, statements.len());
+    let d = Diagnostic::error(Code::SqlError, message).primary(span, "the second begins here");
+    Err(NodeError::lasting(d.help("put other statements into hooks")))
+}
+
+fn leading_blanks(text: &str) -> usize {
+    text.len() - text.trim_start().len()
 }
 
 /// An incremental strategy has to have a macro.

@@ -160,7 +160,8 @@ const FUNCTIONS: &[&str] = &[
 ];
 
 /// The first thing in a query whose value may be another one the next time, though nothing that it
-/// reads has changed. `functions`: those of the engine that are volatile, besides common ones.
+/// reads has changed. `functions`: those of the engine that are volatile, besides common ones; with
+/// `()` behind the name without arguments alone; in quotes a text that makes any function so.
 pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     let word = |i: usize| match all.get(i) {
@@ -172,7 +173,10 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
         match piece {
             Piece::Word(text) => {
                 let name = word(i);
-                let found = WORDS.contains(&name.as_str()) && !text.contains('.')
+                let bare = format!("{name}()");
+                let is_bare = called && all.get(i + 2) == Some(&Piece::Sign(')'));
+                let found = is_bare && functions.contains(&&*bare)
+                    || WORDS.contains(&name.as_str()) && !text.contains('.')
                     || called && (FUNCTIONS.contains(&&*name) || functions.contains(&&*name))
                     || called && name == "age" && !has_comma(&all[i + 2..])
                     || name == "sample" && i > 0 && word(i - 1) == "using";
@@ -182,6 +186,10 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
                 if text.to_ascii_lowercase().starts_with("information_schema.") {
                     return Some("information_schema".to_owned());
                 }
+            }
+            // `date('now')`
+            Piece::Quoted(text) if functions.contains(&&*text.to_ascii_lowercase()) => {
+                return Some((*text).to_owned());
             }
             // `from 'file.csv'`
             Piece::Quoted(text)

@@ -39,6 +39,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: true,
         shared: true,
         writers: Writers::Many,
+        brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
         alters_types: true,

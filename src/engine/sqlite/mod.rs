@@ -41,6 +41,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         // Other processes may write between two transactions.
         shared: true,
         writers: Writers::One,
+        brackets_queries: false,
         keeps_types_of_queries: false,
         times_are_texts: true,
         alters_types: false,
@@ -61,7 +62,18 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         catalog_by_relations: false,
     },
     types: TypeNames { read: types::read, write: types::write, opaque: &[], parts: types::parts },
-    volatile_functions: &["date", "time", "datetime", "julianday", "strftime", "unixepoch"],
+    volatile_functions: &[
+        "'now'",
+        "date()",
+        "time()",
+        "datetime()",
+        "julianday()",
+        "unixepoch()",
+        "randomblob",
+        "last_insert_rowid",
+        "changes",
+        "total_changes",
+    ],
     embedded_version: Some(VERSION),
     target: target::TARGET,
 };

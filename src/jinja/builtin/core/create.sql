@@ -118,3 +118,12 @@
 {% macro default__can_clone_table() -%}
   {{ return(false) }}
 {%- endmacro %}
+
+{# The rows of a query in a table whose columns are these, with these types. #}
+{% macro strata_copy_table(relation, columns, sql) -%}
+  {{ return(adapter.dispatch('strata_copy_table', 'dbt')(relation, columns, sql)) }}
+{%- endmacro %}
+
+{% macro default__strata_copy_table(relation, columns, sql) -%}
+  {{ return(create_table_as(false, relation, sql)) }}
+{%- endmacro %}
