@@ -30,7 +30,7 @@ fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
     DRIVERS.into_iter().find(|driver| driver.engine == target.engine).ok_or_else(|| {
         let message = format!("this version cannot connect to `{}`", target.adapter);
         let mut e = EngineError::new(EngineErrorKind::Unsupported, message);
-        e.hint = Some(format!("targets of type {} can be built", names_of_engines().join(" and ")));
+        e.hint = Some(format!("targets of type {} can be built", names_of_engines().join(", ")));
         e
     })
 }
@@ -72,7 +72,8 @@ fn can_build(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
     warehouse.rollback()?;
     made?;
     let schemas = warehouse.schemas()?.len();
-    Ok(format!("connected, version {version}, {schemas} schemas, relations can be made"))
+    let noun = if schemas == 1 { "schema" } else { "schemas" };
+    Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
 }
 
 /// The query of `Warehouse::count_rows`.
