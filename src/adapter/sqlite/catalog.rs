@@ -1,6 +1,6 @@
 //! What is in the files: relations, columns, types, broken keys.
 
-use super::errors::{engine_error, with_offset};
+use super::errors::with_offset;
 use super::{Sqlite, columns_of, literal, runtime_error};
 use crate::engine::sqlite::DIALECT;
 use crate::engine::{EngineError, ExistingColumn, ExistingRelation, Relation, RelationKind};
@@ -17,6 +17,7 @@ pub(super) fn list(
     database: &str,
     schema: &str,
 ) -> Result<Vec<ExistingRelation>, EngineError> {
+    sqlite.attach_if_there(schema)?;
     let all = attached_schemas(sqlite)?;
     let Some(name) = all.iter().find(|name| name.eq_ignore_ascii_case(schema)) else {
         return Ok(Vec::new());
@@ -43,6 +44,9 @@ pub(super) fn find(
     sqlite: &Sqlite,
     relations: &[Relation],
 ) -> Result<Vec<ExistingRelation>, EngineError> {
+    for schema in relations.iter().filter_map(Relation::schema) {
+        sqlite.attach_if_there(schema)?;
+    }
     let all = attached_schemas(sqlite)?;
     let mut out = Vec::new();
     for relation in relations {
@@ -90,8 +94,7 @@ const PROBE: &str = "strata_probe";
 pub(super) fn describe(sqlite: &Sqlite, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
     let text = query.trim().trim_end_matches(';');
     let lead = query.len() - query.trim_start().len();
-    let failed = |e: rusqlite::Error| with_offset(engine_error(&e), lead);
-    let statement = sqlite.connection.prepare(text).map_err(failed)?;
+    let statement = sqlite.prepare(text).map_err(|e| with_offset(e, lead))?;
     let mut columns = columns_of(&statement);
     drop(statement);
     if columns.iter().all(|c| !c.data_type.is_empty()) {
@@ -124,8 +127,53 @@ fn affinity(told: &str) -> String {
     name.to_owned()
 }
 
-/// Rows that point to what is not there, before they are committed.
+/// A foreign key, and how many rows point to what is not there.
+#[derive(Debug, PartialEq)]
+struct Broken {
+    schema: String,
+    table: String,
+    parent: String,
+    rows: usize,
+}
+
+/// Rows that a transaction makes point to what is not there, before they are committed. What was
+/// broken before is nobody's fault here: it is looked up by a connection that sees the last commit.
 pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
+    let broken = broken_keys(sqlite)?;
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let earlier = broken_keys(&Sqlite::open(sqlite.files.clone())?)?;
+    let rows_before = |key: &Broken| {
+        let same = earlier
+            .iter()
+            .find(|e| (&e.schema, &e.table, &e.parent) == (&key.schema, &key.table, &key.parent));
+        same.map_or(0, |e| e.rows)
+    };
+    let Some(new) = broken.iter().find(|key| key.rows > rows_before(key)) else { return Ok(()) };
+    let Broken { schema, table, parent, rows } = new;
+    let there = columns(sqlite, &Relation::new(None, Some(schema), parent))?;
+    let mut error = if there.is_empty() {
+        let message = format!(
+            "the foreign key of {schema}.{table} points to {parent}, which {schema} does not have"
+        );
+        runtime_error(message)
+    } else {
+        let (noun, verb) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
+        runtime_error(format!(
+            "{rows} {noun} of {schema}.{table} {verb} a foreign key without a row in {parent}"
+        ))
+    };
+    error.hint = Some(if there.is_empty() {
+        "a schema is a file, and a key does not lead out of it".to_owned()
+    } else {
+        format!("rows of {parent} that others point to cannot go before those do")
+    });
+    Err(error)
+}
+
+fn broken_keys(sqlite: &Sqlite) -> Result<Vec<Broken>, EngineError> {
+    let mut out: Vec<Broken> = Vec::new();
     for schema in attached_schemas(sqlite)? {
         let name = DIALECT.quoted(&schema);
         let keys = sqlite.texts(&format!(
@@ -134,17 +182,15 @@ pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
         if keys.is_empty() {
             continue;
         }
-        let broken = sqlite.texts(&format!("pragma {name}.foreign_key_check"))?;
-        if let Some(first) = broken.first() {
-            let (table, parent) =
-                (first.first().cloned().unwrap_or_default(), first.get(2).cloned());
-            let message = format!(
-                "{} rows of {schema}.{table} have a foreign key that {} does not have",
-                broken.len(),
-                parent.unwrap_or_default()
-            );
-            return Err(runtime_error(message));
+        for row in sqlite.texts(&format!("pragma {name}.foreign_key_check"))? {
+            let [table, _, parent, _] = <[String; 4]>::try_from(row).unwrap_or_default();
+            let same =
+                |b: &&mut Broken| b.schema == schema && b.table == table && b.parent == parent;
+            match out.iter_mut().find(same) {
+                Some(found) => found.rows += 1,
+                None => out.push(Broken { schema: schema.clone(), table, parent, rows: 1 }),
+            }
         }
     }
-    Ok(())
+    Ok(out)
 }

@@ -6,7 +6,7 @@ use rusqlite::types::ValueRef;
 pub(super) fn cell(value: ValueRef<'_>, kind: &SqlType) -> Cell {
     match value {
         ValueRef::Null => Cell::Null,
-        ValueRef::Integer(i) if *kind == SqlType::Boolean => Cell::Bool(i != 0),
+        ValueRef::Integer(i @ (0 | 1)) if *kind == SqlType::Boolean => Cell::Bool(i == 1),
         ValueRef::Integer(i) => whole(i, kind),
         ValueRef::Real(f) => real(f, kind),
         ValueRef::Text(bytes) => text(String::from_utf8_lossy(bytes).into_owned(), kind),
@@ -24,14 +24,14 @@ fn whole(value: i64, kind: &SqlType) -> Cell {
     }
 }
 
-/// There are no decimals: one is a double, told with the digits that its column declares.
+/// There are no decimals: one is a double, told with the digits that its column declares, unless it
+/// has more of them than a double's last bits.
 fn real(value: f64, kind: &SqlType) -> Cell {
-    match kind {
-        SqlType::Decimal { digits: Some((_, scale)) } if value.is_finite() => {
-            Cell::Decimal(format!("{value:.*}", usize::from(*scale)))
-        }
-        _ => Cell::Float(value),
-    }
+    let SqlType::Decimal { digits: Some((_, scale)) } = kind else { return Cell::Float(value) };
+    let text = format!("{value:.*}", usize::from(*scale));
+    let rounded: f64 = text.parse().unwrap_or(f64::NAN);
+    let is_same = (rounded - value).abs() <= 1e-9 * value.abs().max(1.0);
+    if is_same { Cell::Decimal(text) } else { Cell::Float(value) }
 }
 
 fn text(value: String, kind: &SqlType) -> Cell {
@@ -55,6 +55,9 @@ mod tests {
     fn declared_types_say_what_a_value_is() {
         let money = SqlType::Decimal { digits: Some((18, 2)) };
         assert_eq!(cell(ValueRef::Real(1.5), &money), Cell::Decimal("1.50".to_owned()));
+        assert_eq!(cell(ValueRef::Real(0.1 + 0.2), &money), Cell::Decimal("0.30".to_owned()));
+        assert_eq!(cell(ValueRef::Real(12.345), &money), Cell::Float(12.345), "as it is stored");
+        assert_eq!(cell(ValueRef::Integer(2), &SqlType::Boolean), Cell::Int(2));
         assert_eq!(cell(ValueRef::Integer(3), &money), Cell::Decimal("3.00".to_owned()));
         assert_eq!(cell(ValueRef::Integer(1), &SqlType::Boolean), Cell::Bool(true));
         let stamp = SqlType::Timestamp { zoned: false, nanos: false };

@@ -7,14 +7,14 @@ use crate::engine::sqlite::DIALECT;
 use crate::engine::{EngineError, EngineErrorKind};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::time::Duration;
 
-/// What holds for every connection: readers go on while one writes, and foreign keys are looked at
-/// before a commit, since tables are replaced one after the other.
-const SETTINGS: &str = "pragma journal_mode = wal; pragma synchronous = normal; \
-                        pragma foreign_keys = off";
+/// What holds for every connection: foreign keys are looked at before a commit, since tables are
+/// replaced one after the other.
+const SETTINGS: &str = "pragma synchronous = normal; pragma foreign_keys = off";
 
 pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
-    let failed = |e: rusqlite::Error| unopened(&files.main, &e);
+    let failed = |e: rusqlite::Error| unopened(&files.main, engine_error(&e));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -30,18 +30,47 @@ pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
         connection.set_db_config(option, value).map_err(failed)?;
     }
     connection.execute_batch(SETTINGS).map_err(failed)?;
+    set_wal(&connection, "main", files.wait).map_err(|e| unopened(&files.main, e))?;
     functions::register(&connection).map_err(failed)?;
     fingerprint::register(&connection).map_err(failed)?;
     Ok(connection)
 }
 
+/// Between two attempts to change the mode of a file.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Puts a file into the mode in which readers go on while one writes. The change needs the file alone
+/// for a moment, and SQLite does not wait for that by itself.
+pub(super) fn set_wal(
+    connection: &Connection,
+    schema: &str,
+    wait: Duration,
+) -> Result<(), EngineError> {
+    let name = DIALECT.quoted(schema);
+    let ask = |sql: String| connection.query_row(&sql, [], |row| row.get::<_, String>(0));
+    let mut tries = wait.as_millis() / STEP.as_millis();
+    loop {
+        let mode = ask(format!("pragma {name}.journal_mode")).map_err(|e| engine_error(&e))?;
+        if mode == "wal" {
+            return Ok(());
+        }
+        match ask(format!("pragma {name}.journal_mode = wal")) {
+            Ok(_) => return Ok(()),
+            Err(e) => {
+                let error = engine_error(&e);
+                if error.kind != EngineErrorKind::Locked || tries == 0 {
+                    return Err(error);
+                }
+            }
+        }
+        tries -= 1;
+        std::thread::sleep(STEP);
+    }
+}
+
 pub(super) fn attach(connection: &Connection, schema: &str, path: &str) -> Result<(), EngineError> {
-    let sql = format!(
-        "attach {} as {name}; pragma {name}.journal_mode = wal; \
-         pragma {name}.synchronous = normal",
-        literal(path),
-        name = DIALECT.quoted(schema)
-    );
+    let name = DIALECT.quoted(schema);
+    let sql = format!("attach {} as {name}; pragma {name}.synchronous = normal", literal(path));
     connection.execute_batch(&sql).map_err(|e| {
         let mut error = engine_error(&e);
         if error.message.contains("too many attached databases") {
@@ -50,18 +79,22 @@ pub(super) fn attach(connection: &Connection, schema: &str, path: &str) -> Resul
             error.hint = Some("a schema is a file: put models into fewer schemas".to_owned());
             return error;
         }
-        unopened(path, &e)
+        unopened(path, error)
     })
 }
 
 /// What is wrong with a file.
-fn unopened(path: &str, e: &rusqlite::Error) -> EngineError {
-    let error = engine_error(e);
-    if error.kind == EngineErrorKind::Locked {
-        return error;
-    }
+fn unopened(path: &str, error: EngineError) -> EngineError {
     let message = format!("cannot open {path}: {}", error.message);
+    if error.kind == EngineErrorKind::Locked {
+        return EngineError { message, ..error };
+    }
     let mut out = EngineError::new(EngineErrorKind::Connection, message);
-    out.hint = Some("is its folder there, and is the file a database of SQLite?".to_owned());
+    let hint = if error.message.contains("readonly") {
+        "the file, and the folder that it is in, have to be writable"
+    } else {
+        "is its folder there, and is the file a database of SQLite?"
+    };
+    out.hint = Some(hint.to_owned());
     out
 }

@@ -49,6 +49,13 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
     out
 }
 
+/// The schema of a relation that is not there, or the one that is not there itself.
+pub(super) fn missing_schema(e: &EngineError) -> Option<&str> {
+    let table = e.message.strip_prefix("no such table: ").and_then(|name| name.split_once('.'));
+    let alone = || e.message.strip_prefix("unknown database ").map(|name| name.trim_matches('"'));
+    table.map(|(schema, _)| schema).or_else(alone)
+}
+
 /// An error of one of several statements, with its place in all of them.
 pub(super) fn with_offset(mut e: EngineError, offset: usize) -> EngineError {
     e.position = e.position.map(|(at, length)| (at + offset, length));

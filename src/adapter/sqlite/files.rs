@@ -1,10 +1,12 @@
-//! The files that a run has attached, and the statements that make and drop them.
+//! The files that a run has attached: those that it uses, and no others. A file is made, and put into
+//! WAL mode, when a schema of the project is made there; what only a source is in stays as it is.
 
 use super::locks::BuildLock;
-use super::{Sqlite, catalog, runtime_error};
+use super::statements::SchemaStatement;
+use super::{Sqlite, catalog, connect, runtime_error};
 use crate::engine::sqlite::{DIALECT, SqliteOptions};
-use crate::engine::{EngineError, Patience, Target};
-use crate::system::OsSystem;
+use crate::engine::{EngineError, EngineErrorKind, Patience, Target};
+use crate::system::{OsSystem, System};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,14 +31,12 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn of(target: &Target, patience: Patience) -> Result<Files, EngineError> {
         let options: &SqliteOptions = target.options()?;
-        let mut attached = options.schemas.clone();
-        attached.extend(options.found_in_directory(&OsSystem::default()));
         let lock = BuildLock::new(&options.main, patience.build.unwrap_or(BUILD_WAIT));
         Ok(Files {
             main: options.main.clone(),
             database: target.database.to_string(),
             options: options.clone(),
-            attached: Mutex::new(attached),
+            attached: Mutex::default(),
             wait: patience.lock.unwrap_or(LOCK_WAIT),
             lock,
         })
@@ -61,40 +61,9 @@ impl Files {
     }
 }
 
-/// `create schema` and `drop schema`, which SQLite does not have: a schema is a file.
-#[derive(Debug, PartialEq)]
-pub(super) enum SchemaStatement {
-    Create(String),
-    Drop(String),
-}
-
-impl SchemaStatement {
-    pub(super) fn read(sql: &str) -> Option<SchemaStatement> {
-        let mut words = sql.trim().trim_end_matches(';').split_whitespace();
-        let verb = words.next()?.to_ascii_lowercase();
-        if !matches!(verb.as_str(), "create" | "drop")
-            || !words.next()?.eq_ignore_ascii_case("schema")
-        {
-            return None;
-        }
-        let rest: Vec<&str> = words
-            .filter(|w| {
-                !["if", "not", "exists", "cascade"].iter().any(|k| w.eq_ignore_ascii_case(k))
-            })
-            .collect();
-        let [name] = rest[..] else { return None };
-        let name = name.trim_matches('"').replace("\"\"", "\"");
-        Some(if verb == "create" {
-            SchemaStatement::Create(name)
-        } else {
-            SchemaStatement::Drop(name)
-        })
-    }
-}
-
 impl Sqlite {
     pub(super) fn run_schema_statement(
-        &mut self,
+        &self,
         statement: &SchemaStatement,
     ) -> Result<(), EngineError> {
         match statement {
@@ -104,21 +73,56 @@ impl Sqlite {
     }
 
     /// Attaches the file of a schema, which is made when something is written there.
-    pub(super) fn make_schema(&mut self, schema: &str) -> Result<(), EngineError> {
-        let there = catalog::attached_schemas(self)?;
-        if there.iter().any(|name| name.eq_ignore_ascii_case(schema)) {
-            return Ok(());
+    pub(super) fn make_schema(&self, schema: &str) -> Result<(), EngineError> {
+        if !is_plain_name(schema) {
+            let message =
+                format!("a schema cannot be called `{schema}`: its name is that of a file");
+            let mut error = runtime_error(message);
+            error.hint = Some("letters, digits and underscores".to_owned());
+            return Err(error);
+        }
+        if !self.is_attached(schema)? {
+            self.attach_file(schema)?;
         }
         if self.in_transaction() {
-            let message = format!("the schema `{schema}` cannot be made inside a transaction");
-            return Err(runtime_error(message));
+            return Ok(());
         }
+        connect::set_wal(&self.connection, schema, self.files.wait)
+    }
+
+    pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
+        let there = catalog::attached_schemas(self)?;
+        Ok(there.iter().any(|name| name.eq_ignore_ascii_case(schema)))
+    }
+
+    fn attach_file(&self, schema: &str) -> Result<(), EngineError> {
         self.files.add(schema);
         self.attach_new().inspect_err(|_| self.files.forget_last())
     }
 
+    /// Attaches a schema that has a file; whether it is attached then.
+    pub(super) fn attach_if_there(&self, schema: &str) -> Result<bool, EngineError> {
+        if self.is_attached(schema)? {
+            return Ok(true);
+        }
+        let path = self.files.options.path_of(schema);
+        if !is_plain_name(schema) || !OsSystem::default().is_file(path.as_str().into()) {
+            return Ok(false);
+        }
+        self.attach_file(schema).map(|()| true)
+    }
+
+    /// What is wrong with a schema that a statement names and no file has.
+    pub(super) fn missing_file(&self, schema: &str) -> Option<EngineError> {
+        let named = self.files.options.named(schema)?;
+        let message = format!("the schema {schema} has no file: {named} is not there");
+        let mut error = EngineError::new(EngineErrorKind::Connection, message);
+        error.hint = Some("`schemas_and_paths` of the profile says where it is".to_owned());
+        Some(error)
+    }
+
     /// Drops all that is in a schema; its file stays, and holds nothing.
-    fn empty_schema(&mut self, schema: &str) -> Result<(), EngineError> {
+    fn empty_schema(&self, schema: &str) -> Result<(), EngineError> {
         for found in catalog::list(self, "", schema)? {
             let name = found.relation.render(DIALECT);
             self.batch(&format!("drop {} if exists {name}", found.kind.sql()))?;
@@ -127,17 +131,10 @@ impl Sqlite {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::SchemaStatement::{Create, Drop};
-    use super::*;
-
-    #[test]
-    fn statements_of_schemas() {
-        let read = SchemaStatement::read;
-        assert_eq!(read("create schema if not exists \"a b\""), None, "one word");
-        assert_eq!(read("create schema if not exists \"marts\""), Some(Create("marts".into())));
-        assert_eq!(read("drop schema if exists marts cascade;"), Some(Drop("marts".into())));
-        assert_eq!(read("create table schema (a)"), None);
-    }
+/// A name that needs no quotes, and is no path.
+fn is_plain_name(schema: &str) -> bool {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    !schema.is_empty()
+        && !schema.starts_with(|c: char| c.is_ascii_digit())
+        && schema.chars().all(is_of_name)
 }

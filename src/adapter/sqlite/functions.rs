@@ -1,4 +1,5 @@
-//! Functions that SQLite lacks and that SQL of other engines has: dates, mathematics, texts.
+//! Functions that SQLite lacks and that SQL of other engines has: dates, texts. Mathematics are
+//! compiled in (`.cargo/config.toml`).
 //!
 //! Dates and times are ISO text. What starts as a date stays one as long as whole days are asked for.
 
@@ -7,12 +8,12 @@ use fancy_regex::Regex;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{Span, Timestamp};
 use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 use std::sync::Arc;
 
 pub(super) fn register(connection: &Connection) -> Result<()> {
     register_dates(connection)?;
-    register_mathematics(connection)?;
     register_texts(connection)
 }
 
@@ -82,7 +83,7 @@ impl Unit {
 
 fn unit(c: &Context<'_>, argument: usize) -> Result<Unit> {
     let text = c.get::<String>(argument)?.to_ascii_lowercase();
-    Unit::parse(&text).ok_or_else(|| wrong(format!("`{text}` is no part of a date")))
+    Unit::parse(&text).ok_or_else(|| wrong(format!("`{text}` is not a part of a date")))
 }
 
 /// A date, or a date with a time.
@@ -118,9 +119,17 @@ impl Moment {
 }
 
 fn moment(c: &Context<'_>, argument: usize) -> Result<Option<Moment>> {
-    let Some(text) = c.get::<Option<String>>(argument)? else { return Ok(None) };
+    let text = match c.get_raw(argument) {
+        ValueRef::Null => return Ok(None),
+        ValueRef::Integer(number) => {
+            return Err(wrong(format!(
+                "{number} is a number, not a date: `cast(x as date)` makes one of a text; date(x) does not"
+            )));
+        }
+        _ => c.get::<String>(argument)?,
+    };
     let found = Moment::parse(&text);
-    found.map(Some).ok_or_else(|| wrong(format!("`{text}` is no date and no time")))
+    found.map(Some).ok_or_else(|| wrong(format!("`{text}` is neither a date nor a time")))
 }
 
 fn out_of_range(c: &Context<'_>, argument: usize) -> Error {
@@ -201,33 +210,6 @@ fn boundaries(at: DateTime, unit: Unit) -> i64 {
     }
 }
 
-fn register_mathematics(connection: &Connection) -> Result<()> {
-    let one: [(&str, fn(f64) -> f64); 8] = [
-        ("floor", f64::floor),
-        ("ceil", f64::ceil),
-        ("ceiling", f64::ceil),
-        ("sqrt", f64::sqrt),
-        ("exp", f64::exp),
-        ("ln", f64::ln),
-        ("log10", f64::log10),
-        ("trunc", f64::trunc),
-    ];
-    for (name, function) in one {
-        connection.create_scalar_function(name, 1, FLAGS, move |c| {
-            let value = c.get::<Option<f64>>(0)?;
-            // What is no number, as the square root of -1, is null: SQLite has no other word for it.
-            Ok(value.map(function).filter(|v| !v.is_nan()))
-        })?;
-    }
-    for name in ["power", "pow"] {
-        connection.create_scalar_function(name, 2, FLAGS, |c| {
-            let (base, exponent) = (c.get::<Option<f64>>(0)?, c.get::<Option<f64>>(1)?);
-            Ok(base.zip(exponent).map(|(b, e)| b.powf(e)))
-        })?;
-    }
-    Ok(())
-}
-
 fn register_texts(connection: &Connection) -> Result<()> {
     connection.create_scalar_function("md5", 1, FLAGS, |c| {
         Ok(c.get::<Option<String>>(0)?.map(|text| md5_hex(&text)))
@@ -243,7 +225,7 @@ fn register_texts(connection: &Connection) -> Result<()> {
     // `text regexp pattern` is this function, with the pattern first.
     connection.create_scalar_function("regexp", 2, FLAGS, |c| {
         let Some(text) = c.get::<Option<String>>(1)? else { return Ok(None) };
-        let compile = |value: rusqlite::types::ValueRef<'_>| -> std::result::Result<
+        let compile = |value: ValueRef<'_>| -> std::result::Result<
             Regex,
             Box<dyn std::error::Error + Send + Sync>,
         > { Ok(Regex::new(value.as_str()?)?) };
@@ -297,8 +279,8 @@ mod tests {
         ] {
             assert_eq!(ask(sql), expected, "{sql}");
         }
-        assert!(ask("date_trunc('day', 'soon')").contains("`soon` is no date and no time"));
-        assert!(ask("date_trunc('moon', '2024-02-04')").contains("`moon` is no part of a date"));
+        assert!(ask("date_trunc('day', 'soon')").contains("`soon` is neither a date nor a time"));
+        assert!(ask("date_trunc('moon', '2024-02-04')").contains("`moon` is not a part of a date"));
     }
 
     #[test]

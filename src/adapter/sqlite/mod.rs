@@ -14,6 +14,7 @@ mod functions;
 mod locks;
 mod publish;
 mod seeds;
+mod statements;
 
 use crate::adapter::{Driver, Step, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
@@ -23,10 +24,11 @@ use crate::engine::{
     Publication, Relation, RelationKind, Reply, Target, Warehouse,
 };
 use crate::source::SqlText;
-use crate::sql::split_statements;
 use errors::{engine_error, with_offset};
 use files::Files;
 use rusqlite::{Connection, InterruptHandle, Statement};
+use statements::{SchemaStatement, ViewStatement, statements_of};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,7 +48,7 @@ struct Sqlite {
     /// What all connections of a run share.
     files: Arc<Files>,
     /// How many of the files this one has attached.
-    attached: usize,
+    attached: std::cell::Cell<usize>,
     interrupt: Arc<InterruptHandle>,
     /// Set by another thread that wants this connection to stop waiting.
     cancelled: Arc<AtomicBool>,
@@ -68,22 +70,37 @@ impl Sqlite {
     fn open(files: Arc<Files>) -> Result<Sqlite, EngineError> {
         let connection = connect::open(&files)?;
         let interrupt = Arc::new(connection.get_interrupt_handle());
-        let mut sqlite =
-            Sqlite { connection, files, attached: 0, interrupt, cancelled: Arc::default() };
+        let sqlite = Sqlite {
+            connection,
+            files,
+            attached: Default::default(),
+            interrupt,
+            cancelled: Arc::default(),
+        };
         sqlite.attach_new()?;
         Ok(sqlite)
     }
 
-    /// Attaches the files that are known by now. Inside a transaction that cannot be done.
-    fn attach_new(&mut self) -> Result<(), EngineError> {
-        if !self.connection.is_autocommit() {
-            return Ok(());
-        }
-        for (schema, path) in self.files.after(self.attached) {
+    /// Attaches the files that are known by now.
+    fn attach_new(&self) -> Result<(), EngineError> {
+        for (schema, path) in self.files.after(self.attached.get()) {
             connect::attach(&self.connection, &schema, &path)?;
-            self.attached += 1;
+            self.attached.set(self.attached.get() + 1);
         }
         Ok(())
+    }
+
+    /// Prepares a statement. A schema that it names is attached, if that has not been done.
+    fn prepare(&self, sql: &str) -> Result<Statement<'_>, EngineError> {
+        let error = match self.connection.prepare(sql) {
+            Ok(statement) => return Ok(statement),
+            Err(e) => engine_error(&e),
+        };
+        let Some(schema) = errors::missing_schema(&error) else { return Err(error) };
+        if self.is_attached(schema)? || !self.attach_if_there(schema)? {
+            return Err(self.missing_file(schema).unwrap_or(error));
+        }
+        self.prepare(sql)
     }
 
     /// Looks whether relations can be made; nothing stays behind.
@@ -94,7 +111,8 @@ impl Sqlite {
         made?;
         let schemas = catalog::attached_schemas(self)?.len();
         let version = rusqlite::version();
-        Ok(format!("connected, version {version}, {schemas} schemas, relations can be made"))
+        let noun = if schemas == 1 { "schema" } else { "schemas" };
+        Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
     }
 
     fn in_transaction(&self) -> bool {
@@ -125,7 +143,7 @@ impl Sqlite {
     /// Gives each row of one statement, and its columns.
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
         let failed = |e: rusqlite::Error| engine_error(&e);
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut statement = self.prepare(sql)?;
         let columns = columns_of(&statement);
         let kinds: Vec<_> = columns.iter().map(|c| (SPEC.types.read)(&c.data_type)).collect();
         let mut rows = statement.query([]).map_err(failed)?;
@@ -141,14 +159,25 @@ impl Sqlite {
         Ok(columns)
     }
 
+    /// SQLite looks at the query of a view when it is read, and not when it is made.
+    fn check_view(&self, sql: &str, view: &ViewStatement) -> Result<(), EngineError> {
+        let checked = self.prepare(&sql[view.query..]);
+        checked.map(drop).map_err(|e| with_offset(e, view.query))
+    }
+
     /// Runs one statement to its end; how many rows it changed.
-    fn run_one(&mut self, sql: &str) -> Result<i64, EngineError> {
+    fn run_one(&self, sql: &str) -> Result<i64, EngineError> {
         // There is no such statement: a schema is a file.
-        if let Some(statement) = files::SchemaStatement::read(sql) {
+        if let Some(statement) = SchemaStatement::read(sql) {
             return self.run_schema_statement(&statement).map(|()| 0);
         }
         let failed = |e: rusqlite::Error| engine_error(&e);
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let view = ViewStatement::read(sql);
+        if let Some(view) = &view {
+            self.check_view(sql, view)?;
+        }
+        let sql = view.map_or(Cow::Borrowed(sql), |view| Cow::Owned(view.without_schema(sql)));
+        let mut statement = self.prepare(&sql)?;
         let reads = statement.readonly();
         let mut rows = statement.raw_query();
         while rows.next().map_err(failed)?.is_some() {}
@@ -201,7 +230,7 @@ impl Warehouse for Sqlite {
         self.attach_new()?;
         let text = sql.as_str();
         let mut changed = 0;
-        for range in split_statements(text) {
+        for range in statements_of(text) {
             let done = self.run_one(&text[range.clone()]);
             changed = done.map_err(|e| with_offset(e, range.start))?;
         }
@@ -211,7 +240,7 @@ impl Warehouse for Sqlite {
     fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         self.attach_new()?;
         let text = sql.as_str();
-        let all = split_statements(text);
+        let all = statements_of(text);
         let Some((last, before)) = all.split_last() else { return Ok(Reply::ok()) };
         for range in before {
             self.run_one(&text[range.clone()]).map_err(|e| with_offset(e, range.start))?;

@@ -5,7 +5,8 @@ use super::{Sqlite, catalog, runtime_error};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{EngineError, Load, Loaded, SqlType, Warehouse};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
 use rusqlite::types::Value;
 
 pub(super) fn load(sqlite: &mut Sqlite, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
@@ -51,7 +52,7 @@ fn insert_all(
     columns: &[Declared],
     load: &mut Load<'_>,
 ) -> Result<u64, EngineError> {
-    let mut statement = sqlite.connection.prepare(sql).map_err(|e| engine_error(&e))?;
+    let mut statement = sqlite.prepare(sql)?;
     let mut count = 0;
     while load.rows.next_row().map_err(|e| runtime_error(e.to_string()))? {
         count += 1;
@@ -60,7 +61,9 @@ fn insert_all(
             let text = String::from_utf8_lossy(&text);
             let misfit = || {
                 let Declared { name, data_type, .. } = column;
-                runtime_error(format!("row {count}, column {name}: `{text}` is no {data_type}"))
+                runtime_error(format!(
+                    "row {count}, column {name}: `{text}` is not of the type {data_type}"
+                ))
             };
             value_of(&text, &column.kind).ok_or_else(misfit)
         };
@@ -72,53 +75,123 @@ fn insert_all(
 }
 
 /// A text as its column stores it, which would take any; none if it is not of the column's type. The
-/// affinity of the column makes numbers of numbers, and knows no truth values.
+/// affinity of the column makes numbers of numbers, and knows no truth values and no times.
 fn value_of(text: &str, kind: &SqlType) -> Option<Value> {
     let trimmed = text.trim();
-    let fits = match kind {
-        SqlType::Boolean => {
-            return match trimmed.to_ascii_lowercase().as_str() {
-                "true" | "t" | "yes" | "y" | "1" => Some(Value::Integer(1)),
-                "false" | "f" | "no" | "n" | "0" => Some(Value::Integer(0)),
-                _ => None,
-            };
-        }
-        SqlType::Integer { .. } => trimmed.parse::<i64>().is_ok(),
-        SqlType::Float { .. } | SqlType::Decimal { .. } => trimmed.parse::<f64>().is_ok(),
-        SqlType::Date => trimmed.parse::<Date>().is_ok(),
-        SqlType::Timestamp { .. } => {
-            trimmed.parse::<DateTime>().is_ok() || trimmed.parse::<Timestamp>().is_ok()
-        }
-        _ => true,
-    };
-    fits.then(|| Value::Text(text.to_owned()))
+    match kind {
+        SqlType::Boolean => boolean(trimmed).map(|b| Value::Integer(i64::from(b))),
+        SqlType::Integer { bits, .. } => whole(trimmed, *bits).map(Value::Integer),
+        SqlType::Float { .. } => number(trimmed).map(Value::Real),
+        SqlType::Decimal { digits } => decimal(trimmed, *digits),
+        SqlType::Date => day(trimmed).map(|date| Value::Text(date.to_string())),
+        SqlType::Timestamp { .. } => moment(trimmed).map(|at| Value::Text(text_of(at))),
+        SqlType::Time => trimmed.parse::<Time>().ok().map(|_| Value::Text(trimmed.to_owned())),
+        _ => Some(Value::Text(text.to_owned())),
+    }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "yes" | "y" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number of so many bits, also written as `1.0`.
+fn whole(text: &str, bits: u16) -> Option<i64> {
+    let number = text.parse::<i64>().ok().or_else(|| {
+        let number = number(text).filter(|n| n.fract() == 0.0 && n.abs() < 9e15)?;
+        Some(number as i64)
+    })?;
+    let limit = 1_i64.checked_shl(u32::from(bits) - 1).filter(|_| bits < 64);
+    limit.is_none_or(|limit| (-limit..limit).contains(&number)).then_some(number)
+}
+
+/// A number that there is: neither infinite nor none.
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|n| n.is_finite())
+}
+
+/// A double, rounded to the digits behind the point, of which it has no more before it than the type
+/// allows.
+fn decimal(text: &str, digits: Option<(u16, u16)>) -> Option<Value> {
+    let value = number(text)?;
+    let Some((all, scale)) = digits else { return Some(Value::Text(text.to_owned())) };
+    let rounded: f64 = format!("{value:.*}", usize::from(scale)).parse().ok()?;
+    let is_small = rounded.abs() < 10_f64.powi(i32::from(all) - i32::from(scale));
+    is_small.then_some(Value::Real(rounded))
+}
+
+/// A day as `2024-01-31`; of a time, its day.
+fn day(text: &str) -> Option<Date> {
+    moment(text).map(DateTime::date)
+}
+
+/// A time with or without its hours; one with an offset in UTC.
+fn moment(text: &str) -> Option<DateTime> {
+    // Without hyphens it is a number, whoever else reads a date in it.
+    if !text.contains('-') {
+        return None;
+    }
+    let of_zone = || text.parse::<Timestamp>().ok().map(|at| Offset::UTC.to_datetime(at));
+    of_zone().or_else(|| text.parse::<DateTime>().ok())
+}
+
+/// As SQLite's own functions write it.
+fn text_of(at: DateTime) -> String {
+    at.to_string().replacen('T', " ", 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn stored(text: &str, data_type: &str) -> Option<Value> {
+        value_of(text, &(SPEC.types.read)(data_type))
+    }
+
     #[test]
-    fn values_are_those_of_their_types() {
-        let stored = |text: &str, data_type: &str| value_of(text, &(SPEC.types.read)(data_type));
-        assert_eq!(stored("True", "boolean"), Some(Value::Integer(1)));
-        assert_eq!(stored("soon", "boolean"), None);
-        let as_it_is = [
-            ("12", "integer"),
-            ("-1.5e3", "real"),
-            ("1.50", "decimal(18,2)"),
-            ("2024-01-31", "date"),
-            ("2024-01-31 10:00:00", "timestamp"),
-            ("2024-01-31T10:00:00Z", "timestamp"),
-            ("007", "varchar(9)"),
-            ("anything", "hstore"),
-        ];
-        for (text, data_type) in as_it_is {
-            assert_eq!(stored(text, data_type), Some(Value::Text(text.to_owned())), "{text}");
+    fn values_have_one_form_each() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        for (written, data_type, value) in [
+            ("True", "boolean", Value::Integer(1)),
+            ("12", "integer", Value::Integer(12)),
+            ("1.0", "bigint", Value::Integer(1)),
+            ("127", "tinyint", Value::Integer(127)),
+            ("-1.5e3", "real", Value::Real(-1500.0)),
+            ("1.239", "numeric(5,2)", Value::Real(1.24)),
+            ("2024-01-31", "date", text("2024-01-31")),
+            ("2024-01-31 10:00:00", "date", text("2024-01-31")),
+            ("2024-01-31", "timestamp", text("2024-01-31 00:00:00")),
+            ("2024-01-31T10:00", "timestamp", text("2024-01-31 10:00:00")),
+            ("2024-01-31 10:00:00+02:00", "timestamp", text("2024-01-31 08:00:00")),
+            ("2024-01-31T10:00:00Z", "timestamp", text("2024-01-31 10:00:00")),
+            ("10:30:00", "time", text("10:30:00")),
+            ("007", "varchar(9)", text("007")),
+            ("anything", "hstore", text("anything")),
+        ] {
+            assert_eq!(stored(written, data_type), Some(value), "{written} as {data_type}");
         }
-        for (text, data_type) in
-            [("x", "integer"), ("1.5", "bigint"), ("a", "numeric"), ("2024", "date")]
-        {
+    }
+
+    #[test]
+    fn what_is_not_of_its_type_is_refused() {
+        for (text, data_type) in [
+            ("soon", "boolean"),
+            ("x", "integer"),
+            ("1.5", "bigint"),
+            ("300", "tinyint"),
+            ("70000", "smallint"),
+            ("nan", "double"),
+            ("1e400", "double"),
+            ("a", "numeric"),
+            ("123456.7", "numeric(5,2)"),
+            ("2024", "date"),
+            ("20240105", "date"),
+            ("soon", "timestamp"),
+            ("25:00:00", "time"),
+        ] {
             assert_eq!(stored(text, data_type), None, "{text} as {data_type}");
         }
     }

@@ -64,11 +64,16 @@ impl SqliteOptions {
         out
     }
 
-    /// The file of a schema that is made now.
-    pub(crate) fn path_of(&self, schema: &str) -> String {
+    /// The file that the profile names for a schema.
+    pub(crate) fn named(&self, schema: &str) -> Option<&str> {
         let named = self.schemas.iter().find(|(name, _)| name.eq_ignore_ascii_case(schema));
+        named.map(|(_, path)| path.as_str())
+    }
+
+    /// The file of a schema.
+    pub(crate) fn path_of(&self, schema: &str) -> String {
         let new = || format!("{}/{schema}{ENDING}", self.directory.trim_end_matches('/'));
-        named.map_or_else(new, |(_, path)| path.clone())
+        self.named(schema).map_or_else(new, str::to_owned)
     }
 }
 
@@ -125,7 +130,7 @@ const MAIN: &str = "main";
 
 fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOptions {
     if let Some(extensions) = map.get("extensions").filter(|y| !y.items().is_empty()) {
-        let message = "extensions of SQLite are not loaded: what they do is nobody's to check";
+        let message = "extensions of SQLite are not loaded: nothing can check what they do";
         let d = Diagnostic::error(Code::Profile, message).primary(extensions.span, "");
         out.push(d.help("leave `extensions` out; functions of the `dbt` macros are built in"));
     }
@@ -140,6 +145,17 @@ fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOpt
             out.push(d.help("name a file"));
         }
         let path = normalize(&root.join(path)).into_string();
+        let is_twice =
+            |(name, file): &(String, String)| name.eq_ignore_ascii_case(&key.text) || *file == path;
+        let is_main_again = !options.main.is_empty()
+            && (key.text.eq_ignore_ascii_case(MAIN) || options.main == path);
+        if is_main_again || options.schemas.iter().any(is_twice) {
+            let message =
+                format!("`{}` names a schema or a file that an earlier line names", key.text);
+            let d = Diagnostic::error(Code::Profile, message).primary(value.span, "");
+            out.push(d.help("a schema is a file: each has one name, and one path"));
+            continue;
+        }
         if key.text.eq_ignore_ascii_case(MAIN) {
             options.main = path;
         } else {
@@ -204,6 +220,11 @@ mod tests {
     fn mistakes() {
         let (_, messages) = target("type: sqlite\nextensions: [text.so]");
         assert_eq!(messages.len(), 2, "{messages:?}");
+        for twice in ["{main: a.db, Main: b.db}", "{main: a.db, b: a.db}", "{b: a.db, main: a.db}"]
+        {
+            let (_, messages) = target(&format!("type: sqlite\nschemas_and_paths: {twice}"));
+            assert!(messages[0].contains("an earlier line names"), "{twice}: {messages:?}");
+        }
         let (_, messages) = target("type: sqlite\nschemas_and_paths: {main: ':memory:'}");
         assert!(messages[0].contains("in memory"), "{messages:?}");
     }

@@ -92,7 +92,12 @@ fn incremental_models_append_replace_and_refuse_to_merge() {
     );
     p.ok(&["build"]);
     run_sql(&p, "insert into orders values (2, 25, '2024-01-02'), (3, 30, '2024-01-02')");
+    // What a build left that was killed.
+    run_sql(&p, "create table appended__candidate (x)");
     p.ok(&["build"]);
+    let left = "select count(*) from sqlite_schema where name like '%candidate'";
+    assert_eq!(rows(&database(&p), left), ["0"]);
+
     let all = |table: &str| {
         rows(&database(&p), &format!("select id, amount from {table} order by id, amount"))
     };
@@ -231,7 +236,7 @@ fn a_seed_row_that_does_not_fit_is_named() {
     p.write("seeds/s.csv", "n,code\n1,007\nx,008\n");
     let ran = p.run(&["seed", "--full-refresh"]);
     assert!(
-        ran.code == 1 && ran.err.contains("row 2, column n: `x` is no INTEGER"),
+        ran.code == 1 && ran.err.contains("row 2, column n: `x` is not of the type INTEGER"),
         "{}{}",
         ran.out,
         ran.err

@@ -5,6 +5,7 @@ mod builds;
 mod differential;
 mod faults;
 mod macros;
+mod users;
 
 use crate::project::Project;
 use rusqlite::types::ValueRef;

@@ -40,8 +40,11 @@
   {%- for name, described in model['columns'].items() -%}
     {%- set column = dict(described) -%}
     {%- set types = described['constraints'] | map(attribute='type') | list -%}
+    {%- if config.get('strict') -%}
+      {%- do column.update({'data_type': _sqlite_strict_type(described['data_type'])}) -%}
+    {%- endif -%}
     {%- if 'primary_key' in types or name in keys -%}
-      {%- if described['data_type'] | lower | trim == 'integer' -%}
+      {%- if column['data_type'] | lower | trim == 'integer' -%}
         {%- do column.update({'data_type': 'int'}) -%}
       {%- endif -%}
       {%- if 'not_null' not in types -%}
@@ -65,9 +68,46 @@
   {%- set lines = [] -%}
   {%- for column in get_column_schema_from_query(sql, config.get('sql_header', none)) -%}
     {%- set data_type = described.get(column.name | lower, column.data_type) -%}
+    {%- if config.get('strict') -%}
+      {%- set data_type = _sqlite_strict_type(data_type) -%}
+    {%- endif -%}
     {%- do lines.append((adapter.quote(column.name) ~ ' ' ~ data_type) | trim) -%}
   {%- endfor -%}
   {{ return(lines) }}
+{%- endmacro %}
+
+{# A strict table knows six types: a column has the one that its affinity would be (SQLite documentation, "Determination Of
+   Column Affinity"), of dates and times text. #}
+{% macro _sqlite_strict_type(data_type) -%}
+  {%- set name = data_type | lower -%}
+  {%- set rules = [
+      ('int', 'integer'), ('bool', 'integer'), ('char', 'text'), ('clob', 'text'), ('text', 'text'), ('string', 'text'),
+      ('date', 'text'), ('time', 'text'), ('json', 'text'), ('blob', 'blob'), ('real', 'real'), ('floa', 'real'),
+      ('doub', 'real'), ('num', 'real'), ('dec', 'real')
+  ] -%}
+  {%- for part, strict in rules if part in name -%}
+    {%- if loop.first -%}
+      {{ return(strict) }}
+    {%- endif -%}
+  {%- endfor -%}
+  {{ return('any') }}
+{%- endmacro %}
+
+{# A copy of rows whose columns get new types: values stay as they are, and a cast would change them. #}
+{% macro sqlite__strata_copy_table(relation, columns, sql) -%}
+  {%- if config.get('contract').enforced -%}
+    {{ return(create_table_as(false, relation, sql)) }}
+  {%- endif -%}
+  {%- set definitions = [] -%}
+  {%- for column in columns -%}
+    {%- set data_type = _sqlite_strict_type(column.dtype) if config.get('strict') else column.dtype -%}
+    {%- do definitions.append((adapter.quote(column.name) ~ ' ' ~ data_type) | trim) -%}
+  {%- endfor %}
+  create table {{ relation }} (
+    {{ definitions | join(',\n    ') }}
+  ){{ ' strict' if config.get('strict') }};
+  insert into {{ relation }}
+  {{ sql }};
 {%- endmacro %}
 
 {% macro sqlite__create_view_as(relation, sql) -%}

@@ -1,7 +1,8 @@
 {# SQLite: the cross-database expressions for which the common text does not do. Dates and times are ISO text; `date_trunc`,
    `dateadd`, `datediff`, `split_part` and `md5` are functions that every connection has. #}
 
-{# What `cast` says of other engines: SQLite's own makes 2024 of a date, and 0 of 'true'. #}
+{# What `cast` says of other engines: SQLite's own makes 2024 of a date, and 0 of 'true' and of 'abc'. What is not of the type is
+   null, since nothing in SQL raises an error here. #}
 {% macro sqlite__cast(field, type) -%}
   {%- set name = (type | lower).split('(')[0] | trim -%}
   {%- if name == 'date' -%}
@@ -10,8 +11,12 @@
     datetime({{ field }})
   {%- elif name in ['boolean', 'bool'] -%}
     {{ _sqlite_boolean(field) }}
+  {%- elif name in ['int', 'integer', 'bigint', 'smallint', 'tinyint', 'int2', 'int4', 'int8'] -%}
+    cast(round({{ _sqlite_number(field) }}) as integer)
   {%- elif name in ['numeric', 'decimal'] and ',' in type -%}
-    round(cast({{ field }} as real), {{ type.split(',')[1].split(')')[0] | trim }})
+    round({{ _sqlite_number(field) }}, {{ type.split(',')[1].split(')')[0] | trim }})
+  {%- elif name in ['numeric', 'decimal', 'real', 'double', 'double precision', 'float', 'float4', 'float8'] -%}
+    {{ _sqlite_number(field) }}
   {%- else -%}
     cast({{ field }} as {{ type }})
   {%- endif -%}
@@ -19,6 +24,11 @@
 
 {% macro sqlite__safe_cast(field, type) -%}
   {{ return(cast(field, type)) }}
+{%- endmacro %}
+
+{# A number of a number, or of a text that is one; else null. JSON has the same numbers. #}
+{% macro _sqlite_number(field) -%}
+  case when json_valid({{ field }}) and json_type({{ field }}) in ('integer', 'real') then cast({{ field }} as real) end
 {%- endmacro %}
 
 {% macro _sqlite_boolean(field) -%}
