@@ -51,6 +51,8 @@ fn finish_in_place(
     steps: &mut dyn Steps,
 ) -> Result<Ending, NodeError> {
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
+    // That of a build that was killed.
+    job.drop_leftover(&candidate_of(job, RelationKind::Table), steps)?;
     finish_inside(job, RelationKind::Table, steps)?;
     if !steps.audit(&Audited::Inside)? {
         steps.roll_back()?;
