@@ -48,3 +48,30 @@ pub(crate) struct ParquetFile<'a> {
     pub(crate) columns: &'a [(String, String)],
     pub(crate) to: &'a str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoRows;
+
+    impl SeedSource for NoRows {
+        fn next_row(&mut self) -> io::Result<bool> {
+            Ok(false)
+        }
+
+        fn value(&self, _: usize) -> Option<Cow<'_, [u8]>> {
+            None
+        }
+    }
+
+    #[test]
+    fn rows_go_to_named_columns() {
+        let table = Relation::new(Some("d"), Some("s"), "t");
+        let columns = ["a".to_owned(), "\"b c\"".to_owned()];
+        let rows = &mut NoRows;
+        let load = Load { table: &table, columns: &columns, path: "", delimiter: ",", rows };
+        let place = load.place(crate::engine::duckdb::DIALECT);
+        assert_eq!(place, "\"d\".\"s\".\"t\" (a, \"b c\")");
+    }
+}

@@ -97,3 +97,95 @@ impl Pool {
         cancels.iter().for_each(|c| c.cancel());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::EngineErrorKind;
+    use super::super::testing::{FakeWarehouse, TRANSACTIONAL};
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// A pool, and the database behind it.
+    fn pool(limit: usize) -> (Arc<Pool>, FakeWarehouse) {
+        let fake = FakeWarehouse::new(&TRANSACTIONAL);
+        (Pool::new(Box::new(fake.clone()), limit).unwrap(), fake)
+    }
+
+    #[test]
+    fn connections_are_opened_when_they_are_needed_and_used_again() {
+        let (pool, fake) = pool(2);
+        let first = pool.lease().unwrap();
+        assert!(fake.log().is_empty(), "the first one was open");
+        let second = pool.lease().unwrap();
+        assert_eq!(fake.log(), ["open"]);
+        assert!(pool.lease_spare().is_none(), "as many as it may have are out");
+        drop(first);
+        let again = pool.lease_spare().unwrap();
+        drop((second, again));
+        drop((pool.lease().unwrap(), pool.lease().unwrap()));
+        assert_eq!(fake.log(), ["open"], "idle ones are taken first");
+    }
+
+    #[test]
+    fn a_spare_one_is_opened_up_to_the_limit() {
+        let (pool, fake) = pool(2);
+        let out = (pool.lease_spare().unwrap(), pool.lease_spare().unwrap());
+        assert_eq!(fake.log(), ["open"]);
+        assert!(pool.lease_spare().is_none());
+        drop(out);
+    }
+
+    #[test]
+    fn who_finds_none_waits_for_one() {
+        let (pool, fake) = pool(1);
+        let only = pool.lease().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let waits = pool.clone();
+        let waiting = std::thread::spawn(move || {
+            let lease = waits.lease().unwrap();
+            sender.send(()).unwrap();
+            drop(lease);
+        });
+        let early = receiver.recv_timeout(Duration::from_millis(50));
+        assert!(early.is_err(), "there was none to give");
+        drop(only);
+        receiver.recv_timeout(Duration::from_secs(10)).unwrap();
+        waiting.join().unwrap();
+        assert!(fake.log().is_empty(), "no second one was opened");
+    }
+
+    #[test]
+    fn one_that_was_closed_makes_room_for_another() {
+        let (pool, fake) = pool(1);
+        pool.lease().unwrap().close();
+        drop(pool.lease().unwrap());
+        assert_eq!(fake.log(), ["open"]);
+    }
+
+    #[test]
+    fn one_that_cannot_be_opened_takes_no_room() {
+        let (pool, fake) = pool(2);
+        let refuse = || {
+            let failure = ("open".to_owned(), EngineErrorKind::Connection);
+            fake.state().failures.push(failure);
+        };
+        let first = pool.lease().unwrap();
+        refuse();
+        assert!(pool.lease().is_err());
+        refuse();
+        assert!(pool.lease_spare().is_none());
+        let second = pool.lease().unwrap();
+        assert_eq!(fake.log(), ["open"; 3]);
+        drop((first, second));
+    }
+
+    #[test]
+    fn all_connections_are_told_to_stop() {
+        let (pool, fake) = pool(2);
+        let out = (pool.lease().unwrap(), pool.lease().unwrap());
+        pool.cancel();
+        assert_eq!(fake.log(), ["open", "cancel", "cancel"]);
+        drop(out);
+    }
+}

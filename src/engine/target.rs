@@ -43,8 +43,8 @@ pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     fn files(&self) -> Vec<&str> {
         Vec::new()
     }
-    /// Where the database is, when its name alone does not say it.
-    fn place(&self) -> Option<&str> {
+    /// Where a schema of the database is, when the database's name alone does not say it.
+    fn place(&self, _schema: &str) -> Option<String> {
         None
     }
     /// All that decides which database is opened and how, credentials left out: the same for equal
@@ -100,8 +100,8 @@ impl Target {
     }
 
     /// Where the result of a build is, for people.
-    pub(crate) fn place(&self) -> &str {
-        self.connection.place().unwrap_or(&self.database)
+    pub(crate) fn place(&self) -> String {
+        self.connection.place(&self.schema).unwrap_or_else(|| self.database.to_string())
     }
 }
 

@@ -163,10 +163,12 @@ impl FakeWarehouse {
     }
 }
 
-struct Never;
+struct WriteDown(FakeWarehouse);
 
-impl Cancel for Never {
-    fn cancel(&self) {}
+impl Cancel for WriteDown {
+    fn cancel(&self) {
+        let _ = self.0.write_down("cancel");
+    }
 }
 
 impl Warehouse for FakeWarehouse {
@@ -352,10 +354,13 @@ impl Warehouse for FakeWarehouse {
 
     fn opener(&self) -> Result<Opener, EngineError> {
         let other = self.clone();
-        Ok(Arc::new(move || Ok(Box::new(other.clone()))))
+        Ok(Arc::new(move || {
+            other.write_down("open")?;
+            Ok(Box::new(FakeWarehouse { undo: None, ..other.clone() }))
+        }))
     }
 
     fn cancel_handle(&self) -> Arc<dyn Cancel> {
-        Arc::new(Never)
+        Arc::new(WriteDown(self.clone()))
     }
 }

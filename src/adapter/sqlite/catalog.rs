@@ -73,9 +73,12 @@ pub(super) fn columns(
     sqlite: &Sqlite,
     relation: &Relation,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
-    let name = literal(relation.identifier());
     // Temporary tables are found by name alone.
-    let schema = literal(relation.schema().unwrap_or("temp"));
+    let schema = relation.schema().unwrap_or("temp");
+    if schema != "temp" && !sqlite.attach_if_there(schema)? {
+        return Ok(Vec::new());
+    }
+    let (name, schema) = (literal(relation.identifier()), literal(schema));
     let rows =
         sqlite.texts(&format!("select name, type from pragma_table_info({name}, {schema})"))?;
     Ok(rows.into_iter().map(column).collect())

@@ -95,8 +95,8 @@ impl ConnectionOptions for DuckDbOptions {
         std::iter::once(self.path.as_str()).chain(attached).collect()
     }
 
-    fn place(&self) -> Option<&str> {
-        (!self.path.is_empty()).then_some(&self.path)
+    fn place(&self, _: &str) -> Option<String> {
+        (!self.path.is_empty()).then(|| self.path.clone())
     }
 
     fn identity(&self) -> String {

@@ -93,8 +93,9 @@ impl ConnectionOptions for SqliteOptions {
         std::iter::once(self.main.as_str()).chain(others).collect()
     }
 
-    fn place(&self) -> Option<&str> {
-        Some(&self.main)
+    fn place(&self, schema: &str) -> Option<String> {
+        let is_main = schema.eq_ignore_ascii_case(MAIN);
+        Some(if is_main { self.main.clone() } else { self.path_of(schema) })
     }
 
     fn identity(&self) -> String {
@@ -202,6 +203,8 @@ mod tests {
         let target = target.unwrap();
         let options = target.options::<SqliteOptions>().unwrap();
         assert_eq!(target.place(), "/p/data/shop.db");
+        let place = |schema: &str| target.connection.place(schema).unwrap();
+        assert_eq!([place("marts"), place("Ref")], ["/p/data/marts.db", "/other/ref.db"]);
         assert_eq!(options.files(), ["/p/data/shop.db", "/other/ref.db"]);
         assert_eq!(options.path_of("marts"), "/p/data/marts.db");
         assert_eq!(options.path_of("REF"), "/other/ref.db");

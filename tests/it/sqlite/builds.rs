@@ -339,6 +339,28 @@ fn schemas_are_files_that_a_source_may_be_in() {
 }
 
 #[test]
+fn a_schema_whose_file_is_not_there_yet_is_made() {
+    let p = project(&[
+        ("models/t.sql", "{{ config(materialized='table') }} select 1 as a"),
+        ("models/v.sql", "select a from {{ ref('t') }}"),
+    ]);
+    for (schema, paths, file) in
+        [("named", ", named: n.db", "n.db"), ("found", "", "found.db"), ("main", "", "shop.db")]
+    {
+        p.write(
+            "profiles.yml",
+            &format!(
+                "shop: {{target: dev, outputs: {{dev: {{type: sqlite, schema: {schema}, schemas_and_paths: {{main: shop.db{paths}}}}}}}}}\n"
+            ),
+        );
+        let ran = p.ok(&["build"]);
+        assert!(ran.out.contains(&format!("{file}, schema {schema}")), "{}", ran.out);
+        let db = Connection::open(p.path().join(file)).unwrap();
+        assert_eq!(rows(&db, "select a from v"), ["1"]);
+    }
+}
+
+#[test]
 fn a_source_is_stale_or_fresh() {
     let p = project(&[(
         "models/s.yml",
