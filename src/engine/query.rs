@@ -36,3 +36,31 @@ pub(crate) fn select_no_rows(relation: &Relation, engine: &EngineSpec) -> String
     };
     format!("(select * from {name} where false limit 0){alias}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{duckdb, postgres};
+
+    #[test]
+    fn queries() {
+        let t = Relation::new(Some("d"), Some("s"), "t");
+        let all = select_all(&t, &duckdb::SPEC);
+        assert_eq!(all.as_str(), "select * from \"d\".\"s\".\"t\"");
+        let some = select_columns(&["a".to_owned(), "\"b\"".to_owned()], &t, &duckdb::SPEC);
+        assert_eq!(some.as_str(), "select a, \"b\" from \"d\".\"s\".\"t\"");
+        let first = limit_rows(&SqlText::from("select 1 -- one"), 5);
+        assert_eq!(
+            first.as_str(),
+            "select * from (\nselect 1 -- one\n) as show_query limit 5",
+            "a comment at the end takes nothing with it"
+        );
+        assert_eq!(
+            [&duckdb::SPEC, &postgres::SPEC].map(|engine| select_no_rows(&t, engine)),
+            [
+                "(select * from \"d\".\"s\".\"t\" where false limit 0)",
+                "(select * from \"d\".\"s\".\"t\" where false limit 0) _dbt_limit_subq_t",
+            ]
+        );
+    }
+}

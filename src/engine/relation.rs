@@ -172,7 +172,52 @@ impl Relation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{duckdb, postgres};
+    use crate::engine::{duckdb, postgres, sqlite};
+
+    #[test]
+    fn kinds_and_their_words() {
+        let kinds = ["table", "view", "cte", "materialized_view", "external", "function"];
+        let parsed = kinds.map(|text| RelationKind::parse(text).unwrap());
+        assert_eq!(parsed.map(RelationKind::as_str), kinds, "what is written is read back");
+        let words = ["table", "view", "table", "materialized view", "table", "function"];
+        assert_eq!(parsed.map(RelationKind::sql), words);
+        assert_eq!(RelationKind::parse("index"), None);
+    }
+
+    #[test]
+    fn parts_of_a_name() {
+        let r = Relation::new(Some("db"), Some("mart"), "tab").with_kind(RelationKind::View);
+        assert_eq!(r.kind, Some(RelationKind::View));
+        assert_eq!((r.database(), r.schema(), r.identifier()), (Some("db"), Some("mart"), "tab"));
+        assert_eq!(r.short(), "mart.tab");
+        let alone = Relation::new(None, None, "tab");
+        assert_eq!((alone.database(), alone.schema()), (None, None));
+        assert_eq!(alone.short(), "tab");
+        let schema_of = |r: &Relation| r.stored_schema(duckdb::DIALECT);
+        assert_eq!(schema_of(&r), Some(("db".to_owned(), "mart".to_owned())));
+        assert_eq!(schema_of(&Relation::new(None, Some("mart"), "tab")), None);
+        let external = Relation { external: Some("read_csv('a')".into()), ..r };
+        assert_eq!(external.render(duckdb::DIALECT), "read_csv('a')");
+        assert_eq!(external.renamed("b").render(duckdb::DIALECT), r#""db"."mart"."b""#);
+    }
+
+    #[test]
+    fn names_are_equal_as_their_engine_folds_them() {
+        let of =
+            |database: &str, identifier: &str| Relation::new(Some(database), Some("s"), identifier);
+        assert!(!of("one", "t").same(&of("two", "t"), duckdb::DIALECT));
+        assert!(!of("one", "t").same(&of("one", "u"), duckdb::DIALECT));
+        assert!(of("one", "t").same(&of("two", "t"), sqlite::DIALECT), "there are no databases");
+        let key = |r: &Relation, dialect: Dialect| r.key(dialect);
+        assert_eq!(key(&of("one", "T"), duckdb::DIALECT), key(&of("One", "t"), duckdb::DIALECT));
+        assert_ne!(
+            key(&of("one", "T"), postgres::DIALECT),
+            key(&of("one", "t"), postgres::DIALECT)
+        );
+        assert_ne!(key(&of("one", "t"), duckdb::DIALECT), key(&of("two", "t"), duckdb::DIALECT));
+        assert_eq!(key(&of("one", "t"), sqlite::DIALECT), key(&of("two", "t"), sqlite::DIALECT));
+        assert_eq!(of("one", "t").render(sqlite::DIALECT), r#""s"."t""#);
+    }
 
     #[test]
     fn rendering_and_equality() {

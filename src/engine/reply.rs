@@ -39,3 +39,32 @@ impl Reply {
         serde_json::json!({ "_message": self.message, "code": code.join(" "), "rows_affected": rows })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn replies_as_the_artifact_tells_them() {
+        assert_eq!(Reply::ok().to_json(), json!({ "_message": "OK" }));
+        assert_eq!(
+            Reply::of_load(3).to_json(),
+            json!({ "_message": "INSERT 3", "code": "INSERT", "rows_affected": 3 })
+        );
+        let reply = |message: &str| Reply {
+            message: message.to_owned(),
+            rows_affected: Some(7),
+            columns: Vec::new(),
+        };
+        assert_eq!(
+            reply("INSERT 0 7").to_json(),
+            json!({ "_message": "INSERT 0 7", "code": "INSERT", "rows_affected": 7 })
+        );
+        assert_eq!(
+            reply("CREATE VIEW").to_json(),
+            json!({ "_message": "CREATE VIEW", "code": "CREATE VIEW", "rows_affected": -1 }),
+            "a statement that counts nothing"
+        );
+    }
+}

@@ -176,3 +176,58 @@ pub(super) fn pairs_of(value: Option<&Yaml>) -> Vec<(String, Json)> {
     let pairs = map.into_iter().flat_map(YamlMap::iter);
     pairs.map(|(key, value)| (key.text.to_string(), value.to_json())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse_yaml;
+    use crate::source::FileId;
+    use crate::system::MemorySystem;
+
+    fn read(yaml: &str) -> (Option<Target>, Vec<String>) {
+        let system = MemorySystem::with_files([]);
+        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let tree = parse_yaml(FileId(0), yaml).value;
+        let checked = read_target("shop", "dev", &tree, &surroundings);
+        (checked.value, checked.diagnostics.into_iter().map(|d| d.message).collect())
+    }
+
+    #[test]
+    fn an_output_says_its_engine_and_threads() {
+        let (target, messages) = read(
+            "{type: postgres, threads: 8, host: h, user: u, pass: secret, dbname: d, schema: s}",
+        );
+        assert!(messages.is_empty(), "{messages:?}");
+        let target = target.unwrap();
+        assert_eq!((&*target.profile_name, &*target.name), ("shop", "dev"));
+        assert_eq!((target.engine.name, &*target.adapter), ("postgres", "postgres"));
+        assert_eq!((target.threads, &*target.database, &*target.schema), (8, "d", "s"));
+        assert_eq!(target.place(), "d", "its name says where it is");
+        assert_eq!(target.visible["host"], "h");
+        assert!(!target.visible.contains_key("pass"), "templates see no credentials");
+        assert!(target.connection.files().is_empty());
+        let wrong = target.options::<crate::engine::sqlite::SqliteOptions>().unwrap_err();
+        assert_eq!(wrong.kind, EngineErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn mistakes_of_an_output() {
+        for (yaml, expected) in [
+            ("[]", "output `dev` is a mapping, not"),
+            ("{threads: 1}", "output `dev` has no `type`"),
+            ("{type: duckdb, threads: 0}", "`threads` is a number of at least 1"),
+            ("{type: duckdb, pth: a.db}", "pth"),
+        ] {
+            let (_, messages) = read(yaml);
+            assert!(messages.iter().any(|m| m.contains(expected)), "{yaml}: {messages:?}");
+        }
+        let (target, _) = read("{type: duckdb, threads: 0}");
+        assert_eq!(target.unwrap().threads, 1);
+        let (target, messages) = read("{type: oracle, schema: s}");
+        let target = target.unwrap();
+        assert_eq!((&*target.adapter, target.engine), ("oracle", &unknown::SPEC));
+        assert_eq!(format!("{:?}", target.engine), unknown::SPEC.name);
+        assert_ne!(target.engine, find_engine("duckdb").unwrap());
+        assert_eq!(messages.len(), 1, "{messages:?}");
+    }
+}
