@@ -387,7 +387,7 @@ fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<Existin
             .map(|r| r.columns.clone())
             .unwrap_or_default());
     }
-    live(session, |w| w.columns(relation), "")
+    live(session, |w| w.columns_to_cast(relation), "")
 }
 
 /// What changes the database, or runs SQL.

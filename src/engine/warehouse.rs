@@ -107,6 +107,11 @@ pub(crate) trait Warehouse: Send {
     ) -> Result<Vec<ExistingColumn>, EngineError> {
         self.columns(relation)
     }
+    /// The same for templates, which write types into casts: each type is one to which values of its
+    /// column can be cast without a change.
+    fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.columns(relation)
+    }
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
     /// What stands under each of some names now.
