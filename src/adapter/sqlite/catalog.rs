@@ -2,8 +2,10 @@
 
 use super::errors::with_offset;
 use super::{Sqlite, columns_of, literal, runtime_error};
-use crate::engine::sqlite::DIALECT;
-use crate::engine::{EngineError, ExistingColumn, ExistingRelation, Relation, RelationKind};
+use crate::engine::sqlite::{DIALECT, SPEC};
+use crate::engine::{
+    EngineError, ExistingColumn, ExistingRelation, Relation, RelationKind, SqlType,
+};
 
 /// Names of the schemas of a connection, without that of temporary tables.
 pub(super) fn attached_schemas(sqlite: &Sqlite) -> Result<Vec<String>, EngineError> {
@@ -84,6 +86,47 @@ pub(super) fn columns(
     Ok(rows.into_iter().map(column).collect())
 }
 
+/// Columns with types that a cast leaves values as they are with: SQLite's own makes a number of a
+/// date, and of any text if there is no type. A column without one has that of its values.
+pub(super) fn columns_to_cast(
+    sqlite: &Sqlite,
+    relation: &Relation,
+) -> Result<Vec<ExistingColumn>, EngineError> {
+    let mut columns = columns(sqlite, relation)?;
+    let (mut untyped, mut questions) = (Vec::new(), Vec::new());
+    for column in &mut columns {
+        if column.data_type.is_empty() {
+            let name = DIALECT.quoted(&column.name);
+            questions.push(format!(
+                "max(typeof({name}) in ('text', 'blob')), max(typeof({name}) = 'real')"
+            ));
+            untyped.push(column);
+        } else if affinity_of(&column.data_type) == "NUMERIC"
+            && !matches!(
+                (SPEC.types.read)(&column.data_type),
+                SqlType::Decimal { .. } | SqlType::Boolean
+            )
+        {
+            column.data_type = "TEXT".to_owned();
+        }
+    }
+    if untyped.is_empty() {
+        return Ok(columns);
+    }
+    let name = relation.render(DIALECT);
+    let rows = sqlite.texts(&format!("select {} from {name}", questions.join(", ")))?;
+    let answers = rows.into_iter().next().unwrap_or_default();
+    for (column, answer) in untyped.into_iter().zip(answers.chunks(2)) {
+        let data_type = match answer {
+            [text, real] if text == "0" && real == "0" => "INTEGER",
+            [text, _] if text == "0" => "NUMERIC",
+            _ => "TEXT",
+        };
+        column.data_type = data_type.to_owned();
+    }
+    Ok(columns)
+}
+
 fn column(row: Vec<String>) -> ExistingColumn {
     let [name, data_type] = <[String; 2]>::try_from(row).unwrap_or_default();
     ExistingColumn { name, data_type }
@@ -93,16 +136,14 @@ fn column(row: Vec<String>) -> ExistingColumn {
 const PROBE: &str = "strata_probe";
 
 /// Columns that a query would give: a column of a table has its declared type, an expression the one
-/// of its affinity.
+/// of its affinity. Of a union that type is one of its last query, which values of the others may not
+/// be of: it counts as long as their common affinity is its own.
 pub(super) fn describe(sqlite: &Sqlite, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
     let text = query.trim().trim_end_matches(';');
     let lead = query.len() - query.trim_start().len();
     let statement = sqlite.prepare(text).map_err(|e| with_offset(e, lead))?;
     let mut columns = columns_of(&statement);
     drop(statement);
-    if columns.iter().all(|c| !c.data_type.is_empty()) {
-        return Ok(columns);
-    }
     sqlite.batch(&format!("drop table if exists temp.{PROBE}"))?;
     let made = format!("create temp table {PROBE} as select * from (\n{text}\n) limit 0");
     if sqlite.batch(&made).is_err() {
@@ -112,8 +153,9 @@ pub(super) fn describe(sqlite: &Sqlite, query: &str) -> Result<Vec<ExistingColum
         sqlite.texts(&format!("select name, type from pragma_table_info('{PROBE}', 'temp')"))?;
     sqlite.batch(&format!("drop table temp.{PROBE}"))?;
     for (column, row) in columns.iter_mut().zip(found) {
-        if column.data_type.is_empty() {
-            column.data_type = affinity(row.get(1).map(String::as_str).unwrap_or_default());
+        let probed = affinity(row.get(1).map(String::as_str).unwrap_or_default());
+        if column.data_type.is_empty() || affinity_of(&column.data_type) != probed {
+            column.data_type = probed;
         }
     }
     Ok(columns)
@@ -130,10 +172,23 @@ fn affinity(told: &str) -> String {
     name.to_owned()
 }
 
+/// The affinity of a declared type, under the name that declares it; empty for none (SQLite
+/// documentation, "Datatypes In SQLite", 3.1).
+fn affinity_of(declared: &str) -> &'static str {
+    let name = declared.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    match () {
+        () if has(&["INT"]) => "INTEGER",
+        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
+        () if name.is_empty() || has(&["BLOB"]) => "",
+        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
+        () => "NUMERIC",
+    }
+}
+
 /// A foreign key, and how many rows point to what is not there.
 #[derive(Debug, PartialEq)]
 struct Broken {
-    schema: String,
     table: String,
     parent: String,
     rows: usize,
@@ -142,57 +197,64 @@ struct Broken {
 /// Rows that a transaction makes point to what is not there, before they are committed. What was
 /// broken before is nobody's fault here: it is looked up by a connection that sees the last commit.
 pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
-    let broken = broken_keys(sqlite)?;
-    if broken.is_empty() {
-        return Ok(());
-    }
-    let earlier = broken_keys(&Sqlite::open(sqlite.files.clone())?)?;
-    let rows_before = |key: &Broken| {
-        let same = earlier
-            .iter()
-            .find(|e| (&e.schema, &e.table, &e.parent) == (&key.schema, &key.table, &key.parent));
-        same.map_or(0, |e| e.rows)
-    };
-    let Some(new) = broken.iter().find(|key| key.rows > rows_before(key)) else { return Ok(()) };
-    let Broken { schema, table, parent, rows } = new;
-    let there = columns(sqlite, &Relation::new(None, Some(schema), parent))?;
-    let mut error = if there.is_empty() {
-        let message = format!(
-            "the foreign key of {schema}.{table} points to {parent}, which {schema} does not have"
-        );
-        runtime_error(message)
-    } else {
-        let (noun, verb) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
-        runtime_error(format!(
-            "{rows} {noun} of {schema}.{table} {verb} a foreign key without a row in {parent}"
-        ))
-    };
-    error.hint = Some(if there.is_empty() {
-        "a schema is a file, and a key does not lead out of it".to_owned()
-    } else {
-        format!("rows of {parent} that others point to cannot go before those do")
-    });
-    Err(error)
-}
-
-fn broken_keys(sqlite: &Sqlite) -> Result<Vec<Broken>, EngineError> {
-    let mut out: Vec<Broken> = Vec::new();
-    for schema in attached_schemas(sqlite)? {
-        let name = DIALECT.quoted(&schema);
-        let keys = sqlite.texts(&format!(
-            "select 1 from {name}.sqlite_schema where sql like '%references%' limit 1"
-        ))?;
-        if keys.is_empty() {
+    for schema in sqlite.written_schemas() {
+        let now = broken_keys(sqlite, &schema);
+        if matches!(&now, Ok(broken) if broken.is_empty()) {
             continue;
         }
-        for row in sqlite.texts(&format!("pragma {name}.foreign_key_check"))? {
-            let [table, _, parent, _] = <[String; 4]>::try_from(row).unwrap_or_default();
-            let same =
-                |b: &&mut Broken| b.schema == schema && b.table == table && b.parent == parent;
-            match out.iter_mut().find(same) {
-                Some(found) => found.rows += 1,
-                None => out.push(Broken { schema: schema.clone(), table, parent, rows: 1 }),
-            }
+        let earlier = Sqlite::open(sqlite.files.clone())?;
+        let Ok(before) = broken_keys(&earlier, &schema) else { continue };
+        let rows_before = |key: &Broken| {
+            let same = |b: &&Broken| b.table == key.table && b.parent == key.parent;
+            before.iter().find(same).map_or(0, |b| b.rows)
+        };
+        if let Some(new) = now?.iter().find(|key| key.rows > rows_before(key)) {
+            return Err(broken_key(sqlite, &schema, new));
+        }
+    }
+    Ok(())
+}
+
+/// Says which rows have a key that leads nowhere.
+fn broken_key(sqlite: &Sqlite, schema: &str, broken: &Broken) -> EngineError {
+    let Broken { table, parent, rows } = broken;
+    let relation = Relation::new(None, Some(schema), parent);
+    let is_there = columns(sqlite, &relation).is_ok_and(|columns| !columns.is_empty());
+    let (noun, verb) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
+    let (message, hint) = if is_there {
+        (
+            format!(
+                "{rows} {noun} of {schema}.{table} {verb} a foreign key without a row in {parent}"
+            ),
+            format!("rows of {parent} that others point to cannot go before those do"),
+        )
+    } else {
+        (
+            format!(
+                "the foreign key of {schema}.{table} points to {parent}, which {schema} does not have"
+            ),
+            "a schema is a file, and a key does not lead out of it".to_owned(),
+        )
+    };
+    let mut error = runtime_error(message);
+    error.hint = Some(hint);
+    error
+}
+
+fn broken_keys(sqlite: &Sqlite, schema: &str) -> Result<Vec<Broken>, EngineError> {
+    let mut out: Vec<Broken> = Vec::new();
+    let name = DIALECT.quoted(schema);
+    let keys = sqlite.texts(&format!(
+        "select 1 from {name}.sqlite_schema where sql like '%references%' limit 1"
+    ))?;
+    if keys.is_empty() {
+        return Ok(out);
+    }
+    for row in sqlite.texts(&format!("pragma {name}.foreign_key_check"))? {
+        let [table, _, parent, _] = <[String; 4]>::try_from(row).unwrap_or_default();
+        match out.iter_mut().find(|b| b.table == table && b.parent == parent) {
+            Some(found) => found.rows += 1,
+            None => out.push(Broken { table, parent, rows: 1 }),
         }
     }
     Ok(out)

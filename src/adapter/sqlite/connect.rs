@@ -1,7 +1,7 @@
 //! Opening a file, and how every connection behaves.
 
 use super::errors::engine_error;
-use super::files::Files;
+use super::files::{Access, Files, SchemaFile};
 use super::{fingerprint, functions, literal};
 use crate::engine::sqlite::DIALECT;
 use crate::engine::{EngineError, EngineErrorKind};
@@ -17,6 +17,7 @@ pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
     let failed = |e: rusqlite::Error| unopened(&files.main, engine_error(&e));
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&files.main, flags).map_err(failed)?;
     connection.busy_timeout(files.wait).map_err(failed)?;
@@ -68,9 +69,20 @@ pub(super) fn set_wal(
     }
 }
 
-pub(super) fn attach(connection: &Connection, schema: &str, path: &str) -> Result<(), EngineError> {
+/// Attaches a file, which is made if it is there to be written.
+pub(super) fn attach(connection: &Connection, file: &SchemaFile) -> Result<(), EngineError> {
+    let SchemaFile { schema, path, access } = file;
     let name = DIALECT.quoted(schema);
-    let sql = format!("attach {} as {name}; pragma {name}.synchronous = normal", literal(path));
+    let mode = match access {
+        Access::Read => "ro",
+        Access::Write => "rwc",
+    };
+    let address = literal(&format!("{}?mode={mode}", file_uri(path)));
+    let mut sql = format!("attach {address} as {name}");
+    // A transaction keeps the setting that it began with.
+    if *access == Access::Write && connection.is_autocommit() {
+        sql.push_str(&format!("; pragma {name}.synchronous = normal"));
+    }
     connection.execute_batch(&sql).map_err(|e| {
         let mut error = engine_error(&e);
         if error.message.contains("too many attached databases") {
@@ -81,6 +93,17 @@ pub(super) fn attach(connection: &Connection, schema: &str, path: &str) -> Resul
         }
         unopened(path, error)
     })
+}
+
+/// A path as a URI (SQLite documentation, "Uniform Resource Identifiers", 3.1).
+fn file_uri(path: &str) -> String {
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{path}")
+}
+
+pub(super) fn detach(connection: &Connection, schema: &str) -> Result<(), EngineError> {
+    let sql = format!("detach {}", DIALECT.quoted(schema));
+    connection.execute_batch(&sql).map_err(|e| engine_error(&e))
 }
 
 /// What is wrong with a file.

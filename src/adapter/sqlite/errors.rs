@@ -49,6 +49,11 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
     out
 }
 
+/// Whether a statement wanted to write into a file that is attached for reading.
+pub(super) fn is_read_only(e: &EngineError) -> bool {
+    e.message == "attempt to write a readonly database"
+}
+
 /// The schema of a relation that is not there, or the one that is not there itself.
 pub(super) fn missing_schema(e: &EngineError) -> Option<&str> {
     let table = e.message.strip_prefix("no such table: ").and_then(|name| name.split_once('.'));

@@ -1,19 +1,38 @@
 //! The files that a run has attached: those that it uses, and no others. A file is made, and put into
-//! WAL mode, when a schema of the project is made there; what only a source is in stays as it is.
+//! WAL mode, when something of the project is written there. What is only read is attached for reading,
+//! so that no transaction locks it, and nobody writes its log into it.
 
 use super::locks::BuildLock;
 use super::statements::SchemaStatement;
-use super::{Sqlite, catalog, connect, runtime_error};
+use super::{Sqlite, catalog, connect, errors, runtime_error};
 use crate::engine::sqlite::{DIALECT, SqliteOptions};
 use crate::engine::{EngineError, EngineErrorKind, Patience, Target};
 use crate::system::{OsSystem, System};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long to wait for who writes, when nothing is asked for.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// ... and for a build of another process.
 const BUILD_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// The schema of the file that a connection opens.
+const MAIN: &str = "main";
+
+/// What a file is attached for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A schema with its file.
+#[derive(Clone, Debug)]
+pub(super) struct SchemaFile {
+    pub(super) schema: String,
+    pub(super) path: String,
+    pub(super) access: Access,
+}
 
 /// What all connections to one database share.
 pub(super) struct Files {
@@ -22,8 +41,8 @@ pub(super) struct Files {
     /// What the database is called in names that have one.
     pub(super) database: String,
     options: SqliteOptions,
-    /// The other schemas with their files, in the order in which they were attached.
-    attached: Mutex<Vec<(String, String)>>,
+    /// The other schemas that are used, in the order in which they were attached.
+    used: Mutex<Vec<SchemaFile>>,
     pub(super) wait: Duration,
     pub(super) lock: BuildLock,
 }
@@ -36,28 +55,41 @@ impl Files {
             main: options.main.clone(),
             database: target.database.to_string(),
             options: options.clone(),
-            attached: Mutex::default(),
+            used: Mutex::default(),
             wait: patience.lock.unwrap_or(LOCK_WAIT),
             lock,
         })
     }
 
-    /// Those that were attached after the first `known`.
-    pub(super) fn after(&self, known: usize) -> Vec<(String, String)> {
-        let all = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(known..).map(<[_]>::to_vec).unwrap_or_default()
+    fn used(&self) -> MutexGuard<'_, Vec<SchemaFile>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a schema that is to be attached by all connections.
-    fn add(&self, schema: &str) {
-        let mut all = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.iter().any(|(name, _)| name.eq_ignore_ascii_case(schema)) {
-            all.push((schema.to_owned(), self.options.path_of(schema)));
+    /// The schemas that a connection has to have attached besides `main`.
+    pub(super) fn all(&self) -> Vec<SchemaFile> {
+        self.used().clone()
+    }
+
+    /// Notes what all connections attach a schema for: who writes once may go on to.
+    fn add(&self, schema: &str, access: Access) {
+        let mut used = self.used();
+        match used.iter_mut().find(|file| file.schema.eq_ignore_ascii_case(schema)) {
+            Some(file) if access == Access::Write => file.access = access,
+            Some(_) => {}
+            None => {
+                let path = self.options.path_of(schema);
+                used.push(SchemaFile { schema: schema.to_owned(), path, access });
+            }
         }
     }
 
-    fn forget_last(&self) {
-        self.attached.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    /// Lets every schema be written that is used.
+    fn open_all_for_writing(&self) {
+        self.used().iter_mut().for_each(|file| file.access = Access::Write);
+    }
+
+    fn forget(&self, schema: &str) {
+        self.used().retain(|file| !file.schema.eq_ignore_ascii_case(schema));
     }
 }
 
@@ -81,13 +113,40 @@ impl Sqlite {
             error.hint = Some("letters, digits and underscores".to_owned());
             return Err(error);
         }
-        if !self.is_attached(schema)? {
-            self.attach_file(schema)?;
-        }
+        self.use_schema(schema, Access::Write)?;
         if self.in_transaction() {
             return Ok(());
         }
         connect::set_wal(&self.connection, schema, self.files.wait)
+    }
+
+    /// Attaches the file of a schema, unless it is: for writing even if it was for reading.
+    pub(super) fn use_schema(&self, schema: &str, access: Access) -> Result<(), EngineError> {
+        let is_attached = self.is_attached(schema)?;
+        if is_attached && (access == Access::Read || schema.eq_ignore_ascii_case(MAIN)) {
+            return Ok(());
+        }
+        self.files.add(schema, access);
+        self.attach_new().inspect_err(|_| {
+            if !is_attached {
+                self.files.forget(schema);
+            }
+        })
+    }
+
+    /// After a statement that could not write what is attached for reading: whether it may be sent
+    /// again. A transaction has to begin anew.
+    pub(super) fn write_again(&self, error: &EngineError) -> Result<bool, EngineError> {
+        let is_closed = self.attached.borrow().iter().any(|(_, access)| *access == Access::Read);
+        if !errors::is_read_only(error) || !is_closed {
+            return Ok(false);
+        }
+        self.files.open_all_for_writing();
+        if self.in_transaction() {
+            let message = "a file that was only read has to be opened for writing";
+            return Err(EngineError::new(EngineErrorKind::Conflict, message));
+        }
+        self.attach_new().map(|()| true)
     }
 
     pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
@@ -95,9 +154,14 @@ impl Sqlite {
         Ok(there.iter().any(|name| name.eq_ignore_ascii_case(schema)))
     }
 
-    fn attach_file(&self, schema: &str) -> Result<(), EngineError> {
-        self.files.add(schema);
-        self.attach_new().inspect_err(|_| self.files.forget_last())
+    /// The schemas that this connection can write.
+    pub(super) fn written_schemas(&self) -> Vec<String> {
+        let attached = self.attached.borrow();
+        let written = attached.iter().filter(|(_, access)| *access == Access::Write);
+        std::iter::once(MAIN)
+            .chain(written.map(|(schema, _)| schema.as_str()))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Attaches a schema that has a file; whether it is attached then.
@@ -109,7 +173,7 @@ impl Sqlite {
         if !is_plain_name(schema) || !OsSystem::default().is_file(path.as_str().into()) {
             return Ok(false);
         }
-        self.attach_file(schema).map(|()| true)
+        self.use_schema(schema, Access::Read).map(|()| true)
     }
 
     /// What is wrong with a schema that a statement names and no file has.

@@ -21,14 +21,15 @@ use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
     EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
-    Publication, Relation, RelationKind, Reply, Target, Warehouse,
+    Publication, Relation, RelationKind, Reply, SqlType, Target, Warehouse,
 };
 use crate::source::SqlText;
 use errors::{engine_error, with_offset};
-use files::Files;
+use files::{Access, Files};
 use rusqlite::{Connection, InterruptHandle, Statement};
 use statements::{SchemaStatement, ViewStatement, statements_of};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -47,8 +48,8 @@ struct Sqlite {
     connection: Connection,
     /// What all connections of a run share.
     files: Arc<Files>,
-    /// How many of the files this one has attached.
-    attached: std::cell::Cell<usize>,
+    /// The schemas that this one has attached besides `main`.
+    attached: RefCell<Vec<(String, Access)>>,
     interrupt: Arc<InterruptHandle>,
     /// Set by another thread that wants this connection to stop waiting.
     cancelled: Arc<AtomicBool>,
@@ -81,11 +82,21 @@ impl Sqlite {
         Ok(sqlite)
     }
 
-    /// Attaches the files that are known by now.
+    /// Attaches the files that are used by now.
     fn attach_new(&self) -> Result<(), EngineError> {
-        for (schema, path) in self.files.after(self.attached.get()) {
-            connect::attach(&self.connection, &schema, &path)?;
-            self.attached.set(self.attached.get() + 1);
+        let mut attached = self.attached.borrow_mut();
+        for file in self.files.all() {
+            let known = attached.iter().position(|(schema, _)| *schema == file.schema);
+            if let Some(at) = known {
+                // What a transaction has open stays as it is until it ends.
+                if attached[at].1 == file.access || self.in_transaction() {
+                    continue;
+                }
+                connect::detach(&self.connection, &file.schema)?;
+                attached.remove(at);
+            }
+            connect::attach(&self.connection, &file)?;
+            attached.push((file.schema, file.access));
         }
         Ok(())
     }
@@ -119,9 +130,13 @@ impl Sqlite {
         !self.connection.is_autocommit()
     }
 
-    /// Runs statements of ours.
+    /// Runs a statement of ours.
     fn batch(&self, sql: &str) -> Result<(), EngineError> {
-        self.connection.execute_batch(sql).map_err(|e| engine_error(&e))
+        let run = || self.connection.execute_batch(sql).map_err(|e| engine_error(&e));
+        match run() {
+            Err(e) if self.write_again(&e)? => run(),
+            done => done,
+        }
     }
 
     /// Runs statements of ours; the SQL that was run.
@@ -144,10 +159,17 @@ impl Sqlite {
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
         let failed = |e: rusqlite::Error| engine_error(&e);
         let mut statement = self.prepare(sql)?;
-        let columns = columns_of(&statement);
-        let kinds: Vec<_> = columns.iter().map(|c| (SPEC.types.read)(&c.data_type)).collect();
+        let mut columns = columns_of(&statement);
+        let mut kinds = kinds_of(&columns);
         let mut rows = statement.query([]).map_err(failed)?;
+        let mut is_first = true;
         while let Some(row) = rows.next().map_err(failed)? {
+            // Another connection may have changed the relation since: SQLite prepares the statement
+            // again when it begins.
+            if std::mem::take(&mut is_first) {
+                columns = columns_of(row.as_ref());
+                kinds = kinds_of(&columns);
+            }
             let mut cells = Vec::with_capacity(kinds.len());
             for (i, kind) in kinds.iter().enumerate() {
                 cells.push(cells::cell(row.get_ref(i).map_err(failed)?, kind));
@@ -165,8 +187,16 @@ impl Sqlite {
         checked.map(drop).map_err(|e| with_offset(e, view.query))
     }
 
-    /// Runs one statement to its end; how many rows it changed.
+    /// Runs one statement to its end; how many rows it changed. It may be the first that writes
+    /// into a file that was only read.
     fn run_one(&self, sql: &str) -> Result<i64, EngineError> {
+        match self.try_one(sql) {
+            Err(e) if self.write_again(&e)? => self.try_one(sql),
+            done => done,
+        }
+    }
+
+    fn try_one(&self, sql: &str) -> Result<i64, EngineError> {
         // There is no such statement: a schema is a file.
         if let Some(statement) = SchemaStatement::read(sql) {
             return self.run_schema_statement(&statement).map(|()| 0);
@@ -186,6 +216,10 @@ impl Sqlite {
         let changed = if reads { 0 } else { self.connection.changes() };
         Ok(i64::try_from(changed).unwrap_or(i64::MAX))
     }
+}
+
+fn kinds_of(columns: &[ExistingColumn]) -> Vec<SqlType> {
+    columns.iter().map(|c| (SPEC.types.read)(&c.data_type)).collect()
 }
 
 /// The columns of a statement, with the types that the tables behind them declare.
@@ -245,7 +279,11 @@ impl Warehouse for Sqlite {
         for range in before {
             self.run_one(&text[range.clone()]).map_err(|e| with_offset(e, range.start))?;
         }
-        let columns = self.query(&text[last.clone()], each);
+        let sql = &text[last.clone()];
+        let columns = match self.query(sql, each) {
+            Err(e) if self.write_again(&e)? => self.query(sql, each),
+            answered => answered,
+        };
         let columns = columns.map_err(|e| with_offset(e, last.start))?;
         Ok(Reply { columns, ..Reply::ok() })
     }
@@ -263,6 +301,11 @@ impl Warehouse for Sqlite {
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
         catalog::columns(self, relation)
+    }
+
+    fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+        self.attach_new()?;
+        catalog::columns_to_cast(self, relation)
     }
 
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
@@ -357,7 +400,14 @@ impl Warehouse for Sqlite {
         self.attach_new()
     }
 
-    fn lock(&mut self, _: &Relation, waiting: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
+    fn lock(
+        &mut self,
+        target: &Relation,
+        waiting: &dyn Fn(Option<&str>),
+    ) -> Result<(), EngineError> {
+        if let Some(schema) = target.schema().filter(|s| !s.eq_ignore_ascii_case("main")) {
+            self.use_schema(schema, Access::Write)?;
+        }
         self.files.lock.take(&self.cancelled, waiting)
     }
 

@@ -16,10 +16,9 @@ pub(super) fn read(text: &str) -> SqlType {
         "real" | "double" | "double precision" | "float" | "float8" | "float4" => {
             SqlType::Float { bits: 64 }
         }
-        "decimal" | "numeric" => SqlType::Decimal { digits: decimal_digits(&numbers) },
-        "text" | "varchar" | "character varying" | "char" | "character" | "clob" | "string" => {
-            SqlType::Text { length: None }
-        }
+        "decimal" | "numeric" | "number" => SqlType::Decimal { digits: decimal_digits(&numbers) },
+        "text" | "varchar" | "character varying" | "char" | "character" | "clob" | "string"
+        | "uuid" => SqlType::Text { length: None },
         "date" => SqlType::Date,
         "time" => SqlType::Time,
         "timestamp" | "datetime" | "timestamp without time zone" => {
@@ -28,7 +27,7 @@ pub(super) fn read(text: &str) -> SqlType {
         "timestamptz" | "timestamp with time zone" => {
             SqlType::Timestamp { zoned: true, nanos: false }
         }
-        "json" | "jsonb" => SqlType::Json,
+        "json" | "jsonb" | "json text" => SqlType::Json,
         _ => SqlType::Other(text.to_owned()),
     }
 }
@@ -47,10 +46,20 @@ pub(super) fn write(kind: &SqlType) -> Option<String> {
         SqlType::Time => "TIME",
         SqlType::Timestamp { zoned: false, .. } => "TIMESTAMP",
         SqlType::Timestamp { zoned: true, .. } => "TIMESTAMPTZ",
-        SqlType::Json | SqlType::Nested => "JSON",
-        SqlType::Other(_) => return None,
+        // SQLite would make numbers of what looks like one, were not a part of the name of text.
+        SqlType::Json | SqlType::Nested => "JSON TEXT",
+        SqlType::Other(name) if name.trim().is_empty() => return None,
+        SqlType::Other(name) if has_affinity(name) => return Some(name.clone()),
+        SqlType::Other(name) => return Some(format!("{name} TEXT")),
     };
     Some(name.to_owned())
+}
+
+/// Whether a part of the name says what is stored; any other name is one of numbers.
+fn has_affinity(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parts = ["int", "char", "clob", "text", "blob", "real", "floa", "doub"];
+    parts.iter().any(|part| name.contains(part))
 }
 
 pub(super) fn parts(data_type: &str) -> TypeParts {
@@ -83,11 +92,16 @@ mod tests {
             "TIME",
             "TIMESTAMP",
             "TIMESTAMPTZ",
-            "JSON",
+            "JSON TEXT",
+            "hstore TEXT",
+            "BLOB",
         ] {
             assert_eq!(write(&read(text)).as_deref(), Some(text));
         }
         assert_eq!(read("varchar(20)"), SqlType::Text { length: None });
         assert_eq!(read(""), SqlType::Other(String::new()));
+        let own = |text: &str| write(&read(text)).unwrap();
+        assert_eq!([own("uuid"), own("jsonb"), own("inet")], ["TEXT", "JSON TEXT", "inet TEXT"]);
+        assert_eq!(write(&read("")), None);
     }
 }

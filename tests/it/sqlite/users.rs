@@ -251,3 +251,178 @@ fn a_hook_may_make_a_trigger() {
     p.ok(&["build"]);
     assert_eq!(rows(&database(&p), "select x from log"), ["2"]);
 }
+
+#[test]
+fn values_of_a_union_stay_as_they_are() {
+    let p = project(&[
+        ("seeds/a.csv", "zip,n,d\n00123,5,2024-01-31\n007,7,2024-02-01\n"),
+        ("seeds/s.yml", "seeds: [{name: a, config: {column_types: {zip: text, d: date}}}]"),
+        (
+            "models/u.sql",
+            "{{ config(materialized='table') }} select 'zip' as k, zip as v from {{ ref('a') }} union all select 'n', n from {{ ref('a') }}",
+        ),
+        (
+            "models/w.sql",
+            "{{ config(materialized='table') }} select '2023' as v union all select d from {{ ref('a') }}",
+        ),
+        ("models/v.sql", "select zip as v from {{ ref('a') }} except select n from {{ ref('a') }}"),
+        ("models/i.sql", "{{ config(materialized='incremental') }} select v from {{ ref('v') }}"),
+        (
+            "models/same.sql",
+            "{{ config(materialized='table') }} select d, n from {{ ref('a') }} union select d, n from {{ ref('a') }}",
+        ),
+    ]);
+    p.ok(&["build"]);
+    let db = database(&p);
+    let found = |sql: &str| rows(&db, sql);
+    assert_eq!(found("select quote(v) from u order by 1"), ["'00123'", "'007'", "5", "7"]);
+    assert_eq!(found("select quote(v) from w order by v limit 1"), ["'2023'"]);
+    assert_eq!(found("select quote(v) from i order by 1"), ["'00123'", "'007'"]);
+    let types = "select group_concat(type) from pragma_table_info('same')";
+    assert_eq!(found(types), ["DATE,INTEGER"], "types that agree stay");
+}
+
+#[test]
+fn a_cast_keeps_all_digits_and_takes_only_what_is_of_the_type() {
+    let all = [
+        ("'9007199254740993'", "bigint", "9007199254740993"),
+        ("9007199254740995", "bigint", "9007199254740995"),
+        ("'9223372036854775807'", "bigint", "9223372036854775807"),
+        ("'9223372036854775808'", "bigint", "null"),
+        ("1e19", "bigint", "null"),
+        ("'00123'", "integer", "123"),
+        ("'+5'", "integer", "5"),
+        ("'-2.5'", "integer", "-3"),
+        ("'12abc'", "integer", "null"),
+        ("''", "integer", "null"),
+        ("0.1 + 0.2", "double", "0.30000000000000004"),
+        ("'1e3'", "numeric(18,2)", "1000.0"),
+        ("'00123'", "string", "'00123'"),
+        ("'1e5'", "uuid", "'1e5'"),
+        ("'1.0'", "json", "'1.0'"),
+        ("'2024-02-30'", "date", "null"),
+        ("'now'", "date", "null"),
+        ("'12:00'", "timestamp", "null"),
+        ("2024", "date", "null"),
+        ("'2451545'", "timestamp", "null"),
+        ("'2024-02-29T10:11:12.5+01:00'", "timestamp", "'2024-02-29 09:11:12.5'"),
+        ("'2024-02-29 10:00:00'", "timestamp", "'2024-02-29 10:00:00'"),
+        ("'2024-02-29 10:11:12'", "date", "'2024-02-29'"),
+        ("'10:30:00'", "time", "'10:30:00'"),
+    ];
+    let columns: Vec<String> = all
+        .iter()
+        .enumerate()
+        .map(|(i, (value, kind, _))| {
+            format!("{{{{ dbt.safe_cast(\"{value}\", '{kind}') }}}} as c{i}")
+        })
+        .collect();
+    let p = project(&[("models/m.sql", &format!("select {}", columns.join(",\n")))]);
+    p.ok(&["build"]);
+    // Another program reads it: what casts are made of is built into SQLite.
+    let db = Connection::open(p.path().join("shop.db")).unwrap();
+    for (i, (value, kind, expected)) in all.iter().enumerate() {
+        let found = rows(&db, &format!("select coalesce(quote(c{i}), 'null') from m"));
+        assert_eq!(found[0].to_lowercase(), expected.to_lowercase(), "{value} as {kind}");
+    }
+}
+
+#[test]
+fn types_that_templates_see_are_types_to_cast_to() {
+    let p = project(&[
+        (
+            "models/a.sql",
+            "{{ config(materialized='table') }} select date('2024-01-31') as d, upper('00123') as code, count(*) as n, avg(1.5) as x, 2 as k from (select 1)",
+        ),
+        (
+            "models/b.sql",
+            "-- depends_on: {{ ref('a') }}\nselect {% for c in adapter.get_columns_in_relation(ref('a')) %}cast({{ c.quoted }} as {{ c.data_type }}) as {{ c.name }}{{ ',' if not loop.last }}{% endfor %} from {{ ref('a') }}",
+        ),
+    ]);
+    p.ok(&["build"]);
+    let db = database(&p);
+    assert_eq!(rows(&db, "select * from b"), rows(&db, "select * from a"));
+    assert_eq!(
+        rows(&db, "select quote(d), quote(code), typeof(n), typeof(x) from b"),
+        ["'2024-01-31'|'00123'|integer|real"]
+    );
+}
+
+#[test]
+fn words_that_say_nothing_to_sqlite_keep_texts() {
+    let p = project(&[
+        ("seeds/a.csv", "id,j,ip\n00000000000000000000000000000012,1.0,10\n"),
+        (
+            "seeds/s.yml",
+            "seeds: [{name: a, config: {column_types: {id: uuid, j: json, ip: inet}}}]\nmodels: [{name: t, columns: [{name: id, data_type: uuid}, {name: j, data_type: json}, {name: n, data_type: number}]}]",
+        ),
+        (
+            "models/t.sql",
+            "{{ config(materialized='table') }} select '1e5' as id, '1.0' as j, '7' as n from {{ ref('a') }}",
+        ),
+    ]);
+    p.ok(&["build"]);
+    let db = database(&p);
+    let seed = rows(&db, "select quote(id), quote(j), quote(ip) from a");
+    assert_eq!(seed, ["'00000000000000000000000000000012'|'1.0'|'10'"]);
+    assert_eq!(rows(&db, "select quote(id), quote(j), n from t"), ["'1e5'|'1.0'|7"]);
+}
+
+/// A project that reads one table of a file that another program writes.
+fn with_an_app() -> Project {
+    Project::new(&[
+        (
+            "profiles.yml",
+            "shop: {target: dev, outputs: {dev: {type: sqlite, schema: marts, schemas_and_paths: {main: shop.db, app: app.db, log: log.db}}}}\n",
+        ),
+        ("models/s.yml", "sources: [{name: app, schema: app, tables: [{name: users}]}]"),
+        (
+            "models/t.sql",
+            "{{ config(materialized='table') }} select id from {{ source('app', 'users') }}",
+        ),
+    ])
+}
+
+#[test]
+fn who_writes_a_source_is_not_in_the_way_and_its_file_stays_as_it_is() {
+    let p = with_an_app();
+    let path = p.path().join("app.db");
+    let app = Connection::open(&path).unwrap();
+    // Its keys are none of our business, even those that cannot be checked.
+    app.execute_batch(
+        "pragma journal_mode = wal; create table users (id integer); insert into users values (7); \
+         create table par (id, x); create table ch (a, pid references par(id)); begin immediate; insert into users values (8)",
+    )
+    .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    for _ in 0..2 {
+        p.ok(&["build", "--lock-timeout", "0"]);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before, "nothing of its log was written out");
+    app.execute_batch("commit").unwrap();
+    p.ok(&["build", "--changed"]);
+    let marts = Connection::open(p.path().join("marts.db")).unwrap();
+    assert_eq!(rows(&marts, "select id from t order by id"), ["7", "8"]);
+}
+
+#[test]
+fn a_hook_may_write_into_a_file_that_was_only_read() {
+    let p = with_an_app();
+    let log = Connection::open(p.path().join("log.db")).unwrap();
+    log.execute_batch("create table runs (name)").unwrap();
+    let app = Connection::open(p.path().join("app.db")).unwrap();
+    app.execute_batch("create table users (id integer); insert into users values (7)").unwrap();
+    let hook = |transaction: bool| {
+        format!(
+            "{{{{ config(materialized='table', post_hook={{'sql': \"insert into log.runs select count(*) from log.runs\", 'transaction': {transaction}}}) }}}} select id from {{{{ source('app', 'users') }}}}"
+        )
+    };
+    for (i, transaction) in [true, false, true].into_iter().enumerate() {
+        p.write(
+            "models/t.sql",
+            &hook(transaction).replace("true", "True").replace("false", "False"),
+        );
+        p.ok(&["build"]);
+        assert_eq!(rows(&log, "select count(*) from runs"), [(i + 1).to_string()]);
+    }
+}

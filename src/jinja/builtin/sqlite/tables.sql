@@ -40,9 +40,10 @@
   {%- for name, described in model['columns'].items() -%}
     {%- set column = dict(described) -%}
     {%- set types = described['constraints'] | map(attribute='type') | list -%}
-    {%- if config.get('strict') -%}
-      {%- do column.update({'data_type': _sqlite_strict_type(described['data_type'])}) -%}
-    {%- endif -%}
+    {%- set written = described['data_type'] or '' -%}
+    {%- do column.update({
+        'data_type': _sqlite_strict_type(written) if config.get('strict') else _sqlite_declared_type(written)
+    }) -%}
     {%- if 'primary_key' in types or name in keys -%}
       {%- if column['data_type'] | lower | trim == 'integer' -%}
         {%- do column.update({'data_type': 'int'}) -%}
@@ -63,7 +64,7 @@
 {% macro _sqlite_column_definitions(sql) -%}
   {%- set described = {} -%}
   {%- for column in (model['columns'] or {}).values() if column.get('data_type') -%}
-    {%- do described.update({column['name'] | lower: column['data_type']}) -%}
+    {%- do described.update({column['name'] | lower: _sqlite_declared_type(column['data_type'])}) -%}
   {%- endfor -%}
   {%- set lines = [] -%}
   {%- for column in get_column_schema_from_query(sql, config.get('sql_header', none)) -%}
@@ -74,6 +75,13 @@
     {%- do lines.append((adapter.quote(column.name) ~ ' ' ~ data_type) | trim) -%}
   {%- endfor -%}
   {{ return(lines) }}
+{%- endmacro %}
+
+{# What a column is declared as: a word that says nothing to SQLite would make numbers of texts that look like them. #}
+{% macro _sqlite_declared_type(data_type) -%}
+  {%- set known = ['int', 'char', 'clob', 'text', 'blob', 'real', 'floa', 'doub', 'num', 'dec', 'bool', 'date', 'time'] -%}
+  {%- set found = known | select('in', data_type | lower) | list -%}
+  {{ return(data_type if found or not data_type else data_type ~ ' text') }}
 {%- endmacro %}
 
 {# A strict table knows six types: a column has the one that its affinity would be (SQLite documentation, "Determination Of

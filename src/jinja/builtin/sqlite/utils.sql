@@ -1,24 +1,26 @@
 {# SQLite: the cross-database expressions for which the common text does not do. Dates and times are ISO text; `date_trunc`,
    `dateadd`, `datediff`, `split_part` and `md5` are functions that every connection has. #}
 
-{# What `cast` says of other engines: SQLite's own makes 2024 of a date, and 0 of 'true' and of 'abc'. What is not of the type is
-   null, since nothing in SQL raises an error here. #}
+{# What `cast` says of other engines: SQLite's own makes 2024 of a date, 0 of 'true' and of 'abc', and 7 of a code '007' whose
+   type it does not know. What is not of the type is null, since nothing in SQL raises an error here. #}
 {% macro sqlite__cast(field, type) -%}
   {%- set name = (type | lower).split('(')[0] | trim -%}
   {%- if name == 'date' -%}
-    date({{ field }})
-  {%- elif name in ['timestamp', 'datetime', 'timestamp without time zone'] -%}
-    datetime({{ field }})
+    case when {{ _sqlite_is_day(field) }} then date({{ field }}) end
+  {%- elif name in ['timestamp', 'datetime', 'timestamptz', 'timestamp without time zone', 'timestamp with time zone'] -%}
+    case when {{ _sqlite_is_day(field) }} then rtrim(rtrim(datetime({{ field }}, 'subsec'), '0'), '.') end
+  {%- elif name == 'time' -%}
+    case when {{ field }} like '__:__%' then time({{ field }}) end
   {%- elif name in ['boolean', 'bool'] -%}
     {{ _sqlite_boolean(field) }}
   {%- elif name in ['int', 'integer', 'bigint', 'smallint', 'tinyint', 'int2', 'int4', 'int8'] -%}
-    cast(round({{ _sqlite_number(field) }}) as integer)
-  {%- elif name in ['numeric', 'decimal'] and ',' in type -%}
+    {{ _sqlite_integer(field) }}
+  {%- elif name in ['numeric', 'decimal', 'number'] and ',' in type -%}
     round({{ _sqlite_number(field) }}, {{ type.split(',')[1].split(')')[0] | trim }})
-  {%- elif name in ['numeric', 'decimal', 'real', 'double', 'double precision', 'float', 'float4', 'float8'] -%}
-    {{ _sqlite_number(field) }}
+  {%- elif name in ['numeric', 'decimal', 'number', 'real', 'double', 'double precision', 'float', 'float4', 'float8'] -%}
+    cast({{ _sqlite_number(field) }} as real)
   {%- else -%}
-    cast({{ field }} as {{ type }})
+    cast({{ field }} as {{ 'blob' if name in ['blob', 'bytea', 'binary', 'varbinary'] else 'text' }})
   {%- endif -%}
 {%- endmacro %}
 
@@ -26,9 +28,27 @@
   {{ return(cast(field, type)) }}
 {%- endmacro %}
 
-{# A number of a number, or of a text that is one; else null. JSON has the same numbers. #}
+{# A text that begins with a day that there is: SQLite's functions also take numbers, words like `now` and the thirtieth of
+   February. #}
+{% macro _sqlite_is_day(field) -%}
+  {{ field }} like '____-__-__%' and date(substr({{ field }}, 1, 10)) = substr({{ field }}, 1, 10)
+{%- endmacro %}
+
+{# A number, or a text that is one: only such a text is equal to the number that is made of it. #}
+{% macro _sqlite_is_number(field) -%}
+  typeof({{ field }}) in ('integer', 'real') or cast({{ field }} as numeric) = cast({{ field }} as text)
+{%- endmacro %}
+
 {% macro _sqlite_number(field) -%}
-  case when json_valid({{ field }}) and json_type({{ field }}) in ('integer', 'real') then cast({{ field }} as real) end
+  case when {{ _sqlite_is_number(field) }} then cast({{ field }} as numeric) end
+{%- endmacro %}
+
+{# The nearest whole number, of those that there are. No step goes through a double, which has not all of them. #}
+{% macro _sqlite_integer(field) -%}
+  {%- set number -%} cast({{ field }} as numeric) {%- endset -%}
+  case when ({{ _sqlite_is_number(field) }}) and {{ number }} between -9223372036854775808 and 9223372036854775807
+    then cast({{ number }} as integer) + cast(round({{ number }} - cast({{ number }} as integer)) as integer)
+  end
 {%- endmacro %}
 
 {% macro _sqlite_boolean(field) -%}
