@@ -61,7 +61,22 @@ pub(crate) fn is_beside(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{duckdb, postgres};
+    use crate::engine::testing::{POINTER, TRANSACTIONAL};
+    use crate::engine::{RelationKind, duckdb, postgres};
+
+    #[test]
+    fn names_beside_a_relation() {
+        let t = Relation::new(Some("d"), Some("s"), "t").with_kind(RelationKind::View);
+        let names = own_names(&t, duckdb::DIALECT);
+        let found = names.each_ref().map(|r| (r.identifier(), r.schema(), r.kind));
+        let view = Some(RelationKind::View);
+        let expected = ["t", "t__candidate", "t__rejected"].map(|name| (name, Some("s"), view));
+        assert_eq!(found, expected);
+        assert_eq!(["t__candidate", "t__rejected", "t"].map(is_beside), [true, true, false]);
+        let scratch = [&TRANSACTIONAL, &POINTER].map(|engine| scratch_name(&t, engine));
+        assert_eq!(scratch[0].path, [None, None, Some("strata_delta".into())]);
+        assert_eq!(scratch[1].short(), "s.t__delta");
+    }
 
     #[test]
     fn long_names_stay_apart() {
@@ -74,5 +89,10 @@ mod tests {
             candidate_name(&a, duckdb::DIALECT).identifier(),
             format!("{}__candidate", "x".repeat(60))
         );
+        let wide = Relation::new(None, Some("s"), &"ä".repeat(30));
+        let cut = candidate_name(&wide, postgres::DIALECT);
+        let kept = "ä".repeat(21);
+        let rest = cut.identifier().strip_prefix(&kept).unwrap();
+        assert!(rest.starts_with('_') && rest.ends_with("__candidate"), "{rest}: no half letters");
     }
 }

@@ -85,3 +85,23 @@ pub(crate) fn default_target(project: &str, root: &camino::Utf8Path) -> Target {
 pub(crate) fn placeholder_target(project: &str) -> Target {
     duckdb::target_of_path(project, ":memory:")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_are_found_by_their_names() {
+        let names = names_of_engines();
+        assert_eq!(names, ["duckdb", "postgres", "sqlite"]);
+        for name in names {
+            assert_eq!(find_engine(name).unwrap().name, name);
+        }
+        assert!(find_engine("oracle").is_none());
+        let embedded: Vec<&str> = embedded_engines().map(|(label, _)| label).collect();
+        assert_eq!(embedded, ["DuckDB", "SQLite"], "a server is not inside the program");
+        assert!(["dbt", "dbt_duckdb", "dbt_sqlite"].into_iter().all(is_built_in_package));
+        assert!(!is_built_in_package("dbt_utils"));
+        assert_eq!(default_target("shop", "/p".into()).place(), "/p/shop.duckdb");
+    }
+}

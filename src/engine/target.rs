@@ -206,6 +206,7 @@ mod tests {
         assert_eq!(target.visible["host"], "h");
         assert!(!target.visible.contains_key("pass"), "templates see no credentials");
         assert!(target.connection.files().is_empty());
+        assert_eq!(target.connection.members(), AdapterMembers::default());
         let wrong = target.options::<crate::engine::sqlite::SqliteOptions>().unwrap_err();
         assert_eq!(wrong.kind, EngineErrorKind::Unsupported);
     }

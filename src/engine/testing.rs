@@ -364,3 +364,17 @@ impl Warehouse for FakeWarehouse {
         Arc::new(WriteDown(self.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_writes_no_parquet_says_so() {
+        let mut fake = FakeWarehouse::new(&TRANSACTIONAL);
+        let file = super::super::ParquetFile { rows: "[]", columns: &[], to: "a.parquet" };
+        let error = fake.write_parquet(&file).unwrap_err();
+        assert_eq!(error.kind, EngineErrorKind::Unsupported);
+        assert_eq!(error.message, "transactional writes no Parquet files");
+    }
+}

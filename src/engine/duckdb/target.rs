@@ -266,7 +266,19 @@ mod tests {
         assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));
         assert_eq!(target.place(), "/project/data/shop.duckdb");
         assert!(!target.visible.contains_key("password"));
+        assert!(target.options::<DuckDbOptions>().unwrap().settings.is_empty());
         assert!(checked.diagnostics.iter().any(|d| d.help == ["did you mean `threads`?"]));
+    }
+
+    #[test]
+    fn settings_are_read_with_their_values() {
+        let tree = parse_yaml(FileId(0), "type: duckdb\nsettings: {threads: 2, order: desc}").value;
+        let surroundings =
+            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+        let target = read_target("p", "dev", &tree, &surroundings).value.unwrap();
+        let settings = &target.options::<DuckDbOptions>().unwrap().settings;
+        let expected = [("threads", Json::from(2)), ("order", Json::from("desc"))];
+        assert_eq!(*settings, expected.map(|(name, value)| (name.to_owned(), value)));
     }
 
     #[test]
