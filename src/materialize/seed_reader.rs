@@ -159,6 +159,17 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_name() {
+        let mut reader = SeedReader::new("\u{feff}a,b\n\u{feff}1,2\n".as_bytes(), b',');
+        assert_eq!(reader.header().unwrap().iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(
+            rows("a,b\n\u{feff}1,2\n"),
+            [["\u{feff}1", "2"]],
+            "further on it is a character"
+        );
+    }
+
+    #[test]
     fn blank_lines_are_rows() {
         let row = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         let (a, b, none) = (row(&["1", "2"]), row(&["3", "4"]), row(&[]));

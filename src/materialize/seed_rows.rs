@@ -141,6 +141,21 @@ mod tests {
     }
 
     #[test]
+    fn types_of_the_first_rows_that_do_not_fit_the_rest_are_told() {
+        use crate::materialize::seed_types::infer;
+        let csv = "a\n1\nx\n".as_bytes();
+        let (first, _) = infer(csv, b',', &|_| None, Some(1)).unwrap();
+        let columns = first.columns(&postgres::SPEC);
+        let mut rows = SeedRows::new(csv, b',', &columns, &postgres::SPEC, Some(first));
+        assert!(rows.next_row().unwrap() && rows.other_types().is_none());
+        rows.look_at_the_rest().unwrap();
+        let types: Vec<String> =
+            rows.other_types().unwrap().into_iter().map(|c| c.data_type).collect();
+        assert_eq!(types, ["text"]);
+        assert!(rows.next_row().is_err());
+    }
+
+    #[test]
     fn values() {
         let csv = "a,b,c\n1.0,$1.50,x\n\"1,000\",10%,NULL\n-007,,\"a\tb\nc\\\"\n1e3,1e-3,\"\"\n";
         let expected = [
@@ -156,5 +171,8 @@ mod tests {
         ];
         let expected = expected.map(|row| format!("{row}\n")).concat();
         assert_eq!(rows(csv, &kinds), expected);
+        let blanks = "a\n\u{3000}7\u{a0}\n \u{a0}\n";
+        let integer = [SqlType::Integer { bits: 32, signed: true }];
+        assert_eq!(rows(blanks, &integer), "[Some(\"7\")]\n[None]\n", "of other scripts");
     }
 }

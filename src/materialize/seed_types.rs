@@ -385,6 +385,47 @@ mod tests {
     }
 
     #[test]
+    fn dates_that_are_told_at_a_glance_are_dates() {
+        for (text, is_plain) in [
+            ("2024-01-28", true),
+            ("2024-12-01", true),
+            ("2024-01-29", false),
+            ("2024-13-01", false),
+            ("2024-00-01", false),
+            ("2024-01-00", false),
+            ("0000-01-01", false),
+            ("2024-0a-01", false),
+            ("2024/01-01", false),
+            ("2024-01/01", false),
+            ("2024-1-01", false),
+        ] {
+            assert_eq!(is_plain_date(text), is_plain, "{text}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_told_where_a_type_is_found_for_them() {
+        let csv =
+            "a,b,c,d\n2024-01-31T10:00:00+02:00,2024-01-31T10:00:00,x,2024-01-31T10:00:00+02:00\n";
+        let given = |name: &str| (name == "d").then(|| "timestamptz".to_owned());
+        let (found, _) = infer(csv.as_bytes(), b',', &given, None).unwrap();
+        assert_eq!(found.with_offsets(), ["a"]);
+    }
+
+    #[test]
+    fn a_limit_ends_the_reading() {
+        let csv = "a\n1\n2\nx\n".as_bytes();
+        let kind = |limit: usize| {
+            let (found, all) = infer(csv, b',', &|_| None, Some(limit)).unwrap();
+            (found.columns(&postgres::SPEC)[0].data_type.clone(), all)
+        };
+        assert_eq!(kind(2), ("integer".to_owned(), false));
+        assert_eq!(kind(4), ("text".to_owned(), true));
+        let csv = "a\n1234567890123456789012345678.5\n0.5\n";
+        assert_eq!(types(csv), ["integer"], "digits beyond Python's 28 count for nothing");
+    }
+
+    #[test]
     fn given_types_are_taken_as_they_are() {
         let found = infer(
             "id;n\nx;1\n".as_bytes(),

@@ -45,7 +45,41 @@ fn row_of(cells: &[Cell]) -> String {
 fn literal(cell: &Cell) -> String {
     match cell {
         Cell::Null => "null".to_owned(),
-        Cell::Bool(_) | Cell::Int(_) | Cell::Decimal(_) => cell.display(),
+        Cell::Bool(_) | Cell::Int(_) => cell.display(),
+        // `NaN` is a decimal of Postgres, and a text in SQL.
+        Cell::Decimal(s) if s.parse::<f64>().is_ok_and(f64::is_finite) => s.clone(),
         other => Dialect::literal(&other.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::duckdb;
+
+    #[test]
+    fn fetched_rows_become_a_table() {
+        let table = Relation::new(None, Some("audit"), "t");
+        let column = |name: &str, data_type: &str| ExistingColumn {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+        };
+        let columns = [column("n", "DECIMAL(3,1)"), column("a b", "VARCHAR")];
+        let row = |n: &str, text: Cell| vec![Cell::Decimal(n.to_owned()), text];
+        let rows = [row("1.5", Cell::Text("it's".to_owned())), row("NaN", Cell::Null)];
+        let made = insert_rows(&table, &columns, &rows, &duckdb::SPEC);
+        let made: Vec<&str> = made.iter().map(SqlText::as_str).collect();
+        assert_eq!(
+            made,
+            [
+                "create table \"audit\".\"t\" (\"n\" DECIMAL(3,1), \"a b\" VARCHAR)",
+                "insert into \"audit\".\"t\" values (1.5, 'it''s'), ('NaN', null)",
+            ]
+        );
+        let many = vec![row("1", Cell::Bool(true)); ROWS_A_STATEMENT + 1];
+        assert_eq!(insert_rows(&table, &columns, &many, &duckdb::SPEC).len(), 3);
+        let made =
+            create_rows(&table, RelationKind::View, &SqlText::from("select 1"), &duckdb::SPEC);
+        assert_eq!(made.as_str(), "create view \"audit\".\"t\" as\nselect 1");
     }
 }

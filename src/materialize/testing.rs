@@ -443,7 +443,11 @@ fn versions_are_merged_in_place_or_on_a_copy() {
     assert_eq!(log[5..], ["audit inside", "finish", "commit"]);
     let case = Case::new(Materialization::Snapshot, &POINTER).over(&SNAPSHOT);
     let log = case.log();
-    let on_copy = ["create \"m__candidate\"", "create \"m__delta\"", "describe m__delta"];
+    let on_copy = [
+        "create \"m__candidate\" as select * from \"db\".\"main\".\"m\"",
+        "create \"m__delta\"",
+        "describe m__delta",
+    ];
     assert_eq!(log[..3], on_copy);
     assert_eq!(log[5..7], ["audit m__candidate", "publish m__candidate as m"]);
     let other = Case::new(Materialization::Snapshot, &POINTER).over(&[("a", "INTEGER")]);

@@ -88,6 +88,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn columns_are_noted_with_their_types() {
+        let column = |name: &str, data_type: &str| ExistingColumn {
+            name: name.to_owned(),
+            data_type: data_type.to_owned(),
+        };
+        let pairs = column_pairs(&[column("a", "DATE"), column("b", "INTEGER")]);
+        let expected = [("a", "DATE"), ("b", "INTEGER")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(pairs, expected);
+    }
+
+    #[test]
     fn columns_are_compared_by_name() {
         let of = |list: &[(&str, &str)]| -> Vec<(String, String)> {
             list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()

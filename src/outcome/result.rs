@@ -173,3 +173,16 @@ pub(crate) struct RunResult {
     pub(crate) timing: Vec<Timing>,
     pub(crate) relation_name: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_executed_in_all_of_its_time() {
+        let at = |second: i64| jiff::Timestamp::from_second(second).unwrap();
+        let timing = Timing::of_step(at(1), at(3));
+        let phases: Vec<_> = timing.iter().map(|t| (t.name, t.started, t.completed)).collect();
+        assert_eq!(phases, [("compile", at(1), at(1)), ("execute", at(1), at(3))]);
+    }
+}

@@ -95,6 +95,11 @@ impl System for MemorySystem {
         self.write_atomic(path, &out)
     }
 
+    fn stamp(&self, path: &Utf8Path) -> Option<String> {
+        let bytes = self.bytes(path).ok()?;
+        Some(crate::hash::Fingerprint::of_stream(&mut &bytes[..]).ok()?.hex())
+    }
+
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool {
         self.files().get(path).is_some_and(|c| c[..] == *content)
     }

@@ -282,6 +282,39 @@ mod tests {
     }
 
     #[test]
+    fn paths_of_this_machine_begin_in_the_project() {
+        let root = Utf8Path::new("/project");
+        for (path, expected) in [
+            ("a.duckdb", "/project/a.duckdb"),
+            ("../a.duckdb", "/a.duckdb"),
+            ("/data/a.duckdb", "/data/a.duckdb"),
+            ("md:shop", "md:shop"),
+            ("s3://bucket/a.duckdb", "s3://bucket/a.duckdb"),
+            (":memory:", ":memory:"),
+            ("", ""),
+        ] {
+            assert_eq!(absolute(path, root), expected);
+        }
+    }
+
+    #[test]
+    fn what_needs_python_is_told_and_another_file_is_another_database() {
+        let read = |text: &str| {
+            let tree = parse_yaml(FileId(0), text).value;
+            let surroundings =
+                Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+            let checked = read_target("p", "dev", &tree, &surroundings);
+            let codes: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
+            (checked.value.unwrap().connection.identity(), codes)
+        };
+        let (first, codes) = read("type: duckdb\npath: a.duckdb\nplugins: [{module: excel}]");
+        assert_eq!(codes, [Code::PythonNeeded]);
+        let (again, codes) = read("type: duckdb\npath: a.duckdb\nplugins: []");
+        assert!(codes.is_empty() && again == first);
+        assert_ne!(read("type: duckdb\npath: b.duckdb").0, first);
+    }
+
+    #[test]
     fn database_names() {
         assert_eq!(database_of(":memory:"), "memory");
         assert_eq!(database_of("/a/b.c/x.y.duckdb"), "x.y");

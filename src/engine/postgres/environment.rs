@@ -199,6 +199,20 @@ mod tests {
     }
 
     #[test]
+    fn the_password_of_a_socket_is_that_of_this_machine() {
+        let files = [
+            ("/tmp/.s.PGSQL.5432", ""),
+            ("/secret/pass", "db:*:*:*:of the other\nlocalhost:5432:d:bob:of this one"),
+        ];
+        let mut system = MemorySystem::with_files(files);
+        system.set_env("PGPASSFILE", "/secret/pass");
+        let (_, local, _) = target("type: postgres\nuser: bob\ndbname: d", &system);
+        assert_eq!(local.password, Some(Secret::new("of this one")));
+        let (_, far, _) = target("type: postgres\nhost: db\nuser: bob\ndbname: d", &system);
+        assert_eq!(far.password, Some(Secret::new("of the other")));
+    }
+
+    #[test]
     fn password_file() {
         let text = "# comment\nother:5432:*:*:no\ndb:*:shop:ann:se\\:c:ret\n*:*:*:*:last";
         assert_eq!(password_of(text, ["db", "5432", "shop", "ann"]).as_deref(), Some("se:c:ret"));

@@ -249,5 +249,9 @@ mod tests {
         let (_, out) = read_keys("type: postgres\nport: 99999\nsslmode: full\nretries: many");
         let messages: Vec<&str> = out.iter().map(|d| d.message.as_str()).collect();
         assert_eq!(messages.len(), 3, "{messages:?}");
+        for (port, mistakes) in [("0", 1), ("1", 0), ("65535", 0), ("-1", 1)] {
+            let (_, out) = read_keys(&format!("type: postgres\nport: {port}"));
+            assert_eq!(out.len(), mistakes, "{port}");
+        }
     }
 }

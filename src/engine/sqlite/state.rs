@@ -43,3 +43,31 @@ fn log_of(system: &dyn System, path: &Utf8Path) -> Option<FileState> {
     let is_empty = system.open(&log).ok()?.read(&mut first).ok()? == 0;
     if is_empty { None } else { file(system, &log) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::MemorySystem;
+
+    #[test]
+    fn a_log_counts_once_it_holds_something() {
+        let options = SqliteOptions {
+            main: "/p/shop.db".to_owned(),
+            directory: "/p".to_owned(),
+            ..Default::default()
+        };
+        let paths = |files: &[(&str, &str)]| {
+            let system = MemorySystem::with_files(files.iter().copied());
+            let found = state(&system, &options)?;
+            Some(found.0.into_iter().map(|f| f.path.into_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(paths(&[]), None, "there is no database");
+        let magic = "SQLite format 3\0";
+        let one = vec!["/p/shop.db".to_owned()];
+        assert_eq!(paths(&[("/p/shop.db", magic)]), Some(one.clone()));
+        assert_eq!(paths(&[("/p/shop.db", magic), ("/p/shop.db-wal", "")]), Some(one));
+        let files = [("/p/shop.db", magic), ("/p/marts.db", magic), ("/p/marts.db-wal", "pages")];
+        let all = ["/p/shop.db", "/p/marts.db", "/p/marts.db-wal"].map(str::to_owned);
+        assert_eq!(paths(&files), Some(all.to_vec()));
+    }
+}

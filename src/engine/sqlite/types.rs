@@ -103,5 +103,10 @@ mod tests {
         let own = |text: &str| write(&read(text)).unwrap();
         assert_eq!([own("uuid"), own("jsonb"), own("inet")], ["TEXT", "JSON TEXT", "inet TEXT"]);
         assert_eq!(write(&read("")), None);
+        let decimal = parts("numeric(18,2)");
+        let found = (decimal.name.as_str(), decimal.precision, decimal.scale, decimal.length);
+        assert_eq!(found, ("numeric", Some(18), Some(2), None));
+        let text = parts("varchar(9)");
+        assert_eq!((text.name.as_str(), text.precision, text.length), ("varchar", None, Some(9)));
     }
 }
