@@ -32,6 +32,16 @@ impl Fingerprint {
         Fingerprint::finish(&hasher)
     }
 
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Fingerprint {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(bytes);
+        Fingerprint::finish(&hasher)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Of bytes that are too many to hold.
     pub(crate) fn of_stream(input: &mut dyn std::io::Read) -> std::io::Result<Fingerprint> {
         let mut hasher = blake3::Hasher::new();

@@ -21,6 +21,7 @@
 
 mod adapter;
 mod analyze;
+mod cache;
 mod changes;
 mod cli;
 mod compile;

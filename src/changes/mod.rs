@@ -9,7 +9,7 @@
 mod own;
 mod reasons;
 
-pub(crate) use own::{KeptPrints, Own, own_prints};
+pub(crate) use own::{CompileCache, Own, own_prints};
 pub(crate) use reasons::{
     Compare, Judged, Verdict, nodes_print, readings, verdicts, version_of_view,
 };

@@ -6,9 +6,10 @@
 //! all that it was made of. SQL counts without comments and white space.
 
 use super::reasons::reached;
+use crate::cache::{Cache, KeyWriter};
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
-use crate::context::{Bindings, ContextProject, Question, Read, ReadTable};
+use crate::context::{Bindings, ContextProject, Question, Read};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Existing, ExistingRelation, RelationKind};
 use crate::hash::{FastMap, Fingerprint};
@@ -40,25 +41,12 @@ struct Compiled {
     introspective: bool,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeptCompiled {
-    key: Fingerprint,
-    reads: Vec<u32>,
-    compiled: Compiled,
-}
-
 /// Compiled prints of earlier commands, by unique id.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct KeptPrints {
-    build: String,
-    nodes: FastMap<String, KeptCompiled>,
-    reads: ReadTable,
-    #[serde(skip)]
-    changed: bool,
-    #[serde(skip)]
+#[derive(Debug, Default)]
+pub(crate) struct CompileCache {
+    nodes: Cache<String, Question, Compiled>,
     compiled: usize,
     /// What nodes said the last time, within a process.
-    #[serde(skip)]
     said: FastMap<UniqueId, Said>,
 }
 
@@ -71,9 +59,9 @@ struct Said {
     parts: Arc<BTreeMap<String, String>>,
 }
 
-impl KeptPrints {
+impl CompileCache {
     pub(crate) fn is_changed(&self) -> bool {
-        self.changed
+        self.nodes.is_changed()
     }
 
     /// How many nodes were compiled the last time.
@@ -83,22 +71,18 @@ impl KeptPrints {
 
     /// What the compiled texts of some nodes, by unique id, asked of the world.
     pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&Read> {
-        nodes
-            .filter_map(|id| self.nodes.get(id))
-            .flat_map(|kept| self.reads.of(&kept.reads))
-            .collect()
+        nodes.flat_map(|id| self.nodes.reads_of(id)).collect()
     }
 
     pub(crate) fn store(&mut self) -> Vec<u8> {
-        self.changed = false;
-        self.reads.compact(self.nodes.values_mut().map(|n| &mut n.reads));
-        self.build = crate::BUILD.to_owned();
-        rmp_serde::to_vec(self).unwrap_or_default()
+        self.nodes.settle();
+        rmp_serde::to_vec(&(crate::BUILD, &self.nodes)).unwrap_or_default()
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> KeptPrints {
-        let kept: Option<KeptPrints> = rmp_serde::from_slice(bytes).ok();
-        kept.filter(|k| k.build == crate::BUILD).unwrap_or_default()
+    pub(crate) fn from_bytes(bytes: &[u8]) -> CompileCache {
+        let stored: Option<(String, Cache<_, _, _>)> = rmp_serde::from_slice(bytes).ok();
+        let nodes = stored.filter(|(build, _)| build == crate::BUILD).map(|(_, nodes)| nodes);
+        CompileCache { nodes: nodes.unwrap_or_default(), ..CompileCache::default() }
     }
 }
 
@@ -129,10 +113,10 @@ const ASIDE: &[&str] = &[
 pub(crate) fn own_prints(
     compiler: &Compiler,
     nodes: &[NodeId],
-    kept: &mut KeptPrints,
+    kept: &mut CompileCache,
 ) -> FastMap<NodeId, Own> {
     let manifest = &compiler.manifest;
-    let answers = kept.reads.answers(&compiler.context);
+    let answers = kept.nodes.answers(|question| compiler.context.answer(question));
     let storage = storage(compiler);
     // What the parts besides SQL are made of, the node apart: the environment is that of the
     // process.
@@ -152,12 +136,8 @@ pub(crate) fn own_prints(
                 print = Some(text);
             } else if needs_compiling(node) {
                 let key = key(compiler, node);
-                let before = kept
-                    .nodes
-                    .get(&*node.unique_id)
-                    .filter(|k| k.key == key && answers.hold(&k.reads));
-                let compiled = match before {
-                    Some(kept) => kept.compiled.clone(),
+                let compiled = match kept.nodes.find(&*node.unique_id, key, &answers) {
+                    Some(compiled) => compiled.clone(),
                     None => {
                         let (compiled, reads, broken) = compile(compiler, node);
                         own.broken = broken;
@@ -193,16 +173,14 @@ pub(crate) fn own_prints(
         .collect();
     kept.compiled = made.iter().filter(|(_, _, new, _)| new.is_some()).count();
     if kept.compiled > 0 {
-        kept.changed = true;
-        kept.nodes.retain(|id, _| manifest.by_unique_id.contains_key(&**id));
+        kept.nodes.retain(|id| manifest.by_unique_id.contains_key(&**id));
     }
     let mut out = FastMap::with_capacity_and_hasher(made.len(), Default::default());
     kept.said.reserve(made.len().saturating_sub(kept.said.len()));
     for (id, own, new, print) in made {
         let node = &manifest.nodes[id.index()];
         if let Some(New { key, reads, compiled }) = new {
-            let reads = kept.reads.numbers(reads);
-            kept.nodes.insert(node.unique_id.to_string(), KeptCompiled { key, reads, compiled });
+            kept.nodes.insert(node.unique_id.to_string(), key, reads, compiled);
         }
         let said = Said { node: node.clone(), macros, print, parts: own.parts.clone() };
         kept.said.insert(node.unique_id.clone(), said);
@@ -255,25 +233,22 @@ fn steady(compiler: &Compiler, node: &Node) -> Option<(Fingerprint, Option<Strin
 /// ephemeral models.
 fn key(compiler: &Compiler, node: &Node) -> Fingerprint {
     let manifest = &compiler.manifest;
-    let mut parts = vec![
-        node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default(),
-        node.relation.as_ref().map(|r| r.render(manifest.project.dialect)).unwrap_or_default(),
-    ];
-    parts.extend(node.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
+    let relation = |node: &Node| node.relation.as_ref().map(|r| r.render(manifest.project.dialect));
+    let written = |mut key: KeyWriter, node: &Node| {
+        key = key.optional(node.text.as_ref().map(|t| &*t.raw));
+        for (name, entry) in node.config.iter() {
+            key = key.text(name).text(&entry.value.to_string());
+        }
+        key
+    };
+    let mut key = written(KeyWriter::new("compile"), node).optional(relation(node).as_deref());
     for parent in reached(manifest, node).into_iter().map(|id| manifest.node(id)) {
         if parent.is_ephemeral() {
-            parts.push(parent.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default());
-            parts.extend(parent.config.iter().map(|(key, entry)| format!("{key} {}", entry.value)));
+            key = written(key, parent);
         }
-        parts.push(
-            parent
-                .relation
-                .as_ref()
-                .map(|r| r.render(manifest.project.dialect))
-                .unwrap_or_default(),
-        );
+        key = key.optional(relation(parent).as_deref());
     }
-    Fingerprint::of_parts(parts)
+    key.finish()
 }
 
 fn compile(

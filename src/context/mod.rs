@@ -40,7 +40,7 @@ pub(crate) use failure::{failure_diagnostic, internal};
 pub(crate) use project::{
     ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json,
 };
-pub(crate) use reads::{Answers, Facts, Question, Read, ReadTable};
+pub(crate) use reads::{Facts, Question, Read};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{

@@ -1,10 +1,11 @@
-//! What a render asks of the world outside its text. A result can be used again as long as the
-//! answers are the same.
+//! What a render asks of the world outside its text, and the answers. A result can be used again as
+//! long as the answers are the same (`cache`).
 
 use super::ContextProject;
+use crate::cache::{self, KeyWriter};
 use crate::config::{Json, JsonMap};
 use crate::engine::Target;
-use crate::hash::{FastMap, Fingerprint};
+use crate::hash::Fingerprint;
 use crate::jinja::{CallName, MacroDef};
 use crate::system::System;
 use serde::{Deserialize, Serialize};
@@ -46,93 +47,46 @@ pub(crate) enum Question {
     Selected,
 }
 
-/// A question with the answer that it got; none is "not found".
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Read {
-    pub(crate) question: Question,
-    pub(crate) answer: Option<Fingerprint>,
+impl cache::Question for Question {
+    fn write(&self, key: KeyWriter) -> Option<KeyWriter> {
+        Some(match self {
+            Question::Var { package, name } => key.text("var").text(package).text(name),
+            Question::HasVar { package, name } => key.text("has var").text(package).text(name),
+            Question::Env(name) => key.text("env").text(name),
+            Question::Macro { package, call } => {
+                let key = key.text("macro").text(package);
+                match call {
+                    CallName::Plain(name) => key.text("plain").text(name),
+                    CallName::Package(package, name) => {
+                        key.text("package").text(package).text(name)
+                    }
+                    CallName::Dispatch(name, package) => {
+                        key.text("dispatch").text(name).optional(package.as_deref())
+                    }
+                }
+            }
+            Question::MacroNames(package) => key.text("macro names").text(package),
+            Question::Target => key.text("target"),
+            Question::Flags => key.text("flags"),
+            Question::Arguments => key.text("arguments"),
+            Question::Invocation => key.text("invocation"),
+            Question::Started => key.text("started"),
+            Question::MetadataEnv => key.text("metadata"),
+            Question::Graph => key.text("graph"),
+            Question::Node => key.text("node"),
+            Question::Selected => key.text("selected"),
+            Question::Now => return None,
+        })
+    }
 }
+
+/// A question of a render with the answer that it got.
+pub(crate) type Read = cache::Read<Question>;
 
 impl Read {
     /// A read that no answer satisfies: what has it is made again each time.
     pub(crate) fn never() -> Read {
         Read { question: Question::Now, answer: None }
-    }
-
-    /// Of the question and its answer; none for one that no answer satisfies.
-    pub(crate) fn print(&self) -> Option<Fingerprint> {
-        let answer = self.answer.map(Fingerprint::hex).unwrap_or_default();
-        (self.question != Question::Now)
-            .then(|| Fingerprint::of_parts([format!("{:?}", self.question), answer]))
-    }
-}
-
-/// The reads of many results, each held once: most results ask the same. A result has their
-/// numbers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct ReadTable {
-    reads: Vec<Read>,
-    /// Made when a read is added: a table that was stored comes without.
-    #[serde(skip)]
-    numbers: FastMap<Read, u32>,
-}
-
-/// Which reads of a table still get the answer that they got.
-pub(crate) struct Answers(Vec<bool>);
-
-impl Answers {
-    /// Whether a result that made these reads can be used again.
-    pub(crate) fn hold(&self, reads: &[u32]) -> bool {
-        reads.iter().all(|r| self.0.get(*r as usize).copied().unwrap_or(false))
-    }
-}
-
-impl ReadTable {
-    /// Asks each question once.
-    pub(crate) fn answers(&self, context: &ContextProject) -> Answers {
-        let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
-        Answers(self.reads.iter().map(same).collect())
-    }
-
-    /// A print of each read; none for one that no answer satisfies.
-    pub(crate) fn prints(&self) -> Vec<Option<Fingerprint>> {
-        self.reads.iter().map(Read::print).collect()
-    }
-
-    /// The reads of a result.
-    pub(crate) fn of<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Read> {
-        numbers.iter().filter_map(|n| self.reads.get(*n as usize))
-    }
-
-    /// The numbers of reads; those that are not there yet are added.
-    pub(crate) fn numbers(&mut self, reads: impl IntoIterator<Item = Read>) -> Vec<u32> {
-        if self.numbers.len() != self.reads.len() {
-            self.numbers = self.reads.iter().cloned().zip(0..).collect();
-        }
-        reads.into_iter().map(|read| self.number(read)).collect()
-    }
-
-    fn number(&mut self, read: Read) -> u32 {
-        *self.numbers.entry(read).or_insert_with_key(|read| {
-            self.reads.push(read.clone());
-            (self.reads.len() - 1) as u32
-        })
-    }
-
-    /// Forgets reads that no result has any more; `users` are the numbers of all results.
-    pub(crate) fn compact<'a>(&mut self, users: impl Iterator<Item = &'a mut Vec<u32>>) {
-        let all = std::mem::take(&mut self.reads);
-        self.numbers.clear();
-        let mut moved: Vec<Option<u32>> = vec![None; all.len()];
-        for read in users.flatten() {
-            let old = *read as usize;
-            *read = match all.get(old) {
-                Some(kept) => *moved[old].get_or_insert_with(|| self.number(kept.clone())),
-                // Of a damaged file: a number that never holds.
-                None => u32::MAX,
-            };
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::prepare::{options as run_options, shared};
 use super::project::Project;
 use super::{CliError, Invocation};
-use crate::changes::{Compare, Judged, KeptPrints, Own, Verdict, own_prints, readings, verdicts};
+use crate::changes::{Compare, CompileCache, Judged, Own, Verdict, own_prints, readings, verdicts};
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{Existing, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -69,7 +69,7 @@ impl Known {
 type Store = Option<Arc<dyn System>>;
 
 /// The stored prints of compiled nodes.
-pub(crate) fn kept_prints(store: &Store, project: &Project) -> KeptPrints {
+pub(crate) fn kept_prints(store: &Store, project: &Project) -> CompileCache {
     let read = |system: &Arc<dyn System>| {
         read_prints(system.as_ref(), &project.manifest.project.target_path)
     };
@@ -81,7 +81,7 @@ pub(super) fn own(
     store: &Store,
     project: &Project,
     selected: &NodeSet,
-    prints: &mut KeptPrints,
+    prints: &mut CompileCache,
 ) -> FastMap<NodeId, Own> {
     let ids: Vec<NodeId> = selected.iter().filter(|id| is_judged(project, *id)).collect();
     let compiler = super::compile::compiler(project, Vec::new());

@@ -9,7 +9,7 @@ use crate::hash::Fingerprint;
 use crate::jinja::Engine;
 use crate::load::{Sources, load};
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
-use crate::parse::{Counts, Kept, ParsedProject, parse};
+use crate::parse::{Counts, ParseCache, ParsedProject, parse};
 use crate::resolve::{KeptNodes, resolve};
 use crate::run::Watch;
 use crate::select::{PreviousState, Selection, select};
@@ -51,7 +51,7 @@ impl Project {
 #[derive(Default)]
 pub(super) struct KeptProject {
     map: SourceMap,
-    parse: Kept,
+    parse: ParseCache,
     nodes: KeptNodes,
     /// What there was to say of it.
     said: Vec<Diagnostic>,
@@ -69,7 +69,7 @@ impl KeptProject {
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
         *self = KeptProject {
-            parse: Kept::from_bytes(&self.parse.store()),
+            parse: ParseCache::from_bytes(&self.parse.store()),
             begun: true,
             ..KeptProject::default()
         };
@@ -213,7 +213,7 @@ fn with_reads<'a>(
     inputs: Fingerprint,
     reads: impl Iterator<Item = &'a Read>,
 ) -> Option<Fingerprint> {
-    let reads: Option<Vec<String>> = reads.map(|r| Some(r.print()?.hex())).collect();
+    let reads: Option<Vec<String>> = reads.map(|r| Some(r.fingerprint()?.hex())).collect();
     Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
 }
 
@@ -266,7 +266,7 @@ pub(super) fn begin_command(
     let kept = lasting(KeptProject::default());
     let mut begun = begin(inv, kept)?;
     if let Some((sources, _)) = &begun.parsed {
-        begun.inputs = kept.parse.print(sources).map(|files| inputs(sources, files));
+        begun.inputs = kept.parse.fingerprint(sources).map(|files| inputs(sources, files));
     }
     Ok((begun, kept))
 }

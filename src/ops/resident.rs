@@ -6,7 +6,7 @@ use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{Folder, KeptProject, Project, connect, own_selection, read, store};
 use super::run::{RunArgs, judged, types};
 use super::{CliError, Invocation};
-use crate::changes::{KeptPrints, Verdict, own_prints};
+use crate::changes::{CompileCache, Verdict, own_prints};
 use crate::diag::{Checked, Diagnostic};
 use crate::engine::{
     DatabaseState, EngineErrorKind, Existing, Table, Warehouse, limit_rows, select_all,
@@ -86,7 +86,7 @@ pub(crate) fn chosen(
 pub(crate) fn compile_errors(
     project: &Project,
     selected: &NodeSet,
-    prints: &mut KeptPrints,
+    prints: &mut CompileCache,
 ) -> Vec<Diagnostic> {
     let compiler = super::compile::compiler(project, Vec::new());
     let ids: Vec<NodeId> = selected.iter().collect();
@@ -191,7 +191,7 @@ pub(crate) enum Progress {
 pub(crate) fn build_changed(
     inv: &mut Invocation,
     request: BuildRequest<'_>,
-    prints: &mut KeptPrints,
+    prints: &mut CompileCache,
     seen: &mut Option<Seen>,
     emit: &mut dyn FnMut(Progress),
 ) -> Result<Built, CliError> {

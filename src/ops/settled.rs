@@ -11,7 +11,7 @@ use super::changed::{Look, asked_sources, judge, noted, own};
 use super::project::{Begun, KeptProject, Project, introduce};
 use super::run::{RunArgs, results_in, tell_place};
 use super::{Exit, Invocation};
-use crate::changes::{KeptPrints, Own, Verdict, nodes_print};
+use crate::changes::{CompileCache, Own, Verdict, nodes_print};
 use crate::context::{Question, Read};
 use crate::diag::Diagnostic;
 use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
@@ -156,7 +156,7 @@ pub(super) struct Done<'a> {
     pub(super) kept: &'a KeptProject,
     /// What it was asked for, before it was narrowed to what had changed.
     pub(super) selected: &'a NodeSet,
-    pub(super) prints: &'a mut KeptPrints,
+    pub(super) prints: &'a mut CompileCache,
     /// What was thought of the nodes, and a print of what they said, if nothing was built.
     pub(super) verdicts: Option<(FastMap<NodeId, Verdict>, Fingerprint)>,
 }

@@ -1,6 +1,6 @@
 //! The first wave: all macros, built in and of the project, in one registry.
 
-use super::kept::{Kept, KeptMacros, Place};
+use super::cache::{CachedMacros, ParseCache, Place};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{Adapter, BUILTIN_FILES, Engine, MacroDef, MacroRegistry, parse_macro_file};
 use crate::load::{FileKind, Sources};
@@ -13,25 +13,25 @@ use std::sync::Arc;
 /// compiled.
 pub(super) fn engine(
     sources: &mut Sources,
-    kept: &mut Kept,
+    cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,
 ) -> Arc<Engine> {
-    let internal = internal(sources, kept.engine.as_deref(), out);
+    let internal = internal(sources, cache.engine.as_deref(), out);
     let map = &sources.map;
     let jobs: Vec<_> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
-    let mut files: Vec<(Place, KeptMacros, bool)> = jobs
+    let mut files: Vec<(Place, CachedMacros, bool)> = jobs
         .par_iter()
         .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
         .map(|(package, file)| {
             let place = Place::new(package, file);
-            if let Some(same) = kept.macros.get(&place).filter(|m| m.text == file.print) {
+            if let Some(same) = cache.macros.get(&place).filter(|m| m.text == file.print) {
                 return (place, same.clone(), false);
             }
             let checked =
                 parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
             let defs = checked.value.into_iter().map(Arc::new).collect();
-            let macros = KeptMacros {
+            let macros = CachedMacros {
                 text: file.print,
                 defs,
                 diagnostics: checked.diagnostics,
@@ -41,9 +41,9 @@ pub(super) fn engine(
         })
         .collect();
     let new = files.iter().filter(|(.., new)| *new).count();
-    kept.counts.macro_files = new;
-    let engine = match &kept.engine {
-        Some(engine) if new == 0 && files.len() == kept.macros.len() => engine.clone(),
+    cache.counts.macro_files = new;
+    let engine = match &cache.engine {
+        Some(engine) if new == 0 && files.len() == cache.macros.len() => engine.clone(),
         _ => {
             let project = files.iter().flat_map(|(_, m, _)| m.defs.iter().cloned()).collect();
             let root = sources.root();
@@ -79,8 +79,8 @@ pub(super) fn engine(
         macros.defs.iter().for_each(|def| out.extend(duplicate(def, &mut seen)));
         out.extend(macros.unusable.iter().cloned());
     }
-    kept.macros = files.into_iter().map(|(place, macros, _)| (place, macros)).collect();
-    kept.engine = Some(engine.clone());
+    cache.macros = files.into_iter().map(|(place, macros, _)| (place, macros)).collect();
+    cache.engine = Some(engine.clone());
     engine
 }
 

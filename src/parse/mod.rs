@@ -5,19 +5,19 @@
 //! blocks. Each item is a function of its file and its reads. Must not know: which names are bound
 //! to what, configs that hold in the end, databases.
 
+mod cache;
 mod columns;
 mod docs;
 mod generic_tests;
-mod kept;
 mod macros;
 mod nodes;
 mod properties;
 mod python;
 
+pub(crate) use cache::{Counts, ParseCache};
 pub(crate) use generic_tests::{
     CONFIG_KEYS, ParsedTest, TestTarget, evaluate_argument, string_is_expression,
 };
-pub(crate) use kept::{Counts, Kept};
 pub(crate) use nodes::{ParsedNode, parse_hook_text};
 pub(crate) use properties::{
     EntryKind, ParsedSource, Patch, Properties, PropertyEntry, SourceOverride, TableOverride,
@@ -29,7 +29,7 @@ use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::Span;
-use kept::{Item, Parsed, ParsedFile, Place};
+use cache::{Item, Parsed, ParsedFile, Place};
 use nodes::NodeParser;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -63,15 +63,15 @@ impl ParsedProject {
     }
 }
 
-/// Parses everything that `kept` has not, on all cores, and leaves there what it finds.
-pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedProject> {
+/// Parses everything that `cache` has not, on all cores, and leaves there what it finds.
+pub(crate) fn parse(sources: &mut Sources, cache: &mut ParseCache) -> Checked<ParsedProject> {
     let mut out = Vec::new();
-    kept.begin(sources);
-    let engine = macros::engine(sources, kept, &mut out);
+    cache.begin(sources);
+    let engine = macros::engine(sources, cache, &mut out);
     let context = sources.context.clone();
     let _ = context.registry.set(engine.registry().clone());
     let map = &sources.map;
-    let answers = kept.answers(&context);
+    let answers = cache.answers(&context);
     let jobs: Vec<(&Arc<str>, &LoadedFile)> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
     let parsed: Vec<Parsed> = jobs
@@ -81,13 +81,13 @@ pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedPro
         })
         .map(|(package, file)| {
             let place = Place::new(package, file);
-            if let Some(again) = kept.find(&place, file, map, &answers) {
+            if let Some(again) = cache.find(&place, file, map, &answers) {
                 return Parsed { place, text: file.print, file: again, reads: None };
             }
             let parser = NodeParser::new(&engine, &context, map);
             let parsed = parse_file(&parser, package, file);
             let mut reads = parser.reads();
-            if !kept::is_own(&parsed.diagnostics, file.file) {
+            if !cache::is_own(&parsed.diagnostics, file.file) {
                 reads.insert(Read::never());
             }
             Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
@@ -102,7 +102,7 @@ pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedPro
         logs: Vec::new(),
     };
     for Parsed { file, reads, .. } in &parsed {
-        *(if reads.is_some() { &mut kept.counts.parsed } else { &mut kept.counts.reused }) += 1;
+        *(if reads.is_some() { &mut cache.counts.parsed } else { &mut cache.counts.reused }) += 1;
         out.extend(file.diagnostics.iter().cloned());
         project.logs.extend(file.logs.iter().cloned());
         match &file.item {
@@ -112,7 +112,7 @@ pub(crate) fn parse(sources: &mut Sources, kept: &mut Kept) -> Checked<ParsedPro
             Item::Docs(docs) => project.docs.extend(docs.iter().cloned()),
         }
     }
-    kept.replace(parsed);
+    cache.replace(parsed);
     let parser = NodeParser::new(&engine, &context, map);
     for mut hook in nodes::hooks(&parser, sources).drain_into(&mut out) {
         project.logs.append(&mut hook.logs);

@@ -5,7 +5,7 @@ use crate::diag::Diagnostic;
 use crate::jinja::Engine;
 use crate::load::{LoadOptions, load};
 use crate::manifest::Manifest;
-use crate::parse::{Kept, parse};
+use crate::parse::{ParseCache, parse};
 use crate::source::SourceMap;
 use crate::system::{MemorySystem, System};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) fn read(
     let (sources, _, mut diagnostics) =
         load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
-    let parsed = parse(&mut sources, &mut Kept::default()).drain_into(&mut diagnostics);
+    let parsed = parse(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
     let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default())
         .drain_into(&mut diagnostics);
     let (renderer, context, map) = (parsed.engine, sources.context, sources.map);

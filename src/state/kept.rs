@@ -3,52 +3,38 @@
 //! build counts as empty.
 
 use super::Settled;
-use crate::changes::KeptPrints;
-use crate::parse::Kept;
+use crate::cache::{CacheFile, read_cache_file, write_cache_file};
+use crate::changes::CompileCache;
+use crate::parse::ParseCache;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
-use std::io::Read;
 
-const PARSE: &str = "strata_parse.bin";
-const PRINTS: &str = "strata_prints.bin";
-const SETTLED: &str = "strata_settled.bin";
-
-fn bytes(system: &dyn System, path: &Utf8Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    match system.open(path).map(|mut file| file.read_to_end(&mut bytes)) {
-        Ok(Ok(_)) => bytes,
-        _ => Vec::new(),
-    }
-}
-
-pub(crate) fn read_parse(system: &dyn System, target_path: &Utf8Path) -> Kept {
-    Kept::from_bytes(&bytes(system, &target_path.join(PARSE)))
+pub(crate) fn read_parse(system: &dyn System, target_path: &Utf8Path) -> ParseCache {
+    ParseCache::from_bytes(&read_cache_file(system, target_path, CacheFile::Parse))
 }
 
 pub(crate) fn write_parse(
     system: &dyn System,
     target_path: &Utf8Path,
-    kept: &mut Kept,
+    cache: &mut ParseCache,
 ) -> Result<(), SystemError> {
-    let bytes = kept.store();
-    system.write_stream(&target_path.join(PARSE), &mut |out| out.write_all(&bytes))
+    write_cache_file(system, target_path, CacheFile::Parse, &cache.store())
 }
 
-pub(crate) fn read_prints(system: &dyn System, target_path: &Utf8Path) -> KeptPrints {
-    KeptPrints::from_bytes(&bytes(system, &target_path.join(PRINTS)))
+pub(crate) fn read_prints(system: &dyn System, target_path: &Utf8Path) -> CompileCache {
+    CompileCache::from_bytes(&read_cache_file(system, target_path, CacheFile::Compile))
 }
 
 pub(crate) fn write_prints(
     system: &dyn System,
     target_path: &Utf8Path,
-    kept: &mut KeptPrints,
+    kept: &mut CompileCache,
 ) -> Result<(), SystemError> {
-    let bytes = kept.store();
-    system.write_stream(&target_path.join(PRINTS), &mut |out| out.write_all(&bytes))
+    write_cache_file(system, target_path, CacheFile::Compile, &kept.store())
 }
 
 pub(crate) fn read_settled(system: &dyn System, target_path: &Utf8Path) -> Option<Settled> {
-    Settled::from_bytes(&bytes(system, &target_path.join(SETTLED)))
+    Settled::from_bytes(&read_cache_file(system, target_path, CacheFile::Unchanged))
 }
 
 pub(crate) fn write_settled(
@@ -56,6 +42,5 @@ pub(crate) fn write_settled(
     target_path: &Utf8Path,
     settled: &Settled,
 ) -> Result<(), SystemError> {
-    let bytes = settled.to_bytes();
-    system.write_stream(&target_path.join(SETTLED), &mut |out| out.write_all(&bytes))
+    write_cache_file(system, target_path, CacheFile::Unchanged, &settled.to_bytes())
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods)] // measures how long a reading takes, and waits for quiet
 
 use super::files::{Files, Touched};
-use crate::changes::{KeptPrints, Verdict};
+use crate::changes::{CompileCache, Verdict};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
@@ -44,7 +44,7 @@ pub(super) enum Message {
 /// A build that has ended.
 pub(super) struct Finished {
     result: Result<Built, CliError>,
-    prints: KeptPrints,
+    prints: CompileCache,
     seen: Option<Seen>,
 }
 
@@ -136,7 +136,7 @@ struct Session {
     files: Files,
     system: Arc<KeptSystem>,
     resident: Resident,
-    prints: Option<KeptPrints>,
+    prints: Option<CompileCache>,
     /// What the last build left in the database.
     seen: Option<Seen>,
     /// The last reading that was whole.
@@ -424,7 +424,7 @@ impl Session {
         project: Arc<Project>,
         selected: NodeSet,
         show: Option<NodeId>,
-        mut prints: KeptPrints,
+        mut prints: CompileCache,
     ) {
         let interrupt = Interrupt::default();
         let mut inv = self.inv.quietly(interrupt.clone());

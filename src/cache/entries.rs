@@ -1,0 +1,227 @@
+//! The values of one kind, each under a name.
+
+use super::reads::ReadTable;
+use super::{Answers, Question, Read};
+use crate::hash::{FastMap, Fingerprint};
+use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+/// A value, and what it is made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry<V> {
+    key: Fingerprint,
+    /// Numbers in the table of reads.
+    reads: Vec<u32>,
+    value: V,
+}
+
+/// Values by their names, with what they are made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(
+    serialize = "N: Serialize + Ord, Q: Serialize, V: Serialize",
+    deserialize = "N: Deserialize<'de>, Q: Deserialize<'de>, V: Deserialize<'de>"
+))]
+pub(crate) struct Cache<N: Eq + Hash, Q: Eq + Hash, V> {
+    #[serde(serialize_with = "in_order")]
+    entries: FastMap<N, Entry<V>>,
+    reads: ReadTable<Q>,
+    /// Something is in it that is not stored.
+    #[serde(skip)]
+    is_changed: bool,
+}
+
+impl<N: Eq + Hash, Q: Eq + Hash, V> Default for Cache<N, Q, V> {
+    fn default() -> Cache<N, Q, V> {
+        Cache { entries: FastMap::default(), reads: ReadTable::default(), is_changed: false }
+    }
+}
+
+impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
+    /// Asks each question once. The outer none of an answer: there is another one each time.
+    pub(crate) fn answers(&self, answer: impl FnMut(&Q) -> Option<Option<Fingerprint>>) -> Answers {
+        self.reads.answers(answer)
+    }
+
+    /// A value that can be used again: its key is the same, and so are the answers that it rests on.
+    pub(crate) fn find<B: Eq + Hash + ?Sized>(
+        &self,
+        name: &B,
+        key: Fingerprint,
+        answers: &Answers,
+    ) -> Option<&V>
+    where
+        N: Borrow<B>,
+    {
+        let entry = self.entries.get(name)?;
+        (entry.key == key && answers.hold(&entry.reads)).then_some(&entry.value)
+    }
+
+    /// Takes a value that was made, in place of the one before it.
+    pub(crate) fn insert(
+        &mut self,
+        name: N,
+        key: Fingerprint,
+        reads: impl IntoIterator<Item = Read<Q>>,
+        value: V,
+    ) {
+        self.is_changed = true;
+        let reads = self.reads.numbers(reads);
+        self.entries.insert(name, Entry { key, reads, value });
+    }
+
+    /// Puts a value into another form; what it is made of stays.
+    pub(crate) fn replace_value(&mut self, name: &N, value: V) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.value = value;
+        }
+    }
+
+    /// Forgets the values whose names are not wanted any more.
+    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&N) -> bool) {
+        let before = self.entries.len();
+        self.entries.retain(|name, _| wanted(name));
+        self.is_changed |= self.entries.len() != before;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn has<B: Eq + Hash + ?Sized>(&self, name: &B) -> bool
+    where
+        N: Borrow<B>,
+    {
+        self.entries.contains_key(name)
+    }
+
+    /// What the maker of a value asked of the world.
+    pub(crate) fn reads_of<B: Eq + Hash + ?Sized>(&self, name: &B) -> impl Iterator<Item = &Read<Q>>
+    where
+        N: Borrow<B>,
+    {
+        self.entries.get(name).into_iter().flat_map(|entry| self.reads.of(&entry.reads))
+    }
+
+    /// By name, fingerprints of what the values rest on, in order. None for one that rests on what
+    /// has another answer each time.
+    pub(crate) fn fingerprints_of_reads(&self) -> impl Fn(&N) -> Option<Vec<Fingerprint>> {
+        let all = self.reads.fingerprints();
+        move |name| {
+            let Some(entry) = self.entries.get(name) else { return Some(Vec::new()) };
+            let one = |r: &u32| all.get(*r as usize).copied().flatten();
+            let mut prints: Vec<Fingerprint> =
+                entry.reads.iter().map(one).collect::<Option<_>>()?;
+            prints.sort_unstable();
+            Some(prints)
+        }
+    }
+
+    /// Whether something is in it that is not stored.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// Before it is stored: forgets reads that no value has any more.
+    pub(crate) fn settle(&mut self) {
+        self.is_changed = false;
+        self.reads.compact(self.entries.values_mut().map(|entry| &mut entry.reads));
+    }
+}
+
+/// In the order of the names, so that equal caches give equal bytes.
+fn in_order<N, V, S>(entries: &FastMap<N, Entry<V>>, serializer: S) -> Result<S::Ok, S::Error>
+where
+    N: Serialize + Ord + Eq + Hash,
+    V: Serialize,
+    S: Serializer,
+{
+    let mut all: Vec<(&N, &Entry<V>)> = entries.iter().collect();
+    all.sort_by_key(|(name, _)| *name);
+    serializer.collect_map(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::KeyWriter;
+    use super::*;
+
+    /// What the weather is like, or what time it is.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    enum Asked {
+        Weather,
+        Time,
+    }
+
+    impl Question for Asked {
+        fn write(&self, key: KeyWriter) -> Option<KeyWriter> {
+            (*self == Asked::Weather).then(|| key.text("weather"))
+        }
+    }
+
+    fn weather(text: &str) -> Read<Asked> {
+        Read { question: Asked::Weather, answer: Some(Fingerprint::of(text)) }
+    }
+
+    /// The weather is as it is told, and the time is never the same.
+    fn answers(cache: &Cache<String, Asked, u8>, told: &str) -> Answers {
+        cache.answers(|question| match question {
+            Asked::Weather => Some(Some(Fingerprint::of(told))),
+            Asked::Time => None,
+        })
+    }
+
+    #[test]
+    fn a_value_is_used_while_key_and_answers_are_the_same() {
+        let mut cache = Cache::default();
+        let key = Fingerprint::of("text");
+        let time = Read { question: Asked::Time, answer: None };
+        cache.insert("walk".to_owned(), key, [weather("dry")], 1_u8);
+        cache.insert("watch".to_owned(), key, [weather("dry"), time], 2);
+        cache.insert("sleep".to_owned(), key, [], 3);
+        let dry = answers(&cache, "dry");
+        assert_eq!(cache.find("walk", key, &dry), Some(&1));
+        assert_eq!(cache.find("walk", Fingerprint::of("other"), &dry), None);
+        assert_eq!(cache.find("watch", key, &dry), None, "the time is another one");
+        let wet = answers(&cache, "wet");
+        assert_eq!(cache.find("walk", key, &wet), None);
+        assert_eq!(cache.find("sleep", key, &wet), Some(&3), "it asks nothing");
+        let prints = cache.fingerprints_of_reads();
+        assert_eq!(prints(&"walk".to_owned()).unwrap().len(), 1);
+        assert_eq!(prints(&"watch".to_owned()), None);
+        assert_eq!(prints(&"sleep".to_owned()), Some(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_stored_holds_the_same() {
+        let mut cache = Cache::default();
+        let key = Fingerprint::of("text");
+        for (name, told) in [("a", "dry"), ("b", "wet"), ("c", "dry")] {
+            cache.insert(name.to_owned(), key, [weather(told)], 1_u8);
+        }
+        cache.retain(|name| name != "b");
+        assert!(cache.is_changed());
+        cache.settle();
+        assert!(!cache.is_changed());
+        let bytes = rmp_serde::to_vec(&cache).unwrap();
+        let mut again: Cache<String, Asked, u8> = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(again.len(), 2);
+        let dry = answers(&again, "dry");
+        assert_eq!(again.find("a", key, &dry), Some(&1));
+        assert_eq!(again.reads_of("c").count(), 1);
+        again.insert("b".to_owned(), key, [weather("wet"), weather("dry")], 2);
+        assert_eq!(again.find("b", key, &answers(&again, "dry")), None);
+        assert_eq!(again.find("c", key, &answers(&again, "dry")), Some(&1));
+        assert!(!again.has("d") && again.has("b"));
+    }
+
+    #[test]
+    fn a_damaged_file_holds_nothing() {
+        let mut cache: Cache<String, Asked, u8> = Cache::default();
+        cache.insert("a".to_owned(), Fingerprint::of(""), [weather("dry")], 1);
+        cache.reads = ReadTable::default();
+        assert_eq!(cache.find("a", Fingerprint::of(""), &answers(&cache, "dry")), None);
+        cache.settle();
+        assert_eq!(cache.find("a", Fingerprint::of(""), &answers(&cache, "dry")), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! What is asked of the world while something is made. The result can be used again as long as the
+//! answers are the same.
+
+use super::KeyWriter;
+use crate::hash::{FastMap, Fingerprint};
+use serde::{Deserialize, Serialize};
+use std::hash::Hash;
+
+/// A question that has an answer in each command, or none.
+pub(crate) trait Question: Clone + Eq + Hash + Ord {
+    /// Writes the question into a key. None: no answer to it holds for longer than its moment.
+    fn write(&self, key: KeyWriter) -> Option<KeyWriter>;
+}
+
+/// A question with the answer that it got; none is "not found".
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Read<Q> {
+    pub(crate) question: Q,
+    pub(crate) answer: Option<Fingerprint>,
+}
+
+impl<Q: Question> Read<Q> {
+    /// Of the question and its answer; none for one that no answer satisfies.
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
+        let key = self.question.write(KeyWriter::new("read"))?;
+        Some(key.fingerprint(self.answer).finish())
+    }
+}
+
+/// The reads of many values, each held once: most values ask the same. A value has their numbers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(
+    transparent,
+    bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>")
+)]
+pub(super) struct ReadTable<Q: Eq + Hash> {
+    reads: Vec<Read<Q>>,
+    /// Made when a read is added: a table that was stored comes without.
+    #[serde(skip)]
+    numbers: FastMap<Read<Q>, u32>,
+}
+
+impl<Q: Eq + Hash> Default for ReadTable<Q> {
+    fn default() -> ReadTable<Q> {
+        ReadTable { reads: Vec::new(), numbers: FastMap::default() }
+    }
+}
+
+/// Which reads of a table still get the answer that they got.
+pub(crate) struct Answers(Vec<bool>);
+
+impl Answers {
+    /// Whether a value that made these reads can be used again.
+    pub(super) fn hold(&self, reads: &[u32]) -> bool {
+        reads.iter().all(|r| self.0.get(*r as usize).copied().unwrap_or(false))
+    }
+}
+
+impl<Q: Question> ReadTable<Q> {
+    /// Asks each question once. The outer none of an answer: there is another one each time.
+    pub(super) fn answers(
+        &self,
+        mut answer: impl FnMut(&Q) -> Option<Option<Fingerprint>>,
+    ) -> Answers {
+        let same = |r: &Read<Q>| answer(&r.question).is_some_and(|now| now == r.answer);
+        Answers(self.reads.iter().map(same).collect())
+    }
+
+    /// A fingerprint of each read; none for one that no answer satisfies.
+    pub(super) fn fingerprints(&self) -> Vec<Option<Fingerprint>> {
+        self.reads.iter().map(Read::fingerprint).collect()
+    }
+
+    /// The reads with these numbers.
+    pub(super) fn of<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Read<Q>> {
+        numbers.iter().filter_map(|n| self.reads.get(*n as usize))
+    }
+
+    /// The numbers of reads; those that are not there yet are added.
+    pub(super) fn numbers(&mut self, reads: impl IntoIterator<Item = Read<Q>>) -> Vec<u32> {
+        if self.numbers.len() != self.reads.len() {
+            self.numbers = self.reads.iter().cloned().zip(0..).collect();
+        }
+        reads.into_iter().map(|read| self.number(read)).collect()
+    }
+
+    fn number(&mut self, read: Read<Q>) -> u32 {
+        *self.numbers.entry(read).or_insert_with_key(|read| {
+            self.reads.push(read.clone());
+            (self.reads.len() - 1) as u32
+        })
+    }
+
+    /// Forgets reads that no value has any more; `users` are the numbers of all values.
+    pub(super) fn compact<'a>(&mut self, users: impl Iterator<Item = &'a mut Vec<u32>>) {
+        let all = std::mem::take(&mut self.reads);
+        self.numbers.clear();
+        let mut moved: Vec<Option<u32>> = vec![None; all.len()];
+        for read in users.flatten() {
+            let old = *read as usize;
+            *read = match all.get(old) {
+                Some(known) => *moved[old].get_or_insert_with(|| self.number(known.clone())),
+                // Of a damaged file: a number that never holds.
+                None => u32::MAX,
+            };
+        }
+    }
+}
