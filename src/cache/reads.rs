@@ -29,10 +29,7 @@ impl<Q: Question> Read<Q> {
 
 /// The reads of many values, each held once: most values ask the same. A value has their numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(
-    transparent,
-    bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>")
-)]
+#[serde(transparent, bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
 pub(super) struct ReadTable<Q: Eq + Hash> {
     reads: Vec<Read<Q>>,
     /// Made when a read is added: a table that was stored comes without.

@@ -6,7 +6,7 @@
 //! all that it was made of. SQL counts without comments and white space.
 
 use super::reasons::reached;
-use crate::cache::{Cache, KeyWriter};
+use crate::cache::{Cache, KeyWriter, Stored};
 use crate::compile::{CompileError, Compiler};
 use crate::config::Json;
 use crate::context::{Bindings, ContextProject, Question, Read};
@@ -73,16 +73,19 @@ impl CompileCache {
     pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&Read> {
         nodes.flat_map(|id| self.nodes.reads_of(id)).collect()
     }
+}
 
-    pub(crate) fn store(&mut self) -> Vec<u8> {
+impl Stored for CompileCache {
+    const FILE: &'static str = "strata_prints.bin";
+
+    fn to_bytes(&mut self) -> Vec<u8> {
         self.nodes.settle();
-        rmp_serde::to_vec(&(crate::BUILD, &self.nodes)).unwrap_or_default()
+        rmp_serde::to_vec(&self.nodes).unwrap_or_default()
     }
 
-    pub(crate) fn from_bytes(bytes: &[u8]) -> CompileCache {
-        let stored: Option<(String, Cache<_, _, _>)> = rmp_serde::from_slice(bytes).ok();
-        let nodes = stored.filter(|(build, _)| build == crate::BUILD).map(|(_, nodes)| nodes);
-        CompileCache { nodes: nodes.unwrap_or_default(), ..CompileCache::default() }
+    fn from_bytes(bytes: &[u8]) -> Option<CompileCache> {
+        let nodes = rmp_serde::from_slice(bytes).ok()?;
+        Some(CompileCache { nodes, ..CompileCache::default() })
     }
 }
 
@@ -113,10 +116,10 @@ const ASIDE: &[&str] = &[
 pub(crate) fn own_prints(
     compiler: &Compiler,
     nodes: &[NodeId],
-    kept: &mut CompileCache,
+    cache: &mut CompileCache,
 ) -> FastMap<NodeId, Own> {
     let manifest = &compiler.manifest;
-    let answers = kept.nodes.answers(|question| compiler.context.answer(question));
+    let answers = cache.nodes.answers(|question| compiler.context.answer(question));
     let storage = storage(compiler);
     // What the parts besides SQL are made of, the node apart: the environment is that of the
     // process.
@@ -136,7 +139,7 @@ pub(crate) fn own_prints(
                 print = Some(text);
             } else if needs_compiling(node) {
                 let key = key(compiler, node);
-                let compiled = match kept.nodes.find(&*node.unique_id, key, &answers) {
+                let compiled = match cache.nodes.find(&*node.unique_id, key, &answers) {
                     Some(compiled) => compiled.clone(),
                     None => {
                         let (compiled, reads, broken) = compile(compiler, node);
@@ -150,7 +153,7 @@ pub(crate) fn own_prints(
                 print = Some(compiled.print.unwrap_or_else(|| Fingerprint::of("")));
             }
             // A seed's file is looked at each time.
-            let said = kept.said.get(&node.unique_id).filter(|s| {
+            let said = cache.said.get(&node.unique_id).filter(|s| {
                 Arc::ptr_eq(&s.node, node)
                     && s.macros == macros
                     && s.print == print
@@ -171,19 +174,19 @@ pub(crate) fn own_prints(
             (*id, own, new, print)
         })
         .collect();
-    kept.compiled = made.iter().filter(|(_, _, new, _)| new.is_some()).count();
-    if kept.compiled > 0 {
-        kept.nodes.retain(|id| manifest.by_unique_id.contains_key(&**id));
+    cache.compiled = made.iter().filter(|(_, _, new, _)| new.is_some()).count();
+    if cache.compiled > 0 {
+        cache.nodes.retain(|id| manifest.by_unique_id.contains_key(&**id));
     }
     let mut out = FastMap::with_capacity_and_hasher(made.len(), Default::default());
-    kept.said.reserve(made.len().saturating_sub(kept.said.len()));
+    cache.said.reserve(made.len().saturating_sub(cache.said.len()));
     for (id, own, new, print) in made {
         let node = &manifest.nodes[id.index()];
         if let Some(New { key, reads, compiled }) = new {
-            kept.nodes.insert(node.unique_id.to_string(), key, reads, compiled);
+            cache.nodes.insert(node.unique_id.to_string(), key, reads, compiled);
         }
         let said = Said { node: node.clone(), macros, print, parts: own.parts.clone() };
-        kept.said.insert(node.unique_id.clone(), said);
+        cache.said.insert(node.unique_id.clone(), said);
         out.insert(id, own);
     }
     out

@@ -4,6 +4,7 @@
 use super::prepare::{options as run_options, shared};
 use super::project::Project;
 use super::{CliError, Invocation};
+use crate::cache::{read_stored, write_stored};
 use crate::changes::{Compare, CompileCache, Judged, Own, Verdict, own_prints, readings, verdicts};
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{Existing, Warehouse};
@@ -12,7 +13,7 @@ use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::PublicationFingerprint;
 use crate::plan::{Action, Plan};
 use crate::run::{FreshnessRequest, Notes, RunOptions, check_sources};
-use crate::state::{Publications, read_prints, write_prints};
+use crate::state::Publications;
 use crate::system::System;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -48,6 +49,7 @@ impl Known {
     ) -> FastMap<String, Fingerprint> {
         let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Same);
         let mut out = FastMap::default();
+        #[expect(clippy::iter_over_hash_type, reason = "each node is looked at by itself")]
         for (id, own) in &self.own {
             let node = manifest.node(*id);
             let parents = readings(manifest, node);
@@ -69,11 +71,11 @@ impl Known {
 type Store = Option<Arc<dyn System>>;
 
 /// The stored prints of compiled nodes.
-pub(crate) fn kept_prints(store: &Store, project: &Project) -> CompileCache {
+pub(crate) fn read_compile_cache(store: &Store, project: &Project) -> CompileCache {
     let read = |system: &Arc<dyn System>| {
-        read_prints(system.as_ref(), &project.manifest.project.target_path)
+        read_stored(system.as_ref(), &project.manifest.project.target_path)
     };
-    store.as_ref().map(read).unwrap_or_default()
+    store.as_ref().and_then(read).unwrap_or_default()
 }
 
 /// What the selected nodes say now.
@@ -88,7 +90,7 @@ pub(super) fn own(
     let own = own_prints(&compiler, &ids, prints);
     if let Some(system) = store.as_ref().filter(|_| prints.is_changed()) {
         // A cache that cannot be written costs time only.
-        let _ = write_prints(system.as_ref(), &project.manifest.project.target_path, prints);
+        let _ = write_stored(system.as_ref(), &project.manifest.project.target_path, prints);
     }
     own
 }

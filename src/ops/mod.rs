@@ -5,6 +5,8 @@
 //! spelling.
 
 mod beside;
+#[cfg(test)]
+mod cache_law;
 mod changed;
 mod clean;
 mod compile;
@@ -19,8 +21,6 @@ mod erd;
 mod export;
 mod freshness;
 mod init;
-#[cfg(test)]
-mod kept_law;
 mod list;
 mod operation;
 mod plan;
@@ -31,7 +31,7 @@ mod run;
 mod settled;
 mod show;
 
-pub(crate) use changed::{Judge, kept_prints};
+pub(crate) use changed::{Judge, read_compile_cache};
 pub(crate) use clean::clean;
 pub(crate) use compile::{CompileArgs, compile};
 pub(crate) use dag::Orchestrated;

@@ -1,6 +1,6 @@
 //! `plan`: the steps of a build, printed and not taken.
 
-use super::changed::{Judge, Look, judge, kept_prints, narrow, noted, own};
+use super::changed::{Judge, Look, judge, narrow, noted, own, read_compile_cache};
 use super::prepare::planned;
 use super::project::{Project, choose, connect, open};
 use super::run::{RunArgs, types};
@@ -136,7 +136,7 @@ fn judged(
     match noted(project, selected, warehouse, false)? {
         Some(noted) => {
             let store = inv.store();
-            let own = own(&store, project, selected, &mut kept_prints(&store, project));
+            let own = own(&store, project, selected, &mut read_compile_cache(&store, project));
             let at = Look { project, selected, existing, how };
             Ok(Some(judge(inv, &at, noted, own, warehouse)?.1.0))
         }

@@ -1,6 +1,7 @@
 //! Load, parse, resolve: what every command begins with.
 
 use super::{CliError, Exit, Invocation};
+use crate::cache::{read_stored, write_stored};
 use crate::config::{PathKind, SelectorDefinition, Yaml};
 use crate::context::{ContextProject, LogLine, Read};
 use crate::diag::{Checked, Code, Diagnostic};
@@ -10,14 +11,11 @@ use crate::jinja::Engine;
 use crate::load::{Sources, load};
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::parse::{Counts, ParseCache, ParsedProject, parse};
-use crate::resolve::{KeptNodes, resolve};
+use crate::resolve::{ResolveCache, resolve};
 use crate::run::Watch;
 use crate::select::{PreviousState, Selection, select};
 use crate::source::SourceMap;
-use crate::state::{
-    ArtifactMetadata, CompiledCode, load_state, manifest_inputs, read_parse, write_manifest,
-    write_parse,
-};
+use crate::state::{ArtifactMetadata, CompiledCode, load_state, manifest_inputs, write_manifest};
 use crate::system::normalize;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -49,17 +47,17 @@ impl Project {
 
 /// What a reading of the project leaves for the next one.
 #[derive(Default)]
-pub(super) struct KeptProject {
+pub(super) struct ProjectCache {
     map: SourceMap,
     parse: ParseCache,
-    nodes: KeptNodes,
+    nodes: ResolveCache,
     /// What there was to say of it.
     said: Vec<Diagnostic>,
     /// The stored parse was looked for.
     begun: bool,
 }
 
-impl KeptProject {
+impl ProjectCache {
     /// What the last reading parsed again.
     pub(super) fn counts(&self) -> Counts {
         self.parse.counts()
@@ -68,10 +66,11 @@ impl KeptProject {
     /// The same after it was stored and read again.
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
-        *self = KeptProject {
-            parse: ParseCache::from_bytes(&self.parse.store()),
+        use crate::cache::Stored;
+        *self = ProjectCache {
+            parse: ParseCache::from_bytes(&self.parse.to_bytes()).unwrap(),
             begun: true,
-            ..KeptProject::default()
+            ..ProjectCache::default()
         };
     }
 
@@ -135,16 +134,16 @@ pub(super) struct Begun {
 
 /// Reads and parses the files: what has changed since `kept` was made, and what reads that, is
 /// parsed again.
-fn begin(inv: &Invocation, kept: &mut KeptProject) -> Result<Begun, CliError> {
+fn begin(inv: &Invocation, cache: &mut ProjectCache) -> Result<Begun, CliError> {
     let (sources, map, mut diagnostics) =
-        load(&inv.system, &inv.load, std::mem::take(&mut kept.map))?;
+        load(&inv.system, &inv.load, std::mem::take(&mut cache.map))?;
     let Some(mut sources) = sources else {
         return Ok(Begun { parsed: None, map, diagnostics, inputs: None });
     };
-    if !std::mem::replace(&mut kept.begun, true) && inv.cache {
-        kept.parse = read_parse(inv.system.as_ref(), &sources.target_path);
+    if !std::mem::replace(&mut cache.begun, true) && inv.cache {
+        cache.parse = read_stored(inv.system.as_ref(), &sources.target_path).unwrap_or_default();
     }
-    let parsed = parse(&mut sources, &mut kept.parse).drain_into(&mut diagnostics);
+    let parsed = parse(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
     Ok(Begun { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
 }
 
@@ -156,8 +155,8 @@ fn inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
 }
 
 /// Reads the project.
-pub(super) fn read(inv: &Invocation, kept: &mut KeptProject) -> Result<Reading, CliError> {
-    Ok(put_together(begin(inv, kept)?, kept))
+pub(super) fn read(inv: &Invocation, cache: &mut ProjectCache) -> Result<Reading, CliError> {
+    Ok(put_together(begin(inv, cache)?, cache))
 }
 
 /// What is said where a file could not be read, true or not.
@@ -171,10 +170,10 @@ const FOLLOWS: [Code; 7] = [
     Code::NoteTest,
 ];
 
-fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
+fn put_together(begun: Begun, cache: &mut ProjectCache) -> Reading {
     let Begun { parsed, map, mut diagnostics, inputs } = begun;
     let Some((mut sources, parsed)) = parsed else {
-        kept.map = map.clone();
+        cache.map = map.clone();
         diagnostics.sort_by_key(Diagnostic::is_error);
         return Reading {
             project: None,
@@ -184,7 +183,7 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
             folders: Vec::new(),
         };
     };
-    let manifest = resolve(&parsed, &sources, &mut kept.nodes).drain_into(&mut diagnostics);
+    let manifest = resolve(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
     let unread = |d: &Diagnostic| {
         d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile)
     };
@@ -193,12 +192,12 @@ fn put_together(begun: Begun, kept: &mut KeptProject) -> Reading {
         diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
     }
     diagnostics.sort_by_key(Diagnostic::is_error);
-    kept.map = sources.map.clone();
+    cache.map = sources.map.clone();
     let map = Arc::new(std::mem::take(&mut sources.map));
     let folders = folders(&sources);
     let airflow = sources.root().options.airflow.clone();
     let project = Project {
-        inputs: inputs.and_then(|inputs| with_reads(inputs, kept.reads())),
+        inputs: inputs.and_then(|inputs| with_reads(inputs, cache.reads())),
         airflow,
         manifest: Arc::new(manifest),
         engine: parsed.engine,
@@ -240,10 +239,10 @@ fn folders(sources: &Sources) -> Vec<Folder> {
 }
 
 /// Stores what was parsed, for the next command. A cache that cannot be written costs time only.
-pub(super) fn store(inv: &Invocation, project: &Project, kept: &mut KeptProject) {
-    if inv.cache && kept.parse.is_changed() {
+pub(super) fn store(inv: &Invocation, project: &Project, cache: &mut ProjectCache) {
+    if inv.cache && cache.parse.is_changed() {
         let folder = &project.manifest.project.target_path;
-        let _ = write_parse(inv.system.as_ref(), folder, &mut kept.parse);
+        let _ = write_stored(inv.system.as_ref(), folder, &mut cache.parse);
     }
 }
 
@@ -255,35 +254,35 @@ pub(super) fn lasting<T>(value: T) -> &'static mut T {
 
 /// Reads the project. Errors of load, parse and resolve end the command, all of them shown.
 pub(super) fn open(inv: &mut Invocation) -> Result<&'static Project, CliError> {
-    let (begun, kept) = begin_command(inv)?;
-    open_begun(inv, begun, kept)
+    let (begun, cache) = begin_command(inv)?;
+    open_begun(inv, begun, cache)
 }
 
 /// Begins to read the project of a command, which reads one and ends with it.
 pub(super) fn begin_command(
     inv: &Invocation,
-) -> Result<(Begun, &'static mut KeptProject), CliError> {
-    let kept = lasting(KeptProject::default());
-    let mut begun = begin(inv, kept)?;
+) -> Result<(Begun, &'static mut ProjectCache), CliError> {
+    let cache = lasting(ProjectCache::default());
+    let mut begun = begin(inv, cache)?;
     if let Some((sources, _)) = &begun.parsed {
-        begun.inputs = kept.parse.fingerprint(sources).map(|files| inputs(sources, files));
+        begun.inputs = cache.parse.fingerprint(sources).map(|files| inputs(sources, files));
     }
-    Ok((begun, kept))
+    Ok((begun, cache))
 }
 
 /// The same from where its files are parsed.
 pub(super) fn open_begun(
     inv: &mut Invocation,
     begun: Begun,
-    kept: &mut KeptProject,
+    cache: &mut ProjectCache,
 ) -> Result<&'static Project, CliError> {
-    let reading = put_together(begun, kept);
+    let reading = put_together(begun, cache);
     introduce(inv, reading.map.clone(), &reading.logs);
     let has_errors = reading.has_errors();
     let Reading { project, diagnostics, .. } = reading;
     let Some(project) = project else { return Err(complain(inv, &diagnostics)) };
-    store(inv, &project, kept);
-    kept.said.clone_from(&diagnostics);
+    store(inv, &project, cache);
+    cache.said.clone_from(&diagnostics);
     if has_errors {
         return Err(complain(inv, &diagnostics));
     }

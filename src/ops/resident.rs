@@ -3,7 +3,7 @@
 
 use super::changed::{self, Judge, Noted, noted};
 use super::prepare::{Prepared, Wanted, prepare};
-use super::project::{Folder, KeptProject, Project, connect, own_selection, read, store};
+use super::project::{Folder, Project, ProjectCache, connect, own_selection, read, store};
 use super::run::{RunArgs, judged, types};
 use super::{CliError, Invocation};
 use crate::changes::{CompileCache, Verdict, own_prints};
@@ -27,7 +27,7 @@ use std::time::Duration;
 /// What is kept between two readings.
 #[derive(Default)]
 pub(crate) struct Resident {
-    kept: KeptProject,
+    cache: ProjectCache,
 }
 
 /// The project after a change.
@@ -52,21 +52,21 @@ impl Revision {
 impl Resident {
     /// Reads the project again.
     pub(crate) fn read(&mut self, inv: &Invocation) -> Result<Revision, CliError> {
-        let mut reading = read(inv, &mut self.kept)?;
+        let mut reading = read(inv, &mut self.cache)?;
         reading.diagnostics.reverse();
         Ok(Revision {
             project: reading.project.map(Arc::new),
             map: reading.map,
             diagnostics: reading.diagnostics,
-            counts: self.kept.counts(),
-            resolved: self.kept.resolved(),
+            counts: self.cache.counts(),
+            resolved: self.cache.resolved(),
             folders: reading.folders,
         })
     }
 
     /// Stores the parse for other commands.
     pub(crate) fn store(&mut self, inv: &Invocation, project: &Project) {
-        store(inv, project, &mut self.kept);
+        store(inv, project, &mut self.cache);
     }
 }
 

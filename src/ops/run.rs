@@ -1,7 +1,7 @@
 //! `build`, `run`, `test`, `seed`, `snapshot`.
 
 use super::beside::{Opening, Writing};
-use super::changed::{Judge, kept_prints, own};
+use super::changed::{Judge, own, read_compile_cache};
 use super::dag::verified;
 use super::prepare::{Prepared, Wanted, prepare};
 use super::project::{
@@ -64,17 +64,17 @@ pub(super) fn types(verb: Verb) -> &'static [ResourceType] {
 }
 
 pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
-    let (begun, kept) = begin_command(inv)?;
+    let (begun, cache) = begin_command(inv)?;
     let mut premises = Premises::new(inv, args, &begun);
-    if let Some(found) = premises.as_mut().and_then(|p| p.before_resolve(inv, &begun, kept)) {
+    if let Some(found) = premises.as_mut().and_then(|p| p.before_resolve(inv, &begun, cache)) {
         return settled::tell_all(inv, args, found, begun);
     }
     // Where it may not be needed, it is opened only if it is.
     let may_hold =
-        premises.as_ref().is_some_and(Premises::may_hold) && (kept.is_known() || !inv.cache);
+        premises.as_ref().is_some_and(Premises::may_hold) && (cache.is_known() || !inv.cache);
     let target = begun.parsed.as_ref().map(|(sources, _)| &sources.target).filter(|_| !may_hold);
     let opening = target.and_then(|target| Opening::start(inv, target));
-    let project = open_begun(inv, begun, kept)?;
+    let project = open_begun(inv, begun, cache)?;
     let mut selection = args.selection.clone();
     if let Some(nodes) = verified(inv, project)? {
         selection.nodes = Some(nodes);
@@ -91,7 +91,12 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
     let store = inv.store();
     let mut prints = None;
     let mut says = |nodes: &NodeSet| {
-        own(&store, project, nodes, prints.get_or_insert_with(|| kept_prints(&store, project)))
+        own(
+            &store,
+            project,
+            nodes,
+            prints.get_or_insert_with(|| read_compile_cache(&store, project)),
+        )
     };
     let mut said = may_hold.then(|| says(&selected));
     let found =
@@ -100,7 +105,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         writing.wait()?;
         lasting(said);
         let prints = lasting(prints.unwrap_or_default());
-        let done = Done { project, args, kept, selected: &selected, prints, verdicts: None };
+        let done = Done { project, args, cache, selected: &selected, prints, verdicts: None };
         return settled::tell_again(inv, premises, &done, found);
     }
     let warehouse = Opening::wait(opening, inv, project)?;
@@ -134,7 +139,7 @@ pub(crate) fn run_verb(inv: &mut Invocation, args: &RunArgs) -> Exit {
         let prints = &mut prints.unwrap_or_default();
         premises.keep(
             inv,
-            Done { project, args, kept, selected: &selected, prints, verdicts },
+            Done { project, args, cache, selected: &selected, prints, verdicts },
             warehouse.as_mut(),
         );
     }

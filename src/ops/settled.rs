@@ -7,11 +7,13 @@
 //! written since: the target's options say so. Whatever cannot be told makes the command look for
 //! itself.
 
-use super::changed::{Look, asked_sources, judge, noted, own};
-use super::project::{Begun, KeptProject, Project, introduce};
+use super::changed::{Judge, Look, asked_sources, judge, noted, own};
+use super::project::{Begun, Project, ProjectCache, introduce};
 use super::run::{RunArgs, results_in, tell_place};
 use super::{Exit, Invocation};
+use crate::cache::{KeyWriter, read_stored, write_stored};
 use crate::changes::{CompileCache, Own, Verdict, nodes_print};
+use crate::config::Json;
 use crate::context::{Question, Read};
 use crate::diag::Diagnostic;
 use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
@@ -20,7 +22,8 @@ use crate::inspect::inspect;
 use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::run::{Event, NodeVerdict, nothing};
-use crate::state::{Said, Settled, read_settled, write_settled};
+use crate::select::Selection;
+use crate::state::{Said, Settled};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,8 +54,8 @@ impl Premises {
         let large = files.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
         let seeds = large.map(|f| Some((f.absolute.clone(), inv.system.print(&f.absolute).ok()?)));
         let database = sources.target.connection.state(inv.system.as_ref());
-        let found = read_settled(inv.system.as_ref(), &sources.target_path)
-            .filter(|f| f.asked == asked && database.as_ref() == Some(&f.database));
+        let found = read_stored(inv.system.as_ref(), &sources.target_path)
+            .filter(|f: &Settled| f.asked == asked && database.as_ref() == Some(&f.database));
         Some(Premises { asked, inputs: begun.inputs, seeds: seeds.collect::<Option<_>>()?, found })
     }
 
@@ -66,10 +69,10 @@ impl Premises {
         &mut self,
         inv: &Invocation,
         begun: &Begun,
-        kept: &KeptProject,
+        cache: &ProjectCache,
     ) -> Option<Settled> {
         let (sources, parsed) = begun.parsed.as_ref()?;
-        let found = self.found.as_ref().filter(|_| inv.cache && kept.is_known())?;
+        let found = self.found.as_ref().filter(|_| inv.cache && cache.is_known())?;
         let holds = |read: &Read| parsed.context.answer(&read.question) == Some(read.answer);
         let same = self.inputs == Some(found.inputs)
             && found.seeds == self.seeds
@@ -121,12 +124,12 @@ impl Premises {
         let (Some(inputs), true) = (self.inputs, inv.cache) else { return };
         let ids = done.selected.iter().map(|id| &*manifest.node(id).unique_id);
         let reads: BTreeSet<&Read> = done
-            .kept
+            .cache
             .reads()
             .chain(done.prints.reads(ids))
             .filter(|r| is_of_the_world(r))
             .collect();
-        let settled = Settled {
+        let mut settled = Settled {
             asked: self.asked,
             inputs,
             own: looked.own,
@@ -135,10 +138,10 @@ impl Premises {
             database: looked.database,
             manifest: manifest_stamp(inv, &manifest.project.target_path),
             nodes: looked.nodes,
-            said: done.kept.said().iter().map(|d| Said::new(d, &done.project.map)).collect(),
+            said: done.cache.said().iter().map(|d| Said::new(d, &done.project.map)).collect(),
         };
         // What cannot be written costs time only.
-        let _ = write_settled(inv.system.as_ref(), &manifest.project.target_path, &settled);
+        let _ = write_stored(inv.system.as_ref(), &manifest.project.target_path, &mut settled);
     }
 }
 
@@ -153,7 +156,7 @@ struct Looked {
 pub(super) struct Done<'a> {
     pub(super) project: &'a Project,
     pub(super) args: &'a RunArgs,
-    pub(super) kept: &'a KeptProject,
+    pub(super) cache: &'a ProjectCache,
     /// What it was asked for, before it was narrowed to what had changed.
     pub(super) selected: &'a NodeSet,
     pub(super) prints: &'a mut CompileCache,
@@ -210,15 +213,43 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
     !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
 }
 
-/// A print of what a command is asked for, and of which database.
+/// The key of what a command is asked for, and of which database.
 fn asked(inv: &Invocation, args: &RunArgs, sources: &Sources) -> Fingerprint {
-    let texts = [
-        format!("{args:?}"),
-        format!("{:?}", inv.load.vars),
-        sources.target.connection.identity(),
-        crate::BUILD.to_owned(),
-    ];
-    Fingerprint::of_parts(std::iter::once(sources.context.facts.target().hex()).chain(texts))
+    let vars = Json::Object(inv.load.vars.clone()).to_string();
+    let key = KeyWriter::new("asked").text(crate::BUILD).text(&vars);
+    let key = key.fingerprint(Some(sources.context.facts.target()));
+    let key = key.text(&sources.target.connection.identity());
+    write_args(key, args).finish()
+}
+
+/// Writes all of what a run is asked for: a field that is new has to be added here.
+fn write_args(key: KeyWriter, args: &RunArgs) -> KeyWriter {
+    let RunArgs { verb, selection, full_refresh, fail_fast, store_failures, empty, audit, changed } =
+        args;
+    let key = [full_refresh, fail_fast, store_failures, empty, audit]
+        .into_iter()
+        .fold(key.number(*verb as u64), |key, flag| key.flag(*flag));
+    let key = match changed {
+        Some(Judge { assume_sources, edits_only }) => key.flag(*assume_sources).flag(*edits_only),
+        None => key.optional(None),
+    };
+    let Selection {
+        select,
+        exclude,
+        selector,
+        indirect,
+        resource_types,
+        exclude_resource_types,
+        nodes,
+    } = selection;
+    let types = |types: &[ResourceType]| types.iter().map(|t| t.as_str()).collect::<Vec<_>>();
+    let key = key.texts(select).texts(exclude).optional(selector.as_deref());
+    let key = key.number(*indirect as u64);
+    let key = key.texts(types(resource_types)).texts(types(exclude_resource_types));
+    match nodes {
+        Some(nodes) => key.texts(nodes),
+        None => key.optional(None),
+    }
 }
 
 /// Says what the earlier command said in the end, of a project that is not put together.

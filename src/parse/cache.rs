@@ -2,11 +2,11 @@
 //! asked of the world (`cache`).
 //!
 //! Results are plain data whose places are relative to their file, so that they can be stored
-//! (`store`); the tool's own build is part of what must be equal.
+//! (`Stored`).
 
 use super::nodes::raw_text;
 use super::{DocBlock, ParsedNode, Properties};
-use crate::cache::{Answers, Cache, KeyWriter};
+use crate::cache::{Answers, Cache, KeyWriter, Stored};
 use crate::context::{ContextProject, LogLine, Question, Read};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -97,7 +97,7 @@ pub(crate) struct Counts {
 /// asked.
 #[derive(Debug, Default)]
 pub(crate) struct ParseCache {
-    /// Of the tool and of what all results depend on. Another one: nothing can be used.
+    /// Of what all results depend on. Another one: nothing can be used.
     base: Option<Fingerprint>,
     pub(super) macros: FastMap<Place, CachedMacros>,
     pub(super) engine: Option<Arc<Engine>>,
@@ -182,23 +182,22 @@ impl ParseCache {
         }
         self.is_frozen = false;
     }
+}
 
-    /// For storing: what can be used by another process. Results that complain of places in other
-    /// files stay out. Secrets cannot be among it: they can be read in profiles and packages only.
-    pub(crate) fn store(&mut self) -> Vec<u8> {
+/// For storing: what can be used by another process. Results that complain of places in other files
+/// stay out. Secrets cannot be among it: they can be read in profiles and packages only.
+impl Stored for ParseCache {
+    const FILE: &'static str = "strata_parse.bin";
+
+    fn to_bytes(&mut self) -> Vec<u8> {
         self.is_new = false;
         self.files.settle();
         rmp_serde::to_vec(&(self.base, &self.files)).unwrap_or_default()
     }
 
-    /// What `store` gave; bytes that cannot be read are nothing.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> ParseCache {
-        match rmp_serde::from_slice(bytes) {
-            Ok((base, files)) => {
-                ParseCache { base, files, is_frozen: true, ..ParseCache::default() }
-            }
-            Err(_) => ParseCache::default(),
-        }
+    fn from_bytes(bytes: &[u8]) -> Option<ParseCache> {
+        let (base, files) = rmp_serde::from_slice(bytes).ok()?;
+        Some(ParseCache { base, files, is_frozen: true, ..ParseCache::default() })
     }
 }
 
@@ -213,7 +212,7 @@ pub(super) struct Parsed {
 /// What all results of a parse depend on.
 fn base(sources: &Sources) -> Fingerprint {
     let context = &sources.context;
-    let mut key = KeyWriter::new("parse").text(crate::BUILD).text(&context.target.adapter);
+    let mut key = KeyWriter::new("parse").text(&context.target.adapter);
     for is_quoted in context.quoting {
         key = key.flag(is_quoted);
     }

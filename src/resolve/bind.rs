@@ -192,7 +192,7 @@ impl Resolver<'_> {
             }
             // A node that is what it was stays shared with the last manifest.
             if node.id != own_id || node.depends_on != depends_on || attached != attached_now {
-                self.kept.change(self.keys[i], &mut node, |own| {
+                self.cache.change(self.keys[i], &mut node, |own| {
                     (own.id, own.depends_on) = (own_id, depends_on);
                     if let NodeKind::Test(TestKind::Generic(test)) = &mut own.kind {
                         test.attached = attached_now;

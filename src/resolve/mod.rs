@@ -8,10 +8,10 @@
 
 mod addresses;
 mod bind;
+mod cache;
 mod config;
 mod docs;
 mod freshness;
-mod kept;
 mod macros;
 mod names;
 mod nodes;
@@ -23,7 +23,7 @@ mod sources;
 pub(crate) mod testing;
 mod tests;
 
-pub(crate) use kept::KeptNodes;
+pub(crate) use cache::ResolveCache;
 
 use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
 use crate::context::{ContextProject, Read};
@@ -35,7 +35,7 @@ use crate::manifest::{
     Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
-use kept::{Described, Item, Key};
+use cache::{Described, Item, Key};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -100,7 +100,9 @@ impl<'a> Entries<'a> {
             }
         }
         // Its own package describes it as well: neither is a layer below the other.
-        for ((kind, name), (entry, _)) in &of_others {
+        let mut described: Vec<_> = of_others.iter().collect();
+        described.sort_by_key(|(_, (entry, _))| (entry.span.file, entry.span.start));
+        for ((kind, name), (entry, _)) in described {
             let same = by_name
                 .iter()
                 .find(|(key, _)| key.0 == *kind && key.2 == *name && own.contains(key));
@@ -184,7 +186,7 @@ type Make<'j> = Box<dyn Fn(&mut Maker<'_>) -> Option<Node> + Send + Sync + 'j>;
 /// Collects the nodes.
 struct Resolver<'a> {
     ground: &'a Ground<'a>,
-    kept: &'a mut KeptNodes,
+    cache: &'a mut ResolveCache,
     /// All items, those without a node among them.
     items: Vec<Key>,
     reads: BTreeSet<Read>,
@@ -211,10 +213,10 @@ impl Resolver<'_> {
     /// The node of each item: the one from before where it holds, else one that is made now, on all
     /// cores.
     fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(Key, Option<Arc<Node>>)> {
-        let (ground, kept) = (self.ground, &*self.kept);
+        let (ground, cache) = (self.ground, &*self.cache);
         let made = |Job { item, described, make }: Job<'j>| -> Made<'j> {
             let key = item.key();
-            if let Some((node, out)) = kept.find(&item, described.as_ref()) {
+            if let Some((node, out)) = cache.find(&item, described.as_ref()) {
                 return Made { key, node, out, new: None };
             }
             let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
@@ -232,7 +234,7 @@ impl Resolver<'_> {
     fn take(&mut self, made: Made<'_>) -> (Key, Option<Arc<Node>>) {
         let Made { key, node, mut out, new } = made;
         if let Some((item, described, reads)) = new {
-            self.kept.keep(item, described.as_ref(), node.clone(), &out);
+            self.cache.insert(item, described.as_ref(), node.clone(), &out);
             self.reads.extend(reads);
         }
         self.out.append(&mut out);
@@ -260,16 +262,16 @@ struct Made<'j> {
     new: Option<(Item, Option<Described<'j>>, BTreeSet<Read>)>,
 }
 
-/// Resolves a parsed project; what `kept` has from the last time, and still holds, is used again.
+/// Resolves a parsed project; what `cache` has from the last time, and still holds, is used again.
 pub(crate) fn resolve(
     parsed: &ParsedProject,
     sources: &Sources,
-    kept: &mut KeptNodes,
+    cache: &mut ResolveCache,
 ) -> Checked<Manifest> {
     let mut out = Vec::new();
     let items = parsed.nodes.len()
         + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
-    kept.begin(sources, parsed, items);
+    cache.begin(sources, parsed, items);
     let entries = Entries::new(parsed, &mut out);
     docs::check_names(&parsed.docs, &mut out);
     let ground = Ground {
@@ -287,7 +289,7 @@ pub(crate) fn resolve(
     };
     let mut resolver = Resolver {
         ground: &ground,
-        kept,
+        cache,
         items: Vec::with_capacity(items),
         reads: BTreeSet::new(),
         nodes: Vec::with_capacity(items),
@@ -314,7 +316,7 @@ pub(crate) fn resolve(
     let strict = sources.root().options.flags.is_set("require_resource_names_without_spaces", true);
     resolver.out.extend(blanks(&resolver.nodes, strict));
     let graph = resolver.bind(&lookup);
-    let Resolver { nodes, disabled, unplaced, mut out, kept, mut reads, items, .. } = resolver;
+    let Resolver { nodes, disabled, unplaced, mut out, cache, mut reads, items, .. } = resolver;
     config::unused(sources, &[&nodes, &disabled, &unplaced], &mut out);
     let groups = others::groups(parsed);
     out.extend(others::without_group(&nodes, &groups));
@@ -324,7 +326,7 @@ pub(crate) fn resolve(
     let docs = ground.docs.resources();
     reads.extend(ground.names.reads());
     reads.extend(ground.docs.reads());
-    kept.end(items, reads);
+    cache.end(items, reads);
     let (same_relation, (circles, by_unique_id)) = rayon::join(
         || {
             addresses::check_relations(

@@ -1,6 +1,6 @@
 //! Models, seeds, snapshots, analyses, singular tests and hooks.
 
-use super::kept::{Described, Item};
+use super::cache::{Described, Item};
 use super::names::Named;
 use super::{Entries, Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};

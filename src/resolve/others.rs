@@ -1,6 +1,6 @@
 //! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
 
-use super::kept::Item;
+use super::cache::Item;
 use super::{Job, Maker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};

@@ -1,6 +1,6 @@
 //! Source tables.
 
-use super::kept::Item;
+use super::cache::Item;
 use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::engine::Relation;

@@ -50,7 +50,7 @@ pub(crate) fn read(
         load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
     let parsed = parse(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
-    let manifest = super::resolve(&parsed, &sources, &mut super::KeptNodes::default())
+    let manifest = super::resolve(&parsed, &sources, &mut super::ResolveCache::default())
         .drain_into(&mut diagnostics);
     let (renderer, context, map) = (parsed.engine, sources.context, sources.map);
     (Some(ReadProject { manifest, renderer, context, map, system }), diagnostics)

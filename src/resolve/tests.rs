@@ -1,6 +1,6 @@
 //! Generic tests become nodes, attached to what they test.
 
-use super::kept::{Described, Item};
+use super::cache::{Described, Item};
 use super::names::Named;
 use super::{Job, Maker, Resolver};
 use crate::config::Json;
@@ -48,7 +48,7 @@ impl Resolver<'_> {
         for ((key, node), (parsed, attached)) in self.nodes_of(jobs).into_iter().zip(places) {
             let Some(mut node) = node else { continue };
             if node.generic_test().is_some_and(|t| t.attached != attached) {
-                self.kept.change(key, &mut node, |own| {
+                self.cache.change(key, &mut node, |own| {
                     if let NodeKind::Test(TestKind::Generic(test)) = &mut own.kind {
                         test.attached = attached;
                     }

@@ -6,7 +6,6 @@
 //! run went about it.
 
 mod catalog_json;
-mod kept;
 mod manifest_json;
 mod publications;
 mod run_results;
@@ -14,9 +13,6 @@ mod settled;
 mod sources_json;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
-pub(crate) use kept::{
-    read_parse, read_prints, read_settled, write_parse, write_prints, write_settled,
-};
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;

@@ -1,5 +1,6 @@
 //! What `build --changed` found when it left nothing to do, with all that it was found from.
 
+use crate::cache::Stored;
 use crate::context::Read;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::DatabaseState;
@@ -58,13 +59,15 @@ impl Said {
     }
 }
 
-impl Settled {
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+impl Stored for Settled {
+    const FILE: &'static str = "strata_settled.bin";
+
+    fn to_bytes(&mut self) -> Vec<u8> {
         // With names: numbers of JSON are known by the name of their only field.
         rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Settled> {
+    fn from_bytes(bytes: &[u8]) -> Option<Settled> {
         of_file(FileId(u32::MAX), || rmp_serde::from_slice(bytes)).ok()
     }
 }

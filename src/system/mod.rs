@@ -4,12 +4,12 @@
 //! through `System`, so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`,
 //! `std::env` and clocks out of the other modules. Must not know: what a file means.
 
-mod kept;
+mod cached;
 #[cfg(test)]
 mod memory;
 mod os;
 
-pub(crate) use kept::KeptSystem;
+pub(crate) use cached::CachedSystem;
 #[cfg(test)]
 pub(crate) use memory::MemorySystem;
 pub(crate) use os::{OsSystem, process_is_alive};

@@ -1,5 +1,8 @@
 //! The loop: saves in, readings and builds out.
-#![allow(clippy::disallowed_methods)] // measures how long a reading takes, and waits for quiet
+#![expect(
+    clippy::disallowed_methods,
+    reason = "measures how long a reading takes, and waits for quiet"
+)]
 
 use super::files::{Files, Touched};
 use crate::changes::{CompileCache, Verdict};
@@ -8,12 +11,12 @@ use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
     BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident,
-    Revision, Seen, Tried, build_changed, chosen, compile_errors, kept_prints,
+    Revision, Seen, Tried, build_changed, chosen, compile_errors, read_compile_cache,
 };
 use crate::report::{Happening, Screen};
 use crate::run::{Event, Interrupt};
 use crate::select::Selection;
-use crate::system::{KeptSystem, Look, System};
+use crate::system::{CachedSystem, Look, System};
 use camino::Utf8PathBuf;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -134,7 +137,7 @@ struct Session {
     inv: Invocation,
     args: WatchArgs,
     files: Files,
-    system: Arc<KeptSystem>,
+    system: Arc<CachedSystem>,
     resident: Resident,
     prints: Option<CompileCache>,
     /// What the last build left in the database.
@@ -156,7 +159,7 @@ struct Session {
 pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
     let screen = Screen::new(&outer.console);
     let mut inv = outer.quietly(outer.interrupt.clone());
-    let system = Arc::new(KeptSystem::new(inv.system.clone(), has_known_ending));
+    let system = Arc::new(CachedSystem::new(inv.system.clone(), has_known_ending));
     inv.system = system.clone();
     let (sender, receiver) = unbounded();
     let files = Files::new(sender.clone(), args.poll).map_err(|e| {
@@ -391,7 +394,7 @@ impl Session {
                 .happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
         }
         let mut prints =
-            self.prints.take().unwrap_or_else(|| kept_prints(&self.inv.store(), &project));
+            self.prints.take().unwrap_or_else(|| read_compile_cache(&self.inv.store(), &project));
         if !self.args.build {
             let complaints = compile_errors(&project, &selected, &mut prints);
             self.prints = Some(prints);

@@ -2,7 +2,7 @@
 //! everything anew.
 
 use super::Invocation;
-use super::project::{KeptProject, Reading, read};
+use super::project::{ProjectCache, Reading, read};
 use crate::config::JsonMap;
 use crate::diag::{WarningOptions, json};
 use crate::load::LoadOptions;
@@ -12,7 +12,7 @@ use crate::report::{Console, Style};
 use crate::run::Interrupt;
 use crate::secret::Scrubber;
 use crate::state::{ArtifactMetadata, CompiledCode, write_manifest};
-use crate::system::{KeptSystem, MemorySystem, System};
+use crate::system::{CachedSystem, MemorySystem, System};
 use camino::Utf8Path;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_kept_gives_what_reading_anew_gives(
+    fn what_is_cached_gives_what_reading_anew_gives(
         first in prop::collection::vec(0usize..8, FILES.len()),
         edits in prop::collection::vec((0..FILES.len(), 0usize..8), 1..12),
         stored in any::<bool>(),
@@ -173,19 +173,19 @@ proptest! {
             path
         };
         first.iter().enumerate().for_each(|(file, variant)| { write(file, *variant); });
-        let system = Arc::new(KeptSystem::new(inner.clone(), |_| true));
+        let system = Arc::new(CachedSystem::new(inner.clone(), |_| true));
         let resident = invocation(system.clone());
-        let mut kept = KeptProject::default();
-        read(&resident, &mut kept).unwrap();
+        let mut cache = ProjectCache::default();
+        read(&resident, &mut cache).unwrap();
         for (file, variant) in edits {
             let path = write(file, variant);
             system.look_again([path.as_path()]);
             if stored {
                 // As another command would find it.
-                kept.through_bytes();
+                cache.through_bytes();
             }
-            let now = read(&resident, &mut kept).unwrap();
-            let cold = read(&invocation(inner.clone()), &mut KeptProject::default()).unwrap();
+            let now = read(&resident, &mut cache).unwrap();
+            let cold = read(&invocation(inner.clone()), &mut ProjectCache::default()).unwrap();
             let (now, cold) = (seen(&now), seen(&cold));
             prop_assert_eq!(&now.0, &cold.0, "after {} became {}", path, variant);
             prop_assert!(now.1 == cold.1, "after {} became {}: the manifests differ", path, variant);

@@ -34,16 +34,16 @@ fn alike(a: Look, b: Look) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
-pub(crate) struct KeptSystem {
+pub(crate) struct CachedSystem {
     inner: Arc<dyn System>,
     /// Whether a file that was never read may be one to read: not an editor's temporary file, say.
     counts: fn(&Utf8Path) -> bool,
     memory: RwLock<Memory>,
 }
 
-impl KeptSystem {
-    pub(crate) fn new(inner: Arc<dyn System>, counts: fn(&Utf8Path) -> bool) -> KeptSystem {
-        KeptSystem { inner, counts, memory: RwLock::default() }
+impl CachedSystem {
+    pub(crate) fn new(inner: Arc<dyn System>, counts: fn(&Utf8Path) -> bool) -> CachedSystem {
+        CachedSystem { inner, counts, memory: RwLock::default() }
     }
 
     /// The system that is asked.
@@ -132,6 +132,7 @@ impl KeptSystem {
             };
         }
         let mut inside = false;
+        #[expect(clippy::iter_over_hash_type, reason = "each folder is told")]
         for (folder, files) in &mut memory.walked {
             if path.starts_with(folder) {
                 files.insert(path.to_owned(), size);
@@ -163,6 +164,7 @@ impl KeptSystem {
         let mut memory = self.write_memory();
         let mut known = memory.texts.remove(path.as_str()).is_some();
         known |= memory.prints.remove(path.as_str()).is_some();
+        #[expect(clippy::iter_over_hash_type, reason = "each folder is told")]
         for files in memory.walked.values_mut() {
             known |= files.remove(path).is_some() && (self.counts)(path);
         }
@@ -180,7 +182,7 @@ impl KeptSystem {
     }
 }
 
-impl System for KeptSystem {
+impl System for CachedSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
         self.read_with_print(path).map(|(text, _)| text)
     }
@@ -311,7 +313,7 @@ mod tests {
     fn content_decides() {
         let files = [("/p/models/a.sql", "select 1"), ("/p/models/b.sql", "select 2")];
         let inner: Arc<dyn System> = Arc::new(MemorySystem::with_files(files));
-        let kept = KeptSystem::new(inner.clone(), |_| true);
+        let kept = CachedSystem::new(inner.clone(), |_| true);
         let a = Utf8Path::new("/p/models/a.sql");
         assert_eq!(kept.walk("/p/models".into()).unwrap().len(), 2);
         assert_eq!(&*kept.read(a).unwrap(), "select 1");

@@ -4,8 +4,9 @@
 //! that describes it, and circumstances that all nodes share: project files, names of macros, doc
 //! blocks, the target, and what the macros of names and hooks asked of the world. Items are
 //! compared by identity: `parse` hands on the same item when nothing in it has changed. Ids and
-//! edges are not kept: they are of one manifest.
+//! edges are not cached: they are of one manifest.
 
+use crate::cache::KeyWriter;
 use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, Read};
 use crate::diag::Diagnostic;
@@ -14,7 +15,6 @@ use crate::load::Sources;
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::ptr;
 use std::sync::Arc;
 
@@ -51,8 +51,8 @@ pub(super) struct Described<'a> {
 }
 
 #[derive(Debug)]
-struct KeptNode {
-    #[allow(dead_code)] // held, so that its address stays its own
+struct CachedNode {
+    /// Held, so that its address stays its own.
     item: Item,
     /// The description's file, held for the same reason, with the addresses of the entry and the
     /// version.
@@ -64,10 +64,10 @@ struct KeptNode {
 
 /// The result of the last pass.
 #[derive(Debug, Default)]
-pub(crate) struct KeptNodes {
+pub(crate) struct ResolveCache {
     circumstances: Option<Fingerprint>,
     reads: BTreeSet<Read>,
-    nodes: FastMap<Key, KeptNode>,
+    nodes: FastMap<Key, CachedNode>,
     made: usize,
 }
 
@@ -76,7 +76,7 @@ fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
         .map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
 }
 
-impl KeptNodes {
+impl ResolveCache {
     /// How many nodes the last pass made anew.
     pub(crate) fn made(&self) -> usize {
         self.made
@@ -116,16 +116,16 @@ impl KeptNodes {
         item: &Item,
         described: Option<&Described<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
-        let kept = self.nodes.get(&item.key())?;
-        if kept.described.as_ref().map(|(_, entry, version)| (*entry, *version))
+        let known = self.nodes.get(&item.key())?;
+        if known.described.as_ref().map(|(_, entry, version)| (*entry, *version))
             != addresses(described)
         {
             return None;
         }
-        Some((kept.node.clone(), kept.diagnostics.clone()))
+        Some((known.node.clone(), known.diagnostics.clone()))
     }
 
-    pub(super) fn keep(
+    pub(super) fn insert(
         &mut self,
         item: Item,
         described: Option<&Described<'_>>,
@@ -136,8 +136,8 @@ impl KeptNodes {
         let described = described
             .zip(addresses(described))
             .map(|(d, (entry, version))| (d.file.clone(), entry, version));
-        let kept = KeptNode { described, node, diagnostics: diagnostics.to_vec(), item };
-        self.nodes.insert(kept.item.key(), kept);
+        let made = CachedNode { described, node, diagnostics: diagnostics.to_vec(), item };
+        self.nodes.insert(made.item.key(), made);
     }
 
     /// Changes a node to what it is in the finished manifest, ids and edges included, and takes it
@@ -148,77 +148,79 @@ impl KeptNodes {
         node: &mut Arc<Node>,
         change: impl FnOnce(&mut Node),
     ) {
-        let mut kept = self.nodes.get_mut(&key);
-        if let Some(kept) = &mut kept {
-            kept.node = None;
+        let mut known = self.nodes.get_mut(&key);
+        if let Some(known) = &mut known {
+            known.node = None;
         }
         change(Arc::make_mut(node));
-        if let Some(kept) = kept {
-            kept.node = Some(node.clone());
+        if let Some(known) = known {
+            known.node = Some(node.clone());
         }
     }
 }
 
 /// What all nodes depend on.
 fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
-    let mut parts: Vec<String> = Vec::new();
+    let mut key = KeyWriter::new("circumstances");
     for package in &sources.packages {
         let options = &package.options;
-        parts.push(format!("{} {:?}", package.name(), options.dispatch));
-        let mut shape = String::new();
-        for (name, section) in &options.sections {
-            shape.push_str(name);
-            print_of(section, &mut shape);
-            options
-                .written_section(name)
-                .into_iter()
-                .for_each(|written| print_of(written, &mut shape));
+        key = key.text(package.name());
+        for dispatch in &options.dispatch {
+            key = key.text(&dispatch.namespace).texts(&dispatch.search_order);
         }
-        parts.push(shape);
+        for (name, section) in &options.sections {
+            key = write_yaml(key.text(name), section);
+            if let Some(written) = options.written_section(name) {
+                key = write_yaml(key, written);
+            }
+        }
     }
-    parts.push(sources.root().options.flags.is_set(COMPARE_WRITTEN, false).to_string());
+    key = key.flag(sources.root().options.flags.is_set(COMPARE_WRITTEN, false));
     let registry = parsed.engine.registry();
-    parts.extend(
-        registry.defs().iter().map(|d| format!("{} {}", d.unique_id, registry.is_internal(d))),
-    );
-    parts.extend(
-        parsed.docs.iter().flat_map(|d| [d.package.to_string(), d.name.clone(), d.text.clone()]),
-    );
-    for change in parsed.properties.iter().flat_map(|file| &file.overrides) {
-        let mut shape = format!("{} {} {:?}", change.package, change.source, change.span);
-        print_map(&change.map, &mut shape);
-        parts.push(shape);
+    for def in registry.defs() {
+        key = key.text(&def.unique_id).flag(registry.is_internal(def));
     }
-    parts.push(target(&parsed.context));
-    Fingerprint::of_parts(parts)
+    for doc in &parsed.docs {
+        key = key.text(&doc.package).text(&doc.name).text(&doc.text);
+    }
+    for change in parsed.properties.iter().flat_map(|file| &file.overrides) {
+        key = key.text(&change.package).text(&change.source);
+        key = key.number(u64::from(change.span.start)).number(u64::from(change.span.end));
+        key = write_map(key, &change.map);
+    }
+    write_target(key, &parsed.context).finish()
 }
 
 /// A tree with the places of its values, but for their ends: that of the last mapping moves with
 /// the end of the file.
-fn print_of(y: &Yaml, out: &mut String) {
-    let _ = write!(out, " {}:", y.span.start);
-    match &y.value {
-        YamlValue::Map(map) => print_map(map, out),
+fn write_yaml(key: KeyWriter, yaml: &Yaml) -> KeyWriter {
+    let key = key.number(u64::from(yaml.span.start));
+    match &yaml.value {
+        YamlValue::Map(map) => write_map(key.text("map"), map),
         YamlValue::Seq(items) => {
-            items.iter().for_each(|item| print_of(item, out));
-            out.push(']');
+            let key = key.text("list").number(items.len() as u64);
+            items.iter().fold(key, write_yaml)
         }
-        scalar => {
-            let _ = write!(out, "{scalar:?}");
-        }
+        YamlValue::Null => key.optional(None),
+        YamlValue::Bool(value) => key.flag(*value),
+        YamlValue::Int(value) => key.text("int").number(value.cast_unsigned()),
+        YamlValue::BigInt(digits) => key.text("int").text(digits),
+        YamlValue::Float(value) => key.text("float").number(value.to_bits()),
+        YamlValue::Date(text) => key.text("date").text(text),
+        YamlValue::Str(text) => key.text("text").text(text),
     }
 }
 
-fn print_map(map: &YamlMap, out: &mut String) {
-    for (key, value) in map.iter() {
-        let _ = write!(out, " {}={}", key.span.start, key.text);
-        print_of(value, out);
-    }
-    out.push('}');
+fn write_map(key: KeyWriter, map: &YamlMap) -> KeyWriter {
+    let key = key.number(map.iter().count() as u64);
+    map.iter().fold(key, |key, (name, value)| {
+        write_yaml(key.number(u64::from(name.span.start)).text(&name.text), value)
+    })
 }
 
 /// Where nodes are stored if nothing says otherwise.
-fn target(context: &ContextProject) -> String {
-    let t = &context.target;
-    format!("{} {} {} {:?}", t.adapter, t.database, t.schema, context.quoting)
+fn write_target(key: KeyWriter, context: &ContextProject) -> KeyWriter {
+    let target = &context.target;
+    let key = key.text(&target.adapter).text(&target.database).text(&target.schema);
+    context.quoting.into_iter().fold(key, KeyWriter::flag)
 }
