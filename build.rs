@@ -1,5 +1,10 @@
 //! Lists the built-in macro files for `include_str!`, and puts DuckDB's library beside the program.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // a build script talks to cargo through files, environment and output
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    reason = "a build script talks to cargo through files, environment and output, and ends where it fails"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

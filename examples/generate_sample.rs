@@ -407,7 +407,10 @@ fn whole(value: f64) -> u64 {
 }
 
 /// Writes the four files into `out`, which is made if it is not there.
-#[allow(clippy::disallowed_methods)] // an example is a program of its own and knows nothing of `System`
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an example is a program of its own and knows nothing of `System`"
+)]
 pub(crate) fn generate(users: u64, seed: u64, out: &Path) -> io::Result<()> {
     std::fs::create_dir_all(out)?;
     let open = |name: &str| {
@@ -761,7 +764,6 @@ fn after_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
 }
 
 #[derive(Debug)]
-#[allow(dead_code)] // unused where this file is included as a module
 struct Arguments {
     users: u64,
     seed: u64,
@@ -769,7 +771,6 @@ struct Arguments {
 }
 
 /// None when help is asked for.
-#[allow(dead_code)]
 fn parse_arguments(mut rest: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
     let (mut users, mut seed, mut out) = (5_000, 42, None);
     while let Some(argument) = rest.next() {
@@ -801,8 +802,11 @@ fn parse_arguments(mut rest: impl Iterator<Item = String>) -> Result<Option<Argu
 }
 
 /// The command line around `generate`.
-#[allow(dead_code)]
-#[allow(clippy::disallowed_methods, clippy::disallowed_macros)] // as above
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "an example is a program of its own"
+)]
 fn main() -> ExitCode {
     let arguments = match parse_arguments(std::env::args().skip(1)) {
         Ok(Some(arguments)) => arguments,

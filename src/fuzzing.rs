@@ -112,7 +112,7 @@ mod tests {
 
     /// What was found is found no more.
     #[test]
-    #[allow(clippy::disallowed_methods)] // reads the inputs
+    #[expect(clippy::disallowed_methods, reason = "reads the inputs")]
     fn inputs_that_were_found_come_back() {
         for (name, door) in DOORS {
             let folder = format!("{}/tests/fuzz/{name}", env!("CARGO_MANIFEST_DIR"));

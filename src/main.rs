@@ -1,5 +1,5 @@
 //! The program: arguments in, exit code out.
-#![allow(clippy::disallowed_methods)] // the door to the process
+#![expect(clippy::disallowed_methods, reason = "the door to the process")]
 
 use std::process::ExitCode;
 

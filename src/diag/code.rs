@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[allow(clippy::disallowed_methods)] // reads the reference
+    #[expect(clippy::disallowed_methods, reason = "reads the reference")]
     fn the_reference_lists_all_codes() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
         let text = std::fs::read_to_string(path).unwrap();

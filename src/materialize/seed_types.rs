@@ -309,7 +309,7 @@ mod tests {
 
     /// What dbt 1.11 makes of each value on Postgres.
     #[test]
-    #[allow(clippy::disallowed_methods)] // reads a table
+    #[expect(clippy::disallowed_methods, reason = "reads a table")]
     fn types_as_in_dbt() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dbt/seeds.json");
         let table: serde_json::Value =

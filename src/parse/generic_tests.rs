@@ -239,7 +239,7 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
     Some(entry)
 }
 
-#[allow(clippy::too_many_arguments)] // what one test is made of
+#[expect(clippy::too_many_arguments, reason = "what one test is made of")]
 fn one(
     parser: &NodeParser<'_>,
     package: &Arc<str>,

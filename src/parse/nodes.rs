@@ -222,7 +222,7 @@ impl<'a> NodeParser<'a> {
         nodes
     }
 
-    #[allow(clippy::too_many_arguments)] // the fields of one node
+    #[expect(clippy::too_many_arguments, reason = "the fields of one node")]
     fn text(
         &self,
         kind: ResourceType,

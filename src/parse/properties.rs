@@ -347,7 +347,7 @@ fn named<'a>(
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of one entry
+#[expect(clippy::too_many_arguments, reason = "the parts of one entry")]
 fn entry(
     parser: &NodeParser<'_>,
     package: &Arc<str>,
@@ -445,7 +445,7 @@ fn columns_and_tests(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, 
     (columns, tests)
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of one version
+#[expect(clippy::too_many_arguments, reason = "the parts of one version")]
 fn version(
     parser: &NodeParser<'_>,
     package: &Arc<str>,

@@ -154,6 +154,7 @@ pub(super) fn order_sources(
         return Vec::new();
     }
     let mut graph = DiGraphMap::<NodeId, ()>::new();
+    #[expect(clippy::iter_over_hash_type, reason = "a graph has its edges in any order")]
     for (id, e) in edges.iter() {
         for before in e.parents.iter().chain(&e.after) {
             graph.add_edge(*before, *id, ());

@@ -7,7 +7,7 @@ use super::{Plan, Step, StepId};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Existing;
 use crate::manifest::{Manifest, Materialization, NodeId, NodeKind, NodeSet, ResourceType};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     }
     let notes = order_sources(request, &members, &placed.guards, &mut edges);
     let mut guards: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-    for (test, node) in &placed.guards {
+    for (test, node) in placed.guards.iter().collect::<BTreeMap<_, _>>() {
         guards.entry(*node).or_default().push(*test);
     }
     let keys = start_keys(request, &order);

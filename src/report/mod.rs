@@ -2,7 +2,7 @@
 //!
 //! In: events, diagnostics, tables. Out: lines on a terminal or a pipe, a live view, JSON lines.
 //! Every sink scrubs secrets. Must not know: anything that an event does not say.
-#![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // the place that prints
+#![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the place that prints")]
 
 mod console;
 mod live;

@@ -22,7 +22,9 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Stops what a connection runs as long as the user wants to stop: for hooks, and for commands
 /// without a run.
-pub(crate) struct Watch(#[allow(dead_code)] Sender<()>);
+pub(crate) struct Watch(
+    #[expect(dead_code, reason = "the thread ends when it is dropped")] Sender<()>,
+);
 
 impl Watch {
     pub(crate) fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {

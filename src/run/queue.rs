@@ -244,7 +244,7 @@ impl<'a> Loop<'a> {
             stopped: false,
         };
         for (i, step) in plan.steps.iter().enumerate() {
-            let before: HashSet<usize> = step.parents.iter().chain(&step.after).copied().collect();
+            let before: BTreeSet<usize> = step.parents.iter().chain(&step.after).copied().collect();
             state.waiting[i] = before.len();
             for b in before {
                 state.behind[b].push(i);

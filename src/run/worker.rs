@@ -24,7 +24,10 @@ pub(super) const STACK: usize = 16 << 20;
 pub(super) struct Clock(std::time::Instant);
 
 impl Clock {
-    #[allow(clippy::disallowed_methods)] // durations are measured here and nowhere else in the run
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "durations are measured here and nowhere else in the run"
+    )]
     pub(super) fn start() -> Clock {
         Clock(std::time::Instant::now())
     }

@@ -1,5 +1,8 @@
 //! The real system.
-#![allow(clippy::disallowed_methods)] // the one place that may touch files, environment and clock
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the one place that may touch files, environment and clock"
+)]
 
 use super::{Found, Look, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};

@@ -1,5 +1,10 @@
 //! The one integration binary: each extra one would link DuckDB again.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros)] // tests are programs of their own
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    reason = "tests are programs of their own"
+)]
 
 mod audit;
 mod cli;

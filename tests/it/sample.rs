@@ -8,7 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 #[path = "../../examples/generate_sample.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the program around it is not called")]
 mod generate_sample;
 
 fn root() -> PathBuf {

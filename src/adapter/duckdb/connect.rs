@@ -158,7 +158,7 @@ mod tests {
     use crate::system::OsSystem;
 
     #[test]
-    #[allow(clippy::disallowed_methods)] // plays somebody who copies and moves files
+    #[expect(clippy::disallowed_methods, reason = "plays somebody who copies and moves files")]
     fn what_is_written_shows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.duckdb");

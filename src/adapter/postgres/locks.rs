@@ -46,7 +46,10 @@ impl Default for Locks {
 /// What processes that can see each other have in common, and no others: since which start the
 /// machine runs, and the namespace of process numbers, which a container has for itself. Empty
 /// where it cannot be told.
-#[allow(clippy::disallowed_methods)] // what the kernel says of this process is no file of the project
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what the kernel says of this process is no file of the project"
+)]
 fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();

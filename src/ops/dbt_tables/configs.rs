@@ -4,7 +4,7 @@
 use super::{PROFILES, invocation, report, table};
 use crate::config::Json;
 use crate::diag::Diagnostic;
-use crate::ops::project::{KeptProject, read};
+use crate::ops::project::{ProjectCache, read};
 use rayon::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
     if let Some(vars) = case.get("vars").and_then(Json::as_object) {
         inv.load.vars = vars.clone();
     }
-    let reading = read(&inv, &mut KeptProject::default()).map_err(|e| e.to_string())?;
+    let reading = read(&inv, &mut ProjectCache::default()).map_err(|e| e.to_string())?;
     let error =
         reading.diagnostics.iter().find(|d| Diagnostic::is_error(d)).map(|d| d.message.clone());
     if let Some(error) = error {

@@ -1,7 +1,10 @@
 //! Tables of what dbt 1.11 answers (`tests/dbt/*.json`), against what is answered here. Each row of
 //! `jinja.json` is a template with what `dbt parse` and `dbt compile` made of it on DuckDB.
 
-#![allow(clippy::disallowed_methods)] // reads the tables, and writes a report for whoever asks
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the tables, and writes a report for whoever asks"
+)]
 
 mod configs;
 mod shapes;
@@ -9,7 +12,7 @@ mod state;
 
 use super::Invocation;
 use super::compile::compiler;
-use super::project::{KeptProject, read};
+use super::project::{ProjectCache, read};
 use crate::compile::CompileError;
 use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
@@ -30,7 +33,7 @@ fn invocation(files: &BTreeMap<String, String>) -> Invocation {
         files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
     let system: Arc<dyn System> =
         Arc::new(MemorySystem::with_files(files.iter().map(|(p, t)| (p.as_str(), *t))));
-    crate::ops::kept_law::invocation(system)
+    crate::ops::cache_law::invocation(system)
 }
 
 /// JSON as YAML 1.1 reads it back: floats with a point and a sign in the exponent.
@@ -114,7 +117,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
         files.insert(path(case), case["template"].as_str().unwrap().to_owned());
     }
     let inv = invocation(&files);
-    let reading = read(&inv, &mut KeptProject::default()).unwrap();
+    let reading = read(&inv, &mut ProjectCache::default()).unwrap();
     let said = |case: &Json| {
         let own = path(case);
         let here = |d: &&Diagnostic| {

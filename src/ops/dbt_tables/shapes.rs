@@ -3,7 +3,7 @@
 
 use super::{invocation, report, share, table};
 use crate::config::{Json, parse_yaml};
-use crate::ops::project::{KeptProject, read};
+use crate::ops::project::{ProjectCache, read};
 use crate::source::FileId;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -90,13 +90,13 @@ fn answer(table: &Json, case: &Json) -> Result<Vec<String>, String> {
             _ => return Err("no mapping".to_owned()),
         }
     }
-    let reading = read(&inv, &mut KeptProject::default()).map_err(|e| format!("{e:?}"))?;
+    let reading = read(&inv, &mut ProjectCache::default()).map_err(|e| format!("{e:?}"))?;
     let failed = reading.diagnostics.iter().find(|d| d.is_error());
     match (failed, &reading.project) {
         (Some(d), _) => Err(format!("{}: {}", d.code, d.message)),
         (None, None) => Err("nothing is said".to_owned()),
         (None, Some(project)) => {
-            let manifest = crate::ops::kept_law::written_manifest(&project.manifest);
+            let manifest = crate::ops::cache_law::written_manifest(&project.manifest);
             Ok(facts(case, &serde_json::from_str(&manifest).unwrap()))
         }
     }

@@ -4,7 +4,7 @@
 use super::{invocation, report, share, table};
 use crate::config::Json;
 use crate::manifest::ResourceType;
-use crate::ops::project::{KeptProject, read};
+use crate::ops::project::{ProjectCache, read};
 use crate::select::{Indirect, PreviousState, Selection, select};
 use crate::system::MemorySystem;
 use rayon::prelude::*;
@@ -80,9 +80,9 @@ fn side(files: &Files, case: &Json, changed: bool) -> Option<Side> {
             inv.system = Arc::new(memory);
         }
     }
-    let reading = read(&inv, &mut KeptProject::default()).unwrap();
+    let reading = read(&inv, &mut ProjectCache::default()).unwrap();
     let project = reading.project?;
-    let text = crate::ops::kept_law::written_manifest(&project.manifest);
+    let text = crate::ops::cache_law::written_manifest(&project.manifest);
     Some(Side { project, manifest: serde_json::from_str(&text).unwrap() })
 }
 
