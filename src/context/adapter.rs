@@ -1,6 +1,6 @@
 //! `adapter`: questions and commands to the database.
 //!
-//! At parse stubs answer (RULES 1.2). At compile only what `Existing` knows of this node's own
+//! At parse stubs answer (semantics 1.2). At compile only what `Existing` knows of this node's own
 //! relation is answered; any other question stops the render, and the node is compiled just before
 //! it is built.
 

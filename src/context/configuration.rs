@@ -64,7 +64,7 @@ impl Object for Config {
         let parsing = session.phase == Phase::Parse;
         session.note_unsteady();
         match method {
-            // At parse the config is not known yet; the default is ignored, too (RULES 1.2).
+            // At parse the config is not known yet; the default is ignored, too (semantics 1.2).
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;

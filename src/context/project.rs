@@ -14,7 +14,7 @@ use minijinja::value::{Object, ObjectRepr, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// Where variables are set: the command line, the root project and each package (RULES 1.18).
+/// Where variables are set: the command line, the root project and each package (semantics 1.18).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VarSource {
     pub(crate) cli: JsonMap,

@@ -26,7 +26,7 @@ pub(crate) fn limit_rows(query: &SqlText, limit: usize) -> SqlText {
     out
 }
 
-/// A query of a relation without rows, in brackets; with some adapters under a name (RULES 2).
+/// A query of a relation without rows, in brackets; with some adapters under a name (semantics 2).
 pub(crate) fn select_no_rows(relation: &Relation, engine: &EngineSpec) -> String {
     let name = relation.render(engine.dialect);
     let alias = if engine.adapter.names_limited_subquery {

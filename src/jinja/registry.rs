@@ -1,7 +1,7 @@
 //! Macro definitions and how names find them.
 //!
-//! The visible name of a macro follows the *node being rendered* (RULES 1.1): its package, the root
-//! project, the built-in macros. `package.name` looks in that package only, `dbt.name` in the
+//! The visible name of a macro follows the *node being rendered* (semantics 1.1): its package, the
+//! root project, the built-in macros. `package.name` looks in that package only, `dbt.name` in the
 //! built-in ones.
 
 use super::blocks::{Block, BlockKind, find_blocks};
@@ -479,7 +479,7 @@ impl MacroRegistry {
         self.packages.keys().map(|n| &**n)
     }
 
-    /// `adapter.dispatch(name, namespace)` (RULES 3.3). The error lists what was searched for.
+    /// `adapter.dispatch(name, namespace)` (semantics 3.3). The error lists what was searched for.
     pub(crate) fn dispatch(
         &self,
         package: &str,
@@ -521,7 +521,7 @@ impl MacroRegistry {
         }
     }
 
-    /// The winning materialization (RULES 1.8): the adapter's own match first, locality second.
+    /// The winning materialization (semantics 1.8): the adapter's own match first, locality second.
     pub(crate) fn materialization(
         &self,
         package: &str,

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Who set a value; later layers win in the root project (RULES 1.19, 3.1).
+/// Who set a value; later layers win in the root project (semantics 1.19, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     ProjectFile,
@@ -48,7 +48,7 @@ pub(crate) fn canonical(key: &str) -> &str {
 }
 
 impl NodeConfig {
-    /// Sets or merges one key, by RULES 1.20. A `+` on a privilege of `grants` extends it.
+    /// Sets or merges one key, by semantics 1.20. A `+` on a privilege of `grants` extends it.
     pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
         let written = value.clone();
         self.merge_written(key, value, written, layer, span);

@@ -1,4 +1,4 @@
-//! `on_schema_change` of incremental models (RULES 3.9).
+//! `on_schema_change` of incremental models (semantics 3.9).
 
 use super::{Arg, PublicMacro};
 use crate::engine::{EngineSpec, ExistingColumn, Relation, SqlType};

@@ -1,4 +1,4 @@
-//! Column types of a CSV file, as dbt (agate) infers them over all rows (RULES 3.8).
+//! Column types of a CSV file, as dbt (agate) infers them over all rows (semantics 3.8).
 
 use super::agate;
 use super::seed_reader::SeedReader;

@@ -1,6 +1,6 @@
 //! Snapshots whose table is there: changed rows are staged, the versions they replace are closed,
-//! the new ones are inserted, all in one transaction (RULES 3.10), or on a copy where the engine has
-//! none. A first snapshot is built like a table.
+//! the new ones are inserted, all in one transaction (semantics 3.10), or on a copy where the engine
+//! has none. A first snapshot is built like a table.
 
 use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_outside};
 use super::delta::{copy_table, drop_scratch, scratch_of};

@@ -1,5 +1,5 @@
 //! `{% docs name %}` blocks: found textually, then rendered with an empty context and stripped
-//! (RULES 1.5).
+//! (semantics 1.5).
 
 use super::DocBlock;
 use super::nodes::NodeParser;

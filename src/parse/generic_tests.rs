@@ -1,5 +1,5 @@
 //! Generic tests: an entry of `data_tests:` with its arguments becomes a test with dbt's name
-//! (RULES 1.17, 3.4).
+//! (semantics 1.17, 3.4).
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, python_quoted, python_str};

@@ -394,7 +394,7 @@ fn find_name(text: &str, name: &str) -> Option<usize> {
     })
 }
 
-/// The on-run hooks of all packages: root first, then packages by name (RULES 3.11).
+/// The on-run hooks of all packages: root first, then packages by name (semantics 3.11).
 pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {

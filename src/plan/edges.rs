@@ -61,8 +61,8 @@ fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
     request.is_test(id) || request.is_unit_test(id)
 }
 
-/// The first nodes that depend on all that a data test reads: they wait for the test (RULES 3.12),
-/// and what is below them with them.
+/// The first nodes that depend on all that a data test reads: they wait for the test, and what is
+/// below them with them (semantics 3.12).
 pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
     let manifest = request.manifest;
     let reads = &manifest.node(test).depends_on;

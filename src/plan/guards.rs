@@ -1,4 +1,4 @@
-//! Which test guards which node (DESIGN: each test guards at most one node).
+//! Which test guards which node (the guard rule of ARCHITECTURE.md: each test guards at most one node).
 
 use super::steps::{PlanRequest, Verb};
 use crate::manifest::{Manifest, NodeId};

@@ -184,7 +184,7 @@ impl Maker<'_> {
         node
     }
 
-    /// Merges the layers in dbt's order (RULES 3.1).
+    /// Merges the layers in dbt's order (semantics 3.1).
     fn config(
         &mut self,
         parsed: &ParsedNode,

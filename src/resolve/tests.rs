@@ -150,7 +150,7 @@ impl Maker<'_> {
             span: parsed.span,
         };
         let (alias, relation) = self.ground.names.relation(&named, &mut self.out);
-        // Column and test tags, sorted; the model's are not inherited (RULES 3.5).
+        // Column and test tags, sorted; the model's are not inherited (semantics 3.5).
         let mut tags = parsed.column_tags.clone();
         tags.extend(config.list("tags"));
         tags.sort();

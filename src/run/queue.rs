@@ -404,7 +404,7 @@ impl<'a> Loop<'a> {
         format!("{name}, which it reads without `ref`")
     }
 
-    /// Whether what is below is skipped (RULES 3.12).
+    /// Whether what is below is skipped (semantics 3.12).
     fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
         match status {
             RunStatus::Error => {

@@ -152,7 +152,7 @@ fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Severity and thresholds, as dbt reads them (RULES 3.5). With `--warn-error` a warning is a
+/// Severity and thresholds, as dbt reads them (semantics 3.5). With `--warn-error` a warning is a
 /// failure.
 fn judge(
     config: &TestConfig,

@@ -211,7 +211,7 @@ mod tests {
         );
         assert_eq!(selected(&["mid"], &[], "buildable"), set(&["mid"]));
         assert_eq!(selected(&["stg_a"], &[], "empty"), set(&["stg_a"]));
-        // A test that joined one criterion leaves with another (RULES 1.14).
+        // A test that joined one criterion leaves with another (semantics 1.14).
         assert_eq!(selected(&["stg_a"], &["stg_b"], "eager"), set(&["stg_a", UNIQUE]));
     }
 

@@ -472,7 +472,7 @@ fn matches_path(node: &Node, pattern: &str) -> bool {
     false
 }
 
-/// Texts, members of lists and true or false are compared; numbers are not (RULES 1.16).
+/// Texts, members of lists and true or false are compared; numbers are not (semantics 1.16).
 fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
     if matches!(

@@ -3,8 +3,8 @@
 //! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out:
 //! `Checked<NodeSet>`. Three types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>`
 //! (methods and values checked, each with the nodes that it matches) -> a bitset over node ids.
-//! Tests join each criterion before the sets combine (RULES 1.14). Must not know: what is done with
-//! the nodes.
+//! Tests join each criterion before the sets combine (semantics 1.14). Must not know: what is done
+//! with the nodes.
 
 mod evaluate;
 mod expr;

@@ -281,3 +281,45 @@ fn type_arguments_are_told_from_arrows() {
     assert_eq!(type_arguments("Result<Vec<u8>,String>{"), "Vec<u8>,String");
     assert_eq!(type_arguments("Result<fn(u8)->u8,String>"), "fn(u8)->u8,String");
 }
+
+/// The points of docs/semantics.md: `1.16` is a numbered line of the part `## 1.`, `2` the part.
+fn points_of_semantics() -> BTreeSet<String> {
+    let mut points = BTreeSet::new();
+    let mut part = String::new();
+    for line in fs::read_to_string(root().join("docs/semantics.md")).unwrap().lines() {
+        let number_of = |text: &str| text.split_once(". ").map(|(number, _)| number.to_owned());
+        let is_number = |text: &String| text.parse::<u8>().is_ok();
+        if let Some(title) = line.strip_prefix("## ") {
+            part = number_of(title).filter(is_number).unwrap_or_default();
+            points.insert(part.clone());
+        } else if let Some(number) = number_of(line.trim_start_matches('*')).filter(is_number) {
+            points.insert(format!("{part}.{number}"));
+        }
+    }
+    points
+}
+
+#[test]
+fn comments_cite_points_that_are_there() {
+    let points = points_of_semantics();
+    assert!(points.len() > 40, "{points:?}");
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let (mut cited, mut wrong) = (0, Vec::new());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
+        for rest in comments.flat_map(|line| line.split("semantics ").skip(1)) {
+            let list = rest.split([')', ';']).next().unwrap_or_default();
+            let numbers = list.split([',', ' ']).map(|n| n.trim_end_matches('.'));
+            for number in numbers.filter(|n| n.starts_with(|c: char| c.is_ascii_digit())) {
+                cited += 1;
+                if !points.contains(number) {
+                    wrong.push(format!("{}: semantics {number}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(cited > 20, "{cited}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -46,7 +46,7 @@ pub(crate) struct IncrementalConfig {
     pub(crate) on_schema_change: ChangeMode,
 }
 
-/// What happens when a query has other columns than the table (`on_schema_change`, RULES 3.9).
+/// What happens when a query has other columns than the table (`on_schema_change`, semantics 3.9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ChangeMode {
     /// The table's columns are written; one that the query lacks is an error of the database.

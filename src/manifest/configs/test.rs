@@ -3,7 +3,7 @@
 use super::super::NodeConfig;
 use crate::engine::RelationKind;
 
-/// How a test's failures count, and where they go (RULES 3.5, 3.6).
+/// How a test's failures count, and where they go (semantics 3.5, 3.6).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestConfig {
     pub(crate) severity: Severity,
