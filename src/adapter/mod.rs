@@ -61,14 +61,15 @@ pub(crate) fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
 
 /// The check of an engine inside this process: one step.
 fn diagnose_embedded(target: &Target, patience: Patience) -> Vec<Step> {
-    vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut())))]
+    let probe = "create schema strata_debug_check";
+    vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
 
-/// Asks for the version, and looks whether relations can be made; nothing stays behind.
-fn can_build(warehouse: &mut dyn Warehouse) -> Result<String, EngineError> {
+/// Asks for the version, and looks by a statement whether relations can be made; nothing stays behind.
+fn can_build(warehouse: &mut dyn Warehouse, probe: &str) -> Result<String, EngineError> {
     let version = warehouse.version()?;
     warehouse.begin()?;
-    let made = warehouse.execute(&"create schema strata_debug_check".into());
+    let made = warehouse.execute(&probe.into());
     warehouse.rollback()?;
     made?;
     let schemas = warehouse.schemas()?.len();

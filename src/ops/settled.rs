@@ -216,7 +216,7 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
 /// The key of what a command is asked for, and of which database.
 fn asked(inv: &Invocation, args: &RunArgs, sources: &Sources) -> Fingerprint {
     let vars = Json::Object(inv.load.vars.clone()).to_string();
-    let key = KeyWriter::new("asked").text(crate::BUILD).text(&vars);
+    let key = KeyWriter::new("asked").text(&vars);
     let key = key.fingerprint(Some(sources.context.facts.target()));
     let key = key.text(&sources.target.connection.identity());
     write_args(key, args).finish()

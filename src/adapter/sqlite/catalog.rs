@@ -2,7 +2,7 @@
 
 use super::errors::with_offset;
 use super::{Sqlite, columns_of, literal, runtime_error};
-use crate::engine::sqlite::{DIALECT, SPEC};
+use crate::engine::sqlite::{DIALECT, SPEC, affinity_of};
 use crate::engine::{
     EngineError, ExistingColumn, ExistingRelation, Relation, RelationKind, SqlType,
 };
@@ -170,20 +170,6 @@ fn affinity(told: &str) -> String {
         other => other,
     };
     name.to_owned()
-}
-
-/// The affinity of a declared type, under the name that declares it; empty for none (SQLite
-/// documentation, "Datatypes In SQLite", 3.1).
-fn affinity_of(declared: &str) -> &'static str {
-    let name = declared.to_ascii_uppercase();
-    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    match () {
-        () if has(&["INT"]) => "INTEGER",
-        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
-        () if name.is_empty() || has(&["BLOB"]) => "",
-        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
-        () => "NUMERIC",
-    }
 }
 
 /// A foreign key, and how many rows point to what is not there.

@@ -134,9 +134,21 @@ impl Sqlite {
         })
     }
 
+    /// Does something that may be the first to write into a file that was only read: it is done again
+    /// once the file can be written.
+    pub(super) fn with_write_access<T>(
+        &self,
+        mut work: impl FnMut() -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        match work() {
+            Err(e) if self.can_write_now(&e)? => work(),
+            done => done,
+        }
+    }
+
     /// After a statement that could not write what is attached for reading: whether it may be sent
     /// again. A transaction has to begin anew.
-    pub(super) fn write_again(&self, error: &EngineError) -> Result<bool, EngineError> {
+    fn can_write_now(&self, error: &EngineError) -> Result<bool, EngineError> {
         let is_closed = self.attached.borrow().iter().any(|(_, access)| *access == Access::Read);
         if !errors::is_read_only(error) || !is_closed {
             return Ok(false);
@@ -149,9 +161,14 @@ impl Sqlite {
         self.attach_new().map(|()| true)
     }
 
+    /// What this connection has attached itself is known; a hook may have attached more.
     pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
+        let is_own = |name: &str| name.eq_ignore_ascii_case(schema);
+        if is_own(MAIN) || self.attached.borrow().iter().any(|(name, _)| is_own(name)) {
+            return Ok(true);
+        }
         let there = catalog::attached_schemas(self)?;
-        Ok(there.iter().any(|name| name.eq_ignore_ascii_case(schema)))
+        Ok(there.iter().any(|name| is_own(name)))
     }
 
     /// The schemas that this connection can write.

@@ -16,7 +16,7 @@ mod publish;
 mod seeds;
 mod statements;
 
-use crate::adapter::{Driver, Step, content, count_of};
+use crate::adapter::{Driver, Step, can_build, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
@@ -36,8 +36,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
 fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
-    let opened = Files::of(target, patience).and_then(|files| Sqlite::open(Arc::new(files)));
-    vec![("database", opened.and_then(|mut sqlite| sqlite.can_build()))]
+    // A schema is a file, which a transaction could not take back.
+    let probe = "create table main.strata_debug_check (a)";
+    vec![("database", open_target(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
 
 fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
@@ -114,18 +115,6 @@ impl Sqlite {
         self.prepare(sql)
     }
 
-    /// Looks whether relations can be made; nothing stays behind.
-    fn can_build(&mut self) -> Result<String, EngineError> {
-        self.begin()?;
-        let made = self.batch("create table main.strata_debug_check (a)");
-        self.rollback()?;
-        made?;
-        let schemas = catalog::attached_schemas(self)?.len();
-        let version = rusqlite::version();
-        let noun = if schemas == 1 { "schema" } else { "schemas" };
-        Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
-    }
-
     fn in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
     }
@@ -133,10 +122,7 @@ impl Sqlite {
     /// Runs a statement of ours.
     fn batch(&self, sql: &str) -> Result<(), EngineError> {
         let run = || self.connection.execute_batch(sql).map_err(|e| engine_error(&e));
-        match run() {
-            Err(e) if self.write_again(&e)? => run(),
-            done => done,
-        }
+        self.with_write_access(run)
     }
 
     /// Runs statements of ours; the SQL that was run.
@@ -187,13 +173,9 @@ impl Sqlite {
         checked.map(drop).map_err(|e| with_offset(e, view.query))
     }
 
-    /// Runs one statement to its end; how many rows it changed. It may be the first that writes
-    /// into a file that was only read.
+    /// Runs one statement to its end; how many rows it changed.
     fn run_one(&self, sql: &str) -> Result<i64, EngineError> {
-        match self.try_one(sql) {
-            Err(e) if self.write_again(&e)? => self.try_one(sql),
-            done => done,
-        }
+        self.with_write_access(|| self.try_one(sql))
     }
 
     fn try_one(&self, sql: &str) -> Result<i64, EngineError> {
@@ -280,10 +262,7 @@ impl Warehouse for Sqlite {
             self.run_one(&text[range.clone()]).map_err(|e| with_offset(e, range.start))?;
         }
         let sql = &text[last.clone()];
-        let columns = match self.query(sql, each) {
-            Err(e) if self.write_again(&e)? => self.query(sql, each),
-            answered => answered,
-        };
+        let columns = self.with_write_access(|| self.query(sql, each));
         let columns = columns.map_err(|e| with_offset(e, last.start))?;
         Ok(Reply { columns, ..Reply::ok() })
     }
@@ -405,7 +384,7 @@ impl Warehouse for Sqlite {
         target: &Relation,
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<(), EngineError> {
-        if let Some(schema) = target.schema().filter(|s| !s.eq_ignore_ascii_case("main")) {
+        if let Some(schema) = target.schema() {
             self.use_schema(schema, Access::Write)?;
         }
         self.files.lock.take(&self.cancelled, waiting)

@@ -30,16 +30,14 @@ pub(super) enum SchemaStatement {
 
 impl SchemaStatement {
     pub(super) fn read(sql: &str) -> Option<SchemaStatement> {
-        let all = tokens(sql);
-        let mut words = all.iter().filter(|t| t.text != ";");
+        let mut words = tokens(sql).filter(|t| t.text != ";");
         let verb = words.next()?.text.to_ascii_lowercase();
         if !matches!(verb.as_str(), "create" | "drop") || !words.next()?.is("schema") {
             return None;
         }
         let optional = ["if", "not", "exists", "cascade"];
-        let rest: Vec<&Token<'_>> =
-            words.filter(|t| !optional.iter().any(|word| t.is(word))).collect();
-        let [name] = rest[..] else { return None };
+        let mut rest = words.filter(|t| !optional.iter().any(|word| t.is(word)));
+        let (Some(name), None) = (rest.next(), rest.next()) else { return None };
         let name = name.name();
         Some(if verb == "create" {
             SchemaStatement::Create(name)
@@ -60,8 +58,8 @@ pub(super) struct ViewStatement {
 
 impl ViewStatement {
     pub(super) fn read(sql: &str) -> Option<ViewStatement> {
-        let all = tokens(sql);
-        let mut at = creates_in(&all, "view")?;
+        let mut at = creates(sql, "view")?;
+        let all: Vec<Token<'_>> = tokens(sql).collect();
         let word = |at: usize, text: &str| all.get(at).is_some_and(|t| t.is(text));
         if word(at, "if") && word(at + 1, "not") && word(at + 2, "exists") {
             at += 3;
@@ -79,7 +77,7 @@ impl ViewStatement {
     pub(super) fn without_schema(&self, sql: &str) -> String {
         let Some(schema) = &self.schema else { return sql.to_owned() };
         let mut out = sql.to_owned();
-        let all = tokens(sql);
+        let all: Vec<Token<'_>> = tokens(sql).collect();
         for window in all.windows(3) {
             let [name, dot, next] = window else { continue };
             let is_adjacent = name.end() == dot.at && dot.end() == next.at;
@@ -98,19 +96,18 @@ impl ViewStatement {
     }
 }
 
-/// Whether a statement creates such a thing.
+/// The number of the token behind `create [temporary] WHAT`; none: the statement creates something
+/// else, or nothing.
 fn creates(sql: &str, what: &str) -> Option<usize> {
-    if first_word(sql) == "create" { creates_in(&tokens(sql), what) } else { None }
-}
-
-/// The token behind `create [temporary] WHAT`.
-fn creates_in(all: &[Token<'_>], what: &str) -> Option<usize> {
-    if !all.first()?.is("create") {
+    let mut words = tokens(sql);
+    if !words.next()?.is("create") {
         return None;
     }
-    let is_temporary = all.get(1).is_some_and(|t| t.is("temp") || t.is("temporary"));
-    let at = if is_temporary { 2 } else { 1 };
-    all.get(at)?.is(what).then_some(at + 1)
+    let second = words.next()?;
+    if second.is("temp") || second.is("temporary") {
+        return words.next()?.is(what).then_some(3);
+    }
+    second.is(what).then_some(2)
 }
 
 /// A word, a quoted name or text, or a sign; no blanks, no comments.
@@ -141,27 +138,30 @@ impl Token<'_> {
     }
 }
 
-/// SQLite's tokens (SQLite documentation, "SQLite Keywords" and "Comments").
-fn tokens(sql: &str) -> Vec<Token<'_>> {
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(c) = sql[at..].chars().next() {
-        let rest = &sql[at..];
-        let length = match c {
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
-            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
-            '\'' | '"' | '`' => quoted_length(rest, c),
-            '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
-            c if is_of_word(c) => rest.find(|c| !is_of_word(c)).unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        let is_blank = c.is_whitespace() || rest.starts_with("--") || rest.starts_with("/*");
-        if !is_blank {
-            out.push(Token { at, text: &rest[..length] });
+/// SQLite's tokens, read as far as they are asked for: a statement is told by its first words (SQLite
+/// documentation, "SQLite Keywords" and "Comments").
+fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = &sql[next..];
+            let c = rest.chars().next()?;
+            let at = next;
+            let length = match c {
+                '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+                '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+                '\'' | '"' | '`' => quoted_length(rest, c),
+                '[' => rest.find(']').map_or(rest.len(), |end| end + 1),
+                c if is_of_word(c) => rest.find(|c| !is_of_word(c)).unwrap_or(rest.len()),
+                c => c.len_utf8(),
+            };
+            next += length;
+            let is_blank = c.is_whitespace() || rest.starts_with("--") || rest.starts_with("/*");
+            if !is_blank {
+                return Some(Token { at, text: &rest[..length] });
+            }
         }
-        at += length;
-    }
-    out
+    })
 }
 
 fn is_of_word(c: char) -> bool {

@@ -8,6 +8,7 @@ mod target;
 mod types;
 
 pub(crate) use target::SqliteOptions;
+pub(crate) use types::affinity_of;
 
 use super::{
     Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,

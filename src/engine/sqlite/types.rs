@@ -49,17 +49,25 @@ pub(super) fn write(kind: &SqlType) -> Option<String> {
         // SQLite would make numbers of what looks like one, were not a part of the name of text.
         SqlType::Json | SqlType::Nested => "JSON TEXT",
         SqlType::Other(name) if name.trim().is_empty() => return None,
-        SqlType::Other(name) if has_affinity(name) => return Some(name.clone()),
+        SqlType::Other(name) if affinity_of(name) != "NUMERIC" => return Some(name.clone()),
         SqlType::Other(name) => return Some(format!("{name} TEXT")),
     };
     Some(name.to_owned())
 }
 
-/// Whether a part of the name says what is stored; any other name is one of numbers.
-fn has_affinity(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let parts = ["int", "char", "clob", "text", "blob", "real", "floa", "doub"];
-    parts.iter().any(|part| name.contains(part))
+/// The affinity of a declared type, under the name that declares it; empty for none (SQLite
+/// documentation, "Datatypes In SQLite", 3.1).
+pub(crate) fn affinity_of(declared: &str) -> &'static str {
+    let name = declared.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    match () {
+        () if has(&["INT"]) => "INTEGER",
+        () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
+        () if name.is_empty() || has(&["BLOB"]) => "",
+        () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
+        // Any other name is one of numbers.
+        () => "NUMERIC",
+    }
 }
 
 pub(super) fn parts(data_type: &str) -> TypeParts {

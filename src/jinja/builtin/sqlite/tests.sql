@@ -21,28 +21,14 @@ where parent.to_field is null
 {# Values are written as texts, and no text equals a number here unless a column says that it is of numbers: so numbers and
    truth values are compared with those that the texts mean. #}
 {% macro sqlite__test_accepted_values(model, column_name, values, quote=True) %}
-  {%- if not quote -%}
-    {{ return(dbt.default__test_accepted_values(model, column_name, values, quote)) }}
-  {%- endif -%}
-  {%- set texts = [] -%}
   {%- set numbers = [] -%}
-  {%- for value in values -%}
+  {%- for value in values if quote -%}
     {%- set text = value | string -%}
-    {%- do texts.append("'" ~ text ~ "'") -%}
     {%- if modules.re.match('[+-]?[0-9]+([.][0-9]+)?$', text) or text | lower in ['true', 'false'] -%}
       {%- do numbers.append(text) -%}
     {%- endif -%}
-  {%- endfor %}
-with all_values as (
-  select
-    {{ column_name }} as value_field,
-    count(*) as n_records
-  from {{ model }}
-  group by {{ column_name }}
-)
-select *
-from all_values
-where value_field not in ({{ texts | join(', ') }})
+  {%- endfor -%}
+  {{ dbt.default__test_accepted_values(model, column_name, values, quote) }}
   {%- if numbers %}
   and not (typeof(value_field) in ('integer', 'real') and value_field in ({{ numbers | join(', ') }}))
   {%- endif %}
