@@ -48,6 +48,16 @@ pub(crate) fn canonical(key: &str) -> &str {
 }
 
 impl NodeConfig {
+    /// What one layer says.
+    #[cfg(test)]
+    pub(super) fn of(layer: Layer, entries: &[(&str, Json)]) -> NodeConfig {
+        let mut config = NodeConfig::default();
+        for (key, value) in entries {
+            config.merge(key, value.clone(), layer, None);
+        }
+        config
+    }
+
     /// Sets or merges one key, by semantics 1.20. A `+` on a privilege of `grants` extends it.
     pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
         let written = value.clone();
@@ -351,11 +361,7 @@ mod tests {
     use serde_json::json;
 
     fn merged(steps: &[(&str, Json)]) -> NodeConfig {
-        let mut config = NodeConfig::default();
-        for (key, value) in steps {
-            config.merge(key, value.clone(), Layer::ProjectFile, None);
-        }
-        config
+        NodeConfig::of(Layer::ProjectFile, steps)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::project::{Project, Ran};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SLOW: &str = "{{ config(materialized='table') }} select count(*) as n from range(200000000) a, range(40) b where (a.range + b.range) % 7 = 3";
 
@@ -52,16 +52,7 @@ fn a_locked_database_names_its_holder_or_is_waited_for() {
     assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains(&format!("process {}", std::process::id())), "{}", ran.err);
     assert!(ran.err.contains("--lock-timeout"), "{}", ran.err);
-    let waiting = p
-        .command(&["build", "--lock-timeout", "60"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(400));
-    drop(held);
-    let ran = Ran::from(waiting.wait_with_output().unwrap());
-    assert_eq!(ran.code, 0, "{}", ran.err);
+    p.build_after(|| drop(held));
 }
 
 #[cfg(unix)]
@@ -71,14 +62,7 @@ fn an_interrupt_stops_what_runs_and_writes_results() {
         ("models/slow.sql", SLOW),
         ("models/after.sql", "select * from {{ ref('slow') }}"),
     ]);
-    let child =
-        p.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(800));
-    let begun = Instant::now();
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let ran = Ran::from(child.wait_with_output().unwrap());
-    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    let ran = p.interrupted_build();
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     assert_eq!(
         (p.status("model.shop.slow"), p.status("model.shop.after")),

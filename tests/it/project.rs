@@ -3,7 +3,8 @@
 use duckdb::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub(crate) struct Project {
@@ -74,6 +75,32 @@ impl Project {
         ran
     }
 
+    /// Starts a command whose output is read when it has ended.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// A build that waits for who has the database, until that one lets go.
+    pub(crate) fn build_after(&self, let_go: impl FnOnce()) {
+        let waiting = self.start(&["build", "--lock-timeout", "60"]);
+        std::thread::sleep(Duration::from_millis(400));
+        let_go();
+        let ran = Ran::from(waiting.wait_with_output().unwrap());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+
+    /// A build that is told to stop while it works, which it has to do soon.
+    #[cfg(unix)]
+    pub(crate) fn interrupted_build(&self) -> Ran {
+        let child = self.start(&["build"]);
+        std::thread::sleep(Duration::from_millis(800));
+        let begun = Instant::now();
+        interrupt(&child);
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+        ran
+    }
+
     pub(crate) fn database(&self) -> Connection {
         Connection::open(self.path().join("shop.duckdb")).unwrap()
     }
@@ -112,6 +139,12 @@ impl From<Output> for Ran {
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// As Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }
 
 pub(crate) fn binary() -> PathBuf {

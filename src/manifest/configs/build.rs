@@ -203,11 +203,7 @@ mod tests {
     use serde_json::json;
 
     fn config(entries: &[(&str, Json)]) -> NodeConfig {
-        let mut config = NodeConfig::default();
-        for (key, value) in entries {
-            config.merge(key, value.clone(), Layer::InFile, None);
-        }
-        config
+        NodeConfig::of(Layer::InFile, entries)
     }
 
     #[test]

@@ -88,11 +88,7 @@ mod tests {
     use serde_json::json;
 
     fn read(entries: &[(&str, serde_json::Value)]) -> TestConfig {
-        let mut config = NodeConfig::default();
-        for (key, value) in entries {
-            config.merge(key, value.clone(), Layer::InFile, None);
-        }
-        TestConfig::read(&config)
+        TestConfig::read(&NodeConfig::of(Layer::InFile, entries))
     }
 
     #[test]

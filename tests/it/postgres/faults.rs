@@ -2,13 +2,13 @@
 //! deadlocks, signals.
 
 use super::server::{Server, project, rows};
-use crate::project::{Project, Ran};
+use crate::project::{Project, Ran, interrupt};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,10 +31,6 @@ fn runs(like: &str, more: &str) -> String {
     )
 }
 
-fn start(p: &Project, args: &[&str]) -> Child {
-    p.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
 fn end(child: Child) -> Ran {
     Ran::from(child.wait_with_output().unwrap())
 }
@@ -55,11 +51,6 @@ fn end_within(mut child: Child, limit: Duration) -> Ran {
 /// All that it printed.
 fn said(ran: &Ran) -> String {
     format!("{}{}", ran.out, ran.err)
-}
-
-fn interrupt(child: &Child) {
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }
 
 /// All statuses, by name.
@@ -228,7 +219,7 @@ fn killed_at_each_kind_of_step(port: &str, more: &str) {
             );
         }
     };
-    let mut child = start(&p, &["build"]);
+    let mut child = p.start(&["build"]);
     let mut client = own.superuser();
     let mut killed = BTreeSet::new();
     let begun = Instant::now();
@@ -380,7 +371,7 @@ fn a_connection_dropped_in_the_middle_is_opened_again_and_the_node_built_again()
     for _ in 0..2 {
         server.run(&format!("drop view if exists {schema}.one, {schema}.two"));
         rows(&mut holder, "select pg_advisory_lock(7301)");
-        let child = start(&p, &["build"]);
+        let child = p.start(&["build"]);
         // The others are published: only `t` is in the middle of its work.
         let both = format!(
             "to_regclass('{schema}.one') is not null and to_regclass('{schema}.two') is not null"
@@ -416,7 +407,7 @@ fn a_hook_whose_session_was_ended_fails_alone() {
     for target in ["direct", "pooled"] {
         let mut holder = server.superuser();
         rows(&mut holder, "select pg_advisory_lock(7305)");
-        let child = start(&p, &["build", "--target", target]);
+        let child = p.start(&["build", "--target", target]);
         let waits =
             format!("query like 'select pg_advisory_xact_lock_shared%{}%'", server.schema(target));
         until(
@@ -451,7 +442,7 @@ fn a_server_that_stays_away_ends_the_run_with_its_results() {
     let mut holder = server.connect();
     let schema = server.schema("direct");
     rows(&mut holder, "select pg_advisory_lock(7302)");
-    let child = start(&p, &["build", "--vars", "x: 2"]);
+    let child = p.start(&["build", "--vars", "x: 2"]);
     until(&mut holder, &runs(&format!("%{schema}%7302%"), "and wait_event = 'advisory'"));
     proxy.closed.store(true, Ordering::SeqCst);
     proxy.cut();
@@ -508,7 +499,7 @@ fn builds_at_once_against_one_schema_all_succeed() {
         // First where nothing is there yet, not even the schema.
         for round in 0..3 {
             let all = ["a", "b", "c"]
-                .map(|path| start(&p, &["build", "--target", target, "--target-path", path]));
+                .map(|path| p.start(&["build", "--target", target, "--target-path", path]));
             for ran in all.map(end) {
                 assert_eq!(ran.code, 0, "{target}, round {round}: {}", said(&ran));
             }
@@ -532,7 +523,7 @@ fn a_schema_made_by_another_at_the_same_time_is_there() {
     let schema = server.schema("direct");
     let mut other = server.connect();
     other.batch_execute(&format!("begin; create schema {schema}")).unwrap();
-    let child = start(&p, &["build"]);
+    let child = p.start(&["build"]);
     until(
         &mut server.connect(),
         &runs(&format!("create schema%{schema}%"), "and wait_event_type = 'Lock'"),
@@ -553,7 +544,7 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
         rows(&mut client, "select pg_advisory_lock(7303)");
         // Only that one: the other may be built by us.
         let first =
-            start(&p, &["build", "--select", "a", "--target", target, "--target-path", "first"]);
+            p.start(&["build", "--select", "a", "--target", target, "--target-path", "first"]);
         until(&mut client, &runs(&format!("%{schema}%7303%"), "and wait_event = 'advisory'"));
         // The builder: its process on the server, or on its own machine.
         let pid = if target == "pooled" {
@@ -580,7 +571,7 @@ fn a_locked_relation_names_who_builds_it_and_an_interrupt_ends_the_wait() {
             ("error".into(), "success".into())
         );
         // Who waits says so, and can be stopped.
-        let mut waiting = start(&p, &["build", "--target", target, "--select", "a"]);
+        let mut waiting = p.start(&["build", "--target", target, "--select", "a"]);
         let mut lines = BufReader::new(waiting.stdout.take().unwrap()).lines();
         let said_first = format!("waiting for {schema}.a, being built by process {pid} ");
         assert!(
@@ -665,7 +656,7 @@ fn builds_at_once_of_two_clones_wait_for_each_other_by_the_node() {
             let begin = |i: usize| {
                 let own = format!("t{i}");
                 let args = ["build", "--threads", "4", "--target", target, "--target-path", &own];
-                (i, start(&clones[i % 2], &args))
+                (i, clones[i % 2].start(&args))
             };
             let builds: Vec<_> = (0..4).map(begin).collect();
             for (i, child) in builds {
@@ -694,7 +685,7 @@ fn what_a_killed_build_held_is_free_at_once() {
         let schema = server.schema(target);
         let mut client = server.connect();
         rows(&mut client, "select pg_advisory_lock(7311)");
-        let mut first = start(&p, &["build", "--target", target]);
+        let mut first = p.start(&["build", "--target", target]);
         until(&mut client, &runs(&format!("%{schema}%7311%"), "and wait_event = 'advisory'"));
         first.kill().unwrap();
         first.wait().unwrap();
@@ -806,7 +797,7 @@ fn a_deadlock_is_tried_once_more() {
         )
         .unwrap();
     rows(&mut gate, "select pg_advisory_lock(7304)");
-    let child = start(&p, &["build"]);
+    let child = p.start(&["build"]);
     until(&mut gate, &runs("%faults_deadlock_x.both%", "and wait_event = 'advisory'"));
     let other = std::thread::spawn(move || {
         other
@@ -867,7 +858,7 @@ fn an_interrupt_cancels_what_runs_on_the_server() {
                 .chain(more)
                 .copied()
                 .collect();
-            let child = start(&p, &args);
+            let child = p.start(&args);
             until(&mut client, &runs(&marker, ""));
             interrupt(&child);
             let ran = end_within(child, Duration::from_secs(10));
@@ -1018,7 +1009,7 @@ fn debug_says_which_step_of_a_connection_fails() {
         assert!(all.contains(shown), "{target}: {all}");
         assert!(!all.contains(password) && !all.contains("not-the-password"), "{target}: {all}");
     }
-    let ran = end_within(start(&p, &["debug", "--target", "mute"]), Duration::from_secs(15));
+    let ran = end_within(p.start(&["debug", "--target", "mute"]), Duration::from_secs(15));
     assert_eq!(ran.code, 1, "{}", said(&ran));
     assert!(said(&ran).contains("TCP:"), "{}", said(&ran));
     // Nothing was made.
@@ -1202,7 +1193,7 @@ fn an_interrupt_ends_what_a_command_without_a_run_asks() {
     for args in
         [["show", "--inline", "select pg_sleep(30) as x"].as_slice(), &["run-operation", "slow"]]
     {
-        let child = start(&p, args);
+        let child = p.start(args);
         until(&mut server.connect(), &runs("%pg_sleep(30)%", ""));
         interrupt(&child);
         let ran = end_within(child, Duration::from_secs(5));

@@ -1,12 +1,8 @@
 //! What each command does on SQLite: materializations, seeds, snapshots, contracts, questions, exports, watch.
 
-use super::{database, project, rows};
+use super::{database, project, rows, run_sql};
 use crate::project::Project;
 use rusqlite::Connection;
-
-fn run_sql(p: &Project, sql: &str) {
-    database(p).execute_batch(sql).unwrap();
-}
 
 #[test]
 fn a_table_has_the_types_of_its_parents_and_those_that_are_described() {

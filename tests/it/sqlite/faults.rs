@@ -4,7 +4,7 @@ use super::{database, project, rows};
 use crate::project::Ran;
 use rusqlite::Connection;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rows enough for a statement to be met at work.
 const MANY: &str = "with recursive n(id) as (select 1 union all select id + 1 from n where id < 200000) select id from n";
@@ -77,26 +77,13 @@ fn a_file_that_another_writes_is_waited_for_or_named() {
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("database is locked"), "{}", ran.err);
     assert!(ran.err.contains("--lock-timeout"), "what to do next: {}", ran.err);
-    let waiting = p
-        .command(&["build", "--lock-timeout", "60"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(400));
-    held.execute_batch("commit").unwrap();
-    let ran = Ran::from(waiting.wait_with_output().unwrap());
-    assert_eq!(ran.code, 0, "{}", ran.err);
+    p.build_after(|| held.execute_batch("commit").unwrap());
 }
 
 #[test]
 fn two_builds_at_once_wait_for_each_other() {
     let p = project(&[("models/a.sql", &format!("{{{{ config(materialized='table') }}}} {MANY}"))]);
-    let start = || {
-        let mut command = p.command(&["build"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let both = [start(), start()];
+    let both = [p.start(&["build"]), p.start(&["build"])];
     for child in both {
         let ran = Ran::from(child.wait_with_output().unwrap());
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
@@ -111,14 +98,7 @@ fn an_interrupt_stops_what_runs_and_writes_results() {
         ("models/slow.sql", SLOW),
         ("models/after.sql", "select * from {{ ref('slow') }}"),
     ]);
-    let child =
-        p.command(&["build"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(800));
-    let begun = Instant::now();
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let ran = Ran::from(child.wait_with_output().unwrap());
-    assert!(begun.elapsed() < Duration::from_secs(10), "it took {:?}", begun.elapsed());
+    let ran = p.interrupted_build();
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
     let statuses = (p.status("model.shop.slow"), p.status("model.shop.after"));
     assert_eq!(statuses, ("error".into(), "skipped".into()));

@@ -28,6 +28,11 @@ pub(crate) fn database(p: &Project) -> Connection {
     Connection::open(p.path().join(FILE)).unwrap()
 }
 
+/// Writes into the file as another program does.
+pub(crate) fn run_sql(p: &Project, sql: &str) {
+    database(p).execute_batch(sql).unwrap();
+}
+
 /// Runs a query and gives its rows as text, columns joined by `|`.
 pub(crate) fn rows(db: &Connection, sql: &str) -> Vec<String> {
     let mut statement = db.prepare(sql).unwrap();

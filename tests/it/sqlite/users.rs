@@ -1,14 +1,8 @@
 //! What people met who tried it: values that changed in silence, files that others could no longer read.
 
-use super::{database, project, rows};
-use crate::project::{Project, Ran};
+use super::{database, project, rows, run_sql};
+use crate::project::Project;
 use rusqlite::Connection;
-use std::process::Stdio;
-use std::time::Duration;
-
-fn run_sql(p: &Project, sql: &str) {
-    database(p).execute_batch(sql).unwrap();
-}
 
 #[test]
 fn a_column_that_gets_a_type_keeps_its_values() {
@@ -192,16 +186,7 @@ fn a_file_that_is_not_in_wal_mode_is_waited_for() {
     let held = database(&p);
     held.execute_batch("create table other (x); begin immediate; insert into other values (1)")
         .unwrap();
-    let waiting = p
-        .command(&["build", "--lock-timeout", "60"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(400));
-    held.execute_batch("commit").unwrap();
-    let ran = Ran::from(waiting.wait_with_output().unwrap());
-    assert_eq!(ran.code, 0, "{}", ran.err);
+    p.build_after(|| held.execute_batch("commit").unwrap());
 }
 
 #[test]

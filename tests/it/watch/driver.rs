@@ -1,6 +1,6 @@
 //! A watch that runs, its JSON lines, and what they say of a build.
 
-use crate::project::{Project, binary, clean, rows};
+use crate::project::{Project, binary, clean, interrupt, rows};
 use duckdb::{AccessMode, Config, Connection};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -103,8 +103,7 @@ impl Watch {
 
     /// Stops it as Ctrl-C does, and waits.
     pub(super) fn stop(mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        interrupt(&self.child);
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().unwrap() {
