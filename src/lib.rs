@@ -16,6 +16,9 @@
 //! | `report`, `state` | events, results | console, artifacts |
 //! | `export` | `Manifest`, `Plan`, `KeyGraph` | `GeneratedFile`s |
 //!
+//! `workspace` holds a project and puts the stages together, `ops` are the use cases, `cli` and
+//! `watch` call them.
+//!
 //! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and
 //! `tests/it/layering.rs`).
 
@@ -54,6 +57,7 @@ mod sql;
 mod state;
 mod system;
 mod watch;
+mod workspace;
 
 pub use cli::main as run_command_line;
 

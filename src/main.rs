@@ -1,4 +1,4 @@
-//! The program: arguments in, exit code out.
+//! The program: arguments in; the command line ends the process.
 #![expect(clippy::disallowed_methods, reason = "the door to the process")]
 
 use std::process::ExitCode;
@@ -10,16 +10,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK: usize = 16 << 20;
 
 fn main() -> ExitCode {
-    let run = || {
+    let run = || -> () {
         let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
         strata::run_command_line(std::env::args().collect())
     };
-    match std::thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(run)
-        .map(std::thread::JoinHandle::join)
-    {
-        Ok(Ok(code)) => ExitCode::from(code),
-        _ => ExitCode::from(2),
-    }
+    // It comes back only if the thread could not be started, or has panicked.
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run);
+    let _ = thread.map(std::thread::JoinHandle::join);
+    ExitCode::from(2)
 }

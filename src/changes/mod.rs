@@ -6,10 +6,13 @@
 //! than its publication was made from. Must not know: connections, where prints are kept, how nodes
 //! are built.
 
-mod own;
+mod cache;
+mod definition;
+mod parts;
 mod reasons;
 
-pub(crate) use own::{CompileCache, Own, own_prints};
+pub(crate) use cache::CompileCache;
+pub(crate) use definition::{NodeDefinition, define_nodes};
 pub(crate) use reasons::{
-    Compare, Judged, Verdict, nodes_print, readings, verdicts, version_of_view,
+    Compare, Judged, Verdict, fingerprint_definitions, readings, verdicts, version_of_view,
 };

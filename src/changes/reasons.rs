@@ -1,6 +1,6 @@
 //! Why a node has to be built.
 
-use super::Own;
+use super::NodeDefinition;
 use crate::config::Json;
 use crate::engine::{Existing, ExistingColumn};
 use crate::hash::{FastMap, Fingerprint};
@@ -193,7 +193,7 @@ impl fmt::Display for Verdict {
 /// What is compared.
 pub(crate) struct Compare<'a> {
     pub(crate) manifest: &'a Manifest,
-    pub(crate) own: &'a FastMap<NodeId, Own>,
+    pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
     /// What publications left, by unique id.
     pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
     pub(crate) existing: &'a Existing,
@@ -240,7 +240,10 @@ pub(crate) fn verdicts(compare: &Compare<'_>) -> Judged {
 }
 
 /// A print of all that verdicts come from, but for the database and what a command is asked for.
-pub(crate) fn nodes_print(manifest: &Manifest, own: &FastMap<NodeId, Own>) -> Fingerprint {
+pub(crate) fn fingerprint_definitions(
+    manifest: &Manifest,
+    own: &FastMap<NodeId, NodeDefinition>,
+) -> Fingerprint {
     let one = |node: &Arc<Node>| {
         let kind = node.materialized();
         let mut parts = vec![&*node.unique_id, &*kind];
@@ -348,7 +351,7 @@ impl State<'_> {
     fn verdict(
         &self,
         node: &Node,
-        own: &Own,
+        own: &NodeDefinition,
         before: Option<&PublicationFingerprint>,
         parents: &[NodeId],
         taint: Option<Taint>,
@@ -436,7 +439,7 @@ pub(super) fn reached(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
 }
 
 /// The first part that is another than it was.
-fn differs(own: &Own, before: &PublicationFingerprint) -> Option<Reason> {
+fn differs(own: &NodeDefinition, before: &PublicationFingerprint) -> Option<Reason> {
     if *own.parts == before.own {
         return None;
     }
@@ -497,8 +500,11 @@ mod tests {
     use super::*;
     use crate::resolve::testing::project;
 
-    fn own(sql: &str) -> Own {
-        Own { parts: Arc::new([("SQL".to_owned(), sql.to_owned())].into()), ..Own::default() }
+    fn own(sql: &str) -> NodeDefinition {
+        NodeDefinition {
+            parts: Arc::new([("SQL".to_owned(), sql.to_owned())].into()),
+            ..NodeDefinition::default()
+        }
     }
 
     fn print(sql: &str, version: &str, parents: &[(&str, &str)]) -> PublicationFingerprint {
@@ -512,7 +518,10 @@ mod tests {
 
     /// `src -> a -> b -> c`, all tables.
     fn check(
-        change: impl FnOnce(&mut FastMap<NodeId, Own>, &mut FastMap<String, PublicationFingerprint>),
+        change: impl FnOnce(
+            &mut FastMap<NodeId, NodeDefinition>,
+            &mut FastMap<String, PublicationFingerprint>,
+        ),
         source: Option<&str>,
         assume: bool,
     ) -> Vec<String> {
@@ -525,7 +534,8 @@ mod tests {
         ]);
         let id = |name: &str| manifest.get(name).unwrap().id;
         let models = ["model.shop.a", "model.shop.b", "model.shop.c"];
-        let mut prints: FastMap<NodeId, Own> = models.iter().map(|m| (id(m), own("1"))).collect();
+        let mut prints: FastMap<NodeId, NodeDefinition> =
+            models.iter().map(|m| (id(m), own("1"))).collect();
         let mut before: FastMap<String, PublicationFingerprint> = FastMap::default();
         before.insert(models[0].into(), print("1", "va", &[("source.shop.raw.t", "10")]));
         before.insert(models[1].into(), print("1", "vb", &[("model.shop.a", "va")]));
@@ -557,24 +567,24 @@ mod tests {
         assert_eq!(check(|_, _| {}, Some("11"), false), ["source", "maybe", "maybe"]);
         assert_eq!(check(|_, _| {}, None, false), ["unknown", "maybe", "maybe"]);
         let b_changed =
-            |own: &mut FastMap<NodeId, Own>,
+            |own: &mut FastMap<NodeId, NodeDefinition>,
              before: &mut FastMap<String, PublicationFingerprint>| {
                 before.get_mut("model.shop.b").unwrap().own =
                     (*super::tests::own("0").parts).clone();
                 let _ = own;
             };
         assert_eq!(check(b_changed, Some("10"), false), ["same", "changed", "maybe"]);
-        let gone = |_: &mut FastMap<NodeId, Own>,
+        let gone = |_: &mut FastMap<NodeId, NodeDefinition>,
                     before: &mut FastMap<String, PublicationFingerprint>| {
             before.remove("model.shop.a");
         };
         assert_eq!(check(gone, Some("10"), false), ["new", "maybe", "maybe"]);
-        let rebuilt = |_: &mut FastMap<NodeId, Own>,
+        let rebuilt = |_: &mut FastMap<NodeId, NodeDefinition>,
                        before: &mut FastMap<String, PublicationFingerprint>| {
             before.get_mut("model.shop.a").unwrap().version = "vA".to_owned();
         };
         assert_eq!(check(rebuilt, Some("10"), false), ["same", "parent", "maybe"]);
-        let asks = |own: &mut FastMap<NodeId, Own>,
+        let asks = |own: &mut FastMap<NodeId, NodeDefinition>,
                     _: &mut FastMap<String, PublicationFingerprint>| {
             own.values_mut().for_each(|o| o.introspective = true);
         };
@@ -587,7 +597,8 @@ mod tests {
     #[test]
     fn unknown_sources_can_be_assumed_unchanged() {
         let recorded =
-            |_: &mut FastMap<NodeId, Own>, before: &mut FastMap<String, PublicationFingerprint>| {
+            |_: &mut FastMap<NodeId, NodeDefinition>,
+             before: &mut FastMap<String, PublicationFingerprint>| {
                 before
                     .get_mut("model.shop.a")
                     .unwrap()

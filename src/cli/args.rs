@@ -2,8 +2,9 @@
 
 use crate::config::why_idle;
 use crate::export::airflow::Granularity;
-use crate::ops::Judge;
-use crate::ops::{ErdFormat, ListOutput};
+use crate::ops::ErdFormat;
+use crate::report::ListOutput;
+use crate::workspace::ChangeOptions;
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -27,7 +28,7 @@ fn at_least_one(text: &str) -> Result<usize, TooSmall> {
 }
 
 fn long_version() -> String {
-    crate::ops::version_line().trim_start_matches("strata ").to_owned()
+    crate::report::version_line().trim_start_matches("strata ").to_owned()
 }
 
 /// Flags that stand before or after the command.
@@ -259,10 +260,33 @@ pub(super) struct ChangedArgs {
 }
 
 impl ChangedArgs {
-    pub(super) fn judge(&self) -> Option<Judge> {
-        let judge = Judge { assume_sources: self.assume_sources_unchanged, edits_only: false };
-        self.changed.then_some(judge)
+    pub(super) fn options(&self) -> Option<ChangeOptions> {
+        let assume_sources = self.assume_sources_unchanged;
+        self.changed.then_some(ChangeOptions { assume_sources, edits_only: false })
     }
+}
+
+/// Flags of `watch`.
+#[derive(Args, Debug)]
+pub(super) struct WatchFlags {
+    /// Show the first rows of this model after each build.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) show: Option<String>,
+    /// How many rows to show.
+    #[arg(long, default_value_t = 10)]
+    pub(super) limit: usize,
+    /// Check only; touch no database.
+    #[arg(long)]
+    pub(super) no_build: bool,
+    /// Build no more than this many steps below what has changed; the rest is left stale.
+    #[arg(long, value_name = "STEPS")]
+    pub(super) depth: Option<usize>,
+    /// Begin nothing more when a build has taken this many seconds; the rest is left stale.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) time_budget: Option<f64>,
+    /// Look at the files again and again, where a file system tells of no changes.
+    #[arg(long)]
+    pub(super) poll: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -322,24 +346,8 @@ pub(super) enum Command {
     Watch {
         #[command(flatten)]
         selection: SelectionArgs,
-        /// Show the first rows of this model after each build.
-        #[arg(long, value_name = "MODEL")]
-        show: Option<String>,
-        /// How many rows to show.
-        #[arg(long, default_value_t = 10)]
-        limit: usize,
-        /// Check only; touch no database.
-        #[arg(long)]
-        no_build: bool,
-        /// Build no more than this many steps below what has changed; the rest is left stale.
-        #[arg(long, value_name = "STEPS")]
-        depth: Option<usize>,
-        /// Begin nothing more when a build has taken this many seconds; the rest is left stale.
-        #[arg(long, value_name = "SECONDS")]
-        time_budget: Option<f64>,
-        /// Look at the files again and again, where a file system tells of no changes.
-        #[arg(long)]
-        poll: bool,
+        #[command(flatten)]
+        args: WatchFlags,
     },
     /// Write the SQL of nodes below the target path.
     Compile {

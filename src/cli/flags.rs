@@ -7,7 +7,7 @@ use crate::diag::WarningOptions;
 use crate::engine::Patience;
 use crate::load::{LoadOptions, find_project_file};
 use crate::manifest::ResourceType;
-use crate::ops::Orchestrated;
+use crate::ops::ScheduledTask;
 use crate::plan::StartOrder;
 use crate::report::{LogFormat, Style};
 use crate::secret::{SECRET_PREFIX, Scrubber};
@@ -42,7 +42,7 @@ pub(super) struct Flags {
     exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
     /// Set by what schedules the command, with what it says of its file.
-    pub(super) orchestrated: Option<Orchestrated>,
+    pub(super) task: Option<ScheduledTask>,
     threads: Option<usize>,
     vars: Option<String>,
     project_dir: Option<Utf8PathBuf>,
@@ -226,7 +226,7 @@ impl Flags {
                 .env("STRATA_NODES")
                 .filter(|_| cli.command.takes_nodes())
                 .map(|v| v.split_whitespace().map(str::to_owned).collect()),
-            orchestrated: orchestrated(system, cli.command.takes_nodes()),
+            task: scheduled_task(system, cli.command.takes_nodes()),
             // dbt has no variables for these two; ours count.
             threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),
             vars: system.env("STRATA_VARS"),
@@ -389,10 +389,10 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
 
 /// What a scheduler says, where `STRATA_ORCHESTRATED` is 1. Only commands that take its nodes are
 /// held to its file.
-fn orchestrated(system: &dyn System, held: bool) -> Option<Orchestrated> {
+fn scheduled_task(system: &dyn System, held: bool) -> Option<ScheduledTask> {
     system.env("STRATA_ORCHESTRATED").filter(|v| v == "1")?;
     let get = |name: &str| system.env(name).filter(|v| held && !v.is_empty());
-    Some(Orchestrated {
+    Some(ScheduledTask {
         graph: get("STRATA_GRAPH"),
         spec: get("STRATA_GRAPH_SPEC"),
         file: get("STRATA_GRAPH_FILE"),

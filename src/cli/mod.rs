@@ -4,34 +4,54 @@
 //! `DBT_` one, that the project file's `flags:`. Must not know: how anything is done.
 
 mod args;
+mod commands;
+mod exit;
 mod flags;
 
 use crate::config::JsonMap;
 use crate::diag::{Code, Diagnostic};
-use crate::ops::{self, CliError, Exit, Invocation};
-use crate::plan::Verb;
+use crate::ops::OpsError;
 use crate::report::Console;
-use crate::run::Interrupt;
+use crate::run::CancelToken;
 use crate::secret::Scrubber;
 use crate::system::{OsSystem, System};
-use crate::watch::{WatchArgs, watch};
-use args::{Cli, Command, DocsCommand, ExportCommand, ShellArg, SourceCommand};
+use crate::workspace::{Settings, Workspace};
+use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};
+use exit::Exit;
 use flags::Flags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Runs the command line and gives the process's exit code.
-pub fn main(arguments: Vec<String>) -> u8 {
-    let cli =
+/// What a command works with.
+struct Session<'a> {
+    flags: &'a Flags,
+    console: &'a mut Console,
+    workspace: &'a mut Workspace,
+}
+
+impl Session<'_> {
+    /// Whether a scheduler has started the command.
+    fn is_scheduled(&self) -> bool {
+        self.flags.task.is_some()
+    }
+}
+
+/// How a command ends: with an exit code, or with why it could not be carried out.
+type Ended = Result<Exit, OpsError>;
+
+/// Runs the command line and ends the process. What a command holds is not freed before: of
+/// thousands of nodes that would take a part of a second.
+pub fn main(arguments: Vec<String>) -> ! {
+    let parsed =
         Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
-    let cli = match cli {
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version are no failure; a usage error is 2.
-            let code = u8::try_from(e.exit_code()).unwrap_or(2);
+            let code = e.exit_code();
             let _ = e.print();
-            return code;
+            std::process::exit(code)
         }
     };
     let system: Arc<dyn System> = Arc::new(OsSystem::default());
@@ -40,7 +60,7 @@ pub fn main(arguments: Vec<String>) -> u8 {
     let mut console = Console::new(flags.style(), scrubber.clone());
     if let Some(problem) = problems.first() {
         console.failure(problem, &[]);
-        return 2;
+        std::process::exit(i32::from(Exit::unusable().code))
     }
     for (flag, why) in cli.global.idle_flags() {
         console.diagnostic(&Diagnostic::warning(
@@ -48,62 +68,33 @@ pub fn main(arguments: Vec<String>) -> u8 {
             format!("`{flag}` has no effect: {why}"),
         ));
     }
-    dispatch(&cli, &flags, system, scrubber, console)
+    if let Some(ended) = commands::answer_help(&cli, &console) {
+        std::process::exit(i32::from(end(ended, &cli, &flags, &mut console)))
+    }
+    let settings = match settings(&cli, &flags, system, scrubber) {
+        Ok(settings) => settings,
+        Err(e) => std::process::exit(i32::from(end(Err(e), &cli, &flags, &mut console))),
+    };
+    let cancel = CancelToken::default();
+    handle_signals(&cancel, settings.system.clone());
+    let mut workspace = Workspace::new(settings, cancel);
+    let session = Session { flags: &flags, console: &mut console, workspace: &mut workspace };
+    let ended = commands::run_command(&cli, session);
+    let code = end(ended, &cli, &flags, &mut console);
+    std::process::exit(i32::from(code))
 }
 
-/// An exit code; a failure of the command itself is shown.
-fn finish(result: Exit, console: &Console, orchestrated: bool) -> u8 {
-    result.unwrap_or_else(|e| {
-        if !matches!(e, CliError::Reported) {
-            console.failure(&e.to_string(), &e.hints());
-        }
-        e.code(orchestrated)
-    })
-}
-
-/// Signals that come within this time, in milliseconds, are one.
-const TOGETHER: i64 = 500;
-
-fn dispatch(
+fn settings(
     cli: &Cli,
     flags: &Flags,
     system: Arc<dyn System>,
     scrubber: Scrubber,
-    console: Console,
-) -> u8 {
-    match &cli.command {
-        Command::Explain { code } => return finish(explain(code, &console), &console, false),
-        Command::Completions { shell } => {
-            completions(*shell, &console);
-            return 0;
-        }
-        _ => {}
-    }
-    let load = match flags.load_options(cli, scrubber) {
-        Ok(load) => load,
-        Err(e) => return finish(Err(CliError::usage(e.to_string())), &console, false),
-    };
-    let interrupt = Interrupt::default();
-    let handler = interrupt.clone();
-    let clock = system.clone();
-    let first = AtomicI64::new(0);
-    // A second signal ends the process at once; one that comes with the first is the same wish,
-    // sent to the process and to its group.
-    let _ = ctrlc::set_handler(move || {
-        let now = clock.now().as_millisecond();
-        if !handler.is_set() {
-            first.store(now, Ordering::SeqCst);
-            handler.set();
-        } else if now - first.load(Ordering::SeqCst) > TOGETHER {
-            std::process::exit(130);
-        }
-    });
+) -> Result<Settings, OpsError> {
+    let load = flags.load_options(cli, scrubber).map_err(|e| OpsError::usage(e.to_string()))?;
     let started = system.now();
-    let mut inv = Invocation {
+    Ok(Settings {
         system,
         load,
-        console,
-        interrupt,
         write_json: flags.write_json,
         cache: flags.cache,
         warnings: flags.warnings.clone(),
@@ -111,222 +102,48 @@ fn dispatch(
         patience: flags.patience,
         state: flags.state.clone(),
         started,
-        orchestrated: flags.orchestrated.clone(),
-        summary: JsonMap::new(),
-    };
-    let result = run(cli, flags, &mut inv);
-    let error =
-        result.as_ref().err().filter(|e| !matches!(e, CliError::Reported)).map(ToString::to_string);
-    let code = finish(result, &inv.console, inv.orchestrated.is_some());
-    if inv.orchestrated.is_some() {
+    })
+}
+
+/// Signals that come within this time, in milliseconds, are one.
+const TOGETHER: i64 = 500;
+
+/// A second signal ends the process at once; one that comes with the first is the same wish, sent
+/// to the process and to its group.
+fn handle_signals(cancel: &CancelToken, clock: Arc<dyn System>) {
+    let cancel = cancel.clone();
+    let first = AtomicI64::new(0);
+    let _ = ctrlc::set_handler(move || {
+        let now = clock.now().as_millisecond();
+        if !cancel.is_cancelled() {
+            first.store(now, Ordering::SeqCst);
+            cancel.cancel();
+        } else if now - first.load(Ordering::SeqCst) > TOGETHER {
+            std::process::exit(130);
+        }
+    });
+}
+
+/// Shows why a command could not be carried out, tells a scheduler how it ended, and gives the exit
+/// code.
+fn end(ended: Ended, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
+    let is_scheduled = flags.task.is_some();
+    let exit = ended.unwrap_or_else(|e| {
+        match e.diagnostics() {
+            Some(list) => console.diagnostics(list),
+            None => console.failure(&e.to_string(), &e.hints()),
+        }
+        Exit::of_error(&e, is_scheduled)
+    });
+    if is_scheduled {
         // The last line of standard output, which Airflow hands on as the task's result.
         let mut summary = JsonMap::new();
         summary.insert("command".into(), cli.command.words().into());
-        summary.insert("exit_code".into(), code.into());
-        summary.extend(error.map(|e| ("error".to_owned(), e.into())));
-        summary.append(&mut inv.summary);
-        inv.console.out(&serde_json::Value::Object(summary).to_string());
+        summary.insert("exit_code".into(), exit.code.into());
+        summary.extend(exit.summary);
+        console.out(&serde_json::Value::Object(summary).to_string());
     }
-    code
-}
-
-fn run(cli: &Cli, flags: &Flags, inv: &mut Invocation) -> Exit {
-    let verb = |verb: Verb, s: &args::SelectionArgs, full_refresh: bool| ops::RunArgs {
-        verb,
-        selection: flags.selection(s),
-        full_refresh: full_refresh || flags.full_refresh,
-        fail_fast: flags.fail_fast,
-        store_failures: flags.store_failures,
-        empty: flags.empty,
-        audit: !flags.no_audit,
-        changed: None,
-    };
-    match &cli.command {
-        Command::Build { selection, run } => {
-            let mut args = verb(Verb::Build, selection, run.full_refresh);
-            args.store_failures |= run.store_failures;
-            args.empty |= run.empty;
-            args.audit &= !run.no_audit;
-            args.changed = run.changed.judge();
-            ops::run_verb(inv, &args)
-        }
-        Command::Run { selection, full_refresh, empty } => {
-            let mut args = verb(Verb::Run, selection, *full_refresh);
-            args.empty |= empty;
-            ops::run_verb(inv, &args)
-        }
-        Command::Test { selection, store_failures } => {
-            let mut args = verb(Verb::Test, selection, false);
-            args.store_failures |= store_failures;
-            ops::run_verb(inv, &args)
-        }
-        Command::Seed { selection, full_refresh, .. } => {
-            ops::run_verb(inv, &verb(Verb::Seed, selection, *full_refresh))
-        }
-        Command::Snapshot { selection } => {
-            ops::run_verb(inv, &verb(Verb::Snapshot, selection, false))
-        }
-        Command::Plan { selection, run, json } => {
-            let mut args = verb(Verb::Build, selection, run.full_refresh);
-            args.audit &= !run.no_audit;
-            args.changed = run.changed.judge();
-            ops::show_plan(inv, &args, *json)
-        }
-        Command::Watch { selection, show, limit, no_build, depth, time_budget, poll } => {
-            let budget = match time_budget {
-                Some(s) if !(s.is_finite() && *s > 0.0) => {
-                    return Err(CliError::usage("--time-budget is a number of seconds above zero"));
-                }
-                other => other.map(std::time::Duration::from_secs_f64),
-            };
-            let args = WatchArgs {
-                selection: flags.selection(selection),
-                show: show.clone(),
-                build: !no_build,
-                poll: *poll,
-                limits: ops::Limits { depth: *depth, budget },
-                rows: *limit,
-            };
-            watch(inv, args)
-        }
-        Command::Compile { selection, inline, no_introspect } => ops::compile(
-            inv,
-            &ops::CompileArgs {
-                selection: flags.selection(selection),
-                inline: inline.clone(),
-                introspect: !no_introspect,
-            },
-        ),
-        Command::Parse => ops::parse_only(inv),
-        Command::Ls { selection, output, output_keys } => {
-            let keys =
-                output_keys.iter().flat_map(|k| k.split_whitespace()).map(str::to_owned).collect();
-            ops::list(
-                inv,
-                &ops::ListArgs {
-                    selection: flags.list_selection(selection),
-                    output: (*output).into(),
-                    keys,
-                },
-            )
-        }
-        Command::Show { names, selection, inline, limit, output } => {
-            let mut selected = flags.selection(selection);
-            selected.select.extend(names.iter().cloned());
-            if selected.select.is_empty() && inline.is_none() && selected.selector.is_none() {
-                return Err(CliError::Usage {
-                    message: "name what to show".to_owned(),
-                    hints: vec![
-                        "strata show MODEL, or strata show --inline 'select ...'".to_owned(),
-                    ],
-                });
-            }
-            let limit = usize::try_from(*limit).ok();
-            let json = *output == args::ShowOutput::Json;
-            // Tests of a model have no rows to show.
-            selected.indirect = crate::select::Indirect::Empty;
-            ops::show(
-                inv,
-                &ops::ShowArgs { selection: selected, inline: inline.clone(), limit, json },
-            )
-        }
-        Command::Source { command: SourceCommand::Freshness { selection, output } } => {
-            ops::source_freshness(
-                inv,
-                &ops::FreshnessArgs {
-                    selection: flags.selection(selection),
-                    output: output.clone(),
-                    fail_fast: flags.fail_fast,
-                    hooks: flags.freshness_hooks,
-                },
-            )
-        }
-        Command::RunOperation { name, args } => {
-            let args =
-                flags::mapping("--args", args).map_err(|e| CliError::usage(e.to_string()))?;
-            ops::run_operation(inv, &ops::OperationArgs { name: name.clone(), args })
-        }
-        Command::Docs {
-            command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. },
-        } => {
-            let selection = flags.selection(selection);
-            ops::docs_generate(
-                inv,
-                &ops::DocsArgs { selection, compile: !no_compile, empty: *empty_catalog },
-            )
-        }
-        Command::Export { command } => export(command, flags, inv),
-        Command::Deps { .. } => ops::deps(inv),
-        Command::Debug { .. } => ops::debug(inv),
-        Command::Clean { .. } => ops::clean(inv),
-        Command::Init { name, sample, .. } => {
-            ops::init(inv, &ops::InitArgs { name: name.clone(), sample: *sample })
-        }
-        Command::Explain { .. } | Command::Completions { .. } => Ok(0),
-    }
-}
-
-fn export(command: &ExportCommand, flags: &Flags, inv: &mut Invocation) -> Exit {
-    let relations =
-        |sinks: ops::Sinks, selection: &args::SelectionArgs, dry_run: bool| ops::ExportArgs {
-            sinks,
-            selection: flags.selection(selection),
-            dry_run,
-            fail_fast: flags.fail_fast,
-        };
-    match command {
-        ExportCommand::Airflow { selection, by, check } => ops::export_airflow(
-            inv,
-            &ops::AirflowArgs {
-                selection: flags.selection(selection),
-                by: (*by).into(),
-                check: *check,
-            },
-        ),
-        ExportCommand::Sheets { selection, dry_run } => {
-            ops::export_relations(inv, &relations(ops::Sinks::Sheets, selection, *dry_run))
-        }
-        ExportCommand::Files { selection, dry_run } => {
-            ops::export_relations(inv, &relations(ops::Sinks::Files, selection, *dry_run))
-        }
-        ExportCommand::Erd { selection, format, check, refresh } => ops::export_erd(
-            inv,
-            &ops::ErdArgs {
-                selection: flags.selection(selection),
-                format: format.map(Into::into),
-                check: *check,
-                refresh: *refresh,
-            },
-        ),
-    }
-}
-
-fn explain(code: &str, console: &Console) -> Exit {
-    match crate::diag::explain(code) {
-        Some(page) => {
-            console.out(page.trim_end());
-            Ok(0)
-        }
-        None => {
-            let codes = crate::diag::Code::ALL.iter().map(|c| c.as_str());
-            let near = crate::diag::nearest(code, codes).map(|c| format!("did you mean {c}?"));
-            Err(CliError::Usage {
-                message: format!("there is no code `{code}`"),
-                hints: near.into_iter().collect(),
-            })
-        }
-    }
-}
-
-fn completions(shell: ShellArg, console: &Console) {
-    let mut out = Vec::new();
-    clap_complete::generate(
-        clap_complete::Shell::from(shell),
-        &mut Cli::command(),
-        "strata",
-        &mut out,
-    );
-    console.out(String::from_utf8_lossy(&out).trim_end());
+    exit.code
 }
 
 /// The arguments of a command as `invocation_args_dict` has them.

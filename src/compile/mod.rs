@@ -6,7 +6,10 @@
 //! builds it. Must not know: how nodes are built, plans, output.
 
 mod call;
+mod form;
 mod node;
+mod project;
 
 pub(crate) use call::MacroCall;
 pub(crate) use node::{CompileError, Compiled, Compiler, hook_text, unit_of};
+pub(crate) use project::{CompiledForm, CompiledNode, CompiledProject, compile_project};

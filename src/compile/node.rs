@@ -1,5 +1,6 @@
 //! Renders one node with `execute` true.
 
+use super::form::{Form, cut_pieces};
 use crate::config::Json;
 use crate::context::{
     Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit,
@@ -7,7 +8,7 @@ use crate::context::{
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Existing};
-use crate::jinja::{Engine, Failure, TextOrigin};
+use crate::jinja::{Engine, Failure, Rendered, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
@@ -42,7 +43,10 @@ pub(crate) struct Compiler {
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
     graph: Arc<OnceLock<Value>>,
-    /// Ephemeral models compiled with their own bindings: their text is needed by each reader.
+    /// Texts that were rendered with open references. None: they are rendered for each binding.
+    forms: Mutex<HashMap<NodeId, Option<Arc<Form>>>>,
+    /// Ephemeral models that were rendered with their own bindings: their text is needed by each
+    /// reader.
     ephemeral: Mutex<HashMap<NodeId, Compiled>>,
 }
 
@@ -82,6 +86,7 @@ impl Compiler {
             map,
             selected: Arc::new(selected),
             graph: Arc::default(),
+            forms: Mutex::default(),
             ephemeral: Mutex::default(),
         }
     }
@@ -147,22 +152,9 @@ impl Compiler {
             .primary(node.span, "rewrite it in SQL, or leave it out: --exclude");
             return Err(CompileError::Diagnostic(Box::new(d)));
         }
-        let session = self.session(node, bindings, existing, Db::of(connection));
-        let result = match &node.kind {
-            NodeKind::Test(TestKind::Generic(_)) => self.generic(node, &session),
-            _ => self.text(node, &session),
-        };
-        let sql = match result {
-            Ok(sql) => sql,
-            Err(failure) => return Err(self.error(&failure, &session, node)),
-        };
-        let record = session.take_record();
-        let mut compiled = Compiled {
-            sql: Arc::new(sql.trimmed()),
-            ctes: record.ctes,
-            logs: record.logs,
-            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
-            reads: record.reads,
+        let mut compiled = match self.bind_form(node, bindings) {
+            Some(bound) => bound,
+            None => self.render(node, bindings, existing, connection)?,
         };
         if !compiled.ctes.is_empty() {
             let (ctes, reads) = self.definitions(&compiled.ctes, bindings, existing, connection)?;
@@ -171,6 +163,92 @@ impl Compiler {
             compiled.sql = Arc::new(inject_ctes(own, &ctes));
         }
         Ok(compiled)
+    }
+
+    /// A node's own text rendered with these bindings, without CTEs.
+    fn render(
+        &self,
+        node: &Node,
+        bindings: &Arc<Bindings>,
+        existing: &Arc<Existing>,
+        connection: Option<&Connection>,
+    ) -> Result<Compiled, CompileError> {
+        let session = self.session(node, bindings, existing, Db::of(connection));
+        let rendered = self
+            .render_in(node, &session)
+            .map_err(|failure| self.error(&failure, &session, node))?;
+        let record = session.take_record();
+        Ok(Compiled {
+            sql: Arc::new(rendered.sql.trimmed()),
+            ctes: record.ctes,
+            logs: record.logs,
+            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+            reads: record.reads,
+        })
+    }
+
+    /// The same from its form. None: it has none, and is rendered for each binding.
+    fn bind_form(&self, node: &Node, bindings: &Bindings) -> Option<Compiled> {
+        let form = self.form_of(node)?;
+        let bound = form.bind(&self.manifest, bindings, self.context.target.engine)?;
+        Some(Compiled {
+            sql: Arc::new(bound.sql),
+            ctes: bound.ctes,
+            logs: form.logs.clone(),
+            warnings: form.warnings.clone(),
+            reads: form.reads.clone(),
+        })
+    }
+
+    /// The form of a text that parse has found to ask for nothing that differs when it runs, or of a
+    /// generic test, whose macro gets its model as an argument.
+    pub(super) fn form_of(&self, node: &Node) -> Option<Arc<Form>> {
+        let is_steady = node.text.as_ref().is_some_and(|text| text.steady.is_some());
+        if !is_steady && node.generic_test().is_none() {
+            return None;
+        }
+        let known =
+            self.forms.lock().unwrap_or_else(PoisonError::into_inner).get(&node.id).cloned();
+        if let Some(form) = known {
+            return form;
+        }
+        let form = self.render_form(node).map(Arc::new);
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        forms.entry(node.id).or_insert(form).clone()
+    }
+
+    /// From now on everything is rendered for each binding.
+    #[cfg(test)]
+    pub(super) fn forget_forms(&self) {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        forms.extend(self.manifest.nodes.iter().map(|n| (n.id, None)));
+    }
+
+    /// None: it needs a database, is wrong, or looks into its references; rendered for its binding
+    /// it says which.
+    fn render_form(&self, node: &Node) -> Option<Form> {
+        let (open, existing) = (Arc::new(Bindings::open()), Arc::new(Existing::Unknown));
+        let session = self.session(node, &open, &existing, Db::Offline);
+        let rendered = self.render_in(node, &session).ok()?;
+        if !session.leaves_references_open() {
+            return None;
+        }
+        let record = session.take_record();
+        let pieces = cut_pieces(rendered, &self.manifest, self.context.target.engine)?;
+        Some(Form {
+            pieces,
+            logs: record.logs,
+            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+            reads: record.reads,
+        })
+    }
+
+    /// Renders a node's own text in a session.
+    fn render_in(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+        match &node.kind {
+            NodeKind::Test(TestKind::Generic(_)) => self.generic(node, session),
+            _ => self.text(node, session),
+        }
     }
 
     /// A query with the CTEs of the ephemeral models that it reads.
@@ -199,8 +277,10 @@ impl Compiler {
         }
     }
 
-    fn text(&self, node: &Node, session: &Arc<Session>) -> Result<SqlText, Failure> {
-        let Some(text) = &node.text else { return Ok(SqlText::new()) };
+    fn text(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+        let Some(text) = &node.text else {
+            return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
+        };
         let template = format!("{}/{}", node.package, node.original_file_path);
         let scope = Arc::new(NodeScope(session.clone()));
         // A YAML snapshot or hook: its text is a value of the properties file.
@@ -218,16 +298,18 @@ impl Compiler {
             Ok(rendered) if yaml => {
                 let mut sql = SqlText::new();
                 sql.push_from(rendered.sql.as_str(), Origin::Expr(node.span));
-                Ok(sql)
+                Ok(Rendered { sql, ..rendered })
             }
-            Ok(rendered) => Ok(rendered.sql),
+            Ok(rendered) => Ok(rendered),
             Err(failure) => Err(Failure { span: failure.span.filter(|_| !yaml), ..failure }),
         }
     }
 
     /// A generic test: its macro, called with its arguments.
-    fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<SqlText, Failure> {
-        let NodeKind::Test(TestKind::Generic(test)) = &node.kind else { return Ok(SqlText::new()) };
+    fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
+        let NodeKind::Test(TestKind::Generic(test)) = &node.kind else {
+            return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
+        };
         let failed = |message: String| Failure {
             message,
             syntax: false,
@@ -253,11 +335,17 @@ impl Compiler {
         }
         let args = [Value::from(Kwargs::from_iter(kwargs))];
         let scope = Arc::new(NodeScope(session.clone()));
-        let value =
-            self.engine.call_macro(true, def, &args, &node.package, scope, session.clone())?;
+        let (value, is_inspected) = self.engine.call_macro_with_marks(
+            true,
+            def,
+            &args,
+            &node.package,
+            scope,
+            session.clone(),
+        )?;
         let mut sql = SqlText::new();
         sql.push_from(&value.to_string(), Origin::Expr(node.span));
-        Ok(sql)
+        Ok(Rendered { sql, is_inspected })
     }
 
     /// The CTEs of ephemeral models, those that they read first.
@@ -307,32 +395,21 @@ impl Compiler {
         existing: &Arc<Existing>,
         connection: Option<&Connection>,
     ) -> Result<Compiled, CompileError> {
-        let cached =
-            self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some(found) = cached {
+        let node = self.manifest.node(id);
+        if let Some(bound) = self.bind_form(node, bindings) {
+            return Ok(Compiled { logs: Vec::new(), warnings: Vec::new(), ..bound });
+        }
+        // Only the plain binding is worth keeping: others are of one test.
+        let is_kept = !bindings.is_special();
+        let known = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(found) = known.filter(|_| is_kept) {
             return Ok(found);
         }
-        let node = self.manifest.node(id);
-        let session = self.session(node, bindings, existing, Db::of(connection));
-        let result = self.text(node, &session);
-        let sql = match result {
-            Ok(sql) => sql.trimmed(),
-            Err(failure) => return Err(self.error(&failure, &session, node)),
-        };
-        let record = session.take_record();
-        let compiled = Compiled {
-            sql: Arc::new(sql),
-            ctes: record.ctes,
-            logs: Vec::new(),
-            warnings: Vec::new(),
-            reads: record.reads,
-        };
-        // Only the plain binding is worth keeping: others are of one test.
-        if !bindings.is_special() {
-            self.ephemeral
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(id, compiled.clone());
+        let rendered = self.render(node, bindings, existing, connection)?;
+        let compiled = Compiled { logs: Vec::new(), warnings: Vec::new(), ..rendered };
+        if is_kept {
+            let mut all = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(id, compiled.clone());
         }
         Ok(compiled)
     }

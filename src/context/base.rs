@@ -6,7 +6,8 @@ use super::{function, none};
 use crate::config::{Json, parse_yaml};
 use crate::hash::{FastMap, md5_hex};
 use crate::jinja::{
-    check_json, dict, error, from_json, list, python_json, render_inner, set_value, sorted, to_json,
+    check_json, dict, error, from_json, has_mark, list, python_json, render_inner, set_value,
+    sorted, to_json,
 };
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
@@ -97,7 +98,14 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
     out.insert("zip_strict", function(|_, _, args| zip(&args.positional)));
     out.insert(
         "local_md5",
-        function(|_, _, args| Ok(Value::from(md5_hex(&args.text(0, "value")?)))),
+        function(|_, session, args| {
+            let text = args.text(0, "value")?;
+            if has_mark(&text) {
+                // The hash of a text is not that of the same text with other references.
+                session.note_references_asked();
+            }
+            Ok(Value::from(md5_hex(&text)))
+        }),
     );
     out.insert(
         "diff_of_two_dicts",

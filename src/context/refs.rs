@@ -2,12 +2,13 @@
 //! real.
 
 use super::relation::RelationValue;
-use super::session::{Abort, Phase, Session, Shape};
+use super::session::{Abort, Bindings, Phase, RefTarget, Session, Shape};
 use super::{function, none};
 use crate::diag::nearest;
+use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
-use crate::manifest::{Found, Lookup, NodeId, RefCall, SourceCall};
+use crate::manifest::{Found, Lookup, Manifest, NodeId, RefCall, SourceCall};
 use minijinja::value::Value;
 use minijinja::{Error, State};
 use std::sync::Arc;
@@ -129,25 +130,49 @@ fn check_dependency(
 
 fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
     let Some(runtime) = &session.runtime else { return Ok(none()) };
+    let (manifest, bindings) = (&runtime.manifest, &runtime.bindings);
     let engine = session.project.target.engine;
-    match runtime.bindings.target(&runtime.manifest, id) {
-        Some(target) => match target.shape {
-            Shape::Plain => Ok(RelationValue::value(target.relation, engine)),
-            Shape::Cte(_) => {
-                session.record().ctes.push(id);
-                let mut relation = target.relation.with_kind(crate::engine::RelationKind::Cte);
-                relation.quote = [false; 3];
-                if runtime.bindings.empty {
-                    return Ok(RelationValue::limited(relation, engine));
-                }
-                Ok(RelationValue::value(relation, engine))
+    let Some(target) = bindings.target(manifest, id) else {
+        return Err(error(format!("`{}` has no relation", manifest.node(id).name)));
+    };
+    if matches!(target.shape, Shape::Cte(_)) {
+        session.record().ctes.push(id);
+    }
+    let value = relation_value(target, bindings.empty, engine);
+    Ok(Value::from_object(match bindings.is_open() {
+        true => value.marked(id, session.references_asked()),
+        false => value,
+    }))
+}
+
+/// What a reference prints for what it stands for; without rows where `is_empty`.
+fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec) -> RelationValue {
+    match target.shape {
+        Shape::Plain => RelationValue::plain(target.relation, engine),
+        Shape::LimitZero => RelationValue::without_rows(target.relation, engine),
+        Shape::Cte(_) => {
+            let mut relation = target.relation.with_kind(RelationKind::Cte);
+            relation.quote = [false; 3];
+            match is_empty {
+                true => RelationValue::without_rows(relation, engine),
+                false => RelationValue::plain(relation, engine),
             }
-            Shape::LimitZero => Ok(RelationValue::limited(target.relation, engine)),
-        },
-        None => {
-            let node = runtime.manifest.node(id);
-            Err(error(format!("`{}` has no relation", node.name)))
         }
+    }
+}
+
+impl Bindings {
+    /// The text of a reference to a node, and whether a CTE has to be defined for it. None: the
+    /// node has no relation.
+    pub(crate) fn reference_text(
+        &self,
+        manifest: &Manifest,
+        id: NodeId,
+        engine: &'static EngineSpec,
+    ) -> Option<(String, bool)> {
+        let target = self.target(manifest, id)?;
+        let is_cte = matches!(target.shape, Shape::Cte(_));
+        Some((relation_value(target, self.empty, engine).to_string(), is_cte))
     }
 }
 

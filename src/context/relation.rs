@@ -2,7 +2,8 @@
 
 use super::column::{ColumnValue, translate_type};
 use crate::engine::{EngineSpec, Relation, RelationKind, select_no_rows};
-use crate::jinja::{Args, error};
+use crate::jinja::{Args, error, mark_piece};
+use crate::manifest::NodeId;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
@@ -40,9 +41,12 @@ impl PartialEq for Asked {
 }
 
 impl RelationValue {
+    pub(super) fn plain(relation: Relation, engine: &'static EngineSpec) -> RelationValue {
+        RelationValue { relation, engine, limited: None, asked: Asked::default() }
+    }
+
     pub(crate) fn value(relation: Relation, engine: &'static EngineSpec) -> Value {
-        let asked = Asked::default();
-        Value::from_object(RelationValue { relation, engine, limited: None, asked })
+        Value::from_object(RelationValue::plain(relation, engine))
     }
 
     /// Stands at parse for a relation that is not known yet, and prints what was asked for in
@@ -58,10 +62,16 @@ impl RelationValue {
     }
 
     /// Prints a query of it without rows.
-    pub(crate) fn limited(relation: Relation, engine: &'static EngineSpec) -> Value {
-        let text = select_no_rows(&relation, engine);
-        let (limited, asked) = (Some(text.into()), Asked::default());
-        Value::from_object(RelationValue { relation, engine, limited, asked })
+    pub(super) fn without_rows(relation: Relation, engine: &'static EngineSpec) -> RelationValue {
+        let limited = Some(select_no_rows(&relation, engine).into());
+        RelationValue { relation, engine, limited, asked: Asked::default() }
+    }
+
+    /// The same with marks around its text, by which it is found in what is rendered. Whoever asks
+    /// for anything but the text is noted.
+    pub(super) fn marked(self, node: NodeId, asked: Arc<AtomicBool>) -> RelationValue {
+        let limited = Some(mark_piece(node.number(), &self.to_string()).into());
+        RelationValue { limited, asked: Asked(Some(asked)), ..self }
     }
 
     /// The relation behind a value, when it is one.

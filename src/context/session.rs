@@ -65,9 +65,20 @@ pub(crate) struct Bindings {
     overrides: HashMap<NodeId, RefTarget>,
     /// All other stored nodes and sources print without rows.
     pub(crate) empty: bool,
+    /// References print their own relations with marks around them.
+    is_open: bool,
 }
 
 impl Bindings {
+    /// Each node's own relation, to be bound otherwise later: references are marked.
+    pub(crate) fn open() -> Bindings {
+        Bindings { is_open: true, ..Bindings::default() }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// Each node's own relation; without rows when `empty`.
     pub(crate) fn new(empty: bool) -> Bindings {
         Bindings { empty, ..Bindings::default() }
@@ -79,7 +90,7 @@ impl Bindings {
 
     /// Whether any node prints something else than its own relation.
     pub(crate) fn is_special(&self) -> bool {
-        self.empty || !self.overrides.is_empty()
+        self.empty || self.is_open || !self.overrides.is_empty()
     }
 
     pub(crate) fn with(mut self, node: NodeId, relation: Relation) -> Bindings {
@@ -222,6 +233,8 @@ pub(crate) struct Session {
     variables: Mutex<Vec<String>>,
     /// Whether the render asked for what differs between parsing and running.
     unsteady: Arc<AtomicBool>,
+    /// Whether anything but its text was asked of a reference that is open.
+    references_asked: Arc<AtomicBool>,
     /// Whether the render ran SQL.
     ran: AtomicBool,
 }
@@ -315,6 +328,7 @@ impl Session {
             strict: false,
             variables: Mutex::default(),
             unsteady: Arc::default(),
+            references_asked: Arc::default(),
             ran: AtomicBool::new(false),
         }
     }
@@ -380,6 +394,20 @@ impl Session {
     /// print.
     pub(crate) fn is_steady(&self) -> bool {
         !self.unsteady.load(Ordering::Relaxed)
+    }
+
+    /// Whether what comes out depends on nothing of its open references but their text.
+    pub(crate) fn leaves_references_open(&self) -> bool {
+        !self.references_asked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_references_asked(&self) {
+        self.references_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Where open references note that more was asked of them.
+    pub(super) fn references_asked(&self) -> Arc<AtomicBool> {
+        self.references_asked.clone()
     }
 
     /// Notes that the render asked for what differs between parsing and running.

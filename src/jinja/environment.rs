@@ -52,6 +52,8 @@ pub(crate) struct TextOrigin<'a> {
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) sql: SqlText,
+    /// Whether anything was found out about a text with marked pieces.
+    pub(crate) is_inspected: bool,
 }
 
 /// A render that failed.
@@ -367,7 +369,7 @@ impl Engine {
                 if done < text.len() {
                     sql.push_str(&text[done..]);
                 }
-                Ok(Rendered { sql })
+                Ok(Rendered { sql, is_inspected: trace.is_inspected() })
             }
             Err(e) => Err(self.failure(e, Some(&place), trace.take())),
         };
@@ -384,6 +386,20 @@ impl Engine {
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
     ) -> Result<Value, Failure> {
+        let called = self.call_macro_with_marks(execute, def, args, package, scope, extension);
+        called.map(|(value, _)| value)
+    }
+
+    /// The same, and whether anything was found out about a text with marked pieces.
+    pub(crate) fn call_macro_with_marks<E: Any + Send + Sync>(
+        &self,
+        execute: bool,
+        def: &MacroDef,
+        args: &[Value],
+        package: &Arc<str>,
+        scope: Arc<dyn Scope>,
+        extension: Arc<E>,
+    ) -> Result<(Value, bool), Failure> {
         let Some(target) = self.registry.value_of(def) else {
             return Err(Failure::plain(format!("macro `{}` is not registered", def.name)));
         };
@@ -398,7 +414,7 @@ impl Engine {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<(Value, bool), Failure> {
         let source = format!("{DRIVER}{{% do __invoke() %}}");
         let env = if execute { &self.run } else { &self.parse };
         let template = env
@@ -411,12 +427,10 @@ impl Engine {
             ("__invoke", Value::from_dyn_object(invoke.clone())),
         ];
         match template.render(self.names(package, scope, extension, own)) {
-            Ok(_) => Ok(invoke
-                .result
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take()
-                .unwrap_or_default()),
+            Ok(_) => {
+                let value = invoke.result.lock().unwrap_or_else(PoisonError::into_inner).take();
+                Ok((value.unwrap_or_default(), trace.is_inspected()))
+            }
             Err(e) => Err(self.failure(e, None, trace.take())),
         }
     }

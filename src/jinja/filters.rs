@@ -3,7 +3,7 @@
 use super::methods;
 use super::number::{Number, int_value};
 use super::python::{self, Type, python_repr, python_text, type_name, type_of};
-use super::runtime::{Args, error};
+use super::runtime::{Args, error, note_inspected};
 use super::values::{dict, list, pairs_of};
 use crate::config::python_str;
 use bigdecimal::num_bigint::BigInt;
@@ -23,6 +23,12 @@ pub(super) fn install(env: &mut Environment<'static>) {
         Ok(python_text(&v)?.split_whitespace().count())
     });
     env.add_filter("truncate", truncate);
+    for name in ["length", "count"] {
+        env.add_filter(name, |state: &mut State<'_, '_>, v: Value| {
+            note_inspected(state, &v);
+            minijinja::filters::length(&v)
+        });
+    }
     env.add_filter("int", to_int);
     env.add_filter("float", to_float);
     env.add_filter("abs", absolute);
@@ -622,7 +628,12 @@ fn tests(env: &mut Environment<'static>) {
 }
 
 /// Jinja2's `truncate(length=255, killwords=false, end='...', leeway=5)`.
-fn truncate(text: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
+fn truncate(
+    state: &mut State<'_, '_>,
+    text: Value,
+    args: Rest<ValueOrKwargs>,
+) -> Result<String, Error> {
+    note_inspected(state, &text);
     let args = arguments(args)?;
     let number = |i: usize, key: &str, default: usize| {
         args.get(i, key).and_then(Value::as_usize).unwrap_or(default)

@@ -8,10 +8,10 @@ use super::filters::{arguments, check_json, python_json_indented, sorted, walked
 use super::methods;
 use super::number::Number;
 use super::python::{Type, python_text, type_of};
-use super::runtime::{Args, error};
+use super::runtime::{Args, error, note_inspected};
 use super::values::{list, pairs_of, to_json};
 use minijinja::value::{Rest, Value, ValueOrKwargs};
-use minijinja::{Environment, Error};
+use minijinja::{Environment, Error, State};
 use std::collections::VecDeque;
 
 type Filter = fn(&Value, &Args) -> Result<Value, Error>;
@@ -34,9 +34,14 @@ const FILTERS: [(&str, Filter); 13] = [
 
 pub(super) fn install(env: &mut Environment<'static>) {
     for (name, filter) in FILTERS {
-        env.add_filter(name, move |value: Value, args: Rest<ValueOrKwargs>| {
-            filter(&value, &arguments(args)?)
-        });
+        env.add_filter(
+            name,
+            move |state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>| {
+                // Widths and lines are counted.
+                note_inspected(state, &value);
+                filter(&value, &arguments(args)?)
+            },
+        );
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::number::{Number, int_value};
 use super::python::{Type, compare, contains, equal, python_text, subset, type_name, type_of};
-use super::runtime::error;
+use super::runtime::{error, note_inspected};
 use super::set::{filtered, set_value};
 use super::values::{list, pairs_of};
 use super::views::DictView;
@@ -58,6 +58,8 @@ pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
         attribute(state, &v, &key, parse)
     });
     env.add_function("__item", move |state: &mut State<'_, '_>, v: Value, key: Value| {
+        note_inspected(state, &v);
+        note_inspected(state, &key);
         item(state, &v, &key, parse)
     });
     env.add_function("__meth", move |state: &mut State<'_, '_>, v: Value, name: Value| {
@@ -65,6 +67,7 @@ pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
         if v.is_undefined() {
             lenient(state, own)?;
         }
+        note_inspected(state, &v);
         Ok(Value::from_object(Method { value: v, name: name.to_string().into(), lenient: own }))
     });
     env.add_function("__c", move |state: &mut State<'_, '_>, callee: Value, name: String| {
@@ -420,6 +423,8 @@ const COMPARISONS: [(&str, Comparison); 8] = [
 
 impl Comparison {
     fn apply(self, state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
+        note_inspected(state, a);
+        note_inspected(state, b);
         Ok(Value::from(match self {
             Comparison::Eq => equal(a, b)?,
             Comparison::Ne => !equal(a, b)?,
@@ -528,7 +533,8 @@ fn walked(value: Value) -> Result<Value, Error> {
 }
 
 /// `x[a:b:c]`.
-fn slice(value: Value, args: Rest<Value>) -> Result<Value, Error> {
+fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<Value, Error> {
+    note_inspected(state, &value);
     let part = |i: usize| args.0.get(i).filter(|v| !v.is_none());
     let number = |i: usize| -> Result<Option<i64>, Error> {
         match part(i) {

@@ -1,5 +1,6 @@
 //! What runs inside a render: macro calls, `return`, call positions.
 
+use super::marks::has_mark;
 use super::registry::MacroDef;
 use super::values::dict;
 use crate::hash::FastMap;
@@ -9,6 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of one render.
@@ -36,6 +38,8 @@ pub(super) struct Trace {
     unknown: Mutex<BTreeSet<String>>,
     /// The macros that the text itself called, by unique id, each once.
     called: Mutex<IndexSet<Arc<str>>>,
+    /// Whether anything was found out about a text with marked pieces.
+    is_inspected: AtomicBool,
 }
 
 impl Trace {
@@ -45,6 +49,10 @@ impl Trace {
 
     pub(super) fn take(&self) -> Vec<Arc<MacroDef>> {
         std::mem::take(&mut self.macros.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn is_inspected(&self) -> bool {
+        self.is_inspected.load(Ordering::Relaxed)
     }
 
     pub(super) fn take_called(&self) -> Vec<Arc<str>> {
@@ -72,6 +80,16 @@ fn note_called(state: &mut State<'_, '_>, def: &MacroDef) {
 pub(super) fn note_unknown(state: &mut State<'_, '_>, name: &str) {
     if let Some(trace) = &run(state).trace {
         trace.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+}
+
+/// Notes that a value is compared, counted or taken apart, if it is a text with marked pieces: the
+/// same may come out otherwise with other texts in their place.
+pub(super) fn note_inspected(state: &mut State<'_, '_>, value: &Value) {
+    if value.as_str().is_some_and(has_mark)
+        && let Some(trace) = &run(state).trace
+    {
+        trace.is_inspected.store(true, Ordering::Relaxed);
     }
 }
 

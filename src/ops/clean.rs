@@ -1,44 +1,52 @@
 //! `clean`: removes what commands generate. Never a database, nor anything outside the project.
 
-use super::project::own_sources;
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
+use crate::config::PathKind;
+use crate::load::Sources;
 use crate::system::normalize;
+use crate::workspace::{Notices, Workspace};
+use camino::Utf8Path;
 
-pub(crate) fn clean(inv: &mut Invocation) -> Exit {
-    let sources = own_sources(inv)?;
-    let package = sources.root();
-    let root = normalize(&package.root);
-    let mut targets = package.options.clean_targets.clone();
-    if targets.is_empty() {
-        targets = vec![
-            sources.target_path.strip_prefix(&root).unwrap_or(&sources.target_path).to_string(),
-        ];
-    }
-    let protected: Vec<_> = crate::config::PathKind::ALL
-        .iter()
-        .flat_map(|kind| package.options.paths(*kind))
-        .map(|p| normalize(&root.join(p)))
-        .collect();
-    let files = sources.target.connection.files();
-    let databases: Vec<_> = files.into_iter().map(|file| normalize(&root.join(file))).collect();
-    for target in targets {
-        let path = normalize(&root.join(&target));
-        let why = if !path.starts_with(&root) || path == root {
-            Some("it is not inside the project")
-        } else if protected.iter().any(|p| p.starts_with(&path)) {
-            Some("it holds the project's own files")
-        } else if databases.iter().any(|database| database.starts_with(&path)) {
-            Some("it holds the database")
-        } else {
-            None
-        };
-        match why {
-            Some(why) => return Err(CliError::usage(format!("`{target}` is not removed: {why}"))),
-            None => {
-                inv.system.remove(&path)?;
-                inv.console.say(&format!("removed {target}"));
-            }
+/// Removes the clean targets, and gives them as they are written. Where one of them must stay,
+/// nothing is removed.
+pub(crate) fn clean(
+    workspace: &mut Workspace,
+    notices: &mut Notices<'_>,
+) -> Result<Vec<String>, OpsError> {
+    let sources = workspace.load_own_files(notices)?;
+    let root = normalize(&sources.root().root);
+    let targets = clean_targets(&sources, &root);
+    for target in &targets {
+        if let Some(why) = reason_to_stay(&sources, &root, &normalize(&root.join(target))) {
+            return Err(OpsError::usage(format!("`{target}` is not removed: {why}")));
         }
     }
-    Ok(0)
+    for target in &targets {
+        workspace.settings().system.remove(&normalize(&root.join(target)))?;
+    }
+    Ok(targets)
+}
+
+/// The `clean-targets` of the project file, else the target path.
+fn clean_targets(sources: &Sources, root: &Utf8Path) -> Vec<String> {
+    let written = &sources.root().options.clean_targets;
+    if !written.is_empty() {
+        return written.clone();
+    }
+    let path = &sources.target_path;
+    vec![path.strip_prefix(root).unwrap_or(path).to_string()]
+}
+
+fn reason_to_stay(sources: &Sources, root: &Utf8Path, path: &Utf8Path) -> Option<&'static str> {
+    let options = &sources.root().options;
+    let holds = |inner: &str| normalize(&root.join(inner)).starts_with(path);
+    if !path.starts_with(root) || path == root {
+        return Some("it is not inside the project");
+    }
+    let mut own = PathKind::ALL.iter().flat_map(|kind| options.paths(*kind));
+    if own.any(|folder| holds(folder)) {
+        return Some("it holds the project's own files");
+    }
+    let mut databases = sources.target.connection.files().into_iter();
+    databases.any(holds).then_some("it holds the database")
 }

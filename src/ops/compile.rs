@@ -1,201 +1,174 @@
 //! `compile`: the SQL of nodes, written below the target path.
 
-use super::project::{
-    Project, choose, connect_alone, metadata, open, stored, write, write_compiled,
-};
-use super::run::types;
-use super::{CliError, Exit, Invocation};
-use crate::compile::{CompileError, Compiler};
+use super::OpsError;
+use super::choose::choose_nodes;
+use super::inline::render_inline;
+use crate::compile::CompileError;
 use crate::context::Bindings;
 use crate::engine::{Connection, Existing};
-use crate::inspect::inspect;
 use crate::manifest::{NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
 use crate::plan::Verb;
 use crate::run::artifact_path;
 use crate::select::Selection;
 use crate::source::SqlText;
-use crate::state::{CompiledCode, write_run_results};
+use crate::state::CompiledCode;
+use crate::workspace::{
+    Notice, Notices, Revision, Workspace, WorkspaceError, resource_types_of,
+    write_compiled_manifest, write_plain_manifest, write_results,
+};
+use camino::Utf8PathBuf;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CompileArgs {
+pub(crate) struct CompileOptions {
     pub(crate) selection: Selection,
     pub(crate) inline: Option<String>,
     pub(crate) introspect: bool,
 }
 
+/// What was compiled.
+pub(crate) enum CompileReport {
+    /// One text: a query that was given, or the only node that was named.
+    Text(Arc<SqlText>),
+    /// So many nodes, into a folder.
+    Files { nodes: usize, folder: Utf8PathBuf },
+}
+
 /// A node with its SQL, and when that was made.
 #[derive(Debug)]
-pub(super) struct CompiledNode {
+pub(super) struct TimedSql {
     id: NodeId,
     sql: Arc<SqlText>,
     started: jiff::Timestamp,
     completed: jiff::Timestamp,
 }
 
-/// A compiler for all of a project.
-pub(super) fn compiler(project: &Project, ids: Vec<Arc<str>>) -> Compiler {
-    Compiler::new(
-        project.manifest.clone(),
-        project.engine.clone(),
-        project.context.clone(),
-        project.map.clone(),
-        ids,
-    )
+impl TimedSql {
+    fn seconds(&self) -> f64 {
+        self.completed.duration_since(self.started).as_secs_f64().max(0.0)
+    }
 }
 
-pub(crate) fn compile(inv: &mut Invocation, args: &CompileArgs) -> Exit {
-    let project = open(inv)?;
-    if let Some(text) = &args.inline {
-        let (connection, _watch) = connect_alone(inv, project).ok().unzip();
-        let sql = super::show::inline(inv, project, text, connection.as_ref())?;
-        inv.console.out(sql.as_str());
-        return Ok(0);
+pub(crate) fn compile(
+    workspace: &mut Workspace,
+    options: &CompileOptions,
+    notices: &mut Notices<'_>,
+) -> Result<CompileReport, OpsError> {
+    let revision = workspace.open(notices)?;
+    let cancel = workspace.cancel_token();
+    if let Some(text) = &options.inline {
+        let (connection, _watch) = revision.connect_alone(cancel).ok().unzip();
+        let sql = render_inline(&revision, text, connection.as_ref())?;
+        return Ok(CompileReport::Text(Arc::new(sql)));
     }
-    let selected = choose(inv, project, &args.selection, types(Verb::Compile))?;
+    let types = resource_types_of(Verb::Compile);
+    let selected = choose_nodes(&revision, &options.selection, types, notices)?;
     let chosen: Vec<NodeId> = selected.iter().collect();
-    let compiled = match connected(inv, project, &chosen, args.introspect) {
-        Ok(compiled) => compiled,
-        Err(e) => {
-            write(inv, project)?;
-            return Err(e);
-        }
+    let opened = match options.introspect {
+        true => Some(revision.connect_alone(cancel)),
+        false => None,
     };
-    write_compiled(inv, project, &code_of(project, &compiled))?;
-    results(inv, project, &compiled)?;
-    let is_test = |one: &&CompiledNode| {
-        matches!(
-            project.manifest.node(one.id).resource_type(),
-            ResourceType::Test | ResourceType::UnitTest
-        )
-    };
-    // Tests come along with what they test.
-    let named: Vec<&CompiledNode> = match compiled.len() {
-        1 => compiled.iter().collect(),
-        _ => compiled.iter().filter(|one| !is_test(one)).collect(),
-    };
-    if let [one] = named.as_slice() {
-        inv.console.out(one.sql.as_str());
-    } else {
-        let folder = project.manifest.project.target_path.join("compiled");
-        inv.console.say(&format!("{} nodes compiled into {folder}", compiled.len()));
+    let compiled = opened.transpose().map_err(OpsError::from).and_then(|opened| {
+        let (connection, _watch) = opened.unzip();
+        let existing = revision.inspect_stored(connection.as_ref())?;
+        compile_into_files(&revision, &chosen, existing, connection.as_ref(), notices)
+    });
+    if compiled.is_err() {
+        // It has no SQL, but all the rest.
+        write_plain_manifest(&revision)?;
     }
-    Ok(0)
+    let compiled = compiled?;
+    write_compiled_manifest(&revision, &compiled_code(&revision, &compiled))?;
+    write_compile_results(&revision, &compiled)?;
+    Ok(match only_node(&revision, &compiled) {
+        Some(one) => CompileReport::Text(one.sql.clone()),
+        None => CompileReport::Files {
+            nodes: compiled.len(),
+            folder: revision.manifest.project.target_path.join("compiled"),
+        },
+    })
 }
 
-/// Compiles nodes, with a database to ask unless told not to.
-fn connected(
-    inv: &mut Invocation,
-    project: &Project,
-    chosen: &[NodeId],
-    introspect: bool,
-) -> Result<Vec<CompiledNode>, CliError> {
-    let opened = if introspect { Some(connect_alone(inv, project)?) } else { None };
-    let (connection, _watch) = opened.unzip();
-    let existing = look_up(project, connection.as_ref())?;
-    compile_nodes(inv, project, chosen, existing, connection.as_ref())
-}
-
-/// What exists of all that a project stores; nothing is known without a database.
-pub(super) fn look_up(
-    project: &Project,
-    connection: Option<&Connection>,
-) -> Result<Existing, CliError> {
-    let Some(connection) = connection else { return Ok(Existing::Unknown) };
-    Ok(connection.with(|warehouse| inspect(warehouse, &project.manifest, stored(project)))?)
+/// The node that was asked for, where it is one: tests come along with what they test.
+fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c TimedSql> {
+    if let [one] = compiled {
+        return Some(one);
+    }
+    let mut others = compiled.iter().filter(|one| {
+        let kind = revision.manifest.node(one.id).resource_type();
+        !matches!(kind, ResourceType::Test | ResourceType::UnitTest)
+    });
+    others.next().filter(|_| others.next().is_none())
 }
 
 /// What `manifest.json` says of compiled nodes.
-pub(super) fn code_of(project: &Project, compiled: &[CompiledNode]) -> CompiledCode {
-    let entry = |one: &CompiledNode| {
-        let node = project.manifest.node(one.id);
-        (
-            node.unique_id.clone(),
-            (one.sql.clone(), format!("target/compiled/{}", artifact_path(node))),
-        )
-    };
-    compiled.iter().map(entry).collect()
+pub(super) fn compiled_code(revision: &Revision, compiled: &[TimedSql]) -> CompiledCode {
+    let mut code = CompiledCode::new();
+    for one in compiled {
+        let node = revision.manifest.node(one.id);
+        let path = format!("target/compiled/{}", artifact_path(node));
+        code.insert(node.unique_id.clone(), (one.sql.clone(), path));
+    }
+    code
 }
 
 /// `run_results.json`: to have been compiled is a success.
-fn results(inv: &Invocation, project: &Project, compiled: &[CompiledNode]) -> Result<(), CliError> {
-    if !inv.write_json {
-        return Ok(());
-    }
-    let manifest = &project.manifest;
-    let seconds =
-        |one: &CompiledNode| one.completed.duration_since(one.started).as_secs_f64().max(0.0);
-    let result = |one: &CompiledNode| {
-        let node = manifest.node(one.id);
-        let stored = node.relation.as_ref().filter(|_| node.resource_type().is_refable());
-        let outcome =
-            NodeOutcome { compiled: Some(one.sql.clone()), ..NodeOutcome::new(RunStatus::Success) };
-        RunResult {
-            unique_id: node.unique_id.clone(),
-            outcome,
-            thread: "main".to_owned(),
-            seconds: seconds(one),
-            timing: vec![Timing {
-                name: "compile",
-                started: one.started,
-                completed: one.completed,
-            }],
-            relation_name: stored.map(|r| r.render(manifest.project.dialect)),
-        }
-    };
-    let all: Vec<RunResult> = compiled.iter().map(result).collect();
-    let folder = &manifest.project.target_path;
-    let total = compiled.iter().map(seconds).sum();
-    write_run_results(
-        inv.system.as_ref(),
-        folder,
-        &all,
-        total,
-        &metadata(inv),
-        &inv.load.scrubber,
-    )?;
-    Ok(())
+fn write_compile_results(revision: &Revision, compiled: &[TimedSql]) -> Result<(), OpsError> {
+    let results: Vec<RunResult> = compiled.iter().map(|one| success(revision, one)).collect();
+    let seconds = compiled.iter().map(TimedSql::seconds).sum();
+    let folder = &revision.manifest.project.target_path;
+    Ok(write_results(&revision.settings, folder, &results, seconds)?)
 }
 
-/// Compiles nodes into files below the target path.
-pub(super) fn compile_nodes(
-    inv: &mut Invocation,
-    project: &Project,
+fn success(revision: &Revision, one: &TimedSql) -> RunResult {
+    let manifest = &revision.manifest;
+    let node = manifest.node(one.id);
+    let stored = node.relation.as_ref().filter(|_| node.resource_type().is_refable());
+    let outcome =
+        NodeOutcome { compiled: Some(one.sql.clone()), ..NodeOutcome::new(RunStatus::Success) };
+    RunResult {
+        unique_id: node.unique_id.clone(),
+        outcome,
+        thread: "main".to_owned(),
+        seconds: one.seconds(),
+        timing: vec![Timing { name: "compile", started: one.started, completed: one.completed }],
+        relation_name: stored.map(|r| r.render(manifest.project.dialect)),
+    }
+}
+
+/// Compiles nodes into files below the target path. As in dbt, the first mistake ends the command.
+pub(super) fn compile_into_files(
+    revision: &Revision,
     chosen: &[NodeId],
     existing: Existing,
     connection: Option<&Connection>,
-) -> Result<Vec<CompiledNode>, CliError> {
-    let ids = chosen.iter().map(|id| project.manifest.node(*id).unique_id.clone()).collect();
-    let (compiler, existing, bindings) =
-        (compiler(project, ids), Arc::new(existing), Arc::new(Bindings::default()));
+    notices: &mut Notices<'_>,
+) -> Result<Vec<TimedSql>, OpsError> {
+    let (manifest, system) = (&revision.manifest, &revision.settings.system);
+    let ids = chosen.iter().map(|id| manifest.node(*id).unique_id.clone()).collect();
+    let compiler = revision.compiler(ids);
+    let (existing, bindings) = (Arc::new(existing), Arc::new(Bindings::default()));
     let mut all = Vec::with_capacity(chosen.len());
     for id in chosen {
-        let node = project.manifest.node(*id);
-        let started = inv.system.now();
+        let node = manifest.node(*id);
+        let started = system.now();
         let compiled = match compiler.compile(*id, &bindings, &existing, connection) {
             Ok(compiled) => compiled,
-            Err(CompileError::Diagnostic(d)) => {
-                // As in dbt, the first mistake ends the command.
-                inv.console.diagnostic(&d);
-                return Err(CliError::Reported);
-            }
+            Err(CompileError::Diagnostic(d)) => return Err(WorkspaceError::from(*d).into()),
             Err(CompileError::NeedsDatabase) => {
-                return Err(CliError::Usage {
-                    message: format!(
-                        "`{}` asks the database something while it is compiled",
-                        node.name
-                    ),
-                    hints: vec!["leave out --no-introspect".to_owned()],
-                });
+                return Err(OpsError::usage_with_hint(
+                    format!("`{}` asks the database something while it is compiled", node.name),
+                    "leave out --no-introspect",
+                ));
             }
         };
         for line in compiled.logs {
-            inv.console.event(&crate::run::Event::Log { line });
+            notices(Notice::log(line));
         }
-        let path = project.manifest.project.target_path.join("compiled").join(artifact_path(node));
-        inv.system.write_generated(&path, compiled.sql.as_str().as_bytes())?;
-        all.push(CompiledNode { id: *id, sql: compiled.sql, started, completed: inv.system.now() });
+        let path = manifest.project.target_path.join("compiled").join(artifact_path(node));
+        system.write_generated(&path, compiled.sql.as_str().as_bytes())?;
+        all.push(TimedSql { id: *id, sql: compiled.sql, started, completed: system.now() });
     }
     Ok(all)
 }

@@ -1,56 +1,81 @@
-//! `debug`: checks everything that a build needs, step by step, and says what is wrong.
+//! `debug`: checks everything that a build needs, step by step.
 
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
+use crate::config::python_str;
 use crate::diag::Diagnostic;
-use crate::load::load;
+use crate::engine::EngineError;
+use crate::load::{Sources, load};
 use crate::source::SourceMap;
+use crate::workspace::{Notice, Notices, Workspace};
+use camino::Utf8PathBuf;
 use std::sync::Arc;
 
-pub(crate) fn debug(inv: &mut Invocation) -> Exit {
-    inv.console.out(&super::version_line());
-    let (sources, map, diagnostics) = load(&inv.system, &inv.load, SourceMap::default())?;
-    let failed = diagnostics.iter().any(Diagnostic::is_error);
+/// What a step of the check found.
+pub(crate) enum DebugCheck {
+    /// There is no project or no profile that can be used; diagnostics say why.
+    Unusable,
+    Project {
+        name: String,
+        root: Utf8PathBuf,
+    },
+    /// None: there is none, and the default target is used.
+    Profiles(Option<Utf8PathBuf>),
+    Target {
+        name: String,
+        profile: String,
+        adapter: String,
+        fields: Vec<(String, String)>,
+    },
+    /// A step of the connection, by name, with what it found.
+    Connection {
+        name: &'static str,
+        found: Result<String, EngineError>,
+    },
+}
+
+/// Hands on what each step finds; whether all went well.
+pub(crate) fn debug(
+    workspace: &mut Workspace,
+    notices: &mut Notices<'_>,
+    each: &mut dyn FnMut(DebugCheck),
+) -> Result<bool, OpsError> {
+    let settings = workspace.settings();
+    let (sources, map, diagnostics) = load(&settings.system, &settings.load, SourceMap::default())?;
+    let has_errors = diagnostics.iter().any(Diagnostic::is_error);
     let Some(mut sources) = sources else {
-        inv.console.set_map(Arc::new(map));
-        inv.console.out("project and profile: not usable");
-        inv.console.diagnostics(&diagnostics);
-        return Ok(1);
+        notices(Notice::Files(Arc::new(map)));
+        each(DebugCheck::Unusable);
+        notices(Notice::Diagnostics(diagnostics));
+        return Ok(false);
     };
-    inv.console.set_map(Arc::new(std::mem::take(&mut sources.map)));
-    let root = &sources.root().root;
-    inv.console.out(&format!("project:  {} in {root}", sources.root().name()));
-    match &sources.profiles_path {
-        Some(path) => inv.console.out(&format!("profiles: {path}")),
-        None => inv.console.out("profiles: none found, the default target is used"),
+    notices(Notice::Files(Arc::new(std::mem::take(&mut sources.map))));
+    tell_target(&sources, each);
+    if !diagnostics.is_empty() {
+        notices(Notice::Diagnostics(diagnostics));
     }
+    if has_errors {
+        return Ok(false);
+    }
+    for (name, found) in crate::adapter::diagnose(&sources.target, settings.patience) {
+        let is_wrong = found.is_err();
+        each(DebugCheck::Connection { name, found });
+        if is_wrong {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn tell_target(sources: &Sources, each: &mut dyn FnMut(DebugCheck)) {
+    let root = sources.root();
+    each(DebugCheck::Project { name: root.name().to_string(), root: root.root.clone() });
+    each(DebugCheck::Profiles(sources.profiles_path.clone()));
     let target = &sources.target;
-    inv.console.out(&format!(
-        "target:   {} of profile {} ({})",
-        target.name, target.profile_name, target.adapter
-    ));
-    for (key, value) in &target.visible {
-        if !matches!(key.as_str(), "type") && !value.is_null() {
-            inv.console.out(&format!("            {key}: {}", crate::config::python_str(value)));
-        }
-    }
-    inv.console.diagnostics(&diagnostics);
-    if failed {
-        return Ok(1);
-    }
-    for (name, found) in crate::adapter::diagnose(target, inv.patience) {
-        match found {
-            Ok(line) => inv.console.out(&format!("{:<9} {line}", format!("{name}:"))),
-            Err(e) => {
-                inv.console.out(&format!("{:<9} failed", format!("{name}:")));
-                let error = CliError::from(e);
-                // This is the check that the hint of other commands speaks of.
-                let hints: Vec<String> =
-                    error.hints().into_iter().filter(|h| !h.contains("strata debug")).collect();
-                inv.console.failure(&error.to_string(), &hints);
-                return Ok(1);
-            }
-        }
-    }
-    inv.console.out("all checks passed");
-    Ok(0)
+    let shown = target.visible.iter().filter(|(key, value)| *key != "type" && !value.is_null());
+    each(DebugCheck::Target {
+        name: target.name.to_string(),
+        profile: target.profile_name.to_string(),
+        adapter: target.adapter.to_string(),
+        fields: shown.map(|(key, value)| (key.clone(), python_str(value))).collect(),
+    });
 }

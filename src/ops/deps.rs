@@ -1,64 +1,81 @@
 //! `deps`: installs packages. Local ones are linked; others come in a later version.
 
-use super::project::own_sources;
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
 use crate::config::{PackageSpec, parse_yaml};
-use crate::load::find_project_file;
+use crate::load::{LoadedPackage, find_project_file};
 use crate::source::FileId;
-use crate::system::normalize;
+use crate::system::{System, normalize};
+use crate::workspace::{Notices, Workspace};
+use camino::{Utf8Path, Utf8PathBuf};
 
-pub(crate) fn deps(inv: &mut Invocation) -> Exit {
-    let sources = own_sources(inv)?;
+pub(crate) struct DepsReport {
+    pub(crate) is_asked: bool,
+    /// Names, with the paths that they were given by.
+    pub(crate) installed: Vec<(String, String)>,
+    /// Packages that this version does not install.
+    pub(crate) unsupported: Vec<String>,
+    /// Where packages are.
+    pub(crate) folder: Utf8PathBuf,
+}
+
+pub(crate) fn deps(
+    workspace: &mut Workspace,
+    notices: &mut Notices<'_>,
+) -> Result<DepsReport, OpsError> {
+    let sources = workspace.load_own_files(notices)?;
     let package = sources.root();
-    let install = normalize(&package.root.join(&package.options.packages_install_path));
-    if sources.package_specs.is_empty() {
-        inv.console.say("packages.yml asks for no packages");
-        return Ok(0);
-    }
-    let mut missing = Vec::new();
-    let mut names = vec![package.name().to_string()];
+    let system = workspace.settings().system.as_ref();
+    let mut report = DepsReport {
+        is_asked: !sources.package_specs.is_empty(),
+        installed: Vec::new(),
+        unsupported: Vec::new(),
+        folder: normalize(&package.root.join(&package.options.packages_install_path)),
+    };
     for spec in &sources.package_specs {
         match spec {
             PackageSpec::Local { path, .. } => {
                 let folder = normalize(&package.root.join(path));
-                let Some(file) = find_project_file(inv.system.as_ref(), &folder) else {
-                    return Err(CliError::usage(format!("{folder} has no project file")));
-                };
-                let text = inv.system.read(&file)?;
-                let tree = parse_yaml(FileId(0), &text).value;
-                let name = tree
-                    .as_map()
-                    .and_then(|m| m.get("name"))
-                    .and_then(|y| y.as_str().map(str::to_owned));
-                let Some(name) = name else {
-                    return Err(CliError::usage(format!("{file} has no `name`")));
-                };
-                if names.contains(&name) {
-                    let other = if name == names[0] {
-                        "the project itself has"
-                    } else {
-                        "another package has"
-                    };
-                    return Err(CliError::usage(format!(
-                        "the package in {path} is named `{name}`, a name that {other}"
-                    )));
-                }
-                names.push(name.clone());
-                inv.system.symlink(&folder, &install.join(&name))?;
-                inv.console.say(&format!("installed {name} from {path}"));
+                let name = read_package_name(system, &folder)?;
+                refuse_second_package(package, &report, &name, path)?;
+                system.symlink(&folder, &report.folder.join(&name))?;
+                report.installed.push((name, path.clone()));
             }
-            PackageSpec::Hub { name, .. } => missing.push(name.clone()),
-            PackageSpec::Git { url, .. } => missing.push(url.clone()),
+            PackageSpec::Hub { name, .. } => report.unsupported.push(name.clone()),
+            PackageSpec::Git { url, .. } => report.unsupported.push(url.clone()),
             PackageSpec::Tarball { url, name, .. } => {
-                missing.push(name.clone().unwrap_or_else(|| url.clone()))
+                report.unsupported.push(name.clone().unwrap_or_else(|| url.clone()));
             }
         }
     }
-    if missing.is_empty() {
-        return Ok(0);
-    }
-    Err(CliError::Usage {
-        message: format!("this version installs local packages only, not {}", missing.join(", ")),
-        hints: vec![format!("install them with dbt, or put their folders into {install}")],
-    })
+    Ok(report)
+}
+
+/// The `name` of the project file in a package's folder.
+fn read_package_name(system: &dyn System, folder: &Utf8Path) -> Result<String, OpsError> {
+    let Some(file) = find_project_file(system, folder) else {
+        return Err(OpsError::usage(format!("{folder} has no project file")));
+    };
+    let text = system.read(&file)?;
+    let tree = parse_yaml(FileId(0), &text).value;
+    let name = tree.as_map().and_then(|m| m.get("name"));
+    let name = name.and_then(|y| y.as_str().map(str::to_owned));
+    name.ok_or_else(|| OpsError::usage(format!("{file} has no `name`")))
+}
+
+/// Two packages of one name cannot be told apart.
+fn refuse_second_package(
+    root: &LoadedPackage,
+    report: &DepsReport,
+    name: &str,
+    path: &str,
+) -> Result<(), OpsError> {
+    let other = if **root.name() == *name {
+        "the project itself has"
+    } else if report.installed.iter().any(|(other, _)| other == name) {
+        "another package has"
+    } else {
+        return Ok(());
+    };
+    let message = format!("the package in {path} is named `{name}`, a name that {other}");
+    Err(OpsError::usage(message))
 }

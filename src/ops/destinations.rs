@@ -1,30 +1,26 @@
 //! Where the selected exports write: no two to one place, none over a file of the project.
 
-use super::project::Project;
-use super::{CliError, Invocation};
+use super::OpsError;
 use crate::config::{ExportTarget, SheetTarget};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{Node, NodeKind, NodeSet, Output, Role, check_addresses};
 use crate::run::export_target;
 use crate::sink::path_of;
 use crate::system::normalize;
+use crate::workspace::{Revision, WorkspaceError};
 use camino::Utf8Path;
 
 /// Ends the command before anything is written where two exports have one destination. An export
 /// whose fields cannot be rendered is left out: it fails by itself.
-pub(super) fn check_destinations(
-    inv: &mut Invocation,
-    project: &Project,
-    selected: &NodeSet,
-) -> Result<(), CliError> {
+pub(super) fn check_destinations(revision: &Revision, selected: &NodeSet) -> Result<(), OpsError> {
     let mut outputs = Vec::new();
     let mut complaints = Vec::new();
-    for node in selected.iter().map(|id| project.manifest.node(id)) {
+    for node in selected.iter().map(|id| revision.manifest.node(id)) {
         let NodeKind::Export(export) = &node.kind else { continue };
-        let Ok(target) = export_target(&project.context, node, export) else { continue };
-        let output = destination(project, node, &target);
+        let Ok(target) = export_target(&revision.context, node, export) else { continue };
+        let output = destination(revision, node, &target);
         if let ExportTarget::File(_) = target {
-            complaints.extend(overwritten(project, node, Utf8Path::new(&output.address)));
+            complaints.extend(overwritten(revision, node, Utf8Path::new(&output.address)));
         }
         outputs.push(output);
     }
@@ -32,12 +28,11 @@ pub(super) fn check_destinations(
     if complaints.is_empty() {
         return Ok(());
     }
-    inv.console.diagnostics(&complaints);
-    Err(CliError::Reported)
+    Err(WorkspaceError::Diagnostics(complaints).into())
 }
 
-fn destination(project: &Project, node: &Node, target: &ExportTarget) -> Output {
-    let info = &project.manifest.project;
+fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Output {
+    let info = &revision.manifest.project;
     let (address, shown) = match target {
         ExportTarget::Sheet(SheetTarget { spreadsheet, sheet, .. }) => {
             // Google Sheets compares the names of tabs without regard to case.
@@ -62,13 +57,13 @@ fn destination(project: &Project, node: &Node, target: &ExportTarget) -> Output 
 }
 
 /// An export that would take the place of a file that the project is made of, or of its database.
-fn overwritten(project: &Project, node: &Node, path: &Utf8Path) -> Option<Diagnostic> {
-    let info = &project.manifest.project;
+fn overwritten(revision: &Revision, node: &Node, path: &Utf8Path) -> Option<Diagnostic> {
+    let info = &revision.manifest.project;
     let relative = path.strip_prefix(&info.root).unwrap_or(path);
-    let read = project.map.find(relative).is_some() || project.map.find(path).is_some();
-    let what = if read || project.manifest.all().any(|n| *n.original_file_path == *relative) {
+    let read = revision.map.find(relative).is_some() || revision.map.find(path).is_some();
+    let what = if read || revision.manifest.all().any(|n| *n.original_file_path == *relative) {
         "a file of the project"
-    } else if is_database(project, path) {
+    } else if is_database(revision, path) {
         "the database"
     } else if path.parent() == Some(&info.target_path) {
         "among the artifacts"
@@ -83,8 +78,8 @@ fn overwritten(project: &Project, node: &Node, path: &Utf8Path) -> Option<Diagno
 }
 
 /// Whether a file is one that the target's database is made of.
-fn is_database(project: &Project, path: &Utf8Path) -> bool {
-    let info = &project.manifest.project;
+fn is_database(revision: &Revision, path: &Utf8Path) -> bool {
+    let info = &revision.manifest.project;
     let files = info.target.connection.files();
     files.into_iter().any(|file| path == normalize(&info.root.join(file)))
 }

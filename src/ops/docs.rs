@@ -1,9 +1,8 @@
 //! `docs generate`: what the database has of the project's relations, in `catalog.json`.
 
-use super::compile::{code_of, compile_nodes, compiler, look_up};
-use super::project::{Project, choose, connect, metadata, open, write_compiled};
-use super::run::types;
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
+use super::choose::choose_nodes;
+use super::compile::{compile_into_files, compiled_code};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{RelationValue, Transactions, Unit, rows_of};
@@ -12,16 +11,19 @@ use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
 use crate::plan::Verb;
-use crate::run::Event;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
 use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
+use crate::workspace::{
+    Notice, Notices, Revision, Workspace, resource_types_of, run_metadata, write_compiled_manifest,
+};
+use camino::Utf8PathBuf;
 use minijinja::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DocsArgs {
+pub(crate) struct DocsOptions {
     pub(crate) selection: Selection,
     pub(crate) compile: bool,
     /// Ask the database nothing of its relations.
@@ -39,73 +41,87 @@ struct Database {
     relations: Vec<Relation>,
 }
 
-pub(crate) fn docs_generate(inv: &mut Invocation, args: &DocsArgs) -> Exit {
-    let project = open(inv)?;
-    let opened = if args.compile || !args.empty { Some(connect(inv, project)?) } else { None };
+pub(crate) struct DocsReport {
+    /// Where the catalog is.
+    pub(crate) path: Utf8PathBuf,
+    /// How many relations it has.
+    pub(crate) relations: usize,
+    /// What could not be asked.
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+pub(crate) fn generate_docs(
+    workspace: &mut Workspace,
+    options: &DocsOptions,
+    notices: &mut Notices<'_>,
+) -> Result<DocsReport, OpsError> {
+    let revision = workspace.open(notices)?;
+    let is_asked = options.compile || !options.empty;
+    let opened = if is_asked { Some(revision.connect()?) } else { None };
     let connection = opened.map(Connection::new);
-    // Without compiling, all relations are asked for, as in dbt.
-    let selected = if args.compile {
-        Some(compile(inv, project, &args.selection, connection.as_ref())?)
-    } else {
-        // The manifest of the command that compiled last stays, with its SQL.
-        None
+    // Without compiling, all relations are asked for, as in dbt, and the manifest of the command
+    // that compiled last stays, with its SQL.
+    let selected = match options.compile {
+        true => {
+            Some(compile_selected(&revision, &options.selection, connection.as_ref(), notices)?)
+        }
+        false => None,
     };
-    let manifest = &project.manifest;
-    let wanted = |id: NodeId| !args.empty && selected.as_ref().is_none_or(|s| s.contains(id));
+    let manifest = &revision.manifest;
+    let wanted = |id: NodeId| !options.empty && selected.as_ref().is_none_or(|s| s.contains(id));
     let nodes: Vec<&Node> = manifest.all().filter(|n| is_cataloged(n) && wanted(n.id)).collect();
-    let (catalog, problems) = ask(inv, project, &nodes, selected.is_some(), connection.as_ref());
+    let by_relations = selected.is_some();
+    let (catalog, problems) =
+        ask_databases(&revision, &nodes, by_relations, connection.as_ref(), notices);
     let (found, sources) = catalog.entries(manifest, &wanted);
     let errors: Vec<String> = problems.iter().map(|d| d.message.clone()).collect();
     let folder = &manifest.project.target_path;
-    let (system, head) = (inv.system.as_ref(), metadata(inv));
+    let (system, head) = (revision.settings.system.as_ref(), run_metadata(&revision.settings));
     write_catalog(system, folder, (&found, &sources), &errors, &head)?;
-    inv.console.diagnostics(&problems);
-    let n = crate::report::count(found.len() + sources.len(), "relation");
-    inv.console.say(&format!("catalog of {n} written to {}", folder.join("catalog.json")));
-    Ok(u8::from(!problems.is_empty()))
+    let relations = found.len() + sources.len();
+    Ok(DocsReport { path: folder.join("catalog.json"), relations, problems })
 }
 
 /// Compiles what is selected and writes the manifest with it. The result has the selected sources,
 /// too.
-fn compile(
-    inv: &mut Invocation,
-    project: &Project,
+fn compile_selected(
+    revision: &Revision,
     selection: &Selection,
     connection: Option<&Connection>,
-) -> Result<NodeSet, CliError> {
-    let manifest = &project.manifest;
-    let mut kinds = types(Verb::Compile).to_vec();
+    notices: &mut Notices<'_>,
+) -> Result<NodeSet, OpsError> {
+    let manifest = &revision.manifest;
+    let compiled_types = resource_types_of(Verb::Compile);
+    let mut kinds = compiled_types.to_vec();
     kinds.extend([ResourceType::Seed, ResourceType::Source]);
-    let selected = choose(inv, project, selection, &kinds)?;
+    let selected = choose_nodes(revision, selection, &kinds, notices)?;
     if selected.len() == 0 {
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no node");
-        inv.console.diagnostic(&d.help("`strata ls` shows what there is"));
+        notices(Notice::Diagnostics(vec![d.help("`strata ls` shows what there is")]));
     }
-    let has_text = |id: &NodeId| {
-        let node = manifest.node(*id);
-        // A Python model has nothing to compile.
-        node.sql && types(Verb::Compile).contains(&node.resource_type())
-    };
-    let chosen: Vec<NodeId> = selected.iter().filter(has_text).collect();
-    let existing = look_up(project, connection)?;
-    let compiled = compile_nodes(inv, project, &chosen, existing, connection)?;
-    write_compiled(inv, project, &code_of(project, &compiled))?;
+    // A Python model has nothing to compile.
+    let chosen = selected.iter().map(|id| manifest.node(id)).filter(|node| node.sql);
+    let chosen = chosen.filter(|node| compiled_types.contains(&node.resource_type()));
+    let chosen: Vec<NodeId> = chosen.map(|node| node.id).collect();
+    let existing = revision.inspect_stored(connection)?;
+    let compiled = compile_into_files(revision, &chosen, existing, connection, notices)?;
+    write_compiled_manifest(revision, &compiled_code(revision, &compiled))?;
     Ok(selected)
 }
 
 /// The catalog of the databases that nodes are in. A database that cannot be asked is a problem,
 /// and the others go on.
-fn ask(
-    inv: &mut Invocation,
-    project: &Project,
+fn ask_databases(
+    revision: &Revision,
     nodes: &[&Node],
     by_relations: bool,
     connection: Option<&Connection>,
+    notices: &mut Notices<'_>,
 ) -> (Catalog, Vec<Diagnostic>) {
-    let dialect = project.manifest.project.dialect;
+    let dialect = revision.manifest.project.dialect;
     let mut databases: BTreeMap<String, Database> = BTreeMap::new();
     for relation in nodes.iter().filter_map(|n| n.relation.as_ref()) {
-        let name = relation.database().unwrap_or(&project.manifest.project.target.database);
+        let name = relation.database().unwrap_or(&revision.manifest.project.target.database);
         let database = databases
             .entry(dialect.folded(name))
             .or_insert_with(|| Database { name: name.to_owned(), ..Database::default() });
@@ -117,7 +133,7 @@ fn ask(
         && connection.is_some_and(|c| c.engine().adapter.catalog_by_relations);
     let (mut catalog, mut problems) = (Catalog::default(), Vec::new());
     for database in databases.values() {
-        match rows(inv, project, database, one_by_one, connection) {
+        match read_catalog_rows(revision, database, one_by_one, connection, notices) {
             Ok(rows) => rows.iter().for_each(|row| catalog.add(row)),
             Err(d) => problems.push(*d),
         }
@@ -126,17 +142,17 @@ fn ask(
 }
 
 /// The rows that the macro `get_catalog_relations` or `get_catalog` gives for one database.
-fn rows(
-    inv: &mut Invocation,
-    project: &Project,
+fn read_catalog_rows(
+    revision: &Revision,
     database: &Database,
     one_by_one: bool,
     connection: Option<&Connection>,
+    notices: &mut Notices<'_>,
 ) -> Result<Vec<JsonMap>, Box<Diagnostic>> {
     let mut schema = Relation::new(Some(database.name.as_str()), Some("INFORMATION_SCHEMA"), "");
     schema.path[2] = None;
     schema.quote = [true, false, false];
-    let engine = project.target().engine;
+    let engine = revision.target().engine;
     let (name, what) = if one_by_one {
         let relations =
             database.relations.iter().map(|r| RelationValue::value(r.clone(), engine)).collect();
@@ -147,7 +163,7 @@ fn rows(
             ("schemas", list(database.schemas.iter().map(|s| Value::from(s.as_str())).collect())),
         )
     };
-    let Some(def) = project.engine.registry().lookup_anywhere(name).cloned() else {
+    let Some(def) = revision.renderer.registry().lookup_anywhere(name).cloned() else {
         return Err(Box::new(Diagnostic::error(
             Code::UnknownMacro,
             format!("there is no macro `{name}`"),
@@ -155,17 +171,19 @@ fn rows(
     };
     let call = MacroCall {
         def: &def,
-        package: &project.manifest.project.name,
-        unit: unit(),
+        package: &revision.manifest.project.name,
+        unit: catalog_unit(),
         args: vec![("information_schema", RelationValue::value(schema, engine)), what],
         span: Span::file(FileId(0)),
         transactions: Transactions::Maker,
     };
-    let called = compiler(project, Vec::new()).call(call, connection);
+    let called = revision.compiler(Vec::new()).call(call, connection);
     for line in called.logs {
-        inv.console.event(&Event::Log { line });
+        notices(Notice::log(line));
     }
-    inv.console.diagnostics(&called.warnings);
+    if !called.warnings.is_empty() {
+        notices(Notice::Diagnostics(called.warnings));
+    }
     let value = called.value.map_err(|mut d| {
         // No file of the project is to blame when the macro is a built-in one.
         d.primary = d.primary.take().filter(|label| label.span != Span::file(FileId(0)));
@@ -189,7 +207,7 @@ fn rows(
 }
 
 /// What the context of the catalog macros knows of itself.
-fn unit() -> Unit {
+fn catalog_unit() -> Unit {
     Unit {
         unique_id: "operation.catalog".into(),
         name: "catalog".into(),

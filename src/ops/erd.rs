@@ -1,18 +1,17 @@
 //! `export erd`: diagrams of the tables and how they refer to each other.
 
-use super::dag::spec;
-use super::export::{command_line, deliver};
-use super::project::{choose, connect, open};
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
+use super::choose::choose_nodes;
+use super::generated::{Delivery, deliver_files, write_command_line};
+use super::schedule::write_spec;
 use crate::analyze::key_graph;
-use crate::diag::{Code, Diagnostic};
 use crate::export::GeneratedFile;
 use crate::export::airflow::Granularity;
-use crate::export::erd::{CatalogTypes, catalog_file, dbml, diagram, mermaid, svg};
+use crate::export::erd::{CatalogTypes, Diagram, catalog_file, dbml, diagram, mermaid, svg};
 use crate::inspect::inspect;
-use crate::manifest::ResourceType;
-use crate::report::count;
+use crate::manifest::{Node, ResourceType};
 use crate::select::Selection;
+use crate::workspace::{Notices, Revision, Workspace};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErdFormat {
@@ -21,12 +20,49 @@ pub(crate) enum ErdFormat {
     Svg,
 }
 
-pub(crate) struct ErdArgs {
+impl ErdFormat {
+    const ALL: [ErdFormat; 3] = [ErdFormat::Dbml, ErdFormat::Mermaid, ErdFormat::Svg];
+
+    fn path(self) -> &'static str {
+        match self {
+            ErdFormat::Dbml => "docs/erd.dbml",
+            ErdFormat::Mermaid => "docs/erd.mmd",
+            ErdFormat::Svg => "docs/erd.svg",
+        }
+    }
+
+    fn draw(self, diagram: &Diagram, command: &str) -> String {
+        match self {
+            ErdFormat::Dbml => dbml(diagram, command),
+            ErdFormat::Mermaid => mermaid(diagram, command),
+            ErdFormat::Svg => svg(diagram, command),
+        }
+    }
+}
+
+pub(crate) struct ErdOptions {
     pub(crate) selection: Selection,
     /// None: all of them.
     pub(crate) format: Option<ErdFormat>,
     pub(crate) check: bool,
     pub(crate) refresh: bool,
+}
+
+pub(crate) struct ErdReport {
+    pub(crate) refreshed: Option<RefreshReport>,
+    pub(crate) delivery: Delivery,
+    pub(crate) tables: usize,
+    pub(crate) references: usize,
+    /// Columns of which no type is known.
+    pub(crate) untyped_columns: usize,
+}
+
+/// The catalog of column types, written anew.
+pub(crate) struct RefreshReport {
+    pub(crate) delivery: Delivery,
+    pub(crate) relations: usize,
+    /// Nodes that the database does not have.
+    pub(crate) missing: Vec<String>,
 }
 
 const TYPES: &[ResourceType] =
@@ -35,96 +71,87 @@ const TYPES: &[ResourceType] =
 /// The committed types of columns.
 const CATALOG: &str = "docs/catalog.json";
 
-pub(crate) fn export_erd(inv: &mut Invocation, args: &ErdArgs) -> Exit {
-    let project = open(inv)?;
-    let manifest = &project.manifest;
-    if args.refresh {
-        // The catalog has all relations, whatever part of them is drawn.
-        let all: Vec<_> =
-            manifest.nodes.iter().filter(|n| TYPES.contains(&n.resource_type())).collect();
-        let mut warehouse = connect(inv, project)?;
-        let existing = inspect(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
-        let mut tables = Vec::new();
-        let mut missing = Vec::new();
-        for node in all.iter().filter(|n| !n.is_ephemeral()) {
-            match node.relation.as_ref().and_then(|r| existing.find(r)) {
-                Some(found) => {
-                    let columns =
-                        found.columns.iter().map(|c| (c.name.clone(), c.data_type.clone()));
-                    tables.push((node.unique_id.clone(), columns.collect::<Vec<_>>()));
-                }
-                None => missing.push(node.display_name()),
-            }
-        }
-        if tables.is_empty() {
-            return Err(CliError::Usage {
-                message: "the target has none of the project's relations".to_owned(),
-                hints: vec!["build them first: strata build".to_owned()],
-            });
-        }
-        if !missing.is_empty() {
-            let d = Diagnostic::warning(
-                Code::Ignored,
-                format!("not in the database: {}", missing.join(", ")),
-            );
-            inv.console.diagnostic(&d.help("the catalog has no types of theirs"));
-        }
-        let what = count(tables.len(), "relation");
-        deliver(
-            inv,
-            project,
-            &[catalog_file(&tables)],
-            false,
-            &what,
-            "strata export erd --refresh",
-        )?;
-    }
-    let selected = choose(inv, project, &args.selection, TYPES)?;
+pub(crate) fn export_erd(
+    workspace: &mut Workspace,
+    options: &ErdOptions,
+    notices: &mut Notices<'_>,
+) -> Result<ErdReport, OpsError> {
+    let revision = workspace.open(notices)?;
+    let refreshed = options.refresh.then(|| refresh_catalog(&revision)).transpose()?;
+    let selected = choose_nodes(&revision, &options.selection, TYPES, notices)?;
     if selected.len() == 0 {
-        return Err(CliError::Usage {
-            message: "the selection matches no table".to_owned(),
-            hints: vec!["`strata ls` shows what there is".to_owned()],
-        });
+        return Err(OpsError::usage_with_hint(
+            "the selection matches no table",
+            "`strata ls` shows what there is",
+        ));
     }
-    let catalog = match inv.system.read(&manifest.project.root.join(CATALOG)) {
-        Ok(text) => CatalogTypes::read(&text).ok_or_else(|| CliError::Usage {
-            message: format!("{CATALOG} is no catalog"),
-            hints: vec!["write it again: strata export erd --refresh".to_owned()],
-        })?,
-        Err(e) if e.not_found() => CatalogTypes::default(),
-        Err(e) => return Err(e.into()),
-    };
+    let catalog = read_catalog(&revision)?;
+    let manifest = &revision.manifest;
     let diagram = diagram(manifest, &key_graph(manifest), &selected, &catalog);
-    let untyped =
-        diagram.tables.iter().flat_map(|t| &t.columns).filter(|f| f.data_type.is_none()).count();
-    if untyped > 0 && !args.check {
-        let d = Diagnostic::warning(
-            Code::Ignored,
-            format!("{} have no type", count(untyped, "column")),
-        );
-        inv.console.diagnostic(
-            &d.help("give them a `data_type`, or build and run `strata export erd --refresh`"),
-        );
-    }
-    let mut spec = spec(&args.selection, Granularity::Model);
+    let columns = diagram.tables.iter().flat_map(|t| &t.columns);
+    let untyped_columns = columns.filter(|f| f.data_type.is_none()).count();
+    let command = command_of(&options.selection);
+    let formats = ErdFormat::ALL.into_iter().filter(|f| options.format.is_none_or(|o| o == *f));
+    let files: Vec<GeneratedFile> = formats
+        .map(|format| GeneratedFile {
+            path: format.path().into(),
+            content: format.draw(&diagram, &command),
+        })
+        .collect();
+    let delivery = deliver_files(&revision, &files, options.check, &command)?;
+    let (tables, references) = (diagram.tables.len(), diagram.references.len());
+    Ok(ErdReport { refreshed, delivery, tables, references, untyped_columns })
+}
+
+/// The command that writes the diagrams of a selection, whatever their format.
+fn command_of(selection: &Selection) -> String {
+    let mut spec = write_spec(selection, Granularity::Model);
     if let Some(map) = spec.as_object_mut() {
         map.retain(|key, _| key != "by");
     }
-    let command = command_line("strata export erd", &spec);
-    let wanted = |format: ErdFormat| args.format.is_none_or(|f| f == format);
-    let mut files = Vec::new();
-    let mut add = |format: ErdFormat, path: &str, content: &dyn Fn() -> String| {
-        if wanted(format) {
-            files.push(GeneratedFile { path: path.into(), content: content() });
+    write_command_line("strata export erd", &spec)
+}
+
+/// Writes the types of all relations, whatever part of them is drawn.
+fn refresh_catalog(revision: &Revision) -> Result<RefreshReport, OpsError> {
+    let manifest = &revision.manifest;
+    let all: Vec<&Node> = manifest
+        .nodes
+        .iter()
+        .map(|n| &**n)
+        .filter(|n| TYPES.contains(&n.resource_type()))
+        .collect();
+    let mut warehouse = revision.connect()?;
+    let existing = inspect(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
+    let (mut tables, mut missing) = (Vec::new(), Vec::new());
+    for node in all.iter().filter(|n| !n.is_ephemeral()) {
+        match node.relation.as_ref().and_then(|r| existing.find(r)) {
+            Some(found) => {
+                let columns = found.columns.iter().map(|c| (c.name.clone(), c.data_type.clone()));
+                tables.push((node.unique_id.clone(), columns.collect::<Vec<_>>()));
+            }
+            None => missing.push(node.display_name()),
         }
-    };
-    add(ErdFormat::Dbml, "docs/erd.dbml", &|| dbml(&diagram, &command));
-    add(ErdFormat::Mermaid, "docs/erd.mmd", &|| mermaid(&diagram, &command));
-    add(ErdFormat::Svg, "docs/erd.svg", &|| svg(&diagram, &command));
-    let what = format!(
-        "{}, {}",
-        count(diagram.tables.len(), "table"),
-        count(diagram.references.len(), "reference")
-    );
-    deliver(inv, project, &files, args.check, &what, &command)
+    }
+    if tables.is_empty() {
+        return Err(OpsError::usage_with_hint(
+            "the target has none of the project's relations",
+            "build them first: strata build",
+        ));
+    }
+    let file = catalog_file(&tables);
+    let delivery = deliver_files(revision, &[file], false, "strata export erd --refresh")?;
+    Ok(RefreshReport { delivery, relations: tables.len(), missing })
+}
+
+fn read_catalog(revision: &Revision) -> Result<CatalogTypes, OpsError> {
+    let path = revision.manifest.project.root.join(CATALOG);
+    match revision.settings.system.read(&path) {
+        Ok(text) => CatalogTypes::read(&text).ok_or_else(|| {
+            let hint = "write it again: strata export erd --refresh";
+            OpsError::usage_with_hint(format!("{CATALOG} is no catalog"), hint)
+        }),
+        Err(e) if e.not_found() => Ok(CatalogTypes::default()),
+        Err(e) => Err(e.into()),
+    }
 }

@@ -1,19 +1,22 @@
 //! `source freshness`: how old the data of sources is.
 
-use super::prepare::{options as run_options, shared};
-use super::project::{choose, connect, metadata, open, write};
-use super::{Exit, Invocation};
-use crate::diag::{Code, Diagnostic};
-use crate::manifest::{Manifest, NodeId, NodeKind, ResourceType};
+use super::OpsError;
+use super::choose::{choose_nodes, tell_empty_selection};
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::SourceFreshness;
 use crate::plan::Plan;
 use crate::run::{FreshnessRequest, RunOptions, check_sources};
 use crate::select::Selection;
 use crate::state::write_sources;
+use crate::system::{SystemError, normalize};
+use crate::workspace::{
+    Notice, Notices, Revision, Workspace, default_run_options, run_metadata, share_run,
+    write_plain_manifest,
+};
 use camino::{Utf8Path, Utf8PathBuf};
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FreshnessArgs {
+pub(crate) struct FreshnessOptions {
     pub(crate) selection: Selection,
     /// In place of `sources.json` below the target path.
     pub(crate) output: Option<Utf8PathBuf>,
@@ -22,44 +25,49 @@ pub(crate) struct FreshnessArgs {
     pub(crate) hooks: bool,
 }
 
-pub(crate) fn source_freshness(inv: &mut Invocation, args: &FreshnessArgs) -> Exit {
-    let project = open(inv)?;
-    let manifest = &project.manifest;
-    let selected = choose(inv, project, &args.selection, &[ResourceType::Source])?;
+pub(crate) struct FreshnessReport {
+    /// A source is older than it may be, or could not be asked.
+    pub(crate) has_failed: bool,
+}
+
+pub(crate) fn check_freshness(
+    workspace: &mut Workspace,
+    options: &FreshnessOptions,
+    notices: &mut Notices<'_>,
+) -> Result<FreshnessReport, OpsError> {
+    let revision = workspace.open(notices)?;
+    let (manifest, cancel) = (&revision.manifest, workspace.cancel_token());
+    let selected = choose_nodes(&revision, &options.selection, &[ResourceType::Source], notices)?;
     // A source without a limit is not asked.
     let mut sources: Vec<NodeId> = selected.iter().filter(|id| has_limit(manifest, *id)).collect();
     sources.sort_by(|a, b| manifest.node(*a).unique_id.cmp(&manifest.node(*b).unique_id));
-    write(inv, project)?;
-    let path = match &args.output {
-        Some(path) => crate::system::normalize(&inv.system.current_dir().join(path)),
+    write_plain_manifest(&revision)?;
+    let path = match &options.output {
+        Some(path) => normalize(&revision.settings.system.current_dir().join(path)),
         None => manifest.project.target_path.join("sources.json"),
     };
     if sources.is_empty() {
-        let d = Diagnostic::warning(
-            Code::EmptySelection,
-            "the selection has no source with a `freshness` to check",
-        );
-        results(inv, &path, &[], 0.0)?;
-        inv.warn(&[d.help(
-            "below `config:` of a source: freshness: {warn_after: {count: 1, period: day}}",
-        )])?;
-        return Ok(0);
+        write_freshness(&revision, &path, &[], 0.0)?;
+        let message = "the selection has no source with a `freshness` to check";
+        let help = "below `config:` of a source: freshness: {warn_after: {count: 1, period: day}}";
+        tell_empty_selection(&revision, message, Some(help), notices)?;
+        return Ok(FreshnessReport { has_failed: false });
     }
-    let warehouse = connect(inv, project)?;
-    let options = RunOptions { write_files: false, ..run_options(inv, project, args.fail_fast) };
-    let shared =
-        shared(inv, project, &sources.iter().copied().collect(), &Plan::default(), options);
+    let warehouse = revision.connect()?;
+    let run_options = default_run_options(&revision, options.fail_fast);
+    let run_options = RunOptions { write_files: false, ..run_options };
+    let nodes: NodeSet = sources.iter().copied().collect();
+    let shared = share_run(&revision, cancel, &nodes, &Plan::default(), run_options, None);
     let request = FreshnessRequest {
         shared,
         sources: &sources,
         warehouse,
-        interrupt: inv.interrupt.clone(),
-        hooks: args.hooks,
+        cancel: cancel.clone(),
+        hooks: options.hooks,
     };
-    let console = &mut inv.console;
-    let run = check_sources(request, &mut |event| console.event(&event))?;
-    results(inv, &path, &run.sources, run.seconds)?;
-    Ok(u8::from(run.failed))
+    let run = check_sources(request, &mut |event| notices(Notice::Run(event)))?;
+    write_freshness(&revision, &path, &run.sources, run.seconds)?;
+    Ok(FreshnessReport { has_failed: run.failed })
 }
 
 fn has_limit(manifest: &Manifest, id: NodeId) -> bool {
@@ -69,14 +77,15 @@ fn has_limit(manifest: &Manifest, id: NodeId) -> bool {
     }
 }
 
-fn results(
-    inv: &Invocation,
+fn write_freshness(
+    revision: &Revision,
     path: &Utf8Path,
     sources: &[SourceFreshness],
     seconds: f64,
-) -> Result<(), super::CliError> {
-    if inv.write_json {
-        write_sources(inv.system.as_ref(), path, sources, seconds, &metadata(inv))?;
+) -> Result<(), SystemError> {
+    if !revision.settings.write_json {
+        return Ok(());
     }
-    Ok(())
+    let metadata = run_metadata(&revision.settings);
+    write_sources(revision.settings.system.as_ref(), path, sources, seconds, &metadata)
 }

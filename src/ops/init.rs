@@ -2,9 +2,9 @@
 
 // engine-name: a new project gets a profile that works at once.
 
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
 use crate::load::find_project_file;
-use crate::system::normalize;
+use crate::system::{System, normalize};
 use camino::Utf8PathBuf;
 
 /// A file of the sample project, carried in the binary.
@@ -16,46 +16,51 @@ struct SampleFile {
 const SAMPLE: &[SampleFile] = include!(concat!(env!("OUT_DIR"), "/sample_files.rs"));
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct InitArgs {
+pub(crate) struct InitOptions {
     pub(crate) name: Option<String>,
     pub(crate) sample: bool,
 }
 
-pub(crate) fn init(inv: &mut Invocation, args: &InitArgs) -> Exit {
-    let here = inv.system.current_dir();
-    let name = args.name.clone().unwrap_or_else(|| {
-        if args.sample { "strata_sample".to_owned() } else { "my_project".to_owned() }
+pub(crate) struct InitReport {
+    pub(crate) name: String,
+    /// How many files were made.
+    pub(crate) files: usize,
+}
+
+pub(crate) fn init_project(
+    system: &dyn System,
+    options: &InitOptions,
+) -> Result<InitReport, OpsError> {
+    let here = system.current_dir();
+    let name = options.name.clone().unwrap_or_else(|| {
+        if options.sample { "strata_sample".to_owned() } else { "my_project".to_owned() }
     });
     let legal = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !legal {
-        return Err(CliError::usage(format!(
+        return Err(OpsError::usage(format!(
             "`{name}` is no project name: letters, digits and underscores only"
         )));
     }
     let folder = normalize(&here.join(&name));
-    if find_project_file(inv.system.as_ref(), &folder).is_some()
-        || !inv.system.list(&folder).is_empty()
-    {
-        return Err(CliError::Usage {
-            message: format!("{folder} is there already, and not empty"),
-            hints: vec!["give another name: strata init NAME".to_owned()],
-        });
+    if find_project_file(system, &folder).is_some() || !system.list(&folder).is_empty() {
+        return Err(OpsError::usage_with_hint(
+            format!("{folder} is there already, and not empty"),
+            "give another name: strata init NAME",
+        ));
     }
-    let files: Vec<(Utf8PathBuf, String)> = if args.sample {
+    let files: Vec<(Utf8PathBuf, String)> = if options.sample {
         SAMPLE.iter().map(|f| (Utf8PathBuf::from(f.path), f.text.to_owned())).collect()
     } else {
         starter(&name)
     };
     for (path, text) in &files {
-        inv.system.write_atomic(&folder.join(path), text.as_bytes())?;
+        system.write_atomic(&folder.join(path), text.as_bytes())?;
     }
-    if args.sample {
-        inv.system.write_atomic(&folder.join(".gitignore"), b"/build\n/sample.*\n")?;
+    if options.sample {
+        system.write_atomic(&folder.join(".gitignore"), b"/build\n/sample.*\n")?;
     }
-    inv.console.say(&format!("made {name} ({} files)", files.len()));
-    inv.console.say(&format!("next: cd {name} && strata build"));
-    Ok(0)
+    Ok(InitReport { name, files: files.len() })
 }
 
 fn starter(name: &str) -> Vec<(Utf8PathBuf, String)> {

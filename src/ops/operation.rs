@@ -1,8 +1,6 @@
 //! `run-operation`: calls a macro.
 
-use super::compile::compiler;
-use super::project::{Project, connect_alone, metadata, open, write};
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{Transactions, Unit};
@@ -10,52 +8,63 @@ use crate::diag::{Code, Diagnostic, nearest};
 use crate::jinja::{MacroDef, from_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
-use crate::run::Event;
-use crate::state::write_run_results;
+use crate::workspace::{
+    Notice, Notices, Revision, Workspace, WorkspaceError, tell_warnings, write_plain_manifest,
+    write_results,
+};
 use minijinja::value::Value;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OperationArgs {
+pub(crate) struct OperationOptions {
     /// `macro`, or `package.macro`.
     pub(crate) name: String,
     pub(crate) args: JsonMap,
 }
 
-pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit {
-    let started = inv.system.now();
-    let project = open(inv)?;
-    write(inv, project)?;
-    let (package, def) = find(inv, project, &args.name)?;
-    let (connection, _watch) = connect_alone(inv, project)?;
-    let transactions = if connection.engine().adapter.commits_each_statement {
-        Transactions::Maker
-    } else {
-        Transactions::Asked { open: false }
+pub(crate) struct OperationReport {
+    pub(crate) has_failed: bool,
+}
+
+pub(crate) fn run_operation(
+    workspace: &mut Workspace,
+    options: &OperationOptions,
+    notices: &mut Notices<'_>,
+) -> Result<OperationReport, OpsError> {
+    let system = workspace.settings().system.clone();
+    let started = system.now();
+    let revision = workspace.open(notices)?;
+    write_plain_manifest(&revision)?;
+    let (package, def) = find_macro(&revision, &options.name)?;
+    let (connection, _watch) = revision.connect_alone(workspace.cancel_token())?;
+    let transactions = match connection.engine().adapter.commits_each_statement {
+        true => Transactions::Maker,
+        false => Transactions::Asked { open: false },
     };
+    let args = options.args.iter();
     let call = MacroCall {
         def: &def,
         package: &package,
-        unit: unit(&def),
-        args: args.args.iter().map(|(name, value)| (name.as_str(), from_json(value))).collect(),
+        unit: operation_unit(&def),
+        args: args.map(|(name, value)| (name.as_str(), from_json(value))).collect(),
         span: def.span,
         transactions,
     };
-    let begun = inv.system.now();
-    let called = compiler(project, Vec::new()).call(call, Some(&connection));
-    let ended = inv.system.now();
+    let begun = system.now();
+    let called = revision.compiler(Vec::new()).call(call, Some(&connection));
+    let ended = system.now();
     for line in called.logs {
-        inv.console.event(&Event::Log { line });
+        notices(Notice::log(line));
     }
-    let warned = inv.warn(&called.warnings);
+    let warned = tell_warnings(&revision.settings, &called.warnings, notices);
     let outcome = match called.value {
         Ok(_) => NodeOutcome { failures: Some(0), ..NodeOutcome::new(RunStatus::Success) },
         Err(d) => {
-            inv.console.diagnostic(&d);
+            notices(Notice::Diagnostics(vec![(*d).clone()]));
             NodeOutcome { failures: Some(1), ..NodeOutcome::error(*d, false) }
         }
     };
-    let failed = outcome.status.is_failure();
+    let has_failed = outcome.status.is_failure();
     let seconds = ended.duration_since(begun).as_secs_f64();
     let result = RunResult {
         unique_id: def.unique_id.clone(),
@@ -68,30 +77,17 @@ pub(crate) fn run_operation(inv: &mut Invocation, args: &OperationArgs) -> Exit 
         ],
         relation_name: None,
     };
-    if inv.write_json {
-        let folder = &project.manifest.project.target_path;
-        write_run_results(
-            inv.system.as_ref(),
-            folder,
-            &[result],
-            seconds,
-            &metadata(inv),
-            &inv.load.scrubber,
-        )?;
-    }
+    let folder = &revision.manifest.project.target_path;
+    write_results(&revision.settings, folder, &[result], seconds)?;
     warned?;
-    Ok(u8::from(failed))
+    Ok(OperationReport { has_failed })
 }
 
 /// The macro that a name means, and the package that its names are looked up in first: the one that
 /// is written, else the root project.
-fn find(
-    inv: &mut Invocation,
-    project: &Project,
-    name: &str,
-) -> Result<(Arc<str>, Arc<MacroDef>), CliError> {
-    let registry = project.engine.registry();
-    let root = &project.manifest.project.name;
+fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef>), OpsError> {
+    let registry = revision.renderer.registry();
+    let root = &revision.manifest.project.name;
     let (package, short, found) = match name.split_once('.') {
         Some((package, short)) => (Arc::from(package), short, registry.lookup_in(package, short)),
         None => (root.clone(), name, registry.lookup_anywhere(name)),
@@ -108,12 +104,11 @@ fn find(
     } else {
         nearest(short, registry.names(&package)).map(|n| format!("did you mean `{n}`?"))
     };
-    inv.console.diagnostic(&d.help_if(near, |text| text));
-    Err(CliError::Reported)
+    Err(WorkspaceError::from(d.help_if(near, |text| text)).into())
 }
 
 /// What the macro's context knows of itself. `this` is not defined there.
-fn unit(def: &MacroDef) -> Unit {
+fn operation_unit(def: &MacroDef) -> Unit {
     Unit {
         unique_id: def.unique_id.clone(),
         name: def.name.clone(),

@@ -1,150 +1,92 @@
-//! `plan`: the steps of a build, printed and not taken.
+//! `plan`: the steps of a build, made and not taken.
 
-use super::changed::{Judge, Look, judge, narrow, noted, own, read_compile_cache};
-use super::prepare::planned;
-use super::project::{Project, choose, connect, open};
-use super::run::{RunArgs, types};
-use super::{CliError, Exit, Invocation};
+use super::OpsError;
+use super::choose::choose_nodes;
 use crate::changes::Verdict;
-use crate::engine::{Existing, Warehouse};
+use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect;
-use crate::manifest::{NodeId, NodeSet};
-use crate::plan::Action;
-use crate::report::count;
+use crate::manifest::{Manifest, NodeId};
+use crate::plan::Plan;
+use crate::workspace::{
+    BuildOptions, ChangeRequest, Notices, Workspace, comparable_nodes, compare_with_publications,
+    keep_stale, read_publications, resource_types_of,
+};
+use std::sync::Arc;
 
-pub(crate) fn show_plan(inv: &mut Invocation, args: &RunArgs, json: bool) -> Exit {
-    let project = open(inv)?;
-    let mut selected = choose(inv, project, &args.selection, types(args.verb))?;
-    // Without a database the plan is made as if nothing were known.
-    let mut verdicts = None;
-    let existing = match connect(inv, project) {
-        Ok(mut warehouse) => {
-            let existing = inspect(warehouse.as_mut(), &project.manifest, selected.iter())?;
-            if let Some(how) = args.changed {
-                verdicts = judged(inv, project, &selected, &existing, how, warehouse.as_mut())?;
-            }
-            existing
-        }
-        Err(e) => {
-            inv.console.say(&format!("planned without the database: {e}"));
-            Existing::Unknown
-        }
-    };
-    if let Some(verdicts) = &verdicts {
-        narrow(project, &mut selected, verdicts);
-    }
-    let manifest = &project.manifest;
-    let mut plan = planned(inv, project, args, &selected, &existing)?;
-    let mut unchanged: Vec<NodeId> = Vec::new();
-    if let Some(verdicts) = &verdicts {
-        for step in &mut plan.steps {
-            if let Some(why) = verdicts.get(&step.node).and_then(Verdict::reason) {
-                let how = std::mem::take(&mut step.reason);
-                step.reason =
-                    if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
-            }
-        }
-        unchanged.extend(verdicts.iter().filter(|(_, v)| **v == Verdict::Same).map(|(id, _)| *id));
-        unchanged.sort();
-    }
-    let id = |n| manifest.node(n).unique_id.to_string();
-    if json {
-        let steps = plan.steps.iter().map(|s| {
-            serde_json::json!({
-                "node": id(s.node), "action": format!("{:?}", s.action).to_lowercase(), "reason": s.reason,
-                "guards": s.guards.iter().map(|g| id(*g)).collect::<Vec<_>>(),
-                "parents": s.parents.iter().map(|p| id(plan.steps[*p].node)).collect::<Vec<_>>(),
-                "after": s.after.iter().map(|p| id(plan.steps[*p].node)).collect::<Vec<_>>(),
-            })
-        });
-        let unguarded = plan
-            .unguarded
-            .iter()
-            .map(|(t, why)| serde_json::json!({ "test": id(*t), "reason": why }));
-        let notes =
-            plan.notes.iter().map(|(n, why)| serde_json::json!({ "node": id(*n), "note": why }));
-        let value = serde_json::json!({
-            "schemas": plan.schemas.iter().map(|(_, s)| s).collect::<Vec<_>>(),
-            "steps": steps.collect::<Vec<_>>(), "unguarded": unguarded.collect::<Vec<_>>(),
-            "notes": notes.collect::<Vec<_>>(),
-            "unchanged": unchanged.iter().map(|n| id(*n)).collect::<Vec<_>>(),
-        });
-        inv.console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
-        return Ok(0);
-    }
-    for (_, schema) in &plan.schemas {
-        inv.console.out(&format!("      create schema {schema}"));
-    }
-    for (i, step) in plan.steps.iter().enumerate() {
-        let node = manifest.node(step.node);
-        let name = match (&node.relation, step.action) {
-            (Some(relation), Action::Build) => relation.short(),
-            _ => node.display_name(),
-        };
-        let kind = node.resource_type().as_str().replace('_', " ");
-        let reason =
-            if step.reason.is_empty() { String::new() } else { format!("  ({})", step.reason) };
-        inv.console.out(&format!("{:>5} {kind} {name}{reason}", i + 1));
-        let waits: Vec<String> = step
-            .after
-            .iter()
-            .filter(|a| !step.parents.contains(a))
-            .map(|a| (a + 1).to_string())
-            .collect();
-        if !waits.is_empty() {
-            inv.console.out(&format!("        waits for {}", waits.join(", ")));
-        }
-        for guard in &step.guards {
-            inv.console.out(&format!("        guarded by {}", manifest.node(*guard).name));
-        }
-        if let Some((_, why)) = plan.unguarded.iter().find(|(t, _)| *t == step.node) {
-            inv.console.out(&format!("        guards nothing: {why}"));
-        }
-        for (_, why) in plan.notes.iter().filter(|(n, _)| *n == step.node) {
-            inv.console.out(&format!("        note: {why}"));
-        }
-    }
-    for node in
-        unchanged.iter().map(|id| manifest.node(*id)).filter(|n| n.resource_type().is_refable())
-    {
-        inv.console.out(&format!(
-            "    - {} {}  (unchanged)",
-            node.resource_type().as_str(),
-            node.display_name()
-        ));
-    }
-    let guards: usize = plan.steps.iter().map(|s| s.guards.len()).sum();
-    inv.console.say(&format!(
-        "{}, {} before publication",
-        count(plan.steps.len(), "step"),
-        count(guards, "test")
-    ));
-    Ok(0)
+pub(crate) struct PlanReport {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) plan: Plan,
+    /// Nodes that `--changed` leaves as they are.
+    pub(crate) unchanged: Vec<NodeId>,
+    /// Why the plan was made as if nothing were known of the database.
+    pub(crate) without_database: Option<EngineError>,
+    /// `--changed` has nothing to compare with: no build was recorded in this database.
+    pub(crate) is_unrecorded: bool,
 }
 
-/// The verdicts of `--changed`. Nothing is written: without a record of earlier builds everything
-/// is new.
-fn judged(
-    inv: &mut Invocation,
-    project: &Project,
-    selected: &NodeSet,
-    existing: &Existing,
-    how: Judge,
-    warehouse: &mut dyn Warehouse,
-) -> Result<Option<FastMap<NodeId, Verdict>>, CliError> {
-    match noted(project, selected, warehouse, false)? {
-        Some(noted) => {
-            let store = inv.store();
-            let own = own(&store, project, selected, &mut read_compile_cache(&store, project));
-            let at = Look { project, selected, existing, how };
-            Ok(Some(judge(inv, &at, noted, own, warehouse)?.1.0))
+pub(crate) fn plan_build(
+    workspace: &mut Workspace,
+    options: &BuildOptions,
+    notices: &mut Notices<'_>,
+) -> Result<PlanReport, OpsError> {
+    let revision = workspace.open(notices)?;
+    let types = resource_types_of(options.verb);
+    let mut selected = choose_nodes(&revision, &options.selection, types, notices)?;
+    let (mut verdicts, mut without_database) = (None, None);
+    let mut existing = Existing::Unknown;
+    match revision.connect() {
+        Ok(mut warehouse) => {
+            existing = inspect(warehouse.as_mut(), &revision.manifest, selected.iter())?;
+            if let Some(changes) = options.changed {
+                let request = ChangeRequest {
+                    revision: &revision,
+                    selected: &selected,
+                    existing: &existing,
+                    options: changes,
+                    cancel: workspace.cancel_token(),
+                };
+                verdicts = compare(&request, warehouse.as_mut(), notices)?;
+            }
         }
-        None => {
-            inv.console.say(
-                "no build was noted in this database: `strata build --changed` begins to note them",
-            );
-            Ok(None)
-        }
+        Err(e) => without_database = Some(e),
     }
+    let is_unrecorded =
+        options.changed.is_some() && verdicts.is_none() && without_database.is_none();
+    if let Some(verdicts) = &verdicts {
+        keep_stale(&revision.manifest, &mut selected, verdicts);
+    }
+    let mut plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
+    let verdicts = verdicts.unwrap_or_default();
+    add_reasons(&mut plan, &verdicts);
+    let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Same);
+    let mut unchanged: Vec<NodeId> = same.map(|(id, _)| *id).collect();
+    unchanged.sort();
+    let manifest = revision.manifest.clone();
+    Ok(PlanReport { manifest, plan, unchanged, without_database, is_unrecorded })
+}
+
+/// Adds to each step why its node is stale.
+fn add_reasons(plan: &mut Plan, verdicts: &FastMap<NodeId, Verdict>) {
+    for step in &mut plan.steps {
+        let Some(why) = verdicts.get(&step.node).and_then(Verdict::reason) else { continue };
+        let how = std::mem::take(&mut step.reason);
+        step.reason = if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
+    }
+}
+
+/// The verdicts of `--changed`; none where no build was recorded. Nothing is written to the
+/// database.
+fn compare(
+    request: &ChangeRequest<'_>,
+    warehouse: &mut dyn Warehouse,
+    notices: &mut Notices<'_>,
+) -> Result<Option<FastMap<NodeId, Verdict>>, EngineError> {
+    let ChangeRequest { revision, selected, .. } = *request;
+    let Some(recorded) = read_publications(revision, selected, warehouse, false)? else {
+        return Ok(None);
+    };
+    let own = revision.define_nodes(&comparable_nodes(revision, selected)).nodes;
+    let (_, (verdicts, _)) = compare_with_publications(request, recorded, own, warehouse, notices)?;
+    Ok(Some(verdicts))
 }

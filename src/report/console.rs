@@ -8,6 +8,7 @@ use crate::outcome::{RunResult, RunStatus};
 use crate::run::{Event, NodeVerdict, Totals};
 use crate::secret::Scrubber;
 use crate::source::SourceMap;
+use crate::workspace::Notice;
 use anstyle::{AnsiColor, Effects};
 use std::cell::Cell;
 use std::io::{IsTerminal, Write};
@@ -47,8 +48,6 @@ pub(crate) struct Console {
     kept_old: usize,
     /// The run carries out exports, and nothing else.
     exports: bool,
-    /// Nothing is shown.
-    muted: bool,
     /// Whoever read standard output has gone.
     closed: Cell<bool>,
 }
@@ -67,7 +66,6 @@ impl Console {
             terminal,
             failures: Vec::new(),
             kept_old: 0,
-            muted: false,
             closed: Cell::new(false),
             exports: false,
         }
@@ -164,11 +162,13 @@ impl Console {
         Console::new(self.style.clone(), self.scrubber.clone())
     }
 
-    /// One that shows nothing.
-    pub(crate) fn muted(&self) -> Console {
-        let mut console = self.copy();
-        console.muted = true;
-        console
+    /// What is told while a command works.
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Files(map) => self.set_map(map),
+            Notice::Diagnostics(list) => self.diagnostics(&list),
+            Notice::Run(event) => self.event(&event),
+        }
     }
 
     /// An event with its data for machines, a text for people; an empty text is left out.
@@ -221,9 +221,7 @@ impl Console {
             errors.into_iter().chain(warnings).take(MOST).cloned().collect();
         self.some_diagnostics(&shown);
         let text = format!("and {} more: `--log-format json` has all of them", list.len() - MOST);
-        if !self.muted {
-            let _ = writeln!(self.painted(std::io::stderr()), "{text}");
-        }
+        let _ = writeln!(self.painted(std::io::stderr()), "{text}");
     }
 
     fn some_diagnostics(&mut self, list: &[Diagnostic]) {
@@ -243,9 +241,6 @@ impl Console {
 
     /// Warnings are left out when quiet; errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
-        if self.muted {
-            return;
-        }
         if self.json_lines() {
             self.line("diagnostic", json(d, &self.map));
         } else if d.is_error() || !self.style.quiet {
@@ -260,9 +255,6 @@ impl Console {
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
-        if self.muted {
-            return;
-        }
         if self.json_lines() {
             self.json_event(event);
             return;
@@ -577,7 +569,7 @@ impl Console {
 }
 
 /// `1 step`, `2 steps`.
-pub(crate) fn count(n: usize, what: &str) -> String {
+pub(super) fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 

@@ -1,14 +1,29 @@
 //! What people and machines see of a command.
 //!
-//! In: events, diagnostics, tables. Out: lines on a terminal or a pipe, a live view, JSON lines.
-//! Every sink scrubs secrets. Must not know: anything that an event does not say.
+//! In: events, diagnostics, reports of use cases. Out: lines on a terminal or a pipe, a live view,
+//! JSON lines. Every sink scrubs secrets. Must not know: anything that an event or a report does not
+//! say.
 #![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the place that prints")]
 
 mod console;
+mod files;
+mod lists;
 mod live;
+mod plans;
+mod projects;
+mod rows;
+mod runs;
 mod screen;
 mod table;
 
-pub(crate) use console::{Console, LogFormat, Style, count};
+pub(crate) use console::{Console, LogFormat, Style};
+pub(crate) use files::{print_dag, print_erd};
+pub(crate) use lists::{ListOutput, print_list};
+pub(crate) use plans::print_plan;
+pub(crate) use projects::{
+    print_check, print_cleaned, print_compiled, print_deps, print_docs, print_new_project,
+    print_parsed, version_line,
+};
+pub(crate) use rows::print_rows;
+pub(crate) use runs::print_run;
 pub(crate) use screen::{Happening, Screen};
-pub(crate) use table::{grid, rows_json};

@@ -6,7 +6,7 @@ use super::steps::NodeSteps;
 use super::test::{FailingRows, TestRun, passed_test, run_test};
 use super::worker::{Clock, STACK};
 use crate::context::Bindings;
-use crate::engine::{Connection, Pool, Relation};
+use crate::engine::{Connection, Pool};
 use crate::manifest::NodeId;
 use crate::materialize::Audited;
 use crate::outcome::{NodeError, RunStatus, SkipReason};
@@ -48,9 +48,9 @@ impl NodeSteps<'_> {
         let guards = Guards { run: NodeRun { bindings: &bindings, ..self.run }, passed };
         match audited {
             Audited::Inside => self.run_inside(&guards)?,
-            Audited::Candidate(candidate) => {
+            Audited::Candidate(_) => {
                 self.results = guards.run_all(self.guards, self.pool);
-                self.show_published_name(candidate);
+                self.show_published_name();
             }
         }
         self.may_go_on()?;
@@ -78,15 +78,15 @@ impl NodeSteps<'_> {
         }
     }
 
-    /// The artifact of a test shows the published name, not that of the candidate it was run on.
-    fn show_published_name(&mut self, candidate: &Relation) {
-        let dialect = self.run.engine().dialect;
-        let Some(target) = &self.run.node.relation else { return };
-        let (from, to) = (candidate.render(dialect), target.render(dialect));
+    /// The artifact of a test shows the published name, not that of the candidate it was run on. A
+    /// test that cannot be compiled again shows what was run.
+    fn show_published_name(&mut self) {
+        let published = NodeRun { bindings: &Arc::new(Bindings::default()), ..self.run };
         for result in &mut self.results {
-            if let Some(sql) = &result.run.outcome.compiled {
-                let shown = sql.as_str().replace(&from, &to);
-                result.run.outcome.compiled = Some(Arc::new(shown.into()));
+            if result.run.outcome.compiled.is_some()
+                && let Ok(compiled) = published.of(result.test).compile()
+            {
+                result.run.outcome.compiled = Some(compiled.sql);
             }
         }
     }
@@ -111,7 +111,7 @@ impl Guards<'_> {
     ) -> GuardResult {
         let clock = Clock::start();
         let own = NodeRun { connection, ..self.run.of(test) };
-        let run = if self.run.shared.interrupt.is_set() {
+        let run = if self.run.shared.cancel.is_cancelled() {
             TestRun::skipped(SkipReason::Interrupted)
         } else if self.passed.contains(&test) {
             passed_test(&own)

@@ -73,7 +73,7 @@ fn write(
     connection: &Connection,
 ) -> Result<Written, Failed> {
     let table = read(shared, node, target, connection)?;
-    let stopped = || shared.interrupt.is_set();
+    let stopped = || shared.cancel.is_cancelled();
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
     let job = Job {

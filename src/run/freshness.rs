@@ -5,7 +5,7 @@ use super::failure::database_error;
 use super::hooks::{end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
-use super::{Interrupt, Shared};
+use super::{CancelToken, Shared};
 use crate::compile::{MacroCall, hook_text, unit_of};
 use crate::config::Json;
 use crate::context::{
@@ -32,7 +32,7 @@ pub(crate) struct FreshnessRequest<'a> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sources: &'a [NodeId],
     pub(crate) warehouse: Box<dyn Warehouse>,
-    pub(crate) interrupt: Interrupt,
+    pub(crate) cancel: CancelToken,
     /// Run the project's on-run hooks around it.
     pub(crate) hooks: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) fn check_sources(
     emit: &mut dyn FnMut(Event),
 ) -> Result<FreshnessRun, EngineError> {
     let clock = Clock::start();
-    let FreshnessRequest { shared, sources, warehouse, interrupt, hooks } = request;
+    let FreshnessRequest { shared, sources, warehouse, cancel, hooks } = request;
     let manifest = shared.compiler.manifest.clone();
     let threads = shared.options.threads.min(sources.len()).max(1);
     emit(Event::FreshnessStarted { sources: sources.len(), threads });
@@ -117,7 +117,7 @@ pub(crate) fn check_sources(
         // Takes what is waiting out of the workers' reach.
         let drain = || while task_rx.try_recv().is_ok() {};
         loop {
-            if interrupt.is_set() && !stopped {
+            if cancel.is_cancelled() && !stopped {
                 stopped = true;
                 emit(Event::Interrupted);
                 drain();

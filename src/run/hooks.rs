@@ -4,7 +4,7 @@ use super::events::Event;
 use super::failure::sql_error;
 use super::queue::artifact_path;
 use super::worker::Clock;
-use super::{Interrupt, Shared};
+use super::{CancelToken, Shared};
 use crate::compile::{hook_text, unit_of};
 use crate::context::{Bindings, Db, Session, node_config};
 use crate::engine::{Cancel, Connection, Existing};
@@ -27,13 +27,13 @@ pub(crate) struct Watch(
 );
 
 impl Watch {
-    pub(crate) fn new(interrupt: &Interrupt, cancel: Arc<dyn Cancel>) -> Watch {
+    pub(crate) fn new(cancel: &CancelToken, statement: Arc<dyn Cancel>) -> Watch {
         let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
-        let interrupt = interrupt.clone();
+        let cancel = cancel.clone();
         let watch = move || {
             while receiver.recv_timeout(LOOK_UP) == Err(RecvTimeoutError::Timeout) {
-                if interrupt.is_set() {
-                    cancel.cancel();
+                if cancel.is_cancelled() {
+                    statement.cancel();
                 }
             }
         };

@@ -29,7 +29,7 @@ pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::Watch;
 pub(crate) use publish::Notes;
-pub(crate) use queue::{RunRequest, artifact_path, nothing, run};
+pub(crate) use queue::{RunRequest, artifact_path, run, run_nothing};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;
@@ -71,7 +71,7 @@ pub(crate) struct Shared {
     pub(crate) system: Arc<dyn System>,
     pub(crate) target_path: Utf8PathBuf,
     /// Set when the user asks to stop.
-    pub(crate) interrupt: Interrupt,
+    pub(crate) cancel: CancelToken,
     /// Keys of the relations that this run builds.
     pub(crate) builds: HashSet<String>,
     /// Those of them that are published by now.
@@ -95,16 +95,16 @@ impl Shared {
     }
 }
 
-/// Set when the user asks to stop.
+/// Set when somebody asks to stop; each copy is the same token.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub(crate) struct CancelToken(Arc<AtomicBool>);
 
-impl Interrupt {
-    pub(crate) fn set(&self) {
+impl CancelToken {
+    pub(crate) fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn is_set(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }

@@ -6,7 +6,7 @@ use super::hooks::{Watch, end_context, run_hooks};
 use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
-use super::{Interrupt, Shared};
+use super::{CancelToken, Shared};
 use crate::engine::{
     Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
 };
@@ -30,13 +30,13 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) existing: Existing,
     pub(crate) warehouse: Box<dyn Warehouse>,
-    pub(crate) interrupt: Interrupt,
+    pub(crate) cancel: CancelToken,
     /// Run the project's on-run hooks around the steps.
     pub(crate) hooks: bool,
 }
 
 /// A run without steps, as it is told.
-pub(crate) fn nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
+pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
     emit(Event::RunStarted { steps: 0, tests: 0, threads });
     emit(Event::RunFinished { totals: Totals::default(), seconds: 0.0 });
 }
@@ -47,9 +47,9 @@ pub(crate) fn run(
     emit: &mut dyn FnMut(Event),
 ) -> Result<Vec<RunResult>, EngineError> {
     let clock = Clock::start();
-    let RunRequest { shared, plan, existing, warehouse, interrupt, hooks } = request;
+    let RunRequest { shared, plan, existing, warehouse, cancel, hooks } = request;
     if plan.steps.is_empty() && plan.schemas.is_empty() && !hooks {
-        nothing(shared.options.threads, emit);
+        run_nothing(shared.options.threads, emit);
         return Ok(Vec::new());
     }
     let tests = plan.steps.iter().map(|s| s.guards.len()).sum::<usize>()
@@ -65,7 +65,7 @@ pub(crate) fn run(
         let lease = pool.lease()?;
         create_schemas(plan, &lease, &mut existing, emit)?;
         if hooks {
-            let _watch = Watch::new(&interrupt, lease.with(|w| w.cancel_handle()));
+            let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
             results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
             count_hooks(&mut totals, &results);
         }
@@ -111,7 +111,7 @@ pub(crate) fn run(
             if cancelled && ticks % CANCEL_EVERY == 0 {
                 pool.cancel();
             }
-            if interrupt.is_set() && !cancelled {
+            if cancel.is_cancelled() && !cancelled {
                 cancelled = true;
                 emit(Event::Interrupted);
                 pool.cancel();
@@ -153,9 +153,9 @@ pub(crate) fn run(
         state.skip_rest(&why, &mut results, emit);
         workers.clear();
     });
-    if hooks && !interrupt.is_set() && !manifest.on_run_end.is_empty() {
+    if hooks && !cancel.is_cancelled() && !manifest.on_run_end.is_empty() {
         let lease = pool.lease()?;
-        let _watch = Watch::new(&interrupt, lease.with(|w| w.cancel_handle()));
+        let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
         let extra = end_context(&shared, &results);
         let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
         count_hooks(&mut state.totals, &ended);

@@ -86,7 +86,7 @@ impl<'a> NodeSteps<'a> {
 
     /// Between two statements: nothing more is begun once the user asked to stop.
     pub(super) fn may_go_on(&self) -> Done {
-        if !self.run.shared.interrupt.is_set() {
+        if !self.run.shared.cancel.is_cancelled() {
             return Ok(());
         }
         let node = self.run.node;

@@ -1,6 +1,6 @@
 //! The loop, the pool, audits and publications on a fake engine, in both its profiles.
 
-use super::{Event, Interrupt, RunOptions, RunRequest, Shared, run};
+use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run};
 use crate::compile::Compiler;
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
 use crate::engine::{EngineErrorKind, EngineSpec, Existing, ExistingColumn};
@@ -27,7 +27,7 @@ struct Trial {
     shared: Arc<Shared>,
     plan: Plan,
     warehouse: FakeWarehouse,
-    interrupt: Interrupt,
+    cancel: CancelToken,
 }
 
 impl Trial {
@@ -44,14 +44,14 @@ impl Trial {
         let (renderer, context) = (project.renderer, project.context);
         let compiler =
             Compiler::new(manifest, renderer, context, Arc::new(project.map), Vec::new());
-        let interrupt = Interrupt::default();
+        let cancel = CancelToken::default();
         let options = RunOptions { threads: 2, tests_hold_back: true, ..RunOptions::default() };
         let shared = Arc::new(Shared {
             compiler: Arc::new(compiler),
             options,
             system: project.system,
             target_path,
-            interrupt: interrupt.clone(),
+            cancel: cancel.clone(),
             builds,
             published: Mutex::default(),
             pace: Default::default(),
@@ -62,7 +62,7 @@ impl Trial {
         let warehouse = FakeWarehouse::new(spec);
         let column = ExistingColumn { name: "id".to_owned(), data_type: "INTEGER".to_owned() };
         warehouse.state().columns = vec![column];
-        Trial { shared, plan, warehouse, interrupt }
+        Trial { shared, plan, warehouse, cancel }
     }
 
     /// Runs the plan; the results by the names of their nodes.
@@ -72,7 +72,7 @@ impl Trial {
             plan: &self.plan,
             existing: self.existing(),
             warehouse: Box::new(self.warehouse.clone()),
-            interrupt: self.interrupt.clone(),
+            cancel: self.cancel.clone(),
             hooks: false,
         };
         let results = run(request, &mut |_: Event| {}).unwrap();
@@ -208,7 +208,7 @@ fn a_panic_fails_its_node_and_nothing_else() {
 #[test]
 fn nothing_begins_once_the_user_asked_to_stop() {
     let trial = Trial::new(&FILES, &TRANSACTIONAL);
-    trial.interrupt.set();
+    trial.cancel.cancel();
     assert!(trial.statuses().iter().all(|(_, status)| *status == RunStatus::Skipped));
     assert_eq!(trial.relations(), Vec::<String>::new());
 }

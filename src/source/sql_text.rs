@@ -70,7 +70,14 @@ impl SqlText {
         self.push(&tail);
     }
 
-    fn split_off(&mut self, at: usize) -> SqlText {
+    /// Where its first piece is from.
+    pub(crate) fn first_origin(&self) -> Option<Origin> {
+        self.segments.first().map(|s| s.origin)
+    }
+
+    /// Cuts the text before byte `at`, and gives what stands behind; a segment that spans `at` is
+    /// split.
+    pub(crate) fn split_off(&mut self, at: usize) -> SqlText {
         let cut = at as u32;
         let text = self.text.split_off(at);
         let mut tail = SqlText { text, segments: Vec::new() };

@@ -9,15 +9,15 @@ mod catalog_json;
 mod manifest_json;
 mod publications;
 mod run_results;
-mod settled;
 mod sources_json;
+mod unchanged;
 
 pub(crate) use catalog_json::{Catalog, NEEDED, is_cataloged, write_catalog};
 pub(crate) use manifest_json::{CompiledCode, manifest_inputs, write_manifest};
 pub(crate) use publications::Publications;
 pub(crate) use run_results::write_run_results;
-pub(crate) use settled::{Said, Settled};
 pub(crate) use sources_json::write_sources;
+pub(crate) use unchanged::{StoredDiagnostic, UnchangedRecord};
 
 use crate::config::Json;
 use crate::hash::Fingerprint;

@@ -1,8 +1,8 @@
 //! Which paths something happened to.
 
 use super::session::Message;
-use crate::ops::Folder;
 use crate::system::{Look, System};
+use crate::workspace::Folder;
 use camino::{Utf8Path, Utf8PathBuf};
 use crossbeam_channel::Sender;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
@@ -26,7 +26,7 @@ pub(super) struct Touched {
 /// How often a poll looks.
 const POLL: Duration = Duration::from_millis(250);
 
-pub(super) struct Files {
+pub(super) struct FileWatcher {
     watcher: Box<dyn Watcher>,
     /// What is watched: with all below it, or by itself.
     watched: BTreeMap<Utf8PathBuf, bool>,
@@ -60,8 +60,8 @@ impl Links {
     }
 }
 
-impl Files {
-    pub(super) fn new(sender: Sender<Message>, poll: bool) -> Result<Files, notify::Error> {
+impl FileWatcher {
+    pub(super) fn new(sender: Sender<Message>, poll: bool) -> Result<FileWatcher, notify::Error> {
         let links: Arc<Mutex<Links>> = Arc::default();
         let known = links.clone();
         let tell = move |event: Result<notify::Event, notify::Error>| {
@@ -88,7 +88,7 @@ impl Files {
         } else {
             Box::new(RecommendedWatcher::new(tell, Config::default())?)
         };
-        Ok(Files { watcher, watched: BTreeMap::new(), links })
+        Ok(FileWatcher { watcher, watched: BTreeMap::new(), links })
     }
 
     /// Watches these folders and no others. A folder that is not there is waited for in the nearest

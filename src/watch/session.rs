@@ -4,19 +4,20 @@
     reason = "measures how long a reading takes, and waits for quiet"
 )]
 
-use super::files::{Files, Touched};
-use crate::changes::{CompileCache, Verdict};
+use super::files::{FileWatcher, Touched};
+use crate::changes::Verdict;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
-    BuildRequest, Built, CliError, Exit, Folder, Invocation, Limits, Progress, Project, Resident,
-    Revision, Seen, Tried, build_changed, chosen, compile_errors, read_compile_cache,
+    FailedCauses, Limits, OpsError, Progress, Rebuild, RebuildRequest, choose_for_loop,
+    rebuild_changed,
 };
-use crate::report::{Happening, Screen};
-use crate::run::{Event, Interrupt};
+use crate::report::{Console, Happening, Screen};
+use crate::run::{CancelToken, Event};
 use crate::select::Selection;
 use crate::system::{CachedSystem, Look, System};
+use crate::workspace::{Folder, KnownDatabase, Reading, Revision, Workspace};
 use camino::Utf8PathBuf;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -25,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct WatchArgs {
+pub(crate) struct WatchOptions {
     pub(crate) selection: Selection,
     pub(crate) show: Option<String>,
     pub(crate) build: bool,
@@ -46,9 +47,8 @@ pub(super) enum Message {
 
 /// A build that has ended.
 pub(super) struct Finished {
-    result: Result<Built, CliError>,
-    prints: CompileCache,
-    seen: Option<Seen>,
+    result: Result<Rebuild, OpsError>,
+    known: Option<KnownDatabase>,
 }
 
 /// From the second event of a burst on, how long it must be quiet before the files are read.
@@ -127,60 +127,59 @@ impl Pending {
 
 struct Build {
     thread: JoinHandle<()>,
-    interrupt: Interrupt,
+    cancel: CancelToken,
     /// Nodes that were not finished yet.
     open: HashSet<String>,
     started: Instant,
 }
 
-struct Session {
-    inv: Invocation,
-    args: WatchArgs,
-    files: Files,
+struct Session<'a> {
+    workspace: &'a mut Workspace,
+    options: WatchOptions,
+    files: FileWatcher,
     system: Arc<CachedSystem>,
-    resident: Resident,
-    prints: Option<CompileCache>,
     /// What the last build left in the database.
-    seen: Option<Seen>,
-    /// The last reading that was whole.
-    good: Option<Arc<Project>>,
+    known: Option<KnownDatabase>,
+    /// The last revision that was whole.
+    good: Option<Arc<Revision>>,
     folders: Vec<Folder>,
     sender: Sender<Message>,
     build: Option<Build>,
     /// There is something to build when the present build has ended.
     due: bool,
-    tried: Tried,
+    failed: FailedCauses,
     recheck: BTreeMap<Instant, Utf8PathBuf>,
     last_reading: Option<Instant>,
     screen: Screen,
 }
 
 /// Watches until the user stops it.
-pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
-    let screen = Screen::new(&outer.console);
-    let mut inv = outer.quietly(outer.interrupt.clone());
-    let system = Arc::new(CachedSystem::new(inv.system.clone(), has_known_ending));
-    inv.system = system.clone();
+pub(crate) fn watch(
+    workspace: &mut Workspace,
+    console: &Console,
+    options: WatchOptions,
+) -> Result<(), OpsError> {
+    let screen = Screen::new(console);
+    let outer = workspace.settings().system.clone();
+    let system = Arc::new(CachedSystem::new(outer, has_known_ending));
+    workspace.change_settings(|settings| settings.system = system.clone());
     let (sender, receiver) = unbounded();
-    let files = Files::new(sender.clone(), args.poll).map_err(|e| {
-        let hint =
-            "`strata watch --poll` looks at the files instead of waiting for events".to_owned();
-        CliError::Usage { message: format!("files cannot be watched: {e}"), hints: vec![hint] }
+    let files = FileWatcher::new(sender.clone(), options.poll).map_err(|e| {
+        let hint = "`strata watch --poll` looks at the files instead of waiting for events";
+        OpsError::usage_with_hint(format!("files cannot be watched: {e}"), hint)
     })?;
     let mut session = Session {
-        inv,
-        args,
+        workspace,
+        options,
         files,
         system,
-        resident: Resident::default(),
-        prints: None,
-        seen: None,
+        known: None,
         good: None,
         folders: Vec::new(),
         sender,
         build: None,
         due: false,
-        tried: Tried::default(),
+        failed: FailedCauses::default(),
         recheck: BTreeMap::new(),
         last_reading: None,
         screen,
@@ -190,21 +189,19 @@ pub(crate) fn watch(outer: &Invocation, args: WatchArgs) -> Exit {
     result
 }
 
-impl Session {
-    fn run(&mut self, receiver: &Receiver<Message>) -> Exit {
+impl Session<'_> {
+    fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), OpsError> {
         self.read(&[])?;
         if let Some(project) = &self.good {
             // A selection that cannot be is a mistake in the call, too.
             let mut complaints = Vec::new();
-            chosen(&self.inv, project, &self.args.selection)?.drain_into(&mut complaints);
+            choose_for_loop(project, &self.options.selection)?.drain_into(&mut complaints);
             if let Some(d) = complaints.into_iter().find(Diagnostic::is_error) {
-                return Err(CliError::Usage { message: d.message, hints: d.help });
+                return Err(OpsError::Usage { message: d.message, hints: d.help });
             }
         }
         // For other commands, and for the next watch should this one be killed; again at the end.
-        if let Some(project) = &self.good {
-            self.resident.store(&self.inv, project);
-        }
+        self.workspace.store();
         let mut pending = Pending::default();
         loop {
             self.begin_build();
@@ -222,10 +219,10 @@ impl Session {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if self.inv.interrupt.is_set() || self.screen.is_closed() {
-                return Ok(0);
+            if self.workspace.cancel_token().is_cancelled() || self.screen.is_closed() {
+                return Ok(());
             }
             while let Some(path) = self.due_recheck() {
                 pending.add(Touched { path, settled: true, folder: false, gone: false });
@@ -244,7 +241,7 @@ impl Session {
         Some(entry.remove())
     }
 
-    fn take(&mut self, message: Message, pending: &mut Pending) -> Result<(), CliError> {
+    fn take(&mut self, message: Message, pending: &mut Pending) -> Result<(), OpsError> {
         match message {
             Message::Touched(touched) => {
                 if touched.folder {
@@ -269,7 +266,7 @@ impl Session {
     }
 
     /// Files may have changed: reads the project again if any has.
-    fn saved(&mut self, pending: &Pending) -> Result<(), CliError> {
+    fn saved(&mut self, pending: &Pending) -> Result<(), OpsError> {
         let all: Vec<Utf8PathBuf> = match pending.everything {
             true => self.folders.iter().map(|f| f.path.clone()).collect(),
             false => pending.paths.iter().cloned().collect(),
@@ -282,32 +279,32 @@ impl Session {
         self.read(&changed)
     }
 
-    fn read(&mut self, changed: &[Utf8PathBuf]) -> Result<(), CliError> {
+    fn read(&mut self, changed: &[Utf8PathBuf]) -> Result<(), OpsError> {
         let begun = Instant::now();
-        self.inv.load.settings.invocation_id = uuid::Uuid::new_v4().to_string();
-        let revision = self.resident.read(&self.inv)?;
-        if self.last_reading.is_none() && revision.project.is_none() {
+        self.workspace.begin_invocation(uuid::Uuid::new_v4().to_string());
+        let mut reading = self.workspace.read()?;
+        // Errors first.
+        reading.diagnostics.reverse();
+        if self.last_reading.is_none() && reading.revision.is_none() {
             let nowhere = |d: &Diagnostic| d.code == Code::ProjectFile && d.primary.is_none();
-            if let Some(d) = revision.diagnostics.iter().find(|d| nowhere(d)) {
+            if let Some(d) = reading.diagnostics.iter().find(|d| nowhere(d)) {
                 // A project that is broken is waited for, one that is not there is a mistake in the
                 // call.
-                return Err(CliError::Usage { message: d.message.clone(), hints: d.help.clone() });
+                return Err(OpsError::Usage { message: d.message.clone(), hints: d.help.clone() });
             }
         }
-        self.show(&revision, changed, begun);
+        self.show(&reading, changed, begun);
         self.last_reading = Some(Instant::now());
-        if !revision.folders.is_empty() {
-            self.folders = revision.folders.clone();
+        if !reading.folders.is_empty() {
+            self.folders = reading.folders;
         }
         if self.folders.is_empty() {
-            let here = self.inv.system.current_dir();
+            let here = self.system.current_dir();
             self.folders.push(Folder { path: here, deep: false });
         }
         let unseen = self.rewatch()?;
-        if revision.is_whole()
-            && let Some(project) = &revision.project
-        {
-            self.accept(project.clone());
+        if let Some(revision) = reading.revision.filter(|r| r.is_whole()) {
+            self.accept(revision);
         }
         // Whatever happened in folders before they were watched.
         if !unseen.is_empty() && !changed.is_empty() {
@@ -319,34 +316,31 @@ impl Session {
         Ok(())
     }
 
-    fn rewatch(&mut self) -> Result<Vec<Utf8PathBuf>, CliError> {
+    fn rewatch(&mut self) -> Result<Vec<Utf8PathBuf>, OpsError> {
         // The real system is asked, not what it said before.
         let new = self.files.watch(&self.folders, self.system.inner());
         Ok(new)
     }
 
     /// Shows what there is to say, first of all.
-    fn show(&mut self, revision: &Revision, changed: &[Utf8PathBuf], begun: Instant) {
-        let root = revision
-            .folders
-            .first()
-            .map(|f| f.path.clone())
-            .unwrap_or_else(|| self.inv.system.current_dir());
+    fn show(&mut self, reading: &Reading, changed: &[Utf8PathBuf], begun: Instant) {
+        let first = reading.folders.first();
+        let root = first.map_or_else(|| self.system.current_dir(), |f| f.path.clone());
         let short = |p: &Utf8PathBuf| p.strip_prefix(&root).unwrap_or(p).to_string();
         self.screen.happened(Happening::Read {
-            files: revision.map.clone(),
+            files: reading.map.clone(),
             changed: changed.iter().map(short).collect(),
             seconds: begun.elapsed().as_secs_f64(),
-            parsed: revision.counts.parsed,
-            reused: revision.counts.reused,
-            macro_files: revision.counts.macro_files,
-            resolved: revision.resolved,
-            diagnostics: revision.diagnostics.clone(),
+            parsed: reading.counts.parsed,
+            reused: reading.counts.reused,
+            macro_files: reading.counts.macro_files,
+            resolved: reading.resolved,
+            diagnostics: reading.diagnostics.clone(),
         });
-        if let Some(project) = &revision.project {
-            let target = &project.manifest.project.target;
+        if let Some(revision) = &reading.revision {
+            let target = revision.target();
             self.screen.happened(Happening::Project {
-                name: project.manifest.project.name.to_string(),
+                name: revision.manifest.project.name.to_string(),
                 target: target.name.to_string(),
                 adapter: target.adapter.to_string(),
             });
@@ -355,15 +349,15 @@ impl Session {
     }
 
     /// A project that is whole: what runs and is obsolete is ended, and the rest is built.
-    fn accept(&mut self, project: Arc<Project>) {
+    fn accept(&mut self, revision: Arc<Revision>) {
         let obsolete = match (&self.good, &self.build) {
-            (Some(old), Some(build)) => touches(old, &project, &build.open),
+            (Some(old), Some(build)) => touches(old, &revision, &build.open),
             _ => false,
         };
-        self.good = Some(project);
+        self.good = Some(revision);
         self.due = true;
         if let (true, Some(build)) = (obsolete, &self.build) {
-            build.interrupt.set();
+            build.cancel.cancel();
             self.screen.happened(Happening::Obsolete);
         }
     }
@@ -374,45 +368,46 @@ impl Session {
             return;
         }
         self.due = false;
-        let Some(project) = self.good.clone() else { return };
-        let selected = match chosen(&self.inv, &project, &self.args.selection) {
-            Ok(checked) => {
-                let mut complaints = Vec::new();
-                let set = checked.drain_into(&mut complaints);
-                if complaints.iter().any(Diagnostic::is_error) {
-                    self.screen.happened(Happening::Complaints(complaints));
-                    return;
-                }
-                set
-            }
-            Err(e) => return self.screen.happened(Happening::Failure(e.to_string(), e.hints())),
-        };
-        if selected.len() == 0 {
-            let hints = vec!["`strata ls` shows what there is".to_owned()];
-            return self
-                .screen
-                .happened(Happening::Failure("the selection matches nothing".to_owned(), hints));
-        }
-        let mut prints =
-            self.prints.take().unwrap_or_else(|| read_compile_cache(&self.inv.store(), &project));
-        if !self.args.build {
-            let complaints = compile_errors(&project, &selected, &mut prints);
-            self.prints = Some(prints);
+        let Some(revision) = self.good.clone() else { return };
+        let Some(selected) = self.select(&revision) else { return };
+        if !self.options.build {
+            let complaints = revision.check(&selected);
             return self.screen.happened(Happening::Checked(complaints));
         }
-        let show = match self.shown(&project) {
+        let show = match self.shown(&revision) {
             Ok(show) => show,
             Err(e) => {
                 self.screen.happened(Happening::Failure(e.to_string(), Vec::new()));
                 None
             }
         };
-        self.spawn(project, selected, show, prints);
+        self.spawn(revision, selected, show);
     }
 
-    fn shown(&self, project: &Project) -> Result<Option<NodeId>, NothingToShow> {
-        let Some(name) = &self.args.show else { return Ok(None) };
-        let all = project.manifest.all().filter(|n| n.resource_type().is_refable());
+    /// The nodes to work on. None: there are none, and that is shown.
+    fn select(&mut self, revision: &Revision) -> Option<NodeSet> {
+        let mut complaints = Vec::new();
+        let happening = match choose_for_loop(revision, &self.options.selection) {
+            Ok(checked) => {
+                let selected = checked.drain_into(&mut complaints);
+                if complaints.iter().any(Diagnostic::is_error) {
+                    Happening::Complaints(complaints)
+                } else if selected.len() == 0 {
+                    let hint = "`strata ls` shows what there is".to_owned();
+                    Happening::Failure("the selection matches nothing".to_owned(), vec![hint])
+                } else {
+                    return Some(selected);
+                }
+            }
+            Err(e) => Happening::Failure(e.to_string(), Vec::new()),
+        };
+        self.screen.happened(happening);
+        None
+    }
+
+    fn shown(&self, revision: &Revision) -> Result<Option<NodeId>, NothingToShow> {
+        let Some(name) = &self.options.show else { return Ok(None) };
+        let all = revision.manifest.all().filter(|n| n.resource_type().is_refable());
         let found = all
             .clone()
             .find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
@@ -422,33 +417,33 @@ impl Session {
         })
     }
 
-    fn spawn(
-        &mut self,
-        project: Arc<Project>,
-        selected: NodeSet,
-        show: Option<NodeId>,
-        mut prints: CompileCache,
-    ) {
-        let interrupt = Interrupt::default();
-        let mut inv = self.inv.quietly(interrupt.clone());
-        let (sender, limits, tried, rows) =
-            (self.sender.clone(), self.args.limits, self.tried.clone(), self.args.rows);
-        let open =
-            selected.iter().map(|id| project.manifest.node(id).unique_id.to_string()).collect();
-        let mut seen = self.seen.take();
+    fn spawn(&mut self, revision: Arc<Revision>, selected: NodeSet, show: Option<NodeId>) {
+        let cancel = CancelToken::default();
+        let token = cancel.clone();
+        let (sender, limits, rows) = (self.sender.clone(), self.options.limits, self.options.rows);
+        let ids = selected.iter().map(|id| revision.manifest.node(id).unique_id.to_string());
+        let open = ids.collect();
+        let failed_before = self.failed.clone();
+        let mut known = self.known.take();
         let work = move || {
-            let request =
-                BuildRequest { project: &project, selected, limits, tried: &tried, show, rows };
-            let result =
-                build_changed(&mut inv, request, &mut prints, &mut seen, &mut |progress| {
-                    let _ = sender.send(Message::Progress(progress));
-                });
-            let _ = sender.send(Message::Done(Box::new(Finished { result, prints, seen })));
+            let request = RebuildRequest {
+                revision: &revision,
+                selected,
+                limits,
+                failed_before: &failed_before,
+                show,
+                rows,
+                cancel: &token,
+            };
+            let result = rebuild_changed(request, &mut known, &mut |progress| {
+                let _ = sender.send(Message::Progress(progress));
+            });
+            let _ = sender.send(Message::Done(Box::new(Finished { result, known })));
         };
         let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
         match builder.spawn(work) {
             Ok(thread) => {
-                self.build = Some(Build { thread, interrupt, open, started: Instant::now() });
+                self.build = Some(Build { thread, cancel, open, started: Instant::now() });
                 self.screen.happened(Happening::Building);
             }
             Err(e) => self.screen.happened(Happening::Failure(e.to_string(), Vec::new())),
@@ -459,7 +454,7 @@ impl Session {
         match progress {
             Progress::Waiting(message) => self.screen.happened(Happening::Waiting(message)),
             Progress::Shown(table) => {
-                let name = self.args.show.clone().unwrap_or_default();
+                let name = self.options.show.clone().unwrap_or_default();
                 self.screen.happened(Happening::Shown(name, table));
             }
             Progress::Event(event) => {
@@ -476,21 +471,20 @@ impl Session {
         }
     }
 
-    fn finished(&mut self, finished: Finished) -> Result<(), CliError> {
+    fn finished(&mut self, finished: Finished) -> Result<(), OpsError> {
         let Some(build) = self.build.take() else { return Ok(()) };
         let _ = build.thread.join();
-        self.prints = Some(finished.prints);
-        self.seen = finished.seen;
-        let ended = build.interrupt.is_set();
+        self.known = finished.known;
+        let ended = build.cancel.is_cancelled();
         let seconds = build.started.elapsed().as_secs_f64();
         match finished.result {
-            Ok(Built { results, left, failed, compiled }) => {
+            Ok(Rebuild { results, left, failed, compiled }) => {
                 for result in &results {
                     if !failed.contains_key(&*result.unique_id) && !ended {
-                        self.tried.remove(&*result.unique_id);
+                        self.failed.remove(&*result.unique_id);
                     }
                 }
-                self.tried.extend(failed);
+                self.failed.extend(failed);
                 let failed = results.iter().filter(|r| r.outcome.status.is_failure()).count();
                 self.screen.happened(Happening::Built { ended, seconds, failed, left, compiled });
             }
@@ -502,11 +496,9 @@ impl Session {
     /// Stops what runs and gives the terminal back.
     fn end(&mut self) {
         self.screen.close();
-        if let Some(project) = &self.good {
-            self.resident.store(&self.inv, project);
-        }
+        self.workspace.store();
         if let Some(build) = self.build.take() {
-            build.interrupt.set();
+            build.cancel.cancel();
             let _ = build.thread.join();
         }
     }
@@ -514,8 +506,8 @@ impl Session {
 
 /// Whether a change touches what a build has still to do: nodes that are others now, and what is
 /// below them.
-fn touches(old: &Project, new: &Project, open: &HashSet<String>) -> bool {
-    if old.macros() != new.macros() {
+fn touches(old: &Revision, new: &Revision, open: &HashSet<String>) -> bool {
+    if old.fingerprint_macros() != new.fingerprint_macros() {
         return true;
     }
     let mut dirty: HashSet<NodeId> = HashSet::new();

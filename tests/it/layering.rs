@@ -148,7 +148,8 @@ fn imports_follow_the_floors() {
     for file in files {
         let local = file.strip_prefix(root().join("src")).unwrap();
         let module = module_of(&file);
-        if matches!(module.as_str(), "lib" | "main") || file.ends_with("testing.rs") {
+        let is_test = is_test_module(&local.to_string_lossy());
+        if matches!(module.as_str(), "lib" | "main") || is_test {
             continue;
         }
         let from = *floors

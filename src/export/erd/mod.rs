@@ -13,5 +13,5 @@ mod svg;
 pub(crate) use catalog::{CatalogTypes, catalog_file};
 pub(crate) use dbml::dbml;
 pub(crate) use mermaid::mermaid;
-pub(crate) use model::diagram;
+pub(crate) use model::{Diagram, diagram};
 pub(crate) use svg::svg;

@@ -1,10 +1,9 @@
 //! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value
 //! of a config, in the project file, in a properties file and in the model.
 
-use super::{PROFILES, invocation, report, table};
+use super::{PROFILES, read_project, report, settings_of, table};
 use crate::config::Json;
 use crate::diag::Diagnostic;
-use crate::ops::project::{ProjectCache, read};
 use rayon::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -44,22 +43,22 @@ fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
         _ => model = format!("{{{{ config(meta={{'a': {text}}}) }}}}select 1"),
     }
     files.insert("models/m.sql".to_owned(), model);
-    let mut inv = invocation(&files);
+    let mut settings = settings_of(&files);
     if let Some(vars) = case.get("vars").and_then(Json::as_object) {
-        inv.load.vars = vars.clone();
+        settings.load.vars = vars.clone();
     }
-    let reading = read(&inv, &mut ProjectCache::default()).map_err(|e| e.to_string())?;
+    let reading = read_project(settings);
     let error =
         reading.diagnostics.iter().find(|d| Diagnostic::is_error(d)).map(|d| d.message.clone());
     if let Some(error) = error {
         return Err(error);
     }
-    let project = reading.project.ok_or("no project")?;
-    let node = project.manifest.get("model.p.m");
+    let revision = reading.revision.ok_or("no project")?;
+    let node = revision.manifest.get("model.p.m");
     if key == "enabled" {
         return Ok(Json::Bool(node.is_some()));
     }
-    let config = node.map(|n| project.manifest.node_json(n)).ok_or("no model")?;
+    let config = node.map(|n| revision.manifest.node_json(n)).ok_or("no model")?;
     Ok(config["config"]["meta"].get("a").cloned().unwrap_or_default())
 }
 

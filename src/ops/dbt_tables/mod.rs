@@ -10,15 +10,14 @@ mod configs;
 mod shapes;
 mod state;
 
-use super::Invocation;
-use super::compile::compiler;
-use super::project::{ProjectCache, read};
 use crate::compile::CompileError;
 use crate::config::{Json, float_text, is_whole};
 use crate::context::Bindings;
 use crate::diag::Diagnostic;
-use crate::engine::{Connection, Existing, Patience};
+use crate::engine::{Connection, Existing};
+use crate::run::CancelToken;
 use crate::system::{MemorySystem, System};
+use crate::workspace::{Reading, Settings, Workspace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,12 +27,17 @@ fn table(name: &str) -> Json {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-fn invocation(files: &BTreeMap<String, String>) -> Invocation {
+/// Settings of a project with these files.
+fn settings_of(files: &BTreeMap<String, String>) -> Settings {
     let files: Vec<(String, &str)> =
         files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
     let system: Arc<dyn System> =
         Arc::new(MemorySystem::with_files(files.iter().map(|(p, t)| (p.as_str(), *t))));
-    crate::ops::cache_law::invocation(system)
+    crate::workspace::testing::settings(system)
+}
+
+fn read_project(settings: Settings) -> Reading {
+    Workspace::new(settings, CancelToken::default()).read().unwrap()
 }
 
 /// JSON as YAML 1.1 reads it back: floats with a point and a sign in the exponent.
@@ -116,8 +120,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
     for case in cases {
         files.insert(path(case), case["template"].as_str().unwrap().to_owned());
     }
-    let inv = invocation(&files);
-    let reading = read(&inv, &mut ProjectCache::default()).unwrap();
+    let reading = read_project(settings_of(&files));
     let said = |case: &Json| {
         let own = path(case);
         let here = |d: &&Diagnostic| {
@@ -131,13 +134,12 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
         };
         reading.diagnostics.iter().find(here).map(|d| d.message.clone())
     };
-    let Some(project) = &reading.project else {
+    let Some(revision) = &reading.revision else {
         let why = reading.diagnostics.first().map(|d| d.message.clone()).unwrap_or_default();
         return cases.iter().map(|_| (Answer::ParseError, why.clone())).collect();
     };
-    let target = &project.manifest.project.target;
-    let connection = Connection::new(crate::adapter::connect(target, Patience::default()).unwrap());
-    let compiler = compiler(project, Vec::new());
+    let connection = Connection::new(revision.connect().unwrap());
+    let compiler = revision.compiler(Vec::new());
     let existing = Arc::new(Existing::Unknown);
     let bindings = Arc::new(Bindings::default());
     let mut out = Vec::new();
@@ -147,7 +149,7 @@ fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
             continue;
         }
         let id = format!("model.p.{}", case["model"].as_str().unwrap());
-        let Some(node) = project.manifest.get(&id) else {
+        let Some(node) = revision.manifest.get(&id) else {
             out.push((Answer::ParseError, "there is no such node".to_owned()));
             continue;
         };

@@ -1,10 +1,10 @@
 //! `yaml.json`: which values a key of a YAML file takes. Each row is a project with one file that
 //! has a value of another shape, and whether dbt could parse it.
 
-use super::{invocation, report, share, table};
+use super::{read_project, report, settings_of, share, table};
 use crate::config::{Json, parse_yaml};
-use crate::ops::project::{ProjectCache, read};
 use crate::source::FileId;
+use crate::workspace::testing::written_manifest;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -82,21 +82,21 @@ fn facts(case: &Json, manifest: &Json) -> Vec<String> {
 /// Whether the project is taken, with the facts that are otherwise if it is, and what was said if
 /// it is not.
 fn answer(table: &Json, case: &Json) -> Result<Vec<String>, String> {
-    let mut inv = invocation(&files(table, case));
+    let mut settings = settings_of(&files(table, case));
     if case["file"] == "--vars" {
         let parsed = parse_yaml(FileId(0), case["text"].as_str().unwrap_or_default());
         match parsed.value.to_json() {
-            Json::Object(vars) => inv.load.vars = vars,
+            Json::Object(vars) => settings.load.vars = vars,
             _ => return Err("no mapping".to_owned()),
         }
     }
-    let reading = read(&inv, &mut ProjectCache::default()).map_err(|e| format!("{e:?}"))?;
+    let reading = read_project(settings);
     let failed = reading.diagnostics.iter().find(|d| d.is_error());
-    match (failed, &reading.project) {
+    match (failed, &reading.revision) {
         (Some(d), _) => Err(format!("{}: {}", d.code, d.message)),
         (None, None) => Err("nothing is said".to_owned()),
-        (None, Some(project)) => {
-            let manifest = crate::ops::cache_law::written_manifest(&project.manifest);
+        (None, Some(revision)) => {
+            let manifest = written_manifest(&revision.manifest);
             Ok(facts(case, &serde_json::from_str(&manifest).unwrap()))
         }
     }

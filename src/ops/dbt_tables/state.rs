@@ -1,12 +1,13 @@
 //! `state.json`: what `state:` selects when one thing of a project is changed. Each row has the old
 //! or the new project as edits of one that has a node of every kind.
 
-use super::{invocation, report, share, table};
+use super::{read_project, report, settings_of, share, table};
 use crate::config::Json;
 use crate::manifest::ResourceType;
-use crate::ops::project::{ProjectCache, read};
 use crate::select::{Indirect, PreviousState, Selection, select};
 use crate::system::MemorySystem;
+use crate::workspace::Revision;
+use crate::workspace::testing::written_manifest;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +30,7 @@ const PARTS: &[&str] =
 type Files = BTreeMap<String, String>;
 
 struct Side {
-    project: crate::ops::project::Project,
+    revision: Arc<Revision>,
     manifest: Json,
 }
 
@@ -64,26 +65,25 @@ fn side(files: &Files, case: &Json, changed: bool) -> Option<Side> {
     for text in files.values_mut() {
         *text = text.replace("@FLAG@", if flag { "true" } else { "false" });
     }
-    let mut inv = invocation(&files);
+    let mut settings = settings_of(&files);
     if changed {
         if let Some(vars) = case["vars"].as_object() {
-            inv.load.vars = vars.clone();
+            settings.load.vars = vars.clone();
         }
         if let Some(target) = case["target"].as_str() {
-            inv.load.target = Some(target.to_owned());
+            settings.load.target = Some(target.to_owned());
         }
         if let Some(env) = case["env"].as_object() {
             let placed: Vec<(String, &str)> =
                 files.iter().map(|(p, t)| (format!("/project/{p}"), t.as_str())).collect();
             let mut memory = MemorySystem::with_files(placed.iter().map(|(p, t)| (p.as_str(), *t)));
             env.iter().for_each(|(key, value)| memory.set_env(key, value.as_str().unwrap()));
-            inv.system = Arc::new(memory);
+            settings.system = Arc::new(memory);
         }
     }
-    let reading = read(&inv, &mut ProjectCache::default()).unwrap();
-    let project = reading.project?;
-    let text = crate::ops::cache_law::written_manifest(&project.manifest);
-    Some(Side { project, manifest: serde_json::from_str(&text).unwrap() })
+    let revision = read_project(settings).revision?;
+    let text = written_manifest(&revision.manifest);
+    Some(Side { revision, manifest: serde_json::from_str(&text).unwrap() })
 }
 
 fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
@@ -93,8 +93,8 @@ fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
         indirect: Indirect::Empty,
         ..Selection::default()
     };
-    let set = select(&new.project.manifest, &selection, &[], Some(&previous), KINDS).value;
-    set.iter().map(|id| new.project.manifest.node(id).unique_id.to_string()).collect()
+    let set = select(&new.revision.manifest, &selection, &[], Some(&previous), KINDS).value;
+    set.iter().map(|id| new.revision.manifest.node(id).unique_id.to_string()).collect()
 }
 
 /// Nodes of the kinds that are compared.

@@ -1,9 +1,9 @@
-//! What a command does beside its own work, on threads: a database is opened while the project is
+//! What is done beside a command's own work, on threads: a database is opened while the project is
 //! put together, the manifest is written while the database is looked at. Each waits when it is
 //! dropped: the process does not end under it.
 
-use super::project::{Project, connect, is_written, metadata_of};
-use super::{CliError, Invocation};
+use super::artifacts::{is_manifest_written, manifest_metadata, write_plain_manifest};
+use super::{Revision, Settings};
 use crate::engine::{EngineError, Target, Warehouse};
 use crate::state::{CompiledCode, write_manifest};
 use crate::system::SystemError;
@@ -35,59 +35,51 @@ impl<T> Drop for Beside<T> {
 }
 
 /// A database that is being opened.
-pub(super) struct Opening(Beside<Result<Box<dyn Warehouse>, EngineError>>);
+pub(crate) struct Opening(Beside<Result<Box<dyn Warehouse>, EngineError>>);
 
 impl Opening {
     /// Only what is there and whole: a command that fails before it needs the database makes none.
-    pub(super) fn start(inv: &Invocation, target: &Target) -> Option<Opening> {
-        target.connection.state(inv.system.as_ref())?;
-        let (target, patience) = (target.clone(), inv.patience);
+    pub(crate) fn start(settings: &Settings, target: &Target) -> Option<Opening> {
+        target.connection.state(settings.system.as_ref())?;
+        let (target, patience) = (target.clone(), settings.patience);
         Beside::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
     }
 
     /// The database; opened now where nobody has begun to.
-    pub(super) fn wait(
+    pub(crate) fn wait(
         opening: Option<Opening>,
-        inv: &Invocation,
-        project: &Project,
-    ) -> Result<Box<dyn Warehouse>, CliError> {
+        revision: &Revision,
+    ) -> Result<Box<dyn Warehouse>, EngineError> {
         match opening.and_then(|o| o.0.wait()) {
-            Some(opened) => Ok(opened?),
-            None => connect(inv, project),
+            Some(opened) => opened,
+            None => revision.connect(),
         }
     }
 }
 
 /// `manifest.json` that is being written.
-pub(super) struct Writing(Option<Beside<Result<(), SystemError>>>);
+pub(crate) struct ManifestWriting(Option<Beside<Result<(), SystemError>>>);
 
-impl Writing {
-    /// Writes nothing where a command writes no artifacts; with `if_new` also where the manifest is
+impl ManifestWriting {
+    /// Writes nothing where no artifacts are written; with `if_new` also where the manifest is
     /// there already.
-    pub(super) fn start(
-        inv: &Invocation,
-        project: &Project,
-        if_new: bool,
-    ) -> Result<Writing, CliError> {
-        if !inv.write_json || if_new && is_written(inv, project) {
-            return Ok(Writing(None));
+    pub(crate) fn start(revision: &Revision, if_new: bool) -> Result<ManifestWriting, SystemError> {
+        if !revision.settings.write_json || if_new && is_manifest_written(revision) {
+            return Ok(ManifestWriting(None));
         }
-        let (system, manifest) = (inv.system.clone(), project.manifest.clone());
-        let metadata = metadata_of(inv, project);
+        let (system, manifest) = (revision.settings.system.clone(), revision.manifest.clone());
+        let metadata = manifest_metadata(revision);
         let write = move || {
             let folder = &manifest.project.target_path;
             write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new())
         };
         match Beside::start("manifest", write) {
-            Some(writing) => Ok(Writing(Some(writing))),
-            None => super::project::write(inv, project).map(|()| Writing(None)),
+            Some(writing) => Ok(ManifestWriting(Some(writing))),
+            None => write_plain_manifest(revision).map(|()| ManifestWriting(None)),
         }
     }
 
-    pub(super) fn wait(self) -> Result<(), CliError> {
-        match self.0.and_then(Beside::wait) {
-            Some(written) => Ok(written?),
-            None => Ok(()),
-        }
+    pub(crate) fn wait(self) -> Result<(), SystemError> {
+        self.0.and_then(Beside::wait).unwrap_or(Ok(()))
     }
 }

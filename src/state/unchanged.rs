@@ -11,7 +11,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Settled {
+pub(crate) struct UnchangedRecord {
     /// Of what the command was asked for.
     pub(crate) asked: Fingerprint,
     /// Of what the project is made of, but for what is asked of the world when it is put together
@@ -28,12 +28,12 @@ pub(crate) struct Settled {
     pub(crate) manifest: Option<String>,
     /// The nodes that are as they have to be: unique id, type, name.
     pub(crate) nodes: Vec<(String, ResourceType, String)>,
-    pub(crate) said: Vec<Said>,
+    pub(crate) warnings: Vec<StoredDiagnostic>,
 }
 
 /// A complaint, with the paths of its places: numbers of files are of one process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Said {
+pub(crate) struct StoredDiagnostic {
     diagnostic: Diagnostic,
     paths: Vec<Utf8PathBuf>,
 }
@@ -42,11 +42,11 @@ fn labels(diagnostic: &mut Diagnostic) -> impl Iterator<Item = &mut Label> {
     diagnostic.primary.iter_mut().chain(&mut diagnostic.secondary)
 }
 
-impl Said {
-    pub(crate) fn new(diagnostic: &Diagnostic, map: &SourceMap) -> Said {
+impl StoredDiagnostic {
+    pub(crate) fn new(diagnostic: &Diagnostic, map: &SourceMap) -> StoredDiagnostic {
         let mut diagnostic = diagnostic.clone();
         let paths = labels(&mut diagnostic).map(|l| map.path(l.span.file).to_owned()).collect();
-        Said { diagnostic, paths }
+        StoredDiagnostic { diagnostic, paths }
     }
 
     /// With places in the files of this process; none if one of them is not there.
@@ -59,7 +59,7 @@ impl Said {
     }
 }
 
-impl Stored for Settled {
+impl Stored for UnchangedRecord {
     const FILE: &'static str = "strata_settled.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
@@ -67,7 +67,7 @@ impl Stored for Settled {
         rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Settled> {
+    fn from_bytes(bytes: &[u8]) -> Option<UnchangedRecord> {
         of_file(FileId(u32::MAX), || rmp_serde::from_slice(bytes)).ok()
     }
 }

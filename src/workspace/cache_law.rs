@@ -1,17 +1,9 @@
 //! The law of the resident project: whatever is edited, what was kept gives the same as reading
 //! everything anew.
 
-use super::Invocation;
-use super::project::{ProjectCache, Reading, read};
-use crate::config::JsonMap;
-use crate::diag::{WarningOptions, json};
-use crate::load::LoadOptions;
-use crate::manifest::Manifest;
-use crate::plan::StartOrder;
-use crate::report::{Console, Style};
-use crate::run::Interrupt;
-use crate::secret::Scrubber;
-use crate::state::{ArtifactMetadata, CompiledCode, write_manifest};
+use super::Reading;
+use super::testing::{workspace, written_manifest};
+use crate::diag::json;
 use crate::system::{CachedSystem, MemorySystem, System};
 use camino::Utf8Path;
 use proptest::prelude::*;
@@ -107,49 +99,14 @@ const FILES: &[(&str, &[&str])] = &[
     (".dbtignore", &["d.sql\n", "marts/\n"]),
 ];
 
-/// A command of tests, in `/project`.
-pub(super) fn invocation(system: Arc<dyn System>) -> Invocation {
-    Invocation {
-        load: LoadOptions { project_dir: Some("/project".into()), ..LoadOptions::default() },
-        console: Console::new(Style::default(), Scrubber::default()),
-        interrupt: Interrupt::default(),
-        write_json: false,
-        cache: false,
-        warnings: WarningOptions::default(),
-        start_order: StartOrder::default(),
-        patience: crate::engine::Patience::default(),
-        state: None,
-        started: system.now(),
-        orchestrated: None,
-        summary: JsonMap::new(),
-        system,
-    }
-}
-
 /// All that can be seen of a reading: diagnostics with their places, and the manifest as it is
 /// written.
 fn seen(reading: &Reading) -> (Vec<String>, String) {
     let mut said: Vec<String> =
         reading.diagnostics.iter().map(|d| json(d, &reading.map).to_string()).collect();
     said.sort();
-    let Some(project) = &reading.project else { return (said, String::new()) };
-    (said, written_manifest(&project.manifest))
-}
-
-/// A manifest as it is written.
-pub(super) fn written_manifest(manifest: &Manifest) -> String {
-    let out = MemorySystem::with_files([]);
-    let metadata = ArtifactMetadata {
-        inputs: None,
-        invocation_id: String::new(),
-        started: out.now(),
-        generated: out.now(),
-        args: serde_json::Value::Null,
-        env: serde_json::Value::Null,
-    };
-    let folder = Utf8Path::new("/out");
-    write_manifest(&out, folder, manifest, &metadata, &CompiledCode::new()).unwrap();
-    out.read(&folder.join("manifest.json")).unwrap().to_string()
+    let Some(revision) = &reading.revision else { return (said, String::new()) };
+    (said, written_manifest(&revision.manifest))
 }
 
 proptest! {
@@ -174,18 +131,17 @@ proptest! {
         };
         first.iter().enumerate().for_each(|(file, variant)| { write(file, *variant); });
         let system = Arc::new(CachedSystem::new(inner.clone(), |_| true));
-        let resident = invocation(system.clone());
-        let mut cache = ProjectCache::default();
-        read(&resident, &mut cache).unwrap();
+        let mut resident = workspace(system.clone());
+        resident.read().unwrap();
         for (file, variant) in edits {
             let path = write(file, variant);
             system.look_again([path.as_path()]);
             if stored {
                 // As another command would find it.
-                cache.through_bytes();
+                resident.store_and_read_cache();
             }
-            let now = read(&resident, &mut cache).unwrap();
-            let cold = read(&invocation(inner.clone()), &mut ProjectCache::default()).unwrap();
+            let now = resident.read().unwrap();
+            let cold = workspace(inner.clone()).read().unwrap();
             let (now, cold) = (seen(&now), seen(&cold));
             prop_assert_eq!(&now.0, &cold.0, "after {} became {}", path, variant);
             prop_assert!(now.1 == cold.1, "after {} became {}: the manifests differ", path, variant);

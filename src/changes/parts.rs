@@ -1,0 +1,267 @@
+//! What a node says of itself besides its SQL: config, arguments, hooks, how it is stored, contract,
+//! descriptions, the rows of a seed.
+
+use super::definition::is_seed;
+use crate::compile::Compiler;
+use crate::config::Json;
+use crate::context::{ContextProject, Question};
+use crate::diag::{Code, Diagnostic};
+use crate::hash::{FastMap, Fingerprint};
+use crate::jinja::{CallName, MacroDef, VariableCall, calls_of, variable_calls};
+use crate::manifest::{GenericTest, Node, NodeKind, ResourceType, TestKind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Config that says nothing of the data.
+const ASIDE: &[&str] = &[
+    "tags",
+    "meta",
+    "docs",
+    "group",
+    "access",
+    "description",
+    "enabled",
+    "packages",
+    "freshness",
+    "audit",
+    "pre-hook",
+    "post-hook",
+    "persist_docs",
+    "full_refresh",
+    "event_time",
+    "lookback",
+    "begin",
+    "batch_size",
+    "concurrent_batches",
+];
+
+/// Writes the parts of nodes of one project.
+pub(super) struct PartWriter<'a> {
+    compiler: &'a Compiler,
+    /// A fingerprint of the macros by which the project changes how all nodes are stored.
+    storage: String,
+    /// What single calls lead to: many tests make the same one.
+    known_calls: RwLock<FastMap<Call, Arc<Vec<String>>>>,
+}
+
+/// A call, and the package in which it is written.
+type Call = (Arc<str>, CallName);
+
+/// The parts of a node, by name.
+pub(super) type Parts = BTreeMap<String, String>;
+
+impl<'a> PartWriter<'a> {
+    pub(super) fn new(compiler: &'a Compiler) -> PartWriter<'a> {
+        let storage = fingerprint_storage(compiler);
+        PartWriter { compiler, storage, known_calls: RwLock::default() }
+    }
+
+    /// Adds the parts of a node to that of its SQL; gives what is wrong with a seed's file.
+    pub(super) fn write(&self, node: &Node, parts: &mut Parts) -> Option<Box<Diagnostic>> {
+        parts.insert("config".into(), config_text(node));
+        match &node.kind {
+            NodeKind::Test(TestKind::Generic(test)) => self.write_call(node, test, parts),
+            _ if node.resource_type() == ResourceType::Test => {}
+            _ => {
+                self.write_hooks(node, parts);
+                self.write_materialization(node, parts);
+                write_contract(node, parts);
+                write_descriptions(node, parts);
+            }
+        }
+        if is_seed(node) { self.write_data(node, parts) } else { None }
+    }
+
+    /// The macro of a generic test, and its arguments.
+    fn write_call(&self, node: &Node, test: &GenericTest, parts: &mut Parts) {
+        let arguments = Json::Object((*test.kwargs).clone()).to_string();
+        let name = format!("test_{}", test.name);
+        let call = match &test.namespace {
+            Some(namespace) => CallName::Package(namespace.to_string(), name),
+            None => CallName::Plain(name),
+        };
+        let asked = self.answers(&node.package, &variable_calls(&arguments));
+        insert_part(parts, "arguments", std::iter::once(arguments).chain(asked).collect());
+        insert_part(parts, "macro", self.closure_of_call(&node.package, call).to_vec());
+    }
+
+    /// The hooks as they are written, what they ask, and the macros that they call.
+    fn write_hooks(&self, node: &Node, parts: &mut Parts) {
+        let keys = ["pre-hook", "post-hook"].iter();
+        let hooks: Vec<&Json> = keys.filter_map(|key| node.config.get(key)).collect();
+        let lists = || hooks.iter().flat_map(|h| h.as_array().into_iter().flatten());
+        if lists().next().is_none() {
+            return;
+        }
+        let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
+        let sql: Vec<&str> = lists().filter_map(|h| h.get("sql").and_then(Json::as_str)).collect();
+        for text in &sql {
+            texts.extend(self.answers(&node.package, &variable_calls(text)));
+        }
+        let calls: Vec<CallName> = sql.into_iter().flat_map(calls_of).collect();
+        texts.extend(self.closure_of(&node.package, calls));
+        insert_part(parts, "hooks", texts);
+    }
+
+    /// How the project stores the node: its own materialization, and what it overrides.
+    fn write_materialization(&self, node: &Node, parts: &mut Parts) {
+        let (registry, context) = (self.compiler.engine.registry(), &self.compiler.context);
+        let materialized = node.materialized();
+        let custom =
+            registry.materialization(&node.package, &materialized, context.explicit_overrides);
+        let mut stored = vec![self.storage.clone()];
+        stored.extend(custom.into_iter().flat_map(|def| self.closure_of_macro(def)));
+        stored.retain(|text| !text.is_empty());
+        insert_part(parts, "materialization", stored);
+    }
+
+    /// The rows of a seed: looked at each time.
+    fn write_data(&self, node: &Node, parts: &mut Parts) -> Option<Box<Diagnostic>> {
+        let root = camino::Utf8Path::new(self.compiler.manifest.root_of(&node.package));
+        let path = root.join(&*node.original_file_path);
+        match self.compiler.context.system.print(&path) {
+            Ok(print) => {
+                parts.insert("data".into(), print.short());
+                None
+            }
+            Err(e) => {
+                let d = Diagnostic::error(Code::SeedData, e.to_string());
+                Some(Box::new(d.primary(node.span, "")))
+            }
+        }
+    }
+
+    /// What a text that is not rendered here asks of variables and the environment, with the
+    /// answers.
+    fn answers(&self, package: &Arc<str>, calls: &[VariableCall]) -> Vec<String> {
+        calls.iter().map(|call| answer_text(&self.compiler.context, package, call)).collect()
+    }
+
+    /// Fingerprints of the project's macros that calls lead to, as far as their texts tell.
+    fn closure_of(
+        &self,
+        package: &Arc<str>,
+        calls: impl IntoIterator<Item = CallName>,
+    ) -> Vec<String> {
+        let registry = self.compiler.engine.registry();
+        let mut stack: Vec<Arc<MacroDef>> =
+            calls.into_iter().filter_map(|c| registry.find_call(package, &c).cloned()).collect();
+        let mut seen: BTreeMap<Arc<str>, Fingerprint> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
+        while let Some(def) = stack.pop() {
+            if registry.is_internal(&def) || seen.insert(def.unique_id.clone(), def.print).is_some()
+            {
+                continue;
+            }
+            asked.extend(self.answers(package, &def.variables));
+            stack.extend(def.calls.iter().filter_map(|c| registry.find_call(package, c).cloned()));
+        }
+        seen.into_iter().map(|(id, print)| format!("{id} {}", print.hex())).chain(asked).collect()
+    }
+
+    fn closure_of_call(&self, package: &Arc<str>, call: CallName) -> Arc<Vec<String>> {
+        let key = (package.clone(), call.clone());
+        let known = self.known_calls.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&key) {
+            return found.clone();
+        }
+        drop(known);
+        let made = Arc::new(self.closure_of(package, [call]));
+        let mut known = self.known_calls.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key, made.clone());
+        made
+    }
+
+    fn closure_of_macro(&self, def: &Arc<MacroDef>) -> Vec<String> {
+        let mut out = vec![def.print.hex()];
+        out.extend(self.answers(&def.package, &def.variables));
+        out.extend(self.closure_of(&def.package, def.calls.iter().cloned()));
+        out
+    }
+}
+
+/// A part that is nothing is left out.
+fn insert_part(parts: &mut Parts, name: &str, texts: Vec<String>) {
+    if !texts.is_empty() {
+        parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
+    }
+}
+
+fn config_text(node: &Node) -> String {
+    let counted = node.config.iter().filter(|(k, e)| !ASIDE.contains(k) && !e.value.is_null());
+    let config: BTreeMap<&str, &Json> = counted.map(|(k, e)| (k, &e.value)).collect();
+    serde_json::to_string(&config).unwrap_or_default()
+}
+
+fn write_contract(node: &Node, parts: &mut Parts) {
+    if !node.typed.build().is_some_and(|config| config.has_contract) {
+        return;
+    }
+    let columns = node.columns.iter();
+    let mut texts: Vec<String> =
+        columns.map(|c| format!("{} {:?} {:?}", c.name, c.data_type, c.constraints)).collect();
+    if let NodeKind::Model { constraints, .. } = &node.kind {
+        texts.extend(constraints.iter().map(Json::to_string));
+    }
+    insert_part(parts, "contract", texts);
+}
+
+fn write_descriptions(node: &Node, parts: &mut Parts) {
+    if !node.typed.build().is_some_and(|config| config.persists_docs) {
+        return;
+    }
+    let columns = node.columns.iter().flat_map(|c| [c.name.clone(), c.description.clone()]);
+    let texts = std::iter::once(node.description.clone()).chain(columns).collect();
+    insert_part(parts, "descriptions", texts);
+}
+
+fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall) -> String {
+    match (call.env, &call.name) {
+        (false, Some(name)) => {
+            let question = Question::Var { package: package.clone(), name: name.clone() };
+            format!("var {name} {:?}", context.answer(&question))
+        }
+        // Which one is not written out: all count.
+        (false, None) => format!("vars {}", context.vars.print().hex()),
+        (true, name) => {
+            let name = name.clone().unwrap_or_default();
+            format!("env {name} {:?}", context.answer(&Question::Env(name.clone())))
+        }
+    }
+}
+
+/// The macros by which a project changes how all nodes are stored.
+fn fingerprint_storage(compiler: &Compiler) -> String {
+    const PUBLIC: &[&str] = &[
+        "create_table_as",
+        "create_view_as",
+        "get_create_view_as_sql",
+        "get_create_table_as_sql",
+        "get_create_materialized_view_as_sql",
+        "create_indexes",
+        "strata_snapshot_table",
+        "apply_grants",
+        "persist_docs",
+        "get_incremental_merge_sql",
+        "get_incremental_append_sql",
+        "get_incremental_delete_insert_sql",
+        "get_incremental_microbatch_sql",
+        "get_incremental_insert_overwrite_sql",
+        "snapshot_staging_table",
+        "snapshot_merge_sql",
+        "get_merge_sql",
+        "get_delete_insert_merge_sql",
+        "load_csv_rows",
+        "create_csv_table",
+    ];
+    let registry = compiler.engine.registry();
+    let root = &compiler.manifest.project.name;
+    let prints = PUBLIC.iter().flat_map(|name| {
+        let plain = CallName::Plain((*name).to_owned());
+        let dispatched = CallName::Dispatch((*name).to_owned(), Some("dbt".to_owned()));
+        [plain, dispatched].into_iter().filter_map(|call| registry.find_call(root, &call).cloned())
+    });
+    let own: Vec<String> =
+        prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
+    if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
+}

@@ -1,0 +1,36 @@
+//! `explain`, `completions`: what needs no project.
+
+use super::super::Ended;
+use super::super::args::{Cli, Command, ShellArg};
+use super::super::exit::Exit;
+use crate::diag::{Code, nearest};
+use crate::ops::OpsError;
+use crate::report::Console;
+use clap::CommandFactory;
+
+/// Answers a command that asks about the tool itself. None: it is not one of these.
+pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<Ended> {
+    match &cli.command {
+        Command::Explain { code } => Some(explain(code, console)),
+        Command::Completions { shell } => Some(complete(*shell, console)),
+        _ => None,
+    }
+}
+
+fn explain(code: &str, console: &Console) -> Ended {
+    let Some(page) = crate::diag::explain(code) else {
+        let codes = Code::ALL.iter().map(|c| c.as_str());
+        let near = nearest(code, codes).map(|c| format!("did you mean {c}?"));
+        let message = format!("there is no code `{code}`");
+        return Err(OpsError::Usage { message, hints: near.into_iter().collect() });
+    };
+    console.out(page.trim_end());
+    Ok(Exit::success())
+}
+
+fn complete(shell: ShellArg, console: &Console) -> Ended {
+    let (mut command, mut out) = (Cli::command(), Vec::new());
+    clap_complete::generate(clap_complete::Shell::from(shell), &mut command, "strata", &mut out);
+    console.out(String::from_utf8_lossy(&out).trim_end());
+    Ok(Exit::success())
+}

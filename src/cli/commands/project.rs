@@ -1,0 +1,70 @@
+//! `parse`, `docs`, `deps`, `debug`, `clean`, `init`: what looks after a project.
+
+use super::super::args::SelectionArgs;
+use super::super::exit::Exit;
+use super::super::{Ended, Session};
+use crate::ops::{self, DocsOptions, InitOptions};
+use crate::report::{
+    print_check, print_cleaned, print_deps, print_docs, print_new_project, print_parsed,
+    version_line,
+};
+use std::cell::RefCell;
+
+pub(super) fn parse(session: Session<'_>) -> Ended {
+    let Session { console, workspace, .. } = session;
+    let report = ops::parse_project(workspace, &mut |n| console.notice(n))?;
+    print_parsed(console, &report);
+    Ok(Exit::success())
+}
+
+pub(super) fn write_docs(
+    session: Session<'_>,
+    selection: &SelectionArgs,
+    compile: bool,
+    empty: bool,
+) -> Ended {
+    let Session { flags, console, workspace } = session;
+    let options = DocsOptions { selection: flags.selection(selection), compile, empty };
+    let report = ops::generate_docs(workspace, &options, &mut |n| console.notice(n))?;
+    print_docs(console, &report);
+    Ok(Exit::of_check(!report.problems.is_empty()))
+}
+
+pub(super) fn install_packages(session: Session<'_>) -> Ended {
+    let Session { console, workspace, .. } = session;
+    let report = ops::deps(workspace, &mut |n| console.notice(n))?;
+    print_deps(console, &report);
+    Ok(match report.unsupported.is_empty() {
+        true => Exit::success(),
+        false => Exit::unusable(),
+    })
+}
+
+pub(super) fn check_setup(session: Session<'_>) -> Ended {
+    let Session { console, workspace, .. } = session;
+    console.out(&version_line());
+    // What is checked and what is wrong come in turn.
+    let shared = RefCell::new(&mut *console);
+    let is_well = ops::debug(workspace, &mut |n| shared.borrow_mut().notice(n), &mut |check| {
+        print_check(*shared.borrow(), check)
+    })?;
+    if is_well {
+        console.out("all checks passed");
+    }
+    Ok(Exit::of_check(!is_well))
+}
+
+pub(super) fn remove_generated(session: Session<'_>) -> Ended {
+    let Session { console, workspace, .. } = session;
+    let removed = ops::clean(workspace, &mut |n| console.notice(n))?;
+    print_cleaned(console, &removed);
+    Ok(Exit::success())
+}
+
+pub(super) fn make_project(session: Session<'_>, name: Option<String>, sample: bool) -> Ended {
+    let Session { console, workspace, .. } = session;
+    let system = workspace.settings().system.as_ref();
+    let report = ops::init_project(system, &InitOptions { name, sample })?;
+    print_new_project(console, &report);
+    Ok(Exit::success())
+}

@@ -1,0 +1,33 @@
+//! `watch`.
+
+use super::super::args::{SelectionArgs, WatchFlags};
+use super::super::exit::Exit;
+use super::super::{Ended, Session};
+use crate::ops::{Limits, OpsError};
+use crate::watch::{WatchOptions, watch};
+use std::time::Duration;
+
+pub(super) fn watch_project(
+    session: Session<'_>,
+    selection: &SelectionArgs,
+    args: &WatchFlags,
+) -> Ended {
+    let budget = args.time_budget.map(read_budget).transpose()?;
+    let Session { flags, console, workspace } = session;
+    let options = WatchOptions {
+        selection: flags.selection(selection),
+        show: args.show.clone(),
+        build: !args.no_build,
+        poll: args.poll,
+        limits: Limits { depth: args.depth, budget },
+        rows: args.limit,
+    };
+    watch(workspace, console, options)?;
+    Ok(Exit::success())
+}
+
+fn read_budget(seconds: f64) -> Result<Duration, OpsError> {
+    let is_above_zero = seconds.is_finite() && seconds > 0.0;
+    let budget = Duration::try_from_secs_f64(seconds).ok().filter(|_| is_above_zero);
+    budget.ok_or_else(|| OpsError::usage("--time-budget is a number of seconds above zero"))
+}

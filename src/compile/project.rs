@@ -1,0 +1,166 @@
+//! What nodes compile to without a database: for what compares them and knows their SQL.
+//!
+//! A node that grows has two forms, since its template may ask whether its table is there: fresh, as
+//! on a first build, and incremental, as on a later one.
+
+use super::{CompileError, Compiler};
+use crate::context::{Bindings, Read};
+use crate::diag::Diagnostic;
+use crate::engine::{Existing, ExistingRelation, RelationKind};
+use crate::hash::FastMap;
+use crate::manifest::{Manifest, Materialization, Node, NodeId};
+use crate::source::SqlText;
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+/// Nodes with their SQL, in each of their forms.
+pub(crate) struct CompiledProject {
+    manifest: Arc<Manifest>,
+    nodes: FastMap<NodeId, CompiledNode>,
+}
+
+/// A node that was compiled.
+#[derive(Debug, Default)]
+pub(crate) struct CompiledNode {
+    pub(crate) fresh: CompiledForm,
+    /// None: the node does not grow.
+    pub(crate) incremental: Option<CompiledForm>,
+    /// What its renders asked of the world.
+    pub(crate) reads: BTreeSet<Read>,
+    /// Why it cannot be compiled.
+    pub(crate) broken: Option<Box<Diagnostic>>,
+}
+
+/// What one form of a node came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum CompiledForm {
+    Sql(Arc<SqlText>),
+    /// It asks the database while it is compiled.
+    NeedsDatabase,
+    /// It was not compiled, since it or the other form is broken.
+    #[default]
+    None,
+}
+
+impl CompiledNode {
+    pub(crate) fn forms(&self) -> impl Iterator<Item = &CompiledForm> {
+        std::iter::once(&self.fresh).chain(&self.incremental)
+    }
+
+    /// Whether its SQL is known: the same questions with the same answers give the same again.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.forms().all(|form| matches!(form, CompiledForm::Sql(_)))
+    }
+}
+
+impl CompiledProject {
+    pub(crate) fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> Option<&CompiledNode> {
+        self.nodes.get(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+/// Compiles nodes in all their forms, on all cores.
+pub(crate) fn compile_project(compiler: &Compiler, nodes: &[NodeId]) -> CompiledProject {
+    let manifest = compiler.manifest.clone();
+    let compile = |id: &NodeId| (*id, compile_forms(compiler, manifest.node(*id)));
+    let nodes = nodes.par_iter().map(compile).collect::<Vec<_>>().into_iter().collect();
+    CompiledProject { manifest, nodes }
+}
+
+fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
+    let mut compiled = CompiledNode::default();
+    compiled.fresh = compile_form(compiler, node, Existing::Unknown, &mut compiled);
+    let grows = node.materialization().is_some_and(Materialization::grows);
+    if let (true, None, Some(existing)) = (grows, &compiled.broken, own_table(compiler, node)) {
+        let form = compile_form(compiler, node, existing, &mut compiled);
+        compiled.incremental = Some(form);
+    }
+    compiled
+}
+
+/// The node's table as it is there on a later build. Its columns are left out: what is compiled
+/// does not follow them.
+fn own_table(compiler: &Compiler, node: &Node) -> Option<Existing> {
+    let relation = node.relation.clone()?;
+    let table = ExistingRelation::new(relation, RelationKind::Table, Vec::new());
+    let dialect = compiler.manifest.project.dialect;
+    Some(Existing::known(dialect, vec![table], HashSet::new()))
+}
+
+fn compile_form(
+    compiler: &Compiler,
+    node: &Node,
+    existing: Existing,
+    compiled: &mut CompiledNode,
+) -> CompiledForm {
+    let bindings = Arc::new(Bindings::default());
+    match compiler.compile(node.id, &bindings, &Arc::new(existing), None) {
+        Ok(found) => {
+            compiled.reads.extend(found.reads);
+            CompiledForm::Sql(found.sql)
+        }
+        Err(CompileError::NeedsDatabase) => CompiledForm::NeedsDatabase,
+        Err(CompileError::Diagnostic(d)) => {
+            compiled.broken = Some(d);
+            CompiledForm::None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{MemorySystem, System};
+    use crate::workspace::testing::workspace;
+
+    /// The model `m` of a project, compiled.
+    fn compile(m: &str) -> CompiledNode {
+        let files = [
+            ("/project/project.yml", "name: shop"),
+            ("/project/models/a.sql", "select 1 as id"),
+            ("/project/models/m.sql", m),
+        ];
+        let system: Arc<dyn System> = Arc::new(MemorySystem::with_files(files));
+        let compiler = workspace(system).read().unwrap().revision.unwrap().compiler(Vec::new());
+        let id = compiler.manifest.get("model.shop.m").unwrap().id;
+        let mut project = compile_project(&compiler, &[id]);
+        assert_eq!(project.len(), 1);
+        project.nodes.remove(&id).unwrap()
+    }
+
+    fn sql(form: &CompiledForm) -> &str {
+        match form {
+            CompiledForm::Sql(sql) => sql.as_str(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_grows_has_two_forms() {
+        let plain = compile("select * from {{ ref('a') }}");
+        assert!(sql(&plain.fresh).contains("\"a\"") && plain.incremental.is_none());
+        let grows = compile(
+            "{{ config(materialized='incremental') }}select {{ is_incremental() | int }} as later",
+        );
+        assert_eq!(sql(&grows.fresh), "select 0 as later");
+        assert_eq!(sql(grows.incremental.as_ref().unwrap()), "select 1 as later");
+    }
+
+    #[test]
+    fn a_question_to_the_database_is_no_mistake() {
+        let asks = compile("{% if execute %}{{ run_query('select 1') }}{% endif %}select 1 as id");
+        assert!(matches!(asks.fresh, CompiledForm::NeedsDatabase) && asks.broken.is_none());
+        assert!(!asks.is_whole(), "it is compiled each time");
+        let broken = compile("{{ exceptions.raise_compiler_error('no') if execute }}select 1");
+        assert!(broken.broken.is_some_and(|d| d.message.contains("no")));
+    }
+}

@@ -1,0 +1,352 @@
+//! `build`, `run`, `test`, `seed`, `snapshot`.
+
+use super::OpsError;
+use super::choose::{choose_for_task, tell_empty_selection};
+use super::schedule::{ScheduledTask, verify_task};
+use crate::changes::{NodeDefinition, fingerprint_definitions};
+use crate::engine::{Target, Warehouse};
+use crate::hash::{FastMap, Fingerprint};
+use crate::manifest::{Manifest, Node, NodeId, NodeSet, ResourceType};
+use crate::outcome::{RunResult, RunStatus};
+use crate::plan::Verb;
+use crate::run::artifact_path;
+use crate::workspace::{
+    BuildOptions, FinishedBuild, ManifestWriting, Notices, Opening, PreparedRun, Revision,
+    Settings, UnchangedCheck, Wishes, Workspace, comparable_nodes, prepare_run, resource_types_of,
+    write_compiled_manifest, write_results,
+};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub(crate) struct RunReport {
+    pub(crate) results: Vec<RunResult>,
+    pub(crate) seconds: f64,
+    /// Where what was built is, when it was built well.
+    pub(crate) place: Option<RelationPlace>,
+    pub(crate) next: Option<NextStep>,
+    pub(crate) is_interrupted: bool,
+}
+
+/// Where relations are.
+#[derive(Debug)]
+pub(crate) struct RelationPlace {
+    pub(crate) database: String,
+    pub(crate) schema: String,
+}
+
+/// What somebody who sees the results may want to do next, on the target that was asked for.
+#[derive(Debug)]
+pub(crate) enum NextStep {
+    /// Some nodes are to be mended and built again.
+    BuildAgain { names: Vec<String>, changed: bool, target: Option<String> },
+    /// There is a relation to look at.
+    Show { name: String, target: Option<String> },
+}
+
+/// A build that ends before its last stage: with a report, or with why it cannot be.
+enum Ended {
+    Early(Box<RunReport>),
+    Failed(OpsError),
+}
+
+impl<E: Into<OpsError>> From<E> for Ended {
+    fn from(e: E) -> Ended {
+        Ended::Failed(e.into())
+    }
+}
+
+/// Builds what is selected, and what comes of it.
+pub(crate) fn build(
+    workspace: &mut Workspace,
+    options: &BuildOptions,
+    task: Option<&ScheduledTask>,
+    notices: &mut Notices<'_>,
+) -> Result<RunReport, OpsError> {
+    match go_through_stages(workspace, options, task, notices) {
+        Ok(report) => Ok(report),
+        Err(Ended::Early(report)) => Ok(*report),
+        Err(Ended::Failed(e)) => Err(e),
+    }
+}
+
+fn go_through_stages(
+    workspace: &mut Workspace,
+    options: &BuildOptions,
+    task: Option<&ScheduledTask>,
+    notices: &mut Notices<'_>,
+) -> Result<RunReport, Ended> {
+    let mut build = Build::read(workspace, options, task, notices)?;
+    let selected = build.select()?;
+    let warehouse = build.open_database(&selected)?;
+    let prepared = build.prepare(&selected, warehouse)?;
+    let ran = build.run(prepared)?;
+    Ok(build.conclude(&selected, ran)?)
+}
+
+/// A build on its way through the stages.
+struct Build<'a, 'n> {
+    workspace: &'a mut Workspace,
+    options: &'a BuildOptions,
+    task: Option<&'a ScheduledTask>,
+    notices: &'a mut Notices<'n>,
+    revision: Arc<Revision>,
+    /// Tells whether an earlier build found that there is nothing to do; kept for the next one.
+    unchanged: Option<UnchangedCheck>,
+    opening: Option<Opening>,
+    writing: Option<ManifestWriting>,
+    /// What nodes say, where that had to be known before the database was opened.
+    definitions: Option<FastMap<NodeId, NodeDefinition>>,
+    /// A fingerprint of what they say.
+    defined: Option<Fingerprint>,
+    /// Keeps the database open for what is asked when all is built.
+    after: Option<Box<dyn Warehouse>>,
+}
+
+/// What a plan came to.
+struct Ran {
+    results: Vec<RunResult>,
+    seconds: f64,
+    verdicts: Option<FastMap<NodeId, crate::changes::Verdict>>,
+}
+
+impl<'a, 'n> Build<'a, 'n> {
+    /// Reads the project, and begins to open its database meanwhile. It ends here if nothing in the
+    /// files has moved since a build that left nothing to do.
+    fn read(
+        workspace: &'a mut Workspace,
+        options: &'a BuildOptions,
+        task: Option<&'a ScheduledTask>,
+        notices: &'a mut Notices<'n>,
+    ) -> Result<Build<'a, 'n>, Ended> {
+        let files = workspace.parse_with_inputs()?;
+        let settings = workspace.settings().clone();
+        let check = || UnchangedCheck::new(&settings, options, &files);
+        let mut unchanged = if task.is_none() { check() } else { None };
+        let found = unchanged.as_mut().and_then(|u| u.holds_for_files(workspace, &files));
+        if let Some(found) = found {
+            found.tell_warnings(&settings, files, notices)?;
+            found.tell(&settings, notices)?;
+            return Err(Ended::Early(Box::new(nothing_to_do(options, &found.target))));
+        }
+        // Where it may not be needed, it is opened only if it is.
+        let may_hold = unchanged.as_ref().is_some_and(UnchangedCheck::may_hold)
+            && (workspace.is_parse_known() || !settings.cache);
+        let target = files.target().filter(|_| !may_hold);
+        let opening = target.and_then(|target| Opening::start(&settings, target));
+        let revision = workspace.open_parsed(files, notices)?;
+        Ok(Build {
+            workspace,
+            options,
+            task,
+            notices,
+            revision,
+            unchanged,
+            opening,
+            writing: None,
+            definitions: None,
+            defined: None,
+            after: None,
+        })
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.revision.settings
+    }
+
+    /// The nodes to work on; the manifest is written meanwhile. It ends here if there are none.
+    fn select(&mut self) -> Result<NodeSet, Ended> {
+        let revision = self.revision.clone();
+        let mut selection = self.options.selection.clone();
+        if let Some(nodes) = verify_task(&revision, self.task, self.notices)? {
+            selection.nodes = Some(nodes);
+        }
+        let types = resource_types_of(self.options.verb);
+        let selected = choose_for_task(&revision, &selection, types, self.task, self.notices)?;
+        let is_new_only = self.options.changed.is_some();
+        self.writing = Some(ManifestWriting::start(&revision, is_new_only)?);
+        if selected.len() > 0 {
+            return Ok(selected);
+        }
+        ScheduledTask::refuse_nothing(self.task)?;
+        write_results(self.settings(), &revision.manifest.project.target_path, &[], 0.0)?;
+        let (message, help) =
+            ("the selection matches nothing to do", "`strata ls` shows what there is");
+        tell_empty_selection(&revision, message, Some(help), self.notices)?;
+        Err(Ended::Early(Box::default()))
+    }
+
+    /// The database. It ends here if all nodes say what they said when there was nothing to do.
+    fn open_database(&mut self, selected: &NodeSet) -> Result<Box<dyn Warehouse>, Ended> {
+        let revision = self.revision.clone();
+        if self.unchanged.as_ref().is_some_and(UnchangedCheck::may_hold) && self.opening.is_none() {
+            self.definitions = Some(define_selected(&revision, selected));
+        }
+        let found = match (&self.definitions, &mut self.unchanged) {
+            (Some(own), Some(unchanged)) => unchanged.holds_for_nodes(&revision, own),
+            _ => None,
+        };
+        if let Some(found) = found {
+            self.wait_for_manifest()?;
+            if let Some(unchanged) = self.unchanged.take() {
+                unchanged.renew(self.workspace, &revision, selected, &found);
+            }
+            found.tell(&revision.settings, self.notices)?;
+            return Err(Ended::Early(Box::new(nothing_to_do(self.options, &found.target))));
+        }
+        let warehouse = Opening::wait(self.opening.take(), &revision)?;
+        if self.unchanged.is_some() {
+            self.after = Some(warehouse.fork()?);
+        }
+        Ok(warehouse)
+    }
+
+    fn wait_for_manifest(&mut self) -> Result<(), Ended> {
+        Ok(self.writing.take().map_or(Ok(()), ManifestWriting::wait)?)
+    }
+
+    /// The plan, and what is thought of each node.
+    fn prepare(
+        &mut self,
+        selected: &NodeSet,
+        warehouse: Box<dyn Warehouse>,
+    ) -> Result<PreparedRun, Ended> {
+        let (revision, cancel) = (self.revision.clone(), self.workspace.cancel_token().clone());
+        let (known, defined) = (&mut self.definitions, &mut self.defined);
+        let wishes = Wishes {
+            cancel: &cancel,
+            budget: None,
+            known: None,
+            define: &mut |nodes| {
+                let own = known.take().unwrap_or_else(|| define_selected(&revision, nodes));
+                *defined = Some(fingerprint_definitions(&revision.manifest, &own));
+                own
+            },
+            narrow: &mut |_, _, _| {},
+        };
+        let notices = &mut *self.notices;
+        let prepared =
+            prepare_run(&revision, self.options, selected.clone(), warehouse, wishes, notices)?;
+        prepared.tell_verdicts(&revision.manifest, false, self.notices);
+        self.wait_for_manifest()?;
+        Ok(prepared)
+    }
+
+    fn run(&mut self, mut prepared: PreparedRun) -> Result<Ran, Ended> {
+        let verdicts = prepared.verdicts.take();
+        let (results, seconds) = prepared.carry_out(self.notices)?;
+        Ok(Ran { results, seconds, verdicts })
+    }
+
+    /// Writes what was built, and keeps that there is nothing more to do.
+    fn conclude(self, selected: &NodeSet, ran: Ran) -> Result<RunReport, OpsError> {
+        let Ran { results, seconds, verdicts } = ran;
+        let revision = &*self.revision;
+        let target_path = &revision.manifest.project.target_path;
+        write_results(&revision.settings, target_path, &results, seconds)?;
+        if !results.is_empty() {
+            write_compiled_manifest(revision, &compiled_code(&revision.manifest, &results))?;
+        }
+        let has_failed = results.iter().any(|r| r.outcome.status.is_failure());
+        let is_interrupted = self.workspace.cancel_token().is_cancelled();
+        if let (Some(unchanged), Some(mut after)) = (self.unchanged, self.after)
+            && !has_failed
+            && !is_interrupted
+        {
+            let finished = FinishedBuild {
+                revision,
+                changed: self.options.changed,
+                selected,
+                verdicts: verdicts.zip(self.defined).filter(|_| results.is_empty()),
+            };
+            unchanged.keep(self.workspace, finished, after.as_mut());
+        }
+        let place = (!has_failed).then(|| place_of(self.options, revision.target())).flatten();
+        let next = match has_failed {
+            // What was interrupted needs no mending.
+            true if is_interrupted => None,
+            true => next_to_mend(revision, self.options, &results),
+            false => next_to_show(revision, self.options, &results),
+        };
+        Ok(RunReport { results, seconds, place, next, is_interrupted })
+    }
+}
+
+/// What the selected nodes say now.
+fn define_selected(revision: &Revision, selected: &NodeSet) -> FastMap<NodeId, NodeDefinition> {
+    revision.define_nodes(&comparable_nodes(revision, selected)).nodes
+}
+
+/// The report of a build that found nothing to do.
+fn nothing_to_do(options: &BuildOptions, target: &Target) -> RunReport {
+    RunReport { place: place_of(options, target), ..RunReport::default() }
+}
+
+fn place_of(options: &BuildOptions, target: &Target) -> Option<RelationPlace> {
+    let is_stored = options.verb != Verb::Test;
+    is_stored.then(|| RelationPlace {
+        database: target.place().to_string(),
+        schema: target.schema.to_string(),
+    })
+}
+
+/// The SQL of what was run, by unique id, with the paths of its files.
+fn compiled_code(manifest: &Manifest, results: &[RunResult]) -> crate::state::CompiledCode {
+    let mut code = crate::state::CompiledCode::new();
+    for result in results {
+        if let Some(node) = manifest.get(&result.unique_id)
+            && let Some(sql) = &result.outcome.compiled
+        {
+            let path = format!("target/compiled/{}", artifact_path(node));
+            code.insert(result.unique_id.clone(), (sql.clone(), path));
+        }
+    }
+    code
+}
+
+/// What is to be built again, a few names: nodes that failed, else those that failed tests are
+/// written on.
+fn names_to_mend(manifest: &Manifest, results: &[RunResult]) -> Vec<String> {
+    const MOST: usize = 6;
+    let is_bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
+    let bad: Vec<&Node> =
+        results.iter().filter(is_bad).filter_map(|r| manifest.get(&r.unique_id)).collect();
+    let failed: Vec<&Node> =
+        bad.iter().copied().filter(|n| n.resource_type().is_refable()).collect();
+    let to_mend: Vec<&Node> = match failed.is_empty() {
+        true => bad.iter().filter_map(|test| tested_node(manifest, test)).collect(),
+        false => failed,
+    };
+    let mut seen = HashSet::new();
+    let names = to_mend.into_iter().map(|n| n.name.to_string());
+    names.filter(|name| seen.insert(name.clone())).take(MOST).collect()
+}
+
+/// The node that a test is written on.
+fn tested_node<'m>(manifest: &'m Manifest, test: &Node) -> Option<&'m Node> {
+    let attached = test.generic_test().and_then(|t| t.attached);
+    attached.or(test.depends_on.last().copied()).map(|id| manifest.node(id))
+}
+
+fn next_to_mend(
+    revision: &Revision,
+    options: &BuildOptions,
+    results: &[RunResult],
+) -> Option<NextStep> {
+    let names = names_to_mend(&revision.manifest, results);
+    let (changed, target) = (options.changed.is_some(), revision.settings.load.target.clone());
+    (!names.is_empty()).then_some(NextStep::BuildAgain { names, changed, target })
+}
+
+/// The last model that was built is what most readers came for.
+fn next_to_show(
+    revision: &Revision,
+    options: &BuildOptions,
+    results: &[RunResult],
+) -> Option<NextStep> {
+    let mut built = results.iter().rev().filter_map(|r| revision.manifest.get(&r.unique_id));
+    let last = built.find(|n| n.resource_type() == ResourceType::Model)?;
+    let target = revision.settings.load.target.clone();
+    (options.verb != Verb::Test).then(|| NextStep::Show { name: last.name.to_string(), target })
+}

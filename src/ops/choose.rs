@@ -1,0 +1,56 @@
+//! Which nodes a use case works on.
+
+use super::OpsError;
+use super::schedule::ScheduledTask;
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{NodeSet, ResourceType};
+use crate::select::Selection;
+use crate::workspace::{Notices, Revision, tell_warnings};
+
+/// Resolves a selection. What is wrong with it ends the use case; nothing selected is none of that.
+pub(super) fn choose_nodes(
+    revision: &Revision,
+    selection: &Selection,
+    types: &[ResourceType],
+    notices: &mut Notices<'_>,
+) -> Result<NodeSet, OpsError> {
+    let mut diagnostics = Vec::new();
+    let chosen = revision.select(selection, types)?.drain_into(&mut diagnostics);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(crate::workspace::WorkspaceError::Diagnostics(diagnostics).into());
+    }
+    tell_warnings(&revision.settings, &diagnostics, notices)?;
+    Ok(chosen)
+}
+
+/// The same for a command that a scheduler may have started. The nodes of its file that are not
+/// there are a sign that the file is not of this project.
+pub(super) fn choose_for_task(
+    revision: &Revision,
+    selection: &Selection,
+    types: &[ResourceType],
+    task: Option<&ScheduledTask>,
+    notices: &mut Notices<'_>,
+) -> Result<NodeSet, OpsError> {
+    let chosen = choose_nodes(revision, selection, types, notices);
+    if task.is_some()
+        && selection.nodes.is_some()
+        && let Err(e) = &chosen
+        && let Some(list) = e.diagnostics()
+    {
+        return Err(OpsError::Drift { changes: list.iter().map(|d| d.message.clone()).collect() });
+    }
+    chosen
+}
+
+/// Tells that nothing was selected.
+pub(super) fn tell_empty_selection(
+    revision: &Revision,
+    message: &str,
+    help: Option<&str>,
+    notices: &mut Notices<'_>,
+) -> Result<(), OpsError> {
+    let warning = Diagnostic::warning(Code::EmptySelection, message);
+    let warning = warning.help_if(help, |text| text.to_owned());
+    Ok(tell_warnings(&revision.settings, &[warning], notices)?)
+}

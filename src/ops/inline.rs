@@ -1,0 +1,60 @@
+//! A query that is given on the command line.
+
+use super::OpsError;
+use crate::context::{Bindings, Db, NodeScope, Session, Unit, failure_diagnostic};
+use crate::engine::Connection;
+use crate::jinja::TextOrigin;
+use crate::manifest::{NodeConfig, ResourceType};
+use crate::source::{FileId, Span, SqlText};
+use crate::workspace::{Revision, WorkspaceError};
+use std::sync::Arc;
+
+/// Renders a query with the CTEs of the ephemeral models that it reads.
+pub(super) fn render_inline(
+    revision: &Revision,
+    text: &str,
+    connection: Option<&Connection>,
+) -> Result<SqlText, OpsError> {
+    let package = revision.manifest.project.name.clone();
+    let compiler = revision.compiler(Vec::new());
+    let existing = Arc::new(revision.inspect_stored(connection)?);
+    let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
+    let db = Db::of(connection);
+    let session = Session::execute(&revision.context, &package, inline_unit(), runtime, db);
+    let scope = Arc::new(NodeScope(session.clone()));
+    let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
+    let renderer = &revision.renderer;
+    let rendered = renderer.render("strata/inline", origin, &package, scope, session.clone());
+    let record = session.take_record();
+    match rendered {
+        Ok(rendered) if record.ctes.is_empty() => Ok(SqlText::from(rendered.sql.into_string())),
+        Ok(rendered) => {
+            let sql = rendered.sql.into_string().into();
+            let whole = compiler.with_ctes(sql, &record.ctes, &existing, connection);
+            let message = "an ephemeral model that the query reads cannot be compiled";
+            whole.map_err(|_| OpsError::usage(message))
+        }
+        Err(mut failure) => {
+            failure.span = None;
+            let mut d = failure_diagnostic(&failure, &session, Span::file(FileId(0)));
+            d.primary = None;
+            Err(WorkspaceError::from(d).into())
+        }
+    }
+}
+
+/// What the query's context knows of itself.
+fn inline_unit() -> Unit {
+    Unit {
+        unique_id: "sql_operation.inline_query".into(),
+        name: "inline_query".into(),
+        kind: ResourceType::Analysis,
+        file: None,
+        this: None,
+        config: Arc::new(NodeConfig::default()),
+        node: None,
+        model: serde_json::json!({ "name": "inline_query", "resource_type": "sql_operation" }),
+        compiled: None,
+        extra: Vec::new(),
+    }
+}

@@ -1,0 +1,249 @@
+//! What a loop does after each save: what has changed is built, on a database that is open only as
+//! long as this takes.
+
+use super::OpsError;
+use crate::changes::Verdict;
+use crate::diag::Checked;
+use crate::engine::{EngineErrorKind, Table, Warehouse, limit_rows, select_all};
+use crate::hash::{FastMap, Fingerprint};
+use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
+use crate::outcome::{RunResult, RunStatus};
+use crate::plan::Verb;
+use crate::run::{CancelToken, Event, Left, LeftReason, NoRows};
+use crate::select::Selection;
+use crate::system::SystemError;
+use crate::workspace::{
+    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, Wishes,
+    comparable_nodes, prepare_run, resource_types_of,
+};
+use std::panic::resume_unwind;
+use std::time::Duration;
+
+/// The nodes that a loop works on.
+pub(crate) fn choose_for_loop(
+    revision: &Revision,
+    selection: &Selection,
+) -> Result<Checked<NodeSet>, SystemError> {
+    let mut chosen = revision.select(selection, resource_types_of(Verb::Build))?;
+    // They cannot be run yet: an error at each save would tell nothing.
+    let is_unit_test =
+        |id: NodeId| revision.manifest.node(id).resource_type() == ResourceType::UnitTest;
+    chosen.value.retain(|id| !is_unit_test(id));
+    Ok(chosen)
+}
+
+/// How far a build goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    /// Steps of the graph below what has changed.
+    pub(crate) depth: Option<usize>,
+    pub(crate) budget: Option<Duration>,
+}
+
+/// What was tried and failed, with a fingerprint of what it was tried with: the same is not tried
+/// again.
+pub(crate) type FailedCauses = FastMap<String, Fingerprint>;
+
+/// What a build of the loop is asked for.
+pub(crate) struct RebuildRequest<'a> {
+    pub(crate) revision: &'a Revision,
+    pub(crate) selected: NodeSet,
+    pub(crate) limits: Limits,
+    pub(crate) failed_before: &'a FailedCauses,
+    /// The relation whose first rows are shown afterwards.
+    pub(crate) show: Option<NodeId>,
+    pub(crate) rows: usize,
+    pub(crate) cancel: &'a CancelToken,
+}
+
+/// What became of it.
+#[derive(Default)]
+pub(crate) struct Rebuild {
+    pub(crate) results: Vec<RunResult>,
+    pub(crate) left: Vec<Left>,
+    pub(crate) failed: FailedCauses,
+    /// Nodes that were compiled to be compared.
+    pub(crate) compiled: usize,
+}
+
+/// What is told while a build goes on.
+pub(crate) enum Progress {
+    /// The database is held by somebody else.
+    Waiting(String),
+    /// The first rows of what was asked for: before the database is closed, which takes as long as
+    /// it is large.
+    Shown(Result<Table, NoRows>),
+    Event(Event),
+}
+
+/// Builds what has changed. `known` is what the last build left in the database.
+pub(crate) fn rebuild_changed(
+    request: RebuildRequest<'_>,
+    known: &mut Option<KnownDatabase>,
+    emit: &mut dyn FnMut(Progress),
+) -> Result<Rebuild, OpsError> {
+    let RebuildRequest { revision, selected, limits, failed_before, show, rows, cancel } = request;
+    let nodes = comparable_nodes(revision, &selected);
+    let (definitions, opened) = std::thread::scope(|scope| {
+        let defined = scope.spawn(|| revision.define_nodes(&nodes));
+        let opened = wait_for_database(revision, cancel, emit);
+        (defined.join().unwrap_or_else(|panic| resume_unwind(panic)), opened)
+    });
+    let Some(warehouse) = opened? else { return Ok(Rebuild::default()) };
+    let Definitions { nodes: own, compiled } = definitions;
+    // Keeps the database open for what is shown afterwards.
+    let mut after = warehouse.fork()?;
+    let changes = ChangeOptions { assume_sources: true, edits_only: true };
+    let options = BuildOptions { changed: Some(changes), ..BuildOptions::of(Verb::Build) };
+    let manifest = &revision.manifest;
+    let mut left = Vec::new();
+    let mut causes: FailedCauses = FastMap::default();
+    let mut own = Some(own);
+    let wishes = Wishes {
+        cancel,
+        budget: limits.budget,
+        known: known.take().and_then(|k| k.take_if_same(revision, &selected)),
+        define: &mut |_| own.take().unwrap_or_default(),
+        narrow: &mut |selected, verdicts, nodes| {
+            causes = nodes.fingerprint_causes(manifest, verdicts);
+            let limit = Limit { manifest, limits: &limits, failed_before, causes: &causes };
+            left = limit.leave_out(selected, verdicts);
+        },
+    };
+    let notices = &mut |notice| {
+        if let Notice::Run(event) = notice {
+            emit(Progress::Event(event));
+        }
+    };
+    let prepared = prepare_run(revision, &options, selected.clone(), warehouse, wishes, notices)?;
+    prepared.tell_verdicts(manifest, true, notices);
+    let (results, _) = prepared.carry_out(notices)?;
+    if let Some(id) = show {
+        emit(Progress::Shown(fetch_first_rows(manifest, id, rows, after.as_mut())));
+    }
+    let mut failed = FailedCauses::default();
+    if !cancel.is_cancelled() {
+        failed = failed_with_causes(&results, &causes);
+        *known = KnownDatabase::look(revision, &selected, after.as_mut());
+    }
+    Ok(Rebuild { results, left, failed, compiled })
+}
+
+/// The nodes that failed, with what they were tried with.
+fn failed_with_causes(results: &[RunResult], causes: &FailedCauses) -> FailedCauses {
+    let has_failed = |r: &&RunResult| r.outcome.failed.is_some() || r.outcome.status.is_failure();
+    let tried = results.iter().filter(|r| r.outcome.status != RunStatus::Skipped);
+    let causes = tried
+        .filter(has_failed)
+        .filter_map(|r| Some((r.unique_id.to_string(), *causes.get(&*r.unique_id)?)));
+    causes.collect()
+}
+
+/// Waits for a database that another process holds, as long as nobody wants to stop.
+fn wait_for_database(
+    revision: &Revision,
+    cancel: &CancelToken,
+    emit: &mut dyn FnMut(Progress),
+) -> Result<Option<Box<dyn Warehouse>>, OpsError> {
+    const STEP: Duration = Duration::from_millis(15);
+    let mut is_told = false;
+    while !cancel.is_cancelled() {
+        match revision.connect() {
+            Err(e) if e.kind == EngineErrorKind::Locked => {
+                if !std::mem::replace(&mut is_told, true) {
+                    emit(Progress::Waiting(e.message));
+                }
+                std::thread::sleep(STEP);
+            }
+            other => return Ok(Some(other?)),
+        }
+    }
+    Ok(None)
+}
+
+/// What is not built now.
+struct Limit<'a> {
+    manifest: &'a Manifest,
+    limits: &'a Limits,
+    failed_before: &'a FailedCauses,
+    causes: &'a FailedCauses,
+}
+
+impl Limit<'_> {
+    /// Takes out of a selection what is too far below what has changed, or was tried before with
+    /// the same result.
+    fn leave_out(
+        &self,
+        selected: &mut NodeSet,
+        verdicts: &mut FastMap<NodeId, Verdict>,
+    ) -> Vec<Left> {
+        let mut left = Vec::new();
+        let mut distance: FastMap<NodeId, usize> = FastMap::default();
+        let mut out: FastMap<NodeId, LeftReason> = FastMap::default();
+        for id in self.manifest.graph.order().unwrap_or_default() {
+            let node = self.manifest.node(id);
+            let above = node.depends_on.iter().filter_map(|p| distance.get(p)).max().copied();
+            if node.is_ephemeral() {
+                distance.extend(above.map(|n| (id, n)));
+            }
+            let verdict = verdicts.get(&id).filter(|v| **v != Verdict::Same);
+            let Some(verdict) = verdict else { continue };
+            let is_stored = node.resource_type().is_refable();
+            let steps = match verdict {
+                Verdict::Stale(_) if !is_stored => above.unwrap_or(0),
+                Verdict::Stale(_) => 0,
+                _ => above.map_or(0, |n| n + usize::from(is_stored)),
+            };
+            distance.insert(id, steps);
+            let Some(why) = self.reason_to_leave(id, steps, &out) else { continue };
+            out.insert(id, why);
+            if is_stored {
+                left.push(Left {
+                    unique_id: node.unique_id.to_string(),
+                    name: node.display_name(),
+                    verdict: verdict.clone(),
+                    why,
+                });
+            }
+        }
+        selected.retain(|id| !out.contains_key(&id));
+        verdicts.retain(|id, _| !out.contains_key(id));
+        left
+    }
+
+    fn reason_to_leave(
+        &self,
+        id: NodeId,
+        steps: usize,
+        out: &FastMap<NodeId, LeftReason>,
+    ) -> Option<LeftReason> {
+        let node = self.manifest.node(id);
+        let before = self.failed_before.get(&*node.unique_id);
+        let is_left =
+            |p: &NodeId| out.contains_key(p) && self.manifest.node(*p).resource_type().is_refable();
+        if before.is_some_and(|then| self.causes.get(&*node.unique_id) == Some(then)) {
+            Some(LeftReason::FailedBefore)
+        } else if node.resource_type().is_refable() && node.depends_on.iter().any(is_left) {
+            Some(LeftReason::ReadsLeft)
+        } else if self.limits.depth.is_some_and(|depth| steps > depth) {
+            Some(LeftReason::TooDeep)
+        } else {
+            None
+        }
+    }
+}
+
+/// The first rows of what is published.
+fn fetch_first_rows(
+    manifest: &Manifest,
+    id: NodeId,
+    rows: usize,
+    warehouse: &mut dyn Warehouse,
+) -> Result<Table, NoRows> {
+    let node = manifest.node(id);
+    let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {
+        return Err(NoRows::NotStored(node.name.to_string()));
+    };
+    let sql = limit_rows(&select_all(relation, warehouse.engine()), rows);
+    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| NoRows::Engine(e.message))
+}

@@ -1,0 +1,88 @@
+//! What is said of commands that look after a project: parse, compile, docs, deps, clean, init,
+//! debug.
+
+use super::console::{Console, count};
+use crate::ops::{
+    CompileReport, DebugCheck, DepsReport, DocsReport, InitReport, OpsError, ParseReport,
+};
+
+pub(crate) fn print_parsed(console: &Console, report: &ParseReport) {
+    console.say(&format!("{} nodes parsed", report.nodes));
+}
+
+pub(crate) fn print_compiled(console: &Console, report: &CompileReport) {
+    match report {
+        CompileReport::Text(sql) => console.out(sql.as_str()),
+        CompileReport::Files { nodes, folder } => {
+            console.say(&format!("{nodes} nodes compiled into {folder}"));
+        }
+    }
+}
+
+pub(crate) fn print_docs(console: &mut Console, report: &DocsReport) {
+    console.diagnostics(&report.problems);
+    let relations = count(report.relations, "relation");
+    console.say(&format!("catalog of {relations} written to {}", report.path));
+}
+
+pub(crate) fn print_deps(console: &Console, report: &DepsReport) {
+    if !report.is_asked {
+        console.say("packages.yml asks for no packages");
+    }
+    for (name, path) in &report.installed {
+        console.say(&format!("installed {name} from {path}"));
+    }
+    if !report.unsupported.is_empty() {
+        let missing = report.unsupported.join(", ");
+        let hint = format!("install them with dbt, or put their folders into {}", report.folder);
+        console
+            .failure(&format!("this version installs local packages only, not {missing}"), &[hint]);
+    }
+}
+
+pub(crate) fn print_cleaned(console: &Console, removed: &[String]) {
+    for target in removed {
+        console.say(&format!("removed {target}"));
+    }
+}
+
+pub(crate) fn print_new_project(console: &Console, report: &InitReport) {
+    let InitReport { name, files } = report;
+    console.say(&format!("made {name} ({files} files)"));
+    console.say(&format!("next: cd {name} && strata build"));
+}
+
+pub(crate) fn print_check(console: &Console, check: DebugCheck) {
+    match check {
+        DebugCheck::Unusable => console.out("project and profile: not usable"),
+        DebugCheck::Project { name, root } => console.out(&format!("project:  {name} in {root}")),
+        DebugCheck::Profiles(Some(path)) => console.out(&format!("profiles: {path}")),
+        DebugCheck::Profiles(None) => {
+            console.out("profiles: none found, the default target is used");
+        }
+        DebugCheck::Target { name, profile, adapter, fields } => {
+            console.out(&format!("target:   {name} of profile {profile} ({adapter})"));
+            for (key, value) in fields {
+                console.out(&format!("            {key}: {value}"));
+            }
+        }
+        DebugCheck::Connection { name, found: Ok(line) } => {
+            console.out(&format!("{:<9} {line}", format!("{name}:")));
+        }
+        DebugCheck::Connection { name, found: Err(e) } => {
+            console.out(&format!("{:<9} failed", format!("{name}:")));
+            let error = OpsError::from(e);
+            // This is the check that the hint of other commands speaks of.
+            let hints = error.hints().into_iter().filter(|h| !h.contains("strata debug"));
+            console.failure(&error.to_string(), &hints.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// The version with those of the engines that are linked.
+pub(crate) fn version_line() -> String {
+    let engines: String = crate::engine::embedded_engines()
+        .map(|(label, version)| format!("; {label} {version}"))
+        .collect();
+    format!("strata {} (follows dbt {}{engines})", crate::VERSION, crate::DBT_VERSION)
+}

@@ -1,0 +1,67 @@
+//! `manifest.json` and `run_results.json` of a revision, where artifacts are written.
+
+use super::{Revision, Settings};
+use crate::outcome::RunResult;
+use crate::state::{
+    ArtifactMetadata, CompiledCode, manifest_inputs, write_manifest, write_run_results,
+};
+use crate::system::SystemError;
+use camino::Utf8Path;
+
+/// What an artifact says of the invocation that writes it.
+pub(crate) fn run_metadata(settings: &Settings) -> ArtifactMetadata {
+    ArtifactMetadata {
+        inputs: None,
+        invocation_id: settings.load.settings.invocation_id.clone(),
+        started: settings.started,
+        generated: settings.system.now(),
+        args: serde_json::Value::Object(settings.load.settings.args.clone()),
+        env: crate::context::metadata_env(settings.system.as_ref()).collect(),
+    }
+}
+
+/// The same for an artifact that says what the project is made of.
+pub(super) fn manifest_metadata(revision: &Revision) -> ArtifactMetadata {
+    ArtifactMetadata { inputs: revision.inputs, ..run_metadata(&revision.settings) }
+}
+
+/// Writes `manifest.json` without SQL.
+pub(crate) fn write_plain_manifest(revision: &Revision) -> Result<(), SystemError> {
+    write_compiled_manifest(revision, &CompiledCode::new())
+}
+
+/// Writes `manifest.json` with the SQL of what was compiled.
+pub(crate) fn write_compiled_manifest(
+    revision: &Revision,
+    compiled: &CompiledCode,
+) -> Result<(), SystemError> {
+    if !revision.settings.write_json {
+        return Ok(());
+    }
+    let (system, manifest) = (revision.settings.system.as_ref(), &revision.manifest);
+    let metadata = manifest_metadata(revision);
+    write_manifest(system, &manifest.project.target_path, manifest, &metadata, compiled)
+}
+
+/// Whether `manifest.json` is there and of this revision: one of the same files says the same, but
+/// for when it was written.
+pub(crate) fn is_manifest_written(revision: &Revision) -> bool {
+    let folder = &revision.manifest.project.target_path;
+    let there = manifest_inputs(revision.settings.system.as_ref(), folder);
+    revision.inputs.is_some_and(|now| there == Some(now))
+}
+
+/// Writes `run_results.json` below a target path.
+pub(crate) fn write_results(
+    settings: &Settings,
+    target_path: &Utf8Path,
+    results: &[RunResult],
+    seconds: f64,
+) -> Result<(), SystemError> {
+    if !settings.write_json {
+        return Ok(());
+    }
+    let metadata = run_metadata(settings);
+    let system = settings.system.as_ref();
+    write_run_results(system, target_path, results, seconds, &metadata, &settings.load.scrubber)
+}

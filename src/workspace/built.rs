@@ -1,0 +1,51 @@
+//! What a build left in the database, used again as long as nobody else writes there.
+
+use super::changes::read_publications;
+use super::{KnownPublications, Revision};
+use crate::engine::{DatabaseState, Existing, Warehouse};
+use crate::inspect::{Schemas, inspect, schemas};
+use crate::manifest::NodeSet;
+
+pub(crate) struct KnownDatabase {
+    state: DatabaseState,
+    schemas: Schemas,
+    existing: Existing,
+    recorded: KnownPublications,
+}
+
+impl KnownDatabase {
+    /// Looks at the database after a build. None: it tells nothing of who has written there.
+    pub(crate) fn look(
+        revision: &Revision,
+        selected: &NodeSet,
+        warehouse: &mut dyn Warehouse,
+    ) -> Option<KnownDatabase> {
+        let manifest = &revision.manifest;
+        let (connection, system) =
+            (&revision.target().connection, revision.settings.system.as_ref());
+        if connection.files().is_empty() {
+            return None;
+        }
+        warehouse.settle();
+        let state = connection.state(system)?;
+        let schemas = schemas(manifest, selected.iter());
+        let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
+        let recorded = read_publications(revision, selected, warehouse, false).ok()??;
+        // Others may write where they can build at the same time.
+        let now = connection.state(system);
+        let is_same = now.as_ref() == Some(&state);
+        is_same.then_some(KnownDatabase { state, schemas, existing, recorded })
+    }
+
+    /// What is there, if nobody has written since.
+    pub(crate) fn take_if_same(
+        self,
+        revision: &Revision,
+        selected: &NodeSet,
+    ) -> Option<(Existing, KnownPublications)> {
+        let now = revision.target().connection.state(revision.settings.system.as_ref());
+        let is_same = now.as_ref() == Some(&self.state)
+            && schemas(&revision.manifest, selected.iter()) == self.schemas;
+        is_same.then_some((self.existing, self.recorded))
+    }
+}

@@ -1,0 +1,214 @@
+//! What has to be built since the last time: the verdict of each node, from what its publication
+//! was made from.
+
+use super::prepare::{default_run_options, share_run};
+use super::request::ChangeOptions;
+use super::{Notice, Notices, Revision};
+use crate::changes::{Compare, Judged, NodeDefinition, Verdict, readings, verdicts};
+use crate::diag::{Diagnostic, Severity};
+use crate::engine::{EngineError, Existing, Warehouse};
+use crate::hash::{FastMap, FastSet, Fingerprint};
+use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::outcome::{PublicationFingerprint, SourceFreshness};
+use crate::plan::Plan;
+use crate::run::{CancelToken, FreshnessRequest, Notes, RunOptions, check_sources};
+use crate::state::Publications;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// What publications recorded in the database.
+pub(crate) struct KnownPublications {
+    publications: Publications,
+    before: FastMap<String, PublicationFingerprint>,
+}
+
+/// The same, and what nodes say now.
+pub(crate) struct KnownNodes {
+    recorded: KnownPublications,
+    own: FastMap<NodeId, NodeDefinition>,
+}
+
+impl KnownNodes {
+    /// By unique id, a fingerprint of all that a node's verdict comes from: the same as long as
+    /// nothing has changed for it. A node that reads something that is built now has none.
+    pub(crate) fn fingerprint_causes(
+        &self,
+        manifest: &Manifest,
+        verdicts: &FastMap<NodeId, Verdict>,
+    ) -> FastMap<String, Fingerprint> {
+        let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Same);
+        let mut out = FastMap::default();
+        #[expect(clippy::iter_over_hash_type, reason = "each node is looked at by itself")]
+        for (id, own) in &self.own {
+            let node = manifest.node(*id);
+            let parents = readings(manifest, node);
+            if !moves(id) || parents.iter().any(moves) {
+                continue;
+            }
+            let own = own.parts.iter().flat_map(|(k, v)| [k.clone(), v.clone()]);
+            let versions = parents.iter().map(|p| self.version_of(manifest, *p));
+            let parts = own.chain(versions);
+            out.insert(node.unique_id.to_string(), Fingerprint::of_parts(parts));
+        }
+        out
+    }
+
+    fn version_of(&self, manifest: &Manifest, id: NodeId) -> String {
+        let before = self.recorded.before.get(&*manifest.node(id).unique_id);
+        before.map(|b| b.version.clone()).unwrap_or_default()
+    }
+
+    /// What a run records of its nodes. With `compares` the content of what is published is looked
+    /// at, so that what is as it was sets off nothing.
+    pub(super) fn into_notes(
+        self,
+        versions: FastMap<NodeId, String>,
+        compares: bool,
+        empty: bool,
+    ) -> Arc<Notes> {
+        let mut parts: FastMap<_, _> =
+            self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
+        if empty {
+            // What is published without rows has to be built again.
+            for (_, parts) in &mut parts {
+                Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
+            }
+        }
+        Arc::new(Notes {
+            publications: self.recorded.publications,
+            own: parts,
+            before: self.recorded.before,
+            compares,
+            versions: Mutex::new(versions),
+        })
+    }
+}
+
+/// Reads what the last publications were made from. With `make` the table is made where it is
+/// missing; else none means that builds are not recorded in this database.
+pub(crate) fn read_publications(
+    revision: &Revision,
+    selected: &NodeSet,
+    warehouse: &mut dyn Warehouse,
+    make: bool,
+) -> Result<Option<KnownPublications>, EngineError> {
+    let manifest = &revision.manifest;
+    let publications = match Publications::find(warehouse, manifest, selected.iter())? {
+        Some(found) if !make => found,
+        None if !make => return Ok(None),
+        _ => Publications::make(warehouse, manifest, selected.iter())?,
+    };
+    let before = publications.read(warehouse)?;
+    Ok(Some(KnownPublications { publications, before }))
+}
+
+/// What is compared.
+pub(crate) struct ChangeRequest<'a> {
+    pub(crate) revision: &'a Revision,
+    pub(crate) selected: &'a NodeSet,
+    pub(crate) existing: &'a Existing,
+    pub(crate) options: ChangeOptions,
+    pub(crate) cancel: &'a CancelToken,
+}
+
+/// The nodes of a selection that get a verdict.
+pub(crate) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<NodeId> {
+    let nodes = selected.iter().map(|id| revision.manifest.node(id));
+    let compared = nodes.filter(|node| match node.resource_type() {
+        ResourceType::Test => true,
+        kind => kind.is_refable() && !node.is_ephemeral(),
+    });
+    compared.map(|node| node.id).collect()
+}
+
+/// The verdicts on the selected nodes, and the versions that can be read now.
+pub(crate) fn compare_with_publications(
+    request: &ChangeRequest<'_>,
+    recorded: KnownPublications,
+    own: FastMap<NodeId, NodeDefinition>,
+    warehouse: &mut dyn Warehouse,
+    notices: &mut Notices<'_>,
+) -> Result<(KnownNodes, Judged), EngineError> {
+    let ChangeRequest { revision, selected, existing, options, .. } = *request;
+    let sources = measure_sources(request, warehouse, notices)?;
+    let judged = verdicts(&Compare {
+        manifest: &revision.manifest,
+        own: &own,
+        before: &recorded.before,
+        existing,
+        sources: &sources,
+        assume_sources: options.assume_sources,
+        edits_only: options.edits_only,
+        selected: &|id| selected.contains(id),
+    });
+    Ok((KnownNodes { recorded, own }, judged))
+}
+
+/// The sources that the selection rests on and that say when they were loaded.
+pub(super) fn dated_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
+    let mut queue: VecDeque<NodeId> = selected.iter().collect();
+    let mut seen: FastSet<NodeId> = queue.iter().copied().collect();
+    let mut dated = Vec::new();
+    while let Some(id) = queue.pop_front() {
+        if let NodeKind::Source(table) = &manifest.node(id).kind
+            && (table.loaded_at_field.is_some() || table.loaded_at_query.is_some())
+        {
+            dated.push(id);
+        }
+        queue.extend(manifest.node(id).depends_on.iter().filter(|p| seen.insert(**p)));
+    }
+    dated
+}
+
+/// When the sources were loaded, as far as they say.
+fn measure_sources(
+    request: &ChangeRequest<'_>,
+    warehouse: &mut dyn Warehouse,
+    notices: &mut Notices<'_>,
+) -> Result<FastMap<NodeId, String>, EngineError> {
+    let ChangeRequest { revision, selected, cancel, .. } = *request;
+    let manifest = &revision.manifest;
+    let asked = dated_sources(manifest, selected);
+    if asked.is_empty() {
+        return Ok(FastMap::default());
+    }
+    let options = RunOptions { write_files: false, ..default_run_options(revision, false) };
+    let nodes: NodeSet = asked.iter().copied().collect();
+    let shared = share_run(revision, cancel, &nodes, &Plan::default(), options, None);
+    let request = FreshnessRequest {
+        shared,
+        sources: &asked,
+        warehouse: warehouse.fork()?,
+        cancel: cancel.clone(),
+        hooks: false,
+    };
+    let run = check_sources(request, &mut |_| {})?;
+    // What cannot be measured has no version: what reads it is built.
+    let unmeasured = run.sources.iter().filter_map(|s| s.result.outcome.failed.as_ref());
+    let warnings: Vec<Diagnostic> = unmeasured
+        .map(|f| Diagnostic { severity: Severity::Warning, ..f.diagnostic.clone() })
+        .collect();
+    if !warnings.is_empty() {
+        notices(Notice::Diagnostics(warnings));
+    }
+    Ok(run.sources.into_iter().filter_map(|s| version_of_source(manifest, s)).collect())
+}
+
+fn version_of_source(manifest: &Manifest, source: SourceFreshness) -> Option<(NodeId, String)> {
+    let id = *manifest.by_unique_id.get(&source.result.unique_id)?;
+    Some((id, source.measured?.max_loaded_at.to_string()))
+}
+
+/// Leaves in a selection what has to be built, or may have to be, with what hangs on it: exports
+/// and the like.
+pub(crate) fn keep_stale(
+    manifest: &Manifest,
+    selected: &mut NodeSet,
+    verdicts: &FastMap<NodeId, Verdict>,
+) {
+    let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Same);
+    selected.retain(|id| match verdicts.get(&id) {
+        Some(verdict) => *verdict != Verdict::Same,
+        None => manifest.node(id).depends_on.iter().any(|p| moves(*p)),
+    });
+}

@@ -1,0 +1,36 @@
+//! Why something cannot be done in a workspace.
+
+use crate::diag::Diagnostic;
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::system::SystemError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkspaceError {
+    /// The project, or what is asked of it, is wrong. These were not told yet.
+    #[error("the project has errors")]
+    Diagnostics(Vec<Diagnostic>),
+    #[error("stopped: this warning is an error here (--warn-error, --warn-error-options)")]
+    Promoted,
+    #[error(transparent)]
+    System(#[from] SystemError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl WorkspaceError {
+    /// What to do next.
+    pub(crate) fn hints(&self) -> Vec<String> {
+        let WorkspaceError::Engine(e) = self else { return Vec::new() };
+        let mut hints: Vec<String> = e.hint.iter().cloned().collect();
+        if e.kind == EngineErrorKind::Connection {
+            hints.push("`strata debug` checks the connection step by step".to_owned());
+        }
+        hints
+    }
+}
+
+impl From<Diagnostic> for WorkspaceError {
+    fn from(d: Diagnostic) -> WorkspaceError {
+        WorkspaceError::Diagnostics(vec![d])
+    }
+}

@@ -1,0 +1,257 @@
+//! From a selection to a run that is ready to begin: the database is looked at, what has changed is
+//! compared, the plan made.
+
+use super::changes::{
+    ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, keep_stale,
+    read_publications,
+};
+use super::{BuildOptions, Notice, Notices, Revision, WorkspaceError};
+use crate::changes::{NodeDefinition, Verdict};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::{EngineError, Existing, Warehouse};
+use crate::hash::FastMap;
+use crate::inspect::inspect;
+use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
+use crate::outcome::RunResult;
+use crate::plan::{Action, Plan, Verb};
+use crate::run::{CancelToken, Event, NodeVerdict, Notes, RunOptions, RunRequest, Shared, run};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Rows of a failing test that a loop shows.
+const SAMPLE: usize = 5;
+
+/// A run that is ready to begin.
+pub(crate) struct PreparedRun {
+    pub(crate) plan: Plan,
+    /// What is thought of each node, where a run of changes only was asked for.
+    pub(crate) verdicts: Option<FastMap<NodeId, Verdict>>,
+    shared: Arc<Shared>,
+    existing: Existing,
+    warehouse: Box<dyn Warehouse>,
+    cancel: CancelToken,
+}
+
+impl PreparedRun {
+    /// Carries the plan out. Failures of nodes are results.
+    ///
+    /// # Errors
+    /// A failure before the first step.
+    pub(crate) fn carry_out(
+        self,
+        notices: &mut Notices<'_>,
+    ) -> Result<(Vec<RunResult>, f64), EngineError> {
+        let hooks = !self.plan.steps.is_empty();
+        let PreparedRun { plan, shared, existing, warehouse, cancel, .. } = self;
+        let request = RunRequest { shared, plan: &plan, existing, warehouse, cancel, hooks };
+        run_and_time(request, notices)
+    }
+
+    /// The verdicts as an event; with `due` only of what is to be done, tests included.
+    pub(crate) fn tell_verdicts(&self, manifest: &Manifest, due: bool, notices: &mut Notices<'_>) {
+        if let Some(verdicts) = &self.verdicts {
+            notices(Notice::Run(verdicts_event(manifest, verdicts, due)));
+        }
+    }
+}
+
+/// Runs a plan; the results and the seconds that it took.
+pub(crate) fn run_and_time(
+    request: RunRequest<'_>,
+    notices: &mut Notices<'_>,
+) -> Result<(Vec<RunResult>, f64), EngineError> {
+    let mut seconds = 0.0;
+    let results = run(request, &mut |event| {
+        if let Event::RunFinished { seconds: s, .. } = &event {
+            seconds = *s;
+        }
+        notices(Notice::Run(event));
+    })?;
+    Ok((results, seconds))
+}
+
+fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
+    let is_told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
+    let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Same || is_told(id));
+    let mut ids: Vec<NodeId> = told.map(|(id, _)| *id).collect();
+    ids.sort();
+    let nodes = ids.into_iter().map(|id| manifest.node(id));
+    let nodes = nodes.map(|node| NodeVerdict {
+        unique_id: node.unique_id.clone(),
+        kind: node.resource_type(),
+        name: node.display_name(),
+        verdict: verdicts[&node.id].clone(),
+    });
+    Event::Judged { nodes: nodes.collect() }
+}
+
+/// What a run is prepared with, besides what it is asked for.
+pub(crate) struct Wishes<'a> {
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) budget: Option<Duration>,
+    /// What the database holds, where that is known.
+    pub(crate) known: Option<(Existing, KnownPublications)>,
+    /// What nodes say now, if that is asked.
+    pub(crate) define: &'a mut DefineNodes<'a>,
+    /// Takes out of a selection, and of its verdicts, what is not to be built now.
+    pub(crate) narrow: &'a mut NarrowSelection<'a>,
+}
+
+pub(crate) type DefineNodes<'a> =
+    dyn FnMut(&NodeSet) -> FastMap<NodeId, NodeDefinition> + Send + 'a;
+pub(crate) type NarrowSelection<'a> =
+    dyn FnMut(&mut NodeSet, &mut FastMap<NodeId, Verdict>, &KnownNodes) + 'a;
+
+/// Looks at the database and plans; with `changed`, what has to be built of the selection.
+pub(crate) fn prepare_run(
+    revision: &Revision,
+    options: &BuildOptions,
+    mut selected: NodeSet,
+    mut warehouse: Box<dyn Warehouse>,
+    wishes: Wishes<'_>,
+    notices: &mut Notices<'_>,
+) -> Result<PreparedRun, WorkspaceError> {
+    let make = options.changed.is_some();
+    // Both take long where there are thousands of nodes. Without `make` it is not known yet whether
+    // nodes are asked.
+    let (defined, looked) = std::thread::scope(|scope| {
+        let defined =
+            (options.publishes() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
+        let looked = match wishes.known {
+            Some((existing, recorded)) => Ok((existing, Some(recorded))),
+            None => look_up(revision, &selected, warehouse.as_mut(), options),
+        };
+        (defined.and_then(|d| d.join().ok()), looked)
+    });
+    let (existing, recorded) = looked?;
+    let (mut verdicts, mut notes) = (None, None);
+    if let Some(recorded) = recorded {
+        let own = defined.unwrap_or_else(|| (wishes.define)(&selected));
+        let request = ChangeRequest {
+            revision,
+            selected: &selected,
+            existing: &existing,
+            options: options.changed.unwrap_or_default(),
+            cancel: wishes.cancel,
+        };
+        let compared =
+            compare_with_publications(&request, recorded, own, warehouse.as_mut(), notices)?;
+        let (known, (mut found, versions)) = compared;
+        if make {
+            (wishes.narrow)(&mut selected, &mut found, &known);
+            keep_stale(&revision.manifest, &mut selected, &found);
+            verdicts = Some(found);
+        }
+        notes = Some(known.into_notes(versions, make, options.empty));
+    }
+    let plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
+    if options.audit && options.verb == Verb::Build {
+        tell_late_tests(revision, &selected, notices);
+    }
+    let run_options = RunOptions {
+        full_refresh: options.full_refresh,
+        store_failures: options.store_failures,
+        empty: options.empty,
+        tests_hold_back: options.verb == Verb::Build,
+        budget: wishes.budget,
+        sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
+        maybe: verdicts.as_ref().map(|v| conditional_steps(&plan, v)).unwrap_or_default(),
+        ..default_run_options(revision, options.fail_fast)
+    };
+    let shared = share_run(revision, wishes.cancel, &selected, &plan, run_options, notes);
+    Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: wishes.cancel.clone() })
+}
+
+/// The steps that are needed only if something that they read changes, by number.
+fn conditional_steps(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSet<usize> {
+    let is_conditional = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::Maybe(_)) | None);
+    let steps = plan.steps.iter().enumerate();
+    let conditional = steps.filter(|(_, s)| {
+        s.action != Action::NoOp && is_conditional(&s.node) && s.guards.iter().all(is_conditional)
+    });
+    conditional.map(|(i, _)| i).collect()
+}
+
+/// What exists, and what publications recorded if that is asked for.
+fn look_up(
+    revision: &Revision,
+    selected: &NodeSet,
+    warehouse: &mut dyn Warehouse,
+    options: &BuildOptions,
+) -> Result<(Existing, Option<KnownPublications>), EngineError> {
+    // Another connection to a database in this process costs nothing.
+    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
+    let list = |w: &mut dyn Warehouse| inspect(w, &revision.manifest, selected.iter());
+    std::thread::scope(|scope| {
+        let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
+        let recorded = match options.publishes() {
+            true => read_publications(revision, selected, warehouse, options.changed.is_some())?,
+            false => None,
+        };
+        let existing = listed.and_then(|l| l.join().ok()).unwrap_or_else(|| list(warehouse))?;
+        Ok((existing, recorded))
+    })
+}
+
+/// A materialization of the project publishes by itself: its tests come too late to hold anything
+/// back.
+fn tell_late_tests(revision: &Revision, selected: &NodeSet, notices: &mut Notices<'_>) {
+    let nodes = selected.iter().map(|id| revision.manifest.node(id));
+    for node in nodes.filter(|n| n.resource_type().is_refable()) {
+        if revision.publishes_itself(node.id) && is_tested(revision, selected, node.id) {
+            let message = format!(
+                "`{}` is built by a materialization of the project, which publishes by itself",
+                node.name
+            );
+            let d = Diagnostic::warning(Code::Ignored, message)
+                .primary(node.span, "its tests run after it is published");
+            notices(Notice::Diagnostics(vec![d]));
+        }
+    }
+}
+
+/// Whether a generic test of the selection reads a node.
+fn is_tested(revision: &Revision, selected: &NodeSet, id: NodeId) -> bool {
+    let mut children = revision.manifest.graph.children(id).into_iter();
+    children.any(|c| selected.contains(c) && revision.manifest.node(c).generic_test().is_some())
+}
+
+/// Options of a run that does nothing special.
+pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOptions {
+    RunOptions {
+        threads: revision.target().threads,
+        fail_fast,
+        write_files: revision.settings.write_json,
+        warnings: revision.settings.warnings.clone(),
+        ..RunOptions::default()
+    }
+}
+
+/// What the workers of a run share. Without `notes` it records no publications.
+pub(crate) fn share_run(
+    revision: &Revision,
+    cancel: &CancelToken,
+    selected: &NodeSet,
+    plan: &Plan,
+    options: RunOptions,
+    notes: Option<Arc<Notes>>,
+) -> Arc<Shared> {
+    let manifest = &revision.manifest;
+    let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
+    let built = plan.steps.iter().filter(|s| s.action == Action::Build);
+    let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
+    Arc::new(Shared {
+        compiler: Arc::new(revision.compiler(ids)),
+        options,
+        system: revision.settings.system.clone(),
+        target_path: manifest.project.target_path.clone(),
+        builds: relations.map(|r| r.key(manifest.project.dialect)).collect(),
+        cancel: cancel.clone(),
+        published: Mutex::default(),
+        publishing: Mutex::new(()),
+        scratch: crate::adapter::scratch,
+        pace: Default::default(),
+        notes,
+    })
+}

@@ -1,0 +1,308 @@
+//! Load, parse, resolve: how files become a revision.
+
+use super::notice::tell_warnings;
+use super::{Notice, Notices, Revision, Workspace, WorkspaceError};
+use crate::cache::{KeyWriter, read_stored, write_stored};
+use crate::config::PathKind;
+use crate::context::{LogLine, Read};
+use crate::diag::{Code, Diagnostic};
+use crate::engine::Target;
+use crate::hash::Fingerprint;
+use crate::load::{Sources, load};
+use crate::parse::{Counts, ParseCache, ParsedProject, parse};
+use crate::resolve::{ResolveCache, resolve};
+use crate::source::SourceMap;
+use crate::system::{SystemError, normalize};
+use camino::Utf8PathBuf;
+use std::sync::Arc;
+
+/// What a reading leaves for the next one.
+#[derive(Default)]
+pub(super) struct ReadingCache {
+    map: SourceMap,
+    parse: ParseCache,
+    nodes: ResolveCache,
+    /// The stored parse was looked for.
+    is_begun: bool,
+}
+
+impl ReadingCache {
+    /// The same after it was stored and read again.
+    #[cfg(test)]
+    pub(super) fn through_bytes(&mut self) {
+        use crate::cache::Stored;
+        *self = ReadingCache {
+            parse: ParseCache::from_bytes(&self.parse.to_bytes()).unwrap(),
+            is_begun: true,
+            ..ReadingCache::default()
+        };
+    }
+
+    /// Whether all files were parsed by an earlier process.
+    pub(super) fn is_known(&self) -> bool {
+        !self.parse.is_changed()
+    }
+
+    /// What was asked of the world when the revision was put together.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &Read> {
+        self.nodes.reads()
+    }
+}
+
+/// The project as its files are now, with all that there is to say of it.
+pub(crate) struct Reading {
+    /// None: there is no project to speak of, and the diagnostics say why.
+    pub(crate) revision: Option<Arc<Revision>>,
+    pub(crate) map: Arc<SourceMap>,
+    /// Warnings first.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) logs: Vec<LogLine>,
+    /// Where its files are, or would be.
+    pub(crate) folders: Vec<Folder>,
+    /// How many files were parsed again.
+    pub(crate) counts: Counts,
+    /// How many nodes were resolved again.
+    pub(crate) resolved: usize,
+}
+
+impl Reading {
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// A folder whose files a project is made of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Folder {
+    pub(crate) path: Utf8PathBuf,
+    /// With all below it.
+    pub(crate) deep: bool,
+}
+
+/// A project whose files are parsed, and not yet put together.
+pub(crate) struct ParsedFiles {
+    /// None: there is no project to speak of.
+    pub(super) parsed: Option<(Sources, ParsedProject)>,
+    /// The files, where there is no project.
+    map: SourceMap,
+    diagnostics: Vec<Diagnostic>,
+    /// A fingerprint of all that the project is made of, but for what is asked of the world when it
+    /// is put together. None: something in it is made anew each time, or nobody asked.
+    pub(super) inputs: Option<Fingerprint>,
+}
+
+impl ParsedFiles {
+    /// The target that is built on.
+    pub(crate) fn target(&self) -> Option<&Target> {
+        self.parsed.as_ref().map(|(sources, _)| &sources.target)
+    }
+}
+
+/// What is said where a file could not be read, true or not.
+const FOLLOWS: [Code; 7] = [
+    Code::UnknownRef,
+    Code::UnknownSource,
+    Code::UnknownNode,
+    Code::UnknownMacro,
+    Code::UnknownTest,
+    Code::UnusedConfig,
+    Code::NoteTest,
+];
+
+impl Workspace {
+    /// Reads the project as its files are now. What nothing has changed for is taken over.
+    pub(crate) fn read(&mut self) -> Result<Reading, SystemError> {
+        let parsed = self.parse_files()?;
+        Ok(self.put_together(parsed))
+    }
+
+    /// Reads a project that has to be whole: its warnings are told, its errors end what was asked.
+    pub(crate) fn open(
+        &mut self,
+        notices: &mut Notices<'_>,
+    ) -> Result<Arc<Revision>, WorkspaceError> {
+        let parsed = self.parse_with_inputs()?;
+        self.open_parsed(parsed, notices)
+    }
+
+    /// The same from where the files are parsed.
+    pub(crate) fn open_parsed(
+        &mut self,
+        parsed: ParsedFiles,
+        notices: &mut Notices<'_>,
+    ) -> Result<Arc<Revision>, WorkspaceError> {
+        let reading = self.put_together(parsed);
+        introduce(reading.map.clone(), &reading.logs, notices);
+        let has_errors = reading.has_errors();
+        let Some(revision) = reading.revision else {
+            return Err(WorkspaceError::Diagnostics(reading.diagnostics));
+        };
+        self.store();
+        if has_errors {
+            return Err(WorkspaceError::Diagnostics(reading.diagnostics));
+        }
+        tell_warnings(&self.settings, &reading.diagnostics, notices)?;
+        Ok(revision)
+    }
+
+    /// Loads the project's own files only, for what works without installed packages.
+    pub(crate) fn load_own_files(
+        &mut self,
+        notices: &mut Notices<'_>,
+    ) -> Result<Sources, WorkspaceError> {
+        self.change_settings(|settings| settings.load.without_packages = true);
+        let (sources, map, diagnostics) =
+            load(&self.settings.system, &self.settings.load, SourceMap::default())?;
+        sources.ok_or_else(|| {
+            notices(Notice::Files(Arc::new(map)));
+            WorkspaceError::Diagnostics(diagnostics)
+        })
+    }
+
+    /// Loads and parses: what has changed, and what reads that, is parsed again.
+    fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
+        let (settings, cache) = (&self.settings, &mut self.cache);
+        let before = std::mem::take(&mut cache.map);
+        let (sources, map, mut diagnostics) = load(&settings.system, &settings.load, before)?;
+        let Some(mut sources) = sources else {
+            return Ok(ParsedFiles { parsed: None, map, diagnostics, inputs: None });
+        };
+        if !std::mem::replace(&mut cache.is_begun, true)
+            && let Some(store) = settings.store()
+        {
+            cache.parse = read_stored(store, &sources.target_path).unwrap_or_default();
+        }
+        let parsed = parse(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
+        Ok(ParsedFiles { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
+    }
+
+    /// The same with the fingerprint that artifacts and "nothing to do" are known by.
+    pub(crate) fn parse_with_inputs(&mut self) -> Result<ParsedFiles, SystemError> {
+        let mut parsed = self.parse_files()?;
+        if let Some((sources, _)) = &parsed.parsed {
+            let files = self.cache.parse.fingerprint(sources);
+            parsed.inputs = files.map(|files| fingerprint_inputs(sources, files));
+        }
+        Ok(parsed)
+    }
+
+    fn put_together(&mut self, files: ParsedFiles) -> Reading {
+        let ParsedFiles { parsed, map, mut diagnostics, inputs } = files;
+        let cache = &mut self.cache;
+        let Some((mut sources, parsed)) = parsed else {
+            cache.map = map.clone();
+            diagnostics.sort_by_key(Diagnostic::is_error);
+            return Reading {
+                revision: None,
+                map: Arc::new(map),
+                diagnostics,
+                logs: Vec::new(),
+                folders: Vec::new(),
+                counts: cache.parse.counts(),
+                resolved: 0,
+            };
+        };
+        let manifest = resolve(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
+        if diagnostics.iter().any(is_unread_file) {
+            // A file or package that could not be read makes everything that it has look missing.
+            diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
+        }
+        diagnostics.sort_by_key(Diagnostic::is_error);
+        cache.map = sources.map.clone();
+        let map = Arc::new(std::mem::take(&mut sources.map));
+        let revision = Arc::new(Revision {
+            settings: self.settings.clone(),
+            inputs: inputs.and_then(|inputs| with_reads(inputs, cache.reads())),
+            airflow: sources.root().options.airflow.clone(),
+            folders: folders_of(&sources),
+            manifest: Arc::new(manifest),
+            renderer: parsed.engine,
+            context: parsed.context,
+            map: map.clone(),
+            selectors: sources.selectors,
+            diagnostics: diagnostics.clone(),
+            compiled: self.compiled.clone(),
+        });
+        self.current = Some(revision.clone());
+        Reading {
+            folders: revision.folders.clone(),
+            revision: Some(revision),
+            map,
+            diagnostics,
+            logs: parsed.logs,
+            counts: cache.parse.counts(),
+            resolved: cache.nodes.made(),
+        }
+    }
+
+    /// Stores what was parsed, for other processes. A cache that cannot be written costs time only.
+    pub(crate) fn store(&mut self) {
+        if let (Some(store), Some(revision)) = (self.settings.store(), &self.current)
+            && self.cache.parse.is_changed()
+        {
+            let folder = &revision.manifest.project.target_path;
+            let _ = write_stored(store, folder, &mut self.cache.parse);
+        }
+    }
+
+    /// Whether all files were parsed by an earlier process.
+    pub(crate) fn is_parse_known(&self) -> bool {
+        self.cache.is_known()
+    }
+
+    /// What was asked of the world when the present revision was put together.
+    pub(super) fn reads(&self) -> impl Iterator<Item = &Read> {
+        self.cache.reads()
+    }
+
+    #[cfg(test)]
+    pub(super) fn store_and_read_cache(&mut self) {
+        self.cache.through_bytes();
+    }
+}
+
+/// What there is to say of a project that was read, before what is said of the work.
+pub(super) fn introduce(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
+    notices(Notice::Files(map));
+    for line in logs {
+        notices(Notice::log(line.clone()));
+    }
+}
+
+fn is_unread_file(d: &Diagnostic) -> bool {
+    d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile)
+}
+
+/// A fingerprint of what a project is made of: its files, the target, the options of its packages.
+fn fingerprint_inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
+    let key = KeyWriter::new("inputs").fingerprint(Some(files));
+    let key = key.fingerprint(Some(sources.context.facts.target()));
+    let key = key.text(&format!("{:?}", sources.selectors));
+    let options = sources.packages.iter().map(|p| format!("{:?}", p.options));
+    key.texts(options.collect::<Vec<_>>()).finish()
+}
+
+fn with_reads<'a>(
+    inputs: Fingerprint,
+    reads: impl Iterator<Item = &'a Read>,
+) -> Option<Fingerprint> {
+    let reads: Option<Vec<String>> = reads.map(|r| Some(r.fingerprint()?.hex())).collect();
+    Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
+}
+
+/// Where the files of a project are: resource folders with all below them, and the folders of
+/// single files.
+fn folders_of(sources: &Sources) -> Vec<Folder> {
+    let root = sources.root();
+    let alone = |path: &camino::Utf8Path| Folder { path: path.to_owned(), deep: false };
+    let mut folders = vec![alone(&root.root)];
+    let profiles = sources.profiles_path.as_ref().and_then(|p| p.parent());
+    folders.extend(profiles.map(alone));
+    let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
+    for path in paths.chain([&root.options.packages_install_path]) {
+        folders.push(Folder { path: normalize(&root.root.join(path)), deep: true });
+    }
+    folders.sort();
+    folders.dedup();
+    folders
+}

@@ -1,0 +1,75 @@
+//! What a build, a run, a test is asked for.
+
+use crate::manifest::ResourceType;
+use crate::plan::Verb;
+use crate::select::Selection;
+
+#[derive(Clone, Debug)]
+pub(crate) struct BuildOptions {
+    pub(crate) verb: Verb,
+    pub(crate) selection: Selection,
+    pub(crate) full_refresh: bool,
+    pub(crate) fail_fast: bool,
+    pub(crate) store_failures: bool,
+    pub(crate) empty: bool,
+    pub(crate) audit: bool,
+    /// Build only what has changed since the last time.
+    pub(crate) changed: Option<ChangeOptions>,
+}
+
+impl BuildOptions {
+    /// A build of everything, as it is without flags.
+    pub(crate) fn of(verb: Verb) -> BuildOptions {
+        BuildOptions {
+            verb,
+            selection: Selection::default(),
+            full_refresh: false,
+            fail_fast: false,
+            store_failures: false,
+            empty: false,
+            audit: true,
+            changed: None,
+        }
+    }
+
+    /// Whether it publishes relations, so that publications are recorded.
+    pub(crate) fn publishes(&self) -> bool {
+        matches!(self.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot)
+    }
+}
+
+/// How `--changed` compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ChangeOptions {
+    /// Sources of which nothing tells whether they have changed are as they were.
+    pub(crate) assume_sources: bool,
+    /// Only what was edited counts, not what may differ by itself.
+    pub(crate) edits_only: bool,
+}
+
+/// The resource types that a command works on (`ls` has those of `build` and more).
+pub(crate) fn resource_types_of(verb: Verb) -> &'static [ResourceType] {
+    match verb {
+        Verb::Build => &[
+            ResourceType::Model,
+            ResourceType::Seed,
+            ResourceType::Snapshot,
+            ResourceType::Test,
+            ResourceType::UnitTest,
+            ResourceType::Exposure,
+            ResourceType::SavedQuery,
+            ResourceType::Function,
+        ],
+        Verb::Run => &[ResourceType::Model],
+        Verb::Test => &[ResourceType::Test, ResourceType::UnitTest],
+        Verb::Seed => &[ResourceType::Seed],
+        Verb::Snapshot => &[ResourceType::Snapshot],
+        Verb::Export => &[ResourceType::Export],
+        Verb::Compile => &[
+            ResourceType::Model,
+            ResourceType::Snapshot,
+            ResourceType::Analysis,
+            ResourceType::Test,
+        ],
+    }
+}

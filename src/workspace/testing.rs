@@ -1,0 +1,49 @@
+//! Workspaces of tests.
+
+use super::{Settings, Workspace};
+use crate::diag::WarningOptions;
+use crate::engine::Patience;
+use crate::load::LoadOptions;
+use crate::manifest::Manifest;
+use crate::plan::StartOrder;
+use crate::run::CancelToken;
+use crate::state::{ArtifactMetadata, CompiledCode, write_manifest};
+use crate::system::{MemorySystem, System};
+use camino::Utf8Path;
+use std::sync::Arc;
+
+/// Settings of a project in `/project` that stores nothing.
+pub(crate) fn settings(system: Arc<dyn System>) -> Settings {
+    Settings {
+        load: LoadOptions { project_dir: Some("/project".into()), ..LoadOptions::default() },
+        write_json: false,
+        cache: false,
+        warnings: WarningOptions::default(),
+        start_order: StartOrder::default(),
+        patience: Patience::default(),
+        state: None,
+        started: system.now(),
+        system,
+    }
+}
+
+/// A project in `/project`.
+pub(crate) fn workspace(system: Arc<dyn System>) -> Workspace {
+    Workspace::new(settings(system), CancelToken::default())
+}
+
+/// A manifest as it is written.
+pub(crate) fn written_manifest(manifest: &Manifest) -> String {
+    let out = MemorySystem::with_files([]);
+    let metadata = ArtifactMetadata {
+        inputs: None,
+        invocation_id: String::new(),
+        started: out.now(),
+        generated: out.now(),
+        args: serde_json::Value::Null,
+        env: serde_json::Value::Null,
+    };
+    let folder = Utf8Path::new("/out");
+    write_manifest(&out, folder, manifest, &metadata, &CompiledCode::new()).unwrap();
+    out.read(&folder.join("manifest.json")).unwrap().to_string()
+}

@@ -1,0 +1,346 @@
+//! A build that left nothing to do leaves nothing to do again, while all that this was found from
+//! is as it was.
+//!
+//! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked
+//! of the world later on, has moved, the project is not put together. And when it is compiled: if
+//! its nodes say what they said, the database is not opened. Both need a database that has not been
+//! written since: the target's options say so. Whatever cannot be told makes the command look for
+//! itself.
+
+use super::artifacts::write_results;
+use super::changes::{
+    ChangeRequest, comparable_nodes, compare_with_publications, dated_sources, read_publications,
+};
+use super::notice::tell_warnings;
+use super::reading::introduce;
+use super::request::{BuildOptions, ChangeOptions};
+use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, WorkspaceError};
+use crate::cache::{KeyWriter, read_stored, write_stored};
+use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
+use crate::config::Json;
+use crate::context::{Question, Read};
+use crate::diag::Diagnostic;
+use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
+use crate::hash::{FastMap, Fingerprint};
+use crate::inspect::inspect;
+use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
+use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
+use crate::run::{Event, NodeVerdict, run_nothing};
+use crate::select::Selection;
+use crate::state::{StoredDiagnostic, UnchangedRecord};
+use crate::system::SystemError;
+use camino::{Utf8Path, Utf8PathBuf};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a command rests on before it has looked at the database.
+pub(crate) struct UnchangedCheck {
+    /// A fingerprint of what it is asked for.
+    asked: Fingerprint,
+    inputs: Option<Fingerprint>,
+    /// Seeds whose rows no fingerprint of the files covers, with fingerprints of their own.
+    seeds: Vec<(Utf8PathBuf, Fingerprint)>,
+    /// What an earlier command with the same request found in the database as it is.
+    record: Option<UnchangedRecord>,
+}
+
+/// There is nothing to do: the same as an earlier command found.
+pub(crate) struct Unchanged {
+    record: UnchangedRecord,
+    pub(crate) target: Target,
+    target_path: Utf8PathBuf,
+}
+
+impl UnchangedCheck {
+    /// None: the command has to look for itself, and there is nothing to keep of it.
+    pub(crate) fn new(
+        settings: &Settings,
+        options: &BuildOptions,
+        files: &ParsedFiles,
+    ) -> Option<UnchangedCheck> {
+        let (sources, _) = files.parsed.as_ref()?;
+        let is_alone = settings.state.is_none() && !sources.target.connection.files().is_empty();
+        if options.changed.is_none() || !is_alone {
+            return None;
+        }
+        let system = settings.system.as_ref();
+        let asked = fingerprint_request(settings, options, sources);
+        let all = sources.packages.iter().flat_map(|p| &p.files);
+        let large = all.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
+        let seeds = large.map(|f| Some((f.absolute.clone(), system.print(&f.absolute).ok()?)));
+        let database = sources.target.connection.state(system);
+        let record = read_stored(system, &sources.target_path).filter(|r: &UnchangedRecord| {
+            r.asked == asked && database.as_ref() == Some(&r.database)
+        });
+        let seeds = seeds.collect::<Option<_>>()?;
+        Some(UnchangedCheck { asked, inputs: files.inputs, seeds, record })
+    }
+
+    /// Whether an earlier command found something that may still hold.
+    pub(crate) fn may_hold(&self) -> bool {
+        self.record.is_some()
+    }
+
+    /// What was found, if nothing has moved by which the project is made.
+    pub(crate) fn holds_for_files(
+        &mut self,
+        workspace: &Workspace,
+        files: &ParsedFiles,
+    ) -> Option<Unchanged> {
+        let settings = workspace.settings();
+        let (sources, parsed) = files.parsed.as_ref()?;
+        let is_known = settings.cache && workspace.is_parse_known();
+        let record = self.record.as_ref().filter(|_| is_known)?;
+        let holds = |read: &Read| parsed.context.answer(&read.question) == Some(read.answer);
+        let is_same = self.inputs == Some(record.inputs)
+            && record.seeds == self.seeds
+            && record.manifest == manifest_stamp(settings, &sources.target_path)
+            && record.reads.iter().all(holds);
+        let record = self.record.take_if(|_| is_same)?;
+        let target_path = sources.target_path.clone();
+        Some(Unchanged { record, target: sources.target.clone(), target_path })
+    }
+
+    /// What was found, if the nodes say what they said.
+    pub(crate) fn holds_for_nodes(
+        &mut self,
+        revision: &Revision,
+        own: &FastMap<NodeId, NodeDefinition>,
+    ) -> Option<Unchanged> {
+        let now = self.record.as_ref().map(|_| fingerprint_definitions(&revision.manifest, own));
+        let record = self.record.take_if(|record| now == Some(record.own))?;
+        let project = &revision.manifest.project;
+        let target_path = project.target_path.clone();
+        Some(Unchanged { record, target: project.target.clone(), target_path })
+    }
+
+    /// Looks whether a command that has ended well left nothing to do, and keeps that, unless
+    /// somebody else has written meanwhile.
+    pub(crate) fn keep(
+        self,
+        workspace: &Workspace,
+        mut finished: FinishedBuild<'_>,
+        warehouse: &mut dyn Warehouse,
+    ) {
+        let settings = workspace.settings();
+        if !settings.cache {
+            return;
+        }
+        let (system, target) = (settings.system.as_ref(), finished.revision.target());
+        if target.connection.state(system).is_none() {
+            warehouse.settle();
+        }
+        let Some(database) = target.connection.state(system) else { return };
+        let Some((mut same, own)) = finished.find_unchanged_nodes(workspace, warehouse) else {
+            return;
+        };
+        if target.connection.state(system).as_ref() != Some(&database) {
+            return;
+        }
+        same.sort();
+        let nodes = same.iter().map(|id| finished.revision.manifest.node(*id));
+        let nodes = nodes.filter(|n| n.resource_type() != ResourceType::Test);
+        let nodes = nodes.map(|n| (n.unique_id.to_string(), n.resource_type(), n.display_name()));
+        let found = Found { database, own, nodes: nodes.collect() };
+        self.write(workspace, finished.revision, finished.selected, found);
+    }
+
+    /// Keeps that what an earlier command found holds for the project as it is now.
+    pub(crate) fn renew(
+        self,
+        workspace: &Workspace,
+        revision: &Revision,
+        selected: &NodeSet,
+        unchanged: &Unchanged,
+    ) {
+        let record = &unchanged.record;
+        let (database, nodes) = (record.database.clone(), record.nodes.clone());
+        self.write(workspace, revision, selected, Found { database, own: record.own, nodes });
+    }
+
+    fn write(self, workspace: &Workspace, revision: &Revision, selected: &NodeSet, found: Found) {
+        let settings = workspace.settings();
+        let (Some(inputs), true) = (self.inputs, settings.cache) else { return };
+        let compiled = revision.reads_of_compiled(selected);
+        let reads: BTreeSet<&Read> =
+            workspace.reads().chain(&compiled).filter(|r| is_of_the_world(r)).collect();
+        let target_path = &revision.manifest.project.target_path;
+        let warnings = revision.diagnostics.iter();
+        let mut record = UnchangedRecord {
+            asked: self.asked,
+            inputs,
+            own: found.own,
+            reads: reads.into_iter().cloned().collect(),
+            seeds: self.seeds,
+            database: found.database,
+            manifest: manifest_stamp(settings, target_path),
+            nodes: found.nodes,
+            warnings: warnings.map(|d| StoredDiagnostic::new(d, &revision.map)).collect(),
+        };
+        // What cannot be written costs time only.
+        let _ = write_stored(settings.system.as_ref(), target_path, &mut record);
+    }
+}
+
+/// What a look at the database gave.
+struct Found {
+    database: DatabaseState,
+    own: Fingerprint,
+    nodes: Vec<(String, ResourceType, String)>,
+}
+
+/// A command that has nothing more to do.
+pub(crate) struct FinishedBuild<'a> {
+    pub(crate) revision: &'a Revision,
+    pub(crate) changed: Option<ChangeOptions>,
+    /// What it was asked for, before it was narrowed to what had changed.
+    pub(crate) selected: &'a NodeSet,
+    /// What was thought of the nodes, and a fingerprint of what they said, if nothing was built.
+    pub(crate) verdicts: Option<(FastMap<NodeId, Verdict>, Fingerprint)>,
+}
+
+impl FinishedBuild<'_> {
+    /// The nodes that are as they have to be, and a fingerprint of what they say. None: there are
+    /// others, or they can change while no file is written.
+    fn find_unchanged_nodes(
+        &mut self,
+        workspace: &Workspace,
+        warehouse: &mut dyn Warehouse,
+    ) -> Option<(Vec<NodeId>, Fingerprint)> {
+        let (manifest, selected) = (&self.revision.manifest, self.selected);
+        let dated = dated_sources(manifest, selected);
+        let mut existing = Existing::Unknown;
+        if self.verdicts.is_none() || !dated.is_empty() {
+            existing = inspect(warehouse, manifest, selected.iter()).ok()?;
+        }
+        let (verdicts, print) = match self.verdicts.take() {
+            Some(known) => known,
+            None => {
+                let recorded =
+                    read_publications(self.revision, selected, warehouse, false).ok()??;
+                let nodes = comparable_nodes(self.revision, selected);
+                let own = self.revision.define_nodes(&nodes).nodes;
+                let print = fingerprint_definitions(manifest, &own);
+                let request = ChangeRequest {
+                    revision: self.revision,
+                    selected,
+                    existing: &existing,
+                    options: self.changed?,
+                    cancel: workspace.cancel_token(),
+                };
+                let compared =
+                    compare_with_publications(&request, recorded, own, warehouse, &mut |_| {});
+                (compared.ok()?.1.0, print)
+            }
+        };
+        let is_stored = dated.iter().all(|id| is_table(manifest.node(*id), &existing));
+        let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Same);
+        is_same.then(|| (verdicts.into_keys().collect(), print))
+    }
+}
+
+/// What `manifest.json` is known by, where a command writes it.
+fn manifest_stamp(settings: &Settings, folder: &Utf8Path) -> Option<String> {
+    settings.write_json.then(|| settings.system.stamp(&folder.join("manifest.json"))).flatten()
+}
+
+/// The project itself answers what is not: the graph, the node, the selection.
+fn is_of_the_world(read: &Read) -> bool {
+    !matches!(read.question, Question::Graph | Question::Node | Question::Selected)
+}
+
+/// Whether a source that says when it was loaded is a table: what a view or a query gives can
+/// change without anything being written to the database.
+fn is_table(source: &Node, existing: &Existing) -> bool {
+    let asks = matches!(&source.kind, NodeKind::Source(table) if table.loaded_at_query.is_some());
+    let found = source.relation.as_ref().and_then(|r| existing.find(r));
+    !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
+}
+
+/// The key of what a command is asked for, and of which database.
+fn fingerprint_request(
+    settings: &Settings,
+    options: &BuildOptions,
+    sources: &Sources,
+) -> Fingerprint {
+    let vars = Json::Object(settings.load.vars.clone()).to_string();
+    let key = KeyWriter::new("asked").text(&vars);
+    let key = key.fingerprint(Some(sources.context.facts.target()));
+    let key = key.text(&sources.target.connection.identity());
+    write_options(key, options).finish()
+}
+
+/// Writes all of what a run is asked for: a field that is new has to be added here.
+fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
+    let BuildOptions {
+        verb,
+        selection,
+        full_refresh,
+        fail_fast,
+        store_failures,
+        empty,
+        audit,
+        changed,
+    } = options;
+    let key = [full_refresh, fail_fast, store_failures, empty, audit]
+        .into_iter()
+        .fold(key.number(*verb as u64), |key, flag| key.flag(*flag));
+    let key = match changed {
+        Some(ChangeOptions { assume_sources, edits_only }) => {
+            key.flag(*assume_sources).flag(*edits_only)
+        }
+        None => key.optional(None),
+    };
+    let Selection {
+        select,
+        exclude,
+        selector,
+        indirect,
+        resource_types,
+        exclude_resource_types,
+        nodes,
+    } = selection;
+    let types = |types: &[ResourceType]| types.iter().map(|t| t.as_str()).collect::<Vec<_>>();
+    let key = key.texts(select).texts(exclude).optional(selector.as_deref());
+    let key = key.number(*indirect as u64);
+    let key = key.texts(types(resource_types)).texts(types(exclude_resource_types));
+    match nodes {
+        Some(nodes) => key.texts(nodes),
+        None => key.optional(None),
+    }
+}
+
+impl Unchanged {
+    /// Tells again what the earlier command had to say of the files, where the project is not put
+    /// together.
+    pub(crate) fn tell_warnings(
+        &self,
+        settings: &Settings,
+        files: ParsedFiles,
+        notices: &mut Notices<'_>,
+    ) -> Result<(), WorkspaceError> {
+        let Some((sources, parsed)) = files.parsed else { return Ok(()) };
+        let stored = self.record.warnings.iter();
+        let warnings: Vec<Diagnostic> = stored.filter_map(|s| s.diagnostic(&sources.map)).collect();
+        introduce(Arc::new(sources.map), &parsed.logs, notices);
+        tell_warnings(settings, &warnings, notices)
+    }
+
+    /// Tells that there is nothing to do, and writes results that say so.
+    pub(crate) fn tell(
+        &self,
+        settings: &Settings,
+        notices: &mut Notices<'_>,
+    ) -> Result<(), SystemError> {
+        let nodes = self.record.nodes.iter();
+        let nodes = nodes.map(|(id, kind, name)| NodeVerdict {
+            unique_id: id.as_str().into(),
+            kind: *kind,
+            name: name.clone(),
+            verdict: Verdict::Same,
+        });
+        notices(Notice::Run(Event::Judged { nodes: nodes.collect() }));
+        run_nothing(self.target.threads, &mut |event| notices(Notice::Run(event)));
+        write_results(settings, &self.target_path, &[], 0.0)
+    }
+}
