@@ -37,6 +37,12 @@ fn by_zero(dividend: &BigDecimal) -> DecimalError {
     }
 }
 
+/// A number with so many zeros behind it.
+fn scale_up(n: &BigInt, zeros: i64) -> Result<BigInt, DecimalError> {
+    let zeros = u32::try_from(zeros).ok().filter(|zeros| u64::from(*zeros) <= LARGEST);
+    Ok(n * BigInt::from(10).pow(zeros.ok_or("the exponents are too far apart")?))
+}
+
 impl Decimal {
     /// Python's `Decimal(text)`: digits of any script, underscores, `inf`, `nan`, white space
     /// around.
@@ -250,11 +256,7 @@ impl Decimal {
         }
         let ((x, x_scale), (y, y_scale)) = (a.as_bigint_and_scale(), b.as_bigint_and_scale());
         let scale = x_scale.max(y_scale);
-        let up = |n: &BigInt, by: i64| -> Result<BigInt, DecimalError> {
-            let by = u32::try_from(by).ok().filter(|by| u64::from(*by) <= LARGEST);
-            Ok(n * BigInt::from(10).pow(by.ok_or("the exponents are too far apart")?))
-        };
-        let (x, y) = (up(&x, scale - x_scale)?, up(&y, scale - y_scale)?);
+        let (x, y) = (scale_up(&x, scale - x_scale)?, scale_up(&y, scale - y_scale)?);
         let quotient = &x / &y;
         if digits_of(&quotient) > PRECISION {
             return Err("[<class 'decimal.DivisionImpossible'>]");

@@ -61,6 +61,11 @@ mod workspace;
 
 pub use cli::main as run_command_line;
 
+/// As in the program, so that tests are as fast.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The dbt version whose behaviour is followed; what projects see as `dbt_version`.
 pub(crate) const DBT_VERSION: &str = "1.11.16";
 /// Our own version; what projects see as `strata_version`.

@@ -162,21 +162,26 @@ fn mask_keywords(text: &str) -> String {
 
 /// The value behind `=`; empty where no `=` follows.
 fn keyword_value(text: &str, name_end: usize) -> std::ops::Range<usize> {
-    let skip = |from: usize| from + text[from..].len() - text[from..].trim_start().len();
-    let equals = skip(name_end);
+    let equals = skip_blanks(text, name_end);
     if !text[equals..].starts_with('=') {
         return name_end..name_end;
     }
-    let start = skip(equals + 1);
+    let start = skip_blanks(text, equals + 1);
     let quote = text[start..].chars().next().filter(|c| matches!(c, '\'' | '"'));
     let end = match quote {
         Some(quote) => text[start + 1..].find(quote).map_or(text.len(), |i| start + 1 + i + 1),
-        None => {
-            let stop = |c: char| c.is_whitespace() || ";&,)'\"".contains(c);
-            text[start..].find(stop).map_or(text.len(), |i| start + i)
-        }
+        None => text[start..].find(ends_value).map_or(text.len(), |i| start + i),
     };
     start..end
+}
+
+fn skip_blanks(text: &str, from: usize) -> usize {
+    text.len() - text[from..].trim_start().len()
+}
+
+/// Whether a character ends a value without quotes.
+fn ends_value(c: char) -> bool {
+    c.is_whitespace() || ";&,)'\"".contains(c)
 }
 
 #[cfg(test)]

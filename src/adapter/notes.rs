@@ -19,22 +19,25 @@ pub(super) fn select(table: &Relation, dialect: Dialect) -> String {
 
 /// What `select` gave.
 pub(super) fn pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
-    let pair = |row: Vec<String>| <[String; 2]>::try_from(row).ok().map(|[a, b]| (a, b));
-    rows.into_iter().filter_map(pair).collect()
+    rows.into_iter()
+        .filter_map(|row| <[String; 2]>::try_from(row).ok())
+        .map(|[node, print]| (node, print))
+        .collect()
 }
 
 pub(super) fn write(table: &Relation, notes: &[Note<'_>], dialect: Dialect) -> String {
     let name = table.render(dialect);
     let nodes: Vec<String> = notes.iter().map(|note| Dialect::literal(note.node)).collect();
-    let row = |note: &Note<'_>| {
-        let (node, print) = (Dialect::literal(note.node), Dialect::literal(note.fingerprint));
-        format!("({node}, {print}, current_timestamp)")
-    };
-    let values: Vec<String> = notes.iter().map(row).collect();
+    let values: Vec<String> = notes.iter().map(write_row).collect();
     format!(
         "delete from {name} where node in ({}); \
          insert into {name} (node, print, published_at) values {}",
         nodes.join(", "),
         values.join(", ")
     )
+}
+
+fn write_row(note: &Note<'_>) -> String {
+    let (node, print) = (Dialect::literal(note.node), Dialect::literal(note.fingerprint));
+    format!("({node}, {print}, current_timestamp)")
 }

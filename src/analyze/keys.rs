@@ -40,8 +40,8 @@ pub(crate) struct KeyTable {
 impl KeyTable {
     /// Whether no two rows agree on these columns.
     fn is_unique(&self, columns: &[String]) -> bool {
-        let within = |key: &Key| key.columns.iter().all(|c| columns.contains(c));
-        self.primary.iter().chain(&self.unique).any(within)
+        let mut keys = self.primary.iter().chain(&self.unique);
+        keys.any(|key| key.columns.iter().all(|c| columns.contains(c)))
     }
 }
 
@@ -148,11 +148,17 @@ fn constraints(
     facts: &mut Facts,
     references: &mut Vec<Reference>,
 ) {
-    let mut one = |c: &Json, own: Option<&str>| {
-        let columns = match own {
-            Some(name) => vec![name.to_owned()],
-            None => c.get("columns").map(json_texts).unwrap_or_default(),
-        };
+    let of_columns = node
+        .columns
+        .iter()
+        .flat_map(|column| column.constraints.iter().map(move |c| (c, vec![column.name.clone()])));
+    let of_model: &[Json] = match &node.kind {
+        NodeKind::Model { constraints, .. } => constraints,
+        _ => &[],
+    };
+    let of_model =
+        of_model.iter().map(|c| (c, c.get("columns").map(json_texts).unwrap_or_default()));
+    for (c, columns) in of_columns.chain(of_model) {
         match c.get("type").and_then(Json::as_str) {
             _ if columns.is_empty() => {}
             Some("not_null") => facts.not_null.extend(columns),
@@ -173,25 +179,22 @@ fn constraints(
             }
             _ => {}
         }
-    };
-    for column in &node.columns {
-        column.constraints.iter().for_each(|c| one(c, Some(&column.name)));
-    }
-    if let NodeKind::Model { constraints, .. } = &node.kind {
-        constraints.iter().for_each(|c| one(c, None));
     }
 }
 
 /// What a foreign key points to: `to: ref('x')` with `to_columns`, or `expression: schema.x (id)`.
 fn target(manifest: &Manifest, node: &Node, c: &Json) -> Option<(NodeId, Vec<String>)> {
-    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
-    if let Some(to) = text("to") {
+    if let Some(to) = filled_text(c, "to") {
         let columns = c.get("to_columns").map(json_texts).unwrap_or_default();
         return named(manifest, node, to).map(|id| (id, columns));
     }
-    let (relation, columns) = text("expression")?.split_once('(')?;
+    let (relation, columns) = filled_text(c, "expression")?.split_once('(')?;
     let columns = columns.split(')').next()?.split(',').map(|c| unquoted(c).to_owned()).collect();
     named(manifest, node, relation).map(|id| (id, columns))
+}
+
+fn filled_text<'a>(constraint: &'a Json, key: &str) -> Option<&'a str> {
+    constraint.get(key).and_then(Json::as_str).filter(|s| !s.is_empty())
 }
 
 /// `ref('x')`, `source('a', 'b')`, or the name of a relation.
@@ -213,13 +216,10 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
         }
         _ => {
             let name = unquoted(inner.rsplit('.').next().unwrap_or(inner));
-            let relation = |n: &&Node| {
-                n.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name))
-            };
             manifest
                 .all()
                 .filter(|n| has_rows(n))
-                .find(relation)
+                .find(|n| is_called(n, name))
                 .map_or(Found::Nothing, |n| Found::Node(n.id))
         }
     };
@@ -227,6 +227,10 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
         Found::Node(id) => Some(id),
         _ => None,
     }
+}
+
+fn is_called(node: &Node, name: &str) -> bool {
+    node.relation.as_ref().is_some_and(|r| r.identifier().eq_ignore_ascii_case(name))
 }
 
 fn unquoted(text: &str) -> &str {

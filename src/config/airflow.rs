@@ -176,12 +176,11 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     options.owner = read.text("owner").unwrap_or(options.owner);
     options.tags = read.list("tags").unwrap_or(options.tags);
     if let Some(inner) = read.mapping("retries", &["models", "tests", "exports"]) {
-        let number = |key: &str, default| inner.number(key, 0).unwrap_or(default);
         let old = options.retries;
         options.retries = Retries {
-            models: number("models", old.models),
-            tests: number("tests", old.tests),
-            exports: number("exports", old.exports),
+            models: inner.number("models", 0).unwrap_or(old.models),
+            tests: inner.number("tests", 0).unwrap_or(old.tests),
+            exports: inner.number("exports", 0).unwrap_or(old.exports),
         };
         read.out.extend(inner.complaints());
     }
@@ -218,25 +217,34 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
 
 /// What Airflow takes as an id of a DAG or a task.
 fn is_key(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    !text.is_empty() && text.len() <= 250 && text.chars().all(legal)
+    !text.is_empty()
+        && text.len() <= 250
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
 
 fn is_schedule(text: &str) -> bool {
-    let field = |f: &str| f.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/#?L".contains(c));
-    // Numbers of minutes, hours, days, months and days of the week; behind a slash stands a step.
-    let within = |f: &str, least: u32, most: u32| {
-        let number = |n: &str| n.parse::<u32>().map_or(true, |n| (least..=most).contains(&n));
-        f.split([',', '-']).all(|part| number(part.split('/').next().unwrap_or_default()))
-    };
     let fields: Vec<&str> = text.split(' ').collect();
     PRESETS.contains(&text)
         || (fields.len() == 5
-            && fields.iter().all(|f| !f.is_empty() && field(f))
+            && fields.iter().all(|field| is_cron_field(field))
+            // Minutes, hours, days, months and days of the week.
             && fields
                 .iter()
                 .zip([(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)])
-                .all(|(f, (a, b))| within(f, a, b)))
+                .all(|(field, (least, most))| has_numbers_within(field, least, most)))
+}
+
+fn is_cron_field(field: &str) -> bool {
+    !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/#?L".contains(c))
+}
+
+/// Whether all numbers of a field of cron are in its range; names and steps (behind a slash) are
+/// not looked at.
+fn has_numbers_within(field: &str, least: u32, most: u32) -> bool {
+    field.split([',', '-']).all(|part| {
+        let number = part.split('/').next().unwrap_or_default();
+        number.parse::<u32>().map_or(true, |n| (least..=most).contains(&n))
+    })
 }
 
 struct Reader<'a> {
@@ -319,11 +327,7 @@ impl Inner<'_> {
     /// A path such as `package.module.function`.
     fn dotted(&self, key: &str) -> Option<String> {
         let y = self.map.get(key).filter(|y| !y.is_null())?;
-        let word = |w: &str| {
-            w.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && w.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        let path = y.scalar_text().filter(|t| t.contains('.') && t.split('.').all(word));
+        let path = y.scalar_text().filter(|t| t.contains('.') && t.split('.').all(is_identifier));
         if path.is_none() {
             self.wrong(y, key, "is a dotted path to a function: package.module.function");
         }
@@ -333,6 +337,11 @@ impl Inner<'_> {
     fn complaints(&self) -> Vec<Diagnostic> {
         self.out.borrow().clone()
     }
+}
+
+fn is_identifier(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn whole(y: &Yaml, least: u32) -> Option<u32> {

@@ -282,8 +282,8 @@ impl Fields<'_> {
                         "a column of an export",
                         &mut self.out,
                     );
-                    let text = |key: &str| map.get(key).and_then(Yaml::scalar_text);
-                    text("name").map(|name| (name, text("header"), text("format")))
+                    map.get_text("name")
+                        .map(|name| (name, map.get_text("header"), map.get_text("format")))
                 }
                 _ => item.scalar_text().map(|name| (name, None, None)),
             };

@@ -30,25 +30,32 @@ pub(crate) fn parse_packages(tree: &Yaml) -> Checked<Vec<PackageSpec>> {
     let entries =
         tree.as_map().and_then(|m| m.get("packages")).map(Yaml::items).unwrap_or_default();
     for entry in entries {
-        let text = |key: &str| entry.as_map().and_then(|m| m.get(key)).and_then(Yaml::scalar_text);
-        let span = entry.span;
-        if let Some(path) = text("local") {
-            specs.push(PackageSpec::Local { path, span });
-        } else if let Some(name) = text("package") {
-            specs.push(PackageSpec::Hub { name, span });
-        } else if let Some(url) = text("git") {
-            specs.push(PackageSpec::Git { url, span });
-        } else if let Some(url) = text("tarball") {
-            specs.push(PackageSpec::Tarball { url, name: text("name"), span });
-        } else {
-            out.push(
+        match read_package(entry) {
+            Some(spec) => specs.push(spec),
+            None => out.push(
                 Diagnostic::error(
                     Code::Package,
                     "a package needs `local`, `package`, `git` or `tarball`",
                 )
-                .primary(span, ""),
-            );
+                .primary(entry.span, ""),
+            ),
         }
     }
     Checked::new(specs, out)
+}
+
+fn read_package(entry: &Yaml) -> Option<PackageSpec> {
+    let map = entry.as_map()?;
+    let span = entry.span;
+    if let Some(path) = map.get_text("local") {
+        return Some(PackageSpec::Local { path, span });
+    }
+    if let Some(name) = map.get_text("package") {
+        return Some(PackageSpec::Hub { name, span });
+    }
+    if let Some(url) = map.get_text("git") {
+        return Some(PackageSpec::Git { url, span });
+    }
+    let url = map.get_text("tarball")?;
+    Some(PackageSpec::Tarball { url, name: map.get_text("name"), span })
 }

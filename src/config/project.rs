@@ -267,73 +267,66 @@ pub(crate) fn parse_project(file: FileId, tree: &Yaml) -> Checked<Option<Project
                 .primary(place, ""),
         );
     }
-    let strings = |key: &str, out: &mut Vec<Diagnostic>| -> Option<Vec<(String, Span)>> {
-        map.get(key).filter(|y| !y.is_null()).map(|y| string_list(y, key, out))
-    };
-    let plain = |list: Vec<(String, Span)>| list.into_iter().map(|(s, _)| s).collect::<Vec<_>>();
-    let text = |key: &str| map.get(key).and_then(Yaml::scalar_text);
     let mut paths = Vec::new();
     for kind in PathKind::ALL {
-        let written = kind.keys().iter().find_map(|k| strings(k, &mut out));
+        let written = kind.keys().iter().find_map(|key| read_strings(map, key, &mut out));
         paths.push(match written {
-            Some(list) => plain(list),
+            Some(list) => without_places(list),
             None => kind.default().iter().map(|s| (*s).to_owned()).collect(),
         });
     }
     let mut options = ProjectOptions {
         name: name.into(),
-        version: map.get("version").and_then(Yaml::scalar_text),
+        version: map.get_text("version"),
         paths,
-        target_path: text("target-path"),
-        packages_install_path: text("packages-install-path")
+        target_path: map.get_text("target-path"),
+        packages_install_path: map
+            .get_text("packages-install-path")
             .unwrap_or_else(|| "dbt_packages".to_owned()),
-        clean_targets: strings("clean-targets", &mut out).map(plain).unwrap_or_default(),
-        require_version: strings("require-dbt-version", &mut out).unwrap_or_default(),
+        clean_targets: read_strings(map, "clean-targets", &mut out)
+            .map(without_places)
+            .unwrap_or_default(),
+        require_version: read_strings(map, "require-dbt-version", &mut out).unwrap_or_default(),
         vars: map.get("vars").cloned(),
         sections: Vec::new(),
         written: None,
-        on_run_start: strings("on-run-start", &mut out).unwrap_or_default(),
-        on_run_end: strings("on-run-end", &mut out).unwrap_or_default(),
+        on_run_start: read_strings(map, "on-run-start", &mut out).unwrap_or_default(),
+        on_run_end: read_strings(map, "on-run-end", &mut out).unwrap_or_default(),
         dispatch: Vec::new(),
         quoting: [None; 3],
         flags: ProjectFlags::default(),
         restrict_access: map.get("restrict-access").and_then(Yaml::as_bool).unwrap_or(false),
         airflow: map.get("airflow").cloned(),
     };
-    for &section in RESOURCE_SECTIONS {
-        if let Some(tree) = map.get(section).filter(|y| !y.is_null()) {
-            if tree.as_map().is_some() {
-                options.sections.push((section, tree.clone()));
-            } else {
-                out.push(
-                    Diagnostic::error(
-                        Code::YamlShape,
-                        format!(
-                            "`{section}:` is a mapping of folders and configs, not {}",
-                            tree.kind()
-                        ),
-                    )
-                    .primary(tree.span, ""),
-                );
-            }
-        }
-    }
+    read_sections(map, &mut options, &mut out);
     read_dispatch(map, &mut options, &mut out);
-    if let Some(quoting) = map.get("quoting").and_then(Yaml::as_map) {
-        unknown_keys(
-            quoting,
-            &["database", "schema", "identifier", "snowflake_ignore_case"],
-            "`quoting`",
-            &mut out,
-        );
-        for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
-            options.quoting[i] = quoting.get(key).and_then(Yaml::as_bool);
-        }
-    }
+    read_quoting(map, &mut options, &mut out);
     if let Some(flags) = map.get("flags").and_then(Yaml::as_map) {
         options.flags = ProjectFlags::new(flags.clone(), &mut out);
     }
     Checked::new(Some(options), out)
+}
+
+fn read_sections(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {
+    for &section in RESOURCE_SECTIONS {
+        let Some(tree) = map.get(section).filter(|y| !y.is_null()) else { continue };
+        if tree.as_map().is_some() {
+            options.sections.push((section, tree.clone()));
+            continue;
+        }
+        let kind = tree.kind();
+        let message = format!("`{section}:` is a mapping of folders and configs, not {kind}");
+        out.push(Diagnostic::error(Code::YamlShape, message).primary(tree.span, ""));
+    }
+}
+
+fn read_quoting(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {
+    let Some(quoting) = map.get("quoting").and_then(Yaml::as_map) else { return };
+    let known = ["database", "schema", "identifier", "snowflake_ignore_case"];
+    unknown_keys(quoting, &known, "`quoting`", out);
+    for (i, key) in ["database", "schema", "identifier"].into_iter().enumerate() {
+        options.quoting[i] = quoting.get(key).and_then(Yaml::as_bool);
+    }
 }
 
 fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diagnostic>) {
@@ -344,10 +337,7 @@ fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diag
         match (namespace, order) {
             (Some(namespace), Some(order)) => options.dispatch.push(DispatchEntry {
                 namespace: namespace.to_owned(),
-                search_order: string_list(order, "search_order", out)
-                    .into_iter()
-                    .map(|(s, _)| s)
-                    .collect(),
+                search_order: without_places(string_list(order, "search_order", out)),
             }),
             _ => out.push(
                 Diagnostic::error(
@@ -358,6 +348,19 @@ fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diag
             ),
         }
     }
+}
+
+/// The texts of a key that takes a text or a list of texts; none where it is missing or null.
+fn read_strings(
+    map: &YamlMap,
+    key: &str,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Vec<(String, Span)>> {
+    map.get(key).filter(|y| !y.is_null()).map(|y| string_list(y, key, out))
+}
+
+fn without_places(list: Vec<(String, Span)>) -> Vec<String> {
+    list.into_iter().map(|(text, _)| text).collect()
 }
 
 /// A text or a list of texts.

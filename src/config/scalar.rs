@@ -36,33 +36,27 @@ fn int(text: &str) -> Option<YamlValue> {
         b'+' => (false, &text[1..]),
         _ => (false, text),
     };
-    let signed = |n: BigInt| {
-        let n = if negative { -n } else { n };
-        n.to_i64().map_or_else(|| YamlValue::BigInt(n.to_string().into()), YamlValue::Int)
-    };
-    let parse = |s: &str, radix| BigInt::parse_bytes(s.replace('_', "").as_bytes(), radix);
     if let Some(rest) = body.strip_prefix("0b") {
-        return digits(rest, 2).then(|| parse(rest, 2)).flatten().map(signed);
+        return parse_digits(rest, 2).map(|n| signed_int(n, negative));
     }
     if let Some(rest) = body.strip_prefix("0x") {
-        return digits(rest, 16).then(|| parse(rest, 16)).flatten().map(signed);
+        return parse_digits(rest, 16).map(|n| signed_int(n, negative));
     }
     if body == "0" {
         return Some(YamlValue::Int(0));
     }
     if let Some(rest) = body.strip_prefix('0') {
-        return digits(rest, 8).then(|| parse(rest, 8)).flatten().map(signed);
+        return parse_digits(rest, 8).map(|n| signed_int(n, negative));
     }
     if !body.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     if digits(body, 10) {
-        return parse(body, 10).map(signed);
+        return parse_digits(body, 10).map(|n| signed_int(n, negative));
     }
     // Sexagesimal: 1:30 is 90.
     let mut parts = body.split(':');
-    let head = parts.next().filter(|h| digits(h, 10))?;
-    let mut total = parse(head, 10)?;
+    let mut total = parse_digits(parts.next()?, 10)?;
     let mut any = false;
     for part in parts {
         if !minute(part) {
@@ -71,7 +65,20 @@ fn int(text: &str) -> Option<YamlValue> {
         any = true;
         total = total * 60 + part.parse::<u32>().ok()?;
     }
-    any.then(|| signed(total))
+    any.then(|| signed_int(total, negative))
+}
+
+/// Digits of a base, with underscores between them; none where there is something else.
+fn parse_digits(text: &str, radix: u32) -> Option<BigInt> {
+    if !digits(text, radix) {
+        return None;
+    }
+    BigInt::parse_bytes(text.replace('_', "").as_bytes(), radix)
+}
+
+fn signed_int(n: BigInt, negative: bool) -> YamlValue {
+    let n = if negative { -n } else { n };
+    n.to_i64().map_or_else(|| YamlValue::BigInt(n.to_string().into()), YamlValue::Int)
 }
 
 /// One or two digits below sixty.
@@ -142,9 +149,13 @@ fn float(text: &str) -> Option<YamlValue> {
 /// A date, or a date with time; kept as the text that Python's `str` gives.
 fn date(text: &str) -> Option<YamlValue> {
     let b = text.as_bytes();
-    let all =
-        |r: std::ops::Range<usize>| b.get(r).is_some_and(|s| s.iter().all(u8::is_ascii_digit));
-    if text.len() == 10 && all(0..4) && b[4] == b'-' && all(5..7) && b[7] == b'-' && all(8..10) {
+    if text.len() == 10
+        && all_digits(&b[0..4])
+        && b[4] == b'-'
+        && all_digits(&b[5..7])
+        && b[7] == b'-'
+        && all_digits(&b[8..10])
+    {
         return text.parse::<jiff::civil::Date>().ok().map(|_| YamlValue::Date(text.to_owned()));
     }
     let at = text.find(['T', 't', ' '])?;
@@ -152,11 +163,10 @@ fn date(text: &str) -> Option<YamlValue> {
     let mut parts = day.split('-');
     let year = parts.next().filter(|y| y.len() == 4)?;
     let (month, date) = (parts.next()?, parts.next()?);
-    let small = |s: &str| (1..=2).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
     if parts.next().is_some()
-        || !year.bytes().all(|b| b.is_ascii_digit())
-        || !small(month)
-        || !small(date)
+        || !all_digits(year.as_bytes())
+        || !has_one_or_two_digits(month)
+        || !has_one_or_two_digits(date)
     {
         return None;
     }
@@ -164,7 +174,7 @@ fn date(text: &str) -> Option<YamlValue> {
     let (clock, zone) = (time[..zone_at].trim_end(), &time[zone_at..]);
     let mut clock_parts = clock.split(':');
     let (hour, minute, second) = (clock_parts.next()?, clock_parts.next()?, clock_parts.next()?);
-    if clock_parts.next().is_some() || !small(hour) || minute.len() != 2 {
+    if clock_parts.next().is_some() || !has_one_or_two_digits(hour) || minute.len() != 2 {
         return None;
     }
     let iso = format!("{year}-{month:0>2}-{date:0>2}T{hour:0>2}:{minute}:{second}");
@@ -179,6 +189,14 @@ fn date(text: &str) -> Option<YamlValue> {
         _ => return None,
     };
     Some(YamlValue::Date(format!("{}{zone}", civil.strftime("%Y-%m-%d %H:%M:%S%.f"))))
+}
+
+fn all_digits(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_digit)
+}
+
+fn has_one_or_two_digits(text: &str) -> bool {
+    (1..=2).contains(&text.len()) && all_digits(text.as_bytes())
 }
 
 /// What Python's `str` prints for a scalar (`None`, `True`, `1.0`); containers print as Python

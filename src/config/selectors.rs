@@ -106,24 +106,26 @@ fn criterion(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<YamlCriterion> {
 }
 
 fn with_operators(map: &YamlMap, method: &str, value: &str) -> String {
-    let on = |key: &str| map.get(key).and_then(Yaml::as_bool).unwrap_or(false);
-    let depth = |key: &str| map.get(key).and_then(Yaml::scalar_text).unwrap_or_default();
     let mut text = String::new();
-    if on("childrens_parents") {
+    if is_on(map, "childrens_parents") {
         text.push('@');
     }
-    if on("parents") {
-        text.push_str(&depth("parents_depth"));
+    if is_on(map, "parents") {
+        text.push_str(&map.get_text("parents_depth").unwrap_or_default());
         text.push('+');
     }
     text.push_str(method);
     text.push(':');
     text.push_str(value);
-    if on("children") {
+    if is_on(map, "children") {
         text.push('+');
-        text.push_str(&depth("children_depth"));
+        text.push_str(&map.get_text("children_depth").unwrap_or_default());
     }
     text
+}
+
+fn is_on(map: &YamlMap, key: &str) -> bool {
+    map.get(key).and_then(Yaml::as_bool).unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -48,6 +48,11 @@ impl YamlMap {
         self.entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v)
     }
 
+    /// A scalar as text; none where the key is missing, or has a list or a mapping.
+    pub(crate) fn get_text(&self, key: &str) -> Option<String> {
+        self.get(key).and_then(Yaml::scalar_text)
+    }
+
     pub(crate) fn key(&self, key: &str) -> Option<&Key> {
         self.entries.iter().find(|(k, _)| &*k.text == key).map(|(k, _)| k)
     }

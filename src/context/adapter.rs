@@ -14,7 +14,7 @@ use super::statements::{self, Fetch, run_statement};
 use crate::config::{Json, python_str};
 use crate::engine::{ExistingColumn, ExistingRelation, Relation};
 use crate::jinja::{
-    Args, CallName, METHODS, dict, error, from_json, list, to_json, with_extension,
+    Args, CallName, METHODS, MacroDef, dict, error, from_json, list, to_json, with_extension,
 };
 use crate::source::SqlText;
 use minijinja::value::{Object, ObjectRepr, Tuple, Value};
@@ -453,11 +453,17 @@ fn own_macro(session: &Session, call: CallName) -> Option<Value> {
 /// of these names.
 fn own_columns_macro(session: &Session) -> Option<Value> {
     const NAME: &str = "get_columns_in_relation";
+    let def = find_foreign_macro(session, CallName::Plain(NAME.to_owned())).or_else(|| {
+        let dispatched = CallName::Dispatch(NAME.to_owned(), Some("dbt".to_owned()));
+        find_foreign_macro(session, dispatched)
+    })?;
+    session.project.registry()?.value_of(&def)
+}
+
+/// The macro that a call means here, unless it came with the binary.
+fn find_foreign_macro(session: &Session, call: CallName) -> Option<Arc<MacroDef>> {
     let registry = session.project.registry()?;
-    let foreign = |call| session.find_macro(call).filter(|def| !registry.is_internal(def));
-    let dispatched = || foreign(CallName::Dispatch(NAME.to_owned(), Some("dbt".to_owned())));
-    let def = foreign(CallName::Plain(NAME.to_owned())).or_else(dispatched)?;
-    registry.value_of(&def)
+    session.find_macro(call).filter(|def| !registry.is_internal(def))
 }
 
 /// Commits, where the session is in charge of transactions.
@@ -470,13 +476,8 @@ fn commit(session: &Session) -> Result<(), Error> {
 /// `config` is a mapping, or the `config` object of the node, whose values are asked for by its
 /// `get`.
 fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
-    let get = |key: &str| {
-        let own = || session.unit.config.get(key).map(from_json);
-        let found = config.get_attr(key).ok().filter(|v| !v.is_undefined()).or_else(own);
-        found.filter(|v| !v.is_none())
-    };
-    let invalidate = get("invalidate_hard_deletes");
-    match (invalidate, get("hard_deletes")) {
+    let invalidate = config_value(session, config, "invalidate_hard_deletes");
+    match (invalidate, config_value(session, config, "hard_deletes")) {
         (Some(_), Some(_)) => {
             Err(error("set either `hard_deletes` or `invalidate_hard_deletes`, not both"))
         }
@@ -491,21 +492,26 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     }
 }
 
+/// A value of the given config, or else of the node's; none counts as not set.
+fn config_value(session: &Session, config: &Value, key: &str) -> Option<Value> {
+    let given = config.get_attr(key).ok().filter(|v| !v.is_undefined());
+    let found = given.or_else(|| session.unit.config.get(key).map(from_json));
+    found.filter(|v| !v.is_none())
+}
+
 /// An index config, with its defaults. A wrong one would become SQL that is wrong, or that means
 /// something else.
 fn parse_index(raw: &Value) -> Result<Value, Error> {
     let json = to_json(raw);
-    let wrong = |key: &str, kind: &str| {
-        let value = json.get(key).cloned().unwrap_or_default();
-        Err(error(format!("`{key}` of an index: {value} is not of type '{kind}'")))
-    };
     match json.get("columns") {
         None => return Err(error("an index needs `columns`: 'columns' is a required property")),
-        Some(columns) if !columns.is_array() => return wrong("columns", "array"),
+        Some(columns) if !columns.is_array() => {
+            return Err(wrong_index(&json, "columns", "array"));
+        }
         Some(_) => {}
     }
     if json.get("unique").is_some_and(|u| !u.is_boolean() && !u.is_null()) {
-        return wrong("unique", "boolean");
+        return Err(wrong_index(&json, "unique", "boolean"));
     }
     let columns = json.get("columns").cloned().unwrap_or_default();
     let mut map = serde_json::Map::new();
@@ -513,6 +519,11 @@ fn parse_index(raw: &Value) -> Result<Value, Error> {
     map.insert("unique".into(), json.get("unique").cloned().unwrap_or(Json::Bool(false)));
     map.insert("type".into(), json.get("type").cloned().unwrap_or(Json::Null));
     Ok(Value::from_object(Index(Json::Object(map))))
+}
+
+fn wrong_index(index: &Json, key: &str, kind: &str) -> Error {
+    let value = index.get(key).cloned().unwrap_or_default();
+    error(format!("`{key}` of an index: {value} is not of type '{kind}'"))
 }
 
 /// An index config: `columns`, `unique`, `type`, and `render(relation)`, its name.

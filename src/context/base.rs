@@ -226,17 +226,16 @@ fn zip(args: &[Value]) -> Result<Value, Error> {
 }
 
 fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
-    let lower = |v: &Value| v.to_string().to_lowercase();
     let mut out = Vec::new();
     for key in a.try_iter()? {
         let mine: Vec<Value> = a.get_item(&key)?.try_iter()?.collect();
-        let other_key = b.try_iter()?.find(|k| lower(k) == lower(&key));
+        let other_key = b.try_iter()?.find(|k| lower_text(k) == lower_text(&key));
         let missing: Vec<Value> = match other_key {
             None => mine,
             Some(other) => {
                 let theirs: Vec<String> =
-                    b.get_item(&other)?.try_iter()?.map(|v| lower(&v)).collect();
-                mine.into_iter().filter(|v| !theirs.contains(&lower(v))).collect()
+                    b.get_item(&other)?.try_iter()?.map(|v| lower_text(&v)).collect();
+                mine.into_iter().filter(|v| !theirs.contains(&lower_text(v))).collect()
             }
         };
         if !missing.is_empty() {
@@ -244,6 +243,10 @@ fn diff_of_two_dicts(a: &Value, b: &Value) -> Result<Value, Error> {
         }
     }
     Ok(dict(out))
+}
+
+fn lower_text(value: &Value) -> String {
+    value.to_string().to_lowercase()
 }
 
 /// Block style with two spaces, enough to be read back.

@@ -192,11 +192,8 @@ pub(super) fn runtime_config(session: &Session) -> Value {
         (Value::from("vars"), Value::from_object(Vars(project.vars.root.clone()))),
     ];
     let packages = project.packages.as_object();
-    let of = |map: &JsonMap| {
-        map.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v))).collect::<Vec<_>>()
-    };
     if let Some(own) = packages.and_then(|all| all.get(&*project.name)).and_then(Json::as_object) {
-        fields.extend(of(own));
+        fields.extend(own.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v))));
     }
     fields.push((Value::from("dependencies"), from_json(&project.packages)));
     dict(fields)

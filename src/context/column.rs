@@ -41,7 +41,6 @@ impl ColumnValue {
         let dtype =
             args.get(1, "dtype").or_else(|| args.named.get("label_or_dtype")).map(Value::to_string);
         let dtype = dtype.unwrap_or_default();
-        let number = |i: usize, key: &str| args.get(i, key).and_then(Value::as_i64);
         Ok(Value::from_object(ColumnValue {
             name: args
                 .get(0, "column")
@@ -49,9 +48,9 @@ impl ColumnValue {
                 .map(Value::to_string)
                 .unwrap_or_default(),
             dtype: if portable { translate_type(dtype) } else { dtype },
-            char_size: number(2, "char_size"),
-            precision: number(3, "numeric_precision"),
-            scale: number(4, "numeric_scale"),
+            char_size: whole_argument(args, 2, "char_size"),
+            precision: whole_argument(args, 3, "numeric_precision"),
+            scale: whole_argument(args, 4, "numeric_scale"),
             engine,
         }))
     }
@@ -122,21 +121,28 @@ impl ColumnValue {
     }
 }
 
+fn whole_argument(args: &Args, index: usize, name: &str) -> Option<i64> {
+    args.get(index, name).and_then(Value::as_i64)
+}
+
+fn number_or_none(n: Option<i64>) -> Value {
+    n.map_or_else(super::none, Value::from)
+}
+
 impl Object for ColumnValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let number = |n: Option<i64>| n.map_or_else(super::none, Value::from);
         Some(match key.as_str()? {
             "name" | "column" => Value::from(self.name.as_str()),
             "dtype" => Value::from(self.dtype.as_str()),
             "quoted" => Value::from(self.engine.dialect.quoted(&self.name)),
             "data_type" | "expanded_data_type" => Value::from(self.data_type()),
-            "char_size" => number(self.char_size),
-            "numeric_precision" => number(self.precision),
-            "numeric_scale" => number(self.scale),
+            "char_size" => number_or_none(self.char_size),
+            "numeric_precision" => number_or_none(self.precision),
+            "numeric_scale" => number_or_none(self.scale),
             "fields" => crate::jinja::list(Vec::new()),
             _ => return None,
         })

@@ -101,10 +101,13 @@ impl Object for Config {
 
 /// Two spellings of one key in one call: which of them counts would be chance.
 fn twice(given: &[(String, Json)]) -> Option<(&'static str, &'static str)> {
-    let has = |key: &str| given.iter().any(|(k, _)| k == key);
     [("pre_hook", "pre-hook"), ("post_hook", "post-hook")]
         .into_iter()
-        .find(|(one, other)| has(one) && has(other))
+        .find(|(one, other)| has_key(given, one) && has_key(given, other))
+}
+
+fn has_key(given: &[(String, Json)], key: &str) -> bool {
+    given.iter().any(|(k, _)| k == key)
 }
 
 fn lookup(

@@ -98,7 +98,7 @@ fn constraint_sql(
     table: Option<&str>,
     to: &mut Referenced<'_>,
 ) -> Result<Option<String>, Error> {
-    let target = match c.get("to").and_then(Json::as_str).filter(|s| !s.is_empty()) {
+    let target = match filled_text(c, "to") {
         Some(text) => Some(to(text)?),
         None => None,
     };
@@ -107,16 +107,9 @@ fn constraint_sql(
 
 fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Option<String> {
     let table = suffix.is_some();
-    let text = |key: &str| c.get(key).and_then(Json::as_str).filter(|s| !s.is_empty());
-    let list = |key: &str| {
-        c.get(key)
-            .and_then(Json::as_array)
-            .map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", "))
-            .unwrap_or_default()
-    };
-    let expression = text("expression");
-    let columns = if table { format!(" ({})", list("columns")) } else { String::new() };
-    let sql = match text("type")? {
+    let expression = filled_text(c, "expression");
+    let columns = if table { format!(" ({})", joined_list(c, "columns")) } else { String::new() };
+    let sql = match filled_text(c, "type")? {
         "check" => format!("check ({})", expression?),
         "not_null" if !table => {
             expression.map_or_else(|| "not null".to_owned(), |e| format!("not null {e}"))
@@ -131,7 +124,7 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
         "foreign_key" => {
             let key = if table { format!("foreign key{columns} ") } else { String::new() };
             match (target, expression) {
-                (Some(to), _) => format!("{key}references {to} ({})", list("to_columns")),
+                (Some(to), _) => format!("{key}references {to} ({})", joined_list(c, "to_columns")),
                 (None, Some(e)) => format!("{key}references {e}"),
                 (None, None) => return None,
             }
@@ -139,7 +132,7 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
         "custom" => expression?.to_owned(),
         _ => return None,
     };
-    Some(match text("name").filter(|_| table) {
+    Some(match filled_text(c, "name").filter(|_| table) {
         // Postgres cuts names at 63 bytes.
         Some(name) if name.len() < 52 => {
             format!("constraint {name}{} {sql}", suffix.unwrap_or_default())
@@ -147,4 +140,15 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
         Some(name) => format!("constraint {name} {sql}"),
         None => sql,
     })
+}
+
+fn filled_text<'a>(map: &'a Json, key: &str) -> Option<&'a str> {
+    map.get(key).and_then(Json::as_str).filter(|s| !s.is_empty())
+}
+
+fn joined_list(map: &Json, key: &str) -> String {
+    map.get(key)
+        .and_then(Json::as_array)
+        .map(|a| a.iter().map(python_str).collect::<Vec<_>>().join(", "))
+        .unwrap_or_default()
 }

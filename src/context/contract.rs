@@ -9,56 +9,62 @@ const HEADS: [&str; 4] = ["column_name", "definition_type", "contract_type", "mi
 /// lists of mappings with `name` and `data_type`; a name's case does not matter.
 pub(super) fn mismatches(contract: &Json, query: &Json) -> String {
     let (promised, found) = (columns(contract), columns(query));
-    let in_both = |side: &[(String, String)], name: &str| {
-        side.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).cloned()
-    };
     let mut rows: Vec<[String; 4]> = Vec::new();
     for (name, found_type) in &found {
-        match in_both(&promised, name) {
+        match find_column(&promised, name) {
             None => rows.push([
                 name.clone(),
                 found_type.clone(),
                 String::new(),
                 "missing in contract".to_owned(),
             ]),
-            Some((_, kind)) if kind != *found_type => {
+            Some((_, kind)) if kind != found_type => {
                 rows.push([
                     name.clone(),
                     found_type.clone(),
-                    kind,
+                    kind.clone(),
                     "data type mismatch".to_owned(),
                 ]);
             }
             Some(_) => {}
         }
     }
-    for (name, kind) in promised.iter().filter(|(name, _)| in_both(&found, name).is_none()) {
+    for (name, kind) in promised.iter().filter(|(name, _)| find_column(&found, name).is_none()) {
         rows.push([name.clone(), String::new(), kind.clone(), "missing in definition".to_owned()]);
     }
     rows.sort();
     table(&rows)
 }
 
+/// The names and types of one side.
 fn columns(side: &Json) -> Vec<(String, String)> {
-    let text = |column: &Json, key: &str| {
-        column.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
-    };
-    side.as_array().into_iter().flatten().map(|c| (text(c, "name"), text(c, "data_type"))).collect()
+    let columns = side.as_array().into_iter().flatten();
+    columns.map(|c| (text_of(c, "name"), text_of(c, "data_type"))).collect()
+}
+
+fn text_of(column: &Json, key: &str) -> String {
+    column.get(key).and_then(Json::as_str).unwrap_or_default().to_owned()
+}
+
+fn find_column<'a>(side: &'a [(String, String)], name: &str) -> Option<&'a (String, String)> {
+    side.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 
 fn table(rows: &[[String; 4]]) -> String {
     let heads = HEADS.map(str::to_owned);
-    let width = |i: usize| {
+    let widths = [0, 1, 2, 3].map(|i| {
         rows.iter().chain([&heads]).map(|row| row[i].chars().count()).max().unwrap_or_default()
-    };
-    let widths = [0, 1, 2, 3].map(width);
-    let line = |row: &[String; 4]| {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        format!("| {} |", cells.join(" | "))
-    };
+    });
     let rule = widths.map(|width| "-".repeat(width));
-    [&heads, &rule].into_iter().chain(rows).map(line).collect::<Vec<_>>().join("\n")
+    let lines: Vec<String> =
+        [&heads, &rule].into_iter().chain(rows).map(|row| table_line(row, widths)).collect();
+    lines.join("\n")
+}
+
+fn table_line(row: &[String; 4], widths: [usize; 4]) -> String {
+    let cells: Vec<String> =
+        row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+    format!("| {} |", cells.join(" | "))
 }
 
 #[cfg(test)]

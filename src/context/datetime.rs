@@ -221,27 +221,14 @@ impl Moment {
 
     /// `repr`: the call that makes the value.
     fn repr_text(&self) -> String {
-        let zone = |zone: &Option<Zone>| {
-            zone.as_ref().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()))
-        };
-        let clock = |t: Time| {
-            let micros = t.subsec_nanosecond() / 1000;
-            let mut text = format!("{}, {}", t.hour(), t.minute());
-            if t.second() != 0 || micros != 0 {
-                text.push_str(&format!(", {}", t.second()));
-            }
-            if micros != 0 {
-                text.push_str(&format!(", {micros}"));
-            }
-            text
-        };
+        let zone = self.zone().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()));
         match self {
             Moment::Date(d) => format!("datetime.date({}, {}, {})", d.year(), d.month(), d.day()),
-            Moment::At(d, z) => {
+            Moment::At(d, _) => {
                 let day = format!("{}, {}, {}", d.year(), d.month(), d.day());
-                format!("datetime.datetime({day}, {}{})", clock(d.time()), zone(z))
+                format!("datetime.datetime({day}, {}{zone})", clock_arguments(d.time()))
             }
-            Moment::Time(t, z) => format!("datetime.time({}{})", clock(*t), zone(z)),
+            Moment::Time(t, _) => format!("datetime.time({}{zone})", clock_arguments(*t)),
             Moment::Delta(d) => {
                 let rest = d.rem_euclid(MICROS_OF_DAY);
                 let parts = [
@@ -281,11 +268,43 @@ impl Moment {
         })
     }
 
+    /// An operator's method, `__add__` say; without an operand it is one of signs.
+    fn call_operator(&self, method: &str, operand: Option<&Value>) -> Result<Value, Error> {
+        if let (Moment::Delta(d), None) = (self, operand) {
+            return match method {
+                "__neg__" => delta(-d),
+                "__pos__" => delta(*d),
+                "__abs__" => delta(d.abs()),
+                _ => Err(unknown_method()),
+            };
+        }
+        let other = operand.ok_or_else(unknown_method)?;
+        self.operate(method, other)?.ok_or_else(unknown_method)
+    }
+
+    /// `weekday()` and the others that count with the day.
+    fn call_calendar(&self, method: &str) -> Result<Value, Error> {
+        let date = self.require_date(method)?;
+        Ok(match method {
+            "weekday" => Value::from(date.weekday().to_monday_zero_offset()),
+            "isoweekday" => Value::from(date.weekday().to_monday_one_offset()),
+            "toordinal" => {
+                Value::from(date.duration_since(Date::constant(1, 1, 1)).as_hours() / 24 + 1)
+            }
+            "isocalendar" => iso_calendar(date),
+            _ => time_tuple(date, self.time().unwrap_or_default()),
+        })
+    }
+
     /// What `timetuple()` and `isocalendar()` count with.
     fn require_date(&self, method: &str) -> Result<Date, Error> {
         self.date()
             .ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("this has no `{method}`")))
     }
+}
+
+fn unknown_method() -> Error {
+    Error::from(ErrorKind::UnknownMethod)
 }
 
 fn divide(operator: &str, a: i128, b: i128) -> Result<Option<Value>, Error> {
@@ -334,6 +353,19 @@ fn time_text(t: Time, precision: &str) -> Result<String, Error> {
         "hours" => whole[..2].to_owned(),
         _ => return Err(error("Unknown timespec value")),
     })
+}
+
+/// The clock as arguments of a constructor: what is zero at the end is left out.
+fn clock_arguments(t: Time) -> String {
+    let micros = t.subsec_nanosecond() / 1000;
+    let mut text = format!("{}, {}", t.hour(), t.minute());
+    if t.second() != 0 || micros != 0 {
+        text.push_str(&format!(", {}", t.second()));
+    }
+    if micros != 0 {
+        text.push_str(&format!(", {micros}"));
+    }
+    text
 }
 
 /// `1 day, 2:03:04`, as Python prints a timedelta.
@@ -475,21 +507,10 @@ impl Object for Moment {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let unknown = || Error::from(ErrorKind::UnknownMethod);
         if method.starts_with("__") && method != "__format__" {
-            if let (Moment::Delta(d), None) = (&**self, args.first()) {
-                return match method {
-                    "__neg__" => delta(-d),
-                    "__pos__" => delta(*d),
-                    "__abs__" => delta(d.abs()),
-                    _ => Err(unknown()),
-                };
-            }
-            let Some(other) = args.first() else { return Err(unknown()) };
-            return self.operate(method, other)?.ok_or_else(unknown);
+            return self.call_operator(method, args.first());
         }
         let args = Args::parse(args)?;
-        let date = || self.require_date(method);
         Ok(match (method, &**self) {
             ("strftime" | "__format__", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
                 match args.text(0, "format")? {
@@ -515,15 +536,11 @@ impl Object for Moment {
             ("date", Moment::At(at, _)) => value(Moment::Date(at.date())),
             ("time", Moment::At(at, _)) => value(Moment::Time(at.time(), None)),
             ("timetz", Moment::At(at, zone)) => value(Moment::Time(at.time(), zone.clone())),
-            ("weekday", _) => Value::from(date()?.weekday().to_monday_zero_offset()),
-            ("isoweekday", _) => Value::from(date()?.weekday().to_monday_one_offset()),
-            ("toordinal", _) => {
-                Value::from(date()?.duration_since(Date::constant(1, 1, 1)).as_hours() / 24 + 1)
-            }
-            ("isocalendar", _) => iso_calendar(date()?),
-            ("timetuple" | "utctimetuple", _) => {
-                time_tuple(date()?, self.time().unwrap_or_default())
-            }
+            (
+                "weekday" | "isoweekday" | "toordinal" | "isocalendar" | "timetuple"
+                | "utctimetuple",
+                _,
+            ) => self.call_calendar(method)?,
             ("ctime", Moment::Date(_) | Moment::At(..)) => {
                 Value::from(self.strftime("%a %b %e %H:%M:%S %Y")?)
             }
@@ -560,7 +577,7 @@ impl Object for Moment {
             // What the class can, its values can, too.
             (_, Moment::At(..)) => super::modules::class_call("datetime", state, method, &args)?,
             (_, Moment::Date(_)) => super::modules::class_call("date", state, method, &args)?,
-            _ => return Err(unknown()),
+            _ => return Err(unknown_method()),
         })
     }
 
@@ -630,12 +647,16 @@ pub(super) fn make_date(parts: &[i64]) -> Result<Date, Error> {
 
 /// Hour, minute, second and microsecond.
 pub(super) fn make_time(parts: &[i64]) -> Result<Time, Error> {
-    let part = |i: usize| parts.get(i).copied().unwrap_or(0);
-    let small = |n: i64| i8::try_from(n).unwrap_or(-1);
-    if !(0..1_000_000).contains(&part(3)) {
+    let mut clock = [0; 4];
+    for (slot, part) in clock.iter_mut().zip(parts) {
+        *slot = *part;
+    }
+    let [hour, minute, second, micros] = clock;
+    if !(0..1_000_000).contains(&micros) {
         return Err(error("microsecond must be in 0..999999"));
     }
-    Time::new(small(part(0)), small(part(1)), small(part(2)), part(3) as i32 * 1000)
+    let [hour, minute, second] = [hour, minute, second].map(|n| i8::try_from(n).unwrap_or(-1));
+    Time::new(hour, minute, second, micros as i32 * 1000)
         .map_err(|_| error("hour must be in 0..23, minute and second in 0..59"))
 }
 
@@ -647,23 +668,22 @@ struct NamedTuple {
     values: Vec<i64>,
 }
 
+impl NamedTuple {
+    fn repr_text(&self) -> String {
+        let parts: Vec<String> =
+            self.fields.iter().zip(&self.values).map(|(field, n)| format!("{field}={n}")).collect();
+        format!("{}({})", self.name, parts.join(", "))
+    }
+}
+
 impl Object for NamedTuple {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Seq
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let text = || {
-            let parts: Vec<String> = self
-                .fields
-                .iter()
-                .zip(&self.values)
-                .map(|(field, n)| format!("{field}={n}"))
-                .collect();
-            format!("{}({})", self.name, parts.join(", "))
-        };
         match key.as_str() {
-            Some(name) if name == crate::jinja::REPR => Some(Value::from(text())),
+            Some(name) if name == crate::jinja::REPR => Some(Value::from(self.repr_text())),
             Some(name) => {
                 self.fields.iter().position(|f| *f == name).map(|i| Value::from(self.values[i]))
             }

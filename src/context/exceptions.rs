@@ -27,73 +27,76 @@ impl Object for Exceptions {
     ) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         let args = Args::parse(args)?;
-        let first = || {
-            args.positional
-                .first()
-                .or_else(|| args.named.values().next())
-                .map(Value::to_string)
-                .unwrap_or_default()
-        };
-        let all = || {
-            args.positional
-                .iter()
-                .chain(args.named.values())
-                .map(Value::to_string)
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let raised = |message: String| Err(session.stop(Abort::Raised(message)));
-        match method {
+        let message = match method {
             "warn" => {
                 let site = session.site(state);
-                session.record().warnings.push((first(), site));
-                Ok(Value::from(""))
+                session.record().warnings.push((first_text(&args), site));
+                return Ok(Value::from(""));
             }
             "warn_snapshot_timestamp_data_types" => {
-                let message = format!("the snapshot's types of time stamps differ: {}", all());
+                let message =
+                    format!("the snapshot's types of time stamps differ: {}", all_texts(&args));
                 session.record().warnings.push((message, None));
-                Ok(Value::from(""))
+                return Ok(Value::from(""));
+            }
+            "raise_fail_fast_error" => {
+                return Err(session.stop(Abort::FailFast(first_text(&args))));
             }
             "raise_compiler_error" | "raise_database_error" | "raise_dependency_error" => {
-                raised(first())
+                first_text(&args)
             }
-            "raise_not_implemented" => raised(format!("not implemented: {}", first())),
-            "raise_fail_fast_error" => Err(session.stop(Abort::FailFast(first()))),
+            "raise_not_implemented" => format!("not implemented: {}", first_text(&args)),
             "relation_wrong_type" => {
                 let wanted = args.get(1, "expected_type").map(Value::to_string).unwrap_or_default();
-                raised(format!(
+                format!(
                     "{} exists but is not a {wanted}; drop or rename it, or use --full-refresh",
-                    first()
-                ))
+                    first_text(&args)
+                )
             }
-            "missing_config" => raised(format!(
+            "missing_config" => format!(
                 "`{}` needs a config `{}`",
                 session.unit.name,
                 args.text(1, "name").unwrap_or_default()
-            )),
-            "missing_materialization" => {
-                raised(format!("no materialization for `{}`", session.unit.name))
-            }
-            "missing_relation" => raised(format!("relation {} not found", first())),
-            "column_type_missing" => raised(format!(
+            ),
+            "missing_materialization" => format!("no materialization for `{}`", session.unit.name),
+            "missing_relation" => format!("relation {} not found", first_text(&args)),
+            "column_type_missing" => format!(
                 "the contract of `{}` needs a `data_type` for: {}",
                 session.unit.name,
-                first()
-            )),
+                first_text(&args)
+            ),
             "raise_contract_error" => {
-                let columns =
-                    |i: usize, key: &str| args.get(i, key).map(to_json).unwrap_or_default();
-                let differences =
-                    mismatches(&columns(0, "yaml_columns"), &columns(1, "sql_columns"));
-                raised(format!(
+                let contract = args.get(0, "yaml_columns").map(to_json).unwrap_or_default();
+                let query = args.get(1, "sql_columns").map(to_json).unwrap_or_default();
+                let differences = mismatches(&contract, &query);
+                format!(
                     "the columns of `{}` are not those of its contract\n{differences}",
                     session.unit.name
-                ))
+                )
             }
             other if other.starts_with("raise_") || other.starts_with("missing_") => {
-                raised(format!("{}: {}", other.replace('_', " "), all()))
+                format!("{}: {}", other.replace('_', " "), all_texts(&args))
             }
-            other => Err(error(format!("exceptions has no `{other}`"))),
-        }
+            other => return Err(error(format!("exceptions has no `{other}`"))),
+        };
+        Err(session.stop(Abort::Raised(message)))
     }
+}
+
+/// The first argument, whatever its name.
+fn first_text(args: &Args) -> String {
+    args.positional
+        .first()
+        .or_else(|| args.named.values().next())
+        .map(Value::to_string)
+        .unwrap_or_default()
+}
+
+fn all_texts(args: &Args) -> String {
+    args.positional
+        .iter()
+        .chain(args.named.values())
+        .map(Value::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

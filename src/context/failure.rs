@@ -4,7 +4,7 @@ use super::reads::Question;
 use super::session::{Abort, Session};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::engine::EngineErrorKind;
-use crate::jinja::Failure;
+use crate::jinja::{Failure, MacroDef};
 use crate::source::Span;
 
 /// A mistake of the tool itself.
@@ -14,19 +14,7 @@ pub(crate) fn internal(message: impl Into<String>) -> Diagnostic {
 
 /// What to tell of a render that failed; `whole` is the place when nothing better is known.
 pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
-    // A built-in macro is no place for a user to look: the project's innermost macro is, or the
-    // node.
-    let registry = session.project.registry();
-    let internal =
-        |d: &std::sync::Arc<crate::jinja::MacroDef>| registry.is_some_and(|r| r.is_internal(d));
-    let place = match failure.trace.first() {
-        Some(first) if internal(first) => failure
-            .trace
-            .iter()
-            .find(|d| !internal(d))
-            .map_or(whole, |d| Span { end: d.span.start + 1, ..d.span }),
-        _ => failure.span.unwrap_or(whole),
-    };
+    let place = failure_place(failure, session, whole);
     let abort = session.take_abort();
     let diagnostic = match &abort {
         Some(Abort::Raised(message) | Abort::FailFast(message)) => {
@@ -81,13 +69,9 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
         None => {
             let code =
                 if failure.unknown.is_some() { Code::UnknownMacro } else { Code::JinjaRender };
-            let names = failure.unknown.as_deref().and_then(|unknown| {
-                let registry = session.project.registry()?;
-                session.asked(Question::MacroNames(session.package.clone()));
-                let members = session.project.members.keys().copied();
-                nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
-            });
-            Diagnostic::error(code, failure.message.clone()).primary(place, "").did_you_mean(names)
+            Diagnostic::error(code, failure.message.clone())
+                .primary(place, "")
+                .did_you_mean(nearest_member(failure, session))
         }
     };
     if failure.trace.is_empty() {
@@ -101,4 +85,29 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
         calls.join(", called by ")
     };
     diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.unique_id))
+}
+
+/// A built-in macro is no place for a user to look: the project's innermost macro is, or the node.
+fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
+    match failure.trace.first() {
+        Some(first) if is_built_in(session, first) => failure
+            .trace
+            .iter()
+            .find(|def| !is_built_in(session, def))
+            .map_or(whole, |def| Span { end: def.span.start + 1, ..def.span }),
+        _ => failure.span.unwrap_or(whole),
+    }
+}
+
+fn is_built_in(session: &Session, def: &MacroDef) -> bool {
+    session.project.registry().is_some_and(|registry| registry.is_internal(def))
+}
+
+/// The macro or member most like the name that is not defined.
+fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
+    let unknown = failure.unknown.as_deref()?;
+    let registry = session.project.registry()?;
+    session.asked(Question::MacroNames(session.package.clone()));
+    let members = session.project.members.keys().copied();
+    nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
 }

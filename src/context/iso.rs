@@ -38,15 +38,18 @@ pub(super) fn week_date(year: i64, week: i64, day: i64) -> Option<Date> {
 /// How many characters of the text are its date.
 fn date_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let digits = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
     Some(match (bytes.get(4)?, bytes.get(5)) {
-        (b'-', Some(b'W')) if bytes.get(8) == Some(&b'-') && digits(9) > 0 => 10,
+        (b'-', Some(b'W')) if bytes.get(8) == Some(&b'-') && count_digits(bytes, 9) > 0 => 10,
         (b'-', Some(b'W')) => 8,
         (b'-', _) => 10,
-        (b'W', _) if digits(5) == 3 => 8,
+        (b'W', _) if count_digits(bytes, 5) == 3 => 8,
         (b'W', _) => 7,
         _ => 8,
     })
+}
+
+fn count_digits(bytes: &[u8], from: usize) -> usize {
+    bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count()
 }
 
 fn number(text: &str) -> Option<i64> {

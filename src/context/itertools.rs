@@ -35,60 +35,32 @@ fn tuple(row: Vec<Value>) -> Value {
     Value::from(Tuple::from(row))
 }
 
+fn list_of_tuples(rows: Vec<Vec<Value>>) -> Value {
+    list(rows.into_iter().map(tuple).collect())
+}
+
+/// The items of each positional argument.
+fn read_lists(args: &Args) -> Result<Vec<Vec<Value>>, Error> {
+    args.positional.iter().map(|v| Ok(v.try_iter()?.collect())).collect()
+}
+
 pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
-    let lists = || -> Result<Vec<Vec<Value>>, Error> {
-        args.positional.iter().map(|v| Ok(v.try_iter()?.collect())).collect()
-    };
-    let tuples = |rows: Vec<Vec<Value>>| list(rows.into_iter().map(tuple).collect());
     Ok(match method {
-        "chain" => list(lists()?.into_iter().flatten().collect()),
-        "product" => {
-            let repeat = args.named.get("repeat").and_then(Value::as_usize).unwrap_or(1);
-            let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
-            for _ in 0..repeat {
-                for items in lists()? {
-                    if rows.len().saturating_mul(items.len()) > MOST {
-                        return Err(error(format!("the product has more than {MOST} rows")));
-                    }
-                    rows = rows
-                        .into_iter()
-                        .flat_map(|r| {
-                            items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat())
-                        })
-                        .collect();
-                }
-            }
-            tuples(rows)
-        }
+        "chain" => list(read_lists(args)?.into_iter().flatten().collect()),
+        "product" => product(args)?,
         "combinations" | "permutations" | "combinations_with_replacement" => {
             let items = items(args, 0)?;
             let n = args.get(1, "r").and_then(Value::as_usize).unwrap_or(items.len());
             let mut rows = Vec::new();
             choose(items.len(), n, method, &mut Vec::new(), &mut rows)?;
-            tuples(
+            list_of_tuples(
                 rows.into_iter()
                     .map(|r| r.into_iter().map(|i| items[i].clone()).collect())
                     .collect(),
             )
         }
-        "zip_longest" => {
-            let fill = args.named.get("fillvalue").cloned().unwrap_or_else(super::none);
-            let all = lists()?;
-            let longest = all.iter().map(Vec::len).max().unwrap_or(0);
-            let row = |i: usize| {
-                all.iter().map(|l| l.get(i).cloned().unwrap_or_else(|| fill.clone())).collect()
-            };
-            tuples((0..longest).map(row).collect())
-        }
-        "islice" => {
-            let items = items(args, 0)?;
-            let n = |i: usize| args.positional.get(i).and_then(Value::as_usize);
-            let (from, to) =
-                if args.positional.len() > 2 { (n(1).unwrap_or(0), n(2)) } else { (0, n(1)) };
-            let to = to.unwrap_or(items.len());
-            let step = n(3).unwrap_or(1).max(1);
-            list(items.into_iter().take(to).skip(from).step_by(step).collect())
-        }
+        "zip_longest" => zip_longest(args)?,
+        "islice" => islice(args)?,
         "accumulate" => {
             let function = args.get(1, "func").cloned();
             let mut sums: Vec<Value> = args.named.get("initial").cloned().into_iter().collect();
@@ -135,23 +107,8 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
             }
             list(out)
         }
-        "pairwise" => tuples(items(args, 0)?.windows(2).map(<[Value]>::to_vec).collect()),
-        "takewhile" | "dropwhile" | "filterfalse" => {
-            let test = args.require(0, "predicate")?.clone();
-            let mut out = Vec::new();
-            let mut begun = false;
-            for item in items(args, 1)? {
-                let holds = (method != "dropwhile" || !begun)
-                    && test.call(state, std::slice::from_ref(&item))?.is_true();
-                match (method, holds) {
-                    ("takewhile", false) => break,
-                    ("dropwhile" | "filterfalse", true) => continue,
-                    _ => begun = true,
-                }
-                out.push(item);
-            }
-            list(out)
-        }
+        "pairwise" => list_of_tuples(items(args, 0)?.windows(2).map(<[Value]>::to_vec).collect()),
+        "takewhile" | "dropwhile" | "filterfalse" => keep_by(state, method, args)?,
         other => {
             return Err(Error::new(
                 ErrorKind::UnknownMethod,
@@ -159,6 +116,69 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
             ));
         }
     })
+}
+
+/// `takewhile`, `dropwhile` and `filterfalse`.
+fn keep_by(state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
+    let test = args.require(0, "predicate")?.clone();
+    let mut out = Vec::new();
+    let mut begun = false;
+    for item in items(args, 1)? {
+        let holds = (method != "dropwhile" || !begun)
+            && test.call(state, std::slice::from_ref(&item))?.is_true();
+        match (method, holds) {
+            ("takewhile", false) => break,
+            ("dropwhile" | "filterfalse", true) => continue,
+            _ => begun = true,
+        }
+        out.push(item);
+    }
+    Ok(list(out))
+}
+
+fn product(args: &Args) -> Result<Value, Error> {
+    let repeat = args.named.get("repeat").and_then(Value::as_usize).unwrap_or(1);
+    let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
+    for _ in 0..repeat {
+        for items in read_lists(args)? {
+            if rows.len().saturating_mul(items.len()) > MOST {
+                return Err(error(format!("the product has more than {MOST} rows")));
+            }
+            rows = rows
+                .into_iter()
+                .flat_map(|r| items.iter().map(move |i| [r.clone(), vec![i.clone()]].concat()))
+                .collect();
+        }
+    }
+    Ok(list_of_tuples(rows))
+}
+
+fn zip_longest(args: &Args) -> Result<Value, Error> {
+    let fill = args.named.get("fillvalue").cloned().unwrap_or_else(super::none);
+    let all = read_lists(args)?;
+    let longest = all.iter().map(Vec::len).max().unwrap_or(0);
+    let mut rows = Vec::with_capacity(longest);
+    for i in 0..longest {
+        rows.push(all.iter().map(|l| l.get(i).cloned().unwrap_or_else(|| fill.clone())).collect());
+    }
+    Ok(list_of_tuples(rows))
+}
+
+/// `islice(items, to)` or `islice(items, from, to, step)`.
+fn islice(args: &Args) -> Result<Value, Error> {
+    let items = items(args, 0)?;
+    let (from, to) = if args.positional.len() > 2 {
+        (positional_count(args, 1).unwrap_or(0), positional_count(args, 2))
+    } else {
+        (0, positional_count(args, 1))
+    };
+    let to = to.unwrap_or(items.len());
+    let step = positional_count(args, 3).unwrap_or(1).max(1);
+    Ok(list(items.into_iter().take(to).skip(from).step_by(step).collect()))
+}
+
+fn positional_count(args: &Args, at: usize) -> Option<usize> {
+    args.positional.get(at).and_then(Value::as_usize)
 }
 
 fn choose(

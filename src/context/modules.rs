@@ -15,14 +15,13 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(super) fn value() -> Value {
-    let class = |c: Class| Value::from_object(c);
     let classes = [Class::DateTime, Class::Date, Class::Time, Class::TimeDelta, Class::TzInfo];
-    let datetime = classes.map(|c| (Value::from(c.name()), class(c)));
+    let datetime = classes.map(|c| (Value::from(c.name()), Value::from_object(c)));
     dict([
         (Value::from("datetime"), dict(datetime)),
-        (Value::from("pytz"), class(Class::Pytz)),
-        (Value::from("re"), class(Class::Re)),
-        (Value::from("itertools"), class(Class::Itertools)),
+        (Value::from("pytz"), Value::from_object(Class::Pytz)),
+        (Value::from("re"), Value::from_object(Class::Re)),
+        (Value::from("itertools"), Value::from_object(Class::Itertools)),
     ])
 }
 
@@ -107,31 +106,16 @@ impl Object for Class {
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let args = Args::parse(args)?;
-        let numbers = |names: &[&str], from: usize| -> Result<Vec<i64>, Error> {
-            let one = |(i, name): (usize, &&str)| match args.get(from + i, name) {
-                None => Ok(0),
-                Some(v) => v
-                    .as_i64()
-                    .filter(|_| v.is_integer())
-                    .ok_or_else(|| error(format!("`{name}` must be an integer"))),
-            };
-            names.iter().enumerate().map(one).collect()
-        };
-        let day = || -> Result<Date, Error> {
-            for (i, name) in ["year", "month", "day"].iter().enumerate() {
-                args.require(i, name)?;
-            }
-            make_date(&numbers(&["year", "month", "day"], 0)?)
-        };
         let clock = ["hour", "minute", "second", "microsecond"];
         Ok(match **self {
-            Class::Date => moment(Moment::Date(day()?)),
+            Class::Date => moment(Moment::Date(read_day(&args)?)),
             Class::DateTime => {
-                let time = make_time(&numbers(&clock, 3)?)?;
-                moment(Moment::At(day()?.to_datetime(time), zone_of(args.get(7, "tzinfo"))?))
+                let time = make_time(&read_numbers(&args, &clock, 3)?)?;
+                let day = read_day(&args)?;
+                moment(Moment::At(day.to_datetime(time), zone_of(args.get(7, "tzinfo"))?))
             }
             Class::Time => moment(Moment::Time(
-                make_time(&numbers(&clock, 0)?)?,
+                make_time(&read_numbers(&args, &clock, 0)?)?,
                 zone_of(args.get(4, "tzinfo"))?,
             )),
             Class::TimeDelta => timedelta(&args)?,
@@ -165,6 +149,30 @@ impl Object for Class {
             class => write!(f, "<class 'datetime.{}'>", class.name()),
         }
     }
+}
+
+/// Whole numbers from a position on; those that are not given are zero.
+fn read_numbers(args: &Args, names: &[&str], from: usize) -> Result<Vec<i64>, Error> {
+    let mut numbers = Vec::with_capacity(names.len());
+    for (i, name) in names.iter().enumerate() {
+        numbers.push(match args.get(from + i, name) {
+            None => 0,
+            Some(v) => v
+                .as_i64()
+                .filter(|_| v.is_integer())
+                .ok_or_else(|| error(format!("`{name}` must be an integer")))?,
+        });
+    }
+    Ok(numbers)
+}
+
+/// Year, month and day, which all have to be given.
+fn read_day(args: &Args) -> Result<Date, Error> {
+    const NAMES: [&str; 3] = ["year", "month", "day"];
+    for (i, name) in NAMES.iter().enumerate() {
+        args.require(i, name)?;
+    }
+    make_date(&read_numbers(args, &NAMES, 0)?)
 }
 
 /// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`: numbers, exact
@@ -206,31 +214,15 @@ pub(super) fn class_call(
     method: &str,
     args: &Args,
 ) -> Result<Value, Error> {
-    let now = |state: &mut State<'_, '_>| -> Result<Timestamp, Error> {
-        let session = with_extension::<Session>(state)?;
-        session.asked(Question::Now);
-        Ok(session.project.system.now())
-    };
-    let at = |at: Timestamp, zone: Option<Zone>| -> Value {
-        let utc = Offset::UTC.to_datetime(at);
-        let Some(zone) = zone else {
-            return moment(Moment::At(at.to_zoned_datetime(TimeZone::system()).datetime(), None));
-        };
-        let zone = zone.at_universal(utc);
-        let local = utc.checked_add(SignedDuration::from_secs(zone.offset().into())).unwrap_or(utc);
-        moment(Moment::At(local, Some(zone)))
-    };
-    let date = |d: Date| match class {
-        "date" => moment(Moment::Date(d)),
-        _ => moment(Moment::At(d.to_datetime(Time::midnight()), None)),
-    };
     Ok(match (class, method) {
         ("date", "today") => {
-            moment(Moment::Date(now(state)?.to_zoned_datetime(TimeZone::system()).date()))
+            moment(Moment::Date(ask_now(state)?.to_zoned_datetime(TimeZone::system()).date()))
         }
-        ("datetime", "now") => at(now(state)?, zone_of(args.get(0, "tz"))?),
-        ("datetime", "today") => at(now(state)?, None),
-        ("datetime", "utcnow") => moment(Moment::At(Offset::UTC.to_datetime(now(state)?), None)),
+        ("datetime", "now") => local_time(ask_now(state)?, zone_of(args.get(0, "tz"))?),
+        ("datetime", "today") => local_time(ask_now(state)?, None),
+        ("datetime", "utcnow") => {
+            moment(Moment::At(Offset::UTC.to_datetime(ask_now(state)?), None))
+        }
         ("datetime", "strptime") => {
             parse_time(&args.text(0, "date_string")?, &args.text(1, "format")?)?
         }
@@ -239,7 +231,7 @@ pub(super) fn class_call(
             super::iso::parse(class, &text)
                 .ok_or_else(|| error(format!("Invalid isoformat string: '{text}'")))?
         }
-        ("datetime", "fromtimestamp") => at(timestamp(args)?, zone_of(args.get(1, "tz"))?),
+        ("datetime", "fromtimestamp") => local_time(timestamp(args)?, zone_of(args.get(1, "tz"))?),
         ("datetime", "utcfromtimestamp") => {
             moment(Moment::At(Offset::UTC.to_datetime(timestamp(args)?), None))
         }
@@ -250,16 +242,14 @@ pub(super) fn class_call(
             let days = args.require(0, "ordinal")?.as_i64().filter(|n| (1..=3_652_059).contains(n));
             let days = days.ok_or_else(|| error("ordinal must be between 1 and 3652059"))? - 1;
             let day = Date::constant(1, 1, 1).checked_add(SignedDuration::from_hours(days * 24));
-            date(day.map_err(|e| error(e.to_string()))?)
+            day_of_class(class, day.map_err(|e| error(e.to_string()))?)
         }
         ("datetime" | "date", "fromisocalendar") => {
-            let part =
-                |i: usize, name: &str| args.require(i, name).map(|v| v.as_i64().unwrap_or(0));
-            let (year, week, day) = (part(0, "year")?, part(1, "week")?, part(2, "day")?);
-            date(
-                super::iso::week_date(year, week, day)
-                    .ok_or_else(|| error("Invalid week or day"))?,
-            )
+            let [year, week, day] =
+                [args.require(0, "year")?, args.require(1, "week")?, args.require(2, "day")?]
+                    .map(|v| v.as_i64().unwrap_or(0));
+            let date = super::iso::week_date(year, week, day);
+            day_of_class(class, date.ok_or_else(|| error("Invalid week or day"))?)
         }
         ("datetime", "combine") => {
             let (day, time) = (args.require(0, "date")?, args.require(1, "time")?);
@@ -278,6 +268,31 @@ pub(super) fn class_call(
             ));
         }
     })
+}
+
+/// The time of the system; that it was asked for is noted.
+fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
+    let session = with_extension::<Session>(state)?;
+    session.asked(Question::Now);
+    Ok(session.project.system.now())
+}
+
+/// An aware datetime; without a zone a naive one in the zone of the system.
+fn local_time(at: Timestamp, zone: Option<Zone>) -> Value {
+    let utc = Offset::UTC.to_datetime(at);
+    let Some(zone) = zone else {
+        return moment(Moment::At(at.to_zoned_datetime(TimeZone::system()).datetime(), None));
+    };
+    let zone = zone.at_universal(utc);
+    let local = utc.checked_add(SignedDuration::from_secs(zone.offset().into())).unwrap_or(utc);
+    moment(Moment::At(local, Some(zone)))
+}
+
+fn day_of_class(class: &str, day: Date) -> Value {
+    match class {
+        "date" => moment(Moment::Date(day)),
+        _ => moment(Moment::At(day.to_datetime(Time::midnight()), None)),
+    }
 }
 
 fn timestamp(args: &Args) -> Result<Timestamp, Error> {

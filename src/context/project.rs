@@ -140,9 +140,9 @@ pub(crate) fn members(
 
 /// What the environment gives to artifacts and projects as facts of the run.
 pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String, String)> {
-    let named =
-        |(k, v): (String, String)| Some((k.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), v));
-    system.env_all().into_iter().filter_map(named)
+    system.env_all().into_iter().filter_map(|(name, value)| {
+        Some((name.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), value))
+    })
 }
 
 pub(super) fn target_json(target: &Target) -> JsonMap {

@@ -112,7 +112,6 @@ impl Facts {
         started: jiff::Timestamp,
         system: &dyn System,
     ) -> Facts {
-        let json = |map: &JsonMap| Fingerprint::of(&Json::Object(map.clone()).to_string());
         let members = target.connection.members();
         let extra = format!(
             "{}
@@ -123,13 +122,17 @@ impl Facts {
         let metadata = super::metadata_env(system).flat_map(|(name, value)| [name, value]);
         Facts {
             target: Fingerprint::of_parts([&*target.database, &*target.schema, &shown, &extra]),
-            flags: json(&settings.flags),
-            arguments: json(&settings.args),
+            flags: map_print(&settings.flags),
+            arguments: map_print(&settings.args),
             invocation: Fingerprint::of(&settings.invocation_id),
             started: Fingerprint::of(&started.to_string()),
             metadata: Fingerprint::of_parts(metadata),
         }
     }
+}
+
+fn map_print(map: &JsonMap) -> Fingerprint {
+    Fingerprint::of(&Json::Object(map.clone()).to_string())
 }
 
 /// What is the same when a value is.

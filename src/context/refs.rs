@@ -39,8 +39,10 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
 /// What a reference is at parse: this node itself, printed as what was asked for.
 fn own_relation(session: &Session, asked: &str) -> Value {
     let engine = session.project.target.engine;
-    let stand_in = |relation| RelationValue::stand_in(relation, engine, asked, session.unsteady());
-    session.unit.this.clone().map_or_else(none, stand_in)
+    match session.unit.this.clone() {
+        Some(this) => RelationValue::stand_in(this, engine, asked, session.unsteady()),
+        None => none(),
+    }
 }
 
 /// `ref([package,] name, version=, v=)`.

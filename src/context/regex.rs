@@ -90,12 +90,8 @@ struct Match {
 impl Match {
     /// `byte` positions become positions of characters.
     fn new(re: &Regex, found: &Captures<'_, str>, text: &str) -> Match {
-        let group = |m: fancy_regex::Match<'_>| {
-            let start = text[..m.start()].chars().count();
-            (m.as_str().to_owned(), start, start + m.as_str().chars().count())
-        };
         Match {
-            groups: (0..found.len()).map(|i| found.get(i).map(group)).collect(),
+            groups: (0..found.len()).map(|i| found.get(i).map(|m| group_of(m, text))).collect(),
             names: re
                 .capture_names()
                 .enumerate()
@@ -113,6 +109,18 @@ impl Match {
         let group = index.and_then(|i| self.groups.get(i)).ok_or_else(|| error("no such group"))?;
         Ok(group.as_ref())
     }
+
+    /// Where a group begins and ends; -1 for one that has no part in the match.
+    fn place(&self, wanted: &Value) -> Result<(i64, i64), Error> {
+        let found = self.find(wanted)?;
+        Ok(found.map_or((-1, -1), |(_, start, end)| (*start as i64, *end as i64)))
+    }
+}
+
+/// A group's text with its places in characters.
+fn group_of(found: fancy_regex::Match<'_>, text: &str) -> (String, usize, usize) {
+    let start = text[..found.start()].chars().count();
+    (found.as_str().to_owned(), start, start + found.as_str().chars().count())
 }
 
 impl fmt::Debug for Match {
@@ -157,13 +165,6 @@ impl Object for Match {
     ) -> Result<Value, Error> {
         let none = super::none();
         let first = args.first().cloned().unwrap_or_else(|| Value::from(0));
-        let place = |which: usize| -> Result<Value, Error> {
-            let found = self.find(&first)?;
-            Ok(Value::from(found.map_or(
-                -1,
-                |(_, start, end)| if which == 0 { *start as i64 } else { *end as i64 },
-            )))
-        };
         Ok(match method {
             "group" if args.len() > 1 => {
                 let groups = args.iter().map(|a| self.find(a).map(|g| text_or(g, &none)));
@@ -180,9 +181,12 @@ impl Object for Match {
                     (Value::from(n.as_str()), text_or(self.groups[*i].as_ref(), &none))
                 }))
             }
-            "start" => place(0)?,
-            "end" => place(1)?,
-            "span" => Value::from(Tuple::from(vec![place(0)?, place(1)?])),
+            "start" => Value::from(self.place(&first)?.0),
+            "end" => Value::from(self.place(&first)?.1),
+            "span" => {
+                let (start, end) = self.place(&first)?;
+                Value::from(Tuple::from(vec![Value::from(start), Value::from(end)]))
+            }
             other => {
                 return Err(Error::new(
                     ErrorKind::UnknownMethod,
@@ -207,46 +211,40 @@ fn compile(pattern: &str, flags: i64, anchor: &str, end: &str) -> Result<Regex, 
         .map_err(|e| error(format!("invalid regular expression: {e}")))
 }
 
+fn match_error(e: fancy_regex::Error) -> Error {
+    error(e.to_string())
+}
+
 /// A function of the module, or a method of a compiled pattern.
 pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
-    let failed = |e: fancy_regex::Error| error(e.to_string());
     if !FUNCTIONS.contains(&method) {
         return Err(Error::new(ErrorKind::UnknownMethod, format!("module 're' has no `{method}`")));
     }
-    let given = args.require(0, "pattern")?;
-    let compiled = given.downcast_object_ref::<Pattern>();
-    let pattern = compiled.map_or_else(|| given.to_string(), |p| p.text.clone());
-    let own = compiled.map_or(0, |p| p.flags);
-    let flags = |at: usize| own | Flag::bits(args.get(at, "flags"));
-    let find = |anchor: &str, end: &str| -> Result<Value, Error> {
-        let text = args.text(1, "string")?;
-        let re = compile(&pattern, flags(2), anchor, end)?;
-        let found = re.captures(text.as_str()).map_err(failed)?;
-        Ok(found
-            .map_or_else(super::none, |found| Value::from_object(Match::new(&re, &found, &text))))
-    };
+    let pattern = Pattern::of(args.require(0, "pattern")?);
     match method {
-        "match" => find(r"\A", ""),
-        "fullmatch" => find(r"\A", r"\z"),
-        "search" => find("", ""),
+        "match" => pattern.find(args, r"\A", ""),
+        "fullmatch" => pattern.find(args, r"\A", r"\z"),
+        "search" => pattern.find(args, "", ""),
         "compile" => {
-            let flags = flags(1);
-            compile(&pattern, flags, "", "")?;
-            Ok(Value::from_object(Pattern { text: pattern, flags }))
+            let flags = pattern.flags_with(args, 1);
+            compile(&pattern.text, flags, "", "")?;
+            Ok(Value::from_object(Pattern { text: pattern.text, flags }))
         }
-        "escape" => Ok(Value::from(escape(&pattern))),
+        "escape" => Ok(Value::from(escape(&pattern.text))),
         "findall" | "finditer" => {
             let text = args.text(1, "string")?;
-            let re = compile(&pattern, flags(2), "", "")?;
+            let re = compile(&pattern.text, pattern.flags_with(args, 2), "", "")?;
             let mut out = Vec::new();
             for found in re.captures_iter(text.as_str()) {
-                let found = found.map_err(failed)?;
-                let group = |i: usize| Value::from(found.get(i).map_or("", |m| m.as_str()));
+                let found = found.map_err(match_error)?;
                 out.push(match found.len() {
                     _ if method == "finditer" => Value::from_object(Match::new(&re, &found, &text)),
-                    1 => group(0),
-                    2 => group(1),
-                    n => Value::from(Tuple::from((1..n).map(group).collect::<Vec<_>>())),
+                    1 => group_text(&found, 0),
+                    2 => group_text(&found, 1),
+                    n => {
+                        let groups: Vec<Value> = (1..n).map(|i| group_text(&found, i)).collect();
+                        Value::from(Tuple::from(groups))
+                    }
                 });
             }
             Ok(list(out))
@@ -254,7 +252,7 @@ pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
         "sub" | "subn" => {
             let (replacement, text) = (args.text(1, "repl")?, args.text(2, "string")?);
             let limit = args.get(3, "count").and_then(Value::as_usize).unwrap_or(0);
-            let re = compile(&pattern, flags(4), "", "")?;
+            let re = compile(&pattern.text, pattern.flags_with(args, 4), "", "")?;
             let times =
                 re.find_iter(&text).take(if limit == 0 { usize::MAX } else { limit }).count();
             let new = Value::from(
@@ -269,23 +267,28 @@ pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
         _ => {
             let text = args.text(1, "string")?;
             let limit = args.get(2, "maxsplit").and_then(Value::as_usize).unwrap_or(0);
-            let re = compile(&pattern, flags(3), "", "")?;
+            let re = compile(&pattern.text, pattern.flags_with(args, 3), "", "")?;
             let (mut out, mut from) = (Vec::new(), 0);
             for found in
                 re.captures_iter(text.as_str()).take(if limit == 0 { usize::MAX } else { limit })
             {
-                let found = found.map_err(failed)?;
+                let found = found.map_err(match_error)?;
                 let Some(whole) = found.get(0) else { continue };
                 out.push(Value::from(&text[from..whole.start()]));
-                let group =
-                    |i: usize| found.get(i).map_or_else(super::none, |m| Value::from(m.as_str()));
-                out.extend((1..found.len()).map(group));
+                out.extend((1..found.len()).map(|i| {
+                    found.get(i).map_or_else(super::none, |group| Value::from(group.as_str()))
+                }));
                 from = whole.end();
             }
             out.push(Value::from(&text[from..]));
             Ok(list(out))
         }
     }
+}
+
+/// The text of a group; empty for one that has no part in the match.
+fn group_text(found: &Captures<'_, str>, group: usize) -> Value {
+    Value::from(found.get(group).map_or("", |m| m.as_str()))
 }
 
 /// Python escapes what may mean something, and no more.
@@ -330,6 +333,30 @@ fn python_replacement(text: &str) -> String {
 struct Pattern {
     text: String,
     flags: i64,
+}
+
+impl Pattern {
+    /// What an argument gives: a compiled pattern, or text.
+    fn of(given: &Value) -> Pattern {
+        match given.downcast_object_ref::<Pattern>() {
+            Some(compiled) => Pattern { text: compiled.text.clone(), flags: compiled.flags },
+            None => Pattern { text: given.to_string(), flags: 0 },
+        }
+    }
+
+    /// Its own flags and those of a call.
+    fn flags_with(&self, args: &Args, at: usize) -> i64 {
+        self.flags | Flag::bits(args.get(at, "flags"))
+    }
+
+    /// The first match in the call's text, or none.
+    fn find(&self, args: &Args, anchor: &str, end: &str) -> Result<Value, Error> {
+        let text = args.text(1, "string")?;
+        let re = compile(&self.text, self.flags_with(args, 2), anchor, end)?;
+        let found = re.captures(text.as_str()).map_err(match_error)?;
+        Ok(found
+            .map_or_else(super::none, |found| Value::from_object(Match::new(&re, &found, &text))))
+    }
 }
 
 impl Object for Pattern {

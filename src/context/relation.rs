@@ -79,6 +79,10 @@ impl RelationValue {
         value.downcast_object_ref::<RelationValue>().map(|r| r.relation.clone())
     }
 
+    fn is_kind(&self, kind: RelationKind) -> Value {
+        Value::from(self.relation.kind == Some(kind))
+    }
+
     fn with(&self, relation: Relation) -> Value {
         Value::from_object(RelationValue { relation, ..self.clone() })
     }
@@ -105,17 +109,16 @@ impl Object for RelationValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.asked.note();
         let r = &self.relation;
-        let is = |kind: RelationKind| Value::from(r.kind == Some(kind));
         Some(match key.as_str()? {
             "database" => text(r.database()),
             "schema" => text(r.schema()),
             "identifier" | "table" | "name" => text(r.path[2].as_deref()),
             "type" => text(r.kind.map(RelationKind::as_str)),
-            "is_table" => is(RelationKind::Table),
-            "is_view" => is(RelationKind::View),
-            "is_cte" => is(RelationKind::Cte),
-            "is_materialized_view" => is(RelationKind::MaterializedView),
-            "is_function" => is(RelationKind::Function),
+            "is_table" => self.is_kind(RelationKind::Table),
+            "is_view" => self.is_kind(RelationKind::View),
+            "is_cte" => self.is_kind(RelationKind::Cte),
+            "is_materialized_view" => self.is_kind(RelationKind::MaterializedView),
+            "is_function" => self.is_kind(RelationKind::Function),
             "is_pointer" => Value::from(false),
             "can_be_renamed" | "can_be_replaced" => {
                 Value::from(matches!(r.kind, Some(RelationKind::Table | RelationKind::View)))
@@ -259,13 +262,12 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
 
 /// `api.Relation.create(database, schema, identifier, type)`.
 fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
-    let part = |i: usize, key: &str| {
-        args.get(i, key)
-            .filter(|v| !v.is_none() && !v.is_undefined())
-            .map(|v| Arc::<str>::from(v.to_string()))
-    };
     let mut relation = Relation::new(None, None, "");
-    relation.path = [part(0, "database"), part(1, "schema"), part(2, "identifier")];
+    relation.path = [
+        read_part(args, 0, "database"),
+        read_part(args, 1, "schema"),
+        read_part(args, 2, "identifier"),
+    ];
     relation.kind = args.get(3, "type").and_then(|t| RelationKind::parse(&t.to_string()));
     for (target, key) in
         [(&mut relation.quote, "quote_policy"), (&mut relation.include, "include_policy")]
@@ -282,6 +284,12 @@ fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
         }
     }
     Ok(RelationValue::value(relation, engine))
+}
+
+fn read_part(args: &Args, index: usize, name: &str) -> Option<Arc<str>> {
+    args.get(index, name)
+        .filter(|v| !v.is_none() && !v.is_undefined())
+        .map(|v| Arc::<str>::from(v.to_string()))
 }
 
 /// `api`: the classes `Relation` and `Column`.

@@ -100,14 +100,26 @@ impl TableValue {
         at.ok_or_else(|| error(format!("the table has no column {name}")))
     }
 
+    /// What agate calls the type of a column.
+    fn type_of(&self, i: usize) -> &'static str {
+        agate_type(self.rows.iter().map(|r| r[i].clone()))
+    }
+
+    /// The places of one column or of several.
+    fn indexes(&self, names: &Value) -> Result<Vec<usize>, Error> {
+        if names.as_str().is_some() {
+            return Ok(vec![self.index(names)?]);
+        }
+        names.try_iter()?.map(|name| self.index(&name)).collect()
+    }
+
     /// The columns with their types: how a table prints.
     fn structure(&self) -> String {
-        let kind = |i: usize| agate_type(self.rows.iter().map(|r| r[i].clone()));
         let rows: Vec<[String; 2]> = self
             .names
             .iter()
             .enumerate()
-            .map(|(i, name)| [name.clone(), kind(i).to_owned()])
+            .map(|(i, name)| [name.clone(), self.type_of(i).to_owned()])
             .collect();
         two_columns(["column", "data_type"], &rows)
     }
@@ -122,14 +134,52 @@ impl TableValue {
     }
 
     fn only(&self, indexes: &[usize]) -> Value {
-        let pick =
-            |row: &Arc<Vec<Value>>| Arc::new(indexes.iter().map(|i| row[*i].clone()).collect());
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| Arc::new(indexes.iter().map(|i| row[*i].clone()).collect()))
+            .collect();
         Value::from_object(TableValue {
             names: Arc::new(indexes.iter().map(|i| self.names[*i].clone()).collect()),
             types: indexes.iter().map(|i| self.types[*i].clone()).collect(),
-            rows: self.rows.iter().map(pick).collect(),
+            rows,
         })
     }
+
+    /// The same table with other names: of a mapping from old to new ones, or a list of all.
+    fn renamed(&self, renamed: &Value) -> Result<Value, Error> {
+        let names = match renamed.kind() {
+            ValueKind::Map => self.names.iter().map(|n| renamed_column(renamed, n)).collect(),
+            _ => renamed.try_iter()?.map(|v| v.to_string()).collect(),
+        };
+        Ok(Value::from_object(TableValue {
+            names: Arc::new(names),
+            types: self.types.clone(),
+            rows: self.rows.clone(),
+        }))
+    }
+
+    /// The first rows that have a value of these columns.
+    fn distinct(&self, by: &[usize]) -> Value {
+        let mut seen: Vec<Vec<Value>> = Vec::new();
+        let mut rows = Vec::new();
+        for row in &self.rows {
+            let key: Vec<Value> = by.iter().map(|i| row[*i].clone()).collect();
+            if !seen.contains(&key) {
+                seen.push(key);
+                rows.push(row.clone());
+            }
+        }
+        self.with_rows(rows)
+    }
+}
+
+fn renamed_column(names: &Value, old: &str) -> String {
+    names
+        .get_attr(old)
+        .ok()
+        .filter(|v| !v.is_undefined())
+        .map_or_else(|| old.to_owned(), |v| v.to_string())
 }
 
 const METHODS_OF_TABLE: &[&str] = &[
@@ -187,40 +237,13 @@ impl Object for TableValue {
         args: &[Value],
     ) -> Result<Value, Error> {
         let args = crate::jinja::Args::parse(args)?;
-        let names = |v: &Value| -> Result<Vec<usize>, Error> {
-            if v.as_str().is_some() {
-                Ok(vec![self.index(v)?])
-            } else {
-                v.try_iter()?.map(|n| self.index(&n)).collect()
-            }
-        };
         Ok(match method {
-            "select" => self.only(&names(args.require(0, "key")?)?),
+            "select" => self.only(&self.indexes(args.require(0, "key")?)?),
             "exclude" => {
-                let out = names(args.require(0, "key")?)?;
+                let out = self.indexes(args.require(0, "key")?)?;
                 self.only(&(0..self.names.len()).filter(|i| !out.contains(i)).collect::<Vec<_>>())
             }
-            "rename" => {
-                let renamed = args.require(0, "column_names")?;
-                let names = match renamed.kind() {
-                    minijinja::value::ValueKind::Map => {
-                        let map = |n: &String| {
-                            renamed
-                                .get_attr(n)
-                                .ok()
-                                .filter(|v| !v.is_undefined())
-                                .map_or_else(|| n.clone(), |v| v.to_string())
-                        };
-                        self.names.iter().map(map).collect()
-                    }
-                    _ => renamed.try_iter()?.map(|v| v.to_string()).collect(),
-                };
-                Value::from_object(TableValue {
-                    names: Arc::new(names),
-                    types: self.types.clone(),
-                    rows: self.rows.clone(),
-                })
-            }
+            "rename" => self.renamed(args.require(0, "column_names")?)?,
             "limit" => {
                 let n = args.require(0, "start_or_stop")?.as_usize().unwrap_or(0);
                 let (from, to) = match args.get(1, "stop").and_then(Value::as_usize) {
@@ -243,7 +266,7 @@ impl Object for TableValue {
                 self.with_rows(rows)
             }
             "order_by" => {
-                let by = names(args.require(0, "key")?)?;
+                let by = self.indexes(args.require(0, "key")?)?;
                 let mut rows = self.rows.clone();
                 rows.sort_by(|a, b| {
                     by.iter()
@@ -258,20 +281,10 @@ impl Object for TableValue {
             }
             "distinct" => {
                 let by = match args.get(0, "key") {
-                    Some(key) => names(key)?,
+                    Some(key) => self.indexes(key)?,
                     None => (0..self.names.len()).collect(),
                 };
-                let mut seen: Vec<Vec<Value>> = Vec::new();
-                let rows = self.rows.iter().filter(|r| {
-                    let key: Vec<Value> = by.iter().map(|i| r[*i].clone()).collect();
-                    let new = !seen.contains(&key);
-                    if new {
-                        seen.push(key);
-                    }
-                    new
-                });
-                let rows = rows.cloned().collect();
-                self.with_rows(rows)
+                self.distinct(&by)
             }
             "group_by" => {
                 let by = self.index(args.require(0, "key")?)?;
@@ -348,15 +361,11 @@ impl Sequence {
         Ok(names.iter().map(|n| Value::from(n.as_str())).zip(self.values.iter().cloned()).collect())
     }
 
+    fn without_nulls(&self) -> Vec<Value> {
+        self.values.iter().filter(|v| !v.is_none()).cloned().collect()
+    }
+
     fn column_method(&self, method: &str) -> Option<Result<Value, Error>> {
-        let sorted = |values: Vec<Value>| {
-            let (nulls, mut values): (Vec<Value>, Vec<Value>) =
-                values.into_iter().partition(Value::is_none);
-            crate::jinja::sort(&mut values, &|v| Ok(v.clone()))?;
-            values.extend(nulls);
-            Ok(list(values))
-        };
-        let without = || self.values.iter().filter(|v| !v.is_none()).cloned().collect::<Vec<_>>();
         Some(match method {
             "values_distinct" => {
                 let mut seen: Vec<Value> = Vec::new();
@@ -367,12 +376,20 @@ impl Sequence {
                 }
                 Ok(tuple(seen))
             }
-            "values_without_nulls" => Ok(tuple(without())),
-            "values_sorted" => sorted(self.values.to_vec()),
-            "values_without_nulls_sorted" => sorted(without()),
+            "values_without_nulls" => Ok(tuple(self.without_nulls())),
+            "values_sorted" => sort_nulls_last(self.values.to_vec()),
+            "values_without_nulls_sorted" => sort_nulls_last(self.without_nulls()),
             _ => return None,
         })
     }
+}
+
+fn sort_nulls_last(values: Vec<Value>) -> Result<Value, Error> {
+    let (nulls, mut values): (Vec<Value>, Vec<Value>) =
+        values.into_iter().partition(Value::is_none);
+    crate::jinja::sort(&mut values, &|v| Ok(v.clone()))?;
+    values.extend(nulls);
+    Ok(list(values))
 }
 
 fn tuple(items: Vec<Value>) -> Value {

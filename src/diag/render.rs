@@ -57,15 +57,17 @@ pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String 
 
 /// A range that the renderer can mark: inside the text, on character boundaries.
 fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
-    let floor = |mut i: usize| {
-        i = i.min(text.len());
-        while !text.is_char_boundary(i) {
-            i -= 1;
-        }
-        i
-    };
-    let start = floor(span.start as usize);
-    start..floor(span.end as usize).max(start)
+    let start = floor_to_char(text, span.start as usize);
+    start..floor_to_char(text, span.end as usize).max(start)
+}
+
+/// The last character boundary at or before a byte.
+fn floor_to_char(text: &str, byte: usize) -> usize {
+    let mut at = byte.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// `path:line:column: error[E2001]: message`.
@@ -91,24 +93,27 @@ fn severity(d: &Diagnostic) -> &'static str {
 /// `{code, severity, message, path, line, column, end_line, end_column, label, related, notes,
 /// help}`.
 pub(crate) fn json(d: &Diagnostic, files: &SourceMap) -> serde_json::Value {
-    let label = |l: &Label| {
-        let (a, b) =
-            (files.line_col(l.span.file, l.span.start), files.line_col(l.span.file, l.span.end));
-        serde_json::json!({
-            "path": files.path(l.span.file).as_str(), "line": a.line, "column": a.column,
-            "end_line": b.line, "end_column": b.column, "label": l.text,
-        })
-    };
+    let related: Vec<serde_json::Value> =
+        d.secondary.iter().map(|label| label_json(label, files)).collect();
     let mut out = serde_json::json!({
         "code": d.code.as_str(), "severity": severity(d), "message": d.message,
-        "related": d.secondary.iter().map(label).collect::<Vec<_>>(), "notes": d.notes, "help": d.help,
+        "related": related, "notes": d.notes, "help": d.help,
     });
-    if let (Some(l), Some(map)) = (&d.primary, out.as_object_mut())
-        && let serde_json::Value::Object(place) = label(l)
+    if let (Some(label), Some(map)) = (&d.primary, out.as_object_mut())
+        && let serde_json::Value::Object(place) = label_json(label, files)
     {
         map.extend(place);
     }
     out
+}
+
+fn label_json(label: &Label, files: &SourceMap) -> serde_json::Value {
+    let span = label.span;
+    let (start, end) = (files.line_col(span.file, span.start), files.line_col(span.file, span.end));
+    serde_json::json!({
+        "path": files.path(span.file).as_str(), "line": start.line, "column": start.column,
+        "end_line": end.line, "end_column": end.column, "label": label.text,
+    })
 }
 
 #[cfg(test)]

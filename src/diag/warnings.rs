@@ -181,12 +181,9 @@ impl WarningOptions {
     }
 
     pub(crate) fn weigh(&self, code: Code) -> Weight {
-        let named = |list: &[String]| {
-            has(list, code.as_str()) || events(code).iter().any(|event| has(list, event))
-        };
         // What only Strata says is no error for those who come from dbt, unless it is named.
         self.judge(
-            named,
+            |list| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event)),
             is_deprecation(code),
             self.all && !matches!(code, Code::Ignored | Code::EmptyModel),
         )
@@ -219,25 +216,30 @@ fn has(list: &[String], name: &str) -> bool {
 }
 
 fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, WarningOptionsError> {
-    let wrong = || WarningOptionsError::NoList(key.to_owned());
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect(),
-        _ => Err(wrong()),
-    }
+    let names = match value {
+        Value::Null => Some(Vec::new()),
+        Value::Array(items) => items.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    names.ok_or_else(|| WarningOptionsError::NoList(key.to_owned()))
 }
 
 /// A name in the spelling that it is compared in.
 fn known(name: &str) -> Result<String, WarningOptionsError> {
-    let codes = || Code::ALL.iter().map(|code| code.as_str());
-    if let Some(code) = codes().find(|code| code.eq_ignore_ascii_case(name)) {
-        return Ok(code.to_owned());
+    let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
+    if let Some(code) = code {
+        return Ok(code.as_str().to_owned());
     }
-    let all = || Code::ALL.iter().flat_map(|code| events(*code)).chain(OTHERS).copied();
-    if all().any(|other| other == name) {
+    if all_events().any(|event| event == name) {
         return Ok(name.to_owned());
     }
-    Err(WarningOptionsError::UnknownName { name: name.to_owned(), near: nearest(name, all()) })
+    let near = nearest(name, all_events());
+    Err(WarningOptionsError::UnknownName { name: name.to_owned(), near })
+}
+
+/// The names of dbt's warnings.
+fn all_events() -> impl Iterator<Item = &'static str> {
+    Code::ALL.iter().flat_map(|code| events(*code)).chain(OTHERS).copied()
 }
 
 #[cfg(test)]

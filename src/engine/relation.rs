@@ -132,11 +132,14 @@ impl Relation {
 
     /// `database.schema.identifier` folded, as a key.
     pub(crate) fn key(&self, dialect: Dialect) -> String {
-        let part = |(p, quoted): (&Option<Arc<str>>, bool)| {
-            p.as_deref().map_or_else(String::new, |p| dialect.folded_as(p, quoted))
-        };
         let first = if dialect.names_databases { 0 } else { 1 };
-        let parts: Vec<String> = self.path.iter().zip(self.quote).skip(first).map(part).collect();
+        let mut parts: Vec<String> = Vec::new();
+        for (part, quoted) in self.path.iter().zip(self.quote).skip(first) {
+            parts.push(match part {
+                Some(name) => dialect.folded_as(name, quoted),
+                None => String::new(),
+            });
+        }
         parts.join("\u{1f}")
     }
 

@@ -112,16 +112,16 @@ pub(crate) fn read_target(
     tree: &Yaml,
     surroundings: &Surroundings<'_>,
 ) -> Checked<Option<Target>> {
-    let failed = |d: Diagnostic| Checked::new(None, vec![d]);
     let Some(map) = tree.as_map() else {
         let message = format!("output `{name}` is a mapping, not {}", tree.kind());
-        return failed(Diagnostic::error(Code::Profile, message).primary(tree.span, ""));
+        let d = Diagnostic::error(Code::Profile, message).primary(tree.span, "");
+        return Checked::new(None, vec![d]);
     };
     let Some(adapter) = map.get("type").and_then(Yaml::as_str) else {
         let d = Diagnostic::error(Code::Profile, format!("output `{name}` has no `type`"));
         let types: Vec<String> =
             names_of_engines().iter().map(|name| format!("`type: {name}`")).collect();
-        return failed(d.primary(tree.span, types.join(" or ")));
+        return Checked::new(None, vec![d.primary(tree.span, types.join(" or "))]);
     };
     let mut out = Vec::new();
     let engine = find_engine(adapter).unwrap_or(&unknown::SPEC);

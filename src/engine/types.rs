@@ -35,6 +35,16 @@ pub(crate) enum SqlType {
     Other(String),
 }
 
+impl SqlType {
+    pub(super) fn signed(bits: u16) -> SqlType {
+        SqlType::Integer { bits, signed: true }
+    }
+
+    pub(super) fn unsigned(bits: u16) -> SqlType {
+        SqlType::Integer { bits, signed: false }
+    }
+}
+
 /// `name(10,2) rest` in lower case, as name with rest and the numbers in brackets.
 pub(super) fn split_type(text: &str) -> (String, Vec<u32>) {
     let lower = text.trim().to_ascii_lowercase();
@@ -50,6 +60,7 @@ pub(super) fn split_type(text: &str) -> (String, Vec<u32>) {
 
 /// Digits of a decimal; the second number may be left out.
 pub(super) fn decimal_digits(numbers: &[u32]) -> Option<(u16, u16)> {
-    let number = |i: usize| numbers.get(i).and_then(|n| u16::try_from(*n).ok());
-    Some((number(0)?, number(1).unwrap_or(0)))
+    let mut digits = numbers.iter().map(|n| u16::try_from(*n).ok());
+    let all = digits.next().flatten()?;
+    Some((all, digits.next().flatten().unwrap_or(0)))
 }

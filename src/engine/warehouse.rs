@@ -197,6 +197,17 @@ pub(crate) trait Warehouse: Send {
     fn cancel_handle(&self) -> Arc<dyn Cancel>;
 }
 
+/// Keeps a row where fewer than `limit` are kept; breaks off once there are as many.
+fn take_row(rows: &mut Vec<Vec<Cell>>, row: Vec<Cell>, limit: Option<usize>) -> ControlFlow<()> {
+    if limit.is_none_or(|limit| rows.len() < limit) {
+        rows.push(row);
+    }
+    match limit {
+        Some(limit) if rows.len() >= limit => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
 impl dyn Warehouse + '_ {
     /// Runs statements and fetches rows of the last one, `limit` at most.
     pub(crate) fn fetch(
@@ -205,14 +216,7 @@ impl dyn Warehouse + '_ {
         limit: Option<usize>,
     ) -> Result<(Reply, Table), EngineError> {
         let mut rows = Vec::new();
-        let full = |rows: &Vec<Vec<Cell>>| limit.is_some_and(|limit| rows.len() >= limit);
-        let mut take = |row: Vec<Cell>| {
-            if !full(&rows) {
-                rows.push(row);
-            }
-            if full(&rows) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        let mut reply = self.rows(sql, &mut take)?;
+        let mut reply = self.rows(sql, &mut |row| take_row(&mut rows, row, limit))?;
         let columns = std::mem::take(&mut reply.columns);
         Ok((reply, Table { columns, rows }))
     }

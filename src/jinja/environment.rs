@@ -1,6 +1,7 @@
 //! Renders templates: the engine that the passes use.
 
 use super::edits::Edits;
+use super::expressions::is_word_char;
 use super::prepass::{rewrite, rewrite_detached};
 use super::registry::{MacroDef, MacroRegistry};
 use super::runtime::{At, Namespace, Trace, run};
@@ -177,13 +178,10 @@ impl Object for ContextDict {
         args: &[Value],
     ) -> Result<Value, Error> {
         let args = super::Args::parse(args)?;
-        let none = || Value::from(());
-        let found = || args.positional.first().and_then(|key| self.get_value(key));
-        let name = || args.text(0, "key");
-        let default = |i: usize| args.positional.get(i).cloned();
+        let default = args.positional.get(1);
         match method {
-            "get" => Ok(found().unwrap_or_else(|| default(1).unwrap_or_else(none))),
-            "__contains__" => Ok(Value::from(found().is_some())),
+            "get" => Ok(self.find(&args).or_else(|| default.cloned()).unwrap_or_else(none)),
+            "__contains__" => Ok(Value::from(self.find(&args).is_some())),
             "keys" => Ok(super::list(self.keys())),
             "values" => Ok(super::list(self.pairs().map(|(_, value)| value).collect())),
             "items" => {
@@ -200,27 +198,39 @@ impl Object for ContextDict {
                 }
                 Ok(none())
             }
-            "setdefault" => Ok(match found() {
+            "setdefault" => Ok(match self.find(&args) {
                 Some(value) => value,
                 None => {
-                    let value = default(1).unwrap_or_else(none);
-                    self.change(name()?, Some(value.clone()));
+                    let value = default.cloned().unwrap_or_else(none);
+                    self.change(args.text(0, "key")?, Some(value.clone()));
                     value
                 }
             }),
-            "pop" => match found().or_else(|| default(1)) {
+            "pop" => match self.find(&args).or_else(|| default.cloned()) {
                 Some(value) => {
-                    self.change(name()?, None);
+                    self.change(args.text(0, "key")?, None);
                     Ok(value)
                 }
-                None => Err(super::error(format!("`context` has no `{}`", name()?))),
+                None => {
+                    let name = args.text(0, "key")?;
+                    Err(super::error(format!("`context` has no `{name}`")))
+                }
             },
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }
 
+fn none() -> Value {
+    Value::from(())
+}
+
 impl ContextDict {
+    /// The value under the name that is a method's first argument.
+    fn find(self: &Arc<Self>, args: &super::Args) -> Option<Value> {
+        self.get_value(args.positional.first()?)
+    }
+
     fn changes(&self) -> MutexGuard<'_, IndexMap<String, Option<Value>>> {
         self.0.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -513,8 +523,7 @@ impl Engine {
     fn place_of(&self, e: &Error, place: Option<&Place<'_>>) -> Option<Span> {
         let (name, range) = (e.name()?, e.range()?);
         if let Some(p) = place.filter(|p| p.name == name) {
-            let original = |i: usize| p.edits.original(i.saturating_sub(DRIVER.len()));
-            return Some(Span::new(p.file, original(range.start), original(range.end)));
+            return Some(Span::new(p.file, p.original(range.start), p.original(range.end)));
         }
         let def = self.registry.template(name)?;
         Some(Span::new(def.file, def.edits.original(range.start), def.edits.original(range.end)))
@@ -535,22 +544,28 @@ struct Place<'a> {
     edits: &'a Edits,
 }
 
+impl Place<'_> {
+    /// Where a byte of the compiled template was in the text, which stands behind the driver.
+    fn original(&self, offset: usize) -> usize {
+        self.edits.original(offset.saturating_sub(DRIVER.len()))
+    }
+}
+
 /// The name at the beginning of the expression that failed, when it failed for being undefined.
 fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
     let undefined = matches!(e.kind(), ErrorKind::UnknownFunction | ErrorKind::UndefinedError);
     if !undefined || e.name() != Some(place.name) {
         return None;
     }
-    let start = place.edits.original(e.range()?.start.saturating_sub(DRIVER.len()));
+    let start = place.original(e.range()?.start);
     // An attribute or method is reported at its dot: the name is what the chain begins with.
-    let chain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let back = if place.text[start..].starts_with('.') {
-        place.text[..start].trim_end_matches(chain).len()
+        place.text[..start].trim_end_matches(|c: char| is_word_char(c) || c == '.').len()
     } else {
         start
     };
     let rest = place.text.get(back..)?;
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let end = rest.find(|c: char| !is_word_char(c)).unwrap_or(rest.len());
     (end > 0 && !rest.starts_with(|c: char| c.is_ascii_digit())).then(|| rest[..end].to_owned())
 }
 

@@ -168,8 +168,8 @@ pub(super) fn tokens(text: &str, from: usize, to: usize) -> Vec<Token> {
                     Kind::Blank
                 } else {
                     let rest = &text[i..to];
-                    let stop = |c: char| !(c.is_alphanumeric() || c == '_');
-                    i += rest.find(stop).unwrap_or(rest.len()).max(ch.len_utf8());
+                    let end = rest.find(|c: char| !is_word_char(c)).unwrap_or(rest.len());
+                    i += end.max(ch.len_utf8());
                     Kind::Name
                 }
             }
@@ -184,14 +184,13 @@ pub(super) fn tokens(text: &str, from: usize, to: usize) -> Vec<Token> {
     out
 }
 
+/// Whether a character may be in a name.
+pub(super) fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
 /// Jinja2's `integer_re` and `float_re`.
 fn number_end(b: &[u8], start: usize) -> usize {
-    let run = |mut i: usize, ok: fn(&u8) -> bool| {
-        while b.get(i).is_some_and(|c| ok(c) || *c == b'_') {
-            i += 1;
-        }
-        i
-    };
     if b[start] == b'0' {
         let digits: Option<fn(&u8) -> bool> = match b.get(start + 1).map(u8::to_ascii_lowercase) {
             Some(b'x') => Some(u8::is_ascii_hexdigit),
@@ -200,18 +199,32 @@ fn number_end(b: &[u8], start: usize) -> usize {
             _ => None,
         };
         if let Some(digits) = digits {
-            return run(start + 2, digits);
+            return digits_end(b, start + 2, digits);
         }
     }
-    let mut i = run(start, u8::is_ascii_digit);
+    let mut i = digits_end(b, start, u8::is_ascii_digit);
     if b.get(i) == Some(&b'.') && b.get(i + 1).is_some_and(u8::is_ascii_digit) {
-        i = run(i + 1, u8::is_ascii_digit);
+        i = digits_end(b, i + 1, u8::is_ascii_digit);
     }
     if b.get(i).is_some_and(|c| matches!(c, b'e' | b'E')) {
         let sign = usize::from(b.get(i + 1).is_some_and(|c| matches!(c, b'+' | b'-')));
         if b.get(i + 1 + sign).is_some_and(u8::is_ascii_digit) {
-            i = run(i + 1 + sign, u8::is_ascii_digit);
+            i = digits_end(b, i + 1 + sign, u8::is_ascii_digit);
         }
+    }
+    i
+}
+
+/// What stands in a slice for a bound that is not written.
+fn absent_bound(is_written: bool) -> &'static str {
+    if is_written { "" } else { "none" }
+}
+
+/// The end of a run of digits, which may have underscores between them.
+fn digits_end(b: &[u8], start: usize, is_digit: fn(&u8) -> bool) -> usize {
+    let mut i = start;
+    while b.get(i).is_some_and(|c| is_digit(c) || *c == b'_') {
+        i += 1;
     }
     i
 }
@@ -673,11 +686,10 @@ impl<'a> Expressions<'a, '_> {
             if commas > 0 || colons.len() > 2 {
                 return Err(Unread::Other);
             }
-            let missing = |present: bool| if present { "" } else { "none" };
             self.open(read.start, "__slice(".to_owned());
-            self.replace(open.start, open.end, format!(", {}", missing(parts[0])));
+            self.replace(open.start, open.end, format!(", {}", absent_bound(parts[0])));
             for (colon, present) in colons.iter().zip(&parts[1..]) {
-                self.replace(colon.start, colon.end, format!(", {}", missing(*present)));
+                self.replace(colon.start, colon.end, format!(", {}", absent_bound(*present)));
             }
             self.replace(end.start, end.end, ")");
         }

@@ -322,13 +322,14 @@ fn attribute_of(value: &Value, path: &Value) -> Result<Value, Error> {
 
 /// The key of an item by `attribute` and, for texts, without regard to case.
 fn sort_key(item: &Value, attribute: Option<&Value>, case_sensitive: bool) -> Result<Value, Error> {
-    let part =
-        |path: &str| attribute_of(item, &Value::from(path)).map(|v| folded(v, case_sensitive));
     match attribute {
         None => Ok(folded(item.clone(), case_sensitive)),
         Some(names) if names.to_string().contains(',') => {
-            let parts: Vec<Value> =
-                names.to_string().split(',').map(|p| part(p.trim())).collect::<Result<_, _>>()?;
+            let mut parts = Vec::new();
+            for name in names.to_string().split(',') {
+                let part = attribute_of(item, &Value::from(name.trim()))?;
+                parts.push(folded(part, case_sensitive));
+            }
             Ok(list(parts))
         }
         Some(name) => attribute_of(item, name).map(|v| folded(v, case_sensitive)),
@@ -555,12 +556,16 @@ impl Object for RangeValue {
 
 /// Jinja2's tests, as Python's types answer them.
 fn tests(env: &mut Environment<'static>) {
-    let is = |kinds: &'static [Type]| move |v: Value| kinds.contains(&type_of(&v));
-    env.add_test("string", is(&[Type::Str]));
-    env.add_test("number", is(&[Type::Int, Type::Float, Type::Decimal, Type::Bool]));
-    env.add_test("integer", is(&[Type::Int]));
-    env.add_test("float", is(&[Type::Float]));
-    env.add_test("boolean", is(&[Type::Bool]));
+    const BY_TYPE: [(&str, &[Type]); 5] = [
+        ("string", &[Type::Str]),
+        ("number", &[Type::Int, Type::Float, Type::Decimal, Type::Bool]),
+        ("integer", &[Type::Int]),
+        ("float", &[Type::Float]),
+        ("boolean", &[Type::Bool]),
+    ];
+    for (name, types) in BY_TYPE {
+        env.add_test(name, move |v: Value| types.contains(&type_of(&v)));
+    }
     env.add_test("mapping", |v: Value| match type_of(&v) {
         Type::Dict => true,
         Type::Object => v.kind() == ValueKind::Map,
@@ -635,10 +640,8 @@ fn truncate(
 ) -> Result<String, Error> {
     note_inspected(state, &text);
     let args = arguments(args)?;
-    let number = |i: usize, key: &str, default: usize| {
-        args.get(i, key).and_then(Value::as_usize).unwrap_or(default)
-    };
-    let (length, leeway) = (number(0, "length", 255), number(3, "leeway", 5));
+    let length = args.get(0, "length").and_then(Value::as_usize).unwrap_or(255);
+    let leeway = args.get(3, "leeway").and_then(Value::as_usize).unwrap_or(5);
     let end = args.get(2, "end").map_or_else(|| "...".to_owned(), Value::to_string);
     let text = text.to_string();
     if text.chars().count() <= length + leeway {
@@ -843,31 +846,20 @@ fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
         .map_or((&spec[flags.len()..], None), |(w, p)| (w, Some(p)));
     let width: usize = width.parse().unwrap_or(0);
     let precision: Option<usize> = precision.map(|p| p.parse().unwrap_or(0));
-    let number =
-        || Number::of(value).ok_or_else(|| error(format!("%{kind} needs a number, not {value:?}")));
-    let float = |spec: String| -> Result<String, Error> {
-        let float = Value::from(number()?.to_float());
-        super::format::format_value(&float, &spec)
-    };
-    let whole = || -> Result<BigInt, Error> {
-        match number()? {
-            Number::Int(n) => Ok(n),
-            other => {
-                other.truncated().ok_or_else(|| error(format!("%{kind} needs a finite number")))
-            }
-        }
-    };
     let mut text = match kind {
         's' => python_text(value)?.chars().take(precision.unwrap_or(usize::MAX)).collect(),
         'r' => python_repr(value)?,
-        'd' | 'i' | 'u' => whole()?.to_string(),
-        'f' | 'F' | 'e' | 'E' | 'g' | 'G' => float(format!(".{}{kind}", precision.unwrap_or(6)))?,
-        'x' => whole()?.to_str_radix(16),
-        'X' => whole()?.to_str_radix(16).to_uppercase(),
-        'o' => whole()?.to_str_radix(8),
+        'd' | 'i' | 'u' => percent_int(value, kind)?.to_string(),
+        'f' | 'F' | 'e' | 'E' | 'g' | 'G' => {
+            let float = Value::from(percent_number(value, kind)?.to_float());
+            super::format::format_value(&float, &format!(".{}{kind}", precision.unwrap_or(6)))?
+        }
+        'x' => percent_int(value, kind)?.to_str_radix(16),
+        'X' => percent_int(value, kind)?.to_str_radix(16).to_uppercase(),
+        'o' => percent_int(value, kind)?.to_str_radix(8),
         'c' => match value.as_str() {
             Some(text) => text.to_owned(),
-            None => whole()?
+            None => percent_int(value, kind)?
                 .to_u32()
                 .and_then(char::from_u32)
                 .map(String::from)
@@ -887,6 +879,18 @@ fn format_one(value: &Value, spec: &str, kind: char) -> Result<String, Error> {
     } else {
         format!("{}{text}", " ".repeat(missing))
     })
+}
+
+fn percent_number(value: &Value, kind: char) -> Result<Number, Error> {
+    Number::of(value).ok_or_else(|| error(format!("%{kind} needs a number, not {value:?}")))
+}
+
+/// The whole part of a number.
+fn percent_int(value: &Value, kind: char) -> Result<BigInt, Error> {
+    match percent_number(value, kind)? {
+        Number::Int(n) => Ok(n),
+        other => other.truncated().ok_or_else(|| error(format!("%{kind} needs a finite number"))),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use super::runtime::{Args, error};
 use bigdecimal::RoundingMode;
 use minijinja::Error;
 use minijinja::value::Value;
+use std::iter::Peekable;
+use std::str::Chars;
 
 /// The longest field.
 const WIDEST: usize = 10_000_000;
@@ -84,11 +86,9 @@ fn field_end(text: &str) -> Option<usize> {
 fn find(reference: &str, args: &Args, from_map: bool, next: &mut usize) -> Result<Value, Error> {
     let end = reference.find(['.', '[']).unwrap_or(reference.len());
     let (first, mut rest) = reference.split_at(end);
-    let missing =
-        || error(format!("Replacement index {first} out of range for positional args tuple"));
     let mut value = if first.is_empty() {
         *next += 1;
-        args.positional.get(*next - 1).cloned().ok_or_else(missing)?
+        args.positional.get(*next - 1).cloned().ok_or_else(|| out_of_range(first))?
     } else if from_map {
         let map = args.positional.first().cloned().unwrap_or_default();
         let found = plain_item(&map, &Value::from(first))?;
@@ -97,7 +97,7 @@ fn find(reference: &str, args: &Args, from_map: bool, next: &mut usize) -> Resul
         }
         found
     } else if let Ok(index) = first.parse::<usize>() {
-        args.positional.get(index).cloned().ok_or_else(missing)?
+        args.positional.get(index).cloned().ok_or_else(|| out_of_range(first))?
     } else {
         args.named.get(first).cloned().ok_or_else(|| error(format!("KeyError: '{first}'")))?
     };
@@ -113,6 +113,10 @@ fn find(reference: &str, args: &Args, from_map: bool, next: &mut usize) -> Resul
         rest = after;
     }
     Ok(value)
+}
+
+fn out_of_range(index: &str) -> Error {
+    error(format!("Replacement index {index} out of range for positional args tuple"))
 }
 
 /// `[[fill]align][sign][z][#][0][width][grouping][.precision][type]`
@@ -133,7 +137,6 @@ impl Spec {
     fn parse(text: &str) -> Result<Spec, Error> {
         let mut spec = Spec::default();
         let mut chars = text.chars().peekable();
-        let is_align = |c: char| matches!(c, '<' | '>' | '=' | '^');
         let mut ahead = text.chars();
         let first = ahead.next();
         if ahead.next().is_some_and(is_align) {
@@ -145,26 +148,12 @@ impl Spec {
         spec.sign = chars.next_if(|c| matches!(c, '+' | '-' | ' '));
         spec.alternate = chars.next_if_eq(&'#').is_some();
         spec.zero = chars.next_if_eq(&'0').is_some();
-        let number =
-            |chars: &mut std::iter::Peekable<std::str::Chars<'_>>| -> Result<Option<usize>, Error> {
-                let mut digits = String::new();
-                while let Some(c) = chars.next_if(char::is_ascii_digit) {
-                    digits.push(c);
-                }
-                match digits.as_str() {
-                    "" => Ok(None),
-                    digits => match digits.parse::<usize>() {
-                        Ok(n) if n <= WIDEST => Ok(Some(n)),
-                        _ => Err(error("Too many decimal digits in format string")),
-                    },
-                }
-            };
-        spec.width = number(&mut chars)?.unwrap_or(0);
+        spec.width = take_number(&mut chars)?.unwrap_or(0);
         spec.grouping = chars.next_if(|c| matches!(c, ',' | '_'));
         if chars.next_if_eq(&'.').is_some() {
-            spec.precision = Some(
-                number(&mut chars)?.ok_or_else(|| error("Format specifier missing precision"))?,
-            );
+            let precision = take_number(&mut chars)?;
+            spec.precision =
+                Some(precision.ok_or_else(|| error("Format specifier missing precision"))?);
         }
         spec.kind = chars.next();
         if chars.next().is_some() {
@@ -179,14 +168,39 @@ impl Spec {
         let numeric = default_align == '>';
         let fill = self.fill.unwrap_or(if self.zero && numeric { '0' } else { ' ' });
         let align = self.align.unwrap_or(if self.zero && numeric { '=' } else { default_align });
-        let some = |n: usize| std::iter::repeat_n(fill, n).collect::<String>();
         match align {
-            '<' => format!("{sign}{body}{}", some(missing)),
-            '^' => format!("{}{sign}{body}{}", some(missing / 2), some(missing - missing / 2)),
-            '=' => format!("{sign}{}{body}", some(missing)),
-            _ => format!("{}{sign}{body}", some(missing)),
+            '<' => format!("{sign}{body}{}", repeat_char(fill, missing)),
+            '^' => {
+                let (before, after) = (missing / 2, missing - missing / 2);
+                format!("{}{sign}{body}{}", repeat_char(fill, before), repeat_char(fill, after))
+            }
+            '=' => format!("{sign}{}{body}", repeat_char(fill, missing)),
+            _ => format!("{}{sign}{body}", repeat_char(fill, missing)),
         }
     }
+}
+
+fn is_align(c: char) -> bool {
+    matches!(c, '<' | '>' | '=' | '^')
+}
+
+/// The number that stands next in a specification, if one does.
+fn take_number(chars: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Error> {
+    let mut digits = String::new();
+    while let Some(c) = chars.next_if(char::is_ascii_digit) {
+        digits.push(c);
+    }
+    match digits.as_str() {
+        "" => Ok(None),
+        digits => match digits.parse::<usize>() {
+            Ok(n) if n <= WIDEST => Ok(Some(n)),
+            _ => Err(error("Too many decimal digits in format string")),
+        },
+    }
+}
+
+pub(super) fn repeat_char(c: char, times: usize) -> String {
+    std::iter::repeat_n(c, times).collect()
 }
 
 pub(super) fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
@@ -195,18 +209,16 @@ pub(super) fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
     }
     let kind = type_of(value);
     let parsed = Spec::parse(spec)?;
-    let unknown = || {
-        let code = parsed.kind.unwrap_or(' ');
-        error(format!("Unknown format code '{code}' for object of type '{}'", type_name(value)))
-    };
     match (Number::of(value), kind) {
-        (Some(number), _) => format_number(&number, &parsed).ok_or_else(unknown),
+        (Some(number), _) => {
+            format_number(&number, &parsed).ok_or_else(|| unknown_code(&parsed, value))
+        }
         (None, Type::Str) => {
             if !matches!(parsed.kind, None | Some('s'))
                 || parsed.sign.is_some()
                 || parsed.grouping.is_some()
             {
-                return Err(unknown());
+                return Err(unknown_code(&parsed, value));
             }
             let text: String =
                 python_text(value)?.chars().take(parsed.precision.unwrap_or(usize::MAX)).collect();
@@ -221,6 +233,11 @@ pub(super) fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
             type_name(value)
         ))),
     }
+}
+
+fn unknown_code(spec: &Spec, value: &Value) -> Error {
+    let code = spec.kind.unwrap_or(' ');
+    error(format!("Unknown format code '{code}' for object of type '{}'", type_name(value)))
 }
 
 fn format_number(number: &Number, spec: &Spec) -> Option<String> {
@@ -319,15 +336,20 @@ pub(super) fn general(f: f64, precision: usize) -> String {
     let scientific = format!("{f:.*e}", precision - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trim = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
     if exponent < -4 || exponent >= precision as i32 {
         let sign = if exponent < 0 { '-' } else { '+' };
-        return format!("{}e{sign}{:02}", trim(mantissa), exponent.unsigned_abs());
+        return format!("{}e{sign}{:02}", trim_zeros(mantissa), exponent.unsigned_abs());
     }
-    trim(&format!("{f:.*}", usize::try_from(precision as i32 - 1 - exponent).unwrap_or(0)))
+    let places = usize::try_from(precision as i32 - 1 - exponent).unwrap_or(0);
+    trim_zeros(&format!("{f:.places$}")).to_owned()
+}
+
+/// Without zeros at the end of a fraction, and without a point that nothing follows.
+fn trim_zeros(digits: &str) -> &str {
+    match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.'),
+        false => digits,
+    }
 }
 
 fn grouped(body: &str, mark: char, size: usize) -> String {

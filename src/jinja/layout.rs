@@ -125,10 +125,9 @@ fn escape(value: &Value, _: &Args) -> Result<Value, Error> {
 
 /// `filesizeformat(binary=false)`.
 fn filesizeformat(value: &Value, args: &Args) -> Result<Value, Error> {
-    let text = || python_text(value).ok()?.trim().parse::<f64>().ok();
     let bytes = Number::of(value)
         .map(|n| n.to_float())
-        .or_else(text)
+        .or_else(|| python_text(value).ok()?.trim().parse::<f64>().ok())
         .ok_or_else(|| error("no number of bytes"))?;
     let binary = args.flag(0, "binary", false);
     let (base, names) = match binary {
@@ -233,10 +232,12 @@ fn urlencode(value: &Value, _: &Args) -> Result<Value, Error> {
         Type::Dict | Type::List | Type::Tuple | Type::Iterator => pairs_of(value)?,
         _ => return Ok(Value::from(quoted(&python_text(value)?, false))),
     };
-    let one = |(key, value): &(Value, Value)| -> Result<String, Error> {
-        Ok(format!("{}={}", quoted(&python_text(key)?, true), quoted(&python_text(value)?, true)))
-    };
-    Ok(Value::from(pairs.iter().map(one).collect::<Result<Vec<_>, _>>()?.join("&")))
+    let mut parts = Vec::with_capacity(pairs.len());
+    for (key, value) in &pairs {
+        let (key, value) = (python_text(key)?, python_text(value)?);
+        parts.push(format!("{}={}", quoted(&key, true), quoted(&value, true)));
+    }
+    Ok(Value::from(parts.join("&")))
 }
 
 /// `xmlattr(autospace=true)`.
@@ -294,22 +295,28 @@ fn take_if(pieces: &mut VecDeque<String>, wanted: impl Fn(&str) -> bool) -> Opti
     pieces.front().is_some_and(|piece| wanted(piece)).then(|| pieces.pop_front())?
 }
 
+fn count_chars(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
 fn wrap(line: &str, width: usize, long: bool, hyphens: bool) -> Vec<String> {
     let mut rest: VecDeque<String> = pieces(line, hyphens).into();
-    let length = |text: &str| text.chars().count();
-    let blank = |text: &str| text.chars().all(char::is_whitespace);
     let mut out: Vec<String> = Vec::new();
     while !rest.is_empty() {
-        if !out.is_empty() && rest.front().is_some_and(|piece| blank(piece)) {
+        if !out.is_empty() && rest.front().is_some_and(|piece| is_blank(piece)) {
             rest.pop_front();
         }
         let mut current: Vec<String> = Vec::new();
         let mut used = 0;
-        while let Some(piece) = take_if(&mut rest, |piece| used + length(piece) <= width) {
-            used += length(&piece);
+        while let Some(piece) = take_if(&mut rest, |piece| used + count_chars(piece) <= width) {
+            used += count_chars(&piece);
             current.push(piece);
         }
-        if let Some(piece) = take_if(&mut rest, |piece| length(piece) > width) {
+        if let Some(piece) = take_if(&mut rest, |piece| count_chars(piece) > width) {
             if long {
                 let cut = piece.char_indices().nth(width - used).map_or(piece.len(), |(i, _)| i);
                 let (head, tail) = piece.split_at(cut);
@@ -321,7 +328,7 @@ fn wrap(line: &str, width: usize, long: bool, hyphens: bool) -> Vec<String> {
                 rest.push_front(piece);
             }
         }
-        if current.last().is_some_and(|piece| blank(piece)) {
+        if current.last().is_some_and(|piece| is_blank(piece)) {
             current.pop();
         }
         if !current.is_empty() {

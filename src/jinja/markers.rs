@@ -131,16 +131,15 @@ pub(crate) fn ends_in_marker(expression: &str) -> bool {
 /// else is.
 fn outer_filters(expression: &str) -> Option<Vec<&str>> {
     let all = tokens(expression, 0, expression.len());
-    let word = |token: &Token| &expression[token.start..token.end];
     let mut inner = &all[..];
-    while is_in_parentheses(inner, &word) {
+    while is_in_parentheses(inner, expression) {
         inner = &inner[1..inner.len() - 1];
     }
     let mut depth = 0usize;
     let mut filters = Vec::new();
     let mut after_bar = false;
     for (i, token) in inner.iter().enumerate() {
-        let text = word(token);
+        let text = word_of(expression, token);
         match (token.kind, text) {
             (Kind::Operator, "(" | "[" | "{") => depth += 1,
             (Kind::Operator, ")" | "]" | "}") => depth = depth.saturating_sub(1),
@@ -158,15 +157,19 @@ fn outer_filters(expression: &str) -> Option<Vec<&str>> {
     Some(filters)
 }
 
+fn word_of<'t>(expression: &'t str, token: &Token) -> &'t str {
+    &expression[token.start..token.end]
+}
+
 /// Whether tokens begin with a parenthesis that their last one closes.
-fn is_in_parentheses<'t>(all: &[Token], word: &impl Fn(&Token) -> &'t str) -> bool {
+fn is_in_parentheses(all: &[Token], expression: &str) -> bool {
     let [first, .., last] = all else { return false };
-    if word(first) != "(" || word(last) != ")" {
+    if word_of(expression, first) != "(" || word_of(expression, last) != ")" {
         return false;
     }
     let mut depth = 0usize;
     for token in &all[..all.len() - 1] {
-        match word(token) {
+        match word_of(expression, token) {
             "(" => depth += 1,
             ")" => depth -= 1,
             _ => {}

@@ -1,6 +1,7 @@
 //! Python's methods of strings, numbers and plain containers that minijinja and its `pycompat` do
 //! not have.
 
+use super::format::repeat_char;
 use super::python::{Type, equal, type_name};
 use super::runtime::error;
 use super::values::{dict, list, pairs_of};
@@ -150,8 +151,7 @@ fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Resu
         (true, false) => missing,
         _ => 0,
     };
-    let fill_with = |n: usize| std::iter::repeat_n(fill, n).collect::<String>();
-    Ok(format!("{}{text}{}", fill_with(before), fill_with(missing - before)))
+    Ok(format!("{}{text}{}", repeat_char(fill, before), repeat_char(fill, missing - before)))
 }
 
 /// The first letter large, the others small.
@@ -192,14 +192,18 @@ fn tuple(parts: [&str; 3]) -> Value {
     Value::from(Tuple::from(parts.map(Value::from).to_vec()))
 }
 
+/// `ljust`, `rjust` and `center`: (width, fill=' ').
+fn justify_text(s: &str, args: &[Value], left: bool, right: bool) -> Result<Value, Error> {
+    let width = args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
+    let fill = args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
+    padded(s, usize::try_from(width).unwrap_or(0), fill, left, right).map(Value::from)
+}
+
+fn swap_case(c: char) -> String {
+    if c.is_uppercase() { c.to_lowercase().to_string() } else { c.to_uppercase().to_string() }
+}
+
 fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
-    let pad = |left: bool, right: bool| -> Result<Value, Error> {
-        let width =
-            args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
-        let fill =
-            args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
-        padded(s, usize::try_from(width).unwrap_or(0), fill, left, right).map(Value::from)
-    };
     Ok(Some(match method {
         "rsplit" => {
             let limit = args.get(1).and_then(Value::as_usize);
@@ -234,19 +238,10 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
             let zeros = padded("", width.saturating_sub(s.chars().count()), '0', true, false)?;
             Value::from(format!("{sign}{zeros}{digits}"))
         }
-        "ljust" => pad(false, true)?,
-        "rjust" => pad(true, false)?,
-        "center" => pad(true, true)?,
-        "swapcase" => {
-            let swap = |c: char| {
-                if c.is_uppercase() {
-                    c.to_lowercase().to_string()
-                } else {
-                    c.to_uppercase().to_string()
-                }
-            };
-            Value::from(s.chars().map(swap).collect::<String>())
-        }
+        "ljust" => justify_text(s, args, false, true)?,
+        "rjust" => justify_text(s, args, true, false)?,
+        "center" => justify_text(s, args, true, true)?,
+        "swapcase" => Value::from(s.chars().map(swap_case).collect::<String>()),
         "partition" => {
             let sep = text(args, 0)?;
             s.split_once(sep).map_or_else(|| tuple([s, "", ""]), |(a, b)| tuple([a, sep, b]))
@@ -283,28 +278,36 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
     }))
 }
 
+/// Where a search begins or ends; what is negative counts from the end.
+fn search_bound(given: Option<&Value>, default: i64, length: i64) -> usize {
+    let at = given.and_then(Value::as_i64).unwrap_or(default);
+    usize::try_from(if at < 0 { at + length } else { at }).unwrap_or(0)
+}
+
+/// `startswith` or `endswith`.
+fn has_affix(text: &str, method: &str, affix: &str) -> bool {
+    if method == "startswith" { text.starts_with(affix) } else { text.ends_with(affix) }
+}
+
 /// A search in the part of the text that two more arguments name.
 fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let chars: Vec<char> = s.chars().collect();
     let length = chars.len() as i64;
-    let bound = |i: usize, default: i64| -> usize {
-        let at = args.get(i).and_then(Value::as_i64).unwrap_or(default);
-        usize::try_from(if at < 0 { at + length } else { at }).unwrap_or(0)
-    };
-    let (from, to) = (bound(1, 0), bound(2, length).min(chars.len()));
+    let from = search_bound(args.get(1), 0, length);
+    let to = search_bound(args.get(2), length, length).min(chars.len());
     let inside = from <= to;
     let part: String = if inside { chars[from..to].iter().collect() } else { String::new() };
     if let "startswith" | "endswith" = method {
-        let holds = |wanted: &str| {
-            if method == "startswith" { part.starts_with(wanted) } else { part.ends_with(wanted) }
-        };
         let wanted = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
         return match wanted.as_str() {
-            Some(wanted) => Ok(Value::from(inside && holds(wanted))),
+            Some(wanted) => Ok(Value::from(inside && has_affix(&part, method, wanted))),
             None if wanted.is_tuple() => {
                 let mut any = false;
                 for item in wanted.try_iter()? {
-                    any |= inside && holds(item.as_str().ok_or_else(|| error("expected a text"))?);
+                    any |= inside && {
+                        let affix = item.as_str().ok_or_else(|| error("expected a text"))?;
+                        has_affix(&part, method, affix)
+                    };
                 }
                 Ok(Value::from(any))
             }
@@ -417,28 +420,35 @@ fn expanded(s: &str, size: usize) -> String {
 
 /// `str.maketrans`: a mapping of code points.
 fn translation(args: &[Value]) -> Result<Value, Error> {
-    let code = |c: char| Value::from(u32::from(c));
-    let key = |v: &Value| match v.as_str() {
-        Some(text) => text.chars().next().map(code).unwrap_or_default(),
-        None => v.clone(),
-    };
     match args {
-        [map] => Ok(dict(pairs_of(map)?.into_iter().map(|(k, v)| (key(&k), v)))),
+        [map] => Ok(dict(pairs_of(map)?.into_iter().map(|(k, v)| (translation_key(&k), v)))),
         [from, to, rest @ ..] => {
             let (from, to) = (from.to_string(), to.to_string());
             if from.chars().count() != to.chars().count() {
                 return Err(error("the first two maketrans arguments must have equal length"));
             }
             let mut pairs: Vec<(Value, Value)> =
-                from.chars().map(code).zip(to.chars().map(code)).collect();
+                from.chars().map(code_point).zip(to.chars().map(code_point)).collect();
             pairs.extend(
                 rest.iter()
                     .flat_map(|v| v.to_string().chars().collect::<Vec<_>>())
-                    .map(|c| (code(c), Value::from(()))),
+                    .map(|c| (code_point(c), Value::from(()))),
             );
             Ok(dict(pairs))
         }
         [] => Err(error("maketrans() takes an argument")),
+    }
+}
+
+fn code_point(c: char) -> Value {
+    Value::from(u32::from(c))
+}
+
+/// A key of a translation: a character or its code point.
+fn translation_key(key: &Value) -> Value {
+    match key.as_str() {
+        Some(text) => text.chars().next().map(code_point).unwrap_or_default(),
+        None => key.clone(),
     }
 }
 
@@ -470,8 +480,10 @@ fn encoded(s: &str, args: &super::Args) -> Result<Vec<u8>, Error> {
         "ascii" | "us-ascii" => 128,
         other => return Err(error(format!("unknown encoding: {other}"))),
     };
-    let one = |c: char| u8::try_from(u32::from(c)).ok().filter(|b| u32::from(*b) < limit);
-    let bytes: Option<Vec<u8>> = s.chars().map(one).collect();
+    let bytes: Option<Vec<u8>> = s
+        .chars()
+        .map(|c| u8::try_from(u32::from(c)).ok().filter(|b| u32::from(*b) < limit))
+        .collect();
     bytes.ok_or_else(|| error(format!("'{encoding}' codec can't encode all characters")))
 }
 
@@ -487,17 +499,20 @@ fn bytes(bytes: &[u8], method: &str) -> Result<Option<Value>, Error> {
 }
 
 fn number(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
-    let float = || f64::try_from(value.clone()).unwrap_or(f64::NAN);
     Ok(match (method, value.as_i64().filter(|_| value.is_integer())) {
         ("conjugate", _) => Some(value.clone()),
-        ("is_integer", _) => Some(Value::from(float().fract() == 0.0)),
+        ("is_integer", _) => Some(Value::from(float_of(value).fract() == 0.0)),
         ("bit_length", Some(i)) => Some(Value::from(64 - i.unsigned_abs().leading_zeros())),
         ("bit_count", Some(i)) => Some(Value::from(i.unsigned_abs().count_ones())),
         ("as_integer_ratio", Some(i)) => Some(super::pair(Value::from(i), Value::from(1))),
-        ("as_integer_ratio", None) => Some(ratio(float())?),
+        ("as_integer_ratio", None) => Some(ratio(float_of(value))?),
         ("to_bytes", Some(i)) => Some(to_bytes(i, &super::Args::parse(args)?)?),
         _ => None,
     })
+}
+
+fn float_of(value: &Value) -> f64 {
+    f64::try_from(value.clone()).unwrap_or(f64::NAN)
 }
 
 /// A float as a fraction in its lowest terms: its digits in base two, by a power of two.
@@ -510,11 +525,10 @@ fn ratio(f: f64) -> Result<Value, Error> {
         above *= 2.0;
         below += 1;
     }
-    let whole = |f: f64| {
-        crate::decimal::Decimal::from_float(f).to_int().map(|n| super::number::int_value(&n))
-    };
+    let above = crate::decimal::Decimal::from_float(above).to_int();
+    let above = above.map(|n| super::number::int_value(&n)).unwrap_or_default();
     let below = super::number::int_value(&(bigdecimal::num_bigint::BigInt::from(1) << below));
-    Ok(super::pair(whole(above).unwrap_or_default(), below))
+    Ok(super::pair(above, below))
 }
 
 /// `int.to_bytes(length=1, byteorder='big')` of what is not negative.

@@ -4,7 +4,7 @@
 //! Python's do (`operators.rs`). Must not know: where they come from.
 
 use super::runtime::error;
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, DecimalError};
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{RoundingMode, ToPrimitive};
 use minijinja::value::{Object, ObjectRepr, Tuple, Value, ValueKind};
@@ -168,6 +168,21 @@ impl Object for BigIntValue {
     }
 }
 
+/// The first argument of a method, which has to be exact.
+fn decimal_operand(method: &str, args: &[Value]) -> Result<Decimal, Error> {
+    let value = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
+    match Number::of(value) {
+        Some(Number::Float(_)) | None => {
+            Err(error(format!("{method}() needs a decimal, not {value}")))
+        }
+        Some(number) => Ok(number.exact()),
+    }
+}
+
+fn decimal_result(result: Result<Decimal, DecimalError>) -> Result<Value, Error> {
+    result.map(decimal_value).map_err(error)
+}
+
 /// Python's names of the roundings.
 fn rounding(args: &[Value], at: usize) -> RoundingMode {
     let named = args.last().filter(|v| v.is_kwargs()).and_then(|k| k.get_attr("rounding").ok());
@@ -208,17 +223,6 @@ impl Object for DecimalValue {
         args: &[Value],
     ) -> Result<Value, Error> {
         let d = &self.0;
-        let other = || -> Result<Decimal, Error> {
-            let value =
-                args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
-            match Number::of(value) {
-                Some(Number::Float(_)) | None => {
-                    Err(error(format!("{method}() needs a decimal, not {value}")))
-                }
-                Some(number) => Ok(number.exact()),
-            }
-        };
-        let done = |result: Result<Decimal, &'static str>| result.map(decimal_value).map_err(error);
         match method {
             "is_nan" | "is_qnan" => Ok(Value::from(d.is_nan())),
             "is_zero" => Ok(Value::from(d.is_zero())),
@@ -233,26 +237,27 @@ impl Object for DecimalValue {
             "canonical" | "conjugate" => Ok(decimal_value(d.clone())),
             "normalize" => Ok(decimal_value(d.normalized())),
             "to_integral_value" | "to_integral" | "to_integral_exact" => {
-                done(d.quantized(0, rounding(args, 0)))
+                decimal_result(d.quantized(0, rounding(args, 0)))
             }
-            "quantize" => match other()? {
-                Decimal::Finite(exponent) => {
-                    done(d.quantized(exponent.fractional_digit_count(), rounding(args, 1)))
-                }
+            "quantize" => match decimal_operand(method, args)? {
+                Decimal::Finite(exponent) => decimal_result(
+                    d.quantized(exponent.fractional_digit_count(), rounding(args, 1)),
+                ),
                 _ => Err(error("quantize() needs a finite decimal")),
             },
             "compare" => {
-                let order =
-                    d.compare(&other()?).map_or(Decimal::NaN, |o| Decimal::from_int(o as i8));
+                let order = d
+                    .compare(&decimal_operand(method, args)?)
+                    .map_or(Decimal::NaN, |o| Decimal::from_int(o as i8));
                 Ok(decimal_value(order))
             }
-            "max" => other().map(|o| {
+            "max" => decimal_operand(method, args).map(|o| {
                 decimal_value(if d.compare(&o) == Some(Ordering::Less) { o } else { d.clone() })
             }),
-            "min" => other().map(|o| {
+            "min" => decimal_operand(method, args).map(|o| {
                 decimal_value(if d.compare(&o) == Some(Ordering::Greater) { o } else { d.clone() })
             }),
-            "sqrt" => done(d.to_power(&Decimal::parse("0.5").unwrap_or(Decimal::NaN))),
+            "sqrt" => decimal_result(d.to_power(&Decimal::parse("0.5").unwrap_or(Decimal::NaN))),
             "adjusted" => Ok(Value::from(d.adjusted())),
             "to_eng_string" => Ok(Value::from(d.to_string())),
             "as_tuple" => {

@@ -385,17 +385,19 @@ fn signed(state: &mut State<'_, '_>, value: &Value, negative: bool) -> Result<Va
         None if value.is_undefined() => Err(undefined()),
         None => {
             let (method, sign) = if negative { ("__neg__", '-') } else { ("__pos__", '+') };
-            let wrong =
-                || error(format!("bad operand type for unary {sign}: '{}'", type_name(value)));
             if type_of(value) != Type::Object {
-                return Err(wrong());
+                return Err(bad_operand(sign, value));
             }
             match value.call_method(state, method, &[]) {
-                Err(e) if e.kind() == ErrorKind::UnknownMethod => Err(wrong()),
+                Err(e) if e.kind() == ErrorKind::UnknownMethod => Err(bad_operand(sign, value)),
                 answer => answer,
             }
         }
     }
+}
+
+fn bad_operand(sign: char, value: &Value) -> Error {
+    error(format!("bad operand type for unary {sign}: '{}'", type_name(value)))
 }
 
 #[derive(Clone, Copy)]
@@ -535,22 +537,7 @@ fn walked(value: Value) -> Result<Value, Error> {
 /// `x[a:b:c]`.
 fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<Value, Error> {
     note_inspected(state, &value);
-    let part = |i: usize| args.0.get(i).filter(|v| !v.is_none());
-    let number = |i: usize| -> Result<Option<i64>, Error> {
-        match part(i) {
-            None => Ok(None),
-            Some(v) if v.is_undefined() => Err(undefined()),
-            Some(v) => match Number::of(v) {
-                Some(Number::Int(n)) => Ok(Some(n.to_i64().unwrap_or(if n < BigInt::zero() {
-                    i64::MIN
-                } else {
-                    i64::MAX
-                }))),
-                _ => Err(error("slice indices must be integers or None")),
-            },
-        }
-    };
-    let step = number(2)?.unwrap_or(1);
+    let step = slice_bound(args.0.get(2))?.unwrap_or(1);
     if step == 0 {
         return Err(error("slice step cannot be zero"));
     }
@@ -559,14 +546,16 @@ fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<V
     }
     if let Some(text) = value.as_str() {
         let chars: Vec<char> = text.chars().collect();
-        let indexes = indexes(chars.len(), number(0)?, number(1)?, step);
+        let indexes =
+            indexes(chars.len(), slice_bound(args.0.first())?, slice_bound(args.0.get(1))?, step);
         return Ok(Value::from(indexes.into_iter().map(|i| chars[i]).collect::<String>()));
     }
     if value.kind() == ValueKind::Map {
         return Ok(Value::UNDEFINED);
     }
     let items: Vec<Value> = value.try_iter()?.collect();
-    let indexes = indexes(items.len(), number(0)?, number(1)?, step);
+    let indexes =
+        indexes(items.len(), slice_bound(args.0.first())?, slice_bound(args.0.get(1))?, step);
     let kept: Vec<Value> = indexes.into_iter().map(|i| items[i].clone()).collect();
     Ok(if value.is_tuple() || type_of(&value) == Type::Object {
         Value::from(Tuple::from(kept))
@@ -575,18 +564,33 @@ fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<V
     })
 }
 
+/// A bound or the step of a slice; none where it is not given. What is too large is cut.
+fn slice_bound(given: Option<&Value>) -> Result<Option<i64>, Error> {
+    match given.filter(|v| !v.is_none()) {
+        None => Ok(None),
+        Some(v) if v.is_undefined() => Err(undefined()),
+        Some(v) => match Number::of(v) {
+            Some(Number::Int(n)) => {
+                let nearest = if n < BigInt::zero() { i64::MIN } else { i64::MAX };
+                Ok(Some(n.to_i64().unwrap_or(nearest)))
+            }
+            _ => Err(error("slice indices must be integers or None")),
+        },
+    }
+}
+
 /// The places that Python's slice of a sequence of this length names.
 fn indexes(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> Vec<usize> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
-    let clamp = |i: i64, low: i64, high: i64| {
-        (if i < 0 { i.saturating_add(length) } else { i }).clamp(low, high)
-    };
+    // What is negative counts from the end.
+    let [start, stop] =
+        [start, stop].map(|bound| bound.map(|i| if i < 0 { i.saturating_add(length) } else { i }));
     let (from, to) = if step > 0 {
-        (start.map_or(0, |s| clamp(s, 0, length)), stop.map_or(length, |s| clamp(s, 0, length)))
+        (start.map_or(0, |s| s.clamp(0, length)), stop.map_or(length, |s| s.clamp(0, length)))
     } else {
         (
-            start.map_or(length - 1, |s| clamp(s, -1, length - 1)),
-            stop.map_or(-1, |s| clamp(s, -1, length - 1)),
+            start.map_or(length - 1, |s| s.clamp(-1, length - 1)),
+            stop.map_or(-1, |s| s.clamp(-1, length - 1)),
         )
     };
     let mut out = Vec::new();
@@ -627,11 +631,9 @@ fn attribute(
         return lenient(state, own).map(|()| Value::UNDEFINED);
     }
     let Some(name) = key.as_str() else { return subscript(value, key) };
-    let method =
-        || Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false });
     let kind = type_of(value);
     if super::methods::has_method(kind, name) {
-        return Ok(method());
+        return Ok(method_of(value, name));
     }
     if kind == Type::Dict {
         return subscript(value, key);
@@ -641,9 +643,13 @@ fn attribute(
         && kind == Type::Object
         && super::methods::object_has_method(state, value, name)
     {
-        return Ok(method());
+        return Ok(method_of(value, name));
     }
     Ok(found)
+}
+
+fn method_of(value: &Value, name: &str) -> Value {
+    Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false })
 }
 
 /// `x[key]`: an item, else an attribute of that name; what is not there is undefined.
@@ -660,11 +666,7 @@ fn item(
     let found = subscript(value, key)?;
     match key.as_str() {
         Some(name) if found.is_undefined() && super::methods::has_method(type_of(value), name) => {
-            Ok(Value::from_object(Method {
-                value: value.clone(),
-                name: name.into(),
-                lenient: false,
-            }))
+            Ok(method_of(value, name))
         }
         _ => Ok(found),
     }

@@ -189,8 +189,14 @@ impl<'a, 'c> Pass<'a, 'c> {
     pub(super) fn expression(&mut self, from: usize, to: usize) {
         let rw = &mut self.rw;
         let mut edits: Vec<(usize, usize, String)> = Vec::new();
-        let mut edit = |at: usize, len: usize, text: &str| edits.push((at, len, text.to_owned()));
-        if rewrite_expressions(self.text, (from, to), self.calls, self.sites, &mut edit).is_some() {
+        let too_deep = rewrite_expressions(
+            self.text,
+            (from, to),
+            self.calls,
+            self.sites,
+            &mut |at: usize, len: usize, text: &str| edits.push((at, len, text.to_owned())),
+        );
+        if too_deep.is_some() {
             rw.replace(from, to, " __too_deep() ");
             return;
         }
@@ -202,26 +208,30 @@ impl<'a, 'c> Pass<'a, 'c> {
 
 /// The literal arguments of `adapter.dispatch('name', 'namespace')`.
 pub(super) fn dispatch_call(args: &str) -> Option<CallName> {
-    let literal = |text: &str| -> Option<(String, usize)> {
-        let lead = text.len() - text.trim_start().len();
-        let quote = text[lead..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-        let end = text[lead + 1..].find(quote)?;
-        Some((text[lead + 1..lead + 1 + end].to_owned(), lead + end + 2))
-    };
-    let skip = |text: &str, key: &str| -> usize {
-        let lead = text.len() - text.trim_start().len();
-        let Some(rest) = text[lead..].strip_prefix(key) else { return 0 };
-        let trimmed = rest.trim_start();
-        if trimmed.starts_with('=') { text.len() - trimmed.len() + 1 } else { 0 }
-    };
-    let from = skip(args, "macro_name");
-    let (name, end) = literal(&args[from..])?;
+    let from = keyword_end(args, "macro_name");
+    let (name, end) = leading_literal(&args[from..])?;
     let rest = args[from + end..].trim_start();
     let namespace = rest.strip_prefix(',').and_then(|rest| {
-        let from = skip(rest, "macro_namespace");
-        literal(&rest[from..]).map(|(ns, _)| ns)
+        let from = keyword_end(rest, "macro_namespace");
+        leading_literal(&rest[from..]).map(|(ns, _)| ns)
     });
     Some(CallName::Dispatch(name, namespace))
+}
+
+/// The string literal that a text begins with, and where it ends.
+fn leading_literal(text: &str) -> Option<(String, usize)> {
+    let lead = text.len() - text.trim_start().len();
+    let quote = text[lead..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let end = text[lead + 1..].find(quote)?;
+    Some((text[lead + 1..lead + 1 + end].to_owned(), lead + end + 2))
+}
+
+/// The byte behind `key =`; 0 where a text does not begin so.
+fn keyword_end(text: &str, key: &str) -> usize {
+    let lead = text.len() - text.trim_start().len();
+    let Some(rest) = text[lead..].strip_prefix(key) else { return 0 };
+    let trimmed = rest.trim_start();
+    if trimmed.starts_with('=') { text.len() - trimmed.len() + 1 } else { 0 }
 }
 
 fn inside(text: &str, start: usize, end: usize) -> usize {
@@ -276,12 +286,15 @@ fn top_level(
 
 /// A whole word outside of brackets and strings.
 fn find_word(text: &str, from: usize, to: usize, word: &str) -> Option<usize> {
-    let wordy = |c: &u8| c.is_ascii_alphanumeric() || *c == b'_';
     top_level(text.as_bytes(), from, to, |b, i| {
         b[i..to].starts_with(word.as_bytes())
-            && (i == from || !b.get(i.wrapping_sub(1)).is_some_and(wordy))
-            && !b[..to].get(i + word.len()).is_some_and(wordy)
+            && (i == from || !b.get(i.wrapping_sub(1)).is_some_and(is_word_byte))
+            && !b[..to].get(i + word.len()).is_some_and(is_word_byte)
     })
+}
+
+fn is_word_byte(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || *b == b'_'
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use super::blocks::{Block, BlockKind, find_blocks};
 use super::edits::{Edits, Rewriter};
+use super::expressions::is_word_char;
 use super::prepass::{CallName, Pass};
 use super::runtime::MacroRef;
 use super::variables::{VariableCall, variable_calls};
@@ -176,9 +177,8 @@ fn define(
         let open = text[after_name..tail].find('(').map(|i| after_name + i);
         let open = open.ok_or_else(|| HeaderError::NoParentheses(block.name.clone()))?;
         let close = header(&mut pass, open, tail, &mut args, &mut late)?;
-        let declared = |name: &str| args.iter().any(|a| a.name == name);
-        varargs = has_word(body, "varargs") && !declared("varargs");
-        kwargs = has_word(body, "kwargs") && !declared("kwargs");
+        varargs = has_word(body, "varargs") && !has_arg(&args, "varargs");
+        kwargs = has_word(body, "kwargs") && !has_arg(&args, "kwargs");
         let hidden: Vec<&str> = [("varargs=none", varargs), ("kwargs=none", kwargs)]
             .into_iter()
             .filter(|h| h.1)
@@ -280,9 +280,7 @@ fn header(
         if let Some(colon) = colon {
             pass.rw.replace(colon, eq.unwrap_or(i), "");
         }
-        let names_earlier =
-            |from: usize| args.iter().any(|a| has_word(&pass.text[from..i], &a.name));
-        if let Some(eq) = eq.filter(|eq| names_earlier(eq + 1)) {
+        if let Some(eq) = eq.filter(|eq| names_arg(&pass.text[eq + 1..i], args)) {
             // A default that reads an earlier parameter is set at the start of the body. Behind
             // another default the parameter still needs one: the value that an argument that is not
             // given has.
@@ -299,6 +297,15 @@ fn header(
     }
 }
 
+fn has_arg(args: &[MacroArg], name: &str) -> bool {
+    args.iter().any(|arg| arg.name == name)
+}
+
+/// Whether an expression reads one of the parameters.
+fn names_arg(expression: &str, args: &[MacroArg]) -> bool {
+    args.iter().any(|arg| has_word(expression, &arg.name))
+}
+
 fn adapter_of(header: &str) -> &str {
     let literal = header.find("adapter").and_then(|at| {
         let rest = &header[at..];
@@ -310,10 +317,9 @@ fn adapter_of(header: &str) -> &str {
 }
 
 fn has_word(text: &str, word: &str) -> bool {
-    let wordy = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(i, _)| {
-        !text[..i].chars().next_back().is_some_and(wordy)
-            && !text[i + word.len()..].chars().next().is_some_and(wordy)
+        !text[..i].chars().next_back().is_some_and(is_word_char)
+            && !text[i + word.len()..].chars().next().is_some_and(is_word_char)
     })
 }
 
@@ -414,16 +420,21 @@ impl MacroRegistry {
     }
 
     fn find(&self, package: &str, name: &str) -> Option<usize> {
-        let own = || self.packages.get(package).and_then(|m| m.get(name));
-        let root = || self.packages.get(&self.root).and_then(|m| m.get(name));
-        own().or_else(root).or_else(|| self.internal.get(name)).copied()
+        self.find_own(package, name)
+            .or_else(|| self.find_own(&self.root, name))
+            .or_else(|| self.internal.get(name).copied())
+    }
+
+    /// A macro that stands in a package itself.
+    fn find_own(&self, package: &str, name: &str) -> Option<usize> {
+        self.packages.get(package)?.get(name).copied()
     }
 
     fn find_in(&self, package: &str, name: &str) -> Option<usize> {
         if package == "dbt" {
             return self.internal.get(name).copied();
         }
-        self.packages.get(package).and_then(|m| m.get(name)).copied()
+        self.find_own(package, name)
     }
 
     /// The macro that a plain name means in a node of `package`.
@@ -434,9 +445,11 @@ impl MacroRegistry {
     /// The macro that a command means by a plain name: the root project's, else a package's, else a
     /// built-in one.
     pub(crate) fn lookup_anywhere(&self, name: &str) -> Option<&Arc<MacroDef>> {
-        let of = |package: &Arc<str>| self.packages.get(package).and_then(|m| m.get(name));
-        let found = of(&self.root).or_else(|| self.installed.iter().rev().find_map(of));
-        found.or_else(|| self.internal.get(name)).map(|i| &self.defs[*i])
+        let found = self
+            .find_own(&self.root, name)
+            .or_else(|| self.installed.iter().rev().find_map(|p| self.find_own(p, name)))
+            .or_else(|| self.internal.get(name).copied())?;
+        Some(&self.defs[found])
     }
 
     pub(crate) fn lookup_in(&self, package: &str, name: &str) -> Option<&Arc<MacroDef>> {
@@ -487,29 +500,14 @@ impl MacroRegistry {
         namespace: Option<&str>,
     ) -> Result<&Arc<MacroDef>, DispatchError> {
         let mut searched = Vec::new();
-        let mut attempt = |within: Option<&str>| -> Option<usize> {
-            for prefix in &self.prefixes {
-                let full = format!("{prefix}__{name}");
-                let found = match within {
-                    Some(p) => self.find_in(p, &full),
-                    None => self.find(package, &full),
-                };
-                if found.is_some() {
-                    return found;
-                }
-                searched.push(within.map_or_else(|| full.clone(), |p| format!("{p}.{full}")));
+        let found = match namespace.map(|ns| (ns, self.search_orders.get(ns))) {
+            Some((_, Some(order))) => {
+                order.iter().find_map(|p| self.find_prefixed(package, Some(p), name, &mut searched))
             }
-            None
-        };
-        let found = match namespace {
-            None => attempt(None),
-            Some(ns) => match self.search_orders.get(ns) {
-                Some(order) => order.iter().find_map(|p| attempt(Some(p))),
-                None if self.is_package(ns) => {
-                    [&*self.root, ns].into_iter().find_map(|p| attempt(Some(p)))
-                }
-                None => attempt(None),
-            },
+            Some((ns, None)) if self.is_package(ns) => [&*self.root, ns]
+                .into_iter()
+                .find_map(|p| self.find_prefixed(package, Some(p), name, &mut searched)),
+            _ => self.find_prefixed(package, None, name, &mut searched),
         };
         match found {
             Some(i) => Ok(&self.defs[i]),
@@ -521,6 +519,29 @@ impl MacroRegistry {
         }
     }
 
+    /// The adapter's implementation of a macro: of those that a node of `package` sees, or of one
+    /// package alone. What was looked for in vain is added to `searched`.
+    fn find_prefixed(
+        &self,
+        package: &str,
+        within: Option<&str>,
+        name: &str,
+        searched: &mut Vec<String>,
+    ) -> Option<usize> {
+        for prefix in &self.prefixes {
+            let full = format!("{prefix}__{name}");
+            let found = match within {
+                Some(p) => self.find_in(p, &full),
+                None => self.find(package, &full),
+            };
+            if found.is_some() {
+                return found;
+            }
+            searched.push(within.map_or_else(|| full.clone(), |p| format!("{p}.{full}")));
+        }
+        None
+    }
+
     /// The winning materialization (semantics 1.8): the adapter's own match first, locality second.
     pub(crate) fn materialization(
         &self,
@@ -530,30 +551,30 @@ impl MacroRegistry {
     ) -> Option<&Arc<MacroDef>> {
         for prefix in &self.prefixes {
             let full = format!("materialization_{name}_{prefix}");
-            let root = self.packages.get(&self.root).and_then(|m| m.get(full.as_str()));
-            let own = (package != &*self.root)
-                .then(|| self.packages.get(package).and_then(|m| m.get(full.as_str())))
-                .flatten();
-            let any = || {
-                let others = self.installed.iter().filter(|p| **p != self.root && &***p != package);
-                others.filter_map(|p| self.packages.get(p)?.get(full.as_str())).next()
-            };
-            let internal = self.internal.get(full.as_str());
+            let root = self.find_own(&self.root, &full);
+            let own = self.find_own(package, &full).filter(|_| package != &*self.root);
+            let internal = self.internal.get(full.as_str()).copied();
             // What is built in is no macro here, but a package may not take its place either.
             let built_in = internal.is_some() || BUILT_IN.contains(&name);
             let found = match root {
                 Some(root) => Some(root),
                 None if explicit_overrides && built_in => internal,
-                None => own.or_else(any).or(internal),
+                None => own.or_else(|| self.find_in_others(package, &full)).or(internal),
             };
             if let Some(i) = found {
-                return Some(&self.defs[*i]);
+                return Some(&self.defs[i]);
             }
             if *prefix == self.adapter.name && self.adapter.materializations.contains(&name) {
                 return None;
             }
         }
         None
+    }
+
+    /// A macro of an installed package that is neither `package` nor the root project.
+    fn find_in_others(&self, package: &str, name: &str) -> Option<usize> {
+        let mut others = self.installed.iter().filter(|p| **p != self.root && &***p != package);
+        others.find_map(|p| self.find_own(p, name))
     }
 
     /// The macros that a text calls, by unique id, as dbt records them: the caller's own package

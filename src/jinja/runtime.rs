@@ -263,6 +263,15 @@ impl Namespace {
         self.scope.looked_up(Some(&self.name), name, found.map(|def| &**def));
         found.and_then(|def| self.registry.value_of(def))
     }
+
+    /// The macro whose name is a method's first argument.
+    fn find_named(&self, args: &[Value]) -> Option<Value> {
+        self.find(args.first()?.as_str()?)
+    }
+
+    fn names(&self) -> impl Iterator<Item = Value> {
+        self.registry.names_in(&self.name).map(Value::from)
+    }
 }
 
 impl Object for Namespace {
@@ -272,7 +281,7 @@ impl Object for Namespace {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         self.scope.looked_over();
-        Enumerator::Values(self.registry.names_in(&self.name).map(Value::from).collect())
+        Enumerator::Values(self.names().collect())
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -285,22 +294,22 @@ impl Object for Namespace {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let found = |i: usize| args.get(i).and_then(Value::as_str).and_then(|name| self.find(name));
-        let names = || self.registry.names_in(&self.name).map(Value::from);
         match (self.find(method), method) {
             (Some(found), _) => found.call(state, args),
             // To Python it is a dict.
             (None, "get") => {
-                Ok(found(0)
-                    .unwrap_or_else(|| args.get(1).cloned().unwrap_or_else(|| Value::from(()))))
+                let found = self.find_named(args).or_else(|| args.get(1).cloned());
+                Ok(found.unwrap_or_else(|| Value::from(())))
             }
-            (None, "__contains__") => Ok(Value::from(found(0).is_some())),
-            (None, "keys") => Ok(super::list(names().collect())),
+            (None, "__contains__") => Ok(Value::from(self.find_named(args).is_some())),
+            (None, "keys") => Ok(super::list(self.names().collect())),
             (None, "values") => {
-                Ok(super::list(names().filter_map(|n| self.get_value(&n)).collect()))
+                Ok(super::list(self.names().filter_map(|n| self.get_value(&n)).collect()))
             }
             (None, "items") => Ok(super::list(
-                names().filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?))).collect(),
+                self.names()
+                    .filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?)))
+                    .collect(),
             )),
             (None, _) => {
                 let message = format!("package `{}` has no macro `{method}`", self.name);

@@ -76,6 +76,10 @@ impl fmt::Debug for SetValue {
     }
 }
 
+fn require_first<T: Clone>(given: &[T], method: &str) -> Result<T, Error> {
+    given.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")))
+}
+
 impl Object for SetValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Iterable
@@ -105,20 +109,15 @@ impl Object for SetValue {
         for arg in args.iter().filter(|_| !item_method) {
             others.push(arg.try_iter()?.collect::<Vec<Value>>());
         }
-        let item =
-            || args.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")));
-        let one = || {
-            others.first().cloned().ok_or_else(|| error(format!("{method}() needs an argument")))
-        };
         let none = Ok(Value::from(()));
         match method {
             "add" => {
-                add(&mut own, item()?)?;
+                add(&mut own, require_first(args, method)?)?;
                 self.change(own);
                 none
             }
             "remove" | "discard" => {
-                let wanted = item()?;
+                let wanted = require_first(args, method)?;
                 let before = own.len();
                 own = filtered(&own, &[wanted], false)?;
                 if method == "remove" && own.len() == before {
@@ -154,7 +153,7 @@ impl Object for SetValue {
                 set_value(own)
             }
             "symmetric_difference" | "symmetric_difference_update" => {
-                let other = one()?;
+                let other = require_first(&others, method)?;
                 let mut both = filtered(&own, &other, false)?;
                 both.extend(filtered(&other, &own, false)?);
                 if method.ends_with("_update") {
@@ -163,9 +162,11 @@ impl Object for SetValue {
                 }
                 set_value(both)
             }
-            "issubset" => Ok(Value::from(subset(&own, &one()?)?)),
-            "issuperset" => Ok(Value::from(subset(&one()?, &own)?)),
-            "isdisjoint" => Ok(Value::from(filtered(&own, &one()?, true)?.is_empty())),
+            "issubset" => Ok(Value::from(subset(&own, &require_first(&others, method)?)?)),
+            "issuperset" => Ok(Value::from(subset(&require_first(&others, method)?, &own)?)),
+            "isdisjoint" => {
+                Ok(Value::from(filtered(&own, &require_first(&others, method)?, true)?.is_empty()))
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

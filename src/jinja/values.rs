@@ -132,32 +132,8 @@ impl Object for MutableList {
                 Ok(none)
             }
             "sort" => {
-                let named = |name: &str| {
-                    let kwargs = args.last().filter(|v| v.is_kwargs())?;
-                    kwargs.get_attr(name).ok().filter(|v| !v.is_undefined() && !v.is_none())
-                };
-                let (reverse, key) = (named("reverse").is_some_and(|v| v.is_true()), named("key"));
-                let mut items = lock(&self.0).clone();
-                // Equal items keep their order, also when it is reversed.
-                if reverse {
-                    items.reverse();
-                }
-                let mut keys = Vec::new();
-                for item in &items {
-                    let value = key.as_ref().map_or_else(
-                        || Ok(item.clone()),
-                        |k| k.call(state, std::slice::from_ref(item)),
-                    )?;
-                    keys.push(super::pair(value, item.clone()));
-                }
-                super::python::sort(&mut keys, &|pair| pair.get_item_by_index(0))?;
-                let mut sorted = keys
-                    .iter()
-                    .map(|pair| pair.get_item_by_index(1))
-                    .collect::<Result<Vec<_>, _>>()?;
-                if reverse {
-                    sorted.reverse();
-                }
+                let items = lock(&self.0).clone();
+                let sorted = sorted_by(state, items, args)?;
                 *lock(&self.0) = sorted;
                 Ok(none)
             }
@@ -165,13 +141,8 @@ impl Object for MutableList {
             "index" => {
                 let wanted = arg(args, 0, method)?;
                 let items = lock(&self.0).clone();
-                let bound = |i: usize, default: usize| {
-                    args.get(i)
-                        .map_or(Some(default), |at| position(at, items.len()))
-                        .unwrap_or(0)
-                        .min(items.len())
-                };
-                let (from, to) = (bound(1, 0), bound(2, items.len()));
+                let from = search_bound(args.get(1), 0, items.len());
+                let to = search_bound(args.get(2), items.len(), items.len());
                 let at =
                     found(items.get(from..to).unwrap_or_default(), wanted)?.map(|at| at + from);
                 at.map(Value::from).ok_or_else(|| bad(format!("{wanted:?} is not in list")))
@@ -189,6 +160,46 @@ impl Object for MutableList {
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
+}
+
+/// `list.sort(key=none, reverse=false)`.
+fn sorted_by(
+    state: &mut State<'_, '_>,
+    mut items: Vec<Value>,
+    args: &[Value],
+) -> Result<Vec<Value>, Error> {
+    let reverse = named_argument(args, "reverse").is_some_and(|v| v.is_true());
+    let key = named_argument(args, "key");
+    // Equal items keep their order, also when it is reversed.
+    if reverse {
+        items.reverse();
+    }
+    let mut keys = Vec::new();
+    for item in &items {
+        let value = match &key {
+            Some(key) => key.call(state, std::slice::from_ref(item))?,
+            None => item.clone(),
+        };
+        keys.push(pair(value, item.clone()));
+    }
+    super::python::sort(&mut keys, &|pair| pair.get_item_by_index(0))?;
+    let mut sorted =
+        keys.iter().map(|pair| pair.get_item_by_index(1)).collect::<Result<Vec<_>, _>>()?;
+    if reverse {
+        sorted.reverse();
+    }
+    Ok(sorted)
+}
+
+/// A named argument of a call; none counts as not given.
+fn named_argument(args: &[Value], name: &str) -> Option<Value> {
+    let kwargs = args.last().filter(|v| v.is_kwargs())?;
+    kwargs.get_attr(name).ok().filter(|v| !v.is_undefined() && !v.is_none())
+}
+
+/// Where a search in a list begins or ends.
+fn search_bound(given: Option<&Value>, default: usize, length: usize) -> usize {
+    given.map_or(Some(default), |at| position(at, length)).unwrap_or(0).min(length)
 }
 
 impl fmt::Debug for MutableDict {

@@ -3,6 +3,8 @@
 //! In: a template's text, as it was written. Out: its calls of `var` and `env_var`. Must not know:
 //! values.
 
+use super::expressions::is_word_char;
+
 /// A call of `var` or `env_var`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VariableCall {
@@ -13,12 +15,11 @@ pub(crate) struct VariableCall {
 
 /// The calls of `var` and `env_var` in a text.
 pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
-    let wordy = |c: char| c.is_alphanumeric() || c == '_';
     let mut out = Vec::new();
     for (at, _) in text.match_indices("var") {
         let start = text[..at]
             .char_indices()
-            .rfind(|(_, c)| !wordy(*c))
+            .rfind(|(_, c)| !is_word_char(*c))
             .map_or(0, |(i, c)| i + c.len_utf8());
         let function = &text[start..at + 3];
         let rest = text[at + 3..].trim_start();
@@ -26,15 +27,15 @@ pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
         else {
             continue;
         };
-        let quoted = |q: char| {
-            rest.trim_start().strip_prefix(q)?.split_once(q).map(|(name, _)| name.to_owned())
-        };
-        out.push(VariableCall {
-            env: function == "env_var",
-            name: quoted('\'').or_else(|| quoted('"')),
-        });
+        let rest = rest.trim_start();
+        let name = leading_quoted(rest, '\'').or_else(|| leading_quoted(rest, '"'));
+        out.push(VariableCall { env: function == "env_var", name });
     }
     out
+}
+
+fn leading_quoted(text: &str, quote: char) -> Option<String> {
+    text.strip_prefix(quote)?.split_once(quote).map(|(inside, _)| inside.to_owned())
 }
 
 #[cfg(test)]

@@ -20,12 +20,9 @@ pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
         let (Segment::Print(start, end) | Segment::Tag(start, end)) = segment else { continue };
         let tokens = tokens(text, start + 2, tag_tail(text, start, end).max(start + 2));
         let tokens: Vec<Token> = tokens.into_iter().filter(|t| t.kind != Kind::Blank).collect();
-        let word = |i: usize| tokens.get(i).map_or("", |t: &Token| &text[t.start..t.end]);
-        let is_call = |i: &usize| {
-            word(*i) == "config" && word(i + 1) == "(" && (*i == 0 || word(i - 1) != ".")
-        };
-        let Some(at) = (0..tokens.len()).find(is_call) else { continue };
-        let mut reader = Reader { text, tokens: &tokens, next: at + 1 };
+        let mut reader = Reader { text, tokens: &tokens, next: 0 };
+        let Some(at) = (0..tokens.len()).find(|at| reader.is_config_call(*at)) else { continue };
+        reader.next = at + 1;
         return Some(
             reader.arguments()?.keywords.into_iter().map(|(k, v)| (k, Json::from(v))).collect(),
         );
@@ -73,15 +70,18 @@ impl Arguments {
     fn fields(&self) -> String {
         let keywords: Vec<&str> =
             self.keywords.iter().map(|(_, printed)| printed.as_str()).collect();
-        let optional = |value: &Option<String>| value.clone().unwrap_or_else(|| "None".to_owned());
         format!(
             "args=[{}], kwargs=[{}], dyn_args={}, dyn_kwargs={}",
             self.positional.join(", "),
             keywords.join(", "),
-            optional(&self.star),
-            optional(&self.stars)
+            self.star.as_deref().unwrap_or("None"),
+            self.stars.as_deref().unwrap_or("None")
         )
     }
+}
+
+fn constant_node(value: &str) -> String {
+    format!("Const(value={value})")
 }
 
 const COMPARISONS: &[(&str, &str)] =
@@ -102,6 +102,13 @@ impl Reader<'_> {
             .get(at)
             .filter(|t| t.kind != Kind::Text)
             .map_or("", |t| &self.text[t.start..t.end])
+    }
+
+    /// Whether the function `config` is called at a token.
+    fn is_config_call(&self, at: usize) -> bool {
+        self.word_at(at) == "config"
+            && self.word_at(at + 1) == "("
+            && (at == 0 || self.word_at(at - 1) != ".")
     }
 
     fn skip(&mut self, word: &str) -> bool {
@@ -314,7 +321,6 @@ impl Reader<'_> {
     fn primary(&mut self) -> Option<String> {
         let token = self.peek()?;
         let word = &self.text[token.start..token.end];
-        let constant = |value: &str| Some(format!("Const(value={value})"));
         match token.kind {
             Kind::Text => {
                 let mut whole = String::new();
@@ -322,18 +328,18 @@ impl Reader<'_> {
                     whole.push_str(&unescaped(self.text.get(token.start + 1..token.end - 1)?));
                     self.next += 1;
                 }
-                constant(&python_quoted(&whole))
+                Some(constant_node(&python_quoted(&whole)))
             }
             Kind::Number => {
                 self.next += 1;
-                constant(&number(word)?)
+                Some(constant_node(&number(word)?))
             }
             Kind::Name => {
                 self.next += 1;
                 match word {
-                    "true" | "True" => constant("True"),
-                    "false" | "False" => constant("False"),
-                    "none" | "None" => constant("None"),
+                    "true" | "True" => Some(constant_node("True")),
+                    "false" | "False" => Some(constant_node("False")),
+                    "none" | "None" => Some(constant_node("None")),
                     name => Some(format!("Name(name={}, ctx='load')", python_quoted(name))),
                 }
             }

@@ -50,10 +50,8 @@ pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
 /// Whether a file may be one of a project, wherever it lies.
 pub(crate) fn has_known_ending(path: &Utf8Path) -> bool {
-    let known = |ending: &str| {
-        ["sql", "py", "yml", "yaml", "csv", "md"].iter().any(|e| e.eq_ignore_ascii_case(ending))
-    };
-    path.extension().is_some_and(known)
+    const ENDINGS: [&str; 6] = ["sql", "py", "yml", "yaml", "csv", "md"];
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending)))
 }
 
 fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
@@ -64,10 +62,6 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
         lower.as_str()
     } else {
         extension
-    };
-    let in_folder = |name: &str| {
-        path.components().next().is_some_and(|c| c.as_str() == name)
-            && path.components().count() > 1
     };
     Some(match (folder, extension) {
         (_, "yml" | "yaml") if !matches!(folder, PathKind::Docs | PathKind::Asset) => {
@@ -81,11 +75,15 @@ fn kind_of(folder: PathKind, path: &Utf8Path) -> Option<FileKind> {
         (PathKind::Snapshot, "sql") => FileKind::Snapshot,
         (PathKind::Analysis, "sql") => FileKind::Analysis,
         (PathKind::Function, "sql" | "py") => FileKind::Function,
-        (PathKind::Test, "sql") if in_folder("generic") => FileKind::GenericTest,
-        (PathKind::Test, "sql" | "csv") if in_folder("fixtures") => FileKind::Fixture,
+        (PathKind::Test, "sql") if is_in_folder(path, "generic") => FileKind::GenericTest,
+        (PathKind::Test, "sql" | "csv") if is_in_folder(path, "fixtures") => FileKind::Fixture,
         (PathKind::Test, "sql") => FileKind::SingularTest,
         _ => return None,
     })
+}
+
+fn is_in_folder(path: &Utf8Path, name: &str) -> bool {
+    path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1
 }
 
 /// Finds and reads the files of a package. `install` is where packages are installed, which is no

@@ -498,22 +498,21 @@ impl Loader<'_> {
 
 /// What templates can ask of the packages.
 fn packages_json(packages: &[LoadedPackage]) -> Json {
-    let one = |package: &LoadedPackage| {
-        let options = &package.options;
-        let mut map = JsonMap::new();
-        map.insert("project_name".into(), Json::from(&**package.name()));
-        map.insert("version".into(), options.version.as_deref().map_or(Json::Null, Json::from));
-        map.insert("project_root".into(), Json::from(package.root.as_str()));
-        map.insert(
-            "packages_install_path".into(),
-            Json::from(options.packages_install_path.as_str()),
-        );
-        for (key, folders) in options.all_paths() {
-            map.insert(key.replace('-', "_"), Json::from(folders));
-        }
-        (package.name().to_string(), Json::Object(map))
-    };
-    Json::Object(packages.iter().map(one).collect())
+    let entries = packages.iter().map(|p| (p.name().to_string(), Json::Object(package_json(p))));
+    Json::Object(entries.collect())
+}
+
+fn package_json(package: &LoadedPackage) -> JsonMap {
+    let options = &package.options;
+    let mut map = JsonMap::new();
+    map.insert("project_name".into(), Json::from(&**package.name()));
+    map.insert("version".into(), options.version.as_deref().map_or(Json::Null, Json::from));
+    map.insert("project_root".into(), Json::from(package.root.as_str()));
+    map.insert("packages_install_path".into(), Json::from(options.packages_install_path.as_str()));
+    for (key, folders) in options.all_paths() {
+        map.insert(key.replace('-', "_"), Json::from(folders));
+    }
+    map
 }
 
 fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {

@@ -161,9 +161,9 @@ impl YamlRenderer {
     ) -> Option<Json> {
         match native_value(expression, value) {
             Ok((json, warning)) => {
-                let said =
-                    |text: String| Diagnostic::warning(Code::JinjaRender, text).primary(span, "");
-                out.extend(warning.map(said));
+                if let Some(text) = warning {
+                    out.push(Diagnostic::warning(Code::JinjaRender, text).primary(span, ""));
+                }
                 Some(json)
             }
             Err(e) => {

@@ -32,8 +32,7 @@ fn meets(ours: &[u64], requirement: &str) -> bool {
     let operator = requirement[..requirement.len() - number.len()].trim();
     let theirs = parts(number);
     let width = ours.len().max(theirs.len());
-    let pad = |v: &[u64]| (0..width).map(|i| v.get(i).copied().unwrap_or(0)).collect::<Vec<_>>();
-    let order = pad(ours).cmp(&pad(&theirs));
+    let order = pad_version(ours, width).cmp(&pad_version(&theirs, width));
     match operator {
         ">=" => order.is_ge(),
         ">" => order.is_gt(),
@@ -42,6 +41,10 @@ fn meets(ours: &[u64], requirement: &str) -> bool {
         "!=" => order.is_ne(),
         _ => order.is_eq(),
     }
+}
+
+fn pad_version(version: &[u64], width: usize) -> Vec<u64> {
+    (0..width).map(|i| version.get(i).copied().unwrap_or(0)).collect()
 }
 
 #[cfg(test)]

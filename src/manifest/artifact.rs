@@ -9,24 +9,26 @@ fn text(value: Option<&str>) -> Json {
 }
 
 fn columns_json(columns: &[Column]) -> Json {
-    let one = |c: &Column| {
-        let mut map = JsonMap::new();
-        map.insert("name".into(), Json::from(c.name.as_str()));
-        map.insert("description".into(), Json::from(c.description.as_str()));
-        map.insert("meta".into(), Json::Object(c.meta.clone()));
-        map.insert("data_type".into(), text(c.data_type.as_deref()));
-        map.insert("constraints".into(), Json::Array(c.constraints.clone()));
-        map.insert("quote".into(), c.quote.map_or(Json::Null, Json::Bool));
-        let mut config = c.config.clone().unwrap_or_default();
-        config.entry("meta").or_insert_with(|| Json::Object(c.meta.clone()));
-        config.entry("tags").or_insert_with(|| Json::from(c.tags.clone()));
-        map.insert("config".into(), Json::Object(config));
-        map.insert("tags".into(), Json::from(c.tags.clone()));
-        map.insert("granularity".into(), text(c.granularity.as_deref()));
-        map.insert("doc_blocks".into(), Json::Array(Vec::new()));
-        (c.name.clone(), Json::Object(map))
-    };
-    Json::Object(columns.iter().map(one).collect())
+    let entries = columns.iter().map(|c| (c.name.clone(), Json::Object(column_json(c))));
+    Json::Object(entries.collect())
+}
+
+fn column_json(c: &Column) -> JsonMap {
+    let mut map = JsonMap::new();
+    map.insert("name".into(), Json::from(c.name.as_str()));
+    map.insert("description".into(), Json::from(c.description.as_str()));
+    map.insert("meta".into(), Json::Object(c.meta.clone()));
+    map.insert("data_type".into(), text(c.data_type.as_deref()));
+    map.insert("constraints".into(), Json::Array(c.constraints.clone()));
+    map.insert("quote".into(), c.quote.map_or(Json::Null, Json::Bool));
+    let mut config = c.config.clone().unwrap_or_default();
+    config.entry("meta").or_insert_with(|| Json::Object(c.meta.clone()));
+    config.entry("tags").or_insert_with(|| Json::from(c.tags.clone()));
+    map.insert("config".into(), Json::Object(config));
+    map.insert("tags".into(), Json::from(c.tags.clone()));
+    map.insert("granularity".into(), text(c.granularity.as_deref()));
+    map.insert("doc_blocks".into(), Json::Array(Vec::new()));
+    map
 }
 
 impl Manifest {

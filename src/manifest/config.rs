@@ -218,17 +218,12 @@ fn hook(value: Json) -> Json {
 }
 
 fn merge_grants(old: Option<&JsonMap>, new: JsonMap) -> Json {
-    let list = |v: &Json| match v {
-        Json::Array(items) => items.clone(),
-        Json::Null => Vec::new(),
-        other => vec![other.clone()],
-    };
     let mut out = old.cloned().unwrap_or_default();
     for (key, value) in new {
-        let grantees = list(&value);
+        let grantees = grantees_of(&value);
         match key.strip_prefix('+') {
             Some(privilege) => {
-                let mut all = out.get(privilege).map(list).unwrap_or_default();
+                let mut all = out.get(privilege).map(grantees_of).unwrap_or_default();
                 all.extend(grantees);
                 out.insert(privilege.to_owned(), Json::Array(all));
             }
@@ -240,118 +235,122 @@ fn merge_grants(old: Option<&JsonMap>, new: JsonMap) -> Json {
     Json::Object(out)
 }
 
+/// One grantee or several.
+fn grantees_of(value: &Json) -> Vec<Json> {
+    match value {
+        Json::Array(items) => items.clone(),
+        Json::Null => Vec::new(),
+        other => vec![other.clone()],
+    }
+}
+
+/// The defaults that models, seeds and snapshots have in common.
+fn relation_defaults(materialized: &str) -> Vec<(&'static str, Json)> {
+    vec![
+        ("enabled", Json::Bool(true)),
+        ("alias", Json::Null),
+        ("schema", Json::Null),
+        ("database", Json::Null),
+        ("tags", Json::Array(Vec::new())),
+        ("meta", Json::Object(JsonMap::new())),
+        ("group", Json::Null),
+        ("materialized", Json::from(materialized)),
+        ("incremental_strategy", Json::Null),
+        ("batch_size", Json::Null),
+        ("lookback", Json::from(1)),
+        ("begin", Json::Null),
+        ("persist_docs", Json::Object(JsonMap::new())),
+        ("post-hook", Json::Array(Vec::new())),
+        ("pre-hook", Json::Array(Vec::new())),
+        ("quoting", Json::Object(JsonMap::new())),
+        ("column_types", Json::Object(JsonMap::new())),
+        ("full_refresh", Json::Null),
+        ("unique_key", Json::Null),
+        ("on_schema_change", Json::from("ignore")),
+        ("on_configuration_change", Json::from("apply")),
+        ("grants", Json::Object(JsonMap::new())),
+        ("packages", Json::Array(Vec::new())),
+        ("docs", serde_json::json!({ "show": true, "node_color": null })),
+        ("contract", serde_json::json!({ "enforced": false, "alias_types": true })),
+        ("event_time", Json::Null),
+        ("concurrent_batches", Json::Null),
+    ]
+}
+
 /// dbt 1.11's defaults, in the order of its artifacts.
 fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
-    let null = || Json::Null;
-    let node = |materialized: &str| {
-        vec![
-            ("enabled", Json::Bool(true)),
-            ("alias", null()),
-            ("schema", null()),
-            ("database", null()),
-            ("tags", Json::Array(Vec::new())),
-            ("meta", Json::Object(JsonMap::new())),
-            ("group", null()),
-            ("materialized", Json::from(materialized)),
-            ("incremental_strategy", null()),
-            ("batch_size", null()),
-            ("lookback", Json::from(1)),
-            ("begin", null()),
-            ("persist_docs", Json::Object(JsonMap::new())),
-            ("post-hook", Json::Array(Vec::new())),
-            ("pre-hook", Json::Array(Vec::new())),
-            ("quoting", Json::Object(JsonMap::new())),
-            ("column_types", Json::Object(JsonMap::new())),
-            ("full_refresh", null()),
-            ("unique_key", null()),
-            ("on_schema_change", Json::from("ignore")),
-            ("on_configuration_change", Json::from("apply")),
-            ("grants", Json::Object(JsonMap::new())),
-            ("packages", Json::Array(Vec::new())),
-            ("docs", serde_json::json!({ "show": true, "node_color": null })),
-            ("contract", serde_json::json!({ "enforced": false, "alias_types": true })),
-            ("event_time", null()),
-            ("concurrent_batches", null()),
-        ]
-    };
     match kind {
         ResourceType::Model => {
-            let mut all = node("view");
+            let mut all = relation_defaults("view");
             all.push(("access", Json::from("protected")));
-            all.push(("freshness", null()));
+            all.push(("freshness", Json::Null));
             all
         }
         ResourceType::Seed => {
-            let mut all = node("seed");
+            let mut all = relation_defaults("seed");
             all.push(("delimiter", Json::from(",")));
-            all.push(("quote_columns", null()));
+            all.push(("quote_columns", Json::Null));
             all
         }
         ResourceType::Snapshot => {
-            let mut all = node("snapshot");
+            let mut all = relation_defaults("snapshot");
             all.extend([
-                ("strategy", null()),
-                ("target_schema", null()),
-                ("target_database", null()),
-                ("updated_at", null()),
-                ("check_cols", null()),
+                ("strategy", Json::Null),
+                ("target_schema", Json::Null),
+                ("target_database", Json::Null),
+                ("updated_at", Json::Null),
+                ("check_cols", Json::Null),
                 ("snapshot_meta_column_names", serde_json::json!({
                     "dbt_valid_to": null, "dbt_valid_from": null, "dbt_scd_id": null, "dbt_updated_at": null, "dbt_is_deleted": null,
                 })),
-                ("dbt_valid_to_current", null()),
+                ("dbt_valid_to_current", Json::Null),
             ]);
             all
         }
         ResourceType::Test => vec![
             ("enabled", Json::Bool(true)),
-            ("alias", null()),
+            ("alias", Json::Null),
             ("schema", Json::from("dbt_test__audit")),
-            ("database", null()),
+            ("database", Json::Null),
             ("tags", Json::Array(Vec::new())),
             ("meta", Json::Object(JsonMap::new())),
-            ("group", null()),
+            ("group", Json::Null),
             ("materialized", Json::from("test")),
             ("severity", Json::from("ERROR")),
-            ("store_failures", null()),
-            ("store_failures_as", null()),
-            ("where", null()),
-            ("limit", null()),
+            ("store_failures", Json::Null),
+            ("store_failures_as", Json::Null),
+            ("where", Json::Null),
+            ("limit", Json::Null),
             ("fail_calc", Json::from("count(*)")),
             ("warn_if", Json::from("!= 0")),
             ("error_if", Json::from("!= 0")),
         ],
         ResourceType::Source => vec![
             ("enabled", Json::Bool(true)),
-            ("event_time", null()),
+            ("event_time", Json::Null),
             ("freshness", super::Threshold::default().to_json()),
-            ("loaded_at_field", null()),
-            ("loaded_at_query", null()),
+            ("loaded_at_field", Json::Null),
+            ("loaded_at_query", Json::Null),
             ("meta", Json::Object(JsonMap::new())),
             ("tags", Json::Array(Vec::new())),
         ],
-        ResourceType::Exposure | ResourceType::Export => {
-            vec![
-                ("enabled", Json::Bool(true)),
-                ("tags", Json::Array(Vec::new())),
-                ("meta", Json::Object(JsonMap::new())),
-            ]
-        }
-        ResourceType::UnitTest => {
-            vec![
-                ("tags", Json::Array(Vec::new())),
-                ("meta", Json::Object(JsonMap::new())),
-                ("enabled", Json::Bool(true)),
-            ]
-        }
-        ResourceType::Function => {
-            vec![
-                ("enabled", Json::Bool(true)),
-                ("materialized", Json::from("function")),
-                ("tags", Json::Array(Vec::new())),
-                ("meta", Json::Object(JsonMap::new())),
-            ]
-        }
-        _ => node("view"),
+        ResourceType::Exposure | ResourceType::Export => vec![
+            ("enabled", Json::Bool(true)),
+            ("tags", Json::Array(Vec::new())),
+            ("meta", Json::Object(JsonMap::new())),
+        ],
+        ResourceType::UnitTest => vec![
+            ("tags", Json::Array(Vec::new())),
+            ("meta", Json::Object(JsonMap::new())),
+            ("enabled", Json::Bool(true)),
+        ],
+        ResourceType::Function => vec![
+            ("enabled", Json::Bool(true)),
+            ("materialized", Json::from("function")),
+            ("tags", Json::Array(Vec::new())),
+            ("meta", Json::Object(JsonMap::new())),
+        ],
+        _ => relation_defaults("view"),
     }
 }
 

@@ -153,10 +153,9 @@ impl Threshold {
 
     /// What an age in seconds means.
     pub(crate) fn status(&self, age: f64) -> FreshnessStatus {
-        let exceeded = |limit: &Option<Age>| limit.as_ref().is_some_and(|l| l.exceeded(age));
-        if exceeded(&self.error_after) {
+        if self.error_after.as_ref().is_some_and(|limit| limit.exceeded(age)) {
             FreshnessStatus::Error
-        } else if exceeded(&self.warn_after) {
+        } else if self.warn_after.as_ref().is_some_and(|limit| limit.exceeded(age)) {
             FreshnessStatus::Warn
         } else {
             FreshnessStatus::Pass
@@ -164,24 +163,18 @@ impl Threshold {
     }
 
     pub(crate) fn to_json(&self) -> Json {
-        let age = |a: &Option<Age>| a.as_ref().map_or(Json::Null, Age::to_json);
         let mut map = JsonMap::new();
-        map.insert("warn_after".into(), age(&self.warn_after));
-        map.insert("error_after".into(), age(&self.error_after));
+        map.insert("warn_after".into(), age_json(self.warn_after.as_ref()));
+        map.insert("error_after".into(), age_json(self.error_after.as_ref()));
         map.insert("filter".into(), self.filter.as_deref().map_or(Json::Null, Json::from));
         Json::Object(map)
     }
 
-    /// The values of `later` over those of `self`. A limit that is not complete changes nothing;
-    /// null switches it off.
+    /// The values of `later` over those of `self`.
     fn merged(self, later: Threshold) -> Threshold {
-        let limit = |earlier: Option<Age>, later: Option<Age>| match later {
-            Some(later) if later.seconds().is_none() => earlier,
-            later => later,
-        };
         Threshold {
-            warn_after: limit(self.warn_after, later.warn_after),
-            error_after: limit(self.error_after, later.error_after),
+            warn_after: merge_limits(self.warn_after, later.warn_after),
+            error_after: merge_limits(self.error_after, later.error_after),
             filter: later.filter.or(self.filter),
         }
     }
@@ -194,6 +187,18 @@ impl Threshold {
             (None, Some(later)) if later.is_set() => Some(later),
             _ => None,
         })?
+    }
+}
+
+fn age_json(age: Option<&Age>) -> Json {
+    age.map_or(Json::Null, Age::to_json)
+}
+
+/// A later limit that is not complete changes nothing; none switches the earlier one off.
+fn merge_limits(earlier: Option<Age>, later: Option<Age>) -> Option<Age> {
+    match later {
+        Some(later) if later.seconds().is_none() => earlier,
+        later => later,
     }
 }
 

@@ -26,6 +26,14 @@ struct Refable {
     found: Found,
 }
 
+impl Refable {
+    /// Whether a `ref` with this version means it; one without means the latest.
+    fn has_version(&self, version: Option<&str>) -> bool {
+        let Some(wanted) = version else { return self.latest };
+        self.version.as_deref().is_some_and(|own| own == wanted || same_number(own, wanted))
+    }
+}
+
 /// The refable nodes and sources by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
@@ -83,26 +91,14 @@ impl Lookup {
         asking: &str,
     ) -> Found {
         let Some(all) = self.refs.get(name) else { return Found::Nothing };
-        let fits = |r: &&Refable| match version {
-            Some(v) => {
-                r.version.as_deref() == Some(v)
-                    || r.version.as_deref().is_some_and(|x| same_number(x, v))
-            }
-            None => r.latest,
-        };
-        let pick = |wanted: Option<&str>| {
-            let matching =
-                all.iter().filter(|r| wanted.is_none_or(|w| &*r.package == w)).filter(fits);
-            matching
-                .min_by_key(|r| (matches!(r.found, Found::Disabled(_)), precedence(r.kind)))
-                .map(|r| r.found.clone())
-        };
         let found = match package {
-            Some(p) => pick(Some(p)),
+            Some(p) => pick_ref(all, Some(p), version),
             None => {
                 let [first, second] =
                     if self.own_first { [asking, &*self.root] } else { [&*self.root, asking] };
-                let mut tries = [Some(first), Some(second), None].into_iter().filter_map(pick);
+                let mut tries = [Some(first), Some(second), None]
+                    .into_iter()
+                    .filter_map(|package| pick_ref(all, package, version));
                 match tries.next() {
                     // A disabled one counts only if no other is enabled.
                     Some(disabled @ Found::Disabled(_)) => {
@@ -156,6 +152,15 @@ impl Lookup {
     pub(crate) fn source_names(&self) -> impl Iterator<Item = String> {
         self.sources.keys().map(|(s, t)| format!("{s}.{t}"))
     }
+}
+
+/// The node of a version, of one package or of any.
+fn pick_ref(all: &[Refable], package: Option<&str>, version: Option<&str>) -> Option<Found> {
+    all.iter()
+        .filter(|r| package.is_none_or(|package| &*r.package == package))
+        .filter(|r| r.has_version(version))
+        .min_by_key(|r| (matches!(r.found, Found::Disabled(_)), precedence(r.kind)))
+        .map(|r| r.found.clone())
 }
 
 /// Which of several nodes of one name `ref` means: the seed, then the snapshot, then the model, as

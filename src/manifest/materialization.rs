@@ -39,24 +39,29 @@ impl Materialization {
     ];
 
     fn facts(self) -> Facts {
-        let of = |name, kind, create, grows| Facts { name, kind: Some(kind), create, grows };
-        let table = RelationKind::Table;
-        match self {
-            Materialization::Table => of("table", table, Some("create_table_as"), false),
+        let (name, kind, create, grows) = match self {
+            Materialization::Table => {
+                ("table", Some(RelationKind::Table), Some("create_table_as"), false)
+            }
             Materialization::View => {
-                of("view", RelationKind::View, Some("get_create_view_as_sql"), false)
+                ("view", Some(RelationKind::View), Some("get_create_view_as_sql"), false)
             }
-            Materialization::MaterializedView => {
-                let create = "get_create_materialized_view_as_sql";
-                of("materialized_view", RelationKind::MaterializedView, Some(create), false)
+            Materialization::MaterializedView => (
+                "materialized_view",
+                Some(RelationKind::MaterializedView),
+                Some("get_create_materialized_view_as_sql"),
+                false,
+            ),
+            Materialization::Incremental => {
+                ("incremental", Some(RelationKind::Table), Some("create_table_as"), true)
             }
-            Materialization::Incremental => of("incremental", table, Some("create_table_as"), true),
-            Materialization::Snapshot => of("snapshot", table, Some("strata_snapshot_table"), true),
-            Materialization::Seed => of("seed", table, None, false),
-            Materialization::Ephemeral => {
-                Facts { name: "ephemeral", kind: None, create: None, grows: false }
+            Materialization::Snapshot => {
+                ("snapshot", Some(RelationKind::Table), Some("strata_snapshot_table"), true)
             }
-        }
+            Materialization::Seed => ("seed", Some(RelationKind::Table), None, false),
+            Materialization::Ephemeral => ("ephemeral", None, None, false),
+        };
+        Facts { name, kind, create, grows }
     }
 
     pub(crate) fn parse(name: &str) -> Option<Materialization> {

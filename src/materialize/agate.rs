@@ -95,6 +95,11 @@ fn digits(text: &str, n: usize) -> Option<(u32, &str)> {
     Some((head.parse().ok()?, &text[n..]))
 }
 
+/// A text of two digits and nothing else.
+fn two_digits(text: &str) -> Option<u32> {
+    digits(text, 2).filter(|(_, rest)| rest.is_empty()).map(|(number, _)| number)
+}
+
 /// `isodate.parse_datetime`: ISO 8601, basic and extended forms, week dates and ordinal dates,
 /// fractions of the last part.
 pub(super) fn iso_timestamp(text: &str) -> Option<Stamp> {
@@ -192,8 +197,7 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
             .map(|i| digits(&one[i * 2..], 2).map(|(n, _)| n))
             .collect::<Option<_>>()?,
         many if many.len() > 1 && many.len() < 4 => {
-            let two = |p: &&str| digits(p, 2).filter(|(_, rest)| rest.is_empty()).map(|(n, _)| n);
-            many.iter().map(two).collect::<Option<_>>()?
+            many.iter().map(|part| two_digits(part)).collect::<Option<_>>()?
         }
         _ => return None,
     };
@@ -203,11 +207,12 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
     let fraction = i128::from(nines.parse::<i64>().unwrap_or(0)) * i128::from(unit)
         / 10_i128.pow(u32::try_from(nines.len()).unwrap_or(0));
     let fraction = i64::try_from(fraction).ok()?;
-    let part = |i: usize| i64::from(parts.get(i).copied().unwrap_or(0));
-    if part(0) > 23 || part(1) > 59 || part(2) > 59 {
+    let [hour, minute, second] =
+        [0, 1, 2].map(|i: usize| i64::from(parts.get(i).copied().unwrap_or_default()));
+    if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let micros = ((part(0) * 60 + part(1)) * 60 + part(2)) * 1_000_000 + fraction;
+    let micros = ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction;
     let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
     let (minutes, second) = (seconds / 60, seconds % 60);
     let time =
@@ -226,7 +231,7 @@ fn iso_offset(zone: &str) -> Option<Option<i32>> {
     let (hours, rest) = digits(&zone[1..], 2)?;
     let minutes = match rest.strip_prefix(':').unwrap_or(rest) {
         "" if rest.is_empty() => 0,
-        text => digits(text, 2).filter(|(_, rest)| rest.is_empty())?.0,
+        text => two_digits(text)?,
     };
     let total = (hours * 60 + minutes) as i32;
     Some(Some(if negative { -total } else { total }))

@@ -86,8 +86,12 @@ impl Delta<'_> {
                 return Ok(());
             }
             // Columns that are to go are there until the delta is published.
-            let is_new = |c: &&ExistingColumn| self.columns.iter().all(|old| old.name != c.name);
-            let new: Vec<ExistingColumn> = change.after.iter().filter(is_new).cloned().collect();
+            let new: Vec<ExistingColumn> = change
+                .after
+                .iter()
+                .filter(|c| self.columns.iter().all(|old| old.name != c.name))
+                .cloned()
+                .collect();
             self.columns.extend(new);
             return alter(&self.job.target, &change.add, false, steps);
         }
@@ -146,13 +150,12 @@ impl Delta<'_> {
         scratch: &Relation,
         columns: Vec<ExistingColumn>,
     ) -> PublicMacro {
-        let given = |value: &Option<Json>| value.clone().map_or(Arg::None, Arg::Json);
         let args = Arg::Dict(vec![
             ("target_relation", Arg::Relation(table.clone())),
             ("temp_relation", Arg::Relation(scratch.clone())),
-            ("unique_key", given(&self.config.unique_key)),
+            ("unique_key", optional_arg(self.config.unique_key.as_ref())),
             ("dest_columns", Arg::Columns(columns)),
-            ("incremental_predicates", given(&self.config.predicates)),
+            ("incremental_predicates", optional_arg(self.config.predicates.as_ref())),
         ]);
         let name = format!("get_incremental_{}_sql", self.strategy().replace('+', "_"));
         PublicMacro { name, args: vec![args] }
@@ -166,6 +169,10 @@ impl Delta<'_> {
         let (with_key, without) = self.job.engine.abilities.default_strategy;
         (if has_key { with_key } else { without }).to_owned()
     }
+}
+
+fn optional_arg(value: Option<&Json>) -> Arg {
+    value.cloned().map_or(Arg::None, Arg::Json)
 }
 
 fn alter(table: &Relation, statements: &[String], takes_away: bool, steps: &mut dyn Steps) -> Done {

@@ -195,16 +195,19 @@ pub(crate) fn store(
     job: &Job,
     steps: &mut dyn Steps,
 ) -> Result<Ending, NodeError> {
-    let whole = |steps: &mut dyn Steps| stored::store_whole(materialization, job, steps);
     match materialization {
         Materialization::Table | Materialization::View | Materialization::MaterializedView => {
-            whole(steps)
+            stored::store_whole(materialization, job, steps)
         }
         Materialization::Seed => seed::store_seed(job, steps),
         // A first build, a rebuild, or a view in the way: the whole is built like a table.
-        Materialization::Incremental if !has_table(job) || job.full_refresh => whole(steps),
+        Materialization::Incremental if !has_table(job) || job.full_refresh => {
+            stored::store_whole(materialization, job, steps)
+        }
         Materialization::Incremental => incremental::store_delta(job, steps),
-        Materialization::Snapshot if job.existing.is_none() => whole(steps),
+        Materialization::Snapshot if job.existing.is_none() => {
+            stored::store_whole(materialization, job, steps)
+        }
         Materialization::Snapshot => snapshot::store_versions(job, steps),
         Materialization::Ephemeral => Ok(Ending::Published),
     }

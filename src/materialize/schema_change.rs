@@ -41,24 +41,23 @@ struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     fn new(published: &'a [ExistingColumn], rows: &'a [ExistingColumn]) -> Difference<'a> {
-        let has_other_type = |column: &&ExistingColumn| {
-            let old = find(published, &column.name);
-            // A column without a type takes what comes.
-            old.is_some_and(|old| {
-                let is_typed = !old.data_type.is_empty() && !column.data_type.is_empty();
-                is_typed && !old.data_type.eq_ignore_ascii_case(&column.data_type)
-            })
-        };
         Difference {
             added: rows.iter().filter(|c| find(published, &c.name).is_none()).collect(),
             removed: published.iter().filter(|c| find(rows, &c.name).is_none()).collect(),
-            retyped: rows.iter().filter(has_other_type).collect(),
+            retyped: rows.iter().filter(|c| has_other_type(c, published)).collect(),
         }
     }
 
     fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.retyped.is_empty()
     }
+}
+
+fn has_other_type(column: &ExistingColumn, published: &[ExistingColumn]) -> bool {
+    let Some(old) = find(published, &column.name) else { return false };
+    // A column without a type takes what comes.
+    let is_typed = !old.data_type.is_empty() && !column.data_type.is_empty();
+    is_typed && !old.data_type.eq_ignore_ascii_case(&column.data_type)
 }
 
 fn find<'a>(columns: &'a [ExistingColumn], name: &str) -> Option<&'a ExistingColumn> {
@@ -93,12 +92,6 @@ pub(super) fn change_columns(
         }
         return Ok(change);
     }
-    let add_column = |c: &&ExistingColumn| {
-        format!("alter table {table} add column {} {}", engine.dialect.quoted(&c.name), c.data_type)
-    };
-    let drop_column = |c: &&ExistingColumn| {
-        format!("alter table {table} drop column {}", engine.dialect.quoted(&c.name))
-    };
     match mode {
         ChangeMode::Ignore => {}
         ChangeMode::Fail => {
@@ -107,15 +100,15 @@ pub(super) fn change_columns(
             return Err(OtherColumns { new, missing, retyped: names_of(retyped) });
         }
         ChangeMode::AppendNewColumns => {
-            change.add.extend(found.added.iter().map(add_column));
+            change.add.extend(found.added.iter().map(|c| add_column(&table, c, engine)));
             change.after.extend(found.added.iter().map(|c| (*c).clone()));
             // A column that the query does not have stays, and gets nulls.
             change.columns = change.after.clone();
             change.columns.retain(|c| find(rows, &c.name).is_some());
         }
         ChangeMode::SyncAllColumns => {
-            change.add = found.added.iter().map(add_column).collect();
-            change.drop = found.removed.iter().map(drop_column).collect();
+            change.add = found.added.iter().map(|c| add_column(&table, c, engine)).collect();
+            change.drop = found.removed.iter().map(|c| drop_column(&table, c, engine)).collect();
             change.retype = found.retyped.iter().map(|c| alter_type(target, c)).collect();
             change.retyped = found.retyped.iter().map(|c| (*c).clone()).collect();
             change.columns = rows.to_vec();
@@ -123,6 +116,15 @@ pub(super) fn change_columns(
         }
     }
     Ok(change)
+}
+
+fn add_column(table: &str, column: &ExistingColumn, engine: &EngineSpec) -> String {
+    let name = engine.dialect.quoted(&column.name);
+    format!("alter table {table} add column {name} {}", column.data_type)
+}
+
+fn drop_column(table: &str, column: &ExistingColumn, engine: &EngineSpec) -> String {
+    format!("alter table {table} drop column {}", engine.dialect.quoted(&column.name))
 }
 
 fn alter_type(target: &Relation, column: &ExistingColumn) -> PublicMacro {

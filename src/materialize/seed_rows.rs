@@ -51,15 +51,18 @@ impl<R: Read> SeedRows<R> {
     }
 
     fn read_record(&mut self) -> io::Result<bool> {
-        let failed = |e: SeedError| io::Error::other(format!("line {}: {}", e.line, e.message));
-        if !self.reader.next(&mut self.record).map_err(failed)? {
+        if !self.reader.next(&mut self.record).map_err(read_error)? {
             return Ok(false);
         }
         if let Some(watch) = &mut self.watch {
-            watch.see(&self.record).map_err(failed)?;
+            watch.see(&self.record).map_err(read_error)?;
         }
         Ok(true)
     }
+}
+
+fn read_error(e: SeedError) -> io::Error {
+    io::Error::other(format!("line {}: {}", e.line, e.message))
 }
 
 impl<R: Read> SeedSource for SeedRows<R> {

@@ -87,6 +87,11 @@ impl Fits {
         }
     }
 
+    /// All values are time stamps, and some have an offset from UTC.
+    fn has_offsets(self) -> bool {
+        !self.number && !self.date && !self.timestamp && self.iso_timestamp && self.offset
+    }
+
     fn kind(self) -> SqlType {
         if self.number {
             // A column without any value is a number, too.
@@ -126,11 +131,15 @@ pub(crate) struct SeedColumn {
 fn is_plain_date(text: &str) -> bool {
     let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return false };
     let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
-    let two = |a: &u8, b: &u8| a.wrapping_sub(b'0') * 10 + b.wrapping_sub(b'0');
     digits
-        && (1..=12).contains(&two(m1, m2))
-        && (1..=28).contains(&two(d1, d2))
+        && (1..=12).contains(&number_of_digits(*m1, *m2))
+        && (1..=28).contains(&number_of_digits(*d1, *d2))
         && !text.starts_with("0000")
+}
+
+/// The number of two digits in ASCII.
+fn number_of_digits(tens: u8, ones: u8) -> u8 {
+    tens.wrapping_sub(b'0') * 10 + ones.wrapping_sub(b'0')
 }
 
 /// A header as agate repairs it: a column without a name gets the letter of its place, a name that
@@ -181,21 +190,16 @@ impl Inference {
 
     /// Takes a row into account. A row may be too short: what it lacks is null.
     pub(super) fn see(&mut self, record: &csv::ByteRecord) -> Result<(), SeedError> {
-        let failed = |message: String| {
-            Err(SeedError { line: record.position().map_or(0, csv::Position::line), message })
-        };
+        let line = record.position().map_or(0, csv::Position::line);
         if record.len() > self.names.len() {
-            return failed(format!(
-                "this row has {} fields, the header {}",
-                record.len(),
-                self.names.len()
-            ));
+            let (fields, names) = (record.len(), self.names.len());
+            let message = format!("this row has {fields} fields, the header {names}");
+            return Err(SeedError { line, message });
         }
         if std::str::from_utf8(record.as_slice()).is_err() {
-            return failed("this row is not UTF-8 text".to_owned());
+            return Err(SeedError { line, message: "this row is not UTF-8 text".to_owned() });
         }
         self.rows += 1;
-        let line = record.position().map_or(0, csv::Position::line);
         let columns = self.fits.iter_mut().zip(record).zip(&self.given).zip(&mut self.too_large);
         for (((fit, value), given), too_large) in columns {
             if given.is_none() && !fit.is_text() {
@@ -211,12 +215,9 @@ impl Inference {
 
     /// Columns with time stamps whose offset from UTC an engine may drop.
     pub(crate) fn with_offsets(&self) -> Vec<&str> {
-        let stamps = |fit: &Fits| {
-            !fit.number && !fit.date && !fit.timestamp && fit.iso_timestamp && fit.offset
-        };
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
         columns
-            .filter(|((_, fit), given)| given.is_none() && stamps(fit))
+            .filter(|((_, fit), given)| given.is_none() && fit.has_offsets())
             .map(|((n, _), _)| n.as_str())
             .collect()
     }

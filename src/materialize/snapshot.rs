@@ -91,9 +91,11 @@ fn check_table(job: &Job) -> Done {
     if config.is_some_and(|snapshot| snapshot.hard_deletes == HardDeletes::NewRecord) {
         wanted.push("dbt_is_deleted");
     }
-    let is_there = |name: &str| existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
-    let missing: Vec<String> =
-        wanted.into_iter().map(|key| meta_name(job, key)).filter(|name| !is_there(name)).collect();
+    let missing: Vec<String> = wanted
+        .into_iter()
+        .map(|key| meta_name(job, key))
+        .filter(|name| !existing.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -27,8 +27,10 @@ pub(crate) fn insert_rows(
     engine: &EngineSpec,
 ) -> Vec<SqlText> {
     let name = relation.render(engine.dialect);
-    let column = |c: &ExistingColumn| format!("{} {}", engine.dialect.quoted(&c.name), c.data_type);
-    let columns: Vec<String> = columns.iter().map(column).collect();
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|c| format!("{} {}", engine.dialect.quoted(&c.name), c.data_type))
+        .collect();
     let create = format!("create table {name} ({})", columns.join(", "));
     let inserts = rows.chunks(ROWS_A_STATEMENT).map(|piece| {
         let rows: Vec<String> = piece.iter().map(|row| row_of(row)).collect();

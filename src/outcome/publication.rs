@@ -51,18 +51,17 @@ impl Effect {
     ) -> Effect {
         let mut effect = Effect { changed: true, ..Effect::default() };
         let Some(before) = before else { return effect };
-        let find = |list: &[(String, String)], name: &str| {
-            list.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone())
-        };
         for (name, kind) in now {
-            match find(before, name) {
+            match type_of(before, name) {
                 None => effect.added.push(name.clone()),
-                Some(old) if old != *kind => effect.retyped.push((name.clone(), old, kind.clone())),
+                Some(old) if old != kind => {
+                    effect.retyped.push((name.clone(), old.to_owned(), kind.clone()));
+                }
                 Some(_) => {}
             }
         }
         effect.removed =
-            before.iter().map(|(n, _)| n).filter(|n| find(now, n).is_none()).cloned().collect();
+            before.iter().map(|(n, _)| n).filter(|n| type_of(now, n).is_none()).cloned().collect();
         effect
     }
 
@@ -76,6 +75,10 @@ impl Effect {
             "added": self.added, "removed": self.removed, "retyped": retyped.collect::<Vec<_>>(),
         })
     }
+}
+
+fn type_of<'a>(columns: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    columns.iter().find(|(n, _)| n == name).map(|(_, kind)| kind.as_str())
 }
 
 /// Names and types, as a fingerprint has them.

@@ -12,7 +12,7 @@ use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
-use crate::source::{FileId, SourceMap, Span, of_file};
+use crate::source::{FileId, SourceMap, of_file};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
@@ -167,8 +167,8 @@ impl ParseCache {
 
     /// Takes the results of a parse in place of those before it.
     pub(super) fn replace(&mut self, results: Vec<Parsed>) {
-        let is_known = |p: &&Parsed| p.reads.is_none() || self.files.has(&p.place);
-        if self.files.len() != results.iter().filter(is_known).count() {
+        let known = results.iter().filter(|p| p.reads.is_none() || self.files.has(&p.place));
+        if self.files.len() != known.count() {
             let there: FastSet<&Place> = results.iter().map(|p| &p.place).collect();
             self.files.retain(|place| there.contains(place));
         }
@@ -240,6 +240,5 @@ fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> 
 
 /// Whether a result holds whatever becomes of other files: it complains of no place in another one.
 pub(super) fn is_own(diagnostics: &[Diagnostic], file: FileId) -> bool {
-    let own = |span: Span| span.file == file;
-    diagnostics.iter().all(|d| d.primary.iter().chain(&d.secondary).all(|l| own(l.span)))
+    diagnostics.iter().all(|d| d.primary.iter().chain(&d.secondary).all(|l| l.span.file == file))
 }

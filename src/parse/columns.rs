@@ -51,10 +51,7 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
         };
         unknown_keys(m, KNOWN, "a column", out);
         let config = m.get("config").and_then(Yaml::as_map);
-        let json_map = |y: Option<&Yaml>| {
-            y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
-        };
-        let mut meta: JsonMap = json_map(m.get("meta"));
+        let mut meta = json_map(m.get("meta"));
         meta.extend(json_map(config.and_then(|c| c.get("meta"))));
         let mut tags = json_texts(&m.get("tags").map(Yaml::to_json).unwrap_or_default());
         tags.extend(json_texts(
@@ -86,6 +83,40 @@ pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Ve
     (columns, tests)
 }
 
+/// A mapping as JSON; empty for what is none.
+fn json_map(y: Option<&Yaml>) -> JsonMap {
+    y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
+}
+
+/// Which columns of its model a version takes over.
+struct Inclusion {
+    /// None: all.
+    include: Option<Vec<String>>,
+    exclude: Vec<String>,
+}
+
+impl Inclusion {
+    /// Of the entry of `columns:` with `include` or `exclude`; without one all are taken.
+    fn read(rule: Option<&YamlMap>) -> Inclusion {
+        Inclusion {
+            include: listed_texts(rule, "include"),
+            exclude: listed_texts(rule, "exclude").unwrap_or_default(),
+        }
+    }
+
+    fn takes(&self, column: &str) -> bool {
+        let is_included = match &self.include {
+            None => true,
+            Some(list) => list.iter().any(|n| n == column || n == "all" || n == "*"),
+        };
+        is_included && !self.exclude.iter().any(|n| n == column)
+    }
+}
+
+fn listed_texts(rule: Option<&YamlMap>, key: &str) -> Option<Vec<String>> {
+    rule.and_then(|m| m.get(key)).map(|y| json_texts(&y.to_json()))
+}
+
 /// The columns of a version: those of the model that it includes, with its own in place of or
 /// behind them.
 pub(super) fn of_version(
@@ -107,19 +138,9 @@ pub(super) fn of_version(
         .iter()
         .filter_map(Yaml::as_map)
         .find(|m| m.get_any(&["include", "exclude"]).is_some() && m.get("name").is_none());
-    let texts = |key: &str| rule.and_then(|m| m.get(key)).map(|y| json_texts(&y.to_json()));
-    let include = texts("include");
-    let exclude = texts("exclude").unwrap_or_default();
-    let all = include.as_ref().is_none_or(|i| i.iter().any(|n| n == "all" || n == "*"));
-    let wanted = |name: &str| {
-        let included = match (&include, rule) {
-            (_, None) | (None, Some(_)) => true,
-            (Some(list), Some(_)) => all || list.iter().any(|n| n == name),
-        };
-        included && !exclude.iter().any(|n| n == name)
-    };
+    let inclusion = Inclusion::read(rule);
     let (mut columns, mut tests) = (Vec::new(), Vec::new());
-    for (i, column) in base.iter().enumerate().filter(|(_, c)| wanted(&c.name)) {
+    for (i, column) in base.iter().enumerate().filter(|(_, c)| inclusion.takes(&c.name)) {
         if own.iter().any(|o| o.name == column.name) {
             continue;
         }

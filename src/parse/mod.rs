@@ -134,11 +134,12 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
         }
         _ => {
             let nodes = parser.file(package, file).drain_into(&mut diagnostics);
-            let mut quiet = |mut node: ParsedNode| {
+            let mut shared = Vec::with_capacity(nodes.len());
+            for mut node in nodes {
                 logs.append(&mut node.logs);
-                Arc::new(node)
-            };
-            Item::Nodes(nodes.into_iter().map(&mut quiet).collect())
+                shared.push(Arc::new(node));
+            }
+            Item::Nodes(shared)
         }
     };
     ParsedFile { item, diagnostics, logs }

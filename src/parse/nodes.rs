@@ -387,11 +387,14 @@ pub(super) fn raw_text(kind: ResourceType, inside: &str) -> Arc<str> {
 
 /// A whole word in a text.
 fn find_name(text: &str, name: &str) -> Option<usize> {
-    let wordy = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).map(|(i, _)| i).find(|i| {
-        !text[..*i].chars().next_back().is_some_and(wordy)
-            && !text[i + name.len()..].chars().next().is_some_and(wordy)
+        !text[..*i].chars().next_back().is_some_and(is_word_char)
+            && !text[i + name.len()..].chars().next().is_some_and(is_word_char)
     })
+}
+
+fn is_word_char(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
 /// The on-run hooks of all packages: root first, then packages by name (semantics 3.11).
@@ -464,9 +467,13 @@ pub(crate) fn parse_hook_text(
         out.push(failure_diagnostic(&failure, &session, span));
     }
     let record = session.take_record();
-    let placed = |s: Option<Span>| s.map(|_| span);
-    let refs = record.refs.into_iter().map(|r| RefCall { span: placed(r.span), ..r }).collect();
-    let sources =
-        record.sources.into_iter().map(|s| SourceCall { span: placed(s.span), ..s }).collect();
+    // Places within the text become the place of the hook.
+    let refs =
+        record.refs.into_iter().map(|r| RefCall { span: r.span.map(|_| span), ..r }).collect();
+    let sources = record
+        .sources
+        .into_iter()
+        .map(|s| SourceCall { span: s.span.map(|_| span), ..s })
+        .collect();
     Checked::new(ParsedHook { refs, sources, macros, reads: record.reads }, out)
 }

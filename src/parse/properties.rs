@@ -178,8 +178,6 @@ const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
 /// Descriptions, tests and queries keep their Jinja until they are used; unit tests have contexts
 /// of their own.
 fn renders_later(path: &[&str]) -> bool {
-    let later =
-        |key: &&str| matches!(*key, "description" | "tests" | "data_tests" | "loaded_at_query");
     match path {
         // Keys of configs are the project's own: a column may be named `description`.
         [section, "#", "config", key, ..] if *section != "exports" => {
@@ -191,7 +189,10 @@ fn renders_later(path: &[&str]) -> bool {
                 // need.
                 || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
-                || rest.last().is_some_and(later)
+                || matches!(
+                    rest.last(),
+                    Some(&("description" | "tests" | "data_tests" | "loaded_at_query"))
+                )
                 || rest.iter().any(|k| matches!(*k, "tests" | "data_tests"))
                 || rest.iter().any(|k| matches!(*k, "pre-hook" | "post-hook" | "pre_hook" | "post_hook"))
                 || (*section == "exposures" && rest.first() == Some(&"depends_on"))
@@ -550,11 +551,11 @@ const TABLE_KEYS: &[&str] = &[
     "docs",
 ];
 
-fn source<'a>(
+fn source(
     parser: &NodeParser<'_>,
     package: &Arc<str>,
     file: &LoadedFile,
-    item: &'a Yaml,
+    item: &Yaml,
     properties: &mut Properties,
     out: &mut Vec<Diagnostic>,
 ) {
@@ -571,10 +572,8 @@ fn source<'a>(
         let (columns, tests) = columns_and_tests(table_map, out);
         let target =
             TestTarget::Source { source: source.as_str().into(), table: name.as_str().into() };
-        let quoting = |map: &'a YamlMap| {
-            map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"))
-        };
-        let tested = quoted(&columns, quoting(table_map).or_else(|| quoting(map)));
+        let quote_all = column_quoting(table_map).or_else(|| column_quoting(map));
+        let tested = quoted(&columns, quote_all);
         properties
             .tests
             .extend(generic_tests::build(parser, package, file, &target, &tested, &tests, out));
@@ -607,6 +606,10 @@ fn source<'a>(
             span: item.span,
         });
     }
+}
+
+fn column_quoting(map: &YamlMap) -> Option<&Yaml> {
+    map.get("quoting").and_then(Yaml::as_map).and_then(|m| m.get("column"))
 }
 
 /// A rendered mapping as JSON, without the keys that are read into fields.

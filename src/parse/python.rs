@@ -29,20 +29,17 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
         let span = Some(Span::new(file, at, at + 4 + open));
         let positional: Vec<&String> =
             args.iter().filter(|(k, _)| k.is_none()).filter_map(|(_, v)| v.as_ref()).collect();
-        let named = |wanted: &str| {
-            args.iter().find(|(k, _)| k.as_deref() == Some(wanted)).and_then(|(_, v)| v.clone())
-        };
         match (name, positional.as_slice()) {
             ("ref", [name]) => out.refs.push(RefCall {
                 package: None,
                 name: name.as_str().into(),
-                version: named("v").or(named("version")).map(Into::into),
+                version: version_argument(&args).map(Into::into),
                 span,
             }),
             ("ref", [package, name]) => out.refs.push(RefCall {
                 package: Some(package.as_str().into()),
                 name: name.as_str().into(),
-                version: named("v").or(named("version")).map(Into::into),
+                version: version_argument(&args).map(Into::into),
                 span,
             }),
             ("source", [source, table]) => {
@@ -68,6 +65,15 @@ pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
         }
     }
     out
+}
+
+/// The literal of `v=` or `version=`.
+fn version_argument(args: &[(Option<String>, Option<String>)]) -> Option<String> {
+    named_argument(args, "v").or_else(|| named_argument(args, "version"))
+}
+
+fn named_argument(args: &[(Option<String>, Option<String>)], name: &str) -> Option<String> {
+    args.iter().find(|(k, _)| k.as_deref() == Some(name)).and_then(|(_, v)| v.clone())
 }
 
 fn in_comment(text: &str, at: usize) -> bool {

@@ -27,8 +27,8 @@ impl<'a> Nearest<'a> {
     }
 
     pub(super) fn above(&self, id: NodeId) -> BTreeSet<NodeId> {
-        let parents = |id: NodeId| self.manifest.node(id).depends_on.clone();
-        self.walk(parents(id), parents)
+        let parents = self.manifest.node(id).depends_on.clone();
+        self.walk(parents, |id| self.manifest.node(id).depends_on.clone())
     }
 
     /// The nearest nodes with a step among these and below them.
@@ -66,29 +66,38 @@ fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
 pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
     let manifest = request.manifest;
     let reads = &manifest.node(test).depends_on;
-    let stored =
-        |id: NodeId| manifest.graph.children(id).into_iter().filter(|c| !is_check(request, *c));
     let Some((first, rest)) = reads.split_first() else { return Vec::new() };
     if rest.is_empty() {
-        return stored(*first).collect();
+        return readers_of(request, *first).collect();
     }
-    if reads.iter().any(|id| stored(*id).next().is_none()) {
+    if reads.iter().any(|id| readers_of(request, *id).next().is_none()) {
         return Vec::new();
     }
-    let below = |id: NodeId| {
-        let mut start = FixedBitSet::with_capacity(manifest.nodes.len());
-        start.insert(id.index());
-        manifest.graph.reach(&start, false, None)
-    };
-    let mut common = below(*first);
+    let mut common = reach_below(manifest, *first);
     for id in rest {
-        common.intersect_with(&below(*id));
+        common.intersect_with(&reach_below(manifest, *id));
     }
-    let is_first = |id: &NodeId| {
-        let above = &manifest.node(*id).depends_on;
-        !is_check(request, *id) && !above.iter().any(|p| common.contains(p.index()))
-    };
-    common.ones().map(|i| NodeId(i as u32)).filter(is_first).collect()
+    let nodes = common.ones().map(|i| NodeId(i as u32));
+    nodes.filter(|id| is_first_of(request, &common, *id)).collect()
+}
+
+/// What reads a node and does not check it.
+fn readers_of(request: &PlanRequest<'_>, id: NodeId) -> impl Iterator<Item = NodeId> {
+    let children = request.manifest.graph.children(id);
+    children.into_iter().filter(move |child| !is_check(request, *child))
+}
+
+/// All nodes below a node, on any way.
+fn reach_below(manifest: &Manifest, id: NodeId) -> FixedBitSet {
+    let mut start = FixedBitSet::with_capacity(manifest.nodes.len());
+    start.insert(id.index());
+    manifest.graph.reach(&start, false, None)
+}
+
+/// Whether none of some nodes stands right above this one, which is no check.
+fn is_first_of(request: &PlanRequest<'_>, nodes: &FixedBitSet, id: NodeId) -> bool {
+    let above = &request.manifest.node(id).depends_on;
+    !is_check(request, id) && !above.iter().any(|p| nodes.contains(p.index()))
 }
 
 /// Makes what depends on tested nodes wait for their tests, and a model for its unit tests.
@@ -125,6 +134,12 @@ pub(super) fn hold_back(
     }
 }
 
+/// The relation of a node as a key; none for one outside of the database.
+fn relation_key(manifest: &Manifest, id: NodeId) -> Option<String> {
+    let relation = manifest.node(id).relation.as_ref().filter(|r| r.external.is_none())?;
+    Some(relation.key(manifest.project.dialect))
+}
+
 /// Puts what reads a source behind the step that builds the relation of that source: a seed that
 /// fills it, say. Such an edge only orders. Where it would close a cycle there is none, and a note
 /// says so.
@@ -135,19 +150,16 @@ pub(super) fn order_sources(
     edges: &mut HashMap<NodeId, Edges>,
 ) -> Vec<(NodeId, String)> {
     let manifest = request.manifest;
-    let dialect = manifest.project.dialect;
-    let key = |id: NodeId| {
-        manifest.node(id).relation.as_ref().filter(|r| r.external.is_none()).map(|r| r.key(dialect))
-    };
     let sources = manifest.nodes.iter().filter(|n| n.resource_type() == ResourceType::Source);
     let sources: HashMap<String, NodeId> =
-        sources.filter_map(|n| Some((key(n.id)?, n.id))).collect();
+        sources.filter_map(|n| Some((relation_key(manifest, n.id)?, n.id))).collect();
     if sources.is_empty() {
         return Vec::new();
     }
     let mut builders: Vec<(NodeId, NodeId)> = Vec::new();
     for id in members.iter().copied().filter(|id| request.builds(*id)) {
-        builders.extend(key(id).and_then(|k| sources.get(&k)).map(|source| (*source, id)));
+        let source = relation_key(manifest, id).and_then(|key| sources.get(&key));
+        builders.extend(source.map(|source| (*source, id)));
     }
     builders.sort();
     if builders.is_empty() {

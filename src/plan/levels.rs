@@ -18,7 +18,6 @@ pub(super) type StartKey = (usize, UniqueId, bool, UniqueId);
 /// The keys of all nodes that have a step or guard one. `order`: parents before children.
 pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap<NodeId, StartKey> {
     let manifest = request.manifest;
-    let counted = |id: NodeId| has_step(request, id) || counts_ephemeral(request, id);
     let mut tests_before: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     if request.verb == Verb::Build {
         for test in manifest.nodes.iter().map(|n| n.id).filter(|id| request.is_test(*id)) {
@@ -34,7 +33,8 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
         let tests = tests_before.get(&id).into_iter().flatten();
         let above = manifest.node(id).depends_on.iter().chain(tests);
         levels[id.index()] = above.map(|p| heights[p.index()]).max().unwrap_or(0);
-        heights[id.index()] = levels[id.index()] + usize::from(counted(id));
+        let counts = has_step(request, id) || counts_ephemeral(request, id);
+        heights[id.index()] = levels[id.index()] + usize::from(counts);
     }
     let mut keys = HashMap::new();
     for id in order.iter().copied().filter(|id| has_step(request, *id)) {

@@ -217,11 +217,6 @@ fn assemble(
     };
     for id in sorted {
         let e = &edges[&id];
-        let numbers = |set: &BTreeSet<NodeId>| {
-            let mut out: Vec<StepId> = set.iter().filter_map(|n| number.get(n).copied()).collect();
-            out.sort_unstable();
-            out
-        };
         let mut own_guards = guards.remove(&id).unwrap_or_default();
         own_guards.sort();
         let node = request.manifest.node(id);
@@ -235,13 +230,19 @@ fn assemble(
             node: id,
             action,
             guards: own_guards,
-            parents: numbers(&e.parents),
-            after: numbers(&e.after),
+            parents: step_numbers(&e.parents, &number),
+            after: step_numbers(&e.after, &number),
             turn: turns[&id],
             reason: reason(request, id, action),
         });
     }
     Ok(plan)
+}
+
+fn step_numbers(nodes: &BTreeSet<NodeId>, numbers: &HashMap<NodeId, StepId>) -> Vec<StepId> {
+    let mut out: Vec<StepId> = nodes.iter().filter_map(|n| numbers.get(n).copied()).collect();
+    out.sort_unstable();
+    out
 }
 
 /// The place of each step in the order in which ready ones begin.
@@ -293,14 +294,17 @@ fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     format!("{materialized}, replaces")
 }
 
+fn stores_failures(request: &PlanRequest<'_>, id: NodeId) -> bool {
+    request.is_test(id)
+        && request.manifest.node(id).stores_failures(request.store_failures).is_some()
+}
+
 /// Schemas of what is built, and of failing rows that may be stored, that are not there yet.
 fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
     let mut out = BTreeSet::new();
-    let stores = |id: NodeId| {
-        request.is_test(id)
-            && request.manifest.node(id).stores_failures(request.store_failures).is_some()
-    };
-    for id in request.selected.iter().filter(|id| request.builds(*id) || stores(*id)) {
+    let stored =
+        request.selected.iter().filter(|id| request.builds(*id) || stores_failures(request, *id));
+    for id in stored {
         let Some(relation) = &request.manifest.node(id).relation else { continue };
         if let Some((database, schema)) = relation.stored_schema(request.manifest.project.dialect)
             && !request.existing.has_schema(&database, &schema)

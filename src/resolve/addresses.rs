@@ -23,27 +23,30 @@ fn outputs(node: &Node, dialect: Dialect, store_failures: bool) -> Vec<Output> {
     let Some(relation) = node.relation.as_ref().filter(|r| r.external.is_none()) else {
         return Vec::new();
     };
-    let one = |relation: &Relation, role: Role| Output {
+    match &node.kind {
+        NodeKind::Source(_) => vec![output_of(node, dialect, relation, Role::Read)],
+        NodeKind::Test(_) if node.stores_failures(store_failures).is_some() => {
+            vec![output_of(node, dialect, relation, Role::Published)]
+        }
+        _ if !node.resource_type().is_refable() => Vec::new(),
+        _ if node.is_ephemeral() => vec![output_of(node, dialect, relation, Role::Published)],
+        _ => {
+            let [published, candidate, rejected] = own_names(relation, dialect);
+            vec![
+                output_of(node, dialect, &published, Role::Published),
+                output_of(node, dialect, &candidate, Role::Beside),
+                output_of(node, dialect, &rejected, Role::Beside),
+            ]
+        }
+    }
+}
+
+fn output_of(node: &Node, dialect: Dialect, relation: &Relation, role: Role) -> Output {
+    Output {
         address: relation.key(dialect),
         shown: relation.render(dialect),
         writer: node.unique_id.to_string(),
         span: node.span,
         role,
-    };
-    match &node.kind {
-        NodeKind::Source(_) => vec![one(relation, Role::Read)],
-        NodeKind::Test(_) if node.stores_failures(store_failures).is_some() => {
-            vec![one(relation, Role::Published)]
-        }
-        _ if !node.resource_type().is_refable() => Vec::new(),
-        _ if node.is_ephemeral() => vec![one(relation, Role::Published)],
-        _ => {
-            let [published, candidate, rejected] = own_names(relation, dialect);
-            vec![
-                one(&published, Role::Published),
-                one(&candidate, Role::Beside),
-                one(&rejected, Role::Beside),
-            ]
-        }
     }
 }

@@ -169,12 +169,11 @@ impl Resolver<'_> {
     /// Numbers what stays and makes the graph.
     fn keep(&mut self, bound: Vec<Bound>) -> Graph {
         let mut next = 0;
-        let mut number = |bound: &Bound| {
-            let id = NodeId(next);
+        let mut ids: Vec<Option<NodeId>> = Vec::with_capacity(bound.len());
+        for bound in &bound {
+            ids.push((!bound.dropped).then_some(NodeId(next)));
             next += u32::from(!bound.dropped);
-            (!bound.dropped).then_some(id)
-        };
-        let ids: Vec<Option<NodeId>> = bound.iter().map(&mut number).collect();
+        }
         let mut graph = Graph::new(next as usize);
         let nodes = std::mem::take(&mut self.nodes);
         for (i, (mut node, bound)) in nodes.into_iter().zip(bound).enumerate() {

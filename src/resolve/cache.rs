@@ -91,8 +91,9 @@ impl ResolveCache {
     pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject, items: usize) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
-        let same = |r: &Read| context.answer(&r.question).is_some_and(|now| now == r.answer);
-        if self.circumstances != circumstances || !self.reads.iter().all(same) {
+        if self.circumstances != circumstances
+            || self.reads.iter().any(|read| context.answer(&read.question) != Some(read.answer))
+        {
             self.nodes.clear();
             self.reads.clear();
             self.circumstances = circumstances;

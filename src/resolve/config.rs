@@ -1,6 +1,6 @@
 //! Configs of project files, by folder: which apply to a node, and which to none.
 
-use crate::config::{Json, Yaml, YamlMap};
+use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::load::Sources;
@@ -102,24 +102,29 @@ impl<'a> ProjectConfigs<'a> {
 /// A warning for each folder of the root project's file that no node is in.
 pub(super) fn unused(sources: &Sources, nodes: &[&[Arc<Node>]], out: &mut Vec<Diagnostic>) {
     let options = &sources.root().options;
-    let mark = |mut used: FastSet<usize>, node: &Arc<Node>| {
-        for section in sections(node.resource_type()) {
-            let tree = options.section(section).and_then(Yaml::as_map);
-            used.extend(folders(tree, &node.fqn).skip(1).map(|map| std::ptr::from_ref(map).addr()));
-        }
-        used
-    };
-    let both = |mut a: FastSet<usize>, b: FastSet<usize>| {
-        a.extend(b);
-        a
-    };
     let all = nodes.par_iter().flat_map(|nodes| nodes.par_iter());
-    let used = all.fold(FastSet::default, mark).reduce(FastSet::default, both);
+    let used = all
+        .fold(FastSet::default, |used, node| mark_used(used, node, options))
+        .reduce(FastSet::default, join_sets);
     for (section, tree) in &options.sections {
         if let Some(map) = tree.as_map() {
             walk(section, map, &mut Vec::new(), &used, out);
         }
     }
+}
+
+/// Adds the addresses of the folders that a node is in.
+fn mark_used(mut used: FastSet<usize>, node: &Node, options: &ProjectOptions) -> FastSet<usize> {
+    for section in sections(node.resource_type()) {
+        let tree = options.section(section).and_then(Yaml::as_map);
+        used.extend(folders(tree, &node.fqn).skip(1).map(|map| std::ptr::from_ref(map).addr()));
+    }
+    used
+}
+
+fn join_sets(mut a: FastSet<usize>, b: FastSet<usize>) -> FastSet<usize> {
+    a.extend(b);
+    a
 }
 
 /// A section, and the folders in it that a path leads through.

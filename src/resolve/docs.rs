@@ -158,14 +158,17 @@ impl<'a> Docs<'a> {
     }
 
     pub(super) fn resources(&self) -> Vec<OtherResource> {
-        let one = |b: &DocBlock| OtherResource {
-            unique_id: format!("doc.{}.{}", b.package, b.name).into(),
-            name: b.name.as_str().into(),
-            package: b.package.clone(),
-            original_file_path: b.original_file_path.to_string(),
-            text: b.text.clone(),
-        };
-        self.blocks.iter().map(one).collect()
+        self.blocks.iter().map(resource_of).collect()
+    }
+}
+
+fn resource_of(block: &DocBlock) -> OtherResource {
+    OtherResource {
+        unique_id: format!("doc.{}.{}", block.package, block.name).into(),
+        name: block.name.as_str().into(),
+        package: block.package.clone(),
+        original_file_path: block.original_file_path.to_string(),
+        text: block.text.clone(),
     }
 }
 

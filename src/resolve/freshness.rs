@@ -2,7 +2,7 @@
 
 use super::Maker;
 use super::sources::places;
-use crate::config::{Json, Yaml};
+use crate::config::{Json, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{Layer, NodeConfig, Threshold};
 use crate::parse::ParsedSource;
@@ -12,16 +12,11 @@ impl Maker<'_> {
     /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets
     /// the one, even to null, does not inherit the other.
     pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
-        let read = |map, key: &str| {
-            let [beside, below] = places(map, key);
-            let set = |y: &&Yaml| !y.is_null();
-            (beside.is_some(), beside.filter(set).or(below.filter(set)))
-        };
-        let (named, field) = read(&parsed.table_map, "loaded_at_field");
-        let (_, query) = read(&parsed.table_map, "loaded_at_query");
-        let (_, source_field) = read(&parsed.source_map, "loaded_at_field");
-        let (_, source_query) = read(&parsed.source_map, "loaded_at_query");
-        let own_field = named || field.is_some();
+        let field = find_value(&parsed.table_map, "loaded_at_field");
+        let query = find_value(&parsed.table_map, "loaded_at_query");
+        let source_field = find_value(&parsed.source_map, "loaded_at_field");
+        let source_query = find_value(&parsed.source_map, "loaded_at_query");
+        let own_field = parsed.table_map.get("loaded_at_field").is_some() || field.is_some();
         for (both, what) in [
             (query.filter(|_| own_field), "source table"),
             (source_query.filter(|_| source_field.is_some()), "source"),
@@ -34,18 +29,17 @@ impl Maker<'_> {
                 self.out.push(d.primary(y.span, format!("this {what} has both")));
             }
         }
-        let mut set =
-            |key: &str, own: bool, value: Option<&Yaml>, inherited: Option<&Yaml>| match value {
+        for (key, own, inherited) in
+            [("loaded_at_field", field, source_field), ("loaded_at_query", query, source_query)]
+        {
+            match own.or(inherited.filter(|_| !own_field)) {
                 Some(y) => config.merge(key, y.to_json(), Layer::Properties, Some(y.span)),
-                None if own => config.merge(key, Json::Null, Layer::Properties, Some(parsed.span)),
-                None => {
-                    if let Some(y) = inherited {
-                        config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
-                    }
+                None if own_field => {
+                    config.merge(key, Json::Null, Layer::Properties, Some(parsed.span));
                 }
-            };
-        set("loaded_at_field", own_field, field, source_field);
-        set("loaded_at_query", own_field, query, source_query);
+                None => {}
+            }
+        }
     }
 
     /// `freshness:` of the properties file: the source's, that of its config, the table's, that of
@@ -97,4 +91,9 @@ impl Maker<'_> {
         }
         found
     }
+}
+
+/// What a key is set to, beside `config:` or else below it; null is not set.
+fn find_value<'a>(map: &'a YamlMap, key: &str) -> Option<&'a Yaml> {
+    places(map, key).into_iter().flatten().find(|y| !y.is_null())
 }

@@ -33,12 +33,6 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     let entry = ground.entries.get(EntryKind::Macro, &def.package, &def.name);
     let text = ground.sources.map.text(def.file);
     let arguments = entry.and_then(|(e, _)| e.map.get("arguments")).map(Yaml::to_json);
-    let own = || {
-        def.args
-            .iter()
-            .map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" }))
-            .collect()
-    };
     let mut quiet = Vec::new();
     MacroInfo {
         unique_id: def.unique_id.clone(),
@@ -57,7 +51,15 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
             })
             .and_then(|m| m.get("meta").and_then(Json::as_object).cloned())
             .unwrap_or_default(),
-        arguments: arguments.unwrap_or_else(|| Json::Array(own())),
+        arguments: arguments.unwrap_or_else(|| arguments_json(def)),
         patch_path: entry.map(|(_, p)| format!("{}://{}", p.package, p.original_file_path)),
     }
+}
+
+/// The arguments of a macro that nothing describes.
+fn arguments_json(def: &MacroDef) -> Json {
+    def.args
+        .iter()
+        .map(|a| serde_json::json!({ "name": a.name, "type": null, "description": "" }))
+        .collect()
 }

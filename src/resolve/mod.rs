@@ -148,6 +148,30 @@ struct Ground<'a> {
     compare_written: bool,
 }
 
+impl<'a> Ground<'a> {
+    fn new(
+        parsed: &'a ParsedProject,
+        sources: &'a Sources,
+        out: &mut Vec<Diagnostic>,
+    ) -> Ground<'a> {
+        let entries = Entries::new(parsed, out);
+        docs::check_names(&parsed.docs, out);
+        Ground {
+            sources,
+            parsed,
+            engine: &parsed.engine,
+            yaml_engine: Engine::new(Arc::default()),
+            context: &parsed.context,
+            entries,
+            configs: config::ProjectConfigs::new(sources),
+            docs: docs::Docs::new(parsed, sources),
+            names: names::Names::new(parsed),
+            overrides: overrides::Overrides::new(parsed, out),
+            compare_written: sources.root().options.flags.is_set(COMPARE_WRITTEN, false),
+        }
+    }
+}
+
 /// Makes one node, and has what there is to say of it.
 struct Maker<'a> {
     ground: &'a Ground<'a>,
@@ -214,20 +238,8 @@ impl Resolver<'_> {
     /// cores.
     fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(Key, Option<Arc<Node>>)> {
         let (ground, cache) = (self.ground, &*self.cache);
-        let made = |Job { item, described, make }: Job<'j>| -> Made<'j> {
-            let key = item.key();
-            if let Some((node, out)) = cache.find(&item, described.as_ref()) {
-                return Made { key, node, out, new: None };
-            }
-            let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
-            let node = make(&mut maker).map(|mut node| {
-                maker.check_enabled(&node);
-                node.columns.shrink_to_fit();
-                Arc::new(node)
-            });
-            Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
-        };
-        let all: Vec<Made<'j>> = jobs.into_par_iter().map(made).collect();
+        let all: Vec<Made<'j>> =
+            jobs.into_par_iter().map(|job| make_node(ground, cache, job)).collect();
         all.into_iter().map(|made| self.take(made)).collect()
     }
 
@@ -253,6 +265,22 @@ impl Resolver<'_> {
     }
 }
 
+/// The node of an item: the one from before where it holds, else one that is made now.
+fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>) -> Made<'j> {
+    let Job { item, described, make } = job;
+    let key = item.key();
+    if let Some((node, out)) = cache.find(&item, described.as_ref()) {
+        return Made { key, node, out, new: None };
+    }
+    let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
+    let node = make(&mut maker).map(|mut node| {
+        maker.check_enabled(&node);
+        node.columns.shrink_to_fit();
+        Arc::new(node)
+    });
+    Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
+}
+
 /// The node of an item, with what there is to say of it.
 struct Made<'j> {
     key: Key,
@@ -272,21 +300,7 @@ pub(crate) fn resolve(
     let items = parsed.nodes.len()
         + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
     cache.begin(sources, parsed, items);
-    let entries = Entries::new(parsed, &mut out);
-    docs::check_names(&parsed.docs, &mut out);
-    let ground = Ground {
-        sources,
-        parsed,
-        engine: &parsed.engine,
-        yaml_engine: Engine::new(Arc::default()),
-        context: &parsed.context,
-        entries,
-        configs: config::ProjectConfigs::new(sources),
-        docs: docs::Docs::new(parsed, sources),
-        names: names::Names::new(parsed),
-        overrides: overrides::Overrides::new(parsed, &mut out),
-        compare_written: sources.root().options.flags.is_set(COMPARE_WRITTEN, false),
-    };
+    let ground = Ground::new(parsed, sources, &mut out);
     let mut resolver = Resolver {
         ground: &ground,
         cache,
@@ -301,14 +315,14 @@ pub(crate) fn resolve(
     resolver.nodes();
     resolver.sources();
     resolver.others();
-    let root = sources.root().name().clone();
+    let root = sources.root().name();
     // Tests are behind all that can be looked up: their places change no other.
     let unique =
         sources.root().options.flags.is_set("require_unique_project_resource_names", false);
     let own_first =
         sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
     let (lookup, twice) = rayon::join(
-        || Lookup::new(&root, own_first, &resolver.nodes, &resolver.disabled),
+        || Lookup::new(root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
     );
     resolver.out.extend(twice);
@@ -327,14 +341,9 @@ pub(crate) fn resolve(
     reads.extend(ground.names.reads());
     reads.extend(ground.docs.reads());
     cache.end(items, reads);
+    let context = &parsed.context;
     let (same_relation, (circles, by_unique_id)) = rayon::join(
-        || {
-            addresses::check_relations(
-                &nodes,
-                parsed.context.dialect,
-                parsed.context.store_failures,
-            )
-        },
+        || addresses::check_relations(&nodes, context.dialect, context.store_failures),
         || {
             let by_unique_id: FastMap<UniqueId, NodeId> =
                 nodes.iter().map(|n| (n.unique_id.clone(), n.id)).collect();
@@ -344,38 +353,9 @@ pub(crate) fn resolve(
     out.extend(circles.iter().map(|circle| bind::cycle(&nodes, circle)));
     out.extend(same_relation);
     say_once(&mut out);
-    let operations: Vec<&Arc<Node>> =
-        nodes.iter().filter(|n| n.resource_type() == ResourceType::Operation).collect();
-    let hooks = |end: bool| {
-        let mut ids: Vec<(usize, usize, NodeId)> = Vec::new();
-        for node in &operations {
-            if let NodeKind::Operation { on_run_end, index } = node.kind
-                && on_run_end == end
-            {
-                let package =
-                    sources.packages.iter().position(|p| *p.name() == node.package).unwrap_or(0);
-                ids.push((package, index, node.id));
-            }
-        }
-        ids.sort();
-        ids.into_iter().map(|(.., id)| id).collect::<Vec<_>>()
-    };
-    let (on_run_start, on_run_end) = (hooks(false), hooks(true));
-    let project = ProjectInfo {
-        name: root,
-        root: sources.root().root.clone(),
-        packages: sources
-            .packages
-            .iter()
-            .map(|p| Package { name: p.name().clone(), root: p.root.clone() })
-            .collect(),
-        target: sources.target.clone(),
-        dialect: parsed.context.dialect,
-        target_path: sources.target_path.clone(),
-        compare_written: ground.compare_written,
-    };
+    let (on_run_start, on_run_end) = on_run_hooks(&nodes, sources);
     let manifest = Manifest {
-        project,
+        project: project_info(&ground),
         nodes,
         disabled,
         unplaced,
@@ -390,6 +370,40 @@ pub(crate) fn resolve(
         on_run_end,
     };
     Checked::new(manifest, out)
+}
+
+fn project_info(ground: &Ground<'_>) -> ProjectInfo {
+    let sources = ground.sources;
+    ProjectInfo {
+        name: sources.root().name().clone(),
+        root: sources.root().root.clone(),
+        packages: sources
+            .packages
+            .iter()
+            .map(|p| Package { name: p.name().clone(), root: p.root.clone() })
+            .collect(),
+        target: sources.target.clone(),
+        dialect: ground.context.dialect,
+        target_path: sources.target_path.clone(),
+        compare_written: ground.compare_written,
+    }
+}
+
+/// The operations at the start of a run and at its end, by package and place there.
+fn on_run_hooks(nodes: &[Arc<Node>], sources: &Sources) -> (Vec<NodeId>, Vec<NodeId>) {
+    let (mut starts, mut ends) = (Vec::new(), Vec::new());
+    for node in nodes {
+        let NodeKind::Operation { on_run_end, index } = node.kind else { continue };
+        let package = sources.packages.iter().position(|p| *p.name() == node.package).unwrap_or(0);
+        let hooks = if on_run_end { &mut ends } else { &mut starts };
+        hooks.push((package, index, node.id));
+    }
+    (sort_hooks(starts), sort_hooks(ends))
+}
+
+fn sort_hooks(mut hooks: Vec<(usize, usize, NodeId)>) -> Vec<NodeId> {
+    hooks.sort();
+    hooks.into_iter().map(|(.., id)| id).collect()
 }
 
 /// A config of a folder has the same mistake in each node below it.
@@ -435,11 +449,8 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
 
 /// A name with a blank: dbt refuses it unless the project's flag is off.
 fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
-    let named = |node: &&Arc<Node>| {
-        node.resource_type().is_refable()
-            || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
-    };
-    let said = nodes.iter().filter(named).filter(|node| node.name.contains(' ')).map(|node| {
+    let named = nodes.iter().filter(|node| may_not_have_blanks(node));
+    let said = named.filter(|node| node.name.contains(' ')).map(|node| {
         let message = format!(
             "the {} `{}` has a blank in its name",
             node.resource_type().as_str(),
@@ -457,16 +468,20 @@ fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
     said.collect()
 }
 
+/// Whether dbt refuses blanks in its name.
+fn may_not_have_blanks(node: &Node) -> bool {
+    node.resource_type().is_refable() || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
+}
+
 fn duplicate(first: &Node, second: &Node) -> Diagnostic {
-    let kind = |n: &Node| n.resource_type().as_str();
     Diagnostic::error(
         Code::DuplicateName,
         format!(
             "{} `{}` ({}) and {} `{}` ({}) have one name",
-            kind(first),
+            first.resource_type().as_str(),
             first.name,
             first.original_file_path,
-            kind(second),
+            second.resource_type().as_str(),
             second.name,
             second.original_file_path
         ),

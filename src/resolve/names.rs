@@ -47,6 +47,14 @@ pub(super) struct Named<'a> {
     pub(super) span: Span,
 }
 
+/// Where a snapshot's own configs say that it is stored; they need no macro.
+fn snapshot_target(node: &Named<'_>, key: &str) -> Option<String> {
+    if node.kind != ResourceType::Snapshot {
+        return None;
+    }
+    node.config.text(key).map(|text| text.into_owned())
+}
+
 impl<'a> Names<'a> {
     pub(super) fn new(parsed: &'a ParsedProject) -> Names<'a> {
         Names {
@@ -68,22 +76,15 @@ impl<'a> Names<'a> {
         out: &mut Vec<Diagnostic>,
     ) -> (Arc<str>, Relation) {
         let config = node.config;
-        let text = |key: &str| config.entry(key).map(|e| e.value.clone()).filter(|v| !v.is_null());
         let target = &self.context.target;
-        let snapshot =
-            |key: &str| (node.kind == ResourceType::Snapshot).then(|| config.text(key)).flatten();
         // A schema that is set to nothing is the target's, as in dbt.
         let default_schema = (node.kind == ResourceType::Test && config.entry("schema").is_none())
             .then(|| Json::from("dbt_test__audit"));
-        let schema = match snapshot("target_schema") {
-            Some(schema) => Some(schema.into_owned()),
-            None => self.schema(node, text("schema").or(default_schema), out),
-        };
-        let database = match snapshot("target_database") {
-            Some(database) => Some(database.into_owned()),
-            None => self.database(node, text("database"), out),
-        };
-        let alias = self.alias(node, text("alias"), out);
+        let schema = snapshot_target(node, "target_schema")
+            .or_else(|| self.schema(node, config.get("schema").cloned().or(default_schema), out));
+        let database = snapshot_target(node, "target_database")
+            .or_else(|| self.database(node, config.get("database").cloned(), out));
+        let alias = self.alias(node, config.get("alias").cloned(), out);
         let mut relation = Relation::new(database.as_deref(), schema.as_deref(), &alias);
         relation.path[0] = relation.path[0].take().or_else(|| Some(target.database.clone()));
         relation.quote = self.context.quoting;

@@ -134,22 +134,8 @@ impl Maker<'_> {
         } else {
             (name.clone(), crate::engine::Relation::new(None, None, &name))
         };
-        let patch = described.as_ref().map(|d| &d.entry.patch);
         let (description, columns) = self.described(&parsed.package, described.as_ref());
-        let kind = match parsed.kind {
-            ResourceType::Seed => NodeKind::Seed,
-            ResourceType::Snapshot => NodeKind::Snapshot,
-            ResourceType::Analysis => NodeKind::Analysis,
-            ResourceType::Test => NodeKind::Test(TestKind::Singular),
-            ResourceType::Function => NodeKind::Function(Json::Null),
-            ResourceType::Operation => {
-                let (on_run_end, index) = parsed.hook.unwrap_or_default();
-                NodeKind::Operation { on_run_end, index }
-            }
-            _ => {
-                self.model_kind(patch, described.as_ref().and_then(|d| d.version), version, &config)
-            }
-        };
+        let kind = self.node_kind(parsed, described.as_ref(), version, &config);
         let stored = !matches!(parsed.kind, ResourceType::Operation | ResourceType::Analysis);
         let mut node = Node {
             id: NodeId(0),
@@ -241,20 +227,17 @@ impl Maker<'_> {
             if let Some((access, _)) = &d.entry.patch.access {
                 config.merge("access", Json::from(access.as_str()), Layer::Properties, None);
             }
-            let mut properties = |values: &[(String, Json, Span)], written: &JsonMap| {
-                for (key, value, _) in values {
-                    let written = written.get(key).unwrap_or(value).clone();
-                    config.merge(key, written, Layer::Properties, None);
-                }
-            };
-            properties(&d.entry.patch.config, &d.entry.patch.written);
+            merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.written);
             if let Some(version) = d.version {
-                properties(&version.config, &version.written);
+                merge_as_written(&mut config, &version.config, &version.written);
             }
         }
         let mut written = config.written().clone();
-        let rendered = |raw: &str| parsed.kind != ResourceType::Model || !is_read_statically(raw);
-        let text = parsed.text.as_ref().map(|text| &*text.raw).filter(|raw| rendered(raw));
+        let text = parsed
+            .text
+            .as_ref()
+            .map(|text| &*text.raw)
+            .filter(|raw| parsed.kind != ResourceType::Model || !is_read_statically(raw));
         match text.and_then(written_config).filter(|calls| !calls.is_empty()) {
             Some(calls) => written.extend(calls),
             None => written
@@ -283,6 +266,30 @@ impl Maker<'_> {
             }
             let place = config.entry(key).and_then(|e| e.span).unwrap_or(span);
             self.out.extend(config_problem(key, value, of_test, Some(place)));
+        }
+    }
+
+    fn node_kind(
+        &mut self,
+        parsed: &ParsedNode,
+        described: Option<&Described<'_>>,
+        version: Option<VersionInfo>,
+        config: &NodeConfig,
+    ) -> NodeKind {
+        match parsed.kind {
+            ResourceType::Seed => NodeKind::Seed,
+            ResourceType::Snapshot => NodeKind::Snapshot,
+            ResourceType::Analysis => NodeKind::Analysis,
+            ResourceType::Test => NodeKind::Test(TestKind::Singular),
+            ResourceType::Function => NodeKind::Function(Json::Null),
+            ResourceType::Operation => {
+                let (on_run_end, index) = parsed.hook.unwrap_or_default();
+                NodeKind::Operation { on_run_end, index }
+            }
+            _ => {
+                let patch = described.map(|d| &d.entry.patch);
+                self.model_kind(patch, described.and_then(|d| d.version), version, config)
+            }
         }
     }
 
@@ -491,17 +498,29 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
 
 /// The largest version, numbers before texts.
 fn latest_of(versions: &[VersionPatch]) -> Json {
-    let number = |v: &Json| v.as_f64().or_else(|| python_str(v).parse().ok());
-    let all_numbers = versions.iter().all(|v| number(&v.version).is_some());
+    let all_numbers = versions.iter().all(|v| version_number(&v.version).is_some());
     let mut sorted: Vec<&Json> = versions.iter().map(|v| &v.version).collect();
     sorted.sort_by(|a, b| {
         if all_numbers {
-            number(a).partial_cmp(&number(b)).unwrap_or(std::cmp::Ordering::Equal)
+            let order = version_number(a).partial_cmp(&version_number(b));
+            order.unwrap_or(std::cmp::Ordering::Equal)
         } else {
             python_str(a).cmp(&python_str(b))
         }
     });
     sorted.last().map(|v| (*v).clone()).unwrap_or_default()
+}
+
+fn version_number(version: &Json) -> Option<f64> {
+    version.as_f64().or_else(|| python_str(version).parse().ok())
+}
+
+/// Merges configs of properties as they stood before they were rendered, where that is known.
+fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], written: &JsonMap) {
+    for (key, value, _) in values {
+        let written = written.get(key).unwrap_or(value).clone();
+        config.merge(key, written, Layer::Properties, None);
+    }
 }
 
 /// First-seen order without repeats.

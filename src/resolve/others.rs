@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Of what a unit test does; what it is called and configured as does not count. A format that is
 /// not written is `dict`.
 fn unit_test_checksum(definition: &Json) -> String {
-    let part = |key: &str| definition.get(key).cloned().unwrap_or_default();
-    let mut parts = ["model", "versions", "given", "expect", "overrides"].map(part);
+    let mut parts = ["model", "versions", "given", "expect", "overrides"]
+        .map(|key| definition.get(key).cloned().unwrap_or_default());
     let given = parts[2].as_array_mut().into_iter().flatten().collect::<Vec<_>>();
     for fixture in given.into_iter().filter_map(Json::as_object_mut) {
         fixture.entry("format").or_insert_with(|| Json::from("dict"));
@@ -156,13 +156,12 @@ impl Maker<'_> {
     }
 
     fn exposure(&mut self, file: &Properties, entry: &PropertyEntry) -> Node {
-        let text = |key: &str| entry.map.get(key).and_then(Yaml::scalar_text);
         let data = Exposure {
-            kind: text("type").unwrap_or_default(),
+            kind: entry.map.get_text("type").unwrap_or_default(),
             owner: object(entry.map.get("owner")),
-            maturity: text("maturity"),
-            url: text("url"),
-            label: text("label"),
+            maturity: entry.map.get_text("maturity"),
+            url: entry.map.get_text("url"),
+            label: entry.map.get_text("label"),
         };
         let id = format!("exposure.{}.{}", file.package, entry.name);
         let mut node = self.yaml_node(
@@ -188,8 +187,7 @@ impl Maker<'_> {
     fn export(&mut self, file: &Properties, entry: &PropertyEntry) -> Option<Node> {
         let place = entry.map.get("name").map_or(entry.span, |y| y.span);
         let kind: ExportType = check_export(&entry.map, place).drain_into(&mut self.out)?;
-        let legal = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        if !entry.name.chars().all(legal) {
+        if !entry.name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
             let message = format!(
                 "the export `{}` may have letters, digits, `_` and `-` in its name only",
                 entry.name
@@ -301,16 +299,17 @@ fn name_inputs(definition: &mut Json) {
     let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else {
         return;
     };
-    let named = |input: &mut Json| {
-        if input.is_string() {
-            *input = serde_json::json!({ "name": input.take() });
-        }
-    };
     for key in ["measure", "numerator", "denominator"] {
-        params.get_mut(key).into_iter().for_each(named);
+        params.get_mut(key).into_iter().for_each(name_input);
     }
     for key in ["metrics", "input_metrics"] {
-        params.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten().for_each(named);
+        params.get_mut(key).and_then(Json::as_array_mut).into_iter().flatten().for_each(name_input);
+    }
+}
+
+fn name_input(input: &mut Json) {
+    if input.is_string() {
+        *input = serde_json::json!({ "name": input.take() });
     }
 }
 

@@ -5,12 +5,12 @@
 //! overridden source, and `quoting` and `freshness` of an overridden table, are replaced also where
 //! they are not written.
 
-use crate::config::YamlMap;
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
 use crate::parse::{
     ParsedProject, ParsedSource, ParsedTest, Properties, SourceOverride, TableOverride, TestTarget,
 };
+use crate::source::Span;
 use std::borrow::Cow;
 
 pub(super) struct Overrides<'a> {
@@ -68,10 +68,9 @@ impl<'a> Overrides<'a> {
             return false;
         }
         let change = self.by_source.get(&(&*file.package, &**source));
-        let written = |map: &YamlMap, keys: &[&str]| map.get_any(keys).is_some();
         change.and_then(|change| table(change, name)).is_some_and(|table| match test.column {
-            Some(_) => written(&table.map, &["columns"]),
-            None => written(&table.map, &["data_tests", "tests"]),
+            Some(_) => table.map.get("columns").is_some(),
+            None => table.map.get_any(&["data_tests", "tests"]).is_some(),
         })
     }
 }
@@ -93,25 +92,24 @@ fn warn_unused<'a>(
             tables.insert((&file.package, &source.source, &source.table));
         }
     }
-    let warning = |what: String, span| {
-        Diagnostic::warning(Code::UnknownNode, what).primary(span, "overridden here")
-    };
     for change in changes {
         let (package, source) = (&*change.package, &*change.source);
         if !sources.contains(&(package, source)) {
-            out.push(warning(
-                format!("`{package}` has no source `{source}` to override"),
-                change.span,
-            ));
+            let message = format!("`{package}` has no source `{source}` to override");
+            out.push(unused_override(message, change.span));
             continue;
         }
         for table in change.tables.iter().filter(|t| !tables.contains(&(package, source, &t.table)))
         {
-            let what = format!(
+            let message = format!(
                 "the source `{source}` of `{package}` has no table `{}` to override",
                 table.table
             );
-            out.push(warning(what, table.span));
+            out.push(unused_override(message, table.span));
         }
     }
+}
+
+fn unused_override(message: String, span: Span) -> Diagnostic {
+    Diagnostic::warning(Code::UnknownNode, message).primary(span, "overridden here")
 }

@@ -77,16 +77,12 @@ impl Maker<'_> {
             );
         }
         let freshness = self.freshness(parsed, &mut config);
-        // What is null is not there.
-        let set = |map: &YamlMap, key: &str| {
-            map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text)
-        };
-        let text = |key: &str| set(inner, key);
-        let outer_text = |key: &str| set(outer, key);
         let target = &self.ground.context.target;
-        let database = outer_text("database").unwrap_or_else(|| target.database.to_string());
-        let schema = outer_text("schema").unwrap_or_else(|| parsed.source.to_string());
-        let identifier = text("identifier").unwrap_or_else(|| parsed.table.to_string());
+        let database =
+            filled_text(outer, "database").unwrap_or_else(|| target.database.to_string());
+        let schema = filled_text(outer, "schema").unwrap_or_else(|| parsed.source.to_string());
+        let identifier =
+            filled_text(inner, "identifier").unwrap_or_else(|| parsed.table.to_string());
         let mut relation = Relation::new(Some(&database), Some(&schema), &identifier);
         let mut quoting = JsonMap::new();
         for map in [outer, inner] {
@@ -125,10 +121,12 @@ impl Maker<'_> {
             format!("source.{package}.{}.{}", parsed.source, parsed.table).into();
         let table = SourceTable {
             source_name: parsed.source.clone(),
-            source_description: outer_text("description")
+            source_description: filled_text(outer, "description")
                 .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))
                 .unwrap_or_default(),
-            loader: text("loader").or_else(|| outer_text("loader")).unwrap_or_default(),
+            loader: filled_text(inner, "loader")
+                .or_else(|| filled_text(outer, "loader"))
+                .unwrap_or_default(),
             identifier,
             quoting,
             source_meta: outer
@@ -156,7 +154,7 @@ impl Maker<'_> {
             tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
             typed: Arc::new(TypedConfig::read(ResourceType::Source, &config)),
             config: Arc::new(config),
-            description: text("description")
+            description: filled_text(inner, "description")
                 .map(|d| self.ground.docs.render(&d, package, parsed.span, &mut self.out))
                 .unwrap_or_default(),
             patch_path: None,
@@ -175,15 +173,14 @@ impl Maker<'_> {
 
 /// What dbt takes for written of a source: always these keys, of the properties alone.
 fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
-    let written = |key: &'static str| {
-        let maps = [&parsed.source_map, &parsed.table_map];
-        maps.into_iter().flat_map(move |map| places(map, key)).flatten().map(Yaml::to_json)
-    };
-    let mut tags: Vec<String> = written("tags").flat_map(|tags| json_texts(&tags)).collect();
+    let mut tags: Vec<String> =
+        written_values(parsed, "tags").flat_map(|tags| json_texts(&tags)).collect();
     tags.sort();
     tags.dedup();
-    let meta: JsonMap =
-        written("meta").filter_map(|meta| meta.as_object().cloned()).flatten().collect();
+    let meta: JsonMap = written_values(parsed, "meta")
+        .filter_map(|meta| meta.as_object().cloned())
+        .flatten()
+        .collect();
     config.restate("tags", Some(Json::from(tags)));
     config.restate("meta", Some(Json::Object(meta)));
     for key in ["loaded_at_field", "loaded_at_query"] {
@@ -193,6 +190,17 @@ fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
             .map(|entry| entry.value.clone());
         config.restate(key, Some(own.unwrap_or_default()));
     }
+}
+
+/// The values of a key of a source and its table, in the order of their places.
+fn written_values(parsed: &ParsedSource, key: &str) -> impl Iterator<Item = Json> {
+    let maps = [&parsed.source_map, &parsed.table_map];
+    maps.into_iter().flat_map(move |map| places(map, key)).flatten().map(Yaml::to_json)
+}
+
+/// The text of a key; null is not there.
+fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
+    map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text)
 }
 
 /// The two places of a key in an entry: beside `config:` and below it.

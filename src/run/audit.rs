@@ -6,7 +6,7 @@ use super::steps::NodeSteps;
 use super::test::{FailingRows, TestRun, passed_test, run_test};
 use super::worker::{Clock, STACK};
 use crate::context::Bindings;
-use crate::engine::{Connection, Pool};
+use crate::engine::{Connection, Lease, Pool};
 use crate::manifest::NodeId;
 use crate::materialize::Audited;
 use crate::outcome::{NodeError, RunStatus, SkipReason};
@@ -131,24 +131,27 @@ impl Guards<'_> {
             for _ in 1..if worth_it { threads } else { 1 } {
                 let Some(first) = pool.lease_spare() else { break };
                 let queue = &queue;
-                let help = move || {
-                    let mut spare = Some(first);
-                    // An idle one is given back after each test: a node that is ready to be built
-                    // waits for no more than that.
-                    while let Some(lease) = spare.take() {
-                        let has_more = self.run_next(queue, &lease);
-                        drop(lease);
-                        spare = if has_more { pool.lease_spare() } else { None };
-                    }
-                };
                 // Without a thread the tests are run here.
-                let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, help);
+                let _ = std::thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, move || self.help(queue, pool, first));
             }
             while self.run_next(&queue, self.run.connection) {}
         });
         let mut results = queue.results.into_inner().unwrap_or_else(PoisonError::into_inner);
         results.sort_by_key(|(turn, _)| *turn);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Runs tests on idle connections, beginning with `first`. Each is given back after one test:
+    /// a node that is ready to be built waits for no more than that.
+    fn help(&self, queue: &Queue<'_>, pool: &Arc<Pool>, first: Lease) {
+        let mut spare = Some(first);
+        while let Some(lease) = spare.take() {
+            let has_more = self.run_next(queue, &lease);
+            drop(lease);
+            spare = if has_more { pool.lease_spare() } else { None };
+        }
     }
 
     /// Runs the next test that nobody has taken; false when there is none.

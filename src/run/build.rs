@@ -232,21 +232,24 @@ fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
     let Some(config) = node.typed.build() else {
         return Err(internal_error(&format!("`{}` is not built", node.name)));
     };
-    let has = |hooks: &[Hook], inside: bool| hooks.iter().any(|hook| hook.is_inside == inside);
     let is_seed = matches!(node.kind, NodeKind::Seed);
     Ok(Job {
         span: node.span,
         existing: run.existing.find(&target).cloned(),
         config: node.typed.clone(),
         full_refresh: config.full_refresh.unwrap_or(run.shared.options.full_refresh),
-        has_inside_post_hooks: has(&config.post_hooks, true),
-        has_outside_post_hooks: has(&config.post_hooks, false),
-        has_inside_pre_hooks: has(&config.pre_hooks, true),
+        has_inside_post_hooks: has_hook(&config.post_hooks, true),
+        has_outside_post_hooks: has_hook(&config.post_hooks, false),
+        has_inside_pre_hooks: has_hook(&config.pre_hooks, true),
         leftovers: beside.iter().filter_map(|r| run.existing.find(r).cloned()).collect(),
         seed: if is_seed { Some(read_seed(run)?) } else { None },
         target,
         engine,
     })
+}
+
+fn has_hook(hooks: &[Hook], inside: bool) -> bool {
+    hooks.iter().any(|hook| hook.is_inside == inside)
 }
 
 fn unknown_materialization(node: &Node) -> NodeError {

@@ -7,7 +7,7 @@ use crate::config::{
 };
 use crate::context::{ContextProject, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{Connection, EngineSpec, ExistingColumn, SqlType, select_columns};
+use crate::engine::{Connection, EngineError, EngineSpec, ExistingColumn, SqlType, select_columns};
 use crate::load::YamlRenderer;
 use crate::manifest::{Export, Node, NodeKind};
 use crate::outcome::{NodeOutcome, RunStatus};
@@ -73,7 +73,6 @@ fn write(
     connection: &Connection,
 ) -> Result<Written, Failed> {
     let table = read(shared, node, target, connection)?;
-    let stopped = || shared.cancel.is_cancelled();
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
     let job = Job {
@@ -83,7 +82,7 @@ fn write(
         system: shared.system.as_ref(),
         project: &project.root,
         target_path: &shared.target_path,
-        stopped: &stopped,
+        stopped: &|| shared.cancel.is_cancelled(),
         pace: &shared.pace,
     };
     let written = match target {
@@ -102,10 +101,20 @@ fn write(
 /// What all attempts of one run have in common: a scheduler's name for the run, else this one
 /// export.
 fn run_id(shared: &Shared) -> String {
-    let env = |name: &str| shared.system.env(name).filter(|v| !v.is_empty());
-    let airflow =
-        || Some(format!("{} {}", env("AIRFLOW_CTX_DAG_ID")?, env("AIRFLOW_CTX_DAG_RUN_ID")?));
-    env("STRATA_RUN_ID").or_else(airflow).unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+    read_variable(shared, "STRATA_RUN_ID")
+        .or_else(|| airflow_run(shared))
+        .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+}
+
+fn airflow_run(shared: &Shared) -> Option<String> {
+    let dag = read_variable(shared, "AIRFLOW_CTX_DAG_ID")?;
+    let run = read_variable(shared, "AIRFLOW_CTX_DAG_RUN_ID")?;
+    Some(format!("{dag} {run}"))
+}
+
+/// A variable that is set to something.
+fn read_variable(shared: &Shared, name: &str) -> Option<String> {
+    shared.system.env(name).filter(|value| !value.is_empty())
 }
 
 /// The rows of the relation, as they are published.
@@ -116,32 +125,18 @@ fn read(
     connection: &Connection,
 ) -> Result<SinkTable, Failed> {
     let manifest = &shared.compiler.manifest;
-    let failed = |e: crate::engine::EngineError| {
-        let e = database_error(&e, node);
-        (e.diagnostic, e.transient)
-    };
-    let wrong = |message: String, help: String| {
-        plain(
-            Diagnostic::error(Code::ExportFailed, message)
-                .primary(node.span, "this export")
-                .help(help),
-        )
-    };
     let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
         return Err(plain(internal("an export without a model")));
     };
     let Some(relation) = model.relation.as_ref().filter(|_| !model.is_ephemeral()) else {
-        return Err(wrong(
-            format!("`{}` is not stored: it is {}", model.name, model.materialized()),
-            "export a table or a view that reads it".to_owned(),
-        ));
+        let message = format!("`{}` is not stored: it is {}", model.name, model.materialized());
+        return Err(mistake(node, message, "export a table or a view that reads it"));
     };
-    let known = connection.with(|w| w.columns(relation)).map_err(failed)?;
+    let known = connection.with(|w| w.columns(relation)).map_err(|e| unreadable(node, &e))?;
     if known.is_empty() {
-        return Err(wrong(
-            format!("{} is not in the database", relation.short()),
-            format!("build it first: strata build --select {}", model.name),
-        ));
+        let message = format!("{} is not in the database", relation.short());
+        let help = format!("build it first: strata build --select {}", model.name);
+        return Err(mistake(node, message, help));
     }
     let asked = match target {
         ExportTarget::Sheet(sheet) => &sheet.columns,
@@ -158,13 +153,26 @@ fn read(
         .find_map(|(i, c)| columns[..i].iter().find(|d| d.header == c.header))
     {
         let message = format!("two columns have the header `{}`", twice.header);
-        return Err(wrong(message, "give one of them another `header`".to_owned()));
+        return Err(mistake(node, message, "give one of them another `header`"));
     }
     let engine = connection.engine();
     let items: Vec<String> = columns.iter().map(|column| select_item(column, engine)).collect();
     let sql = select_columns(&items, relation, engine);
-    let (_, table) = connection.with(|w| w.fetch(&sql, None)).map_err(failed)?;
+    let found = connection.with(|w| w.fetch(&sql, None));
+    let (_, table) = found.map_err(|e| unreadable(node, &e))?;
     Ok(SinkTable { columns, rows: table.rows })
+}
+
+/// The database did not give what an export reads.
+fn unreadable(node: &Node, e: &EngineError) -> Failed {
+    let e = database_error(e, node);
+    (e.diagnostic, e.transient)
+}
+
+/// What is wrong with an export itself.
+fn mistake(node: &Node, message: String, help: impl Into<String>) -> Failed {
+    let d = Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export");
+    plain(d.help(help))
 }
 
 /// A column in the query of an export; what the driver would give as bytes becomes a text.
@@ -184,21 +192,34 @@ fn columns<'a>(
     known: &[ExistingColumn],
     engine: &EngineSpec,
 ) -> Result<Vec<SinkColumn>, (&'a ExportColumn, String)> {
-    let sink = |column: &ExistingColumn, asked: Option<&ExportColumn>| SinkColumn {
+    if asked.is_empty() {
+        return Ok(known.iter().map(|c| sink_column(c, None, engine)).collect());
+    }
+    let mut out = Vec::with_capacity(asked.len());
+    for column in asked {
+        let Some(found) = find_column(&column.name, known) else {
+            return Err((column, format!("there is no column `{}`", column.name)));
+        };
+        out.push(sink_column(found, Some(column), engine));
+    }
+    Ok(out)
+}
+
+/// A column by its name: as it is written, else whatever its case is.
+fn find_column<'a>(name: &str, known: &'a [ExistingColumn]) -> Option<&'a ExistingColumn> {
+    let exact = known.iter().find(|c| c.name == name);
+    exact.or_else(|| known.iter().find(|c| c.name.eq_ignore_ascii_case(name)))
+}
+
+fn sink_column(
+    column: &ExistingColumn,
+    asked: Option<&ExportColumn>,
+    engine: &EngineSpec,
+) -> SinkColumn {
+    SinkColumn {
         name: column.name.clone(),
         header: asked.and_then(|a| a.header.clone()).unwrap_or_else(|| column.name.clone()),
         kind: (engine.types.read)(&column.data_type),
         format: asked.and_then(|a| a.format.clone()),
-    };
-    if asked.is_empty() {
-        return Ok(known.iter().map(|c| sink(c, None)).collect());
     }
-    let find = |a: &'a ExportColumn| {
-        let exact = known.iter().find(|c| c.name == a.name);
-        let found = exact.or_else(|| known.iter().find(|c| c.name.eq_ignore_ascii_case(&a.name)));
-        found
-            .map(|c| sink(c, Some(a)))
-            .ok_or_else(|| (a, format!("there is no column `{}`", a.name)))
-    };
-    asked.iter().map(find).collect()
 }

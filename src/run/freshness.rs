@@ -18,7 +18,7 @@ use crate::manifest::{
     FreshnessStatus, Node, NodeId, NodeKind, ResourceType, SourceTable, Threshold,
 };
 use crate::outcome::{Measured, NodeOutcome, RunResult, RunStatus, SourceFreshness, Timing};
-use crossbeam_channel::{RecvTimeoutError, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use jiff::Timestamp;
 use minijinja::value::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,20 +74,13 @@ pub(crate) fn check_sources(
     let manifest = shared.compiler.manifest.clone();
     let threads = shared.options.threads.min(sources.len()).max(1);
     emit(Event::FreshnessStarted { sources: sources.len(), threads });
-    let mut totals = Totals::default();
-    let mut failed = false;
-    let mut count = |results: &[RunResult]| {
-        results.iter().for_each(|r| totals.add(r.outcome.status));
-        failed |= results.iter().any(|r| r.outcome.status.is_failure());
-    };
-    // Hooks as far as they failed, then sources: what on-run-end hooks see.
-    let mut all: Vec<RunResult> = Vec::new();
+    let mut progress = Progress::new(sources.len());
     let pool = Pool::new(warehouse, threads)?;
     if hooks {
         let lease = pool.lease()?;
         let results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
-        count(&results);
-        all.extend(results);
+        progress.count(&results);
+        progress.all.extend(results);
     }
     let (task_tx, task_rx) = unbounded::<NodeId>();
     for id in sources {
@@ -95,32 +88,23 @@ pub(crate) fn check_sources(
     }
     drop(task_tx);
     let (message_tx, message_rx) = unbounded::<Message>();
-    let mut answers: Vec<SourceFreshness> = Vec::new();
     let mut stopped = false;
     std::thread::scope(|scope| {
-        for i in 0..threads {
+        for number in 0..threads {
             let (shared, pool) = (shared.clone(), pool.clone());
-            let (task_rx, message_tx) = (task_rx.clone(), message_tx.clone());
-            let work = move || {
-                for id in task_rx {
-                    let _ = message_tx.send(Message::Started(id));
-                    let answer = check(&shared, &pool, i, id);
-                    let _ = message_tx.send(Message::Done(id, Box::new(answer)));
-                }
-            };
-            let thread = std::thread::Builder::new().name(format!("Thread-{}", i + 1));
-            if thread.stack_size(STACK).spawn_scoped(scope, work).is_err() {
+            let (tasks, messages) = (task_rx.clone(), message_tx.clone());
+            let worker = Worker { shared, pool, number, tasks, messages };
+            let thread = std::thread::Builder::new().name(format!("Thread-{}", number + 1));
+            if thread.stack_size(STACK).spawn_scoped(scope, move || worker.run()).is_err() {
                 break;
             }
         }
         drop(message_tx);
-        // Takes what is waiting out of the workers' reach.
-        let drain = || while task_rx.try_recv().is_ok() {};
         loop {
             if cancel.is_cancelled() && !stopped {
                 stopped = true;
                 emit(Event::Interrupted);
-                drain();
+                drain(&task_rx);
                 pool.cancel();
             }
             match message_rx.recv_timeout(TICK) {
@@ -134,27 +118,11 @@ pub(crate) fn check_sources(
                     });
                 }
                 Ok(Message::Done(id, answer)) => {
-                    let Answer { freshness, said } = *answer;
-                    said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
-                    said.warnings
-                        .into_iter()
-                        .for_each(|diagnostic| emit(Event::Warning { diagnostic }));
-                    answers.push(freshness);
-                    let result = &answers[answers.len() - 1].result;
-                    count(std::slice::from_ref(result));
-                    all.push(result.clone());
+                    let result = progress.add(*answer, emit);
                     if shared.options.fail_fast && result.outcome.status.is_failure() {
-                        drain();
+                        drain(&task_rx);
                     }
-                    emit(Event::NodeFinished {
-                        name: manifest.node(id).display_name(),
-                        kind: ResourceType::Source,
-                        what: WHAT.to_owned(),
-                        result: Box::new(result.clone()),
-                        index: answers.len(),
-                        total: sources.len(),
-                        guarded: false,
-                    });
+                    emit(progress.finished(manifest.node(id), result));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -162,13 +130,87 @@ pub(crate) fn check_sources(
         }
     });
     if hooks && !stopped {
-        let extra = end_context(&shared, &all);
+        let extra = end_context(&shared, &progress.all);
         let results = run_hooks(&shared, &manifest.on_run_end, &*pool.lease()?, extra, emit);
-        count(&results);
+        progress.count(&results);
     }
     let seconds = clock.seconds();
+    let Progress { totals, failed, answers, .. } = progress;
     emit(Event::RunFinished { totals, seconds });
     Ok(FreshnessRun { sources: answers, failed: failed || stopped, seconds })
+}
+
+/// Takes what is waiting out of the workers' reach.
+fn drain(tasks: &Receiver<NodeId>) {
+    while tasks.try_recv().is_ok() {}
+}
+
+/// What is known of a run so far.
+struct Progress {
+    /// In the order in which they ended.
+    answers: Vec<SourceFreshness>,
+    /// How many sources are asked.
+    total: usize,
+    /// Hooks as far as they failed, then sources: what on-run-end hooks see.
+    all: Vec<RunResult>,
+    totals: Totals,
+    failed: bool,
+}
+
+impl Progress {
+    fn new(total: usize) -> Progress {
+        let (answers, all) = (Vec::new(), Vec::new());
+        Progress { answers, total, all, totals: Totals::default(), failed: false }
+    }
+
+    fn count(&mut self, results: &[RunResult]) {
+        results.iter().for_each(|r| self.totals.add(r.outcome.status));
+        self.failed |= results.iter().any(|r| r.outcome.status.is_failure());
+    }
+
+    /// Tells what templates said, and keeps the answer; its result.
+    fn add(&mut self, answer: Answer, emit: &mut dyn FnMut(Event)) -> RunResult {
+        let Answer { freshness, said } = answer;
+        said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
+        said.warnings.into_iter().for_each(|diagnostic| emit(Event::Warning { diagnostic }));
+        let result = freshness.result.clone();
+        self.answers.push(freshness);
+        self.count(std::slice::from_ref(&result));
+        self.all.push(result.clone());
+        result
+    }
+
+    /// The event of the answer that was added last.
+    fn finished(&self, node: &Node, result: RunResult) -> Event {
+        Event::NodeFinished {
+            name: node.display_name(),
+            kind: ResourceType::Source,
+            what: WHAT.to_owned(),
+            result: Box::new(result),
+            index: self.answers.len(),
+            total: self.total,
+            guarded: false,
+        }
+    }
+}
+
+/// A thread that asks one source after the other.
+struct Worker {
+    shared: Arc<Shared>,
+    pool: Arc<Pool>,
+    number: usize,
+    tasks: Receiver<NodeId>,
+    messages: Sender<Message>,
+}
+
+impl Worker {
+    fn run(self) {
+        for id in &self.tasks {
+            let _ = self.messages.send(Message::Started(id));
+            let answer = check(&self.shared, &self.pool, self.number, id);
+            let _ = self.messages.send(Message::Done(id, Box::new(answer)));
+        }
+    }
 }
 
 /// What a source's line of the console begins with.
@@ -183,8 +225,10 @@ fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer
     let answered = match (&node.kind, pool.lease()) {
         (NodeKind::Source(table), Ok(lease)) => {
             criteria = table.freshness.clone().unwrap_or_default();
-            let ask = || measure(shared, node, table, &criteria, &lease, &mut said);
-            catch_unwind(AssertUnwindSafe(ask)).unwrap_or_else(|_| {
+            let answered = catch_unwind(AssertUnwindSafe(|| {
+                measure(shared, node, table, &criteria, &lease, &mut said)
+            }));
+            answered.unwrap_or_else(|_| {
                 lease.close();
                 let message = format!("`{}` made the tool panic", node.display_name());
                 Err(Box::new(internal(message)))
@@ -237,12 +281,6 @@ fn measure(
     connection: &Connection,
     said: &mut Said,
 ) -> Result<(Measured, Json), Box<Diagnostic>> {
-    let wrong = |message: String, help: &str| {
-        Box::new(
-            Diagnostic::error(Code::Freshness, message).primary(node.span, "this table").help(help),
-        )
-    };
-    let name = node.display_name();
     let relation = node.relation.clone().map_or_else(
         || Value::from(()),
         |r| RelationValue::value(r, shared.compiler.context.target.engine),
@@ -263,7 +301,9 @@ fn measure(
             ("collect_freshness", args)
         }
         (None, None) => {
-            return Err(wrong(
+            let name = node.display_name();
+            return Err(mistake(
+                node,
                 format!("the age of `{name}` cannot be measured: it has no `loaded_at_field`"),
                 "name the column that says when a row was loaded: config: {loaded_at_field: ...}; the database itself \
                  keeps no time",
@@ -290,38 +330,62 @@ fn measure(
     said.logs.extend(called.logs);
     said.warnings.extend(called.warnings);
     let value = called.value?;
-    let rows = rows_of(&value).map(|(_, rows)| rows).unwrap_or_default();
+    let (max_loaded_at, snapshotted_at) = read_times(shared, node, macro_name, &value)?;
+    let age = snapshotted_at.duration_since(max_loaded_at).as_micros() as f64 / 1e6;
+    let measured = Measured { max_loaded_at, snapshotted_at, age, status: criteria.status(age) };
+    Ok((measured, response_json(&value)))
+}
+
+/// The newest load time and the present time, out of the answer of a macro.
+fn read_times(
+    shared: &Shared,
+    node: &Node,
+    macro_name: &str,
+    answer: &Value,
+) -> Result<(Timestamp, Timestamp), Box<Diagnostic>> {
+    let name = node.display_name();
+    let rows = rows_of(answer).map(|(_, rows)| rows).unwrap_or_default();
     let [row] = rows.as_slice() else {
-        return Err(wrong(
+        return Err(mistake(
+            node,
             format!("the macro `{macro_name}` gave {} rows for `{name}`, not one", rows.len()),
             "it returns a result of `load_result`: one row with the newest load time and the time now",
         ));
     };
     let [loaded, now] = row.as_slice() else {
-        return Err(wrong(
+        return Err(mistake(
+            node,
             format!("the macro `{macro_name}` gave {} columns for `{name}`, not two", row.len()),
             "it returns a result of `load_result`: one row with the newest load time and the time now",
         ));
     };
-    let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
-    let time = |value: &Value, what: &str| {
-        let text = value.as_str().filter(|_| are_texts);
-        text.map_or_else(|| instant(value), instant_of_text).ok_or_else(|| {
-            wrong(
-                format!("the {what} of `{name}` is `{value}`, which is no timestamp"),
-                "cast it to a timestamp",
-            )
-        })
-    };
     let max_loaded_at = if loaded.is_none() {
         Timestamp::from_second(NEVER).unwrap_or(Timestamp::MIN)
     } else {
-        time(loaded, "load time")?
+        read_time(shared, node, loaded, "load time")?
     };
-    let snapshotted_at = time(now, "present time")?;
-    let age = snapshotted_at.duration_since(max_loaded_at).as_micros() as f64 / 1e6;
-    let measured = Measured { max_loaded_at, snapshotted_at, age, status: criteria.status(age) };
-    Ok((measured, response_json(&value)))
+    Ok((max_loaded_at, read_time(shared, node, now, "present time")?))
+}
+
+fn read_time(
+    shared: &Shared,
+    node: &Node,
+    value: &Value,
+    what: &str,
+) -> Result<Timestamp, Box<Diagnostic>> {
+    let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
+    let text = value.as_str().filter(|_| are_texts);
+    text.map_or_else(|| instant(value), instant_of_text).ok_or_else(|| {
+        let name = node.display_name();
+        let message = format!("the {what} of `{name}` is `{value}`, which is no timestamp");
+        mistake(node, message, "cast it to a timestamp")
+    })
+}
+
+/// What keeps the age of a source from being measured.
+fn mistake(node: &Node, message: String, help: &str) -> Box<Diagnostic> {
+    let d = Diagnostic::error(Code::Freshness, message).primary(node.span, "this table");
+    Box::new(d.help(help))
 }
 
 /// `loaded_at_query`, rendered: `this` and `source_node` are the source.

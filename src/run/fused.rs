@@ -9,8 +9,10 @@ use super::Shared;
 use super::node::NodeRun;
 use crate::config::{Json, python_str};
 use crate::engine::{Cell, Relation};
+use crate::jinja::MacroDef;
 use crate::manifest::{Node, NodeId, TestConfig};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Which of a node's tests no row of the relation fails.
 pub(super) fn passed(run: &NodeRun<'_>, tests: &[NodeId], relation: &Relation) -> HashSet<NodeId> {
@@ -51,19 +53,15 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         _ => return None,
     };
     let registry = shared.compiler.engine.registry();
-    let ours = |def: Option<&std::sync::Arc<crate::jinja::MacroDef>>| {
-        def.is_some_and(|d| &*d.package == "dbt")
-    };
-    let builtin = ours(registry.lookup(&node.package, name))
-        && ours(registry.dispatch(&node.package, name, Some("dbt")).ok())
-        && ours(registry.lookup(&node.package, "get_where_subquery"))
-        && ours(registry.lookup(&node.package, "get_test_sql"));
+    let builtin = is_built_in(registry.lookup(&node.package, name))
+        && is_built_in(registry.dispatch(&node.package, name, Some("dbt")).ok())
+        && is_built_in(registry.lookup(&node.package, "get_where_subquery"))
+        && is_built_in(registry.lookup(&node.package, "get_test_sql"));
     let plain = node.typed.test().is_some_and(TestConfig::counts_all_rows);
     // Arguments may be templates: those are rendered by the test itself.
-    let template = |v: &Json| v.to_string().contains("{{") || v.to_string().contains("{%");
     if !builtin
         || !plain
-        || test.kwargs.iter().any(|(key, value)| key != "model" && template(value))
+        || test.kwargs.iter().any(|(key, value)| key != "model" && has_template(value))
     {
         return None;
     }
@@ -77,4 +75,13 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
     let values: Vec<String> =
         values.iter().map(|v| format!("{mark}{}{mark}", python_str(v))).collect();
     (!values.is_empty()).then(|| format!("{column} not in ({})", values.join(", ")))
+}
+
+fn is_built_in(def: Option<&Arc<MacroDef>>) -> bool {
+    def.is_some_and(|def| &*def.package == "dbt")
+}
+
+fn has_template(value: &Json) -> bool {
+    let text = value.to_string();
+    text.contains("{{") || text.contains("{%")
 }

@@ -11,7 +11,7 @@ use crate::engine::{Cancel, Connection, Existing};
 use crate::jinja::{dict, from_json, list, pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
-use crossbeam_channel::{RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use minijinja::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,16 +30,20 @@ impl Watch {
     pub(crate) fn new(cancel: &CancelToken, statement: Arc<dyn Cancel>) -> Watch {
         let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
         let cancel = cancel.clone();
-        let watch = move || {
-            while receiver.recv_timeout(LOOK_UP) == Err(RecvTimeoutError::Timeout) {
-                if cancel.is_cancelled() {
-                    statement.cancel();
-                }
-            }
-        };
         // Without a thread there is no way to stop a hook, and nothing else is lost.
-        let _ = std::thread::Builder::new().name("watch".to_owned()).spawn(watch);
+        let _ = std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || stop_while_cancelled(&receiver, &cancel, statement.as_ref()));
         Watch(sender)
+    }
+}
+
+/// Looks again and again whether the user wants to stop, until the sender is dropped.
+fn stop_while_cancelled(receiver: &Receiver<()>, cancel: &CancelToken, statement: &dyn Cancel) {
+    while receiver.recv_timeout(LOOK_UP) == Err(RecvTimeoutError::Timeout) {
+        if cancel.is_cancelled() {
+            statement.cancel();
+        }
     }
 }
 
@@ -191,9 +195,9 @@ fn result_value(shared: &Shared, node: &Node, result: &RunResult) -> Value {
         of_node.insert("compiled_code".into(), compiled.as_str().into());
         of_node.insert("compiled_path".into(), artifact_path(node).into());
     }
-    let text = |key: &String| Value::from(key.as_str());
-    let members = of_node.iter().map(|(k, v)| (text(k), from_json(v)));
+    let members = of_node.iter().map(|(k, v)| (Value::from(k.as_str()), from_json(v)));
     let of_node = dict(members.chain([(Value::from("config"), node_config(&config))]));
-    let results = json.as_object().into_iter().flatten().map(|(k, v)| (text(k), from_json(v)));
+    let results = json.as_object().into_iter().flatten();
+    let results = results.map(|(k, v)| (Value::from(k.as_str()), from_json(v)));
     dict(results.chain([(Value::from("node"), of_node)]))
 }

@@ -7,8 +7,7 @@ use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
 use crate::outcome::{
-    Effect, NodeError, NodeOutcome, PublicationFingerprint, RunResult, RunStatus, StoredRelation,
-    column_pairs,
+    Effect, NodeError, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
 };
 use crate::state::Publications;
 use std::collections::BTreeMap;
@@ -31,10 +30,13 @@ impl Notes {
     /// The versions of a node's parents that can be read now.
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = |id: NodeId| {
-            Some((manifest.node(id).unique_id.to_string(), versions.get(&id)?.clone()))
-        };
-        readings(manifest, node).into_iter().filter_map(one).collect()
+        let mut parents = BTreeMap::new();
+        for id in readings(manifest, node) {
+            if let Some(version) = versions.get(&id) {
+                parents.insert(manifest.node(id).unique_id.to_string(), version.clone());
+            }
+        }
+        parents
     }
 
     fn publish(&self, id: NodeId, version: String) {
@@ -155,9 +157,11 @@ pub(super) fn note_tests(
     results: &[RunResult],
     warehouse: &mut dyn Warehouse,
 ) -> Result<(), EngineError> {
-    let ran = |o: &NodeOutcome| !matches!(o.status, RunStatus::Skipped | RunStatus::NoOp);
     let mut prints: Vec<(UniqueId, PublicationFingerprint)> = Vec::new();
-    for result in results.iter().filter(|r| ran(&r.outcome)) {
+    for result in results {
+        if matches!(result.outcome.status, RunStatus::Skipped | RunStatus::NoOp) {
+            continue;
+        }
         let Some(node) = manifest.get(&result.unique_id) else { continue };
         let Some(own) = notes.own.get(&node.id).filter(|_| !node.resource_type().is_refable())
         else {

@@ -5,7 +5,7 @@ use super::events::{Event, Totals};
 use super::hooks::{Watch, end_context, run_hooks};
 use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
-use super::worker::{Clock, Done, STACK, Said, Task, carry_out};
+use super::worker::{Clock, Done, Said, Task, start_workers};
 use super::{CancelToken, Shared};
 use crate::engine::{
     Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
@@ -13,7 +13,7 @@ use crate::engine::{
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crate::plan::{Action, Plan, StartOrder, Step, stored_reads};
-use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,84 +74,13 @@ pub(crate) fn run(
     let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
         && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
-    let (done_tx, done_rx) = unbounded::<Said>();
-    let mut workers: Vec<Sender<Task>> = Vec::new();
+    let (said_tx, said) = unbounded::<Said>();
     std::thread::scope(|scope| {
-        for i in 0..threads {
-            let (task_tx, task_rx) = unbounded::<Task>();
-            workers.push(task_tx);
-            let (shared, pool, done_tx) = (shared.clone(), pool.clone(), done_tx.clone());
-            let spawned = std::thread::Builder::new()
-                .name(format!("Thread-{}", i + 1))
-                .stack_size(STACK)
-                .spawn_scoped(scope, move || {
-                    for task in task_rx {
-                        let waiting = |text: Option<&str>| {
-                            let _ = done_tx.send(Said::Waiting {
-                                step: task.step,
-                                text: text.map(str::to_owned),
-                            });
-                        };
-                        let done = carry_out(&shared, &pool, i, &task, &waiting);
-                        if done_tx.send(Said::Done(Box::new(done))).is_err() {
-                            break;
-                        }
-                    }
-                });
-            if spawned.is_err() {
-                break;
-            }
-        }
-        let mut idle: Vec<usize> = (0..workers.len()).rev().collect();
-        let mut cancelled = false;
-        let mut ticks = 0;
-        loop {
-            ticks += 1;
-            // A statement that began while the others were stopped is stopped as well.
-            if cancelled && ticks % CANCEL_EVERY == 0 {
-                pool.cancel();
-            }
-            if cancel.is_cancelled() && !cancelled {
-                cancelled = true;
-                emit(Event::Interrupted);
-                pool.cancel();
-            }
-            let over = shared.options.budget.is_some_and(|b| clock.seconds() > b.as_secs_f64());
-            if !cancelled && !state.stopped && !over && !unready {
-                while let Some(worker) = idle.last().copied() {
-                    let Some(step) = state.next_ready() else { break };
-                    idle.pop();
-                    let task = state.start(step, emit);
-                    if workers[worker].send(task).is_err() {
-                        break;
-                    }
-                }
-            }
-            if state.running.is_empty() {
-                break;
-            }
-            match done_rx.recv_timeout(TICK) {
-                Ok(Said::Waiting { step, text }) => state.wait(step, text, emit),
-                Ok(Said::Done(done)) => {
-                    idle.push(done.worker);
-                    state.finish(*done, &mut results, emit);
-                    if state.stopped && !cancelled {
-                        // Fail-fast: what runs is stopped, too.
-                        pool.cancel();
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        let why = match (cancelled, state.stopped) {
-            (true, _) => SkipReason::Interrupted,
-            (_, true) => SkipReason::Stopped,
-            _ if unready => SkipReason::StartHookFailed,
-            _ => SkipReason::OutOfTime,
-        };
+        let queues = start_workers(scope, threads, &shared, &pool, &said_tx);
+        let mut workers = Workers { idle: (0..queues.len()).rev().collect(), queues, said };
+        let control = RunControl { clock: &clock, pool: &pool, cancel: &cancel, unready };
+        let why = state.carry_on(&mut workers, &control, &mut results, emit);
         state.skip_rest(&why, &mut results, emit);
-        workers.clear();
     });
     if hooks && !cancel.is_cancelled() && !manifest.on_run_end.is_empty() {
         let lease = pool.lease()?;
@@ -166,6 +95,23 @@ pub(crate) fn run(
     }
     emit(Event::RunFinished { totals: state.totals.clone(), seconds: clock.seconds() });
     Ok(results)
+}
+
+/// The threads of a run by their number.
+struct Workers {
+    queues: Vec<Sender<Task>>,
+    idle: Vec<usize>,
+    /// What all of them say.
+    said: Receiver<Said>,
+}
+
+/// By what a run can end before its last step, and the connections that are stopped then.
+struct RunControl<'a> {
+    clock: &'a Clock,
+    pool: &'a Arc<Pool>,
+    cancel: &'a CancelToken,
+    /// A hook at the start failed: no step begins.
+    unready: bool,
 }
 
 /// Schemas come first, in one serial step: two transactions that create one conflict.
@@ -261,15 +207,82 @@ impl<'a> Loop<'a> {
         self.shared.compiler.manifest.node(id)
     }
 
+    /// Gives steps to workers until all that may begin have ended; why the others are left.
+    fn carry_on(
+        &mut self,
+        workers: &mut Workers,
+        control: &RunControl<'_>,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) -> SkipReason {
+        let RunControl { clock, pool, cancel, unready } = *control;
+        let mut cancelled = false;
+        let mut ticks = 0;
+        loop {
+            ticks += 1;
+            // A statement that began while the others were stopped is stopped as well.
+            if cancelled && ticks % CANCEL_EVERY == 0 {
+                pool.cancel();
+            }
+            if cancel.is_cancelled() && !cancelled {
+                cancelled = true;
+                emit(Event::Interrupted);
+                pool.cancel();
+            }
+            let budget = self.shared.options.budget;
+            let over = budget.is_some_and(|b| clock.seconds() > b.as_secs_f64());
+            if !cancelled && !self.stopped && !over && !unready {
+                self.start_ready(workers, emit);
+            }
+            if self.running.is_empty() {
+                break;
+            }
+            match workers.said.recv_timeout(TICK) {
+                Ok(Said::Waiting { step, text }) => self.wait(step, text, emit),
+                Ok(Said::Done(done)) => {
+                    workers.idle.push(done.worker);
+                    self.finish(*done, results, emit);
+                    if self.stopped && !cancelled {
+                        // Fail-fast: what runs is stopped, too.
+                        pool.cancel();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        match (cancelled, self.stopped) {
+            (true, _) => SkipReason::Interrupted,
+            (_, true) => SkipReason::Stopped,
+            _ if unready => SkipReason::StartHookFailed,
+            _ => SkipReason::OutOfTime,
+        }
+    }
+
+    /// Gives steps that are ready to workers that are idle.
+    fn start_ready(&mut self, workers: &mut Workers, emit: &mut dyn FnMut(Event)) {
+        while let Some(worker) = workers.idle.last().copied() {
+            let Some(step) = self.next_ready() else { break };
+            workers.idle.pop();
+            let task = self.start(step, emit);
+            if workers.queues[worker].send(task).is_err() {
+                break;
+            }
+        }
+    }
+
     /// The step that begins next, if one can: where one transaction writes at a time, no step is
     /// built beside another.
     fn next_ready(&mut self) -> Option<usize> {
-        let builds = |step: usize| self.plan.steps[step].action == Action::Build;
-        let is_taken = self.has_one_writer && self.running.iter().any(|step| builds(*step));
+        let is_taken = self.has_one_writer && self.running.iter().any(|step| self.builds(*step));
         let mut waiting = self.ready.iter();
-        let next = *waiting.find(|(_, _, step)| !(is_taken && builds(*step)))?;
+        let next = *waiting.find(|(_, _, step)| !(is_taken && self.builds(*step)))?;
         self.ready.remove(&next);
         Some(next.2)
+    }
+
+    fn builds(&self, step: usize) -> bool {
+        self.plan.steps[step].action == Action::Build
     }
 
     fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> Task {

@@ -23,13 +23,13 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
         return Err(internal_error(&format!("`{}` is no seed", node.name)));
     };
     let delimiter = config.delimiter;
-    let forced = |column: &str| config.column_types.get(column).cloned();
-    let failed = |message: String, line: Option<u64>| file_error(node, &message, line);
-    let input = run.shared.system.open(&path).map_err(|e| failed(e.to_string(), None))?;
+    let input = run.shared.system.open(&path);
+    let input = input.map_err(|e| file_error(node, &e.to_string(), None))?;
     let reads_files = run.engine().abilities.rows_in == RowsIn::File;
     let limit = (!reads_files).then_some(FIRST_ROWS);
-    let (found, complete) =
-        infer(input, delimiter, &forced, limit).map_err(|e| failed(e.message, Some(e.line)))?;
+    let inferred =
+        infer(input, delimiter, &|column| config.column_types.get(column).cloned(), limit);
+    let (found, complete) = inferred.map_err(|e| file_error(node, &e.message, Some(e.line)))?;
     // The engine's reader takes such values without their offsets, as it does for dbt.
     let with_offsets = if reads_files { found.with_offsets() } else { Vec::new() };
     Ok(SeedJob {
@@ -68,13 +68,14 @@ pub(super) fn open_rows(
 
 /// A warning for each column of a seed that loses the offsets of its time stamps.
 pub(super) fn offset_warnings(node: &Node, seed: &SeedJob) -> Vec<Diagnostic> {
-    let warning = |column: &String| {
-        let message = format!("{}: the offsets from UTC in `{column}` are dropped", seed.file);
-        let d = Diagnostic::warning(Code::SeedData, message).primary(node.span, "");
-        d.help(format!(
-            "write the times in UTC, or give the column a type: \
-             column_types: {{{column}: timestamptz}}"
-        ))
-    };
-    seed.offsets_dropped.iter().map(warning).collect()
+    seed.offsets_dropped.iter().map(|column| offset_warning(node, seed, column)).collect()
+}
+
+fn offset_warning(node: &Node, seed: &SeedJob, column: &str) -> Diagnostic {
+    let message = format!("{}: the offsets from UTC in `{column}` are dropped", seed.file);
+    let d = Diagnostic::warning(Code::SeedData, message).primary(node.span, "");
+    d.help(format!(
+        "write the times in UTC, or give the column a type: \
+         column_types: {{{column}: timestamptz}}"
+    ))
 }

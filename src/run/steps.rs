@@ -281,17 +281,15 @@ impl Steps for NodeSteps<'_> {
     fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done {
         self.may_go_on()?;
         let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
-        let built_later = |r: &Relation| shared.builds_later(r, dialect);
         if takes_away && self.in_transaction {
             self.take_turn();
         }
-        let pause = |time| self.pause(time);
         let change = ColumnChange {
             relation: table,
             statements,
             takes_away,
-            built_later: &built_later,
-            pause: &pause,
+            built_later: &|relation| shared.builds_later(relation, dialect),
+            pause: &|time| self.pause(time),
         };
         let done = self.run.ask(|warehouse| warehouse.alter(&change))?;
         self.note_all(&done);
@@ -350,14 +348,13 @@ impl Steps for NodeSteps<'_> {
         let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
         let published = self.relation()?;
         let config = self.run.node.typed.build();
-        let built_later = |r: &Relation| shared.builds_later(r, dialect);
         let publication = Publication {
             published,
             existing: self.published.as_ref(),
             candidate,
             kind,
             has_hooks: config.is_some_and(|config| !config.post_hooks.is_empty()),
-            built_later: &built_later,
+            built_later: &|relation| shared.builds_later(relation, dialect),
             take_turn: &|| self.take_turn(),
             pause: &|time| self.pause(time),
         };

@@ -140,13 +140,13 @@ fn measure(
 /// What `fail_calc` gave has to be a whole number.
 fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
     let of = format!("`fail_calc` of the test `{}` gave", node.name);
-    let wrong =
-        |message: String| Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
     if *failures == Cell::Null {
-        return Err(NodeError::lasting(wrong(format!("{of} null, not a number"))));
+        let d = Diagnostic::error(Code::Runtime, format!("{of} null, not a number"));
+        return Err(NodeError::lasting(d.primary(node.span, "this test")));
     }
     if !failures.is_whole() {
-        let d = wrong(format!("{of} {}, not a whole number", failures.display()));
+        let message = format!("{of} {}, not a whole number", failures.display());
+        let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "this test");
         return Err(NodeError::lasting(d.help("count rows, or round it: `fail_calc: round(...)`")));
     }
     Ok(())
@@ -192,9 +192,11 @@ fn counting_query(run: &NodeRun<'_>, main: &SqlText) -> Result<SqlText, NodeErro
     let Some(def) = renderer.registry().lookup(&node.package, "get_test_sql").cloned() else {
         return Err(internal_error("there is no macro `get_test_sql`"));
     };
-    let config = |key: &str| node.config.effective(ResourceType::Test, key).unwrap_or(Json::Null);
     let mut args = vec![Value::from(main.as_str())];
-    args.extend(["fail_calc", "warn_if", "error_if", "limit"].map(|k| from_json(&config(k))));
+    for key in ["fail_calc", "warn_if", "error_if", "limit"] {
+        let value = node.config.effective(ResourceType::Test, key).unwrap_or(Json::Null);
+        args.push(from_json(&value));
+    }
     let session = run.offline_session();
     let scope = Arc::new(NodeScope(session.clone()));
     match renderer.call_macro(true, &def, &args, &node.package, scope, session.clone()) {

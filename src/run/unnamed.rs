@@ -20,9 +20,9 @@ pub(super) fn builder_of_missing(
     if !failure.names_missing {
         return None;
     }
-    let builds = |step: usize| manifest.node(plan.steps[step].node).relation.as_ref();
     (0..plan.steps.len()).find(|step| {
-        !finished[*step] && builds(*step).is_some_and(|r| is_named(&failure.message, r))
+        let relation = manifest.node(plan.steps[*step].node).relation.as_ref();
+        !finished[*step] && relation.is_some_and(|r| is_named(&failure.message, r))
     })
 }
 

@@ -12,9 +12,11 @@ use crate::engine::{Connection, Existing, Lease, Pool};
 use crate::manifest::{Node, NodeId, NodeKind};
 use crate::outcome::NodeOutcome;
 use crate::plan::Action;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::Scope;
 
 /// Deep macro recursion needs room.
 pub(super) const STACK: usize = 16 << 20;
@@ -52,6 +54,58 @@ pub(super) enum Said {
     Done(Box<Done>),
 }
 
+/// A thread that carries out one task after the other.
+struct Worker {
+    shared: Arc<Shared>,
+    pool: Arc<Pool>,
+    number: usize,
+    tasks: Receiver<Task>,
+    said: Sender<Said>,
+}
+
+impl Worker {
+    fn run(self) {
+        for task in &self.tasks {
+            let done = carry_out(&self.shared, &self.pool, self.number, &task, &|text| {
+                self.tell_waiting(task.step, text);
+            });
+            if self.said.send(Said::Done(Box::new(done))).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn tell_waiting(&self, step: usize, text: Option<&str>) {
+        let _ = self.said.send(Said::Waiting { step, text: text.map(str::to_owned) });
+    }
+}
+
+/// Starts threads, fewer where the system gives no more; the queue of each, which ends it when it
+/// is dropped.
+pub(super) fn start_workers<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    threads: usize,
+    shared: &Arc<Shared>,
+    pool: &Arc<Pool>,
+    said: &Sender<Said>,
+) -> Vec<Sender<Task>> {
+    let mut queues = Vec::with_capacity(threads);
+    for number in 0..threads {
+        let (queue, tasks) = unbounded::<Task>();
+        queues.push(queue);
+        let (shared, pool, said) = (shared.clone(), pool.clone(), said.clone());
+        let worker = Worker { shared, pool, number, tasks, said };
+        let spawned = std::thread::Builder::new()
+            .name(format!("Thread-{}", number + 1))
+            .stack_size(STACK)
+            .spawn_scoped(scope, move || worker.run());
+        if spawned.is_err() {
+            break;
+        }
+    }
+    queues
+}
+
 /// The end of a step.
 pub(super) struct Done {
     pub(super) worker: usize,
@@ -62,7 +116,7 @@ pub(super) struct Done {
 }
 
 /// Carries out a task on a connection of the pool. A panic fails the node, not the run.
-pub(super) fn carry_out(
+fn carry_out(
     shared: &Shared,
     pool: &Arc<Pool>,
     worker: usize,

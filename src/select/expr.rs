@@ -172,14 +172,17 @@ pub(crate) fn parse_cli(
     Ok(Expr::Union(union, indirect))
 }
 
+fn depth_text(depth: Depth) -> String {
+    depth.map(|n| n.to_string()).unwrap_or_default()
+}
+
 impl fmt::Display for Criterion<Written> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = |d: &Depth| d.map(|n| n.to_string()).unwrap_or_default();
         if self.at {
             f.write_str("@")?;
         }
         if let Some(d) = &self.parents {
-            write!(f, "{}+", steps(d))?;
+            write!(f, "{}+", depth_text(*d))?;
         }
         let Named::Raw(raw) = &self.method else { return Ok(()) };
         if let Some(method) = &raw.method {
@@ -187,7 +190,7 @@ impl fmt::Display for Criterion<Written> {
         }
         f.write_str(&raw.value)?;
         if let Some(d) = &self.children {
-            write!(f, "+{}", steps(d))?;
+            write!(f, "+{}", depth_text(*d))?;
         }
         Ok(())
     }

@@ -179,16 +179,7 @@ fn method(
     manifest: &Manifest,
     previous: Option<&PreviousState>,
 ) -> Result<Method, Box<Diagnostic>> {
-    let wrong = |message: String| Box::new(Diagnostic::error(Code::Selector, message));
     let value = raw.value.clone();
-    let one_of = |names: &[&str]| {
-        wrong(format!(
-            "`{}` takes {}, not `{value}`",
-            raw.method.as_deref().unwrap_or_default(),
-            names.join(", ")
-        ))
-    };
-    let parts = || value.split('.').map(str::to_owned).collect::<Vec<_>>();
     let name = match &raw.method {
         Some(name) => name.as_str(),
         None if value.contains('/') => "path",
@@ -197,20 +188,17 @@ fn method(
         }
         None => "fqn",
     };
-    let needs_state = || {
-        previous.ok_or_else(|| wrong(format!("`{name}:` needs earlier artifacts: give `--state` a folder that has a manifest.json or run_results.json")))
-    };
     Ok(match name {
         "fqn" => Method::Fqn(value),
         "tag" => Method::Tag(value),
         "group" => Method::Group(value),
         "access" => {
             if !["private", "protected", "public"].contains(&value.as_str()) {
-                return Err(one_of(&["private", "protected", "public"]));
+                return Err(wrong_value(raw, &["private", "protected", "public"]));
             }
             Method::Access(value)
         }
-        "source" => Method::Source(parts()),
+        "source" => Method::Source(split_name(&value)),
         "path" => Method::Path(value.trim_end_matches('/').to_owned()),
         "file" => Method::File(value),
         "package" => {
@@ -218,7 +206,8 @@ fn method(
         }
         "config" => {
             if raw.args.is_empty() {
-                return Err(wrong("`config` needs a key: config.materialized:table".to_owned()));
+                let message = "`config` needs a key: config.materialized:table";
+                return Err(Box::new(Diagnostic::error(Code::Selector, message)));
             }
             Method::Config(raw.args.clone(), value)
         }
@@ -228,45 +217,22 @@ fn method(
             "data" => TestType::Data,
             "generic" | "schema" => TestType::Generic,
             "singular" => TestType::Singular,
-            _ => return Err(one_of(&["unit", "data", "generic", "singular"])),
+            _ => return Err(wrong_value(raw, &["unit", "data", "generic", "singular"])),
         }),
         "resource_type" => match ResourceType::parse(&value) {
             Some(kind) => Method::ResourceType(kind),
-            None => return Err(one_of(&ResourceType::ALL.map(ResourceType::as_str))),
+            None => return Err(wrong_value(raw, &ResourceType::ALL.map(ResourceType::as_str))),
         },
         "exposure" | "export" | "metric" | "semantic_model" | "saved_query" | "unit_test" => {
-            Method::Resource(ResourceType::parse(name).unwrap_or(ResourceType::Exposure), parts())
+            let kind = ResourceType::parse(name).unwrap_or(ResourceType::Exposure);
+            Method::Resource(kind, split_name(&value))
         }
         "state" => {
-            needs_state()?;
-            let kind = value.split_once('.');
-            Method::State(match (value.as_str(), kind) {
-                ("new", _) => StateKind::New,
-                ("old", _) => StateKind::Old,
-                ("unmodified", _) => StateKind::Unmodified,
-                ("modified", _) => StateKind::Modified(Part::Any),
-                (_, Some(("modified", part))) => StateKind::Modified(match part {
-                    "body" => Part::Body,
-                    "configs" => Part::Configs,
-                    "relation" => Part::Relation,
-                    "persisted_descriptions" => Part::Descriptions,
-                    "macros" => Part::Macros,
-                    "contract" => Part::Contract,
-                    _ => {
-                        return Err(one_of(&[
-                            "modified.body",
-                            "modified.configs",
-                            "modified.relation",
-                            "modified.macros",
-                            "modified.contract",
-                        ]));
-                    }
-                }),
-                _ => return Err(one_of(&["new", "old", "modified", "unmodified"])),
-            })
+            require_state(name, previous)?;
+            Method::State(state_kind(raw)?)
         }
         "result" => {
-            needs_state()?;
+            require_state(name, previous)?;
             Method::Result(value)
         }
         "version" => Method::Version(match value.as_str() {
@@ -274,26 +240,80 @@ fn method(
             "old" => VersionKind::Old,
             "prerelease" => VersionKind::Prerelease,
             "none" => VersionKind::None,
-            _ => return Err(one_of(&["latest", "old", "prerelease", "none"])),
+            _ => return Err(wrong_value(raw, &["latest", "old", "prerelease", "none"])),
         }),
-        "source_status" => {
-            let help = "`strata source freshness` writes it";
-            let missing = |place: &str| {
-                let message = format!("`source_status:` needs a sources.json {place}");
-                Box::new(Diagnostic::error(Code::Selector, message).help(help))
-            };
-            match needs_state()?.fresher {
-                Fresher::NoPrevious => return Err(missing("in the folder of --state")),
-                Fresher::NoCurrent => return Err(missing("below the target path")),
-                Fresher::Known(_) if value == "fresher" => Method::Fresher,
-                Fresher::Known(_) => return Err(one_of(&["fresher"])),
-            }
-        }
+        "source_status" => match require_state(name, previous)?.fresher {
+            Fresher::NoPrevious => return Err(no_sources_file("in the folder of --state")),
+            Fresher::NoCurrent => return Err(no_sources_file("below the target path")),
+            Fresher::Known(_) if value == "fresher" => Method::Fresher,
+            Fresher::Known(_) => return Err(wrong_value(raw, &["fresher"])),
+        },
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
             return Err(Box::new(d.did_you_mean(nearest(other, METHODS.iter().copied()))));
         }
     })
+}
+
+/// What `state:` asks for.
+fn state_kind(raw: &RawMethod) -> Result<StateKind, Box<Diagnostic>> {
+    if let Some(("modified", part)) = raw.value.split_once('.') {
+        return Ok(StateKind::Modified(match part {
+            "body" => Part::Body,
+            "configs" => Part::Configs,
+            "relation" => Part::Relation,
+            "persisted_descriptions" => Part::Descriptions,
+            "macros" => Part::Macros,
+            "contract" => Part::Contract,
+            _ => {
+                let parts = [
+                    "modified.body",
+                    "modified.configs",
+                    "modified.relation",
+                    "modified.macros",
+                    "modified.contract",
+                ];
+                return Err(wrong_value(raw, &parts));
+            }
+        }));
+    }
+    match raw.value.as_str() {
+        "new" => Ok(StateKind::New),
+        "old" => Ok(StateKind::Old),
+        "unmodified" => Ok(StateKind::Unmodified),
+        "modified" => Ok(StateKind::Modified(Part::Any)),
+        _ => Err(wrong_value(raw, &["new", "old", "modified", "unmodified"])),
+    }
+}
+
+/// The parts of a name between dots.
+fn split_name(text: &str) -> Vec<String> {
+    text.split('.').map(str::to_owned).collect()
+}
+
+fn require_state<'a>(
+    method: &str,
+    previous: Option<&'a PreviousState>,
+) -> Result<&'a PreviousState, Box<Diagnostic>> {
+    previous.ok_or_else(|| {
+        let message = format!(
+            "`{method}:` needs earlier artifacts: give `--state` a folder that has a manifest.json \
+             or run_results.json"
+        );
+        Box::new(Diagnostic::error(Code::Selector, message))
+    })
+}
+
+fn wrong_value(raw: &RawMethod, values: &[&str]) -> Box<Diagnostic> {
+    let method = raw.method.as_deref().unwrap_or_default();
+    let message = format!("`{method}` takes {}, not `{}`", values.join(", "), raw.value);
+    Box::new(Diagnostic::error(Code::Selector, message))
+}
+
+fn no_sources_file(place: &str) -> Box<Diagnostic> {
+    let message = format!("`source_status:` needs a sources.json {place}");
+    let d = Diagnostic::error(Code::Selector, message);
+    Box::new(d.help("`strata source freshness` writes it"))
 }
 
 /// Python's `fnmatch`: `* ? [ ]`, case counts.
@@ -334,17 +354,16 @@ fn matches(
         }
         Method::Source(parts) => {
             let NodeKind::Source(table) = &node.kind else { return false };
-            let wild = |p: &str, text: &str| fnmatch(text, p);
             match parts.as_slice() {
-                [source] => wild(source, &table.source_name),
+                [source] => fnmatch(&table.source_name, source),
                 [source, name] => {
-                    (wild(source, &table.source_name) && wild(name, &node.name))
-                        || (wild(source, &node.package) && wild(name, &table.source_name))
+                    (fnmatch(&table.source_name, source) && fnmatch(&node.name, name))
+                        || (fnmatch(&node.package, source) && fnmatch(&table.source_name, name))
                 }
                 [package, source, name] => {
-                    wild(package, &node.package)
-                        && wild(source, &table.source_name)
-                        && wild(name, &node.name)
+                    fnmatch(&node.package, package)
+                        && fnmatch(&table.source_name, source)
+                        && fnmatch(&node.name, name)
                 }
                 _ => false,
             }
@@ -402,11 +421,14 @@ fn matches(
 /// Whether a version comes before another one: as numbers where both are, also as texts, else as
 /// texts.
 fn is_older(a: &Json, b: &Json) -> bool {
-    let number = |v: &Json| python_str(v).parse::<f64>().ok();
-    match (number(a), number(b)) {
+    match (version_number(a), version_number(b)) {
         (Some(a), Some(b)) => a < b,
         _ => python_str(a) < python_str(b),
     }
+}
+
+fn version_number(version: &Json) -> Option<f64> {
+    python_str(version).parse().ok()
 }
 
 /// Nodes and exposures match by fqn; sources and the semantic layer do not.
@@ -497,15 +519,18 @@ fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
             None => return false,
         };
     }
-    let one = |v: &Json| match v {
+    match &found {
+        Json::Array(items) => items.iter().any(|item| matches_scalar(item, value)),
+        Json::Object(map) => map.contains_key(value),
+        other => matches_scalar(other, value),
+    }
+}
+
+fn matches_scalar(found: &Json, value: &str) -> bool {
+    match found {
         Json::String(s) => fnmatch(s, value),
         Json::Bool(b) => value.eq_ignore_ascii_case(if *b { "true" } else { "false" }),
         _ => false,
-    };
-    match &found {
-        Json::Array(items) => items.iter().any(one),
-        Json::Object(map) => map.contains_key(value),
-        other => one(other),
     }
 }
 

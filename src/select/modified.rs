@@ -9,7 +9,7 @@
 
 use super::methods::{Part, StateKind};
 use super::previous::PreviousState;
-use crate::config::Json;
+use crate::config::{Json, JsonMap};
 use crate::engine::is_built_in_package;
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType};
 use std::collections::{BTreeSet, HashMap};
@@ -202,19 +202,18 @@ impl Both<'_> {
         ) {
             return self.differs("/config");
         }
-        let written = |node: &Json| {
-            node.get("unrendered_config").and_then(Json::as_object).cloned().unwrap_or_default()
-        };
-        let (new, old) = (written(self.new), written(self.old));
-        let is_test = self.node.resource_type() == ResourceType::Test;
-        let stored = !is_described(self.node);
-        let counts = |key: &str| {
-            if is_test { OF_TESTS.contains(&key) } else { !(stored && ASIDE.contains(&key)) }
-        };
+        let (new, old) = (written_configs(self.new), written_configs(self.old));
         let keys: BTreeSet<&String> =
-            new.keys().chain(old.keys()).filter(|key| counts(key)).collect();
+            new.keys().chain(old.keys()).filter(|key| self.counts_config(key)).collect();
         // A key that is written as null is not the same as none.
         keys.into_iter().any(|key| new.get(key) != old.get(key))
+    }
+
+    fn counts_config(&self, key: &str) -> bool {
+        if self.node.resource_type() == ResourceType::Test {
+            return OF_TESTS.contains(&key);
+        }
+        is_described(self.node) || !ASIDE.contains(&key)
     }
 
     fn relation(&self) -> bool {
@@ -237,20 +236,14 @@ impl Both<'_> {
         if is_described(self.node) {
             return false;
         }
-        let persist = |key: &str| {
-            self.new.pointer(&format!("/config/persist_docs/{key}")) == Some(&Json::Bool(true))
-        };
-        let columns = |node: &Json| -> Vec<(String, Json)> {
-            let columns = node.get("columns").and_then(Json::as_object);
-            let one = |(name, column): (&String, &Json)| {
-                (name.clone(), column.get("description").cloned().unwrap_or_default())
-            };
-            let mut all: Vec<(String, Json)> = columns.into_iter().flatten().map(one).collect();
-            all.sort_by(|a, b| a.0.cmp(&b.0));
-            all
-        };
-        (persist("relation") && self.differs("/description"))
-            || (persist("columns") && columns(self.new) != columns(self.old))
+        (self.persists("relation") && self.differs("/description"))
+            || (self.persists("columns")
+                && column_descriptions(self.new) != column_descriptions(self.old))
+    }
+
+    /// Whether descriptions of the relation, or of its columns, become comments.
+    fn persists(&self, what: &str) -> bool {
+        self.new.pointer(&format!("/config/persist_docs/{what}")) == Some(&Json::Bool(true))
     }
 
     /// What a contract promises: of columns their names, types and constraints.
@@ -258,34 +251,55 @@ impl Both<'_> {
         if !matches!(self.node.kind, NodeKind::Model { .. }) {
             return false;
         }
-        let enforced = |node: &Json| node.pointer("/contract/enforced") == Some(&Json::Bool(true));
-        let promised = |node: &Json| -> Vec<(String, Json, Json)> {
-            let part = |column: &Json, key: &str| column.get(key).cloned().unwrap_or_default();
-            let columns = node.get("columns").and_then(Json::as_object);
-            let one = |(name, column): (&String, &Json)| {
-                (name.clone(), part(column, "data_type"), part(column, "constraints"))
-            };
-            let mut all: Vec<_> = columns.into_iter().flatten().map(one).collect();
-            all.push((String::new(), Json::Null, part(node, "constraints")));
-            all.sort_by(|a, b| a.0.cmp(&b.0));
-            all
-        };
-        match (enforced(self.old), enforced(self.new)) {
+        match (enforces_contract(self.old), enforces_contract(self.new)) {
             (false, false) => false,
             (true, true) => {
-                promised(self.new) != promised(self.old) || self.differs("/config/materialized")
+                promised_columns(self.new) != promised_columns(self.old)
+                    || self.differs("/config/materialized")
             }
             _ => true,
         }
     }
 
     fn parents(&self) -> bool {
-        let nodes = |node: &Json| -> BTreeSet<String> {
-            let list = node.pointer("/depends_on/nodes").and_then(Json::as_array);
-            list.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
-        };
-        nodes(self.new) != nodes(self.old)
+        parent_ids(self.new) != parent_ids(self.old)
     }
+}
+
+fn written_configs(node: &Json) -> JsonMap {
+    node.get("unrendered_config").and_then(Json::as_object).cloned().unwrap_or_default()
+}
+
+fn column_descriptions(node: &Json) -> Vec<(String, Json)> {
+    let columns = node.get("columns").and_then(Json::as_object).into_iter().flatten();
+    let mut all: Vec<(String, Json)> =
+        columns.map(|(name, column)| (name.clone(), value_of(column, "description"))).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn enforces_contract(node: &Json) -> bool {
+    node.pointer("/contract/enforced") == Some(&Json::Bool(true))
+}
+
+/// Names, types and constraints of columns; those of the table have no name.
+fn promised_columns(node: &Json) -> Vec<(String, Json, Json)> {
+    let mut all = Vec::new();
+    for (name, column) in node.get("columns").and_then(Json::as_object).into_iter().flatten() {
+        all.push((name.clone(), value_of(column, "data_type"), value_of(column, "constraints")));
+    }
+    all.push((String::new(), Json::Null, value_of(node, "constraints")));
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn value_of(map: &Json, key: &str) -> Json {
+    map.get(key).cloned().unwrap_or_default()
+}
+
+fn parent_ids(node: &Json) -> BTreeSet<String> {
+    let list = node.pointer("/depends_on/nodes").and_then(Json::as_array);
+    list.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
 /// The deprecation date of a model: a date is its midnight.

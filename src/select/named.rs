@@ -4,6 +4,7 @@ use super::Selection;
 use super::expr::{CriterionError, Expr, Indirect, Named, Written, parse_cli, parse_criterion};
 use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest};
+use crate::source::Span;
 
 /// What holds when nothing is selected.
 const DEFAULT: &[&str] = &[
@@ -20,7 +21,6 @@ type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
 /// The expression that a command line means.
 pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
-    let problem = |e: CriterionError| Box::new(Diagnostic::error(Code::Selector, e.to_string()));
     if let Some(name) = &selection.selector {
         return definition(name, selectors, selection.indirect);
     }
@@ -35,11 +35,11 @@ pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -
     } else {
         selection.select.clone()
     };
-    let included = parse_cli(&words, selection.indirect).map_err(problem)?;
+    let included = parse_cli(&words, selection.indirect).map_err(criterion_problem)?;
     if selection.exclude.is_empty() {
         return Ok(included);
     }
-    let excluded = parse_cli(&selection.exclude, selection.indirect).map_err(problem)?;
+    let excluded = parse_cli(&selection.exclude, selection.indirect).map_err(criterion_problem)?;
     Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
 }
 
@@ -62,29 +62,12 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
 
 /// `default`: what decides on tests where a criterion does not say it.
 fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indirect) -> Found {
-    let all = |list: &[YamlCriterion]| {
-        list.iter().map(|c| expr(c, earlier, default)).collect::<Result<Vec<_>, _>>()
-    };
     // Groups of YAML decide on tests eagerly, whatever their parts say.
-    let except = |included: Expr<Written>, list: &[YamlCriterion]| -> Found {
-        if list.is_empty() {
-            return Ok(included);
-        }
-        Ok(Expr::Difference(Box::new(included), Box::new(Expr::Union(all(list)?, Indirect::Eager))))
-    };
-    let one = |text: &str, indirect: Indirect, span| -> Found {
-        let mut found = parse_criterion(text, indirect).map_err(|e| {
-            Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))
-        })?;
-        if let Named::Raw(raw) = &mut found.method {
-            raw.span = Some(span);
-        }
-        Ok(Expr::Criterion(found))
-    };
-    match criterion {
-        YamlCriterion::Text(text, span) => one(text, default, *span),
+    let (included, excluded) = match criterion {
+        YamlCriterion::Text(text, span) => return placed_criterion(text, default, *span),
         YamlCriterion::Selector(name, span) => {
-            definition(name, earlier, default).map_err(|d| Box::new(d.primary(*span, "used here")))
+            return definition(name, earlier, default)
+                .map_err(|d| Box::new(d.primary(*span, "used here")));
         }
         YamlCriterion::Method { text, indirect, exclude, span } => {
             let mode = match indirect.as_deref().map(Indirect::parse) {
@@ -98,13 +81,41 @@ fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indi
                     return Err(Box::new(d.primary(*span, "")));
                 }
             };
-            except(one(text, mode, *span)?, exclude)
+            (placed_criterion(text, mode, *span)?, exclude)
         }
         YamlCriterion::Union(include, exclude) => {
-            except(Expr::Union(all(include)?, Indirect::Eager), exclude)
+            (Expr::Union(all_of(include, earlier, default)?, Indirect::Eager), exclude)
         }
         YamlCriterion::Intersection(include, exclude) => {
-            except(Expr::Intersection(all(include)?, Indirect::Eager), exclude)
+            (Expr::Intersection(all_of(include, earlier, default)?, Indirect::Eager), exclude)
         }
+    };
+    if excluded.is_empty() {
+        return Ok(included);
     }
+    let excluded = Expr::Union(all_of(excluded, earlier, default)?, Indirect::Eager);
+    Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
+}
+
+fn all_of(
+    criteria: &[YamlCriterion],
+    earlier: &[SelectorDefinition],
+    default: Indirect,
+) -> Result<Vec<Expr<Written>>, Box<Diagnostic>> {
+    criteria.iter().map(|criterion| expr(criterion, earlier, default)).collect()
+}
+
+/// A criterion of a file, which knows its place.
+fn placed_criterion(text: &str, indirect: Indirect, span: Span) -> Found {
+    let mut found = parse_criterion(text, indirect).map_err(|e| {
+        Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))
+    })?;
+    if let Named::Raw(raw) = &mut found.method {
+        raw.span = Some(span);
+    }
+    Ok(Expr::Criterion(found))
+}
+
+fn criterion_problem(e: CriterionError) -> Box<Diagnostic> {
+    Box::new(Diagnostic::error(Code::Selector, e.to_string()))
 }

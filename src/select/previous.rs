@@ -26,12 +26,15 @@ pub(crate) struct PreviousState {
 /// When the newest row of each source was loaded; sources that could not be measured are left out.
 fn load_times(sources: &Json) -> HashMap<String, String> {
     let results = sources.get("results").and_then(Json::as_array);
-    let text = |r: &Json, key: &str| r.get(key).and_then(Json::as_str).map(str::to_owned);
     results
         .into_iter()
         .flatten()
-        .filter_map(|r| Some((text(r, "unique_id")?, text(r, "max_loaded_at")?)))
+        .filter_map(|r| Some((text_of(r, "unique_id")?, text_of(r, "max_loaded_at")?)))
         .collect()
+}
+
+fn text_of(result: &Json, key: &str) -> Option<String> {
+    result.get(key).and_then(Json::as_str).map(str::to_owned)
 }
 
 fn later(new: &str, old: &str) -> bool {
@@ -105,11 +108,9 @@ impl PreviousState {
             (Some(_), None) => Fresher::NoCurrent,
             (Some(previous), Some(current)) => {
                 let before = load_times(previous);
-                let newer =
-                    |(id, at): &(String, String)| before.get(id).is_none_or(|old| later(at, old));
-                Fresher::Known(
-                    load_times(current).into_iter().filter(newer).map(|(id, _)| id).collect(),
-                )
+                let mut now = load_times(current);
+                now.retain(|id, at| before.get(id).is_none_or(|old| later(at, old)));
+                Fresher::Known(now.into_keys().collect())
             }
         };
         self

@@ -38,13 +38,17 @@ pub(crate) fn write_file(
 ) -> Result<Written, SinkError> {
     let path = path_of(target, job.export, job.project, job.target_path);
     if !job.dry_run {
-        let mut write = |out: &mut dyn Write| match target.format {
-            ExportType::Json => json(out, table),
-            _ => csv(out, table, target),
-        };
-        job.system.write_stream(&path, &mut write).map_err(|e| SinkError::new(e.to_string()))?;
+        let written = job.system.write_stream(&path, &mut |out| write_rows(out, table, target));
+        written.map_err(SinkError::of_file)?;
     }
     Ok(told(&path, table.rows.len(), table.columns.len(), job))
+}
+
+fn write_rows(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Result<()> {
+    match target.format {
+        ExportType::Json => json(out, table),
+        _ => csv(out, table, target),
+    }
 }
 
 fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Result<()> {

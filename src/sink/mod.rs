@@ -13,7 +13,7 @@ pub(crate) use parquet::write_parquet;
 pub(crate) use sheets::{Pace, write_sheet};
 
 use crate::engine::{Cell, SqlType};
-use crate::system::System;
+use crate::system::{System, SystemError};
 use camino::Utf8Path;
 
 /// A column as it is exported.
@@ -69,6 +69,10 @@ pub(crate) struct SinkError {
 impl SinkError {
     fn new(message: impl Into<String>) -> SinkError {
         SinkError { message: message.into(), help: None, transient: false }
+    }
+
+    fn of_file(e: SystemError) -> SinkError {
+        SinkError::new(e.to_string())
     }
 
     fn help(mut self, help: impl Into<String>) -> SinkError {

@@ -1,7 +1,7 @@
 //! Parquet files, which an engine that reads and writes files makes.
 
 use super::files::{json, path_of, told};
-use super::{Job, SinkColumn, SinkError, SinkTable, Written};
+use super::{Job, SinkError, SinkTable, Written};
 use crate::config::FileTarget;
 use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
 use camino::Utf8Path;
@@ -36,14 +36,17 @@ fn convert(
     engine: &mut dyn Warehouse,
     (rows, made, path): (&Utf8Path, &Utf8Path, &Utf8Path),
 ) -> Result<(), SinkError> {
-    let failed = |e: crate::system::SystemError| SinkError::new(e.to_string());
-    job.system.write_stream(rows, &mut |out| json(out, table)).map_err(failed)?;
-    let column = |c: &SinkColumn| (c.header.clone(), type_of(&c.kind, engine.engine()));
-    let columns: Vec<(String, String)> = table.columns.iter().map(column).collect();
+    job.system.write_stream(rows, &mut |out| json(out, table)).map_err(SinkError::of_file)?;
+    let columns: Vec<(String, String)> = table
+        .columns
+        .iter()
+        .map(|c| (c.header.clone(), type_of(&c.kind, engine.engine())))
+        .collect();
     let file = ParquetFile { rows: rows.as_str(), columns: &columns, to: made.as_str() };
     engine.write_parquet(&file).map_err(|e| SinkError::new(e.message))?;
-    let mut input = job.system.open(made).map_err(failed)?;
-    job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ())).map_err(failed)
+    let mut input = job.system.open(made).map_err(SinkError::of_file)?;
+    let copied = job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ()));
+    copied.map_err(SinkError::of_file)
 }
 
 /// A type as the scratch database calls it; what it has no name for is a text. A `numeric` without

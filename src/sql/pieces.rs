@@ -108,8 +108,6 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 pub(crate) fn normalize_sql(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut blank = false;
-    let wordy = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$');
-    let operator = |c: char| "+-*/<>=~!@#%^&|`?:".contains(c);
     for piece in pieces(sql.trim().trim_end_matches(';')) {
         let text = match piece {
             Piece::Blank => {
@@ -121,7 +119,7 @@ pub(crate) fn normalize_sql(sql: &str) -> String {
         };
         if let (true, Some(before), Some(after)) =
             (blank, out.chars().next_back(), text.chars().next())
-            && (wordy(before) && wordy(after) || operator(before) && operator(after))
+            && (is_wordy(before) && is_wordy(after) || is_operator(before) && is_operator(after))
         {
             out.push(' ');
         }
@@ -129,6 +127,15 @@ pub(crate) fn normalize_sql(sql: &str) -> String {
         blank = false;
     }
     out
+}
+
+/// Whether a character may be in a word or in quotes around one.
+fn is_wordy(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$')
+}
+
+fn is_operator(c: char) -> bool {
+    "+-*/<>=~!@#%^&|`?:".contains(c)
 }
 
 /// Words whose value is another one each time, with or without parentheses.
@@ -164,22 +171,18 @@ const FUNCTIONS: &[&str] = &[
 /// `()` behind the name without arguments alone; in quotes a text that makes any function so.
 pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
-    let word = |i: usize| match all.get(i) {
-        Some(Piece::Word(text)) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
-        _ => String::new(),
-    };
     for (i, piece) in all.iter().enumerate() {
         let called = all.get(i + 1) == Some(&Piece::Sign('('));
         match piece {
             Piece::Word(text) => {
-                let name = word(i);
+                let name = last_name(piece);
                 let bare = format!("{name}()");
                 let is_bare = called && all.get(i + 2) == Some(&Piece::Sign(')'));
                 let found = is_bare && functions.contains(&&*bare)
                     || WORDS.contains(&name.as_str()) && !text.contains('.')
                     || called && (FUNCTIONS.contains(&&*name) || functions.contains(&&*name))
                     || called && name == "age" && !has_comma(&all[i + 2..])
-                    || name == "sample" && i > 0 && word(i - 1) == "using";
+                    || name == "sample" && i > 0 && last_name(&all[i - 1]) == "using";
                 if found {
                     return Some(name);
                 }
@@ -193,7 +196,9 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
             }
             // `from 'file.csv'`
             Piece::Quoted(text)
-                if text.starts_with('\'') && i > 0 && matches!(&*word(i - 1), "from" | "join") =>
+                if text.starts_with('\'')
+                    && i > 0
+                    && matches!(&*last_name(&all[i - 1]), "from" | "join") =>
             {
                 return Some((*text).to_owned());
             }
@@ -201,6 +206,14 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
         }
     }
     None
+}
+
+/// The last name of a word with dots, in lower case; empty for what is no word.
+fn last_name(piece: &Piece<'_>) -> String {
+    match piece {
+        Piece::Word(text) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
+        _ => String::new(),
+    }
 }
 
 /// Whether there is a comma before the bracket that is open closes.

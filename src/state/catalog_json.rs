@@ -34,14 +34,15 @@ impl Catalog {
     /// Adds a row of the macros' answer: one column, with the facts of its relation (`table_...`,
     /// `stats:...`).
     pub(crate) fn add(&mut self, row: &JsonMap) {
-        let text =
-            |key: &str| row.get(key).filter(|v| !v.is_null()).map(python_str).unwrap_or_default();
-        let get = |key: &str| row.get(key).cloned().unwrap_or(Json::Null);
-        let key = ["table_database", "table_schema", "table_name"].map(text);
+        let key = ["table_database", "table_schema", "table_name"].map(|key| text_at(row, key));
         let table = self.tables.entry(key).or_insert_with(|| Table {
             metadata: json!({
-                "type": get("table_type"), "schema": get("table_schema"), "name": get("table_name"),
-                "database": get("table_database"), "comment": get("table_comment"), "owner": get("table_owner"),
+                "type": value_at(row, "table_type"),
+                "schema": value_at(row, "table_schema"),
+                "name": value_at(row, "table_name"),
+                "database": value_at(row, "table_database"),
+                "comment": value_at(row, "table_comment"),
+                "owner": value_at(row, "table_owner"),
             }),
             stats: stats(row),
             columns: JsonMap::new(),
@@ -49,9 +50,12 @@ impl Catalog {
         let index =
             row.get("column_index").and_then(|v| v.as_i64().or_else(|| python_str(v).parse().ok()));
         let column = json!({
-            "type": get("column_type"), "index": index, "name": get("column_name"), "comment": get("column_comment"),
+            "type": value_at(row, "column_type"),
+            "index": index,
+            "name": value_at(row, "column_name"),
+            "comment": value_at(row, "column_comment"),
         });
-        table.columns.insert(text("column_name"), column);
+        table.columns.insert(text_at(row, "column_name"), column);
     }
 
     /// The entries of wanted nodes and of wanted sources, by unique id. Names are compared without
@@ -86,6 +90,14 @@ impl Catalog {
     }
 }
 
+fn value_at(row: &JsonMap, key: &str) -> Json {
+    row.get(key).cloned().unwrap_or(Json::Null)
+}
+
+fn text_at(row: &JsonMap, key: &str) -> String {
+    row.get(key).filter(|v| !v.is_null()).map(python_str).unwrap_or_default()
+}
+
 impl Table {
     fn json(&self, unique_id: &str) -> Json {
         json!({
@@ -117,12 +129,13 @@ fn stats(row: &JsonMap) -> Json {
         else {
             continue;
         };
-        let part =
-            |what: &str| row.get(&format!("stats:{name}:{what}")).cloned().unwrap_or(Json::Null);
-        if part("include") == Json::Bool(true) {
+        if value_at(row, &format!("stats:{name}:include")) == Json::Bool(true) {
             let stat = json!({
-                "id": name, "label": part("label"), "value": part("value"), "include": true,
-                "description": part("description"),
+                "id": name,
+                "label": value_at(row, &format!("stats:{name}:label")),
+                "value": value_at(row, &format!("stats:{name}:value")),
+                "include": true,
+                "description": value_at(row, &format!("stats:{name}:description")),
             });
             out.insert(name.to_owned(), stat);
         }
@@ -139,25 +152,33 @@ fn stats(row: &JsonMap) -> Json {
 pub(crate) fn write_catalog(
     system: &dyn System,
     folder: &Utf8Path,
-    (nodes, sources): (&JsonMap, &JsonMap),
+    entries: (&JsonMap, &JsonMap),
     errors: &[String],
     metadata: &ArtifactMetadata,
 ) -> Result<(), SystemError> {
-    let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}", head("catalog/v1", metadata))?;
-        for (name, section) in [("nodes", nodes), ("sources", sources)] {
-            write!(out, ",\n\"{name}\": {{")?;
-            for (i, (id, entry)) in section.iter().enumerate() {
-                out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-                let text = format!("{}: {entry}", Json::from(id.as_str()));
-                out.write_all(text.as_bytes())?;
-            }
-            out.write_all(b"}")?;
+    system.write_stream(&folder.join("catalog.json"), &mut |out| {
+        write_json(out, entries, errors, metadata)
+    })
+}
+
+fn write_json(
+    out: &mut dyn Write,
+    (nodes, sources): (&JsonMap, &JsonMap),
+    errors: &[String],
+    metadata: &ArtifactMetadata,
+) -> io::Result<()> {
+    write!(out, "{{\"metadata\": {}", head("catalog/v1", metadata))?;
+    for (name, section) in [("nodes", nodes), ("sources", sources)] {
+        write!(out, ",\n\"{name}\": {{")?;
+        for (i, (id, entry)) in section.iter().enumerate() {
+            out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+            let text = format!("{}: {entry}", Json::from(id.as_str()));
+            out.write_all(text.as_bytes())?;
         }
-        let errors = if errors.is_empty() { Json::Null } else { Json::from(errors) };
-        writeln!(out, ",\n\"errors\": {}}}", errors)
-    };
-    system.write_stream(&folder.join("catalog.json"), &mut write)
+        out.write_all(b"}")?;
+    }
+    let errors = if errors.is_empty() { Json::Null } else { Json::from(errors) };
+    writeln!(out, ",\n\"errors\": {}}}", errors)
 }
 
 #[cfg(test)]

@@ -58,25 +58,7 @@ fn write(
     compiled: &CompiledCode,
 ) -> io::Result<()> {
     out.write_all(b"{\"metadata\": ")?;
-    let project = &manifest.project;
-    let head = json!({
-        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
-        "dbt_version": crate::DBT_VERSION,
-        "strata_version": crate::VERSION,
-        "strata_inputs": metadata.inputs.map(Fingerprint::hex),
-        "generated_at": time(metadata.generated),
-        "invocation_id": metadata.invocation_id,
-        "invocation_started_at": time(metadata.started),
-        "env": metadata.env,
-        "project_name": &*project.name,
-        "project_id": md5_hex(&project.name),
-        "user_id": null,
-        "send_anonymous_usage_stats": false,
-        "adapter_type": &*project.target.adapter,
-        "quoting": { "database": true, "schema": true, "identifier": true, "column": null },
-        "run_started_at": time(metadata.started),
-    });
-    out.write_all(head.to_string().as_bytes())?;
+    out.write_all(metadata_json(manifest, metadata).to_string().as_bytes())?;
     for name in ["nodes", "sources"] {
         nodes(out, manifest, name, compiled)?;
     }
@@ -115,20 +97,8 @@ fn write(
             .push(Json::Object(manifest.node_json(node)));
     }
     entries(out, "disabled", disabled.into_iter().map(|(k, v)| (k, Json::Array(v))))?;
-    let map = |children: bool| {
-        manifest.nodes.iter().map(move |n| {
-            let ids = if children { manifest.graph.children(n.id) } else { n.depends_on.clone() };
-            let mut ids: Vec<_> =
-                ids.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
-            ids.sort_unstable();
-            (
-                artifact_id(&n.unique_id).into_owned(),
-                ids.iter().map(|id| Json::from(&**id)).collect(),
-            )
-        })
-    };
-    entries(out, "parent_map", map(false))?;
-    entries(out, "child_map", map(true))?;
+    entries(out, "parent_map", linked_ids(manifest, false))?;
+    entries(out, "child_map", linked_ids(manifest, true))?;
     let mut group_map: BTreeMap<String, Vec<Json>> =
         manifest.groups.iter().map(|g| (g.name.to_string(), Vec::new())).collect();
     for node in &manifest.nodes {
@@ -141,6 +111,40 @@ fn write(
         nodes(out, manifest, name, compiled)?;
     }
     out.write_all(b"}\n")
+}
+
+fn metadata_json(manifest: &Manifest, metadata: &ArtifactMetadata) -> Json {
+    let project = &manifest.project;
+    json!({
+        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json",
+        "dbt_version": crate::DBT_VERSION,
+        "strata_version": crate::VERSION,
+        "strata_inputs": metadata.inputs.map(Fingerprint::hex),
+        "generated_at": time(metadata.generated),
+        "invocation_id": metadata.invocation_id,
+        "invocation_started_at": time(metadata.started),
+        "env": metadata.env,
+        "project_name": &*project.name,
+        "project_id": md5_hex(&project.name),
+        "user_id": null,
+        "send_anonymous_usage_stats": false,
+        "adapter_type": &*project.target.adapter,
+        "quoting": { "database": true, "schema": true, "identifier": true, "column": null },
+        "run_started_at": time(metadata.started),
+    })
+}
+
+/// The ids of what each node reads, or of what reads it, in their order.
+fn linked_ids(manifest: &Manifest, children: bool) -> impl Iterator<Item = (String, Json)> {
+    manifest.nodes.iter().map(move |node| {
+        let linked =
+            if children { manifest.graph.children(node.id) } else { node.depends_on.clone() };
+        let mut ids: Vec<_> =
+            linked.iter().map(|id| artifact_id(&manifest.node(*id).unique_id)).collect();
+        ids.sort_unstable();
+        let ids: Json = ids.iter().map(|id| Json::from(&**id)).collect();
+        (artifact_id(&node.unique_id).into_owned(), ids)
+    })
 }
 
 /// One section of nodes. They are made into text on all cores, a piece at a time, so that little is

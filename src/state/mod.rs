@@ -63,16 +63,20 @@ pub(crate) fn load_state(
     folder: &Utf8Path,
     current: &Utf8Path,
 ) -> Result<Option<PreviousState>, SystemError> {
-    let read = |folder: &Utf8Path, name: &str| -> Result<Option<Json>, SystemError> {
-        match system.read(&folder.join(name)) {
-            Ok(text) => Ok(serde_json::from_str(&text).ok()),
-            Err(e) if e.not_found() => Ok(None),
-            Err(e) => Err(e),
-        }
-    };
-    let (manifest, results) = (read(folder, "manifest.json")?, read(folder, "run_results.json")?);
-    let (sources, now) = (read(folder, "sources.json")?, read(current, "sources.json")?);
+    let manifest = read_artifact(system, &folder.join("manifest.json"))?;
+    let results = read_artifact(system, &folder.join("run_results.json"))?;
+    let sources = read_artifact(system, &folder.join("sources.json"))?;
+    let now = read_artifact(system, &current.join("sources.json"))?;
     let found = manifest.is_some() || results.is_some() || sources.is_some();
     let state = PreviousState::new(manifest.as_ref(), results.as_ref());
     Ok(found.then(|| state.with_sources(sources.as_ref(), now.as_ref())))
+}
+
+/// An artifact; none when it is not there, or is no JSON.
+fn read_artifact(system: &dyn System, path: &Utf8Path) -> Result<Option<Json>, SystemError> {
+    match system.read(path) {
+        Ok(text) => Ok(serde_json::from_str(&text).ok()),
+        Err(e) if e.not_found() => Ok(None),
+        Err(e) => Err(e),
+    }
 }

@@ -55,10 +55,8 @@ impl Publications {
 
     fn wanted(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Publications {
         let project = &manifest.project;
-        let table =
-            |database: &str| Relation::new(Some(database), Some(&project.target.schema), NAME);
         let own = project.target.database.to_string();
-        let mut tables = BTreeMap::from([(project.dialect.folded(&own), table(&own))]);
+        let mut tables = BTreeMap::from([(project.dialect.folded(&own), table_in(&own, manifest))]);
         for id in nodes {
             let node = manifest.node(id);
             if let Some(database) = node
@@ -67,7 +65,9 @@ impl Publications {
                 .filter(|_| node.resource_type().is_refable())
                 .and_then(Relation::database)
             {
-                tables.entry(project.dialect.folded(database)).or_insert_with(|| table(database));
+                tables
+                    .entry(project.dialect.folded(database))
+                    .or_insert_with(|| table_in(database, manifest));
             }
         }
         Publications { home: tables.get(&project.dialect.folded(&own)).cloned(), tables }
@@ -82,9 +82,10 @@ impl Publications {
         for table in self.tables.values() {
             let rows = warehouse.notes(table).map_err(|e| explain(e, table))?;
             // What another version wrote and this one cannot read counts as not there.
-            let read =
-                |(node, text): (String, String)| Some((node, serde_json::from_str(&text).ok()?));
-            out.par_extend(rows.into_par_iter().filter_map(read));
+            out.par_extend(
+                rows.into_par_iter()
+                    .filter_map(|(node, text)| Some((node, serde_json::from_str(&text).ok()?))),
+            );
         }
         Ok(out)
     }
@@ -111,13 +112,19 @@ impl Publications {
         tests: &[(UniqueId, PublicationFingerprint)],
     ) -> Result<(), EngineError> {
         let Some(home) = self.home.as_ref().filter(|_| !tests.is_empty()) else { return Ok(()) };
-        let text = |f: &PublicationFingerprint| serde_json::to_string(f).unwrap_or_default();
-        let texts: Vec<String> = tests.iter().map(|(_, f)| text(f)).collect();
+        let texts: Vec<String> = tests
+            .iter()
+            .map(|(_, fingerprint)| serde_json::to_string(fingerprint).unwrap_or_default())
+            .collect();
         let notes: Vec<Note<'_>> = (tests.iter().zip(&texts))
             .map(|((node, _), fingerprint)| Note { node, fingerprint })
             .collect();
         warehouse.note(home, &notes)
     }
+}
+
+fn table_in(database: &str, manifest: &Manifest) -> Relation {
+    Relation::new(Some(database), Some(&manifest.project.target.schema), NAME)
 }
 
 fn explain(e: EngineError, table: &Relation) -> EngineError {

@@ -18,16 +18,25 @@ pub(crate) fn write_run_results(
     metadata: &ArtifactMetadata,
     scrubber: &Scrubber,
 ) -> Result<(), SystemError> {
-    let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        let head = head("run-results/v6", metadata);
-        write!(out, "{{\"metadata\": {head}, \"results\": [")?;
-        for (i, result) in results.iter().enumerate() {
-            out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-            out.write_all(line(result, scrubber).to_string().as_bytes())?;
-        }
-        write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", metadata.args)
-    };
-    system.write_stream(&folder.join("run_results.json"), &mut write)
+    system.write_stream(&folder.join("run_results.json"), &mut |out| {
+        write_json(out, results, seconds, metadata, scrubber)
+    })
+}
+
+fn write_json(
+    out: &mut dyn Write,
+    results: &[RunResult],
+    seconds: f64,
+    metadata: &ArtifactMetadata,
+    scrubber: &Scrubber,
+) -> io::Result<()> {
+    let head = head("run-results/v6", metadata);
+    write!(out, "{{\"metadata\": {head}, \"results\": [")?;
+    for (i, result) in results.iter().enumerate() {
+        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+        out.write_all(line(result, scrubber).to_string().as_bytes())?;
+    }
+    write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", metadata.args)
 }
 
 /// Of what a result holds only its message is text that an engine or a template made.

@@ -17,15 +17,21 @@ pub(crate) fn write_sources(
     seconds: f64,
     metadata: &ArtifactMetadata,
 ) -> Result<(), SystemError> {
-    let mut write = |out: &mut dyn Write| -> io::Result<()> {
-        write!(out, "{{\"metadata\": {}, \"results\": [", head("sources/v3", metadata))?;
-        for (i, source) in sources.iter().enumerate() {
-            out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-            out.write_all(line(source).to_string().as_bytes())?;
-        }
-        write!(out, "\n], \"elapsed_time\": {seconds}}}\n")
-    };
-    system.write_stream(path, &mut write)
+    system.write_stream(path, &mut |out| write_json(out, sources, seconds, metadata))
+}
+
+fn write_json(
+    out: &mut dyn Write,
+    sources: &[SourceFreshness],
+    seconds: f64,
+    metadata: &ArtifactMetadata,
+) -> io::Result<()> {
+    write!(out, "{{\"metadata\": {}, \"results\": [", head("sources/v3", metadata))?;
+    for (i, source) in sources.iter().enumerate() {
+        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
+        out.write_all(line(source).to_string().as_bytes())?;
+    }
+    write!(out, "\n], \"elapsed_time\": {seconds}}}\n")
 }
 
 fn line(source: &SourceFreshness) -> Json {

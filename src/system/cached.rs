@@ -182,6 +182,10 @@ impl CachedSystem {
     }
 }
 
+fn found_in(files: &Files) -> Vec<Found> {
+    files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect()
+}
+
 impl System for CachedSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
         self.read_with_print(path).map(|(text, _)| text)
@@ -213,14 +217,11 @@ impl System for CachedSystem {
     }
 
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
-        let list = |files: &Files| {
-            files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect()
-        };
         if let Some(files) = self.read_memory().walked.get(folder) {
-            return Ok(list(files));
+            return Ok(found_in(files));
         }
         let files: Files = self.inner.walk(folder)?.into_iter().map(|f| (f.path, f.size)).collect();
-        let found = list(&files);
+        let found = found_in(&files);
         self.write_memory().walked.insert(folder.to_owned(), files);
         Ok(found)
     }

@@ -44,10 +44,13 @@ pub(crate) struct Found {
 /// As paths are ordered, part by part, but without taking them apart: a slash is before all else.
 impl Ord for Found {
     fn cmp(&self, other: &Found) -> std::cmp::Ordering {
-        let part = |b: u8| if b == b'/' { 0 } else { b };
         let (a, b) = (self.path.as_str().bytes(), other.path.as_str().bytes());
-        a.map(part).cmp(b.map(part)).then(self.size.cmp(&other.size))
+        a.map(slash_first).cmp(b.map(slash_first)).then(self.size.cmp(&other.size))
     }
+}
+
+fn slash_first(byte: u8) -> u8 {
+    if byte == b'/' { 0 } else { byte }
 }
 
 impl PartialOrd for Found {
@@ -76,8 +79,11 @@ pub(crate) trait System: Send + Sync {
     }
     /// The print of a file's bytes, streamed.
     fn print(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
-        let failed = |source| SystemError { action: "read", path: path.to_owned(), source };
-        Fingerprint::of_stream(&mut self.open(path)?).map_err(failed)
+        Fingerprint::of_stream(&mut self.open(path)?).map_err(|source| SystemError {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })
     }
     /// A file as a stream, for what may be big.
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;

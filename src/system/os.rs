@@ -34,11 +34,10 @@ impl OsSystem {
         let name =
             format!(".{}.{}.{n}.tmp", path.file_name().unwrap_or("file"), std::process::id());
         let temporary = folder.join(name);
-        let open = || fs::File::create(&temporary);
-        let file = match open() {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                fs::create_dir_all(folder).and_then(|()| open()).map_err(failed("write", path))?
-            }
+        let file = match fs::File::create(&temporary) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder)
+                .and_then(|()| fs::File::create(&temporary))
+                .map_err(failed("write", path))?,
             other => other.map_err(failed("write", path))?,
         };
         let mut out = io::BufWriter::with_capacity(1 << 16, file);

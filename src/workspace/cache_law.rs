@@ -2,7 +2,7 @@
 //! everything anew.
 
 use super::Reading;
-use super::testing::{workspace, written_manifest};
+use super::testing::{is_thorough, workspace, written_manifest};
 use crate::diag::json;
 use crate::system::{CachedSystem, MemorySystem, System};
 use camino::Utf8Path;
@@ -110,7 +110,7 @@ fn seen(reading: &Reading) -> (Vec<String>, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if is_thorough() { 48 } else { 8 }, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_cached_gives_what_reading_anew_gives(

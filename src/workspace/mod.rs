@@ -31,8 +31,8 @@ pub(crate) use artifacts::{
 pub(crate) use beside::{ManifestWriting, Opening};
 pub(crate) use built::KnownDatabase;
 pub(crate) use changes::{
-    ChangeRequest, KnownNodes, KnownPublications, comparable_nodes, compare_with_publications,
-    keep_stale, read_publications,
+    ChangeRequest, KnownPublications, comparable_nodes, compare_with_publications, keep_stale,
+    read_publications,
 };
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};

@@ -12,6 +12,13 @@ use crate::system::{MemorySystem, System};
 use camino::Utf8Path;
 use std::sync::Arc;
 
+/// Whether tests take their time: all rows of the tables of dbt's answers, many cases of laws. So
+/// does `./test`, by `STRATA_TABLES=all`; `cargo test` is for the loop beside the editor.
+#[expect(clippy::disallowed_methods, reason = "a switch of tests")]
+pub(crate) fn is_thorough() -> bool {
+    std::env::var_os("STRATA_TABLES").is_some_and(|v| v == "all")
+}
+
 /// Settings of a project in `/project` that stores nothing.
 pub(crate) fn settings(system: Arc<dyn System>) -> Settings {
     Settings {

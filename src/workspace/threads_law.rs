@@ -6,7 +6,7 @@ use super::testing::settings;
 use super::{Revision, Workspace};
 use crate::load::LoadOptions;
 use crate::manifest::{NodeId, NodeSet};
-use crate::ops::{Failed, Limits, Rebuild, RebuildRequest, choose_for_loop, rebuild_changed};
+use crate::ops::{FailedCauses, Limits, Rebuild, RebuildRequest, choose_for_loop, rebuild_changed};
 use crate::outcome::RunStatus;
 use crate::run::CancelToken;
 use crate::select::Selection;
@@ -59,7 +59,7 @@ fn build(revision: &Revision) -> Rebuild {
         revision,
         selected: choose_all(revision),
         limits: Limits::default(),
-        failed_before: &Failed::default(),
+        failed_before: &FailedCauses::default(),
         show: None,
         rows: 0,
         cancel: &CancelToken::default(),

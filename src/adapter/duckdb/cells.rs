@@ -115,15 +115,9 @@ fn time(unit: TimeUnit, n: i64) -> Cell {
 
 /// `1 year 2 months 3 days 04:05:06`, as DuckDB prints it.
 fn interval(months: i32, days: i32, nanos: i64) -> String {
-    let mut parts = Vec::new();
-    let mut part = |n: i32, unit: &str| {
-        if n != 0 {
-            parts.push(format!("{n} {unit}{}", if n.abs() == 1 { "" } else { "s" }));
-        }
-    };
-    part(months / 12, "year");
-    part(months % 12, "month");
-    part(days, "day");
+    let counts = [(months / 12, "year"), (months % 12, "month"), (days, "day")];
+    let counts = counts.into_iter().filter(|(n, _)| *n != 0);
+    let mut parts: Vec<String> = counts.map(|(n, unit)| count_units(n, unit)).collect();
     let micros = nanos / 1000;
     if micros != 0 || parts.is_empty() {
         let sign = if micros < 0 { "-" } else { "" };
@@ -142,6 +136,10 @@ fn interval(months: i32, days: i32, nanos: i64) -> String {
         ));
     }
     parts.join(" ")
+}
+
+fn count_units(n: i32, unit: &str) -> String {
+    format!("{n} {unit}{}", if n.abs() == 1 { "" } else { "s" })
 }
 
 fn json(value: Value) -> Json {

@@ -1,6 +1,7 @@
 //! Opening a DuckDB database by a profile.
 
-use super::{DuckDb, errors};
+use super::DuckDb;
+use super::errors::engine_error;
 use crate::config::{Json, python_str};
 use crate::engine::duckdb::{DIALECT, DuckDbOptions};
 use crate::engine::{Dialect, EngineError, EngineErrorKind, Target, Warehouse};
@@ -12,9 +13,8 @@ use std::time::Duration;
 /// connection.
 pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = open(target, wait)?;
-    let failed = |e: duckdb::Error| errors::engine_error(&e);
     // Errors as JSON carry their place; set before anything can go wrong.
-    connection.execute_batch("set errors_as_json = true").map_err(failed)?;
+    connection.execute_batch("set errors_as_json = true").map_err(engine_error)?;
     let profile: &DuckDbOptions = target.options()?;
     for (name, repository) in &profile.extensions {
         let from = repository.as_deref().map(|r| format!(" from {r}")).unwrap_or_default();
@@ -22,7 +22,7 @@ pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehou
         if loaded.is_err() {
             connection.execute_batch(&format!("install {name}{from}; load {name}")).map_err(
                 |e| {
-                    let mut error = errors::engine_error(&e);
+                    let mut error = engine_error(e);
                     error.hint = Some(format!(
                         "the profile asks for the extension `{name}`, which DuckDB downloads"
                     ));
@@ -40,7 +40,7 @@ pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehou
         let options = secret.iter().filter(|(k, _)| !matches!(k.as_str(), "name" | "persistent"));
         let options: Vec<String> = options.map(|(k, v)| format!("{k} {}", literal(v))).collect();
         let sql = format!("create or replace secret {name} ({})", options.join(", "));
-        connection.execute_batch(&sql).map_err(|e| without_values(failed(e), secret))?;
+        connection.execute_batch(&sql).map_err(|e| without_values(engine_error(e), secret))?;
     }
     for attach in &profile.attach {
         let mut options = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehou
             if options.is_empty() { String::new() } else { format!(" ({})", options.join(", ")) };
         let sql =
             format!("attach if not exists {}{alias}{options}", Dialect::literal(&attach.path));
-        connection.execute_batch(&sql).map_err(failed)?;
+        connection.execute_batch(&sql).map_err(engine_error)?;
     }
     let mut session = vec!["set errors_as_json = true".to_owned()];
     session.extend(profile.settings.iter().map(|(k, v)| format!("set {k} = {}", literal(v))));
@@ -71,7 +71,7 @@ pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehou
 
 /// A database that ends with its connection.
 pub(in crate::adapter) fn in_memory() -> Result<Box<dyn Warehouse>, EngineError> {
-    let connection = Connection::open_in_memory().map_err(|e| errors::engine_error(&e))?;
+    let connection = Connection::open_in_memory().map_err(engine_error)?;
     Ok(Box::new(DuckDb::new(connection, Arc::new(vec!["set errors_as_json = true".to_owned()]))?))
 }
 
@@ -85,10 +85,10 @@ fn open(target: &Target, wait: Duration) -> Result<Connection, EngineError> {
         for (key, value) in
             [("autoinstall_known_extensions", "false"), ("allow_community_extensions", "false")]
         {
-            config = config.with(key, value).map_err(|e| errors::engine_error(&e))?;
+            config = config.with(key, value).map_err(engine_error)?;
         }
         for (key, value) in &profile.config_options {
-            config = config.with(key, python_str(value)).map_err(|e| errors::engine_error(&e))?;
+            config = config.with(key, python_str(value)).map_err(engine_error)?;
         }
         let opened = match profile.path.as_str() {
             "" | ":memory:" => Connection::open_in_memory_with_flags(config),
@@ -97,7 +97,7 @@ fn open(target: &Target, wait: Duration) -> Result<Connection, EngineError> {
         match opened {
             Ok(connection) => return Ok(connection),
             Err(e) => {
-                let mut error = errors::engine_error(&e);
+                let mut error = engine_error(e);
                 if error.kind == EngineErrorKind::Locked && waited < wait {
                     std::thread::sleep(STEP);
                     waited += STEP;

@@ -4,9 +4,9 @@ use crate::engine::{EngineError, EngineErrorKind};
 use crate::system::process_is_alive;
 
 /// Sorts an error of the driver. Connections run with `errors_as_json`.
-pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
+pub(super) fn engine_error(e: duckdb::Error) -> EngineError {
     let text = match e {
-        duckdb::Error::DuckDBFailure(_, Some(text)) => text.clone(),
+        duckdb::Error::DuckDBFailure(_, Some(text)) => text,
         other => other.to_string(),
     };
     let parsed = text
@@ -20,8 +20,8 @@ pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
         };
         return lock_error(&text).unwrap_or_else(|| EngineError::new(kind, text));
     };
-    let get = |key: &str| json.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let (exception, message) = (get("exception_type"), get("exception_message"));
+    let exception = text_at(&json, "exception_type");
+    let message = text_at(&json, "exception_message");
     let kind = match exception {
         "Parser" | "Binder" | "Catalog" | "Syntax" | "Not implemented" => EngineErrorKind::Sql,
         "Interrupt" | "INTERRUPT" => EngineErrorKind::Cancelled,
@@ -34,11 +34,15 @@ pub(super) fn engine_error(e: &duckdb::Error) -> EngineError {
         .and_then(serde_json::Value::as_str)
         .and_then(|l| serde_json::from_str::<Vec<usize>>(l).ok())
         .and_then(|l| Some((*l.first()?, l.get(1).copied().unwrap_or(1))))
-        .or_else(|| get("position").parse().ok().map(|at| (at, 1)));
+        .or_else(|| text_at(&json, "position").parse().ok().map(|at| (at, 1)));
     let mut error = EngineError::new(kind, format!("{exception} Error: {}", message.trim()));
     error.position = position;
     error.names_missing = exception == "Catalog" && message.contains(" does not exist");
     lock_error(message).unwrap_or(error)
+}
+
+fn text_at<'a>(json: &'a serde_json::Value, key: &str) -> &'a str {
+    json.get(key).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// The message of a database file that another process holds, with who it is.

@@ -7,6 +7,7 @@ mod errors;
 pub(super) use connect::in_memory;
 
 use connect::connect;
+use errors::engine_error;
 
 use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
 use crate::engine::duckdb::{DIALECT, SPEC};
@@ -17,7 +18,7 @@ use crate::engine::{
 };
 use crate::hash::FastMap;
 use crate::source::SqlText;
-use duckdb::arrow::array::AsArray;
+use duckdb::arrow::array::{AsArray, StringArray};
 use duckdb::{Connection, InterruptHandle};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +50,7 @@ impl Cancel for Interrupt {
 impl DuckDb {
     fn new(connection: Connection, session: Arc<Vec<String>>) -> Result<DuckDb, EngineError> {
         for statement in session.iter() {
-            connection.execute_batch(statement).map_err(|e| errors::engine_error(&e))?;
+            connection.execute_batch(statement).map_err(engine_error)?;
         }
         let interrupt = connection.interrupt_handle();
         Ok(DuckDb { connection, interrupt, session, in_transaction: false })
@@ -57,12 +58,11 @@ impl DuckDb {
 
     /// Gives each row of a query, and its columns.
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
-        let failed = |e: duckdb::Error| errors::engine_error(&e);
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
+        let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
+        let mut rows = statement.query([]).map_err(engine_error)?;
         let mut columns = Vec::new();
         let mut has_begun = false;
-        while let Some(row) = rows.next().map_err(failed)? {
+        while let Some(row) = rows.next().map_err(engine_error)? {
             let source = row.as_ref();
             if !has_begun {
                 columns = columns_of(source);
@@ -70,7 +70,7 @@ impl DuckDb {
             }
             let mut cells = Vec::with_capacity(columns.len());
             for (i, column) in columns.iter().enumerate() {
-                let value = row.get::<_, duckdb::types::Value>(i).map_err(failed)?;
+                let value = row.get::<_, duckdb::types::Value>(i).map_err(engine_error)?;
                 cells.push(cells::cell(value, &column.data_type));
             }
             if each(cells).is_break() {
@@ -85,7 +85,7 @@ impl DuckDb {
     }
 
     fn batch(&self, sql: &str) -> Result<(), EngineError> {
-        self.connection.execute_batch(sql).map_err(|e| errors::engine_error(&e))
+        self.connection.execute_batch(sql).map_err(engine_error)
     }
 
     fn rename(
@@ -102,16 +102,12 @@ impl DuckDb {
 
     /// Rows of a query whose columns are texts, as those of the catalog: each text is copied once.
     fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
-        let failed = |e: duckdb::Error| errors::engine_error(&e);
-        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
         let mut out = Vec::new();
-        for batch in statement.query_arrow([]).map_err(failed)? {
+        for batch in statement.query_arrow([]).map_err(engine_error)? {
             let columns: Vec<_> =
                 batch.columns().iter().map(|c| c.as_string_opt::<i32>()).collect();
-            let text = |row: usize| {
-                columns.iter().map(move |c| c.map(|c| c.value(row).to_owned()).unwrap_or_default())
-            };
-            out.extend((0..batch.num_rows()).map(|row| text(row).collect()));
+            out.extend((0..batch.num_rows()).map(|row| texts_of_row(&columns, row)));
         }
         Ok(out)
     }
@@ -177,9 +173,10 @@ impl Warehouse for DuckDb {
 
     // The catalog's functions go through all relations of all schemas: they are asked once.
     fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
-        let text = |n: &str| format!("lower({})", Dialect::literal(n));
-        let wanted: Vec<String> =
-            schemas.iter().map(|(d, s)| format!("({}, {})", text(d), text(s))).collect();
+        let wanted: Vec<String> = schemas
+            .iter()
+            .map(|(d, s)| format!("({}, {})", lower_literal(d), lower_literal(s)))
+            .collect();
         let of = format!(
             "not internal and (lower(database_name), lower(schema_name)) in ({})",
             wanted.join(", ")
@@ -349,10 +346,11 @@ impl Warehouse for DuckDb {
     }
 
     fn write_parquet(&mut self, file: &ParquetFile<'_>) -> Result<(), EngineError> {
-        let one = |(name, kind): &(String, String)| {
-            format!("{}: {}", Dialect::literal(name), Dialect::literal(kind))
-        };
-        let columns: Vec<String> = file.columns.iter().map(one).collect();
+        let columns: Vec<String> = file
+            .columns
+            .iter()
+            .map(|(name, kind)| format!("{}: {}", Dialect::literal(name), Dialect::literal(kind)))
+            .collect();
         // The file of rows is a list; a value may be as large as it is.
         self.batch(&format!(
             "copy (select * from read_json({}, columns = {{{}}}, format = 'array', \
@@ -383,13 +381,11 @@ impl Warehouse for DuckDb {
         relation: &Relation,
         columns: &[ExistingColumn],
     ) -> Result<Content, EngineError> {
-        // The engine's hash is the same for what it calls equal (a month and 30 days) and for lists
-        // that are nested in another way: these count as text, too.
-        let odd = |c: &ExistingColumn| {
-            ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| c.data_type.contains(t))
-        };
-        let as_text = |c: &ExistingColumn| format!(", {}::varchar", DIALECT.quoted(&c.name));
-        let texts: String = columns.iter().filter(|c| odd(c)).map(as_text).collect();
+        let texts: String = columns
+            .iter()
+            .filter(|c| needs_text_hash(c))
+            .map(|c| format!(", {}::varchar", DIALECT.quoted(&c.name)))
+            .collect();
         let hash = format!("hash(strata_row{texts})");
         let rows = self.texts(&format!(
             "select count(*)::varchar, coalesce(bit_xor({hash}), 0) || ':' || coalesce(sum({hash}), 0) from {} as strata_row",
@@ -415,15 +411,14 @@ impl Warehouse for DuckDb {
     }
 
     fn opener(&self) -> Result<Opener, EngineError> {
-        let failed = |e: duckdb::Error| errors::engine_error(&e);
-        let template = Mutex::new(self.connection.try_clone().map_err(failed)?);
+        let template = Mutex::new(self.connection.try_clone().map_err(engine_error)?);
         let session = self.session.clone();
         Ok(Arc::new(move || {
             let connection = template
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .try_clone()
-                .map_err(failed)?;
+                .map_err(engine_error)?;
             Ok(Box::new(DuckDb::new(connection, session.clone())?))
         }))
     }
@@ -434,11 +429,29 @@ impl Warehouse for DuckDb {
 }
 
 fn columns_of(statement: &duckdb::Statement<'_>) -> Vec<ExistingColumn> {
-    let column = |i: usize| ExistingColumn {
-        name: statement.column_name(i).cloned().unwrap_or_default(),
-        data_type: cells::type_name(&statement.column_type(i)),
-    };
-    (0..statement.column_count()).map(column).collect()
+    (0..statement.column_count()).map(|at| column_at(statement, at)).collect()
+}
+
+fn column_at(statement: &duckdb::Statement<'_>, at: usize) -> ExistingColumn {
+    ExistingColumn {
+        name: statement.column_name(at).cloned().unwrap_or_default(),
+        data_type: cells::type_name(&statement.column_type(at)),
+    }
+}
+
+/// One row of columns of text; null, and what is no text, is empty.
+fn texts_of_row(columns: &[Option<&StringArray>], row: usize) -> Vec<String> {
+    columns.iter().map(|c| c.map(|c| c.value(row).to_owned()).unwrap_or_default()).collect()
+}
+
+/// Whether a fingerprint takes the column's text as well: the engine's hash is the same for what
+/// it calls equal (a month and 30 days) and for lists that are nested in another way.
+fn needs_text_hash(column: &ExistingColumn) -> bool {
+    ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| column.data_type.contains(t))
+}
+
+fn lower_literal(text: &str) -> String {
+    format!("lower({})", Dialect::literal(text))
 }
 
 fn column(row: Vec<String>) -> ExistingColumn {

@@ -26,6 +26,16 @@ pub(super) struct Belonging {
 }
 
 impl Belonging {
+    /// From a row (place, what, statement, why it cannot be given; empty: it can).
+    fn from_row([place, what, statement, cannot]: [String; 4]) -> Belonging {
+        Belonging {
+            place: place.parse().unwrap_or_default(),
+            what,
+            statement,
+            cannot: (!cannot.is_empty()).then_some(cannot),
+        }
+    }
+
     /// A view has an owner, grants and comments like a table.
     pub(super) fn is_for_all_kinds(&self) -> bool {
         matches!(self.place, 0..=2 | 18 | 19)
@@ -121,12 +131,6 @@ pub(super) fn belongings(
     } else {
         "'', ''"
     };
-    let columns_of = |index: &str| {
-        format!(
-            "(select array_agg(a.attname order by k.place) from unnest({index}.indkey::int2[]) with ordinality k(attnum, place) \
-              join pg_catalog.pg_attribute a on a.attrelid = {index}.indrelid and a.attnum = k.attnum)"
-        )
-    };
     let sql = format!(
         "select place::text, what, statement, case \
              when what like 'the publication %' and not exists (select from pg_catalog.pg_publication p \
@@ -170,17 +174,11 @@ pub(super) fn belongings(
         grants = grants(&oid, &new),
         triggers = triggers(&oid),
         identity = identity_by_hand(),
-        was = columns_of("o"),
-        is = columns_of("i"),
+        was = index_columns("o"),
+        is = index_columns("i"),
     );
     let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok());
-    let one = |[place, what, statement, cannot]: [String; 4]| Belonging {
-        place: place.parse().unwrap_or_default(),
-        what,
-        statement,
-        cannot: (!cannot.is_empty()).then_some(cannot),
-    };
-    Ok(rows.map(one).collect())
+    Ok(rows.map(Belonging::from_row).collect())
 }
 
 /// The index, made by hand, that is the replica identity of `c`: it goes on to the new relation.
@@ -197,11 +195,6 @@ fn identity_by_hand() -> String {
 /// rows are ordered. Rows (place, what, statement).
 fn said_by_hand(oid: &str, new: &str) -> String {
     let of_table = "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid =";
-    let described = |class: &str, object: &str| {
-        format!(
-            "join pg_catalog.pg_description d on d.objoid = {object}.oid and d.classoid = '{class}'::regclass and d.objsubid = 0"
-        )
-    };
     format!(
         "select 24, 'the comment on the constraint ' || k.conname, \
                 format('comment on constraint %I on %I.%I is %L', k.conname, n.nspname, c.relname, d.description) \
@@ -236,11 +229,18 @@ fn said_by_hand(oid: &str, new: &str) -> String {
          from pg_catalog.pg_class c join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
          join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and o.atttypid = a.atttypid \
            and o.attcompression <> a.attcompression {of_table} {oid} and c.relkind = 'r' and a.attcompression in ('p', 'l')",
-        of_constraint = described("pg_constraint", "k"),
-        of_trigger = described("pg_trigger", "t"),
-        of_policy = described("pg_policy", "p"),
-        of_statistics = described("pg_statistic_ext", "s"),
-        of_index = described("pg_class", "x"),
+        of_constraint = join_comment("pg_constraint", "k"),
+        of_trigger = join_comment("pg_trigger", "t"),
+        of_policy = join_comment("pg_policy", "p"),
+        of_statistics = join_comment("pg_statistic_ext", "s"),
+        of_index = join_comment("pg_class", "x"),
+    )
+}
+
+/// Joins the comment on an object of a catalog's table as `d`; what has none is left out.
+fn join_comment(class: &str, object: &str) -> String {
+    format!(
+        "join pg_catalog.pg_description d on d.objoid = {object}.oid and d.classoid = '{class}'::regclass and d.objsubid = 0"
     )
 }
 
@@ -251,11 +251,10 @@ pub(super) fn shapes(pg: &mut Postgres, relation: &Relation) -> Result<Vec<Strin
         made_by_hand(&oid_of(relation), "0", "table")
     );
     let rows = pg.texts(&sql)?.into_iter().filter_map(|r| <[String; 3]>::try_from(r).ok());
-    let one = |[place, what, statement]: [String; 3]| {
-        let place = place.parse().unwrap_or_default();
-        Belonging { place, what, statement, cannot: None }.shape()
-    };
-    Ok(rows.map(one).collect())
+    Ok(rows
+        .map(|[place, what, statement]| [place, what, statement, String::new()])
+        .map(|row| Belonging::from_row(row).shape())
+        .collect())
 }
 
 /// What somebody made by hand on a table: defaults, constraints, statistics, rules, indexes,
@@ -325,6 +324,14 @@ fn index_definition(index: &str) -> String {
     format!("regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', '')")
 }
 
+/// The names of an index's columns, in its order; columns that are expressions are left out.
+fn index_columns(index: &str) -> String {
+    format!(
+        "(select array_agg(a.attname order by k.place) from unnest({index}.indkey::int2[]) with ordinality k(attnum, place) \
+          join pg_catalog.pg_attribute a on a.attrelid = {index}.indrelid and a.attnum = k.attnum)"
+    )
+}
+
 /// What holds a relation where it is: another one that takes its place would not be there. Each as
 /// (what, why).
 pub(super) fn ties(
@@ -359,26 +366,12 @@ pub(super) fn indexes_like(
     table: &Relation,
     other: &Relation,
 ) -> Result<(Vec<String>, Vec<String>), EngineError> {
-    let mut of = |relation: &Relation| -> Result<Vec<[String; 4]>, EngineError> {
-        let rows = pg.texts(&format!(
-            "select c.relname, case when i.indisunique then 'unique ' else '' end, \
-                    {}, (c.relname ~ '{OF_CONFIG}')::text \
-             from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid \
-             where i.indrelid = {} and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
-             order by 1",
-            index_definition("i"),
-            oid_of(relation)
-        ))?;
-        Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())
-    };
-    let (own, wanted) = (of(table)?, of(other)?);
-    let has =
-        |list: &[[String; 4]], index: &[String; 4]| list.iter().any(|i| i[1..3] == index[1..3]);
+    let (own, wanted) = (read_indexes(pg, table)?, read_indexes(pg, other)?);
     let schema = DIALECT.quoted(table.schema().unwrap_or("public"));
     let drop = (own.iter())
-        .filter(|i| i[3] == "true" && !has(&wanted, i))
+        .filter(|i| i[3] == "true" && !has_index(&wanted, i))
         .map(|i| format!("drop index {schema}.{}", DIALECT.quoted(&i[0])));
-    let add = wanted.iter().filter(|i| !has(&own, i)).map(|[name, unique, rest, _]| {
+    let add = wanted.iter().filter(|i| !has_index(&own, i)).map(|[name, unique, rest, _]| {
         format!(
             "create {unique}index {} on {} using {rest}",
             DIALECT.quoted(name),
@@ -386,6 +379,26 @@ pub(super) fn indexes_like(
         )
     });
     Ok((drop.collect(), add.collect()))
+}
+
+/// The indexes of a table that stand behind no constraint, by name, as rows (name, `unique ` or
+/// nothing, definition, `true` for one of the config).
+fn read_indexes(pg: &mut Postgres, table: &Relation) -> Result<Vec<[String; 4]>, EngineError> {
+    let rows = pg.texts(&format!(
+        "select c.relname, case when i.indisunique then 'unique ' else '' end, \
+                {}, (c.relname ~ '{OF_CONFIG}')::text \
+         from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid \
+         where i.indrelid = {} and not exists (select from pg_catalog.pg_constraint k where k.conindid = i.indexrelid) \
+         order by 1",
+        index_definition("i"),
+        oid_of(table)
+    ))?;
+    Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())
+}
+
+/// Whether one of the indexes is like this one, whatever its name is.
+fn has_index(indexes: &[[String; 4]], index: &[String; 4]) -> bool {
+    indexes.iter().any(|i| i[1..3] == index[1..3])
 }
 
 /// `set logged` or `set unlogged`, where a table is not as another one.
@@ -413,12 +426,6 @@ pub(super) fn constraints_like(
     other: &Relation,
 ) -> Result<Vec<String>, EngineError> {
     let (name, oid, new) = (Dialect::literal(&table.render(DIALECT)), oid_of(table), oid_of(other));
-    let lacks = |k: &str, of: &str| {
-        format!(
-            "not exists (select from pg_catalog.pg_constraint x where x.conrelid = {of} \
-             and pg_get_constraintdef(x.oid) = pg_get_constraintdef({k}.oid))"
-        )
-    };
     let rows = pg.texts(&format!(
         "select format('alter table %s drop constraint %I', {name}, k.conname) from pg_catalog.pg_constraint k \
          where k.conrelid = {oid} and obj_description(k.oid, 'pg_constraint') = '{OF_CONTRACT}' and {lost} \
@@ -428,10 +435,17 @@ pub(super) fn constraints_like(
          union all select format('alter table %s alter %I set not null', {name}, a.attname) \
          from pg_catalog.pg_attribute a join pg_catalog.pg_attribute o on o.attrelid = {oid} and o.attname = a.attname \
          where a.attrelid = {new} and a.attnum > 0 and a.attnotnull and not o.attnotnull order by 1 desc",
-        lost = lacks("k", &new),
-        gained = lacks("k", &oid),
+        lost = lacks_constraint(&new, "k"),
+        gained = lacks_constraint(&oid, "k"),
     ))?;
     Ok(rows.into_iter().flatten().collect())
+}
+
+fn lacks_constraint(table: &str, constraint: &str) -> String {
+    format!(
+        "not exists (select from pg_catalog.pg_constraint x where x.conrelid = {table} \
+         and pg_get_constraintdef(x.oid) = pg_get_constraintdef({constraint}.oid))"
+    )
 }
 
 /// Statements that mark the candidate's constraints as those of a contract, and give them the names

@@ -40,11 +40,13 @@ pub(super) fn id(relation: &Relation) -> String {
 
 /// Rows and their print. Values count as they are printed, which is exact for all types.
 pub(super) fn content(relation: &Relation) -> String {
-    let sum = |seed: u8| {
-        format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text")
-    };
     let name = relation.render(DIALECT);
-    format!("select count(*)::text, {} || ':' || {} from {name} as strata_row", sum(0), sum(1))
+    let (first, second) = (sum_hashes(0), sum_hashes(1));
+    format!("select count(*)::text, {first} || ':' || {second} from {name} as strata_row")
+}
+
+fn sum_hashes(seed: u8) -> String {
+    format!("coalesce(sum(hashtextextended(strata_row::text, {seed})::numeric), 0)::text")
 }
 
 pub(super) const SCHEMAS: &str =

@@ -37,8 +37,15 @@ fn be<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
+fn int2_at(bytes: &[u8], at: usize) -> Option<i16> {
+    be(bytes, at).map(i16::from_be_bytes)
+}
+
+fn int4_at(bytes: &[u8], at: usize) -> Option<i32> {
+    be(bytes, at).map(i32::from_be_bytes)
+}
+
 fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
-    let text = || std::str::from_utf8(b).ok().map(str::to_owned);
     Some(match *kind {
         Type::BOOL => Cell::Bool(*b.first()? != 0),
         Type::INT2 => Cell::Int(i16::from_be_bytes(be(b, 0)?).into()),
@@ -71,7 +78,7 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
         Type::JSON => serde_json::from_slice(b)
             .map(|j| Cell::Json(Box::new(j)))
             .ok()
-            .or_else(|| text().map(Cell::Text))?,
+            .or_else(|| std::str::from_utf8(b).ok().map(|text| Cell::Text(text.to_owned())))?,
         // A version byte stands in front.
         Type::JSONB => Cell::Json(Box::new(serde_json::from_slice(b.get(1..)?).ok()?)),
         _ => match kind.kind() {
@@ -84,19 +91,14 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
 
 /// Base-10,000 digits with a weight.
 fn numeric(b: &[u8]) -> Option<Cell> {
-    let short = |i: usize| be(b, i * 2).map(i16::from_be_bytes);
-    let (count, weight, sign, scale) =
-        (short(0)?, i32::from(short(1)?), short(2)? as u16, short(3)? as usize);
+    let (count, weight) = (int2_at(b, 0)?, i32::from(int2_at(b, 2)?));
+    let (sign, scale) = (int2_at(b, 4)? as u16, int2_at(b, 6)? as usize);
     match sign {
         0xC000 => return Some(Cell::Float(f64::NAN)),
         0xD000 => return Some(Cell::Float(f64::INFINITY)),
         0xF000 => return Some(Cell::Float(f64::NEG_INFINITY)),
         _ => {}
     }
-    let digit = |i: i32| -> i16 {
-        let at = usize::try_from(i).ok().filter(|i| *i < count.max(0) as usize);
-        at.and_then(|i| short(4 + i)).unwrap_or(0)
-    };
     let mut out = String::new();
     if sign == 0x4000 {
         out.push('-');
@@ -105,13 +107,14 @@ fn numeric(b: &[u8]) -> Option<Cell> {
         out.push('0');
     }
     for i in 0..=weight {
-        let _ = if i == 0 { write!(out, "{}", digit(i)) } else { write!(out, "{:04}", digit(i)) };
+        let digit = digit_at(b, count, i);
+        let _ = if i == 0 { write!(out, "{digit}") } else { write!(out, "{digit:04}") };
     }
     if scale > 0 {
         let mut fraction = String::new();
         let mut i = weight + 1;
         while fraction.len() < scale {
-            let _ = write!(fraction, "{:04}", if i < 0 { 0 } else { digit(i) });
+            let _ = write!(fraction, "{:04}", if i < 0 { 0 } else { digit_at(b, count, i) });
             i += 1;
         }
         fraction.truncate(scale);
@@ -119,6 +122,12 @@ fn numeric(b: &[u8]) -> Option<Cell> {
         out.push_str(&fraction);
     }
     Some(Cell::Decimal(out))
+}
+
+/// A digit behind the header of four numbers; those that were left out are 0.
+fn digit_at(b: &[u8], count: i16, i: i32) -> i16 {
+    let at = usize::try_from(i).ok().filter(|i| *i < count.max(0) as usize);
+    at.and_then(|i| int2_at(b, (4 + i) * 2)).unwrap_or(0)
 }
 
 fn timestamp(micros: i64, zone: &str) -> Option<Cell> {
@@ -145,15 +154,9 @@ fn clock(micros: i64) -> String {
 
 /// As Postgres prints it: `1 year 2 mons 3 days 04:05:06`.
 fn interval(micros: i64, days: i32, months: i32) -> String {
-    let mut parts = Vec::new();
-    let mut count = |n: i32, word: &str| {
-        if n != 0 {
-            parts.push(format!("{n} {word}{}", if n == 1 { "" } else { "s" }));
-        }
-    };
-    count(months / 12, "year");
-    count(months % 12, "mon");
-    count(days, "day");
+    let counts = [(months / 12, "year"), (months % 12, "mon"), (days, "day")];
+    let counts = counts.into_iter().filter(|(n, _)| *n != 0);
+    let mut parts: Vec<String> = counts.map(|(n, unit)| count_units(n, unit)).collect();
     if micros != 0 || parts.is_empty() {
         let sign = if micros < 0 { "-" } else { "" };
         parts.push(format!("{sign}{}", clock(micros.abs())));
@@ -161,16 +164,20 @@ fn interval(micros: i64, days: i32, months: i32) -> String {
     parts.join(" ")
 }
 
+fn count_units(n: i32, unit: &str) -> String {
+    format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Dimensions, then elements, each with its length.
 fn array(of: &Type, b: &[u8]) -> Option<Json> {
-    let int = |at: usize| be(b, at).map(i32::from_be_bytes);
-    let dimensions = usize::try_from(int(0)?).ok()?;
-    let lengths: Vec<usize> =
-        (0..dimensions).map(|i| usize::try_from(int(12 + i * 8)?).ok()).collect::<Option<_>>()?;
+    let dimensions = usize::try_from(int4_at(b, 0)?).ok()?;
+    let lengths: Vec<usize> = (0..dimensions)
+        .map(|i| usize::try_from(int4_at(b, 12 + i * 8)?).ok())
+        .collect::<Option<_>>()?;
     let mut at = 12 + dimensions * 8;
     let mut flat = Vec::new();
     for _ in 0..if dimensions == 0 { 0 } else { lengths.iter().product() } {
-        let length = int(at)?;
+        let length = int4_at(b, at)?;
         at += 4;
         flat.push(match usize::try_from(length) {
             Ok(n) => {
@@ -190,12 +197,6 @@ fn array(of: &Type, b: &[u8]) -> Option<Json> {
 /// A type as `format_type` writes it, with the length or precision that the modifier holds (-1:
 /// none).
 pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
-    let sized = |name: &str, header: i32| {
-        if modifier < header { name.to_owned() } else { format!("{name}({})", modifier - header) }
-    };
-    let precise = |name: &str, rest: &str| {
-        if modifier < 0 { format!("{name} {rest}") } else { format!("{name}({modifier}) {rest}") }
-    };
     match *kind {
         Type::BOOL => "boolean".to_owned(),
         Type::INT2 => "smallint".to_owned(),
@@ -204,19 +205,19 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
         Type::FLOAT4 => "real".to_owned(),
         Type::FLOAT8 => "double precision".to_owned(),
         // Lengths count a header of four bytes.
-        Type::VARCHAR => sized("character varying", 4),
-        Type::BPCHAR => sized("character", 4),
-        Type::BIT => sized("bit", 0),
-        Type::VARBIT => sized("bit varying", 0),
+        Type::VARCHAR => sized_type("character varying", 4, modifier),
+        Type::BPCHAR => sized_type("character", 4, modifier),
+        Type::BIT => sized_type("bit", 0, modifier),
+        Type::VARBIT => sized_type("bit varying", 0, modifier),
         Type::NUMERIC if modifier >= 4 => {
             let (precision, scale) =
                 (((modifier - 4) >> 16) & 0xffff, (((modifier - 4) & 0x7ff) ^ 1024) - 1024);
             format!("numeric({precision},{scale})")
         }
-        Type::TIMESTAMP => precise("timestamp", "without time zone"),
-        Type::TIMESTAMPTZ => precise("timestamp", "with time zone"),
-        Type::TIME => precise("time", "without time zone"),
-        Type::TIMETZ => precise("time", "with time zone"),
+        Type::TIMESTAMP => time_type("timestamp", "without time zone", modifier),
+        Type::TIMESTAMPTZ => time_type("timestamp", "with time zone", modifier),
+        Type::TIME => time_type("time", "without time zone", modifier),
+        Type::TIMETZ => time_type("time", "with time zone", modifier),
         // `null` and texts whose type nothing decided.
         Type::UNKNOWN => "text".to_owned(),
         _ => match kind.kind() {
@@ -224,6 +225,16 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
             _ => kind.name().to_owned(),
         },
     }
+}
+
+/// A type with its length, which a modifier counts together with a header.
+fn sized_type(name: &str, header: i32, modifier: i32) -> String {
+    if modifier < header { name.to_owned() } else { format!("{name}({})", modifier - header) }
+}
+
+/// A type with its precision, which stands before the zone.
+fn time_type(name: &str, zone: &str, modifier: i32) -> String {
+    if modifier < 0 { format!("{name} {zone}") } else { format!("{name}({modifier}) {zone}") }
 }
 
 #[cfg(test)]

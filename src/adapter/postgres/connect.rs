@@ -265,17 +265,14 @@ impl Server {
         let (config, wire) = (config.clone(), self.wire(false));
         let limit = config.get_connect_timeout().copied();
         let (sender, receiver) = crossbeam_channel::bounded(1);
-        let connect = move || {
+        let started = std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
             let _ = sender.send(dial(&config, wire));
-        };
-        let started = std::thread::Builder::new().name("connect".to_owned()).spawn(connect);
+        });
         started.map_err(|e| connection_error(format!("cannot start a thread to connect: {e}")))?;
-        let silent =
-            || self.failed(&connection_error("the server takes the connection and says nothing"));
         let opened = match limit {
             // TCP alone may take as long.
-            Some(limit) => receiver.recv_timeout(limit * 2).map_err(|_| silent())?,
-            None => receiver.recv().map_err(|_| silent())?,
+            Some(limit) => receiver.recv_timeout(limit * 2).map_err(|_| self.silent())?,
+            None => receiver.recv().map_err(|_| self.silent())?,
         };
         opened.map_err(|e| {
             let mut error = engine_error(&e, "");
@@ -286,6 +283,10 @@ impl Server {
             }
             self.failed(&error)
         })
+    }
+
+    fn silent(&self) -> EngineError {
+        self.failed(&connection_error("the server takes the connection and says nothing"))
     }
 
     fn failed(&self, e: &EngineError) -> EngineError {

@@ -59,6 +59,14 @@ pub(super) struct ForeignKey {
     pub(super) add: String,
 }
 
+impl ForeignKey {
+    /// From a row (name, schema, table, statement that drops it, statement that adds it).
+    fn from_row(row: [String; 5], database: Option<&str>) -> ForeignKey {
+        let [name, schema, table, drop, add] = row;
+        ForeignKey { name, child: Relation::new(database, Some(&schema), &table), drop, add }
+    }
+}
+
 /// Rules lead from a relation to its readers. The reading goes by indexes of the catalog, from the
 /// relation on, so that it takes as long as there are readers, not as long as the catalog is. A
 /// depth ends what rules on tables lead in a circle.
@@ -188,11 +196,6 @@ pub(super) fn foreign_keys(
         oid_of(relation)
     ))?;
     let rows = rows.into_iter().filter_map(|r| <[String; 5]>::try_from(r).ok());
-    let one = |[name, schema, table, drop, add]: [String; 5]| ForeignKey {
-        name,
-        child: Relation::new(relation.database(), Some(&schema), &table),
-        drop,
-        add,
-    };
-    Ok(rows.map(one).collect())
+    let database = relation.database();
+    Ok(rows.map(|row| ForeignKey::from_row(row, database)).collect())
 }

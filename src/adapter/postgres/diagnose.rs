@@ -11,62 +11,76 @@ use std::time::Duration;
 
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
 pub(in crate::adapter) fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
     let options: &PostgresOptions = match target.options() {
         Ok(options) => options,
         Err(e) => return vec![("target", Err(e))],
     };
-    let hosts = options.host.as_deref().unwrap_or("localhost");
-    let host = hosts.split(',').next().unwrap_or_default().to_owned();
-    let port = options.port.unwrap_or(5432);
-    if host.starts_with('/') {
-        steps.push(("socket", Ok(format!("{host}/.s.PGSQL.{port}"))));
-    } else {
-        let found = look_up(&host, port);
-        let addresses = found.as_ref().ok().cloned().unwrap_or_default();
-        steps.push((
-            "DNS",
-            found.map(|all| {
-                format!(
-                    "{host} is {}",
-                    all.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", ")
-                )
-            }),
-        ));
-        if addresses.is_empty() {
-            return steps;
-        }
-        let reached = reach(&addresses, Duration::from_secs(options.connect_timeout.max(1)));
-        let failed = reached.is_err();
-        steps.push(("TCP", reached));
-        if failed {
-            return steps;
-        }
+    let mut steps: Vec<Step> = Vec::new();
+    if !reach_host(options, &mut steps) {
+        return steps;
     }
     if let Err(e) = Server::of(target, patience) {
         steps.push(("TLS", Err(e)));
         return steps;
     }
-    let mut pg = match connect(target, patience) {
-        Ok(pg) => pg,
-        Err(e) => {
-            // What the server answers in its own words comes after TLS; what it does not is about
-            // TLS.
-            let tls = e.code.is_none()
-                && ["TLS", "certificate", "peer", "handshake"]
-                    .iter()
-                    .any(|w| e.message.contains(w));
-            let step = match e.code.as_deref() {
-                _ if tls => "TLS",
-                Some("3D000") => "database",
-                _ => "login",
-            };
-            steps.push((step, Err(e)));
-            return steps;
-        }
-    };
-    let mut ask = |sql: &str| first_text(&mut pg, sql);
-    let encrypted = ask(
+    match connect(target, patience) {
+        Ok(mut pg) => diagnose_session(&mut pg, target, options, &mut steps),
+        Err(e) => steps.push((failed_step(&e), Err(e))),
+    }
+    steps
+}
+
+/// Looks the host up and connects to its port; whether the next step can be tried. A socket is
+/// named only.
+fn reach_host(options: &PostgresOptions, steps: &mut Vec<Step>) -> bool {
+    let hosts = options.host.as_deref().unwrap_or("localhost");
+    let host = hosts.split(',').next().unwrap_or_default();
+    let port = options.port.unwrap_or(5432);
+    if host.starts_with('/') {
+        steps.push(("socket", Ok(format!("{host}/.s.PGSQL.{port}"))));
+        return true;
+    }
+    let found = look_up(host, port);
+    let addresses = found.as_ref().ok().cloned().unwrap_or_default();
+    steps.push((
+        "DNS",
+        found.map(|all| {
+            format!(
+                "{host} is {}",
+                all.iter().map(|a| a.ip().to_string()).collect::<Vec<_>>().join(", ")
+            )
+        }),
+    ));
+    if addresses.is_empty() {
+        return false;
+    }
+    let reached = reach(&addresses, Duration::from_secs(options.connect_timeout.max(1)));
+    let has_answered = reached.is_ok();
+    steps.push(("TCP", reached));
+    has_answered
+}
+
+/// The step in which connecting failed. What the server answers in its own words comes after TLS;
+/// what it does not is about TLS.
+fn failed_step(e: &EngineError) -> &'static str {
+    let is_about_tls = e.code.is_none()
+        && ["TLS", "certificate", "peer", "handshake"].iter().any(|w| e.message.contains(w));
+    match e.code.as_deref() {
+        _ if is_about_tls => "TLS",
+        Some("3D000") => "database",
+        _ => "login",
+    }
+}
+
+/// What an open connection tells of itself, and what its role may do.
+fn diagnose_session(
+    pg: &mut super::Postgres,
+    target: &Target,
+    options: &PostgresOptions,
+    steps: &mut Vec<Step>,
+) {
+    let encrypted = first_text(
+        pg,
         "select coalesce((select version || ', ' || cipher from pg_catalog.pg_stat_ssl where pid = pg_backend_pid() and ssl), '')",
     );
     steps.push((
@@ -77,19 +91,20 @@ pub(in crate::adapter) fn diagnose(target: &Target, patience: Patience) -> Vec<S
             (true, _) => "not used, or not between the server and its pooler".to_owned(),
         }),
     ));
-    steps.push(("login", ask("select current_user || case when current_user <> session_user then ' (role of ' || session_user || ')' else '' end")));
-    steps.push((
-        "database",
-        ask("select current_database() || ', ' || split_part(version(), ' (', 1)"),
-    ));
+    let login = first_text(
+        pg,
+        "select current_user || case when current_user <> session_user then ' (role of ' || session_user || ')' else '' end",
+    );
+    steps.push(("login", login));
+    let database =
+        first_text(pg, "select current_database() || ', ' || split_part(version(), ' (', 1)");
+    steps.push(("database", database));
     let pooled = pg.server.pooled;
     steps.push((
         "sessions",
         Ok(if pooled { "through a transaction pooler" } else { "the server's own" }.to_owned()),
     ));
-    let rights = schema_rights(&mut pg, &target.schema);
-    steps.push(("schema", rights));
-    steps
+    steps.push(("schema", schema_rights(pg, &target.schema)));
 }
 
 /// The answer to a question with one row of one text.

@@ -63,8 +63,10 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
         Some(ErrorPosition::Original(at)) => byte_of(sql, *at as usize).map(|b| (b, 1)),
         _ => None,
     };
-    let advice = || advice(code).filter(|_| kind != EngineErrorKind::Cancelled);
-    error.hint = db.hint().map(str::to_owned).or_else(advice);
+    error.hint = db
+        .hint()
+        .map(str::to_owned)
+        .or_else(|| advice(code).filter(|_| kind != EngineErrorKind::Cancelled));
     error
 }
 

@@ -72,12 +72,6 @@ pub(super) fn way_in(
     swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Way, EngineError> {
-    let columns = |of: &str| {
-        format!(
-            "(select array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull)::text order by a.attnum) \
-              from pg_catalog.pg_attribute a where a.attrelid = {of}.oid and a.attnum > 0 and not a.attisdropped)"
-        )
-    };
     let is_bound = "exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_class'::regclass \
          and d.refobjid = c.oid and d.classid <> 'pg_type'::regclass and (d.classid <> 'pg_class'::regclass \
            or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
@@ -91,8 +85,8 @@ pub(super) fn way_in(
              and pg_relation_size(c.oid) + pg_relation_size(o.oid) <= {SMALL} and {} = {} \
              and not exists (select from pg_catalog.pg_constraint k where k.conrelid = o.oid) then 'fill' else 'look' end \
          from pg_catalog.pg_class c, pg_catalog.pg_class o where c.oid = to_regclass($1) and o.oid = to_regclass($2)",
-        columns("o"),
-        columns("c")
+        column_shapes("o"),
+        column_shapes("c")
     );
     let rows = pg.ask(&asked, &[&old.relation.render(DIALECT), &swap.candidate.render(DIALECT)])?;
     Ok(match rows.into_iter().flatten().next().as_deref() {
@@ -100,6 +94,14 @@ pub(super) fn way_in(
         Some("plain") => Way::Plain,
         _ => Way::Look,
     })
+}
+
+/// The names and types of a relation's columns, in their order.
+fn column_shapes(relation: &str) -> String {
+    format!(
+        "(select array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull)::text order by a.attnum) \
+          from pg_catalog.pg_attribute a where a.attrelid = {relation}.oid and a.attnum > 0 and not a.attisdropped)"
+    )
 }
 
 /// Replaces the rows of a table that is like its candidate.

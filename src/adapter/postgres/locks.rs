@@ -59,13 +59,15 @@ fn machine() -> String {
 
 /// Whether the process that holds a row lives no longer, as far as the machine of `own` can tell.
 fn has_ended(own: &str, owner: &str, pid: &str) -> bool {
-    let machine = |owner: &str| {
-        owner.rsplit_once('/').map(|(of, _)| of.to_owned()).filter(|of| !of.is_empty())
-    };
-    let same = machine(owner).is_some_and(|of| machine(own) == Some(of));
+    let same = machine_of(owner).is_some_and(|of| machine_of(own) == Some(of));
     let process = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
     same && process
         .is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
+}
+
+/// The machine of `machine/run`; none where it cannot be told.
+fn machine_of(owner: &str) -> Option<&str> {
+    owner.rsplit_once('/').map(|(machine, _)| machine).filter(|machine| !machine.is_empty())
 }
 
 pub(super) fn lock(

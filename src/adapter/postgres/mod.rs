@@ -42,6 +42,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use wire::Wire;
 
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
@@ -91,11 +92,16 @@ impl Cancel for Canceller {
         let wire = self.server.wire(true);
         // In a thread, since a pooler may take its time to close. A server that cannot be reached
         // runs nothing that could be cancelled.
-        let cancel = move || match wire {
-            Some(wire) => token.cancel_query(wire),
-            None => token.cancel_query(NoTls),
-        };
-        let _ = std::thread::Builder::new().name("cancel".to_owned()).spawn(cancel);
+        let _ = std::thread::Builder::new()
+            .name("cancel".to_owned())
+            .spawn(move || cancel_query(&token, wire));
+    }
+}
+
+fn cancel_query(token: &CancelToken, wire: Option<Wire>) -> Result<(), postgres::Error> {
+    match wire {
+        Some(wire) => token.cancel_query(wire),
+        None => token.cancel_query(NoTls),
     }
 }
 
@@ -297,22 +303,12 @@ impl Postgres {
     /// texts; null is empty. The server plans it once a session.
     fn ask(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, EngineError> {
         self.revive()?;
-        let failed = |e: postgres::Error| engine_error(&e, sql);
-        let texts = |row: postgres::Row| -> Vec<String> {
-            let text =
-                |i: usize| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default();
-            (0..row.len()).map(text).collect()
-        };
         if self.server.pooled {
             let typed: Vec<(&(dyn ToSql + Sync), Type)> =
                 parameters.iter().map(|p| (p as &(dyn ToSql + Sync), Type::TEXT)).collect();
             return self.group(|client| {
-                Ok(client
-                    .query_typed(sql, &typed)
-                    .map_err(failed)?
-                    .into_iter()
-                    .map(texts)
-                    .collect())
+                let rows = client.query_typed(sql, &typed).map_err(|e| engine_error(&e, sql))?;
+                Ok(rows.iter().map(texts_of_row).collect())
             });
         }
         let plain: Vec<&(dyn ToSql + Sync)> =
@@ -321,28 +317,40 @@ impl Postgres {
             Some(known) => known.clone(),
             None => {
                 let types = vec![Type::TEXT; parameters.len()];
-                let new = self.client.prepare_typed(sql, &types).map_err(failed);
+                let new = self.client.prepare_typed(sql, &types);
+                let new = new.map_err(|e| engine_error(&e, sql));
                 let new = self.noted(new)?;
                 self.prepared.insert(sql.to_owned(), new.clone());
                 new
             }
         };
-        let rows = self.client.query(&statement, &plain).map_err(failed);
-        Ok(self.noted(rows)?.into_iter().map(texts).collect())
+        let rows = self.client.query(&statement, &plain).map_err(|e| engine_error(&e, sql));
+        Ok(self.noted(rows)?.iter().map(texts_of_row).collect())
     }
 
     /// Rows of a query of ours, as texts; null is empty.
     fn texts(&mut self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         self.group(|client| {
             let replies = client.simple_query(sql).map_err(|e| engine_error(&e, sql))?;
-            let row = |m: SimpleQueryMessage| match m {
-                SimpleQueryMessage::Row(row) => Some(
-                    (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect(),
-                ),
-                _ => None,
-            };
-            Ok(replies.into_iter().filter_map(row).collect())
+            Ok(replies.iter().filter_map(texts_of_message).collect())
         })
+    }
+}
+
+/// The columns of a row of texts; null is empty.
+fn texts_of_row(row: &postgres::Row) -> Vec<String> {
+    (0..row.len())
+        .map(|i| row.try_get::<_, Option<String>>(i).ok().flatten().unwrap_or_default())
+        .collect()
+}
+
+/// The same of the simple protocol, whose messages are not all rows.
+fn texts_of_message(message: &SimpleQueryMessage) -> Option<Vec<String>> {
+    match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect())
+        }
+        _ => None,
     }
 }
 
@@ -354,22 +362,18 @@ fn rows(
     each: &mut EachRow<'_>,
     pooled: bool,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
-    let failed = |e: postgres::Error| engine_error(&e, sql);
-    let mut found =
-        client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
+    let mut found = client
+        .query_typed_raw(sql, std::iter::empty::<(&str, Type)>())
+        .map_err(|e| engine_error(&e, sql))?;
     let mut columns: Vec<ExistingColumn> = Vec::new();
     let mut wanted = true;
     // Also what is not wanted any more is read: an error may come after it.
-    while let Some(row) = found.next().map_err(failed)? {
+    while let Some(row) = found.next().map_err(|e| engine_error(&e, sql))? {
         if columns.is_empty() {
             columns = row.columns().iter().map(column).collect();
         }
         if wanted {
-            let cell = |i: usize| {
-                let raw = row.try_get::<_, Option<cells::Raw<'_>>>(i).ok().flatten();
-                cells::cell(row.columns()[i].type_(), raw)
-            };
-            wanted = each((0..row.len()).map(cell).collect()).is_continue();
+            wanted = each((0..row.len()).map(|i| cell_at(&row, i)).collect()).is_continue();
         }
     }
     drop(found);
@@ -386,27 +390,35 @@ fn columns_of(
     sql: &str,
     pooled: bool,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
-    let failed = |e: postgres::Error| engine_error(&e, sql);
     if pooled {
         // The statement gets a name, which another session may have left behind.
-        client.batch_execute("deallocate all").map_err(failed)?;
+        client.batch_execute("deallocate all").map_err(|e| engine_error(&e, sql))?;
     }
-    Ok(client.prepare(sql).map_err(failed)?.columns().iter().map(column).collect())
+    let statement = client.prepare(sql).map_err(|e| engine_error(&e, sql))?;
+    Ok(statement.columns().iter().map(column).collect())
+}
+
+fn cell_at(row: &postgres::Row, at: usize) -> Cell {
+    let raw = row.try_get::<_, Option<cells::Raw<'_>>>(at).ok().flatten();
+    cells::cell(row.columns()[at].type_(), raw)
 }
 
 /// Names and types of a query's columns, lengths and precisions included, from one row of nulls:
 /// the query itself is not run.
 fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
     let sql = format!("{DESCRIBE}{query}\n) as query limit 0) as described on true");
-    let failed = |e: postgres::Error| {
-        let mut e = engine_error(&e, &sql);
-        e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
-        e
-    };
-    let mut found =
-        client.query_typed_raw(&sql, std::iter::empty::<(&str, Type)>()).map_err(failed)?;
-    let row = found.next().map_err(failed)?;
+    let mut found = client
+        .query_typed_raw(&sql, std::iter::empty::<(&str, Type)>())
+        .map_err(|e| describe_error(&e, &sql))?;
+    let row = found.next().map_err(|e| describe_error(&e, &sql))?;
     Ok(row.map(|r| r.columns().iter().map(column).collect()).unwrap_or_default())
+}
+
+/// An error of `describe`, with its place in the query itself.
+fn describe_error(e: &postgres::Error, sql: &str) -> EngineError {
+    let mut e = engine_error(e, sql);
+    e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
+    e
 }
 
 const DESCRIBE: &str = "select described.* from (select 1) as one left join (select * from (\n";

@@ -34,9 +34,9 @@ pub(super) fn swap(pg: &mut Postgres, swap: &Publication<'_>) -> Result<Vec<Stri
 }
 
 fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
-    let views =
-        |old: &ExistingRelation| (old.kind, swap.kind) == (RelationKind::View, RelationKind::View);
-    if let Some(old) = swap.existing.filter(|old| views(old))
+    let are_views = (swap.existing.map(|old| old.kind), swap.kind)
+        == (Some(RelationKind::View), RelationKind::View);
+    if let Some(old) = swap.existing.filter(|_| are_views)
         && redefine(script, swap, old)?.is_none()
     {
         return Ok(());
@@ -264,24 +264,26 @@ fn why_in_place(
     belongings: &[Belonging],
     ties: &[[String; 2]],
 ) -> Result<Option<String>, EngineError> {
-    let lost =
-        |what: &str, why: &str| format!("{} would lose {what} ({why})", old.relation.short());
     if let Some([what, why]) = ties.first() {
-        return Ok(Some(lost(what, why)));
+        return Ok(Some(would_lose(old, what, why)));
     }
     if let Some(text) = lasting_dependents(&found.dependents) {
-        // A materialized view that this run builds later makes way where rows cannot be replaced in
-        // place.
-        let makes_way = |d: &Dependent| {
-            d.kind == RelationKind::MaterializedView && (swap.built_later)(&d.relation)
-        };
-        let stays = found.dependents.iter().any(|d| d.obstacle().is_some() && !makes_way(d));
+        let stays = found.dependents.iter().any(|d| d.obstacle().is_some() && !makes_way(swap, d));
         if stays || fitting_columns(script.pg, swap, old)?.is_some() {
             return Ok(Some(depends(&text, old)));
         }
     }
-    let kept = belongings.iter().find_map(|b| Some(lost(&b.what, b.cannot.as_deref()?)));
+    let kept = belongings.iter().find_map(|b| Some(would_lose(old, &b.what, b.cannot.as_deref()?)));
     Ok(kept)
+}
+
+/// A materialized view that this run builds later makes way where rows cannot be replaced in place.
+fn makes_way(swap: &Publication<'_>, dependent: &Dependent) -> bool {
+    dependent.kind == RelationKind::MaterializedView && (swap.built_later)(&dependent.relation)
+}
+
+fn would_lose(old: &ExistingRelation, what: &str, why: &str) -> String {
+    format!("{} would lose {what} ({why})", old.relation.short())
 }
 
 fn depends(who: &str, old: &ExistingRelation) -> String {
@@ -323,19 +325,21 @@ pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String
 }
 
 fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
-    // Something of this name, or another primary key.
-    let made_by_hooks =
-        |e: &EngineError| matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16"));
     match script.attempt([&belonging.statement])? {
-        Some(e) if !made_by_hooks(&e) => Err(unfit(&belonging.what, &e)),
-        _ => Ok(()),
+        // There is something of this name, or another primary key: hooks made it.
+        Some(e) if matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16")) => Ok(()),
+        Some(e) => Err(unfit(&belonging.what, &e)),
+        None => Ok(()),
     }
 }
 
 /// Statements that drop views, the outermost first.
 fn drops(dependents: &[Dependent]) -> Vec<String> {
-    let drop = |d: &Dependent| format!("drop {} {}", d.kind.sql(), d.relation.render(DIALECT));
-    dependents.iter().rev().map(drop).collect()
+    dependents
+        .iter()
+        .rev()
+        .map(|d| format!("drop {} {}", d.kind.sql(), d.relation.render(DIALECT)))
+        .collect()
 }
 
 /// Makes views again, all together; where one does not fit, one by one, to see which.

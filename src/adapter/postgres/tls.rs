@@ -50,16 +50,18 @@ pub(super) fn connector(
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
-    let failed = |e: rustls::pki_types::pem::Error| {
-        connection_error(format!("the certificate {path} cannot be read: {e}"))
-    };
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(failed)?.collect();
-    let found = found.map_err(failed)?;
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(path).map_err(|e| unreadable(path, &e))?.collect();
+    let found = found.map_err(|e| unreadable(path, &e))?;
     if found.is_empty() {
         Err(connection_error(format!("{path} has no certificate in it")))
     } else {
         Ok(found)
     }
+}
+
+fn unreadable(path: &str, e: &rustls::pki_types::pem::Error) -> EngineError {
+    connection_error(format!("the certificate {path} cannot be read: {e}"))
 }
 
 /// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a

@@ -190,15 +190,17 @@ pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
         }
         let earlier = Sqlite::open(sqlite.files.clone())?;
         let Ok(before) = broken_keys(&earlier, &schema) else { continue };
-        let rows_before = |key: &Broken| {
-            let same = |b: &&Broken| b.table == key.table && b.parent == key.parent;
-            before.iter().find(same).map_or(0, |b| b.rows)
-        };
-        if let Some(new) = now?.iter().find(|key| key.rows > rows_before(key)) {
+        if let Some(new) = now?.iter().find(|key| key.rows > count_rows_of(key, &before)) {
             return Err(broken_key(sqlite, &schema, new));
         }
     }
     Ok(())
+}
+
+/// How many rows of a foreign key are among the broken ones.
+fn count_rows_of(key: &Broken, all: &[Broken]) -> usize {
+    let same = all.iter().find(|b| b.table == key.table && b.parent == key.parent);
+    same.map_or(0, |b| b.rows)
 }
 
 /// Says which rows have a key that leads nowhere.

@@ -14,13 +14,20 @@ use std::time::Duration;
 const SETTINGS: &str = "pragma synchronous = normal; pragma foreign_keys = off";
 
 pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
-    let failed = |e: rusqlite::Error| unopened(&files.main, engine_error(&e));
+    let connection =
+        open_with_settings(files).map_err(|e| unopened(&files.main, engine_error(e)))?;
+    set_wal(&connection, "main", files.wait).map_err(|e| unopened(&files.main, e))?;
+    register_functions(&connection).map_err(|e| unopened(&files.main, engine_error(e)))?;
+    Ok(connection)
+}
+
+fn open_with_settings(files: &Files) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&files.main, flags).map_err(failed)?;
-    connection.busy_timeout(files.wait).map_err(failed)?;
+    let connection = Connection::open_with_flags(&files.main, flags)?;
+    connection.busy_timeout(files.wait)?;
     for (option, value) in [
         // A name in double quotes that is no column would be a text, and a test of it would pass.
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
@@ -28,13 +35,15 @@ pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
         // A table that views read could not be renamed.
         (DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, true),
     ] {
-        connection.set_db_config(option, value).map_err(failed)?;
+        connection.set_db_config(option, value)?;
     }
-    connection.execute_batch(SETTINGS).map_err(failed)?;
-    set_wal(&connection, "main", files.wait).map_err(|e| unopened(&files.main, e))?;
-    functions::register(&connection).map_err(failed)?;
-    fingerprint::register(&connection).map_err(failed)?;
+    connection.execute_batch(SETTINGS)?;
     Ok(connection)
+}
+
+fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
+    functions::register(connection)?;
+    fingerprint::register(connection)
 }
 
 /// Between two attempts to change the mode of a file.
@@ -48,25 +57,24 @@ pub(super) fn set_wal(
     wait: Duration,
 ) -> Result<(), EngineError> {
     let name = DIALECT.quoted(schema);
-    let ask = |sql: String| connection.query_row(&sql, [], |row| row.get::<_, String>(0));
     let mut tries = wait.as_millis() / STEP.as_millis();
     loop {
-        let mode = ask(format!("pragma {name}.journal_mode")).map_err(|e| engine_error(&e))?;
+        let mode = query_text(connection, &format!("pragma {name}.journal_mode"))?;
         if mode == "wal" {
             return Ok(());
         }
-        match ask(format!("pragma {name}.journal_mode = wal")) {
+        match query_text(connection, &format!("pragma {name}.journal_mode = wal")) {
             Ok(_) => return Ok(()),
-            Err(e) => {
-                let error = engine_error(&e);
-                if error.kind != EngineErrorKind::Locked || tries == 0 {
-                    return Err(error);
-                }
-            }
+            Err(e) if e.kind != EngineErrorKind::Locked || tries == 0 => return Err(e),
+            Err(_) => {}
         }
         tries -= 1;
         std::thread::sleep(STEP);
     }
+}
+
+fn query_text(connection: &Connection, sql: &str) -> Result<String, EngineError> {
+    connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(engine_error)
 }
 
 /// Attaches a file, which is made if it is there to be written.
@@ -84,7 +92,7 @@ pub(super) fn attach(connection: &Connection, file: &SchemaFile) -> Result<(), E
         sql.push_str(&format!("; pragma {name}.synchronous = normal"));
     }
     connection.execute_batch(&sql).map_err(|e| {
-        let mut error = engine_error(&e);
+        let mut error = engine_error(e);
         if error.message.contains("too many attached databases") {
             let message = format!("the schema `{schema}` cannot be attached: {}", error.message);
             error = EngineError::new(EngineErrorKind::Unsupported, message);
@@ -103,7 +111,7 @@ fn file_uri(path: &str) -> String {
 
 pub(super) fn detach(connection: &Connection, schema: &str) -> Result<(), EngineError> {
     let sql = format!("detach {}", DIALECT.quoted(schema));
-    connection.execute_batch(&sql).map_err(|e| engine_error(&e))
+    connection.execute_batch(&sql).map_err(engine_error)
 }
 
 /// What is wrong with a file.

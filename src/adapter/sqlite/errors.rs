@@ -6,15 +6,15 @@ use rusqlite::ErrorCode;
 /// SQLITE_BUSY_SNAPSHOT: another transaction has written since this one began to read.
 const BUSY_SNAPSHOT: i32 = 517;
 
-pub(super) fn engine_error(e: &rusqlite::Error) -> EngineError {
+pub(super) fn engine_error(e: rusqlite::Error) -> EngineError {
     match e {
         // A mistake in the statement, with its place.
         rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
-            let mut out = of_code(error, Some(msg));
-            out.position = usize::try_from(*offset).ok().map(|at| (at, 1));
+            let mut out = of_code(&error, Some(&msg));
+            out.position = usize::try_from(offset).ok().map(|at| (at, 1));
             out
         }
-        rusqlite::Error::SqliteFailure(error, message) => of_code(error, message.as_deref()),
+        rusqlite::Error::SqliteFailure(error, message) => of_code(&error, message.as_deref()),
         other => EngineError::new(EngineErrorKind::Runtime, other.to_string()),
     }
 }
@@ -56,9 +56,12 @@ pub(super) fn is_read_only(e: &EngineError) -> bool {
 
 /// The schema of a relation that is not there, or the one that is not there itself.
 pub(super) fn missing_schema(e: &EngineError) -> Option<&str> {
-    let table = e.message.strip_prefix("no such table: ").and_then(|name| name.split_once('.'));
-    let alone = || e.message.strip_prefix("unknown database ").map(|name| name.trim_matches('"'));
-    table.map(|(schema, _)| schema).or_else(alone)
+    if let Some(table) = e.message.strip_prefix("no such table: ")
+        && let Some((schema, _)) = table.split_once('.')
+    {
+        return Some(schema);
+    }
+    e.message.strip_prefix("unknown database ").map(|name| name.trim_matches('"'))
 }
 
 /// An error of one of several statements, with its place in all of them.

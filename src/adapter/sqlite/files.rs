@@ -163,12 +163,13 @@ impl Sqlite {
 
     /// What this connection has attached itself is known; a hook may have attached more.
     pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
-        let is_own = |name: &str| name.eq_ignore_ascii_case(schema);
-        if is_own(MAIN) || self.attached.borrow().iter().any(|(name, _)| is_own(name)) {
+        if schema.eq_ignore_ascii_case(MAIN)
+            || self.attached.borrow().iter().any(|(name, _)| name.eq_ignore_ascii_case(schema))
+        {
             return Ok(true);
         }
         let there = catalog::attached_schemas(self)?;
-        Ok(there.iter().any(|name| is_own(name)))
+        Ok(there.iter().any(|name| name.eq_ignore_ascii_case(schema)))
     }
 
     /// The schemas that this connection can write.
@@ -214,8 +215,7 @@ impl Sqlite {
 
 /// A name that needs no quotes, and is no path.
 fn is_plain_name(schema: &str) -> bool {
-    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
     !schema.is_empty()
         && !schema.starts_with(|c: char| c.is_ascii_digit())
-        && schema.chars().all(is_of_name)
+        && schema.chars().all(|c| c.is_alphanumeric() || c == '_')
 }

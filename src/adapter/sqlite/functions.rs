@@ -139,11 +139,10 @@ fn out_of_range(c: &Context<'_>, argument: usize) -> Error {
 
 fn truncate(m: Moment, unit: Unit) -> Option<Moment> {
     let at = m.at;
-    let month = |month: i8| Date::new(at.year(), month, 1).ok();
     let date = match unit {
-        Unit::Year => month(1)?,
-        Unit::Quarter => month((at.month() - 1) / 3 * 3 + 1)?,
-        Unit::Month => month(at.month())?,
+        Unit::Year => first_of_month(at, 1)?,
+        Unit::Quarter => first_of_month(at, (at.month() - 1) / 3 * 3 + 1)?,
+        Unit::Month => first_of_month(at, at.month())?,
         Unit::Week => {
             let days = at.date().weekday().since(Weekday::Monday);
             at.date().checked_sub(Span::new().days(days)).ok()?
@@ -163,6 +162,11 @@ fn truncate(m: Moment, unit: Unit) -> Option<Moment> {
         _ => Default::default(),
     };
     Some(Moment { at: date.to_datetime(time), is_date: m.is_date && unit.is_of_days() })
+}
+
+/// The first day of a month in the year of `at`.
+fn first_of_month(at: DateTime, month: i8) -> Option<Date> {
+    Date::new(at.year(), month, 1).ok()
 }
 
 /// Adds units; a day that the month does not have becomes its last.
@@ -225,13 +229,15 @@ fn register_texts(connection: &Connection) -> Result<()> {
     // `text regexp pattern` is this function, with the pattern first.
     connection.create_scalar_function("regexp", 2, FLAGS, |c| {
         let Some(text) = c.get::<Option<String>>(1)? else { return Ok(None) };
-        let compile = |value: ValueRef<'_>| -> std::result::Result<
-            Regex,
-            Box<dyn std::error::Error + Send + Sync>,
-        > { Ok(Regex::new(value.as_str()?)?) };
-        let pattern: Arc<Regex> = c.get_or_create_aux(0, compile)?;
+        let pattern: Arc<Regex> = c.get_or_create_aux(0, compile_regex)?;
         pattern.is_match(&text).map(Some).map_err(|e| wrong(e.to_string()))
     })
+}
+
+fn compile_regex(
+    value: ValueRef<'_>,
+) -> std::result::Result<Regex, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(Regex::new(value.as_str()?)?)
 }
 
 /// A part of a text between delimiters, counted from 1, or from the end; empty where there is none.

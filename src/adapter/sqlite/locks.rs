@@ -50,12 +50,11 @@ impl BuildLock {
         cancelled: &AtomicBool,
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<Connection, EngineError> {
-        let failed = |e: rusqlite::Error| engine_error(&e);
-        let connection = Connection::open(&self.path).map_err(failed)?;
-        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
+        let connection = Connection::open(&self.path).map_err(engine_error)?;
+        connection.busy_timeout(Duration::ZERO).map_err(engine_error)?;
         let mut tries = 0;
         loop {
-            match connection.execute_batch("begin exclusive").map_err(failed) {
+            match connection.execute_batch("begin exclusive").map_err(engine_error) {
                 Ok(()) => break,
                 Err(e) if e.kind != EngineErrorKind::Locked => return Err(e),
                 Err(_) => {}

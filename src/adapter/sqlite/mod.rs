@@ -106,7 +106,7 @@ impl Sqlite {
     fn prepare(&self, sql: &str) -> Result<Statement<'_>, EngineError> {
         let error = match self.connection.prepare(sql) {
             Ok(statement) => return Ok(statement),
-            Err(e) => engine_error(&e),
+            Err(e) => engine_error(e),
         };
         let Some(schema) = errors::missing_schema(&error) else { return Err(error) };
         if self.is_attached(schema)? || !self.attach_if_there(schema)? {
@@ -121,8 +121,7 @@ impl Sqlite {
 
     /// Runs a statement of ours.
     fn batch(&self, sql: &str) -> Result<(), EngineError> {
-        let run = || self.connection.execute_batch(sql).map_err(|e| engine_error(&e));
-        self.with_write_access(run)
+        self.with_write_access(|| self.connection.execute_batch(sql).map_err(engine_error))
     }
 
     /// Runs statements of ours; the SQL that was run.
@@ -143,13 +142,12 @@ impl Sqlite {
 
     /// Gives each row of one statement, and its columns.
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
-        let failed = |e: rusqlite::Error| engine_error(&e);
         let mut statement = self.prepare(sql)?;
         let mut columns = columns_of(&statement);
         let mut kinds = kinds_of(&columns);
-        let mut rows = statement.query([]).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(engine_error)?;
         let mut is_first = true;
-        while let Some(row) = rows.next().map_err(failed)? {
+        while let Some(row) = rows.next().map_err(engine_error)? {
             // Another connection may have changed the relation since: SQLite prepares the statement
             // again when it begins.
             if std::mem::take(&mut is_first) {
@@ -158,7 +156,7 @@ impl Sqlite {
             }
             let mut cells = Vec::with_capacity(kinds.len());
             for (i, kind) in kinds.iter().enumerate() {
-                cells.push(cells::cell(row.get_ref(i).map_err(failed)?, kind));
+                cells.push(cells::cell(row.get_ref(i).map_err(engine_error)?, kind));
             }
             if each(cells).is_break() {
                 break;
@@ -183,7 +181,6 @@ impl Sqlite {
         if let Some(statement) = SchemaStatement::read(sql) {
             return self.run_schema_statement(&statement).map(|()| 0);
         }
-        let failed = |e: rusqlite::Error| engine_error(&e);
         let view = ViewStatement::read(sql);
         if let Some(view) = &view {
             self.check_view(sql, view)?;
@@ -192,7 +189,7 @@ impl Sqlite {
         let mut statement = self.prepare(&sql)?;
         let reads = statement.readonly();
         let mut rows = statement.raw_query();
-        while rows.next().map_err(failed)?.is_some() {}
+        while rows.next().map_err(engine_error)?.is_some() {}
         drop(rows);
         drop(statement);
         let changed = if reads { 0 } else { self.connection.changes() };
@@ -206,11 +203,14 @@ fn kinds_of(columns: &[ExistingColumn]) -> Vec<SqlType> {
 
 /// The columns of a statement, with the types that the tables behind them declare.
 fn columns_of(statement: &Statement<'_>) -> Vec<ExistingColumn> {
-    let column = |c: &rusqlite::Column<'_>| ExistingColumn {
+    statement.columns().map(|c| column_of(&c)).collect()
+}
+
+fn column_of(c: &rusqlite::Column<'_>) -> ExistingColumn {
+    ExistingColumn {
         name: c.name().to_owned(),
         data_type: c.decl_type().unwrap_or_default().to_owned(),
-    };
-    statement.columns().map(|c| column(&c)).collect()
+    }
 }
 
 impl Warehouse for Sqlite {

@@ -47,8 +47,7 @@ fn definition_of(sqlite: &Sqlite, view: &Relation) -> Result<String, EngineError
         "select sql from {schema}.sqlite_schema where type = 'view' and lower(name) = lower({name})"
     ))?;
     let sql = rows.into_iter().flatten().next();
-    let missing = || runtime_error(format!("view {} does not exist", view.short()));
-    let sql = sql.ok_or_else(missing)?;
+    let sql = sql.ok_or_else(|| runtime_error(format!("view {} does not exist", view.short())))?;
     behind_name(&sql).map(str::to_owned).ok_or_else(|| {
         runtime_error(format!("the definition of the view {} cannot be read", view.short()))
     })

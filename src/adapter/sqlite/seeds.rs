@@ -3,7 +3,7 @@
 use super::errors::engine_error;
 use super::{Sqlite, catalog, runtime_error};
 use crate::engine::sqlite::{DIALECT, SPEC};
-use crate::engine::{EngineError, Load, Loaded, SqlType, Warehouse};
+use crate::engine::{EngineError, ExistingColumn, Load, Loaded, SqlType, Warehouse};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
@@ -33,17 +33,21 @@ struct Declared {
     kind: SqlType,
 }
 
-/// The columns in the order of the file.
-fn columns_of(sqlite: &Sqlite, load: &Load<'_>) -> Result<Vec<Declared>, EngineError> {
-    let columns = catalog::columns(sqlite, load.table)?;
-    let declared = |name: &String| {
+impl Declared {
+    /// The column of a name, quoted or not; one that the table does not have is of no type.
+    fn of_name(name: &str, columns: &[ExistingColumn]) -> Declared {
         let name = name.trim_matches('"').replace("\"\"", "\"");
         let found = columns.iter().find(|c| c.name.eq_ignore_ascii_case(&name));
         let data_type = found.map(|c| c.data_type.clone()).unwrap_or_default();
         let kind = (SPEC.types.read)(&data_type);
         Declared { name, data_type, kind }
-    };
-    Ok(load.columns.iter().map(declared).collect())
+    }
+}
+
+/// The columns in the order of the file.
+fn columns_of(sqlite: &Sqlite, load: &Load<'_>) -> Result<Vec<Declared>, EngineError> {
+    let columns = catalog::columns(sqlite, load.table)?;
+    Ok(load.columns.iter().map(|name| Declared::of_name(name, &columns)).collect())
 }
 
 fn insert_all(
@@ -56,22 +60,30 @@ fn insert_all(
     let mut count = 0;
     while load.rows.next_row().map_err(|e| runtime_error(e.to_string()))? {
         count += 1;
-        let value = |(i, column): (usize, &Declared)| {
-            let Some(text) = load.rows.value(i) else { return Ok(Value::Null) };
-            let text = String::from_utf8_lossy(&text);
-            let misfit = || {
-                let Declared { name, data_type, .. } = column;
-                runtime_error(format!(
-                    "row {count}, column {name}: `{text}` is not of the type {data_type}"
-                ))
-            };
-            value_of(&text, &column.kind).ok_or_else(misfit)
-        };
-        let values: Vec<Value> =
-            columns.iter().enumerate().map(value).collect::<Result<_, EngineError>>()?;
-        statement.execute(rusqlite::params_from_iter(values)).map_err(|e| engine_error(&e))?;
+        let values = read_row(load, columns, count)?;
+        statement.execute(rusqlite::params_from_iter(values)).map_err(engine_error)?;
     }
     Ok(count)
+}
+
+/// The values of the row that was read last; `number` is its place in the file, for messages.
+fn read_row(load: &Load<'_>, columns: &[Declared], number: u64) -> Result<Vec<Value>, EngineError> {
+    let mut values = Vec::with_capacity(columns.len());
+    for (i, column) in columns.iter().enumerate() {
+        let Some(text) = load.rows.value(i) else {
+            values.push(Value::Null);
+            continue;
+        };
+        let text = String::from_utf8_lossy(&text);
+        let Some(value) = value_of(&text, &column.kind) else {
+            let Declared { name, data_type, .. } = column;
+            return Err(runtime_error(format!(
+                "row {number}, column {name}: `{text}` is not of the type {data_type}"
+            )));
+        };
+        values.push(value);
+    }
+    Ok(values)
 }
 
 /// A text as its column stores it, which would take any; none if it is not of the column's type. The
@@ -134,8 +146,10 @@ fn moment(text: &str) -> Option<DateTime> {
     if !text.contains('-') {
         return None;
     }
-    let of_zone = || text.parse::<Timestamp>().ok().map(|at| Offset::UTC.to_datetime(at));
-    of_zone().or_else(|| text.parse::<DateTime>().ok())
+    match text.parse::<Timestamp>() {
+        Ok(at) => Some(Offset::UTC.to_datetime(at)),
+        Err(_) => text.parse::<DateTime>().ok(),
+    }
 }
 
 /// As SQLite's own functions write it.

@@ -128,9 +128,10 @@ impl Token<'_> {
 
     /// The name without its quotes.
     fn name(&self) -> String {
-        let inner = |quote: &str| self.text.strip_prefix(quote)?.strip_suffix(quote);
         for quote in ["\"", "`"] {
-            if let Some(name) = inner(quote) {
+            if let Some(rest) = self.text.strip_prefix(quote)
+                && let Some(name) = rest.strip_suffix(quote)
+            {
                 return name.replace(&quote.repeat(2), quote);
             }
         }

@@ -185,7 +185,6 @@ fn database_of(path: &str) -> String {
 }
 
 fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
-    let flag = |key: &str| map.get(key).and_then(Yaml::as_bool).unwrap_or(false);
     let mut profile = DuckDbOptions {
         path: map.get("path").and_then(Yaml::scalar_text).unwrap_or_else(|| ":memory:".to_owned()),
         settings: pairs_of(map.get("settings")),
@@ -194,8 +193,8 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
             .get("external_root")
             .and_then(Yaml::scalar_text)
             .unwrap_or_else(|| ".".to_owned()),
-        disable_transactions: flag("disable_transactions"),
-        is_ducklake: flag("is_ducklake"),
+        disable_transactions: flag_of(map, "disable_transactions"),
+        is_ducklake: flag_of(map, "is_ducklake"),
         ..DuckDbOptions::default()
     };
     for entry in map.get("attach").map(Yaml::items).unwrap_or_default() {
@@ -217,7 +216,7 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
             path,
             alias: m.get("alias").and_then(Yaml::scalar_text),
             kind: m.get("type").and_then(Yaml::scalar_text),
-            read_only: m.get("read_only").and_then(Yaml::as_bool).unwrap_or(false),
+            read_only: flag_of(m, "read_only"),
             options: pairs_of(m.get("options")),
         });
     }
@@ -245,6 +244,10 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
         }
     }
     profile
+}
+
+fn flag_of(map: &YamlMap, key: &str) -> bool {
+    map.get(key).and_then(Yaml::as_bool).unwrap_or(false)
 }
 
 #[cfg(test)]

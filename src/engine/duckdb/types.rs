@@ -9,19 +9,18 @@ pub(super) fn read(text: &str) -> SqlType {
     {
         return SqlType::Nested;
     }
-    let whole = |bits, signed| SqlType::Integer { bits, signed };
     match name.as_str() {
         "boolean" | "bool" | "logical" => SqlType::Boolean,
-        "tinyint" | "int1" => whole(8, true),
-        "smallint" | "int2" | "short" => whole(16, true),
-        "integer" | "int" | "int4" | "signed" => whole(32, true),
-        "bigint" | "int8" | "long" => whole(64, true),
-        "hugeint" => whole(128, true),
-        "utinyint" => whole(8, false),
-        "usmallint" => whole(16, false),
-        "uinteger" => whole(32, false),
-        "ubigint" => whole(64, false),
-        "uhugeint" => whole(128, false),
+        "tinyint" | "int1" => SqlType::signed(8),
+        "smallint" | "int2" | "short" => SqlType::signed(16),
+        "integer" | "int" | "int4" | "signed" => SqlType::signed(32),
+        "bigint" | "int8" | "long" => SqlType::signed(64),
+        "hugeint" => SqlType::signed(128),
+        "utinyint" => SqlType::unsigned(8),
+        "usmallint" => SqlType::unsigned(16),
+        "uinteger" => SqlType::unsigned(32),
+        "ubigint" => SqlType::unsigned(64),
+        "uhugeint" => SqlType::unsigned(128),
         "float" | "float4" | "real" => SqlType::Float { bits: 32 },
         "double" | "float8" | "double precision" => SqlType::Float { bits: 64 },
         "decimal" | "numeric" => SqlType::Decimal { digits: decimal_digits(&numbers) },
@@ -76,15 +75,14 @@ pub(super) fn write(kind: &SqlType) -> Option<String> {
 
 /// Precision and scale, as `information_schema.columns` gives them.
 pub(super) fn parts(data_type: &str) -> TypeParts {
-    let whole = |precision| (Some(precision), Some(0));
     let (precision, scale) = match data_type {
-        "TINYINT" | "UTINYINT" => whole(8),
-        "SMALLINT" | "USMALLINT" => whole(16),
-        "INTEGER" | "UINTEGER" => whole(32),
-        "BIGINT" | "UBIGINT" => whole(64),
-        "HUGEINT" | "UHUGEINT" => whole(128),
-        "FLOAT" => whole(24),
-        "DOUBLE" => whole(53),
+        "TINYINT" | "UTINYINT" => (Some(8), Some(0)),
+        "SMALLINT" | "USMALLINT" => (Some(16), Some(0)),
+        "INTEGER" | "UINTEGER" => (Some(32), Some(0)),
+        "BIGINT" | "UBIGINT" => (Some(64), Some(0)),
+        "HUGEINT" | "UHUGEINT" => (Some(128), Some(0)),
+        "FLOAT" => (Some(24), Some(0)),
+        "DOUBLE" => (Some(53), Some(0)),
         other => {
             let inner = other.strip_prefix("DECIMAL(").and_then(|r| r.strip_suffix(')'));
             let mut numbers =

@@ -21,11 +21,14 @@ pub(super) fn state(system: &dyn System, profile: &DuckDbOptions) -> Option<Data
     if profile.is_ducklake {
         return None;
     }
-    let plain = |a: &Attach| a.kind.as_deref().is_none_or(|k| k.eq_ignore_ascii_case("duckdb"));
-    let attached = profile.attach.iter().map(|a| plain(a).then_some(a.path.as_str()));
+    let attached = profile.attach.iter().map(|a| is_duckdb(a).then_some(a.path.as_str()));
     let paths: Option<Vec<&str>> =
         std::iter::once(Some(profile.path.as_str())).chain(attached).collect();
     paths?.into_iter().map(|path| file(system, path)).collect::<Option<_>>().map(DatabaseState)
+}
+
+fn is_duckdb(attach: &Attach) -> bool {
+    attach.kind.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("duckdb"))
 }
 
 fn file(system: &dyn System, path: &str) -> Option<FileState> {

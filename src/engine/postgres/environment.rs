@@ -6,6 +6,7 @@ use crate::config::JsonMap;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Surroundings;
 use crate::secret::Secret;
+use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// Folders where servers put their sockets: Debian's and Postgres' own.
@@ -24,22 +25,46 @@ pub(super) fn complete(
     surroundings: &Surroundings<'_>,
     out: &mut Vec<Diagnostic>,
 ) {
-    let Surroundings { system, root } = *surroundings;
-    let env = |key: &str| system.env(key).filter(|v| !v.is_empty());
+    let system = surroundings.system;
     let home = system.home_dir();
+    complete_address(target, system);
+    complete_sslmode(&mut target.options, system, out);
+    complete_certificates(&mut target.options, surroundings, home.as_deref());
+    let options = &mut target.options;
+    if let Some(name) =
+        read_variable(system, "PGAPPNAME").filter(|_| options.application_name == "strata")
+    {
+        options.application_name = name;
+    }
+    complete_password(target, system, home.as_deref(), out);
+}
+
+/// A variable that is set to something.
+fn read_variable(system: &dyn System, key: &str) -> Option<String> {
+    system.env(key).filter(|value| !value.is_empty())
+}
+
+/// Fills in port, host, user and database, also in what templates see of the target.
+fn complete_address(target: &mut Open, system: &dyn System) {
     let p = &mut target.options;
-    p.port = p.port.or_else(|| env("PGPORT").and_then(|t| t.parse().ok())).or(Some(5432));
-    let port = p.port.unwrap_or(5432);
-    p.host = p.host.take().or_else(|| env("PGHOSTADDR")).or_else(|| env("PGHOST")).or_else(|| {
-        let socket = SOCKET_FOLDERS.iter().find(|folder| {
-            system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}"))
-        });
-        Some(socket.map_or("localhost", |s| *s).to_owned())
-    });
-    p.user =
-        p.user.take().or_else(|| env("PGUSER")).or_else(|| env("USER")).or_else(|| env("LOGNAME"));
+    let port = p.port.or_else(|| read_variable(system, "PGPORT").and_then(|t| t.parse().ok()));
+    let port = port.unwrap_or(5432);
+    p.port = Some(port);
+    p.host = p
+        .host
+        .take()
+        .or_else(|| read_variable(system, "PGHOSTADDR"))
+        .or_else(|| read_variable(system, "PGHOST"))
+        .or_else(|| Some(find_local_server(system, port)));
+    p.user = p
+        .user
+        .take()
+        .or_else(|| read_variable(system, "PGUSER"))
+        .or_else(|| read_variable(system, "USER"))
+        .or_else(|| read_variable(system, "LOGNAME"));
     if target.database.is_empty() {
-        let database = env("PGDATABASE").or_else(|| p.user.clone()).unwrap_or_default();
+        let database = read_variable(system, "PGDATABASE").or_else(|| p.user.clone());
+        let database = database.unwrap_or_default();
         target.database = database.clone();
         for key in ["database", "dbname"] {
             target.visible.insert(key.to_owned(), database.as_str().into());
@@ -52,11 +77,22 @@ pub(super) fn complete(
         }
     }
     target.visible.insert("port".to_owned(), port.into());
-    if p.sslmode.is_none()
-        && let Some(text) = env("PGSSLMODE")
+}
+
+/// The folder of the socket for a port, or `localhost` where there is none.
+fn find_local_server(system: &dyn System, port: u16) -> String {
+    let socket = SOCKET_FOLDERS.iter().find(|folder| {
+        system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}"))
+    });
+    socket.map_or("localhost", |folder| *folder).to_owned()
+}
+
+fn complete_sslmode(options: &mut PostgresOptions, system: &dyn System, out: &mut Vec<Diagnostic>) {
+    if options.sslmode.is_none()
+        && let Some(text) = read_variable(system, "PGSSLMODE")
     {
-        p.sslmode = SslMode::parse(&text);
-        if p.sslmode.is_none() {
+        options.sslmode = SslMode::parse(&text);
+        if options.sslmode.is_none() {
             let known = SslMode::NAMES.join(", ");
             out.push(Diagnostic::error(
                 Code::Profile,
@@ -64,64 +100,72 @@ pub(super) fn complete(
             ));
         }
     }
-    let default_file = |name: &str| {
-        let file = home.as_ref()?.join(".postgresql").join(name);
-        system.is_file(&file).then(|| file.into_string())
-    };
-    let absolute = |path: String| {
-        if path == "system" {
-            return path;
-        }
-        match (path.strip_prefix("~/"), &home) {
-            (Some(rest), Some(home)) => home.join(rest).into_string(),
-            _ => root.join(path).into_string(),
-        }
-    };
+}
+
+fn complete_certificates(
+    options: &mut PostgresOptions,
+    surroundings: &Surroundings<'_>,
+    home: Option<&Utf8Path>,
+) {
+    let Surroundings { system, root } = *surroundings;
     for (field, variable, file) in [
-        (&mut p.sslrootcert, "PGSSLROOTCERT", "root.crt"),
-        (&mut p.sslcert, "PGSSLCERT", "postgresql.crt"),
-        (&mut p.sslkey, "PGSSLKEY", "postgresql.key"),
+        (&mut options.sslrootcert, "PGSSLROOTCERT", "root.crt"),
+        (&mut options.sslcert, "PGSSLCERT", "postgresql.crt"),
+        (&mut options.sslkey, "PGSSLKEY", "postgresql.key"),
     ] {
         // Whether the files are there is asked when they are needed: parsing needs no server.
-        *field =
-            field.take().or_else(|| env(variable)).map(absolute).or_else(|| default_file(file));
+        *field = field
+            .take()
+            .or_else(|| read_variable(system, variable))
+            .map(|path| absolute_path(path, root, home))
+            .or_else(|| find_in_home(system, home?, file));
     }
-    if let Some(name) = env("PGAPPNAME").filter(|_| p.application_name == "strata") {
-        p.application_name = name;
+}
+
+/// A path of a certificate; `~/` is the home folder, and `system` is no path.
+fn absolute_path(path: String, root: &Utf8Path, home: Option<&Utf8Path>) -> String {
+    if path == "system" {
+        return path;
     }
+    match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => home.join(rest).into_string(),
+        _ => root.join(path).into_string(),
+    }
+}
+
+/// One of libpq's own files, where it is there.
+fn find_in_home(system: &dyn System, home: &Utf8Path, name: &str) -> Option<String> {
+    let file = home.join(".postgresql").join(name);
+    system.is_file(&file).then(|| file.into_string())
+}
+
+fn complete_password(
+    target: &mut Open,
+    system: &dyn System,
+    home: Option<&Utf8Path>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let p = &mut target.options;
     if p.password.is_none() {
-        p.password = env("PGPASSWORD").map(|t| Secret::new(&t));
+        p.password = read_variable(system, "PGPASSWORD").map(|t| Secret::new(&t));
     }
-    if p.password.is_none() {
-        let file = env("PGPASSFILE")
-            .map(Utf8PathBuf::from)
-            .or_else(|| Some(home.as_ref()?.join(".pgpass")));
-        if let Some(file) = file.filter(|f| system.is_file(f)) {
-            if system.is_private(&file) {
-                let host = p
-                    .host
-                    .as_deref()
-                    .filter(|h| !SOCKET_FOLDERS.contains(h))
-                    .unwrap_or("localhost");
-                let wanted = [
-                    host,
-                    &port.to_string(),
-                    &target.database,
-                    p.user.as_deref().unwrap_or_default(),
-                ];
-                let text = system.read(&file).map(|t| t.to_string()).unwrap_or_default();
-                p.password = password_of(&text, wanted).map(|t| Secret::new(&t));
-            } else {
-                out.push(
-                    Diagnostic::warning(
-                        Code::Profile,
-                        format!("{file} is not used: others can read it"),
-                    )
-                    .help(format!("chmod 600 {file}")),
-                );
-            }
-        }
+    if p.password.is_some() {
+        return;
     }
+    let file = read_variable(system, "PGPASSFILE")
+        .map(Utf8PathBuf::from)
+        .or_else(|| Some(home?.join(".pgpass")));
+    let Some(file) = file.filter(|f| system.is_file(f)) else { return };
+    if !system.is_private(&file) {
+        let message = format!("{file} is not used: others can read it");
+        out.push(Diagnostic::warning(Code::Profile, message).help(format!("chmod 600 {file}")));
+        return;
+    }
+    let host = p.host.as_deref().filter(|h| !SOCKET_FOLDERS.contains(h)).unwrap_or("localhost");
+    let port = p.port.unwrap_or(5432).to_string();
+    let wanted = [host, &port, &target.database, p.user.as_deref().unwrap_or_default()];
+    let text = system.read(&file).map(|t| t.to_string()).unwrap_or_default();
+    p.password = password_of(&text, wanted).map(|t| Secret::new(&t));
 }
 
 /// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as

@@ -157,24 +157,7 @@ fn read(
 }
 
 fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresOptions {
-    // An empty text is what an unset variable leaves behind.
-    let text = |key: &str| map.get(key).and_then(Yaml::scalar_text).filter(|t| !t.is_empty());
-    let number = |key: &str, out: &mut Vec<Diagnostic>| {
-        let value = map.get(key)?;
-        let parsed = value.scalar_text().filter(|t| !t.is_empty()).map(|t| t.trim().parse::<u64>());
-        match parsed {
-            Some(Ok(n)) => Some(n),
-            Some(Err(_)) => {
-                out.push(
-                    Diagnostic::error(Code::Profile, format!("`{key}` is a number"))
-                        .primary(value.span, ""),
-                );
-                None
-            }
-            None => None,
-        }
-    };
-    let port = number("port", out).and_then(|n| match u16::try_from(n) {
+    let port = read_number(map, "port", out).and_then(|n| match u16::try_from(n) {
         Ok(port) if port > 0 => Some(port),
         _ => {
             let span = map.get("port").map(|y| y.span);
@@ -185,7 +168,7 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresOptions {
             None
         }
     });
-    let sslmode = text("sslmode").and_then(|t| {
+    let sslmode = filled_text(map, "sslmode").and_then(|t| {
         let mode = SslMode::parse(&t);
         if mode.is_none() {
             let span = map.get("sslmode").map(|y| y.span);
@@ -198,22 +181,43 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresOptions {
         mode
     });
     PostgresOptions {
-        host: text("host"),
+        host: filled_text(map, "host"),
         port,
-        user: text("user"),
-        password: text("password").or_else(|| text("pass")).map(|p| Secret::new(&p)),
+        user: filled_text(map, "user"),
+        password: filled_text(map, "password")
+            .or_else(|| filled_text(map, "pass"))
+            .map(|p| Secret::new(&p)),
         sslmode,
-        sslrootcert: text("sslrootcert"),
-        sslcert: text("sslcert"),
-        sslkey: text("sslkey"),
-        connect_timeout: number("connect_timeout", out).unwrap_or(10),
-        keepalives_idle: number("keepalives_idle", out).unwrap_or(0),
-        search_path: text("search_path"),
-        role: text("role"),
-        application_name: text("application_name").unwrap_or_else(|| "strata".to_owned()),
-        retries: number("retries", out).map_or(1, |n| n.min(20) as u32),
+        sslrootcert: filled_text(map, "sslrootcert"),
+        sslcert: filled_text(map, "sslcert"),
+        sslkey: filled_text(map, "sslkey"),
+        connect_timeout: read_number(map, "connect_timeout", out).unwrap_or(10),
+        keepalives_idle: read_number(map, "keepalives_idle", out).unwrap_or(0),
+        search_path: filled_text(map, "search_path"),
+        role: filled_text(map, "role"),
+        application_name: filled_text(map, "application_name")
+            .unwrap_or_else(|| "strata".to_owned()),
+        retries: read_number(map, "retries", out).map_or(1, |n| n.min(20) as u32),
         pooled: map.get("pooled").and_then(Yaml::as_bool),
     }
+}
+
+/// A text; an empty one is what an unset variable leaves behind, and counts as none.
+fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
+    map.get(key).and_then(Yaml::scalar_text).filter(|t| !t.is_empty())
+}
+
+fn read_number(map: &YamlMap, key: &str, out: &mut Vec<Diagnostic>) -> Option<u64> {
+    let value = map.get(key)?;
+    let text = value.scalar_text().filter(|t| !t.is_empty())?;
+    let number = text.trim().parse::<u64>().ok();
+    if number.is_none() {
+        out.push(
+            Diagnostic::error(Code::Profile, format!("`{key}` is a number"))
+                .primary(value.span, ""),
+        );
+    }
+    number
 }
 
 #[cfg(test)]

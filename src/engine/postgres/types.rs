@@ -8,12 +8,11 @@ pub(super) fn read(text: &str) -> SqlType {
     if name.ends_with("[]") {
         return SqlType::Nested;
     }
-    let whole = |bits| SqlType::Integer { bits, signed: true };
     match name.as_str() {
         "boolean" | "bool" => SqlType::Boolean,
-        "smallint" | "int2" | "smallserial" => whole(16),
-        "integer" | "int" | "int4" | "serial" => whole(32),
-        "bigint" | "int8" | "bigserial" => whole(64),
+        "smallint" | "int2" | "smallserial" => SqlType::signed(16),
+        "integer" | "int" | "int4" | "serial" => SqlType::signed(32),
+        "bigint" | "int8" | "bigserial" => SqlType::signed(64),
         "real" | "float4" => SqlType::Float { bits: 32 },
         "double precision" | "float8" | "float" => SqlType::Float { bits: 64 },
         "numeric" | "decimal" => SqlType::Decimal { digits: decimal_digits(&numbers) },

@@ -72,8 +72,10 @@ impl SqliteOptions {
 
     /// The file of a schema.
     pub(crate) fn path_of(&self, schema: &str) -> String {
-        let new = || format!("{}/{schema}{ENDING}", self.directory.trim_end_matches('/'));
-        self.named(schema).map_or_else(new, str::to_owned)
+        match self.named(schema) {
+            Some(path) => path.to_owned(),
+            None => format!("{}/{schema}{ENDING}", self.directory.trim_end_matches('/')),
+        }
     }
 }
 
@@ -146,11 +148,13 @@ fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOpt
             out.push(d.help("name a file"));
         }
         let path = normalize(&root.join(path)).into_string();
-        let is_twice =
-            |(name, file): &(String, String)| name.eq_ignore_ascii_case(&key.text) || *file == path;
+        let is_twice = options
+            .schemas
+            .iter()
+            .any(|(name, file)| name.eq_ignore_ascii_case(&key.text) || *file == path);
         let is_main_again = !options.main.is_empty()
             && (key.text.eq_ignore_ascii_case(MAIN) || options.main == path);
-        if is_main_again || options.schemas.iter().any(is_twice) {
+        if is_main_again || is_twice {
             let message =
                 format!("`{}` names a schema or a file that an earlier line names", key.text);
             let d = Diagnostic::error(Code::Profile, message).primary(value.span, "");
@@ -169,10 +173,10 @@ fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOpt
         let d = Diagnostic::error(Code::Profile, message).primary_if(span, "");
         out.push(d.help("schemas_and_paths: {main: shop.db}"));
     }
-    let beside = || Utf8Path::new(&options.main).parent().map(ToString::to_string);
-    let written = text_of(map, &["schema_directory"]);
-    let written = written.map(|path| normalize(&root.join(path)).into_string());
-    options.directory = written.or_else(beside).unwrap_or_default();
+    options.directory = match text_of(map, &["schema_directory"]) {
+        Some(path) => normalize(&root.join(path)).into_string(),
+        None => Utf8Path::new(&options.main).parent().map(ToString::to_string).unwrap_or_default(),
+    };
     options
 }
 

@@ -7,12 +7,11 @@ use crate::engine::{SqlType, TypeParts};
 
 pub(super) fn read(text: &str) -> SqlType {
     let (name, numbers) = split_type(text);
-    let whole = |bits| SqlType::Integer { bits, signed: true };
     match name.as_str() {
         "boolean" | "bool" => SqlType::Boolean,
-        "tinyint" => whole(8),
-        "smallint" | "int2" => whole(16),
-        "int" | "integer" | "bigint" | "int4" | "int8" | "mediumint" => whole(64),
+        "tinyint" => SqlType::signed(8),
+        "smallint" | "int2" => SqlType::signed(16),
+        "int" | "integer" | "bigint" | "int4" | "int8" | "mediumint" => SqlType::signed(64),
         "real" | "double" | "double precision" | "float" | "float8" | "float4" => {
             SqlType::Float { bits: 64 }
         }
@@ -72,13 +71,14 @@ pub(crate) fn affinity_of(declared: &str) -> &'static str {
 
 pub(super) fn parts(data_type: &str) -> TypeParts {
     let (name, numbers) = split_type(data_type);
-    let number = |i: usize| numbers.get(i).map(|n| i64::from(*n));
+    let mut numbers = numbers.into_iter().map(i64::from);
+    let (first, second) = (numbers.next(), numbers.next());
     let plain = TypeParts { name: data_type.to_owned(), ..TypeParts::default() };
     match read(data_type) {
         SqlType::Decimal { .. } => {
-            TypeParts { name, length: None, precision: number(0), scale: number(1) }
+            TypeParts { name, length: None, precision: first, scale: second }
         }
-        SqlType::Text { .. } => TypeParts { name, length: number(0), ..TypeParts::default() },
+        SqlType::Text { .. } => TypeParts { name, length: first, ..TypeParts::default() },
         _ => plain,
     }
 }

@@ -1,13 +1,16 @@
 //! What differs between a generated file and the project as it is now.
 
 use super::hash::{hash, shape};
-use super::tasks::Dag;
+use super::tasks::{Dag, Task};
 use crate::config::{AirflowOptions, Json};
 use crate::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The tasks of a file or of a project: what each does, waits for and works on.
-type Tasks = BTreeMap<String, (String, BTreeSet<String>, BTreeSet<String>)>;
+/// The tasks of a file or of a project, by their ids.
+type Tasks = BTreeMap<String, TaskEntry>;
+
+/// What a task runs, waits for and works on.
+type TaskEntry = (String, BTreeSet<String>, BTreeSet<String>);
 
 /// How many differences are told.
 const MOST: usize = 8;
@@ -43,12 +46,13 @@ pub(crate) fn drift(
 }
 
 fn of_project(manifest: &Manifest, dag: &Dag) -> Tasks {
-    let task = |t: &super::tasks::Task| {
-        let upstream = t.upstream.iter().map(|n| dag.tasks[*n].id.clone()).collect();
-        let nodes = t.nodes.iter().map(|id| manifest.node(*id).unique_id.to_string()).collect();
-        (t.id.clone(), (t.kind.as_str().to_owned(), upstream, nodes))
-    };
-    dag.tasks.iter().map(task).collect()
+    dag.tasks.iter().map(|task| (task.id.clone(), task_entry(manifest, dag, task))).collect()
+}
+
+fn task_entry(manifest: &Manifest, dag: &Dag, task: &Task) -> TaskEntry {
+    let upstream = task.upstream.iter().map(|n| dag.tasks[*n].id.clone()).collect();
+    let nodes = task.nodes.iter().map(|id| manifest.node(*id).unique_id.to_string()).collect();
+    (task.kind.as_str().to_owned(), upstream, nodes)
 }
 
 /// Reads the list of tasks out of a file that `dag_file` wrote: it is JSON but for the last comma.
@@ -56,26 +60,24 @@ fn of_file(text: &str) -> Option<Tasks> {
     let (_, rest) = text.split_once("\nTASKS = ")?;
     let (list, _) = rest.split_once("\n]\n")?;
     let rows: Json = serde_json::from_str(&format!("{}\n]", list.trim_end_matches(','))).ok()?;
-    let texts = |row: &Json, key: &str| -> BTreeSet<String> {
-        let items = row.get(key).and_then(Json::as_array).into_iter().flatten();
-        items.filter_map(|v| v.as_str().map(str::to_owned)).collect()
-    };
-    let row = |row: &Json| {
-        let text = |key: &str| row.get(key).and_then(Json::as_str).map(str::to_owned);
-        Some((text("task")?, (text("run")?, texts(row, "after"), texts(row, "nodes"))))
-    };
-    rows.as_array()?.iter().map(row).collect()
+    rows.as_array()?.iter().map(read_row).collect()
+}
+
+fn read_row(row: &Json) -> Option<(String, TaskEntry)> {
+    let task = row.get("task").and_then(Json::as_str)?;
+    let run = row.get("run").and_then(Json::as_str)?;
+    let entry = (run.to_owned(), texts_at(row, "after"), texts_at(row, "nodes"));
+    Some((task.to_owned(), entry))
+}
+
+fn texts_at(row: &Json, key: &str) -> BTreeSet<String> {
+    let items = row.get(key).and_then(Json::as_array).into_iter().flatten();
+    items.filter_map(|v| v.as_str().map(str::to_owned)).collect()
 }
 
 fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> {
     let mut out = Vec::new();
-    let home = |tasks: &Tasks| -> BTreeMap<String, String> {
-        let pairs = tasks
-            .iter()
-            .flat_map(|(id, (.., nodes))| nodes.iter().map(move |n| (n.clone(), id.clone())));
-        pairs.collect()
-    };
-    let (old_home, new_home) = (home(before), home(now));
+    let (old_home, new_home) = (tasks_by_node(before), tasks_by_node(now));
     // A test whose arguments changed has another id and is the same test.
     let shapes: BTreeSet<String> = new_home
         .keys()
@@ -114,6 +116,14 @@ fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> 
         }
     }
     out
+}
+
+/// The id of the task that works on each node.
+fn tasks_by_node(tasks: &Tasks) -> BTreeMap<String, String> {
+    tasks
+        .iter()
+        .flat_map(|(id, (.., nodes))| nodes.iter().map(move |n| (n.clone(), id.clone())))
+        .collect()
 }
 
 #[cfg(test)]

@@ -94,7 +94,6 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
         task.nodes.iter().map(|id| &*request.manifest.node(*id).unique_id).collect();
     let after: Vec<&str> =
         task.upstream.iter().map(|n| request.dag.tasks[*n].id.as_str()).collect();
-    let texts = |items: &[String]| list(&items.iter().map(String::as_str).collect::<Vec<_>>(), 8);
     let mut fields = vec![
         format!("\"task\": {}", string(&task.id)),
         format!("\"run\": {}", string(task.kind.as_str())),
@@ -102,10 +101,10 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
         format!("\"nodes\": {}", list(&nodes, 8)),
     ];
     if !task.inlets.is_empty() {
-        fields.push(format!("\"reads\": {}", texts(&task.inlets)));
+        fields.push(format!("\"reads\": {}", list(&task.inlets, 8)));
     }
     if !task.outlets.is_empty() {
-        fields.push(format!("\"writes\": {}", texts(&task.outlets)));
+        fields.push(format!("\"writes\": {}", list(&task.outlets, 8)));
     }
     let _ = writeln!(out, "    {{\n        {}\n    }},", fields.join(",\n        "));
 }

@@ -36,8 +36,8 @@ pub(super) fn comment(text: &str) -> String {
 }
 
 /// A list of strings: on one line where it fits, else an item a line. It is JSON, too.
-pub(super) fn list(items: &[&str], indent: usize) -> String {
-    let literals: Vec<String> = items.iter().map(|i| string(i)).collect();
+pub(super) fn list(items: &[impl AsRef<str>], indent: usize) -> String {
+    let literals: Vec<String> = items.iter().map(|item| string(item.as_ref())).collect();
     let line = format!("[{}]", literals.join(", "));
     if line.len() + indent <= 100 {
         return line;

@@ -166,6 +166,19 @@ struct Place {
     unique_id: Option<String>,
 }
 
+impl Place {
+    /// A task of one node.
+    fn of_node(group: String, node: &Node) -> Place {
+        let unique_id = Some(node.unique_id.to_string());
+        Place { group: Some(group), name: node.display_name(), unique_id }
+    }
+
+    /// A task of all that is placed under this name.
+    fn shared(name: String) -> Place {
+        Place { group: None, name, unique_id: None }
+    }
+}
+
 /// The plan as the placing asks for it.
 struct Layout<'a> {
     request: &'a DagRequest<'a>,
@@ -207,14 +220,8 @@ impl<'a> Layout<'a> {
     fn place(&self, step: usize) -> Place {
         let (manifest, plan) = (self.request.manifest, self.request.plan);
         let node = manifest.node(plan.steps[step].node);
-        let own = |group: String| Place {
-            group: Some(group),
-            name: node.display_name(),
-            unique_id: Some(node.unique_id.to_string()),
-        };
-        let whole = |name: String| Place { group: None, name, unique_id: None };
         if matches!(node.kind, NodeKind::Export(_)) {
-            return own("exports".to_owned());
+            return Place::of_node("exports".to_owned(), node);
         }
         // A test that guards nothing belongs where the last of what it reads is.
         let home = match plan.steps[step].action {
@@ -224,13 +231,13 @@ impl<'a> Layout<'a> {
             _ => layer(manifest, node),
         };
         match self.request.by {
-            Granularity::Model => own(home),
-            Granularity::Layer => whole(home),
+            Granularity::Model => Place::of_node(home, node),
+            Granularity::Layer => Place::shared(home),
             Granularity::Component => {
                 let first = manifest.node(plan.steps[self.first[step]].node);
-                whole(format!("component_{}", first.display_name()))
+                Place::shared(format!("component_{}", first.display_name()))
             }
-            Granularity::Project => whole("build".to_owned()),
+            Granularity::Project => Place::shared("build".to_owned()),
         }
     }
 
@@ -364,14 +371,18 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>)
 }
 
 fn key(text: &str, most: usize) -> String {
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     // A version's dot is expected; anything else that is replaced could make two names equal.
-    let plain = text.chars().all(|c| legal(c) || c == '.') && text.len() <= most;
-    let mut out: String = text.chars().map(|c| if legal(c) { c } else { '_' }).take(most).collect();
+    let plain = text.chars().all(|c| is_legal(c) || c == '.') && text.len() <= most;
+    let mut out: String =
+        text.chars().map(|c| if is_legal(c) { c } else { '_' }).take(most).collect();
     if !plain || out.is_empty() {
         out = format!("{out}_{}", digest(text));
     }
     out
+}
+
+fn is_legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
 fn digest(text: &str) -> String {
@@ -484,11 +495,14 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
 
 /// ASCII, since Airflow accepts nothing else; other characters are written as their code.
 fn asset(parts: &[&str]) -> String {
-    let encode = |c: char| match c {
+    parts.join("/").chars().map(encode_character).collect()
+}
+
+fn encode_character(c: char) -> String {
+    match c {
         ' '..='~' if c != '%' => c.to_string(),
         c => format!("%{:X}", u32::from(c)),
-    };
-    parts.join("/").chars().map(encode).collect()
+    }
 }
 
 #[cfg(test)]

@@ -28,15 +28,7 @@ impl CatalogTypes {
                 .and_then(Json::as_object)
                 .into_iter()
                 .flatten()
-                .map(|(key, column)| {
-                    let text = |k: &str| column.get(k).and_then(Json::as_str).map(str::to_owned);
-                    let index = column.get("index").and_then(Json::as_i64).unwrap_or(i64::MAX);
-                    (
-                        index,
-                        text("name").unwrap_or_else(|| key.clone()),
-                        text("type").unwrap_or_default(),
-                    )
-                })
+                .map(|(key, column)| read_column(key, column))
                 .collect();
             columns.sort_by_key(|(index, ..)| *index);
             tables.insert(
@@ -46,6 +38,14 @@ impl CatalogTypes {
         }
         Some(CatalogTypes { tables })
     }
+}
+
+/// A column as (place, name, type).
+fn read_column(key: &str, column: &Json) -> (i64, String, String) {
+    let index = column.get("index").and_then(Json::as_i64).unwrap_or(i64::MAX);
+    let name = column.get("name").and_then(Json::as_str).unwrap_or(key);
+    let kind = column.get("type").and_then(Json::as_str).unwrap_or_default();
+    (index, name.to_owned(), kind.to_owned())
 }
 
 /// The file for relations in the order of their ids.

@@ -5,13 +5,16 @@ use std::fmt::Write;
 
 /// A name in double quotes. DBML has no escape for a double quote or a line break in a name.
 fn name(text: &str) -> String {
-    let clean = |c: char| match c {
+    format!("\"{}\"", text.chars().map(clean_character).collect::<String>())
+}
+
+fn clean_character(c: char) -> char {
+    match c {
         '"' => '\u{201d}',
         '\\' => '\u{2216}',
         c if c.is_control() => ' ',
         c => c,
-    };
-    format!("\"{}\"", text.chars().map(clean).collect::<String>())
+    }
 }
 
 /// A text of one line in single quotes.
@@ -69,18 +72,11 @@ pub(crate) fn dbml(diagram: &Diagram, command: &str) -> String {
         // `<` and `-` say how many rows; an optional side is a column that may be null.
         let kind = if link.one_to_one { "-" } else { ">" };
         let must = if link.optional { "optional" } else { "mandatory" };
-        let side = |table: &Table, columns: &[String]| match columns {
-            [one] => format!("{}.{}", table_name(table), name(one)),
-            many => {
-                let many: Vec<String> = many.iter().map(|c| name(c)).collect();
-                format!("{}.({})", table_name(table), many.join(", "))
-            }
-        };
         let _ = writeln!(
             out,
             "Ref: {} {kind} {} // {must}, from a {}",
-            side(child, &link.columns),
-            side(parent, &link.parent_columns),
+            endpoint(child, &link.columns),
+            endpoint(parent, &link.parent_columns),
             link.origin.as_str()
         );
     }
@@ -92,6 +88,17 @@ pub(crate) fn dbml(diagram: &Diagram, command: &str) -> String {
         out.push_str("}\n");
     }
     out
+}
+
+/// One side of a reference.
+fn endpoint(table: &Table, columns: &[String]) -> String {
+    match columns {
+        [one] => format!("{}.{}", table_name(table), name(one)),
+        many => {
+            let many: Vec<String> = many.iter().map(|c| name(c)).collect();
+            format!("{}.({})", table_name(table), many.join(", "))
+        }
+    }
 }
 
 fn column(table: &Table, field: &Field) -> String {

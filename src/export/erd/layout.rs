@@ -1,6 +1,6 @@
 //! Where tables go: layers from left to right, each a box of columns of tables.
 
-use super::model::{Diagram, Table};
+use super::model::{Diagram, Field, Table};
 use unicode_width::UnicodeWidthStr;
 
 /// Sizes in pixels.
@@ -43,21 +43,19 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 
 /// The columns that a table shows, and how many it does not.
 pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
-    let key = |i: &usize| {
-        table.columns[*i].primary || table.columns[*i].foreign || table.columns[*i].unique
-    };
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if all.len() <= MOST_ROWS {
         return (all, 0);
     }
-    let keys = all.iter().filter(|i| key(i)).count();
+    let keys = all.iter().filter(|i| is_key(&table.columns[**i])).count();
     let mut others = MOST_ROWS.saturating_sub(1).saturating_sub(keys);
     let shown: Vec<usize> = all
         .iter()
         .copied()
         .filter(|i| {
-            let take = key(i) || others > 0;
-            others -= usize::from(take && !key(i));
+            let is_key = is_key(&table.columns[*i]);
+            let take = is_key || others > 0;
+            others -= usize::from(take && !is_key);
             take
         })
         .collect();
@@ -65,21 +63,26 @@ pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
     (shown, hidden)
 }
 
+fn is_key(field: &Field) -> bool {
+    field.primary || field.foreign || field.unique
+}
+
 fn size(table: &Table) -> (f64, f64) {
     let (shown, hidden) = rows(table);
     // The name is bold, and so wider.
     let name = text_width(&table.name, 14.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
-    let row = |i: &usize| {
-        let field = &table.columns[*i];
-        let data_type = field.data_type.as_deref().unwrap_or_default();
-        BADGE
-            + text_width(&field.name, if field.primary { 13.0 } else { 12.0 })
-            + text_width(data_type, 11.0)
-            + 3.0 * PADDING
-    };
-    let width = shown.iter().map(row).fold(name, f64::max).clamp(NARROWEST, WIDEST);
+    let rows = shown.iter().map(|i| row_width(&table.columns[*i]));
+    let width = rows.fold(name, f64::max).clamp(NARROWEST, WIDEST);
     let lines = shown.len() + usize::from(hidden > 0);
     (width.round(), HEADER + ROW * lines.max(1) as f64 + 6.0)
+}
+
+fn row_width(field: &Field) -> f64 {
+    let data_type = field.data_type.as_deref().unwrap_or_default();
+    BADGE
+        + text_width(&field.name, if field.primary { 13.0 } else { 12.0 })
+        + text_width(data_type, 11.0)
+        + 3.0 * PADDING
 }
 
 /// Places everything. Of several heights of the columns it takes the one whose picture is nearest
@@ -143,21 +146,31 @@ fn near_what_they_refer_to(
     tables: &[Rect],
     placed: &[bool],
 ) -> Vec<usize> {
-    let centre = |table: usize| {
-        let linked =
-            diagram.references.iter().filter_map(|l| match (l.child == table, l.parent == table) {
-                (true, false) => Some(l.parent),
-                (false, true) => Some(l.child),
-                _ => None,
-            });
-        let heights: Vec<f64> =
-            linked.filter(|t| placed[*t]).map(|t| tables[t].y + tables[t].height / 2.0).collect();
-        (!heights.is_empty()).then(|| heights.iter().sum::<f64>() / heights.len() as f64)
-    };
-    let mut order: Vec<(f64, usize)> =
-        members.iter().map(|t| (centre(*t).unwrap_or(f64::MAX), *t)).collect();
+    let mut order: Vec<(f64, usize)> = members
+        .iter()
+        .map(|t| (height_of_linked(diagram, *t, tables, placed).unwrap_or(f64::MAX), *t))
+        .collect();
     order.sort_by(|a, b| a.0.total_cmp(&b.0));
     order.into_iter().map(|(_, table)| table).collect()
+}
+
+/// How far down the tables are, on average, that a table is linked with; none while none of them
+/// has a place.
+fn height_of_linked(
+    diagram: &Diagram,
+    table: usize,
+    tables: &[Rect],
+    placed: &[bool],
+) -> Option<f64> {
+    let linked =
+        diagram.references.iter().filter_map(|l| match (l.child == table, l.parent == table) {
+            (true, false) => Some(l.parent),
+            (false, true) => Some(l.child),
+            _ => None,
+        });
+    let heights: Vec<f64> =
+        linked.filter(|t| placed[*t]).map(|t| tables[t].y + tables[t].height / 2.0).collect();
+    (!heights.is_empty()).then(|| heights.iter().sum::<f64>() / heights.len() as f64)
 }
 
 #[cfg(test)]

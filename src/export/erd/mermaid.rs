@@ -7,8 +7,8 @@ use std::fmt::Write;
 
 /// Ids of entities, types and attributes are words.
 fn word(text: &str) -> String {
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let mut out: String = text.chars().map(|c| if legal(c) { c } else { '_' }).collect();
+    let mut out: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if !out.starts_with(|c: char| c.is_ascii_alphabetic()) {
         out.insert_str(0, "x_");
     }

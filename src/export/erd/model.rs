@@ -79,14 +79,14 @@ pub(crate) fn diagram(
     let mut layers: BTreeMap<(usize, usize, String), Vec<(String, NodeId)>> = BTreeMap::new();
     let depth = depths(manifest);
     let mut first: HashMap<String, usize> = HashMap::new();
-    let shown = |id: &NodeId| selected.contains(*id) && shows(manifest.node(*id));
-    let order = manifest.graph.order().unwrap_or_default();
-    for id in order.iter().filter(|id| shown(id)) {
+    let mut shown = manifest.graph.order().unwrap_or_default();
+    shown.retain(|id| selected.contains(*id) && shows(manifest.node(*id)));
+    for id in &shown {
         let name = layer(manifest, manifest.node(*id));
         let least = first.entry(name).or_insert(usize::MAX);
         *least = (*least).min(depth[id.index()]);
     }
-    for id in order.iter().filter(|id| shown(id)) {
+    for id in &shown {
         let node = manifest.node(*id);
         let name = layer(manifest, node);
         layers

@@ -104,13 +104,13 @@ pub(crate) enum HardDeletes {
 impl BuildConfig {
     fn read(config: &NodeConfig) -> BuildConfig {
         let documents = config.map("persist_docs");
-        let is_empty = |grants: &Json| grants.as_object().is_none_or(|m| m.is_empty());
+        let grants = config.get("grants");
         BuildConfig {
             full_refresh: config.flag("full_refresh"),
             is_audited: config.flag("audit").unwrap_or(true),
             pre_hooks: hooks(config.get("pre-hook")),
             post_hooks: hooks(config.get("post-hook")),
-            grants: config.get("grants").filter(|grants| !is_empty(grants)).cloned(),
+            grants: grants.filter(|g| g.as_object().is_some_and(|m| !m.is_empty())).cloned(),
             has_contract: config.map("contract").and_then(|c| c.get("enforced"))
                 == Some(&Json::Bool(true)),
             persists_docs: documents.is_some_and(|m| m.values().any(|v| v.as_bool() == Some(true))),
@@ -120,11 +120,14 @@ impl BuildConfig {
 
 /// Hooks in the one form that `NodeConfig` gives them.
 fn hooks(value: Option<&Json>) -> Vec<Hook> {
-    let hook = |hook: &Json| Hook {
+    value.and_then(Json::as_array).into_iter().flatten().map(read_hook).collect()
+}
+
+fn read_hook(hook: &Json) -> Hook {
+    Hook {
         sql: hook.get("sql").and_then(Json::as_str).unwrap_or_default().to_owned(),
         is_inside: hook.get("transaction").and_then(Json::as_bool).unwrap_or(true),
-    };
-    value.and_then(Json::as_array).into_iter().flatten().map(hook).collect()
+    }
 }
 
 impl ModelConfig {

@@ -38,12 +38,11 @@ const ANY: &str = "!= 0";
 
 impl TestConfig {
     pub(super) fn read(config: &NodeConfig) -> TestConfig {
-        let threshold = |key: &str| config.text(key).map_or(ANY.to_owned(), |t| t.into_owned());
         let is_warning = config.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
         TestConfig {
             severity: if is_warning { Severity::Warn } else { Severity::Error },
-            warn_if: threshold("warn_if"),
-            error_if: threshold("error_if"),
+            warn_if: read_threshold(config, "warn_if"),
+            error_if: read_threshold(config, "error_if"),
             has_condition: config.get("where").is_some(),
             limit: config.text("limit").map(|t| t.into_owned()),
             store_failures: StoreFailures::read(config),
@@ -56,6 +55,10 @@ impl TestConfig {
         let has_threshold = self.warn_if != ANY || self.error_if != ANY;
         !has_threshold && !self.has_condition && self.limit.is_none() && !self.has_own_count
     }
+}
+
+fn read_threshold(config: &NodeConfig, key: &str) -> String {
+    config.text(key).map_or(ANY.to_owned(), |t| t.into_owned())
 }
 
 impl StoreFailures {

@@ -32,24 +32,28 @@ pub(super) async fn account(
     if let Some(path) = &target.credentials {
         return file(system, path, "`credentials` of the export", timeout).await;
     }
-    let env = |name: &str| system.env(name).filter(|v| !v.is_empty());
-    if let Some(token) = env("GOOGLE_OAUTH_ACCESS_TOKEN") {
+    if let Some(token) = read_variable(system, "GOOGLE_OAUTH_ACCESS_TOKEN") {
         return Ok(Account {
             tokens: Box::new(token),
             name: "the account of GOOGLE_OAUTH_ACCESS_TOKEN".to_owned(),
         });
     }
-    if let Some(path) = env("GOOGLE_APPLICATION_CREDENTIALS") {
+    if let Some(path) = read_variable(system, "GOOGLE_APPLICATION_CREDENTIALS") {
         return file(system, &path, "GOOGLE_APPLICATION_CREDENTIALS", timeout).await;
     }
-    let folder = env("CLOUDSDK_CONFIG").map(camino::Utf8PathBuf::from);
+    let folder = read_variable(system, "CLOUDSDK_CONFIG").map(camino::Utf8PathBuf::from);
     let folder = folder.or_else(|| system.home_dir().map(|h| h.join(".config/gcloud")));
     if let Some(path) =
         folder.map(|f| f.join("application_default_credentials.json")).filter(|p| system.is_file(p))
     {
         return file(system, path.as_str(), "the credentials of gcloud", timeout).await;
     }
-    metadata(env("GCE_METADATA_HOST"), timeout).await
+    metadata(read_variable(system, "GCE_METADATA_HOST"), timeout).await
+}
+
+/// A variable that is set to something.
+pub(super) fn read_variable(system: &dyn System, name: &str) -> Option<String> {
+    system.env(name).filter(|value| !value.is_empty())
 }
 
 async fn metadata(host: Option<String>, timeout: Duration) -> Result<Account, SinkError> {
@@ -97,14 +101,16 @@ async fn file(
     let json: Json = serde_json::from_str(&text).map_err(|_| {
         SinkError::new(format!("{from}: {path} is no JSON file with credentials of Google"))
     })?;
-    let word = |key: &str| json.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
     let bad = |e: serde_json::Error| SinkError::new(format!("{from}: {path} lacks something: {e}"));
-    let (tokens, name): (Box<dyn GetToken>, String) = match word("type").as_str() {
+    let (tokens, name): (Box<dyn GetToken>, String) = match text_at(&json, "type") {
         "service_account" => {
             let key: oauth2::ServiceAccountKey =
                 serde_json::from_value(json.clone()).map_err(bad)?;
             let builder = oauth2::ServiceAccountAuthenticator::builder(key).with_timeout(timeout);
-            (Box::new(builder.build().await.map_err(|e| wrong(from, &e))?), word("client_email"))
+            (
+                Box::new(builder.build().await.map_err(|e| wrong(from, &e))?),
+                text_at(&json, "client_email").to_owned(),
+            )
         }
         "authorized_user" => {
             let secret = serde_json::from_value(json.clone()).map_err(bad)?;
@@ -123,7 +129,7 @@ async fn file(
             })?;
             let builder =
                 oauth2::ExternalAccountAuthenticator::builder(secret).with_timeout(timeout);
-            let name = impersonated(&word("service_account_impersonation_url"));
+            let name = impersonated(text_at(&json, "service_account_impersonation_url"));
             (Box::new(builder.build().await.map_err(|e| wrong(from, &e))?), name)
         }
         "impersonated_service_account" => {
@@ -137,7 +143,7 @@ async fn file(
                 );
             }
             let secret = serde_json::from_value(source).map_err(bad)?;
-            let email = impersonated(&word("service_account_impersonation_url"));
+            let email = impersonated(text_at(&json, "service_account_impersonation_url"));
             let builder = oauth2::ServiceAccountImpersonationAuthenticator::builder(secret, &email);
             (
                 Box::new(builder.with_timeout(timeout).build().await.map_err(|e| wrong(from, &e))?),
@@ -159,6 +165,10 @@ async fn file(
         }
     };
     Ok(Account { tokens, name })
+}
+
+fn text_at<'a>(json: &'a Json, key: &str) -> &'a str {
+    json.get(key).and_then(Json::as_str).unwrap_or_default()
 }
 
 /// The address in `.../serviceAccounts/NAME@PROJECT.iam.gserviceaccount.com:generateAccessToken`.

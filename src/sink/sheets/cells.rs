@@ -115,14 +115,21 @@ fn text(s: &str, choices: Choices) -> Result<Value, usize> {
     if !choices.cut_long_text {
         return Err(length);
     }
-    let mut left = LONGEST;
-    let fits = |c: &char| {
-        let n = c.len_utf16();
-        let ok = n <= left;
-        left = left.saturating_sub(n);
-        ok
-    };
-    Ok(Value::Text(s.chars().take_while(fits).collect()))
+    Ok(Value::Text(cut(s)))
+}
+
+/// The beginning of a text that fits into a cell.
+fn cut(s: &str) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for c in s.chars() {
+        length += c.len_utf16();
+        if length > LONGEST {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// With an offset: the time in UTC, since sheets know no time zones.

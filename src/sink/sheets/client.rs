@@ -1,6 +1,6 @@
 //! Requests to the API: paced, timed, and sent again where that can help.
 
-use super::auth::account;
+use super::auth::{account, read_variable};
 use super::errors::{Failure, Subject, failure};
 use crate::config::SheetTarget;
 use crate::sink::{Job, SinkError};
@@ -65,6 +65,30 @@ struct Settings {
     writes_a_minute: usize,
 }
 
+impl Settings {
+    fn read(system: &dyn System) -> Result<Settings, SinkError> {
+        let timeout = read_number(system, "STRATA_SHEETS_TIMEOUT", 60.0)?;
+        let backoff = read_number(system, "STRATA_SHEETS_BACKOFF", 1.0)?;
+        let retries = read_number(system, "STRATA_SHEETS_RETRIES", 6.0)?;
+        let writes = read_number(system, "STRATA_SHEETS_WRITES_PER_MINUTE", 60.0)?;
+        Ok(Settings {
+            timeout: Duration::try_from_secs_f64(timeout).unwrap_or(MINUTE),
+            backoff: Duration::try_from_secs_f64(backoff).unwrap_or(MINUTE),
+            retries: retries as u32,
+            writes_a_minute: (writes as usize).max(1),
+        })
+    }
+}
+
+/// A variable that holds a number, 0 or more.
+fn read_number(system: &dyn System, name: &str, default: f64) -> Result<f64, SinkError> {
+    let Some(text) = read_variable(system, name) else { return Ok(default) };
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        _ => Err(SinkError::new(format!("{name} is a number, not `{text}`"))),
+    }
+}
+
 pub(super) struct Client<'a> {
     hub: Sheets<HttpsConnector<HttpConnector>>,
     spreadsheet: &'a str,
@@ -97,23 +121,7 @@ impl<'a> Client<'a> {
         target: &'a SheetTarget,
         job: &'a Job<'_>,
     ) -> Result<Client<'a>, SinkError> {
-        let number = |name: &str, default: f64| -> Result<f64, SinkError> {
-            match job.system.env(name).filter(|v| !v.is_empty()) {
-                None => Ok(default),
-                Some(text) => text
-                    .parse()
-                    .ok()
-                    .filter(|n: &f64| n.is_finite() && *n >= 0.0)
-                    .ok_or_else(|| SinkError::new(format!("{name} is a number, not `{text}`"))),
-            }
-        };
-        let seconds = |n: f64| Duration::try_from_secs_f64(n).unwrap_or(MINUTE);
-        let settings = Settings {
-            timeout: seconds(number("STRATA_SHEETS_TIMEOUT", 60.0)?),
-            backoff: seconds(number("STRATA_SHEETS_BACKOFF", 1.0)?),
-            retries: number("STRATA_SHEETS_RETRIES", 6.0)? as u32,
-            writes_a_minute: (number("STRATA_SHEETS_WRITES_PER_MINUTE", 60.0)? as usize).max(1),
-        };
+        let settings = Settings::read(job.system)?;
         let account = account(target, job.system, settings.timeout).await?;
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
@@ -128,7 +136,7 @@ impl<'a> Client<'a> {
         let mut hub = Sheets::new(client, common::NoToken);
         hub.auth = account.tokens;
         hub.user_agent(format!("strata/{}", crate::VERSION));
-        if let Some(url) = job.system.env("STRATA_SHEETS_URL").filter(|v| !v.is_empty()) {
+        if let Some(url) = read_variable(job.system, "STRATA_SHEETS_URL") {
             let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
             if host.is_none_or(|h| {
                 h.is_empty() || h.starts_with('/') || h.contains(char::is_whitespace)
@@ -157,18 +165,19 @@ impl<'a> Client<'a> {
     }
 
     pub(super) async fn book(&self) -> Result<Book, SinkError> {
-        let attempt = || async {
-            let mut noted = Noted::default();
-            let call = self
-                .hub
-                .spreadsheets()
-                .get(self.spreadsheet)
-                .param("fields", FIELDS)
-                .add_scope(Scope::Spreadsheet);
-            let answer = self.timed(call.delegate(&mut noted).doit()).await;
-            self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
-        };
-        self.again(attempt).await
+        self.again(|| self.try_book()).await
+    }
+
+    async fn try_book(&self) -> Result<Book, Failed> {
+        let mut noted = Noted::default();
+        let call = self
+            .hub
+            .spreadsheets()
+            .get(self.spreadsheet)
+            .param("fields", FIELDS)
+            .add_scope(Scope::Spreadsheet);
+        let answer = self.timed(call.delegate(&mut noted).doit()).await;
+        self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
     }
 
     /// The values of some columns, from the top; dates as serial numbers.
@@ -176,34 +185,31 @@ impl<'a> Client<'a> {
         let mut all = Vec::with_capacity(ranges.len());
         // The ranges stand in the address, which may not be too long.
         for ranges in ranges.chunks(50) {
-            all.extend(self.some_columns(ranges).await?);
+            all.extend(self.again(|| self.try_columns(ranges)).await?);
         }
         Ok(all)
     }
 
-    async fn some_columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, SinkError> {
-        let attempt = || async {
-            let mut noted = Noted::default();
-            let mut call = self
-                .hub
-                .spreadsheets()
-                .values_batch_get(self.spreadsheet)
-                .add_scope(Scope::Spreadsheet);
-            for range in ranges {
-                call = call.add_ranges(range);
-            }
-            let call = call
-                .major_dimension("COLUMNS")
-                .value_render_option("UNFORMATTED_VALUE")
-                .date_time_render_option("SERIAL_NUMBER");
-            let answer = self.timed(call.delegate(&mut noted).doit()).await;
-            let (_, answer) = self.judged(answer, noted)?;
-            let ranges = answer.value_ranges.unwrap_or_default().into_iter();
-            Ok(ranges
-                .map(|r| r.values.unwrap_or_default().into_iter().next().unwrap_or_default())
-                .collect())
-        };
-        self.again(attempt).await
+    async fn try_columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, Failed> {
+        let mut noted = Noted::default();
+        let mut call = self
+            .hub
+            .spreadsheets()
+            .values_batch_get(self.spreadsheet)
+            .add_scope(Scope::Spreadsheet);
+        for range in ranges {
+            call = call.add_ranges(range);
+        }
+        let call = call
+            .major_dimension("COLUMNS")
+            .value_render_option("UNFORMATTED_VALUE")
+            .date_time_render_option("SERIAL_NUMBER");
+        let answer = self.timed(call.delegate(&mut noted).doit()).await;
+        let (_, answer) = self.judged(answer, noted)?;
+        let ranges = answer.value_ranges.unwrap_or_default().into_iter();
+        Ok(ranges
+            .map(|r| r.values.unwrap_or_default().into_iter().next().unwrap_or_default())
+            .collect())
     }
 
     /// One batch: all of its requests are carried out, or none. `landed` tells from the spreadsheet
@@ -366,8 +372,11 @@ fn interrupted() -> SinkError {
     SinkError::new("interrupted: the sheet is as it was, or as it should be")
 }
 
+fn size_of(count: Option<i32>) -> usize {
+    count.and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
+}
+
 fn book(spreadsheet: Spreadsheet) -> Book {
-    let size = |n: Option<i32>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or_default();
     let tabs = spreadsheet.sheets.unwrap_or_default().into_iter().filter_map(|sheet| {
         let properties = sheet.properties?;
         let grid = properties.grid_properties.unwrap_or_default();
@@ -382,8 +391,8 @@ fn book(spreadsheet: Spreadsheet) -> Book {
             // The first tab has the id 0, which an answer may leave out.
             id: properties.sheet_id.unwrap_or_default(),
             title: properties.title.unwrap_or_default(),
-            rows: size(grid.row_count),
-            columns: size(grid.column_count),
+            rows: size_of(grid.row_count),
+            columns: size_of(grid.column_count),
             notes: notes.collect(),
         })
     });

@@ -7,7 +7,8 @@
 //! a write whose answer was lost is recognised.
 //!
 //! `auth` finds credentials, `client` sends and sends again, `cells` makes values, `requests` the
-//! pieces of a batch, `write` puts them in order. Must not know: databases, nodes.
+//! pieces of a batch, `sheet` says what goes where, `write` puts it all in order. Must not know:
+//! databases, nodes.
 
 mod auth;
 mod cells;
@@ -15,6 +16,7 @@ mod client;
 mod errors;
 mod requests;
 mod rows;
+mod sheet;
 mod write;
 
 pub(crate) use client::Pace;

@@ -72,12 +72,17 @@ impl<'a> Lines<'a> {
 
     /// Whether all of it goes into one request, with so many more bytes.
     pub(super) fn is_small(&self, more: usize) -> bool {
+        if self.cells() > MOST_CELLS {
+            return false;
+        }
         let mut bytes = more;
-        let fits = |n: usize| {
-            bytes += size(&self.line(n));
-            bytes <= MOST_BYTES
-        };
-        self.cells() <= MOST_CELLS && (0..self.len()).all(fits)
+        for number in 0..self.len() {
+            bytes += size(&self.line(number));
+            if bytes > MOST_BYTES {
+                return false;
+            }
+        }
+        true
     }
 
     /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between

@@ -7,6 +7,7 @@ use super::requests::{
     number_format,
 };
 use super::rows::{Lines, check};
+use super::sheet::{Keys, Rows, Sheet, key_of, reordered, segments};
 use crate::config::{SheetMode, SheetTarget};
 use crate::sink::{Job, SinkError, SinkTable, Written, count};
 use google_sheets4::api::Request;
@@ -95,7 +96,12 @@ impl Write<'_> {
         json.get(field).and_then(Json::as_str).map(str::to_owned)
     }
 
-    /// Whether the batch that makes this write visible was carried out.
+    /// Sends the batch that makes this write visible.
+    async fn show(&self, make: &dyn Fn() -> Vec<Request>) -> Result<(), SinkError> {
+        self.client.update(make, Some(&|book| self.landed(book))).await
+    }
+
+    /// Whether that batch was carried out.
     fn landed(&self, book: &Book) -> bool {
         book.tabs.iter().any(|t| {
             t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
@@ -118,6 +124,10 @@ impl Write<'_> {
     fn stale(&self) -> impl Iterator<Item = &Tab> {
         let prefix = self.staging_prefix();
         self.book.tabs.iter().filter(move |t| t.title.starts_with(&prefix))
+    }
+
+    fn delete_stale(&self) -> Vec<Request> {
+        self.stale().map(|tab| delete_tab(tab.id)).collect()
     }
 
     /// The size that the tab has to have. It only grows: formulas elsewhere keep the ranges that
@@ -146,12 +156,16 @@ impl Write<'_> {
 
     /// Number formats of columns: (column of the table, column of the tab).
     fn formats(&self, columns: &[(usize, usize)], rows: (usize, usize)) -> Vec<Request> {
-        let one = |(own, at): &(usize, usize)| {
-            let column = &self.table.columns[*own];
-            let area = self.area(rows, (*at, at + 1));
-            number_format(area, format(&column.kind, column.format.as_deref()))
-        };
-        if rows.0 < rows.1 { columns.iter().map(one).collect() } else { Vec::new() }
+        if rows.0 >= rows.1 {
+            return Vec::new();
+        }
+        columns.iter().map(|(own, at)| self.format_column(*own, *at, rows)).collect()
+    }
+
+    fn format_column(&self, own: usize, at: usize, rows: (usize, usize)) -> Request {
+        let column = &self.table.columns[own];
+        let area = self.area(rows, (at, at + 1));
+        number_format(area, format(&column.kind, column.format.as_deref()))
     }
 
     /// Fails before anything is written when the spreadsheet would have too many cells.
@@ -189,17 +203,6 @@ impl Write<'_> {
     async fn replace(&self) -> Result<Written, SinkError> {
         let lines = Lines::with_header(self.table, self.choices);
         let size = self.size(lines.len(), lines.width());
-        let whole = self.area((0, size.0), (0, size.1));
-        let columns: Vec<(usize, usize)> = (0..lines.width()).map(|c| (c, c)).collect();
-        let last = |cells: Vec<Request>| {
-            let mut requests = self.prepare(size);
-            requests.push(freeze_header(self.id));
-            requests.extend(cells);
-            requests.push(bold(self.area((0, 1), (0, lines.width()))));
-            requests.extend(self.formats(&columns, (1, size.0)));
-            requests.push(self.note());
-            requests
-        };
         let what = format!(
             "replace all by {}, {}",
             count(self.table.rows.len(), "row"),
@@ -214,26 +217,49 @@ impl Write<'_> {
             return Ok(self.done(what, &lines, requests));
         }
         if small {
-            let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
-            let make = || {
-                let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
-                requests.extend(last(vec![fill(whole, &lines.all())]));
-                requests
-            };
-            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+            self.show(&|| self.replace_at_once(&lines)).await?;
         } else {
             let staging = self.stage(&lines).await?;
-            let make = || {
-                let from =
-                    Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
-                let to = self.area((0, lines.len()), (0, lines.width()));
-                let mut requests = last(vec![fill(whole, &[]), copy(from, to)]);
-                requests.push(delete_tab(staging));
-                requests
-            };
-            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+            self.show(&|| self.replace_from(staging, &lines)).await?;
         }
         Ok(self.done(done, &lines, self.client.sent()))
+    }
+
+    /// The batch that replaces all by values that it holds.
+    fn replace_at_once(&self, lines: &Lines<'_>) -> Vec<Request> {
+        let size = self.size(lines.len(), lines.width());
+        let mut requests = self.delete_stale();
+        let whole = self.area((0, size.0), (0, size.1));
+        requests.extend(self.replace_by(lines, size, vec![fill(whole, &lines.all())]));
+        requests
+    }
+
+    /// The same with what a hidden tab holds.
+    fn replace_from(&self, staging: i32, lines: &Lines<'_>) -> Vec<Request> {
+        let size = self.size(lines.len(), lines.width());
+        let whole = self.area((0, size.0), (0, size.1));
+        let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
+        let to = self.area((0, lines.len()), (0, lines.width()));
+        let mut requests = self.replace_by(lines, size, vec![fill(whole, &[]), copy(from, to)]);
+        requests.push(delete_tab(staging));
+        requests
+    }
+
+    /// What stands around the requests that fill the cells.
+    fn replace_by(
+        &self,
+        lines: &Lines<'_>,
+        size: (usize, usize),
+        cells: Vec<Request>,
+    ) -> Vec<Request> {
+        let mut requests = self.prepare(size);
+        requests.push(freeze_header(self.id));
+        requests.extend(cells);
+        requests.push(bold(self.area((0, 1), (0, lines.width()))));
+        let columns: Vec<(usize, usize)> = (0..lines.width()).map(|c| (c, c)).collect();
+        requests.extend(self.formats(&columns, (1, size.0)));
+        requests.push(self.note());
+        requests
     }
 
     /// Fills a new hidden tab with lines; its id.
@@ -244,20 +270,26 @@ impl Write<'_> {
                 break id;
             }
         };
-        let title = format!("{}{}", self.staging_prefix(), &self.token[..8]);
-        let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
-        let make = || {
-            let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
-            requests.push(add_tab(id, &title, (lines.len(), lines.width()), true));
-            requests
-        };
-        self.client.update(&make, Some(&|book| book.tabs.iter().any(|t| t.id == id))).await?;
+        let size = (lines.len(), lines.width());
+        self.client
+            .update(
+                &|| self.add_staging(id, size),
+                Some(&|book| book.tabs.iter().any(|t| t.id == id)),
+            )
+            .await?;
         for piece in lines.pieces() {
-            let make = || vec![fill_from(id, (piece.line, piece.column), &piece.lines)];
+            let place = (piece.line, piece.column);
             // The same cells a second time change nothing.
-            self.client.update(&make, None).await?;
+            self.client.update(&|| vec![fill_from(id, place, &piece.lines)], None).await?;
         }
         Ok(id)
+    }
+
+    fn add_staging(&self, id: i32, size: (usize, usize)) -> Vec<Request> {
+        let title = format!("{}{}", self.staging_prefix(), &self.token[..8]);
+        let mut requests = self.delete_stale();
+        requests.push(add_tab(id, &title, size, true));
+        requests
     }
 
     /// Adds rows below the last; with a key, rows that are there already are written in place.
@@ -265,16 +297,7 @@ impl Write<'_> {
         if let Some(tab) =
             self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
         {
-            let lines = Lines::new(self.table, self.choices, Vec::new());
-            let done = Written {
-                message: format!("{}: this run has written its rows before", tab.title),
-                ..Default::default()
-            };
-            return Ok(if self.job.dry_run {
-                self.done("write nothing a second time".to_owned(), &lines, 0)
-            } else {
-                done
-            });
+            return Ok(self.written_before(tab));
         }
         let sheet = self.read().await?;
         let keys = self.keys(key, &sheet)?;
@@ -291,21 +314,6 @@ impl Write<'_> {
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
         self.fits(size, if small { 0 } else { lines.cells() })?;
-        let last = |cells: Vec<Request>| {
-            let mut requests = self.prepare(size);
-            if sheet.header.is_empty() {
-                requests.push(freeze_header(self.id));
-                let header: Vec<Value> =
-                    self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
-                requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
-                requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
-            }
-            requests.extend(cells);
-            let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
-            requests.extend(self.formats(&columns, (sheet.used, sheet.used + plan.new.len())));
-            requests.push(self.note());
-            requests
-        };
         let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
         let what = if key.is_empty() {
             format!("add {added}")
@@ -322,53 +330,80 @@ impl Write<'_> {
             return Ok(self.done(what, &lines, requests));
         }
         if small {
-            let stale: Vec<i32> = self.stale().map(|t| t.id).collect();
             let all = lines.all();
-            let make = || {
-                let cells = plan.runs().flat_map(|run| {
-                    let lines = &all[run.first..run.first + run.length];
-                    sheet.segments.iter().map(move |s| {
-                        let part: Vec<Vec<Value>> = lines
-                            .iter()
-                            .map(|l| s.own.iter().map(|c| l[*c].clone()).collect())
-                            .collect();
-                        fill(
-                            self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len())),
-                            &part,
-                        )
-                    })
-                });
-                let mut requests: Vec<Request> = stale.iter().map(|id| delete_tab(*id)).collect();
-                requests.extend(last(cells.collect()));
-                requests
-            };
-            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+            self.show(&|| self.add_at_once(&sheet, &plan, &all)).await?;
         } else {
             // The staging tab has the columns in the order of the sheet.
             let staged = reordered(self.table, &sheet);
             let lines = Lines::new(&staged, self.choices, plan.order());
             let staging = self.stage(&lines).await?;
-            let make = || {
-                let cells = plan.runs().flat_map(|run| {
-                    let mut from = 0;
-                    sheet.segments.iter().map(move |s| {
-                        let width = s.own.len();
-                        let source = Area {
-                            tab: staging,
-                            rows: (run.first, run.first + run.length),
-                            columns: (from, from + width),
-                        };
-                        from += width;
-                        copy(source, self.area((run.at, run.at + run.length), (s.at, s.at + width)))
-                    })
-                });
-                let mut requests = last(cells.collect());
-                requests.push(delete_tab(staging));
-                requests
-            };
-            self.client.update(&make, Some(&|book| self.landed(book))).await?;
+            self.show(&|| self.add_from(&sheet, &plan, staging)).await?;
         }
         Ok(self.done(done, &lines, self.client.sent()))
+    }
+
+    /// What is told when this run has added its rows already.
+    fn written_before(&self, tab: &Tab) -> Written {
+        if self.job.dry_run {
+            let lines = Lines::new(self.table, self.choices, Vec::new());
+            return self.done("write nothing a second time".to_owned(), &lines, 0);
+        }
+        let message = format!("{}: this run has written its rows before", tab.title);
+        Written { message, ..Default::default() }
+    }
+
+    /// The batch that adds `all` lines, which it holds.
+    fn add_at_once(&self, sheet: &Sheet, plan: &Rows, all: &[Vec<Value>]) -> Vec<Request> {
+        let mut cells = Vec::new();
+        for run in plan.runs() {
+            let lines = &all[run.first..run.first + run.length];
+            for s in &sheet.segments {
+                let part: Vec<Vec<Value>> =
+                    lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
+                let place = self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len()));
+                cells.push(fill(place, &part));
+            }
+        }
+        let mut requests = self.delete_stale();
+        requests.extend(self.add_by(sheet, plan, cells));
+        requests
+    }
+
+    /// The same with the lines that a hidden tab holds.
+    fn add_from(&self, sheet: &Sheet, plan: &Rows, staging: i32) -> Vec<Request> {
+        let mut cells = Vec::new();
+        for run in plan.runs() {
+            let rows = (run.first, run.first + run.length);
+            let mut from = 0;
+            for s in &sheet.segments {
+                let width = s.own.len();
+                let source = Area { tab: staging, rows, columns: (from, from + width) };
+                from += width;
+                let place = self.area((run.at, run.at + run.length), (s.at, s.at + width));
+                cells.push(copy(source, place));
+            }
+        }
+        let mut requests = self.add_by(sheet, plan, cells);
+        requests.push(delete_tab(staging));
+        requests
+    }
+
+    /// What stands around the requests that fill the cells: the header of a new tab, the formats
+    /// of new rows, the note.
+    fn add_by(&self, sheet: &Sheet, plan: &Rows, cells: Vec<Request>) -> Vec<Request> {
+        let mut requests = self.prepare(self.size(sheet.used + plan.new.len(), sheet.width));
+        if sheet.header.is_empty() {
+            requests.push(freeze_header(self.id));
+            let header: Vec<Value> =
+                self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
+            requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
+            requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
+        }
+        requests.extend(cells);
+        let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
+        requests.extend(self.formats(&columns, (sheet.used, sheet.used + plan.new.len())));
+        requests.push(self.note());
+        requests
     }
 
     /// What stands in the tab: its header, our columns in it, and how far down it is used.
@@ -382,10 +417,7 @@ impl Write<'_> {
             (1..=tab.columns).map(|c| format!("{quoted}!{0}:{0}", letters(c))).collect();
         let values = self.client.columns(&columns).await?;
         let used = values.iter().map(Vec::len).max().unwrap_or_default();
-        let text = |v: Option<&Json>| {
-            v.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default()
-        };
-        let header: Vec<String> = values.iter().map(|column| text(column.first())).collect();
+        let header: Vec<String> = values.iter().map(|column| header_of(column)).collect();
         if used == 0 {
             return Ok(Sheet::empty(own.len()));
         }
@@ -467,134 +499,12 @@ impl Write<'_> {
     }
 }
 
-struct Keys {
-    own: Vec<Vec<String>>,
-    /// Rows of the tab by key.
-    known: HashMap<Vec<String>, usize>,
-}
-
-/// What a tab holds.
-struct Sheet {
-    header: Vec<String>,
-    /// How many columns it has, and how many rows have something in them, the header included.
-    width: usize,
-    used: usize,
-    /// Where each of our columns is.
-    columns: Vec<usize>,
-    segments: Vec<Segment>,
-    /// By column.
-    values: Vec<Vec<Json>>,
-}
-
-impl Sheet {
-    fn empty(width: usize) -> Sheet {
-        let columns: Vec<usize> = (0..width).collect();
-        Sheet {
-            header: Vec::new(),
-            width,
-            used: 1,
-            segments: segments(&columns),
-            columns,
-            values: Vec::new(),
-        }
-    }
-}
-
-/// Neighbouring columns of a tab, with our columns that go there.
-#[derive(Debug, PartialEq)]
-struct Segment {
-    at: usize,
-    own: Vec<usize>,
-}
-
-fn segments(columns: &[usize]) -> Vec<Segment> {
-    let mut pairs: Vec<(usize, usize)> =
-        columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
-    pairs.sort_unstable();
-    let mut out: Vec<Segment> = Vec::new();
-    for (at, own) in pairs {
-        match out.last_mut() {
-            Some(s) if s.at + s.own.len() == at => s.own.push(own),
-            _ => out.push(Segment { at, own: vec![own] }),
-        }
-    }
-    out
-}
-
-/// The table with its columns in the order of the sheet.
-fn reordered(table: &SinkTable, sheet: &Sheet) -> SinkTable {
-    let order: Vec<usize> = sheet.segments.iter().flat_map(|s| &s.own).copied().collect();
-    SinkTable {
-        columns: order.iter().map(|c| table.columns[*c].clone()).collect(),
-        rows: table
-            .rows
-            .iter()
-            .map(|row| order.iter().map(|c| row[*c].clone()).collect())
-            .collect(),
-    }
-}
-
-/// Which rows of the table go where.
-struct Rows {
-    /// Rows that are there: (row of the tab, row of the table), by row of the tab.
-    known: Vec<(usize, usize)>,
-    new: Vec<usize>,
-    /// The first free row of the tab.
-    free: usize,
-}
-
-/// Lines that go to neighbouring rows of the tab.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Run {
-    first: usize,
-    at: usize,
-    length: usize,
-}
-
-impl Rows {
-    fn new(keys: &Option<Keys>, sheet: &Sheet, rows: usize) -> Rows {
-        let (mut known, mut new) = (Vec::new(), Vec::new());
-        for row in 0..rows {
-            match keys.as_ref().and_then(|k| k.known.get(&k.own[row])) {
-                Some(at) => known.push((*at, row)),
-                None => new.push(row),
-            }
-        }
-        known.sort_unstable();
-        Rows { known, new, free: sheet.used }
-    }
-
-    /// Rows of the table in the order of the tab.
-    fn order(&self) -> Vec<Option<usize>> {
-        self.known
-            .iter()
-            .map(|(_, row)| Some(*row))
-            .chain(self.new.iter().map(|row| Some(*row)))
-            .collect()
-    }
-
-    fn runs(&self) -> impl Iterator<Item = Run> {
-        let places =
-            self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
-        let mut runs: Vec<Run> = Vec::new();
-        for (line, at) in places.enumerate() {
-            match runs.last_mut() {
-                Some(run) if run.at + run.length == at => run.length += 1,
-                _ => runs.push(Run { first: line, at, length: 1 }),
-            }
-        }
-        runs.into_iter()
-    }
-}
-
-/// A value that was read, as `Value::key` has it.
-fn key_of(json: &Json) -> String {
-    match json {
-        Json::Bool(b) => Value::Bool(*b).key(),
-        Json::Number(n) => Value::Number(n.as_f64().unwrap_or_default()).key(),
-        Json::String(s) if s.is_empty() => String::new(),
-        Json::String(s) => Value::Text(s.clone()).key(),
-        other => other.to_string(),
+/// What stands in the first row of a column.
+fn header_of(column: &[Json]) -> String {
+    match column.first() {
+        Some(Json::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
     }
 }
 
@@ -634,17 +544,5 @@ mod tests {
             ["A", "Z", "AA", "ZZ", "AAA"]
         );
         assert_eq!(thousands(10_000_000), "10,000,000");
-    }
-
-    #[test]
-    fn neighbours_are_written_together() {
-        assert_eq!(
-            segments(&[4, 0, 1]),
-            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
-        );
-        let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
-        let runs: Vec<Run> = rows.runs().collect();
-        assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);
-        assert_eq!(rows.order(), [Some(7), Some(1), Some(0), Some(5), Some(6)]);
     }
 }

@@ -1,0 +1,156 @@
+//! What a tab holds, and which rows of a table go where in it.
+
+use super::cells::Value;
+use crate::sink::SinkTable;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+
+/// The keys of an upsert.
+pub(super) struct Keys {
+    /// By row of the table.
+    pub(super) own: Vec<Vec<String>>,
+    /// Rows of the tab by key.
+    pub(super) known: HashMap<Vec<String>, usize>,
+}
+
+/// What a tab holds.
+pub(super) struct Sheet {
+    pub(super) header: Vec<String>,
+    /// How many columns it has, and how many rows have something in them, the header included.
+    pub(super) width: usize,
+    pub(super) used: usize,
+    /// Where each of our columns is.
+    pub(super) columns: Vec<usize>,
+    pub(super) segments: Vec<Segment>,
+    /// By column.
+    pub(super) values: Vec<Vec<Json>>,
+}
+
+impl Sheet {
+    pub(super) fn empty(width: usize) -> Sheet {
+        let columns: Vec<usize> = (0..width).collect();
+        Sheet {
+            header: Vec::new(),
+            width,
+            used: 1,
+            segments: segments(&columns),
+            columns,
+            values: Vec::new(),
+        }
+    }
+}
+
+/// Neighbouring columns of a tab, with our columns that go there.
+#[derive(Debug, PartialEq)]
+pub(super) struct Segment {
+    pub(super) at: usize,
+    pub(super) own: Vec<usize>,
+}
+
+pub(super) fn segments(columns: &[usize]) -> Vec<Segment> {
+    let mut pairs: Vec<(usize, usize)> =
+        columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
+    pairs.sort_unstable();
+    let mut out: Vec<Segment> = Vec::new();
+    for (at, own) in pairs {
+        match out.last_mut() {
+            Some(s) if s.at + s.own.len() == at => s.own.push(own),
+            _ => out.push(Segment { at, own: vec![own] }),
+        }
+    }
+    out
+}
+
+/// The table with its columns in the order of the sheet.
+pub(super) fn reordered(table: &SinkTable, sheet: &Sheet) -> SinkTable {
+    let order: Vec<usize> = sheet.segments.iter().flat_map(|s| &s.own).copied().collect();
+    SinkTable {
+        columns: order.iter().map(|c| table.columns[*c].clone()).collect(),
+        rows: table
+            .rows
+            .iter()
+            .map(|row| order.iter().map(|c| row[*c].clone()).collect())
+            .collect(),
+    }
+}
+
+/// Which rows of the table go where.
+pub(super) struct Rows {
+    /// Rows that are there: (row of the tab, row of the table), by row of the tab.
+    pub(super) known: Vec<(usize, usize)>,
+    pub(super) new: Vec<usize>,
+    /// The first free row of the tab.
+    free: usize,
+}
+
+/// Lines that go to neighbouring rows of the tab.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Run {
+    pub(super) first: usize,
+    pub(super) at: usize,
+    pub(super) length: usize,
+}
+
+impl Rows {
+    pub(super) fn new(keys: &Option<Keys>, sheet: &Sheet, rows: usize) -> Rows {
+        let (mut known, mut new) = (Vec::new(), Vec::new());
+        for row in 0..rows {
+            match keys.as_ref().and_then(|k| k.known.get(&k.own[row])) {
+                Some(at) => known.push((*at, row)),
+                None => new.push(row),
+            }
+        }
+        known.sort_unstable();
+        Rows { known, new, free: sheet.used }
+    }
+
+    /// Rows of the table in the order of the tab.
+    pub(super) fn order(&self) -> Vec<Option<usize>> {
+        self.known
+            .iter()
+            .map(|(_, row)| Some(*row))
+            .chain(self.new.iter().map(|row| Some(*row)))
+            .collect()
+    }
+
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run> {
+        let places =
+            self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
+        let mut runs: Vec<Run> = Vec::new();
+        for (line, at) in places.enumerate() {
+            match runs.last_mut() {
+                Some(run) if run.at + run.length == at => run.length += 1,
+                _ => runs.push(Run { first: line, at, length: 1 }),
+            }
+        }
+        runs.into_iter()
+    }
+}
+
+/// A value that was read, as `Value::key` has it.
+pub(super) fn key_of(json: &Json) -> String {
+    match json {
+        Json::Bool(b) => Value::Bool(*b).key(),
+        Json::Number(n) => Value::Number(n.as_f64().unwrap_or_default()).key(),
+        Json::String(s) if s.is_empty() => String::new(),
+        Json::String(s) => Value::Text(s.clone()).key(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_written_together() {
+        assert_eq!(
+            segments(&[4, 0, 1]),
+            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
+        );
+        let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
+        let runs: Vec<Run> = rows.runs().collect();
+        assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);
+        assert_eq!(rows.order(), [Some(7), Some(1), Some(0), Some(5), Some(6)]);
+    }
+}
