@@ -13,7 +13,7 @@ use crate::jinja::{BlockKind, Native};
 use crate::jinja::{
     calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls,
 };
-use crate::materialize::infer;
+use crate::materialize::infer_types;
 use crate::select::{Selection, is_readable};
 use crate::source::FileId;
 use crate::sql::{find_volatile, normalize_sql};
@@ -94,7 +94,7 @@ pub fn selectors(bytes: &[u8]) {
 /// A seed's file.
 pub fn csv(bytes: &[u8]) {
     for delimiter in [b',', b';'] {
-        let _ = infer(bytes, delimiter, &|_| None, None);
+        let _ = infer_types(bytes, delimiter, &|_| None, None);
     }
 }
 

@@ -78,7 +78,7 @@ impl Scrubber {
 
 /// What a secret variable is while a value of a profile or of packages is rendered: no filter sees
 /// its text, so that no part of it can end in a message. (dbt does the same.)
-pub(crate) fn placeholder(name: &str) -> String {
+pub(crate) fn secret_placeholder(name: &str) -> String {
     format!("{PLACEHOLDER_START}{name}{PLACEHOLDER_END}")
 }
 
@@ -221,12 +221,12 @@ mod tests {
 
     #[test]
     fn placeholders_become_values_unless_they_were_changed() {
-        let text = format!("https://u:{}@host", placeholder("T"));
+        let text = format!("https://u:{}@host", secret_placeholder("T"));
         let value = |name: &str| (name == "T").then(|| "abc".to_owned());
         assert_eq!(fill_placeholders(&text, value), "https://u:abc@host");
-        let changed: String = placeholder("T").chars().rev().collect();
+        let changed: String = secret_placeholder("T").chars().rev().collect();
         assert_eq!(fill_placeholders(&changed, value), changed);
-        let unknown = placeholder("U");
+        let unknown = secret_placeholder("U");
         assert_eq!(fill_placeholders(&unknown, value), unknown);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn connect(
 }
 
 /// A database of its own in memory, to make files with.
-pub(crate) fn scratch() -> Result<Box<dyn Warehouse>, EngineError> {
+pub(crate) fn open_scratch_database() -> Result<Box<dyn Warehouse>, EngineError> {
     duckdb::in_memory()
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn scratch() -> Result<Box<dyn Warehouse>, EngineError> {
 pub(crate) type Step = (&'static str, Result<String, EngineError>);
 
 /// Checks a target step by step; the first step that fails is the last.
-pub(crate) fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
+pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<Step> {
     match driver_of(target) {
         Ok(driver) => (driver.diagnose)(target, patience),
         Err(e) => vec![("database", Err(e))],

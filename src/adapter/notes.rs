@@ -2,7 +2,7 @@
 
 use crate::engine::{Dialect, Note, Relation};
 
-pub(super) fn create(table: &Relation, dialect: Dialect) -> String {
+pub(super) fn create_table_sql(table: &Relation, dialect: Dialect) -> String {
     let (database, schema) =
         (table.database().unwrap_or_default(), table.schema().unwrap_or_default());
     format!(
@@ -13,19 +13,19 @@ pub(super) fn create(table: &Relation, dialect: Dialect) -> String {
     )
 }
 
-pub(super) fn select(table: &Relation, dialect: Dialect) -> String {
+pub(super) fn select_notes_sql(table: &Relation, dialect: Dialect) -> String {
     format!("select node, print from {}", table.render(dialect))
 }
 
 /// What `select` gave.
-pub(super) fn pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
+pub(super) fn note_pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
     rows.into_iter()
         .filter_map(|row| <[String; 2]>::try_from(row).ok())
         .map(|[node, print]| (node, print))
         .collect()
 }
 
-pub(super) fn write(table: &Relation, notes: &[Note<'_>], dialect: Dialect) -> String {
+pub(super) fn write_notes_sql(table: &Relation, notes: &[Note<'_>], dialect: Dialect) -> String {
     let name = table.render(dialect);
     let nodes: Vec<String> = notes.iter().map(|note| Dialect::literal(note.node)).collect();
     let values: Vec<String> = notes.iter().map(write_row).collect();

@@ -14,5 +14,5 @@ mod reasons;
 pub(crate) use cache::CompileCache;
 pub(crate) use definition::{NodeDefinition, define_nodes};
 pub(crate) use reasons::{
-    Compare, Judged, Verdict, fingerprint_definitions, readings, verdicts, version_of_view,
+    Compare, Judged, Verdict, fingerprint_definitions, judge_nodes, read_parents, version_of_view,
 };

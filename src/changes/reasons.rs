@@ -225,7 +225,7 @@ pub(crate) fn version_of_view(
 pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
 
 /// Judges every node that was selected.
-pub(crate) fn verdicts(compare: &Compare<'_>) -> Judged {
+pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     let manifest = compare.manifest;
     let mut state = State {
         compare,
@@ -327,7 +327,7 @@ impl State<'_> {
 
     fn stored(&mut self, node: &Node) {
         let test = node.resource_type() == ResourceType::Test;
-        let parents = readings(self.compare.manifest, node);
+        let parents = read_parents(self.compare.manifest, node);
         let before = self.compare.before.get(&*node.unique_id);
         let taint = parents.iter().find_map(|p| self.taints.get(p)).cloned();
         let own = self.compare.own.get(&node.id);
@@ -415,7 +415,7 @@ impl State<'_> {
 }
 
 /// What a node's rows come from: its parents, through ephemeral models.
-pub(crate) fn readings(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
+pub(crate) fn read_parents(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
     let mut out = reached(manifest, node);
     out.retain(|id| !manifest.node(*id).is_ephemeral());
     out
@@ -543,7 +543,7 @@ mod tests {
         change(&mut prints, &mut before);
         let sources: FastMap<NodeId, String> =
             source.map(|v| (id("source.shop.raw.t"), v.to_owned())).into_iter().collect();
-        let (verdicts, _) = verdicts(&Compare {
+        let (verdicts, _) = judge_nodes(&Compare {
             manifest: &manifest,
             own: &prints,
             before: &before,

@@ -13,7 +13,7 @@ use crate::report::{LogFormat, Style};
 use crate::secret::{SECRET_PREFIX, Scrubber};
 use crate::select::{Indirect, Selection};
 use crate::source::FileId;
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ impl Lookup<'_> {
     }
 
     fn options(&mut self, from: &str, text: &str) -> JsonMap {
-        mapping(from, text).unwrap_or_else(|problem| {
+        read_mapping(from, text).unwrap_or_else(|problem| {
             self.problems.push(problem.to_string());
             JsonMap::new()
         })
@@ -298,7 +298,7 @@ impl Flags {
         scrubber: Scrubber,
     ) -> Result<LoadOptions, MappingError> {
         let vars = match cli.global.vars.as_ref().or(self.vars.as_ref()) {
-            Some(text) => mapping("--vars", text)?,
+            Some(text) => read_mapping("--vars", text)?,
             None => JsonMap::new(),
         };
         let which = cli.command.name();
@@ -420,7 +420,7 @@ pub(super) enum MappingError {
 }
 
 /// The YAML of `--vars` and `--args`.
-pub(super) fn mapping(flag: &str, text: &str) -> Result<JsonMap, MappingError> {
+pub(super) fn read_mapping(flag: &str, text: &str) -> Result<JsonMap, MappingError> {
     let parsed = parse_yaml(FileId(0), text);
     if let Some(d) = parsed.diagnostics.iter().find(|d| d.is_error()) {
         return Err(MappingError::Yaml { flag: flag.to_owned(), problem: d.message.clone() });
@@ -435,7 +435,7 @@ pub(super) fn mapping(flag: &str, text: &str) -> Result<JsonMap, MappingError> {
 /// The `flags:` block, read before anything else since it says how to read the rest.
 fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
     let here = system.current_dir();
-    let start = dir.map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
+    let start = dir.map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));
     let file = match dir {
         Some(_) => find_project_file(system, &start),
         None => start.ancestors().find_map(|d| find_project_file(system, d)),

@@ -158,7 +158,7 @@ fn args_dict(which: &str, cli: &Cli) -> JsonMap {
     map.insert("vars".into(), serde_json::Value::Object(JsonMap::new()));
     if let Command::RunOperation { name, args } = &cli.command {
         map.insert("macro".into(), name.as_str().into());
-        let args = flags::mapping("--args", args).unwrap_or_default();
+        let args = flags::read_mapping("--args", args).unwrap_or_default();
         map.insert("args".into(), serde_json::Value::Object(args));
     }
     map

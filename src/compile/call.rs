@@ -50,7 +50,7 @@ impl Compiler {
         Called {
             value: result.map_err(|failure| Box::new(failure_diagnostic(&failure, &session, span))),
             logs: record.logs,
-            warnings: crate::parse::warnings(record.warnings, span).collect(),
+            warnings: crate::parse::warning_diagnostics(record.warnings, span).collect(),
         }
     }
 }

@@ -182,7 +182,7 @@ impl Compiler {
             sql: Arc::new(rendered.sql.trimmed()),
             ctes: record.ctes,
             logs: record.logs,
-            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+            warnings: crate::parse::warning_diagnostics(record.warnings, node.span).collect(),
             reads: record.reads,
         })
     }
@@ -238,7 +238,7 @@ impl Compiler {
         Some(Form {
             pieces,
             logs: record.logs,
-            warnings: crate::parse::warnings(record.warnings, node.span).collect(),
+            warnings: crate::parse::warning_diagnostics(record.warnings, node.span).collect(),
             reads: record.reads,
         })
     }
@@ -416,7 +416,7 @@ impl Compiler {
 }
 
 /// Renders the text of a pre- or post-hook in its node's session.
-pub(crate) fn hook_text(
+pub(crate) fn render_hook(
     engine: &Engine,
     session: &Arc<Session>,
     sql: &str,

@@ -1,7 +1,7 @@
 //! `exports:` of properties files: where a relation goes when it is published.
 
 use super::{Yaml, YamlMap, YamlValue, unknown_keys};
-use crate::diag::{Checked, Code, Diagnostic, nearest};
+use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::source::Span;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +127,7 @@ pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportTy
                 out.push(
                     Diagnostic::error(Code::Export, format!("`{text}` is no type of export"))
                         .primary(y.span, format!("one of {}", names.join(", ")))
-                        .did_you_mean(nearest(&text, names.iter().copied())),
+                        .did_you_mean(nearest_name(&text, names.iter().copied())),
                 );
             }
             found

@@ -6,7 +6,7 @@ use bigdecimal::ToPrimitive;
 use bigdecimal::num_bigint::BigInt;
 
 /// Resolves a plain (unquoted) scalar.
-pub(super) fn resolve(text: &str) -> YamlValue {
+pub(super) fn resolve_scalar(text: &str) -> YamlValue {
     let Some(&first) = text.as_bytes().first() else { return YamlValue::Null };
     match text {
         "~" | "null" | "Null" | "NULL" => return YamlValue::Null,
@@ -321,7 +321,7 @@ mod tests {
             ("-", "Str(\"-\")"),
             ("+", "Str(\"+\")"),
         ] {
-            assert_eq!(format!("{:?}", resolve(text)), expected, "{text}");
+            assert_eq!(format!("{:?}", resolve_scalar(text)), expected, "{text}");
         }
     }
 

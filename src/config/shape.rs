@@ -7,7 +7,7 @@
 //! Source: dbt's JSON schemas, and the table `tests/dbt/yaml.json`.
 
 use super::{Json, Yaml, YamlMap, YamlValue};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
 
 /// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!`
@@ -374,7 +374,7 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
         }
         (Words(words), YamlValue::Str(text)) if !has_jinja(text) && !words.contains(&&**text) => {
             let message = format!("`{path}` is {}, not `{text}`", words.join(", "));
-            let near = nearest(text, words.iter().copied());
+            let near = nearest_name(text, words.iter().copied());
             let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
             out.push(d.did_you_mean(near));
         }

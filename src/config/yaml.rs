@@ -1,7 +1,7 @@
 //! YAML as a tree with places.
 
 use super::{Json, JsonMap, scalar};
-use crate::diag::{Checked, Code, Diagnostic, nearest};
+use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::source::{FileId, Span};
 use granit_parser::{Event, Parser, ScalarStyle};
 use serde::{Deserialize, Serialize};
@@ -307,7 +307,7 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let tagged_text = tag.as_ref().is_some_and(|t| t.suffix() == "str");
                 let value = if style == ScalarStyle::Plain && !tagged_text {
-                    scalar::resolve(&text)
+                    scalar::resolve_scalar(&text)
                 } else {
                     YamlValue::Str(text.as_ref().into())
                 };
@@ -433,7 +433,7 @@ pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut 
                     format!("unknown key `{}` in {what}", key.text),
                 )
                 .primary(key.span, "nothing reads this")
-                .did_you_mean(nearest(&key.text, known.iter().copied())),
+                .did_you_mean(nearest_name(&key.text, known.iter().copied())),
             );
         }
     }

@@ -5,7 +5,9 @@
 //! it is built.
 
 use super::column::ColumnValue;
-use super::constraints::{columns_constraints, model_constraints, referenced, suffix};
+use super::constraints::{
+    columns_constraints, constraint_suffix, model_constraints, resolve_references,
+};
 use super::none;
 use super::reads::Question;
 use super::relation::RelationValue;
@@ -21,7 +23,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn value(session: &Arc<Session>) -> Value {
+pub(super) fn adapter_value(session: &Arc<Session>) -> Value {
     Value::from_object(Adapter { session: session.clone() })
 }
 
@@ -227,12 +229,12 @@ fn pure(
         "render_raw_columns_constraints" => columns_constraints(
             args.require(0, "raw_columns")?,
             dialect,
-            &mut referenced(state, dialect),
+            &mut resolve_references(state, dialect),
         )?,
         "render_raw_model_constraints" => model_constraints(
             args.require(0, "raw_constraints")?,
-            &suffix(session),
-            &mut referenced(state, dialect),
+            &constraint_suffix(session),
+            &mut resolve_references(state, dialect),
         )?,
         "standardize_grants_dict" => grants(args.require(0, "grants_table")?)?,
         "external_write_options" => Value::from(external_write_options(args)?),

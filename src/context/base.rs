@@ -7,7 +7,7 @@ use crate::config::{Json, parse_yaml};
 use crate::hash::{FastMap, md5_hex};
 use crate::jinja::{
     check_json, dict, error, from_json, has_mark, list, python_json, render_inner, set_value,
-    sorted, to_json,
+    sort_json_keys, to_json,
 };
 use crate::secret::SECRET_PREFIX;
 use crate::source::FileId;
@@ -15,7 +15,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
+pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
     out.insert("var", Value::from_object(Var));
     out.insert("env_var", function(env_var));
     out.insert(
@@ -45,7 +45,8 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
             let value = args.require(0, "value")?;
             check_json(value)?;
             let value = to_json(value);
-            let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+            let value =
+                if args.flag(2, "sort_keys", false) { sort_json_keys(value) } else { value };
             Ok(Value::from(python_json(&value, false)))
         }),
     );
@@ -74,7 +75,8 @@ pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
                 return Ok(args.get(1, "default").cloned().unwrap_or_else(none));
             }
             let value = to_json(value);
-            let value = if args.flag(2, "sort_keys", false) { sorted(value) } else { value };
+            let value =
+                if args.flag(2, "sort_keys", false) { sort_json_keys(value) } else { value };
             let mut text = String::new();
             write_yaml(&value, 0, &mut text);
             Ok(Value::from(text))

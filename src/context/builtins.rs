@@ -78,7 +78,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// `builtins`: what a name means where no macro has it.
-pub(super) fn builtins(session: &Arc<Session>) -> Value {
+pub(super) fn builtins_value(session: &Arc<Session>) -> Value {
     Value::from_object(Builtins(session.clone()))
 }
 
@@ -130,7 +130,7 @@ struct Carrying {
     session: Arc<Session>,
 }
 
-pub(super) fn carrying(session: &Arc<Session>, function: Value) -> Value {
+pub(super) fn attach_session(session: &Arc<Session>, function: Value) -> Value {
     Value::from_object(Carrying { function, session: session.clone() })
 }
 

@@ -9,7 +9,7 @@ use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
+pub(super) fn install_config(out: &mut FastMap<&'static str, Value>) {
     out.insert("config", Value::from_object(Config));
 }
 

@@ -10,7 +10,7 @@ use minijinja::{Error, State};
 
 /// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything
 /// else is SQL.
-pub(super) fn referenced<'a>(
+pub(super) fn resolve_references<'a>(
     state: &'a mut State<'_, '_>,
     dialect: Dialect,
 ) -> impl FnMut(&str) -> Result<String, Error> + 'a {
@@ -44,7 +44,7 @@ pub(super) fn referenced<'a>(
 
 /// The suffix of named constraints of a candidate: names of the indexes behind them must differ
 /// from those of the published table, where they have to. The swap takes it away again.
-pub(super) fn suffix(session: &Session) -> String {
+pub(super) fn constraint_suffix(session: &Session) -> String {
     let builds = session.builds_candidate();
     let unique = session.project.target.engine.abilities.unique_constraint_names;
     if builds && unique { "__candidate".to_owned() } else { String::new() }

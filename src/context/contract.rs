@@ -7,7 +7,7 @@ const HEADS: [&str; 4] = ["column_name", "definition_type", "contract_type", "mi
 
 /// A row for each column that one side has alone, or that has another type there. Both sides are
 /// lists of mappings with `name` and `data_type`; a name's case does not matter.
-pub(super) fn mismatches(contract: &Json, query: &Json) -> String {
+pub(super) fn render_mismatches(contract: &Json, query: &Json) -> String {
     let (promised, found) = (columns(contract), columns(query));
     let mut rows: Vec<[String; 4]> = Vec::new();
     for (name, found_type) in &found {
@@ -84,7 +84,7 @@ mod tests {
             { "name": "color", "data_type": "INTEGER" },
             { "name": "error", "data_type": "TEXT" },
         ]);
-        let text = mismatches(&contract, &query);
+        let text = render_mismatches(&contract, &query);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 5, "{text}");
         assert_eq!(

@@ -28,13 +28,13 @@ pub(super) enum Moment {
     Delta(i128),
 }
 
-pub(super) fn value(moment: Moment) -> Value {
+pub(super) fn moment_value(moment: Moment) -> Value {
     Value::from_object(moment)
 }
 
 /// An aware datetime in UTC.
 pub(super) fn from_timestamp(at: Timestamp) -> Value {
-    value(Moment::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
+    moment_value(Moment::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
 }
 
 /// ISO text of a date or time stamp, as engines print them.
@@ -42,17 +42,17 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     if let Ok(date) = text.parse::<Date>()
         && text.len() == 10
     {
-        return Some(value(Moment::Date(date)));
+        return Some(moment_value(Moment::Date(date)));
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(from_timestamp(at));
     }
-    text.parse::<DateTime>().ok().map(|d| value(Moment::At(d, None)))
+    text.parse::<DateTime>().ok().map(|d| moment_value(Moment::At(d, None)))
 }
 
 /// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are
 /// none.
-pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
+pub(crate) fn instant_of_value(value: &Value) -> Option<Timestamp> {
     let Moment::At(at, zone) = value.downcast_object_ref::<Moment>()? else { return None };
     let offset = zone.as_ref().map_or(0, Zone::offset);
     jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(*at).ok()
@@ -60,7 +60,7 @@ pub(crate) fn instant(value: &Value) -> Option<Timestamp> {
 
 /// The same of ISO text; a day is none.
 pub(crate) fn instant_of_text(text: &str) -> Option<Timestamp> {
-    instant(&from_text(text)?)
+    instant_of_value(&from_text(text)?)
 }
 
 fn out_of_range() -> Error {
@@ -68,12 +68,12 @@ fn out_of_range() -> Error {
 }
 
 /// A duration, if it is not too long.
-pub(super) fn delta(micros: i128) -> Result<Value, Error> {
+pub(super) fn duration_value(micros: i128) -> Result<Value, Error> {
     let days = micros.div_euclid(MICROS_OF_DAY);
     if days.abs() > MOST_DAYS {
         return Err(error(format!("days={days}; must have magnitude <= {MOST_DAYS}")));
     }
-    Ok(value(Moment::Delta(micros)))
+    Ok(moment_value(Moment::Delta(micros)))
 }
 
 fn micros_of(at: DateTime) -> i128 {
@@ -123,10 +123,12 @@ impl Moment {
         Ok(Some(match self {
             Moment::Date(d) => {
                 let days = micros.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY;
-                value(Moment::Date(add_micros(d.to_datetime(Time::midnight()), days)?.date()))
+                moment_value(Moment::Date(
+                    add_micros(d.to_datetime(Time::midnight()), days)?.date(),
+                ))
             }
-            Moment::At(d, zone) => value(Moment::At(add_micros(*d, micros)?, zone.clone())),
-            Moment::Delta(d) => delta(d + micros)?,
+            Moment::At(d, zone) => moment_value(Moment::At(add_micros(*d, micros)?, zone.clone())),
+            Moment::Delta(d) => duration_value(d + micros)?,
             Moment::Time(..) => return Ok(None),
         }))
     }
@@ -162,13 +164,15 @@ impl Moment {
         match (operator, self, moment) {
             ("__add__" | "__radd__", own, Some(Moment::Delta(d))) => own.plus(*d),
             ("__add__" | "__radd__", Moment::Delta(d), Some(other)) => other.plus(*d),
-            ("__sub__", Moment::Delta(a), Some(Moment::Delta(b))) => delta(a - b).map(Some),
+            ("__sub__", Moment::Delta(a), Some(Moment::Delta(b))) => {
+                duration_value(a - b).map(Some)
+            }
             // Of a date the whole days are taken first.
             ("__sub__", Moment::Date(_), Some(Moment::Delta(d))) => {
                 self.plus(-d.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY)
             }
             ("__sub__", own, Some(Moment::Delta(d))) => own.plus(-d),
-            ("__sub__", own, Some(other)) => own.minus(other)?.map(delta).transpose(),
+            ("__sub__", own, Some(other)) => own.minus(other)?.map(duration_value).transpose(),
             (_, Moment::Delta(a), Some(Moment::Delta(b))) => divide(operator, *a, *b),
             (_, Moment::Delta(a), None) => scale(operator, *a, other),
             _ => Ok(None),
@@ -272,9 +276,9 @@ impl Moment {
     fn call_operator(&self, method: &str, operand: Option<&Value>) -> Result<Value, Error> {
         if let (Moment::Delta(d), None) = (self, operand) {
             return match method {
-                "__neg__" => delta(-d),
-                "__pos__" => delta(*d),
-                "__abs__" => delta(d.abs()),
+                "__neg__" => duration_value(-d),
+                "__pos__" => duration_value(*d),
+                "__abs__" => duration_value(d.abs()),
                 _ => Err(unknown_method()),
             };
         }
@@ -314,7 +318,9 @@ fn divide(operator: &str, a: i128, b: i128) -> Result<Option<Value>, Error> {
     Ok(Some(match operator {
         "__truediv__" => Value::from(a as f64 / b as f64),
         "__floordiv__" => Value::from(a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0)),
-        "__mod__" => delta(a.rem_euclid(b) + if b < 0 && a.rem_euclid(b) != 0 { b } else { 0 })?,
+        "__mod__" => {
+            duration_value(a.rem_euclid(b) + if b < 0 && a.rem_euclid(b) != 0 { b } else { 0 })?
+        }
         _ => return Ok(None),
     }))
 }
@@ -338,7 +344,7 @@ fn scale(operator: &str, micros: i128, number: &Value) -> Result<Option<Value>, 
         }
         _ => return Ok(None),
     };
-    delta(result).map(Some)
+    duration_value(result).map(Some)
 }
 
 fn time_text(t: Time, precision: &str) -> Result<String, Error> {
@@ -463,7 +469,7 @@ impl Object for Moment {
             }));
         }
         if let Some(limit) = self.limit(key) {
-            return Some(value(limit));
+            return Some(moment_value(limit));
         }
         if key == METHODS {
             let names = match &**self {
@@ -533,9 +539,9 @@ impl Object for Moment {
                     args.get(0, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
                 Value::from(self.isoformat("", &precision)?)
             }
-            ("date", Moment::At(at, _)) => value(Moment::Date(at.date())),
-            ("time", Moment::At(at, _)) => value(Moment::Time(at.time(), None)),
-            ("timetz", Moment::At(at, zone)) => value(Moment::Time(at.time(), zone.clone())),
+            ("date", Moment::At(at, _)) => moment_value(Moment::Date(at.date())),
+            ("time", Moment::At(at, _)) => moment_value(Moment::Time(at.time(), None)),
+            ("timetz", Moment::At(at, zone)) => moment_value(Moment::Time(at.time(), zone.clone())),
             (
                 "weekday" | "isoweekday" | "toordinal" | "isocalendar" | "timetuple"
                 | "utctimetuple",
@@ -548,7 +554,7 @@ impl Object for Moment {
                 Value::from(self.universal().unwrap_or_default() as f64 / 1e6)
             }
             ("utcoffset", Moment::At(..) | Moment::Time(..)) => match self.zone() {
-                Some(zone) => delta(i128::from(zone.offset()) * 1_000_000)?,
+                Some(zone) => duration_value(i128::from(zone.offset()) * 1_000_000)?,
                 None => super::none(),
             },
             ("tzname", Moment::At(..) | Moment::Time(..)) => {
@@ -556,7 +562,7 @@ impl Object for Moment {
             }
             ("dst", Moment::At(..) | Moment::Time(..)) => {
                 match self.zone().and_then(Zone::daylight) {
-                    Some(seconds) => delta(i128::from(seconds) * 1_000_000)?,
+                    Some(seconds) => duration_value(i128::from(seconds) * 1_000_000)?,
                     None => super::none(),
                 }
             }
@@ -572,7 +578,7 @@ impl Object for Moment {
                 let target =
                     zone_of(args.get(0, "tz"))?.unwrap_or_else(Zone::utc).at_universal(utc);
                 let local = add_micros(utc, i128::from(target.offset()) * 1_000_000)?;
-                value(Moment::At(local, Some(target)))
+                moment_value(Moment::At(local, Some(target)))
             }
             // What the class can, its values can, too.
             (_, Moment::At(..)) => super::modules::class_call("datetime", state, method, &args)?,
@@ -623,7 +629,7 @@ fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
         Some(zone) => zone_of(Some(zone))?,
         None => moment.zone().cloned(),
     };
-    Ok(value(match (date, time) {
+    Ok(moment_value(match (date, time) {
         (Some(_), None) => Moment::Date(make_date(&parts)?),
         (Some(_), Some(_)) => {
             Moment::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone)

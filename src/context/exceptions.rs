@@ -1,13 +1,13 @@
 //! `exceptions`: errors and warnings that a project raises itself.
 
-use super::contract::mismatches;
+use super::contract::render_mismatches;
 use super::session::{Abort, Session};
 use crate::jinja::{Args, error, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn value() -> Value {
+pub(super) fn exceptions_value() -> Value {
     Value::from_object(Exceptions)
 }
 
@@ -68,7 +68,7 @@ impl Object for Exceptions {
             "raise_contract_error" => {
                 let contract = args.get(0, "yaml_columns").map(to_json).unwrap_or_default();
                 let query = args.get(1, "sql_columns").map(to_json).unwrap_or_default();
-                let differences = mismatches(&contract, &query);
+                let differences = render_mismatches(&contract, &query);
                 format!(
                     "the columns of `{}` are not those of its contract\n{differences}",
                     session.unit.name

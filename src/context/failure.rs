@@ -2,13 +2,13 @@
 
 use super::reads::Question;
 use super::session::{Abort, Session};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::EngineErrorKind;
 use crate::jinja::{Failure, MacroDef};
 use crate::source::Span;
 
 /// A mistake of the tool itself.
-pub(crate) fn internal(message: impl Into<String>) -> Diagnostic {
+pub(crate) fn internal_diagnostic(message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::Internal, message)
 }
 
@@ -109,5 +109,5 @@ fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
     let registry = session.project.registry()?;
     session.asked(Question::MacroNames(session.package.clone()));
     let members = session.project.members.keys().copied();
-    nearest(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
+    nearest_name(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
 }

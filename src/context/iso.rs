@@ -1,13 +1,13 @@
 //! Texts of dates and times in the formats of ISO 8601 that Python's `fromisoformat` reads.
 
-use super::datetime::{Moment, make_date, make_time, value};
+use super::datetime::{Moment, make_date, make_time, moment_value};
 use super::zones::Zone;
 use jiff::civil::{Date, Time, Weekday};
 use minijinja::value::Value;
 
 /// Reads a text for `datetime`, `date` or `time`.
-pub(super) fn parse(class: &str, text: &str) -> Option<Value> {
-    Some(value(match class {
+pub(super) fn parse_iso_text(class: &str, text: &str) -> Option<Value> {
+    Some(moment_value(match class {
         "date" => Moment::Date(parse_date(text)?),
         "time" => {
             let (time, zone) = parse_time(text.strip_prefix('T').unwrap_or(text))?;
@@ -18,7 +18,7 @@ pub(super) fn parse(class: &str, text: &str) -> Option<Value> {
             let date = parse_date(text.get(..length)?)?;
             let rest = text.get(length..)?;
             let Some(separator) = rest.chars().next() else {
-                return Some(value(Moment::At(date.to_datetime(Time::midnight()), None)));
+                return Some(moment_value(Moment::At(date.to_datetime(Time::midnight()), None)));
             };
             let (time, zone) = parse_time(&rest[separator.len_utf8()..])?;
             Moment::At(date.to_datetime(time), zone)
@@ -132,7 +132,7 @@ mod tests {
             ("time", "T1030", "10:30:00"),
         ] {
             assert_eq!(
-                parse(class, text).map(|v| v.to_string()).as_deref(),
+                parse_iso_text(class, text).map(|v| v.to_string()).as_deref(),
                 Some(printed),
                 "{text}"
             );
@@ -140,7 +140,7 @@ mod tests {
         for (class, text) in
             [("date", "2024-0105"), ("date", "2024-13-01"), ("time", "1"), ("datetime", "x")]
         {
-            assert!(parse(class, text).is_none(), "{text}");
+            assert!(parse_iso_text(class, text).is_none(), "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Python's `itertools`, as far as templates use it. Iterators are lists here: they can be walked
 //! again.
 
-use crate::jinja::{Args, add, error, list};
+use crate::jinja::{Args, add_values, error, list};
 use minijinja::value::{Tuple, Value};
 use minijinja::{Error, ErrorKind, State};
 
@@ -44,7 +44,11 @@ fn read_lists(args: &Args) -> Result<Vec<Vec<Value>>, Error> {
     args.positional.iter().map(|v| Ok(v.try_iter()?.collect())).collect()
 }
 
-pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
+pub(super) fn call_itertools(
+    state: &mut State<'_, '_>,
+    method: &str,
+    args: &Args,
+) -> Result<Value, Error> {
     Ok(match method {
         "chain" => list(read_lists(args)?.into_iter().flatten().collect()),
         "product" => product(args)?,
@@ -68,7 +72,7 @@ pub(super) fn call(state: &mut State<'_, '_>, method: &str, args: &Args) -> Resu
                 let sum = match (sums.last().cloned(), &function) {
                     (None, _) => item,
                     (Some(last), Some(function)) => function.call(state, &[last, item])?,
-                    (Some(last), None) => add(state, &last, &item)?,
+                    (Some(last), None) => add_values(state, &last, &item)?,
                 };
                 sums.push(sum);
             }

@@ -35,10 +35,10 @@ pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
 pub(crate) use column::column_value;
 pub(crate) use configuration::node_config;
-pub(crate) use datetime::{instant, instant_of_text};
-pub(crate) use failure::{failure_diagnostic, internal};
+pub(crate) use datetime::{instant_of_text, instant_of_value};
+pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
-    ContextProject, ContextSettings, VarSource, members, metadata_env, vars_json,
+    ContextProject, ContextSettings, VarSource, invocation_members, metadata_env, vars_json,
 };
 pub(crate) use reads::{Facts, Question, Read};
 pub(crate) use refs::resolve_ref;

@@ -1,7 +1,7 @@
 //! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`,
 //! `itertools`).
 
-use super::datetime::{Moment, delta, make_date, make_time, value as moment};
+use super::datetime::{Moment, duration_value, make_date, make_time, moment_value as moment};
 use super::reads::Question;
 use super::session::Session;
 use super::zones::{Zone, zone_of};
@@ -14,7 +14,7 @@ use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
 
-pub(super) fn value() -> Value {
+pub(super) fn modules_value() -> Value {
     let classes = [Class::DateTime, Class::Date, Class::Time, Class::TimeDelta, Class::TzInfo];
     let datetime = classes.map(|c| (Value::from(c.name()), Value::from_object(c)));
     dict([
@@ -137,8 +137,8 @@ impl Object for Class {
             Class::Pytz if method == "timezone" => {
                 Ok(Value::from_object(Zone::named(&args.text(0, "zone")?)?))
             }
-            Class::Re => super::regex::call(method, &args),
-            Class::Itertools => super::itertools::call(state, method, &args),
+            Class::Re => super::regex::call_regex(method, &args),
+            Class::Itertools => super::itertools::call_itertools(state, method, &args),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
@@ -204,7 +204,7 @@ fn timedelta(args: &Args) -> Result<Value, Error> {
             }
         }
     }
-    delta(whole + part.round_ties_even() as i128)
+    duration_value(whole + part.round_ties_even() as i128)
 }
 
 /// A method of `datetime.datetime`, `datetime.date` or `datetime.time`.
@@ -228,7 +228,7 @@ pub(super) fn class_call(
         }
         ("datetime" | "date" | "time", "fromisoformat") => {
             let text = args.text(0, "date_string")?;
-            super::iso::parse(class, &text)
+            super::iso::parse_iso_text(class, &text)
                 .ok_or_else(|| error(format!("Invalid isoformat string: '{text}'")))?
         }
         ("datetime", "fromtimestamp") => local_time(timestamp(args)?, zone_of(args.get(1, "tz"))?),

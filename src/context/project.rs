@@ -8,7 +8,7 @@ use crate::engine::{Dialect, Target};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{MacroRegistry, from_json};
 use crate::manifest::{Manifest, ResourceType};
-use crate::secret::{SECRET_PREFIX, fill_placeholders, placeholder};
+use crate::secret::{SECRET_PREFIX, fill_placeholders, secret_placeholder};
 use crate::system::System;
 use minijinja::value::{Object, ObjectRepr, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -96,7 +96,7 @@ impl ContextProject {
     pub(crate) fn env(&self, name: &str) -> Option<String> {
         let value = self.system.env(name)?;
         if name.starts_with(SECRET_PREFIX) {
-            return Some(placeholder(name));
+            return Some(secret_placeholder(name));
         }
         Some(value)
     }
@@ -108,7 +108,7 @@ impl ContextProject {
 }
 
 /// The members that are the same in every render: functions, and values of the invocation.
-pub(crate) fn members(
+pub(crate) fn invocation_members(
     project: &str,
     target: &Target,
     settings: &ContextSettings,
@@ -116,13 +116,13 @@ pub(crate) fn members(
     system: &dyn System,
 ) -> FastMap<&'static str, Value> {
     let mut out: FastMap<&'static str, Value> = FastMap::default();
-    base::install(&mut out);
-    refs::install(&mut out);
-    configuration::install(&mut out);
-    statements::install(&mut out);
-    out.insert("exceptions", exceptions::value());
-    out.insert("api", super::relation::api());
-    out.insert("modules", modules::value());
+    base::install_base_members(&mut out);
+    refs::install_references(&mut out);
+    configuration::install_config(&mut out);
+    statements::install_statements(&mut out);
+    out.insert("exceptions", exceptions::exceptions_value());
+    out.insert("api", super::relation::api_value());
+    out.insert("modules", modules::modules_value());
     out.insert("project_name", Value::from(project));
     out.insert("dbt_version", Value::from(crate::DBT_VERSION));
     out.insert("strata_version", Value::from(crate::VERSION));
@@ -170,7 +170,7 @@ impl Object for Flags {
 }
 
 /// `graph`: empty at parse, else all nodes as dicts.
-pub(super) fn graph(session: &Session) -> Option<Value> {
+pub(super) fn graph_value(session: &Session) -> Option<Value> {
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
         let keys = [
             "exposures",

@@ -4,7 +4,7 @@
 use super::relation::RelationValue;
 use super::session::{Abort, Bindings, Phase, RefTarget, Session, Shape};
 use super::{function, none};
-use crate::diag::nearest;
+use crate::diag::nearest_name;
 use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
@@ -13,7 +13,7 @@ use minijinja::value::Value;
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
+pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
     out.insert("ref", function(reference));
     out.insert("source", function(source));
     out.insert(
@@ -97,7 +97,7 @@ pub(crate) fn resolve_ref(
         Found::Nothing => {
             let versions = lookup.versions(&call.name);
             let help = if versions.is_empty() {
-                nearest(&call.name, lookup.ref_names())
+                nearest_name(&call.name, lookup.ref_names())
                     .map(|n| format!("a model named `{n}` exists"))
             } else {
                 Some(format!("versions of `{}`: {}", call.name, versions.join(", ")))

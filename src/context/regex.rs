@@ -216,7 +216,7 @@ fn match_error(e: fancy_regex::Error) -> Error {
 }
 
 /// A function of the module, or a method of a compiled pattern.
-pub(super) fn call(method: &str, args: &Args) -> Result<Value, Error> {
+pub(super) fn call_regex(method: &str, args: &Args) -> Result<Value, Error> {
     if !FUNCTIONS.contains(&method) {
         return Err(Error::new(ErrorKind::UnknownMethod, format!("module 're' has no `{method}`")));
     }
@@ -384,7 +384,7 @@ impl Object for Pattern {
         let mut args = Args::parse(args)?;
         let own = Value::from_object(Pattern { text: self.text.clone(), flags: self.flags });
         args.positional.insert(0, own);
-        call(method, &args)
+        call_regex(method, &args)
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {

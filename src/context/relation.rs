@@ -293,7 +293,7 @@ fn read_part(args: &Args, index: usize, name: &str) -> Option<Arc<str>> {
 }
 
 /// `api`: the classes `Relation` and `Column`.
-pub(super) fn api() -> Value {
+pub(super) fn api_value() -> Value {
     crate::jinja::dict([
         (Value::from("Relation"), Value::from_object(RelationClass)),
         (Value::from("Column"), Value::from_object(ColumnClass)),

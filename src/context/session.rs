@@ -645,12 +645,12 @@ impl NodeScope {
                     .map(str::to_owned);
                 Value::from(name.unwrap_or_else(|| "MainThread".to_owned()))
             }
-            "adapter" => super::adapter::value(session),
-            "builtins" => super::builtins::builtins(session),
+            "adapter" => super::adapter::adapter_value(session),
+            "builtins" => super::builtins::builtins_value(session),
             "ref" | "source" => {
-                super::builtins::carrying(session, session.project.members.get(name)?.clone())
+                super::builtins::attach_session(session, session.project.members.get(name)?.clone())
             }
-            "graph" => return super::project::graph(session),
+            "graph" => return super::project::graph_value(session),
             "selected_resources" => {
                 let runtime = session.runtime.as_ref()?;
                 crate::jinja::list(runtime.selected.iter().map(|id| Value::from(&**id)).collect())

@@ -13,7 +13,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 
-pub(super) fn install(out: &mut FastMap<&'static str, Value>) {
+pub(super) fn install_statements(out: &mut FastMap<&'static str, Value>) {
     out.insert(
         "store_result",
         function(|_, session, args| {

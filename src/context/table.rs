@@ -387,7 +387,7 @@ impl Sequence {
 fn sort_nulls_last(values: Vec<Value>) -> Result<Value, Error> {
     let (nulls, mut values): (Vec<Value>, Vec<Value>) =
         values.into_iter().partition(Value::is_none);
-    crate::jinja::sort(&mut values, &|v| Ok(v.clone()))?;
+    crate::jinja::sort_values(&mut values, &|v| Ok(v.clone()))?;
     values.extend(nulls);
     Ok(list(values))
 }

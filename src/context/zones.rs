@@ -3,7 +3,7 @@
 //! In: names and offsets. Out: zones with the offset that they have at a time. Must not know: dates
 //! that use them.
 
-use super::datetime::{Moment, delta, delta_text, value};
+use super::datetime::{Moment, delta_text, duration_value, moment_value};
 use crate::jinja::{METHODS, REPR, error};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -148,7 +148,7 @@ impl Zone {
                 "datetime.timezone.utc".to_owned()
             }
             Kind::Fixed => {
-                let offset = value(Moment::Delta(i128::from(self.offset) * 1_000_000));
+                let offset = moment_value(Moment::Delta(i128::from(self.offset) * 1_000_000));
                 let name =
                     if self.name.is_empty() { String::new() } else { format!(", '{}'", self.name) };
                 format!("datetime.timezone({}{name})", offset.get_attr(REPR).unwrap_or_default())
@@ -192,7 +192,7 @@ impl Object for Zone {
         match (method, at.as_deref(), &self.kind) {
             ("localize", Some(Moment::At(local, None)), Kind::Named(_)) => {
                 let zone = Zone::clone(self).at_local(*local);
-                Ok(value(Moment::At(*local, Some(zone))))
+                Ok(moment_value(Moment::At(*local, Some(zone))))
             }
             ("localize", Some(Moment::At(_, Some(_))), Kind::Named(_)) => {
                 Err(error("Not naive datetime (tzinfo is already set)"))
@@ -202,7 +202,7 @@ impl Object for Zone {
                 args[0].call_method(state, "astimezone", &[zone])
             }
             ("utcoffset", Some(Moment::At(local, _)), _) => {
-                delta(i128::from(Zone::clone(self).at_local(*local).offset) * 1_000_000)
+                duration_value(i128::from(Zone::clone(self).at_local(*local).offset) * 1_000_000)
             }
             ("tzname", Some(Moment::At(local, _)), _) => {
                 Ok(Value::from(Zone::clone(self).at_local(*local).abbreviation))

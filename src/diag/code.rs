@@ -162,7 +162,7 @@ impl fmt::Display for Code {
 }
 
 /// The page of a code (any case), or none when there is no such code.
-pub(crate) fn explain(code: &str) -> Option<String> {
+pub(crate) fn explain_code(code: &str) -> Option<String> {
     let code = Code::ALL.iter().find(|c| c.as_str().eq_ignore_ascii_case(code))?;
     Some(format!("{}: {}\n\n{}\n", code, code.title(), code.page()))
 }
@@ -187,9 +187,12 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for code in Code::ALL {
             assert!(seen.insert(code.as_str()), "{code} twice");
-            assert!(explain(code.as_str()).is_some_and(|p| p.len() > 60), "{code} has no page");
+            assert!(
+                explain_code(code.as_str()).is_some_and(|p| p.len() > 60),
+                "{code} has no page"
+            );
         }
-        assert_eq!(explain("nope"), None);
-        assert!(explain("e2003").is_some());
+        assert_eq!(explain_code("nope"), None);
+        assert!(explain_code("e2003").is_some());
     }
 }

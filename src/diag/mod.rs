@@ -8,8 +8,8 @@ mod code;
 mod render;
 mod warnings;
 
-pub(crate) use code::{Code, explain};
-pub(crate) use render::{human, json, one_line};
+pub(crate) use code::{Code, explain_code};
+pub(crate) use render::{diagnostic_json, one_line, render_diagnostic};
 pub(crate) use warnings::{WarningOptions, Weight};
 
 use crate::source::Span;
@@ -139,7 +139,10 @@ impl<T> From<T> for Checked<T> {
 }
 
 /// The name most like `name`, when one is close enough to be meant.
-pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest_name<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let wanted = name.to_lowercase();
     names
         .into_iter()
@@ -156,8 +159,8 @@ mod tests {
 
     #[test]
     fn nearest_wants_likeness() {
-        assert_eq!(nearest("ordres", ["orders", "customers"]), Some("orders"));
-        assert_eq!(nearest("x", ["orders"]), None);
-        assert_eq!(nearest("materialised", ["materialized", "meta"]), Some("materialized"));
+        assert_eq!(nearest_name("ordres", ["orders", "customers"]), Some("orders"));
+        assert_eq!(nearest_name("x", ["orders"]), None);
+        assert_eq!(nearest_name("materialised", ["materialized", "meta"]), Some("materialized"));
     }
 }

@@ -5,7 +5,7 @@ use crate::source::{SourceMap, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// The message with the quoted template lines, as rustc shows errors. Ends without a newline.
-pub(crate) fn human(d: &Diagnostic, files: &SourceMap, colours: bool) -> String {
+pub(crate) fn render_diagnostic(d: &Diagnostic, files: &SourceMap, colours: bool) -> String {
     let level = match d.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -92,7 +92,7 @@ fn severity(d: &Diagnostic) -> &'static str {
 
 /// `{code, severity, message, path, line, column, end_line, end_column, label, related, notes,
 /// help}`.
-pub(crate) fn json(d: &Diagnostic, files: &SourceMap) -> serde_json::Value {
+pub(crate) fn diagnostic_json(d: &Diagnostic, files: &SourceMap) -> serde_json::Value {
     let related: Vec<serde_json::Value> =
         d.secondary.iter().map(|label| label_json(label, files)).collect();
     let mut out = serde_json::json!({
@@ -137,7 +137,7 @@ mod tests {
             one_line(&d, &files),
             "models/b.sql:2:9: error[E2001]: model `ordres` not found"
         );
-        insta::assert_snapshot!(human(&d, &files, false), @r"
+        insta::assert_snapshot!(render_diagnostic(&d, &files, false), @r"
         error[E2001]: model `ordres` not found
          --> models/b.sql:2:9
           |
@@ -146,6 +146,6 @@ mod tests {
           |
           = help: a model named `orders` exists
         ");
-        assert_eq!(json(&d, &files)["line"], 2);
+        assert_eq!(diagnostic_json(&d, &files)["line"], 2);
     }
 }

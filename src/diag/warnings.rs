@@ -7,7 +7,7 @@
 //! Source: `warn_error_options` in dbt's documentation: a name counts before `Deprecations`, this
 //! before `all`; at one level `silence` counts before `warn`, and this before `error`.
 
-use super::{Code, nearest};
+use super::{Code, nearest_name};
 use serde_json::{Map, Value};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ fn known(name: &str) -> Result<String, WarningOptionsError> {
     if all_events().any(|event| event == name) {
         return Ok(name.to_owned());
     }
-    let near = nearest(name, all_events());
+    let near = nearest_name(name, all_events());
     Err(WarningOptionsError::UnknownName { name: name.to_owned(), near })
 }
 

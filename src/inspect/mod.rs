@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashSet};
 pub(crate) type Schemas = BTreeSet<(String, String)>;
 
 /// The schemas of `nodes` and of all that they read.
-pub(crate) fn schemas(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Schemas {
+pub(crate) fn schemas_of(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Schemas {
     let mut schemas = Schemas::new();
     for id in nodes {
         let around = std::iter::once(id).chain(manifest.node(id).depends_on.iter().copied());
@@ -22,13 +22,13 @@ pub(crate) fn schemas(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) 
 }
 
 /// Lists the schemas of `nodes` and of all that they read.
-pub(crate) fn inspect(
+pub(crate) fn inspect_relations(
     warehouse: &mut dyn Warehouse,
     manifest: &Manifest,
     nodes: impl Iterator<Item = NodeId>,
 ) -> Result<Existing, EngineError> {
     let dialect = warehouse.engine().dialect;
-    let schemas = schemas(manifest, nodes);
+    let schemas = schemas_of(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
     let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
     let known: HashSet<String> =

@@ -45,7 +45,7 @@ fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
 }
 
 /// All segments of `text[from..to]` in order. The content of `raw` blocks is text.
-pub(super) fn segments(text: &str, from: usize, to: usize) -> Vec<Segment> {
+pub(super) fn split_segments(text: &str, from: usize, to: usize) -> Vec<Segment> {
     let b = &text.as_bytes()[..to];
     let mut out = Vec::new();
     let (mut i, mut plain) = (from, from);
@@ -170,7 +170,7 @@ pub(crate) struct Block {
 pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
     let mut out: Vec<Block> = Vec::new();
     let mut open: Option<(Block, &'static str, u32)> = None;
-    for segment in segments(text, 0, text.len()) {
+    for segment in split_segments(text, 0, text.len()) {
         let Segment::Tag(start, end) = segment else { continue };
         let (word, word_at) = tag_word(text, start, end);
         match &mut open {
@@ -253,7 +253,7 @@ mod tests {
     fn a_dict_in_braces_does_not_close_the_print() {
         let text = "{{ f({'a': {'b': 1}}) }}x";
         assert_eq!(
-            segments(text, 0, text.len()),
+            split_segments(text, 0, text.len()),
             [Segment::Print(0, text.len() - 1), Segment::Text]
         );
     }

@@ -2,9 +2,9 @@
 
 use super::edits::Edits;
 use super::expressions::is_word_char;
-use super::prepass::{rewrite, rewrite_detached};
+use super::prepass::{rewrite_detached, rewrite_template};
 use super::registry::{MacroDef, MacroRegistry};
-use super::runtime::{At, Namespace, Trace, run};
+use super::runtime::{At, Namespace, Trace, run_state};
 use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use indexmap::IndexMap;
@@ -184,9 +184,9 @@ impl Object for ContextDict {
             "__contains__" => Ok(Value::from(self.find(&args).is_some())),
             "keys" => Ok(super::list(self.keys())),
             "values" => Ok(super::list(self.pairs().map(|(_, value)| value).collect())),
-            "items" => {
-                Ok(super::list(self.pairs().map(|(key, value)| super::pair(key, value)).collect()))
-            }
+            "items" => Ok(super::list(
+                self.pairs().map(|(key, value)| super::make_pair(key, value)).collect(),
+            )),
             "update" => {
                 for other in &args.positional {
                     for key in other.try_iter()? {
@@ -344,7 +344,8 @@ impl Engine {
         extension: Arc<E>,
     ) -> (Result<Rendered, Failure>, Arc<Trace>) {
         let trace = Arc::new(Trace::default());
-        let (body, edits) = rewrite(origin.text, origin.range.0, origin.range.1, &mut Vec::new());
+        let (body, edits) =
+            rewrite_template(origin.text, origin.range.0, origin.range.1, &mut Vec::new());
         let source = format!("{DRIVER}{body}");
         let env = if mode == Mode::Parse { &self.parse } else { &self.run };
         let place = Place { name, file: origin.file, text: origin.text, edits: &edits };
@@ -617,7 +618,7 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
     env.set_fuel(Some(FUEL));
     // Python stops at about a thousand nested calls; feature `stacker` grows the stack that far.
     env.set_recursion_limit(4000);
-    env.set_unknown_method_callback(methods::call);
+    env.set_unknown_method_callback(methods::call_python_method);
     env.set_formatter(|out, _, value| {
         let text = python::python_text(value)?;
         out.write_str(&text).map_err(Error::from)
@@ -629,14 +630,14 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
     env.add_function("__init", |state: &mut State<'_, '_>, importer: Value| {
         let extension = state.lookup("__ext").and_then(|v| v.downcast_object::<ExtensionValue>());
         let trace = state.lookup("__trace").and_then(|v| v.downcast_object::<Trace>());
-        let current = run(state);
+        let current = run_state(state);
         current.importer = Some(importer);
         current.trace = trace;
         current.extension = extension.map(|e| e.0.0.clone());
         ""
     });
     env.add_function("__stash", |state: &mut State<'_, '_>, module: Value| {
-        run(state).stash = Some(module);
+        run_state(state).stash = Some(module);
         ""
     });
     env.add_function("__at", |offset: u32, callee: Value, name: String| -> Result<Value, Error> {
@@ -660,8 +661,8 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
             Err(super::return_value(state, value))
         },
     );
-    operators::install(&mut env, mode == Mode::Parse);
-    filters::install(&mut env);
+    operators::install_operators(&mut env, mode == Mode::Parse);
+    filters::install_filters(&mut env);
     env
 }
 

@@ -100,7 +100,7 @@ pub(super) fn rewrite_expressions(
 ) -> Option<usize> {
     let mut reader = Expressions {
         text,
-        tokens: tokens(text, from, to),
+        tokens: tokenize_range(text, from, to),
         next: 0,
         depth: 0,
         marks: Vec::new(),
@@ -142,7 +142,7 @@ pub(super) fn rewrite_expressions(
     too_deep
 }
 
-pub(super) fn tokens(text: &str, from: usize, to: usize) -> Vec<Token> {
+pub(super) fn tokenize_range(text: &str, from: usize, to: usize) -> Vec<Token> {
     let b = &text.as_bytes()[..to];
     let mut out = Vec::new();
     let mut i = from;

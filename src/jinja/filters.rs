@@ -16,8 +16,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-pub(super) fn install(env: &mut Environment<'static>) {
-    env.add_filter("list", |v: Value| -> Result<Value, Error> { Ok(list(walked(&v)?)) });
+pub(super) fn install_filters(env: &mut Environment<'static>) {
+    env.add_filter("list", |v: Value| -> Result<Value, Error> { Ok(list(collect_items(&v)?)) });
     env.add_filter("string", |v: Value| python_text(&v));
     env.add_filter("wordcount", |v: Value| -> Result<usize, Error> {
         Ok(python_text(&v)?.split_whitespace().count())
@@ -49,7 +49,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("d", default);
     env.add_filter("random", |v: Value| -> Result<Value, Error> {
         // No two renders should differ by chance: the first one is as random as any.
-        Ok(walked(&v)?.into_iter().next().unwrap_or_default())
+        Ok(collect_items(&v)?.into_iter().next().unwrap_or_default())
     });
     env.add_filter("pprint", |v: Value| python_repr(&v));
     for (name, change) in TEXT_FILTERS {
@@ -60,7 +60,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("cycler", minijinja_contrib::globals::cycler);
     env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_filter("format", |text: Value, args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
-        let args = arguments(args)?;
+        let args = filter_arguments(args)?;
         let given = match args.named.is_empty() {
             true => Tuple::from(args.positional).into(),
             false => dict(args.named.into_iter().map(|(k, v)| (Value::from(k), v))),
@@ -75,10 +75,10 @@ pub(super) fn install(env: &mut Environment<'static>) {
         if v.is_none() { Ok(Value::from("")) } else { python_text(&v).map(Value::from) }
     });
     env.add_filter("is_list", |v: Value| type_of(&v) == Type::List);
-    super::layout::install(env);
+    super::layout::install_layout_filters(env);
     tests(env);
     env.add_function("dict", |args: Rest<ValueOrKwargs>| -> Result<Value, Error> {
-        let args = arguments(args)?;
+        let args = filter_arguments(args)?;
         let mut pairs = Vec::new();
         for source in &args.positional {
             pairs.extend(pairs_of(source)?);
@@ -87,7 +87,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
         Ok(dict(pairs))
     });
     env.add_function("list", |v: Option<Value>| -> Result<Value, Error> {
-        Ok(list(v.map(|v| walked(&v)).transpose()?.unwrap_or_default()))
+        Ok(list(v.map(|v| collect_items(&v)).transpose()?.unwrap_or_default()))
     });
     env.add_function("range", range);
 }
@@ -99,7 +99,7 @@ const TEXT_FILTERS: [TextFilter; 5] = [
     ("upper", |s| s.to_uppercase()),
     ("lower", |s| s.to_lowercase()),
     ("title", title),
-    ("capitalize", methods::capitalized),
+    ("capitalize", methods::capitalize_text),
     ("striptags", striptags),
 ];
 
@@ -133,13 +133,13 @@ fn striptags(text: &str) -> String {
 }
 
 /// The arguments of a filter.
-pub(super) fn arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
+pub(super) fn filter_arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
     let values: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
     Args::parse(&values)
 }
 
 /// The items of a value, as Python's `for` walks over it.
-pub(super) fn walked(value: &Value) -> Result<Vec<Value>, Error> {
+pub(super) fn collect_items(value: &Value) -> Result<Vec<Value>, Error> {
     match type_of(value) {
         Type::Str => Ok(value
             .as_str()
@@ -160,7 +160,7 @@ pub(super) fn walked(value: &Value) -> Result<Vec<Value>, Error> {
 
 /// `int(default=0, base=10)`: what is no number is the default.
 fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let default = args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0));
     let base = args
         .get(1, "base")
@@ -168,7 +168,7 @@ fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         .and_then(|b| u32::try_from(b).ok())
         .unwrap_or(10);
     if value.is_undefined() {
-        return Err(super::operators::undefined());
+        return Err(super::operators::undefined_error());
     }
     if let Some(text) = value.as_str() {
         let text = text.trim();
@@ -221,9 +221,9 @@ fn int_of_text(text: &str, base: u32) -> Option<Value> {
 
 /// `float(default=0.0)`.
 fn to_float(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     if value.is_undefined() {
-        return Err(super::operators::undefined());
+        return Err(super::operators::undefined_error());
     }
     let number = match value.as_str() {
         Some(text) => crate::decimal::Decimal::parse(text).map(|d| d.to_float()),
@@ -240,7 +240,7 @@ fn absolute(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
         Some(Number::Int(n)) => Ok(int_value(&BigInt::from(n.magnitude().clone()))),
         Some(Number::Float(f)) => Ok(Value::from(f.abs())),
         Some(Number::Decimal(d)) => Ok(Number::Decimal(d.absolute()).to_value()),
-        None if value.is_undefined() => Err(super::operators::undefined()),
+        None if value.is_undefined() => Err(super::operators::undefined_error()),
         None => match value.call_method(state, "__abs__", &[]) {
             Ok(v) => Ok(v),
             Err(_) => Err(error(format!("bad operand type for abs(): '{}'", type_name(&value)))),
@@ -251,12 +251,12 @@ fn absolute(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
 /// `round(precision=0, method='common')`. A whole number stays one where Python's `round(x, n)`
 /// keeps it.
 fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let precision = args.get(0, "precision").and_then(Value::as_i64).unwrap_or(0);
     let method = args.get(1, "method").map_or_else(|| "common".to_owned(), Value::to_string);
     let Some(number) = Number::of(&value) else {
         return Err(match value.is_undefined() {
-            true => super::operators::undefined(),
+            true => super::operators::undefined_error(),
             false => error(format!("type {} doesn't define __round__ method", type_name(&value))),
         });
     };
@@ -298,13 +298,13 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 
 /// `sum(attribute=none, start=0)`.
 fn sum(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let attribute = args.get(0, "attribute").filter(|v| !v.is_none()).cloned();
     let mut total = args.get(1, "start").cloned().unwrap_or_else(|| Value::from(0));
-    for item in walked(&value)? {
+    for item in collect_items(&value)? {
         let item =
             attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
-        total = super::operators::add(state, &total, &item)?;
+        total = super::operators::add_values(state, &total, &item)?;
     }
     Ok(total)
 }
@@ -345,16 +345,16 @@ fn folded(value: Value, case_sensitive: bool) -> Value {
 
 /// `sort(reverse=false, case_sensitive=false, attribute=none)`.
 fn sort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let attribute = args.get(2, "attribute").filter(|v| !v.is_none()).cloned();
     let case = args.flag(1, "case_sensitive", false);
-    let mut items = walked(&value)?;
+    let mut items = collect_items(&value)?;
     // A reversed sort keeps equal items in their order, as Python's does.
     let reverse = args.flag(0, "reverse", false);
     if reverse {
         items.reverse();
     }
-    python::sort(&mut items, &|item| sort_key(item, attribute.as_ref(), case))?;
+    python::sort_values(&mut items, &|item| sort_key(item, attribute.as_ref(), case))?;
     if reverse {
         items.reverse();
     }
@@ -363,7 +363,7 @@ fn sort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 
 /// `dictsort(case_sensitive=false, by='key', reverse=false)`.
 fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let by = args.get(1, "by").map_or_else(|| "key".to_owned(), Value::to_string);
     let place = match by.as_str() {
         "key" => 0,
@@ -372,12 +372,12 @@ fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     };
     let case = args.flag(0, "case_sensitive", false);
     let mut items: Vec<Value> =
-        pairs_of(&value)?.into_iter().map(|(k, v)| super::pair(k, v)).collect();
+        pairs_of(&value)?.into_iter().map(|(k, v)| super::make_pair(k, v)).collect();
     let reverse = args.flag(2, "reverse", false);
     if reverse {
         items.reverse();
     }
-    python::sort(&mut items, &|item| Ok(folded(item.get_item_by_index(place)?, case)))?;
+    python::sort_values(&mut items, &|item| Ok(folded(item.get_item_by_index(place)?, case)))?;
     if reverse {
         items.reverse();
     }
@@ -386,13 +386,13 @@ fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
 
 /// `unique(case_sensitive=false, attribute=none)`.
 fn unique(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
     let case = args.flag(0, "case_sensitive", false);
     let (mut seen, mut kept) = (Vec::new(), Vec::new());
-    for item in walked(&value)? {
+    for item in collect_items(&value)? {
         let key = sort_key(&item, attribute.as_ref(), case)?;
-        if !python::contains(&seen, &key)? {
+        if !python::contains_value(&seen, &key)? {
             seen.push(key);
             kept.push(item);
         }
@@ -407,16 +407,16 @@ fn extreme(
     args: Rest<ValueOrKwargs>,
     wanted: Ordering,
 ) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
     let case = args.flag(0, "case_sensitive", false);
     let mut best: Option<(Value, Value)> = None;
-    for item in walked(value)? {
+    for item in collect_items(value)? {
         let key = sort_key(&item, attribute.as_ref(), case)?;
         let symbol = if wanted == Ordering::Less { "<" } else { ">" };
         let better = match &best {
             None => true,
-            Some((best, _)) => python::compare(&key, best, symbol)? == Some(wanted),
+            Some((best, _)) => python::compare_values(&key, best, symbol)? == Some(wanted),
         };
         if better {
             best = Some((key, item));
@@ -427,11 +427,11 @@ fn extreme(
 
 /// `join(d='', attribute=none)`.
 fn join(value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let separator = args.get(0, "d").map(python_text).transpose()?.unwrap_or_default();
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
     let mut texts = Vec::new();
-    for item in walked(&value)? {
+    for item in collect_items(&value)? {
         let item =
             attribute.as_ref().map_or_else(|| Ok(item.clone()), |a| attribute_of(&item, a))?;
         texts.push(python_text(&item)?);
@@ -441,15 +441,15 @@ fn join(value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
 
 /// `replace(old, new, count=none)`.
 fn replace(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let (old, new) = (python_text(args.require(0, "old")?)?, python_text(args.require(1, "new")?)?);
     let count = args.get(2, "count").and_then(Value::as_usize).unwrap_or(usize::MAX);
-    methods::replaced(&python_text(&value)?, &old, &new, count).map(Value::from)
+    methods::replace_text(&python_text(&value)?, &old, &new, count).map(Value::from)
 }
 
 /// `default(default_value='', boolean=false)`.
 fn default(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let missing = value.is_undefined() || (args.flag(1, "boolean", false) && !value.is_true());
     Ok(if missing {
         args.get(0, "default_value").cloned().unwrap_or_else(|| Value::from(""))
@@ -613,7 +613,7 @@ fn tests(env: &mut Environment<'static>) {
         let wanted = names[0] == "eq";
         for name in names {
             env.add_test(name, move |a: Value, b: Value| {
-                python::equal(&a, &b).map(|same| same == wanted)
+                python::values_equal(&a, &b).map(|same| same == wanted)
             });
         }
     }
@@ -625,7 +625,7 @@ fn tests(env: &mut Environment<'static>) {
     ] {
         for name in names {
             env.add_test(name, move |a: Value, b: Value| -> Result<bool, Error> {
-                let order = python::compare(&a, &b, "<")?;
+                let order = python::compare_values(&a, &b, "<")?;
                 Ok(order.is_some() && orders.contains(&order))
             });
         }
@@ -639,7 +639,7 @@ fn truncate(
     args: Rest<ValueOrKwargs>,
 ) -> Result<String, Error> {
     note_inspected(state, &text);
-    let args = arguments(args)?;
+    let args = filter_arguments(args)?;
     let length = args.get(0, "length").and_then(Value::as_usize).unwrap_or(255);
     let leeway = args.get(3, "leeway").and_then(Value::as_usize).unwrap_or(5);
     let end = args.get(2, "end").map_or_else(|| "...".to_owned(), Value::to_string);
@@ -787,12 +787,12 @@ fn write_string(s: &str, html: bool, out: &mut String) {
 }
 
 /// The same JSON with the keys of every object in order.
-pub(crate) fn sorted(value: serde_json::Value) -> serde_json::Value {
+pub(crate) fn sort_json_keys(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
-        Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
+        Json::Array(items) => Json::Array(items.into_iter().map(sort_json_keys).collect()),
         Json::Object(map) => {
-            let mut pairs: Vec<_> = map.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            let mut pairs: Vec<_> = map.into_iter().map(|(k, v)| (k, sort_json_keys(v))).collect();
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             Json::Object(pairs.into_iter().collect())
         }
@@ -901,6 +901,9 @@ mod tests {
     fn json_as_python_writes_it() {
         let v = serde_json::json!({"b": [1, 2.0, null], "a": "é<"});
         assert_eq!(python_json(&v, false), r#"{"b": [1, 2.0, null], "a": "\u00e9<"}"#);
-        assert_eq!(python_json(&sorted(v), true), r#"{"a": "\u00e9\u003c", "b": [1, 2.0, null]}"#);
+        assert_eq!(
+            python_json(&sort_json_keys(v), true),
+            r#"{"a": "\u00e9\u003c", "b": [1, 2.0, null]}"#
+        );
     }
 }

@@ -264,15 +264,15 @@ fn format_number(number: &Number, spec: &Spec) -> Option<String> {
             if spec.kind == Some('E') { text.to_uppercase() } else { text }
         }
         (Some('g' | 'G' | 'n'), n) => {
-            let text = general(n.to_float().abs(), spec.precision.unwrap_or(6));
+            let text = format_general(n.to_float().abs(), spec.precision.unwrap_or(6));
             if spec.kind == Some('G') { text.to_uppercase() } else { text }
         }
         (None, Number::Float(f)) => match spec.precision {
-            Some(precision) => general(f.abs(), precision),
+            Some(precision) => format_general(f.abs(), precision),
             None => crate::config::float_text(f.abs()),
         },
         (None, Number::Decimal(d)) => match spec.precision {
-            Some(precision) => general(d.to_float().abs(), precision),
+            Some(precision) => format_general(d.to_float().abs(), precision),
             None => d.to_string().trim_start_matches('-').to_owned(),
         },
         _ => return None,
@@ -328,7 +328,7 @@ fn exponential(f: f64, precision: usize) -> String {
 }
 
 /// C's `%g`: significant digits, an exponent where that is shorter, no zeros at the end.
-pub(super) fn general(f: f64, precision: usize) -> String {
+pub(super) fn format_general(f: f64, precision: usize) -> String {
     if !f.is_finite() {
         return crate::config::float_text(f);
     }

@@ -4,7 +4,9 @@
 //!
 //! Source: `jinja2.filters`; for `wordwrap` Python's `textwrap`.
 
-use super::filters::{arguments, check_json, python_json_indented, sorted, walked};
+use super::filters::{
+    check_json, collect_items, filter_arguments, python_json_indented, sort_json_keys,
+};
 use super::methods;
 use super::number::Number;
 use super::python::{Type, python_text, type_of};
@@ -32,14 +34,14 @@ const FILTERS: [(&str, Filter); 13] = [
     ("xmlattr", xmlattr),
 ];
 
-pub(super) fn install(env: &mut Environment<'static>) {
+pub(super) fn install_layout_filters(env: &mut Environment<'static>) {
     for (name, filter) in FILTERS {
         env.add_filter(
             name,
             move |state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>| {
                 // Widths and lines are counted.
                 note_inspected(state, &value);
-                filter(&value, &arguments(args)?)
+                filter(&value, &filter_arguments(args)?)
             },
         );
     }
@@ -64,7 +66,7 @@ fn batch(value: &Value, args: &Args) -> Result<Value, Error> {
         return Err(error("`linecount` of batch is at least 1"));
     }
     let fill = given(args, 1, "fill_with");
-    let items = walked(value)?;
+    let items = collect_items(value)?;
     let rows = items.chunks(count).map(|row| {
         let missing = fill.map_or(0, |_| count - row.len());
         let filled = row
@@ -83,7 +85,7 @@ fn slice(value: &Value, args: &Args) -> Result<Value, Error> {
         return Err(error("`slices` of slice is at least 1"));
     }
     let fill = given(args, 1, "fill_with");
-    let items = walked(value)?;
+    let items = collect_items(value)?;
     let (length, longer) = (items.len() / slices, items.len() % slices);
     let mut out = Vec::with_capacity(slices);
     let mut start = 0;
@@ -101,7 +103,7 @@ fn slice(value: &Value, args: &Args) -> Result<Value, Error> {
 
 /// `center(width=80)`.
 fn center(value: &Value, args: &Args) -> Result<Value, Error> {
-    methods::centered(&python_text(value)?, number(args, 0, "width", 80)?, ' ').map(Value::from)
+    methods::center_text(&python_text(value)?, number(args, 0, "width", 80)?, ' ').map(Value::from)
 }
 
 fn escaped(text: &str) -> String {
@@ -151,7 +153,7 @@ fn filesizeformat(value: &Value, args: &Args) -> Result<Value, Error> {
 }
 
 /// The lines of a text as Python's `str.splitlines(keepends)` has them.
-pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
+pub(super) fn split_lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -177,11 +179,11 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
 fn indent(value: &Value, args: &Args) -> Result<Value, Error> {
     let width = match args.get(0, "width") {
         Some(v) if v.as_str().is_some() => v.as_str().unwrap_or_default().to_owned(),
-        _ => methods::centered("", number(args, 0, "width", 4)?, ' ')?,
+        _ => methods::center_text("", number(args, 0, "width", 4)?, ' ')?,
     };
     let text = format!("{}\n", python_text(value)?);
     let mut out = String::new();
-    for (i, line) in lines(&text, false).into_iter().enumerate() {
+    for (i, line) in split_lines(&text, false).into_iter().enumerate() {
         out.push_str(if i > 0 { "\n" } else { "" });
         let wanted = if i == 0 {
             args.flag(1, "first", false)
@@ -198,7 +200,7 @@ fn indent(value: &Value, args: &Args) -> Result<Value, Error> {
 fn tojson(value: &Value, args: &Args) -> Result<Value, Error> {
     check_json(value)?;
     let indent = given(args, 0, "indent").map(|_| number(args, 0, "indent", 0)).transpose()?;
-    Ok(Value::from(python_json_indented(&sorted(to_json(value)), true, indent)))
+    Ok(Value::from(python_json_indented(&sort_json_keys(to_json(value)), true, indent)))
 }
 
 /// `trim(chars=none)`.
@@ -267,7 +269,7 @@ fn wordwrap(value: &Value, args: &Args) -> Result<Value, Error> {
         (args.flag(1, "break_long_words", true), args.flag(3, "break_on_hyphens", true));
     let newline = given(args, 2, "wrapstring").map_or_else(|| "\n".to_owned(), Value::to_string);
     let text = python_text(value)?;
-    let wrapped: Vec<String> = lines(&text, false)
+    let wrapped: Vec<String> = split_lines(&text, false)
         .into_iter()
         .map(|l| wrap(l, width, long, hyphens).join(&newline))
         .collect();

@@ -3,7 +3,7 @@
 //! documentation, `as_bool` and its neighbours; `quoted_native_concat` decides it by what the whole
 //! text gives, so that a marker inside a comparison is none.)
 
-use super::expressions::{Kind, Token, tokens};
+use super::expressions::{Kind, Token, tokenize_range};
 use super::python::{Type, python_text, type_of};
 use super::to_json;
 use minijinja::value::Value;
@@ -130,7 +130,7 @@ pub(crate) fn ends_in_marker(expression: &str) -> bool {
 /// The names of the filters that are applied last to all of an expression; none where something
 /// else is.
 fn outer_filters(expression: &str) -> Option<Vec<&str>> {
-    let all = tokens(expression, 0, expression.len());
+    let all = tokenize_range(expression, 0, expression.len());
     let mut inner = &all[..];
     while is_in_parentheses(inner, expression) {
         inner = &inner[1..inner.len() - 1];
@@ -226,7 +226,7 @@ fn number(text: &str) -> Option<Json> {
 
 /// Whether a text has no names but the three constants, and no operators but signs.
 fn is_literal(text: &str) -> bool {
-    tokens(text, 0, text.len()).iter().all(|token| {
+    tokenize_range(text, 0, text.len()).iter().all(|token| {
         match (token.kind, &text[token.start..token.end]) {
             (Kind::Text | Kind::Number, _) => true,
             (Kind::Name, word) => matches!(word, "True" | "False" | "None"),

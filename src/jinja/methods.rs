@@ -2,10 +2,10 @@
 //! not have.
 
 use super::format::repeat_char;
-use super::python::{Type, equal, type_name};
+use super::python::{Type, type_name, values_equal};
 use super::runtime::error;
 use super::values::{dict, list, pairs_of};
-use super::views::{View, view};
+use super::views::{View, make_view};
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
@@ -126,7 +126,12 @@ const SET: &[&str] = &[
 const LONGEST: usize = 50_000_000;
 
 /// `text.replace(old, new, count)`.
-pub(super) fn replaced(text: &str, old: &str, new: &str, count: usize) -> Result<String, Error> {
+pub(super) fn replace_text(
+    text: &str,
+    old: &str,
+    new: &str,
+    count: usize,
+) -> Result<String, Error> {
     let times = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() }
         .min(count);
     if text.len() + times.saturating_mul(new.len()) > LONGEST {
@@ -136,7 +141,7 @@ pub(super) fn replaced(text: &str, old: &str, new: &str, count: usize) -> Result
 }
 
 /// `text.center(width, fill)`.
-pub(super) fn centered(text: &str, width: usize, fill: char) -> Result<String, Error> {
+pub(super) fn center_text(text: &str, width: usize, fill: char) -> Result<String, Error> {
     padded(text, width, fill, true, true)
 }
 
@@ -155,7 +160,7 @@ fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Resu
 }
 
 /// The first letter large, the others small.
-pub(super) fn capitalized(text: &str) -> String {
+pub(super) fn capitalize_text(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| {
         c.to_uppercase().chain(chars.flat_map(char::to_lowercase)).collect()
@@ -163,7 +168,7 @@ pub(super) fn capitalized(text: &str) -> String {
 }
 
 /// The environment's unknown-method callback.
-pub(super) fn call(
+pub(super) fn call_python_method(
     state: &mut State<'_, '_>,
     value: &Value,
     method: &str,
@@ -174,7 +179,7 @@ pub(super) fn call(
         ValueKind::Number => number(value, method, args)?,
         ValueKind::Seq | ValueKind::Iterable => sequence(value, method, args)?,
         ValueKind::Map if method == "copy" => Some(dict(pairs_of(value)?)),
-        ValueKind::Map => View::of_method(method).map(|kind| view(kind, value.clone())),
+        ValueKind::Map => View::of_method(method).map(|kind| make_view(kind, value.clone())),
         ValueKind::Bytes => bytes(value.as_bytes().unwrap_or_default(), method)?,
         _ => None,
     };
@@ -220,7 +225,7 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
         "split" => split(s, args)?,
         "splitlines" => {
             let keep = super::Args::parse(args)?.flag(0, "keepends", false);
-            list(super::layout::lines(s, keep).into_iter().map(Value::from).collect())
+            list(super::layout::split_lines(s, keep).into_iter().map(Value::from).collect())
         }
         "maketrans" => translation(args)?,
         "translate" => {
@@ -259,7 +264,7 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
                 .and_then(Value::as_i64)
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(usize::MAX);
-            Value::from(replaced(s, text(args, 0)?, text(args, 1)?, count)?)
+            Value::from(replace_text(s, text(args, 0)?, text(args, 1)?, count)?)
         }
         "format" | "format_map" => {
             return super::format::format_text(s, args, method == "format_map").map(Some);
@@ -504,7 +509,7 @@ fn number(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, 
         ("is_integer", _) => Some(Value::from(float_of(value).fract() == 0.0)),
         ("bit_length", Some(i)) => Some(Value::from(64 - i.unsigned_abs().leading_zeros())),
         ("bit_count", Some(i)) => Some(Value::from(i.unsigned_abs().count_ones())),
-        ("as_integer_ratio", Some(i)) => Some(super::pair(Value::from(i), Value::from(1))),
+        ("as_integer_ratio", Some(i)) => Some(super::make_pair(Value::from(i), Value::from(1))),
         ("as_integer_ratio", None) => Some(ratio(float_of(value))?),
         ("to_bytes", Some(i)) => Some(to_bytes(i, &super::Args::parse(args)?)?),
         _ => None,
@@ -528,7 +533,7 @@ fn ratio(f: f64) -> Result<Value, Error> {
     let above = crate::decimal::Decimal::from_float(above).to_int();
     let above = above.map(|n| super::number::int_value(&n)).unwrap_or_default();
     let below = super::number::int_value(&(bigdecimal::num_bigint::BigInt::from(1) << below));
-    Ok(super::pair(above, below))
+    Ok(super::make_pair(above, below))
 }
 
 /// `int.to_bytes(length=1, byteorder='big')` of what is not negative.
@@ -556,7 +561,7 @@ fn sequence(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>
             let from = args.get(1).and_then(Value::as_usize).unwrap_or(0);
             let mut at = None;
             for (i, item) in value.try_iter()?.enumerate().skip(from) {
-                if equal(&item, wanted)? {
+                if values_equal(&item, wanted)? {
                     at = Some(i);
                     break;
                 }

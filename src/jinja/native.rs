@@ -1,6 +1,6 @@
 //! Values of YAML texts: a text that is one single expression keeps the expression's type.
 
-use super::blocks::{Segment, segments, tag_tail};
+use super::blocks::{Segment, split_segments, tag_tail};
 
 /// How a YAML text renders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Native::Plain;
     }
-    let mut parts = segments(text, 0, text.len());
+    let mut parts = split_segments(text, 0, text.len());
     parts.retain(|part| !matches!(part, Segment::Comment));
     match parts.as_slice() {
         [Segment::Print(start, end)] if text[..*end].ends_with("}}") => {

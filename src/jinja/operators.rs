@@ -6,9 +6,11 @@
 //! ...). Must not know: what objects there are.
 
 use super::number::{Number, int_value};
-use super::python::{Type, compare, contains, equal, python_text, subset, type_name, type_of};
+use super::python::{
+    Type, compare_values, contains_value, is_subset, python_text, type_name, type_of, values_equal,
+};
 use super::runtime::{error, note_inspected};
-use super::set::{filtered, set_value};
+use super::set::{filter_members, set_value};
 use super::values::{list, pairs_of};
 use super::views::DictView;
 use bigdecimal::num_bigint::BigInt;
@@ -23,13 +25,13 @@ use std::sync::Arc;
 const LONGEST: usize = 50_000_000;
 
 /// What is undefined was used. The engine says what it was (`environment.rs`).
-pub(super) fn undefined() -> Error {
+pub(super) fn undefined_error() -> Error {
     Error::from(ErrorKind::UndefinedError)
 }
 
 /// `parse`: whether what is undefined in a node's own text may be used further, since it is known
 /// only when it runs.
-pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
+pub(super) fn install_operators(env: &mut Environment<'static>, parse: bool) {
     for (name, operator) in BINARY {
         env.add_function(
             format!("__{name}"),
@@ -86,7 +88,7 @@ pub(super) fn install(env: &mut Environment<'static>, parse: bool) {
 /// an error.
 fn lenient(state: &mut State<'_, '_>, own: bool) -> Result<(), Error> {
     if !own {
-        return Err(undefined());
+        return Err(undefined_error());
     }
     super::runtime::note_unknown(state, "");
     Ok(())
@@ -157,7 +159,7 @@ impl Binary {
         }
         let (left, right) = (type_of(a), type_of(b));
         if left == Type::Undefined || right == Type::Undefined {
-            return Err(undefined());
+            return Err(undefined_error());
         }
         match (self, left, right) {
             (Binary::Add, Type::Str, Type::Str) => {
@@ -175,14 +177,14 @@ impl Binary {
             (Binary::Sub, Type::Set, Type::Set) => {
                 let (a, b): (Vec<Value>, Vec<Value>) =
                     (a.try_iter()?.collect(), b.try_iter()?.collect());
-                set_value(filtered(&a, &b, false)?)
+                set_value(filter_members(&a, &b, false)?)
             }
             (Binary::Sub, Type::Iterator, _)
                 if a.downcast_object_ref::<DictView>().is_some_and(DictView::is_set) =>
             {
                 let (a, b): (Vec<Value>, Vec<Value>) =
-                    (a.try_iter()?.collect(), super::filters::walked(b)?);
-                set_value(filtered(&a, &b, false)?)
+                    (a.try_iter()?.collect(), super::filters::collect_items(b)?);
+                set_value(filter_members(&a, &b, false)?)
             }
             (Binary::Mul, Type::Str | Type::List | Type::Tuple, Type::Int | Type::Bool) => {
                 repeated(a, b)
@@ -382,7 +384,7 @@ fn signed(state: &mut State<'_, '_>, value: &Value, negative: bool) -> Result<Va
         Some(Number::Decimal(d)) => {
             Ok(Number::Decimal(if negative { d.negated() } else { d.rounded() }).to_value())
         }
-        None if value.is_undefined() => Err(undefined()),
+        None if value.is_undefined() => Err(undefined_error()),
         None => {
             let (method, sign) = if negative { ("__neg__", '-') } else { ("__pos__", '+') };
             if type_of(value) != Type::Object {
@@ -428,8 +430,8 @@ impl Comparison {
         note_inspected(state, a);
         note_inspected(state, b);
         Ok(Value::from(match self {
-            Comparison::Eq => equal(a, b)?,
-            Comparison::Ne => !equal(a, b)?,
+            Comparison::Eq => values_equal(a, b)?,
+            Comparison::Ne => !values_equal(a, b)?,
             Comparison::In => is_in(state, a, b)?,
             Comparison::NotIn => !is_in(state, a, b)?,
             Comparison::Lt => self.ordered(a, b, "<")?,
@@ -444,16 +446,16 @@ impl Comparison {
             let (a, b): (Vec<Value>, Vec<Value>) =
                 (a.try_iter()?.collect(), b.try_iter()?.collect());
             return match self {
-                Comparison::Lt => Ok(a.len() < b.len() && subset(&a, &b)?),
-                Comparison::Le => subset(&a, &b),
-                Comparison::Gt => Ok(b.len() < a.len() && subset(&b, &a)?),
-                _ => subset(&b, &a),
+                Comparison::Lt => Ok(a.len() < b.len() && is_subset(&a, &b)?),
+                Comparison::Le => is_subset(&a, &b),
+                Comparison::Gt => Ok(b.len() < a.len() && is_subset(&b, &a)?),
+                _ => is_subset(&b, &a),
             };
         }
         if a.is_undefined() || b.is_undefined() {
-            return Err(undefined());
+            return Err(undefined_error());
         }
-        let order = compare(a, b, symbol)?;
+        let order = compare_values(a, b, symbol)?;
         Ok(match self {
             Comparison::Lt => order == Some(Ordering::Less),
             Comparison::Le => matches!(order, Some(Ordering::Less | Ordering::Equal)),
@@ -488,7 +490,7 @@ pub(super) fn is_in(
     match type_of(container) {
         Type::Str => match item.as_str() {
             Some(part) => Ok(container.as_str().unwrap_or_default().contains(part)),
-            None if item.is_undefined() => Err(undefined()),
+            None if item.is_undefined() => Err(undefined_error()),
             None => Err(error(format!(
                 "'in <string>' requires string as left operand, not {}",
                 type_name(item)
@@ -497,7 +499,7 @@ pub(super) fn is_in(
         Type::Undefined => Ok(false),
         Type::Dict => {
             let keys: Vec<Value> = container.try_iter()?.collect();
-            contains(&keys, item)
+            contains_value(&keys, item)
         }
         Type::Object => {
             match container.call_method(state, "__contains__", std::slice::from_ref(item)) {
@@ -513,7 +515,7 @@ fn walk(container: &Value, item: &Value) -> Result<bool, Error> {
     match container.try_iter() {
         Ok(items) => {
             let items: Vec<Value> = items.collect();
-            contains(&items, item)
+            contains_value(&items, item)
         }
         Err(_) => {
             Err(error(format!("argument of type '{}' is not iterable", type_name(container))))
@@ -568,7 +570,7 @@ fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<V
 fn slice_bound(given: Option<&Value>) -> Result<Option<i64>, Error> {
     match given.filter(|v| !v.is_none()) {
         None => Ok(None),
-        Some(v) if v.is_undefined() => Err(undefined()),
+        Some(v) if v.is_undefined() => Err(undefined_error()),
         Some(v) => match Number::of(v) {
             Some(Number::Int(n)) => {
                 let nearest = if n < BigInt::zero() { i64::MIN } else { i64::MAX };
@@ -603,14 +605,14 @@ fn indexes(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> V
 }
 
 /// `a + b`.
-pub(crate) fn add(state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
+pub(crate) fn add_values(state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
     Binary::Add.apply(state, a, b)
 }
 
 /// An item or an attribute of a value, for filters that are told its name.
 pub(super) fn plain_item(value: &Value, key: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
-        return Err(undefined());
+        return Err(undefined_error());
     }
     let found = subscript(value, key)?;
     match key.as_str() {
@@ -690,7 +692,7 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
             }
             // Keys that are equal though they are of other types: `1` and `1.0`.
             for (other, item) in pairs_of(value)? {
-                if equal(&other, key)? {
+                if values_equal(&other, key)? {
                     return Ok(item);
                 }
             }

@@ -16,7 +16,7 @@
 //!
 //! What stands in expressions is done by `expressions.rs`.
 
-use super::blocks::{Segment, segments, tag_tail, tag_word};
+use super::blocks::{Segment, split_segments, tag_tail, tag_word};
 use super::edits::{Edits, Rewriter};
 use super::expressions::rewrite_expressions;
 use serde::{Deserialize, Serialize};
@@ -39,12 +39,12 @@ pub(crate) enum CallName {
 /// The calls in a template's text.
 pub(crate) fn calls_of(text: &str) -> Vec<CallName> {
     let mut calls = Vec::new();
-    rewrite(text, 0, text.len(), &mut calls);
+    rewrite_template(text, 0, text.len(), &mut calls);
     calls
 }
 
 /// Rewrites `text[from..to]`. Calls found are added to `calls`.
-pub(crate) fn rewrite(
+pub(crate) fn rewrite_template(
     text: &str,
     from: usize,
     to: usize,
@@ -90,7 +90,7 @@ impl<'a, 'c> Pass<'a, 'c> {
     }
 
     pub(super) fn body(&mut self, from: usize, to: usize) {
-        for segment in segments(self.text, from, to) {
+        for segment in split_segments(self.text, from, to) {
             match segment {
                 Segment::Print(start, end) => {
                     let begin = inside(self.text, start, end);
@@ -302,7 +302,7 @@ mod tests {
     use super::*;
 
     fn rw(text: &str) -> String {
-        rewrite(text, 0, text.len(), &mut Vec::new()).0
+        rewrite_template(text, 0, text.len(), &mut Vec::new()).0
     }
 
     #[test]
@@ -382,7 +382,7 @@ mod tests {
     fn calls_have_positions_and_names() {
         let mut calls = Vec::new();
         let text = "{{ ref(var('x')) }}{{ dbt_utils.star(ref('y')) }}{{ adapter.dispatch('m', 'p')() }}{{ config.get('a') }}";
-        let (out, _) = rewrite(text, 0, text.len(), &mut calls);
+        let (out, _) = rewrite_template(text, 0, text.len(), &mut calls);
         assert!(out.starts_with("{{ __at(3, ref, 'ref')(__at(7, var, 'var')('x')) }}"), "{out}");
         assert!(calls.contains(&CallName::Package("dbt_utils".into(), "star".into())));
         assert!(calls.contains(&CallName::Dispatch("m".into(), Some("p".into()))));

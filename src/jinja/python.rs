@@ -224,7 +224,7 @@ fn write_bytes(bytes: &[u8], out: &mut String) {
 }
 
 /// `a == b`.
-pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, Error> {
+pub(super) fn values_equal(a: &Value, b: &Value) -> Result<bool, Error> {
     equal_at(a, b, 0)
 }
 
@@ -272,11 +272,11 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
         (Type::Set, Type::Set) => {
             let (a, b): (Vec<Value>, Vec<Value>) =
                 (a.try_iter()?.collect(), b.try_iter()?.collect());
-            Ok(a.len() == b.len() && subset(&a, &b)?)
+            Ok(a.len() == b.len() && is_subset(&a, &b)?)
         }
         (Type::Iterator, Type::Iterator) => {
             match (a.downcast_object_ref::<DictView>(), b.downcast_object_ref::<DictView>()) {
-                (Some(a), Some(b)) => super::views::same(a, b),
+                (Some(a), Some(b)) => super::views::views_equal(a, b),
                 _ => Ok(a == b),
             }
         }
@@ -287,9 +287,9 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
     }
 }
 
-pub(super) fn contains(items: &[Value], wanted: &Value) -> Result<bool, Error> {
+pub(super) fn contains_value(items: &[Value], wanted: &Value) -> Result<bool, Error> {
     for item in items {
-        if equal(item, wanted)? {
+        if values_equal(item, wanted)? {
             return Ok(true);
         }
     }
@@ -297,9 +297,9 @@ pub(super) fn contains(items: &[Value], wanted: &Value) -> Result<bool, Error> {
 }
 
 /// Whether all of `a` is in `b`.
-pub(super) fn subset(a: &[Value], b: &[Value]) -> Result<bool, Error> {
+pub(super) fn is_subset(a: &[Value], b: &[Value]) -> Result<bool, Error> {
     for item in a {
-        if !contains(b, item)? {
+        if !contains_value(b, item)? {
             return Ok(false);
         }
     }
@@ -307,7 +307,11 @@ pub(super) fn subset(a: &[Value], b: &[Value]) -> Result<bool, Error> {
 }
 
 /// The order of two values for `<` and the like; none where neither is before the other (NaN).
-pub(super) fn compare(a: &Value, b: &Value, operator: &str) -> Result<Option<Ordering>, Error> {
+pub(super) fn compare_values(
+    a: &Value,
+    b: &Value,
+    operator: &str,
+) -> Result<Option<Ordering>, Error> {
     compare_at(a, b, operator, 0)
 }
 
@@ -341,7 +345,7 @@ fn compare_at(
         {
             Ok(a.partial_cmp(b))
         }
-        (Type::Undefined, _) | (_, Type::Undefined) => Err(super::operators::undefined()),
+        (Type::Undefined, _) | (_, Type::Undefined) => Err(super::operators::undefined_error()),
         _ => Err(unordered(a, b, operator)),
     }
 }
@@ -362,7 +366,7 @@ fn unordered(a: &Value, b: &Value, operator: &str) -> Error {
 }
 
 /// Sorts as Python does; what has no order is an error.
-pub(crate) fn sort(
+pub(crate) fn sort_values(
     items: &mut [Value],
     key: &dyn Fn(&Value) -> Result<Value, Error>,
 ) -> Result<(), Error> {
@@ -371,7 +375,7 @@ pub(crate) fn sort(
     for item in items.iter() {
         keyed.push((key(item)?, item.clone()));
     }
-    keyed.sort_by(|(a, _), (b, _)| match compare(a, b, "<") {
+    keyed.sort_by(|(a, _), (b, _)| match compare_values(a, b, "<") {
         Ok(order) => order.unwrap_or(Ordering::Equal),
         Err(e) => {
             failed.get_or_insert(e);

@@ -71,14 +71,14 @@ fn note_called(state: &mut State<'_, '_>, def: &MacroDef) {
     if !super::operators::is_own_text(state) {
         return;
     }
-    if let Some(trace) = &run(state).trace {
+    if let Some(trace) = &run_state(state).trace {
         trace.called.lock().unwrap_or_else(PoisonError::into_inner).insert(def.unique_id.clone());
     }
 }
 
 /// Notes that a node's own text called something that is not known when it is parsed.
 pub(super) fn note_unknown(state: &mut State<'_, '_>, name: &str) {
-    if let Some(trace) = &run(state).trace {
+    if let Some(trace) = &run_state(state).trace {
         trace.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 }
@@ -87,7 +87,7 @@ pub(super) fn note_unknown(state: &mut State<'_, '_>, name: &str) {
 /// same may come out otherwise with other texts in their place.
 pub(super) fn note_inspected(state: &mut State<'_, '_>, value: &Value) {
     if value.as_str().is_some_and(has_mark)
-        && let Some(trace) = &run(state).trace
+        && let Some(trace) = &run_state(state).trace
     {
         trace.is_inspected.store(true, Ordering::Relaxed);
     }
@@ -103,7 +103,7 @@ pub(crate) fn error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
-pub(super) fn run<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
+pub(super) fn run_state<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
     state.get_or_insert_extension_with(Run::default)
 }
 
@@ -111,18 +111,18 @@ pub(super) fn run<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
 pub(crate) fn with_extension<T: Any + Send + Sync>(
     state: &mut State<'_, '_>,
 ) -> Result<Arc<T>, Error> {
-    let any = run(state).extension.clone().and_then(|e| e.downcast::<T>().ok());
+    let any = run_state(state).extension.clone().and_then(|e| e.downcast::<T>().ok());
     any.ok_or_else(|| error("this is available only where SQL is rendered"))
 }
 
 /// The byte offset, in the calling template's file, of the innermost positional call.
 pub(crate) fn call_site(state: &mut State<'_, '_>) -> Option<u32> {
-    run(state).sites.last().copied()
+    run_state(state).sites.last().copied()
 }
 
 /// Ends the macro being rendered with a value.
 pub(crate) fn return_value(state: &mut State<'_, '_>, value: Value) -> Error {
-    run(state).returned = Some(value);
+    run_state(state).returned = Some(value);
     error("`return` outside of a macro")
 }
 
@@ -139,7 +139,7 @@ impl MacroRef {
 
     fn resolve(&self, state: &mut State<'_, '_>) -> Result<Value, Error> {
         let template = &self.def.template;
-        let current = run(state);
+        let current = run_state(state);
         if let Some(found) = current.loaded.get(template) {
             return Ok(found.clone());
         }
@@ -148,9 +148,9 @@ impl MacroRef {
             .clone()
             .ok_or_else(|| error("macros are available only where SQL is rendered"))?;
         importer.call(state, &[Value::from(template.clone())])?;
-        let module = run(state).stash.take().unwrap_or_default();
+        let module = run_state(state).stash.take().unwrap_or_default();
         let found = module.get_attr(&self.def.symbol())?;
-        run(state).loaded.insert(template.clone(), found.clone());
+        run_state(state).loaded.insert(template.clone(), found.clone());
         Ok(found)
     }
 
@@ -203,13 +203,13 @@ impl Object for MacroRef {
         note_called(state, &self.def);
         let target = self.resolve(state)?;
         // A position belongs to the text that calls; what the macro calls has its own.
-        let sites = std::mem::take(&mut run(state).sites);
+        let sites = std::mem::take(&mut run_state(state).sites);
         let result = if self.def.varargs || self.def.kwargs {
             self.pack(args).and_then(|args| target.call(state, &args))
         } else {
             target.call(state, args)
         };
-        let current = run(state);
+        let current = run_state(state);
         current.sites = sites;
         match result {
             Ok(value) => Ok(value),
@@ -239,11 +239,11 @@ impl Object for At {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        run(state).sites.push(self.offset);
+        run_state(state).sites.push(self.offset);
         let result = self.callee.call(state, args);
         // On an error the position stays, for the message.
         if result.is_ok() {
-            run(state).sites.pop();
+            run_state(state).sites.pop();
         }
         result
     }
@@ -308,7 +308,7 @@ impl Object for Namespace {
             }
             (None, "items") => Ok(super::list(
                 self.names()
-                    .filter_map(|n| Some(super::pair(n.clone(), self.get_value(&n)?)))
+                    .filter_map(|n| Some(super::make_pair(n.clone(), self.get_value(&n)?)))
                     .collect(),
             )),
             (None, _) => {

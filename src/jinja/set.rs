@@ -1,6 +1,6 @@
 //! Python's sets: no order, no repeats.
 
-use super::python::{contains, subset};
+use super::python::{contains_value, is_subset};
 use super::runtime::error;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
@@ -21,21 +21,21 @@ pub(crate) fn set_value(items: impl IntoIterator<Item = Value>) -> Result<Value,
 }
 
 fn add(items: &mut Vec<Value>, item: Value) -> Result<(), Error> {
-    hashable(&item)?;
-    if !contains(items, &item)? {
+    check_hashable(&item)?;
+    if !contains_value(items, &item)? {
         items.push(item);
     }
     Ok(())
 }
 
 /// Lists, dicts and sets are no keys and no members of sets.
-pub(super) fn hashable(value: &Value) -> Result<(), Error> {
+pub(super) fn check_hashable(value: &Value) -> Result<(), Error> {
     use super::python::{Type, type_name, type_of};
     match type_of(value) {
         Type::List | Type::Dict | Type::Set => {
             Err(error(format!("unhashable type: '{}'", type_name(value))))
         }
-        Type::Tuple => value.try_iter()?.try_for_each(|item| hashable(&item)),
+        Type::Tuple => value.try_iter()?.try_for_each(|item| check_hashable(&item)),
         _ => Ok(()),
     }
 }
@@ -51,10 +51,10 @@ impl SetValue {
 }
 
 /// The items of `a` that are in `b`, or that are not.
-pub(super) fn filtered(a: &[Value], b: &[Value], wanted: bool) -> Result<Vec<Value>, Error> {
+pub(super) fn filter_members(a: &[Value], b: &[Value], wanted: bool) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for item in a {
-        if contains(b, item)? == wanted {
+        if contains_value(b, item)? == wanted {
             out.push(item.clone());
         }
     }
@@ -119,7 +119,7 @@ impl Object for SetValue {
             "remove" | "discard" => {
                 let wanted = require_first(args, method)?;
                 let before = own.len();
-                own = filtered(&own, &[wanted], false)?;
+                own = filter_members(&own, &[wanted], false)?;
                 if method == "remove" && own.len() == before {
                     return Err(error("KeyError"));
                 }
@@ -144,7 +144,7 @@ impl Object for SetValue {
             }
             "intersection" | "intersection_update" | "difference" | "difference_update" => {
                 for other in &others {
-                    own = filtered(&own, other, method.starts_with("intersection"))?;
+                    own = filter_members(&own, other, method.starts_with("intersection"))?;
                 }
                 if method.ends_with("_update") {
                     self.change(own);
@@ -154,19 +154,19 @@ impl Object for SetValue {
             }
             "symmetric_difference" | "symmetric_difference_update" => {
                 let other = require_first(&others, method)?;
-                let mut both = filtered(&own, &other, false)?;
-                both.extend(filtered(&other, &own, false)?);
+                let mut both = filter_members(&own, &other, false)?;
+                both.extend(filter_members(&other, &own, false)?);
                 if method.ends_with("_update") {
                     self.change(both);
                     return none;
                 }
                 set_value(both)
             }
-            "issubset" => Ok(Value::from(subset(&own, &require_first(&others, method)?)?)),
-            "issuperset" => Ok(Value::from(subset(&require_first(&others, method)?, &own)?)),
-            "isdisjoint" => {
-                Ok(Value::from(filtered(&own, &require_first(&others, method)?, true)?.is_empty()))
-            }
+            "issubset" => Ok(Value::from(is_subset(&own, &require_first(&others, method)?)?)),
+            "issuperset" => Ok(Value::from(is_subset(&require_first(&others, method)?, &own)?)),
+            "isdisjoint" => Ok(Value::from(
+                filter_members(&own, &require_first(&others, method)?, true)?.is_empty(),
+            )),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

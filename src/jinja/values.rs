@@ -1,6 +1,6 @@
 //! Python's lists and dicts, and JSON in and out.
 
-use super::views::{View, view};
+use super::views::{View, make_view};
 use crate::config::is_whole;
 use indexmap::IndexMap;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
@@ -40,7 +40,7 @@ fn arg<'a>(args: &'a [Value], i: usize, method: &str) -> Result<&'a Value, Error
 /// Where an item is that equals another one.
 fn found(items: &[Value], wanted: &Value) -> Result<Option<usize>, Error> {
     for (i, item) in items.iter().enumerate() {
-        if super::python::equal(item, wanted)? {
+        if super::python::values_equal(item, wanted)? {
             return Ok(Some(i));
         }
     }
@@ -150,11 +150,10 @@ impl Object for MutableList {
             "count" => {
                 let wanted = arg(args, 0, method)?;
                 let items = lock(&self.0).clone();
-                let same = items.iter().map(|v| super::python::equal(v, wanted)).collect::<Result<
-                    Vec<_>,
-                    _,
-                >>(
-                )?;
+                let same = items
+                    .iter()
+                    .map(|v| super::python::values_equal(v, wanted))
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Value::from(same.into_iter().filter(|s| *s).count()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -180,9 +179,9 @@ fn sorted_by(
             Some(key) => key.call(state, std::slice::from_ref(item))?,
             None => item.clone(),
         };
-        keys.push(pair(value, item.clone()));
+        keys.push(make_pair(value, item.clone()));
     }
-    super::python::sort(&mut keys, &|pair| pair.get_item_by_index(0))?;
+    super::python::sort_values(&mut keys, &|pair| pair.get_item_by_index(0))?;
     let mut sorted =
         keys.iter().map(|pair| pair.get_item_by_index(1)).collect::<Result<Vec<_>, _>>()?;
     if reverse {
@@ -240,7 +239,7 @@ impl Object for MutableDict {
     ) -> Result<Value, Error> {
         let none = || Value::from(());
         if let Some(kind) = View::of_method(method) {
-            return Ok(view(kind, Value::from_dyn_object(self.clone())));
+            return Ok(make_view(kind, Value::from_dyn_object(self.clone())));
         }
         match method {
             "get" => {
@@ -268,7 +267,7 @@ impl Object for MutableDict {
             }
             "popitem" => lock(&self.0)
                 .pop()
-                .map(|(k, v)| pair(k, v))
+                .map(|(k, v)| make_pair(k, v))
                 .ok_or_else(|| bad("popitem(): dictionary is empty")),
             "setdefault" => {
                 let key = arg(args, 0, method)?.clone();
@@ -282,7 +281,7 @@ impl Object for MutableDict {
             "copy" => Ok(dict(self.pairs())),
             "fromkeys" => {
                 let value = args.get(1).cloned().unwrap_or_else(none);
-                let keys = super::filters::walked(arg(args, 0, method)?)?;
+                let keys = super::filters::collect_items(arg(args, 0, method)?)?;
                 Ok(dict(keys.into_iter().map(|key| (key, value.clone()))))
             }
             // dbt's Row and kwargs objects have these.
@@ -293,7 +292,7 @@ impl Object for MutableDict {
 }
 
 /// A tuple of two.
-pub(crate) fn pair(key: Value, value: Value) -> Value {
+pub(crate) fn make_pair(key: Value, value: Value) -> Value {
     Value::from(minijinja::value::Tuple::from(vec![key, value]))
 }
 

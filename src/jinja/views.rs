@@ -4,9 +4,9 @@
 //! In: a dict. Out: values that show what it holds when they are looked at. Must not know:
 //! templates.
 
-use super::python::{contains, python_repr, subset};
+use super::python::{contains_value, is_subset, python_repr};
 use super::runtime::error;
-use super::values::{list, pair, pairs_of};
+use super::values::{list, make_pair, pairs_of};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 use std::fmt;
@@ -44,7 +44,7 @@ pub(super) struct DictView {
     dict: Value,
 }
 
-pub(super) fn view(view: View, dict: Value) -> Value {
+pub(super) fn make_view(view: View, dict: Value) -> Value {
     Value::from_object(DictView { view, dict })
 }
 
@@ -54,7 +54,7 @@ impl DictView {
         match self.view {
             View::Keys => pairs.map(|(key, _)| key).collect(),
             View::Values => pairs.map(|(_, value)| value).collect(),
-            View::Items => pairs.map(|(key, value)| pair(key, value)).collect(),
+            View::Items => pairs.map(|(key, value)| make_pair(key, value)).collect(),
         }
     }
 
@@ -69,9 +69,9 @@ impl DictView {
 }
 
 /// Whether two views of keys or items show the same.
-pub(super) fn same(a: &DictView, b: &DictView) -> Result<bool, Error> {
+pub(super) fn views_equal(a: &DictView, b: &DictView) -> Result<bool, Error> {
     let (left, right) = (a.items(), b.items());
-    Ok(a.is_set() && b.is_set() && left.len() == right.len() && subset(&left, &right)?)
+    Ok(a.is_set() && b.is_set() && left.len() == right.len() && is_subset(&left, &right)?)
 }
 
 impl fmt::Debug for DictView {
@@ -104,7 +104,7 @@ impl Object for DictView {
             ("isdisjoint", [other]) if self.is_set() => {
                 let items = self.items();
                 for item in other.try_iter()? {
-                    if contains(&items, &item)? {
+                    if contains_value(&items, &item)? {
                         return Ok(Value::from(false));
                     }
                 }

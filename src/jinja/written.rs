@@ -5,8 +5,8 @@
 //! `state_modified_compare_more_unrendered_values`), and compares it as text. The grammar is that
 //! of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must not know: values.
 
-use super::blocks::{Segment, segments, tag_tail};
-use super::expressions::{Kind, Token, tokens};
+use super::blocks::{Segment, split_segments, tag_tail};
+use super::expressions::{Kind, Token, tokenize_range};
 use crate::config::{Json, JsonMap, float_text, python_quoted};
 use bigdecimal::num_bigint::BigInt;
 
@@ -16,9 +16,9 @@ pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
     if !text.contains("config(") && !text.contains("config (") {
         return None;
     }
-    for segment in segments(text, 0, text.len()) {
+    for segment in split_segments(text, 0, text.len()) {
         let (Segment::Print(start, end) | Segment::Tag(start, end)) = segment else { continue };
-        let tokens = tokens(text, start + 2, tag_tail(text, start, end).max(start + 2));
+        let tokens = tokenize_range(text, start + 2, tag_tail(text, start, end).max(start + 2));
         let tokens: Vec<Token> = tokens.into_iter().filter(|t| t.kind != Kind::Blank).collect();
         let mut reader = Reader { text, tokens: &tokens, next: 0 };
         let Some(at) = (0..tokens.len()).find(|at| reader.is_config_call(*at)) else { continue };
@@ -36,12 +36,12 @@ pub(crate) fn is_read_statically(text: &str) -> bool {
     // A tag that begins at the end is one to it.
     let open = text.trim_end().ends_with('{');
     !open
-        && segments(text, 0, text.len()).iter().all(|segment| match *segment {
+        && split_segments(text, 0, text.len()).iter().all(|segment| match *segment {
             Segment::Tag(..) => false,
             Segment::Print(start, end) => {
                 let inside = text[start..end].strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
                 inside.is_some_and(|inside| {
-                    let tokens = tokens(text, start + 2, start + 2 + inside.len());
+                    let tokens = tokenize_range(text, start + 2, start + 2 + inside.len());
                     let mut reader = Reader { text, tokens: &tokens, next: 0 };
                     reader.static_print().is_some() && reader.next == tokens.len()
                 })

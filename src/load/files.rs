@@ -117,21 +117,21 @@ pub(super) fn read_package(
             .collect();
         }
         for folder in folders {
-            let base = crate::system::normalize(&root.join(&folder));
+            let base = crate::system::normalize_path(&root.join(&folder));
             let found = match walked.entry(base.clone()) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => new.insert(system.walk(&base)?),
             };
             for file in found {
-                let path = Utf8Path::new(below(&base, &file.path));
+                let path = Utf8Path::new(path_below(&base, &file.path));
                 let hidden = path.file_name().is_none_or(|n| n.starts_with(['.', '#', '~']));
                 let foreign =
-                    skip.iter().any(|s| below(s, &file.path).len() < file.path.as_str().len());
+                    skip.iter().any(|s| path_below(s, &file.path).len() < file.path.as_str().len());
                 let Some(kind) = kind_of(kind, path).filter(|_| !hidden && !foreign) else {
                     continue;
                 };
                 let ignored = ignored.as_ref().is_some_and(|i| {
-                    let local = std::path::Path::new(below(root, &file.path));
+                    let local = std::path::Path::new(path_below(root, &file.path));
                     i.matched_path_or_any_parents(local, false).is_ignore()
                 });
                 if !ignored {
@@ -156,7 +156,7 @@ pub(super) fn read_package(
         .collect();
     let mut loaded = Vec::with_capacity(files.len());
     for ((Found { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
-        let original: Arc<str> = below(root, &absolute).into();
+        let original: Arc<str> = path_below(root, &absolute).into();
         let (id, print) = match text {
             Ok((text, print)) => (map.add(&shown(&absolute), text), print),
             Err(e) => {
@@ -179,7 +179,7 @@ pub(super) fn read_package(
 
 /// A path below a folder, as text; all of it when it is not there. Comparing paths part by part
 /// takes far longer.
-pub(super) fn below<'a>(folder: &Utf8Path, path: &'a Utf8Path) -> &'a str {
+pub(super) fn path_below<'a>(folder: &Utf8Path, path: &'a Utf8Path) -> &'a str {
     let inside =
         path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));
     inside.unwrap_or(path.as_str())

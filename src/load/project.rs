@@ -1,17 +1,19 @@
 //! Finds and reads the project, its profile and its packages.
 
-use super::files::{below, read_package};
+use super::files::{path_below, read_package};
 use super::{LoadedPackage, Sources, YamlRenderer, version};
 use crate::config::{
     Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
-use crate::context::{ContextProject, ContextSettings, Facts, VarSource, members, vars_json};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::context::{
+    ContextProject, ContextSettings, Facts, VarSource, invocation_members, vars_json,
+};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::{Surroundings, Target, default_target, placeholder_target, read_target};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
-use crate::system::{System, SystemError, normalize};
+use crate::system::{System, SystemError, normalize_path};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -49,7 +51,7 @@ pub(crate) fn profiles_file(
     project: &Utf8Path,
 ) -> Option<Utf8PathBuf> {
     if let Some(dir) = &options.profiles_dir {
-        let file = normalize(&system.current_dir().join(dir)).join("profiles.yml");
+        let file = normalize_path(&system.current_dir().join(dir)).join("profiles.yml");
         return system.is_file(&file).then_some(file);
     }
     let home = system.home_dir().map(|h| h.join(".dbt"));
@@ -68,7 +70,7 @@ struct Loader<'a> {
 
 /// Reads everything. None when there is no project to speak of; the diagnostics say why. Files keep
 /// the numbers that they have in `map`.
-pub(crate) fn load(
+pub(crate) fn load_project(
     system: &Arc<dyn System>,
     options: &LoadOptions,
     map: SourceMap,
@@ -80,8 +82,10 @@ pub(crate) fn load(
         options.scrubber.register(&Secret::new(&value));
     }
     let here = system.current_dir();
-    let start =
-        options.project_dir.as_ref().map_or_else(|| here.clone(), |d| normalize(&here.join(d)));
+    let start = options
+        .project_dir
+        .as_ref()
+        .map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));
     let file = match &options.project_dir {
         Some(_) => find_project_file(system.as_ref(), &start),
         None => start.ancestors().find_map(|dir| find_project_file(system.as_ref(), dir)),
@@ -153,7 +157,7 @@ impl Loader<'_> {
     ) -> Arc<ContextProject> {
         Arc::new(ContextProject {
             name: name.into(),
-            members: members(
+            members: invocation_members(
                 name,
                 target,
                 &self.options.settings,
@@ -178,7 +182,11 @@ impl Loader<'_> {
 
     fn check_version(&mut self, options: &ProjectOptions) {
         if !self.options.ignore_version {
-            version::check(&options.require_version, crate::DBT_VERSION, &mut self.out);
+            version::check_requirements(
+                &options.require_version,
+                crate::DBT_VERSION,
+                &mut self.out,
+            );
         }
     }
 
@@ -225,8 +233,8 @@ impl Loader<'_> {
         let target_path =
             self.options.target_path.clone().or(options.target_path.clone().map(Utf8PathBuf::from));
         let target_path =
-            normalize(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
-        let install = normalize(&self.root.join(&options.packages_install_path));
+            normalize_path(&self.root.join(target_path.unwrap_or_else(|| "target".into())));
+        let install = normalize_path(&self.root.join(&options.packages_install_path));
         let package_specs = self.package_specs(&options, &context)?;
         let mut packages = Vec::new();
         let skip = [install.clone(), target_path.clone()];
@@ -352,7 +360,7 @@ impl Loader<'_> {
                 )
                 .primary(asked.map_or(profile.span, |t| t.span), "looked for here")
                 .note(format!("targets there: {}", names.join(", ")))
-                .did_you_mean(nearest(&target, names.iter().copied())),
+                .did_you_mean(nearest_name(&target, names.iter().copied())),
             );
             return Ok(None);
         };
@@ -456,7 +464,7 @@ impl Loader<'_> {
             let Some(mut options) = options else { continue };
             options.written = Some(tree);
             self.check_version(&options);
-            let skip = [normalize(&folder.join(&options.packages_install_path))];
+            let skip = [normalize_path(&folder.join(&options.packages_install_path))];
             let files = self.files(&folder, &options, &skip)?;
             loaded.push(LoadedPackage { options, root: folder, files });
         }
@@ -516,5 +524,5 @@ fn package_json(package: &LoadedPackage) -> JsonMap {
 }
 
 fn shown(root: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
-    below(root, path).into()
+    path_below(root, path).into()
 }

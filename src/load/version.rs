@@ -4,7 +4,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
 /// An error for each requirement that `version` does not meet.
-pub(super) fn check(requirements: &[(String, Span)], version: &str, out: &mut Vec<Diagnostic>) {
+pub(super) fn check_requirements(
+    requirements: &[(String, Span)],
+    version: &str,
+    out: &mut Vec<Diagnostic>,
+) {
     let ours = parts(version);
     for (text, span) in requirements {
         for requirement in text.split(',').map(str::trim).filter(|r| !r.is_empty()) {

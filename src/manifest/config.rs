@@ -39,7 +39,7 @@ const MERGED: &[&str] = &["meta", "quoting", "column_types", "docs", "contract"]
 const APPENDED: &[&str] = &["tags", "packages", "pre-hook", "post-hook"];
 
 /// dbt's spelling of a key.
-pub(crate) fn canonical(key: &str) -> &str {
+pub(crate) fn canonical_key(key: &str) -> &str {
     match key {
         "pre_hook" => "pre-hook",
         "post_hook" => "post-hook",
@@ -74,9 +74,9 @@ impl NodeConfig {
         span: Option<Span>,
     ) {
         // dbt keeps the spelling of properties alone.
-        let spelt = if layer == Layer::Properties { key } else { canonical(key) };
+        let spelt = if layer == Layer::Properties { key } else { canonical_key(key) };
         self.written.insert(spelt.to_owned(), written);
-        let key = canonical(key);
+        let key = canonical_key(key);
         let value = shaped(key, value);
         let old = self.entries.get(key);
         let value = match (key, old.map(|e| &e.value), value) {
@@ -112,7 +112,7 @@ impl NodeConfig {
     }
 
     pub(crate) fn entry(&self, key: &str) -> Option<&ConfigEntry> {
-        self.entries.get(canonical(key))
+        self.entries.get(canonical_key(key))
     }
 
     /// What was set; a value of null counts as not set.
@@ -165,7 +165,7 @@ impl NodeConfig {
 
     /// The value that holds: what was set, else the default of the type.
     pub(crate) fn effective(&self, kind: ResourceType, key: &str) -> Option<Json> {
-        let key = canonical(key);
+        let key = canonical_key(key);
         match self.entries.get(key) {
             Some(entry) => Some(entry.value.clone()),
             None => defaults(kind).into_iter().find(|(k, _)| *k == key).map(|(_, v)| v),

@@ -21,7 +21,7 @@ const CURRENCIES: [char; 19] =
 
 /// A number: without `%`, one minus sign, currency signs and thousands commas it is one to Python's
 /// `Decimal`.
-pub(super) fn number(text: &str) -> Option<Decimal> {
+pub(super) fn parse_number(text: &str) -> Option<Decimal> {
     let mut rest = text.trim().trim_matches('%');
     let negative = rest.starts_with('-');
     if negative {
@@ -38,7 +38,7 @@ pub(super) fn number(text: &str) -> Option<Decimal> {
 }
 
 /// `true` or `false`, in any case.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(super) fn parse_boolean(text: &str) -> Option<bool> {
     let text = text.replace(',', "");
     let text = text.trim();
     match () {
@@ -49,7 +49,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// `strptime(text, '%Y-%m-%d')`.
-pub(super) fn date(text: &str) -> Option<Date> {
+pub(super) fn parse_date(text: &str) -> Option<Date> {
     let (date, rest) = strptime_date(text.trim())?;
     rest.is_empty().then_some(date)
 }
@@ -58,7 +58,7 @@ pub(super) fn date(text: &str) -> Option<Date> {
 pub(super) type Stamp = (DateTime, Option<i32>);
 
 /// `strptime(text, '%Y-%m-%d %H:%M:%S')`: a blank of the format stands for any number of them.
-pub(super) fn timestamp(text: &str) -> Option<Stamp> {
+pub(super) fn parse_timestamp(text: &str) -> Option<Stamp> {
     let (date, rest) = strptime_date(text.trim())?;
     let clock = rest.trim_start();
     if clock.len() == rest.len() {
@@ -282,12 +282,12 @@ mod tests {
             ("2024-01-05 24:00:00", false),
             ("2024-01-0510:00:00", false),
         ] {
-            assert_eq!(timestamp(text).is_some(), fits, "{text}");
+            assert_eq!(parse_timestamp(text).is_some(), fits, "{text}");
         }
         assert!(
-            date("2024-1-5").is_some()
-                && date("2024-02-30").is_none()
-                && date("24-01-05").is_none()
+            parse_date("2024-1-5").is_some()
+                && parse_date("2024-02-30").is_none()
+                && parse_date("24-01-05").is_none()
         );
     }
 }

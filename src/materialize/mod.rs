@@ -21,7 +21,7 @@ mod stored_rows;
 mod testing;
 
 pub(crate) use seed_rows::SeedRows;
-pub(crate) use seed_types::{Inference, SeedColumn, infer};
+pub(crate) use seed_types::{Inference, SeedColumn, infer_types};
 pub(crate) use stored_rows::{create_rows, insert_rows};
 
 use crate::diag::{Code, Diagnostic};
@@ -190,7 +190,7 @@ pub(crate) struct SeedJob {
 }
 
 /// Stores a node by a materialization that is built in.
-pub(crate) fn store(
+pub(crate) fn store_node(
     materialization: Materialization,
     job: &Job,
     steps: &mut dyn Steps,

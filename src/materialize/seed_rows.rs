@@ -107,16 +107,16 @@ fn value_of<'a>(value: &'a [u8], found: Option<&SqlType>) -> Option<Cow<'a, [u8]
 fn converted(text: &str, kind: &SqlType) -> Option<String> {
     match kind {
         SqlType::Integer { .. } => {
-            let number = agate::number(text)?;
+            let number = agate::parse_number(text)?;
             Some(number.to_int().map_or_else(|| number.to_string(), |whole| whole.to_string()))
         }
-        SqlType::Float { .. } => agate::number(text).map(|n| n.to_string()),
-        SqlType::Date => agate::date(text).map(|d| d.to_string()),
+        SqlType::Float { .. } => agate::parse_number(text).map(|n| n.to_string()),
+        SqlType::Date => agate::parse_date(text).map(|d| d.to_string()),
         SqlType::Timestamp { .. } => {
-            let stamp = agate::timestamp(text).or_else(|| agate::iso_timestamp(text))?;
+            let stamp = agate::parse_timestamp(text).or_else(|| agate::iso_timestamp(text))?;
             agate::in_utc(stamp).map(|t| t.strftime("%Y-%m-%d %H:%M:%S%.f").to_string())
         }
-        SqlType::Boolean => agate::boolean(text).map(|b| b.to_string()),
+        SqlType::Boolean => agate::parse_boolean(text).map(|b| b.to_string()),
         _ => None,
     }
 }
@@ -145,9 +145,9 @@ mod tests {
 
     #[test]
     fn types_of_the_first_rows_that_do_not_fit_the_rest_are_told() {
-        use crate::materialize::seed_types::infer;
+        use crate::materialize::seed_types::infer_types;
         let csv = "a\n1\nx\n".as_bytes();
-        let (first, _) = infer(csv, b',', &|_| None, Some(1)).unwrap();
+        let (first, _) = infer_types(csv, b',', &|_| None, Some(1)).unwrap();
         let columns = first.columns(&postgres::SPEC);
         let mut rows = SeedRows::new(csv, b',', &columns, &postgres::SPEC, Some(first));
         assert!(rows.next_row().unwrap() && rows.other_types().is_none());

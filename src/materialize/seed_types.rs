@@ -57,15 +57,15 @@ impl Fits {
         if self.number {
             self.see_number(value);
         }
-        self.date = self.date && (is_plain_date(value) || agate::date(value).is_some());
-        self.timestamp = self.timestamp && agate::timestamp(value).is_some();
+        self.date = self.date && (is_plain_date(value) || agate::parse_date(value).is_some());
+        self.timestamp = self.timestamp && agate::parse_timestamp(value).is_some();
         if self.iso_timestamp {
             let found = agate::iso_timestamp(value);
             self.iso_timestamp = found.is_some();
             self.offset |=
                 found.is_some_and(|(_, offset)| offset.is_some_and(|minutes| minutes != 0));
         }
-        self.boolean = self.boolean && agate::boolean(value).is_some();
+        self.boolean = self.boolean && agate::parse_boolean(value).is_some();
     }
 
     fn see_number(&mut self, value: &str) {
@@ -74,7 +74,7 @@ impl Fits {
             self.whole = self.whole.max(value.trim_start_matches('0').len() as i64);
             return;
         }
-        match agate::number(value) {
+        match agate::parse_number(value) {
             // What is not finite is not counted.
             Some(number) => {
                 self.too_large |= number.is_finite() && number.to_float().is_infinite();
@@ -258,7 +258,7 @@ fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -
 
 /// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read
 /// to its end. `forced` gives the types of columns (as in the header) that the project sets.
-pub(crate) fn infer(
+pub(crate) fn infer_types(
     input: impl Read,
     delimiter: u8,
     forced: &dyn Fn(&str) -> Option<String>,
@@ -303,7 +303,7 @@ mod tests {
     use crate::engine::postgres;
 
     fn types(csv: &str) -> Vec<String> {
-        let (found, all) = infer(csv.as_bytes(), b',', &|_| None, None).unwrap();
+        let (found, all) = infer_types(csv.as_bytes(), b',', &|_| None, None).unwrap();
         assert!(all);
         found.columns(&postgres::SPEC).into_iter().map(|c| c.data_type).collect()
     }
@@ -323,16 +323,20 @@ mod tests {
             row["postgres"]["type"].is_string() && !known.contains(&row["name"].as_str().unwrap())
         };
         for row in values.iter().filter(told) {
-            let found =
-                match infer(row["csv"].as_str().unwrap().as_bytes(), b',', &|_| None, Some(1000)) {
-                    Ok((found, _)) => found
-                        .columns(&postgres::SPEC)
-                        .into_iter()
-                        .find(|c| c.name == "v")
-                        .map(|c| c.data_type)
-                        .unwrap_or_default(),
-                    Err(e) => e.message,
-                };
+            let found = match infer_types(
+                row["csv"].as_str().unwrap().as_bytes(),
+                b',',
+                &|_| None,
+                Some(1000),
+            ) {
+                Ok((found, _)) => found
+                    .columns(&postgres::SPEC)
+                    .into_iter()
+                    .find(|c| c.name == "v")
+                    .map(|c| c.data_type)
+                    .unwrap_or_default(),
+                Err(e) => e.message,
+            };
             let expected = row["postgres"]["type"].as_str().unwrap();
             if found != expected {
                 wrong.push(format!("{}: {expected}, not {found}", row["name"]));
@@ -379,10 +383,10 @@ mod tests {
 
     #[test]
     fn long_rows_have_a_line() {
-        let e = infer("a,b\n1,2\n3,4,5\n".as_bytes(), b',', &|_| None, None).unwrap_err();
+        let e = infer_types("a,b\n1,2\n3,4,5\n".as_bytes(), b',', &|_| None, None).unwrap_err();
         assert_eq!((e.line, e.message.as_str()), (3, "this row has 3 fields, the header 2"));
         assert_eq!(types("1\n\n2\n"), ["integer"]);
-        assert!(infer("".as_bytes(), b',', &|_| None, None).is_err());
+        assert!(infer_types("".as_bytes(), b',', &|_| None, None).is_err());
     }
 
     #[test]
@@ -409,7 +413,7 @@ mod tests {
         let csv =
             "a,b,c,d\n2024-01-31T10:00:00+02:00,2024-01-31T10:00:00,x,2024-01-31T10:00:00+02:00\n";
         let given = |name: &str| (name == "d").then(|| "timestamptz".to_owned());
-        let (found, _) = infer(csv.as_bytes(), b',', &given, None).unwrap();
+        let (found, _) = infer_types(csv.as_bytes(), b',', &given, None).unwrap();
         assert_eq!(found.with_offsets(), ["a"]);
     }
 
@@ -417,7 +421,7 @@ mod tests {
     fn a_limit_ends_the_reading() {
         let csv = "a\n1\n2\nx\n".as_bytes();
         let kind = |limit: usize| {
-            let (found, all) = infer(csv, b',', &|_| None, Some(limit)).unwrap();
+            let (found, all) = infer_types(csv, b',', &|_| None, Some(limit)).unwrap();
             (found.columns(&postgres::SPEC)[0].data_type.clone(), all)
         };
         assert_eq!(kind(2), ("integer".to_owned(), false));
@@ -428,7 +432,7 @@ mod tests {
 
     #[test]
     fn given_types_are_taken_as_they_are() {
-        let found = infer(
+        let found = infer_types(
             "id;n\nx;1\n".as_bytes(),
             b';',
             &|n| (n == "id").then(|| "varchar(9)".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::{
     Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, SeedColumn, SeedEnding, SeedJob, Steps,
-    store,
+    store_node,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
@@ -247,7 +247,7 @@ impl Case {
         }
         let job = self.job();
         let mut steps = FakeSteps::new(&warehouse, &job, self.passes);
-        let ending = store(self.materialization, &job, &mut steps);
+        let ending = store_node(self.materialization, &job, &mut steps);
         let log = warehouse.log().into_iter().filter(|l| !l.starts_with("hooks")).collect();
         let there = warehouse.state().relations.keys().cloned().collect();
         (log, ending, there)
@@ -475,6 +475,6 @@ fn a_publication_depends_on_the_version_that_was_read() {
     let mut steps = FakeSteps::new(&warehouse, &job, true);
     // Somebody else publishes it while this one is built.
     warehouse.add_table("m");
-    let e = store(case.materialization, &job, &mut steps).unwrap_err();
+    let e = store_node(case.materialization, &job, &mut steps).unwrap_err();
     assert_eq!(e.diagnostic.message, "another version was published meanwhile");
 }

@@ -58,7 +58,7 @@ impl<E: Into<OpsError>> From<E> for Ended {
 }
 
 /// Builds what is selected, and what comes of it.
-pub(crate) fn build(
+pub(crate) fn build_nodes(
     workspace: &mut Workspace,
     options: &BuildOptions,
     task: Option<&ScheduledTask>,

@@ -3,26 +3,26 @@
 use super::OpsError;
 use crate::config::PathKind;
 use crate::load::Sources;
-use crate::system::normalize;
+use crate::system::normalize_path;
 use crate::workspace::{Notices, Workspace};
 use camino::Utf8Path;
 
 /// Removes the clean targets, and gives them as they are written. Where one of them must stay,
 /// nothing is removed.
-pub(crate) fn clean(
+pub(crate) fn clean_project(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,
 ) -> Result<Vec<String>, OpsError> {
     let sources = workspace.load_own_files(notices)?;
-    let root = normalize(&sources.root().root);
+    let root = normalize_path(&sources.root().root);
     let targets = clean_targets(&sources, &root);
     for target in &targets {
-        if let Some(why) = reason_to_stay(&sources, &root, &normalize(&root.join(target))) {
+        if let Some(why) = reason_to_stay(&sources, &root, &normalize_path(&root.join(target))) {
             return Err(OpsError::usage(format!("`{target}` is not removed: {why}")));
         }
     }
     for target in &targets {
-        workspace.settings().system.remove(&normalize(&root.join(target)))?;
+        workspace.settings().system.remove(&normalize_path(&root.join(target)))?;
     }
     Ok(targets)
 }
@@ -39,7 +39,7 @@ fn clean_targets(sources: &Sources, root: &Utf8Path) -> Vec<String> {
 
 fn reason_to_stay(sources: &Sources, root: &Utf8Path, path: &Utf8Path) -> Option<&'static str> {
     let options = &sources.root().options;
-    let holds = |inner: &str| normalize(&root.join(inner)).starts_with(path);
+    let holds = |inner: &str| normalize_path(&root.join(inner)).starts_with(path);
     if !path.starts_with(root) || path == root {
         return Some("it is not inside the project");
     }

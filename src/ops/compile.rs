@@ -50,7 +50,7 @@ impl TimedSql {
     }
 }
 
-pub(crate) fn compile(
+pub(crate) fn compile_nodes(
     workspace: &mut Workspace,
     options: &CompileOptions,
     notices: &mut Notices<'_>,

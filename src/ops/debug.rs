@@ -4,7 +4,7 @@ use super::OpsError;
 use crate::config::python_str;
 use crate::diag::Diagnostic;
 use crate::engine::EngineError;
-use crate::load::{Sources, load};
+use crate::load::{Sources, load_project};
 use crate::source::SourceMap;
 use crate::workspace::{Notice, Notices, Workspace};
 use camino::Utf8PathBuf;
@@ -34,13 +34,14 @@ pub(crate) enum DebugCheck {
 }
 
 /// Hands on what each step finds; whether all went well.
-pub(crate) fn debug(
+pub(crate) fn debug_setup(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,
     each: &mut dyn FnMut(DebugCheck),
 ) -> Result<bool, OpsError> {
     let settings = workspace.settings();
-    let (sources, map, diagnostics) = load(&settings.system, &settings.load, SourceMap::default())?;
+    let (sources, map, diagnostics) =
+        load_project(&settings.system, &settings.load, SourceMap::default())?;
     let has_errors = diagnostics.iter().any(Diagnostic::is_error);
     let Some(mut sources) = sources else {
         notices(Notice::Files(Arc::new(map)));
@@ -56,7 +57,7 @@ pub(crate) fn debug(
     if has_errors {
         return Ok(false);
     }
-    for (name, found) in crate::adapter::diagnose(&sources.target, settings.patience) {
+    for (name, found) in crate::adapter::diagnose_target(&sources.target, settings.patience) {
         let is_wrong = found.is_err();
         each(DebugCheck::Connection { name, found });
         if is_wrong {

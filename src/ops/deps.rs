@@ -4,7 +4,7 @@ use super::OpsError;
 use crate::config::{PackageSpec, parse_yaml};
 use crate::load::{LoadedPackage, find_project_file};
 use crate::source::FileId;
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use crate::workspace::{Notices, Workspace};
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -18,7 +18,7 @@ pub(crate) struct DepsReport {
     pub(crate) folder: Utf8PathBuf,
 }
 
-pub(crate) fn deps(
+pub(crate) fn install_packages(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,
 ) -> Result<DepsReport, OpsError> {
@@ -29,12 +29,12 @@ pub(crate) fn deps(
         is_asked: !sources.package_specs.is_empty(),
         installed: Vec::new(),
         unsupported: Vec::new(),
-        folder: normalize(&package.root.join(&package.options.packages_install_path)),
+        folder: normalize_path(&package.root.join(&package.options.packages_install_path)),
     };
     for spec in &sources.package_specs {
         match spec {
             PackageSpec::Local { path, .. } => {
-                let folder = normalize(&package.root.join(path));
+                let folder = normalize_path(&package.root.join(path));
                 let name = read_package_name(system, &folder)?;
                 refuse_second_package(package, &report, &name, path)?;
                 system.symlink(&folder, &report.folder.join(&name))?;

@@ -7,8 +7,10 @@ use super::schedule::write_spec;
 use crate::analyze::key_graph;
 use crate::export::GeneratedFile;
 use crate::export::airflow::Granularity;
-use crate::export::erd::{CatalogTypes, Diagram, catalog_file, dbml, diagram, mermaid, svg};
-use crate::inspect::inspect;
+use crate::export::erd::{
+    CatalogTypes, Diagram, build_diagram, catalog_file, write_dbml, write_mermaid, write_svg,
+};
+use crate::inspect::inspect_relations;
 use crate::manifest::{Node, ResourceType};
 use crate::select::Selection;
 use crate::workspace::{Notices, Revision, Workspace};
@@ -33,9 +35,9 @@ impl ErdFormat {
 
     fn draw(self, diagram: &Diagram, command: &str) -> String {
         match self {
-            ErdFormat::Dbml => dbml(diagram, command),
-            ErdFormat::Mermaid => mermaid(diagram, command),
-            ErdFormat::Svg => svg(diagram, command),
+            ErdFormat::Dbml => write_dbml(diagram, command),
+            ErdFormat::Mermaid => write_mermaid(diagram, command),
+            ErdFormat::Svg => write_svg(diagram, command),
         }
     }
 }
@@ -87,7 +89,7 @@ pub(crate) fn export_erd(
     }
     let catalog = read_catalog(&revision)?;
     let manifest = &revision.manifest;
-    let diagram = diagram(manifest, &key_graph(manifest), &selected, &catalog);
+    let diagram = build_diagram(manifest, &key_graph(manifest), &selected, &catalog);
     let columns = diagram.tables.iter().flat_map(|t| &t.columns);
     let untyped_columns = columns.filter(|f| f.data_type.is_none()).count();
     let command = command_of(&options.selection);
@@ -122,7 +124,7 @@ fn refresh_catalog(revision: &Revision) -> Result<RefreshReport, OpsError> {
         .filter(|n| TYPES.contains(&n.resource_type()))
         .collect();
     let mut warehouse = revision.connect()?;
-    let existing = inspect(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
+    let existing = inspect_relations(warehouse.as_mut(), manifest, all.iter().map(|n| n.id))?;
     let (mut tables, mut missing) = (Vec::new(), Vec::new());
     for node in all.iter().filter(|n| !n.is_ephemeral()) {
         match node.relation.as_ref().and_then(|r| existing.find(r)) {

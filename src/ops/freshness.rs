@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::run::{FreshnessRequest, RunOptions, check_sources};
 use crate::select::Selection;
 use crate::state::write_sources;
-use crate::system::{SystemError, normalize};
+use crate::system::{SystemError, normalize_path};
 use crate::workspace::{
     Notice, Notices, Revision, Workspace, default_run_options, run_metadata, share_run,
     write_plain_manifest,
@@ -43,7 +43,7 @@ pub(crate) fn check_freshness(
     sources.sort_by(|a, b| manifest.node(*a).unique_id.cmp(&manifest.node(*b).unique_id));
     write_plain_manifest(&revision)?;
     let path = match &options.output {
-        Some(path) => normalize(&revision.settings.system.current_dir().join(path)),
+        Some(path) => normalize_path(&revision.settings.system.current_dir().join(path)),
         None => manifest.project.target_path.join("sources.json"),
     };
     if sources.is_empty() {

@@ -4,7 +4,7 @@
 
 use super::OpsError;
 use crate::load::find_project_file;
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::Utf8PathBuf;
 
 /// A file of the sample project, carried in the binary.
@@ -42,7 +42,7 @@ pub(crate) fn init_project(
             "`{name}` is no project name: letters, digits and underscores only"
         )));
     }
-    let folder = normalize(&here.join(&name));
+    let folder = normalize_path(&here.join(&name));
     if find_project_file(system, &folder).is_some() || !system.list(&folder).is_empty() {
         return Err(OpsError::usage_with_hint(
             format!("{folder} is there already, and not empty"),

@@ -29,11 +29,11 @@ mod rebuild;
 mod schedule;
 mod show;
 
-pub(crate) use build::{NextStep, RelationPlace, RunReport, build};
-pub(crate) use clean::clean;
-pub(crate) use compile::{CompileOptions, CompileReport, compile};
-pub(crate) use debug::{DebugCheck, debug};
-pub(crate) use deps::{DepsReport, deps};
+pub(crate) use build::{NextStep, RelationPlace, RunReport, build_nodes};
+pub(crate) use clean::clean_project;
+pub(crate) use compile::{CompileOptions, CompileReport, compile_nodes};
+pub(crate) use debug::{DebugCheck, debug_setup};
+pub(crate) use deps::{DepsReport, install_packages};
 pub(crate) use docs::{DocsOptions, DocsReport, generate_docs};
 pub(crate) use erd::{ErdFormat, ErdOptions, ErdReport, RefreshReport, export_erd};
 pub(crate) use error::OpsError;
@@ -51,4 +51,4 @@ pub(crate) use rebuild::{
     FailedCauses, Limits, Progress, Rebuild, RebuildRequest, choose_for_loop, rebuild_changed,
 };
 pub(crate) use schedule::ScheduledTask;
-pub(crate) use show::{ShowOptions, ShownRows, show};
+pub(crate) use show::{ShowOptions, ShownRows, show_rows};

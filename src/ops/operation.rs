@@ -4,7 +4,7 @@ use super::OpsError;
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{Transactions, Unit};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::jinja::{MacroDef, from_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, Timing};
@@ -102,7 +102,7 @@ fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef
             "`{package}` is no package of this project; `strata deps` links those that are missing"
         ))
     } else {
-        nearest(short, registry.names(&package)).map(|n| format!("did you mean `{n}`?"))
+        nearest_name(short, registry.names(&package)).map(|n| format!("did you mean `{n}`?"))
     };
     Err(WorkspaceError::from(d.help_if(near, |text| text)).into())
 }

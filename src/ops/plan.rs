@@ -5,7 +5,7 @@ use super::choose::choose_nodes;
 use crate::changes::Verdict;
 use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::FastMap;
-use crate::inspect::inspect;
+use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId};
 use crate::plan::Plan;
 use crate::workspace::{
@@ -37,7 +37,7 @@ pub(crate) fn plan_build(
     let mut existing = Existing::Unknown;
     match revision.connect() {
         Ok(mut warehouse) => {
-            existing = inspect(warehouse.as_mut(), &revision.manifest, selected.iter())?;
+            existing = inspect_relations(warehouse.as_mut(), &revision.manifest, selected.iter())?;
             if let Some(changes) = options.changed {
                 let request = ChangeRequest {
                     revision: &revision,

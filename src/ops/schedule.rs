@@ -6,9 +6,9 @@ use super::choose::choose_nodes;
 use crate::config::{AirflowOptions, Json, JsonMap, read_airflow};
 use crate::diag::Diagnostic;
 use crate::engine::Existing;
-use crate::export::airflow::{Dag, DagRequest, Granularity, dag, drift};
+use crate::export::airflow::{Dag, DagRequest, Granularity, build_dag, find_drift};
 use crate::manifest::ResourceType;
-use crate::plan::{PlanRequest, StartOrder, Verb, plan};
+use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
 use crate::select::{Indirect, Selection};
 use crate::workspace::{Notice, Notices, Revision, WorkspaceError};
 
@@ -73,7 +73,7 @@ pub(super) fn cut_into_tasks(
     // The whole file is planned, whatever the task that asks works on.
     let selection = Selection { nodes: None, ..selection.clone() };
     let selected = choose_nodes(revision, &selection, TYPES, notices)?;
-    let plan = plan(&PlanRequest {
+    let plan = plan_steps(&PlanRequest {
         manifest: &revision.manifest,
         selected: &selected,
         existing: &Existing::Unknown,
@@ -85,7 +85,7 @@ pub(super) fn cut_into_tasks(
         publishes_itself: &|id| revision.publishes_itself(id),
     })
     .map_err(|d| *d)?;
-    Ok(dag(&DagRequest {
+    Ok(build_dag(&DagRequest {
         manifest: &revision.manifest,
         plan: &plan,
         by,
@@ -156,7 +156,7 @@ pub(super) fn verify_task(
     let system = &revision.settings.system;
     let text = task.file.as_deref().and_then(|f| system.read(f.into()).ok());
     let manifest = &revision.manifest;
-    if let Some(changes) = drift(manifest, &dag, &options, expected, text.as_deref()) {
+    if let Some(changes) = find_drift(manifest, &dag, &options, expected, text.as_deref()) {
         return Err(OpsError::Drift { changes });
     }
     let Some(id) = &task.task else { return Ok(None) };

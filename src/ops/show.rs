@@ -33,7 +33,7 @@ const TYPES: [ResourceType; 4] =
     [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
 
 /// Hands on the rows of each node as soon as they are there.
-pub(crate) fn show(
+pub(crate) fn show_rows(
     workspace: &mut Workspace,
     options: &ShowOptions,
     notices: &mut Notices<'_>,

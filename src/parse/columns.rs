@@ -25,7 +25,10 @@ const KNOWN: &[&str] = &[
 ];
 
 /// The columns of an entry and the tests written on them.
-pub(super) fn read(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
+pub(super) fn read_columns(
+    map: &YamlMap,
+    out: &mut Vec<Diagnostic>,
+) -> (Vec<Column>, Vec<TestSpec>) {
     let (mut columns, mut tests) = (Vec::new(), Vec::new());
     for item in map.get("columns").map(Yaml::items).unwrap_or_default() {
         let Some(m) = item.as_map() else {
@@ -132,7 +135,7 @@ pub(super) fn of_version(
             base_tests.iter().filter(|t| t.column.is_some()).cloned().collect(),
         );
     };
-    let (own, own_tests) = read(map, out);
+    let (own, own_tests) = read_columns(map, out);
     let rule = list
         .items()
         .iter()
@@ -181,6 +184,6 @@ pub(super) fn tests_of<'a>(map: &'a YamlMap, out: &mut Vec<Diagnostic>) -> Optio
 }
 
 /// For artifacts that want the constraint list of a model.
-pub(super) fn constraints(map: &YamlMap) -> Vec<Json> {
+pub(super) fn read_constraints(map: &YamlMap) -> Vec<Json> {
     map.get("constraints").map(Yaml::items).unwrap_or_default().iter().map(Yaml::to_json).collect()
 }

@@ -9,7 +9,7 @@ use crate::load::LoadedFile;
 use crate::source::Span;
 use std::sync::Arc;
 
-pub(super) fn parse(
+pub(super) fn parse_docs(
     parser: &NodeParser<'_>,
     package: &Arc<str>,
     file: &LoadedFile,

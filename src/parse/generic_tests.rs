@@ -284,7 +284,7 @@ fn one(
                 format!("there is no test `{prefix}{}`; it will fail when it runs", entry.test),
             )
             .primary(span, "no `{% test %}` has this name")
-            .did_you_mean(crate::diag::nearest(&entry.test, tests)),
+            .did_you_mean(crate::diag::nearest_name(&entry.test, tests)),
         );
     }
     let mut test = ParsedTest {

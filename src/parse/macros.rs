@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The engine with all macros: the kept one when none has changed, so that what was compiled stays
 /// compiled.
-pub(super) fn engine(
+pub(super) fn build_engine(
     sources: &mut Sources,
     cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,

@@ -64,10 +64,13 @@ impl ParsedProject {
 }
 
 /// Parses everything that `cache` has not, on all cores, and leaves there what it finds.
-pub(crate) fn parse(sources: &mut Sources, cache: &mut ParseCache) -> Checked<ParsedProject> {
+pub(crate) fn parse_sources(
+    sources: &mut Sources,
+    cache: &mut ParseCache,
+) -> Checked<ParsedProject> {
     let mut out = Vec::new();
     cache.begin(sources);
-    let engine = macros::engine(sources, cache, &mut out);
+    let engine = macros::build_engine(sources, cache, &mut out);
     let context = sources.context.clone();
     let _ = context.registry.set(engine.registry().clone());
     let map = &sources.map;
@@ -114,7 +117,7 @@ pub(crate) fn parse(sources: &mut Sources, cache: &mut ParseCache) -> Checked<Pa
     }
     cache.replace(parsed);
     let parser = NodeParser::new(&engine, &context, map);
-    for mut hook in nodes::hooks(&parser, sources).drain_into(&mut out) {
+    for mut hook in nodes::parse_hooks(&parser, sources).drain_into(&mut out) {
         project.logs.append(&mut hook.logs);
         project.nodes.push(Arc::new(hook));
     }
@@ -127,10 +130,10 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
     let item = match file.kind {
         FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => Item::Nothing,
         FileKind::Properties => Item::Properties(Arc::new(
-            properties::parse(parser, package, file).drain_into(&mut diagnostics),
+            properties::parse_properties(parser, package, file).drain_into(&mut diagnostics),
         )),
         FileKind::Docs => {
-            Item::Docs(docs::parse(parser, package, file).drain_into(&mut diagnostics))
+            Item::Docs(docs::parse_docs(parser, package, file).drain_into(&mut diagnostics))
         }
         _ => {
             let nodes = parser.file(package, file).drain_into(&mut diagnostics);
@@ -146,7 +149,7 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
 }
 
 /// Warnings that a template raised, as diagnostics.
-pub(crate) fn warnings(
+pub(crate) fn warning_diagnostics(
     found: Vec<(String, Option<Span>)>,
     whole: Span,
 ) -> impl Iterator<Item = Diagnostic> {

@@ -281,7 +281,7 @@ impl<'a> NodeParser<'a> {
                 .registry()
                 .names(&node.package)
                 .chain(self.context.members.keys().copied());
-            let near = crate::diag::nearest(&name, names).map(str::to_owned);
+            let near = crate::diag::nearest_name(&name, names).map(str::to_owned);
             let text = &origin.text[origin.range.0..origin.range.1];
             let at = find_name(text, &name).map_or(node.span, |i| {
                 Span::new(origin.file, origin.range.0 + i, origin.range.0 + i + name.len())
@@ -295,7 +295,7 @@ impl<'a> NodeParser<'a> {
                 .did_you_mean(near),
             );
         }
-        out.extend(super::warnings(record.warnings, node.span));
+        out.extend(super::warning_diagnostics(record.warnings, node.span));
         node.refs = record.refs;
         node.sources = record.sources;
         node.functions = record.functions;
@@ -348,7 +348,7 @@ impl<'a> NodeParser<'a> {
         text: &str,
         stem: &str,
     ) -> ParsedNode {
-        let found = python::calls(id, text);
+        let found = python::parse_calls(id, text);
         let text_of =
             Text { file: id, range: (0, text.len() as u32), raw: text.trim().into(), steady: None };
         let fqn = fqn_of(package, &file.path, stem);
@@ -398,7 +398,7 @@ fn is_word_char(c: char) -> bool {
 }
 
 /// The on-run hooks of all packages: root first, then packages by name (semantics 3.11).
-pub(super) fn hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
+pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {
         for (end, list) in

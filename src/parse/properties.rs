@@ -202,7 +202,7 @@ fn renders_later(path: &[&str]) -> bool {
     }
 }
 
-pub(super) fn parse(
+pub(super) fn parse_properties(
     parser: &NodeParser<'_>,
     package: &Arc<str>,
     file: &LoadedFile,
@@ -373,7 +373,7 @@ fn entry(
         patch.config = config_of(map);
         patch.access = map.get("access").and_then(|y| Some((y.scalar_text()?, y.span)));
         patch.group = map.get("group").and_then(Yaml::scalar_text);
-        patch.constraints = columns::constraints(map);
+        patch.constraints = columns::read_constraints(map);
         patch.deprecation_date = map.get("deprecation_date").and_then(Yaml::scalar_text);
         patch.latest_version =
             map.get("latest_version").map(Yaml::to_json).filter(|v| !v.is_null());
@@ -440,7 +440,7 @@ fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Colum
 
 /// Columns, with the tests of the columns and of what has them.
 fn columns_and_tests(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
-    let (columns, mut tests) = columns::read(map, out);
+    let (columns, mut tests) = columns::read_columns(map, out);
     let own = columns::tests_of(map, out).map(Yaml::items).unwrap_or_default();
     tests.extend(own.iter().map(|y| TestSpec { definition: y.clone(), column: None }));
     (columns, tests)
@@ -493,7 +493,7 @@ fn version(
         written: JsonMap::new(),
         access: map.get("access").filter(|y| !y.is_null()).and_then(Yaml::scalar_text),
         deprecation_date: map.get("deprecation_date").and_then(Yaml::scalar_text),
-        constraints: map.get("constraints").map(|_| columns::constraints(map)),
+        constraints: map.get("constraints").map(|_| columns::read_constraints(map)),
     })
 }
 

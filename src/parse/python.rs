@@ -13,7 +13,7 @@ pub(super) struct PythonCalls {
     pub(super) config: Vec<(String, Json, Option<Span>)>,
 }
 
-pub(super) fn calls(file: FileId, text: &str) -> PythonCalls {
+pub(super) fn parse_calls(file: FileId, text: &str) -> PythonCalls {
     let mut out = PythonCalls::default();
     for (at, _) in text.match_indices("dbt.") {
         let before = text[..at].chars().next_back();
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn calls_are_read() {
         let text = "def model(dbt, s):\n    dbt.config(materialized='table', packages=['x'])\n    # dbt.ref('no')\n    a = dbt.ref(\"m\", v=2)\n    b = dbt.source('s', 't')\n";
-        let found = calls(FileId(0), text);
+        let found = parse_calls(FileId(0), text);
         assert_eq!(found.refs.len(), 1);
         assert_eq!((&*found.refs[0].name, found.refs[0].version.as_deref()), ("m", Some("2")));
         assert_eq!(found.sources.len(), 1);

@@ -20,7 +20,7 @@ pub(super) struct Guarded {
 /// of G in plan order; all else that it reads and this run builds is published before, by order
 /// edges. Among relations that do not depend on each other the tested one is the last, so that a
 /// `relationships` test holds back the referencing relation.
-pub(super) fn place(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
+pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     debug_assert_eq!(request.verb, Verb::Build);
     let mut out = Guarded::default();
     // Dependencies plus the order edges so far, to see circles.

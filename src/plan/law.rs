@@ -5,7 +5,7 @@ mod tests {
     use crate::engine::Existing;
     use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
     use crate::plan::steps::has_step;
-    use crate::plan::{Plan, PlanRequest, StartOrder, Verb, plan};
+    use crate::plan::{Plan, PlanRequest, StartOrder, Verb, plan_steps};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ mod tests {
             order,
             publishes_itself: &|_| false,
         };
-        let plan = plan(&request).unwrap_or_else(|d| panic!("{}", d.message));
+        let plan = plan_steps(&request).unwrap_or_else(|d| panic!("{}", d.message));
         let mut seen: BTreeMap<NodeId, usize> = BTreeMap::new();
         for (number, step) in plan.steps.iter().enumerate() {
             assert!(

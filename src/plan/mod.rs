@@ -11,7 +11,7 @@ mod levels;
 mod steps;
 
 pub(crate) use guards::stored_reads;
-pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan};
+pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan_steps};
 
 use crate::manifest::NodeId;
 

@@ -1,7 +1,7 @@
 //! Steps and their order.
 
 use super::edges::{Edges, Nearest, hold_back, order_sources};
-use super::guards::{Guarded, place};
+use super::guards::{Guarded, place_tests};
 use super::levels::{StartKey, start_keys};
 use super::{Plan, Step, StepId};
 use crate::diag::{Code, Diagnostic};
@@ -81,7 +81,7 @@ pub(crate) enum StartOrder {
 
 /// Plans a command. Fails only by a mistake of this module: every selected node that runs gets its
 /// place.
-pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
+pub(crate) fn plan_steps(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     let manifest = request.manifest;
     let Some(order) = manifest.graph.order() else { return Err(unplaced("the graph has a cycle")) };
     let mut position = vec![0usize; manifest.nodes.len()];
@@ -89,7 +89,7 @@ pub(crate) fn plan(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
         position[id.index()] = i;
     }
     let placed: Guarded = if request.audit && request.verb == Verb::Build {
-        place(request, &position)
+        place_tests(request, &position)
     } else {
         Guarded::default()
     };

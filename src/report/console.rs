@@ -2,7 +2,7 @@
 
 use super::live::Live;
 use crate::changes::Verdict;
-use crate::diag::{Diagnostic, human, json, one_line};
+use crate::diag::{Diagnostic, diagnostic_json, one_line, render_diagnostic};
 use crate::manifest::ResourceType;
 use crate::outcome::{RunResult, RunStatus};
 use crate::run::{Event, NodeVerdict, Totals};
@@ -182,7 +182,7 @@ impl Console {
 
     /// A diagnostic as it is shown to people.
     pub(super) fn rendered(&self, d: &Diagnostic) -> String {
-        human(d, &self.map, self.colours)
+        render_diagnostic(d, &self.map, self.colours)
     }
 
     pub(super) fn one_line(&self, d: &Diagnostic) -> String {
@@ -242,9 +242,10 @@ impl Console {
     /// Warnings are left out when quiet; errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
         if self.json_lines() {
-            self.line("diagnostic", json(d, &self.map));
+            self.line("diagnostic", diagnostic_json(d, &self.map));
         } else if d.is_error() || !self.style.quiet {
-            let text = self.scrubber.scrub(&human(d, &self.map, self.colours)).into_owned();
+            let text =
+                self.scrubber.scrub(&render_diagnostic(d, &self.map, self.colours)).into_owned();
             match &self.live {
                 Some(live) => live.print(&text),
                 None => {
@@ -264,16 +265,20 @@ impl Console {
             Event::RunStarted { steps, tests, threads } => {
                 self.say(&format!(
                     "{}, {}, {}",
-                    count(*steps, "step"),
-                    count(*tests, "test"),
-                    count(*threads, "thread")
+                    count_of(*steps, "step"),
+                    count_of(*tests, "test"),
+                    count_of(*threads, "thread")
                 ));
                 if self.terminal && !self.style.quiet {
                     self.live = Some(Live::new(*steps));
                 }
             }
             Event::FreshnessStarted { sources, threads } => {
-                self.say(&format!("{}, {}", count(*sources, "source"), count(*threads, "thread")));
+                self.say(&format!(
+                    "{}, {}",
+                    count_of(*sources, "source"),
+                    count_of(*threads, "thread")
+                ));
                 if self.terminal && !self.style.quiet {
                     self.live = Some(Live::new(*sources));
                 }
@@ -345,7 +350,7 @@ impl Console {
         }
         let same = nodes.iter().filter(stored).filter(|n| n.verdict == Verdict::Same).count();
         if same > 0 {
-            self.say(&format!("{} unchanged", count(same, "node")));
+            self.say(&format!("{} unchanged", count_of(same, "node")));
         }
     }
 
@@ -395,7 +400,7 @@ impl Console {
         };
         let word = self.paint(&format!("{word:>5}"), colour);
         let seconds = if result.seconds > 0.0 {
-            format!("  {}", duration(result.seconds))
+            format!("  {}", duration_text(result.seconds))
         } else {
             String::new()
         };
@@ -448,7 +453,7 @@ impl Console {
             .filter(|(s, _)| totals.get(*s) > 0)
             .map(|(s, word)| {
                 if *word == "errors" {
-                    count(totals.get(*s), "error")
+                    count_of(totals.get(*s), "error")
                 } else {
                     format!("{} {word}", totals.get(*s))
                 }
@@ -456,7 +461,7 @@ impl Console {
             .collect();
         let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
         if !self.style.quiet || !failures.is_empty() {
-            self.out(&self.bold(&format!("{counts} in {}", duration(seconds))));
+            self.out(&self.bold(&format!("{counts} in {}", duration_text(seconds))));
         }
         let kept_old = std::mem::take(&mut self.kept_old);
         if kept_old > 0 {
@@ -514,7 +519,7 @@ impl Console {
                     "failures": result.outcome.failures, "guard": guarded, "index": index, "total": total,
                 });
                 if let (Some(failed), Some(map)) = (&result.outcome.failed, data.as_object_mut()) {
-                    map.insert("diagnostic".into(), json(&failed.diagnostic, &self.map));
+                    map.insert("diagnostic".into(), diagnostic_json(&failed.diagnostic, &self.map));
                 }
                 if let (Some(sample), Some(map)) = (&result.outcome.sample, data.as_object_mut()) {
                     map.insert("sample".into(), super::table::rows_json(sample));
@@ -569,12 +574,12 @@ impl Console {
 }
 
 /// `1 step`, `2 steps`.
-pub(super) fn count(n: usize, what: &str) -> String {
+pub(super) fn count_of(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `12 ms`, `1.23 s`, `2 min 3 s`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(super) fn duration_text(seconds: f64) -> String {
     if seconds < 1.0 {
         format!("{:.0} ms", seconds * 1000.0)
     } else if seconds < 60.0 {
@@ -591,7 +596,7 @@ mod tests {
     #[test]
     fn durations() {
         assert_eq!(
-            [duration(0.0123), duration(1.234), duration(123.0)],
+            [duration_text(0.0123), duration_text(1.234), duration_text(123.0)],
             ["12 ms", "1.23 s", "2 min 3 s"]
         );
     }

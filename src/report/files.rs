@@ -1,6 +1,6 @@
 //! What became of generated files: the DAG file, diagrams, the catalog of types.
 
-use super::console::{Console, count};
+use super::console::{Console, count_of};
 use crate::diag::{Code, Diagnostic};
 use crate::ops::{DagReport, DeliveredFile, Delivery, DeliveryState, ErdReport, RefreshReport};
 
@@ -10,7 +10,7 @@ pub(crate) fn print_dag(console: &mut Console, report: &DagReport) {
         let warning = Diagnostic::warning(Code::Ignored, message).help("or use --by model");
         console.diagnostic(&warning);
     }
-    let what = format!("{}, {}", count(report.tasks, "task"), count(report.tests, "test"));
+    let what = format!("{}, {}", count_of(report.tasks, "task"), count_of(report.tests, "test"));
     print_delivery(console, &report.delivery, &what);
 }
 
@@ -19,12 +19,12 @@ pub(crate) fn print_erd(console: &mut Console, report: &ErdReport) {
         print_refreshed(console, refreshed);
     }
     if report.untyped_columns > 0 && !report.delivery.is_check {
-        let message = format!("{} have no type", count(report.untyped_columns, "column"));
+        let message = format!("{} have no type", count_of(report.untyped_columns, "column"));
         let help = "give them a `data_type`, or build and run `strata export erd --refresh`";
         console.diagnostic(&Diagnostic::warning(Code::Ignored, message).help(help));
     }
     let (tables, references) =
-        (count(report.tables, "table"), count(report.references, "reference"));
+        (count_of(report.tables, "table"), count_of(report.references, "reference"));
     print_delivery(console, &report.delivery, &format!("{tables}, {references}"));
 }
 
@@ -34,7 +34,7 @@ fn print_refreshed(console: &mut Console, report: &RefreshReport) {
         let warning = Diagnostic::warning(Code::Ignored, message);
         console.diagnostic(&warning.help("the catalog has no types of theirs"));
     }
-    print_delivery(console, &report.delivery, &count(report.relations, "relation"));
+    print_delivery(console, &report.delivery, &count_of(report.relations, "relation"));
 }
 
 /// `what` says what the files hold.

@@ -1,6 +1,6 @@
 //! The steps of a build, as lines or as JSON.
 
-use super::console::{Console, count};
+use super::console::{Console, count_of};
 use crate::manifest::{Manifest, NodeId};
 use crate::ops::PlanReport;
 use crate::plan::{Action, Plan, Step};
@@ -34,7 +34,7 @@ pub(crate) fn print_plan(console: &Console, report: &PlanReport, is_json: bool) 
         console.out(&format!("    - {kind} {name}  (unchanged)"));
     }
     let guards: usize = plan.steps.iter().map(|s| s.guards.len()).sum();
-    let (steps, tests) = (count(plan.steps.len(), "step"), count(guards, "test"));
+    let (steps, tests) = (count_of(plan.steps.len(), "step"), count_of(guards, "test"));
     console.say(&format!("{steps}, {tests} before publication"));
 }
 

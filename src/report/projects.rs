@@ -1,7 +1,7 @@
 //! What is said of commands that look after a project: parse, compile, docs, deps, clean, init,
 //! debug.
 
-use super::console::{Console, count};
+use super::console::{Console, count_of};
 use crate::ops::{
     CompileReport, DebugCheck, DepsReport, DocsReport, InitReport, OpsError, ParseReport,
 };
@@ -21,7 +21,7 @@ pub(crate) fn print_compiled(console: &Console, report: &CompileReport) {
 
 pub(crate) fn print_docs(console: &mut Console, report: &DocsReport) {
     console.diagnostics(&report.problems);
-    let relations = count(report.relations, "relation");
+    let relations = count_of(report.relations, "relation");
     console.say(&format!("catalog of {relations} written to {}", report.path));
 }
 

@@ -1,7 +1,7 @@
 //! The rows of a node or of a query.
 
-use super::console::{Console, count};
-use super::table::{grid, rows_json};
+use super::console::{Console, count_of};
+use super::table::{render_table, rows_json};
 use crate::ops::ShownRows;
 
 pub(crate) fn print_rows(console: &Console, rows: &ShownRows, is_json: bool) {
@@ -11,7 +11,7 @@ pub(crate) fn print_rows(console: &Console, rows: &ShownRows, is_json: bool) {
         console.out(&serde_json::to_string_pretty(&value).unwrap_or_default());
         return;
     }
-    console.out(&grid(table, console.width()));
+    console.out(&render_table(table, console.width()));
     let more = if *is_cut { ", --limit shows more" } else { "" };
-    console.say(&format!("{name}: {} shown{more}", count(table.rows.len(), "row")));
+    console.say(&format!("{name}: {} shown{more}", count_of(table.rows.len(), "row")));
 }

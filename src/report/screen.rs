@@ -3,8 +3,8 @@
 //! `Screen::lines` is a function of what has happened and of the size of the terminal; drawing
 //! writes only what it gives.
 
-use super::console::{Console, count, duration};
-use super::table::grid;
+use super::console::{Console, count_of, duration_text};
+use super::table::render_table;
 use crate::changes::Verdict;
 use crate::diag::Diagnostic;
 use crate::engine::Table;
@@ -177,8 +177,11 @@ impl Screen {
                 // Their places are of the files as they were.
                 self.rows.iter_mut().for_each(|r| r.diagnostic = None);
                 let what = saved(&changed);
-                self.saved =
-                    format!("{what}: {} parsed in {}", count(parsed, "file"), duration(seconds));
+                self.saved = format!(
+                    "{what}: {} parsed in {}",
+                    count_of(parsed, "file"),
+                    duration_text(seconds)
+                );
                 if self.diagnostics.iter().any(Diagnostic::is_error) {
                     self.status = WAITS.to_owned();
                 }
@@ -202,14 +205,14 @@ impl Screen {
                     true => "stopped for a newer save".to_owned(),
                     // A save after it began has a mistake: that is what counts.
                     false if self.diagnostics.iter().any(Diagnostic::is_error) => WAITS.to_owned(),
-                    false => format!("{} in {}", self.summary(), duration(seconds)),
+                    false => format!("{} in {}", self.summary(), duration_text(seconds)),
                 };
             }
             Happening::Checked(diagnostics) => {
                 self.diagnostics.extend(diagnostics);
                 self.status = match errors(&self.diagnostics) {
                     0 => "no errors".to_owned(),
-                    n => count(n, "error"),
+                    n => count_of(n, "error"),
                 };
             }
             Happening::Complaints(diagnostics) => {
@@ -243,7 +246,7 @@ impl Screen {
                 self.status = if steps == 0 {
                     "nothing to build".to_owned()
                 } else {
-                    format!("building, {}", count(steps, "step"))
+                    format!("building, {}", count_of(steps, "step"))
                 };
             }
             Event::NodeStarted { unique_id, .. } => {
@@ -347,7 +350,7 @@ impl Screen {
         if warnings.len() > WARNINGS {
             out.push(format!(
                 "... {} more (strata parse shows them)",
-                count(warnings.len() - WARNINGS, "warning")
+                count_of(warnings.len() - WARNINGS, "warning")
             ));
         }
         if !warnings.is_empty() {
@@ -369,15 +372,17 @@ impl Screen {
         if skipped > 1 {
             let (word, colour) = State::Skipped.word();
             let word = c.paint(&format!("{word:>5}"), colour);
-            out.push(format!("{word}  {} that read what failed", count(skipped, "node")));
+            out.push(format!("{word}  {} that read what failed", count_of(skipped, "node")));
         }
         let mut below = vec![String::new(), c.bold(&self.status)];
         if let Some((name, shown)) = &self.shown {
             below.push(String::new());
             match shown {
                 Ok(table) => {
-                    below.push(format!("{name}, first {}", count(table.rows.len(), "row")));
-                    below.extend(grid(table, u16::try_from(width).ok()).lines().map(str::to_owned));
+                    below.push(format!("{name}, first {}", count_of(table.rows.len(), "row")));
+                    below.extend(
+                        render_table(table, u16::try_from(width).ok()).lines().map(str::to_owned),
+                    );
                 }
                 Err(why) => {
                     let why = why.to_string();
@@ -391,7 +396,7 @@ impl Screen {
         if out.len() > room {
             let more = out.len() + 1 - room;
             out.truncate(room.saturating_sub(1));
-            out.push(format!("... {} more", count(more, "line")));
+            out.push(format!("... {} more", count_of(more, "line")));
         }
         out.extend(below);
         out.into_iter().map(|line| cut(&line, width)).collect()
@@ -412,13 +417,15 @@ impl Screen {
             line.push_str(&effect_words(effect));
         }
         if row.seconds > 0.0 && matches!(row.state, State::Built | State::Equal | State::Failed) {
-            line.push_str(&format!("  {}", duration(row.seconds)));
+            line.push_str(&format!("  {}", duration_text(row.seconds)));
         }
         let mut out = vec![line];
         if let Some(table) = &row.sample {
             let room = width.saturating_sub(7);
             out.extend(
-                grid(table, u16::try_from(room).ok()).lines().map(|l| format!("       {l}")),
+                render_table(table, u16::try_from(room).ok())
+                    .lines()
+                    .map(|l| format!("       {l}")),
             );
         }
         out
@@ -491,9 +498,9 @@ impl Screen {
                 let what = saved(changed);
                 let text = format!(
                     "{what}: {} parsed in {}, {}",
-                    count(*parsed, "file"),
-                    duration(*seconds),
-                    count(errors, "error")
+                    count_of(*parsed, "file"),
+                    duration_text(*seconds),
+                    count_of(errors, "error")
                 );
                 self.console.told("read", data, &text);
             }
@@ -520,7 +527,7 @@ impl Screen {
                         let rows = super::table::rows_json(table);
                         (
                             serde_json::json!({ "node": name, "show": rows }),
-                            grid(table, self.console.width()),
+                            render_table(table, self.console.width()),
                         )
                     }
                     Err(why) => {
@@ -572,7 +579,7 @@ fn saved(changed: &[String]) -> String {
     match changed {
         [] => "read".to_owned(),
         [one] => format!("saved {one}"),
-        many => format!("saved {}", count(many.len(), "file")),
+        many => format!("saved {}", count_of(many.len(), "file")),
     }
 }
 
@@ -588,7 +595,7 @@ fn effect_words(effect: &Effect) -> String {
             out.push_str(&format!("  {before} -> {after} rows"))
         }
         (_, Some(after)) => {
-            out.push_str(&format!("  {}", count(usize::try_from(after).unwrap_or(0), "row")))
+            out.push_str(&format!("  {}", count_of(usize::try_from(after).unwrap_or(0), "row")))
         }
         _ => {}
     }

@@ -5,7 +5,7 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
 /// A table no wider than the terminal; numbers to the right.
-pub(crate) fn grid(table: &Table, width: Option<u16>) -> String {
+pub(crate) fn render_table(table: &Table, width: Option<u16>) -> String {
     let mut out = comfy_table::Table::new();
     out.load_style(UTF8_FULL_CONDENSED);
     if let Some(width) = width {

@@ -2,7 +2,7 @@
 
 use super::Resolver;
 use crate::context::resolve_ref;
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
     Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
@@ -95,7 +95,7 @@ impl Binder<'_> {
                 bound.complaints.push(
                     Diagnostic::error(Code::UnknownSource, format!("source `{full}` not found"))
                         .primary(call.span.unwrap_or(node.span), "used here")
-                        .help_if(nearest(&full, names.iter().map(String::as_str)), |n| {
+                        .help_if(nearest_name(&full, names.iter().map(String::as_str)), |n| {
                             format!("a source `{n}` is declared")
                         })
                         .help("declare it under `sources:` in a properties file"),
@@ -232,7 +232,7 @@ fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnost
 }
 
 /// A circle of the graph, with the references that make it.
-pub(super) fn cycle(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
+pub(super) fn cycle_diagnostic(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
     let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));

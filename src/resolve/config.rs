@@ -100,7 +100,11 @@ impl<'a> ProjectConfigs<'a> {
 }
 
 /// A warning for each folder of the root project's file that no node is in.
-pub(super) fn unused(sources: &Sources, nodes: &[&[Arc<Node>]], out: &mut Vec<Diagnostic>) {
+pub(super) fn warn_unused_configs(
+    sources: &Sources,
+    nodes: &[&[Arc<Node>]],
+    out: &mut Vec<Diagnostic>,
+) {
     let options = &sources.root().options;
     let all = nodes.par_iter().flat_map(|nodes| nodes.par_iter());
     let used = all

@@ -1,7 +1,7 @@
 //! Descriptions: `{{ doc('name') }}` becomes the block's text.
 
 use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
 use crate::jinja::{Engine, Scope};
 use crate::load::Sources;
@@ -112,7 +112,7 @@ impl<'a> Docs<'a> {
             self.engine.render_detached(false, text, package, Arc::new(scope), session.clone());
         for name in missing.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let near =
-                nearest(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
+                nearest_name(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);
             out.push(
                 Diagnostic::error(Code::UnknownNode, format!("doc block `{name}` not found"))
                     .primary(span, "described here")

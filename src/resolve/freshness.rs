@@ -1,7 +1,7 @@
 //! How the age of a source is measured, and how old it may be.
 
 use super::Maker;
-use super::sources::places;
+use super::sources::find_places;
 use crate::config::{Json, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{Layer, NodeConfig, Threshold};
@@ -45,8 +45,8 @@ impl Maker<'_> {
     /// `freshness:` of the properties file: the source's, that of its config, the table's, that of
     /// its config.
     pub(super) fn freshness_of_places(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
-        let [a, b] = places(&parsed.source_map, "freshness");
-        let [c, d] = places(&parsed.table_map, "freshness");
+        let [a, b] = find_places(&parsed.source_map, "freshness");
+        let [c, d] = find_places(&parsed.table_map, "freshness");
         let written = [a, b, c, d];
         let Some(span) = written.into_iter().flatten().next_back().map(|y| y.span) else { return };
         let all = written.map(|y| match y {
@@ -95,5 +95,5 @@ impl Maker<'_> {
 
 /// What a key is set to, beside `config:` or else below it; null is not set.
 fn find_value<'a>(map: &'a YamlMap, key: &str) -> Option<&'a Yaml> {
-    places(map, key).into_iter().flatten().find(|y| !y.is_null())
+    find_places(map, key).into_iter().flatten().find(|y| !y.is_null())
 }

@@ -8,7 +8,7 @@ use crate::manifest::MacroInfo;
 use crate::parse::{EntryKind, rest_json};
 use std::sync::Arc;
 
-pub(super) fn infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
+pub(super) fn macro_infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
     ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
 }
 

@@ -291,7 +291,7 @@ struct Made<'j> {
 }
 
 /// Resolves a parsed project; what `cache` has from the last time, and still holds, is used again.
-pub(crate) fn resolve(
+pub(crate) fn resolve_project(
     parsed: &ParsedProject,
     sources: &Sources,
     cache: &mut ResolveCache,
@@ -331,11 +331,11 @@ pub(crate) fn resolve(
     resolver.out.extend(blanks(&resolver.nodes, strict));
     let graph = resolver.bind(&lookup);
     let Resolver { nodes, disabled, unplaced, mut out, cache, mut reads, items, .. } = resolver;
-    config::unused(sources, &[&nodes, &disabled, &unplaced], &mut out);
-    let groups = others::groups(parsed);
+    config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], &mut out);
+    let groups = others::collect_groups(parsed);
     out.extend(others::without_group(&nodes, &groups));
-    out.extend(snapshots::incomplete(&nodes));
-    let macros = macros::infos(&ground);
+    out.extend(snapshots::check_snapshots(&nodes));
+    let macros = macros::macro_infos(&ground);
     out.extend(macros::lost_dispatches(&ground));
     let docs = ground.docs.resources();
     reads.extend(ground.names.reads());
@@ -350,7 +350,7 @@ pub(crate) fn resolve(
             (graph.cycles(), by_unique_id)
         },
     );
-    out.extend(circles.iter().map(|circle| bind::cycle(&nodes, circle)));
+    out.extend(circles.iter().map(|circle| bind::cycle_diagnostic(&nodes, circle)));
     out.extend(same_relation);
     say_once(&mut out);
     let (on_run_start, on_run_end) = on_run_hooks(&nodes, sources);

@@ -5,7 +5,7 @@ use super::names::Named;
 use super::{Entries, Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::Unit;
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, written_config};
 use crate::manifest::{
@@ -81,7 +81,7 @@ impl Resolver<'_> {
                 }
                 let names =
                     self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
-                let near = nearest(&entry.name, names).map(str::to_owned);
+                let near = nearest_name(&entry.name, names).map(str::to_owned);
                 self.out.push(
                     Diagnostic::warning(
                         Code::UnknownNode,
@@ -148,7 +148,7 @@ impl Maker<'_> {
             fqn,
             text: parsed.text.clone(),
             sql: parsed.sql,
-            tags: unique(config.list("tags")),
+            tags: remove_duplicates(config.list("tags")),
             typed: Arc::new(TypedConfig::read(parsed.kind, &config)),
             config: Arc::new(config),
             description,
@@ -524,7 +524,7 @@ fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], wr
 }
 
 /// First-seen order without repeats.
-pub(super) fn unique(texts: Vec<String>) -> Vec<String> {
+pub(super) fn remove_duplicates(texts: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for text in texts {
         if !out.contains(&text) {

@@ -25,7 +25,7 @@ fn unit_test_checksum(definition: &Json) -> String {
     if let Some(expect) = parts[3].as_object_mut() {
         expect.entry("format").or_insert_with(|| Json::from("dict"));
     }
-    crate::hash::sha256_hex(&crate::jinja::sorted(Json::Array(parts.to_vec())).to_string())
+    crate::hash::sha256_hex(&crate::jinja::sort_json_keys(Json::Array(parts.to_vec())).to_string())
 }
 
 impl Resolver<'_> {
@@ -47,7 +47,7 @@ impl Resolver<'_> {
     }
 }
 
-pub(super) fn groups(parsed: &ParsedProject) -> Vec<Group> {
+pub(super) fn collect_groups(parsed: &ParsedProject) -> Vec<Group> {
     let mut groups = Vec::new();
     for file in &parsed.properties {
         for entry in file.entries.iter().filter(|e| e.kind == EntryKind::Group) {
@@ -75,7 +75,8 @@ pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagno
         };
         let place = node.config.entry("group").and_then(|entry| entry.span).unwrap_or(node.span);
         let message = format!("`{}` is in the group `{group}`, which is not declared", node.name);
-        let near = crate::diag::nearest(&group, groups.iter().map(|g| &*g.name)).map(str::to_owned);
+        let near =
+            crate::diag::nearest_name(&group, groups.iter().map(|g| &*g.name)).map(str::to_owned);
         let d = Diagnostic::error(Code::Access, message).primary(place, "");
         let d = d.did_you_mean(near);
         out.push(d.help("groups are declared under `groups:` in a properties file"));
@@ -128,7 +129,7 @@ impl Maker<'_> {
             fqn,
             text: None,
             sql: true,
-            tags: super::nodes::unique(config.list("tags")),
+            tags: super::nodes::remove_duplicates(config.list("tags")),
             typed: Arc::new(TypedConfig::read(kind, &config)),
             config: Arc::new(config),
             description: self.ground.docs.render(

@@ -11,7 +11,7 @@ use crate::manifest::{Node, ResourceType};
 use std::sync::Arc;
 
 /// Snapshots that cannot run with the config that they have.
-pub(super) fn incomplete(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
+pub(super) fn check_snapshots(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
     let snapshots = nodes.iter().filter(|node| node.resource_type() == ResourceType::Snapshot);
     snapshots.filter_map(|node| missing_config(node).or_else(|| unread_config(node))).collect()
 }

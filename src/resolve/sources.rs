@@ -43,7 +43,7 @@ impl Maker<'_> {
         );
         for map in [outer, inner] {
             for key in ["enabled", "meta", "tags"] {
-                for y in places(map, key).into_iter().flatten() {
+                for y in find_places(map, key).into_iter().flatten() {
                     config.merge(key, y.to_json(), Layer::Properties, Some(y.span));
                 }
             }
@@ -151,7 +151,9 @@ impl Maker<'_> {
             fqn,
             text: None,
             sql: true,
-            tags: super::nodes::unique(json_texts(config.get("tags").unwrap_or(&Json::Null))),
+            tags: super::nodes::remove_duplicates(json_texts(
+                config.get("tags").unwrap_or(&Json::Null),
+            )),
             typed: Arc::new(TypedConfig::read(ResourceType::Source, &config)),
             config: Arc::new(config),
             description: filled_text(inner, "description")
@@ -195,7 +197,7 @@ fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
 /// The values of a key of a source and its table, in the order of their places.
 fn written_values(parsed: &ParsedSource, key: &str) -> impl Iterator<Item = Json> {
     let maps = [&parsed.source_map, &parsed.table_map];
-    maps.into_iter().flat_map(move |map| places(map, key)).flatten().map(Yaml::to_json)
+    maps.into_iter().flat_map(move |map| find_places(map, key)).flatten().map(Yaml::to_json)
 }
 
 /// The text of a key; null is not there.
@@ -204,7 +206,7 @@ fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
 }
 
 /// The two places of a key in an entry: beside `config:` and below it.
-pub(super) fn places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
+pub(super) fn find_places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
     [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
 }
 

@@ -3,9 +3,9 @@
 use crate::context::ContextProject;
 use crate::diag::Diagnostic;
 use crate::jinja::Engine;
-use crate::load::{LoadOptions, load};
+use crate::load::{LoadOptions, load_project};
 use crate::manifest::Manifest;
-use crate::parse::{ParseCache, parse};
+use crate::parse::{ParseCache, parse_sources};
 use crate::source::SourceMap;
 use crate::system::{MemorySystem, System};
 use std::sync::Arc;
@@ -47,10 +47,11 @@ pub(crate) fn read(
     env.iter().for_each(|(k, v)| system.set_env(k, v));
     let system: Arc<dyn System> = Arc::new(system);
     let (sources, _, mut diagnostics) =
-        load(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
+        load_project(&system, &LoadOptions::default(), SourceMap::default()).unwrap();
     let Some(mut sources) = sources else { return (None, diagnostics) };
-    let parsed = parse(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
-    let manifest = super::resolve(&parsed, &sources, &mut super::ResolveCache::default())
+    let parsed =
+        parse_sources(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
+    let manifest = super::resolve_project(&parsed, &sources, &mut super::ResolveCache::default())
         .drain_into(&mut diagnostics);
     let (renderer, context, map) = (parsed.engine, sources.context, sources.map);
     (Some(ReadProject { manifest, renderer, context, map, system }), diagnostics)

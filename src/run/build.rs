@@ -17,7 +17,7 @@ use crate::engine::{
     rejected_name,
 };
 use crate::manifest::{Hook, Materialization, Node, NodeId, NodeKind};
-use crate::materialize::{Ending, Job, store};
+use crate::materialize::{Ending, Job, store_node};
 use crate::outcome::{Effect, NodeError, NodeOutcome, RunStatus};
 use crate::sql::split_statements;
 use std::cell::RefCell;
@@ -66,7 +66,7 @@ pub(super) struct Building<'a> {
 }
 
 /// Builds a node, alone: no other build has its relation meanwhile.
-pub(super) fn build(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)) -> Built {
+pub(super) fn build_node(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)) -> Built {
     let Building { shared, node, existing, connection, .. } = *building;
     let bindings = Arc::new(Bindings::new(shared.options.empty));
     let run = NodeRun { shared, node, bindings: &bindings, existing, connection };
@@ -192,7 +192,7 @@ fn build_native(
     };
     let said = session.take_record();
     let mut warnings = job.seed.map(|s| offset_warnings(node, &s)).unwrap_or_default();
-    warnings.extend(crate::parse::warnings(said.warnings, node.span));
+    warnings.extend(crate::parse::warning_diagnostics(said.warnings, node.span));
     let rest = Built::plain(outcome);
     Ok(Built { guards: results, changes, executed, logs: said.logs, warnings, ..rest })
 }
@@ -202,7 +202,7 @@ fn attempt(
     job: &Job,
     steps: &mut NodeSteps<'_>,
 ) -> Result<Ending, NodeError> {
-    let ending = store(materialization, job, steps);
+    let ending = store_node(materialization, job, steps);
     steps.abandon();
     ending
 }

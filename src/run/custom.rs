@@ -3,7 +3,7 @@
 use super::build::Built;
 use super::failure::database_error;
 use super::node::NodeRun;
-use super::publish::{known_before, note};
+use super::publish::{known_before, write_note};
 use crate::compile::{Compiled, unit_of};
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
@@ -40,7 +40,7 @@ pub(super) fn build_by_macro(
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
     // It has published by itself, and committed.
     if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.notes.as_deref(), &before) {
-        match run.connection.with(|warehouse| note(notes, node, before, warehouse)) {
+        match run.connection.with(|warehouse| write_note(notes, node, before, warehouse)) {
             Ok(effect) => outcome.effect = effect,
             Err(e) => outcome = NodeOutcome::error(*database_error(&e, node).diagnostic, false),
         }
@@ -49,7 +49,7 @@ pub(super) fn build_by_macro(
     Built {
         changes,
         logs: said.logs,
-        warnings: crate::parse::warnings(said.warnings, node.span).collect(),
+        warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
         ..Built::plain(outcome)
     }
 }

@@ -5,7 +5,7 @@ use super::failure::database_error;
 use crate::config::{
     ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export,
 };
-use crate::context::{ContextProject, internal};
+use crate::context::{ContextProject, internal_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, EngineError, EngineSpec, ExistingColumn, SqlType, select_columns};
 use crate::load::YamlRenderer;
@@ -17,9 +17,12 @@ use crate::sink::{
 use std::sync::Arc;
 
 /// Carries out one export.
-pub(super) fn export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
+pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
-        return NodeOutcome::error(internal(format!("`{}` is no export", node.name)), false);
+        return NodeOutcome::error(
+            internal_diagnostic(format!("`{}` is no export", node.name)),
+            false,
+        );
     };
     match export_target(&shared.compiler.context, node, export)
         .and_then(|target| write(shared, node, &target, connection))
@@ -54,7 +57,9 @@ pub(crate) fn export_target(
     let fields = YamlMap { entries: entries.map(|(k, v)| (k.clone(), v.clone())).collect() };
     let tree = Yaml { span: node.span, value: YamlValue::Map(fields) };
     let rendered = YamlRenderer::new(context, &node.package).tree(&tree, &|_| false, &mut out);
-    let Some(map) = rendered.as_map() else { return Err(plain(internal("fields are no mapping"))) };
+    let Some(map) = rendered.as_map() else {
+        return Err(plain(internal_diagnostic("fields are no mapping")));
+    };
     if let Some(wrong) = out.into_iter().find(Diagnostic::is_error) {
         return Err(plain(wrong));
     }
@@ -62,7 +67,7 @@ pub(crate) fn export_target(
     match (checked.value, checked.diagnostics.into_iter().find(Diagnostic::is_error)) {
         (Some(target), None) => Ok(target),
         (_, Some(wrong)) => Err(plain(wrong)),
-        (None, None) => Err(plain(internal("an export without a target"))),
+        (None, None) => Err(plain(internal_diagnostic("an export without a target"))),
     }
 }
 
@@ -126,7 +131,7 @@ fn read(
 ) -> Result<SinkTable, Failed> {
     let manifest = &shared.compiler.manifest;
     let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
-        return Err(plain(internal("an export without a model")));
+        return Err(plain(internal_diagnostic("an export without a model")));
     };
     let Some(relation) = model.relation.as_ref().filter(|_| !model.is_ephemeral()) else {
         let message = format!("`{}` is not stored: it is {}", model.name, model.materialized());

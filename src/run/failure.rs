@@ -1,7 +1,7 @@
 //! What a database complains of, as a failure of a node.
 
 use crate::compile::CompileError;
-use crate::context::internal;
+use crate::context::internal_diagnostic;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::manifest::Node;
@@ -10,7 +10,7 @@ use crate::source::{Span, SqlText};
 
 /// A mistake of the tool itself.
 pub(super) fn internal_error(message: &str) -> NodeError {
-    NodeError::lasting(internal(message))
+    NodeError::lasting(internal_diagnostic(message))
 }
 
 /// A compile error as a result.

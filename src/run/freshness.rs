@@ -6,11 +6,11 @@ use super::hooks::{end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
 use super::{CancelToken, Shared};
-use crate::compile::{MacroCall, hook_text, unit_of};
+use crate::compile::{MacroCall, render_hook, unit_of};
 use crate::config::Json;
 use crate::context::{
-    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant, instant_of_text,
-    internal, response_json, rows_of,
+    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant_of_text, instant_of_value,
+    internal_diagnostic, response_json, rows_of,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Pool, Warehouse};
@@ -231,11 +231,11 @@ fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer
             answered.unwrap_or_else(|_| {
                 lease.close();
                 let message = format!("`{}` made the tool panic", node.display_name());
-                Err(Box::new(internal(message)))
+                Err(Box::new(internal_diagnostic(message)))
             })
         }
         (NodeKind::Source(_), Err(e)) => Err(database_error(&e, node).diagnostic),
-        _ => Err(Box::new(internal(format!("`{}` is no source", node.name)))),
+        _ => Err(Box::new(internal_diagnostic(format!("`{}` is no source", node.name)))),
     };
     let (measured, outcome) = match answered {
         Ok((measured, adapter_response)) => {
@@ -375,7 +375,7 @@ fn read_time(
 ) -> Result<Timestamp, Box<Diagnostic>> {
     let are_texts = shared.compiler.context.target.engine.abilities.times_are_texts;
     let text = value.as_str().filter(|_| are_texts);
-    text.map_or_else(|| instant(value), instant_of_text).ok_or_else(|| {
+    text.map_or_else(|| instant_of_value(value), instant_of_text).ok_or_else(|| {
         let name = node.display_name();
         let message = format!("the {what} of `{name}` is `{value}`, which is no timestamp");
         mistake(node, message, "cast it to a timestamp")
@@ -403,10 +403,10 @@ fn query_text(
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
     let db = Db::Live(connection.clone());
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
-    let text = hook_text(&compiler.engine, &session, query, node.span);
+    let text = render_hook(&compiler.engine, &session, query, node.span);
     let record = session.take_record();
     said.logs.extend(record.logs);
-    said.warnings.extend(crate::parse::warnings(record.warnings, node.span));
+    said.warnings.extend(crate::parse::warning_diagnostics(record.warnings, node.span));
     text.map(|sql| sql.into_string())
 }
 

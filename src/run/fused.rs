@@ -15,7 +15,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Which of a node's tests no row of the relation fails.
-pub(super) fn passed(run: &NodeRun<'_>, tests: &[NodeId], relation: &Relation) -> HashSet<NodeId> {
+pub(super) fn find_passed(
+    run: &NodeRun<'_>,
+    tests: &[NodeId],
+    relation: &Relation,
+) -> HashSet<NodeId> {
     if !run.engine().abilities.fuses_row_tests {
         return HashSet::new();
     }

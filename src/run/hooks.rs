@@ -5,10 +5,10 @@ use super::failure::sql_error;
 use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{CancelToken, Shared};
-use crate::compile::{hook_text, unit_of};
+use crate::compile::{render_hook, unit_of};
 use crate::context::{Bindings, Db, Session, node_config};
 use crate::engine::{Cancel, Connection, Existing};
-use crate::jinja::{dict, from_json, list, pair};
+use crate::jinja::{dict, from_json, list, make_pair};
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -111,7 +111,7 @@ fn hook(
     let compiler = &shared.compiler;
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
-    let rendered = hook_text(&compiler.engine, &session, &raw, node.span);
+    let rendered = render_hook(&compiler.engine, &session, &raw, node.span);
     for line in session.take_record().logs {
         emit(Event::Log { line });
     }
@@ -170,7 +170,8 @@ pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'stat
         .into_iter()
         .map(Value::from)
         .collect();
-    let pairs = schemas.iter().map(|(d, s)| pair(d.as_str().into(), s.as_str().into())).collect();
+    let pairs =
+        schemas.iter().map(|(d, s)| make_pair(d.as_str().into(), s.as_str().into())).collect();
     vec![("results", list(all)), ("schemas", list(names)), ("database_schemas", list(pairs))]
 }
 

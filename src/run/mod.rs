@@ -29,7 +29,7 @@ pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::Watch;
 pub(crate) use publish::Notes;
-pub(crate) use queue::{RunRequest, artifact_path, run, run_nothing};
+pub(crate) use queue::{RunRequest, artifact_path, run_nothing, run_plan};
 
 use crate::compile::Compiler;
 use crate::diag::WarningOptions;

@@ -2,7 +2,7 @@
 
 use super::node::NodeRun;
 use super::steps::NodeSteps;
-use crate::changes::{readings, version_of_view};
+use crate::changes::{read_parents, version_of_view};
 use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
@@ -31,7 +31,7 @@ impl Notes {
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut parents = BTreeMap::new();
-        for id in readings(manifest, node) {
+        for id in read_parents(manifest, node) {
             if let Some(version) = versions.get(&id) {
                 parents.insert(manifest.node(id).unique_id.to_string(), version.clone());
             }
@@ -96,14 +96,16 @@ impl NodeSteps<'_> {
     /// Notes the publication of the node on its connection, in the open transaction if there is one.
     pub(super) fn note_publication(&self, before: &Before) -> Result<Option<Effect>, NodeError> {
         match &self.run.shared.notes {
-            Some(notes) => self.run.ask(|warehouse| note(notes, self.run.node, before, warehouse)),
+            Some(notes) => {
+                self.run.ask(|warehouse| write_note(notes, self.run.node, before, warehouse))
+            }
             None => Ok(None),
         }
     }
 }
 
 /// Writes the fingerprint of what now stands under a node's name; what it changed.
-pub(super) fn note(
+pub(super) fn write_note(
     notes: &Notes,
     node: &Node,
     before: &Before,

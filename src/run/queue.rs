@@ -42,7 +42,7 @@ pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
 }
 
 /// Carries out a plan. Failures of nodes are results; an error is a failure before the first step.
-pub(crate) fn run(
+pub(crate) fn run_plan(
     request: RunRequest<'_>,
     emit: &mut dyn FnMut(Event),
 ) -> Result<Vec<RunResult>, EngineError> {

@@ -5,7 +5,7 @@ use super::node::NodeRun;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::RowsIn;
 use crate::manifest::Node;
-use crate::materialize::{SeedJob, SeedRows, infer};
+use crate::materialize::{SeedJob, SeedRows, infer_types};
 use crate::outcome::NodeError;
 use camino::Utf8Path;
 use std::io::Read;
@@ -28,7 +28,7 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let reads_files = run.engine().abilities.rows_in == RowsIn::File;
     let limit = (!reads_files).then_some(FIRST_ROWS);
     let inferred =
-        infer(input, delimiter, &|column| config.column_types.get(column).cloned(), limit);
+        infer_types(input, delimiter, &|column| config.column_types.get(column).cloned(), limit);
     let (found, complete) = inferred.map_err(|e| file_error(node, &e.message, Some(e.line)))?;
     // The engine's reader takes such values without their offsets, as it does for dbt.
     let with_offsets = if reads_files { found.with_offsets() } else { Vec::new() };

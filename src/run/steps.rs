@@ -6,7 +6,7 @@ use super::node::NodeRun;
 use super::publish::Before;
 use super::seed::open_rows;
 use super::test::FailingRows;
-use crate::compile::hook_text;
+use crate::compile::render_hook;
 use crate::context::{NodeScope, RelationValue, Session, column_value, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{
@@ -201,7 +201,7 @@ impl<'a> NodeSteps<'a> {
     fn run_hook(&mut self, key: &str, text: &str) -> Done {
         let node = self.run.node;
         let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
-        let sql = hook_text(&self.run.shared.compiler.engine, &self.session, text, span)?;
+        let sql = render_hook(&self.run.shared.compiler.engine, &self.session, text, span)?;
         if sql.as_str().trim().is_empty() {
             return Ok(());
         }

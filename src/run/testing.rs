@@ -1,12 +1,12 @@
 //! The loop, the pool, audits and publications on a fake engine, in both its profiles.
 
-use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run};
+use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run_plan};
 use crate::compile::Compiler;
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
 use crate::engine::{EngineErrorKind, EngineSpec, Existing, ExistingColumn};
 use crate::manifest::{Manifest, NodeSet};
 use crate::outcome::{RunResult, RunStatus};
-use crate::plan::{Action, Plan, PlanRequest, StartOrder, Verb, plan};
+use crate::plan::{Action, Plan, PlanRequest, StartOrder, Verb, plan_steps};
 use crate::resolve::testing::read;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -75,7 +75,7 @@ impl Trial {
             cancel: self.cancel.clone(),
             hooks: false,
         };
-        let results = run(request, &mut |_: Event| {}).unwrap();
+        let results = run_plan(request, &mut |_: Event| {}).unwrap();
         let name = |result: &RunResult| {
             let node = self.shared.compiler.manifest.get(&result.unique_id).unwrap();
             node.name.to_string()
@@ -113,7 +113,7 @@ fn planned(manifest: &Manifest, selected: &NodeSet) -> Plan {
         order: StartOrder::Level,
         publishes_itself: &|_| false,
     };
-    plan(&request).unwrap_or_else(|d| panic!("{}", d.message))
+    plan_steps(&request).unwrap_or_else(|d| panic!("{}", d.message))
 }
 
 fn named(list: &[(&str, RunStatus)]) -> Vec<(String, RunStatus)> {

@@ -1,12 +1,12 @@
 //! A worker: a thread with a connection that carries out one step at a time.
 
 use super::Shared;
-use super::build::{Building, Built, build};
-use super::export::export;
+use super::build::{Building, Built, build_node};
+use super::export::run_export;
 use super::failure::database_error;
 use super::node::NodeRun;
 use super::test::{TestRun, run_test};
-use crate::context::internal;
+use crate::context::internal_diagnostic;
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Existing, Lease, Pool};
 use crate::manifest::{Node, NodeId, NodeKind};
@@ -150,19 +150,19 @@ fn carry_out_on(
     let (guards, existing) = (task.guards.as_slice(), &task.existing);
     let result = catch_unwind(AssertUnwindSafe(|| match task.action {
         Action::Build => {
-            build(&Building { shared, pool, node, guards, existing, connection }, waiting)
+            build_node(&Building { shared, pool, node, guards, existing, connection }, waiting)
         }
         Action::Test => {
             test(&NodeRun { shared, node, bindings: &Arc::default(), existing, connection })
         }
-        Action::Export => Built::plain(export(shared, node, connection)),
+        Action::Export => Built::plain(run_export(shared, node, connection)),
         Action::NoOp => Built::plain(NodeOutcome::no_op()),
     }));
     result.unwrap_or_else(|panic| {
         // A transaction may be open, or a statement half read.
         lease.close();
         let message = format!("`{}` made the tool panic: {}", node.name, panic_text(&*panic));
-        Built::plain(NodeOutcome::error(internal(message), false))
+        Built::plain(NodeOutcome::error(internal_diagnostic(message), false))
     })
 }
 

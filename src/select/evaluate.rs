@@ -11,7 +11,7 @@ struct Evaluator<'a> {
     manifest: &'a Manifest,
 }
 
-pub(super) fn evaluate(expr: &Expr<Resolved>, manifest: &Manifest) -> FixedBitSet {
+pub(super) fn evaluate_expression(expr: &Expr<Resolved>, manifest: &Manifest) -> FixedBitSet {
     Evaluator { manifest }.expr(expr).0
 }
 
@@ -149,7 +149,7 @@ impl Evaluator<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NodeSet, Selection, select};
+    use super::super::{NodeSet, Selection, select_nodes};
     use crate::manifest::{Manifest, ResourceType};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
@@ -189,7 +189,7 @@ mod tests {
             indirect: super::super::Indirect::parse(indirect).unwrap(),
             ..Selection::default()
         };
-        let checked = select(&SHOP, &selection, &[], None, &ResourceType::ALL);
+        let checked = select_nodes(&SHOP, &selection, &[], None, &ResourceType::ALL);
         assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
         names(&checked.value)
     }

@@ -4,7 +4,7 @@ use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
 use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
-use crate::diag::{Checked, Code, Diagnostic, nearest};
+use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
 use fixedbitset::FixedBitSet;
 use glob::{MatchOptions, Pattern};
@@ -95,7 +95,7 @@ const METHODS: &[&str] = &[
 
 /// Checks every method of an expression and looks up what it matches; all that is wrong is
 /// reported.
-pub(super) fn resolve(
+pub(super) fn resolve_methods(
     expr: &Expr<Written>,
     manifest: &Manifest,
     previous: Option<&PreviousState>,
@@ -171,7 +171,7 @@ fn matches_nothing(raw: &RawMethod, manifest: &Manifest) -> Diagnostic {
     };
     let d = Diagnostic::warning(Code::EmptySelection, format!("`{text}` matches nothing"))
         .primary_if(raw.span, "");
-    d.did_you_mean(nearest(&raw.value, manifest.nodes.iter().map(|n| &*n.name)))
+    d.did_you_mean(nearest_name(&raw.value, manifest.nodes.iter().map(|n| &*n.name)))
 }
 
 fn method(
@@ -250,7 +250,7 @@ fn method(
         },
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
-            return Err(Box::new(d.did_you_mean(nearest(other, METHODS.iter().copied()))));
+            return Err(Box::new(d.did_you_mean(nearest_name(other, METHODS.iter().copied()))));
         }
     })
 }

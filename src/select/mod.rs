@@ -37,11 +37,11 @@ pub(crate) struct Selection {
 /// Whether a selection can be read, whatever the project has.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn is_readable(selection: &Selection, selectors: &[SelectorDefinition]) -> bool {
-    named::written(selection, selectors).is_ok()
+    named::build_expression(selection, selectors).is_ok()
 }
 
 /// The nodes that a command works on: what the selectors say, cut to its resource types.
-pub(crate) fn select(
+pub(crate) fn select_nodes(
     manifest: &Manifest,
     selection: &Selection,
     selectors: &[SelectorDefinition],
@@ -64,13 +64,14 @@ pub(crate) fn select(
             set
         }
         None => {
-            let written = match named::written(selection, selectors) {
+            let written = match named::build_expression(selection, selectors) {
                 Ok(expr) => expr,
                 Err(d) => return Checked::new(NodeSet::default(), vec![*d]),
             };
-            let resolved = methods::resolve(&written, manifest, previous).drain_into(&mut out);
+            let resolved =
+                methods::resolve_methods(&written, manifest, previous).drain_into(&mut out);
             match resolved {
-                Some(expr) => evaluate::evaluate(&expr, manifest).into(),
+                Some(expr) => evaluate::evaluate_expression(&expr, manifest).into(),
                 None => NodeSet::default(),
             }
         }

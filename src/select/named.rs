@@ -3,7 +3,7 @@
 use super::Selection;
 use super::expr::{CriterionError, Expr, Indirect, Named, Written, parse_cli, parse_criterion};
 use crate::config::{SelectorDefinition, YamlCriterion};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
 
 /// What holds when nothing is selected.
@@ -20,7 +20,7 @@ const DEFAULT: &[&str] = &[
 type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
 /// The expression that a command line means.
-pub(super) fn written(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
+pub(super) fn build_expression(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
     if let Some(name) = &selection.selector {
         return definition(name, selectors, selection.indirect);
     }
@@ -48,7 +48,8 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
     match selectors.iter().position(|s| s.name == name) {
         Some(i) => expr(&selectors[i].definition, &selectors[..i], default),
         None => {
-            let near = nearest(name, selectors.iter().map(|s| s.name.as_str())).map(str::to_owned);
+            let near =
+                nearest_name(name, selectors.iter().map(|s| s.name.as_str())).map(str::to_owned);
             Err(Box::new(
                 Diagnostic::error(
                     Code::Selector,

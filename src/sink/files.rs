@@ -21,7 +21,12 @@ pub(crate) fn path_of(
 }
 
 /// What is told of a file.
-pub(super) fn told(path: &Utf8Path, rows: usize, columns: usize, job: &Job<'_>) -> Written {
+pub(super) fn describe_written(
+    path: &Utf8Path,
+    rows: usize,
+    columns: usize,
+    job: &Job<'_>,
+) -> Written {
     let what = format!("{}, {}", count(rows, "row"), count(columns, "column"));
     let path = path.strip_prefix(job.project).unwrap_or(path);
     let message =
@@ -41,12 +46,12 @@ pub(crate) fn write_file(
         let written = job.system.write_stream(&path, &mut |out| write_rows(out, table, target));
         written.map_err(SinkError::of_file)?;
     }
-    Ok(told(&path, table.rows.len(), table.columns.len(), job))
+    Ok(describe_written(&path, table.rows.len(), table.columns.len(), job))
 }
 
 fn write_rows(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Result<()> {
     match target.format {
-        ExportType::Json => json(out, table),
+        ExportType::Json => write_json(out, table),
         _ => csv(out, table, target),
     }
 }
@@ -62,7 +67,7 @@ fn csv(out: &mut dyn Write, table: &SinkTable, target: &FileTarget) -> io::Resul
     writer.flush()
 }
 
-pub(super) fn json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
+pub(super) fn write_json(out: &mut dyn Write, table: &SinkTable) -> io::Result<()> {
     out.write_all(b"[")?;
     for (i, row) in table.rows.iter().enumerate() {
         let fields =
@@ -133,7 +138,7 @@ mod tests {
     #[test]
     fn json_is_a_list_with_a_row_a_line() {
         let mut out = Vec::new();
-        json(&mut out, &table()).unwrap();
+        write_json(&mut out, &table()).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.lines().count(), 4);
         let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -1,6 +1,6 @@
 //! Parquet files, which an engine that reads and writes files makes.
 
-use super::files::{json, path_of, told};
+use super::files::{describe_written, path_of, write_json};
 use super::{Job, SinkError, SinkTable, Written};
 use crate::config::FileTarget;
 use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
@@ -16,7 +16,7 @@ pub(crate) fn write_parquet(
 ) -> Result<Written, SinkError> {
     let path = path_of(target, job.export, job.project, job.target_path);
     if job.dry_run {
-        return Ok(told(&path, table.rows.len(), table.columns.len(), job));
+        return Ok(describe_written(&path, table.rows.len(), table.columns.len(), job));
     }
     let folder = job.target_path.join("exports");
     let (rows, made) = (
@@ -27,7 +27,7 @@ pub(crate) fn write_parquet(
     for left in [&rows, &made] {
         let _ = job.system.remove(left);
     }
-    result.map(|()| told(&path, table.rows.len(), table.columns.len(), job))
+    result.map(|()| describe_written(&path, table.rows.len(), table.columns.len(), job))
 }
 
 fn convert(
@@ -36,7 +36,7 @@ fn convert(
     engine: &mut dyn Warehouse,
     (rows, made, path): (&Utf8Path, &Utf8Path, &Utf8Path),
 ) -> Result<(), SinkError> {
-    job.system.write_stream(rows, &mut |out| json(out, table)).map_err(SinkError::of_file)?;
+    job.system.write_stream(rows, &mut |out| write_json(out, table)).map_err(SinkError::of_file)?;
     let columns: Vec<(String, String)> = table
         .columns
         .iter()

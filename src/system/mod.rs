@@ -149,7 +149,7 @@ pub(crate) trait System: Send + Sync {
 }
 
 /// A path with `.` and `..` taken out, as text; nothing on disk is asked.
-pub(crate) fn normalize(path: &Utf8Path) -> Utf8PathBuf {
+pub(crate) fn normalize_path(path: &Utf8Path) -> Utf8PathBuf {
     let mut out = Utf8PathBuf::new();
     for part in path.components() {
         match part {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn normal_paths() {
-        assert_eq!(normalize("/a/./b/../c".into()), Utf8PathBuf::from("/a/c"));
-        assert_eq!(normalize(".".into()), Utf8PathBuf::from("."));
+        assert_eq!(normalize_path("/a/./b/../c".into()), Utf8PathBuf::from("/a/c"));
+        assert_eq!(normalize_path(".".into()), Utf8PathBuf::from("."));
     }
 }

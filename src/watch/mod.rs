@@ -8,4 +8,4 @@
 mod files;
 mod session;
 
-pub(crate) use session::{WatchOptions, watch};
+pub(crate) use session::{WatchOptions, run_watch};

@@ -6,7 +6,7 @@
 
 use super::files::{FileWatcher, Touched};
 use crate::changes::Verdict;
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::has_known_ending;
 use crate::manifest::{NodeId, NodeSet};
 use crate::ops::{
@@ -154,7 +154,7 @@ struct Session<'a> {
 }
 
 /// Watches until the user stops it.
-pub(crate) fn watch(
+pub(crate) fn run_watch(
     workspace: &mut Workspace,
     console: &Console,
     options: WatchOptions,
@@ -413,7 +413,7 @@ impl Session<'_> {
             .find(|n| *n.name == **name || *n.unique_id == **name || n.display_name() == *name);
         found.map(|n| Some(n.id)).ok_or_else(|| NothingToShow {
             name: name.clone(),
-            near: nearest(name, all.map(|n| &*n.name)).map(str::to_owned),
+            near: nearest_name(name, all.map(|n| &*n.name)).map(str::to_owned),
         })
     }
 

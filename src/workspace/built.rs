@@ -3,7 +3,7 @@
 use super::changes::read_publications;
 use super::{KnownPublications, Revision};
 use crate::engine::{DatabaseState, Existing, Warehouse};
-use crate::inspect::{Schemas, inspect, schemas};
+use crate::inspect::{Schemas, inspect_relations, schemas_of};
 use crate::manifest::NodeSet;
 
 pub(crate) struct KnownDatabase {
@@ -28,8 +28,8 @@ impl KnownDatabase {
         }
         warehouse.settle();
         let state = connection.state(system)?;
-        let schemas = schemas(manifest, selected.iter());
-        let existing = inspect(warehouse, manifest, selected.iter()).ok()?;
+        let schemas = schemas_of(manifest, selected.iter());
+        let existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         let recorded = read_publications(revision, selected, warehouse, false).ok()??;
         // Others may write where they can build at the same time.
         let now = connection.state(system);
@@ -45,7 +45,7 @@ impl KnownDatabase {
     ) -> Option<(Existing, KnownPublications)> {
         let now = revision.target().connection.state(revision.settings.system.as_ref());
         let is_same = now.as_ref() == Some(&self.state)
-            && schemas(&revision.manifest, selected.iter()) == self.schemas;
+            && schemas_of(&revision.manifest, selected.iter()) == self.schemas;
         is_same.then_some((self.existing, self.recorded))
     }
 }

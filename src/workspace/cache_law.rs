@@ -3,7 +3,7 @@
 
 use super::Reading;
 use super::testing::{is_thorough, workspace, written_manifest};
-use crate::diag::json;
+use crate::diag::diagnostic_json;
 use crate::system::{CachedSystem, MemorySystem, System};
 use camino::Utf8Path;
 use proptest::prelude::*;
@@ -103,7 +103,7 @@ const FILES: &[(&str, &[&str])] = &[
 /// written.
 fn seen(reading: &Reading) -> (Vec<String>, String) {
     let mut said: Vec<String> =
-        reading.diagnostics.iter().map(|d| json(d, &reading.map).to_string()).collect();
+        reading.diagnostics.iter().map(|d| diagnostic_json(d, &reading.map).to_string()).collect();
     said.sort();
     let Some(revision) = &reading.revision else { return (said, String::new()) };
     (said, written_manifest(&revision.manifest))

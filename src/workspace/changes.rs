@@ -4,7 +4,7 @@
 use super::prepare::{default_run_options, share_run};
 use super::request::ChangeOptions;
 use super::{Notice, Notices, Revision};
-use crate::changes::{Compare, Judged, NodeDefinition, Verdict, readings, verdicts};
+use crate::changes::{Compare, Judged, NodeDefinition, Verdict, judge_nodes, read_parents};
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -41,7 +41,7 @@ impl KnownNodes {
         #[expect(clippy::iter_over_hash_type, reason = "each node is looked at by itself")]
         for (id, own) in &self.own {
             let node = manifest.node(*id);
-            let parents = readings(manifest, node);
+            let parents = read_parents(manifest, node);
             if !moves(id) || parents.iter().any(moves) {
                 continue;
             }
@@ -131,7 +131,7 @@ pub(crate) fn compare_with_publications(
 ) -> Result<(KnownNodes, Judged), EngineError> {
     let ChangeRequest { revision, selected, existing, options, .. } = *request;
     let sources = measure_sources(request, warehouse, notices)?;
-    let judged = verdicts(&Compare {
+    let judged = judge_nodes(&Compare {
         manifest: &revision.manifest,
         own: &own,
         before: &recorded.before,

@@ -10,11 +10,13 @@ use crate::changes::{NodeDefinition, Verdict};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::FastMap;
-use crate::inspect::inspect;
+use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::RunResult;
 use crate::plan::{Action, Plan, Verb};
-use crate::run::{CancelToken, Event, NodeVerdict, Notes, RunOptions, RunRequest, Shared, run};
+use crate::run::{
+    CancelToken, Event, NodeVerdict, Notes, RunOptions, RunRequest, Shared, run_plan,
+};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,7 +64,7 @@ pub(crate) fn run_and_time(
     notices: &mut Notices<'_>,
 ) -> Result<(Vec<RunResult>, f64), EngineError> {
     let mut seconds = 0.0;
-    let results = run(request, &mut |event| {
+    let results = run_plan(request, &mut |event| {
         if let Event::RunFinished { seconds: s, .. } = &event {
             seconds = *s;
         }
@@ -182,7 +184,7 @@ fn look_up(
 ) -> Result<(Existing, Option<KnownPublications>), EngineError> {
     // Another connection to a database in this process costs nothing.
     let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
-    let list = |w: &mut dyn Warehouse| inspect(w, &revision.manifest, selected.iter());
+    let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
         let recorded = match options.publishes() {
@@ -250,7 +252,7 @@ pub(crate) fn share_run(
         cancel: cancel.clone(),
         published: Mutex::default(),
         publishing: Mutex::new(()),
-        scratch: crate::adapter::scratch,
+        scratch: crate::adapter::open_scratch_database,
         pace: Default::default(),
         notes,
     })

@@ -8,11 +8,11 @@ use crate::context::{LogLine, Read};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Target;
 use crate::hash::Fingerprint;
-use crate::load::{Sources, load};
-use crate::parse::{Counts, ParseCache, ParsedProject, parse};
-use crate::resolve::{ResolveCache, resolve};
+use crate::load::{Sources, load_project};
+use crate::parse::{Counts, ParseCache, ParsedProject, parse_sources};
+use crate::resolve::{ResolveCache, resolve_project};
 use crate::source::SourceMap;
-use crate::system::{SystemError, normalize};
+use crate::system::{SystemError, normalize_path};
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
@@ -152,7 +152,7 @@ impl Workspace {
     ) -> Result<Sources, WorkspaceError> {
         self.change_settings(|settings| settings.load.without_packages = true);
         let (sources, map, diagnostics) =
-            load(&self.settings.system, &self.settings.load, SourceMap::default())?;
+            load_project(&self.settings.system, &self.settings.load, SourceMap::default())?;
         sources.ok_or_else(|| {
             notices(Notice::Files(Arc::new(map)));
             WorkspaceError::Diagnostics(diagnostics)
@@ -163,7 +163,8 @@ impl Workspace {
     fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
         let (settings, cache) = (&self.settings, &mut self.cache);
         let before = std::mem::take(&mut cache.map);
-        let (sources, map, mut diagnostics) = load(&settings.system, &settings.load, before)?;
+        let (sources, map, mut diagnostics) =
+            load_project(&settings.system, &settings.load, before)?;
         let Some(mut sources) = sources else {
             return Ok(ParsedFiles { parsed: None, map, diagnostics, inputs: None });
         };
@@ -172,7 +173,7 @@ impl Workspace {
         {
             cache.parse = read_stored(store, &sources.target_path).unwrap_or_default();
         }
-        let parsed = parse(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
+        let parsed = parse_sources(&mut sources, &mut cache.parse).drain_into(&mut diagnostics);
         Ok(ParsedFiles { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
     }
 
@@ -202,7 +203,8 @@ impl Workspace {
                 resolved: 0,
             };
         };
-        let manifest = resolve(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
+        let manifest =
+            resolve_project(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
         if diagnostics.iter().any(is_unread_file) {
             // A file or package that could not be read makes everything that it has look missing.
             diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
@@ -300,7 +302,7 @@ fn folders_of(sources: &Sources) -> Vec<Folder> {
     folders.extend(profiles.map(alone));
     let paths = PathKind::ALL.into_iter().flat_map(|kind| root.options.paths(kind));
     for path in paths.chain([&root.options.packages_install_path]) {
-        folders.push(Folder { path: normalize(&root.root.join(path)), deep: true });
+        folders.push(Folder { path: normalize_path(&root.root.join(path)), deep: true });
     }
     folders.sort();
     folders.dedup();

@@ -12,12 +12,12 @@ use crate::context::{ContextProject, Read};
 use crate::diag::{Checked, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
-use crate::inspect::inspect;
+use crate::inspect::inspect_relations;
 use crate::jinja::Engine;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType, UniqueId};
-use crate::plan::{Plan, PlanRequest, plan};
+use crate::plan::{Plan, PlanRequest, plan_steps};
 use crate::run::{CancelToken, Watch};
-use crate::select::{PreviousState, Selection, select};
+use crate::select::{PreviousState, Selection, select_nodes};
 use crate::source::SourceMap;
 use crate::state::load_state;
 use crate::system::SystemError;
@@ -80,7 +80,7 @@ impl Revision {
         types: &[ResourceType],
     ) -> Result<Checked<NodeSet>, SystemError> {
         let previous = self.read_previous_state()?;
-        Ok(select(&self.manifest, selection, &self.selectors, previous.as_ref(), types))
+        Ok(select_nodes(&self.manifest, selection, &self.selectors, previous.as_ref(), types))
     }
 
     fn read_previous_state(&self) -> Result<Option<PreviousState>, SystemError> {
@@ -121,7 +121,8 @@ impl Revision {
         connection: Option<&Connection>,
     ) -> Result<Existing, EngineError> {
         let Some(connection) = connection else { return Ok(Existing::Unknown) };
-        connection.with(|warehouse| inspect(warehouse, &self.manifest, self.stored_nodes()))
+        connection
+            .with(|warehouse| inspect_relations(warehouse, &self.manifest, self.stored_nodes()))
     }
 
     /// A compiler of its nodes; `selected` are what `selected_resources` says.
@@ -145,7 +146,7 @@ impl Revision {
         selected: &NodeSet,
         existing: &Existing,
     ) -> Result<Plan, Box<Diagnostic>> {
-        plan(&PlanRequest {
+        plan_steps(&PlanRequest {
             manifest: &self.manifest,
             selected,
             existing,

@@ -4,7 +4,7 @@ use crate::diag::{Diagnostic, WarningOptions, Weight};
 use crate::engine::Patience;
 use crate::load::LoadOptions;
 use crate::plan::StartOrder;
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Settings {
     /// The folder of `state`, from the working directory on.
     pub(crate) fn state_folder(&self) -> Option<Utf8PathBuf> {
         let folder = self.state.as_ref()?;
-        Some(normalize(&self.system.current_dir().join(folder)))
+        Some(normalize_path(&self.system.current_dir().join(folder)))
     }
 
     /// Sorts out what the user has silenced, and tells whether a warning counts as an error. Errors

@@ -22,7 +22,7 @@ use crate::context::{Question, Read};
 use crate::diag::Diagnostic;
 use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
-use crate::inspect::inspect;
+use crate::inspect::inspect_relations;
 use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::run::{Event, NodeVerdict, run_nothing};
@@ -211,7 +211,7 @@ impl FinishedBuild<'_> {
         let dated = dated_sources(manifest, selected);
         let mut existing = Existing::Unknown;
         if self.verdicts.is_none() || !dated.is_empty() {
-            existing = inspect(warehouse, manifest, selected.iter()).ok()?;
+            existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         }
         let (verdicts, print) = match self.verdicts.take() {
             Some(known) => known,

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 /// A value of a column of some type: time stamps with a zone are told in UTC.
-pub(super) fn cell(value: Value, data_type: &str) -> Cell {
+pub(super) fn decode_cell(value: Value, data_type: &str) -> Cell {
     match plain_cell(value) {
         Cell::Timestamp(text) if data_type == ZONED => Cell::Timestamp(format!("{text}+00:00")),
         other => other,

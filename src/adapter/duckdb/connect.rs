@@ -11,7 +11,10 @@ use std::time::Duration;
 
 /// Opens the database, attaches what the profile lists, and prepares the statements of every
 /// connection.
-pub(super) fn connect(target: &Target, wait: Duration) -> Result<Box<dyn Warehouse>, EngineError> {
+pub(super) fn open_database(
+    target: &Target,
+    wait: Duration,
+) -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = open(target, wait)?;
     // Errors as JSON carry their place; set before anything can go wrong.
     connection.execute_batch("set errors_as_json = true").map_err(engine_error)?;
@@ -168,7 +171,7 @@ mod tests {
         let now = || target.connection.state(&system);
         assert_eq!(now(), None, "there is no file");
         let write = |sql: &str| {
-            let mut w = connect(&target, Duration::ZERO).unwrap();
+            let mut w = open_database(&target, Duration::ZERO).unwrap();
             w.execute(&sql.into()).unwrap();
             w
         };

@@ -6,7 +6,7 @@ mod errors;
 
 pub(super) use connect::in_memory;
 
-use connect::connect;
+use connect::open_database;
 use errors::engine_error;
 
 use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
@@ -27,7 +27,7 @@ pub(super) static DRIVER: Driver =
 
 fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
     // A file that another process has open is most often open for long.
-    connect(target, patience.lock.unwrap_or_default())
+    open_database(target, patience.lock.unwrap_or_default())
 }
 
 struct DuckDb {
@@ -71,7 +71,7 @@ impl DuckDb {
             let mut cells = Vec::with_capacity(columns.len());
             for (i, column) in columns.iter().enumerate() {
                 let value = row.get::<_, duckdb::types::Value>(i).map_err(engine_error)?;
-                cells.push(cells::cell(value, &column.data_type));
+                cells.push(cells::decode_cell(value, &column.data_type));
             }
             if each(cells).is_break() {
                 break;
@@ -317,16 +317,16 @@ impl Warehouse for DuckDb {
     }
 
     fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
-        let rows = self.texts(&notes::select(table, DIALECT))?;
-        Ok(notes::pairs(rows))
+        let rows = self.texts(&notes::select_notes_sql(table, DIALECT))?;
+        Ok(notes::note_pairs(rows))
     }
 
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
-        self.batch(&notes::create(table, DIALECT))
+        self.batch(&notes::create_table_sql(table, DIALECT))
     }
 
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
-        let sql = notes::write(table, notes, DIALECT);
+        let sql = notes::write_notes_sql(table, notes, DIALECT);
         // Two statements: in the open transaction, or together in one.
         self.batch(&if self.in_transaction { sql } else { format!("begin; {sql}; commit") })
     }
@@ -470,7 +470,7 @@ mod tests {
     use std::time::Duration;
 
     fn memory() -> Box<dyn Warehouse> {
-        connect(&target_of_path("t", ":memory:"), Duration::ZERO).unwrap()
+        open_database(&target_of_path("t", ":memory:"), Duration::ZERO).unwrap()
     }
 
     #[test]

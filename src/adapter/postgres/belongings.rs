@@ -83,7 +83,7 @@ pub(super) fn has_belongings() -> String {
 
 /// Grants of a relation and of those of its columns that `new` has, as rows (place, what,
 /// statement).
-pub(super) fn grants(oid: &str, new: &str) -> String {
+pub(super) fn select_grants_sql(oid: &str, new: &str) -> String {
     let to = "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
               case when a.is_grantable then ' with grant option' else '' end";
     format!(
@@ -101,7 +101,7 @@ pub(super) fn grants(oid: &str, new: &str) -> String {
 }
 
 /// Triggers that somebody made, with whether they are on.
-pub(super) fn triggers(oid: &str) -> String {
+pub(super) fn select_triggers_sql(oid: &str) -> String {
     format!(
         "select 3, 'the trigger ' || t.tgname, pg_get_triggerdef(t.oid) \
          from pg_catalog.pg_trigger t where t.tgrelid = {oid} and not t.tgisinternal \
@@ -114,7 +114,7 @@ pub(super) fn triggers(oid: &str) -> String {
 }
 
 /// What belongs to the old relation and goes on to the new one.
-pub(super) fn belongings(
+pub(super) fn read_belongings(
     pg: &mut Postgres,
     old: &Relation,
     swap: &Publication<'_>,
@@ -171,8 +171,8 @@ pub(super) fn belongings(
          union all {made_by_hand} union all {said_by_hand}) all_of order by all_of.place, what",
         made_by_hand = made_by_hand(&oid, &new, swap.kind.sql()),
         said_by_hand = said_by_hand(&oid, &new),
-        grants = grants(&oid, &new),
-        triggers = triggers(&oid),
+        grants = select_grants_sql(&oid, &new),
+        triggers = select_triggers_sql(&oid),
         identity = identity_by_hand(),
         was = index_columns("o"),
         is = index_columns("i"),
@@ -245,7 +245,10 @@ fn join_comment(class: &str, object: &str) -> String {
 }
 
 /// The shapes of what a table has that can be made by hand.
-pub(super) fn shapes(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
+pub(super) fn read_shapes(
+    pg: &mut Postgres,
+    relation: &Relation,
+) -> Result<Vec<String>, EngineError> {
     let sql = format!(
         "select place::text, what, statement from ({}) all_of",
         made_by_hand(&oid_of(relation), "0", "table")
@@ -334,7 +337,7 @@ fn index_columns(index: &str) -> String {
 
 /// What holds a relation where it is: another one that takes its place would not be there. Each as
 /// (what, why).
-pub(super) fn ties(
+pub(super) fn find_ties(
     pg: &mut Postgres,
     relation: &Relation,
 ) -> Result<Vec<[String; 2]>, EngineError> {
@@ -450,7 +453,10 @@ fn lacks_constraint(table: &str, constraint: &str) -> String {
 
 /// Statements that mark the candidate's constraints as those of a contract, and give them the names
 /// that they have on the published relation.
-pub(super) fn renames(pg: &mut Postgres, candidate: &Relation) -> Result<Vec<String>, EngineError> {
+pub(super) fn rename_constraints_sql(
+    pg: &mut Postgres,
+    candidate: &Relation,
+) -> Result<Vec<String>, EngineError> {
     let rows = pg.texts(&format!(
         "select format('alter table %I.%I rename constraint %I to %I', n.nspname, c.relname, k.conname, \
                 replace(k.conname, '__candidate', '')) \

@@ -14,7 +14,7 @@ pub(super) const SEPARATOR: &str = "\u{1f}";
 /// Rows (relation, kind, column, type, number) of the schema $1, or of those of its relations that
 /// the list $2 names; column and type are null for a relation without columns, the number for a
 /// view, which is made again whenever a table below it is.
-pub(super) fn list(named: bool) -> String {
+pub(super) fn list_relations_sql(named: bool) -> String {
     let these =
         if named { "and c.relname = any(string_to_array($2, e'\\x1f')::name[]) " } else { "" };
     format!(
@@ -31,7 +31,7 @@ pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid
      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
 /// The number of a table, as `list` has it.
-pub(super) fn id(relation: &Relation) -> String {
+pub(super) fn select_oid_sql(relation: &Relation) -> String {
     let name = Dialect::literal(&relation.render(DIALECT));
     format!(
         "select oid::text from pg_catalog.pg_class where oid = to_regclass({name}) and relkind <> 'v'"
@@ -39,7 +39,7 @@ pub(super) fn id(relation: &Relation) -> String {
 }
 
 /// Rows and their print. Values count as they are printed, which is exact for all types.
-pub(super) fn content(relation: &Relation) -> String {
+pub(super) fn fingerprint_rows_sql(relation: &Relation) -> String {
     let name = relation.render(DIALECT);
     let (first, second) = (sum_hashes(0), sum_hashes(1));
     format!("select count(*)::text, {first} || ':' || {second} from {name} as strata_row")
@@ -53,7 +53,7 @@ pub(super) const SCHEMAS: &str =
     "select current_database()::text, nspname::text from pg_catalog.pg_namespace";
 
 /// Who holds or waits for a lock on a relation, one text a session.
-pub(super) fn holders(relation: &Relation) -> String {
+pub(super) fn select_lock_holders_sql(relation: &Relation) -> String {
     format!(
         "select distinct 'process ' || a.pid || ' of ' || coalesce(a.usename::text, '?') || \
          coalesce(' (' || nullif(a.application_name, '') || ')', '') || ', ' || coalesce(a.state, '?') || \

@@ -22,7 +22,7 @@ impl<'a> FromSql<'a> for Raw<'a> {
 }
 
 /// A value; bytes that are not what the type promises are shown as they are.
-pub(super) fn cell(kind: &Type, raw: Option<Raw<'_>>) -> Cell {
+pub(super) fn decode_cell(kind: &Type, raw: Option<Raw<'_>>) -> Cell {
     raw.map_or(Cell::Null, |Raw(bytes)| decode(kind, bytes).unwrap_or_else(|| plain(bytes)))
 }
 
@@ -183,7 +183,7 @@ fn array(of: &Type, b: &[u8]) -> Option<Json> {
             Ok(n) => {
                 let bytes = b.get(at..at + n)?;
                 at += n;
-                cell(of, Some(Raw(bytes))).to_json()
+                decode_cell(of, Some(Raw(bytes))).to_json()
             }
             Err(_) => Json::Null,
         });

@@ -59,7 +59,7 @@ pub(super) struct Server {
 }
 
 /// Opens a target.
-pub(crate) fn connect(target: &Target, patience: Patience) -> Result<Postgres, EngineError> {
+pub(crate) fn open_session(target: &Target, patience: Patience) -> Result<Postgres, EngineError> {
     let mut server = Server::of(target, patience)?;
     let client = match target.options::<PostgresOptions>()?.pooled {
         Some(pooled) => {
@@ -130,7 +130,7 @@ impl Server {
         }
         // Sockets are not encrypted: libpq ignores `sslmode` there.
         let socket = host.starts_with('/');
-        let tls = if socket { None } else { tls::connector(p)? };
+        let tls = if socket { None } else { tls::build_connector(p)? };
         // `Wire` asks for TLS itself.
         if socket {
             config.ssl_mode(postgres::config::SslMode::Disable);

@@ -1,6 +1,6 @@
 //! What depends on a relation, read from the catalog as statements that make it again.
 
-use super::belongings::{grants, has_belongings, triggers};
+use super::belongings::{has_belongings, select_grants_sql, select_triggers_sql};
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{EngineError, Relation, RelationKind};
@@ -106,7 +106,7 @@ const NAMES: &str = " select n.nspname::text, c.relname::text \
      where f.depth > 0 order by f.depth, n.nspname, c.relname";
 
 /// Asks once for all that surrounds a relation; none when it is not there.
-pub(super) fn surroundings(
+pub(super) fn read_surroundings(
     pg: &mut Postgres,
     relation: &Relation,
 ) -> Result<Option<Surroundings>, EngineError> {
@@ -176,8 +176,8 @@ fn details(oid: &str) -> String {
          join pg_catalog.pg_attribute a on a.attrelid = c.oid \
          join pg_catalog.pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum \
          where c.oid = {oid}) all_of order by place",
-        grants(oid, oid),
-        triggers(oid)
+        select_grants_sql(oid, oid),
+        select_triggers_sql(oid)
     )
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong with a connection, step by step.
 
-use super::connect::{Server, connect};
+use super::connect::{Server, open_session};
 use super::errors::connection_error;
 use super::tls::checks_certificate;
 use crate::adapter::Step;
@@ -10,7 +10,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
-pub(in crate::adapter) fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
+pub(in crate::adapter) fn diagnose_connection(target: &Target, patience: Patience) -> Vec<Step> {
     let options: &PostgresOptions = match target.options() {
         Ok(options) => options,
         Err(e) => return vec![("target", Err(e))],
@@ -23,7 +23,7 @@ pub(in crate::adapter) fn diagnose(target: &Target, patience: Patience) -> Vec<S
         steps.push(("TLS", Err(e)));
         return steps;
     }
-    match connect(target, patience) {
+    match open_session(target, patience) {
         Ok(mut pg) => diagnose_session(&mut pg, target, options, &mut steps),
         Err(e) => steps.push((failed_step(&e), Err(e))),
     }

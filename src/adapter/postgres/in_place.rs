@@ -31,7 +31,7 @@ const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coales
 
 /// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The
 /// server's complaint where the columns do not allow it.
-pub(super) fn redefine(
+pub(super) fn redefine_view(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
@@ -105,7 +105,7 @@ fn column_shapes(relation: &str) -> String {
 }
 
 /// Replaces the rows of a table that is like its candidate.
-pub(super) fn fill(
+pub(super) fn refill_table(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
@@ -122,7 +122,7 @@ pub(super) fn fill(
 
 /// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its
 /// place.
-pub(super) fn replace(
+pub(super) fn replace_in_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
@@ -132,7 +132,7 @@ pub(super) fn replace(
     match (old.kind, swap.kind) {
         (RelationKind::Table, RelationKind::Table) => {}
         (RelationKind::View, RelationKind::View) => {
-            return match redefine(script, swap, old)? {
+            return match redefine_view(script, swap, old)? {
                 None => Ok(()),
                 Some(e) if e.kind == EngineErrorKind::Sql => {
                     Err(refused(why, "the view's columns differ"))

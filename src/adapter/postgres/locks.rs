@@ -70,7 +70,7 @@ fn machine_of(owner: &str) -> Option<&str> {
     owner.rsplit_once('/').map(|(machine, _)| machine).filter(|machine| !machine.is_empty())
 }
 
-pub(super) fn lock(
+pub(super) fn lock_relation(
     pg: &mut Postgres,
     relation: &Relation,
     waiting: &dyn Fn(Option<&str>),
@@ -118,7 +118,7 @@ fn holder(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError>
     Ok(row.and_then(|r| r.into_iter().next()).unwrap_or_else(|| "another process".to_owned()))
 }
 
-pub(super) fn unlock(pg: &mut Postgres, relation: &Relation) {
+pub(super) fn unlock_relation(pg: &mut Postgres, relation: &Relation) {
     let relation = &relation.stored(DIALECT);
     pg.locked.retain(|r| r != relation);
     let sql = if pg.server.pooled {

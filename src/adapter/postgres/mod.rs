@@ -30,9 +30,9 @@ use crate::engine::{
 use crate::source::SqlText;
 use crate::sql::{first_word, split_statements};
 use belongings::Belonging;
-use connect::{Server, connect};
+use connect::{Server, open_session};
 use copy::CopyText;
-use diagnose::diagnose;
+use diagnose::diagnose_connection;
 use errors::{engine_error, is_made_meanwhile};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
@@ -44,10 +44,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use wire::Wire;
 
-pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
+pub(super) static DRIVER: Driver =
+    Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_connection };
 
 fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
-    Ok(Box::new(connect(target, patience)?))
+    Ok(Box::new(open_session(target, patience)?))
 }
 
 pub(crate) struct Postgres {
@@ -400,7 +401,7 @@ fn columns_of(
 
 fn cell_at(row: &postgres::Row, at: usize) -> Cell {
     let raw = row.try_get::<_, Option<cells::Raw<'_>>>(at).ok().flatten();
-    cells::cell(row.columns()[at].type_(), raw)
+    cells::decode_cell(row.columns()[at].type_(), raw)
 }
 
 /// Names and types of a query's columns, lengths and precisions included, from one row of nulls:
@@ -548,7 +549,7 @@ impl Warehouse for Postgres {
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
-        let rows = self.ask(&catalog::list(false), &[schema])?;
+        let rows = self.ask(&catalog::list_relations_sql(false), &[schema])?;
         Ok(relations(rows, database, schema))
     }
 
@@ -557,7 +558,8 @@ impl Warehouse for Postgres {
         let (database, schema) = first.stored_schema(DIALECT).unwrap_or_default();
         let names: Vec<String> =
             these.iter().map(|r| r.stored(DIALECT).identifier().to_owned()).collect();
-        let rows = self.ask(&catalog::list(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
+        let rows = self
+            .ask(&catalog::list_relations_sql(true), &[&schema, &names.join(catalog::SEPARATOR)])?;
         Ok(relations(rows, &database, &schema))
     }
 
@@ -573,11 +575,11 @@ impl Warehouse for Postgres {
         relation: &Relation,
         _: &[ExistingColumn],
     ) -> Result<Content, EngineError> {
-        Ok(content(self.texts(&catalog::content(relation))?))
+        Ok(content(self.texts(&catalog::fingerprint_rows_sql(relation))?))
     }
 
     fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
-        Ok(self.texts(&catalog::id(relation))?.into_iter().flatten().next())
+        Ok(self.texts(&catalog::select_oid_sql(relation))?.into_iter().flatten().next())
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -612,7 +614,7 @@ impl Warehouse for Postgres {
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
-        swap::swap(self, publication)
+        swap::swap_relation(self, publication)
     }
 
     fn keep_rejected(
@@ -632,12 +634,12 @@ impl Warehouse for Postgres {
     }
 
     fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
-        let rows = self.texts(&notes::select(table, DIALECT))?;
-        Ok(notes::pairs(rows))
+        let rows = self.texts(&notes::select_notes_sql(table, DIALECT))?;
+        Ok(notes::note_pairs(rows))
     }
 
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
-        match self.run(&notes::create(table, DIALECT)) {
+        match self.run(&notes::create_table_sql(table, DIALECT)) {
             // Another build made it at the same time.
             Err(e) if !is_made_meanwhile(&e) => Err(e),
             _ => Ok(()),
@@ -646,7 +648,7 @@ impl Warehouse for Postgres {
 
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
         // Statements of one message are one transaction, also where none is open.
-        self.run(&notes::write(table, notes, DIALECT)).map(drop)
+        self.run(&notes::write_notes_sql(table, notes, DIALECT)).map(drop)
     }
 
     fn count_rows(
@@ -668,11 +670,11 @@ impl Warehouse for Postgres {
     }
 
     fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
-        swap::carry(self, relation)
+        swap::carry_belongings(self, relation)
     }
 
     fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
-        swap::alter(self, change)
+        swap::alter_table(self, change)
     }
 
     fn lock(
@@ -681,11 +683,11 @@ impl Warehouse for Postgres {
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<(), EngineError> {
         self.pending.clear();
-        locks::lock(self, relation, waiting)
+        locks::lock_relation(self, relation, waiting)
     }
 
     fn unlock(&mut self, relation: &Relation) {
-        locks::unlock(self, relation);
+        locks::unlock_relation(self, relation);
     }
 
     fn opener(&self) -> Result<Opener, EngineError> {

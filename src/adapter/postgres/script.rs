@@ -176,7 +176,11 @@ fn blocked(pg: &mut Postgres, relations: &[Relation], e: EngineError) -> EngineE
     let _ = pg.rollback();
     let mut holders: Vec<String> = Vec::new();
     for relation in relations {
-        let found = pg.texts(&catalog::holders(relation)).unwrap_or_default().into_iter().flatten();
+        let found = pg
+            .texts(&catalog::select_lock_holders_sql(relation))
+            .unwrap_or_default()
+            .into_iter()
+            .flatten();
         holders.extend(found.filter(|h| !holders.contains(h)).collect::<Vec<_>>());
     }
     let seconds = pg.server.lock_wait.as_secs_f64();

@@ -10,11 +10,15 @@
 //! short attempts that are given up together (`script`): a reader that queues behind one waits that
 //! long at most, and two that wait for each other part before the server calls it a deadlock.
 
-use super::belongings::{Belonging, belongings, renames, shapes, ties};
-use super::dependents::{
-    Dependent, ForeignKey, Surroundings, are_still, foreign_keys, surroundings,
+use super::belongings::{
+    Belonging, find_ties, read_belongings, read_shapes, rename_constraints_sql,
 };
-use super::in_place::{Way, fill, fitting_columns, redefine, replace, way_in};
+use super::dependents::{
+    Dependent, ForeignKey, Surroundings, are_still, foreign_keys, read_surroundings,
+};
+use super::in_place::{
+    Way, fitting_columns, redefine_view, refill_table, replace_in_place, way_in,
+};
 use super::locks::keep_hold;
 use super::script::{Script, TRIES};
 use super::{Postgres, oid_of};
@@ -25,7 +29,10 @@ use crate::engine::{
 };
 use std::sync::PoisonError;
 
-pub(super) fn swap(pg: &mut Postgres, swap: &Publication<'_>) -> Result<Vec<String>, EngineError> {
+pub(super) fn swap_relation(
+    pg: &mut Postgres,
+    swap: &Publication<'_>,
+) -> Result<Vec<String>, EngineError> {
     // As the catalog has the names, whatever of them is quoted in the project.
     let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
     let swap = Publication { published: &published, candidate: &candidate, ..*swap };
@@ -37,7 +44,7 @@ fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), Engine
     let are_views = (swap.existing.map(|old| old.kind), swap.kind)
         == (Some(RelationKind::View), RelationKind::View);
     if let Some(old) = swap.existing.filter(|_| are_views)
-        && redefine(script, swap, old)?.is_none()
+        && redefine_view(script, swap, old)?.is_none()
     {
         return Ok(());
     }
@@ -60,7 +67,7 @@ fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), Engine
 }
 
 /// Changes columns of a table, in the open transaction or a short one of its own.
-pub(super) fn alter(
+pub(super) fn alter_table(
     pg: &mut Postgres,
     change: &ColumnChange<'_>,
 ) -> Result<Vec<String>, EngineError> {
@@ -93,7 +100,7 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
         script.lock(&locks, &[change.relation])?;
         return script.all(change.statements);
     }
-    let found = script.steady(|pg| surroundings(pg, change.relation))?;
+    let found = script.steady(|pg| read_surroundings(pg, change.relation))?;
     let dependents = found.map(|s| s.dependents).unwrap_or_default();
     if let Some(text) = lasting_dependents(&dependents) {
         let message =
@@ -112,7 +119,7 @@ fn rename(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineE
     // Constraints, and the indexes behind them, are named after the candidate as well. Only tables
     // have any.
     if swap.kind == RelationKind::Table {
-        for rename in renames(script.pg, swap.candidate)? {
+        for rename in rename_constraints_sql(script.pg, swap.candidate)? {
             script.attempt([&rename])?;
         }
     }
@@ -143,14 +150,14 @@ fn take_over(
 ) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
         match way_in(script.pg, swap, old)? {
-            Way::Fill => return fill(script, swap, old),
+            Way::Fill => return refill_table(script, swap, old),
             Way::Plain if take_plain_place(script, swap, old)? => return Ok(()),
             Way::Plain | Way::Look => {}
         }
     }
     (swap.take_turn)();
     for _ in 0..TRIES {
-        let Some(found) = script.steady(|pg| surroundings(pg, &old.relation))? else {
+        let Some(found) = script.steady(|pg| read_surroundings(pg, &old.relation))? else {
             return rename(script, swap);
         };
         if take_place(script, swap, old, &found)? {
@@ -193,14 +200,14 @@ fn take_place(
         false => script.steady(|pg| {
             Ok((
                 foreign_keys(pg, &old.relation)?,
-                belongings(pg, &old.relation, swap)?,
-                ties(pg, &old.relation)?,
+                read_belongings(pg, &old.relation, swap)?,
+                find_ties(pg, &old.relation)?,
             ))
         })?,
     };
     script.run("savepoint strata_swap")?;
     if let Some(why) = why_in_place(script, swap, old, found, &belongings, &ties)? {
-        return replace(script, swap, old, &keys, &why).map(|()| true);
+        return replace_in_place(script, swap, old, &keys, &why).map(|()| true);
     }
     if let Some(belonging) =
         belongings.iter().find(|b| swap.kind != RelationKind::Table && b.is_lasting())
@@ -246,7 +253,7 @@ fn take_place(
             .nth(1)
             .and_then(|l| l.split(" depends on ").next())
             .unwrap_or("something");
-        return replace(script, swap, old, &keys, &depends(who, old)).map(|()| true);
+        return replace_in_place(script, swap, old, &keys, &depends(who, old)).map(|()| true);
     }
     rename(script, swap)?;
     give(script, swap, old, &belongings)?;
@@ -308,13 +315,16 @@ fn give(
 
 /// Gives a relation that was swapped in what it had to wait for. What is there by now, under
 /// whatever name, is left as the hooks of the project made it.
-pub(super) fn carry(pg: &mut Postgres, relation: &Relation) -> Result<Vec<String>, EngineError> {
+pub(super) fn carry_belongings(
+    pg: &mut Postgres,
+    relation: &Relation,
+) -> Result<Vec<String>, EngineError> {
     let pending = std::mem::take(&mut pg.pending);
     if pending.is_empty() {
         return Ok(Vec::new());
     }
     in_transaction(pg, |pg| {
-        let there = shapes(pg, relation)?;
+        let there = read_shapes(pg, relation)?;
         let mut script = Script::begin(pg);
         pending
             .iter()

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The connector for a profile; none when TLS is off.
-pub(super) fn connector(
+pub(super) fn build_connector(
     profile: &PostgresOptions,
 ) -> Result<Option<MakeRustlsConnect>, EngineError> {
     let mode = profile.sslmode.unwrap_or(SslMode::Prefer);

@@ -14,7 +14,7 @@ pub(super) fn attached_schemas(sqlite: &Sqlite) -> Result<Vec<String>, EngineErr
 }
 
 /// The relations of a schema; none of one that is not attached.
-pub(super) fn list(
+pub(super) fn list_relations(
     sqlite: &Sqlite,
     database: &str,
     schema: &str,
@@ -35,14 +35,14 @@ pub(super) fn list(
         let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
         let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
         // A view that no longer fits has no columns.
-        let columns = columns(sqlite, &relation).unwrap_or_default();
+        let columns = list_columns(sqlite, &relation).unwrap_or_default();
         out.push(ExistingRelation::new(relation, kind, columns));
     }
     Ok(out)
 }
 
 /// What stands under each of some names.
-pub(super) fn find(
+pub(super) fn find_relations(
     sqlite: &Sqlite,
     relations: &[Relation],
 ) -> Result<Vec<ExistingRelation>, EngineError> {
@@ -64,14 +64,14 @@ pub(super) fn find(
         ))?;
         let Some(kind) = rows.into_iter().flatten().next() else { continue };
         let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
-        let columns = columns(sqlite, relation).unwrap_or_default();
+        let columns = list_columns(sqlite, relation).unwrap_or_default();
         out.push(ExistingRelation::new(relation.clone().with_kind(kind), kind, columns));
     }
     Ok(out)
 }
 
 /// Columns of a relation with the types that were declared; none if it is not there.
-pub(super) fn columns(
+pub(super) fn list_columns(
     sqlite: &Sqlite,
     relation: &Relation,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -92,7 +92,7 @@ pub(super) fn columns_to_cast(
     sqlite: &Sqlite,
     relation: &Relation,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
-    let mut columns = columns(sqlite, relation)?;
+    let mut columns = list_columns(sqlite, relation)?;
     let (mut untyped, mut questions) = (Vec::new(), Vec::new());
     for column in &mut columns {
         if column.data_type.is_empty() {
@@ -138,7 +138,10 @@ const PROBE: &str = "strata_probe";
 /// Columns that a query would give: a column of a table has its declared type, an expression the one
 /// of its affinity. Of a union that type is one of its last query, which values of the others may not
 /// be of: it counts as long as their common affinity is its own.
-pub(super) fn describe(sqlite: &Sqlite, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
+pub(super) fn describe_query(
+    sqlite: &Sqlite,
+    query: &str,
+) -> Result<Vec<ExistingColumn>, EngineError> {
     let text = query.trim().trim_end_matches(';');
     let lead = query.len() - query.trim_start().len();
     let statement = sqlite.prepare(text).map_err(|e| with_offset(e, lead))?;
@@ -207,7 +210,7 @@ fn count_rows_of(key: &Broken, all: &[Broken]) -> usize {
 fn broken_key(sqlite: &Sqlite, schema: &str, broken: &Broken) -> EngineError {
     let Broken { table, parent, rows } = broken;
     let relation = Relation::new(None, Some(schema), parent);
-    let is_there = columns(sqlite, &relation).is_ok_and(|columns| !columns.is_empty());
+    let is_there = list_columns(sqlite, &relation).is_ok_and(|columns| !columns.is_empty());
     let (noun, verb) = if *rows == 1 { ("row", "has") } else { ("rows", "have") };
     let (message, hint) = if is_there {
         (

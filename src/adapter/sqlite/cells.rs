@@ -3,7 +3,7 @@
 use crate::engine::{Cell, SqlType};
 use rusqlite::types::ValueRef;
 
-pub(super) fn cell(value: ValueRef<'_>, kind: &SqlType) -> Cell {
+pub(super) fn decode_cell(value: ValueRef<'_>, kind: &SqlType) -> Cell {
     match value {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(i @ (0 | 1)) if *kind == SqlType::Boolean => Cell::Bool(i == 1),
@@ -54,15 +54,25 @@ mod tests {
     #[test]
     fn declared_types_say_what_a_value_is() {
         let money = SqlType::Decimal { digits: Some((18, 2)) };
-        assert_eq!(cell(ValueRef::Real(1.5), &money), Cell::Decimal("1.50".to_owned()));
-        assert_eq!(cell(ValueRef::Real(0.1 + 0.2), &money), Cell::Decimal("0.30".to_owned()));
-        assert_eq!(cell(ValueRef::Real(12.345), &money), Cell::Float(12.345), "as it is stored");
-        assert_eq!(cell(ValueRef::Integer(2), &SqlType::Boolean), Cell::Int(2));
-        assert_eq!(cell(ValueRef::Integer(3), &money), Cell::Decimal("3.00".to_owned()));
-        assert_eq!(cell(ValueRef::Integer(1), &SqlType::Boolean), Cell::Bool(true));
+        assert_eq!(decode_cell(ValueRef::Real(1.5), &money), Cell::Decimal("1.50".to_owned()));
+        assert_eq!(
+            decode_cell(ValueRef::Real(0.1 + 0.2), &money),
+            Cell::Decimal("0.30".to_owned())
+        );
+        assert_eq!(
+            decode_cell(ValueRef::Real(12.345), &money),
+            Cell::Float(12.345),
+            "as it is stored"
+        );
+        assert_eq!(decode_cell(ValueRef::Integer(2), &SqlType::Boolean), Cell::Int(2));
+        assert_eq!(decode_cell(ValueRef::Integer(3), &money), Cell::Decimal("3.00".to_owned()));
+        assert_eq!(decode_cell(ValueRef::Integer(1), &SqlType::Boolean), Cell::Bool(true));
         let stamp = SqlType::Timestamp { zoned: false, nanos: false };
         let value = ValueRef::Text(b"2024-01-31T10:00:00");
-        assert_eq!(cell(value, &stamp), Cell::Timestamp("2024-01-31 10:00:00".to_owned()));
-        assert_eq!(cell(value, &SqlType::Text { length: None }).display(), "2024-01-31T10:00:00");
+        assert_eq!(decode_cell(value, &stamp), Cell::Timestamp("2024-01-31 10:00:00".to_owned()));
+        assert_eq!(
+            decode_cell(value, &SqlType::Text { length: None }).display(),
+            "2024-01-31T10:00:00"
+        );
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// replaced one after the other.
 const SETTINGS: &str = "pragma synchronous = normal; pragma foreign_keys = off";
 
-pub(super) fn open(files: &Files) -> Result<Connection, EngineError> {
+pub(super) fn open_connection(files: &Files) -> Result<Connection, EngineError> {
     let connection =
         open_with_settings(files).map_err(|e| unopened(&files.main, engine_error(e)))?;
     set_wal(&connection, "main", files.wait).map_err(|e| unopened(&files.main, e))?;
@@ -42,8 +42,8 @@ fn open_with_settings(files: &Files) -> rusqlite::Result<Connection> {
 }
 
 fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
-    functions::register(connection)?;
-    fingerprint::register(connection)
+    functions::register_functions(connection)?;
+    fingerprint::register_fingerprint_function(connection)
 }
 
 /// Between two attempts to change the mode of a file.
@@ -78,7 +78,7 @@ fn query_text(connection: &Connection, sql: &str) -> Result<String, EngineError>
 }
 
 /// Attaches a file, which is made if it is there to be written.
-pub(super) fn attach(connection: &Connection, file: &SchemaFile) -> Result<(), EngineError> {
+pub(super) fn attach_file(connection: &Connection, file: &SchemaFile) -> Result<(), EngineError> {
     let SchemaFile { schema, path, access } = file;
     let name = DIALECT.quoted(schema);
     let mode = match access {
@@ -109,7 +109,7 @@ fn file_uri(path: &str) -> String {
     format!("file:{path}")
 }
 
-pub(super) fn detach(connection: &Connection, schema: &str) -> Result<(), EngineError> {
+pub(super) fn detach_schema(connection: &Connection, schema: &str) -> Result<(), EngineError> {
     let sql = format!("detach {}", DIALECT.quoted(schema));
     connection.execute_batch(&sql).map_err(engine_error)
 }

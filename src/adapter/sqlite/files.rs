@@ -205,7 +205,7 @@ impl Sqlite {
 
     /// Drops all that is in a schema; its file stays, and holds nothing.
     fn empty_schema(&self, schema: &str) -> Result<(), EngineError> {
-        for found in catalog::list(self, "", schema)? {
+        for found in catalog::list_relations(self, "", schema)? {
             let name = found.relation.render(DIALECT);
             self.batch(&format!("drop {} if exists {name}", found.kind.sql()))?;
         }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result};
 
 pub(super) const NAME: &str = "strata_fingerprint";
 
-pub(super) fn register(connection: &Connection) -> Result<()> {
+pub(super) fn register_fingerprint_function(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_aggregate_function(NAME, -1, flags, RowsFingerprint)
 }

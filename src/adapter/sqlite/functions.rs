@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, Result};
 use std::sync::Arc;
 
-pub(super) fn register(connection: &Connection) -> Result<()> {
+pub(super) fn register_functions(connection: &Connection) -> Result<()> {
     register_dates(connection)?;
     register_texts(connection)
 }
@@ -255,7 +255,7 @@ mod tests {
 
     fn ask(sql: &str) -> String {
         let connection = Connection::open_in_memory().unwrap();
-        register(&connection).unwrap();
+        register_functions(&connection).unwrap();
         let value = connection.query_row(&format!("select {sql}"), [], |row| row.get(0));
         match value {
             Ok(rusqlite::types::Value::Null) => "null".to_owned(),

@@ -70,7 +70,7 @@ impl Cancel for Interrupt {
 
 impl Sqlite {
     fn open(files: Arc<Files>) -> Result<Sqlite, EngineError> {
-        let connection = connect::open(&files)?;
+        let connection = connect::open_connection(&files)?;
         let interrupt = Arc::new(connection.get_interrupt_handle());
         let sqlite = Sqlite {
             connection,
@@ -93,10 +93,10 @@ impl Sqlite {
                 if attached[at].1 == file.access || self.in_transaction() {
                     continue;
                 }
-                connect::detach(&self.connection, &file.schema)?;
+                connect::detach_schema(&self.connection, &file.schema)?;
                 attached.remove(at);
             }
-            connect::attach(&self.connection, &file)?;
+            connect::attach_file(&self.connection, &file)?;
             attached.push((file.schema, file.access));
         }
         Ok(())
@@ -156,7 +156,7 @@ impl Sqlite {
             }
             let mut cells = Vec::with_capacity(kinds.len());
             for (i, kind) in kinds.iter().enumerate() {
-                cells.push(cells::cell(row.get_ref(i).map_err(engine_error)?, kind));
+                cells.push(cells::decode_cell(row.get_ref(i).map_err(engine_error)?, kind));
             }
             if each(cells).is_break() {
                 break;
@@ -269,17 +269,17 @@ impl Warehouse for Sqlite {
 
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
-        catalog::describe(self, query.as_str())
+        catalog::describe_query(self, query.as_str())
     }
 
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
         self.attach_new()?;
-        catalog::list(self, database, schema)
+        catalog::list_relations(self, database, schema)
     }
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         self.attach_new()?;
-        catalog::columns(self, relation)
+        catalog::list_columns(self, relation)
     }
 
     fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
@@ -296,7 +296,7 @@ impl Warehouse for Sqlite {
 
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         self.attach_new()?;
-        catalog::find(self, relations)
+        catalog::find_relations(self, relations)
     }
 
     fn content(
@@ -316,11 +316,11 @@ impl Warehouse for Sqlite {
     }
 
     fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
-        seeds::load(self, load)
+        seeds::load_seed(self, load)
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
-        publish::publish(self, publication)
+        publish::publish_candidate(self, publication)
     }
 
     fn keep_rejected(
@@ -329,7 +329,7 @@ impl Warehouse for Sqlite {
         rejected: &Relation,
         kind: RelationKind,
     ) -> Result<Vec<String>, EngineError> {
-        publish::rename(self, candidate, rejected, kind)
+        publish::rename_relation(self, candidate, rejected, kind)
     }
 
     fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
@@ -342,8 +342,8 @@ impl Warehouse for Sqlite {
     }
 
     fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError> {
-        let rows = self.texts(&crate::adapter::notes::select(table, DIALECT))?;
-        Ok(crate::adapter::notes::pairs(rows))
+        let rows = self.texts(&crate::adapter::notes::select_notes_sql(table, DIALECT))?;
+        Ok(crate::adapter::notes::note_pairs(rows))
     }
 
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
@@ -354,7 +354,7 @@ impl Warehouse for Sqlite {
     }
 
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
-        let sql = crate::adapter::notes::write(table, notes, DIALECT);
+        let sql = crate::adapter::notes::write_notes_sql(table, notes, DIALECT);
         if self.in_transaction() {
             return self.batch(&sql);
         }

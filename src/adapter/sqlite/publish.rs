@@ -4,7 +4,7 @@ use super::{Sqlite, runtime_error};
 use crate::engine::sqlite::DIALECT;
 use crate::engine::{EngineError, Publication, Relation, RelationKind, Warehouse};
 
-pub(super) fn publish(
+pub(super) fn publish_candidate(
     sqlite: &mut Sqlite,
     publication: &Publication<'_>,
 ) -> Result<Vec<String>, EngineError> {
@@ -14,12 +14,12 @@ pub(super) fn publish(
         None => Vec::new(),
     };
     let Publication { candidate, published, kind, .. } = publication;
-    done.extend(rename(sqlite, candidate, published, *kind)?);
+    done.extend(rename_relation(sqlite, candidate, published, *kind)?);
     Ok(done)
 }
 
 /// Gives a relation another name in its schema. A view cannot be renamed: it is made again.
-pub(super) fn rename(
+pub(super) fn rename_relation(
     sqlite: &mut Sqlite,
     from: &Relation,
     to: &Relation,

@@ -9,7 +9,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
 use rusqlite::types::Value;
 
-pub(super) fn load(sqlite: &mut Sqlite, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+pub(super) fn load_seed(sqlite: &mut Sqlite, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
     let columns = columns_of(sqlite, load)?;
     let marks = vec!["?"; columns.len()].join(", ");
     let sql = format!("insert into {} values ({marks})", load.place(DIALECT));
@@ -46,7 +46,7 @@ impl Declared {
 
 /// The columns in the order of the file.
 fn columns_of(sqlite: &Sqlite, load: &Load<'_>) -> Result<Vec<Declared>, EngineError> {
-    let columns = catalog::columns(sqlite, load.table)?;
+    let columns = catalog::list_columns(sqlite, load.table)?;
     Ok(load.columns.iter().map(|name| Declared::of_name(name, &columns)).collect())
 }
 

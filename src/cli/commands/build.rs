@@ -9,14 +9,18 @@ use crate::plan::Verb;
 use crate::report::print_run;
 use crate::workspace::BuildOptions;
 
-pub(super) fn build(session: Session<'_>, selection: &SelectionArgs, run: &BuildArgs) -> Ended {
+pub(super) fn build_selected(
+    session: Session<'_>,
+    selection: &SelectionArgs,
+    run: &BuildArgs,
+) -> Ended {
     let mut options = build_options(session.flags, selection, run);
     options.store_failures |= run.store_failures;
     options.empty |= run.empty;
     carry_out(session, &options)
 }
 
-pub(super) fn run(
+pub(super) fn run_selected(
     session: Session<'_>,
     selection: &SelectionArgs,
     full_refresh: bool,
@@ -28,19 +32,27 @@ pub(super) fn run(
     carry_out(session, &options)
 }
 
-pub(super) fn test(session: Session<'_>, selection: &SelectionArgs, store_failures: bool) -> Ended {
+pub(super) fn test_selected(
+    session: Session<'_>,
+    selection: &SelectionArgs,
+    store_failures: bool,
+) -> Ended {
     let mut options = options_of(session.flags, Verb::Test, selection);
     options.store_failures |= store_failures;
     carry_out(session, &options)
 }
 
-pub(super) fn seed(session: Session<'_>, selection: &SelectionArgs, full_refresh: bool) -> Ended {
+pub(super) fn load_seeds(
+    session: Session<'_>,
+    selection: &SelectionArgs,
+    full_refresh: bool,
+) -> Ended {
     let mut options = options_of(session.flags, Verb::Seed, selection);
     options.full_refresh |= full_refresh;
     carry_out(session, &options)
 }
 
-pub(super) fn snapshot(session: Session<'_>, selection: &SelectionArgs) -> Ended {
+pub(super) fn take_snapshots(session: Session<'_>, selection: &SelectionArgs) -> Ended {
     let options = options_of(session.flags, Verb::Snapshot, selection);
     carry_out(session, &options)
 }
@@ -75,7 +87,8 @@ fn options_of(flags: &Flags, verb: Verb, selection: &SelectionArgs) -> BuildOpti
 fn carry_out(session: Session<'_>, options: &BuildOptions) -> Ended {
     let is_scheduled = session.is_scheduled();
     let Session { flags, console, workspace } = session;
-    let report = ops::build(workspace, options, flags.task.as_ref(), &mut |n| console.notice(n))?;
+    let report =
+        ops::build_nodes(workspace, options, flags.task.as_ref(), &mut |n| console.notice(n))?;
     print_run(console, &report);
     Ok(Exit::of_run(&report, is_scheduled))
 }

@@ -8,7 +8,7 @@ use crate::ops::{
 };
 use crate::report::{print_dag, print_erd, print_run};
 
-pub(super) fn export(session: Session<'_>, command: &ExportCommand) -> Ended {
+pub(super) fn run_export(session: Session<'_>, command: &ExportCommand) -> Ended {
     match command {
         ExportCommand::Airflow { selection, by, check } => {
             let selection = session.flags.selection(selection);

@@ -6,7 +6,7 @@ use super::super::{Ended, Session};
 use crate::ops::{FreshnessOptions, check_freshness};
 use camino::Utf8PathBuf;
 
-pub(super) fn check(
+pub(super) fn check_sources(
     session: Session<'_>,
     selection: &SelectionArgs,
     output: Option<Utf8PathBuf>,

@@ -3,7 +3,7 @@
 use super::super::Ended;
 use super::super::args::{Cli, Command, ShellArg};
 use super::super::exit::Exit;
-use crate::diag::{Code, nearest};
+use crate::diag::{Code, nearest_name};
 use crate::ops::OpsError;
 use crate::report::Console;
 use clap::CommandFactory;
@@ -18,9 +18,9 @@ pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<Ende
 }
 
 fn explain(code: &str, console: &Console) -> Ended {
-    let Some(page) = crate::diag::explain(code) else {
+    let Some(page) = crate::diag::explain_code(code) else {
         let codes = Code::ALL.iter().map(|c| c.as_str());
-        let near = nearest(code, codes).map(|c| format!("did you mean {c}?"));
+        let near = nearest_name(code, codes).map(|c| format!("did you mean {c}?"));
         let message = format!("there is no code `{code}`");
         return Err(OpsError::Usage { message, hints: near.into_iter().collect() });
     };

@@ -9,7 +9,7 @@ use crate::report::{ListOutput, print_compiled, print_list, print_plan, print_ro
 use crate::select::Indirect;
 use std::cell::RefCell;
 
-pub(super) fn plan(
+pub(super) fn print_steps(
     session: Session<'_>,
     selection: &SelectionArgs,
     run: &BuildArgs,
@@ -30,12 +30,12 @@ pub(super) fn compile_sql(
 ) -> Ended {
     let Session { flags, console, workspace } = session;
     let options = CompileOptions { selection: flags.selection(selection), inline, introspect };
-    let report = ops::compile(workspace, &options, &mut |n| console.notice(n))?;
+    let report = ops::compile_nodes(workspace, &options, &mut |n| console.notice(n))?;
     print_compiled(console, &report);
     Ok(Exit::success())
 }
 
-pub(super) fn list(
+pub(super) fn list_nodes(
     session: Session<'_>,
     selection: &SelectionArgs,
     output: ListOutput,
@@ -79,6 +79,6 @@ pub(super) fn show_rows(
     // Rows and notices come in turn.
     let console = RefCell::new(console);
     let mut print = |rows| print_rows(*console.borrow(), &rows, is_json);
-    ops::show(workspace, &options, &mut |n| console.borrow_mut().notice(n), &mut print)?;
+    ops::show_rows(workspace, &options, &mut |n| console.borrow_mut().notice(n), &mut print)?;
     Ok(Exit::success())
 }

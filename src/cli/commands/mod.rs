@@ -21,38 +21,38 @@ use super::{Ended, Session};
 /// Carries out the command of a command line.
 pub(super) fn run_command(cli: &Cli, session: Session<'_>) -> Ended {
     match &cli.command {
-        Command::Build { selection, run } => build::build(session, selection, run),
+        Command::Build { selection, run } => build::build_selected(session, selection, run),
         Command::Run { selection, full_refresh, empty } => {
-            build::run(session, selection, *full_refresh, *empty)
+            build::run_selected(session, selection, *full_refresh, *empty)
         }
         Command::Test { selection, store_failures } => {
-            build::test(session, selection, *store_failures)
+            build::test_selected(session, selection, *store_failures)
         }
         Command::Seed { selection, full_refresh, .. } => {
-            build::seed(session, selection, *full_refresh)
+            build::load_seeds(session, selection, *full_refresh)
         }
-        Command::Snapshot { selection } => build::snapshot(session, selection),
-        Command::Plan { selection, run, json } => look::plan(session, selection, run, *json),
+        Command::Snapshot { selection } => build::take_snapshots(session, selection),
+        Command::Plan { selection, run, json } => look::print_steps(session, selection, run, *json),
         Command::Watch { selection, args } => watch::watch_project(session, selection, args),
         Command::Compile { selection, inline, no_introspect } => {
             look::compile_sql(session, selection, inline.clone(), !no_introspect)
         }
-        Command::Parse => project::parse(session),
+        Command::Parse => project::parse_files(session),
         Command::Ls { selection, output, output_keys } => {
-            look::list(session, selection, (*output).into(), output_keys)
+            look::list_nodes(session, selection, (*output).into(), output_keys)
         }
         Command::Show { names, selection, inline, limit, output } => {
             let asked = look::Shown { names, inline: inline.clone(), limit: *limit };
             look::show_rows(session, selection, asked, *output)
         }
         Command::Source { command: SourceCommand::Freshness { selection, output } } => {
-            freshness::check(session, selection, output.clone())
+            freshness::check_sources(session, selection, output.clone())
         }
         Command::RunOperation { name, args } => operation::call_macro(session, name, args),
         Command::Docs {
             command: DocsCommand::Generate { selection, no_compile, empty_catalog, .. },
         } => project::write_docs(session, selection, !no_compile, *empty_catalog),
-        Command::Export { command } => export::export(session, command),
+        Command::Export { command } => export::run_export(session, command),
         Command::Deps { .. } => project::install_packages(session),
         Command::Debug { .. } => project::check_setup(session),
         Command::Clean { .. } => project::remove_generated(session),

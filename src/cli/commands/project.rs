@@ -10,7 +10,7 @@ use crate::report::{
 };
 use std::cell::RefCell;
 
-pub(super) fn parse(session: Session<'_>) -> Ended {
+pub(super) fn parse_files(session: Session<'_>) -> Ended {
     let Session { console, workspace, .. } = session;
     let report = ops::parse_project(workspace, &mut |n| console.notice(n))?;
     print_parsed(console, &report);
@@ -32,7 +32,7 @@ pub(super) fn write_docs(
 
 pub(super) fn install_packages(session: Session<'_>) -> Ended {
     let Session { console, workspace, .. } = session;
-    let report = ops::deps(workspace, &mut |n| console.notice(n))?;
+    let report = ops::install_packages(workspace, &mut |n| console.notice(n))?;
     print_deps(console, &report);
     Ok(match report.unsupported.is_empty() {
         true => Exit::success(),
@@ -45,9 +45,10 @@ pub(super) fn check_setup(session: Session<'_>) -> Ended {
     console.out(&version_line());
     // What is checked and what is wrong come in turn.
     let shared = RefCell::new(&mut *console);
-    let is_well = ops::debug(workspace, &mut |n| shared.borrow_mut().notice(n), &mut |check| {
-        print_check(*shared.borrow(), check)
-    })?;
+    let is_well =
+        ops::debug_setup(workspace, &mut |n| shared.borrow_mut().notice(n), &mut |check| {
+            print_check(*shared.borrow(), check)
+        })?;
     if is_well {
         console.out("all checks passed");
     }
@@ -56,7 +57,7 @@ pub(super) fn check_setup(session: Session<'_>) -> Ended {
 
 pub(super) fn remove_generated(session: Session<'_>) -> Ended {
     let Session { console, workspace, .. } = session;
-    let removed = ops::clean(workspace, &mut |n| console.notice(n))?;
+    let removed = ops::clean_project(workspace, &mut |n| console.notice(n))?;
     print_cleaned(console, &removed);
     Ok(Exit::success())
 }

@@ -4,7 +4,7 @@ use super::super::args::{SelectionArgs, WatchFlags};
 use super::super::exit::Exit;
 use super::super::{Ended, Session};
 use crate::ops::{Limits, OpsError};
-use crate::watch::{WatchOptions, watch};
+use crate::watch::{WatchOptions, run_watch};
 use std::time::Duration;
 
 pub(super) fn watch_project(
@@ -22,7 +22,7 @@ pub(super) fn watch_project(
         limits: Limits { depth: args.depth, budget },
         rows: args.limit,
     };
-    watch(workspace, console, options)?;
+    run_watch(workspace, console, options)?;
     Ok(Exit::success())
 }
 

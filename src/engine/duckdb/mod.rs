@@ -64,10 +64,10 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         catalog_by_relations: false,
     },
     types: TypeNames {
-        read: types::read,
-        write: types::write,
+        read: types::parse_type,
+        write: types::write_type,
         opaque: &["BIT", "BIGNUM"],
-        parts: types::parts,
+        parts: types::type_parts,
     },
     volatile_functions: &[
         "getenv",

@@ -7,7 +7,7 @@ use crate::engine::target::{pairs_of, text_of};
 use crate::engine::{
     AdapterMembers, ConnectionOptions, DatabaseState, Surroundings, Target, TargetParts, TargetSpec,
 };
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::Utf8Path;
 use std::any::Any;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl ConnectionOptions for DuckDbOptions {
     }
 
     fn state(&self, system: &dyn System) -> Option<DatabaseState> {
-        untouched::state(system, self)
+        untouched::read_state(system, self)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -144,7 +144,7 @@ fn absolute(path: &str, root: &Utf8Path) -> String {
     if remote || path == IN_MEMORY || path.is_empty() {
         return path.to_owned();
     }
-    normalize(&root.join(path)).into_string()
+    normalize_path(&root.join(path)).into_string()
 }
 
 /// A target that is nothing but a file, `:memory:`, or (empty) a place that is not known yet.

@@ -3,7 +3,7 @@
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
 
-pub(super) fn read(text: &str) -> SqlType {
+pub(super) fn parse_type(text: &str) -> SqlType {
     let (name, numbers) = split_type(text);
     if name.ends_with(']') || ["struct", "map", "union", "list"].iter().any(|n| name.starts_with(n))
     {
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> SqlType {
     }
 }
 
-pub(super) fn write(kind: &SqlType) -> Option<String> {
+pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     let name = match kind {
         SqlType::Boolean => "BOOLEAN",
         SqlType::Integer { bits, signed } => match (bits, signed) {
@@ -74,7 +74,7 @@ pub(super) fn write(kind: &SqlType) -> Option<String> {
 }
 
 /// Precision and scale, as `information_schema.columns` gives them.
-pub(super) fn parts(data_type: &str) -> TypeParts {
+pub(super) fn type_parts(data_type: &str) -> TypeParts {
     let (precision, scale) = match data_type {
         "TINYINT" | "UTINYINT" => (Some(8), Some(0)),
         "SMALLINT" | "USMALLINT" => (Some(16), Some(0)),
@@ -120,16 +120,16 @@ mod tests {
             "TIMESTAMPTZ",
             "JSON",
         ] {
-            assert_eq!(write(&read(text)).as_deref(), Some(text));
+            assert_eq!(write_type(&parse_type(text)).as_deref(), Some(text));
         }
-        assert_eq!(read("INTEGER[]"), SqlType::Nested);
-        assert_eq!(read("STRUCT(a INTEGER)"), SqlType::Nested);
-        assert_eq!(write(&read("GEOMETRY")), None);
+        assert_eq!(parse_type("INTEGER[]"), SqlType::Nested);
+        assert_eq!(parse_type("STRUCT(a INTEGER)"), SqlType::Nested);
+        assert_eq!(write_type(&parse_type("GEOMETRY")), None);
     }
 
     #[test]
     fn sizes() {
-        let parts = parts("DECIMAL(18,2)");
+        let parts = type_parts("DECIMAL(18,2)");
         assert_eq!((parts.precision, parts.scale), (Some(18), Some(2)));
     }
 }

@@ -9,7 +9,7 @@
 use super::{Attach, DuckDbOptions};
 use crate::engine::{DatabaseState, FileState};
 use crate::hash::Fingerprint;
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Read;
 
@@ -17,7 +17,7 @@ const HEAD: u64 = 3 * 4096;
 
 /// The state of a target's files. None: it has others than local DuckDB files, or one that is not
 /// written out.
-pub(super) fn state(system: &dyn System, profile: &DuckDbOptions) -> Option<DatabaseState> {
+pub(super) fn read_state(system: &dyn System, profile: &DuckDbOptions) -> Option<DatabaseState> {
     if profile.is_ducklake {
         return None;
     }
@@ -32,7 +32,7 @@ fn is_duckdb(attach: &Attach) -> bool {
 }
 
 fn file(system: &dyn System, path: &str) -> Option<FileState> {
-    let path = normalize(&system.current_dir().join(path));
+    let path = normalize_path(&system.current_dir().join(path));
     let beside = Utf8PathBuf::from(format!("{path}.wal"));
     // Asked before and after the head is read.
     let stamp = system.stamp(&path)?;

@@ -20,7 +20,7 @@ pub(super) struct Open {
 }
 
 /// Completes an output. Relative certificate paths start at the project.
-pub(super) fn complete(
+pub(super) fn complete_output(
     target: &mut Open,
     surroundings: &Surroundings<'_>,
     out: &mut Vec<Diagnostic>,

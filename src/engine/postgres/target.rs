@@ -151,7 +151,7 @@ fn read(
     visible.insert("dbname".into(), Json::from(database.as_str()));
     visible.insert("schema".into(), Json::from(schema.as_str()));
     let mut open = environment::Open { options, database, visible };
-    environment::complete(&mut open, surroundings, out);
+    environment::complete_output(&mut open, surroundings, out);
     let environment::Open { options, database, visible } = open;
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }

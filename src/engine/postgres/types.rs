@@ -3,7 +3,7 @@
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
 
-pub(super) fn read(text: &str) -> SqlType {
+pub(super) fn parse_type(text: &str) -> SqlType {
     let (name, numbers) = split_type(text);
     if name.ends_with("[]") {
         return SqlType::Nested;
@@ -32,7 +32,7 @@ pub(super) fn read(text: &str) -> SqlType {
     }
 }
 
-pub(super) fn write(kind: &SqlType) -> Option<String> {
+pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     let name = match kind {
         SqlType::Boolean => "boolean",
         SqlType::Integer { bits: 0..=16, .. } => "smallint",
@@ -63,7 +63,7 @@ pub(super) fn write(kind: &SqlType) -> Option<String> {
 
 /// A type of `format_type` as `information_schema.columns` tells it: name, length, precision,
 /// scale.
-pub(super) fn parts(data_type: &str) -> TypeParts {
+pub(super) fn type_parts(data_type: &str) -> TypeParts {
     let (precision, scale) = match data_type {
         "smallint" => (Some(16), Some(0)),
         "integer" => (Some(32), Some(0)),
@@ -111,19 +111,19 @@ mod tests {
             "timestamp with time zone",
             "jsonb",
         ] {
-            assert_eq!(write(&read(text)).as_deref(), Some(text));
+            assert_eq!(write_type(&parse_type(text)).as_deref(), Some(text));
         }
         assert_eq!(
-            read("timestamp(3) with time zone"),
+            parse_type("timestamp(3) with time zone"),
             SqlType::Timestamp { zoned: true, nanos: false }
         );
-        assert_eq!(read("integer[]"), SqlType::Nested);
+        assert_eq!(parse_type("integer[]"), SqlType::Nested);
     }
 
     #[test]
     fn sizes() {
-        assert_eq!(parts("character varying(20)").length, Some(20));
-        assert_eq!(parts("numeric(10)").scale, Some(0));
-        assert_eq!(parts("timestamp(3) with time zone").name, "timestamp with time zone");
+        assert_eq!(type_parts("character varying(20)").length, Some(20));
+        assert_eq!(type_parts("numeric(10)").scale, Some(0));
+        assert_eq!(type_parts("timestamp(3) with time zone").name, "timestamp with time zone");
     }
 }

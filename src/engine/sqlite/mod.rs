@@ -62,7 +62,12 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         commits_each_statement: false,
         catalog_by_relations: false,
     },
-    types: TypeNames { read: types::read, write: types::write, opaque: &[], parts: types::parts },
+    types: TypeNames {
+        read: types::parse_type,
+        write: types::write_type,
+        opaque: &[],
+        parts: types::type_parts,
+    },
     volatile_functions: &[
         "'now'",
         "date()",

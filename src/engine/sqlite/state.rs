@@ -15,7 +15,7 @@ use std::io::Read;
 /// Format", 1.3.)
 const HEADER: u64 = 100;
 
-pub(super) fn state(system: &dyn System, options: &SqliteOptions) -> Option<DatabaseState> {
+pub(super) fn read_state(system: &dyn System, options: &SqliteOptions) -> Option<DatabaseState> {
     let mut files = vec![file(system, Utf8Path::new(&options.main))?];
     let others = options.schemas.iter().map(|(_, path)| Utf8PathBuf::from(path));
     let found = options.found_in_directory(system).into_iter().map(|(_, path)| path.into());
@@ -58,7 +58,7 @@ mod tests {
         };
         let paths = |files: &[(&str, &str)]| {
             let system = MemorySystem::with_files(files.iter().copied());
-            let found = state(&system, &options)?;
+            let found = read_state(&system, &options)?;
             Some(found.0.into_iter().map(|f| f.path.into_string()).collect::<Vec<_>>())
         };
         assert_eq!(paths(&[]), None, "there is no database");

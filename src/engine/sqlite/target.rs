@@ -5,7 +5,7 @@ use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
 use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts, TargetSpec};
-use crate::system::{System, normalize};
+use crate::system::{System, normalize_path};
 use camino::Utf8Path;
 use std::any::Any;
 use std::io::Read;
@@ -55,7 +55,7 @@ impl SqliteOptions {
         let mut out = Vec::new();
         for name in system.list(directory) {
             let Some(schema) = name.strip_suffix(ENDING) else { continue };
-            let path = normalize(&directory.join(&name)).into_string();
+            let path = normalize_path(&directory.join(&name)).into_string();
             let is_named = path == self.main || self.schemas.iter().any(|(_, p)| *p == path);
             if !is_named && is_database(system, Utf8Path::new(&path)) {
                 out.push((schema.to_owned(), path));
@@ -105,7 +105,7 @@ impl ConnectionOptions for SqliteOptions {
     }
 
     fn state(&self, system: &dyn System) -> Option<DatabaseState> {
-        state::state(system, self)
+        state::read_state(system, self)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -147,7 +147,7 @@ fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOpt
             let d = Diagnostic::error(Code::Profile, message).primary(value.span, "");
             out.push(d.help("name a file"));
         }
-        let path = normalize(&root.join(path)).into_string();
+        let path = normalize_path(&root.join(path)).into_string();
         let is_twice = options
             .schemas
             .iter()
@@ -174,7 +174,7 @@ fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOpt
         out.push(d.help("schemas_and_paths: {main: shop.db}"));
     }
     options.directory = match text_of(map, &["schema_directory"]) {
-        Some(path) => normalize(&root.join(path)).into_string(),
+        Some(path) => normalize_path(&root.join(path)).into_string(),
         None => Utf8Path::new(&options.main).parent().map(ToString::to_string).unwrap_or_default(),
     };
     options

@@ -5,7 +5,7 @@
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
 
-pub(super) fn read(text: &str) -> SqlType {
+pub(super) fn parse_type(text: &str) -> SqlType {
     let (name, numbers) = split_type(text);
     match name.as_str() {
         "boolean" | "bool" => SqlType::Boolean,
@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> SqlType {
     }
 }
 
-pub(super) fn write(kind: &SqlType) -> Option<String> {
+pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     let name = match kind {
         SqlType::Boolean => "BOOLEAN",
         SqlType::Integer { .. } => "INTEGER",
@@ -69,12 +69,12 @@ pub(crate) fn affinity_of(declared: &str) -> &'static str {
     }
 }
 
-pub(super) fn parts(data_type: &str) -> TypeParts {
+pub(super) fn type_parts(data_type: &str) -> TypeParts {
     let (name, numbers) = split_type(data_type);
     let mut numbers = numbers.into_iter().map(i64::from);
     let (first, second) = (numbers.next(), numbers.next());
     let plain = TypeParts { name: data_type.to_owned(), ..TypeParts::default() };
-    match read(data_type) {
+    match parse_type(data_type) {
         SqlType::Decimal { .. } => {
             TypeParts { name, length: None, precision: first, scale: second }
         }
@@ -104,17 +104,17 @@ mod tests {
             "hstore TEXT",
             "BLOB",
         ] {
-            assert_eq!(write(&read(text)).as_deref(), Some(text));
+            assert_eq!(write_type(&parse_type(text)).as_deref(), Some(text));
         }
-        assert_eq!(read("varchar(20)"), SqlType::Text { length: None });
-        assert_eq!(read(""), SqlType::Other(String::new()));
-        let own = |text: &str| write(&read(text)).unwrap();
+        assert_eq!(parse_type("varchar(20)"), SqlType::Text { length: None });
+        assert_eq!(parse_type(""), SqlType::Other(String::new()));
+        let own = |text: &str| write_type(&parse_type(text)).unwrap();
         assert_eq!([own("uuid"), own("jsonb"), own("inet")], ["TEXT", "JSON TEXT", "inet TEXT"]);
-        assert_eq!(write(&read("")), None);
-        let decimal = parts("numeric(18,2)");
+        assert_eq!(write_type(&parse_type("")), None);
+        let decimal = type_parts("numeric(18,2)");
         let found = (decimal.name.as_str(), decimal.precision, decimal.scale, decimal.length);
         assert_eq!(found, ("numeric", Some(18), Some(2), None));
-        let text = parts("varchar(9)");
+        let text = type_parts("varchar(9)");
         assert_eq!((text.name.as_str(), text.precision, text.length), ("varchar", None, Some(9)));
     }
 }

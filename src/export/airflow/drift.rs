@@ -1,6 +1,6 @@
 //! What differs between a generated file and the project as it is now.
 
-use super::hash::{hash, shape};
+use super::hash::{hash_dag, node_shape};
 use super::tasks::{Dag, Task};
 use crate::config::{AirflowOptions, Json};
 use crate::manifest::Manifest;
@@ -17,14 +17,14 @@ const MOST: usize = 8;
 
 /// None when `expected` is the hash of the graph; else what changed since the file was written, as
 /// far as its text tells.
-pub(crate) fn drift(
+pub(crate) fn find_drift(
     manifest: &Manifest,
     dag: &Dag,
     options: &AirflowOptions,
     expected: &str,
     file: Option<&str>,
 ) -> Option<Vec<String>> {
-    if hash(manifest, dag, options) == expected {
+    if hash_dag(manifest, dag, options) == expected {
         return None;
     }
     let now = of_project(manifest, dag);
@@ -84,7 +84,7 @@ fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> 
         .filter(|id| !old_home.contains_key(*id))
         .filter_map(|id| manifest.get(id))
         .filter(|n| n.generic_test().is_some())
-        .map(|n| shape(manifest, n))
+        .map(|n| node_shape(manifest, n))
         .collect();
     let renamed_tests =
         old_home.keys().filter(|id| id.starts_with("test.") && !new_home.contains_key(*id)).count();

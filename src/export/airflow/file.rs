@@ -1,7 +1,7 @@
 //! The text of the DAG file.
 
-use super::hash::hash;
-use super::python::{comment, list, literal, string};
+use super::hash::hash_dag;
+use super::python::{clean_comment, quote_literal, quote_string, write_list};
 use super::tasks::{Dag, Task};
 use crate::config::{AirflowOptions, Json};
 use crate::export::GeneratedFile;
@@ -66,11 +66,11 @@ fn header(out: &mut String, request: &FileRequest<'_>) {
          # selection:  {}\n\
          # one task:   a {}\n\
          # graph:      {}\n\n",
-        comment(&request.manifest.project.name),
-        comment(request.command),
-        comment(&selected),
+        clean_comment(&request.manifest.project.name),
+        clean_comment(request.command),
+        clean_comment(&selected),
         request.dag.by.as_str(),
-        hash(request.manifest, request.dag, request.options),
+        hash_dag(request.manifest, request.dag, request.options),
     );
 }
 
@@ -84,7 +84,7 @@ fn tasks(out: &mut String, request: &FileRequest<'_>) {
         "\n# The box that each group of tasks is drawn in. Groups that wait for each other share one.\nGROUPS = {\n",
     );
     for (group, drawn) in &request.dag.boxes {
-        let _ = writeln!(out, "    {}: {},", string(group), string(drawn));
+        let _ = writeln!(out, "    {}: {},", quote_string(group), quote_string(drawn));
     }
     out.push_str("}\n# fmt: on\n");
 }
@@ -95,16 +95,16 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
     let after: Vec<&str> =
         task.upstream.iter().map(|n| request.dag.tasks[*n].id.as_str()).collect();
     let mut fields = vec![
-        format!("\"task\": {}", string(&task.id)),
-        format!("\"run\": {}", string(task.kind.as_str())),
-        format!("\"after\": {}", list(&after, 8)),
-        format!("\"nodes\": {}", list(&nodes, 8)),
+        format!("\"task\": {}", quote_string(&task.id)),
+        format!("\"run\": {}", quote_string(task.kind.as_str())),
+        format!("\"after\": {}", write_list(&after, 8)),
+        format!("\"nodes\": {}", write_list(&nodes, 8)),
     ];
     if !task.inlets.is_empty() {
-        fields.push(format!("\"reads\": {}", list(&task.inlets, 8)));
+        fields.push(format!("\"reads\": {}", write_list(&task.inlets, 8)));
     }
     if !task.outlets.is_empty() {
-        fields.push(format!("\"writes\": {}", list(&task.outlets, 8)));
+        fields.push(format!("\"writes\": {}", write_list(&task.outlets, 8)));
     }
     let _ = writeln!(out, "    {{\n        {}\n    }},", fields.join(",\n        "));
 }
@@ -112,21 +112,21 @@ fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
 fn environment(out: &mut String, request: &FileRequest<'_>) {
     let options = request.options;
     let project = match &options.project_dir {
-        Some(folder) => literal(folder),
+        Some(folder) => quote_literal(folder),
         None => "os.path.dirname(os.path.dirname(os.path.abspath(__file__)))".to_owned(),
     };
     let mut pairs = vec![
-        ("STRATA_COMMAND", literal(&options.command)),
+        ("STRATA_COMMAND", quote_literal(&options.command)),
         ("STRATA_PROJECT_DIR", project),
         ("STRATA_ORCHESTRATED", "\"1\"".to_owned()),
-        ("STRATA_GRAPH", literal(&hash(request.manifest, request.dag, options))),
-        ("STRATA_GRAPH_SPEC", literal(&request.spec.to_string())),
+        ("STRATA_GRAPH", quote_literal(&hash_dag(request.manifest, request.dag, options))),
+        ("STRATA_GRAPH_SPEC", quote_literal(&request.spec.to_string())),
         ("STRATA_GRAPH_FILE", "os.path.abspath(__file__)".to_owned()),
     ];
     for (key, value) in
         [("STRATA_TARGET", &options.target), ("STRATA_PROFILES_DIR", &options.profiles_dir)]
     {
-        pairs.extend(value.as_ref().map(|v| (key, literal(v))));
+        pairs.extend(value.as_ref().map(|v| (key, quote_literal(v))));
     }
     out.push_str(
         "\n# The environment of every task. Airflow renders none of it: braces are only braces.\nENVIRONMENT = {\n",
@@ -172,7 +172,7 @@ fn settings(out: &mut String, options: &AirflowOptions) {
              reference=DeadlineReference.DAGRUN_QUEUED_AT,\n        interval=timedelta(minutes={}),\n        \
              callback=AsyncCallback({}),\n    )\n",
             deadline.minutes,
-            literal(&deadline.callback)
+            quote_literal(&deadline.callback)
         );
     }
 }
@@ -202,29 +202,31 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
     let (year, month, day) = options.start_date;
     let tags: Vec<&str> = options.tags.iter().map(String::as_str).collect();
     let mut dag = vec![
-        format!("dag_id={}", literal(id)),
+        format!("dag_id={}", quote_literal(id)),
         format!(
             "schedule=CronDataIntervalTimetable({}, timezone={})",
-            literal(&options.schedule),
-            literal(&options.timezone)
+            quote_literal(&options.schedule),
+            quote_literal(&options.timezone)
         ),
         format!(
             "start_date=datetime({year}, {month}, {day}, tzinfo=ZoneInfo({}))",
-            literal(&options.timezone)
+            quote_literal(&options.timezone)
         ),
         "catchup=False".to_owned(),
         "max_active_runs=1".to_owned(),
     ];
-    dag.extend(options.description.as_ref().map(|d| format!("description={}", literal(d))));
+    dag.extend(options.description.as_ref().map(|d| format!("description={}", quote_literal(d))));
     if let Some(minutes) = options.timeout_minutes {
         dag.push(format!("dagrun_timeout=timedelta(minutes={minutes})"));
     }
     let [failure, success, retry] = &options.callbacks;
     dag.extend(
-        success.as_ref().map(|path| format!("on_success_callback=callback({})", literal(path))),
+        success
+            .as_ref()
+            .map(|path| format!("on_success_callback=callback({})", quote_literal(path))),
     );
     if !tags.is_empty() {
-        dag.push(format!("tags={}", list(&tags, 4)));
+        dag.push(format!("tags={}", write_list(&tags, 4)));
     }
     out.push_str("\n\nwith DAG(\n");
     for argument in dag {
@@ -242,14 +244,15 @@ fn graph(out: &mut String, request: &FileRequest<'_>) {
     }
     out.push_str("    default_args={\n");
     let mut defaults = vec![
-        format!("\"owner\": {}", literal(&options.owner)),
+        format!("\"owner\": {}", quote_literal(&options.owner)),
         format!("\"retry_delay\": timedelta(seconds={})", options.retry_delay_seconds),
         "\"append_env\": True".to_owned(),
         "\"skip_on_exit_code\": None".to_owned(),
     ];
-    defaults.extend(options.pool.as_ref().map(|p| format!("\"pool\": {}", literal(p))));
+    defaults.extend(options.pool.as_ref().map(|p| format!("\"pool\": {}", quote_literal(p))));
     for (key, path) in [("on_failure_callback", failure), ("on_retry_callback", retry)] {
-        defaults.extend(path.as_ref().map(|p| format!("\"{key}\": callback({})", literal(p))));
+        defaults
+            .extend(path.as_ref().map(|p| format!("\"{key}\": callback({})", quote_literal(p))));
     }
     for argument in defaults {
         let _ = writeln!(out, "        {argument},");

@@ -10,6 +10,6 @@ mod hash;
 mod python;
 mod tasks;
 
-pub(crate) use drift::drift;
+pub(crate) use drift::find_drift;
 pub(crate) use file::{FileRequest, dag_file};
-pub(crate) use tasks::{Dag, DagRequest, Granularity, dag, layer};
+pub(crate) use tasks::{Dag, DagRequest, Granularity, build_dag, layer_of};

@@ -2,12 +2,12 @@
 
 /// A string literal, ASCII only. Any text gives a literal with that value, on one line; in the
 /// quotes that need no escape, as formatters write it.
-pub(super) fn literal(text: &str) -> String {
+pub(super) fn quote_literal(text: &str) -> String {
     quoted(text, if text.contains('"') && !text.contains('\'') { '\'' } else { '"' })
 }
 
 /// The same in double quotes, which JSON takes as well.
-pub(super) fn string(text: &str) -> String {
+pub(super) fn quote_string(text: &str) -> String {
     quoted(text, '"')
 }
 
@@ -31,13 +31,13 @@ fn quoted(text: &str, quote: char) -> String {
 }
 
 /// A text on one line of a comment: control and direction characters would end or disguise it.
-pub(super) fn comment(text: &str) -> String {
+pub(super) fn clean_comment(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
 /// A list of strings: on one line where it fits, else an item a line. It is JSON, too.
-pub(super) fn list(items: &[impl AsRef<str>], indent: usize) -> String {
-    let literals: Vec<String> = items.iter().map(|item| string(item.as_ref())).collect();
+pub(super) fn write_list(items: &[impl AsRef<str>], indent: usize) -> String {
+    let literals: Vec<String> = items.iter().map(|item| quote_string(item.as_ref())).collect();
     let line = format!("[{}]", literals.join(", "));
     if line.len() + indent <= 100 {
         return line;
@@ -52,17 +52,23 @@ mod tests {
 
     #[test]
     fn any_text_is_one_literal() {
-        assert_eq!(string("a\"b\\c"), r#""a\"b\\c""#);
-        assert_eq!(string("é\n\u{202e}😀{{ x }}"), r#""\u00e9\u000a\u202e\U0001f600{{ x }}""#);
-        assert_eq!(literal("{\"a\": 1}"), "'{\"a\": 1}'");
-        assert_eq!(literal("it's \"x\""), "\"it's \\\"x\\\"\"");
-        assert_eq!(comment("a\nimport os"), "a?import os");
+        assert_eq!(quote_string("a\"b\\c"), r#""a\"b\\c""#);
+        assert_eq!(
+            quote_string("é\n\u{202e}😀{{ x }}"),
+            r#""\u00e9\u000a\u202e\U0001f600{{ x }}""#
+        );
+        assert_eq!(quote_literal("{\"a\": 1}"), "'{\"a\": 1}'");
+        assert_eq!(quote_literal("it's \"x\""), "\"it's \\\"x\\\"\"");
+        assert_eq!(clean_comment("a\nimport os"), "a?import os");
     }
 
     #[test]
     fn long_lists_have_an_item_a_line() {
-        assert_eq!(list(&["a", "b"], 4), "[\"a\", \"b\"]");
+        assert_eq!(write_list(&["a", "b"], 4), "[\"a\", \"b\"]");
         let long = "x".repeat(60);
-        assert_eq!(list(&[&long, &long], 0), format!("[\n    \"{long}\",\n    \"{long}\"\n]"));
+        assert_eq!(
+            write_list(&[&long, &long], 0),
+            format!("[\n    \"{long}\",\n    \"{long}\"\n]")
+        );
     }
 }

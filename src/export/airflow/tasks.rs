@@ -99,7 +99,7 @@ pub(crate) struct DagRequest<'a> {
 
 /// The layer of a node: the first folder below the folder of its kind. Seeds, snapshots and sources
 /// are layers, and so is each package.
-pub(crate) fn layer(manifest: &Manifest, node: &Node) -> String {
+pub(crate) fn layer_of(manifest: &Manifest, node: &Node) -> String {
     match node.resource_type() {
         ResourceType::Source => "sources".to_owned(),
         _ if node.package != manifest.project.name => node.package.to_string(),
@@ -113,7 +113,7 @@ pub(crate) fn layer(manifest: &Manifest, node: &Node) -> String {
 }
 
 /// Places every step of the plan.
-pub(crate) fn dag(request: &DagRequest<'_>) -> Dag {
+pub(crate) fn build_dag(request: &DagRequest<'_>) -> Dag {
     let manifest = request.manifest;
     let mut groups = Groups::default();
     let layout = Layout::new(request);
@@ -226,9 +226,9 @@ impl<'a> Layout<'a> {
         // A test that guards nothing belongs where the last of what it reads is.
         let home = match plan.steps[step].action {
             Action::Test => {
-                self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer(manifest, n))
+                self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer_of(manifest, n))
             }
-            _ => layer(manifest, node),
+            _ => layer_of(manifest, node),
         };
         match self.request.by {
             Granularity::Model => Place::of_node(home, node),
@@ -462,7 +462,8 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
     let built: HashSet<NodeId> = dag.tasks.iter().flat_map(|t| &t.nodes).copied().collect();
     for (id, mut numbers) in audits {
         let node = manifest.node(id);
-        let is_mart = request.asset_layers.contains(&layer(manifest, node)) && !node.is_ephemeral();
+        let is_mart =
+            request.asset_layers.contains(&layer_of(manifest, node)) && !node.is_ephemeral();
         if !matches!(node.kind, NodeKind::Model { .. }) || !is_mart || !built.contains(&id) {
             continue;
         }
@@ -473,7 +474,7 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
             dag.tasks[*last].upstream.extend(before);
             dag.tasks[*last].outlets.push(asset(&[
                 &node.package,
-                &layer(manifest, node),
+                &layer_of(manifest, node),
                 &node.display_name(),
             ]));
         }
@@ -510,7 +511,7 @@ mod tests {
     use super::*;
     use crate::engine::Existing;
     use crate::manifest::NodeSet;
-    use crate::plan::{PlanRequest, StartOrder, Verb, plan};
+    use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
 
@@ -520,7 +521,7 @@ mod tests {
         assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
         let wanted = |n: &&Node| n.resource_type() != ResourceType::Exposure;
         let selected: NodeSet = manifest.all().filter(wanted).map(|n| n.id).collect();
-        let plan = plan(&PlanRequest {
+        let plan = plan_steps(&PlanRequest {
             manifest: &manifest,
             selected: &selected,
             existing: &Existing::Unknown,
@@ -535,7 +536,12 @@ mod tests {
         let marts = ["marts".to_owned()];
         let dags = Granularity::ALL
             .map(|by| {
-                dag(&DagRequest { manifest: &manifest, plan: &plan, by, asset_layers: &marts })
+                build_dag(&DagRequest {
+                    manifest: &manifest,
+                    plan: &plan,
+                    by,
+                    asset_layers: &marts,
+                })
             })
             .to_vec();
         (manifest, plan, dags)

@@ -42,7 +42,7 @@ fn table_name(table: &Table) -> String {
     }
 }
 
-pub(crate) fn dbml(diagram: &Diagram, command: &str) -> String {
+pub(crate) fn write_dbml(diagram: &Diagram, command: &str) -> String {
     let command = command.replace(char::is_control, " ");
     let mut out = format!("// Written by: {command}\n");
     let _ = write!(out, "Project {} {{\n  database_type: 'Generic'\n}}\n", name(&diagram.project));
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_stay_on_their_line() {
-        let out = dbml(&hostile(), "x");
+        let out = write_dbml(&hostile(), "x");
         let open = out.matches('{').count() - out.matches("{{").count() * 2;
         assert_eq!(open, 1 + 2 + 2 + 1, "{out}");
         assert!(out.lines().all(|l| l.matches('"').count().is_multiple_of(2)), "{out}");

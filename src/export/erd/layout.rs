@@ -42,7 +42,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// The columns that a table shows, and how many it does not.
-pub(super) fn rows(table: &Table) -> (Vec<usize>, usize) {
+pub(super) fn shown_columns(table: &Table) -> (Vec<usize>, usize) {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if all.len() <= MOST_ROWS {
         return (all, 0);
@@ -68,7 +68,7 @@ fn is_key(field: &Field) -> bool {
 }
 
 fn size(table: &Table) -> (f64, f64) {
-    let (shown, hidden) = rows(table);
+    let (shown, hidden) = shown_columns(table);
     // The name is bold, and so wider.
     let name = text_width(&table.name, 14.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
     let rows = shown.iter().map(|i| row_width(&table.columns[*i]));
@@ -87,7 +87,7 @@ fn row_width(field: &Field) -> f64 {
 
 /// Places everything. Of several heights of the columns it takes the one whose picture is nearest
 /// to a page's shape.
-pub(super) fn layout(diagram: &Diagram) -> Layout {
+pub(super) fn place_tables(diagram: &Diagram) -> Layout {
     let sizes: Vec<(f64, f64)> = diagram.tables.iter().map(size).collect();
     let tallest = sizes.iter().map(|(_, h)| *h).fold(120.0, f64::max);
     let all: f64 = sizes.iter().map(|(_, h)| h + GAP).sum::<f64>().max(tallest);
@@ -184,7 +184,7 @@ mod tests {
         let table = diagram.tables[0].clone();
         diagram.tables = vec![table; 40];
         diagram.groups[0].tables = (0..40).collect();
-        let layout = layout(&diagram);
+        let layout = place_tables(&diagram);
         for (i, a) in layout.tables.iter().enumerate() {
             for b in &layout.tables[i + 1..] {
                 let apart = a.x + a.width <= b.x

@@ -69,7 +69,7 @@ fn text(text: &str) -> String {
     out
 }
 
-pub(crate) fn mermaid(diagram: &Diagram, command: &str) -> String {
+pub(crate) fn write_mermaid(diagram: &Diagram, command: &str) -> String {
     let command = command.replace(|c: char| c.is_control() || "{}%".contains(c), " ");
     let ids = ids(diagram);
     let mut out = format!("%% Written by: {command}\nerDiagram\n    direction LR\n");
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_stay_in_their_quotes() {
-        let out = mermaid(&hostile(), "x");
+        let out = write_mermaid(&hostile(), "x");
         for line in out.lines() {
             assert!(line.matches('"').count().is_multiple_of(2), "{line}");
         }

@@ -11,7 +11,7 @@ mod model;
 mod svg;
 
 pub(crate) use catalog::{CatalogTypes, catalog_file};
-pub(crate) use dbml::dbml;
-pub(crate) use mermaid::mermaid;
-pub(crate) use model::{Diagram, diagram};
-pub(crate) use svg::svg;
+pub(crate) use dbml::write_dbml;
+pub(crate) use mermaid::write_mermaid;
+pub(crate) use model::{Diagram, build_diagram};
+pub(crate) use svg::write_svg;

@@ -2,7 +2,7 @@
 
 use super::catalog::CatalogTypes;
 use crate::analyze::{Key, KeyGraph, Origin};
-use crate::export::airflow::layer;
+use crate::export::airflow::layer_of;
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, NodeSet};
 use std::collections::{BTreeMap, HashMap};
 
@@ -68,7 +68,7 @@ pub(crate) struct Link {
 }
 
 /// The selected models, seeds, snapshots and sources.
-pub(crate) fn diagram(
+pub(crate) fn build_diagram(
     manifest: &Manifest,
     keys: &KeyGraph,
     selected: &NodeSet,
@@ -82,13 +82,13 @@ pub(crate) fn diagram(
     let mut shown = manifest.graph.order().unwrap_or_default();
     shown.retain(|id| selected.contains(*id) && shows(manifest.node(*id)));
     for id in &shown {
-        let name = layer(manifest, manifest.node(*id));
+        let name = layer_of(manifest, manifest.node(*id));
         let least = first.entry(name).or_insert(usize::MAX);
         *least = (*least).min(depth[id.index()]);
     }
     for id in &shown {
         let node = manifest.node(*id);
-        let name = layer(manifest, node);
+        let name = layer_of(manifest, node);
         layers
             .entry((first[&name], usual(&name), name))
             .or_default()

@@ -1,6 +1,8 @@
 //! The diagram as one SVG file that needs nothing else.
 
-use super::layout::{BADGE, HEADER, Layout, PADDING, ROW, Rect, layout, rows, text_width};
+use super::layout::{
+    BADGE, HEADER, Layout, PADDING, ROW, Rect, place_tables, shown_columns, text_width,
+};
 use super::model::{Diagram, Field, Link, Table};
 use crate::analyze::Origin;
 use std::fmt::Write;
@@ -54,10 +56,10 @@ fn fit(text: &str, width: f64, size: f64) -> String {
     escape(&format!("{}…", out.trim_end()))
 }
 
-pub(crate) fn svg(diagram: &Diagram, command: &str) -> String {
+pub(crate) fn write_svg(diagram: &Diagram, command: &str) -> String {
     // Two hyphens would end the comment: flags are written with another dash.
     let command = escape(command).replace("--", "\u{2013}");
-    let layout = layout(diagram);
+    let layout = place_tables(diagram);
     let Layout { width, height, .. } = layout;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
@@ -101,7 +103,7 @@ pub(crate) fn svg(diagram: &Diagram, command: &str) -> String {
 
 fn draw(out: &mut String, table: &Table, rect: &Rect, colour: &str) {
     let Rect { x, y, width, height } = *rect;
-    let (shown, hidden) = rows(table);
+    let (shown, hidden) = shown_columns(table);
     let tip =
         if table.description.is_empty() { table.name.clone() } else { table.description.clone() };
     let kind = text_width(&table.kind, 11.0);
@@ -183,7 +185,7 @@ fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize
 
 /// The middle of the row of a column.
 fn row_y(table: &Table, rect: &Rect, column: Option<&String>) -> f64 {
-    let (shown, _) = rows(table);
+    let (shown, _) = shown_columns(table);
     let at = column.and_then(|c| shown.iter().position(|i| table.columns[*i].name == *c));
     at.map_or(rect.y + HEADER / 2.0, |n| rect.y + HEADER + ROW * (n as f64 + 0.5))
 }
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_are_escaped() {
-        let out = svg(&hostile(), "x");
+        let out = write_svg(&hostile(), "x");
         assert!(!out.contains("<x>") && !out.contains('\u{202e}'));
         assert_eq!(out.matches("<!--").count(), 1);
         assert_eq!(out.matches("<g").count(), out.matches("</g>").count());

@@ -4,7 +4,7 @@
 use super::{read_project, report, settings_of, share, table};
 use crate::config::Json;
 use crate::manifest::ResourceType;
-use crate::select::{Indirect, PreviousState, Selection, select};
+use crate::select::{Indirect, PreviousState, Selection, select_nodes};
 use crate::system::MemorySystem;
 use crate::workspace::Revision;
 use crate::workspace::testing::written_manifest;
@@ -93,7 +93,7 @@ fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
         indirect: Indirect::Empty,
         ..Selection::default()
     };
-    let set = select(&new.revision.manifest, &selection, &[], Some(&previous), KINDS).value;
+    let set = select_nodes(&new.revision.manifest, &selection, &[], Some(&previous), KINDS).value;
     set.iter().map(|id| new.revision.manifest.node(id).unique_id.to_string()).collect()
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Account {
 /// In order: `credentials:` of the export, `GOOGLE_OAUTH_ACCESS_TOKEN`,
 /// `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` wrote, the
 /// metadata server.
-pub(super) async fn account(
+pub(super) async fn find_account(
     target: &SheetTarget,
     system: &dyn System,
     timeout: Duration,
@@ -93,7 +93,7 @@ async fn file(
     from: &str,
     timeout: Duration,
 ) -> Result<Account, SinkError> {
-    let path = crate::system::normalize(&system.current_dir().join(path));
+    let path = crate::system::normalize_path(&system.current_dir().join(path));
     let text = system.read(&path).map_err(|e| {
         SinkError::new(format!("{from}: {e}"))
             .help("it is the path of a JSON file with a key of a service account")

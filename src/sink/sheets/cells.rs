@@ -71,7 +71,7 @@ impl Value {
 /// Dates and times become serial numbers: days since 1899-12-30. Integers beyond 2^53 and decimals
 /// with more digits than a double holds become text. The error says how long a text is that does
 /// not fit.
-pub(super) fn value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
+pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
     Ok(match cell {
         Cell::Null => Value::Empty,
         Cell::Bool(b) => Value::Bool(*b),
@@ -151,7 +151,7 @@ fn serial(at: DateTime) -> Option<f64> {
 }
 
 /// The number format of a column: its own, else by its type.
-pub(super) fn format(column: &SqlType, own: Option<&str>) -> Option<NumberFormat> {
+pub(super) fn number_format_of(column: &SqlType, own: Option<&str>) -> Option<NumberFormat> {
     let (kind, pattern) = match column {
         SqlType::Timestamp { .. } => ("DATE_TIME", Some("yyyy-mm-dd hh:mm:ss".to_owned())),
         SqlType::Date => ("DATE", Some("yyyy-mm-dd".to_owned())),
@@ -174,7 +174,7 @@ mod tests {
     const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
 
     fn of(cell: Cell) -> Value {
-        value(&cell, PLAIN).unwrap()
+        sheet_value(&cell, PLAIN).unwrap()
     }
 
     #[test]
@@ -200,23 +200,26 @@ mod tests {
         );
         assert_eq!(of(Cell::Float(f64::NAN)), Value::Empty);
         let text = Choices { nan_as_text: true, ..PLAIN };
-        assert_eq!(value(&Cell::Float(f64::NEG_INFINITY), text), Ok(Value::Text("-inf".into())));
-        assert_eq!(value(&Cell::Decimal("NaN".into()), text), Ok(Value::Text("NaN".into())));
+        assert_eq!(
+            sheet_value(&Cell::Float(f64::NEG_INFINITY), text),
+            Ok(Value::Text("-inf".into()))
+        );
+        assert_eq!(sheet_value(&Cell::Decimal("NaN".into()), text), Ok(Value::Text("NaN".into())));
     }
 
     #[test]
     fn text_stays_text_and_has_an_end() {
         assert_eq!(of(Cell::Text("=1+1".into())), Value::Text("=1+1".into()));
         let long = "😀".repeat(25_001);
-        assert_eq!(value(&Cell::Text(long.clone()), PLAIN), Err(50_002));
+        assert_eq!(sheet_value(&Cell::Text(long.clone()), PLAIN), Err(50_002));
         let cut = Choices { cut_long_text: true, ..PLAIN };
-        let Ok(Value::Text(short)) = value(&Cell::Text(long), cut) else { panic!("no text") };
+        let Ok(Value::Text(short)) = sheet_value(&Cell::Text(long), cut) else { panic!("no text") };
         assert_eq!(short.chars().count(), 25_000);
     }
 
     #[test]
     fn formats_follow_types() {
-        let pattern = |kind: SqlType| format(&kind, None).and_then(|f| f.pattern);
+        let pattern = |kind: SqlType| number_format_of(&kind, None).and_then(|f| f.pattern);
         let decimal = |scale| SqlType::Decimal { digits: Some((18, scale)) };
         let stamp = SqlType::Timestamp { zoned: false, nanos: false };
         let whole = SqlType::Integer { bits: 64, signed: true };
@@ -232,6 +235,9 @@ mod tests {
             SqlType::Decimal { digits: None },
         ];
         assert_eq!(plain.map(pattern), [None, None, None, None]);
-        assert_eq!(format(&double, Some("0%")).and_then(|f| f.pattern).as_deref(), Some("0%"));
+        assert_eq!(
+            number_format_of(&double, Some("0%")).and_then(|f| f.pattern).as_deref(),
+            Some("0%")
+        );
     }
 }

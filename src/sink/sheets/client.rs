@@ -1,7 +1,7 @@
 //! Requests to the API: paced, timed, and sent again where that can help.
 
-use super::auth::{account, read_variable};
-use super::errors::{Failure, Subject, failure};
+use super::auth::{find_account, read_variable};
+use super::errors::{Failure, Subject, classify_error};
 use crate::config::SheetTarget;
 use crate::sink::{Job, SinkError};
 use crate::system::System;
@@ -122,7 +122,7 @@ impl<'a> Client<'a> {
         job: &'a Job<'_>,
     ) -> Result<Client<'a>, SinkError> {
         let settings = Settings::read(job.system)?;
-        let account = account(target, job.system, settings.timeout).await?;
+        let account = find_account(target, job.system, settings.timeout).await?;
         let connector = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
             .map_err(|e| {
@@ -303,7 +303,7 @@ impl<'a> Client<'a> {
         let subject = Subject { spreadsheet: self.spreadsheet, account: &self.account };
         let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(e)) => failure(e, noted.status, &subject),
+            Ok(Err(e)) => classify_error(e, noted.status, &subject),
             // It ran out of time.
             Err(error) => Failure { ambiguous: error.transient, error },
         };

@@ -37,7 +37,7 @@ pub(super) struct Subject<'a> {
     pub(super) account: &'a str,
 }
 
-pub(super) fn failure(e: Error, status: Option<u16>, subject: &Subject<'_>) -> Failure {
+pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_>) -> Failure {
     match e {
         Error::BadRequest(json) => {
             let code = json
@@ -165,7 +165,7 @@ mod tests {
         Subject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
 
     fn of(status: u16, json: Json) -> Failure {
-        failure(Error::BadRequest(json), Some(status), &SUBJECT)
+        classify_error(Error::BadRequest(json), Some(status), &SUBJECT)
     }
 
     #[test]

@@ -35,6 +35,6 @@ pub(crate) fn write_sheet(
         runtime.map_err(|e| SinkError::new(format!("no thread for the requests: {e}")))?;
     runtime.block_on(async {
         let client = client::Client::connect(target, job).await?;
-        write::write(&client, target, table, job).await
+        write::write_table(&client, target, table, job).await
     })
 }

@@ -86,7 +86,7 @@ pub(super) fn freeze_header(id: i32) -> Request {
 
 /// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone
 /// added meanwhile.
-pub(super) fn grow(id: i32, dimension: &str, by: usize) -> Option<Request> {
+pub(super) fn append_cells(id: i32, dimension: &str, by: usize) -> Option<Request> {
     let request = AppendDimensionRequest {
         sheet_id: Some(id),
         dimension: Some(dimension.to_owned()),
@@ -103,7 +103,7 @@ fn rows(lines: &[Vec<Value>]) -> Vec<RowData> {
 }
 
 /// Writes values into an area; what they do not cover is emptied.
-pub(super) fn fill(area: Area, lines: &[Vec<Value>]) -> Request {
+pub(super) fn fill_area(area: Area, lines: &[Vec<Value>]) -> Request {
     Request {
         update_cells: Some(UpdateCellsRequest {
             range: Some(range(area)),
@@ -144,7 +144,7 @@ fn repeat(area: Area, format: CellFormat, field: &str) -> Request {
     }
 }
 
-pub(super) fn bold(area: Area) -> Request {
+pub(super) fn set_bold(area: Area) -> Request {
     let format = CellFormat {
         text_format: Some(TextFormat { bold: Some(true), ..TextFormat::default() }),
         ..CellFormat::default()
@@ -158,7 +158,7 @@ pub(super) fn number_format(area: Area, format: Option<NumberFormat>) -> Request
     repeat(area, format, "userEnteredFormat.numberFormat")
 }
 
-pub(super) fn copy(from: Area, to: Area) -> Request {
+pub(super) fn copy_area(from: Area, to: Area) -> Request {
     Request {
         copy_paste: Some(CopyPasteRequest {
             source: Some(range(from)),
@@ -172,7 +172,7 @@ pub(super) fn copy(from: Area, to: Area) -> Request {
 }
 
 /// Writes a note on a tab, in the place of an earlier one of the same key.
-pub(super) fn note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Request {
+pub(super) fn set_note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Request {
     let earlier: Option<&Note> = known.and_then(|t| t.notes.iter().find(|n| n.key == key));
     match earlier {
         Some(earlier) => {

@@ -1,6 +1,6 @@
 //! A table as lines of values, and pieces of it that fit into one request.
 
-use super::cells::{Choices, Value, value};
+use super::cells::{Choices, Value, sheet_value};
 use crate::sink::{SinkError, SinkTable};
 
 /// The most cells, and about the most bytes, of one request.
@@ -61,7 +61,7 @@ impl<'a> Lines<'a> {
             // Texts that are too long were found by `check`.
             Some(row) => self.table.rows[row]
                 .iter()
-                .map(|c| value(c, self.choices).unwrap_or(Value::Empty))
+                .map(|c| sheet_value(c, self.choices).unwrap_or(Value::Empty))
                 .collect(),
         }
     }
@@ -138,10 +138,10 @@ fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
 }
 
 /// Every text fits into a cell.
-pub(super) fn check(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
+pub(super) fn check_lengths(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
     for (i, row) in table.rows.iter().enumerate() {
         for (column, cell) in table.columns.iter().zip(row) {
-            if let Err(length) = value(cell, choices) {
+            if let Err(length) = sheet_value(cell, choices) {
                 let e = SinkError::new(format!(
                     "the text in row {}, column {} has {length} characters, and a cell holds 50,000",
                     i + 1,

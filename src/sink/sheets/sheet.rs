@@ -33,7 +33,7 @@ impl Sheet {
             header: Vec::new(),
             width,
             used: 1,
-            segments: segments(&columns),
+            segments: group_columns(&columns),
             columns,
             values: Vec::new(),
         }
@@ -47,7 +47,7 @@ pub(super) struct Segment {
     pub(super) own: Vec<usize>,
 }
 
-pub(super) fn segments(columns: &[usize]) -> Vec<Segment> {
+pub(super) fn group_columns(columns: &[usize]) -> Vec<Segment> {
     let mut pairs: Vec<(usize, usize)> =
         columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
     pairs.sort_unstable();
@@ -62,7 +62,7 @@ pub(super) fn segments(columns: &[usize]) -> Vec<Segment> {
 }
 
 /// The table with its columns in the order of the sheet.
-pub(super) fn reordered(table: &SinkTable, sheet: &Sheet) -> SinkTable {
+pub(super) fn reorder_columns(table: &SinkTable, sheet: &Sheet) -> SinkTable {
     let order: Vec<usize> = sheet.segments.iter().flat_map(|s| &s.own).copied().collect();
     SinkTable {
         columns: order.iter().map(|c| table.columns[*c].clone()).collect(),
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn neighbours_are_written_together() {
         assert_eq!(
-            segments(&[4, 0, 1]),
+            group_columns(&[4, 0, 1]),
             [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
         );
         let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };

@@ -1,13 +1,13 @@
 //! The order of requests: replace, append, upsert.
 
-use super::cells::{Choices, Value, format, value};
+use super::cells::{Choices, Value, number_format_of, sheet_value};
 use super::client::{Book, Client, Tab};
 use super::requests::{
-    Area, add_tab, bold, copy, delete_tab, fill, fill_from, freeze_header, grow, note,
-    number_format,
+    Area, add_tab, append_cells, copy_area, delete_tab, fill_area, fill_from, freeze_header,
+    number_format, set_bold, set_note,
 };
-use super::rows::{Lines, check};
-use super::sheet::{Keys, Rows, Sheet, key_of, reordered, segments};
+use super::rows::{Lines, check_lengths};
+use super::sheet::{Keys, Rows, Sheet, group_columns, key_of, reorder_columns};
 use crate::config::{SheetMode, SheetTarget};
 use crate::sink::{Job, SinkError, SinkTable, Written, count};
 use google_sheets4::api::Request;
@@ -43,14 +43,14 @@ struct Write<'a> {
     id: i32,
 }
 
-pub(super) async fn write(
+pub(super) async fn write_table(
     client: &Client<'_>,
     target: &SheetTarget,
     table: &SinkTable,
     job: &Job<'_>,
 ) -> Result<Written, SinkError> {
     let choices = Choices { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
-    check(table, choices)?;
+    check_lengths(table, choices)?;
     if table.columns.len() > MOST_COLUMNS {
         return Err(SinkError::new(format!(
             "the relation has {} columns, and a sheet holds {MOST_COLUMNS}",
@@ -86,7 +86,7 @@ impl Write<'_> {
 
     fn note(&self) -> Request {
         let value = json!({ "run": self.job.run, "write": self.token }).to_string();
-        note(self.id, self.tab.as_ref(), &self.note_key(), &value)
+        set_note(self.id, self.tab.as_ref(), &self.note_key(), &value)
     }
 
     /// A field of our note on the tab.
@@ -143,8 +143,8 @@ impl Write<'_> {
         match &self.tab {
             None => requests.push(add_tab(self.id, &self.target.sheet, size, false)),
             Some(tab) => {
-                requests.extend(grow(self.id, "ROWS", size.0 - tab.rows));
-                requests.extend(grow(self.id, "COLUMNS", size.1 - tab.columns));
+                requests.extend(append_cells(self.id, "ROWS", size.0 - tab.rows));
+                requests.extend(append_cells(self.id, "COLUMNS", size.1 - tab.columns));
             }
         }
         requests
@@ -165,7 +165,7 @@ impl Write<'_> {
     fn format_column(&self, own: usize, at: usize, rows: (usize, usize)) -> Request {
         let column = &self.table.columns[own];
         let area = self.area(rows, (at, at + 1));
-        number_format(area, format(&column.kind, column.format.as_deref()))
+        number_format(area, number_format_of(&column.kind, column.format.as_deref()))
     }
 
     /// Fails before anything is written when the spreadsheet would have too many cells.
@@ -230,7 +230,7 @@ impl Write<'_> {
         let size = self.size(lines.len(), lines.width());
         let mut requests = self.delete_stale();
         let whole = self.area((0, size.0), (0, size.1));
-        requests.extend(self.replace_by(lines, size, vec![fill(whole, &lines.all())]));
+        requests.extend(self.replace_by(lines, size, vec![fill_area(whole, &lines.all())]));
         requests
     }
 
@@ -240,7 +240,8 @@ impl Write<'_> {
         let whole = self.area((0, size.0), (0, size.1));
         let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
         let to = self.area((0, lines.len()), (0, lines.width()));
-        let mut requests = self.replace_by(lines, size, vec![fill(whole, &[]), copy(from, to)]);
+        let mut requests =
+            self.replace_by(lines, size, vec![fill_area(whole, &[]), copy_area(from, to)]);
         requests.push(delete_tab(staging));
         requests
     }
@@ -255,7 +256,7 @@ impl Write<'_> {
         let mut requests = self.prepare(size);
         requests.push(freeze_header(self.id));
         requests.extend(cells);
-        requests.push(bold(self.area((0, 1), (0, lines.width()))));
+        requests.push(set_bold(self.area((0, 1), (0, lines.width()))));
         let columns: Vec<(usize, usize)> = (0..lines.width()).map(|c| (c, c)).collect();
         requests.extend(self.formats(&columns, (1, size.0)));
         requests.push(self.note());
@@ -334,7 +335,7 @@ impl Write<'_> {
             self.show(&|| self.add_at_once(&sheet, &plan, &all)).await?;
         } else {
             // The staging tab has the columns in the order of the sheet.
-            let staged = reordered(self.table, &sheet);
+            let staged = reorder_columns(self.table, &sheet);
             let lines = Lines::new(&staged, self.choices, plan.order());
             let staging = self.stage(&lines).await?;
             self.show(&|| self.add_from(&sheet, &plan, staging)).await?;
@@ -361,7 +362,7 @@ impl Write<'_> {
                 let part: Vec<Vec<Value>> =
                     lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
                 let place = self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len()));
-                cells.push(fill(place, &part));
+                cells.push(fill_area(place, &part));
             }
         }
         let mut requests = self.delete_stale();
@@ -380,7 +381,7 @@ impl Write<'_> {
                 let source = Area { tab: staging, rows, columns: (from, from + width) };
                 from += width;
                 let place = self.area((run.at, run.at + run.length), (s.at, s.at + width));
-                cells.push(copy(source, place));
+                cells.push(copy_area(source, place));
             }
         }
         let mut requests = self.add_by(sheet, plan, cells);
@@ -396,8 +397,8 @@ impl Write<'_> {
             requests.push(freeze_header(self.id));
             let header: Vec<Value> =
                 self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
-            requests.push(fill(self.area((0, 1), (0, header.len())), &[header]));
-            requests.push(bold(self.area((0, 1), (0, self.table.columns.len()))));
+            requests.push(fill_area(self.area((0, 1), (0, header.len())), &[header]));
+            requests.push(set_bold(self.area((0, 1), (0, self.table.columns.len()))));
         }
         requests.extend(cells);
         let columns: Vec<(usize, usize)> = sheet.columns.iter().copied().enumerate().collect();
@@ -434,7 +435,14 @@ impl Write<'_> {
             };
             at.push(column);
         }
-        Ok(Sheet { width: tab.columns, used, segments: segments(&at), columns: at, header, values })
+        Ok(Sheet {
+            width: tab.columns,
+            used,
+            segments: group_columns(&at),
+            columns: at,
+            header,
+            values,
+        })
     }
 
     /// The key of each row of the table; each is there once.
@@ -461,7 +469,9 @@ impl Write<'_> {
         for (i, row) in self.table.rows.iter().enumerate() {
             let parts: Vec<String> = own
                 .iter()
-                .map(|c| value(&row[*c], self.choices).map_or_else(|_| String::new(), |v| v.key()))
+                .map(|c| {
+                    sheet_value(&row[*c], self.choices).map_or_else(|_| String::new(), |v| v.key())
+                })
                 .collect();
             if let Some(empty) = parts.iter().position(String::is_empty) {
                 return Err(SinkError::new(format!(
