@@ -608,6 +608,14 @@ struct Touch {
 }
 
 impl Touch {
+    fn before(day: u32, campaign: Option<usize>, kind: &'static str) -> Touch {
+        Touch { day, campaign, kind, after: false, conversion: false }
+    }
+
+    fn after(day: u32, campaign: Option<usize>, kind: &'static str) -> Touch {
+        Touch { day, campaign, kind, after: true, conversion: false }
+    }
+
     /// Seen only, neither clicked nor opened.
     fn is_seen(&self) -> bool {
         matches!(self.kind, "ad_impression" | "email_open" | "invite_view")
@@ -647,21 +655,23 @@ fn draw_touches(plan: &Plan, user: &mut User) -> Vec<(Touch, String)> {
     // Within a day people see before they click. Stable, so that the rest stays in the order in
     // which it was drawn.
     touches.sort_by_key(|touch| (touch.day, touch.after, !touch.is_seen()));
-    let written = |touch: Touch| {
-        let Touch { campaign, kind, conversion, .. } = touch;
-        let (spellings, name, sources, medium) = match campaign {
-            Some(index) => {
-                let campaign = &CAMPAIGNS[index];
-                (campaign.spellings, campaign.name, campaign.sources, campaign.medium)
-            }
-            None if kind == "app_open" => (ORGANIC, "", &["direct"][..], "none"),
-            None => (ORGANIC, "", &["app_store", "google_play"][..], "organic"),
-        };
-        let channel = user.random.spelling(spellings);
-        let source = user.random.pick(sources);
-        (touch, format!("{channel},{name},{kind},{source},{medium},{conversion}"))
+    touches.into_iter().map(|touch| write_touch(touch, user)).collect()
+}
+
+/// A touch with the rest of its line.
+fn write_touch(touch: Touch, user: &mut User) -> (Touch, String) {
+    let Touch { campaign, kind, conversion, .. } = touch;
+    let (spellings, name, sources, medium) = match campaign {
+        Some(index) => {
+            let campaign = &CAMPAIGNS[index];
+            (campaign.spellings, campaign.name, campaign.sources, campaign.medium)
+        }
+        None if kind == "app_open" => (ORGANIC, "", &["direct"][..], "none"),
+        None => (ORGANIC, "", &["app_store", "google_play"][..], "organic"),
     };
-    touches.into_iter().map(written).collect()
+    let channel = user.random.spelling(spellings);
+    let source = user.random.pick(sources);
+    (touch, format!("{channel},{name},{kind},{source},{medium},{conversion}"))
 }
 
 fn write_touchpoints(
@@ -684,31 +694,28 @@ fn write_touchpoints(
 /// before that what was seen of this campaign and of others.
 fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add = |day, campaign, kind| {
-        touches.push(Touch { day, campaign, kind, after: false, conversion: false })
-    };
     let earlier = |random: &mut Random, days| user.installed.saturating_sub(random.below(days));
     match user.campaign {
         Some(index) => {
             for _ in 0..random.below(3) {
                 let day = earlier(random, 12);
                 if plan.runs(day, index) {
-                    add(day, Some(index), CAMPAIGNS[index].seen());
+                    touches.push(Touch::before(day, Some(index), CAMPAIGNS[index].seen()));
                 }
             }
             let day = earlier(random, 3);
             // There are installs only on days when the campaign runs.
             let day = if plan.runs(day, index) { day } else { user.installed };
-            add(day, Some(index), CAMPAIGNS[index].clicked());
+            touches.push(Touch::before(day, Some(index), CAMPAIGNS[index].clicked()));
         }
-        None => add(user.installed, None, "app_store_visit"),
+        None => touches.push(Touch::before(user.installed, None, "app_store_visit")),
     }
     let others = if user.campaign.is_some() { 0.30 } else { 0.15 };
     while random.chance(others) {
         let index = random.below(CAMPAIGNS.len() as u32) as usize;
         let day = earlier(random, 25);
         if plan.runs(day, index) && CAMPAIGNS[index].reaches_strangers() {
-            add(day, Some(index), CAMPAIGNS[index].seen());
+            touches.push(Touch::before(day, Some(index), CAMPAIGNS[index].seen()));
         }
     }
 }
@@ -716,25 +723,15 @@ fn before_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
 /// Reminders, the touchpoint with which the user converts, and late ones after that.
 fn after_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
     let random = &mut user.random;
-    let mut add = |day, campaign, kind, conversion| {
-        touches.push(Touch { day, campaign, kind, after: true, conversion })
-    };
-    let remind = |random: &mut Random| {
-        let index = if random.chance(0.55) { WEEKLY_REWARDS } else { RETARGETING };
-        let kind =
-            if random.chance(0.7) { CAMPAIGNS[index].seen() } else { CAMPAIGNS[index].clicked() };
-        (index, kind)
-    };
-
     // Reminders come up to the conversion; those who do not convert are reminded for a month.
     let until = user.converts.unwrap_or((user.installed + 30).min(DAYS - 1));
     let days = until - user.installed;
     if days > 0 {
         while random.chance(0.40) {
             let day = user.installed + random.below(days);
-            let (index, kind) = remind(random);
+            let (index, kind) = draw_reminder(random);
             if plan.runs(day, index) {
-                add(day, Some(index), kind, false);
+                touches.push(Touch::after(day, Some(index), kind));
             }
         }
     }
@@ -747,20 +744,27 @@ fn after_install(plan: &Plan, user: &mut User, touches: &mut Vec<Touch>) {
             _ if draw < 0.75 => Some(RETARGETING),
             campaign => campaign,
         };
-        match wanted.filter(|&index| plan.runs(day, index)) {
-            Some(index) => add(day, Some(index), CAMPAIGNS[index].clicked(), true),
-            None => add(day, None, "app_open", true),
-        }
+        let campaign = wanted.filter(|&index| plan.runs(day, index));
+        let kind = campaign.map_or("app_open", |index| CAMPAIGNS[index].clicked());
+        touches.push(Touch { conversion: true, ..Touch::after(day, campaign, kind) });
     }
 
     // Late touchpoints: the advertising goes on although the user has long decided.
     while random.chance(0.25) {
         let day = until + 1 + random.below(40);
-        let (index, kind) = remind(random);
+        let (index, kind) = draw_reminder(random);
         if day < DAYS && plan.runs(day, index) {
-            add(day, Some(index), kind, false);
+            touches.push(Touch::after(day, Some(index), kind));
         }
     }
+}
+
+/// The campaign of a reminder, and whether it is seen or clicked.
+fn draw_reminder(random: &mut Random) -> (usize, &'static str) {
+    let index = if random.chance(0.55) { WEEKLY_REWARDS } else { RETARGETING };
+    let kind =
+        if random.chance(0.7) { CAMPAIGNS[index].seen() } else { CAMPAIGNS[index].clicked() };
+    (index, kind)
 }
 
 #[derive(Debug)]

@@ -10,12 +10,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK: usize = 16 << 20;
 
 fn main() -> ExitCode {
-    let run = || -> () {
-        let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
-        strata::run_command_line(std::env::args().collect())
-    };
     // It comes back only if the thread could not be started, or has panicked.
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run);
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(run_program);
     let _ = thread.map(std::thread::JoinHandle::join);
     ExitCode::from(2)
+}
+
+fn run_program() {
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK).build_global();
+    strata::run_command_line(std::env::args().collect())
 }

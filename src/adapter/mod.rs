@@ -20,7 +20,7 @@ type Opened = Result<Box<dyn Warehouse>, EngineError>;
 struct Driver {
     engine: &'static EngineSpec,
     connect: fn(&Target, Patience) -> Opened,
-    diagnose: fn(&Target, Patience) -> Vec<Step>,
+    diagnose: fn(&Target, Patience) -> Vec<CheckStep>,
 }
 
 /// All drivers: with `engine::ENGINES` the only list of them.
@@ -49,10 +49,10 @@ pub(crate) fn open_scratch_database() -> Result<Box<dyn Warehouse>, EngineError>
 }
 
 /// A step of a check with what was found.
-pub(crate) type Step = (&'static str, Result<String, EngineError>);
+pub(crate) type CheckStep = (&'static str, Result<String, EngineError>);
 
 /// Checks a target step by step; the first step that fails is the last.
-pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<Step> {
+pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<CheckStep> {
     match driver_of(target) {
         Ok(driver) => (driver.diagnose)(target, patience),
         Err(e) => vec![("database", Err(e))],
@@ -60,7 +60,7 @@ pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<Step> 
 }
 
 /// The check of an engine inside this process: one step.
-fn diagnose_embedded(target: &Target, patience: Patience) -> Vec<Step> {
+fn diagnose_embedded(target: &Target, patience: Patience) -> Vec<CheckStep> {
     let probe = "create schema strata_debug_check";
     vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }

@@ -1,39 +1,39 @@
 //! Keys and references, read once from constraints and tests.
 
 use crate::config::{Json, JsonMap};
-use crate::manifest::{Found, Manifest, Node, NodeId, NodeKind, json_texts};
+use crate::manifest::{FoundNode, Manifest, Node, NodeId, NodeKind, json_texts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where something is known from. A constraint counts before a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Origin {
+pub(crate) enum KeyOrigin {
     Constraint,
     Test,
 }
 
-impl Origin {
+impl KeyOrigin {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            Origin::Constraint => "constraint",
-            Origin::Test => "test",
+            KeyOrigin::Constraint => "constraint",
+            KeyOrigin::Test => "test",
         }
     }
 }
 
 /// Columns that are unique together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct TableKey {
     pub(crate) columns: Vec<String>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: KeyOrigin,
 }
 
 /// What identifies the rows of one table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyTable {
     /// Declared, or else the first unique key whose columns are never null.
-    pub(crate) primary: Option<Key>,
+    pub(crate) primary: Option<TableKey>,
     /// The other keys.
-    pub(crate) unique: Vec<Key>,
+    pub(crate) unique: Vec<TableKey>,
     pub(crate) not_null: BTreeSet<String>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Reference {
     pub(crate) columns: Vec<String>,
     pub(crate) parent: NodeId,
     pub(crate) parent_columns: Vec<String>,
-    pub(crate) origin: Origin,
+    pub(crate) origin: KeyOrigin,
     /// At most one row of the child for a row of the parent.
     pub(crate) one_to_one: bool,
     /// A row of the child may have no row of the parent.
@@ -71,7 +71,7 @@ pub(crate) struct KeyGraph {
 #[derive(Default)]
 struct Facts {
     declared: Option<Vec<String>>,
-    unique: Vec<Key>,
+    unique: Vec<TableKey>,
     not_null: BTreeSet<String>,
 }
 
@@ -132,7 +132,7 @@ fn weigh(facts: Facts) -> KeyTable {
         )
     });
     let primary = match declared {
-        Some(columns) => Some(Key { columns, origin: Origin::Constraint }),
+        Some(columns) => Some(TableKey { columns, origin: KeyOrigin::Constraint }),
         None => unique.iter().find(|k| k.columns.iter().all(|c| not_null.contains(c))).cloned(),
     };
     if let Some(primary) = &primary {
@@ -162,7 +162,9 @@ fn constraints(
         match c.get("type").and_then(Json::as_str) {
             _ if columns.is_empty() => {}
             Some("not_null") => facts.not_null.extend(columns),
-            Some("unique") => facts.unique.push(Key { columns, origin: Origin::Constraint }),
+            Some("unique") => {
+                facts.unique.push(TableKey { columns, origin: KeyOrigin::Constraint })
+            }
             Some("primary_key") => facts.declared = Some(columns),
             Some("foreign_key") => {
                 if let Some((parent, parent_columns)) = target(manifest, node, c) {
@@ -171,7 +173,7 @@ fn constraints(
                         columns,
                         parent,
                         parent_columns,
-                        origin: Origin::Constraint,
+                        origin: KeyOrigin::Constraint,
                         one_to_one: false,
                         optional: false,
                     });
@@ -211,7 +213,7 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
                 ("source", [source, table]) => {
                     manifest.lookup.find_source(source, table, &node.package)
                 }
-                _ => Found::Nothing,
+                _ => FoundNode::Nothing,
             }
         }
         _ => {
@@ -220,11 +222,11 @@ fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
                 .all()
                 .filter(|n| has_rows(n))
                 .find(|n| is_called(n, name))
-                .map_or(Found::Nothing, |n| Found::Node(n.id))
+                .map_or(FoundNode::Nothing, |n| FoundNode::Node(n.id))
         }
     };
     match found {
-        Found::Node(id) => Some(id),
+        FoundNode::Node(id) => Some(id),
         _ => None,
     }
 }
@@ -257,7 +259,7 @@ fn test(
             own.not_null.insert(column);
         }
         ("unique", Some(column)) if all_rows => {
-            own.unique.push(Key { columns: vec![column], origin: Origin::Test });
+            own.unique.push(TableKey { columns: vec![column], origin: KeyOrigin::Test });
         }
         // Of dbt_utils, and what projects write themselves.
         ("unique_combination_of_columns" | "unique_together", _) if all_rows => {
@@ -265,7 +267,7 @@ fn test(
                 test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));
             let columns: Vec<String> = list.map(json_texts).unwrap_or_default();
             if !columns.is_empty() {
-                own.unique.push(Key { columns, origin: Origin::Test });
+                own.unique.push(TableKey { columns, origin: KeyOrigin::Test });
             }
         }
         ("relationships", Some(column)) => {
@@ -286,7 +288,7 @@ fn test(
                 columns: vec![column],
                 parent,
                 parent_columns: vec![unquoted(field).to_owned()],
-                origin: Origin::Test,
+                origin: KeyOrigin::Test,
                 one_to_one: false,
                 optional: !all_rows,
             });
@@ -353,7 +355,7 @@ mod tests {
         assert_eq!(g.references.len(), 2, "{:?}", g.references);
         assert_eq!(g.references[0].parent_columns, ["x", "y"]);
         assert!(g.references[0].optional);
-        assert_eq!(g.references[1].origin, Origin::Constraint);
+        assert_eq!(g.references[1].origin, KeyOrigin::Constraint);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is known of compiled texts and definitions from before.
 
 use crate::cache::{Cache, Stored};
-use crate::context::{Question, Read};
+use crate::context::{RenderQuestion, RenderRead};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Node, UniqueId};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub(super) struct CompiledText {
 /// Compiled prints of earlier commands, by unique id.
 #[derive(Debug, Default)]
 pub(crate) struct CompileCache {
-    pub(super) texts: Cache<String, Question, CompiledText>,
+    pub(super) texts: Cache<String, RenderQuestion, CompiledText>,
     pub(super) compiled: usize,
     /// How nodes were defined the last time, within a process.
     pub(super) known: FastMap<UniqueId, KnownDefinition>,
@@ -45,7 +45,7 @@ impl CompileCache {
     }
 
     /// What the compiled texts of some nodes, by unique id, asked of the world.
-    pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&Read> {
+    pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&RenderRead> {
         nodes.flat_map(|id| self.texts.reads_of(id)).collect()
     }
 }

@@ -10,7 +10,7 @@ use super::parts::PartWriter;
 use super::reasons::reached;
 use crate::cache::{Answers, KeyWriter};
 use crate::compile::{CompiledForm, CompiledNode, CompiledProject, Compiler, compile_project};
-use crate::context::{Question, Read};
+use crate::context::{RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Node, NodeId, NodeKind, TestKind};
@@ -97,7 +97,7 @@ fn take_compiled(
         let node = manifest.node(*id);
         let made = fingerprint_forms(compiler, node, found);
         let unique_id = node.unique_id.to_string();
-        let never = (!found.is_whole()).then(Read::never);
+        let never = (!found.is_whole()).then(RenderRead::never);
         let reads = found.reads.iter().cloned().chain(never);
         cache.texts.insert(unique_id, *key, reads, made.clone());
         *text = Text::Known(KnownText { text: made, broken: found.broken.clone() });
@@ -263,11 +263,11 @@ fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) 
 }
 
 /// What a template asks that has another answer in each command.
-fn changing(question: &Question) -> Option<String> {
+fn changing(question: &RenderQuestion) -> Option<String> {
     match question {
-        Question::Now => Some("the time".to_owned()),
-        Question::Started => Some("run_started_at".to_owned()),
-        Question::Invocation => Some("invocation_id".to_owned()),
+        RenderQuestion::Now => Some("the time".to_owned()),
+        RenderQuestion::Started => Some("run_started_at".to_owned()),
+        RenderQuestion::Invocation => Some("invocation_id".to_owned()),
         _ => None,
     }
 }

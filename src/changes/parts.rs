@@ -4,7 +4,7 @@
 use super::definition::is_seed;
 use crate::compile::Compiler;
 use crate::config::Json;
-use crate::context::{ContextProject, Question};
+use crate::context::{ContextProject, RenderQuestion};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, Fingerprint};
 use crate::jinja::{CallName, MacroDef, VariableCall, calls_of, variable_calls};
@@ -218,14 +218,14 @@ fn write_descriptions(node: &Node, parts: &mut Parts) {
 fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall) -> String {
     match (call.env, &call.name) {
         (false, Some(name)) => {
-            let question = Question::Var { package: package.clone(), name: name.clone() };
+            let question = RenderQuestion::Var { package: package.clone(), name: name.clone() };
             format!("var {name} {:?}", context.answer(&question))
         }
         // Which one is not written out: all count.
         (false, None) => format!("vars {}", context.vars.print().hex()),
         (true, name) => {
             let name = name.clone().unwrap_or_default();
-            format!("env {name} {:?}", context.answer(&Question::Env(name.clone())))
+            format!("env {name} {:?}", context.answer(&RenderQuestion::Env(name.clone())))
         }
     }
 }

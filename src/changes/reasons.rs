@@ -9,7 +9,6 @@ use crate::outcome::{PublicationFingerprint, column_pairs};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 /// A reason, with both values where there are two.
 #[derive(Clone, Debug, PartialEq)]
@@ -239,40 +238,39 @@ pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     (state.verdicts, state.versions)
 }
 
-/// A print of all that verdicts come from, but for the database and what a command is asked for.
+/// A fingerprint of all that verdicts come from, but for the database and what a command is asked
+/// for.
 pub(crate) fn fingerprint_definitions(
     manifest: &Manifest,
     own: &FastMap<NodeId, NodeDefinition>,
 ) -> Fingerprint {
-    let one = |node: &Arc<Node>| {
-        let kind = node.materialized();
-        let mut parts = vec![&*node.unique_id, &*kind];
-        parts.extend(
-            node.relation
-                .as_ref()
-                .iter()
-                .flat_map(|r| [r.database(), r.schema(), Some(r.identifier())])
-                .flatten(),
-        );
-        parts.extend(node.depends_on.iter().map(|id| &*manifest.node(*id).unique_id));
-        if let NodeKind::Source(table) = &node.kind {
-            parts.extend(
-                [&table.loaded_at_field, &table.loaded_at_query]
-                    .map(|t| t.as_deref().unwrap_or_default()),
-            );
-        }
-        if let Some(own) = own.get(&node.id) {
-            let flag = |on: bool| if on { "yes" } else { "no" };
-            parts.extend([
-                own.volatile.as_deref().unwrap_or_default(),
-                flag(own.introspective),
-                flag(own.broken.is_some()),
-            ]);
-            parts.extend(own.parts.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
-        }
-        Fingerprint::of_parts(parts).hex()
-    };
-    Fingerprint::of_parts(manifest.nodes.par_iter().map(one).collect::<Vec<_>>())
+    let nodes = manifest.nodes.par_iter();
+    let prints = nodes.map(|node| fingerprint_node(manifest, node, own.get(&node.id)).hex());
+    Fingerprint::of_parts(prints.collect::<Vec<_>>())
+}
+
+fn fingerprint_node(manifest: &Manifest, node: &Node, own: Option<&NodeDefinition>) -> Fingerprint {
+    let kind = node.materialized();
+    let mut parts = vec![&*node.unique_id, &*kind];
+    if let Some(relation) = &node.relation {
+        let names = [relation.database(), relation.schema(), Some(relation.identifier())];
+        parts.extend(names.into_iter().flatten());
+    }
+    parts.extend(node.depends_on.iter().map(|id| &*manifest.node(*id).unique_id));
+    if let NodeKind::Source(table) = &node.kind {
+        let asked = [&table.loaded_at_field, &table.loaded_at_query];
+        parts.extend(asked.map(|text| text.as_deref().unwrap_or_default()));
+    }
+    if let Some(own) = own {
+        parts.push(own.volatile.as_deref().unwrap_or_default());
+        parts.extend([own.introspective, own.broken.is_some()].map(yes_or_no));
+        parts.extend(own.parts.iter().flat_map(|(k, v)| [k.as_str(), v.as_str()]));
+    }
+    Fingerprint::of_parts(parts)
+}
+
+fn yes_or_no(on: bool) -> &'static str {
+    if on { "yes" } else { "no" }
 }
 
 /// Why what reads a node cannot be assumed unchanged though the node's version is the same.
@@ -499,6 +497,7 @@ fn altered(compare: &Compare<'_>, node: &Node, before: &PublicationFingerprint) 
 mod tests {
     use super::*;
     use crate::resolve::testing::project;
+    use std::sync::Arc;
 
     fn own(sql: &str) -> NodeDefinition {
         NodeDefinition {

@@ -402,12 +402,11 @@ fn scheduled_task(system: &dyn System, held: bool) -> Option<ScheduledTask> {
 
 /// Variables as artifacts and templates are told of them: those with a secret name have no value.
 fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
-    let shown = |(name, value): (&String, &Json)| {
-        let value =
-            if name.starts_with(SECRET_PREFIX) { Json::from("*****") } else { value.clone() };
-        (name.clone(), value)
-    };
-    vars.iter().map(shown).collect()
+    let mut shown = vars.clone();
+    for (_, value) in shown.iter_mut().filter(|(name, _)| name.starts_with(SECRET_PREFIX)) {
+        *value = Json::from("*****");
+    }
+    shown
 }
 
 /// What is wrong with a flag that takes YAML.

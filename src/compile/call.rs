@@ -2,7 +2,7 @@
 
 use super::node::Compiler;
 use crate::context::{
-    Bindings, Db, LogLine, NodeScope, Session, Transactions, Unit, failure_diagnostic,
+    Bindings, Db, LogLine, NodeScope, Session, TransactionControl, Unit, failure_diagnostic,
 };
 use crate::diag::Diagnostic;
 use crate::engine::{Connection, Existing};
@@ -20,7 +20,7 @@ pub(crate) struct MacroCall<'a> {
     pub(crate) args: Vec<(&'a str, Value)>,
     /// The place of what has no better one.
     pub(crate) span: Span,
-    pub(crate) transactions: Transactions,
+    pub(crate) transactions: TransactionControl,
 }
 
 /// What came of it, and what the macro said.

@@ -4,7 +4,7 @@
 //! references stand for, but for their names. It is rendered once, and bound as often as needed: to
 //! the node's own relations, to a candidate, without rows, to the CTEs of ephemeral models.
 
-use crate::context::{Bindings, LogLine, Read};
+use crate::context::{Bindings, LogLine, RenderRead};
 use crate::diag::Diagnostic;
 use crate::engine::EngineSpec;
 use crate::jinja::{Rendered, find_marked};
@@ -18,7 +18,7 @@ pub(crate) struct Form {
     pub(super) pieces: Vec<FormPiece>,
     pub(super) logs: Vec<LogLine>,
     pub(super) warnings: Vec<Diagnostic>,
-    pub(super) reads: BTreeSet<Read>,
+    pub(super) reads: BTreeSet<RenderRead>,
 }
 
 #[derive(Debug, PartialEq)]

@@ -3,7 +3,7 @@
 use super::form::{Form, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, Read, Runtime, Session, Unit,
+    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, RenderRead, Runtime, Session, Unit,
     failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
@@ -25,7 +25,7 @@ pub(crate) struct Compiled {
     pub(crate) logs: Vec<LogLine>,
     pub(crate) warnings: Vec<Diagnostic>,
     /// What its render, and those of the ephemeral models in it, asked of the world.
-    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<RenderRead>,
 }
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) struct Compiler {
 }
 
 /// CTEs by name, and what their renders asked of the world.
-type Definitions = (Vec<(String, SqlText)>, BTreeSet<Read>);
+type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
 /// What a session of a node is about.
 pub(crate) fn unit_of(node: &Node) -> Unit {
@@ -310,13 +310,6 @@ impl Compiler {
         let NodeKind::Test(TestKind::Generic(test)) = &node.kind else {
             return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
         };
-        let failed = |message: String| Failure {
-            message,
-            syntax: false,
-            span: Some(node.span),
-            trace: Vec::new(),
-            unknown: None,
-        };
         let registry = self.engine.registry();
         let name = format!("test_{}", test.name);
         let def = match &test.namespace {
@@ -324,13 +317,14 @@ impl Compiler {
             None => registry.lookup(&node.package, &name),
         };
         let Some(def) = def else {
-            return Err(failed(format!("there is no test `{}`", test.name)));
+            let message = format!("there is no test `{}`", test.name);
+            return Err(test_failure(node, message));
         };
         let mut kwargs = Vec::new();
         for (key, value) in &*test.kwargs {
             let value =
                 evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
-                    .map_err(|d| failed(d.message.clone()))?;
+                    .map_err(|d| test_failure(node, d.message.clone()))?;
             kwargs.push((key.clone(), value));
         }
         let args = [Value::from(Kwargs::from_iter(kwargs))];
@@ -413,6 +407,11 @@ impl Compiler {
         }
         Ok(compiled)
     }
+}
+
+/// A test whose macro cannot be called.
+fn test_failure(node: &Node, message: String) -> Failure {
+    Failure { message, syntax: false, span: Some(node.span), trace: Vec::new(), unknown: None }
 }
 
 /// Renders the text of a pre- or post-hook in its node's session.

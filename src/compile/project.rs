@@ -4,7 +4,7 @@
 //! on a first build, and incremental, as on a later one.
 
 use super::{CompileError, Compiler};
-use crate::context::{Bindings, Read};
+use crate::context::{Bindings, RenderRead};
 use crate::diag::Diagnostic;
 use crate::engine::{Existing, ExistingRelation, RelationKind};
 use crate::hash::FastMap;
@@ -27,7 +27,7 @@ pub(crate) struct CompiledNode {
     /// None: the node does not grow.
     pub(crate) incremental: Option<CompiledForm>,
     /// What its renders asked of the world.
-    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<RenderRead>,
     /// Why it cannot be compiled.
     pub(crate) broken: Option<Box<Diagnostic>>,
 }

@@ -9,7 +9,7 @@ use super::constraints::{
     columns_constraints, constraint_suffix, model_constraints, resolve_references,
 };
 use super::none;
-use super::reads::Question;
+use super::reads::RenderQuestion;
 use super::relation::RelationValue;
 use super::session::{Abort, Db, Phase, Session};
 use super::statements::{self, Fetch, run_statement};
@@ -194,11 +194,11 @@ fn pure(
         }
         "is_motherduck" | "is_ducklake" => Value::from(false),
         "disable_transactions" => {
-            session.asked(Question::Target);
+            session.asked(RenderQuestion::Target);
             Value::from(session.project.target.connection.members().disable_transactions)
         }
         "external_root" => {
-            session.asked(Question::Target);
+            session.asked(RenderQuestion::Target);
             Value::from(session.project.target.connection.members().external_root)
         }
         "get_binding_char" => Value::from(session.project.target.engine.adapter.binding_char),

@@ -1,6 +1,6 @@
 //! Members that every context has: variables, environment, conversions, log.
 
-use super::reads::Question;
+use super::reads::RenderQuestion;
 use super::session::{Abort, LogLine};
 use super::{function, none};
 use crate::config::{Json, parse_yaml};
@@ -180,7 +180,7 @@ impl Object for Var {
         match method {
             "has_var" => {
                 let found = session.project.vars.find(&session.package, &name).is_some();
-                session.asked(Question::HasVar { package: session.package.clone(), name });
+                session.asked(RenderQuestion::HasVar { package: session.package.clone(), name });
                 Ok(Value::from(found))
             }
             _ => Err(Error::from(minijinja::ErrorKind::UnknownMethod)),
@@ -199,7 +199,7 @@ fn env_var(
     }
     let found = session.project.env(&name);
     if !name.starts_with(SECRET_PREFIX) {
-        session.asked(Question::Env(name.clone()));
+        session.asked(RenderQuestion::Env(name.clone()));
     }
     match (found, args.get(1, "default")) {
         (Some(value), _) => Ok(Value::from(value)),

@@ -4,7 +4,7 @@
 //! names hide, and for versions of packages. What is read of the configuration holds for one
 //! command only. Must not know: how a name is found.
 
-use super::reads::Question;
+use super::reads::RenderQuestion;
 use super::session::{NodeScope, Session};
 use crate::config::{Json, JsonMap};
 use crate::jinja::{Scope, dict, from_json, list};
@@ -144,7 +144,7 @@ impl Object for Carrying {
             "config" => Some(runtime_config(&self.session)),
             "model" => {
                 self.session.note_unsteady();
-                self.session.asked(Question::Node);
+                self.session.asked(RenderQuestion::Node);
                 Some(self.session.model())
             }
             other => self.function.get_attr(other).ok().filter(|v| !v.is_undefined()),
@@ -173,7 +173,7 @@ impl Object for Carrying {
 pub(super) fn runtime_config(session: &Session) -> Value {
     session.note_unsteady();
     // The whole project file is in it: what is made of it is not kept for another command.
-    session.asked(Question::Invocation);
+    session.asked(RenderQuestion::Invocation);
     let project = &session.project;
     let quoting = ["database", "schema", "identifier"].iter().zip(project.quoting);
     let quoting: JsonMap = quoting.map(|(key, on)| ((*key).to_owned(), Json::Bool(on))).collect();

@@ -1,6 +1,6 @@
 //! A failed render as a diagnostic.
 
-use super::reads::Question;
+use super::reads::RenderQuestion;
 use super::session::{Abort, Session};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::EngineErrorKind;
@@ -107,7 +107,7 @@ fn is_built_in(session: &Session, def: &MacroDef) -> bool {
 fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
     let unknown = failure.unknown.as_deref()?;
     let registry = session.project.registry()?;
-    session.asked(Question::MacroNames(session.package.clone()));
+    session.asked(RenderQuestion::MacroNames(session.package.clone()));
     let members = session.project.members.keys().copied();
     nearest_name(unknown, registry.names(&session.package).chain(members)).map(str::to_owned)
 }

@@ -40,11 +40,11 @@ pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
     ContextProject, ContextSettings, VarSource, invocation_members, metadata_env, vars_json,
 };
-pub(crate) use reads::{Facts, Question, Read};
+pub(crate) use reads::{Facts, RenderQuestion, RenderRead};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
-    Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, Transactions, Unit,
+    Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, TransactionControl, Unit,
 };
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;

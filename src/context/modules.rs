@@ -2,7 +2,7 @@
 //! `itertools`).
 
 use super::datetime::{Moment, duration_value, make_date, make_time, moment_value as moment};
-use super::reads::Question;
+use super::reads::RenderQuestion;
 use super::session::Session;
 use super::zones::{Zone, zone_of};
 use crate::jinja::{Args, METHODS, dict, error, with_extension};
@@ -273,7 +273,7 @@ pub(super) fn class_call(
 /// The time of the system; that it was asked for is noted.
 fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
     let session = with_extension::<Session>(state)?;
-    session.asked(Question::Now);
+    session.asked(RenderQuestion::Now);
     Ok(session.project.system.now())
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// A question. Variables and macros are looked for from a package.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Question {
+pub(crate) enum RenderQuestion {
     Var {
         package: Arc<str>,
         name: String,
@@ -47,13 +47,15 @@ pub(crate) enum Question {
     Selected,
 }
 
-impl cache::Question for Question {
+impl cache::Question for RenderQuestion {
     fn write(&self, key: KeyWriter) -> Option<KeyWriter> {
         Some(match self {
-            Question::Var { package, name } => key.text("var").text(package).text(name),
-            Question::HasVar { package, name } => key.text("has var").text(package).text(name),
-            Question::Env(name) => key.text("env").text(name),
-            Question::Macro { package, call } => {
+            RenderQuestion::Var { package, name } => key.text("var").text(package).text(name),
+            RenderQuestion::HasVar { package, name } => {
+                key.text("has var").text(package).text(name)
+            }
+            RenderQuestion::Env(name) => key.text("env").text(name),
+            RenderQuestion::Macro { package, call } => {
                 let key = key.text("macro").text(package);
                 match call {
                     CallName::Plain(name) => key.text("plain").text(name),
@@ -65,28 +67,28 @@ impl cache::Question for Question {
                     }
                 }
             }
-            Question::MacroNames(package) => key.text("macro names").text(package),
-            Question::Target => key.text("target"),
-            Question::Flags => key.text("flags"),
-            Question::Arguments => key.text("arguments"),
-            Question::Invocation => key.text("invocation"),
-            Question::Started => key.text("started"),
-            Question::MetadataEnv => key.text("metadata"),
-            Question::Graph => key.text("graph"),
-            Question::Node => key.text("node"),
-            Question::Selected => key.text("selected"),
-            Question::Now => return None,
+            RenderQuestion::MacroNames(package) => key.text("macro names").text(package),
+            RenderQuestion::Target => key.text("target"),
+            RenderQuestion::Flags => key.text("flags"),
+            RenderQuestion::Arguments => key.text("arguments"),
+            RenderQuestion::Invocation => key.text("invocation"),
+            RenderQuestion::Started => key.text("started"),
+            RenderQuestion::MetadataEnv => key.text("metadata"),
+            RenderQuestion::Graph => key.text("graph"),
+            RenderQuestion::Node => key.text("node"),
+            RenderQuestion::Selected => key.text("selected"),
+            RenderQuestion::Now => return None,
         })
     }
 }
 
 /// A question of a render with the answer that it got.
-pub(crate) type Read = cache::Read<Question>;
+pub(crate) type RenderRead = cache::Read<RenderQuestion>;
 
-impl Read {
+impl RenderRead {
     /// A read that no answer satisfies: what has it is made again each time.
-    pub(crate) fn never() -> Read {
-        Read { question: Question::Now, answer: None }
+    pub(crate) fn never() -> RenderRead {
+        RenderRead { question: RenderQuestion::Now, answer: None }
     }
 }
 
@@ -147,35 +149,38 @@ pub(crate) fn macro_print(found: Option<&MacroDef>) -> Option<Fingerprint> {
 
 impl ContextProject {
     /// The answer that a question gets now. None: it gets another one each time.
-    pub(crate) fn answer(&self, question: &Question) -> Option<Option<Fingerprint>> {
+    pub(crate) fn answer(&self, question: &RenderQuestion) -> Option<Option<Fingerprint>> {
         let facts = &self.facts;
         Some(match question {
-            Question::Var { package, name } => print_of(self.vars.find(package, name)),
-            Question::HasVar { package, name } => {
+            RenderQuestion::Var { package, name } => print_of(self.vars.find(package, name)),
+            RenderQuestion::HasVar { package, name } => {
                 self.vars.find(package, name).map(|_| Fingerprint::of(name))
             }
-            Question::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
-            Question::Macro { package, call } => macro_print(
+            RenderQuestion::Env(name) => self.system.env(name).map(|value| Fingerprint::of(&value)),
+            RenderQuestion::Macro { package, call } => macro_print(
                 self.registry().and_then(|r| r.find_call(package, call)).map(|def| &**def),
             ),
-            Question::MacroNames(package) => self.registry().map(|r| {
+            RenderQuestion::MacroNames(package) => self.registry().map(|r| {
                 let mut names: Vec<&str> = r.names(package).collect();
                 names.sort_unstable();
                 Fingerprint::of_parts(names)
             }),
-            Question::Target => Some(facts.target),
-            Question::Flags => Some(facts.flags),
-            Question::Arguments => Some(facts.arguments),
-            Question::Invocation => Some(facts.invocation),
-            Question::Started => Some(facts.started),
-            Question::MetadataEnv => Some(facts.metadata),
-            Question::Now | Question::Graph | Question::Node | Question::Selected => return None,
+            RenderQuestion::Target => Some(facts.target),
+            RenderQuestion::Flags => Some(facts.flags),
+            RenderQuestion::Arguments => Some(facts.arguments),
+            RenderQuestion::Invocation => Some(facts.invocation),
+            RenderQuestion::Started => Some(facts.started),
+            RenderQuestion::MetadataEnv => Some(facts.metadata),
+            RenderQuestion::Now
+            | RenderQuestion::Graph
+            | RenderQuestion::Node
+            | RenderQuestion::Selected => return None,
         })
     }
 
     /// A read made now.
-    pub(crate) fn read(&self, question: Question) -> Read {
+    pub(crate) fn read(&self, question: RenderQuestion) -> RenderRead {
         let answer = self.answer(&question).flatten();
-        Read { question, answer }
+        RenderRead { question, answer }
     }
 }

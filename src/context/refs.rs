@@ -8,7 +8,7 @@ use crate::diag::nearest_name;
 use crate::engine::{EngineSpec, RelationKind};
 use crate::hash::FastMap;
 use crate::jinja::{Args, error};
-use crate::manifest::{Found, Lookup, Manifest, NodeId, RefCall, SourceCall};
+use crate::manifest::{FoundNode, Lookup, Manifest, NodeId, RefCall, SourceCall};
 use minijinja::value::Value;
 use minijinja::{Error, State};
 use std::sync::Arc;
@@ -92,9 +92,9 @@ pub(crate) fn resolve_ref(
     package: &str,
 ) -> Result<NodeId, (String, Option<String>)> {
     match lookup.find_ref(call.package.as_deref(), &call.name, call.version.as_deref(), package) {
-        Found::Node(id) => Ok(id),
-        Found::Disabled(_) => Err((format!("`{}` is disabled", call.name), None)),
-        Found::Nothing => {
+        FoundNode::Node(id) => Ok(id),
+        FoundNode::Disabled(_) => Err((format!("`{}` is disabled", call.name), None)),
+        FoundNode::Nothing => {
             let versions = lookup.versions(&call.name);
             let help = if versions.is_empty() {
                 nearest_name(&call.name, lookup.ref_names())
@@ -193,7 +193,7 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
     }
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
-        Found::Node(id) => {
+        FoundNode::Node(id) => {
             // Unlike a model, a source needs no place in the order of the run: dbt does not insist,
             // either.
             target(session, id)

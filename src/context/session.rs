@@ -2,7 +2,7 @@
 
 use super::ContextProject;
 use super::column::translate_type;
-use super::reads::{Question, Read, macro_print};
+use super::reads::{RenderQuestion, RenderRead, macro_print};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Connection, EngineError, Existing, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
@@ -165,7 +165,7 @@ pub(crate) struct Record {
     pub(crate) functions: Vec<String>,
     /// Arguments of `config()` calls, in call order.
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
-    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<RenderRead>,
     /// Macros that were looked for by plain name, so that each is noted once.
     macros: HashSet<String>,
     pub(crate) logs: Vec<LogLine>,
@@ -198,7 +198,7 @@ pub(crate) enum Abort {
 
 /// Who begins and ends the transactions of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Transactions {
+pub(crate) enum TransactionControl {
     /// Who made the session: statements run in what is open.
     #[default]
     Maker,
@@ -225,7 +225,7 @@ pub(crate) struct Session {
     db: Db,
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
-    transactions: Mutex<Transactions>,
+    transactions: Mutex<TransactionControl>,
     /// Whether a variable that is not set is an error though this is a parse: what comes out
     /// counts.
     strict: bool,
@@ -346,7 +346,7 @@ impl Session {
     }
 
     /// Says who begins and ends transactions.
-    pub(crate) fn set_transactions(&self, transactions: Transactions) {
+    pub(crate) fn set_transactions(&self, transactions: TransactionControl) {
         *lock(&self.transactions) = transactions;
     }
 
@@ -358,7 +358,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            Transactions::Asked { open } if asked && !*open => *open = true,
+            TransactionControl::Asked { open } if asked && !*open => *open = true,
             _ => return Ok(()),
         }
         warehouse.begin()
@@ -381,7 +381,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            Transactions::Asked { open } if *open => *open = false,
+            TransactionControl::Asked { open } if *open => *open = false,
             _ => return Ok(()),
         }
         match &self.db {
@@ -438,15 +438,15 @@ impl Session {
     }
 
     /// Notes that the world was asked something.
-    pub(crate) fn asked(&self, question: Question) {
+    pub(crate) fn asked(&self, question: RenderQuestion) {
         let read = self.project.read(question);
         self.record().reads.insert(read);
     }
 
     /// Notes that a macro was looked for.
     pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
-        let question = Question::Macro { package: self.package.clone(), call };
-        self.record().reads.insert(Read { question, answer: macro_print(found) });
+        let question = RenderQuestion::Macro { package: self.package.clone(), call };
+        self.record().reads.insert(RenderRead { question, answer: macro_print(found) });
     }
 
     /// The macro that a call means here.
@@ -475,7 +475,7 @@ impl Session {
 
     /// The variable that a name means here.
     pub(super) fn var(&self, name: &str) -> Option<&Json> {
-        self.asked(Question::Var { package: self.package.clone(), name: name.to_owned() });
+        self.asked(RenderQuestion::Var { package: self.package.clone(), name: name.to_owned() });
         self.project.vars.find(&self.package, name)
     }
 
@@ -483,18 +483,18 @@ impl Session {
     fn asked_member(&self, name: &str) {
         let parsing = self.phase == Phase::Parse;
         self.asked(match name {
-            "target" | "env" => Question::Target,
+            "target" | "env" => RenderQuestion::Target,
             // What is rendered is known by the item that it is of; at parse it lies where the
             // target says.
-            "this" | "database" | "schema" | "model" | "node" if parsing => Question::Target,
-            "model" | "node" => Question::Node,
-            "graph" if !parsing => Question::Graph,
-            "selected_resources" => Question::Selected,
-            "flags" => Question::Flags,
-            "invocation_args_dict" => Question::Arguments,
-            "invocation_id" => Question::Invocation,
-            "run_started_at" => Question::Started,
-            "dbt_metadata_envs" => Question::MetadataEnv,
+            "this" | "database" | "schema" | "model" | "node" if parsing => RenderQuestion::Target,
+            "model" | "node" => RenderQuestion::Node,
+            "graph" if !parsing => RenderQuestion::Graph,
+            "selected_resources" => RenderQuestion::Selected,
+            "flags" => RenderQuestion::Flags,
+            "invocation_args_dict" => RenderQuestion::Arguments,
+            "invocation_id" => RenderQuestion::Invocation,
+            "run_started_at" => RenderQuestion::Started,
+            "dbt_metadata_envs" => RenderQuestion::MetadataEnv,
             _ => return,
         });
     }
@@ -586,7 +586,7 @@ impl Scope for NodeScope {
     }
 
     fn looked_over(&self) {
-        self.0.asked(Question::MacroNames(self.0.package.clone()));
+        self.0.asked(RenderQuestion::MacroNames(self.0.package.clone()));
     }
 
     fn names(&self) -> Vec<&'static str> {

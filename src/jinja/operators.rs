@@ -70,7 +70,11 @@ pub(super) fn install_operators(env: &mut Environment<'static>, parse: bool) {
             lenient(state, own)?;
         }
         note_inspected(state, &v);
-        Ok(Value::from_object(Method { value: v, name: name.to_string().into(), lenient: own }))
+        Ok(Value::from_object(BoundMethod {
+            value: v,
+            name: name.to_string().into(),
+            lenient: own,
+        }))
     });
     env.add_function("__c", move |state: &mut State<'_, '_>, callee: Value, name: String| {
         if !callee.is_undefined() {
@@ -651,7 +655,7 @@ fn attribute(
 }
 
 fn method_of(value: &Value, name: &str) -> Value {
-    Value::from_object(Method { value: value.clone(), name: name.into(), lenient: false })
+    Value::from_object(BoundMethod { value: value.clone(), name: name.into(), lenient: false })
 }
 
 /// `x[key]`: an item, else an attribute of that name; what is not there is undefined.
@@ -718,20 +722,20 @@ fn place(key: &Value, length: usize) -> Option<usize> {
 }
 
 /// A method that knows what it is of.
-pub(super) struct Method {
+pub(super) struct BoundMethod {
     value: Value,
     name: Arc<str>,
     /// What is missing is only known to be missing when the node runs.
     lenient: bool,
 }
 
-impl fmt::Debug for Method {
+impl fmt::Debug for BoundMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<built-in method {} of {} object>", self.name, type_name(&self.value))
     }
 }
 
-impl Object for Method {
+impl Object for BoundMethod {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }

@@ -1,7 +1,7 @@
 //! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
-use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, NodeScope, RenderRead, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{
     Engine, MacroDef, MacroRegistry, Native, Scope, ends_in_marker, is_constant, native_shape,
@@ -21,7 +21,7 @@ pub(crate) struct YamlRenderer {
     project: Arc<ContextProject>,
     package: Arc<str>,
     /// What the values asked of the world.
-    reads: RefCell<BTreeSet<Read>>,
+    reads: RefCell<BTreeSet<RenderRead>>,
     /// Whether a value below a key of a profile's password is rendered.
     in_password: Cell<bool>,
 }
@@ -38,7 +38,7 @@ impl YamlRenderer {
     }
 
     /// What the values asked of the world.
-    pub(crate) fn reads(self) -> BTreeSet<Read> {
+    pub(crate) fn reads(self) -> BTreeSet<RenderRead> {
         self.reads.into_inner()
     }
 

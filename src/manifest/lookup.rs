@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// What was found under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundNode {
     Node(NodeId),
     /// A node with `enabled: false`, by its index in the disabled list.
     Disabled(usize),
@@ -23,7 +23,7 @@ struct Refable {
     version: Option<String>,
     latest: bool,
     kind: ResourceType,
-    found: Found,
+    found: FoundNode,
 }
 
 impl Refable {
@@ -41,7 +41,7 @@ pub(crate) struct Lookup {
     /// The asking package comes before the root project.
     own_first: bool,
     refs: FastMap<Arc<str>, Vec<Refable>>,
-    sources: FastMap<SourceKey, Vec<(Arc<str>, Found)>>,
+    sources: FastMap<SourceKey, Vec<(Arc<str>, FoundNode)>>,
 }
 
 impl Lookup {
@@ -55,15 +55,15 @@ impl Lookup {
         let mut lookup = Lookup { root: root.clone(), own_first, ..Lookup::default() };
         lookup.refs.reserve(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
-            lookup.add(node, Found::Node(NodeId(i as u32)));
+            lookup.add(node, FoundNode::Node(NodeId(i as u32)));
         }
         for (i, node) in disabled.iter().enumerate() {
-            lookup.add(node, Found::Disabled(i));
+            lookup.add(node, FoundNode::Disabled(i));
         }
         lookup
     }
 
-    fn add(&mut self, node: &Node, found: Found) {
+    fn add(&mut self, node: &Node, found: FoundNode) {
         if let super::NodeKind::Source(table) = &node.kind {
             let key = (table.source_name.clone(), node.name.clone());
             self.sources.entry(key).or_default().push((node.package.clone(), found));
@@ -89,8 +89,8 @@ impl Lookup {
         name: &str,
         version: Option<&str>,
         asking: &str,
-    ) -> Found {
-        let Some(all) = self.refs.get(name) else { return Found::Nothing };
+    ) -> FoundNode {
+        let Some(all) = self.refs.get(name) else { return FoundNode::Nothing };
         let found = match package {
             Some(p) => pick_ref(all, Some(p), version),
             None => {
@@ -101,21 +101,21 @@ impl Lookup {
                     .filter_map(|package| pick_ref(all, package, version));
                 match tries.next() {
                     // A disabled one counts only if no other is enabled.
-                    Some(disabled @ Found::Disabled(_)) => {
-                        Some(tries.find(|f| matches!(f, Found::Node(_))).unwrap_or(disabled))
+                    Some(disabled @ FoundNode::Disabled(_)) => {
+                        Some(tries.find(|f| matches!(f, FoundNode::Node(_))).unwrap_or(disabled))
                     }
                     first => first,
                 }
             }
         };
-        found.unwrap_or(Found::Nothing)
+        found.unwrap_or(FoundNode::Nothing)
     }
 
     /// The packages between which a `ref` without a package cannot decide: several have the name,
     /// and neither the root project nor the asking package does.
     pub(crate) fn undecided(&self, name: &str, asking: &str) -> Vec<&str> {
         let all = self.refs.get(name).into_iter().flatten();
-        let enabled = all.filter(|r| matches!(r.found, Found::Node(_)));
+        let enabled = all.filter(|r| matches!(r.found, FoundNode::Node(_)));
         let mut packages: Vec<&str> = enabled.map(|r| &*r.package).collect();
         packages.sort_unstable();
         packages.dedup();
@@ -124,19 +124,19 @@ impl Lookup {
     }
 
     /// A source of the root project counts before one of the asking package, as in dbt.
-    pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> Found {
+    pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> FoundNode {
         let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else {
-            return Found::Nothing;
+            return FoundNode::Nothing;
         };
-        let mut sorted: Vec<&(Arc<str>, Found)> = all.iter().collect();
+        let mut sorted: Vec<&(Arc<str>, FoundNode)> = all.iter().collect();
         sorted.sort_by_key(|(p, f)| {
             let (root, own) = (**p != *self.root, **p != *asking);
             (
-                matches!(f, Found::Disabled(_)),
+                matches!(f, FoundNode::Disabled(_)),
                 if self.own_first { (own, root) } else { (root, own) },
             )
         });
-        sorted.first().map_or(Found::Nothing, |(_, f)| f.clone())
+        sorted.first().map_or(FoundNode::Nothing, |(_, f)| f.clone())
     }
 
     /// Names for suggestions.
@@ -155,11 +155,11 @@ impl Lookup {
 }
 
 /// The node of a version, of one package or of any.
-fn pick_ref(all: &[Refable], package: Option<&str>, version: Option<&str>) -> Option<Found> {
+fn pick_ref(all: &[Refable], package: Option<&str>, version: Option<&str>) -> Option<FoundNode> {
     all.iter()
         .filter(|r| package.is_none_or(|package| &*r.package == package))
         .filter(|r| r.has_version(version))
-        .min_by_key(|r| (matches!(r.found, Found::Disabled(_)), precedence(r.kind)))
+        .min_by_key(|r| (matches!(r.found, FoundNode::Disabled(_)), precedence(r.kind)))
         .map(|r| r.found.clone())
 }
 

@@ -22,11 +22,11 @@ pub(crate) use artifact::json_texts;
 pub(crate) use column::{Column, TestSpec};
 pub(crate) use config::{Layer, NodeConfig};
 pub(crate) use configs::{
-    ChangeMode, HardDeletes, Hook, IncrementalConfig, Severity, TestConfig, TypedConfig,
+    ChangeMode, HardDeletes, Hook, IncrementalConfig, TestConfig, TestSeverity, TypedConfig,
 };
 pub(crate) use freshness::{FreshnessStatus, Threshold};
 pub(crate) use graph::Graph;
-pub(crate) use lookup::{Found, Lookup, same_version};
+pub(crate) use lookup::{FoundNode, Lookup, same_version};
 pub(crate) use materialization::Materialization;
 pub(crate) use node::{
     Access, Checksum, Export, Exposure, GenericTest, Node, NodeId, NodeKind, RefCall, ResourceType,

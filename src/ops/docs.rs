@@ -5,7 +5,7 @@ use super::choose::choose_nodes;
 use super::compile::{compile_into_files, compiled_code};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
-use crate::context::{RelationValue, Transactions, Unit, rows_of};
+use crate::context::{RelationValue, TransactionControl, Unit, rows_of};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
@@ -175,7 +175,7 @@ fn read_catalog_rows(
         unit: catalog_unit(),
         args: vec![("information_schema", RelationValue::value(schema, engine)), what],
         span: Span::file(FileId(0)),
-        transactions: Transactions::Maker,
+        transactions: TransactionControl::Maker,
     };
     let called = revision.compiler(Vec::new()).call(call, connection);
     for line in called.logs {

@@ -3,7 +3,7 @@
 use super::OpsError;
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
-use crate::context::{Transactions, Unit};
+use crate::context::{TransactionControl, Unit};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::jinja::{MacroDef, from_json};
 use crate::manifest::{NodeConfig, ResourceType};
@@ -38,8 +38,8 @@ pub(crate) fn run_operation(
     let (package, def) = find_macro(&revision, &options.name)?;
     let (connection, _watch) = revision.connect_alone(workspace.cancel_token())?;
     let transactions = match connection.engine().adapter.commits_each_statement {
-        true => Transactions::Maker,
-        false => Transactions::Asked { open: false },
+        true => TransactionControl::Maker,
+        false => TransactionControl::Asked { open: false },
     };
     let args = options.args.iter();
     let call = MacroCall {

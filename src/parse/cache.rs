@@ -7,7 +7,7 @@
 use super::nodes::raw_text;
 use super::{DocBlock, ParsedNode, Properties};
 use crate::cache::{Answers, Cache, KeyWriter, Stored};
-use crate::context::{ContextProject, LogLine, Question, Read};
+use crate::context::{ContextProject, LogLine, RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::jinja::{Engine, MacroDef};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What a file's text becomes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Item {
+pub(super) enum ParsedItem {
     Nothing,
     Nodes(Vec<Arc<ParsedNode>>),
     Properties(Arc<Properties>),
@@ -30,7 +30,7 @@ pub(super) enum Item {
 /// The result of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ParsedFile {
-    pub(super) item: Item,
+    pub(super) item: ParsedItem,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) logs: Vec<LogLine>,
 }
@@ -101,7 +101,7 @@ pub(crate) struct ParseCache {
     base: Option<Fingerprint>,
     pub(super) macros: FastMap<Place, CachedMacros>,
     pub(super) engine: Option<Arc<Engine>>,
-    files: Cache<Place, Question, Form>,
+    files: Cache<Place, RenderQuestion, Form>,
     /// Some results are as they were stored.
     is_frozen: bool,
     pub(super) counts: Counts,
@@ -206,7 +206,7 @@ pub(super) struct Parsed {
     pub(super) place: Place,
     pub(super) text: Fingerprint,
     pub(super) file: Arc<ParsedFile>,
-    pub(super) reads: Option<BTreeSet<Read>>,
+    pub(super) reads: Option<BTreeSet<RenderRead>>,
 }
 
 /// What all results of a parse depend on.
@@ -227,7 +227,7 @@ fn base(sources: &Sources) -> Fingerprint {
 /// A stored result, with the texts that it was stored without.
 fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> {
     let mut parsed: ParsedFile = of_file(file, || rmp_serde::from_slice(bytes)).ok()?;
-    if let Item::Nodes(nodes) = &mut parsed.item {
+    if let ParsedItem::Nodes(nodes) = &mut parsed.item {
         for node in nodes.iter_mut().filter_map(Arc::get_mut) {
             if let Some(own) = &mut node.text {
                 own.raw =

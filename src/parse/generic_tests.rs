@@ -3,7 +3,7 @@
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, python_quoted, python_str};
-use crate::context::{NodeScope, Question, Session, Unit, failure_diagnostic};
+use crate::context::{NodeScope, RenderQuestion, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::md5_hex;
@@ -273,9 +273,9 @@ fn one(
         None => CallName::Plain(macro_name),
     };
     let def = registry.find_call(package, &call);
-    parser.asked(Question::Macro { package: package.clone(), call });
+    parser.asked(RenderQuestion::Macro { package: package.clone(), call });
     if def.is_none() {
-        parser.asked(Question::MacroNames(package.clone()));
+        parser.asked(RenderQuestion::MacroNames(package.clone()));
         let prefix = entry.namespace.as_deref().map(|n| format!("{n}.")).unwrap_or_default();
         let tests = registry.names(package).filter_map(|n| n.strip_prefix("test_"));
         out.push(

@@ -24,12 +24,12 @@ pub(crate) use properties::{
     VersionPatch, rest_json,
 };
 
-use crate::context::{ContextProject, Read};
+use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
 use crate::jinja::{Engine, MacroDef};
 use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::Span;
-use cache::{Item, Parsed, ParsedFile, Place};
+use cache::{Parsed, ParsedFile, ParsedItem, Place};
 use nodes::NodeParser;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ pub(crate) fn parse_sources(
             let parsed = parse_file(&parser, package, file);
             let mut reads = parser.reads();
             if !cache::is_own(&parsed.diagnostics, file.file) {
-                reads.insert(Read::never());
+                reads.insert(RenderRead::never());
             }
             Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
         })
@@ -109,10 +109,10 @@ pub(crate) fn parse_sources(
         out.extend(file.diagnostics.iter().cloned());
         project.logs.extend(file.logs.iter().cloned());
         match &file.item {
-            Item::Nothing => {}
-            Item::Nodes(nodes) => project.nodes.extend(nodes.iter().cloned()),
-            Item::Properties(p) => project.properties.push(p.clone()),
-            Item::Docs(docs) => project.docs.extend(docs.iter().cloned()),
+            ParsedItem::Nothing => {}
+            ParsedItem::Nodes(nodes) => project.nodes.extend(nodes.iter().cloned()),
+            ParsedItem::Properties(p) => project.properties.push(p.clone()),
+            ParsedItem::Docs(docs) => project.docs.extend(docs.iter().cloned()),
         }
     }
     cache.replace(parsed);
@@ -128,12 +128,12 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
     let mut diagnostics = Vec::new();
     let mut logs = Vec::new();
     let item = match file.kind {
-        FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => Item::Nothing,
-        FileKind::Properties => Item::Properties(Arc::new(
+        FileKind::Macro | FileKind::GenericTest | FileKind::Fixture => ParsedItem::Nothing,
+        FileKind::Properties => ParsedItem::Properties(Arc::new(
             properties::parse_properties(parser, package, file).drain_into(&mut diagnostics),
         )),
         FileKind::Docs => {
-            Item::Docs(docs::parse_docs(parser, package, file).drain_into(&mut diagnostics))
+            ParsedItem::Docs(docs::parse_docs(parser, package, file).drain_into(&mut diagnostics))
         }
         _ => {
             let nodes = parser.file(package, file).drain_into(&mut diagnostics);
@@ -142,7 +142,7 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
                 logs.append(&mut node.logs);
                 shared.push(Arc::new(node));
             }
-            Item::Nodes(shared)
+            ParsedItem::Nodes(shared)
         }
     };
     ParsedFile { item, diagnostics, logs }

@@ -4,7 +4,8 @@
 use super::python;
 use crate::config::Json;
 use crate::context::{
-    ContextProject, LogLine, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
+    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, Session, Unit,
+    failure_diagnostic,
 };
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Relation;
@@ -93,7 +94,7 @@ pub(super) struct NodeParser<'a> {
     pub(super) context: &'a Arc<ContextProject>,
     pub(super) map: &'a SourceMap,
     /// What renders of the file asked of the world; its result holds as long as the answers do.
-    reads: RefCell<BTreeSet<Read>>,
+    reads: RefCell<BTreeSet<RenderRead>>,
 }
 
 /// `[package, dirs.., name]` of a path below its resource folder.
@@ -114,15 +115,15 @@ impl<'a> NodeParser<'a> {
         NodeParser { engine, context, map, reads: RefCell::default() }
     }
 
-    pub(super) fn note(&self, reads: BTreeSet<Read>) {
+    pub(super) fn note(&self, reads: BTreeSet<RenderRead>) {
         self.reads.borrow_mut().extend(reads);
     }
 
-    pub(super) fn asked(&self, question: Question) {
+    pub(super) fn asked(&self, question: RenderQuestion) {
         self.reads.borrow_mut().insert(self.context.read(question));
     }
 
-    pub(super) fn reads(self) -> BTreeSet<Read> {
+    pub(super) fn reads(self) -> BTreeSet<RenderRead> {
         self.reads.into_inner()
     }
 
@@ -275,7 +276,7 @@ impl<'a> NodeParser<'a> {
         }
         let record = session.take_record();
         for name in unknown.into_iter().filter(|name| !name.is_empty()) {
-            self.asked(Question::MacroNames(node.package.clone()));
+            self.asked(RenderQuestion::MacroNames(node.package.clone()));
             let names = self
                 .engine
                 .registry()
@@ -440,7 +441,7 @@ pub(crate) struct ParsedHook {
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) macros: Vec<Arc<str>>,
     /// What it asks of the world.
-    pub(crate) reads: BTreeSet<Read>,
+    pub(crate) reads: BTreeSet<RenderRead>,
 }
 
 /// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the

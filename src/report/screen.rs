@@ -92,6 +92,15 @@ impl Row {
     }
 }
 
+impl Row {
+    fn of_verdict(n: NodeVerdict) -> Row {
+        let is_sure = matches!(n.verdict, Verdict::Stale(_));
+        let state = if is_sure { State::Due } else { State::Maybe };
+        let reason = n.verdict.to_string();
+        Row { reason, ..Row::new(n.unique_id.to_string(), n.kind, n.name, state) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Due,
@@ -109,6 +118,16 @@ enum State {
 }
 
 impl State {
+    /// What is shown first.
+    fn rank(self) -> usize {
+        match self {
+            State::Failed => 0,
+            State::Warned => 1,
+            State::Skipped => 3,
+            _ => 2,
+        }
+    }
+
     fn word(self) -> (&'static str, AnsiColor) {
         match self {
             State::Due => ("due", AnsiColor::BrightBlack),
@@ -232,15 +251,7 @@ impl Screen {
                 let due = nodes
                     .into_iter()
                     .filter(|n| n.verdict != Verdict::Same && n.kind != ResourceType::Test);
-                let row = |n: NodeVerdict| {
-                    let is_sure = matches!(n.verdict, Verdict::Stale(_));
-                    let state = if is_sure { State::Due } else { State::Maybe };
-                    Row {
-                        reason: n.verdict.to_string(),
-                        ..Row::new(n.unique_id.to_string(), n.kind, n.name, state)
-                    }
-                };
-                self.rows = due.map(row).collect();
+                self.rows = due.map(Row::of_verdict).collect();
             }
             Event::RunStarted { steps, .. } => {
                 self.status = if steps == 0 {
@@ -357,14 +368,8 @@ impl Screen {
             out.push(String::new());
         }
         // What failed comes first, what only follows from that last and in one line.
-        let rank = |r: &&Row| match r.state {
-            State::Failed => 0,
-            State::Warned => 1,
-            State::Skipped => 3,
-            _ => 2,
-        };
         let mut rows: Vec<&Row> = self.rows.iter().collect();
-        rows.sort_by_key(rank);
+        rows.sort_by_key(|row| row.state.rank());
         let skipped = rows.iter().filter(|r| r.state == State::Skipped).count();
         for row in rows.iter().filter(|r| r.state != State::Skipped || skipped == 1) {
             out.extend(self.row(row, width));

@@ -32,10 +32,11 @@ fn alignment(cell: &Cell) -> CellAlignment {
 
 /// Rows as objects.
 pub(crate) fn rows_json(table: &Table) -> serde_json::Value {
-    let row = |cells: &Vec<Cell>| {
+    let mut rows = Vec::with_capacity(table.rows.len());
+    for cells in &table.rows {
         let pairs =
             table.columns.iter().zip(cells).map(|(c, cell)| (c.name.clone(), cell.to_json()));
-        serde_json::Value::Object(pairs.collect())
-    };
-    table.rows.iter().map(row).collect()
+        rows.push(serde_json::Value::Object(pairs.collect()));
+    }
+    serde_json::Value::Array(rows)
 }

@@ -5,7 +5,7 @@ use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
-    Access, Found, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
+    Access, FoundNode, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
 };
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -47,14 +47,14 @@ impl Binder<'_> {
             call.version.as_deref(),
             &node.package,
         ) {
-            Found::Node(id) => {
+            FoundNode::Node(id) => {
                 push(&mut bound.parents, id);
                 bound.complaints.extend(self.undecided(node, call));
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
-            Found::Disabled(_) if test => bound.dropped = true,
+            FoundNode::Disabled(_) if test => bound.dropped = true,
             // A unit test of a model that is not there is an error, as in dbt.
-            Found::Nothing if matches!(node.kind, NodeKind::Test(_)) => {
+            FoundNode::Nothing if matches!(node.kind, NodeKind::Test(_)) => {
                 bound.dropped = true;
                 // What is described though it is not there is told where it is described.
                 let described = node.generic_test().is_some_and(|test| test.attached.is_none());
@@ -62,7 +62,7 @@ impl Binder<'_> {
                     .complaints
                     .extend((!described).then(|| missing(self.lookup, call, node, true)));
             }
-            Found::Disabled(index) => bound.complaints.push(
+            FoundNode::Disabled(index) => bound.complaints.push(
                 Diagnostic::error(
                     Code::DisabledRef,
                     format!("`{}` uses `{}`, which is disabled", node.name, call.name),
@@ -70,15 +70,15 @@ impl Binder<'_> {
                 .primary(call.span.unwrap_or(node.span), "referenced here")
                 .secondary(self.disabled[index].span, "disabled: `enabled: false`"),
             ),
-            Found::Nothing => bound.complaints.push(missing(self.lookup, call, node, false)),
+            FoundNode::Nothing => bound.complaints.push(missing(self.lookup, call, node, false)),
         }
     }
 
     fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut Bound) {
         match self.lookup.find_source(&call.source, &call.table, &node.package) {
-            Found::Node(id) => push(&mut bound.parents, id),
-            Found::Disabled(_) | Found::Nothing if test => bound.dropped = true,
-            Found::Disabled(index) => bound.complaints.push(
+            FoundNode::Node(id) => push(&mut bound.parents, id),
+            FoundNode::Disabled(_) | FoundNode::Nothing if test => bound.dropped = true,
+            FoundNode::Disabled(index) => bound.complaints.push(
                 Diagnostic::error(
                     Code::DisabledRef,
                     format!(
@@ -89,7 +89,7 @@ impl Binder<'_> {
                 .primary(call.span.unwrap_or(node.span), "used here")
                 .secondary(self.disabled[index].span, "disabled here"),
             ),
-            Found::Nothing => {
+            FoundNode::Nothing => {
                 let full = format!("{}.{}", call.source, call.table);
                 let names: Vec<String> = self.lookup.source_names().collect();
                 bound.complaints.push(

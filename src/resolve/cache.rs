@@ -8,7 +8,7 @@
 
 use crate::cache::KeyWriter;
 use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
-use crate::context::{ContextProject, Read};
+use crate::context::{ContextProject, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::load::Sources;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What a node is made of. Holding it keeps its address from being given to another.
 #[derive(Clone, Debug)]
-pub(super) enum Item {
+pub(super) enum ResolvedItem {
     Node(Arc<ParsedNode>),
     Source(Arc<Properties>, usize),
     Entry(Arc<Properties>, usize),
@@ -29,15 +29,15 @@ pub(super) enum Item {
 
 /// A name for an item while it is held: which kind, its address, its position there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(u8, usize, usize);
+pub(super) struct ItemKey(u8, usize, usize);
 
-impl Item {
-    pub(super) fn key(&self) -> Key {
+impl ResolvedItem {
+    pub(super) fn key(&self) -> ItemKey {
         match self {
-            Item::Node(node) => Key(0, Arc::as_ptr(node).addr(), 0),
-            Item::Source(file, i) => Key(1, Arc::as_ptr(file).addr(), *i),
-            Item::Entry(file, i) => Key(2, Arc::as_ptr(file).addr(), *i),
-            Item::Test(file, i) => Key(3, Arc::as_ptr(file).addr(), *i),
+            ResolvedItem::Node(node) => ItemKey(0, Arc::as_ptr(node).addr(), 0),
+            ResolvedItem::Source(file, i) => ItemKey(1, Arc::as_ptr(file).addr(), *i),
+            ResolvedItem::Entry(file, i) => ItemKey(2, Arc::as_ptr(file).addr(), *i),
+            ResolvedItem::Test(file, i) => ItemKey(3, Arc::as_ptr(file).addr(), *i),
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) struct Described<'a> {
 #[derive(Debug)]
 struct CachedNode {
     /// Held, so that its address stays its own.
-    item: Item,
+    item: ResolvedItem,
     /// The description's file, held for the same reason, with the addresses of the entry and the
     /// version.
     described: Option<(Arc<Properties>, usize, usize)>,
@@ -66,8 +66,8 @@ struct CachedNode {
 #[derive(Debug, Default)]
 pub(crate) struct ResolveCache {
     circumstances: Option<Fingerprint>,
-    reads: BTreeSet<Read>,
-    nodes: FastMap<Key, CachedNode>,
+    reads: BTreeSet<RenderRead>,
+    nodes: FastMap<ItemKey, CachedNode>,
     made: usize,
 }
 
@@ -83,7 +83,7 @@ impl ResolveCache {
     }
 
     /// What the nodes asked of the world.
-    pub(crate) fn reads(&self) -> impl Iterator<Item = &Read> {
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.reads.iter()
     }
 
@@ -103,9 +103,9 @@ impl ResolveCache {
     }
 
     /// Ends a pass, with the items that it was over and what it asked of the world.
-    pub(super) fn end(&mut self, items: Vec<Key>, reads: BTreeSet<Read>) {
+    pub(super) fn end(&mut self, items: Vec<ItemKey>, reads: BTreeSet<RenderRead>) {
         if items.len() != self.nodes.len() {
-            let items: FastSet<Key> = items.into_iter().collect();
+            let items: FastSet<ItemKey> = items.into_iter().collect();
             self.nodes.retain(|key, _| items.contains(key));
         }
         self.reads.extend(reads);
@@ -114,7 +114,7 @@ impl ResolveCache {
     /// The node of an item from before, with what there was to say of it. None: it has to be made.
     pub(super) fn find(
         &self,
-        item: &Item,
+        item: &ResolvedItem,
         described: Option<&Described<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
         let known = self.nodes.get(&item.key())?;
@@ -128,7 +128,7 @@ impl ResolveCache {
 
     pub(super) fn insert(
         &mut self,
-        item: Item,
+        item: ResolvedItem,
         described: Option<&Described<'_>>,
         node: Option<Arc<Node>>,
         diagnostics: &[Diagnostic],
@@ -145,7 +145,7 @@ impl ResolveCache {
     /// over, so that the next pass shares it. It is copied only if the last manifest has it too.
     pub(super) fn change(
         &mut self,
-        key: Key,
+        key: ItemKey,
         node: &mut Arc<Node>,
         change: impl FnOnce(&mut Node),
     ) {

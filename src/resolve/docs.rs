@@ -1,6 +1,6 @@
 //! Descriptions: `{{ doc('name') }}` becomes the block's text.
 
-use crate::context::{ContextProject, NodeScope, Read, Session, Unit, failure_diagnostic};
+use crate::context::{ContextProject, NodeScope, RenderRead, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
 use crate::jinja::{Engine, Scope};
@@ -18,7 +18,7 @@ pub(super) struct Docs<'a> {
     context: &'a Arc<ContextProject>,
     root: Arc<str>,
     /// What descriptions asked of the world, blocks apart.
-    reads: Mutex<BTreeSet<Read>>,
+    reads: Mutex<BTreeSet<RenderRead>>,
     /// Descriptions of which there was nothing to say: columns of many models often have the same.
     known: RwLock<FastMap<(Arc<str>, String), String>>,
 }
@@ -70,7 +70,7 @@ impl<'a> Docs<'a> {
         }
     }
 
-    pub(super) fn reads(&self) -> BTreeSet<Read> {
+    pub(super) fn reads(&self) -> BTreeSet<RenderRead> {
         std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -26,7 +26,7 @@ mod tests;
 pub(crate) use cache::ResolveCache;
 
 use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
-use crate::context::{ContextProject, Read};
+use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
 use crate::jinja::Engine;
@@ -35,7 +35,7 @@ use crate::manifest::{
     Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
-use cache::{Described, Item, Key};
+use cache::{Described, ItemKey, ResolvedItem};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -176,7 +176,7 @@ impl<'a> Ground<'a> {
 struct Maker<'a> {
     ground: &'a Ground<'a>,
     /// What was asked of the world besides what names and descriptions asked.
-    reads: BTreeSet<Read>,
+    reads: BTreeSet<RenderRead>,
     out: Vec<Diagnostic>,
 }
 
@@ -200,7 +200,7 @@ impl Maker<'_> {
 
 /// An item that becomes a node: what it is, what describes it, how its node is made.
 struct Job<'j> {
-    item: Item,
+    item: ResolvedItem,
     described: Option<Described<'j>>,
     make: Make<'j>,
 }
@@ -212,12 +212,12 @@ struct Resolver<'a> {
     ground: &'a Ground<'a>,
     cache: &'a mut ResolveCache,
     /// All items, those without a node among them.
-    items: Vec<Key>,
-    reads: BTreeSet<Read>,
+    items: Vec<ItemKey>,
+    reads: BTreeSet<RenderRead>,
     /// Until `bind` a node's id is its place here.
     nodes: Vec<Arc<Node>>,
     /// Of which item each node is.
-    keys: Vec<Key>,
+    keys: Vec<ItemKey>,
     disabled: Vec<Arc<Node>>,
     /// Tests of what is missing or disabled.
     unplaced: Vec<Arc<Node>>,
@@ -236,14 +236,14 @@ impl Resolver<'_> {
 
     /// The node of each item: the one from before where it holds, else one that is made now, on all
     /// cores.
-    fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(Key, Option<Arc<Node>>)> {
+    fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(ItemKey, Option<Arc<Node>>)> {
         let (ground, cache) = (self.ground, &*self.cache);
         let all: Vec<Made<'j>> =
             jobs.into_par_iter().map(|job| make_node(ground, cache, job)).collect();
         all.into_iter().map(|made| self.take(made)).collect()
     }
 
-    fn take(&mut self, made: Made<'_>) -> (Key, Option<Arc<Node>>) {
+    fn take(&mut self, made: Made<'_>) -> (ItemKey, Option<Arc<Node>>) {
         let Made { key, node, mut out, new } = made;
         if let Some((item, described, reads)) = new {
             self.cache.insert(item, described.as_ref(), node.clone(), &out);
@@ -255,7 +255,7 @@ impl Resolver<'_> {
     }
 
     /// Keeps a finished node, or sets it aside when it is disabled.
-    fn push(&mut self, key: Key, node: Arc<Node>) {
+    fn push(&mut self, key: ItemKey, node: Arc<Node>) {
         if node.config.enabled() {
             self.nodes.push(node);
             self.keys.push(key);
@@ -283,11 +283,11 @@ fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>)
 
 /// The node of an item, with what there is to say of it.
 struct Made<'j> {
-    key: Key,
+    key: ItemKey,
     node: Option<Arc<Node>>,
     out: Vec<Diagnostic>,
     /// What it was made from and asked, where it is none from before.
-    new: Option<(Item, Option<Described<'j>>, BTreeSet<Read>)>,
+    new: Option<(ResolvedItem, Option<Described<'j>>, BTreeSet<RenderRead>)>,
 }
 
 /// Resolves a parsed project; what `cache` has from the last time, and still holds, is used again.

@@ -2,7 +2,7 @@
 
 use crate::config::Json;
 use crate::context::{
-    ContextProject, NodeScope, Question, Read, Session, Unit, failure_diagnostic,
+    ContextProject, NodeScope, RenderQuestion, RenderRead, Session, Unit, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
@@ -23,14 +23,14 @@ pub(super) struct Names<'a> {
     engine: &'a Arc<Engine>,
     context: &'a Arc<ContextProject>,
     /// What the project's macros asked of the world.
-    reads: Mutex<BTreeSet<Read>>,
+    reads: Mutex<BTreeSet<RenderRead>>,
     /// The macros to call, by package and name: all nodes of a package have the same.
     overridden: RwLock<FastMap<Wanted, Option<Arc<MacroDef>>>>,
 }
 
 /// The macro itself was not looked for by the render.
-fn own_read(package: &Arc<str>, def: &MacroDef) -> Question {
-    Question::Macro { package: package.clone(), call: CallName::Plain(def.name.to_string()) }
+fn own_read(package: &Arc<str>, def: &MacroDef) -> RenderQuestion {
+    RenderQuestion::Macro { package: package.clone(), call: CallName::Plain(def.name.to_string()) }
 }
 
 /// The parts of a node that decide its names.
@@ -65,7 +65,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    pub(super) fn reads(&self) -> BTreeSet<Read> {
+    pub(super) fn reads(&self) -> BTreeSet<RenderRead> {
         std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

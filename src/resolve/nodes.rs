@@ -1,6 +1,6 @@
 //! Models, seeds, snapshots, analyses, singular tests and hooks.
 
-use super::cache::{Described, Item};
+use super::cache::{Described, ResolvedItem};
 use super::names::Named;
 use super::{Entries, Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
@@ -27,7 +27,7 @@ impl Resolver<'_> {
             let found = description(&self.ground.entries, parsed);
             described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
             let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.node(parsed, found)));
-            jobs.push(Job { item: Item::Node(parsed.clone()), described: found, make });
+            jobs.push(Job { item: ResolvedItem::Node(parsed.clone()), described: found, make });
         }
         self.add(jobs);
         self.yaml_snapshots(&mut described);
@@ -58,7 +58,11 @@ impl Resolver<'_> {
                     }
                     Some(node)
                 });
-                jobs.push(Job { item: Item::Entry(file.clone(), i), described: Some(d), make });
+                jobs.push(Job {
+                    item: ResolvedItem::Entry(file.clone(), i),
+                    described: Some(d),
+                    make,
+                });
             }
         }
         self.add(jobs);

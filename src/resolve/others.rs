@@ -1,6 +1,6 @@
 //! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
 
-use super::cache::Item;
+use super::cache::ResolvedItem;
 use super::{Job, Maker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
 use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
@@ -40,7 +40,11 @@ impl Resolver<'_> {
                     ResourceType::UnitTest => Some(maker.unit_test(file, entry)),
                     _ => Some(maker.semantic(kind, file, entry)),
                 });
-                jobs.push(Job { item: Item::Entry(file.clone(), i), described: None, make });
+                jobs.push(Job {
+                    item: ResolvedItem::Entry(file.clone(), i),
+                    described: None,
+                    make,
+                });
             }
         }
         self.add(jobs);

@@ -1,6 +1,6 @@
 //! Source tables.
 
-use super::cache::Item;
+use super::cache::ResolvedItem;
 use super::{Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_str};
 use crate::engine::Relation;
@@ -17,7 +17,11 @@ impl Resolver<'_> {
         for file in &self.ground.parsed.properties {
             for (i, source) in file.sources.iter().enumerate() {
                 let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.source(file, source)));
-                jobs.push(Job { item: Item::Source(file.clone(), i), described: None, make });
+                jobs.push(Job {
+                    item: ResolvedItem::Source(file.clone(), i),
+                    described: None,
+                    make,
+                });
             }
         }
         self.add(jobs);

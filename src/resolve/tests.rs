@@ -1,6 +1,6 @@
 //! Generic tests become nodes, attached to what they test.
 
-use super::cache::{Described, Item};
+use super::cache::{Described, ResolvedItem};
 use super::names::Named;
 use super::{Job, Maker, Resolver};
 use crate::config::Json;
@@ -8,8 +8,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::jinja::written_config;
 use crate::manifest::{
-    Checksum, Found, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind, ResourceType,
-    TestKind, Text, TypedConfig, UniqueId,
+    Checksum, FoundNode, GenericTest, Layer, Lookup, Node, NodeConfig, NodeId, NodeKind,
+    ResourceType, TestKind, Text, TypedConfig, UniqueId,
 };
 use crate::parse::{CONFIG_KEYS, EntryKind, ParsedTest, Properties, TestTarget};
 use crate::source::Span;
@@ -37,7 +37,7 @@ impl Resolver<'_> {
                 let make =
                     Box::new(move |maker: &mut Maker<'_>| Some(maker.test(parsed, attached)));
                 Some((
-                    Job { item: Item::Test(file.clone(), i), described, make },
+                    Job { item: ResolvedItem::Test(file.clone(), i), described, make },
                     (parsed, attached),
                 ))
             })
@@ -247,14 +247,16 @@ fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<NodeId> {
             let own =
                 lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package);
             match own {
-                Found::Nothing => lookup.find_ref(None, name, version.as_deref(), &parsed.package),
+                FoundNode::Nothing => {
+                    lookup.find_ref(None, name, version.as_deref(), &parsed.package)
+                }
                 found => found,
             }
         }
         TestTarget::Source { source, table } => lookup.find_source(source, table, &parsed.package),
     };
     match found {
-        Found::Node(id) => Some(id),
-        Found::Disabled(_) | Found::Nothing => None,
+        FoundNode::Node(id) => Some(id),
+        FoundNode::Disabled(_) | FoundNode::Nothing => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::load::YamlRenderer;
 use crate::manifest::{Export, Node, NodeKind};
 use crate::outcome::{NodeOutcome, RunStatus};
 use crate::sink::{
-    Job, SinkColumn, SinkError, SinkTable, Written, write_file, write_parquet, write_sheet,
+    SinkColumn, SinkError, SinkJob, SinkTable, WrittenRows, write_file, write_parquet, write_sheet,
 };
 use std::sync::Arc;
 
@@ -39,9 +39,9 @@ pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) 
 }
 
 /// A complaint, and whether another try can help.
-pub(crate) type Failed = (Box<Diagnostic>, bool);
+pub(crate) type ExportFailed = (Box<Diagnostic>, bool);
 
-fn plain(d: Diagnostic) -> Failed {
+fn plain(d: Diagnostic) -> ExportFailed {
     (Box::new(d), false)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn export_target(
     context: &Arc<ContextProject>,
     node: &Node,
     export: &Export,
-) -> Result<ExportTarget, Failed> {
+) -> Result<ExportTarget, ExportFailed> {
     let mut out = Vec::new();
     let own = export.kind.keys();
     let entries = export.fields.iter().filter(|(key, _)| own.contains(&&*key.text));
@@ -76,11 +76,11 @@ fn write(
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,
-) -> Result<Written, Failed> {
+) -> Result<WrittenRows, ExportFailed> {
     let table = read(shared, node, target, connection)?;
     let run = run_id(shared);
     let project = &shared.compiler.manifest.project;
-    let job = Job {
+    let job = SinkJob {
         export: &node.name,
         run: &run,
         dry_run: shared.options.dry_run,
@@ -128,7 +128,7 @@ fn read(
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,
-) -> Result<SinkTable, Failed> {
+) -> Result<SinkTable, ExportFailed> {
     let manifest = &shared.compiler.manifest;
     let Some(model) = node.depends_on.first().map(|id| manifest.node(*id)) else {
         return Err(plain(internal_diagnostic("an export without a model")));
@@ -169,13 +169,13 @@ fn read(
 }
 
 /// The database did not give what an export reads.
-fn unreadable(node: &Node, e: &EngineError) -> Failed {
+fn unreadable(node: &Node, e: &EngineError) -> ExportFailed {
     let e = database_error(e, node);
     (e.diagnostic, e.transient)
 }
 
 /// What is wrong with an export itself.
-fn mistake(node: &Node, message: String, help: impl Into<String>) -> Failed {
+fn mistake(node: &Node, message: String, help: impl Into<String>) -> ExportFailed {
     let d = Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export");
     plain(d.help(help))
 }

@@ -9,8 +9,8 @@ use super::{CancelToken, Shared};
 use crate::compile::{MacroCall, render_hook, unit_of};
 use crate::config::Json;
 use crate::context::{
-    Bindings, Db, LogLine, RelationValue, Session, Transactions, instant_of_text, instant_of_value,
-    internal_diagnostic, response_json, rows_of,
+    Bindings, Db, LogLine, RelationValue, Session, TransactionControl, instant_of_text,
+    instant_of_value, internal_diagnostic, response_json, rows_of,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Pool, Warehouse};
@@ -324,7 +324,7 @@ fn measure(
         unit: unit_of(node),
         args,
         span: node.span,
-        transactions: Transactions::Maker,
+        transactions: TransactionControl::Maker,
     };
     let called = compiler.call(call, Some(connection));
     said.logs.extend(called.logs);

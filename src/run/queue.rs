@@ -5,7 +5,7 @@ use super::events::{Event, Totals};
 use super::hooks::{Watch, end_context, run_hooks};
 use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
-use super::worker::{Clock, Done, Said, Task, start_workers};
+use super::worker::{Clock, Said, StepDone, StepTask, start_workers};
 use super::{CancelToken, Shared};
 use crate::engine::{
     Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
@@ -99,7 +99,7 @@ pub(crate) fn run_plan(
 
 /// The threads of a run by their number.
 struct Workers {
-    queues: Vec<Sender<Task>>,
+    queues: Vec<Sender<StepTask>>,
     idle: Vec<usize>,
     /// What all of them say.
     said: Receiver<Said>,
@@ -285,7 +285,7 @@ impl<'a> Loop<'a> {
         self.plan.steps[step].action == Action::Build
     }
 
-    fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> Task {
+    fn start(&mut self, index: usize, emit: &mut dyn FnMut(Event)) -> StepTask {
         let step = &self.plan.steps[index];
         let node = self.node(step.node);
         self.running.insert(index);
@@ -297,7 +297,7 @@ impl<'a> Loop<'a> {
         });
         let (guards, blind) = self.runnable_guards(step);
         self.blind[index] = blind;
-        Task {
+        StepTask {
             step: index,
             node: step.node,
             action: step.action,
@@ -350,8 +350,13 @@ impl<'a> Loop<'a> {
         Existing::known(dialect, found, HashSet::new())
     }
 
-    fn finish(&mut self, done: Done, results: &mut Vec<RunResult>, emit: &mut dyn FnMut(Event)) {
-        let Done { worker, step: index, built, started, seconds } = done;
+    fn finish(
+        &mut self,
+        done: StepDone,
+        results: &mut Vec<RunResult>,
+        emit: &mut dyn FnMut(Event),
+    ) {
+        let StepDone { worker, step: index, built, started, seconds } = done;
         self.running.remove(&index);
         for (relation, now) in built.changes {
             self.existing.update(&relation, now);

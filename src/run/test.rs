@@ -10,7 +10,7 @@ use crate::engine::{
     Cell, EngineError, Relation, RelationKind, Reply, Table, Warehouse, select_all,
 };
 use crate::jinja::from_json;
-use crate::manifest::{Node, ResourceType, Severity, TestConfig};
+use crate::manifest::{Node, ResourceType, TestConfig, TestSeverity};
 use crate::materialize::{create_rows, insert_rows};
 use crate::outcome::{NodeError, NodeOutcome, RunStatus, SkipReason};
 use crate::source::SqlText;
@@ -163,7 +163,7 @@ fn judge(
 ) -> NodeOutcome {
     let count = failures.as_i64().unwrap_or(0);
     let results = if count == 1 { "result" } else { "results" };
-    let mut outcome = if config.severity == Severity::Error && error {
+    let mut outcome = if config.severity == TestSeverity::Error && error {
         NodeOutcome {
             message: Some(format!(
                 "Got {count} {results}, configured to fail if {}",

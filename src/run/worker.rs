@@ -40,7 +40,7 @@ impl Clock {
 }
 
 /// One step, with what exists of its own relation.
-pub(super) struct Task {
+pub(super) struct StepTask {
     pub(super) step: usize,
     pub(super) node: NodeId,
     pub(super) action: Action,
@@ -51,7 +51,7 @@ pub(super) struct Task {
 /// What a worker says of its step: how it goes on, or how it ended.
 pub(super) enum Said {
     Waiting { step: usize, text: Option<String> },
-    Done(Box<Done>),
+    Done(Box<StepDone>),
 }
 
 /// A thread that carries out one task after the other.
@@ -59,7 +59,7 @@ struct Worker {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
     number: usize,
-    tasks: Receiver<Task>,
+    tasks: Receiver<StepTask>,
     said: Sender<Said>,
 }
 
@@ -88,10 +88,10 @@ pub(super) fn start_workers<'scope>(
     shared: &Arc<Shared>,
     pool: &Arc<Pool>,
     said: &Sender<Said>,
-) -> Vec<Sender<Task>> {
+) -> Vec<Sender<StepTask>> {
     let mut queues = Vec::with_capacity(threads);
     for number in 0..threads {
-        let (queue, tasks) = unbounded::<Task>();
+        let (queue, tasks) = unbounded::<StepTask>();
         queues.push(queue);
         let (shared, pool, said) = (shared.clone(), pool.clone(), said.clone());
         let worker = Worker { shared, pool, number, tasks, said };
@@ -107,7 +107,7 @@ pub(super) fn start_workers<'scope>(
 }
 
 /// The end of a step.
-pub(super) struct Done {
+pub(super) struct StepDone {
     pub(super) worker: usize,
     pub(super) step: usize,
     pub(super) built: Built,
@@ -120,9 +120,9 @@ fn carry_out(
     shared: &Shared,
     pool: &Arc<Pool>,
     worker: usize,
-    task: &Task,
+    task: &StepTask,
     waiting: &dyn Fn(Option<&str>),
-) -> Done {
+) -> StepDone {
     let started = shared.system.now();
     let clock = Clock::start();
     let built = match task.action {
@@ -135,13 +135,13 @@ fn carry_out(
             }
         },
     };
-    Done { worker, step: task.step, built, started, seconds: clock.seconds() }
+    StepDone { worker, step: task.step, built, started, seconds: clock.seconds() }
 }
 
 fn carry_out_on(
     shared: &Shared,
     pool: &Arc<Pool>,
-    task: &Task,
+    task: &StepTask,
     lease: Lease,
     waiting: &dyn Fn(Option<&str>),
 ) -> Built {

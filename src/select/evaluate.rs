@@ -1,6 +1,6 @@
 //! Resolved expressions to sets. Evaluation cannot fail.
 
-use super::expr::{Criterion, Expr, Indirect, Named, Resolved};
+use super::expr::{Criterion, Expr, Indirect, NamedSelectors, Resolved};
 use crate::manifest::{Manifest, NodeId, NodeKind};
 use fixedbitset::FixedBitSet;
 
@@ -63,7 +63,7 @@ impl Evaluator<'_> {
     }
 
     fn criterion(&self, c: &Criterion<Resolved>) -> Sets {
-        let Named::Method(set) = &c.method else { return (self.empty(), self.empty()) };
+        let NamedSelectors::Method(set) = &c.method else { return (self.empty(), self.empty()) };
         let graph = &self.manifest.graph;
         let mut selected = set.clone();
         if c.at {

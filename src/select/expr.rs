@@ -75,7 +75,7 @@ pub(crate) struct RawMethod {
 
 /// A method at one of the stages.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Named<S: Stage> {
+pub(crate) enum NamedSelectors<S: Stage> {
     Raw(S::Raw),
     Method(S::Method),
 }
@@ -89,7 +89,7 @@ pub(crate) struct Criterion<S: Stage> {
     pub(crate) at: bool,
     pub(crate) parents: Option<Depth>,
     pub(crate) children: Option<Depth>,
-    pub(crate) method: Named<S>,
+    pub(crate) method: NamedSelectors<S>,
     pub(crate) indirect: Indirect,
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn parse_criterion(
     let mut parts = method.into_iter().flat_map(|m| m.split('.')).map(str::to_owned);
     let method = parts.next();
     let raw = RawMethod { method, args: parts.collect(), value: value.to_owned(), span: None };
-    Ok(Criterion { at, parents, children, method: Named::Raw(raw), indirect })
+    Ok(Criterion { at, parents, children, method: NamedSelectors::Raw(raw), indirect })
 }
 
 fn depth(text: &str) -> Depth {
@@ -184,7 +184,7 @@ impl fmt::Display for Criterion<Written> {
         if let Some(d) = &self.parents {
             write!(f, "{}+", depth_text(*d))?;
         }
-        let Named::Raw(raw) = &self.method else { return Ok(()) };
+        let NamedSelectors::Raw(raw) = &self.method else { return Ok(()) };
         if let Some(method) = &raw.method {
             write!(f, "{}:", [std::slice::from_ref(method), &raw.args].concat().join("."))?;
         }
@@ -205,7 +205,7 @@ mod tests {
     fn operators() {
         let c = parse_criterion("2+config.meta.x:y+3", Indirect::Eager).unwrap();
         assert_eq!((c.parents, c.children), (Some(Some(2)), Some(Some(3))));
-        let Named::Raw(raw) = &c.method else { panic!() };
+        let NamedSelectors::Raw(raw) = &c.method else { panic!() };
         assert_eq!(
             (raw.method.as_deref(), raw.args.join("."), raw.value.as_str()),
             (Some("config"), "meta.x".into(), "y")
@@ -227,7 +227,7 @@ mod tests {
         ) {
             let raw = RawMethod { method, args: Vec::new(), value, span: None };
             let c = Criterion::<Written> {
-                at, parents, children: if at { None } else { children }, method: Named::Raw(raw), indirect: Indirect::Eager,
+                at, parents, children: if at { None } else { children }, method: NamedSelectors::Raw(raw), indirect: Indirect::Eager,
             };
             prop_assert_eq!(parse_criterion(&c.to_string(), Indirect::Eager), Ok(c));
         }

@@ -1,6 +1,6 @@
 //! Methods: their names, what values they take, and which nodes they match.
 
-use super::expr::{Criterion, Expr, Named, RawMethod, Resolved, Written};
+use super::expr::{Criterion, Expr, NamedSelectors, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
 use super::previous::{Fresher, PreviousState};
 use crate::config::{Json, python_str};
@@ -122,12 +122,12 @@ impl Walk<'_> {
                 Expr::Difference(Box::new(a?), Box::new(b?))
             }
             Expr::Criterion(c) => {
-                let Named::Raw(raw) = &c.method else { return None };
+                let NamedSelectors::Raw(raw) = &c.method else { return None };
                 Expr::Criterion(Criterion {
                     at: c.at,
                     parents: c.parents,
                     children: c.children,
-                    method: Named::Method(self.matched(raw)?),
+                    method: NamedSelectors::Method(self.matched(raw)?),
                     indirect: c.indirect,
                 })
             }

@@ -1,7 +1,9 @@
 //! `--selector` and the default selection.
 
 use super::Selection;
-use super::expr::{CriterionError, Expr, Indirect, Named, Written, parse_cli, parse_criterion};
+use super::expr::{
+    CriterionError, Expr, Indirect, NamedSelectors, Written, parse_cli, parse_criterion,
+};
 use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
@@ -111,7 +113,7 @@ fn placed_criterion(text: &str, indirect: Indirect, span: Span) -> Found {
     let mut found = parse_criterion(text, indirect).map_err(|e| {
         Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))
     })?;
-    if let Named::Raw(raw) = &mut found.method {
+    if let NamedSelectors::Raw(raw) = &mut found.method {
         raw.span = Some(span);
     }
     Ok(Expr::Criterion(found))

@@ -1,6 +1,6 @@
 //! CSV and JSON files; where Parquet files go.
 
-use super::{Job, SinkError, SinkTable, Written, count};
+use super::{SinkError, SinkJob, SinkTable, WrittenRows, count};
 use crate::config::{ExportType, FileTarget};
 use crate::engine::{Cell, SqlType};
 use camino::{Utf8Path, Utf8PathBuf};
@@ -25,13 +25,13 @@ pub(super) fn describe_written(
     path: &Utf8Path,
     rows: usize,
     columns: usize,
-    job: &Job<'_>,
-) -> Written {
+    job: &SinkJob<'_>,
+) -> WrittenRows {
     let what = format!("{}, {}", count(rows, "row"), count(columns, "column"));
     let path = path.strip_prefix(job.project).unwrap_or(path);
     let message =
         if job.dry_run { format!("{path}: would get {what}") } else { format!("{path}: {what}") };
-    Written { message, rows, cells: rows * columns, requests: 0 }
+    WrittenRows { message, rows, cells: rows * columns, requests: 0 }
 }
 
 /// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row).
@@ -39,8 +39,8 @@ pub(super) fn describe_written(
 pub(crate) fn write_file(
     target: &FileTarget,
     table: &SinkTable,
-    job: &Job<'_>,
-) -> Result<Written, SinkError> {
+    job: &SinkJob<'_>,
+) -> Result<WrittenRows, SinkError> {
     let path = path_of(target, job.export, job.project, job.target_path);
     if !job.dry_run {
         let written = job.system.write_stream(&path, &mut |out| write_rows(out, table, target));

@@ -33,7 +33,7 @@ pub(crate) struct SinkTable {
 }
 
 /// What holds for one export, whatever its target.
-pub(crate) struct Job<'a> {
+pub(crate) struct SinkJob<'a> {
     pub(crate) export: &'a str,
     /// The same for each attempt of one run: what was appended is not appended twice.
     pub(crate) run: &'a str,
@@ -50,7 +50,7 @@ pub(crate) struct Job<'a> {
 
 /// What was written, or would be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Written {
+pub(crate) struct WrittenRows {
     pub(crate) message: String,
     pub(crate) rows: usize,
     pub(crate) cells: usize,

@@ -1,7 +1,7 @@
 //! Parquet files, which an engine that reads and writes files makes.
 
 use super::files::{describe_written, path_of, write_json};
-use super::{Job, SinkError, SinkTable, Written};
+use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::FileTarget;
 use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
 use camino::Utf8Path;
@@ -11,9 +11,9 @@ use std::io;
 pub(crate) fn write_parquet(
     target: &FileTarget,
     table: &SinkTable,
-    job: &Job<'_>,
+    job: &SinkJob<'_>,
     engine: &mut dyn Warehouse,
-) -> Result<Written, SinkError> {
+) -> Result<WrittenRows, SinkError> {
     let path = path_of(target, job.export, job.project, job.target_path);
     if job.dry_run {
         return Ok(describe_written(&path, table.rows.len(), table.columns.len(), job));
@@ -32,7 +32,7 @@ pub(crate) fn write_parquet(
 
 fn convert(
     table: &SinkTable,
-    job: &Job<'_>,
+    job: &SinkJob<'_>,
     engine: &mut dyn Warehouse,
     (rows, made, path): (&Utf8Path, &Utf8Path, &Utf8Path),
 ) -> Result<(), SinkError> {

@@ -1,7 +1,7 @@
 //! What `build --changed` found when it left nothing to do, with all that it was found from.
 
 use crate::cache::Stored;
-use crate::context::Read;
+use crate::context::RenderRead;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::DatabaseState;
 use crate::hash::Fingerprint;
@@ -20,7 +20,7 @@ pub(crate) struct UnchangedRecord {
     /// Of what the nodes said (`changes::nodes_print`).
     pub(crate) own: Fingerprint,
     /// What was asked of the world after the files were parsed.
-    pub(crate) reads: Vec<Read>,
+    pub(crate) reads: Vec<RenderRead>,
     /// Seeds whose rows the print of the files does not cover.
     pub(crate) seeds: Vec<(Utf8PathBuf, Fingerprint)>,
     pub(crate) database: DatabaseState,

@@ -60,28 +60,39 @@ impl Links {
     }
 }
 
+/// Tells the loop of what happens to files.
+struct Teller {
+    sender: Sender<Message>,
+    links: Arc<Mutex<Links>>,
+    poll: bool,
+}
+
+impl Teller {
+    fn tell(&self, event: Result<notify::Event, notify::Error>) {
+        // An error of the watcher means that events may be lost.
+        let Ok(event) = event else { return self.tell_lost() };
+        if event.need_rescan() {
+            self.tell_lost();
+        }
+        let Some(kind) = classify(&event.kind, self.poll) else { return };
+        for path in event.paths.into_iter().filter_map(|p| Utf8PathBuf::from_path_buf(p).ok()) {
+            let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(path) = links.path_in_project(path) {
+                let _ = self.sender.send(Message::Touched(Touched { path, ..kind.clone() }));
+            }
+        }
+    }
+
+    fn tell_lost(&self) {
+        let _ = self.sender.send(Message::Lost);
+    }
+}
+
 impl FileWatcher {
     pub(super) fn new(sender: Sender<Message>, poll: bool) -> Result<FileWatcher, notify::Error> {
         let links: Arc<Mutex<Links>> = Arc::default();
-        let known = links.clone();
-        let tell = move |event: Result<notify::Event, notify::Error>| {
-            // An error of the watcher means that events may be lost.
-            let event = event.unwrap_or_else(|_| {
-                notify::Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)
-            });
-            if event.need_rescan() {
-                let _ = sender.send(Message::Lost);
-            }
-            let Some(kind) = classify(&event.kind, poll) else { return };
-            for path in event.paths {
-                let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(path) =
-                    Utf8PathBuf::from_path_buf(path).ok().and_then(|p| known.path_in_project(p))
-                {
-                    let _ = sender.send(Message::Touched(Touched { path, ..kind.clone() }));
-                }
-            }
-        };
+        let teller = Teller { sender, links: links.clone(), poll };
+        let tell = move |event| teller.tell(event);
         let watcher: Box<dyn Watcher> = if poll {
             let config = Config::default().with_poll_interval(POLL).with_compare_contents(false);
             Box::new(notify::PollWatcher::new(tell, config)?)

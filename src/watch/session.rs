@@ -425,7 +425,8 @@ impl Session<'_> {
         let open = ids.collect();
         let failed_before = self.failed.clone();
         let mut known = self.known.take();
-        let work = move || {
+        let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
+        let spawned = builder.spawn(move || {
             let request = RebuildRequest {
                 revision: &revision,
                 selected,
@@ -439,9 +440,8 @@ impl Session<'_> {
                 let _ = sender.send(Message::Progress(progress));
             });
             let _ = sender.send(Message::Done(Box::new(Finished { result, known })));
-        };
-        let builder = std::thread::Builder::new().name("build".to_owned()).stack_size(16 << 20);
-        match builder.spawn(work) {
+        });
+        match spawned {
             Ok(thread) => {
                 self.build = Some(Build { thread, cancel, open, started: Instant::now() });
                 self.screen.happened(Happening::Building);

@@ -69,11 +69,11 @@ impl ManifestWriting {
         }
         let (system, manifest) = (revision.settings.system.clone(), revision.manifest.clone());
         let metadata = manifest_metadata(revision);
-        let write = move || {
+        let started = Beside::start("manifest", move || {
             let folder = &manifest.project.target_path;
             write_manifest(system.as_ref(), folder, &manifest, &metadata, &CompiledCode::new())
-        };
-        match Beside::start("manifest", write) {
+        });
+        match started {
             Some(writing) => Ok(ManifestWriting(Some(writing))),
             None => write_plain_manifest(revision).map(|()| ManifestWriting(None)),
         }

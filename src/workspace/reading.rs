@@ -4,7 +4,7 @@ use super::notice::tell_warnings;
 use super::{Notice, Notices, Revision, Workspace, WorkspaceError};
 use crate::cache::{KeyWriter, read_stored, write_stored};
 use crate::config::PathKind;
-use crate::context::{LogLine, Read};
+use crate::context::{LogLine, RenderRead};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Target;
 use crate::hash::Fingerprint;
@@ -44,7 +44,7 @@ impl ReadingCache {
     }
 
     /// What was asked of the world when the revision was put together.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &Read> {
+    pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.nodes.reads()
     }
 }
@@ -253,7 +253,7 @@ impl Workspace {
     }
 
     /// What was asked of the world when the present revision was put together.
-    pub(super) fn reads(&self) -> impl Iterator<Item = &Read> {
+    pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.cache.reads()
     }
 
@@ -286,7 +286,7 @@ fn fingerprint_inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
 
 fn with_reads<'a>(
     inputs: Fingerprint,
-    reads: impl Iterator<Item = &'a Read>,
+    reads: impl Iterator<Item = &'a RenderRead>,
 ) -> Option<Fingerprint> {
     let reads: Option<Vec<String>> = reads.map(|r| Some(r.fingerprint()?.hex())).collect();
     Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))

@@ -8,7 +8,7 @@ use crate::cache::{read_stored, write_stored};
 use crate::changes::{CompileCache, NodeDefinition, define_nodes};
 use crate::compile::Compiler;
 use crate::config::{SelectorDefinition, Yaml};
-use crate::context::{ContextProject, Read};
+use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
@@ -187,7 +187,7 @@ impl Revision {
     }
 
     /// What the compiled texts of nodes asked of the world.
-    pub(super) fn reads_of_compiled(&self, nodes: &NodeSet) -> BTreeSet<Read> {
+    pub(super) fn reads_of_compiled(&self, nodes: &NodeSet) -> BTreeSet<RenderRead> {
         let compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ids = nodes.iter().map(|id| &*self.manifest.node(id).unique_id);
         let Some(cache) = compiled.as_ref() else { return BTreeSet::new() };

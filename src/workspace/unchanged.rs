@@ -18,7 +18,7 @@ use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, Workspa
 use crate::cache::{KeyWriter, read_stored, write_stored};
 use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
 use crate::config::Json;
-use crate::context::{Question, Read};
+use crate::context::{RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
 use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
@@ -91,7 +91,7 @@ impl UnchangedCheck {
         let (sources, parsed) = files.parsed.as_ref()?;
         let is_known = settings.cache && workspace.is_parse_known();
         let record = self.record.as_ref().filter(|_| is_known)?;
-        let holds = |read: &Read| parsed.context.answer(&read.question) == Some(read.answer);
+        let holds = |read: &RenderRead| parsed.context.answer(&read.question) == Some(read.answer);
         let is_same = self.inputs == Some(record.inputs)
             && record.seeds == self.seeds
             && record.manifest == manifest_stamp(settings, &sources.target_path)
@@ -162,7 +162,7 @@ impl UnchangedCheck {
         let settings = workspace.settings();
         let (Some(inputs), true) = (self.inputs, settings.cache) else { return };
         let compiled = revision.reads_of_compiled(selected);
-        let reads: BTreeSet<&Read> =
+        let reads: BTreeSet<&RenderRead> =
             workspace.reads().chain(&compiled).filter(|r| is_of_the_world(r)).collect();
         let target_path = &revision.manifest.project.target_path;
         let warnings = revision.diagnostics.iter();
@@ -245,8 +245,11 @@ fn manifest_stamp(settings: &Settings, folder: &Utf8Path) -> Option<String> {
 }
 
 /// The project itself answers what is not: the graph, the node, the selection.
-fn is_of_the_world(read: &Read) -> bool {
-    !matches!(read.question, Question::Graph | Question::Node | Question::Selected)
+fn is_of_the_world(read: &RenderRead) -> bool {
+    !matches!(
+        read.question,
+        RenderQuestion::Graph | RenderQuestion::Node | RenderQuestion::Selected
+    )
 }
 
 /// Whether a source that says when it was loaded is a table: what a view or a query gives can

@@ -42,7 +42,7 @@ impl Dependent {
 }
 
 /// A relation that is to be replaced, with all that depends on it.
-pub(super) struct Surroundings {
+pub(super) struct RelationSurroundings {
     /// The relation's owner, quoted.
     pub(super) owner: String,
     /// Whether it has nothing but rows, columns and the indexes of its config.
@@ -109,15 +109,18 @@ const NAMES: &str = " select n.nspname::text, c.relname::text \
 pub(super) fn read_surroundings(
     pg: &mut Postgres,
     relation: &Relation,
-) -> Result<Option<Surroundings>, EngineError> {
+) -> Result<Option<RelationSurroundings>, EngineError> {
     let rows = pg.ask(&all_of_it(), &[&relation.render(DIALECT)])?;
-    let mut found: Option<Surroundings> = None;
+    let mut found: Option<RelationSurroundings> = None;
     for row in rows {
         let [schema, name, kind, oid, owner, own, definition, cannot, belongings] =
             <[String; 9]>::try_from(row).unwrap_or_default();
         let Some(surroundings) = &mut found else {
-            found =
-                Some(Surroundings { owner, bare: belongings != "true", dependents: Vec::new() });
+            found = Some(RelationSurroundings {
+                owner,
+                bare: belongings != "true",
+                dependents: Vec::new(),
+            });
             continue;
         };
         let kind = if kind == "m" { RelationKind::MaterializedView } else { RelationKind::View };

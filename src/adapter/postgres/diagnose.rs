@@ -3,19 +3,22 @@
 use super::connect::{Server, open_session};
 use super::errors::connection_error;
 use super::tls::checks_certificate;
-use crate::adapter::Step;
+use crate::adapter::CheckStep;
 use crate::engine::postgres::{DIALECT, PostgresOptions};
 use crate::engine::{Dialect, EngineError, Patience, Target, Warehouse};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Looks the host up, reaches it, logs in, and looks whether relations can be made.
-pub(in crate::adapter) fn diagnose_connection(target: &Target, patience: Patience) -> Vec<Step> {
+pub(in crate::adapter) fn diagnose_connection(
+    target: &Target,
+    patience: Patience,
+) -> Vec<CheckStep> {
     let options: &PostgresOptions = match target.options() {
         Ok(options) => options,
         Err(e) => return vec![("target", Err(e))],
     };
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<CheckStep> = Vec::new();
     if !reach_host(options, &mut steps) {
         return steps;
     }
@@ -32,7 +35,7 @@ pub(in crate::adapter) fn diagnose_connection(target: &Target, patience: Patienc
 
 /// Looks the host up and connects to its port; whether the next step can be tried. A socket is
 /// named only.
-fn reach_host(options: &PostgresOptions, steps: &mut Vec<Step>) -> bool {
+fn reach_host(options: &PostgresOptions, steps: &mut Vec<CheckStep>) -> bool {
     let hosts = options.host.as_deref().unwrap_or("localhost");
     let host = hosts.split(',').next().unwrap_or_default();
     let port = options.port.unwrap_or(5432);
@@ -77,7 +80,7 @@ fn diagnose_session(
     pg: &mut super::Postgres,
     target: &Target,
     options: &PostgresOptions,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<CheckStep>,
 ) {
     let encrypted = first_text(
         pg,

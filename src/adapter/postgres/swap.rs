@@ -14,7 +14,7 @@ use super::belongings::{
     Belonging, find_ties, read_belongings, read_shapes, rename_constraints_sql,
 };
 use super::dependents::{
-    Dependent, ForeignKey, Surroundings, are_still, foreign_keys, read_surroundings,
+    Dependent, ForeignKey, RelationSurroundings, are_still, foreign_keys, read_surroundings,
 };
 use super::in_place::{
     Way, fitting_columns, redefine_view, refill_table, replace_in_place, way_in,
@@ -192,7 +192,7 @@ fn take_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-    found: &Surroundings,
+    found: &RelationSurroundings,
 ) -> Result<bool, EngineError> {
     let name = old.relation.render(DIALECT);
     let (keys, belongings, ties) = match found.bare {
@@ -267,7 +267,7 @@ fn why_in_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-    found: &Surroundings,
+    found: &RelationSurroundings,
     belongings: &[Belonging],
     ties: &[[String; 2]],
 ) -> Result<Option<String>, EngineError> {

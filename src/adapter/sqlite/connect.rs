@@ -1,7 +1,7 @@
 //! Opening a file, and how every connection behaves.
 
 use super::errors::engine_error;
-use super::files::{Access, Files, SchemaFile};
+use super::files::{FileAccess, Files, SchemaFile};
 use super::{fingerprint, functions, literal};
 use crate::engine::sqlite::DIALECT;
 use crate::engine::{EngineError, EngineErrorKind};
@@ -82,13 +82,13 @@ pub(super) fn attach_file(connection: &Connection, file: &SchemaFile) -> Result<
     let SchemaFile { schema, path, access } = file;
     let name = DIALECT.quoted(schema);
     let mode = match access {
-        Access::Read => "ro",
-        Access::Write => "rwc",
+        FileAccess::Read => "ro",
+        FileAccess::Write => "rwc",
     };
     let address = literal(&format!("{}?mode={mode}", file_uri(path)));
     let mut sql = format!("attach {address} as {name}");
     // A transaction keeps the setting that it began with.
-    if *access == Access::Write && connection.is_autocommit() {
+    if *access == FileAccess::Write && connection.is_autocommit() {
         sql.push_str(&format!("; pragma {name}.synchronous = normal"));
     }
     connection.execute_batch(&sql).map_err(|e| {

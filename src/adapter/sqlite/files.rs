@@ -21,7 +21,7 @@ const MAIN: &str = "main";
 
 /// What a file is attached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum FileAccess {
     Read,
     Write,
 }
@@ -31,7 +31,7 @@ pub(super) enum Access {
 pub(super) struct SchemaFile {
     pub(super) schema: String,
     pub(super) path: String,
-    pub(super) access: Access,
+    pub(super) access: FileAccess,
 }
 
 /// What all connections to one database share.
@@ -71,10 +71,10 @@ impl Files {
     }
 
     /// Notes what all connections attach a schema for: who writes once may go on to.
-    fn add(&self, schema: &str, access: Access) {
+    fn add(&self, schema: &str, access: FileAccess) {
         let mut used = self.used();
         match used.iter_mut().find(|file| file.schema.eq_ignore_ascii_case(schema)) {
-            Some(file) if access == Access::Write => file.access = access,
+            Some(file) if access == FileAccess::Write => file.access = access,
             Some(_) => {}
             None => {
                 let path = self.options.path_of(schema);
@@ -85,7 +85,7 @@ impl Files {
 
     /// Lets every schema be written that is used.
     fn open_all_for_writing(&self) {
-        self.used().iter_mut().for_each(|file| file.access = Access::Write);
+        self.used().iter_mut().for_each(|file| file.access = FileAccess::Write);
     }
 
     fn forget(&self, schema: &str) {
@@ -113,7 +113,7 @@ impl Sqlite {
             error.hint = Some("letters, digits and underscores".to_owned());
             return Err(error);
         }
-        self.use_schema(schema, Access::Write)?;
+        self.use_schema(schema, FileAccess::Write)?;
         if self.in_transaction() {
             return Ok(());
         }
@@ -121,9 +121,9 @@ impl Sqlite {
     }
 
     /// Attaches the file of a schema, unless it is: for writing even if it was for reading.
-    pub(super) fn use_schema(&self, schema: &str, access: Access) -> Result<(), EngineError> {
+    pub(super) fn use_schema(&self, schema: &str, access: FileAccess) -> Result<(), EngineError> {
         let is_attached = self.is_attached(schema)?;
-        if is_attached && (access == Access::Read || schema.eq_ignore_ascii_case(MAIN)) {
+        if is_attached && (access == FileAccess::Read || schema.eq_ignore_ascii_case(MAIN)) {
             return Ok(());
         }
         self.files.add(schema, access);
@@ -149,7 +149,8 @@ impl Sqlite {
     /// After a statement that could not write what is attached for reading: whether it may be sent
     /// again. A transaction has to begin anew.
     fn can_write_now(&self, error: &EngineError) -> Result<bool, EngineError> {
-        let is_closed = self.attached.borrow().iter().any(|(_, access)| *access == Access::Read);
+        let is_closed =
+            self.attached.borrow().iter().any(|(_, access)| *access == FileAccess::Read);
         if !errors::is_read_only(error) || !is_closed {
             return Ok(false);
         }
@@ -175,7 +176,7 @@ impl Sqlite {
     /// The schemas that this connection can write.
     pub(super) fn written_schemas(&self) -> Vec<String> {
         let attached = self.attached.borrow();
-        let written = attached.iter().filter(|(_, access)| *access == Access::Write);
+        let written = attached.iter().filter(|(_, access)| *access == FileAccess::Write);
         std::iter::once(MAIN)
             .chain(written.map(|(schema, _)| schema.as_str()))
             .map(str::to_owned)
@@ -191,7 +192,7 @@ impl Sqlite {
         if !is_plain_name(schema) || !OsSystem::default().is_file(path.as_str().into()) {
             return Ok(false);
         }
-        self.use_schema(schema, Access::Read).map(|()| true)
+        self.use_schema(schema, FileAccess::Read).map(|()| true)
     }
 
     /// What is wrong with a schema that a statement names and no file has.

@@ -16,7 +16,7 @@ mod publish;
 mod seeds;
 mod statements;
 
-use crate::adapter::{Driver, Step, can_build, content, count_of};
+use crate::adapter::{CheckStep, Driver, can_build, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
@@ -25,7 +25,7 @@ use crate::engine::{
 };
 use crate::source::SqlText;
 use errors::{engine_error, with_offset};
-use files::{Access, Files};
+use files::{FileAccess, Files};
 use rusqlite::{Connection, InterruptHandle, Statement};
 use statements::{SchemaStatement, ViewStatement, statements_of};
 use std::borrow::Cow;
@@ -35,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
-fn diagnose(target: &Target, patience: Patience) -> Vec<Step> {
+fn diagnose(target: &Target, patience: Patience) -> Vec<CheckStep> {
     // A schema is a file, which a transaction could not take back.
     let probe = "create table main.strata_debug_check (a)";
     vec![("database", open_target(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
@@ -50,7 +50,7 @@ struct Sqlite {
     /// What all connections of a run share.
     files: Arc<Files>,
     /// The schemas that this one has attached besides `main`.
-    attached: RefCell<Vec<(String, Access)>>,
+    attached: RefCell<Vec<(String, FileAccess)>>,
     interrupt: Arc<InterruptHandle>,
     /// Set by another thread that wants this connection to stop waiting.
     cancelled: Arc<AtomicBool>,
@@ -385,7 +385,7 @@ impl Warehouse for Sqlite {
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<(), EngineError> {
         if let Some(schema) = target.schema() {
-            self.use_schema(schema, Access::Write)?;
+            self.use_schema(schema, FileAccess::Write)?;
         }
         self.files.lock.take(&self.cancelled, waiting)
     }

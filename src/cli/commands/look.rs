@@ -78,7 +78,8 @@ pub(super) fn show_rows(
     let is_json = output == ShowOutput::Json;
     // Rows and notices come in turn.
     let console = RefCell::new(console);
-    let mut print = |rows| print_rows(*console.borrow(), &rows, is_json);
-    ops::show_rows(workspace, &options, &mut |n| console.borrow_mut().notice(n), &mut print)?;
+    ops::show_rows(workspace, &options, &mut |n| console.borrow_mut().notice(n), &mut |rows| {
+        print_rows(*console.borrow(), &rows, is_json);
+    })?;
     Ok(Exit::success())
 }

@@ -1,7 +1,7 @@
 //! What differs between a generated file and the project as it is now.
 
 use super::hash::{hash_dag, node_shape};
-use super::tasks::{Dag, Task};
+use super::tasks::{Dag, DagTask};
 use crate::config::{AirflowOptions, Json};
 use crate::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,7 @@ fn of_project(manifest: &Manifest, dag: &Dag) -> Tasks {
     dag.tasks.iter().map(|task| (task.id.clone(), task_entry(manifest, dag, task))).collect()
 }
 
-fn task_entry(manifest: &Manifest, dag: &Dag, task: &Task) -> TaskEntry {
+fn task_entry(manifest: &Manifest, dag: &Dag, task: &DagTask) -> TaskEntry {
     let upstream = task.upstream.iter().map(|n| dag.tasks[*n].id.clone()).collect();
     let nodes = task.nodes.iter().map(|id| manifest.node(*id).unique_id.to_string()).collect();
     (task.kind.as_str().to_owned(), upstream, nodes)

@@ -2,7 +2,7 @@
 
 use super::hash::hash_dag;
 use super::python::{clean_comment, quote_literal, quote_string, write_list};
-use super::tasks::{Dag, Task};
+use super::tasks::{Dag, DagTask};
 use crate::config::{AirflowOptions, Json};
 use crate::export::GeneratedFile;
 use crate::manifest::Manifest;
@@ -89,7 +89,7 @@ fn tasks(out: &mut String, request: &FileRequest<'_>) {
     out.push_str("}\n# fmt: on\n");
 }
 
-fn task_row(out: &mut String, request: &FileRequest<'_>, task: &Task) {
+fn task_row(out: &mut String, request: &FileRequest<'_>, task: &DagTask) {
     let nodes: Vec<&str> =
         task.nodes.iter().map(|id| &*request.manifest.node(*id).unique_id).collect();
     let after: Vec<&str> =

@@ -59,7 +59,7 @@ impl TaskKind {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Task {
+pub(crate) struct DagTask {
     /// `group.name`, or `name` without a group.
     pub(crate) id: String,
     pub(crate) kind: TaskKind,
@@ -72,7 +72,7 @@ pub(crate) struct Task {
     pub(crate) inlets: Vec<String>,
 }
 
-impl Task {
+impl DagTask {
     pub(crate) fn group(&self) -> Option<&str> {
         self.id.split_once('.').map(|(group, _)| group)
     }
@@ -82,7 +82,7 @@ impl Task {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dag {
     pub(crate) by: Granularity,
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) tasks: Vec<DagTask>,
     /// Layers that became one task since they need each other.
     pub(crate) merged: Vec<Vec<String>>,
     /// The box that each group of tasks is drawn in. Groups that wait for each other share one:
@@ -121,9 +121,9 @@ pub(crate) fn build_dag(request: &DagRequest<'_>) -> Dag {
     let of_step: Vec<usize> = places.into_iter().map(|p| groups.number(p)).collect();
     let merged = groups.merge(request.plan, &of_step);
     let of_step: Vec<usize> = of_step.iter().map(|g| groups.merged[*g]).collect();
-    let mut tasks: BTreeMap<usize, Task> = BTreeMap::new();
+    let mut tasks: BTreeMap<usize, DagTask> = BTreeMap::new();
     for (i, step) in request.plan.steps.iter().enumerate() {
-        let task = tasks.entry(of_step[i]).or_insert_with(|| Task {
+        let task = tasks.entry(of_step[i]).or_insert_with(|| DagTask {
             id: String::new(),
             kind: TaskKind::Test,
             nodes: Vec::new(),
@@ -296,7 +296,7 @@ impl Groups {
 }
 
 /// Takes away edges that follow from others: what a task waits for by way of another task.
-fn reduce(tasks: &mut [Task]) {
+fn reduce(tasks: &mut [DagTask]) {
     let mut before: HashMap<usize, FixedBitSet> = HashMap::new();
     for number in topological(tasks.iter().enumerate()) {
         let upstream = tasks[number].upstream.clone();
@@ -308,14 +308,14 @@ fn reduce(tasks: &mut [Task]) {
     }
 }
 
-fn boxes(tasks: &[Task]) -> BTreeMap<String, String> {
+fn boxes(tasks: &[DagTask]) -> BTreeMap<String, String> {
     let mut groups: Vec<&str> = Vec::new();
-    for group in tasks.iter().filter_map(Task::group) {
+    for group in tasks.iter().filter_map(DagTask::group) {
         if !groups.contains(&group) {
             groups.push(group);
         }
     }
-    let number = |task: &Task| groups.iter().position(|g| Some(*g) == task.group());
+    let number = |task: &DagTask| groups.iter().position(|g| Some(*g) == task.group());
     let mut graph: DiGraph<(), ()> = DiGraph::new();
     groups.iter().for_each(|_| {
         graph.add_node(());
@@ -341,7 +341,7 @@ fn boxes(tasks: &[Task]) -> BTreeMap<String, String> {
 
 /// Gives ids that Airflow accepts: letters, digits, `_` and `-`, the group before a dot. What had
 /// to be changed, and what would be called alike, ends in a hash of its own name.
-fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>) {
+fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, DagTask>) {
     let mut ids: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, task) in tasks.iter_mut() {
         let place = &groups.places[*number];
@@ -354,7 +354,7 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, Task>)
     }
     // A task may not be called like a group.
     let boxes: Vec<String> =
-        tasks.values().filter_map(Task::group).map(str::to_ascii_lowercase).collect();
+        tasks.values().filter_map(DagTask::group).map(str::to_ascii_lowercase).collect();
     for task in tasks.values_mut().filter(|t| boxes.contains(&t.id.to_ascii_lowercase())) {
         task.id.push_str("_layer");
     }
@@ -391,7 +391,7 @@ fn digest(text: &str) -> String {
 
 /// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers
 /// the edges.
-fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
+fn order(tasks: BTreeMap<usize, DagTask>, by: Granularity) -> Dag {
     let in_order = topological(tasks.iter().map(|(n, t)| (*n, t)));
     let mut rank: HashMap<Option<String>, usize> = HashMap::new();
     for (position, number) in in_order.iter().enumerate() {
@@ -399,7 +399,7 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
     }
     let position: HashMap<usize, usize> =
         in_order.into_iter().enumerate().map(|(p, n)| (n, p)).collect();
-    let mut list: Vec<(usize, Task)> = tasks.into_iter().collect();
+    let mut list: Vec<(usize, DagTask)> = tasks.into_iter().collect();
     list.sort_by_key(|(number, task)| {
         let group = task.group().map(str::to_owned);
         let place = if group.is_some() { rank[&group] } else { position[number] };
@@ -408,7 +408,7 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
     });
     let renumbered: HashMap<usize, usize> =
         list.iter().enumerate().map(|(new, (old, _))| (*old, new)).collect();
-    let tasks = list.into_iter().map(|(_, task)| Task {
+    let tasks = list.into_iter().map(|(_, task)| DagTask {
         upstream: task.upstream.iter().map(|n| renumbered[n]).collect(),
         ..task
     });
@@ -416,8 +416,8 @@ fn order(tasks: BTreeMap<usize, Task>, by: Granularity) -> Dag {
 }
 
 /// Numbers so that each comes after those it waits for; ids decide between free ones.
-fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a Task)>) -> Vec<usize> {
-    let tasks: BTreeMap<usize, &Task> = tasks.collect();
+fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a DagTask)>) -> Vec<usize> {
+    let tasks: BTreeMap<usize, &DagTask> = tasks.collect();
     let mut waiting: HashMap<usize, usize> =
         tasks.iter().map(|(n, t)| (*n, t.upstream.len())).collect();
     let mut behind: HashMap<usize, Vec<usize>> = HashMap::new();

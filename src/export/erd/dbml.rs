@@ -1,6 +1,6 @@
 //! DBML (https://dbml.dbdiagram.io/docs), which dbdiagram.io opens.
 
-use super::model::{Diagram, Field, Table};
+use super::model::{Diagram, DiagramTable, Field};
 use std::fmt::Write;
 
 /// A name in double quotes. DBML has no escape for a double quote or a line break in a name.
@@ -35,7 +35,7 @@ fn text(text: &str) -> String {
 }
 
 /// A table with its schema, where it has one.
-fn table_name(table: &Table) -> String {
+fn table_name(table: &DiagramTable) -> String {
     match table.schema.as_str() {
         "" => name(&table.name),
         schema => format!("{}.{}", name(schema), name(&table.name)),
@@ -91,7 +91,7 @@ pub(crate) fn write_dbml(diagram: &Diagram, command: &str) -> String {
 }
 
 /// One side of a reference.
-fn endpoint(table: &Table, columns: &[String]) -> String {
+fn endpoint(table: &DiagramTable, columns: &[String]) -> String {
     match columns {
         [one] => format!("{}.{}", table_name(table), name(one)),
         many => {
@@ -101,7 +101,7 @@ fn endpoint(table: &Table, columns: &[String]) -> String {
     }
 }
 
-fn column(table: &Table, field: &Field) -> String {
+fn column(table: &DiagramTable, field: &Field) -> String {
     let mut settings = Vec::new();
     // A key of several columns is an index.
     let alone = field.primary && !table.composite.iter().any(|k| k.primary);

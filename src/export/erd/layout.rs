@@ -1,6 +1,6 @@
 //! Where tables go: layers from left to right, each a box of columns of tables.
 
-use super::model::{Diagram, Field, Table};
+use super::model::{Diagram, DiagramTable, Field};
 use unicode_width::UnicodeWidthStr;
 
 /// Sizes in pixels.
@@ -42,7 +42,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// The columns that a table shows, and how many it does not.
-pub(super) fn shown_columns(table: &Table) -> (Vec<usize>, usize) {
+pub(super) fn shown_columns(table: &DiagramTable) -> (Vec<usize>, usize) {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if all.len() <= MOST_ROWS {
         return (all, 0);
@@ -67,7 +67,7 @@ fn is_key(field: &Field) -> bool {
     field.primary || field.foreign || field.unique
 }
 
-fn size(table: &Table) -> (f64, f64) {
+fn size(table: &DiagramTable) -> (f64, f64) {
     let (shown, hidden) = shown_columns(table);
     // The name is bold, and so wider.
     let name = text_width(&table.name, 14.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;

@@ -90,8 +90,8 @@ pub(crate) fn write_mermaid(diagram: &Diagram, command: &str) -> String {
         let parent = if link.optional { "o|" } else { "||" };
         // A key that a constraint enforces is a solid line, one that a test checks a broken one.
         let line = match link.origin {
-            crate::analyze::Origin::Constraint => "--",
-            crate::analyze::Origin::Test => "..",
+            crate::analyze::KeyOrigin::Constraint => "--",
+            crate::analyze::KeyOrigin::Test => "..",
         };
         let label = text(&link.columns.join(", "));
         let _ = writeln!(

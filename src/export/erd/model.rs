@@ -1,7 +1,7 @@
 //! What a diagram shows, in the order of the data.
 
 use super::catalog::CatalogTypes;
-use crate::analyze::{Key, KeyGraph, Origin};
+use crate::analyze::{KeyGraph, KeyOrigin, TableKey};
 use crate::export::airflow::layer_of;
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, NodeSet};
 use std::collections::{BTreeMap, HashMap};
@@ -10,20 +10,20 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) struct Diagram {
     pub(crate) project: String,
     /// In the order of the data, each with its tables.
-    pub(crate) groups: Vec<Group>,
-    pub(crate) tables: Vec<Table>,
+    pub(crate) groups: Vec<TableGroup>,
+    pub(crate) tables: Vec<DiagramTable>,
     pub(crate) references: Vec<Link>,
 }
 
 /// A layer.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Group {
+pub(crate) struct TableGroup {
     pub(crate) name: String,
     pub(crate) tables: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Table {
+pub(crate) struct DiagramTable {
     pub(crate) schema: String,
     pub(crate) name: String,
     pub(crate) description: String,
@@ -38,7 +38,7 @@ pub(crate) struct Table {
 pub(crate) struct Composite {
     pub(crate) columns: Vec<String>,
     pub(crate) primary: bool,
-    pub(crate) origin: Origin,
+    pub(crate) origin: KeyOrigin,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +64,7 @@ pub(crate) struct Link {
     pub(crate) parent_columns: Vec<String>,
     pub(crate) one_to_one: bool,
     pub(crate) optional: bool,
-    pub(crate) origin: Origin,
+    pub(crate) origin: KeyOrigin,
 }
 
 /// The selected models, seeds, snapshots and sources.
@@ -97,7 +97,7 @@ pub(crate) fn build_diagram(
     let mut groups = Vec::new();
     for ((.., name), mut members) in layers {
         members.sort();
-        let mut group = Group { name, tables: Vec::new() };
+        let mut group = TableGroup { name, tables: Vec::new() };
         for (_, id) in members {
             group.tables.push(tables.len());
             numbers.insert(id, tables.len());
@@ -177,7 +177,7 @@ fn undescribed(name: &str) -> Field {
     }
 }
 
-fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
+fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> DiagramTable {
     let known = keys.tables.get(&node.id).cloned().unwrap_or_default();
     let in_database = catalog.tables.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
     let mut columns: Vec<Field> = in_database
@@ -200,7 +200,7 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
             columns[at].data_type = Some(own.to_lowercase());
         }
     }
-    let all_keys: Vec<&Key> = known.primary.iter().chain(&known.unique).collect();
+    let all_keys: Vec<&TableKey> = known.primary.iter().chain(&known.unique).collect();
     for name in all_keys.iter().flat_map(|k| &k.columns) {
         if !columns.iter().any(|f| f.name == *name) {
             columns.push(undescribed(name));
@@ -221,7 +221,7 @@ fn table(node: &Node, keys: &KeyGraph, catalog: &CatalogTypes) -> Table {
         NodeKind::Model { .. } => node.materialized().into_owned(),
         _ => node.resource_type().as_str().to_owned(),
     };
-    Table {
+    DiagramTable {
         schema: node.relation.as_ref().and_then(|r| r.schema()).unwrap_or_default().to_owned(),
         name: node
             .relation
@@ -248,7 +248,7 @@ pub(super) mod testing {
             primary: !foreign,
             ..undescribed(name)
         };
-        let table = |name: &str, foreign| Table {
+        let table = |name: &str, foreign| DiagramTable {
             schema: "main".to_owned(),
             name: name.to_owned(),
             description: text.to_owned(),
@@ -257,12 +257,12 @@ pub(super) mod testing {
             composite: vec![Composite {
                 columns: vec![text.to_owned(), "end".to_owned()],
                 primary: !foreign,
-                origin: Origin::Test,
+                origin: KeyOrigin::Test,
             }],
         };
         Diagram {
             project: "x".to_owned(),
-            groups: vec![Group { name: text.to_owned(), tables: vec![0, 1] }],
+            groups: vec![TableGroup { name: text.to_owned(), tables: vec![0, 1] }],
             tables: vec![table(text, false), table("class", true)],
             references: vec![Link {
                 child: 1,
@@ -271,7 +271,7 @@ pub(super) mod testing {
                 parent_columns: vec![text.to_owned()],
                 one_to_one: false,
                 optional: true,
-                origin: Origin::Constraint,
+                origin: KeyOrigin::Constraint,
             }],
         }
     }

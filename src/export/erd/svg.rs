@@ -3,8 +3,8 @@
 use super::layout::{
     BADGE, HEADER, Layout, PADDING, ROW, Rect, place_tables, shown_columns, text_width,
 };
-use super::model::{Diagram, Field, Link, Table};
-use crate::analyze::Origin;
+use super::model::{Diagram, DiagramTable, Field, Link};
+use crate::analyze::KeyOrigin;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthChar;
 
@@ -101,7 +101,7 @@ pub(crate) fn write_svg(diagram: &Diagram, command: &str) -> String {
     out
 }
 
-fn draw(out: &mut String, table: &Table, rect: &Rect, colour: &str) {
+fn draw(out: &mut String, table: &DiagramTable, rect: &Rect, colour: &str) {
     let Rect { x, y, width, height } = *rect;
     let (shown, hidden) = shown_columns(table);
     let tip =
@@ -184,7 +184,7 @@ fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize
 }
 
 /// The middle of the row of a column.
-fn row_y(table: &Table, rect: &Rect, column: Option<&String>) -> f64 {
+fn row_y(table: &DiagramTable, rect: &Rect, column: Option<&String>) -> f64 {
     let (shown, _) = shown_columns(table);
     let at = column.and_then(|c| shown.iter().position(|i| table.columns[*i].name == *c));
     at.map_or(rect.y + HEADER / 2.0, |n| rect.y + HEADER + ROW * (n as f64 + 0.5))
@@ -207,7 +207,7 @@ fn line(out: &mut String, diagram: &Diagram, link: &Link, layout: &Layout) {
     let foot = 16.0;
     let (a, b) = (x1 + side1 * foot, x2 + side2 * foot);
     let bend = ((a - b).abs() / 2.0).clamp(24.0, 160.0);
-    let dash = if link.origin == Origin::Test { " stroke-dasharray=\"5 3\"" } else { "" };
+    let dash = if link.origin == KeyOrigin::Test { " stroke-dasharray=\"5 3\"" } else { "" };
     let must = if link.optional { "optional" } else { "mandatory" };
     let kind = if link.one_to_one { "one to one" } else { "many to one" };
     let (from, to) = (&diagram.tables[link.child].name, &diagram.tables[link.parent].name);

@@ -9,7 +9,7 @@ mod test;
 
 use build::{BuildConfig, ModelConfig, SeedConfig, SnapshotConfig};
 pub(crate) use build::{ChangeMode, HardDeletes, Hook, IncrementalConfig};
-pub(crate) use test::{Severity, TestConfig};
+pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{NodeConfig, ResourceType};
 

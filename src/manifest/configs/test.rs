@@ -6,7 +6,7 @@ use crate::engine::RelationKind;
 /// How a test's failures count, and where they go (semantics 3.5, 3.6).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestConfig {
-    pub(crate) severity: Severity,
+    pub(crate) severity: TestSeverity,
     /// What is put behind the number of failures: `!= 0`.
     pub(crate) warn_if: String,
     pub(crate) error_if: String,
@@ -19,7 +19,7 @@ pub(crate) struct TestConfig {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Severity {
+pub(crate) enum TestSeverity {
     Warn,
     Error,
 }
@@ -40,7 +40,7 @@ impl TestConfig {
     pub(super) fn read(config: &NodeConfig) -> TestConfig {
         let is_warning = config.text("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"));
         TestConfig {
-            severity: if is_warning { Severity::Warn } else { Severity::Error },
+            severity: if is_warning { TestSeverity::Warn } else { TestSeverity::Error },
             warn_if: read_threshold(config, "warn_if"),
             error_if: read_threshold(config, "error_if"),
             has_condition: config.get("where").is_some(),
@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn thresholds_and_severity() {
         let plain = read(&[]);
-        assert!(plain.counts_all_rows() && plain.severity == Severity::Error);
+        assert!(plain.counts_all_rows() && plain.severity == TestSeverity::Error);
         assert_eq!((plain.warn_if.as_str(), plain.error_if.as_str()), ("!= 0", "!= 0"));
-        assert_eq!(read(&[("severity", json!("Warn"))]).severity, Severity::Warn);
+        assert_eq!(read(&[("severity", json!("Warn"))]).severity, TestSeverity::Warn);
         assert!(read(&[("fail_calc", json!("count(*)"))]).counts_all_rows());
         for (key, value) in [
             ("warn_if", json!("> 1")),

@@ -1,9 +1,9 @@
 //! Requests to the API: paced, timed, and sent again where that can help.
 
 use super::auth::{find_account, read_variable};
-use super::errors::{Failure, Subject, classify_error};
+use super::errors::{SheetFailure, Subject, classify_error};
 use crate::config::SheetTarget;
-use crate::sink::{Job, SinkError};
+use crate::sink::{SinkError, SinkJob};
 use crate::system::System;
 use google_sheets4::api::{BatchUpdateSpreadsheetRequest, Request, Scope, Spreadsheet};
 use google_sheets4::common::{Delegate, Response, Retry};
@@ -32,7 +32,7 @@ const FIELDS: &str = "properties.title,sheets(properties(sheetId,title,hidden,gr
 
 /// A note on a tab (developer metadata).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct SheetNote {
     pub(super) id: i32,
     pub(super) key: String,
     pub(super) value: String,
@@ -44,7 +44,7 @@ pub(super) struct Tab {
     pub(super) title: String,
     pub(super) rows: usize,
     pub(super) columns: usize,
-    pub(super) notes: Vec<Note>,
+    pub(super) notes: Vec<SheetNote>,
 }
 
 /// A spreadsheet without its cells.
@@ -119,7 +119,7 @@ impl Delegate for Noted {
 impl<'a> Client<'a> {
     pub(super) async fn connect(
         target: &'a SheetTarget,
-        job: &'a Job<'_>,
+        job: &'a SinkJob<'_>,
     ) -> Result<Client<'a>, SinkError> {
         let settings = Settings::read(job.system)?;
         let account = find_account(target, job.system, settings.timeout).await?;
@@ -288,7 +288,7 @@ impl<'a> Client<'a> {
                 Err(_) if (self.stopped)() => return Err(interrupted()),
                 Err(_) if Instant::now() >= end => {
                     let seconds = self.settings.timeout.as_secs_f64();
-                    return Err(Failure::lost(format!("no answer within {seconds} s")).error);
+                    return Err(SheetFailure::lost(format!("no answer within {seconds} s")).error);
                 }
                 Err(_) => {}
             }
@@ -305,7 +305,7 @@ impl<'a> Client<'a> {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(e)) => classify_error(e, noted.status, &subject),
             // It ran out of time.
-            Err(error) => Failure { ambiguous: error.transient, error },
+            Err(error) => SheetFailure { ambiguous: error.transient, error },
         };
         Err(Failed { failure, retry_after: noted.retry_after.and_then(|text| self.until(&text)) })
     }
@@ -364,7 +364,7 @@ impl<'a> Client<'a> {
 
 /// A failed attempt, with how long the answer asks to wait.
 struct Failed {
-    failure: Failure,
+    failure: SheetFailure,
     retry_after: Option<Duration>,
 }
 
@@ -381,7 +381,7 @@ fn book(spreadsheet: Spreadsheet) -> Book {
         let properties = sheet.properties?;
         let grid = properties.grid_properties.unwrap_or_default();
         let notes = sheet.developer_metadata.unwrap_or_default().into_iter().filter_map(|m| {
-            Some(Note {
+            Some(SheetNote {
                 id: m.metadata_id?,
                 key: m.metadata_key?,
                 value: m.metadata_value.unwrap_or_default(),

@@ -7,24 +7,24 @@ use serde_json::Value as Json;
 
 /// Why an attempt failed.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Failure {
+pub(super) struct SheetFailure {
     pub(super) error: SinkError,
     /// The request may have been carried out though its answer says nothing of it.
     pub(super) ambiguous: bool,
 }
 
-impl Failure {
-    fn of(message: impl Into<String>, help: impl Into<String>) -> Failure {
-        Failure {
+impl SheetFailure {
+    fn of(message: impl Into<String>, help: impl Into<String>) -> SheetFailure {
+        SheetFailure {
             error: SinkError { message: message.into(), help: Some(help.into()), transient: false },
             ambiguous: false,
         }
     }
 
     /// The answer was lost, or never came.
-    pub(super) fn lost(what: impl std::fmt::Display) -> Failure {
+    pub(super) fn lost(what: impl std::fmt::Display) -> SheetFailure {
         let mut failure =
-            Failure::of(format!("Google Sheets did not answer: {what}"), "try again later");
+            SheetFailure::of(format!("Google Sheets did not answer: {what}"), "try again later");
         failure.error.transient = true;
         failure.ambiguous = true;
         failure
@@ -37,7 +37,7 @@ pub(super) struct Subject<'a> {
     pub(super) account: &'a str,
 }
 
-pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_>) -> Failure {
+pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_>) -> SheetFailure {
     match e {
         Error::BadRequest(json) => {
             let code = json
@@ -49,9 +49,9 @@ pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_
         Error::Failure(_) => answer(status.unwrap_or_default(), &Json::Null, subject),
         Error::MissingToken(e) => token(e.as_ref(), subject),
         // The status was good, and the body is no JSON or broke off.
-        Error::JsonDecodeError(..) => Failure::lost("its answer broke off or was no JSON"),
-        Error::HttpError(e) => Failure::lost(chain(&e)),
-        other => Failure::lost(other),
+        Error::JsonDecodeError(..) => SheetFailure::lost("its answer broke off or was no JSON"),
+        Error::HttpError(e) => SheetFailure::lost(chain(&e)),
+        other => SheetFailure::lost(other),
     }
 }
 
@@ -66,7 +66,7 @@ fn chain(e: &dyn std::error::Error) -> String {
     text
 }
 
-fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> Failure {
+fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> SheetFailure {
     let Subject { spreadsheet, account } = subject;
     let said = json.pointer("/error/message").and_then(Json::as_str).unwrap_or("no reason given");
     let word = json.pointer("/error/status").and_then(Json::as_str).unwrap_or_default();
@@ -81,36 +81,38 @@ fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> Failure {
         {
             quota()
         }
-        403 if has(&["SERVICE_DISABLED", "accessNotConfigured"]) => Failure::of(
+        403 if has(&["SERVICE_DISABLED", "accessNotConfigured"]) => SheetFailure::of(
             format!("the Google Sheets API is disabled in the project of the credentials: {said}"),
             "enable it in the Google Cloud console (APIs & Services, Google Sheets API) and wait some minutes",
         ),
-        403 if has(&["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"]) => Failure::of(
-            format!("the credentials may not be used for Google Sheets: {said}"),
-            "the token needs the scope https://www.googleapis.com/auth/spreadsheets",
-        ),
-        403 => Failure::of(
+        403 if has(&["ACCESS_TOKEN_SCOPE_INSUFFICIENT", "insufficientPermissions"]) => {
+            SheetFailure::of(
+                format!("the credentials may not be used for Google Sheets: {said}"),
+                "the token needs the scope https://www.googleapis.com/auth/spreadsheets",
+            )
+        }
+        403 => SheetFailure::of(
             format!("the spreadsheet {spreadsheet} is not shared with {account}: {said}"),
             format!("open the spreadsheet, choose Share, and add {account} as an editor"),
         ),
-        401 => Failure::of(
+        401 => SheetFailure::of(
             format!("Google does not accept the credentials of {account}: {said}"),
             "make a new key or token; keys can be deleted, tokens end after an hour",
         ),
-        404 => Failure::of(
+        404 => SheetFailure::of(
             format!("there is no spreadsheet with the id {spreadsheet}"),
             "take the part between /d/ and /edit of its address in the browser",
         ),
-        400 if said.contains("not supported for this document") => Failure::of(
+        400 if said.contains("not supported for this document") => SheetFailure::of(
             format!("{spreadsheet} is no Google spreadsheet, perhaps an Excel file: {said}"),
             "save it as Google Sheets (File menu) and use the id of the new one",
         ),
-        400..=499 if status != 408 => Failure::of(
+        400..=499 if status != 408 => SheetFailure::of(
             format!("Google Sheets refused the request ({status}): {said}"),
             "the sheet is as it was; if its tabs were changed by hand at the same time, try again",
         ),
         _ => {
-            let mut failure = Failure::of(
+            let mut failure = SheetFailure::of(
                 format!("Google Sheets has trouble ({status}): {said}"),
                 "try again later",
             );
@@ -122,8 +124,8 @@ fn answer(status: u16, json: &Json, subject: &Subject<'_>) -> Failure {
     failure
 }
 
-fn quota() -> Failure {
-    let mut failure = Failure::of(
+fn quota() -> SheetFailure {
+    let mut failure = SheetFailure::of(
         "the quota of Google Sheets is used up (60 writes a minute for each user)",
         "try again in some minutes, run fewer exports at once, or ask Google for a higher quota",
     );
@@ -131,7 +133,10 @@ fn quota() -> Failure {
     failure
 }
 
-fn token(e: &(dyn std::error::Error + Send + Sync + 'static), subject: &Subject<'_>) -> Failure {
+fn token(
+    e: &(dyn std::error::Error + Send + Sync + 'static),
+    subject: &Subject<'_>,
+) -> SheetFailure {
     let said = chain(e);
     let refused = matches!(
         e.downcast_ref::<oauth2::Error>(),
@@ -142,13 +147,13 @@ fn token(e: &(dyn std::error::Error + Send + Sync + 'static), subject: &Subject<
         )
     );
     if refused {
-        return Failure::of(
+        return SheetFailure::of(
             format!("no token for {}: {said}", subject.account),
             "make a new key: this one was deleted, is for another project, or the clock of this machine is wrong",
         );
     }
     // Nothing was asked of the spreadsheet yet.
-    let mut failure = Failure::lost(format!("no token for {}: {said}", subject.account));
+    let mut failure = SheetFailure::lost(format!("no token for {}: {said}", subject.account));
     failure.ambiguous = false;
     failure.error.help = Some(
         "without a network or outside Google's machines, set GOOGLE_APPLICATION_CREDENTIALS to a key file".to_owned(),
@@ -164,7 +169,7 @@ mod tests {
     const SUBJECT: Subject<'static> =
         Subject { spreadsheet: "abc", account: "robot@x.iam.gserviceaccount.com" };
 
-    fn of(status: u16, json: Json) -> Failure {
+    fn of(status: u16, json: Json) -> SheetFailure {
         classify_error(Error::BadRequest(json), Some(status), &SUBJECT)
     }
 

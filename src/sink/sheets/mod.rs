@@ -21,15 +21,15 @@ mod write;
 
 pub(crate) use client::Pace;
 
-use super::{Job, SinkError, SinkTable, Written};
+use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::SheetTarget;
 
 /// Writes a table into a sheet, on a runtime of its own.
 pub(crate) fn write_sheet(
     target: &SheetTarget,
     table: &SinkTable,
-    job: &Job<'_>,
-) -> Result<Written, SinkError> {
+    job: &SinkJob<'_>,
+) -> Result<WrittenRows, SinkError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|e| SinkError::new(format!("no thread for the requests: {e}")))?;

@@ -1,7 +1,7 @@
 //! The pieces of a batch.
 
 use super::cells::Value;
-use super::client::{Note, Tab};
+use super::client::{SheetNote, Tab};
 use google_sheets4::FieldMask;
 use google_sheets4::api::{
     AddSheetRequest, AppendDimensionRequest, CellData, CellFormat, CopyPasteRequest,
@@ -173,7 +173,7 @@ pub(super) fn copy_area(from: Area, to: Area) -> Request {
 
 /// Writes a note on a tab, in the place of an earlier one of the same key.
 pub(super) fn set_note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Request {
-    let earlier: Option<&Note> = known.and_then(|t| t.notes.iter().find(|n| n.key == key));
+    let earlier: Option<&SheetNote> = known.and_then(|t| t.notes.iter().find(|n| n.key == key));
     match earlier {
         Some(earlier) => {
             let lookup =

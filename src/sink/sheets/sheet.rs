@@ -21,7 +21,7 @@ pub(super) struct Sheet {
     pub(super) used: usize,
     /// Where each of our columns is.
     pub(super) columns: Vec<usize>,
-    pub(super) segments: Vec<Segment>,
+    pub(super) segments: Vec<ColumnSegment>,
     /// By column.
     pub(super) values: Vec<Vec<Json>>,
 }
@@ -42,20 +42,20 @@ impl Sheet {
 
 /// Neighbouring columns of a tab, with our columns that go there.
 #[derive(Debug, PartialEq)]
-pub(super) struct Segment {
+pub(super) struct ColumnSegment {
     pub(super) at: usize,
     pub(super) own: Vec<usize>,
 }
 
-pub(super) fn group_columns(columns: &[usize]) -> Vec<Segment> {
+pub(super) fn group_columns(columns: &[usize]) -> Vec<ColumnSegment> {
     let mut pairs: Vec<(usize, usize)> =
         columns.iter().copied().enumerate().map(|(own, at)| (at, own)).collect();
     pairs.sort_unstable();
-    let mut out: Vec<Segment> = Vec::new();
+    let mut out: Vec<ColumnSegment> = Vec::new();
     for (at, own) in pairs {
         match out.last_mut() {
             Some(s) if s.at + s.own.len() == at => s.own.push(own),
-            _ => out.push(Segment { at, own: vec![own] }),
+            _ => out.push(ColumnSegment { at, own: vec![own] }),
         }
     }
     out
@@ -85,7 +85,7 @@ pub(super) struct Rows {
 
 /// Lines that go to neighbouring rows of the tab.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Run {
+pub(super) struct RowRun {
     pub(super) first: usize,
     pub(super) at: usize,
     pub(super) length: usize,
@@ -113,14 +113,14 @@ impl Rows {
             .collect()
     }
 
-    pub(super) fn runs(&self) -> impl Iterator<Item = Run> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = RowRun> {
         let places =
             self.known.iter().map(|(at, _)| *at).chain(self.free..self.free + self.new.len());
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<RowRun> = Vec::new();
         for (line, at) in places.enumerate() {
             match runs.last_mut() {
                 Some(run) if run.at + run.length == at => run.length += 1,
-                _ => runs.push(Run { first: line, at, length: 1 }),
+                _ => runs.push(RowRun { first: line, at, length: 1 }),
             }
         }
         runs.into_iter()
@@ -146,11 +146,14 @@ mod tests {
     fn neighbours_are_written_together() {
         assert_eq!(
             group_columns(&[4, 0, 1]),
-            [Segment { at: 0, own: vec![1, 2] }, Segment { at: 4, own: vec![0] }]
+            [ColumnSegment { at: 0, own: vec![1, 2] }, ColumnSegment { at: 4, own: vec![0] }]
         );
         let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
-        let runs: Vec<Run> = rows.runs().collect();
-        assert_eq!(runs, [Run { first: 0, at: 2, length: 2 }, Run { first: 2, at: 9, length: 3 }]);
+        let runs: Vec<RowRun> = rows.runs().collect();
+        assert_eq!(
+            runs,
+            [RowRun { first: 0, at: 2, length: 2 }, RowRun { first: 2, at: 9, length: 3 }]
+        );
         assert_eq!(rows.order(), [Some(7), Some(1), Some(0), Some(5), Some(6)]);
     }
 }

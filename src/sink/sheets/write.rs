@@ -9,7 +9,7 @@ use super::requests::{
 use super::rows::{Lines, check_lengths};
 use super::sheet::{Keys, Rows, Sheet, group_columns, key_of, reorder_columns};
 use crate::config::{SheetMode, SheetTarget};
-use crate::sink::{Job, SinkError, SinkTable, Written, count};
+use crate::sink::{SinkError, SinkJob, SinkTable, WrittenRows, count};
 use google_sheets4::api::Request;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ struct Write<'a> {
     client: &'a Client<'a>,
     target: &'a SheetTarget,
     table: &'a SinkTable,
-    job: &'a Job<'a>,
+    job: &'a SinkJob<'a>,
     choices: Choices,
     /// Told apart from every other write, also of the same run.
     token: String,
@@ -47,8 +47,8 @@ pub(super) async fn write_table(
     client: &Client<'_>,
     target: &SheetTarget,
     table: &SinkTable,
-    job: &Job<'_>,
-) -> Result<Written, SinkError> {
+    job: &SinkJob<'_>,
+) -> Result<WrittenRows, SinkError> {
     let choices = Choices { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
     check_lengths(table, choices)?;
     if table.columns.len() > MOST_COLUMNS {
@@ -186,7 +186,7 @@ impl Write<'_> {
         Err(e.help("export fewer rows or columns, delete empty rows of other tabs, or use another spreadsheet"))
     }
 
-    fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> Written {
+    fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> WrittenRows {
         let (place, title) = (&self.target.sheet, &self.book.title);
         let message = if self.job.dry_run {
             format!(
@@ -197,10 +197,10 @@ impl Write<'_> {
         } else {
             format!("{place} in {title}: {what}")
         };
-        Written { message, rows: self.table.rows.len(), cells: lines.cells(), requests }
+        WrittenRows { message, rows: self.table.rows.len(), cells: lines.cells(), requests }
     }
 
-    async fn replace(&self) -> Result<Written, SinkError> {
+    async fn replace(&self) -> Result<WrittenRows, SinkError> {
         let lines = Lines::with_header(self.table, self.choices);
         let size = self.size(lines.len(), lines.width());
         let what = format!(
@@ -294,7 +294,7 @@ impl Write<'_> {
     }
 
     /// Adds rows below the last; with a key, rows that are there already are written in place.
-    async fn add(&self, key: &[String]) -> Result<Written, SinkError> {
+    async fn add(&self, key: &[String]) -> Result<WrittenRows, SinkError> {
         if let Some(tab) =
             self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
         {
@@ -344,13 +344,13 @@ impl Write<'_> {
     }
 
     /// What is told when this run has added its rows already.
-    fn written_before(&self, tab: &Tab) -> Written {
+    fn written_before(&self, tab: &Tab) -> WrittenRows {
         if self.job.dry_run {
             let lines = Lines::new(self.table, self.choices, Vec::new());
             return self.done("write nothing a second time".to_owned(), &lines, 0);
         }
         let message = format!("{}: this run has written its rows before", tab.title);
-        Written { message, ..Default::default() }
+        WrittenRows { message, ..Default::default() }
     }
 
     /// The batch that adds `all` lines, which it holds.
