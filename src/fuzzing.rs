@@ -126,6 +126,7 @@ mod tests {
     }
 
     /// Pieces of all the languages that are read, put together as nobody would.
+    #[expect(clippy::too_many_lines, reason = "a list of pieces")]
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![
             "{{",

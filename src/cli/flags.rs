@@ -151,6 +151,7 @@ impl Lookup<'_> {
 
 impl Flags {
     /// What holds, and what is wrong with it.
+    #[expect(clippy::too_many_lines, reason = "a line or two for each flag")]
     pub(super) fn new(cli: &Cli, system: &dyn System) -> (Flags, Vec<String>) {
         let g = &cli.global;
         let mut lookup = Lookup { system, project: YamlMap::default(), problems: Vec::new() };

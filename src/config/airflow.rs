@@ -129,6 +129,7 @@ impl AirflowOptions {
 }
 
 /// Reads the block; without one all options have their defaults.
+#[expect(clippy::too_many_lines, reason = "a line or two for each option")]
 pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     let mut options = AirflowOptions::default();
     let Some(block) = block.filter(|y| !y.is_null()) else {

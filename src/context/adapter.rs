@@ -157,6 +157,7 @@ impl Object for Flag {
 }
 
 /// Methods that need no database and are the same in both phases.
+#[expect(clippy::too_many_lines, reason = "an arm for each method")]
 fn pure(
     session: &Arc<Session>,
     state: &mut State<'_, '_>,

@@ -15,6 +15,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
+#[expect(clippy::too_many_lines, reason = "a line or two for each member")]
 pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
     out.insert("var", Value::from_object(Var));
     out.insert("env_var", function(env_var));

@@ -33,6 +33,7 @@ fn column_json(c: &Column) -> JsonMap {
 
 impl Manifest {
     /// The dict of a node.
+    #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
         let mut m = JsonMap::new();
         let kind = node.resource_type();

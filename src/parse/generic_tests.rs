@@ -2,7 +2,7 @@
 //! (semantics 1.17, 3.4).
 
 use super::nodes::NodeParser;
-use crate::config::{Json, JsonMap, Yaml, python_quoted, python_str};
+use crate::config::{Json, JsonMap, Yaml, YamlMap, python_quoted, python_str};
 use crate::context::{NodeScope, RenderQuestion, Session, Unit, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
@@ -148,37 +148,55 @@ pub(super) fn build(
 
 /// Reads `unique`, `{accepted_values: {...}}` or `{name: x, test_name: unique, ...}`.
 fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
-    let mut wrong = |message: &str| {
-        out.push(
-            Diagnostic::error(Code::TestArguments, message).primary(y.span, "this is no test"),
-        );
-        None
-    };
-    let (full, body, map) = match y.as_map() {
-        None => match y.as_str() {
-            Some(name) => (name.to_owned(), None, None),
-            None => return wrong(&format!("a test is a name or a mapping, not {}", y.kind())),
-        },
-        Some(map) if map.get("test_name").is_some() => {
-            let name = map.get("test_name").and_then(Yaml::scalar_text).unwrap_or_default();
-            (name, None, Some(map))
+    match read_entry(y) {
+        Ok(entry) => Some(entry),
+        Err(wrong) => {
+            let d = Diagnostic::error(Code::TestArguments, wrong.to_string());
+            out.push(d.primary(y.span, "this is no test"));
+            None
         }
-        // `name`, `config` and `description` may stand beside the test's own key.
-        Some(map) => {
-            let own: Vec<_> = map
-                .iter()
-                .filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description"))
-                .collect();
-            match own.as_slice() {
-                [(key, body)] => (key.text.to_string(), Some(*body), Some(map)),
-                _ => {
-                    return wrong(
-                        "a test is a mapping with one key, the test's name, and its arguments below",
-                    );
-                }
-            }
-        }
+    }
+}
+
+/// What makes a YAML value no test.
+#[derive(Debug, thiserror::Error)]
+enum NoTest {
+    #[error("a test is a name or a mapping, not {0}")]
+    Kind(&'static str),
+    #[error("a test is a mapping with one key, the test's name, and its arguments below")]
+    Keys,
+    #[error("the arguments of test `{test}` are a mapping, not {kind}")]
+    Arguments { test: String, kind: &'static str },
+}
+
+/// A test's name as it is written, its arguments, and what stands beside them.
+struct Head<'a> {
+    name: String,
+    body: Option<&'a Yaml>,
+    beside: Option<&'a YamlMap>,
+}
+
+fn read_head(y: &Yaml) -> Result<Head<'_>, NoTest> {
+    let Some(map) = y.as_map() else {
+        let name = y.as_str().ok_or_else(|| NoTest::Kind(y.kind()))?;
+        return Ok(Head { name: name.to_owned(), body: None, beside: None });
     };
+    if let Some(name) = map.get("test_name") {
+        let name = name.scalar_text().unwrap_or_default();
+        return Ok(Head { name, body: None, beside: Some(map) });
+    }
+    // `name`, `config` and `description` may stand beside the test's own key.
+    let own = map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description"));
+    match own.collect::<Vec<_>>().as_slice() {
+        [(key, body)] => {
+            Ok(Head { name: key.text.to_string(), body: Some(*body), beside: Some(map) })
+        }
+        _ => Err(NoTest::Keys),
+    }
+}
+
+fn read_entry(y: &Yaml) -> Result<Entry, NoTest> {
+    let Head { name: full, body, beside } = read_head(y)?;
     let mut entry = Entry {
         test: String::new(),
         namespace: None,
@@ -196,47 +214,42 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
         }
         None => entry.test = name.to_owned(),
     }
-    let mut parts = Vec::new();
-    if let Some(body) = body {
-        match body.as_map() {
-            Some(args) => parts.extend(args.iter()),
-            None if body.is_null() => {}
-            None => {
-                return wrong(&format!(
-                    "the arguments of test `{full}` are a mapping, not {}",
-                    body.kind()
-                ));
-            }
+    if let Some(body) = body.filter(|body| !body.is_null()) {
+        let wrong = || NoTest::Arguments { test: full.clone(), kind: body.kind() };
+        for (key, value) in body.as_map().ok_or_else(wrong)?.iter() {
+            entry.set(&key.text, value);
         }
     }
-    if let Some(map) = map {
-        parts.extend(
-            map.iter().filter(|(k, _)| k.text != full.as_str().into() && &*k.text != "test_name"),
-        );
+    for (key, value) in beside.into_iter().flat_map(|map| map.iter()) {
+        if *key.text != *full && &*key.text != "test_name" {
+            entry.set(&key.text, value);
+        }
     }
-    for (key, value) in parts {
-        match &*key.text {
-            "name" => entry.name = value.scalar_text(),
-            "description" => entry.description = value.scalar_text().unwrap_or_default(),
+    Ok(entry)
+}
+
+impl Entry {
+    /// Takes an argument, or what stands beside the arguments.
+    fn set(&mut self, key: &str, value: &Yaml) {
+        let inner = || value.as_map().into_iter().flat_map(|m| m.iter());
+        match key {
+            "name" => self.name = value.scalar_text(),
+            "description" => self.description = value.scalar_text().unwrap_or_default(),
             "config" => {
-                for (k, v) in value.as_map().into_iter().flat_map(|m| m.iter()) {
-                    entry.config.push((k.text.to_string(), v.to_json(), v.span));
-                }
+                let config = inner().map(|(k, v)| (k.text.to_string(), v.to_json(), v.span));
+                self.config.extend(config);
             }
             "arguments" if value.as_map().is_some() || value.is_null() => {
-                for (k, v) in value.as_map().into_iter().flat_map(|m| m.iter()) {
-                    entry.args.insert(k.text.to_string(), v.to_json());
-                }
+                self.args.extend(inner().map(|(k, v)| (k.text.to_string(), v.to_json())));
             }
             k if CONFIG_KEYS.contains(&k) => {
-                entry.config.push((k.to_owned(), value.to_json(), value.span))
+                self.config.push((k.to_owned(), value.to_json(), value.span));
             }
             k => {
-                entry.args.insert(k.to_owned(), value.to_json());
+                self.args.insert(k.to_owned(), value.to_json());
             }
         }
     }
-    Some(entry)
 }
 
 #[expect(clippy::too_many_arguments, reason = "what one test is made of")]

@@ -477,6 +477,7 @@ impl Screen {
     }
 
     /// Where there is no terminal: lines for people or for machines.
+    #[expect(clippy::too_many_lines, reason = "an arm for each event")]
     fn tell(&mut self, happening: &Happening) {
         let json = self.console.is_json();
         match happening {

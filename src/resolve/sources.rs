@@ -29,6 +29,7 @@ impl Resolver<'_> {
 }
 
 impl Maker<'_> {
+    #[expect(clippy::too_many_lines, reason = "a line or two for each field of a source")]
     fn source(&mut self, file: &Properties, parsed: &ParsedSource) -> Node {
         let package = &file.package;
         let parsed = &*self.ground.overrides.apply(package, parsed);

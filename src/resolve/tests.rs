@@ -87,6 +87,7 @@ fn config_call(mut pairs: Vec<(String, Json)>) -> String {
 }
 
 impl Maker<'_> {
+    #[expect(clippy::too_many_lines, reason = "a line or two for each field of a test")]
     fn test(&mut self, parsed: &ParsedTest, attached: Option<NodeId>) -> Node {
         let package = &parsed.package;
         let unique_id: Arc<str> = format!("test.{package}.{}.{}", parsed.name, parsed.hash).into();

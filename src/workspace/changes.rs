@@ -70,9 +70,9 @@ impl KnownNodes {
             self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
         if empty {
             // What is published without rows has to be built again.
-            for (_, parts) in &mut parts {
+            parts.values_mut().for_each(|parts| {
                 Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
-            }
+            });
         }
         Arc::new(Notes {
             publications: self.recorded.publications,

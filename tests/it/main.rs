@@ -3,6 +3,7 @@
     clippy::disallowed_methods,
     clippy::disallowed_macros,
     clippy::unwrap_used,
+    clippy::too_many_lines,
     reason = "tests are programs of their own"
 )]
 
