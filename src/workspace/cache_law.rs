@@ -3,7 +3,9 @@
 
 use super::Reading;
 use super::testing::{is_thorough, workspace, written_manifest};
+use crate::changes::NodeDefinition;
 use crate::diag::diagnostic_json;
+use crate::manifest::NodeId;
 use crate::system::{CachedSystem, MemorySystem, System};
 use camino::Utf8Path;
 use proptest::prelude::*;
@@ -99,6 +101,20 @@ const FILES: &[(&str, &[&str])] = &[
     (".dbtignore", &["d.sql\n", "marts/\n"]),
 ];
 
+/// How all nodes are defined, as far as it is the same in every process.
+fn definitions(reading: &Reading) -> Vec<String> {
+    let Some(revision) = &reading.revision else { return Vec::new() };
+    let ids: Vec<NodeId> = revision.manifest.nodes.iter().map(|node| node.id).collect();
+    let defined = revision.define_nodes(&ids).nodes;
+    let text = |id: &NodeId| {
+        let NodeDefinition { parts, volatile, introspective, broken } = &defined[id];
+        let broken = broken.as_ref().map(|d| &d.message);
+        let name = &revision.manifest.node(*id).unique_id;
+        format!("{name}: {parts:?} {volatile:?} {introspective} {broken:?}")
+    };
+    ids.iter().map(text).collect()
+}
+
 /// All that can be seen of a reading: diagnostics with their places, and the manifest as it is
 /// written.
 fn seen(reading: &Reading) -> (Vec<String>, String) {
@@ -137,11 +153,12 @@ proptest! {
             let path = write(file, variant);
             system.look_again([path.as_path()]);
             if stored {
-                // As another command would find it.
-                resident.store_and_read_cache();
+                // As another command would find them.
+                resident.store_and_read_caches();
             }
             let now = resident.read().unwrap();
             let cold = workspace(inner.clone()).read().unwrap();
+            prop_assert_eq!(definitions(&now), definitions(&cold), "after {} became {}", path, variant);
             let (now, cold) = (seen(&now), seen(&cold));
             prop_assert_eq!(&now.0, &cold.0, "after {} became {}", path, variant);
             prop_assert!(now.1 == cold.1, "after {} became {}: the manifests differ", path, variant);

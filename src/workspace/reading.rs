@@ -258,8 +258,9 @@ impl Workspace {
     }
 
     #[cfg(test)]
-    pub(super) fn store_and_read_cache(&mut self) {
+    pub(super) fn store_and_read_caches(&mut self) {
         self.cache.through_bytes();
+        self.compiled.through_bytes();
     }
 }
 

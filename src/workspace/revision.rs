@@ -48,6 +48,18 @@ pub(crate) struct Revision {
 #[derive(Default)]
 pub(super) struct CompiledBefore(Mutex<Option<CompileCache>>);
 
+#[cfg(test)]
+impl CompiledBefore {
+    /// The same after it was stored and read again.
+    pub(super) fn through_bytes(&self) {
+        use crate::cache::Stored;
+        let mut compiled = self.0.lock().unwrap();
+        if let Some(cache) = compiled.as_mut() {
+            *cache = CompileCache::from_bytes(&cache.to_bytes()).unwrap();
+        }
+    }
+}
+
 /// What nodes say of themselves.
 pub(crate) struct Definitions {
     pub(crate) nodes: FastMap<NodeId, NodeDefinition>,

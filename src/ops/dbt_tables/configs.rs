@@ -1,7 +1,7 @@
 //! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value
 //! of a config, in the project file, in a properties file and in the model.
 
-use super::{PROFILES, read_project, report, settings_of, table};
+use super::{PROFILES, read_project, report, settings_of, share, table};
 use crate::config::Json;
 use crate::diag::Diagnostic;
 use rayon::prelude::*;
@@ -69,6 +69,7 @@ fn values_of_configs_are_as_in_dbt() {
     let cases: Vec<(&str, &Json)> = ["config", "enabled"]
         .into_iter()
         .flat_map(|key| table[key].as_array().unwrap().iter().map(move |case| (key, case)))
+        .step_by(share())
         .collect();
     let told: Vec<(String, Json, Result<Json, String>)> = cases
         .par_iter()

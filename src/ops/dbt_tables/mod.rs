@@ -72,7 +72,7 @@ const PROFILES: &str = "p: {target: dev, outputs: {dev: {type: duckdb, path: ':m
 
 /// Every how many rows one is looked at.
 fn share() -> usize {
-    if is_thorough() { 1 } else { 10 }
+    if is_thorough() { 1 } else { 20 }
 }
 
 /// Writes what differs for whoever asks for it.
