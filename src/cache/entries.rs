@@ -216,6 +216,70 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_is_changed_while_something_in_it_is_not_stored() {
+        let mut cache: Cache<String, Asked, u8> = Cache::default();
+        assert!(!cache.is_changed() && cache.len() == 0);
+        cache.insert("a".to_owned(), Fingerprint::of("a"), [], 1);
+        cache.insert("b".to_owned(), Fingerprint::of("b"), [], 2);
+        cache.retain(|_| true);
+        assert!(cache.is_changed(), "nothing is stored yet");
+        cache.settle();
+        cache.retain(|_| true);
+        assert!(!cache.is_changed(), "nothing is forgotten");
+        cache.retain(|name| name == "a");
+        assert!(cache.is_changed() && cache.len() == 1);
+        assert!(cache.has("a") && !cache.has("b"));
+    }
+
+    #[test]
+    fn a_value_in_another_form_is_made_of_the_same() {
+        let mut cache = Cache::default();
+        let (a, key) = ("a".to_owned(), Fingerprint::of("text"));
+        cache.insert(a.clone(), key, [weather("dry")], 1_u8);
+        cache.settle();
+        cache.replace_value(&a, 2);
+        cache.replace_value(&"b".to_owned(), 3);
+        assert_eq!(cache.find("a", key, &answers(&cache, "dry")), Some(&2));
+        assert_eq!(cache.find("a", key, &answers(&cache, "wet")), None);
+        assert!(!cache.is_changed() && !cache.has("b"));
+        cache.insert(a, key, [weather("wet")], 4);
+        assert_eq!(cache.len(), 1, "the one before it is gone");
+        assert_eq!(cache.find("a", key, &answers(&cache, "wet")), Some(&4));
+    }
+
+    #[test]
+    fn what_a_value_asked_is_told_without_regard_to_its_order() {
+        let (wet, dry) = (weather("wet"), weather("dry"));
+        let mut cache = Cache::default();
+        let key = Fingerprint::of("text");
+        cache.insert("a".to_owned(), key, [wet.clone(), dry.clone()], 1_u8);
+        cache.insert("b".to_owned(), key, [dry.clone(), wet.clone()], 2);
+        cache.insert("c".to_owned(), key, [dry.clone()], 3);
+        let reads = |name: &str| cache.reads_of(name).cloned().collect::<Vec<_>>();
+        assert_eq!(reads("a"), [wet.clone(), dry.clone()]);
+        assert_eq!(reads("c"), [dry.clone()]);
+        assert!(reads("d").is_empty());
+        let prints = cache.fingerprints_of_reads();
+        let of = |name: &str| prints(&name.to_owned());
+        assert_eq!(of("a"), of("b"));
+        assert_eq!(of("c"), Some(vec![dry.fingerprint().unwrap()]));
+        assert_eq!(of("d"), Some(Vec::new()), "there is no such value");
+    }
+
+    #[test]
+    fn equal_caches_give_equal_bytes() {
+        let filled = |names: [&str; 3]| {
+            let mut cache: Cache<String, Asked, u8> = Cache::default();
+            for name in names {
+                cache.insert(name.to_owned(), Fingerprint::of(name), [weather("dry")], 1);
+            }
+            rmp_serde::to_vec(&cache).unwrap()
+        };
+        assert_eq!(filled(["a", "b", "c"]), filled(["c", "a", "b"]));
+        assert_ne!(filled(["a", "b", "c"]), filled(["a", "b", "d"]));
+    }
+
+    #[test]
     fn a_damaged_file_holds_nothing() {
         let mut cache: Cache<String, Asked, u8> = Cache::default();
         cache.insert("a".to_owned(), Fingerprint::of(""), [weather("dry")], 1);

@@ -103,3 +103,98 @@ impl<Q: Question> ReadTable<Q> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number. What is answered to an odd one holds no longer than its moment.
+    #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+    struct Number(u64);
+
+    impl Question for Number {
+        fn write(&self, key: KeyWriter) -> Option<KeyWriter> {
+            self.0.is_multiple_of(2).then(|| key.number(self.0))
+        }
+    }
+
+    fn read(number: u64, answer: Option<&str>) -> Read<Number> {
+        Read { question: Number(number), answer: answer.map(Fingerprint::of) }
+    }
+
+    /// A table of three reads.
+    fn table() -> ReadTable<Number> {
+        let mut table = ReadTable::default();
+        table.numbers([read(0, Some("a")), read(2, None), read(4, Some("a"))]);
+        table
+    }
+
+    #[test]
+    fn a_read_is_known_by_its_question_and_its_answer() {
+        let reads = [
+            read(0, None),
+            read(0, Some("a")),
+            read(0, Some("b")),
+            read(2, None),
+            read(2, Some("a")),
+        ];
+        let prints = reads.map(|read| read.fingerprint().unwrap());
+        for (i, one) in prints.iter().enumerate() {
+            assert!(!prints[..i].contains(one), "{i}");
+        }
+        assert_eq!(read(1, Some("a")).fingerprint(), None, "nothing that is answered lasts");
+    }
+
+    #[test]
+    fn each_read_is_held_once_and_has_a_number() {
+        let mut table = table();
+        assert_eq!(table.numbers([read(4, Some("a")), read(0, Some("a"))]), [2, 0]);
+        assert_eq!(table.numbers([read(4, Some("b")), read(4, Some("b"))]), [3, 3]);
+        assert_eq!(table.reads.len(), 4);
+        let of: Vec<&Read<Number>> = table.of(&[3, 1, 9]).collect();
+        assert_eq!(of, [&read(4, Some("b")), &read(2, None)]);
+        assert_eq!(table.fingerprints().len(), 4);
+    }
+
+    #[test]
+    fn what_was_stored_keeps_its_numbers() {
+        let bytes = rmp_serde::to_vec(&table()).unwrap();
+        let mut again: ReadTable<Number> = rmp_serde::from_slice(&bytes).unwrap();
+        assert_eq!(again.numbers([read(2, None), read(6, None), read(0, Some("a"))]), [1, 3, 0]);
+        assert_eq!(again.reads.len(), 4);
+    }
+
+    #[test]
+    fn a_value_holds_while_each_of_its_reads_gets_its_answer() {
+        let answers = table().answers(|Number(number)| match number {
+            0 | 2 => Some(Some(Fingerprint::of("a"))),
+            _ => None,
+        });
+        assert!(answers.hold(&[0]) && answers.hold(&[]));
+        for reads in [&[1][..], &[2], &[0, 1], &[2, 0], &[9]] {
+            assert!(!answers.hold(reads), "{reads:?}");
+        }
+        let missing = table().answers(|_| Some(None));
+        assert!(missing.hold(&[1]) && !missing.hold(&[0]), "\"not found\" is an answer");
+        let mut asked = Vec::new();
+        table().answers(|question| {
+            asked.push(question.0);
+            None
+        });
+        assert_eq!(asked, [0, 2, 4], "each once");
+    }
+
+    #[test]
+    fn reads_without_a_value_are_forgotten() {
+        let mut table = table();
+        let (mut one, mut two, mut damaged) = (vec![2, 0], vec![2], vec![7, 2]);
+        table.compact([&mut one, &mut two, &mut damaged].into_iter());
+        let of = |numbers: &[u32]| table.of(numbers).cloned().collect::<Vec<_>>();
+        assert_eq!(of(&one), [read(4, Some("a")), read(0, Some("a"))]);
+        assert_eq!(of(&two), [read(4, Some("a"))]);
+        assert_eq!(damaged[0], u32::MAX, "what is not there never holds");
+        assert_eq!(of(&damaged), [read(4, Some("a"))]);
+        assert_eq!(table.reads.len(), 2);
+        assert_eq!(table.numbers([read(0, Some("a"))]), one[1..], "numbers are those of now");
+    }
+}

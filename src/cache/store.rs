@@ -71,5 +71,7 @@ mod tests {
             system.write_atomic(&path, other.as_bytes()).unwrap();
             assert_eq!(read_stored::<Number>(&system, folder), None, "{other}");
         }
+        system.write_atomic(&path, &[BUILD, &[8]].concat()).unwrap();
+        assert_eq!(read_stored(&system, folder), Some(Number(8)), "behind the build");
     }
 }

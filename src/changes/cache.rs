@@ -63,3 +63,68 @@ impl Stored for CompileCache {
         Some(CompileCache { texts, ..CompileCache::default() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "what the text is made of";
+
+    fn asks(variable: &str) -> RenderRead {
+        RenderRead {
+            question: RenderQuestion::Env(variable.to_owned()),
+            answer: Some(Fingerprint::of("1")),
+        }
+    }
+
+    fn text(print: &str) -> CompiledText {
+        let volatile = Some("now".to_owned());
+        CompiledText { print: Some(Fingerprint::of(print)), volatile, introspective: true }
+    }
+
+    /// Two texts that ask for variables.
+    fn filled() -> CompileCache {
+        let mut cache = CompileCache::default();
+        let mut add = |id: &str, asked: &[&str]| {
+            let reads = asked.iter().map(|variable| asks(variable));
+            cache.texts.insert(id.to_owned(), Fingerprint::of(KEY), reads, text(id));
+        };
+        add("model.shop.a", &["X", "Y"]);
+        add("model.shop.b", &["Y", "Z"]);
+        cache
+    }
+
+    #[test]
+    fn what_is_stored_is_known_again() {
+        assert!(!CompileCache::default().is_changed());
+        let mut cache = filled();
+        assert!(cache.is_changed());
+        let bytes = cache.to_bytes();
+        assert!(!cache.is_changed(), "it is stored");
+        let again = CompileCache::from_bytes(&bytes).unwrap();
+        assert!(!again.is_changed());
+        assert_eq!((again.compiled(), again.known.len()), (0, 0));
+        let same = again.texts.answers(|_| Some(Some(Fingerprint::of("1"))));
+        let found = again.texts.find("model.shop.a", Fingerprint::of(KEY), &same);
+        assert_eq!(found, Some(&text("model.shop.a")));
+        let other = again.texts.answers(|_| Some(Some(Fingerprint::of("2"))));
+        assert_eq!(again.texts.find("model.shop.a", Fingerprint::of(KEY), &other), None);
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_read_are_nothing() {
+        assert!(CompileCache::from_bytes(b"what?").is_none());
+        assert!(CompileCache::from_bytes(&[]).is_none());
+    }
+
+    #[test]
+    fn what_texts_ask_is_told_once() {
+        let cache = filled();
+        let asked = |ids: &[&'static str]| -> Vec<RenderRead> {
+            cache.reads(ids.iter().copied()).into_iter().cloned().collect()
+        };
+        assert_eq!(asked(&["model.shop.b"]), [asks("Y"), asks("Z")]);
+        assert_eq!(asked(&["model.shop.b", "model.shop.a"]), [asks("X"), asks("Y"), asks("Z")]);
+        assert!(asked(&["model.shop.c"]).is_empty());
+    }
+}

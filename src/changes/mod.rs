@@ -10,6 +10,8 @@ mod cache;
 mod definition;
 mod parts;
 mod reasons;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use cache::CompileCache;
 pub(crate) use definition::{NodeDefinition, define_nodes};

@@ -87,13 +87,15 @@ impl<'a> PartWriter<'a> {
 
     /// The hooks as they are written, what they ask, and the macros that they call.
     fn write_hooks(&self, node: &Node, parts: &mut Parts) {
-        let keys = ["pre-hook", "post-hook"].iter();
-        let hooks: Vec<&Json> = keys.filter_map(|key| node.config.get(key)).collect();
-        let lists = || hooks.iter().flat_map(|h| h.as_array().into_iter().flatten());
+        let keys = ["pre-hook", "post-hook"].into_iter();
+        let hooks: Vec<(&str, &Json)> =
+            keys.filter_map(|key| Some((key, node.config.get(key)?))).collect();
+        let lists = || hooks.iter().flat_map(|(_, h)| h.as_array().into_iter().flatten());
         if lists().next().is_none() {
             return;
         }
-        let mut texts: Vec<String> = hooks.iter().map(|h| h.to_string()).collect();
+        let mut texts: Vec<String> =
+            hooks.iter().map(|(key, hooks)| format!("{key} {hooks}")).collect();
         let sql: Vec<&str> = lists().filter_map(|h| h.get("sql").and_then(Json::as_str)).collect();
         for text in &sql {
             texts.extend(self.answers(&node.package, &variable_calls(text)));
@@ -265,3 +267,7 @@ fn fingerprint_storage(compiler: &Compiler) -> String {
         prints.filter(|d| !registry.is_internal(d)).map(|d| d.print.hex()).collect();
     if own.is_empty() { String::new() } else { Fingerprint::of_parts(own).hex() }
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

@@ -449,3 +449,7 @@ fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
         .cloned()
         .unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "flags_tests.rs"]
+mod tests;

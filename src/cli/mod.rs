@@ -167,6 +167,106 @@ fn args_dict(which: &str, cli: &Cli) -> JsonMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+    use serde_json::json;
+
+    /// The command line of words.
+    fn parse(words: &[&str]) -> Cli {
+        Cli::try_parse_from(std::iter::once("strata").chain(words.iter().copied())).unwrap()
+    }
+
+    #[test]
+    fn a_command_has_a_name_and_words_with_its_group() {
+        let rows: [(&[&str], &str, &str); 22] = [
+            (&["build"], "build", "build"),
+            (&["run"], "run", "run"),
+            (&["test"], "test", "test"),
+            (&["seed"], "seed", "seed"),
+            (&["snapshot"], "snapshot", "snapshot"),
+            (&["plan", "--json"], "plan", "plan"),
+            (&["watch"], "watch", "watch"),
+            (&["compile"], "compile", "compile"),
+            (&["parse"], "parse", "parse"),
+            (&["ls"], "list", "list"),
+            (&["list"], "list", "list"),
+            (&["show", "a"], "show", "show"),
+            (&["source", "freshness"], "freshness", "source freshness"),
+            (&["source", "snapshot-freshness"], "freshness", "source freshness"),
+            (&["run-operation", "m"], "run-operation", "run-operation"),
+            (&["docs", "generate"], "generate", "docs generate"),
+            (&["export", "airflow"], "airflow", "export airflow"),
+            (&["export", "sheets"], "sheets", "export sheets"),
+            (&["export", "files"], "files", "export files"),
+            (&["export", "erd"], "erd", "export erd"),
+            (&["deps"], "deps", "deps"),
+            (&["explain", "E2003"], "explain", "explain"),
+        ];
+        for (words, name, all) in rows {
+            let command = parse(words).command;
+            assert_eq!((command.name(), command.words().as_str()), (name, all), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn the_arguments_of_a_command_are_told_to_templates() {
+        let rows: [(&[&str], serde_json::Value); 5] = [
+            (
+                &["build", "--select", "a", "b+", "--models", "c", "--exclude", "d", "-q"],
+                json!({
+                    "which": "build", "invocation_command": "strata build",
+                    "select": ["a", "b+", "c"], "exclude": ["d"], "vars": {},
+                }),
+            ),
+            (
+                &["export", "erd", "-s", "tag:x"],
+                json!({
+                    "which": "erd", "invocation_command": "strata export erd",
+                    "select": ["tag:x"], "exclude": [], "vars": {},
+                }),
+            ),
+            (
+                &["parse"],
+                json!({
+                    "which": "parse", "invocation_command": "strata parse",
+                    "select": [], "exclude": [], "vars": {},
+                }),
+            ),
+            (
+                &["run-operation", "dep.m", "--args", "{n: 1, names: [x]}"],
+                json!({
+                    "which": "run-operation", "invocation_command": "strata run-operation",
+                    "select": [], "exclude": [], "vars": {},
+                    "macro": "dep.m", "args": {"n": 1, "names": ["x"]},
+                }),
+            ),
+            (
+                &["run-operation", "m", "--args", "[no mapping]"],
+                json!({
+                    "which": "run-operation", "invocation_command": "strata run-operation",
+                    "select": [], "exclude": [], "vars": {}, "macro": "m", "args": {},
+                }),
+            ),
+        ];
+        for (words, expected) in rows {
+            let cli = parse(words);
+            let args = args_dict(cli.command.name(), &cli);
+            assert_eq!(serde_json::Value::Object(args), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_flag_without_an_effect_is_told_with_its_reason() {
+        let idle = |words: &[&str]| parse(words).global.idle_flags();
+        assert!(idle(&["ls", "--static-parser", "--no-populate-cache", "--no-cache"]).is_empty());
+        assert_eq!(
+            idle(&["ls", "--log-path", "logs", "--log-cache-events", "--populate-cache"]),
+            [
+                ("--log-path", "no log file is written"),
+                ("--populate-cache", "what is there is read as far as a command needs it"),
+                ("--log-cache-events", "`--debug` prints all there is"),
+            ]
+        );
+    }
 
     /// The help of a command and of those below it, each under its words.
     fn render_helps(command: &mut clap::Command, words: &str, out: &mut String) {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The names that dbt 1.11 has in `builtins`.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "_sql_results",
     "adapter",
     "adapter_macro",

@@ -19,6 +19,8 @@ mod exceptions;
 mod failure;
 mod iso;
 mod itertools;
+#[cfg(test)]
+mod members_tests;
 mod modules;
 mod project;
 mod reads;

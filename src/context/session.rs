@@ -240,7 +240,7 @@ pub(crate) struct Session {
 }
 
 /// Members that are the same at parse and at run, but for the relations that references print.
-const STEADY: &[&str] = &[
+pub(super) const STEADY: &[&str] = &[
     "config",
     "dbt_version",
     "diff_of_two_dicts",
@@ -266,7 +266,7 @@ const STEADY: &[&str] = &[
 ];
 
 /// Members that are not there at parse.
-const RUN_ONLY: &[&str] = &["compiled_code", "selected_resources", "sql"];
+pub(super) const RUN_ONLY: &[&str] = &["compiled_code", "selected_resources", "sql"];
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -196,3 +196,203 @@ pub(super) fn order_sources(
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verb;
+    use super::super::testing::{Trial, tests_of_models};
+
+    const A: (&str, &str) = ("models/a.sql", "select 1 as id");
+    const B_ON_A: (&str, &str) = ("models/b.sql", "select * from {{ ref('a') }}");
+    const E_ON_A: (&str, &str) =
+        ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}");
+
+    /// The plan of models and their tests, which are steps of their own.
+    fn trial(models: &[(&str, &str)], properties: &str) -> Trial {
+        Trial::new(&[models, &[("models/p.yml", properties)]].concat()).unaudited()
+    }
+
+    fn unit_tests(names: &[&str], model: &str) -> String {
+        let one = |name: &&str| {
+            format!(
+                "  - {{name: {name}, model: {model}, given: [], expect: {{rows: [{{id: 1}}]}}}}\n"
+            )
+        };
+        format!("unit_tests:\n{}", names.iter().map(one).collect::<String>())
+    }
+
+    #[test]
+    fn a_step_waits_for_the_nearest_steps_above() {
+        let trial = Trial::new(&[
+            A,
+            E_ON_A,
+            ("models/b.sql", "select * from {{ ref('e') }}"),
+            ("models/c.sql", "select * from {{ ref('b') }} join {{ ref('e') }} using (id)"),
+            ("models/x.sql", "select * from {{ ref('b') }}"),
+            ("models/d.sql", "select * from {{ ref('x') }}"),
+        ]);
+        assert_eq!(trial.without(&["x"]).lines(), ["a", "b <a", "c <a b", "d <b"]);
+    }
+
+    #[test]
+    fn what_reads_a_tested_node_waits_for_its_test() {
+        let models = [A, B_ON_A, ("models/c.sql", "select * from {{ ref('b') }}")];
+        let tested = || trial(&models, &tests_of_models(&[("t", "a", "")]));
+        assert_eq!(tested().lines(), ["a", "b <a t", "c <b", "t <a"]);
+        assert_eq!(tested().without(&["b"]).lines(), ["a", "c <a t", "t <a"]);
+        assert_eq!(tested().without(&["t"]).lines(), ["a", "b <a", "c <b"]);
+        assert_eq!(tested().asked_to(Verb::Run).lines(), ["a", "b <a", "c <b"]);
+    }
+
+    #[test]
+    fn checks_do_not_wait_for_each_other() {
+        let tests = tests_of_models(&[("t1", "a", ""), ("t2", "a", "")]);
+        assert_eq!(trial(&[A], &tests).lines(), ["a", "t1 <a", "t2 <a"]);
+        let two = unit_tests(&["u1", "u2"], "a");
+        assert_eq!(trial(&[A], &two).lines(), ["a <u1 u2", "u1", "u2"]);
+        assert_eq!(
+            trial(&[A], &(tests + &two)).lines(),
+            ["a <u1 u2", "t1 <a", "t2 <a", "u1", "u2"]
+        );
+    }
+
+    #[test]
+    fn a_unit_test_waits_for_what_its_model_waits_for() {
+        let properties = tests_of_models(&[("t", "a", "")]) + &unit_tests(&["u1", "u2"], "b");
+        let both = || trial(&[A, B_ON_A], &properties);
+        assert_eq!(both().lines(), ["a", "b <a t u1 u2", "t <a", "u1 <a t", "u2 <a t"]);
+        assert_eq!(both().without(&["b"]).lines(), ["a", "t <a", "u1 <a", "u2 <a"]);
+        assert_eq!(both().asked_to(Verb::Test).lines(), ["t", "u1", "u2"]);
+    }
+
+    #[test]
+    fn a_test_holds_back_readers_behind_an_ephemeral_model_but_no_check_there() {
+        let models = [A, E_ON_A, ("models/b.sql", "select * from {{ ref('e') }}")];
+        let tests = tests_of_models(&[("of_a", "a", ""), ("of_e", "e", "")]);
+        assert_eq!(trial(&models, &tests).lines(), ["a", "b <a of_a of_e", "of_a <a", "of_e <a"]);
+    }
+
+    #[test]
+    fn a_test_of_several_nodes_holds_back_the_first_that_depend_on_all() {
+        let models = [
+            A,
+            ("models/b.sql", "select 2 as id"),
+            ("models/c.sql", "select * from {{ ref('a') }}"),
+            ("models/d.sql", "select * from {{ ref('a') }}, {{ ref('b') }}"),
+            ("models/f.sql", "select * from {{ ref('d') }}"),
+            ("models/g.sql", "select * from {{ ref('b') }}, {{ ref('c') }}"),
+        ];
+        let tests = tests_of_models(&[("t", "a", "ref('b')")]);
+        assert_eq!(
+            trial(&models, &tests).lines(),
+            ["a", "b", "c <a", "d <a b t", "f <d", "g <b c t", "t <a b"]
+        );
+        assert_eq!(
+            trial(&models[..3], &tests).lines(),
+            ["a", "b", "c <a", "t <a b"],
+            "nothing reads b"
+        );
+    }
+
+    /// A source `raw.r` whose relation is `raw_t`, and what else there is.
+    fn with_source(models: &[(&str, &str)], properties: &str) -> Trial {
+        let source = "sources: [{name: raw, schema: main, tables: [{name: r, identifier: raw_t}]}]";
+        let files = [("models/s.yml", source), ("models/p.yml", properties)];
+        Trial::new(&[models, &files].concat())
+    }
+
+    /// A model that builds the relation of the source.
+    const BUILDER: (&str, &str) = ("models/z.sql", "{{ config(alias='raw_t') }} select 1 as id");
+    const READER: (&str, &str) = ("models/m.sql", "select * from {{ source('raw', 'r') }}");
+
+    #[test]
+    fn what_builds_the_relation_of_a_source_comes_before_what_reads_the_source() {
+        let ephemeral = "{{ config(materialized='ephemeral') }} select * from ";
+        let ephemeral = format!("{ephemeral} {{{{ source('raw', 'r') }}}}");
+        let models = [
+            A,
+            BUILDER,
+            READER,
+            ("models/e.sql", ephemeral.as_str()),
+            ("models/n.sql", "select * from {{ ref('e') }}"),
+            ("models/x.sql", "select * from {{ source('raw', 'r') }}"),
+            ("models/y.sql", "select * from {{ ref('x') }}"),
+        ];
+        let trial = || with_source(&models, "").without(&["x"]);
+        assert_eq!(trial().lines(), ["a", "m ~z", "n ~z", "y ~z", "z"]);
+        assert!(trial().plan().notes.is_empty());
+        assert_eq!(trial().asked_to(Verb::Run).lines(), ["a", "m ~z", "n ~z", "y ~z", "z"]);
+        assert_eq!(trial().without(&["z"]).lines(), ["a", "m", "n", "y"]);
+    }
+
+    #[test]
+    fn a_seed_may_fill_a_source() {
+        let seed = ("seeds/raw_t.csv", "id\n1\n");
+        assert_eq!(with_source(&[seed, READER], "").lines(), ["m ~raw_t", "raw_t"]);
+    }
+
+    #[test]
+    fn a_node_waits_for_the_builder_of_a_source_that_its_guard_reads() {
+        let properties = tests_of_models(&[("t", "a", "source('raw', 'r')")]);
+        let guarded = with_source(&[A, BUILDER], &properties);
+        assert_eq!(guarded.lines(), ["a [t] ~z", "z"]);
+        assert_eq!(guarded.unaudited().lines(), ["a", "t <a ~z", "z"]);
+        let of_builder = tests_of_models(&[("t", "z", "source('raw', 'r')")]);
+        let of_builder = with_source(&[BUILDER], &of_builder);
+        assert_eq!(of_builder.lines(), ["z [t]"]);
+        assert!(of_builder.plan().notes.is_empty());
+    }
+
+    #[test]
+    fn a_builder_may_read_its_own_source() {
+        let own = "{{ config(alias='raw_t') }} select * from {{ source('raw', 'r') }}";
+        let trial = with_source(&[("models/z.sql", own)], "");
+        assert_eq!(trial.lines(), ["z"]);
+        assert!(trial.plan().notes.is_empty());
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_database_is_built_by_nobody() {
+        let source = "sources: [{name: raw, schema: main, tables: [{name: r, identifier: raw_t, \
+                      config: {external_location: r.csv}}]}]";
+        let trial = Trial::new(&[BUILDER, READER, ("models/s.yml", source)]);
+        assert_eq!(trial.lines(), ["m", "z"]);
+    }
+
+    fn note(reader: &str, source: &str, builder: &str) -> Vec<(String, String)> {
+        let why = format!(
+            "reads source `raw.{source}` before `{builder}` builds that relation, \
+             since `{builder}` depends on it"
+        );
+        vec![(reader.to_owned(), why)]
+    }
+
+    #[test]
+    fn a_reader_that_the_builder_depends_on_is_noted() {
+        let builder = "{{ config(alias='raw_t') }} select * from {{ ref('m') }}";
+        let trial = with_source(&[READER, ("models/z.sql", builder)], "");
+        assert_eq!(trial.lines(), ["m", "z <m"]);
+        assert_eq!(trial.named(&trial.plan().notes), note("m", "r", "z"));
+    }
+
+    #[test]
+    fn edges_that_only_order_close_no_circle_either() {
+        // The guard puts `m` before `z`.
+        let guard = tests_of_models(&[("t", "z", "ref('m')")]);
+        let guarded = with_source(&[READER, BUILDER], &guard);
+        assert_eq!(guarded.lines(), ["m", "z [t] ~m"]);
+        assert_eq!(guarded.named(&guarded.plan().notes), note("m", "r", "z"));
+        // Each of two builders reads what the other one builds.
+        let of_two = Trial::new(&[
+            ("models/b1.sql", "{{ config(alias='t1') }} select * from {{ source('raw', 'r2') }}"),
+            ("models/b2.sql", "{{ config(alias='t2') }} select * from {{ source('raw', 'r1') }}"),
+            (
+                "models/s.yml",
+                "sources: [{name: raw, schema: main, tables: \
+                 [{name: r1, identifier: t1}, {name: r2, identifier: t2}]}]",
+            ),
+        ]);
+        assert_eq!(of_two.lines(), ["b1", "b2 ~b1"]);
+        assert_eq!(of_two.named(&of_two.plan().notes), note("b1", "r2", "b2"));
+    }
+}

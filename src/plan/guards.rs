@@ -151,3 +151,229 @@ fn dependencies(request: &PlanRequest<'_>, order: &[(NodeId, NodeId)]) -> DiGrap
     }
     graph
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verb;
+    use super::super::testing::{Trial, tests_of_models};
+    use super::stored_reads;
+    use crate::engine::RelationKind;
+
+    const A: (&str, &str) = ("models/a.sql", "select 1 as id");
+    const B: (&str, &str) = ("models/b.sql", "select 2 as id");
+    const C: (&str, &str) = ("models/c.sql", "select 3 as id");
+    /// A model that reads `a`.
+    const B_ON_A: (&str, &str) = ("models/b.sql", "select 2 as id -- {{ ref('a') }}");
+
+    /// Models and their tests.
+    fn trial(models: &[(&str, &str)], tests: &[(&str, &str, &str)]) -> Trial {
+        let properties = tests_of_models(tests);
+        Trial::new(&[models, &[("models/p.yml", properties.as_str())]].concat())
+    }
+
+    /// The tests of a plan that guard nothing though it audits, with the reason.
+    fn unguarded(trial: &Trial) -> Vec<(String, String)> {
+        trial.named(&trial.plan().unguarded)
+    }
+
+    fn because(test: &str, reason: &str) -> Vec<(String, String)> {
+        vec![(test.to_owned(), reason.to_owned())]
+    }
+
+    const NOTHING_BESIDE: &str = "reads nothing that is built beside the published relation";
+    const CIRCLE: &str = "its relations wait for each other";
+
+    #[test]
+    fn a_test_of_one_node_guards_it() {
+        let trial = trial(&[A, B_ON_A], &[("t", "a", ""), ("u", "a", ""), ("v", "b", "")]);
+        assert_eq!(trial.lines(), ["a [t u]", "b [v] <a"]);
+        assert!(unguarded(&trial).is_empty());
+    }
+
+    #[test]
+    fn a_test_of_two_nodes_guards_the_later_one() {
+        for (tested, other) in [("a", "ref('b')"), ("b", "ref('a')")] {
+            let trial = trial(&[A, B_ON_A], &[("t", tested, other)]);
+            assert_eq!(trial.lines(), ["a", "b [t] <a ~a"], "{tested}");
+            assert!(unguarded(&trial).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_node_that_depends_on_the_tested_one_on_any_way_is_later() {
+        let files = [
+            A,
+            ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}"),
+            ("models/x.sql", "select * from {{ ref('e') }}"),
+            ("models/b.sql", "select * from {{ ref('x') }}"),
+        ];
+        let trial = trial(&files, &[("t", "a", "ref('b')")]).without(&["x"]);
+        assert_eq!(trial.lines(), ["a", "b [t] <a ~a"]);
+    }
+
+    /// So that a `relationships` test holds back the relation that refers to another.
+    #[test]
+    fn of_nodes_that_do_not_depend_on_each_other_the_tested_one_is_the_later() {
+        let of_a = trial(&[A, B], &[("t", "a", "ref('b')")]);
+        assert_eq!(of_a.lines(), ["a [t] ~b", "b"]);
+        let of_b = trial(&[A, B], &[("t", "b", "ref('a')")]);
+        assert_eq!(of_b.lines(), ["a", "b [t] ~a"]);
+    }
+
+    #[test]
+    fn a_test_without_a_tested_node_guards_the_last_that_it_reads() {
+        for reads in ["{{ ref('a') }} {{ ref('c') }}", "{{ ref('c') }} {{ ref('a') }}"] {
+            let test = format!("select 1 -- {reads}");
+            let below_b = ("models/c.sql", "select 3 as id -- {{ ref('b') }}");
+            let trial = Trial::new(&[A, B_ON_A, below_b, ("tests/t.sql", test.as_str())]);
+            assert_eq!(trial.lines(), ["a", "b <a", "c [t] <b ~a"], "{reads}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_through_an_ephemeral_model_is_published_before() {
+        let trial = Trial::new(&[
+            A,
+            B,
+            ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}"),
+            ("tests/t.sql", "select 1 -- {{ ref('e') }} {{ ref('b') }}"),
+        ]);
+        assert_eq!(trial.lines(), ["a", "b [t] ~a"]);
+    }
+
+    #[test]
+    fn what_is_not_built_beside_its_relation_is_tested_when_it_is_published() {
+        let not_audited = ("models/a.sql", "{{ config(audit=false) }} select 1 as id");
+        let python = ("models/a.py", "def model(dbt, session):\n    return 1\n");
+        for model in [not_audited, python] {
+            let trial = trial(&[model], &[("t", "a", "")]);
+            assert_eq!(trial.lines(), ["a", "t <a"], "{}", model.0);
+            assert_eq!(unguarded(&trial), because("t", NOTHING_BESIDE));
+        }
+        let own = Trial { publishes_itself: "a", ..trial(&[A], &[("t", "a", "")]) };
+        assert_eq!(own.lines(), ["a", "t <a"]);
+        assert_eq!(unguarded(&own), because("t", NOTHING_BESIDE));
+        let ephemeral = ("models/a.sql", "{{ config(materialized='ephemeral') }} select 1 as id");
+        let trial = trial(&[ephemeral], &[("t", "a", "")]);
+        assert_eq!(trial.lines(), ["t"]);
+        assert_eq!(unguarded(&trial), because("t", NOTHING_BESIDE));
+    }
+
+    #[test]
+    fn a_test_of_what_is_not_built_needs_no_reason() {
+        let of_rest = trial(&[A, B], &[("t", "a", "")]).without(&["a"]);
+        assert_eq!(of_rest.lines(), ["b", "t"]);
+        assert!(unguarded(&of_rest).is_empty());
+        let source = "sources: [{name: raw, tables: [{name: r, \
+                      columns: [{name: id, data_tests: [{not_null: {name: t}}]}]}]}]";
+        let of_source = Trial::new(&[("models/s.yml", source)]);
+        assert_eq!(of_source.lines(), ["t"]);
+        assert!(unguarded(&of_source).is_empty());
+        let of_nothing = Trial::new(&[A, ("tests/t.sql", "select 1")]);
+        assert_eq!(of_nothing.lines(), ["a", "t"]);
+        assert!(unguarded(&of_nothing).is_empty());
+    }
+
+    #[test]
+    fn of_two_nodes_the_one_that_is_audited_is_guarded() {
+        let not_audited = ("models/a.sql", "{{ config(audit=false) }} select 1 as id");
+        let trial = trial(&[not_audited, B], &[("t", "a", "ref('b')")]);
+        assert_eq!(trial.lines(), ["a", "b [t] ~a"]);
+        assert!(unguarded(&trial).is_empty());
+    }
+
+    #[test]
+    fn a_node_is_not_guarded_by_a_test_of_what_waits_for_it() {
+        let below_a =
+            ("models/b.sql", "{{ config(audit=false) }} select 2 as id -- {{ ref('a') }}");
+        let trial = trial(&[A, below_a], &[("t", "a", "ref('b')")]);
+        assert_eq!(trial.lines(), ["a", "b <a", "t <a b"]);
+        assert_eq!(unguarded(&trial), because("t", CIRCLE));
+    }
+
+    #[test]
+    fn the_test_that_would_close_a_circle_guards_nothing() {
+        let (t1, t2) = (("t1", "a", "ref('b')"), ("t2", "b", "ref('a')"));
+        let first = trial(&[A, B], &[t1, t2]);
+        assert_eq!(first.lines(), ["a [t1] ~b", "b", "t2 <a b"]);
+        assert_eq!(unguarded(&first), because("t2", CIRCLE));
+        let second = trial(&[A, B], &[t2, t1]);
+        assert_eq!(second.lines(), ["a", "b [t2] ~a", "t1 <a b"]);
+        assert_eq!(unguarded(&second), because("t1", CIRCLE));
+    }
+
+    #[test]
+    fn a_circle_is_seen_over_the_edges_of_several_tests() {
+        let (t1, t2, t3) =
+            (("t1", "a", "ref('b')"), ("t2", "b", "ref('c')"), ("t3", "c", "ref('a')"));
+        let forth = trial(&[A, B, C], &[t1, t2, t3]);
+        assert_eq!(forth.lines(), ["a [t1] ~b", "b [t2] ~c", "c", "t3 <a c"]);
+        assert_eq!(unguarded(&forth), because("t3", CIRCLE));
+        let back = trial(&[A, B, C], &[t3, t2, t1]);
+        assert_eq!(back.lines(), ["a", "b [t2] ~c", "c [t3] ~a", "t1 <a b"]);
+        assert_eq!(unguarded(&back), because("t1", CIRCLE));
+    }
+
+    #[test]
+    fn a_test_whose_other_relation_is_missing_guards_nothing() {
+        let of_two = || trial(&[A, B], &[("t", "a", "ref('b')")]);
+        let without_b = || of_two().without(&["b"]);
+        let missing = "reads `b`, which this run does not build and the database does not have";
+        let gone = without_b().beside(&[]);
+        assert_eq!(gone.lines(), ["a", "t <a"]);
+        assert_eq!(unguarded(&gone), because("t", missing));
+        let there = without_b().beside(&[("b", RelationKind::Table)]);
+        assert_eq!(there.lines(), ["a [t]"]);
+        assert_eq!(without_b().lines(), ["a [t]"], "nothing is known of the database");
+        assert_eq!(of_two().beside(&[]).lines(), ["a [t] ~b", "b"], "both are built");
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_database_is_not_missing() {
+        let source =
+            |config: &str| format!("sources: [{{name: raw, tables: [{{name: r{config}}}]}}]");
+        let properties = tests_of_models(&[("t", "a", "source('raw', 'r')")]);
+        let lines = |config: &str| {
+            let source = source(config);
+            let files =
+                [A, ("models/p.yml", properties.as_str()), ("models/s.yml", source.as_str())];
+            Trial::new(&files).beside(&[]).lines()
+        };
+        assert_eq!(lines(""), ["a", "t <a"]);
+        assert_eq!(lines(", config: {external_location: r.csv}"), ["a [t]"]);
+    }
+
+    #[test]
+    fn only_a_build_that_audits_has_guards() {
+        let audited = || trial(&[A], &[("t", "a", "")]);
+        assert_eq!(audited().lines(), ["a [t]"]);
+        assert_eq!(audited().unaudited().lines(), ["a", "t <a"]);
+        assert!(unguarded(&audited().unaudited()).is_empty());
+        assert_eq!(audited().asked_to(Verb::Run).lines(), ["a"]);
+        assert_eq!(audited().asked_to(Verb::Test).lines(), ["t"]);
+        assert_eq!(audited().without(&["t"]).lines(), ["a"]);
+    }
+
+    #[test]
+    fn stored_reads_are_those_through_ephemeral_models() {
+        let ephemeral = "{{ config(materialized='ephemeral') }} select 1 as id -- ";
+        let (e, f) = (
+            format!("{ephemeral} {{{{ ref('a') }}}} {{{{ source('raw', 'r') }}}}"),
+            format!("{ephemeral} {{{{ ref('e') }}}} {{{{ ref('b') }}}} {{{{ ref('a') }}}}"),
+        );
+        let trial = Trial::new(&[
+            A,
+            B_ON_A,
+            ("models/e.sql", e.as_str()),
+            ("models/f.sql", f.as_str()),
+            ("models/m.sql", "select * from {{ ref('f') }}"),
+            ("models/s.yml", "sources: [{name: raw, tables: [{name: r}]}]"),
+        ]);
+        let read = |name: &str| -> Vec<String> {
+            stored_reads(&trial.manifest, trial.id(name)).iter().map(|id| trial.name(*id)).collect()
+        };
+        assert_eq!(read("m"), ["a", "b", "r"]);
+        assert_eq!(read("b"), ["a"]);
+        assert_eq!(read("a"), [""; 0]);
+    }
+}

@@ -78,3 +78,108 @@ fn with_tests_first(
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Trial, tests_of_models};
+    use super::*;
+
+    const A: (&str, &str) = ("models/a.sql", "select 1 as id");
+    const C_ON_A: (&str, &str) = ("models/c.sql", "select * from {{ ref('a') }}");
+    const E_ON_A: (&str, &str) =
+        ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}");
+
+    /// The nodes that have a key, by name, with their levels.
+    fn levels(trial: &Trial) -> Vec<(String, usize)> {
+        let order = trial.manifest.graph.order().unwrap();
+        let keys = trial.ask(|request| start_keys(request, &order));
+        let mut levels: Vec<(String, usize)> =
+            keys.iter().map(|(id, key)| (trial.name(*id), key.0)).collect();
+        levels.sort();
+        levels
+    }
+
+    fn named(levels: &[(&str, usize)]) -> Vec<(String, usize)> {
+        levels.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
+    }
+
+    #[test]
+    fn a_level_is_the_number_of_selected_nodes_above_on_the_longest_way() {
+        let trial = Trial::new(&[
+            ("models/s.yml", "sources: [{name: raw, tables: [{name: r}]}]"),
+            ("models/a.sql", "select * from {{ source('raw', 'r') }}"),
+            ("models/b.sql", "select * from {{ ref('a') }}"),
+            ("models/d.sql", "select * from {{ ref('b') }}, {{ ref('a') }}"),
+            E_ON_A,
+            ("models/f.sql", "select * from {{ ref('e') }}"),
+            ("models/x.sql", "select * from {{ ref('a') }}"),
+            ("models/y.sql", "select * from {{ ref('x') }}"),
+        ])
+        .without(&["x"]);
+        let of_models = [("a", 0), ("b", 1), ("d", 2), ("f", 2), ("y", 1)];
+        assert_eq!(levels(&trial), named(&of_models));
+        let trial = trial.without(&["e"]);
+        assert_eq!(levels(&trial)[3], ("f".to_owned(), 1), "an ephemeral model counts if selected");
+    }
+
+    #[test]
+    fn in_a_build_a_test_is_above_what_waits_for_it() {
+        let tests = tests_of_models(&[("t", "a", "")]);
+        let tested = || Trial::new(&[A, C_ON_A, ("models/p.yml", tests.as_str())]);
+        let with_test = named(&[("a", 0), ("c", 2), ("t", 1)]);
+        assert_eq!(levels(&tested()), with_test, "whether or not it is a step of its own");
+        assert_eq!(levels(&tested().unaudited()), with_test);
+        let models = named(&[("a", 0), ("c", 1)]);
+        assert_eq!(levels(&tested().without(&["t"])), models);
+        assert_eq!(levels(&tested().asked_to(Verb::Run)), models);
+    }
+
+    #[test]
+    fn a_test_is_above_what_waits_for_it_wherever_it_stands_in_the_order() {
+        let exposure = "exposures: \
+            [{name: x, type: dashboard, owner: {name: o}, depends_on: [ref('a')]}]";
+        let trial = Trial::new(&[
+            A,
+            ("tests/t.sql", "select * from {{ ref('a') }}"),
+            ("models/x.yml", exposure),
+        ]);
+        assert_eq!(levels(&trial), named(&[("a", 0), ("t", 1), ("x", 2)]));
+    }
+
+    #[test]
+    fn what_only_tests_or_exports_counts_nothing_that_is_stored() {
+        let properties = tests_of_models(&[("t", "f", "")])
+            + "exports: [{name: x, type: csv, model: ref('f')}]\n";
+        let trial = || {
+            Trial::new(&[
+                A,
+                E_ON_A,
+                ("models/f.sql", "select * from {{ ref('e') }}"),
+                ("models/p.yml", properties.as_str()),
+            ])
+        };
+        assert_eq!(levels(&trial()), named(&[("a", 0), ("f", 2), ("t", 3), ("x", 4)]));
+        assert_eq!(levels(&trial().asked_to(Verb::Test)), named(&[("t", 0)]));
+        assert_eq!(levels(&trial().asked_to(Verb::Export)), named(&[("x", 0)]));
+    }
+
+    #[test]
+    fn ready_steps_begin_by_level_then_by_id_unit_tests_right_before_their_models() {
+        let unit_test = "unit_tests: \
+            [{name: u, model: c, given: [], expect: {rows: [{id: 1}]}}]\n";
+        let properties = tests_of_models(&[("t", "y", "")]) + unit_test;
+        let trial = || {
+            Trial::new(&[
+                A,
+                C_ON_A,
+                ("models/b.sql", "select * from {{ ref('a') }}"),
+                ("models/d.sql", "select * from {{ ref('y') }}"),
+                ("models/y.sql", "select 2 as id"),
+                ("models/p.yml", properties.as_str()),
+            ])
+            .unaudited()
+        };
+        assert_eq!(trial().by_turn(), ["a", "y", "b", "u", "c", "t", "d"]);
+        assert_eq!(trial().asked_to(Verb::Run).by_turn(), ["a", "y", "b", "c", "d"]);
+    }
+}

@@ -9,6 +9,8 @@ mod guards;
 mod law;
 mod levels;
 mod steps;
+#[cfg(test)]
+mod testing;
 
 pub(crate) use guards::stored_reads;
 pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan_steps};

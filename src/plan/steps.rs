@@ -314,3 +314,231 @@ fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
     }
     out.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Trial, tests_of_models};
+    use super::*;
+    use crate::engine::RelationKind;
+    use crate::resolve::testing::project;
+
+    /// A node of each type.
+    fn all_types() -> Trial {
+        let properties = "sources: [{name: raw, tables: [{name: r}]}]\n\
+            models: [{name: m, columns: [{name: id, data_tests: [{not_null: {name: t}}]}]}]\n\
+            unit_tests: [{name: u, model: m, given: [], expect: {rows: [{id: 1}]}}]\n\
+            exposures: [{name: x, type: dashboard, owner: {name: o}, depends_on: [ref('m')]}]\n\
+            exports: [{name: p, type: csv, model: ref('m')}]\n\
+            saved_queries: [{name: q, query_params: {metrics: [met]}}]\n";
+        Trial::new(&[
+            ("project.yml", "name: shop\non-run-start: [select 1]\n"),
+            ("models/m.sql", "select 1 as id"),
+            ("models/e.sql", "{{ config(materialized='ephemeral') }} select 1 as id"),
+            ("models/p.yml", properties),
+            ("seeds/s.csv", "id\n1\n"),
+            (
+                "snapshots/n.sql",
+                "{% snapshot n %}{{ config(strategy='check', unique_key='id', check_cols='all') }}\
+                 select * from {{ ref('m') }}{% endsnapshot %}",
+            ),
+            ("functions/f.sql", "select 1"),
+            ("analyses/an.sql", "select 1"),
+        ])
+    }
+
+    #[test]
+    fn each_command_has_its_steps() {
+        let steps = |verb: Verb| {
+            let trial = all_types().asked_to(verb).unaudited();
+            let mut names: Vec<String> =
+                trial.plan().steps.iter().map(|step| trial.name(step.node)).collect();
+            names.sort();
+            names.join(" ")
+        };
+        assert_eq!(steps(Verb::Build), "f m n p q s t u x");
+        for verb in [Verb::Run, Verb::Seed, Verb::Snapshot, Verb::Compile] {
+            assert_eq!(steps(verb), "m n s", "{verb:?}");
+        }
+        assert_eq!(steps(Verb::Test), "t u");
+        assert_eq!(steps(Verb::Export), "p");
+    }
+
+    #[test]
+    fn what_is_not_selected_has_no_step() {
+        let trial = all_types().unaudited().without(&["f", "m", "n", "p", "q", "t", "x"]);
+        assert_eq!(trial.lines(), ["s", "u"]);
+    }
+
+    #[test]
+    fn a_step_does_what_its_node_is_for() {
+        let trial = all_types().unaudited();
+        let plan = trial.plan();
+        let action =
+            |name: &str| plan.steps.iter().find(|step| step.node == trial.id(name)).unwrap().action;
+        for (names, expected) in [
+            ("f m n s", Action::Build),
+            ("t u", Action::Test),
+            ("p", Action::Export),
+            ("q x", Action::NoOp),
+        ] {
+            for name in names.split(' ') {
+                assert_eq!(action(name), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_builds_what_is_selected_and_stored() {
+        let built = |trial: &Trial| {
+            let all = trial.manifest.all().map(|node| node.id);
+            let built =
+                trial.ask(|request| all.filter(|id| request.builds(*id)).collect::<Vec<_>>());
+            built.into_iter().map(|id| trial.name(id)).collect::<Vec<_>>()
+        };
+        assert_eq!(built(&all_types()), ["m", "s", "n"]);
+        assert_eq!(built(&all_types().without(&["m"])), ["s", "n"]);
+        assert_eq!(built(&all_types().asked_to(Verb::Compile)), ["m", "s", "n"]);
+        for verb in [Verb::Test, Verb::Export] {
+            assert_eq!(built(&all_types().asked_to(verb)), [""; 0], "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn steps_are_numbered_behind_all_that_they_wait_for() {
+        let trial = Trial::new(&[
+            ("models/a.sql", "select 1 as id"),
+            ("models/b.sql", "select * from {{ ref('a') }}"),
+            ("models/c.sql", "select * from {{ ref('a') }}"),
+            ("models/d.sql", "select * from {{ ref('c') }}, {{ ref('b') }}, {{ ref('a') }}"),
+            ("models/p.yml", &*tests_of_models(&[("t2", "a", ""), ("t1", "a", "")])),
+        ]);
+        let steps = trial.plan().steps;
+        assert_eq!((&*trial.name(steps[0].node), &steps[0].parents), ("a", &vec![]));
+        assert_eq!((&*trial.name(steps[3].node), &steps[3].parents), ("d", &vec![0, 1, 2]));
+        assert_eq!(steps[1].parents, [0]);
+        assert_eq!(steps[0].guards, [trial.id("t2"), trial.id("t1")], "in the order of their ids");
+    }
+
+    #[test]
+    fn a_plan_says_in_which_order_ready_steps_begin() {
+        let files = [
+            ("models/a.sql", "select 1 as id"),
+            ("models/b.sql", "select 2 as id"),
+            ("models/c.sql", "select * from {{ ref('b') }}"),
+        ];
+        let level = Trial::new(&files);
+        assert_eq!((level.plan().order, level.by_turn()), (StartOrder::Level, names("a b c")));
+        let longest = Trial { order: StartOrder::LongestPath, ..level };
+        assert_eq!(longest.plan().order, StartOrder::LongestPath);
+        assert_eq!(longest.by_turn()[0], "b");
+    }
+
+    fn names(list: &str) -> Vec<String> {
+        list.split(' ').map(str::to_owned).collect()
+    }
+
+    /// Why the model `m` is built, with this config, when this stands under its name.
+    fn reason_of(config: &str, stands: Option<RelationKind>, full_refresh: bool) -> String {
+        let text = format!("{{{{ config({config}) }}}} select 1 as id");
+        let trial = Trial::new(&[("models/m.sql", text.as_str())]);
+        let relations: Vec<(&str, RelationKind)> =
+            stands.map(|kind| ("m", kind)).into_iter().collect();
+        let trial = Trial { full_refresh, ..trial.beside(&relations) };
+        trial.plan().steps[0].reason.clone()
+    }
+
+    #[test]
+    fn a_step_says_why_its_node_is_built() {
+        use RelationKind::{MaterializedView, Table, View};
+        for (config, stands, full_refresh, expected) in [
+            ("materialized='table'", None, false, "table, new"),
+            ("materialized='table'", None, true, "table, new"),
+            ("materialized='table'", Some(Table), false, "table, replaces"),
+            ("materialized='table'", Some(View), false, "table, replaces a view"),
+            ("materialized='table'", Some(View), true, "table, full refresh"),
+            ("materialized='view'", Some(View), false, "view, replaces"),
+            ("materialized='view'", Some(Table), false, "view, replaces a table"),
+            ("materialized='incremental'", None, false, "incremental, new"),
+            (
+                "materialized='incremental'",
+                Some(Table),
+                false,
+                "incremental, adds to what is there",
+            ),
+            ("materialized='incremental'", Some(Table), true, "incremental, full refresh"),
+            ("materialized='materialized_view'", Some(Table), false, "materialized_view, replaces"),
+            (
+                "materialized='table'",
+                Some(MaterializedView),
+                false,
+                "table, replaces a materialized_view",
+            ),
+            ("materialized='mine'", Some(View), false, "mine, replaces"),
+        ] {
+            assert_eq!(reason_of(config, stands, full_refresh), expected, "{config} {stands:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_database_a_step_says_how_its_node_is_stored() {
+        let trial = all_types().unaudited();
+        let plan = trial.plan();
+        let reason = |name: &str| {
+            &*plan.steps.iter().find(|step| step.node == trial.id(name)).unwrap().reason
+        };
+        assert_eq!(["m", "s", "n"].map(reason), ["view", "seed", "snapshot"]);
+        assert_eq!(["t", "u", "x", "p"].map(reason), [""; 4], "nothing is built");
+    }
+
+    /// The schemas that a command makes first.
+    fn schemas_of(trial: &Trial) -> Vec<String> {
+        let schemas = trial.plan().schemas;
+        schemas.into_iter().map(|(database, schema)| format!("{database}.{schema}")).collect()
+    }
+
+    #[test]
+    fn schemas_of_what_is_stored_are_made_first_where_they_are_not_there() {
+        let trial = |test_config: &str| {
+            let properties = format!(
+                "models: [{{name: a, columns: [{{name: id, data_tests: \
+                 [{{not_null: {{name: t, config: {{{test_config}}}}}}}]}}]}}]"
+            );
+            Trial::new(&[
+                ("models/a.sql", "select 1 as id"),
+                ("models/b.sql", "{{ config(schema='mart') }} select 1 as id"),
+                ("models/p.yml", properties.as_str()),
+            ])
+        };
+        let (main, mart, audit) = ("shop.main", "shop.main_mart", "shop.main_dbt_test__audit");
+        assert_eq!(schemas_of(&trial("")), [main, mart]);
+        assert_eq!(schemas_of(&trial("").beside(&[])), [mart], "main is there");
+        assert_eq!(schemas_of(&trial("").without(&["b"])), [main]);
+        assert_eq!(schemas_of(&trial("store_failures: true")), [main, audit, mart]);
+        let by_flag = |config: &str| Trial { store_failures: true, ..trial(config) };
+        assert_eq!(schemas_of(&by_flag("")), [main, audit, mart]);
+        assert_eq!(schemas_of(&by_flag("store_failures: false")), [main, mart]);
+        assert_eq!(schemas_of(&by_flag("").asked_to(Verb::Test)), [audit]);
+    }
+
+    #[test]
+    fn a_circle_is_a_mistake_that_is_told() {
+        let (manifest, _) = project(&[
+            ("models/a.sql", "select * from {{ ref('b') }}"),
+            ("models/b.sql", "select * from {{ ref('a') }}"),
+        ]);
+        let trial = Trial::of(manifest);
+        let told = trial.ask(plan_steps).unwrap_err();
+        assert_eq!(told.code, Code::Internal);
+        assert_eq!(told.message, "the run cannot be planned: the graph has a cycle");
+        assert_eq!(told.help.len(), 1, "{:?}", told.help);
+        // Edges that wait for each other, which no rule may make.
+        let own = vec![trial.id("a"), trial.id("b")];
+        let waits = |id: NodeId| Edges { parents: [id].into(), after: BTreeSet::new() };
+        let edges = [(own[0], waits(own[1])), (own[1], waits(own[0]))].into();
+        let (unguarded, notes) = (Vec::new(), Vec::new());
+        let parts = Parts { own, edges, guards: HashMap::new(), unguarded, notes };
+        let told = trial.ask(|request| assemble(request, parts, &[0, 1], &HashMap::new()));
+        let message = told.unwrap_err().message;
+        assert_eq!(message, "the run cannot be planned: `model.shop.a` waits for itself");
+    }
+}

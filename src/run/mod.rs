@@ -18,6 +18,8 @@ mod publish;
 mod queue;
 mod seed;
 mod steps;
+#[cfg(test)]
+mod stopping_tests;
 mod test;
 #[cfg(test)]
 mod testing;

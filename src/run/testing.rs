@@ -3,16 +3,16 @@
 use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run_plan};
 use crate::compile::Compiler;
 use crate::engine::testing::{FakeWarehouse, POINTER, TRANSACTIONAL};
-use crate::engine::{EngineErrorKind, EngineSpec, Existing, ExistingColumn};
+use crate::engine::{EngineErrorKind, EngineSpec, Existing, ExistingColumn, Warehouse};
 use crate::manifest::{Manifest, NodeSet};
-use crate::outcome::{RunResult, RunStatus};
+use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason};
 use crate::plan::{Action, Plan, PlanRequest, StartOrder, Verb, plan_steps};
 use crate::resolve::testing::read;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 /// A model, one that reads it, and a test of each.
-const FILES: [(&str, &str); 3] = [
+pub(super) const FILES: [(&str, &str); 3] = [
     ("models/a.sql", "{{ config(materialized='table') }} select 1 as id"),
     ("models/b.sql", "{{ config(materialized='table') }} select * from {{ ref('a') }}"),
     (
@@ -22,21 +22,55 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
+/// Three models that read nothing of each other.
+pub(super) const APART: [(&str, &str); 3] = [
+    ("models/a.sql", "{{ config(materialized='table') }} select 1 as id"),
+    ("models/b.sql", "{{ config(materialized='table') }} select 2 as id"),
+    ("models/c.sql", "{{ config(materialized='table') }} select 3 as id"),
+];
+
+/// A model with a hook in its transaction, and a test of it.
+const HOOKED: [(&str, &str); 2] = [
+    (
+        "models/a.sql",
+        "{{ config(materialized='table', post_hook=\"select 'hook'\") }} select 1 as id",
+    ),
+    ("models/p.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]"),
+];
+
 /// A run of all of a project.
-struct Trial {
+pub(super) struct Trial {
     shared: Arc<Shared>,
     plan: Plan,
-    warehouse: FakeWarehouse,
-    cancel: CancelToken,
+    pub(super) warehouse: FakeWarehouse,
+    pub(super) cancel: CancelToken,
+    pub(super) hooks: bool,
+}
+
+/// As a `build` on two threads.
+pub(super) fn options() -> RunOptions {
+    RunOptions { threads: 2, tests_hold_back: true, ..RunOptions::default() }
+}
+
+/// One step after the other.
+pub(super) fn one_thread() -> RunOptions {
+    RunOptions { threads: 1, ..options() }
 }
 
 impl Trial {
-    fn new(files: &[(&str, &str)], spec: &'static EngineSpec) -> Trial {
+    pub(super) fn new(files: &[(&str, &str)], spec: &'static EngineSpec) -> Trial {
+        Trial::with_options(files, spec, options())
+    }
+
+    pub(super) fn with_options(
+        files: &[(&str, &str)],
+        spec: &'static EngineSpec,
+        options: RunOptions,
+    ) -> Trial {
         let (project, diagnostics) = read(files, &[]);
         let project = project.unwrap_or_else(|| panic!("{diagnostics:?}"));
         let manifest = Arc::new(project.manifest);
-        let selected: NodeSet = manifest.all().map(|n| n.id).collect();
-        let plan = planned(&manifest, &selected);
+        let plan = planned(&manifest, true);
         let built = plan.steps.iter().filter(|s| s.action == Action::Build);
         let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
         let builds: HashSet<String> = relations.map(|r| r.key(manifest.project.dialect)).collect();
@@ -45,7 +79,6 @@ impl Trial {
         let compiler =
             Compiler::new(manifest, renderer, context, Arc::new(project.map), Vec::new());
         let cancel = CancelToken::default();
-        let options = RunOptions { threads: 2, tests_hold_back: true, ..RunOptions::default() };
         let shared = Arc::new(Shared {
             compiler: Arc::new(compiler),
             options,
@@ -62,20 +95,31 @@ impl Trial {
         let warehouse = FakeWarehouse::new(spec);
         let column = ExistingColumn { name: "id".to_owned(), data_type: "INTEGER".to_owned() };
         warehouse.state().columns = vec![column];
-        Trial { shared, plan, warehouse, cancel }
+        Trial { shared, plan, warehouse, cancel, hooks: false }
+    }
+
+    /// The same with `--no-audit`: tests are steps of their own.
+    pub(super) fn unaudited(self) -> Trial {
+        let plan = planned(&self.shared.compiler.manifest, false);
+        Trial { plan, ..self }
     }
 
     /// Runs the plan; the results by the names of their nodes.
-    fn run(&self) -> Vec<(String, RunResult)> {
+    pub(super) fn run(&self) -> Vec<(String, RunResult)> {
+        self.run_watched(&mut |_| {})
+    }
+
+    /// The same while somebody looks on.
+    pub(super) fn run_watched(&self, emit: &mut dyn FnMut(Event)) -> Vec<(String, RunResult)> {
         let request = RunRequest {
             shared: self.shared.clone(),
             plan: &self.plan,
             existing: self.existing(),
             warehouse: Box::new(self.warehouse.clone()),
             cancel: self.cancel.clone(),
-            hooks: false,
+            hooks: self.hooks,
         };
-        let results = run_plan(request, &mut |_: Event| {}).unwrap();
+        let results = run_plan(request, emit).unwrap();
         let name = |result: &RunResult| {
             let node = self.shared.compiler.manifest.get(&result.unique_id).unwrap();
             node.name.to_string()
@@ -84,30 +128,40 @@ impl Trial {
     }
 
     fn existing(&self) -> Existing {
-        let dialect = self.shared.compiler.manifest.project.dialect;
-        Existing::known(dialect, Vec::new(), HashSet::new())
+        let project = &self.shared.compiler.manifest.project;
+        let (database, schema) = (&project.target.database, &project.target.schema);
+        let there = self.warehouse.clone().list(database, schema).unwrap();
+        Existing::known(project.dialect, there, HashSet::new())
     }
 
-    fn statuses(&self) -> Vec<(String, RunStatus)> {
-        let mut all: Vec<(String, RunStatus)> =
-            self.run().into_iter().map(|(name, result)| (name, result.outcome.status)).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        all
+    pub(super) fn statuses(&self) -> Vec<(String, RunStatus)> {
+        statuses_of(&self.run())
+    }
+
+    /// What each node was not begun for, of those that were not.
+    pub(super) fn skipped(&self) -> Vec<(String, SkipReason)> {
+        reasons_of(&self.run())
+    }
+
+    /// What was asked of the database, each in a word.
+    pub(super) fn log_words(&self) -> Vec<&'static str> {
+        self.warehouse.log().iter().map(|line| word_of(line)).collect()
     }
 
     /// What is in the database.
-    fn relations(&self) -> Vec<String> {
+    pub(super) fn relations(&self) -> Vec<String> {
         self.warehouse.state().relations.keys().cloned().collect()
     }
 }
 
-fn planned(manifest: &Manifest, selected: &NodeSet) -> Plan {
+fn planned(manifest: &Manifest, audit: bool) -> Plan {
+    let selected: NodeSet = manifest.all().map(|n| n.id).collect();
     let request = PlanRequest {
         manifest,
-        selected,
+        selected: &selected,
         existing: &Existing::Unknown,
         verb: Verb::Build,
-        audit: true,
+        audit,
         full_refresh: false,
         store_failures: false,
         order: StartOrder::Level,
@@ -116,11 +170,61 @@ fn planned(manifest: &Manifest, selected: &NodeSet) -> Plan {
     plan_steps(&request).unwrap_or_else(|d| panic!("{}", d.message))
 }
 
-fn named(list: &[(&str, RunStatus)]) -> Vec<(String, RunStatus)> {
-    list.iter().map(|(name, status)| ((*name).to_owned(), *status)).collect()
+pub(super) fn named<T: Clone>(list: &[(&str, T)]) -> Vec<(String, T)> {
+    list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
 }
 
-const PROFILES: [&EngineSpec; 2] = [&TRANSACTIONAL, &POINTER];
+pub(super) fn statuses_of(results: &[(String, RunResult)]) -> Vec<(String, RunStatus)> {
+    let statuses = results.iter().map(|(name, result)| (name.clone(), result.outcome.status));
+    let mut all: Vec<(String, RunStatus)> = statuses.collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+pub(super) fn reasons_of(results: &[(String, RunResult)]) -> Vec<(String, SkipReason)> {
+    let reason = |(name, result): &(String, RunResult)| {
+        Some((name.clone(), result.outcome.skipped.clone()?))
+    };
+    let mut all: Vec<(String, SkipReason)> = results.iter().filter_map(reason).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+pub(super) fn outcome_of<'a>(results: &'a [(String, RunResult)], name: &str) -> &'a NodeOutcome {
+    let found = results.iter().find(|(n, _)| n == name);
+    &found.unwrap_or_else(|| panic!("`{name}` has no result")).1.outcome
+}
+
+/// What a statement is for: queries of tests count, those of the hook `select 'hook'` do not.
+fn word_of(line: &str) -> &'static str {
+    const WORDS: [(&str, &str); 11] = [
+        ("create schema", "schema"),
+        ("as failures", "test"),
+        ("'hook'", "hook"),
+        ("publish ", "publish"),
+        ("keep ", "keep"),
+        ("drop ", "drop"),
+        ("begin", "begin"),
+        ("commit", "commit"),
+        ("rollback", "rollback"),
+        ("open", "open"),
+        ("create ", "create"),
+    ];
+    let found = WORDS.iter().find(|(part, _)| line.contains(part));
+    found.map_or("other", |(_, word)| *word)
+}
+
+/// A table that is only its query.
+pub(super) fn table(query: &str) -> String {
+    format!("{{{{ config(materialized='table') }}}} {query}")
+}
+
+/// One statement that fails.
+pub(super) fn failing(part: &str, kind: EngineErrorKind) -> Vec<(String, EngineErrorKind)> {
+    vec![(part.to_owned(), kind)]
+}
+
+pub(super) const PROFILES: [&EngineSpec; 2] = [&TRANSACTIONAL, &POINTER];
 
 #[test]
 fn what_passes_is_published_in_its_order() {
@@ -225,4 +329,128 @@ fn connections_come_back_to_their_pool() {
     lease.close();
     // A closed one makes room for another.
     assert!(pool.lease_spare().is_some());
+}
+
+#[test]
+fn what_is_rejected_leaves_what_is_published_and_goes_when_the_next_one_passes() {
+    for spec in PROFILES {
+        let trial = Trial::new(&FILES[..], spec);
+        trial.warehouse.clone().add_table("a");
+        trial.warehouse.state().counts = vec![("a__candidate".to_owned(), 3)];
+        let results = trial.run();
+        let failed = outcome_of(&results, "a").failed.as_ref().unwrap();
+        let d = &failed.diagnostic;
+        assert_eq!(d.message, "built, not published: 1 test failed (unique_a_id)");
+        let stands = "this node's published relation is as it was";
+        assert_eq!(d.primary.as_ref().unwrap().text, stands);
+        assert_eq!(d.help, ["the new version is kept as main.a__rejected for inspection"]);
+        assert!(!failed.transient);
+        assert_eq!(trial.relations(), ["a", "a__rejected"], "{}", spec.label);
+        assert_eq!(trial.warehouse.state().relations["a"], 1, "the version that was there");
+        trial.warehouse.state().counts.clear();
+        assert!(trial.skipped().is_empty());
+        assert_eq!(trial.relations(), ["a", "b"], "{}", spec.label);
+    }
+}
+
+#[test]
+fn a_guard_runs_on_the_candidate_before_that_is_published() {
+    let one = [FILES[0], HOOKED[1]];
+    let before = ["schema", "create", "test", "begin", "publish", "commit"];
+    let trial = Trial::with_options(&one, &TRANSACTIONAL, one_thread());
+    trial.run();
+    assert_eq!(trial.log_words(), before);
+    let trial = Trial::with_options(&one, &POINTER, one_thread());
+    trial.run();
+    assert_eq!(trial.log_words(), ["schema", "create", "test", "publish"]);
+}
+
+#[test]
+fn after_a_hook_in_the_transaction_the_guard_runs_inside_it() {
+    let trial = Trial::with_options(&HOOKED, &TRANSACTIONAL, one_thread());
+    trial.run();
+    let inside = ["schema", "create", "begin", "publish", "hook", "test", "commit"];
+    assert_eq!(trial.log_words(), inside);
+    // Without transactions the candidate is tested, and the hook comes last.
+    let trial = Trial::with_options(&HOOKED, &POINTER, one_thread());
+    trial.run();
+    assert_eq!(trial.log_words(), ["schema", "create", "test", "publish", "hook"]);
+}
+
+#[test]
+fn what_fails_inside_its_transaction_is_rolled_back_and_kept_aside() {
+    let trial = Trial::with_options(&HOOKED, &TRANSACTIONAL, one_thread());
+    // The guard reads the published name here.
+    trial.warehouse.state().counts = vec![("\"a\"".to_owned(), 1)];
+    let expected = [("a", RunStatus::Error), ("unique_a_id", RunStatus::Fail)];
+    assert_eq!(trial.statuses(), named(&expected));
+    let words = ["schema", "create", "begin", "publish", "hook", "test", "rollback", "keep"];
+    assert_eq!(trial.log_words(), words);
+    assert_eq!(trial.relations(), ["a__rejected"]);
+}
+
+#[test]
+fn a_guard_that_errs_inside_the_transaction_ends_it_for_the_others() {
+    let two = "models: [{name: a, columns: [{name: id, data_tests: [unique, not_null]}]}]";
+    let trial =
+        Trial::with_options(&[HOOKED[0], ("models/p.yml", two)], &TRANSACTIONAL, one_thread());
+    trial.warehouse.state().failures = failing("as failures", EngineErrorKind::Sql);
+    let results = trial.run();
+    let mut tests: Vec<Option<&str>> = ["not_null_a_id", "unique_a_id"]
+        .map(|name| outcome_of(&results, name).message.as_deref())
+        .into();
+    tests.sort_unstable();
+    let ended = Some("an earlier test ended the transaction");
+    assert_eq!(tests, [ended, Some("told to fail at `as failures`")]);
+    assert_eq!(outcome_of(&results, "a").status, RunStatus::Error);
+    assert_eq!(trial.log_words().iter().filter(|word| **word == "test").count(), 1);
+    assert_eq!(trial.relations(), ["a__rejected"]);
+}
+
+#[test]
+fn an_empty_build_reads_no_rows_and_its_tests_read_what_was_built() {
+    let empty = RunOptions { empty: true, ..one_thread() };
+    let trial = Trial::with_options(&FILES, &TRANSACTIONAL, empty);
+    trial.run();
+    let log = trial.warehouse.log();
+    let of_b: Vec<&String> = log.iter().filter(|l| l.contains("\"b__candidate\"")).collect();
+    let no_rows = "from (select * from \"shop\".\"main\".\"a\" where false limit 0)";
+    assert!(word_of(of_b[0]) == "create" && of_b[0].contains(no_rows), "{log:?}");
+    let reads = "from \"shop\".\"main\".\"b__candidate\"";
+    assert!(word_of(of_b[1]) == "test" && of_b[1].contains(reads), "{log:?}");
+    assert!(!of_b[1].contains("limit 0"), "{log:?}");
+}
+
+#[test]
+fn after_a_lost_connection_a_node_is_built_from_the_beginning() {
+    for spec in PROFILES {
+        let trial = Trial::with_options(&APART[..1], spec, one_thread());
+        let lost = failing("\"a__candidate\"", EngineErrorKind::Connection);
+        trial.warehouse.state().failures = lost;
+        assert_eq!(trial.statuses(), named(&[("a", RunStatus::Success)]), "{}", spec.label);
+        assert_eq!(trial.log_words()[..3], ["schema", "create", "create"]);
+        assert_eq!(trial.relations(), ["a"]);
+    }
+}
+
+#[test]
+fn a_guard_that_lost_its_connection_is_run_again_by_itself() {
+    for spec in PROFILES {
+        let trial = Trial::with_options(&[FILES[0], HOOKED[1]], spec, one_thread());
+        trial.warehouse.state().failures = failing("as failures", EngineErrorKind::Connection);
+        let expected = [("a", RunStatus::Success), ("unique_a_id", RunStatus::Pass)];
+        assert_eq!(trial.statuses(), named(&expected), "{}", spec.label);
+        assert_eq!(trial.log_words()[..4], ["schema", "create", "test", "test"]);
+    }
+}
+
+#[test]
+fn a_transaction_that_is_lost_in_a_guard_is_done_again_from_the_beginning() {
+    let trial = Trial::with_options(&HOOKED, &TRANSACTIONAL, one_thread());
+    trial.warehouse.state().failures = failing("as failures", EngineErrorKind::Connection);
+    let expected = [("a", RunStatus::Success), ("unique_a_id", RunStatus::Pass)];
+    assert_eq!(trial.statuses(), named(&expected));
+    let first = ["schema", "create", "begin", "publish", "hook", "test", "rollback", "drop"];
+    let second = ["create", "begin", "publish", "hook", "test", "commit"];
+    assert_eq!(trial.log_words(), [&first[..], &second].concat());
 }

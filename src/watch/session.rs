@@ -91,37 +91,44 @@ impl Pending {
     /// How long to wait before the files are read. The first event of a burst is handled at once
     /// when the file was closed; later ones, and files that are still being written, when it is
     /// quiet.
-    fn wait(&self, last_reading: Option<Instant>) -> Duration {
+    fn wait(&self, now: Instant, last_reading: Option<Instant>) -> Duration {
         let (Some(first), Some(last)) = (self.first, self.last) else { return TICK };
         if let Some(gone) = self.gone {
-            return (gone + GONE).saturating_duration_since(Instant::now());
+            return (gone + GONE).saturating_duration_since(now);
         }
         let burst = last_reading.is_some_and(|r| r + QUIET > first);
         if self.settled && !burst && !self.everything {
             return Duration::ZERO;
         }
         let ready = (last + QUIET).min(first + AT_MOST);
-        ready.saturating_duration_since(Instant::now())
+        ready.saturating_duration_since(now)
     }
 
     /// Whether a file is gone that may be back in a moment.
-    fn waits_for_one(&mut self, system: &dyn System) -> bool {
+    fn waits_for_one(&mut self, now: Instant, system: &dyn System) -> bool {
         let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.look(p) == Look::Nothing;
         if self.everything || !self.paths.iter().any(lost) {
             self.gone = None;
             return false;
         }
-        let late = self.first.is_some_and(|first| first.elapsed() > AT_MOST);
-        self.gone.get_or_insert_with(Instant::now).elapsed() < GONE && !late
+        let since = |then: Instant| now.saturating_duration_since(then);
+        let late = self.first.is_some_and(|first| since(first) > AT_MOST);
+        since(*self.gone.get_or_insert(now)) < GONE && !late
     }
 
-    fn add(&mut self, touched: Touched) {
-        let now = Instant::now();
+    fn add(&mut self, now: Instant, touched: Touched) {
         self.gone = None;
         self.first.get_or_insert(now);
         self.last = Some(now);
         self.settled = touched.settled;
         self.paths.insert(touched.path);
+    }
+
+    /// Events may have been lost.
+    fn add_everything(&mut self, now: Instant) {
+        self.everything = true;
+        self.first.get_or_insert(now);
+        self.last = Some(now);
     }
 }
 
@@ -205,10 +212,13 @@ impl Session<'_> {
         let mut pending = Pending::default();
         loop {
             self.begin_build();
-            let mut wait =
-                if pending.is_empty() { TICK } else { pending.wait(self.last_reading).min(TICK) };
+            let now = Instant::now();
+            let mut wait = match pending.is_empty() {
+                true => TICK,
+                false => pending.wait(now, self.last_reading).min(TICK),
+            };
             if let Some((at, _)) = self.recheck.first_key_value() {
-                wait = wait.min(at.saturating_duration_since(Instant::now()));
+                wait = wait.min(at.saturating_duration_since(now));
             }
             match receiver.recv_timeout(wait) {
                 Ok(message) => {
@@ -225,10 +235,12 @@ impl Session<'_> {
                 return Ok(());
             }
             while let Some(path) = self.due_recheck() {
-                pending.add(Touched { path, settled: true, folder: false, gone: false });
+                let touched = Touched { path, settled: true, folder: false, gone: false };
+                pending.add(Instant::now(), touched);
             }
-            let ready = !pending.is_empty() && pending.wait(self.last_reading).is_zero();
-            if ready && !pending.waits_for_one(self.system.inner()) {
+            let now = Instant::now();
+            let ready = !pending.is_empty() && pending.wait(now, self.last_reading).is_zero();
+            if ready && !pending.waits_for_one(now, self.system.inner()) {
                 let pending = std::mem::take(&mut pending);
                 self.saved(&pending)?;
             }
@@ -252,13 +264,9 @@ impl Session<'_> {
                 if touched.gone {
                     self.files.lost(&touched.path);
                 }
-                pending.add(touched);
+                pending.add(Instant::now(), touched);
             }
-            Message::Lost => {
-                pending.everything = true;
-                pending.first.get_or_insert_with(Instant::now);
-                pending.last = Some(Instant::now());
-            }
+            Message::Lost => pending.add_everything(Instant::now()),
             Message::Progress(progress) => self.progress(progress),
             Message::Done(finished) => self.finished(*finished)?,
         }
@@ -527,3 +535,7 @@ fn touches(old: &Revision, new: &Revision, open: &HashSet<String>) -> bool {
     // What is gone needs no building.
     open.iter().any(|id| new.manifest.get(id).is_none())
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,11 +1,12 @@
 //! Literate specs: `tests/specs/*.md`.
 //!
 //! Each `##` section is a project: fenced blocks whose info string has a path are its files, blocks
-//! of `console` hold commands (`$ strata ...`) with the standard output that they must give, and a
-//! comment at the end of a line of a file (`-- error: [E2001] "part of the message"`, also
-//! `warning:`, in YAML with `#`) says that a diagnostic has its place on this line, in whatever the
-//! section's commands (without any: `strata build`) say. `[..]` in an expected output stands for
-//! anything within its line.
+//! of `console` hold commands (`$ strata ...`, `$ cat FILE`) with the standard output that they
+//! must give, and a comment at the end of a line of a file (`-- error: [E2001] "part of the
+//! message"`, also `warning:`, in YAML with `#`) says that a diagnostic has its place on this line,
+//! in whatever the section's commands (without any: `strata build`) say. `[..]` in an expected
+//! output stands for anything within its line. A file that is given once more is edited there,
+//! between two consoles.
 
 use crate::project::Project;
 use std::fs;
@@ -15,6 +16,32 @@ pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) files: Vec<(String, String)>,
     pub(crate) consoles: Vec<String>,
+    /// Files that are given once more, each with the number of consoles before.
+    edits: Vec<(usize, String, String)>,
+}
+
+impl Section {
+    fn new(title: &str) -> Section {
+        let title = title.to_owned();
+        Section { title, files: Vec::new(), consoles: Vec::new(), edits: Vec::new() }
+    }
+
+    fn add_file(&mut self, path: &str, text: String) {
+        if self.files.iter().any(|(known, _)| known == path) {
+            self.edits.push((self.consoles.len(), path.to_owned(), text));
+        } else {
+            self.files.push((path.to_owned(), text));
+        }
+    }
+
+    /// Whether its relations are for DuckDB alone: it names the database or brings a profile, or
+    /// its builds are noted, and each engine has notes of its own.
+    pub(crate) fn is_for_duckdb(&self) -> bool {
+        let names = |(path, text): &(String, String)| {
+            path == "profiles.yml" || text.contains("spec.main") || text.contains("type: duckdb")
+        };
+        self.files.iter().any(names) || self.consoles.iter().any(|c| c.contains("--changed"))
+    }
 }
 
 fn sections(text: &str) -> Vec<Section> {
@@ -22,14 +49,14 @@ fn sections(text: &str) -> Vec<Section> {
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if let Some(title) = line.strip_prefix("## ") {
-            out.push(Section { title: title.to_owned(), files: Vec::new(), consoles: Vec::new() });
+            out.push(Section::new(title));
         }
         let Some(info) = line.strip_prefix("```").filter(|i| !i.is_empty()) else { continue };
         let body: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
         let body = body.join("\n") + "\n";
         let Some(section) = out.last_mut() else { continue };
         match info.split_once(' ') {
-            Some((_, path)) => section.files.push((path.trim().to_owned(), body)),
+            Some((_, path)) => section.add_file(path.trim(), body),
             None if info == "console" => section.consoles.push(body),
             None => {}
         }
@@ -93,12 +120,12 @@ fn words(text: &str) -> Vec<String> {
     out
 }
 
-/// Commands with what each must print.
-pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
+/// The lines of a console that are typed, each with what it must print.
+fn typed(console: &str) -> Vec<(Vec<String>, String)> {
     let mut out: Vec<(Vec<String>, String)> = Vec::new();
-    for line in consoles.iter().flat_map(|c| c.lines()) {
-        match line.strip_prefix("$ strata") {
-            Some(args) => out.push((words(args), String::new())),
+    for line in console.lines() {
+        match line.strip_prefix("$ ") {
+            Some(command) => out.push((words(command), String::new())),
             None => {
                 if let Some((_, text)) = out.last_mut() {
                     text.push_str(line);
@@ -108,6 +135,29 @@ pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
         }
     }
     out
+}
+
+/// The arguments of all `strata` commands, with what each must print.
+pub(crate) fn commands(consoles: &[String]) -> Vec<(Vec<String>, String)> {
+    let all = consoles.iter().flat_map(|console| typed(console));
+    let arguments = |(command, text): (Vec<String>, String)| {
+        let (program, args) = command.split_first()?;
+        (program == "strata").then(|| (args.to_vec(), text))
+    };
+    all.filter_map(arguments).collect()
+}
+
+/// Carries out what is typed; what is printed, and what is complained of.
+fn carry_out(p: &Project, command: &[String]) -> (String, String) {
+    let command: Vec<&str> = command.iter().map(String::as_str).collect();
+    match command.as_slice() {
+        ["strata", args @ ..] => {
+            let ran = p.run(args);
+            (ran.out, ran.err)
+        }
+        ["cat", path] => (p.read(path), String::new()),
+        other => panic!("a console has `strata` and `cat`, not {other:?}"),
+    }
 }
 
 /// Line by line; `[..]` stands for anything.
@@ -141,16 +191,21 @@ fn check(chapter: &str, section: &Section) {
     }
     let place = format!("{chapter}, {}", section.title);
     let mut said = String::new();
-    for (args, expected) in commands(&section.consoles) {
-        let ran = p.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(
-            same(&ran.out, &expected),
-            "{place}: strata {args:?}\n{}\nexpected:\n{expected}\n{}",
-            ran.out,
-            ran.err
-        );
-        said.push_str(&ran.err);
+    for (n, console) in section.consoles.iter().enumerate() {
+        for (_, path, text) in section.edits.iter().filter(|(before, ..)| *before == n) {
+            p.write(path, text);
+        }
+        for (command, expected) in typed(console) {
+            let (out, err) = carry_out(&p, &command);
+            assert!(
+                same(&out, &expected),
+                "{place}: {command:?}\n{out}\nexpected:\n{expected}\n{err}"
+            );
+            said.push_str(&err);
+        }
     }
+    let is_idle = |(before, ..): &(usize, String, String)| *before >= section.consoles.len();
+    assert!(!section.edits.iter().any(is_idle), "{place}: nothing is run after an edit");
     let expected: Vec<Expected> =
         files.iter().flat_map(|(path, text)| expectations(path, text)).collect();
     if expected.is_empty() {
@@ -205,4 +260,20 @@ fn the_specs_hold() {
     for (chapter, section) in &all {
         check(chapter, section);
     }
+}
+
+#[test]
+fn a_file_that_is_given_again_is_an_edit_between_consoles() {
+    let page = "# Title\n## One\n```sql a.sql\n1\n```\n\
+                ```console\n$ strata ls -s 'a b'\nout\n\nmore\n```\n\
+                ```sql a.sql\n2\n```\n```console\n$ cat a.sql\n2\n```\n## Two\n";
+    let all = sections(page);
+    assert_eq!(all.iter().map(|s| s.title.as_str()).collect::<Vec<_>>(), ["One", "Two"]);
+    let one = &all[0];
+    assert_eq!(one.files, [("a.sql".to_owned(), "1\n".to_owned())]);
+    assert_eq!(one.edits, [(1, "a.sql".to_owned(), "2\n".to_owned())]);
+    let args = ["ls", "-s", "a b"].map(str::to_owned).to_vec();
+    assert_eq!(commands(&one.consoles), [(args, "out\n\nmore\n".to_owned())]);
+    let cat = ["cat", "a.sql"].map(str::to_owned).to_vec();
+    assert_eq!(typed(&one.consoles[1]), [(cat, "2\n".to_owned())]);
 }

@@ -117,13 +117,7 @@ fn the_specs_build_equal_relations_on_both_engines() {
     let mut wrong = Vec::new();
     for (chapter, section) in every_section() {
         let place = format!("{chapter}, {}", section.title);
-        let own = section.files.iter().any(|(p, _)| p == "profiles.yml");
-        let named = section
-            .files
-            .iter()
-            .any(|(_, text)| text.contains("spec.main") || text.contains("type: duckdb"));
-        // What names DuckDB's own database or profile is for it alone.
-        if own || named {
+        if section.is_for_duckdb() {
             continue;
         }
         let mut files: Vec<(&str, &str)> =

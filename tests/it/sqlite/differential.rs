@@ -163,11 +163,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[("Merge", "there is no `merge`")];
 
 /// A section's project on both engines; what differs.
 fn compare(section: &Section) -> Option<Vec<String>> {
-    let named = section.files.iter().any(|(path, text)| {
-        path == "profiles.yml" || text.contains("spec.main") || text.contains("type: duckdb")
-    });
-    // What names DuckDB's own database or profile is for it alone.
-    if named {
+    if section.is_for_duckdb() {
         return None;
     }
     let mut files: Vec<(&str, &str)> =
