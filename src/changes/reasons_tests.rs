@@ -356,7 +356,8 @@ fn the_part_that_is_written_is_named_before_what_follows_from_it() {
         list.iter().map(|(part, value)| ((*part).to_owned(), (*value).to_owned())).collect()
     };
     let all = [("SQL", "1"), ("config", "{}"), ("contract", "1"), ("hooks", "1")];
-    let rows: [(&[(&str, &str)], &str, &str); 5] = [
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    let rows: [(Pairs<'_>, &str, &str); 5] = [
         (&[("SQL", "2"), ("config", "2"), ("contract", "2"), ("hooks", "2")], "SQL", "2"),
         (&[("SQL", "1"), ("config", "2"), ("contract", "2"), ("hooks", "1")], "config", "2"),
         (&[("SQL", "1"), ("config", "{}"), ("contract", "2"), ("hooks", "2")], "contract", "2"),

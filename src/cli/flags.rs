@@ -308,8 +308,8 @@ impl Flags {
         let names = [
             ("WHICH", Json::from(which)),
             ("FULL_REFRESH", Json::from(self.full_refresh || full_refresh(cli))),
-            ("STORE_FAILURES", Json::from(self.store_failures)),
-            ("EMPTY", Json::from(self.empty)),
+            ("STORE_FAILURES", Json::from(self.store_failures || store_failures(cli))),
+            ("EMPTY", Json::from(self.empty || empty(cli))),
             ("INVOCATION_COMMAND", Json::from(format!("dbt {}", cli.command.words()))),
             ("WARN_ERROR", Json::from(self.warn_error)),
             ("WARN_ERROR_OPTIONS", Json::Object(self.warning_options.clone())),
@@ -368,6 +368,24 @@ fn full_refresh(cli: &Cli) -> bool {
     match &cli.command {
         Command::Build { run, .. } | Command::Plan { run, .. } => run.full_refresh,
         Command::Run { full_refresh, .. } | Command::Seed { full_refresh, .. } => *full_refresh,
+        _ => false,
+    }
+}
+
+fn store_failures(cli: &Cli) -> bool {
+    use super::args::Command;
+    match &cli.command {
+        Command::Build { run, .. } | Command::Plan { run, .. } => run.store_failures,
+        Command::Test { store_failures, .. } => *store_failures,
+        _ => false,
+    }
+}
+
+fn empty(cli: &Cli) -> bool {
+    use super::args::Command;
+    match &cli.command {
+        Command::Build { run, .. } | Command::Plan { run, .. } => run.empty,
+        Command::Run { empty, .. } => *empty,
         _ => false,
     }
 }

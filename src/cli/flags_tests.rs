@@ -225,7 +225,8 @@ fn what_is_given_decides_which_warnings_are_errors_then_what_is_set() {
     let file = "{warn_error_options: {error: [NoNodeForYamlKey]}}";
     let options = ("DBT_WARN_ERROR_OPTIONS", "{silence: [W0007]}");
     // Words, variables, the project's flags: whether all are errors, and the options.
-    let rows: [(&[&str], Vec<(&str, &str)>, &str, bool, Json); 10] = [
+    type Set<'a> = Vec<(&'a str, &'a str)>;
+    let rows: [(&[&str], Set<'_>, &str, bool, Json); 10] = [
         (&["build"], vec![], "{}", false, json!({})),
         (&["build", "--warn-error"], vec![], "{}", true, json!({})),
         (&["build"], vec![("STRATA_WARN_ERROR", "1")], "{}", true, json!({})),
@@ -332,7 +333,7 @@ fn templates_see_all_flags() {
 
 #[test]
 fn a_flag_is_what_templates_see() {
-    let rows: [(Words, Variables, &str, Json); 21] = [
+    let rows: [(Words, Variables, &str, Json); 25] = [
         (&["ls"], &[], "WHICH", json!("list")),
         (&["source", "freshness"], &[], "WHICH", json!("freshness")),
         (&["source", "freshness"], &[], "INVOCATION_COMMAND", json!("dbt source freshness")),
@@ -340,6 +341,10 @@ fn a_flag_is_what_templates_see() {
         (&["plan", "--full-refresh"], &[], "FULL_REFRESH", json!(true)),
         (&["run", "--full-refresh"], &[], "FULL_REFRESH", json!(true)),
         (&["seed", "--full-refresh"], &[], "FULL_REFRESH", json!(true)),
+        (&["build", "--store-failures"], &[], "STORE_FAILURES", json!(true)),
+        (&["test", "--store-failures"], &[], "STORE_FAILURES", json!(true)),
+        (&["build", "--empty"], &[], "EMPTY", json!(true)),
+        (&["run", "--empty"], &[], "EMPTY", json!(true)),
         (&["test"], &[("DBT_FULL_REFRESH", "1")], "FULL_REFRESH", json!(true)),
         (&["test"], &[("DBT_STORE_FAILURES", "1")], "STORE_FAILURES", json!(true)),
         (&["run"], &[("DBT_EMPTY", "1")], "EMPTY", json!(true)),

@@ -165,7 +165,11 @@ impl Object for Var {
             }
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),
-            (None, None) if session.leaves_variables() => Ok(none()),
+            (None, None) if session.leaves_variables() => {
+                // When it runs, that is an error.
+                session.note_unsteady();
+                Ok(none())
+            }
             (None, None) => Err(session.stop(Abort::MissingVar(name))),
         }
     }

@@ -14,9 +14,7 @@ pub(super) fn build_selected(
     selection: &SelectionArgs,
     run: &BuildArgs,
 ) -> Ended {
-    let mut options = build_options(session.flags, selection, run);
-    options.store_failures |= run.store_failures;
-    options.empty |= run.empty;
+    let options = build_options(session.flags, selection, run);
     carry_out(session, &options)
 }
 
@@ -65,6 +63,8 @@ pub(super) fn build_options(
 ) -> BuildOptions {
     let mut options = options_of(flags, Verb::Build, selection);
     options.full_refresh |= run.full_refresh;
+    options.store_failures |= run.store_failures;
+    options.empty |= run.empty;
     options.audit &= !run.no_audit;
     options.changed = run.changed.options();
     options
