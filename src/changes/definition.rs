@@ -115,8 +115,8 @@ fn define_all(
     let writer = PartWriter::new(compiler);
     // What the parts besides SQL are made of, the node apart: the environment is that of the
     // process.
-    let macros =
-        [compiler.engine.registry().print(), compiler.context.vars.print()].map(Fingerprint::hex);
+    let macros = [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
+        .map(Fingerprint::hex);
     let macros = Fingerprint::of_parts(macros);
     let known = &cache.known;
     let defined: Vec<(NodeId, (NodeDefinition, Option<Fingerprint>))> = texts

@@ -107,7 +107,7 @@ impl<'a> PartWriter<'a> {
 
     /// How the project stores the node: its own materialization, and what it overrides.
     fn write_materialization(&self, node: &Node, parts: &mut Parts) {
-        let (registry, context) = (self.compiler.engine.registry(), &self.compiler.context);
+        let (registry, context) = (self.compiler.renderer.registry(), &self.compiler.context);
         let materialized = node.materialized();
         let custom =
             registry.materialization(&node.package, &materialized, context.explicit_overrides);
@@ -121,7 +121,7 @@ impl<'a> PartWriter<'a> {
     fn write_data(&self, node: &Node, parts: &mut Parts) -> Option<Box<Diagnostic>> {
         let root = camino::Utf8Path::new(self.compiler.manifest.root_of(&node.package));
         let path = root.join(&*node.original_file_path);
-        match self.compiler.context.system.print(&path) {
+        match self.compiler.context.system.fingerprint(&path) {
             Ok(print) => {
                 parts.insert("data".into(), print.short());
                 None
@@ -145,7 +145,7 @@ impl<'a> PartWriter<'a> {
         package: &Arc<str>,
         calls: impl IntoIterator<Item = CallName>,
     ) -> Vec<String> {
-        let registry = self.compiler.engine.registry();
+        let registry = self.compiler.renderer.registry();
         let mut stack: Vec<Arc<MacroDef>> =
             calls.into_iter().filter_map(|c| registry.find_call(package, &c).cloned()).collect();
         let mut seen: BTreeMap<Arc<str>, Fingerprint> = BTreeMap::new();
@@ -224,7 +224,7 @@ fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall
             format!("var {name} {:?}", context.answer(&question))
         }
         // Which one is not written out: all count.
-        (false, None) => format!("vars {}", context.vars.print().hex()),
+        (false, None) => format!("vars {}", context.vars.fingerprint().hex()),
         (true, name) => {
             let name = name.clone().unwrap_or_default();
             format!("env {name} {:?}", context.answer(&RenderQuestion::Env(name.clone())))
@@ -256,7 +256,7 @@ fn fingerprint_storage(compiler: &Compiler) -> String {
         "load_csv_rows",
         "create_csv_table",
     ];
-    let registry = compiler.engine.registry();
+    let registry = compiler.renderer.registry();
     let root = &compiler.manifest.project.name;
     let prints = PUBLIC.iter().flat_map(|name| {
         let plain = CallName::Plain((*name).to_owned());

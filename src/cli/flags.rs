@@ -2,7 +2,7 @@
 
 use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
-use crate::context::ContextSettings;
+use crate::context::InvocationContext;
 use crate::diag::WarningOptions;
 use crate::engine::Patience;
 use crate::load::{LoadOptions, find_project_file};
@@ -338,7 +338,7 @@ impl Flags {
             ("SEND_ANONYMOUS_USAGE_STATS", Json::from(false)),
             ("INDIRECT_SELECTION", Json::from(self.indirect.as_str())),
         ];
-        let settings = ContextSettings {
+        let settings = InvocationContext {
             flags: names.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
             args,
             invocation_id: uuid::Uuid::new_v4().to_string(),

@@ -2,7 +2,8 @@
 
 use super::node::Compiler;
 use crate::context::{
-    Bindings, Db, LogLine, NodeScope, Session, TransactionControl, Unit, failure_diagnostic,
+    Bindings, Db, LogLine, NodeScope, RenderSubject, Session, TransactionControl,
+    failure_diagnostic,
 };
 use crate::diag::Diagnostic;
 use crate::engine::{Connection, Existing};
@@ -16,7 +17,7 @@ pub(crate) struct MacroCall<'a> {
     pub(crate) def: &'a MacroDef,
     /// Where plain names are looked up first.
     pub(crate) package: &'a Arc<str>,
-    pub(crate) unit: Unit,
+    pub(crate) unit: RenderSubject,
     pub(crate) args: Vec<(&'a str, Value)>,
     /// The place of what has no better one.
     pub(crate) span: Span,
@@ -44,7 +45,7 @@ impl Compiler {
         } else {
             vec![Value::from(args.into_iter().collect::<Kwargs>())]
         };
-        let result = self.engine.call_macro(true, def, &values, package, scope, session.clone());
+        let result = self.renderer.call_macro(true, def, &values, package, scope, session.clone());
         session.roll_back();
         let record = session.take_record();
         Called {

@@ -3,12 +3,12 @@
 use super::form::{Form, cut_pieces};
 use crate::config::Json;
 use crate::context::{
-    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, RenderRead, Runtime, Session, Unit,
-    failure_diagnostic,
+    Abort, Bindings, ContextProject, Db, LogLine, NodeScope, RenderRead, RenderSubject, Runtime,
+    Session, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Existing};
-use crate::jinja::{Engine, Failure, Rendered, TextOrigin};
+use crate::jinja::{Failure, Rendered, Renderer, TextOrigin};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, TestKind, UniqueId};
 use crate::parse::evaluate_argument;
 use crate::source::{Origin, SourceMap, Span, SqlText};
@@ -38,7 +38,7 @@ pub(crate) enum CompileError {
 /// Compiles nodes of one manifest. Shared by all workers.
 pub(crate) struct Compiler {
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) renderer: Arc<Renderer>,
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
@@ -54,10 +54,10 @@ pub(crate) struct Compiler {
 type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
 /// What a session of a node is about.
-pub(crate) fn unit_of(node: &Node) -> Unit {
+pub(crate) fn unit_of(node: &Node) -> RenderSubject {
     let yaml =
         matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
-    Unit {
+    RenderSubject {
         unique_id: node.unique_id.clone(),
         name: node.name.clone(),
         kind: node.resource_type(),
@@ -74,14 +74,14 @@ pub(crate) fn unit_of(node: &Node) -> Unit {
 impl Compiler {
     pub(crate) fn new(
         manifest: Arc<Manifest>,
-        engine: Arc<Engine>,
+        renderer: Arc<Renderer>,
         context: Arc<ContextProject>,
         map: Arc<SourceMap>,
         selected: Vec<UniqueId>,
     ) -> Compiler {
         Compiler {
             manifest,
-            engine,
+            renderer,
             context,
             map,
             selected: Arc::new(selected),
@@ -126,7 +126,7 @@ impl Compiler {
 
     fn session_of(
         &self,
-        unit: Unit,
+        unit: RenderSubject,
         node: &Node,
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
@@ -293,7 +293,8 @@ impl Compiler {
         } else {
             TextOrigin { file: text.file, text: &whole, range }
         };
-        let rendered = self.engine.render(&template, origin, &node.package, scope, session.clone());
+        let rendered =
+            self.renderer.render(&template, origin, &node.package, scope, session.clone());
         match rendered {
             Ok(rendered) if yaml => {
                 let mut sql = SqlText::new();
@@ -310,7 +311,7 @@ impl Compiler {
         let NodeKind::Test(TestKind::Generic(test)) = &node.kind else {
             return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
         };
-        let registry = self.engine.registry();
+        let registry = self.renderer.registry();
         let name = format!("test_{}", test.name);
         let def = match &test.namespace {
             Some(ns) => registry.lookup_in(ns, &name),
@@ -323,13 +324,13 @@ impl Compiler {
         let mut kwargs = Vec::new();
         for (key, value) in &*test.kwargs {
             let value =
-                evaluate_argument(&self.engine, true, &node.package, session, value, node.span)
+                evaluate_argument(&self.renderer, true, &node.package, session, value, node.span)
                     .map_err(|d| test_failure(node, d.message.clone()))?;
             kwargs.push((key.clone(), value));
         }
         let args = [Value::from(Kwargs::from_iter(kwargs))];
         let scope = Arc::new(NodeScope(session.clone()));
-        let (value, is_inspected) = self.engine.call_macro_with_marks(
+        let (value, is_inspected) = self.renderer.call_macro_with_marks(
             true,
             def,
             &args,
@@ -416,7 +417,7 @@ fn test_failure(node: &Node, message: String) -> Failure {
 
 /// Renders the text of a pre- or post-hook in its node's session.
 pub(crate) fn render_hook(
-    engine: &Engine,
+    renderer: &Renderer,
     session: &Arc<Session>,
     sql: &str,
     span: Span,
@@ -425,7 +426,7 @@ pub(crate) fn render_hook(
         return Ok(sql.into());
     }
     let scope = Arc::new(NodeScope(session.clone()));
-    match engine.render_detached(true, sql, &session.package, scope, session.clone()) {
+    match renderer.render_detached(true, sql, &session.package, scope, session.clone()) {
         Ok(text) => {
             let mut out = SqlText::new();
             out.push_from(&text, Origin::Expr(span));

@@ -6,7 +6,7 @@
 
 use super::column::ColumnValue;
 use super::constraints::{
-    columns_constraints, constraint_suffix, model_constraints, resolve_references,
+    column_definitions, constraint_suffix, model_constraints, resolve_references,
 };
 use super::none;
 use super::reads::RenderQuestion;
@@ -227,7 +227,7 @@ fn pure(
         "get_hard_deletes_behavior" => hard_deletes(session, args.require(0, "config")?)?,
         "parse_index" => parse_index(args.require(0, "raw_index")?)?,
         "convert_type" => convert_type(args)?,
-        "render_raw_columns_constraints" => columns_constraints(
+        "render_raw_columns_constraints" => column_definitions(
             args.require(0, "raw_columns")?,
             dialect,
             &mut resolve_references(state, dialect),

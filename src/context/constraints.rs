@@ -54,7 +54,7 @@ pub(super) fn constraint_suffix(session: &Session) -> String {
 type Referenced<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
 
 /// Column definitions of a contract: `name type constraint ...`.
-pub(super) fn columns_constraints(
+pub(super) fn column_definitions(
     columns: &Value,
     dialect: Dialect,
     to: &mut Referenced<'_>,

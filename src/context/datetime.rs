@@ -21,20 +21,20 @@ const MOST_DAYS: i128 = 999_999_999;
 
 /// A date, a datetime (aware with a zone, else naive), a time or a duration in microseconds.
 #[derive(Clone, Debug)]
-pub(super) enum Moment {
+pub(super) enum TemporalValue {
     Date(Date),
     At(DateTime, Option<Zone>),
     Time(Time, Option<Zone>),
     Delta(i128),
 }
 
-pub(super) fn moment_value(moment: Moment) -> Value {
+pub(super) fn temporal_value(moment: TemporalValue) -> Value {
     Value::from_object(moment)
 }
 
 /// An aware datetime in UTC.
 pub(super) fn from_timestamp(at: Timestamp) -> Value {
-    moment_value(Moment::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
+    temporal_value(TemporalValue::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
 }
 
 /// ISO text of a date or time stamp, as engines print them.
@@ -42,18 +42,20 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     if let Ok(date) = text.parse::<Date>()
         && text.len() == 10
     {
-        return Some(moment_value(Moment::Date(date)));
+        return Some(temporal_value(TemporalValue::Date(date)));
     }
     if let Ok(at) = text.parse::<Timestamp>() {
         return Some(from_timestamp(at));
     }
-    text.parse::<DateTime>().ok().map(|d| moment_value(Moment::At(d, None)))
+    text.parse::<DateTime>().ok().map(|d| temporal_value(TemporalValue::At(d, None)))
 }
 
 /// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are
 /// none.
 pub(crate) fn instant_of_value(value: &Value) -> Option<Timestamp> {
-    let Moment::At(at, zone) = value.downcast_object_ref::<Moment>()? else { return None };
+    let TemporalValue::At(at, zone) = value.downcast_object_ref::<TemporalValue>()? else {
+        return None;
+    };
     let offset = zone.as_ref().map_or(0, Zone::offset);
     jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(*at).ok()
 }
@@ -73,7 +75,7 @@ pub(super) fn duration_value(micros: i128) -> Result<Value, Error> {
     if days.abs() > MOST_DAYS {
         return Err(error(format!("days={days}; must have magnitude <= {MOST_DAYS}")));
     }
-    Ok(moment_value(Moment::Delta(micros)))
+    Ok(temporal_value(TemporalValue::Delta(micros)))
 }
 
 fn micros_of(at: DateTime) -> i128 {
@@ -94,53 +96,57 @@ fn rounded(f: f64) -> i128 {
     f.round_ties_even() as i128
 }
 
-impl Moment {
+impl TemporalValue {
     pub(super) fn date(&self) -> Option<Date> {
         match self {
-            Moment::Date(d) => Some(*d),
-            Moment::At(d, _) => Some(d.date()),
-            Moment::Time(..) | Moment::Delta(_) => None,
+            TemporalValue::Date(d) => Some(*d),
+            TemporalValue::At(d, _) => Some(d.date()),
+            TemporalValue::Time(..) | TemporalValue::Delta(_) => None,
         }
     }
 
     pub(super) fn time(&self) -> Option<Time> {
         match self {
-            Moment::At(d, _) => Some(d.time()),
-            Moment::Time(t, _) => Some(*t),
-            Moment::Date(_) | Moment::Delta(_) => None,
+            TemporalValue::At(d, _) => Some(d.time()),
+            TemporalValue::Time(t, _) => Some(*t),
+            TemporalValue::Date(_) | TemporalValue::Delta(_) => None,
         }
     }
 
     pub(super) fn zone(&self) -> Option<&Zone> {
         match self {
-            Moment::At(_, zone) | Moment::Time(_, zone) => zone.as_ref(),
-            Moment::Date(_) | Moment::Delta(_) => None,
+            TemporalValue::At(_, zone) | TemporalValue::Time(_, zone) => zone.as_ref(),
+            TemporalValue::Date(_) | TemporalValue::Delta(_) => None,
         }
     }
 
     /// `self + micros`; times of day cannot be moved.
     fn plus(&self, micros: i128) -> Result<Option<Value>, Error> {
         Ok(Some(match self {
-            Moment::Date(d) => {
+            TemporalValue::Date(d) => {
                 let days = micros.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY;
-                moment_value(Moment::Date(
+                temporal_value(TemporalValue::Date(
                     add_micros(d.to_datetime(Time::midnight()), days)?.date(),
                 ))
             }
-            Moment::At(d, zone) => moment_value(Moment::At(add_micros(*d, micros)?, zone.clone())),
-            Moment::Delta(d) => duration_value(d + micros)?,
-            Moment::Time(..) => return Ok(None),
+            TemporalValue::At(d, zone) => {
+                temporal_value(TemporalValue::At(add_micros(*d, micros)?, zone.clone()))
+            }
+            TemporalValue::Delta(d) => duration_value(d + micros)?,
+            TemporalValue::Time(..) => return Ok(None),
         }))
     }
 
     /// The time from `other` to `self`.
-    fn minus(&self, other: &Moment) -> Result<Option<i128>, Error> {
+    fn minus(&self, other: &TemporalValue) -> Result<Option<i128>, Error> {
         Ok(match (self, other) {
-            (Moment::Date(a), Moment::Date(b)) => Some(a.duration_since(*b).as_micros()),
-            (Moment::At(_, a), Moment::At(_, b)) if a.is_some() != b.is_some() => {
+            (TemporalValue::Date(a), TemporalValue::Date(b)) => {
+                Some(a.duration_since(*b).as_micros())
+            }
+            (TemporalValue::At(_, a), TemporalValue::At(_, b)) if a.is_some() != b.is_some() => {
                 return Err(error("can't subtract offset-naive and offset-aware datetimes"));
             }
-            (Moment::At(..), Moment::At(..)) => {
+            (TemporalValue::At(..), TemporalValue::At(..)) => {
                 self.universal().zip(other.universal()).map(|(a, b)| a - b)
             }
             _ => None,
@@ -150,7 +156,7 @@ impl Moment {
     /// Microseconds since 1970 in UTC; a naive time counts as one.
     fn universal(&self) -> Option<i128> {
         match self {
-            Moment::At(at, zone) => {
+            TemporalValue::At(at, zone) => {
                 Some(micros_of(*at) - i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000)
             }
             _ => None,
@@ -160,31 +166,31 @@ impl Moment {
     /// What an operator gives, by Python's name of its method; none where Python says
     /// `NotImplemented`.
     fn operate(&self, operator: &str, other: &Value) -> Result<Option<Value>, Error> {
-        let moment = other.downcast_object_ref::<Moment>();
+        let moment = other.downcast_object_ref::<TemporalValue>();
         match (operator, self, moment) {
-            ("__add__" | "__radd__", own, Some(Moment::Delta(d))) => own.plus(*d),
-            ("__add__" | "__radd__", Moment::Delta(d), Some(other)) => other.plus(*d),
-            ("__sub__", Moment::Delta(a), Some(Moment::Delta(b))) => {
+            ("__add__" | "__radd__", own, Some(TemporalValue::Delta(d))) => own.plus(*d),
+            ("__add__" | "__radd__", TemporalValue::Delta(d), Some(other)) => other.plus(*d),
+            ("__sub__", TemporalValue::Delta(a), Some(TemporalValue::Delta(b))) => {
                 duration_value(a - b).map(Some)
             }
             // Of a date the whole days are taken first.
-            ("__sub__", Moment::Date(_), Some(Moment::Delta(d))) => {
+            ("__sub__", TemporalValue::Date(_), Some(TemporalValue::Delta(d))) => {
                 self.plus(-d.div_euclid(MICROS_OF_DAY) * MICROS_OF_DAY)
             }
-            ("__sub__", own, Some(Moment::Delta(d))) => own.plus(-d),
+            ("__sub__", own, Some(TemporalValue::Delta(d))) => own.plus(-d),
             ("__sub__", own, Some(other)) => own.minus(other)?.map(duration_value).transpose(),
-            (_, Moment::Delta(a), Some(Moment::Delta(b))) => divide(operator, *a, *b),
-            (_, Moment::Delta(a), None) => scale(operator, *a, other),
+            (_, TemporalValue::Delta(a), Some(TemporalValue::Delta(b))) => divide(operator, *a, *b),
+            (_, TemporalValue::Delta(a), None) => scale(operator, *a, other),
             _ => Ok(None),
         }
     }
 
     pub(super) fn strftime(&self, format: &str) -> Result<String, Error> {
         let at = match self {
-            Moment::Date(d) => d.to_datetime(Time::midnight()),
-            Moment::At(d, _) => *d,
-            Moment::Time(t, _) => Date::constant(1900, 1, 1).to_datetime(*t),
-            Moment::Delta(d) => return Ok(delta_text(*d)),
+            TemporalValue::Date(d) => d.to_datetime(Time::midnight()),
+            TemporalValue::At(d, _) => *d,
+            TemporalValue::Time(t, _) => Date::constant(1900, 1, 1).to_datetime(*t),
+            TemporalValue::Delta(d) => return Ok(delta_text(*d)),
         };
         let mut pattern = String::with_capacity(format.len());
         let mut chars = format.chars();
@@ -214,12 +220,12 @@ impl Moment {
     fn isoformat(&self, separator: &str, precision: &str) -> Result<String, Error> {
         let zone = self.zone().map_or_else(String::new, |z| z.offset_text(":"));
         Ok(match self {
-            Moment::Date(d) => d.to_string(),
-            Moment::At(d, _) => {
+            TemporalValue::Date(d) => d.to_string(),
+            TemporalValue::At(d, _) => {
                 format!("{}{separator}{}{zone}", d.date(), time_text(d.time(), precision)?)
             }
-            Moment::Time(t, _) => format!("{}{zone}", time_text(*t, precision)?),
-            Moment::Delta(d) => delta_text(*d),
+            TemporalValue::Time(t, _) => format!("{}{zone}", time_text(*t, precision)?),
+            TemporalValue::Delta(d) => delta_text(*d),
         })
     }
 
@@ -227,13 +233,15 @@ impl Moment {
     fn repr_text(&self) -> String {
         let zone = self.zone().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()));
         match self {
-            Moment::Date(d) => format!("datetime.date({}, {}, {})", d.year(), d.month(), d.day()),
-            Moment::At(d, _) => {
+            TemporalValue::Date(d) => {
+                format!("datetime.date({}, {}, {})", d.year(), d.month(), d.day())
+            }
+            TemporalValue::At(d, _) => {
                 let day = format!("{}, {}, {}", d.year(), d.month(), d.day());
                 format!("datetime.datetime({day}, {}{zone})", clock_arguments(d.time()))
             }
-            Moment::Time(t, _) => format!("datetime.time({}{zone})", clock_arguments(*t)),
-            Moment::Delta(d) => {
+            TemporalValue::Time(t, _) => format!("datetime.time({}{zone})", clock_arguments(*t)),
+            TemporalValue::Delta(d) => {
                 let rest = d.rem_euclid(MICROS_OF_DAY);
                 let parts = [
                     ("days", d.div_euclid(MICROS_OF_DAY)),
@@ -254,27 +262,31 @@ impl Moment {
     }
 
     /// `min`, `max` and `resolution` of the class.
-    fn limit(&self, key: &str) -> Option<Moment> {
+    fn limit(&self, key: &str) -> Option<TemporalValue> {
         let (first, last) = (Date::constant(1, 1, 1), Date::constant(9999, 12, 31));
         let end = Time::constant(23, 59, 59, 999_999_000);
         Some(match (self, key) {
-            (Moment::Date(_), "min") => Moment::Date(first),
-            (Moment::Date(_), "max") => Moment::Date(last),
-            (Moment::Date(_), "resolution") => Moment::Delta(MICROS_OF_DAY),
-            (Moment::At(..), "min") => Moment::At(first.to_datetime(Time::midnight()), None),
-            (Moment::At(..), "max") => Moment::At(last.to_datetime(end), None),
-            (Moment::Time(..), "min") => Moment::Time(Time::midnight(), None),
-            (Moment::Time(..), "max") => Moment::Time(end, None),
-            (Moment::Delta(_), "min") => Moment::Delta(-MOST_DAYS * MICROS_OF_DAY),
-            (Moment::Delta(_), "max") => Moment::Delta((MOST_DAYS + 1) * MICROS_OF_DAY - 1),
-            (_, "resolution") => Moment::Delta(1),
+            (TemporalValue::Date(_), "min") => TemporalValue::Date(first),
+            (TemporalValue::Date(_), "max") => TemporalValue::Date(last),
+            (TemporalValue::Date(_), "resolution") => TemporalValue::Delta(MICROS_OF_DAY),
+            (TemporalValue::At(..), "min") => {
+                TemporalValue::At(first.to_datetime(Time::midnight()), None)
+            }
+            (TemporalValue::At(..), "max") => TemporalValue::At(last.to_datetime(end), None),
+            (TemporalValue::Time(..), "min") => TemporalValue::Time(Time::midnight(), None),
+            (TemporalValue::Time(..), "max") => TemporalValue::Time(end, None),
+            (TemporalValue::Delta(_), "min") => TemporalValue::Delta(-MOST_DAYS * MICROS_OF_DAY),
+            (TemporalValue::Delta(_), "max") => {
+                TemporalValue::Delta((MOST_DAYS + 1) * MICROS_OF_DAY - 1)
+            }
+            (_, "resolution") => TemporalValue::Delta(1),
             _ => return None,
         })
     }
 
     /// An operator's method, `__add__` say; without an operand it is one of signs.
     fn call_operator(&self, method: &str, operand: Option<&Value>) -> Result<Value, Error> {
-        if let (Moment::Delta(d), None) = (self, operand) {
+        if let (TemporalValue::Delta(d), None) = (self, operand) {
             return match method {
                 "__neg__" => duration_value(-d),
                 "__pos__" => duration_value(*d),
@@ -284,6 +296,20 @@ impl Moment {
         }
         let other = operand.ok_or_else(unknown_method)?;
         self.operate(method, other)?.ok_or_else(unknown_method)
+    }
+
+    /// The value's zone: its offset, abbreviation or daylight saving; none without a zone.
+    fn call_zone(&self, method: &str) -> Result<Value, Error> {
+        let Some(zone) = self.zone() else { return Ok(super::none()) };
+        let seconds = match method {
+            "tzname" => return Ok(Value::from(zone.abbreviation())),
+            "dst" => zone.daylight(),
+            _ => Some(zone.offset()),
+        };
+        match seconds {
+            Some(seconds) => duration_value(i128::from(seconds) * 1_000_000),
+            None => Ok(super::none()),
+        }
     }
 
     /// `weekday()` and the others that count with the day.
@@ -392,21 +418,21 @@ pub(super) fn delta_text(micros: i128) -> String {
 }
 
 /// Both are a date without a time, a naive or an aware datetime, and so on.
-impl PartialEq for Moment {
-    fn eq(&self, other: &Moment) -> bool {
+impl PartialEq for TemporalValue {
+    fn eq(&self, other: &TemporalValue) -> bool {
         self.order(other) == Some(Ordering::Equal)
     }
 }
 
-impl Moment {
-    fn order(&self, other: &Moment) -> Option<Ordering> {
+impl TemporalValue {
+    fn order(&self, other: &TemporalValue) -> Option<Ordering> {
         match (self, other) {
-            (Moment::Date(a), Moment::Date(b)) => Some(a.cmp(b)),
-            (Moment::At(_, a), Moment::At(_, b)) if a.is_some() == b.is_some() => {
+            (TemporalValue::Date(a), TemporalValue::Date(b)) => Some(a.cmp(b)),
+            (TemporalValue::At(_, a), TemporalValue::At(_, b)) if a.is_some() == b.is_some() => {
                 Some(self.universal().cmp(&other.universal()))
             }
-            (Moment::Time(a, _), Moment::Time(b, _)) => Some(a.cmp(b)),
-            (Moment::Delta(a), Moment::Delta(b)) => Some(a.cmp(b)),
+            (TemporalValue::Time(a, _), TemporalValue::Time(b, _)) => Some(a.cmp(b)),
+            (TemporalValue::Delta(a), TemporalValue::Delta(b)) => Some(a.cmp(b)),
             _ => None,
         }
     }
@@ -445,13 +471,13 @@ const OF_DATETIMES: &[&str] = &[
     "utcfromtimestamp",
 ];
 
-impl Object for Moment {
+impl Object for TemporalValue {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
 
     fn is_true(self: &Arc<Self>) -> bool {
-        !matches!(**self, Moment::Delta(0))
+        !matches!(**self, TemporalValue::Delta(0))
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -461,28 +487,28 @@ impl Object for Moment {
         }
         if key == crate::jinja::ORDER {
             return Some(Value::from(match &**self {
-                Moment::Date(_) => "date",
-                Moment::At(_, None) => "naive datetime",
-                Moment::At(_, Some(_)) => "aware datetime",
-                Moment::Time(..) => "time",
-                Moment::Delta(_) => "timedelta",
+                TemporalValue::Date(_) => "date",
+                TemporalValue::At(_, None) => "naive datetime",
+                TemporalValue::At(_, Some(_)) => "aware datetime",
+                TemporalValue::Time(..) => "time",
+                TemporalValue::Delta(_) => "timedelta",
             }));
         }
         if let Some(limit) = self.limit(key) {
-            return Some(moment_value(limit));
+            return Some(temporal_value(limit));
         }
         if key == METHODS {
             let names = match &**self {
-                Moment::Delta(_) => vec!["total_seconds"],
-                Moment::Time(..) => {
+                TemporalValue::Delta(_) => vec!["total_seconds"],
+                TemporalValue::Time(..) => {
                     vec!["strftime", "isoformat", "replace", "utcoffset", "tzname", "dst"]
                 }
-                Moment::Date(_) => OF_DATES.to_vec(),
-                Moment::At(..) => [OF_DATES, OF_DATETIMES].concat(),
+                TemporalValue::Date(_) => OF_DATES.to_vec(),
+                TemporalValue::At(..) => [OF_DATES, OF_DATETIMES].concat(),
             };
             return Some(Value::from(names));
         }
-        if let Moment::Delta(micros) = &**self {
+        if let TemporalValue::Delta(micros) = &**self {
             let rest = micros.rem_euclid(MICROS_OF_DAY);
             return Some(Value::from(match key {
                 "days" => micros.div_euclid(MICROS_OF_DAY) as i64,
@@ -518,59 +544,55 @@ impl Object for Moment {
         }
         let args = Args::parse(args)?;
         Ok(match (method, &**self) {
-            ("strftime" | "__format__", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
-                match args.text(0, "format")? {
-                    format if format.is_empty() && method == "__format__" => {
-                        Value::from(self.isoformat(" ", "auto")?)
-                    }
-                    format => Value::from(self.strftime(&format)?),
+            (
+                "strftime" | "__format__",
+                TemporalValue::Date(_) | TemporalValue::At(..) | TemporalValue::Time(..),
+            ) => match args.text(0, "format")? {
+                format if format.is_empty() && method == "__format__" => {
+                    Value::from(self.isoformat(" ", "auto")?)
                 }
-            }
-            ("isoformat", Moment::Date(_)) => Value::from(self.isoformat("T", "auto")?),
-            ("isoformat", Moment::At(..)) => {
+                format => Value::from(self.strftime(&format)?),
+            },
+            ("isoformat", TemporalValue::Date(_)) => Value::from(self.isoformat("T", "auto")?),
+            ("isoformat", TemporalValue::At(..)) => {
                 let separator =
                     args.get(0, "sep").map_or_else(|| "T".to_owned(), ToString::to_string);
                 let precision =
                     args.get(1, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
                 Value::from(self.isoformat(&separator, &precision)?)
             }
-            ("isoformat", Moment::Time(..)) => {
+            ("isoformat", TemporalValue::Time(..)) => {
                 let precision =
                     args.get(0, "timespec").map_or_else(|| "auto".to_owned(), ToString::to_string);
                 Value::from(self.isoformat("", &precision)?)
             }
-            ("date", Moment::At(at, _)) => moment_value(Moment::Date(at.date())),
-            ("time", Moment::At(at, _)) => moment_value(Moment::Time(at.time(), None)),
-            ("timetz", Moment::At(at, zone)) => moment_value(Moment::Time(at.time(), zone.clone())),
+            ("date", TemporalValue::At(at, _)) => temporal_value(TemporalValue::Date(at.date())),
+            ("time", TemporalValue::At(at, _)) => {
+                temporal_value(TemporalValue::Time(at.time(), None))
+            }
+            ("timetz", TemporalValue::At(at, zone)) => {
+                temporal_value(TemporalValue::Time(at.time(), zone.clone()))
+            }
             (
                 "weekday" | "isoweekday" | "toordinal" | "isocalendar" | "timetuple"
                 | "utctimetuple",
                 _,
             ) => self.call_calendar(method)?,
-            ("ctime", Moment::Date(_) | Moment::At(..)) => {
+            ("ctime", TemporalValue::Date(_) | TemporalValue::At(..)) => {
                 Value::from(self.strftime("%a %b %e %H:%M:%S %Y")?)
             }
-            ("timestamp", Moment::At(..)) => {
+            ("timestamp", TemporalValue::At(..)) => {
                 Value::from(self.universal().unwrap_or_default() as f64 / 1e6)
             }
-            ("utcoffset", Moment::At(..) | Moment::Time(..)) => match self.zone() {
-                Some(zone) => duration_value(i128::from(zone.offset()) * 1_000_000)?,
-                None => super::none(),
-            },
-            ("tzname", Moment::At(..) | Moment::Time(..)) => {
-                self.zone().map_or_else(super::none, |z| Value::from(z.abbreviation()))
+            ("utcoffset" | "tzname" | "dst", TemporalValue::At(..) | TemporalValue::Time(..)) => {
+                self.call_zone(method)?
             }
-            ("dst", Moment::At(..) | Moment::Time(..)) => {
-                match self.zone().and_then(Zone::daylight) {
-                    Some(seconds) => duration_value(i128::from(seconds) * 1_000_000)?,
-                    None => super::none(),
-                }
-            }
-            ("total_seconds", Moment::Delta(d)) => Value::from(*d as f64 / 1e6),
-            ("replace", Moment::Date(_) | Moment::At(..) | Moment::Time(..)) => {
-                replace(self, &args)?
-            }
-            ("astimezone", Moment::At(at, zone)) => {
+            ("total_seconds", TemporalValue::Delta(d)) => Value::from(*d as f64 / 1e6),
+            (
+                "replace",
+                TemporalValue::Date(_) | TemporalValue::At(..) | TemporalValue::Time(..),
+            ) => replace(self, &args)?,
+            ("astimezone", TemporalValue::At(at, zone)) => {
                 let utc = add_micros(
                     *at,
                     -i128::from(zone.as_ref().map_or(0, Zone::offset)) * 1_000_000,
@@ -578,11 +600,15 @@ impl Object for Moment {
                 let target =
                     zone_of(args.get(0, "tz"))?.unwrap_or_else(Zone::utc).at_universal(utc);
                 let local = add_micros(utc, i128::from(target.offset()) * 1_000_000)?;
-                moment_value(Moment::At(local, Some(target)))
+                temporal_value(TemporalValue::At(local, Some(target)))
             }
             // What the class can, its values can, too.
-            (_, Moment::At(..)) => super::modules::class_call("datetime", state, method, &args)?,
-            (_, Moment::Date(_)) => super::modules::class_call("date", state, method, &args)?,
+            (_, TemporalValue::At(..)) => {
+                super::modules::class_call("datetime", state, method, &args)?
+            }
+            (_, TemporalValue::Date(_)) => {
+                super::modules::class_call("date", state, method, &args)?
+            }
             _ => return Err(unknown_method()),
         })
     }
@@ -592,11 +618,11 @@ impl Object for Moment {
     }
 
     fn custom_cmp(self: &Arc<Self>, other: &DynObject) -> Option<Ordering> {
-        self.order(other.downcast_ref::<Moment>()?)
+        self.order(other.downcast_ref::<TemporalValue>()?)
     }
 }
 
-fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
+fn replace(moment: &TemporalValue, args: &Args) -> Result<Value, Error> {
     let (date, time) = (moment.date(), moment.time());
     let day = date.map(|d| {
         [
@@ -629,12 +655,12 @@ fn replace(moment: &Moment, args: &Args) -> Result<Value, Error> {
         Some(zone) => zone_of(Some(zone))?,
         None => moment.zone().cloned(),
     };
-    Ok(moment_value(match (date, time) {
-        (Some(_), None) => Moment::Date(make_date(&parts)?),
+    Ok(temporal_value(match (date, time) {
+        (Some(_), None) => TemporalValue::Date(make_date(&parts)?),
         (Some(_), Some(_)) => {
-            Moment::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone)
+            TemporalValue::At(make_date(&parts)?.to_datetime(make_time(&parts[3..])?), zone)
         }
-        _ => Moment::Time(make_time(&parts)?, zone),
+        _ => TemporalValue::Time(make_time(&parts)?, zone),
     }))
 }
 

@@ -1,27 +1,30 @@
 //! Texts of dates and times in the formats of ISO 8601 that Python's `fromisoformat` reads.
 
-use super::datetime::{Moment, make_date, make_time, moment_value};
+use super::datetime::{TemporalValue, make_date, make_time, temporal_value};
 use super::zones::Zone;
 use jiff::civil::{Date, Time, Weekday};
 use minijinja::value::Value;
 
 /// Reads a text for `datetime`, `date` or `time`.
 pub(super) fn parse_iso_text(class: &str, text: &str) -> Option<Value> {
-    Some(moment_value(match class {
-        "date" => Moment::Date(parse_date(text)?),
+    Some(temporal_value(match class {
+        "date" => TemporalValue::Date(parse_date(text)?),
         "time" => {
             let (time, zone) = parse_time(text.strip_prefix('T').unwrap_or(text))?;
-            Moment::Time(time, zone)
+            TemporalValue::Time(time, zone)
         }
         _ => {
             let length = date_length(text)?;
             let date = parse_date(text.get(..length)?)?;
             let rest = text.get(length..)?;
             let Some(separator) = rest.chars().next() else {
-                return Some(moment_value(Moment::At(date.to_datetime(Time::midnight()), None)));
+                return Some(temporal_value(TemporalValue::At(
+                    date.to_datetime(Time::midnight()),
+                    None,
+                )));
             };
             let (time, zone) = parse_time(&rest[separator.len_utf8()..])?;
-            Moment::At(date.to_datetime(time), zone)
+            TemporalValue::At(date.to_datetime(time), zone)
         }
     }))
 }

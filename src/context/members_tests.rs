@@ -2,7 +2,7 @@
 
 use super::builtins::NAMES;
 use super::session::{RUN_ONLY, STEADY};
-use super::{ContextSettings, Db, LogLine, NodeScope, Session};
+use super::{Db, InvocationContext, LogLine, NodeScope, Session};
 use crate::compile::{CompileError, Compiled, Compiler, unit_of};
 use crate::config::Json;
 use crate::engine::Existing;
@@ -562,9 +562,9 @@ fn only_model(template: &str) -> [(String, &str); 1] {
 }
 
 /// What a command tells its templates.
-fn invocation() -> ContextSettings {
+fn invocation() -> InvocationContext {
     let object = |value: Json| value.as_object().cloned().unwrap();
-    ContextSettings {
+    InvocationContext {
         flags: object(json!({ "WHICH": "compile", "FULL_REFRESH": false })),
         args: object(json!({ "which": "compile", "select": ["a"] })),
         invocation_id: "an-id".to_owned(),

@@ -40,13 +40,13 @@ pub(crate) use configuration::node_config;
 pub(crate) use datetime::{instant_of_text, instant_of_value};
 pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
-    ContextProject, ContextSettings, VarSource, invocation_members, metadata_env, vars_json,
+    ContextProject, InvocationContext, VarSource, invocation_members, metadata_env, vars_json,
 };
 pub(crate) use reads::{Facts, RenderQuestion, RenderRead};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{
-    Abort, Bindings, Db, LogLine, NodeScope, Runtime, Session, TransactionControl, Unit,
+    Abort, Bindings, Db, LogLine, NodeScope, RenderSubject, Runtime, Session, TransactionControl,
 };
 pub(crate) use statements::response_json;
 pub(crate) use table::rows_of;

@@ -1,7 +1,9 @@
 //! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`,
 //! `itertools`).
 
-use super::datetime::{Moment, duration_value, make_date, make_time, moment_value as moment};
+use super::datetime::{
+    TemporalValue, duration_value, make_date, make_time, temporal_value as moment,
+};
 use super::reads::RenderQuestion;
 use super::session::Session;
 use super::zones::{Zone, zone_of};
@@ -87,18 +89,18 @@ impl Object for Class {
             (class, METHODS) => Some(Value::from(class.methods().to_vec())),
             (Class::Pytz, "utc") => Some(Value::from_object(Zone::utc())),
             (Class::Re, name) => super::regex::Flag::named(name).map(Value::from_object),
-            (Class::Date, "min") => Some(moment(Moment::Date(Date::constant(1, 1, 1)))),
-            (Class::Date, "max") => Some(moment(Moment::Date(Date::constant(9999, 12, 31)))),
+            (Class::Date, "min") => Some(moment(TemporalValue::Date(Date::constant(1, 1, 1)))),
+            (Class::Date, "max") => Some(moment(TemporalValue::Date(Date::constant(9999, 12, 31)))),
             (Class::DateTime, "min" | "max") => {
-                moment(Moment::At(DateTime::constant(1, 1, 1, 0, 0, 0, 0), None))
+                moment(TemporalValue::At(DateTime::constant(1, 1, 1, 0, 0, 0, 0), None))
                     .get_attr(key.as_str()?)
                     .ok()
             }
             (Class::TimeDelta, "min" | "max" | "resolution") => {
-                moment(Moment::Delta(0)).get_attr(key.as_str()?).ok()
+                moment(TemporalValue::Delta(0)).get_attr(key.as_str()?).ok()
             }
             (Class::Time, "min" | "max") => {
-                moment(Moment::Time(Time::midnight(), None)).get_attr(key.as_str()?).ok()
+                moment(TemporalValue::Time(Time::midnight(), None)).get_attr(key.as_str()?).ok()
             }
             _ => None,
         }
@@ -108,13 +110,13 @@ impl Object for Class {
         let args = Args::parse(args)?;
         let clock = ["hour", "minute", "second", "microsecond"];
         Ok(match **self {
-            Class::Date => moment(Moment::Date(read_day(&args)?)),
+            Class::Date => moment(TemporalValue::Date(read_day(&args)?)),
             Class::DateTime => {
                 let time = make_time(&read_numbers(&args, &clock, 3)?)?;
                 let day = read_day(&args)?;
-                moment(Moment::At(day.to_datetime(time), zone_of(args.get(7, "tzinfo"))?))
+                moment(TemporalValue::At(day.to_datetime(time), zone_of(args.get(7, "tzinfo"))?))
             }
-            Class::Time => moment(Moment::Time(
+            Class::Time => moment(TemporalValue::Time(
                 make_time(&read_numbers(&args, &clock, 0)?)?,
                 zone_of(args.get(4, "tzinfo"))?,
             )),
@@ -215,13 +217,13 @@ pub(super) fn class_call(
     args: &Args,
 ) -> Result<Value, Error> {
     Ok(match (class, method) {
-        ("date", "today") => {
-            moment(Moment::Date(ask_now(state)?.to_zoned_datetime(TimeZone::system()).date()))
-        }
+        ("date", "today") => moment(TemporalValue::Date(
+            ask_now(state)?.to_zoned_datetime(TimeZone::system()).date(),
+        )),
         ("datetime", "now") => local_time(ask_now(state)?, zone_of(args.get(0, "tz"))?),
         ("datetime", "today") => local_time(ask_now(state)?, None),
         ("datetime", "utcnow") => {
-            moment(Moment::At(Offset::UTC.to_datetime(ask_now(state)?), None))
+            moment(TemporalValue::At(Offset::UTC.to_datetime(ask_now(state)?), None))
         }
         ("datetime", "strptime") => {
             parse_time(&args.text(0, "date_string")?, &args.text(1, "format")?)?
@@ -233,11 +235,11 @@ pub(super) fn class_call(
         }
         ("datetime", "fromtimestamp") => local_time(timestamp(args)?, zone_of(args.get(1, "tz"))?),
         ("datetime", "utcfromtimestamp") => {
-            moment(Moment::At(Offset::UTC.to_datetime(timestamp(args)?), None))
+            moment(TemporalValue::At(Offset::UTC.to_datetime(timestamp(args)?), None))
         }
-        ("date", "fromtimestamp") => {
-            moment(Moment::Date(timestamp(args)?.to_zoned_datetime(TimeZone::system()).date()))
-        }
+        ("date", "fromtimestamp") => moment(TemporalValue::Date(
+            timestamp(args)?.to_zoned_datetime(TimeZone::system()).date(),
+        )),
         ("datetime" | "date", "fromordinal") => {
             let days = args.require(0, "ordinal")?.as_i64().filter(|n| (1..=3_652_059).contains(n));
             let days = days.ok_or_else(|| error("ordinal must be between 1 and 3652059"))? - 1;
@@ -253,13 +255,13 @@ pub(super) fn class_call(
         }
         ("datetime", "combine") => {
             let (day, time) = (args.require(0, "date")?, args.require(1, "time")?);
-            let day = day.downcast_object_ref::<Moment>().and_then(Moment::date);
+            let day = day.downcast_object_ref::<TemporalValue>().and_then(TemporalValue::date);
             let time = time
-                .downcast_object_ref::<Moment>()
+                .downcast_object_ref::<TemporalValue>()
                 .and_then(|t| Some((t.time()?, t.zone().cloned())));
             let (day, (time, zone)) =
                 day.zip(time).ok_or_else(|| error("combine() needs a date and a time"))?;
-            moment(Moment::At(day.to_datetime(time), zone))
+            moment(TemporalValue::At(day.to_datetime(time), zone))
         }
         (_, other) => {
             return Err(Error::new(
@@ -281,17 +283,20 @@ fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
 fn local_time(at: Timestamp, zone: Option<Zone>) -> Value {
     let utc = Offset::UTC.to_datetime(at);
     let Some(zone) = zone else {
-        return moment(Moment::At(at.to_zoned_datetime(TimeZone::system()).datetime(), None));
+        return moment(TemporalValue::At(
+            at.to_zoned_datetime(TimeZone::system()).datetime(),
+            None,
+        ));
     };
     let zone = zone.at_universal(utc);
     let local = utc.checked_add(SignedDuration::from_secs(zone.offset().into())).unwrap_or(utc);
-    moment(Moment::At(local, Some(zone)))
+    moment(TemporalValue::At(local, Some(zone)))
 }
 
 fn day_of_class(class: &str, day: Date) -> Value {
     match class {
-        "date" => moment(Moment::Date(day)),
-        _ => moment(Moment::At(day.to_datetime(Time::midnight()), None)),
+        "date" => moment(TemporalValue::Date(day)),
+        _ => moment(TemporalValue::At(day.to_datetime(Time::midnight()), None)),
     }
 }
 
@@ -323,5 +328,5 @@ fn parse_time(text: &str, format: &str) -> Result<Value, Error> {
         .map_err(|_| wrong())?,
     };
     let zone = parsed.offset().map(|offset| Zone::fixed(offset.seconds(), None));
-    Ok(moment(Moment::At(date.to_datetime(time), zone)))
+    Ok(moment(TemporalValue::At(date.to_datetime(time), zone)))
 }

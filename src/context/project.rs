@@ -24,7 +24,7 @@ pub(crate) struct VarSource {
 
 impl VarSource {
     /// Of all variables.
-    pub(crate) fn print(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         let packages: BTreeMap<&str, &Json> =
             self.packages.iter().map(|(name, vars)| (&**name, vars)).collect();
         Fingerprint::of(&format!("{} {} {packages:?}", Json::Object(self.cli.clone()), self.root))
@@ -48,7 +48,7 @@ impl VarSource {
 
 /// The parts of a command that templates can see.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ContextSettings {
+pub(crate) struct InvocationContext {
     /// `flags`: upper-case names.
     pub(crate) flags: JsonMap,
     /// `invocation_args_dict`.
@@ -111,7 +111,7 @@ impl ContextProject {
 pub(crate) fn invocation_members(
     project: &str,
     target: &Target,
-    settings: &ContextSettings,
+    settings: &InvocationContext,
     started: jiff::Timestamp,
     system: &dyn System,
 ) -> FastMap<&'static str, Value> {

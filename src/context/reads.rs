@@ -110,7 +110,7 @@ impl Facts {
 
     pub(crate) fn new(
         target: &Target,
-        settings: &super::ContextSettings,
+        settings: &super::InvocationContext,
         started: jiff::Timestamp,
         system: &dyn System,
     ) -> Facts {

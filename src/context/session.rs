@@ -25,7 +25,7 @@ pub(crate) enum Phase {
 
 /// What is being rendered.
 #[derive(Clone, Debug)]
-pub(crate) struct Unit {
+pub(crate) struct RenderSubject {
     pub(crate) unique_id: UniqueId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: ResourceType,
@@ -219,7 +219,7 @@ pub(crate) struct Session {
     pub(crate) project: Arc<ContextProject>,
     pub(crate) phase: Phase,
     pub(crate) package: Arc<str>,
-    pub(crate) unit: Unit,
+    pub(crate) unit: RenderSubject,
     pub(crate) runtime: Option<Runtime>,
     record: Mutex<Record>,
     db: Db,
@@ -276,7 +276,7 @@ impl Session {
     pub(crate) fn parse(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: Unit,
+        unit: RenderSubject,
     ) -> Arc<Session> {
         Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
     }
@@ -285,7 +285,7 @@ impl Session {
     pub(crate) fn parse_strictly(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: Unit,
+        unit: RenderSubject,
     ) -> Arc<Session> {
         let session = Session::new(project, Phase::Parse, package, unit, None, Db::None);
         Arc::new(Session { strict: true, ..session })
@@ -299,7 +299,7 @@ impl Session {
     pub(crate) fn execute(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: Unit,
+        unit: RenderSubject,
         runtime: Runtime,
         db: Db,
     ) -> Arc<Session> {
@@ -310,7 +310,7 @@ impl Session {
         project: &Arc<ContextProject>,
         phase: Phase,
         package: &Arc<str>,
-        unit: Unit,
+        unit: RenderSubject,
         runtime: Option<Runtime>,
         db: Db,
     ) -> Session {

@@ -3,7 +3,7 @@
 //! In: names and offsets. Out: zones with the offset that they have at a time. Must not know: dates
 //! that use them.
 
-use super::datetime::{Moment, delta_text, duration_value, moment_value};
+use super::datetime::{TemporalValue, delta_text, duration_value, temporal_value};
 use crate::jinja::{METHODS, REPR, error};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -148,7 +148,8 @@ impl Zone {
                 "datetime.timezone.utc".to_owned()
             }
             Kind::Fixed => {
-                let offset = moment_value(Moment::Delta(i128::from(self.offset) * 1_000_000));
+                let offset =
+                    temporal_value(TemporalValue::Delta(i128::from(self.offset) * 1_000_000));
                 let name =
                     if self.name.is_empty() { String::new() } else { format!(", '{}'", self.name) };
                 format!("datetime.timezone({}{name})", offset.get_attr(REPR).unwrap_or_default())
@@ -188,23 +189,23 @@ impl Object for Zone {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let at = args.first().and_then(|v| v.downcast_object::<Moment>());
+        let at = args.first().and_then(|v| v.downcast_object::<TemporalValue>());
         match (method, at.as_deref(), &self.kind) {
-            ("localize", Some(Moment::At(local, None)), Kind::Named(_)) => {
+            ("localize", Some(TemporalValue::At(local, None)), Kind::Named(_)) => {
                 let zone = Zone::clone(self).at_local(*local);
-                Ok(moment_value(Moment::At(*local, Some(zone))))
+                Ok(temporal_value(TemporalValue::At(*local, Some(zone))))
             }
-            ("localize", Some(Moment::At(_, Some(_))), Kind::Named(_)) => {
+            ("localize", Some(TemporalValue::At(_, Some(_))), Kind::Named(_)) => {
                 Err(error("Not naive datetime (tzinfo is already set)"))
             }
-            ("normalize", Some(Moment::At(_, Some(_))), Kind::Named(_)) => {
+            ("normalize", Some(TemporalValue::At(_, Some(_))), Kind::Named(_)) => {
                 let zone = Value::from_object(Zone::clone(self));
                 args[0].call_method(state, "astimezone", &[zone])
             }
-            ("utcoffset", Some(Moment::At(local, _)), _) => {
+            ("utcoffset", Some(TemporalValue::At(local, _)), _) => {
                 duration_value(i128::from(Zone::clone(self).at_local(*local).offset) * 1_000_000)
             }
-            ("tzname", Some(Moment::At(local, _)), _) => {
+            ("tzname", Some(TemporalValue::At(local, _)), _) => {
                 Ok(Value::from(Zone::clone(self).at_local(*local).abbreviation))
             }
             _ => Err(Error::new(

@@ -66,7 +66,7 @@ pub(crate) fn names_of_engines() -> Vec<&'static str> {
 }
 
 /// The engines whose code is inside this program, with their versions.
-pub(crate) fn embedded_engines() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(crate) fn embedded_engine_versions() -> impl Iterator<Item = (&'static str, &'static str)> {
     ENGINES.into_iter().filter_map(|engine| Some((engine.label, engine.embedded_version?)))
 }
 
@@ -98,7 +98,7 @@ mod tests {
             assert_eq!(find_engine(name).unwrap().name, name);
         }
         assert!(find_engine("oracle").is_none());
-        let embedded: Vec<&str> = embedded_engines().map(|(label, _)| label).collect();
+        let embedded: Vec<&str> = embedded_engine_versions().map(|(label, _)| label).collect();
         assert_eq!(embedded, ["DuckDB", "SQLite"], "a server is not inside the program");
         assert!(["dbt", "dbt_duckdb", "dbt_sqlite"].into_iter().all(is_built_in_package));
         assert!(!is_built_in_package("dbt_utils"));

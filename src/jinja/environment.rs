@@ -72,7 +72,7 @@ pub(crate) struct Failure {
 
 /// Compiled macros and how to render with them. Shared by reference; nothing of a model is kept.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Renderer {
     registry: Arc<MacroRegistry>,
     /// Undefined values can be chained: a node's text at parse.
     parse: Environment<'static>,
@@ -268,9 +268,9 @@ enum Mode {
     Run,
 }
 
-impl Engine {
-    pub(crate) fn new(registry: Arc<MacroRegistry>) -> Engine {
-        Engine {
+impl Renderer {
+    pub(crate) fn new(registry: Arc<MacroRegistry>) -> Renderer {
+        Renderer {
             parse: environment(&registry, Mode::Parse),
             run: environment(&registry, Mode::Run),
             registry,
@@ -685,7 +685,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn engine(macros: &str) -> Engine {
+    pub(crate) fn engine(macros: &str) -> Renderer {
         let root: Arc<str> = "root".into();
         let defs = parse_macro_file(FileId(1), &root, "macros/m.sql", macros);
         assert!(defs.diagnostics.is_empty(), "{:?}", defs.diagnostics);
@@ -698,7 +698,7 @@ pub(super) mod tests {
             Vec::new(),
             defs,
         );
-        Engine::new(Arc::new(registry))
+        Renderer::new(Arc::new(registry))
     }
 
     fn attempt(macros: &str, text: &str) -> Result<SqlText, Failure> {

@@ -38,7 +38,7 @@ mod written;
 
 pub(crate) use blocks::{BlockKind, find_blocks};
 pub(crate) use builtin::BUILTIN_FILES;
-pub(crate) use environment::{Engine, Failure, Rendered, Scope, TextOrigin, render_inner};
+pub(crate) use environment::{Failure, Rendered, Renderer, Scope, TextOrigin, render_inner};
 pub(crate) use filters::{check_json, python_json, sort_json_keys};
 pub(crate) use markers::{ends_in_marker, native_value, no_config_value};
 pub(crate) use marks::{find_marked, has_mark, mark_piece};

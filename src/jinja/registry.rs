@@ -396,7 +396,7 @@ impl MacroRegistry {
     }
 
     /// One print of all macros.
-    pub(crate) fn print(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of_parts(self.defs.iter().map(|d| d.print.hex()))
     }
 

@@ -148,7 +148,7 @@ pub(super) fn read_package(
         .par_iter()
         .map(|(found, kind, _)| match kind {
             FileKind::Seed if found.size < SEED_HASH_LIMIT => {
-                Ok((Arc::default(), system.print(&found.path)?))
+                Ok((Arc::default(), system.fingerprint(&found.path)?))
             }
             FileKind::Seed => Ok((Arc::default(), Fingerprint::of("known by its path"))),
             _ => system.read_with_print(&found.path),

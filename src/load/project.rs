@@ -7,7 +7,7 @@ use crate::config::{
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{
-    ContextProject, ContextSettings, Facts, VarSource, invocation_members, vars_json,
+    ContextProject, Facts, InvocationContext, VarSource, invocation_members, vars_json,
 };
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::{Surroundings, Target, default_target, placeholder_target, read_target};
@@ -28,7 +28,7 @@ pub(crate) struct LoadOptions {
     pub(crate) target_path: Option<Utf8PathBuf>,
     pub(crate) vars: JsonMap,
     pub(crate) threads: Option<usize>,
-    pub(crate) settings: ContextSettings,
+    pub(crate) settings: InvocationContext,
     pub(crate) scrubber: Scrubber,
     /// `deps` and `clean` work without installed packages, and without a profile.
     pub(crate) without_packages: bool,

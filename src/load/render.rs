@@ -1,10 +1,12 @@
 //! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
-use crate::context::{ContextProject, NodeScope, RenderRead, Session, Unit, failure_diagnostic};
+use crate::context::{
+    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+};
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{
-    Engine, MacroDef, MacroRegistry, Native, Scope, ends_in_marker, is_constant, native_shape,
+    MacroDef, MacroRegistry, Native, Renderer, Scope, ends_in_marker, is_constant, native_shape,
     native_value,
 };
 use crate::manifest::{NodeConfig, ResourceType};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 /// Renders trees with one context; macros are not known in YAML.
 #[derive(Debug)]
 pub(crate) struct YamlRenderer {
-    engine: Engine,
+    renderer: Renderer,
     project: Arc<ContextProject>,
     package: Arc<str>,
     /// What the values asked of the world.
@@ -29,7 +31,7 @@ pub(crate) struct YamlRenderer {
 impl YamlRenderer {
     pub(crate) fn new(project: &Arc<ContextProject>, package: &Arc<str>) -> YamlRenderer {
         YamlRenderer {
-            engine: Engine::new(Arc::new(MacroRegistry::default())),
+            renderer: Renderer::new(Arc::new(MacroRegistry::default())),
             project: project.clone(),
             package: package.clone(),
             reads: RefCell::default(),
@@ -126,12 +128,17 @@ impl YamlRenderer {
                 if !is_constant(expression) || ends_in_marker(expression) =>
             {
                 let value =
-                    self.engine.evaluate(true, expression, &self.package, scope, session.clone());
+                    self.renderer.evaluate(true, expression, &self.package, scope, session.clone());
                 value.map(|value| self.native(expression, &value, span, out))
             }
             _ => {
-                let text =
-                    self.engine.render_detached(true, text, &self.package, scope, session.clone());
+                let text = self.renderer.render_detached(
+                    true,
+                    text,
+                    &self.package,
+                    scope,
+                    session.clone(),
+                );
                 text.map(|text| Some(Json::String(text)))
             }
         };
@@ -184,7 +191,7 @@ impl YamlRenderer {
     }
 
     fn session(&self, span: Span) -> Arc<Session> {
-        let unit = Unit {
+        let unit = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Model,

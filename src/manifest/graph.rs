@@ -78,14 +78,14 @@ impl Graph {
             .map(|o| o.into_iter().map(|i| NodeId(i.index() as u32)).collect())
     }
 
-    /// Each circle as the nodes along it, in dependency order.
+    /// Each cycle as the nodes along it, in dependency order.
     pub(crate) fn cycles(&self) -> Vec<Vec<NodeId>> {
         let mut out = Vec::new();
         for component in tarjan_scc(&self.graph) {
-            let selfish =
+            let is_self_loop =
                 component.len() == 1 && self.graph.contains_edge(component[0], component[0]);
-            if component.len() > 1 || selfish {
-                out.push(self.circle(&component));
+            if component.len() > 1 || is_self_loop {
+                out.push(self.cycle(&component));
             }
         }
         out.sort();
@@ -93,7 +93,7 @@ impl Graph {
     }
 
     /// The shortest way from a node of the component back to itself.
-    fn circle(&self, component: &[NodeIndex<u32>]) -> Vec<NodeId> {
+    fn cycle(&self, component: &[NodeIndex<u32>]) -> Vec<NodeId> {
         let start = component.iter().copied().min().unwrap_or_default();
         let mut previous = vec![None; self.len()];
         let mut queue = std::collections::VecDeque::from([start]);

@@ -39,7 +39,7 @@ pub(super) fn drop_scratch(job: &Job, scratch: &Relation, steps: &mut dyn Steps)
 
 /// Copies the published table, as these items of a `select`, to where its next version is made, which
 /// has these columns.
-pub(super) fn copy_table(
+pub(super) fn copy_published_table(
     job: &Job,
     candidate: &Relation,
     columns: &[ExistingColumn],

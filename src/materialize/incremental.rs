@@ -8,7 +8,7 @@
 use super::candidate::{
     audit_and_publish, candidate_of, create_indexes, finish_inside, finish_outside,
 };
-use super::delta::{copy_table, drop_scratch, keep_rows, scratch_of};
+use super::delta::{copy_published_table, drop_scratch, keep_rows, scratch_of};
 use super::schema_change::{Change, change_columns};
 use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
 use crate::config::Json;
@@ -98,7 +98,7 @@ impl Delta<'_> {
         let candidate = candidate_of(self.job, RelationKind::Table);
         let items: Vec<String> =
             change.after.iter().map(|column| self.carried(column, &change.retyped)).collect();
-        copy_table(self.job, &candidate, &change.after, &items, steps)?;
+        copy_published_table(self.job, &candidate, &change.after, &items, steps)?;
         create_indexes(self.job, &candidate, false, steps)?;
         self.columns = change.after;
         self.candidate = Some(candidate);

@@ -26,7 +26,7 @@ pub(super) struct Change {
     "the columns of the query are not those of the table: new [{new}], missing [{missing}], \
      other type [{retyped}]; `on_schema_change: fail` stops here"
 )]
-pub(super) struct OtherColumns {
+pub(super) struct ColumnsDiffer {
     new: String,
     missing: String,
     retyped: String,
@@ -75,7 +75,7 @@ pub(super) fn change_columns(
     published: &[ExistingColumn],
     rows: &[ExistingColumn],
     engine: &EngineSpec,
-) -> Result<Change, OtherColumns> {
+) -> Result<Change, ColumnsDiffer> {
     let table = target.render(engine.dialect);
     let found = Difference::new(published, rows);
     let mut change = Change {
@@ -97,7 +97,7 @@ pub(super) fn change_columns(
         ChangeMode::Fail => {
             let Difference { added, removed, retyped } = &found;
             let (new, missing) = (names_of(added), names_of(removed));
-            return Err(OtherColumns { new, missing, retyped: names_of(retyped) });
+            return Err(ColumnsDiffer { new, missing, retyped: names_of(retyped) });
         }
         ChangeMode::AppendNewColumns => {
             change.add.extend(found.added.iter().map(|c| add_column(&table, c, engine)));

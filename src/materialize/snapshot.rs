@@ -3,7 +3,7 @@
 //! has none. A first snapshot is built like a table.
 
 use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_outside};
-use super::delta::{copy_table, drop_scratch, scratch_of};
+use super::delta::{copy_published_table, drop_scratch, scratch_of};
 use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
 use crate::engine::{ExistingColumn, Relation, RelationKind, rejected_name};
 use crate::manifest::HardDeletes;
@@ -33,7 +33,7 @@ fn store_on_copy(job: &Job, steps: &mut dyn Steps) -> Result<Ending, NodeError> 
     let candidate = candidate_of(job, RelationKind::Table);
     steps.run_hooks(HookTime::BeforeInside)?;
     let columns = job.existing.as_ref().map(|e| e.columns.as_slice()).unwrap_or_default();
-    copy_table(job, &candidate, columns, &["*".to_owned()], steps)?;
+    copy_published_table(job, &candidate, columns, &["*".to_owned()], steps)?;
     stage_and_merge(job, &candidate, steps)?;
     audit_and_publish(job, &candidate, RelationKind::Table, steps)
 }

@@ -5,7 +5,7 @@ use super::choose::choose_nodes;
 use super::compile::{compile_into_files, compiled_code};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
-use crate::context::{RelationValue, TransactionControl, Unit, rows_of};
+use crate::context::{RelationValue, RenderSubject, TransactionControl, rows_of};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
@@ -207,8 +207,8 @@ fn read_catalog_rows(
 }
 
 /// What the context of the catalog macros knows of itself.
-fn catalog_unit() -> Unit {
-    Unit {
+fn catalog_unit() -> RenderSubject {
+    RenderSubject {
         unique_id: "operation.catalog".into(),
         name: "catalog".into(),
         kind: ResourceType::Operation,

@@ -1,7 +1,7 @@
 //! A query that is given on the command line.
 
 use super::OpsError;
-use crate::context::{Bindings, Db, NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{Bindings, Db, NodeScope, RenderSubject, Session, failure_diagnostic};
 use crate::engine::Connection;
 use crate::jinja::TextOrigin;
 use crate::manifest::{NodeConfig, ResourceType};
@@ -44,8 +44,8 @@ pub(super) fn render_inline(
 }
 
 /// What the query's context knows of itself.
-fn inline_unit() -> Unit {
-    Unit {
+fn inline_unit() -> RenderSubject {
+    RenderSubject {
         unique_id: "sql_operation.inline_query".into(),
         name: "inline_query".into(),
         kind: ResourceType::Analysis,

@@ -3,7 +3,7 @@
 use super::OpsError;
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
-use crate::context::{TransactionControl, Unit};
+use crate::context::{RenderSubject, TransactionControl};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::jinja::{MacroDef, from_json};
 use crate::manifest::{NodeConfig, ResourceType};
@@ -108,8 +108,8 @@ fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef
 }
 
 /// What the macro's context knows of itself. `this` is not defined there.
-fn operation_unit(def: &MacroDef) -> Unit {
-    Unit {
+fn operation_unit(def: &MacroDef) -> RenderSubject {
+    RenderSubject {
         unique_id: def.unique_id.clone(),
         name: def.name.clone(),
         kind: ResourceType::Operation,

@@ -10,7 +10,7 @@ use crate::cache::{Answers, Cache, KeyWriter, Stored};
 use crate::context::{ContextProject, LogLine, RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::jinja::{Engine, MacroDef};
+use crate::jinja::{MacroDef, Renderer};
 use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::{FileId, SourceMap, of_file};
 use serde::ser::Error as _;
@@ -100,7 +100,7 @@ pub(crate) struct ParseCache {
     /// Of what all results depend on. Another one: nothing can be used.
     base: Option<Fingerprint>,
     pub(super) macros: FastMap<Place, CachedMacros>,
-    pub(super) engine: Option<Arc<Engine>>,
+    pub(super) renderer: Option<Arc<Renderer>>,
     files: Cache<Place, RenderQuestion, Form>,
     /// Some results are as they were stored.
     is_frozen: bool,

@@ -3,7 +3,7 @@
 
 use super::nodes::NodeParser;
 use crate::config::{Json, JsonMap, Yaml, YamlMap, python_quoted, python_str};
-use crate::context::{NodeScope, RenderQuestion, Session, Unit, failure_diagnostic};
+use crate::context::{NodeScope, RenderQuestion, RenderSubject, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::md5_hex;
@@ -279,7 +279,7 @@ fn one(
         None => names(&entry, target, &kwargs),
     };
     let hash = identity_hash(&full, &entry, &kwargs);
-    let registry = parser.engine.registry();
+    let registry = parser.renderer.registry();
     let macro_name = format!("test_{}", entry.test);
     let call = match &entry.namespace {
         Some(ns) => CallName::Package(ns.clone(), macro_name),
@@ -334,7 +334,7 @@ fn capture(
     def: Option<Arc<MacroDef>>,
     out: &mut Vec<Diagnostic>,
 ) {
-    let internal = def.as_ref().is_some_and(|d| parser.engine.registry().is_internal(d));
+    let internal = def.as_ref().is_some_and(|d| parser.renderer.registry().is_internal(d));
     let plain = test.kwargs.iter().all(|(k, v)| k == "model" || !needs_render(v));
     if internal && plain {
         own_reference(test);
@@ -360,7 +360,7 @@ fn render(
 ) {
     let mut values: Vec<(String, Value)> = Vec::new();
     for (key, value) in &*test.kwargs {
-        match evaluate_argument(parser.engine, false, &test.package, session, value, test.span) {
+        match evaluate_argument(parser.renderer, false, &test.package, session, value, test.span) {
             Ok(v) => values.push((key.clone(), v)),
             Err(d) => {
                 out.push(*d);
@@ -372,7 +372,7 @@ fn render(
         let args = [Value::from(Kwargs::from_iter(values))];
         let scope = Arc::new(NodeScope(session.clone()));
         if let Err(failure) =
-            parser.engine.call_macro(false, &def, &args, &test.package, scope, session.clone())
+            parser.renderer.call_macro(false, &def, &args, &test.package, scope, session.clone())
         {
             out.push(
                 failure_diagnostic(&failure, session, test.span)
@@ -412,14 +412,14 @@ fn needs_render(value: &Json) -> bool {
 
 /// An argument of a generic test as the value that its macro gets.
 pub(crate) fn evaluate_argument(
-    engine: &crate::jinja::Engine,
+    renderer: &crate::jinja::Renderer,
     execute: bool,
     package: &Arc<str>,
     session: &Arc<Session>,
     value: &Json,
     span: Span,
 ) -> Result<Value, Box<Diagnostic>> {
-    let each = |v: &Json| evaluate_argument(engine, execute, package, session, v, span);
+    let each = |v: &Json| evaluate_argument(renderer, execute, package, session, v, span);
     let scope = || Arc::new(NodeScope(session.clone()));
     let result = match value {
         Json::String(text) => {
@@ -430,8 +430,8 @@ pub(crate) fn evaluate_argument(
                 Native::Template => None,
             };
             match expression {
-                Some(e) => engine.evaluate(execute, e, package, scope(), session.clone()),
-                None => engine
+                Some(e) => renderer.evaluate(execute, e, package, scope(), session.clone()),
+                None => renderer
                     .render_detached(execute, text, package, scope(), session.clone())
                     .map(Value::from),
             }
@@ -449,11 +449,11 @@ pub(crate) fn evaluate_argument(
     result.map_err(|failure| Box::new(failure_diagnostic(&failure, session, span)))
 }
 
-fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> Unit {
+fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
     // At parse a reference is the node's own relation.
     let target = &parser.context.target;
     let this = Relation::new(Some(&target.database), Some(&target.schema), &test.short_name);
-    Unit {
+    RenderSubject {
         unique_id: format!("test.{}.{}.{}", test.package, test.name, test.hash).into(),
         name: test.name.clone(),
         kind: ResourceType::Test,

@@ -2,21 +2,21 @@
 
 use super::cache::{CachedMacros, ParseCache, Place};
 use crate::diag::{Code, Diagnostic};
-use crate::jinja::{Adapter, BUILTIN_FILES, Engine, MacroDef, MacroRegistry, parse_macro_file};
+use crate::jinja::{Adapter, BUILTIN_FILES, MacroDef, MacroRegistry, Renderer, parse_macro_file};
 use crate::load::{FileKind, Sources};
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The engine with all macros: the kept one when none has changed, so that what was compiled stays
+/// The renderer with all macros: the kept one when none has changed, so that what was compiled stays
 /// compiled.
 pub(super) fn build_engine(
     sources: &mut Sources,
     cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,
-) -> Arc<Engine> {
-    let internal = internal(sources, cache.engine.as_deref(), out);
+) -> Arc<Renderer> {
+    let internal = internal(sources, cache.renderer.as_deref(), out);
     let map = &sources.map;
     let jobs: Vec<_> =
         sources.packages.iter().flat_map(|p| p.files.iter().map(move |f| (p.name(), f))).collect();
@@ -42,8 +42,8 @@ pub(super) fn build_engine(
         .collect();
     let new = files.iter().filter(|(.., new)| *new).count();
     cache.counts.macro_files = new;
-    let engine = match &cache.engine {
-        Some(engine) if new == 0 && files.len() == cache.macros.len() => engine.clone(),
+    let renderer = match &cache.renderer {
+        Some(renderer) if new == 0 && files.len() == cache.macros.len() => renderer.clone(),
         _ => {
             let project = files.iter().flat_map(|(_, m, _)| m.defs.iter().cloned()).collect();
             let root = sources.root();
@@ -58,7 +58,7 @@ pub(super) fn build_engine(
                 name: sources.target.adapter.to_string(),
                 materializations: sources.target.engine.adapter.materializations,
             };
-            Arc::new(Engine::new(Arc::new(MacroRegistry::new(
+            Arc::new(Renderer::new(Arc::new(MacroRegistry::new(
                 root.name(),
                 adapter,
                 installed,
@@ -71,7 +71,7 @@ pub(super) fn build_engine(
     // The project's own macros are compiled now, so that their mistakes are found; built-in ones
     // when they are called.
     files.par_iter_mut().filter(|(.., new)| *new).for_each(|(_, macros, _)| {
-        macros.unusable = macros.defs.iter().filter_map(|def| unusable(&engine, def)).collect();
+        macros.unusable = macros.defs.iter().filter_map(|def| unusable(&renderer, def)).collect();
     });
     let mut seen = HashMap::new();
     for (_, macros, _) in &files {
@@ -80,14 +80,14 @@ pub(super) fn build_engine(
         out.extend(macros.unusable.iter().cloned());
     }
     cache.macros = files.into_iter().map(|(place, macros, _)| (place, macros)).collect();
-    cache.engine = Some(engine.clone());
-    engine
+    cache.renderer = Some(renderer.clone());
+    renderer
 }
 
 /// The built-in macros. The core's come first, so that the adapter's replace them.
 fn internal(
     sources: &mut Sources,
-    engine: Option<&Engine>,
+    renderer: Option<&Renderer>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Arc<MacroDef>> {
     let engine_spec = sources.target.engine;
@@ -97,22 +97,22 @@ fn internal(
         for file in BUILTIN_FILES.iter().filter(|f| f.folder == folder) {
             let path = Utf8PathBuf::from(format!("builtin/{}", file.path));
             let id = sources.map.add(&path, file.text.into());
-            if engine.is_none() {
+            if renderer.is_none() {
                 defs.extend(
                     parse_macro_file(id, &package, path.as_str(), file.text).drain_into(out),
                 );
             }
         }
     }
-    match engine {
-        Some(engine) => engine.registry().internal_defs().to_vec(),
+    match renderer {
+        Some(renderer) => renderer.registry().internal_defs().to_vec(),
         None => defs.into_iter().map(Arc::new).collect(),
     }
 }
 
 /// What is wrong with a macro's text.
-fn unusable(engine: &Engine, def: &MacroDef) -> Option<Diagnostic> {
-    let failure = engine.check_macro(def).err()?;
+fn unusable(renderer: &Renderer, def: &MacroDef) -> Option<Diagnostic> {
+    let failure = renderer.check_macro(def).err()?;
     let message = format!("macro `{}` cannot be parsed: {}", def.name, failure.message);
     Some(
         Diagnostic::error(Code::MacroSyntax, message).primary(failure.span.unwrap_or(def.span), ""),

@@ -26,7 +26,7 @@ pub(crate) use properties::{
 
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Diagnostic};
-use crate::jinja::{Engine, MacroDef};
+use crate::jinja::{MacroDef, Renderer};
 use crate::load::{FileKind, LoadedFile, Sources};
 use crate::source::Span;
 use cache::{Parsed, ParsedFile, ParsedItem, Place};
@@ -48,7 +48,7 @@ pub(crate) struct DocBlock {
 /// All items of a project.
 #[derive(Debug)]
 pub(crate) struct ParsedProject {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) renderer: Arc<Renderer>,
     pub(crate) context: Arc<ContextProject>,
     pub(crate) nodes: Vec<Arc<ParsedNode>>,
     pub(crate) properties: Vec<Arc<Properties>>,
@@ -59,7 +59,7 @@ pub(crate) struct ParsedProject {
 
 impl ParsedProject {
     pub(crate) fn macro_defs(&self) -> &[Arc<MacroDef>] {
-        self.engine.registry().defs()
+        self.renderer.registry().defs()
     }
 }
 
@@ -70,9 +70,9 @@ pub(crate) fn parse_sources(
 ) -> Checked<ParsedProject> {
     let mut out = Vec::new();
     cache.begin(sources);
-    let engine = macros::build_engine(sources, cache, &mut out);
+    let renderer = macros::build_engine(sources, cache, &mut out);
     let context = sources.context.clone();
-    let _ = context.registry.set(engine.registry().clone());
+    let _ = context.registry.set(renderer.registry().clone());
     let map = &sources.map;
     let answers = cache.answers(&context);
     let jobs: Vec<(&Arc<str>, &LoadedFile)> =
@@ -87,7 +87,7 @@ pub(crate) fn parse_sources(
             if let Some(again) = cache.find(&place, file, map, &answers) {
                 return Parsed { place, text: file.print, file: again, reads: None };
             }
-            let parser = NodeParser::new(&engine, &context, map);
+            let parser = NodeParser::new(&renderer, &context, map);
             let parsed = parse_file(&parser, package, file);
             let mut reads = parser.reads();
             if !cache::is_own(&parsed.diagnostics, file.file) {
@@ -97,7 +97,7 @@ pub(crate) fn parse_sources(
         })
         .collect();
     let mut project = ParsedProject {
-        engine: engine.clone(),
+        renderer: renderer.clone(),
         context: context.clone(),
         nodes: Vec::new(),
         properties: Vec::new(),
@@ -116,7 +116,7 @@ pub(crate) fn parse_sources(
         }
     }
     cache.replace(parsed);
-    let parser = NodeParser::new(&engine, &context, map);
+    let parser = NodeParser::new(&renderer, &context, map);
     for mut hook in nodes::parse_hooks(&parser, sources).drain_into(&mut out) {
         project.logs.append(&mut hook.logs);
         project.nodes.push(Arc::new(hook));

@@ -4,13 +4,13 @@
 use super::python;
 use crate::config::Json;
 use crate::context::{
-    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, Session, Unit,
+    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, RenderSubject, Session,
     failure_diagnostic,
 };
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::{Fingerprint, sha256_hex};
-use crate::jinja::{BlockKind, Engine, TextOrigin, find_blocks};
+use crate::jinja::{BlockKind, Renderer, TextOrigin, find_blocks};
 use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
 use crate::manifest::{Checksum, NodeConfig, RefCall, ResourceType, SourceCall, Steady, Text};
 use crate::source::{FileId, SourceMap, Span};
@@ -90,7 +90,7 @@ impl ParsedNode {
 }
 
 pub(super) struct NodeParser<'a> {
-    pub(super) engine: &'a Arc<Engine>,
+    pub(super) renderer: &'a Arc<Renderer>,
     pub(super) context: &'a Arc<ContextProject>,
     pub(super) map: &'a SourceMap,
     /// What renders of the file asked of the world; its result holds as long as the answers do.
@@ -108,11 +108,11 @@ pub(super) fn fqn_of(package: &Arc<str>, path: &str, name: &str) -> Vec<Arc<str>
 
 impl<'a> NodeParser<'a> {
     pub(super) fn new(
-        engine: &'a Arc<Engine>,
+        renderer: &'a Arc<Renderer>,
         context: &'a Arc<ContextProject>,
         map: &'a SourceMap,
     ) -> NodeParser<'a> {
-        NodeParser { engine, context, map, reads: RefCell::default() }
+        NodeParser { renderer, context, map, reads: RefCell::default() }
     }
 
     pub(super) fn note(&self, reads: BTreeSet<RenderRead>) {
@@ -258,8 +258,13 @@ impl<'a> NodeParser<'a> {
         let template = format!("{}/{}", node.package, node.original_file_path);
         let session = Session::parse(self.context, &node.package, self.unit(node));
         let scope = Arc::new(NodeScope(session.clone()));
-        let (result, macros, unknown) =
-            self.engine.render_for_parse(&template, origin, &node.package, scope, session.clone());
+        let (result, macros, unknown) = self.renderer.render_for_parse(
+            &template,
+            origin,
+            &node.package,
+            scope,
+            session.clone(),
+        );
         if let (Ok(rendered), Some(text)) =
             (&result, node.text.as_mut().filter(|_| node.hook.is_none()))
         {
@@ -278,7 +283,7 @@ impl<'a> NodeParser<'a> {
         for name in unknown.into_iter().filter(|name| !name.is_empty()) {
             self.asked(RenderQuestion::MacroNames(node.package.clone()));
             let names = self
-                .engine
+                .renderer
                 .registry()
                 .names(&node.package)
                 .chain(self.context.members.keys().copied());
@@ -311,7 +316,7 @@ impl<'a> NodeParser<'a> {
         Steady { print: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
-    fn unit(&self, node: &ParsedNode) -> Unit {
+    fn unit(&self, node: &ParsedNode) -> RenderSubject {
         let target = &self.context.target;
         let this = Relation {
             quote: self.context.quoting,
@@ -327,7 +332,7 @@ impl<'a> NodeParser<'a> {
             "description": "", "depends_on": {"macros": [], "nodes": []}, "refs": [], "sources": [],
             "raw_code": node.text.as_ref().map_or("", |t| &*t.raw), "language": "sql",
         });
-        Unit {
+        RenderSubject {
             unique_id,
             name: node.name.clone(),
             kind: node.kind,
@@ -447,9 +452,9 @@ pub(crate) struct ParsedHook {
 /// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the
 /// world.
 pub(crate) fn parse_hook_text(
-    engine: &Arc<Engine>,
+    renderer: &Arc<Renderer>,
     context: &Arc<ContextProject>,
-    unit: Unit,
+    unit: RenderSubject,
     package: &Arc<str>,
     sql: &str,
     span: Span,
@@ -461,7 +466,7 @@ pub(crate) fn parse_hook_text(
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
     let (result, macros, _) =
-        engine.render_for_parse("strata/hook", origin, package, scope, session.clone());
+        renderer.render_for_parse("strata/hook", origin, package, scope, session.clone());
     let mut out = Vec::new();
     if let Err(mut failure) = result {
         failure.span = None;

@@ -23,7 +23,7 @@ pub(super) struct Guarded {
 pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     debug_assert_eq!(request.verb, Verb::Build);
     let mut out = Guarded::default();
-    // Dependencies plus the order edges so far, to see circles.
+    // Dependencies plus the order edges so far, to see cycles.
     let mut graph: Option<DiGraphMap<NodeId, ()>> = None;
     for id in request.selected.iter().filter(|id| request.is_test(*id)) {
         let test = request.manifest.node(id);
@@ -57,7 +57,7 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guar
         let reads = stored_reads(request.manifest, id);
         let others: Vec<NodeId> =
             reads.into_iter().filter(|n| request.builds(*n) && *n != target).collect();
-        // An edge along the graph's order closes no circle unless an earlier one went against it.
+        // An edge along the graph's order closes no cycle unless an earlier one went against it.
         let forward = others.iter().all(|o| position[o.index()] < position[target.index()]);
         if !forward || graph.is_some() {
             let graph = graph.get_or_insert_with(|| dependencies(request, &out.order));

@@ -172,7 +172,7 @@ impl Console {
     }
 
     /// An event with its data for machines, a text for people; an empty text is left out.
-    pub(super) fn told(&self, event: &str, data: serde_json::Value, text: &str) {
+    pub(super) fn emit_event(&self, event: &str, data: serde_json::Value, text: &str) {
         if self.json_lines() {
             self.line(event, data);
         } else if !text.is_empty() {

@@ -81,7 +81,7 @@ pub(crate) fn print_check(console: &Console, check: DebugCheck) {
 
 /// The version with those of the engines that are linked.
 pub(crate) fn version_line() -> String {
-    let engines: String = crate::engine::embedded_engines()
+    let engines: String = crate::engine::embedded_engine_versions()
         .map(|(label, version)| format!("; {label} {version}"))
         .collect();
     format!("strata {} (follows dbt {}{engines})", crate::VERSION, crate::DBT_VERSION)

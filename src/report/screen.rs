@@ -508,12 +508,14 @@ impl Screen {
                     duration_text(*seconds),
                     count_of(errors, "error")
                 );
-                self.console.told("read", data, &text);
+                self.console.emit_event("read", data, &text);
             }
             Happening::Project { .. } => {}
-            Happening::Building => self.console.told("build_started", serde_json::json!({}), ""),
+            Happening::Building => {
+                self.console.emit_event("build_started", serde_json::json!({}), "")
+            }
             Happening::Waiting(message) => {
-                self.console.told(
+                self.console.emit_event(
                     "waiting",
                     serde_json::json!({ "message": message }),
                     &format!("waiting: {message}"),
@@ -521,7 +523,7 @@ impl Screen {
             }
             Happening::Event(event) => self.console.event(event),
             Happening::Obsolete => {
-                self.console.told(
+                self.console.emit_event(
                     "obsolete",
                     serde_json::json!({}),
                     "a save made this obsolete: stopping",
@@ -541,7 +543,7 @@ impl Screen {
                         (serde_json::json!({ "node": name, "message": message }), message)
                     }
                 };
-                self.console.told("rows", data, &text);
+                self.console.emit_event("rows", data, &text);
             }
             Happening::Built { ended, seconds, failed, left, compiled } => {
                 for l in left {
@@ -550,20 +552,20 @@ impl Screen {
                     let data = serde_json::json!({
                         "unique_id": l.unique_id, "name": l.name, "message": reason, "why": why,
                     });
-                    self.console.told("node_left", data, &text);
+                    self.console.emit_event("node_left", data, &text);
                 }
                 let data = serde_json::json!({
                     "obsolete": ended, "seconds": seconds, "failed": failed, "left": left.len(),
                     "compiled": compiled,
                 });
-                self.console.told("built", data, "");
+                self.console.emit_event("built", data, "");
             }
             Happening::Checked(diagnostics) | Happening::Complaints(diagnostics) => {
                 for d in diagnostics {
                     self.console.diagnostic(d);
                 }
                 let data = serde_json::json!({ "errors": errors(diagnostics) });
-                self.console.told(
+                self.console.emit_event(
                     "checked",
                     data,
                     if json || !diagnostics.is_empty() { "" } else { "no errors" },

@@ -231,16 +231,16 @@ fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnost
     d.primary(place, "referenced here").help_if(help, |h| h)
 }
 
-/// A circle of the graph, with the references that make it.
-pub(super) fn cycle_diagnostic(nodes: &[Arc<Node>], circle: &[NodeId]) -> Diagnostic {
-    let names: Vec<String> = circle.iter().map(|id| nodes[id.index()].display_name()).collect();
+/// A cycle of the graph, with the references that make it.
+pub(super) fn cycle_diagnostic(nodes: &[Arc<Node>], cycle: &[NodeId]) -> Diagnostic {
+    let names: Vec<String> = cycle.iter().map(|id| nodes[id.index()].display_name()).collect();
     let first = names.first().cloned().unwrap_or_default();
     let path = format!("{} -> {first}", names.join(" -> "));
     let mut d =
         Diagnostic::error(Code::Cycle, format!("models depend on each other in a circle: {path}"));
-    for (i, id) in circle.iter().enumerate() {
+    for (i, id) in cycle.iter().enumerate() {
         // Each arrow is the reference that the next one makes.
-        let next = &nodes[circle[(i + 1) % circle.len()].index()];
+        let next = &nodes[cycle[(i + 1) % cycle.len()].index()];
         let from = &nodes[id.index()];
         let call = next.refs.iter().find(|r| r.name == from.name).and_then(|r| r.span);
         let label = format!("`{}` uses `{}` here", next.name, from.name);

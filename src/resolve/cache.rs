@@ -177,7 +177,7 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
         }
     }
     key = key.flag(sources.root().options.flags.is_set(COMPARE_WRITTEN, false));
-    let registry = parsed.engine.registry();
+    let registry = parsed.renderer.registry();
     for def in registry.defs() {
         key = key.text(&def.unique_id).flag(registry.is_internal(def));
     }

@@ -1,9 +1,11 @@
 //! Descriptions: `{{ doc('name') }}` becomes the block's text.
 
-use crate::context::{ContextProject, NodeScope, RenderRead, Session, Unit, failure_diagnostic};
+use crate::context::{
+    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
-use crate::jinja::{Engine, Scope};
+use crate::jinja::{Renderer, Scope};
 use crate::load::Sources;
 use crate::manifest::{NodeConfig, OtherResource, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
@@ -14,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub(super) struct Docs<'a> {
     blocks: Arc<Vec<DocBlock>>,
-    engine: &'a Arc<Engine>,
+    renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
     root: Arc<str>,
     /// What descriptions asked of the world, blocks apart.
@@ -62,7 +64,7 @@ impl<'a> Docs<'a> {
     pub(super) fn new(parsed: &'a ParsedProject, sources: &Sources) -> Docs<'a> {
         Docs {
             blocks: Arc::new(parsed.docs.clone()),
-            engine: &parsed.engine,
+            renderer: &parsed.renderer,
             context: &parsed.context,
             root: sources.root().name().clone(),
             reads: Mutex::default(),
@@ -90,7 +92,7 @@ impl<'a> Docs<'a> {
             return known.clone();
         }
         let before = out.len();
-        let unit = Unit {
+        let unit = RenderSubject {
             unique_id: "description".into(),
             name: "description".into(),
             kind: ResourceType::Model,
@@ -109,7 +111,7 @@ impl<'a> Docs<'a> {
             doc: self.function(package, missing.clone()),
         };
         let result =
-            self.engine.render_detached(false, text, package, Arc::new(scope), session.clone());
+            self.renderer.render_detached(false, text, package, Arc::new(scope), session.clone());
         for name in missing.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             let near =
                 nearest_name(name, self.blocks.iter().map(|b| b.name.as_str())).map(str::to_owned);

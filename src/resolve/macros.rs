@@ -15,7 +15,7 @@ pub(super) fn macro_infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
 /// Dispatches that find nothing, of macros that are the project's or a package's own. dbt refuses
 /// them at parse, also where no node calls the macro.
 pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let registry = ground.engine.registry();
+    let registry = ground.renderer.registry();
     let mut out = Vec::new();
     for def in ground.parsed.macro_defs().iter().filter(|def| !registry.is_internal(def)) {
         for call in &def.calls {
@@ -41,7 +41,7 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
         path: def.path.clone(),
         original_file_path: def.path.clone(),
         sql: text[def.span.start as usize..def.span.end as usize].into(),
-        depends_on: ground.engine.registry().resolve_calls(&def.package, &def.calls),
+        depends_on: ground.renderer.registry().resolve_calls(&def.package, &def.calls),
         description: entry
             .map(|(e, p)| ground.docs.render(&e.patch.description, &p.package, e.span, &mut quiet))
             .unwrap_or_default(),

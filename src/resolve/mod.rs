@@ -1,5 +1,5 @@
 //! Items become the manifest: names bound, configs merged, tests attached, the graph checked for
-//! circles.
+//! cycles.
 //!
 //! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Each item becomes a
 //! node by itself, on all cores (`Maker`), and nodes are taken in the order of items (`Resolver`);
@@ -29,7 +29,7 @@ use crate::config::{COMPARE_WRITTEN, JsonMap, python_str};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::{Checked, Code, Diagnostic, Severity};
 use crate::hash::{FastMap, FastSet};
-use crate::jinja::Engine;
+use crate::jinja::Renderer;
 use crate::load::Sources;
 use crate::manifest::{
     Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
@@ -136,9 +136,9 @@ impl<'a> Entries<'a> {
 struct Ground<'a> {
     sources: &'a Sources,
     parsed: &'a ParsedProject,
-    engine: &'a Arc<Engine>,
+    renderer: &'a Arc<Renderer>,
     /// For YAML values: no macro, not even an override of `ref`, is known there.
-    yaml_engine: Engine,
+    yaml_engine: Renderer,
     context: &'a Arc<ContextProject>,
     entries: Entries<'a>,
     configs: config::ProjectConfigs<'a>,
@@ -159,8 +159,8 @@ impl<'a> Ground<'a> {
         Ground {
             sources,
             parsed,
-            engine: &parsed.engine,
-            yaml_engine: Engine::new(Arc::default()),
+            renderer: &parsed.renderer,
+            yaml_engine: Renderer::new(Arc::default()),
             context: &parsed.context,
             entries,
             configs: config::ProjectConfigs::new(sources),
@@ -342,7 +342,7 @@ pub(crate) fn resolve_project(
     reads.extend(ground.docs.reads());
     cache.end(items, reads);
     let context = &parsed.context;
-    let (same_relation, (circles, by_unique_id)) = rayon::join(
+    let (same_relation, (cycles, by_unique_id)) = rayon::join(
         || addresses::check_relations(&nodes, context.dialect, context.store_failures),
         || {
             let by_unique_id: FastMap<UniqueId, NodeId> =
@@ -350,7 +350,7 @@ pub(crate) fn resolve_project(
             (graph.cycles(), by_unique_id)
         },
     );
-    out.extend(circles.iter().map(|circle| bind::cycle_diagnostic(&nodes, circle)));
+    out.extend(cycles.iter().map(|cycle| bind::cycle_diagnostic(&nodes, cycle)));
     out.extend(same_relation);
     say_once(&mut out);
     let (on_run_start, on_run_end) = on_run_hooks(&nodes, sources);

@@ -2,12 +2,13 @@
 
 use crate::config::Json;
 use crate::context::{
-    ContextProject, NodeScope, RenderQuestion, RenderRead, Session, Unit, failure_diagnostic,
+    ContextProject, NodeScope, RenderQuestion, RenderRead, RenderSubject, Session,
+    failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::FastMap;
-use crate::jinja::{CallName, Engine, MacroDef, from_json};
+use crate::jinja::{CallName, MacroDef, Renderer, from_json};
 use crate::manifest::{NodeConfig, ResourceType};
 use crate::parse::ParsedProject;
 use crate::source::Span;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 type Wanted = (Arc<str>, &'static str);
 
 pub(super) struct Names<'a> {
-    engine: &'a Arc<Engine>,
+    renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
     /// What the project's macros asked of the world.
     reads: Mutex<BTreeSet<RenderRead>>,
@@ -58,7 +59,7 @@ fn snapshot_target(node: &Named<'_>, key: &str) -> Option<String> {
 impl<'a> Names<'a> {
     pub(super) fn new(parsed: &'a ParsedProject) -> Names<'a> {
         Names {
-            engine: &parsed.engine,
+            renderer: &parsed.renderer,
             context: &parsed.context,
             reads: Mutex::default(),
             overridden: RwLock::default(),
@@ -167,7 +168,7 @@ impl<'a> Names<'a> {
         {
             return found.clone();
         }
-        let registry = self.engine.registry();
+        let registry = self.renderer.registry();
         let found = registry.lookup(node.package, name).filter(|def| {
             let inner = registry.dispatch(node.package, name, Some("dbt")).ok();
             !registry.is_internal(def) || inner.is_some_and(|d| !registry.is_internal(d))
@@ -191,7 +192,7 @@ impl<'a> Names<'a> {
             "version": node.version.cloned(), "meta": node.config.get("meta").cloned().unwrap_or_else(|| json!({})),
             "database": &*self.context.target.database, "schema": &*self.context.target.schema,
         });
-        let unit = Unit {
+        let unit = RenderSubject {
             unique_id: node.unique_id.into(),
             name: node.name.clone(),
             kind: node.kind,
@@ -211,7 +212,8 @@ impl<'a> Names<'a> {
         if def.args.len() > 1 {
             args.push(from_json(&model));
         }
-        let result = self.engine.call_macro(true, def, &args, node.package, scope, session.clone());
+        let result =
+            self.renderer.call_macro(true, def, &args, node.package, scope, session.clone());
         let value = result
             .map_err(|failure| out.push(failure_diagnostic(&failure, &session, node.span)))
             .ok();

@@ -4,7 +4,7 @@ use super::cache::{Described, ResolvedItem};
 use super::names::Named;
 use super::{Entries, Job, Maker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
-use crate::context::Unit;
+use crate::context::RenderSubject;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, written_config};
@@ -397,7 +397,7 @@ impl Maker<'_> {
             let span = entry.span.unwrap_or(node.span);
             for hook in entry.value.as_array().into_iter().flatten() {
                 let sql = hook.get("sql").and_then(Json::as_str).unwrap_or_default();
-                let unit = Unit {
+                let unit = RenderSubject {
                     unique_id: node.unique_id.clone(),
                     name: node.name.clone(),
                     kind: node.resource_type(),
@@ -410,7 +410,7 @@ impl Maker<'_> {
                     extra: Vec::new(),
                 };
                 let hook = parse_hook_text(
-                    self.ground.engine,
+                    self.ground.renderer,
                     self.ground.context,
                     unit,
                     &node.package,

@@ -3,7 +3,7 @@
 use super::cache::ResolvedItem;
 use super::{Job, Maker, Resolver};
 use crate::config::{ExportType, Json, JsonMap, Yaml, check_export};
-use crate::context::{NodeScope, Session, Unit, failure_diagnostic};
+use crate::context::{NodeScope, RenderSubject, Session, failure_diagnostic};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{
     Checksum, Export, Exposure, Group, Layer, Node, NodeConfig, NodeId, NodeKind, RefCall,
@@ -270,7 +270,7 @@ impl Maker<'_> {
             );
             return None;
         }
-        let unit = Unit {
+        let unit = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Exposure,

@@ -2,7 +2,7 @@
 
 use crate::context::ContextProject;
 use crate::diag::Diagnostic;
-use crate::jinja::Engine;
+use crate::jinja::Renderer;
 use crate::load::{LoadOptions, load_project};
 use crate::manifest::Manifest;
 use crate::parse::{ParseCache, parse_sources};
@@ -28,7 +28,7 @@ pub(crate) fn attempt(
 /// A project with what renders it.
 pub(crate) struct ReadProject {
     pub(crate) manifest: Manifest,
-    pub(crate) renderer: Arc<Engine>,
+    pub(crate) renderer: Arc<Renderer>,
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: SourceMap,
     pub(crate) system: Arc<dyn System>,
@@ -53,6 +53,6 @@ pub(crate) fn read(
         parse_sources(&mut sources, &mut ParseCache::default()).drain_into(&mut diagnostics);
     let manifest = super::resolve_project(&parsed, &sources, &mut super::ResolveCache::default())
         .drain_into(&mut diagnostics);
-    let (renderer, context, map) = (parsed.engine, sources.context, sources.map);
+    let (renderer, context, map) = (parsed.renderer, sources.context, sources.map);
     (Some(ReadProject { manifest, renderer, context, map, system }), diagnostics)
 }

@@ -179,7 +179,7 @@ impl Maker<'_> {
         let mut macros: Vec<Arc<str>> = parsed.macro_id.iter().cloned().collect();
         if rendered
             && let Some(reading) =
-                self.ground.engine.registry().lookup(package, "get_where_subquery")
+                self.ground.renderer.registry().lookup(package, "get_where_subquery")
         {
             macros.push(reading.unique_id.clone());
         }

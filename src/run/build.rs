@@ -70,14 +70,14 @@ pub(super) fn build_node(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)
     let Building { shared, node, existing, connection, .. } = *building;
     let bindings = Arc::new(Bindings::new(shared.options.empty));
     let run = NodeRun { shared, node, bindings: &bindings, existing, connection };
-    let Some(target) = &node.relation else { return build_alone(building, &run) };
+    let Some(target) = &node.relation else { return build_locked(building, &run) };
     // Nothing is built yet: with a connection that was lost here the step begins anew.
     let locked = match lock(&run, target, waiting) {
         Err(e) if e.again => lock(&run, target, waiting),
         other => other,
     };
     let built = match locked {
-        Ok(existing) => build_alone(building, &NodeRun { existing: &existing, ..run }),
+        Ok(existing) => build_locked(building, &NodeRun { existing: &existing, ..run }),
         Err(e) => Built::failed(e),
     };
     connection.with(|warehouse| warehouse.unlock(target));
@@ -106,7 +106,7 @@ fn lock(
     }
 }
 
-fn build_alone(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
+fn build_locked(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
     let compiled = if matches!(run.node.kind, NodeKind::Seed) {
         None
     } else {
@@ -118,7 +118,7 @@ fn build_alone(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
     let compiler = &run.shared.compiler;
     let name = run.node.materialized();
     let overrides = compiler.context.explicit_overrides;
-    let custom = compiler.engine.registry().materialization(&run.node.package, &name, overrides);
+    let custom = compiler.renderer.registry().materialization(&run.node.package, &name, overrides);
     let mut built = match custom.cloned() {
         Some(def) => build_by_macro(run, &def, compiled.as_ref()),
         None => build_native(building, run, compiled.as_ref()).unwrap_or_else(Built::failed),
@@ -288,7 +288,7 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
         return Ok(());
     };
     let wanted = format!("get_incremental_{}_sql", strategy.replace('+', "_"));
-    let found = run.shared.compiler.engine.registry().lookup(&node.package, &wanted);
+    let found = run.shared.compiler.renderer.registry().lookup(&node.package, &wanted);
     // A built-in macro of a strategy that this engine does not have is none.
     let has_strategy = run.engine().abilities.strategies.contains(&strategy);
     if found.is_some_and(|d| !d.package.starts_with("dbt") || has_strategy) {

@@ -24,7 +24,7 @@ pub(super) fn build_by_macro(
     let db = Db::Live(run.connection.clone());
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
-    let renderer = &compiler.engine;
+    let renderer = &compiler.renderer;
     let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());
     let mut outcome = match &result {
         Ok(_) => {

@@ -312,7 +312,7 @@ fn measure(
     };
     let compiler = &shared.compiler;
     let root = &compiler.manifest.project.name;
-    let Some(def) = compiler.engine.registry().lookup_anywhere(macro_name).cloned() else {
+    let Some(def) = compiler.renderer.registry().lookup_anywhere(macro_name).cloned() else {
         return Err(Box::new(Diagnostic::error(
             Code::UnknownMacro,
             format!("there is no macro `{macro_name}`"),
@@ -403,7 +403,7 @@ fn query_text(
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
     let db = Db::Live(connection.clone());
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
-    let text = render_hook(&compiler.engine, &session, query, node.span);
+    let text = render_hook(&compiler.renderer, &session, query, node.span);
     let record = session.take_record();
     said.logs.extend(record.logs);
     said.warnings.extend(crate::parse::warning_diagnostics(record.warnings, node.span));

@@ -56,7 +56,7 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         "accepted_values" => "test_accepted_values",
         _ => return None,
     };
-    let registry = shared.compiler.engine.registry();
+    let registry = shared.compiler.renderer.registry();
     let builtin = is_built_in(registry.lookup(&node.package, name))
         && is_built_in(registry.dispatch(&node.package, name, Some("dbt")).ok())
         && is_built_in(registry.lookup(&node.package, "get_where_subquery"))

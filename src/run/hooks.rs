@@ -111,7 +111,7 @@ fn hook(
     let compiler = &shared.compiler;
     let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
-    let rendered = render_hook(&compiler.engine, &session, &raw, node.span);
+    let rendered = render_hook(&compiler.renderer, &session, &raw, node.span);
     for line in session.take_record().logs {
         emit(Event::Log { line });
     }

@@ -145,7 +145,7 @@ impl<'a> NodeSteps<'a> {
 
     /// The text that a macro gives, by name: the project's when it has one.
     fn write(&self, call: &PublicMacro) -> Result<String, NodeError> {
-        let (renderer, node) = (&self.run.shared.compiler.engine, self.run.node);
+        let (renderer, node) = (&self.run.shared.compiler.renderer, self.run.node);
         let Some(def) = renderer.registry().lookup(&node.package, &call.name).cloned() else {
             let message =
                 format!("`{}` needs a macro `{}`, which does not exist", node.name, call.name);
@@ -201,7 +201,7 @@ impl<'a> NodeSteps<'a> {
     fn run_hook(&mut self, key: &str, text: &str) -> Done {
         let node = self.run.node;
         let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
-        let sql = render_hook(&self.run.shared.compiler.engine, &self.session, text, span)?;
+        let sql = render_hook(&self.run.shared.compiler.renderer, &self.session, text, span)?;
         if sql.as_str().trim().is_empty() {
             return Ok(());
         }

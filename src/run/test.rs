@@ -188,7 +188,7 @@ fn judge(
 
 /// The counting query around the test's own, by the macro `get_test_sql`.
 fn counting_query(run: &NodeRun<'_>, main: &SqlText) -> Result<SqlText, NodeError> {
-    let (renderer, node) = (&run.shared.compiler.engine, run.node);
+    let (renderer, node) = (&run.shared.compiler.renderer, run.node);
     let Some(def) = renderer.registry().lookup(&node.package, "get_test_sql").cloned() else {
         return Err(internal_error("there is no macro `get_test_sql`"));
     };

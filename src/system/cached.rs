@@ -114,7 +114,7 @@ impl CachedSystem {
             )
         };
         let text_now = text.map(|_| self.inner.read_with_print(path).ok());
-        let print_now = print.map(|_| self.inner.print(path).ok());
+        let print_now = print.map(|_| self.inner.fingerprint(path).ok());
         let mut memory = self.write_memory();
         let mut different = memory.unreadable.remove(path.as_str());
         if let Some(now) = text_now {
@@ -207,11 +207,11 @@ impl System for CachedSystem {
         Ok(read)
     }
 
-    fn print(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
+    fn fingerprint(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
         if let Some(found) = self.read_memory().prints.get(path.as_str()) {
             return Ok(*found);
         }
-        let print = self.inner.print(path)?;
+        let print = self.inner.fingerprint(path)?;
         self.write_memory().prints.insert(path.to_string(), print);
         Ok(print)
     }

@@ -78,7 +78,7 @@ pub(crate) trait System: Send + Sync {
         Ok((text, print))
     }
     /// The print of a file's bytes, streamed.
-    fn print(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
+    fn fingerprint(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {
         Fingerprint::of_stream(&mut self.open(path)?).map_err(|source| SystemError {
             action: "read",
             path: path.to_owned(),

@@ -1,6 +1,6 @@
 //! Which paths something happened to.
 
-use super::session::Message;
+use super::session::LoopMessage;
 use crate::system::{Look, System};
 use crate::workspace::Folder;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -62,7 +62,7 @@ impl Links {
 
 /// Tells the loop of what happens to files.
 struct Teller {
-    sender: Sender<Message>,
+    sender: Sender<LoopMessage>,
     links: Arc<Mutex<Links>>,
     poll: bool,
 }
@@ -78,18 +78,21 @@ impl Teller {
         for path in event.paths.into_iter().filter_map(|p| Utf8PathBuf::from_path_buf(p).ok()) {
             let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(path) = links.path_in_project(path) {
-                let _ = self.sender.send(Message::Touched(Touched { path, ..kind.clone() }));
+                let _ = self.sender.send(LoopMessage::Touched(Touched { path, ..kind.clone() }));
             }
         }
     }
 
     fn tell_lost(&self) {
-        let _ = self.sender.send(Message::Lost);
+        let _ = self.sender.send(LoopMessage::Lost);
     }
 }
 
 impl FileWatcher {
-    pub(super) fn new(sender: Sender<Message>, poll: bool) -> Result<FileWatcher, notify::Error> {
+    pub(super) fn new(
+        sender: Sender<LoopMessage>,
+        poll: bool,
+    ) -> Result<FileWatcher, notify::Error> {
         let links: Arc<Mutex<Links>> = Arc::default();
         let teller = Teller { sender, links: links.clone(), poll };
         let tell = move |event| teller.tell(event);

@@ -37,7 +37,7 @@ pub(crate) struct WatchOptions {
 }
 
 /// What the loop waits for.
-pub(super) enum Message {
+pub(super) enum LoopMessage {
     Touched(Touched),
     /// Events may have been lost: everything is looked at.
     Lost,
@@ -150,7 +150,7 @@ struct Session<'a> {
     /// The last revision that was whole.
     good: Option<Arc<Revision>>,
     folders: Vec<Folder>,
-    sender: Sender<Message>,
+    sender: Sender<LoopMessage>,
     build: Option<Build>,
     /// There is something to build when the present build has ended.
     due: bool,
@@ -197,7 +197,7 @@ pub(crate) fn run_watch(
 }
 
 impl Session<'_> {
-    fn run(&mut self, receiver: &Receiver<Message>) -> Result<(), OpsError> {
+    fn run(&mut self, receiver: &Receiver<LoopMessage>) -> Result<(), OpsError> {
         self.read(&[])?;
         if let Some(project) = &self.good {
             // A selection that cannot be is a mistake in the call, too.
@@ -253,9 +253,9 @@ impl Session<'_> {
         Some(entry.remove())
     }
 
-    fn take(&mut self, message: Message, pending: &mut Pending) -> Result<(), OpsError> {
+    fn take(&mut self, message: LoopMessage, pending: &mut Pending) -> Result<(), OpsError> {
         match message {
-            Message::Touched(touched) => {
+            LoopMessage::Touched(touched) => {
                 if touched.folder {
                     for after in AGAIN {
                         self.recheck.insert(Instant::now() + after, touched.path.clone());
@@ -266,9 +266,9 @@ impl Session<'_> {
                 }
                 pending.add(Instant::now(), touched);
             }
-            Message::Lost => pending.add_everything(Instant::now()),
-            Message::Progress(progress) => self.progress(progress),
-            Message::Done(finished) => self.finished(*finished)?,
+            LoopMessage::Lost => pending.add_everything(Instant::now()),
+            LoopMessage::Progress(progress) => self.progress(progress),
+            LoopMessage::Done(finished) => self.finished(*finished)?,
         }
         Ok(())
     }
@@ -445,9 +445,9 @@ impl Session<'_> {
                 cancel: &token,
             };
             let result = rebuild_changed(request, &mut known, &mut |progress| {
-                let _ = sender.send(Message::Progress(progress));
+                let _ = sender.send(LoopMessage::Progress(progress));
             });
-            let _ = sender.send(Message::Done(Box::new(Finished { result, known })));
+            let _ = sender.send(LoopMessage::Done(Box::new(Finished { result, known })));
         });
         match spawned {
             Ok(thread) => {

@@ -218,7 +218,7 @@ impl Workspace {
             airflow: sources.root().options.airflow.clone(),
             folders: folders_of(&sources),
             manifest: Arc::new(manifest),
-            renderer: parsed.engine,
+            renderer: parsed.renderer,
             context: parsed.context,
             map: map.clone(),
             selectors: sources.selectors,

@@ -13,7 +13,7 @@ use crate::diag::{Checked, Diagnostic};
 use crate::engine::{Connection, EngineError, Existing, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
-use crate::jinja::Engine;
+use crate::jinja::Renderer;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType, UniqueId};
 use crate::plan::{Plan, PlanRequest, plan_steps};
 use crate::run::{CancelToken, Watch};
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Revision {
     pub(crate) settings: Arc<Settings>,
     pub(crate) manifest: Arc<Manifest>,
-    pub(crate) renderer: Arc<Engine>,
+    pub(crate) renderer: Arc<Renderer>,
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selectors: Vec<SelectorDefinition>,
@@ -74,7 +74,7 @@ impl Revision {
 
     /// A fingerprint of all macros.
     pub(crate) fn fingerprint_macros(&self) -> Fingerprint {
-        self.renderer.registry().print()
+        self.renderer.registry().fingerprint()
     }
 
     /// Whether it can be built: nothing in it is wrong.

@@ -67,7 +67,8 @@ impl UnchangedCheck {
         let asked = fingerprint_request(settings, options, sources);
         let all = sources.packages.iter().flat_map(|p| &p.files);
         let large = all.filter(|f| f.kind == FileKind::Seed && f.size >= SEED_HASH_LIMIT);
-        let seeds = large.map(|f| Some((f.absolute.clone(), system.print(&f.absolute).ok()?)));
+        let seeds =
+            large.map(|f| Some((f.absolute.clone(), system.fingerprint(&f.absolute).ok()?)));
         let database = sources.target.connection.state(system);
         let record = read_stored(system, &sources.target_path).filter(|r: &UnchangedRecord| {
             r.asked == asked && database.as_ref() == Some(&r.database)

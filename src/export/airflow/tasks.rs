@@ -86,7 +86,7 @@ pub(crate) struct Dag {
     /// Layers that became one task since they need each other.
     pub(crate) merged: Vec<Vec<String>>,
     /// The box that each group of tasks is drawn in. Groups that wait for each other share one:
-    /// Airflow 3 draws no circles.
+    /// Airflow 3 draws no cycles.
     pub(crate) boxes: BTreeMap<String, String>,
 }
 
@@ -282,8 +282,8 @@ impl Groups {
         }
         self.merged = (0..self.places.len()).collect();
         let mut merged = Vec::new();
-        for circle in tarjan_scc(&graph).into_iter().filter(|c| c.len() > 1) {
-            let mut members: Vec<usize> = circle.iter().map(|n| n.index()).collect();
+        for cycle in tarjan_scc(&graph).into_iter().filter(|c| c.len() > 1) {
+            let mut members: Vec<usize> = cycle.iter().map(|n| n.index()).collect();
             members.sort_unstable();
             let names: Vec<String> = members.iter().map(|m| self.places[*m].name.clone()).collect();
             members.iter().for_each(|m| self.merged[*m] = members[0]);
@@ -330,8 +330,8 @@ fn boxes(tasks: &[DagTask]) -> BTreeMap<String, String> {
         }
     }
     let mut out = BTreeMap::new();
-    for circle in tarjan_scc(&graph) {
-        let mut members: Vec<usize> = circle.iter().map(|n| n.index()).collect();
+    for cycle in tarjan_scc(&graph) {
+        let mut members: Vec<usize> = cycle.iter().map(|n| n.index()).collect();
         members.sort_unstable();
         let names: Vec<&str> = members.iter().map(|m| groups[*m]).collect();
         out.extend(names.iter().map(|n| ((*n).to_owned(), names.join("_"))));
@@ -591,7 +591,7 @@ mod tests {
             }
         }
         assert_eq!(home.len(), plan.steps.iter().map(|s| 1 + s.guards.len()).sum::<usize>());
-        // The boxes that groups are drawn in wait for each other in no circle.
+        // The boxes that groups are drawn in wait for each other in no cycle.
         let drawn = |n: usize| dag.tasks[n].group().map(|g| dag.boxes[g].clone());
         let mut edges: DiGraph<String, ()> = DiGraph::new();
         let names: BTreeSet<String> = dag.boxes.values().cloned().collect();

@@ -169,7 +169,7 @@ impl Write<'_> {
     }
 
     /// Fails before anything is written when the spreadsheet would have too many cells.
-    fn fits(&self, size: (usize, usize), staging: usize) -> Result<(), SinkError> {
+    fn check_cell_limit(&self, size: (usize, usize), staging: usize) -> Result<(), SinkError> {
         let stale: usize = self.stale().map(|t| t.rows * t.columns).sum();
         let now: usize = self.book.tabs.iter().map(|t| t.rows * t.columns).sum::<usize>() - stale;
         let old = self.tab.as_ref().map_or(0, |t| t.rows * t.columns);
@@ -211,7 +211,7 @@ impl Write<'_> {
         let done =
             format!("{}, {}", count(self.table.rows.len(), "row"), count(lines.width(), "column"));
         let small = lines.is_small(0);
-        self.fits(size, if small { 0 } else { lines.cells() })?;
+        self.check_cell_limit(size, if small { 0 } else { lines.cells() })?;
         if self.job.dry_run {
             let requests = if small { 1 } else { lines.pieces().count() + 2 };
             return Ok(self.done(what, &lines, requests));
@@ -314,7 +314,7 @@ impl Write<'_> {
             ));
             return Err(e.help("use `mode: replace`, or sort the sheet by its key"));
         }
-        self.fits(size, if small { 0 } else { lines.cells() })?;
+        self.check_cell_limit(size, if small { 0 } else { lines.cells() })?;
         let (added, changed) = (count(plan.new.len(), "row"), count(plan.known.len(), "row"));
         let what = if key.is_empty() {
             format!("add {added}")
