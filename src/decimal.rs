@@ -1,5 +1,5 @@
-//! Decimal numbers as Python's `decimal.Decimal` has them, in its default context: 28 digits, ties
-//! to even.
+//! Decimal numbers with the behaviour of Python's `decimal.Decimal` in its default context: 28
+//! digits, ties to even.
 //!
 //! In: text, whole numbers. Out: exact values that keep their trailing zeros, arithmetic rounded to
 //! the context, text as Python prints it (the General Decimal Arithmetic Specification,
@@ -11,24 +11,24 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// Digits of a result.
+/// The digits of a result.
 const PRECISION: u64 = 28;
 
-/// The most digits that a whole power or an exponent may be written out with.
+/// The maximum number of digits of an integer power or of a written-out exponent.
 const LARGEST: u64 = 100_000;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Decimal {
     Finite(BigDecimal),
-    /// With its sign: true is negative.
+    /// Whether it is negative.
     Infinity(bool),
     NaN,
 }
 
-/// Why an operation has no result.
+/// The reason why an operation has no result, as Python names it.
 pub(crate) type DecimalError = &'static str;
 
-/// What a division by zero is called in Python.
+/// Python's error for a division by zero.
 fn by_zero(dividend: &BigDecimal) -> DecimalError {
     if dividend.is_zero() {
         "[<class 'decimal.DivisionUndefined'>]"
@@ -37,15 +37,15 @@ fn by_zero(dividend: &BigDecimal) -> DecimalError {
     }
 }
 
-/// A number with so many zeros behind it.
+/// The number times ten to the power of `zeros`.
 fn scale_up(n: &BigInt, zeros: i64) -> Result<BigInt, DecimalError> {
     let zeros = u32::try_from(zeros).ok().filter(|zeros| u64::from(*zeros) <= LARGEST);
     Ok(n * BigInt::from(10).pow(zeros.ok_or("the exponents are too far apart")?))
 }
 
 impl Decimal {
-    /// Python's `Decimal(text)`: digits of any script, underscores, `inf`, `nan`, white space
-    /// around.
+    /// Python's `Decimal(text)`. It accepts digits of any script, underscores, `inf`, `nan`, and
+    /// white space around.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
         let text: String = text.trim().chars().filter(|c| *c != '_').map(ascii_digit).collect();
         let (negative, rest) = match text.strip_prefix(['-', '+']) {
@@ -81,7 +81,7 @@ impl Decimal {
         Decimal::Finite(BigDecimal::new(value.into(), 0))
     }
 
-    /// The exact value of a float, for comparisons.
+    /// The exact value of a float.
     pub(crate) fn from_float(value: f64) -> Decimal {
         if value.is_nan() {
             return Decimal::NaN;
@@ -101,7 +101,7 @@ impl Decimal {
         }
     }
 
-    /// The whole part, cut towards zero.
+    /// The integer part, truncated towards zero; `None` if the number is not finite or too long.
     pub(crate) fn to_int(&self) -> Option<BigInt> {
         match self {
             Decimal::Finite(d) if d.fractional_digit_count().unsigned_abs() <= LARGEST => {
@@ -123,14 +123,15 @@ impl Decimal {
         matches!(self, Decimal::Finite(_))
     }
 
-    /// Digits before and behind the point, without zeros at the end, as agate counts them.
+    /// The number of digits before and after the point without trailing zeros, as agate counts
+    /// them.
     pub(crate) fn places(&self) -> Option<(i64, i64)> {
         let Decimal::Finite(d) = self.rounded() else { return None };
         let (digits, exponent) = d.normalized().into_bigint_and_exponent();
         Some((digits_of(&digits) as i64 - exponent, exponent))
     }
 
-    /// Rounded to the context.
+    /// The number rounded to the context.
     pub(crate) fn rounded(&self) -> Decimal {
         let precision = NonZeroU64::new(PRECISION).unwrap_or(NonZeroU64::MIN);
         match self {
@@ -164,8 +165,8 @@ impl Decimal {
     pub(crate) fn plus(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         match (self, other) {
             (Decimal::Finite(a), Decimal::Finite(b)) => {
-                // Far apart, the smaller one only decides how the larger is rounded; writing both
-                // out could take all memory.
+                // If the exponents are far apart, the smaller number affects only the rounding, but
+                // writing out both could use up all memory.
                 let apart =
                     (a.fractional_digit_count() - b.fractional_digit_count()).unsigned_abs();
                 if apart > LARGEST {
@@ -197,8 +198,8 @@ impl Decimal {
         }
     }
 
-    /// True division. The quotient is exact where 28 digits hold it, and then as short as the
-    /// operands allow.
+    /// True division. If the exact quotient fits into 28 digits, it is returned with as few
+    /// trailing zeros as the operands allow.
     pub(crate) fn divided_by(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         let (a, b) = match (self, other) {
             (Decimal::NaN, _) | (_, Decimal::NaN) => return Ok(Decimal::NaN),
@@ -219,7 +220,7 @@ impl Decimal {
         if x.is_zero() {
             return Ok(Decimal::Finite(BigDecimal::new(BigInt::zero(), ideal)));
         }
-        // So many zeros that the whole quotient has more digits than the context.
+        // The number of zeros that gives the integer quotient more digits than the context.
         let shift = (digits_of(&y) + PRECISION + 1).saturating_sub(digits_of(&x));
         let numerator = x.as_ref() * BigInt::from(10).pow(shift as u32);
         let (mut quotient, remainder) = (&numerator / y.as_ref(), &numerator % y.as_ref());
@@ -230,14 +231,16 @@ impl Decimal {
                 scale -= 1;
             }
         } else if (&quotient % 5) == BigInt::zero() {
-            // A digit that says that there is more: a tie is none.
+            // The last digit of an inexact quotient is moved off 0 and 5, so that it is not rounded
+            // as an exact tie.
             quotient +=
                 if (numerator.sign() == Sign::Minus) == (y.sign() == Sign::Minus) { 1 } else { -1 };
         }
         Ok(Decimal::Finite(BigDecimal::new(quotient, scale)).rounded())
     }
 
-    /// `//` and `%`: the quotient is cut towards zero, the remainder has the sign of the dividend.
+    /// `//` and `%`: the quotient is truncated towards zero, and the remainder has the sign of the
+    /// dividend.
     pub(crate) fn divided_whole(
         &self,
         other: &Decimal,
@@ -265,8 +268,8 @@ impl Decimal {
         Ok((Decimal::from_int(quotient), remainder))
     }
 
-    /// A power. Whole exponents are exact before they are rounded; others go by logarithms of
-    /// floats, to 15 digits.
+    /// A power. With an integer exponent it is exact until it is rounded; otherwise it is computed
+    /// with floats, to about 15 digits.
     pub(crate) fn to_power(&self, other: &Decimal) -> Result<Decimal, DecimalError> {
         let (Decimal::Finite(base), Decimal::Finite(exponent)) = (self, other) else {
             return Ok(Decimal::from_float(self.to_float().powf(other.to_float())));
@@ -293,7 +296,8 @@ impl Decimal {
         if n < 0 { Decimal::from_int(1).divided_by(&whole) } else { Ok(whole.rounded()) }
     }
 
-    /// Rounded to so many digits behind the point, ties to even, as `round(x, n)` does.
+    /// Rounds to `places` digits after the point. An error if the result has more digits than the
+    /// context.
     pub(crate) fn quantized(
         &self,
         places: i64,
@@ -311,7 +315,7 @@ impl Decimal {
         }
     }
 
-    /// Without zeros at the end.
+    /// The number without trailing zeros.
     pub(crate) fn normalized(&self) -> Decimal {
         match self.rounded() {
             Decimal::Finite(d) if d.is_zero() => Decimal::from_int(0),
@@ -326,7 +330,7 @@ impl Decimal {
         exponent + digits.len() as i64 - 1
     }
 
-    /// Whether it is negative, its digits, and the exponent of the last one.
+    /// Whether it is negative, its digits, and the exponent of the last digit.
     pub(crate) fn parts(&self) -> (bool, String, i64) {
         match self {
             Decimal::Finite(d) => {
@@ -337,7 +341,7 @@ impl Decimal {
         }
     }
 
-    /// As a fraction of whole numbers in lowest terms.
+    /// The number as a fraction in lowest terms; `None` if it is not finite, or too long.
     pub(crate) fn ratio(&self) -> Option<(BigInt, BigInt)> {
         let (negative, digits, exponent) = match self {
             Decimal::Finite(_) => self.parts(),
@@ -360,7 +364,7 @@ impl Decimal {
         Some((if negative { -n } else { n }, m))
     }
 
-    /// None where one of the two is no number.
+    /// The order of two numbers; `None` if one of them is NaN.
     pub(crate) fn compare(&self, other: &Decimal) -> Option<Ordering> {
         match (self, other) {
             (Decimal::NaN, _) | (_, Decimal::NaN) => None,
@@ -376,8 +380,8 @@ impl Decimal {
     }
 }
 
-/// A digit of any script as an ASCII one (Unicode general category Nd; each script has its ten in a
-/// row).
+/// Converts a digit of any script to ASCII (Unicode general category Nd, whose ten digits are
+/// consecutive in each script).
 fn ascii_digit(c: char) -> char {
     const ZEROS: [u32; 66] = [
         0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
@@ -398,13 +402,13 @@ fn ascii_digit(c: char) -> char {
     }
 }
 
-/// An exponent as text; one that no number of this world has is as large as possible.
+/// Parses an exponent; `None` if it is not a number or too large.
 fn exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    // Python's limit is 10^18 - 1; beyond it a number is infinite or zero.
+    // Python's limit is 10^18 - 1. Exponents from 10^12 are refused here.
     text.parse::<i64>().ok().filter(|e| e.unsigned_abs() < 1_000_000_000_000)
 }
 
@@ -450,7 +454,7 @@ mod tests {
         Decimal::parse(text).unwrap_or_else(|| panic!("{text}"))
     }
 
-    /// Right-hand sides: Python 3.11's `str(Decimal(text))`.
+    /// The expected texts are those of `str(Decimal(text))` in Python 3.11.
     #[test]
     fn text_as_python_reads_and_prints_it() {
         for (text, printed) in [
@@ -482,7 +486,7 @@ mod tests {
         }
     }
 
-    /// Right-hand sides: the same expressions in Python 3.11.
+    /// The expected values are those of the same expressions in Python 3.11.
     #[test]
     fn arithmetic_in_the_default_context() {
         let ok = |r: Result<Decimal, DecimalError>| r.unwrap().to_string();

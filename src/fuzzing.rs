@@ -1,9 +1,9 @@
-//! Doors for fuzzing: each gives a text to what reads such texts. Whatever the text is, the call
-//! comes back: a mistake is a diagnostic, never a panic, and never takes longer than the text is
-//! long.
+//! The entry points for fuzzing. Each passes a text to a parser, which must return for any text:
+//! errors are diagnostics, never panics, and the time must be reasonable for the length of the
+//! text.
 //!
-//! `fuzz/` has a target for each door (`./test fuzz`); what was found stays in `tests/fuzz/`, and
-//! the tests below read it again.
+//! `fuzz/` has a target for each entry point (`./test fuzz`). Inputs that once failed are stored in
+//! `tests/fuzz/`, and the tests below run them again.
 
 use crate::config::{
     check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors,
@@ -18,7 +18,7 @@ use crate::select::{Selection, is_readable};
 use crate::source::FileId;
 use crate::sql::{find_volatile, normalize_sql};
 
-/// A door by its name, as the targets and the folders of inputs are called.
+/// An entry point with its name, which is also that of its target and its folder of inputs.
 pub type Door = (&'static str, fn(&[u8]));
 
 pub const DOORS: [Door; 7] = [
@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A template before it is compiled, and an expression.
+/// Fuzzes the rewriting of templates and expressions.
 pub fn prepass(bytes: &[u8]) {
     let text = text(bytes);
     calls_of(&text);
@@ -46,7 +46,7 @@ pub fn prepass(bytes: &[u8]) {
     }
 }
 
-/// A file of macros, snapshots and docs.
+/// Fuzzes files of macros, snapshots and docs.
 pub fn blocks(bytes: &[u8]) {
     let text = text(bytes);
     let kinds = [
@@ -60,7 +60,7 @@ pub fn blocks(bytes: &[u8]) {
     let _ = parse_macro_file(FileId(0), &"p".into(), "macros/m.sql", &text);
 }
 
-/// A YAML file of any kind.
+/// Fuzzes YAML files of all kinds.
 pub fn yaml(bytes: &[u8]) {
     let text = text(bytes);
     let tree = parse_yaml(FileId(0), &text).value;
@@ -71,14 +71,14 @@ pub fn yaml(bytes: &[u8]) {
     let _ = parse_packages(&tree);
 }
 
-/// Compiled SQL, as it is compared with that of the last build.
+/// Fuzzes the normalization of compiled SQL and the search for volatile functions.
 pub fn sql(bytes: &[u8]) {
     let text = text(bytes);
     normalize_sql(&text);
     find_volatile(&text, &["read_csv"]);
 }
 
-/// `--select`, and a file of selectors.
+/// Fuzzes `--select` and files of selectors.
 pub fn selectors(bytes: &[u8]) {
     let text = text(bytes);
     is_readable(&Selection { select: vec![text.clone()], ..Selection::default() }, &[]);
@@ -91,14 +91,14 @@ pub fn selectors(bytes: &[u8]) {
     }
 }
 
-/// A seed's file.
+/// Fuzzes the files of seeds.
 pub fn csv(bytes: &[u8]) {
     for delimiter in [b',', b';'] {
         let _ = infer_types(bytes, delimiter, &|_| None, None);
     }
 }
 
-/// `profiles.yml`.
+/// Fuzzes `profiles.yml`.
 pub fn profiles(bytes: &[u8]) {
     let text = text(bytes);
     let tree = parse_yaml(FileId(0), &text).value;
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What was found is found no more.
+    /// Inputs that once failed must not fail again.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "reads the inputs")]
     fn inputs_that_were_found_come_back() {
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// Pieces of all the languages that are read, put together as nobody would.
+    /// Random combinations of tokens of all the parsed languages.
     #[expect(clippy::too_many_lines, reason = "a list of pieces")]
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop::sample::select(vec![

@@ -1,18 +1,19 @@
 //! Content hashes.
 //!
-//! In: texts. Out: the checksums that dbt's artifacts carry, and `Fingerprint`, by which results
-//! are kept and compared. Never hashed: modification times, absolute paths.
+//! In: texts. Out: the checksums of dbt's artifacts, and `Fingerprint`, by which results
+//! are cached and compared. Never hashed: modification times, absolute paths.
 
 use foldhash::fast::RandomState;
 use md5::Md5;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Maps and sets for many small keys of our own; the standard hash takes several times as long.
+/// Maps and sets with a fast hash, for keys that are not chosen by an attacker. The standard hash
+/// is several times slower for small keys.
 pub(crate) type FastMap<K, V> = std::collections::HashMap<K, V, RandomState>;
 pub(crate) type FastSet<T> = std::collections::HashSet<T, RandomState>;
 
-/// The first 16 bytes of a BLAKE3 hash: equal for what is equal.
+/// The first 16 bytes of a BLAKE3 hash of some content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Fingerprint([u8; 16]);
 
@@ -21,7 +22,7 @@ impl Fingerprint {
         Fingerprint::of_parts([text])
     }
 
-    /// Of several texts: each counts with its length, so that none runs into the next.
+    /// The fingerprint of several texts. Lengths are hashed, too, so that the boundaries matter.
     pub(crate) fn of_parts<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Fingerprint {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
@@ -42,7 +43,7 @@ impl Fingerprint {
         &self.0
     }
 
-    /// Of bytes that are too many to hold.
+    /// The fingerprint of a stream of bytes, which need not fit into memory.
     pub(crate) fn of_stream(input: &mut dyn std::io::Read) -> std::io::Result<Fingerprint> {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(input)?;
@@ -59,7 +60,7 @@ impl Fingerprint {
         hex(&self.0)
     }
 
-    /// What `hex` gave.
+    /// Parses the text of `hex`; `None` if it is not one.
     pub(crate) fn from_hex(text: &str) -> Option<Fingerprint> {
         let digits: Vec<u8> =
             text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
@@ -68,13 +69,13 @@ impl Fingerprint {
         bytes.try_into().ok().map(Fingerprint)
     }
 
-    /// Half of the digits.
+    /// The first half of the digits of `hex`.
     pub(crate) fn short(self) -> String {
         hex(&self.0[..8])
     }
 }
 
-/// Lower-case hexadecimal.
+/// Converts bytes to lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
@@ -83,12 +84,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The md5 of a text as dbt prints it: 32 hexadecimal digits.
+/// The MD5 hash of a text in 32 hexadecimal digits, as dbt prints it.
 pub(crate) fn md5_hex(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
 }
 
-/// The sha256 of a text as dbt's checksums print it.
+/// The SHA-256 hash of a text, as in dbt's checksums.
 pub(crate) fn sha256_hex(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }

@@ -7,7 +7,7 @@
 //! | `resolve` | `ParsedProject` | `Checked<Manifest>` |
 //! | `select` | `Manifest`, selector text | `Checked<NodeSet>` |
 //! | `inspect` | schemas of the selection | `Existing` |
-//! | `changes` | `Manifest`, prints of publications | verdicts with reasons |
+//! | `changes` | `Manifest`, fingerprints of publications | verdicts with reasons |
 //! | `plan` | `NodeSet`, `Existing` | `Plan` |
 //! | `analyze` | `Manifest` | `KeyGraph` |
 //! | `compile` | node, `Bindings`, `Existing` | `Compiled` |
@@ -16,10 +16,10 @@
 //! | `report`, `state` | events, results | console, artifacts |
 //! | `export` | `Manifest`, `Plan`, `KeyGraph` | `GeneratedFile`s |
 //!
-//! `workspace` holds a project and puts the stages together, `ops` are the use cases, `cli` and
-//! `watch` call them.
+//! `workspace` holds a project and runs the stages; `ops` has the use cases, which `cli` and
+//! `watch` call.
 //!
-//! Modules lie on floors; a module imports lower floors only (see ARCHITECTURE.md and
+//! Modules are in layers and import from lower layers only (see ARCHITECTURE.md and
 //! `tests/it/layering.rs`).
 
 mod adapter;
@@ -61,14 +61,14 @@ mod workspace;
 
 pub use cli::main as run_command_line;
 
-/// As in the program, so that tests are as fast.
+/// The allocator of the program, so that tests are as fast.
 #[cfg(test)]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// The dbt version whose behaviour is followed; what projects see as `dbt_version`.
+/// The dbt version whose behaviour Strata follows, which projects see as `dbt_version`.
 pub(crate) const DBT_VERSION: &str = "1.11.16";
-/// Our own version; what projects see as `strata_version`.
+/// The version of Strata, which projects see as `strata_version`.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The version with a fingerprint of the sources: what another build has cached is not used.
+/// The version with a fingerprint of the sources. Caches of other builds are not used.
 pub(crate) const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("STRATA_SOURCES"));

@@ -1,4 +1,4 @@
-//! The program: arguments in; the command line ends the process.
+//! The entry point of the program. The command line itself ends the process.
 #![expect(clippy::disallowed_methods, reason = "the door to the process")]
 
 use std::process::ExitCode;
@@ -6,11 +6,12 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Deep Jinja recursion and large SQL need room on the first thread, too.
+/// The stack size of the main and the worker threads, for deep Jinja recursion and large SQL.
 const STACK: usize = 16 << 20;
 
 fn main() -> ExitCode {
-    // It comes back only if the thread could not be started, or has panicked.
+    // The thread never returns normally, so getting here means that it could not be started or has
+    // panicked.
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(run_program);
     let _ = thread.map(std::thread::JoinHandle::join);
     ExitCode::from(2)

@@ -2,18 +2,18 @@
 //!
 //! In: credentials and the values of `DBT_ENV_SECRET...` variables. Out: `Secret`, which cannot be
 //! printed or serialised; `Scrubber`, which masks the values of those variables in messages and log
-//! lines; `mask_credentials`, which masks what stands where drivers put credentials. A credential's
-//! own text is searched for nowhere: a password like `postgres` is a word of every artifact.
+//! lines; `mask_credentials`, which masks credentials where drivers print them. The text of a
+//! credential is not searched for: a password like `postgres` is a word in every artifact.
 //! Artifacts, generated files and data are never masked.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
-/// The prefix of variables whose values are secret (dbt's name, without a last underscore).
+/// The prefix of variables with secret values. As in dbt, without a trailing underscore.
 pub(crate) const SECRET_PREFIX: &str = "DBT_ENV_SECRET";
 
-/// A credential. Only the code that hands it to a driver calls `reveal`.
+/// A credential. Only the code that passes it to a driver calls `reveal`.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Arc<str>);
 
@@ -33,20 +33,20 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Knows the values of the secret variables of an invocation and replaces them by `*****`.
+/// Replaces the values of an invocation's secret variables by `*****`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scrubber {
     texts: Arc<RwLock<Vec<Secret>>>,
 }
 
 impl Scrubber {
-    /// Registers a secret. Very short values are left out: replacing `a` everywhere would tell more
-    /// than it hides.
+    /// Registers a secret. Very short values are ignored: replacing `a` everywhere would reveal
+    /// more than it hides.
     pub(crate) fn register(&self, secret: &Secret) {
         if secret.reveal().trim().len() < 3 {
             return;
         }
-        // Artifacts and JSON lines hold it escaped.
+        // Artifacts and JSON lines contain the escaped form.
         let json = serde_json::to_string(secret.reveal()).unwrap_or_default();
         let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
         if json != secret.reveal() && json.len() > 2 {
@@ -59,7 +59,7 @@ impl Scrubber {
         let mut texts = self.texts.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !texts.contains(secret) {
             texts.push(secret.clone());
-            // Longest first, so that a secret that contains another one leaves no rest.
+            // Longest first, so that no part of a secret remains if it contains another one.
             texts.sort_by_key(|s| std::cmp::Reverse(s.reveal().len()));
         }
     }
@@ -76,8 +76,8 @@ impl Scrubber {
     }
 }
 
-/// What a secret variable is while a value of a profile or of packages is rendered: no filter sees
-/// its text, so that no part of it can end in a message. (dbt does the same.)
+/// The placeholder of a secret variable while values of profiles and packages are rendered. As in
+/// dbt, filters never see the secret, so no part of it can appear in a message.
 pub(crate) fn secret_placeholder(name: &str) -> String {
     format!("{PLACEHOLDER_START}{name}{PLACEHOLDER_END}")
 }
@@ -85,8 +85,7 @@ pub(crate) fn secret_placeholder(name: &str) -> String {
 const PLACEHOLDER_START: &str = "$$$STRATA_SECRET_START$$$";
 const PLACEHOLDER_END: &str = "$$$STRATA_SECRET_END$$$";
 
-/// Puts the values in place of placeholders. A placeholder that a filter has changed stays what it
-/// is.
+/// Replaces placeholders by their values. A placeholder that a filter has changed is left as it is.
 pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -110,8 +109,8 @@ pub(crate) fn fill_placeholders(text: &str, value_of: impl Fn(&str) -> Option<St
     out
 }
 
-/// Masks credentials in what a driver says: the password of a URL (RFC 3986, "userinfo") and the
-/// values of keywords as connection strings have them (libpq: `password=x`, `password = 'x y'`).
+/// Masks credentials in messages of drivers: the password of a URL (RFC 3986, "userinfo") and the
+/// values of keywords in connection strings (libpq: `password=x`, `password = 'x y'`).
 pub(crate) fn mask_credentials(text: &str) -> Cow<'_, str> {
     let masked = mask_keywords(&mask_urls(text));
     if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
@@ -160,7 +159,7 @@ fn mask_keywords(text: &str) -> String {
     out
 }
 
-/// The value behind `=`; empty where no `=` follows.
+/// The range of the value after `=`; empty if no `=` follows.
 fn keyword_value(text: &str, name_end: usize) -> std::ops::Range<usize> {
     let equals = skip_blanks(text, name_end);
     if !text[equals..].starts_with('=') {
@@ -179,7 +178,7 @@ fn skip_blanks(text: &str, from: usize) -> usize {
     text.len() - text[from..].trim_start().len()
 }
 
-/// Whether a character ends a value without quotes.
+/// Whether a character ends an unquoted value.
 fn ends_value(c: char) -> bool {
     c.is_whitespace() || ";&,)'\"".contains(c)
 }

@@ -1,7 +1,7 @@
-//! Drivers: the only place that knows databases by name.
+//! Drivers: the only module that knows databases by name.
 //!
-//! In: a target. Out: `Warehouse`s. Must not know: nodes, plans, output. What differs between
-//! engines shows elsewhere only in its `EngineSpec` and as the statements that macros write for them.
+//! In: a target. Out: `Warehouse`s. Must not know: nodes, plans, output. Elsewhere, engines differ
+//! only by their `EngineSpec`s and by the statements that macros generate for them.
 
 mod duckdb;
 mod notes;
@@ -13,17 +13,17 @@ use crate::engine::{
     Warehouse, names_of_engines,
 };
 
-/// A connection, or why there is none.
+/// A connection, or the error that prevented it.
 type Opened = Result<Box<dyn Warehouse>, EngineError>;
 
-/// What connects to an engine.
+/// The driver of an engine.
 struct Driver {
     engine: &'static EngineSpec,
     connect: fn(&Target, Patience) -> Opened,
     diagnose: fn(&Target, Patience) -> Vec<CheckStep>,
 }
 
-/// All drivers: with `engine::ENGINES` the only list of them.
+/// All drivers. `engine::ENGINES` is the only other list of them.
 static DRIVERS: [&Driver; 3] = [&duckdb::DRIVER, &postgres::DRIVER, &sqlite::DRIVER];
 
 fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
@@ -35,7 +35,7 @@ fn driver_of(target: &Target) -> Result<&'static Driver, EngineError> {
     })
 }
 
-/// Opens a target.
+/// Connects to a target.
 pub(crate) fn connect(
     target: &Target,
     patience: Patience,
@@ -43,15 +43,15 @@ pub(crate) fn connect(
     (driver_of(target)?.connect)(target, patience)
 }
 
-/// A database of its own in memory, to make files with.
+/// Opens a separate in-memory database, with which files are written.
 pub(crate) fn open_scratch_database() -> Result<Box<dyn Warehouse>, EngineError> {
     duckdb::in_memory()
 }
 
-/// A step of a check with what was found.
+/// The name of a step of a check and its result.
 pub(crate) type CheckStep = (&'static str, Result<String, EngineError>);
 
-/// Checks a target step by step; the first step that fails is the last.
+/// Checks a target step by step, up to the first step that fails.
 pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<CheckStep> {
     match driver_of(target) {
         Ok(driver) => (driver.diagnose)(target, patience),
@@ -59,13 +59,14 @@ pub(crate) fn diagnose_target(target: &Target, patience: Patience) -> Vec<CheckS
     }
 }
 
-/// The check of an engine inside this process: one step.
+/// The check of an embedded engine, which is a single step.
 fn diagnose_embedded(target: &Target, patience: Patience) -> Vec<CheckStep> {
     let probe = "create schema strata_debug_check";
     vec![("database", connect(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
 
-/// Asks for the version, and looks by a statement whether relations can be made; nothing stays behind.
+/// Returns the version, and runs a statement in a transaction to find out whether relations can be
+/// created. The transaction is rolled back.
 fn can_build(warehouse: &mut dyn Warehouse, probe: &str) -> Result<String, EngineError> {
     let version = warehouse.version()?;
     warehouse.begin()?;
@@ -77,14 +78,14 @@ fn can_build(warehouse: &mut dyn Warehouse, probe: &str) -> Result<String, Engin
     Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
 }
 
-/// The query of `Warehouse::count_rows`.
+/// The query for `Warehouse::count_rows`.
 fn count_of(relation: &Relation, conditions: &[String], dialect: Dialect) -> String {
     let counts: Vec<String> =
         conditions.iter().map(|c| format!("count(*) filter (where {c})")).collect();
     format!("select\n  {}\nfrom {}", counts.join(",\n  "), relation.render(dialect))
 }
 
-/// The answer to a question for rows and their fingerprint.
+/// Parses the result of a query for the number of rows and their fingerprint.
 fn content(rows: Vec<Vec<String>>) -> Content {
     let [count, fingerprint] =
         <[String; 2]>::try_from(rows.into_iter().next().unwrap_or_default()).unwrap_or_default();

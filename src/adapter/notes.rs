@@ -1,4 +1,4 @@
-//! The table in which publications are noted, as SQL that all engines with tables have.
+//! SQL for the table of recorded publications, for all engines that support such tables.
 
 use crate::engine::{Dialect, Note, Relation};
 
@@ -17,7 +17,7 @@ pub(super) fn select_notes_sql(table: &Relation, dialect: Dialect) -> String {
     format!("select node, print from {}", table.render(dialect))
 }
 
-/// What `select` gave.
+/// Parses the rows of `select_notes_sql`.
 pub(super) fn note_pairs(rows: Vec<Vec<String>>) -> Vec<(String, String)> {
     rows.into_iter()
         .filter_map(|row| <[String; 2]>::try_from(row).ok())

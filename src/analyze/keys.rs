@@ -1,10 +1,10 @@
-//! Keys and references, read once from constraints and tests.
+//! Derives keys and references from constraints and tests.
 
 use crate::config::{Json, JsonMap};
 use crate::manifest::{FoundNode, Manifest, Node, NodeId, NodeKind, json_texts};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where something is known from. A constraint counts before a test.
+/// The origin of a key or a reference. Constraints take precedence over tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum KeyOrigin {
     Constraint,
@@ -27,25 +27,25 @@ pub(crate) struct TableKey {
     pub(crate) origin: KeyOrigin,
 }
 
-/// What identifies the rows of one table.
+/// The keys of one table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyTable {
-    /// Declared, or else the first unique key whose columns are never null.
+    /// The declared primary key, or else the first unique key whose columns are never null.
     pub(crate) primary: Option<TableKey>,
-    /// The other keys.
+    /// All other keys.
     pub(crate) unique: Vec<TableKey>,
     pub(crate) not_null: BTreeSet<String>,
 }
 
 impl KeyTable {
-    /// Whether no two rows agree on these columns.
+    /// Whether no two rows have equal values in these columns.
     fn is_unique(&self, columns: &[String]) -> bool {
         let mut keys = self.primary.iter().chain(&self.unique);
         keys.any(|key| key.columns.iter().all(|c| columns.contains(c)))
     }
 }
 
-/// Columns of a child that name a row of a parent.
+/// Columns of a child table that identify a row of a parent table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reference {
     pub(crate) child: NodeId,
@@ -53,21 +53,20 @@ pub(crate) struct Reference {
     pub(crate) parent: NodeId,
     pub(crate) parent_columns: Vec<String>,
     pub(crate) origin: KeyOrigin,
-    /// At most one row of the child for a row of the parent.
+    /// Whether each row of the parent has at most one row of the child.
     pub(crate) one_to_one: bool,
-    /// A row of the child may have no row of the parent.
+    /// Whether a row of the child may have no row of the parent.
     pub(crate) optional: bool,
 }
 
-/// The tables of a project by their keys, and the references between them, in the order of the
-/// nodes.
+/// The keys of all tables and the references between them, in the order of nodes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct KeyGraph {
     pub(crate) tables: BTreeMap<NodeId, KeyTable>,
     pub(crate) references: Vec<Reference>,
 }
 
-/// What is said of one table, before it is weighed.
+/// The facts about one table, from which its keys are chosen.
 #[derive(Default)]
 struct Facts {
     declared: Option<Vec<String>>,
@@ -75,9 +74,10 @@ struct Facts {
     not_null: BTreeSet<String>,
 }
 
-/// Reads `unique`, `not_null`, `relationships`, and tests that a combination of columns is unique;
-/// primary keys, foreign keys, `unique` and `not_null` of columns and of models. Tests with a
-/// `where` say nothing of the other rows: they give no key, and an optional reference.
+/// Reads the tests `unique`, `not_null`, `relationships` and those for unique combinations of
+/// columns, and the primary keys, foreign keys, `unique` and `not_null` constraints of columns and
+/// models. A test with `where` says nothing about the other rows, so it yields no key, and only an
+/// optional reference.
 pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     let mut facts: BTreeMap<NodeId, Facts> = BTreeMap::new();
     let mut references: Vec<Reference> = Vec::new();
@@ -92,7 +92,7 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     }
     let tables: BTreeMap<NodeId, KeyTable> =
         facts.into_iter().map(|(id, f)| (id, weigh(f))).collect();
-    // A constraint and a test that say the same are one reference, known from the constraint.
+    // A constraint and a test for the same reference are merged, and the constraint is its origin.
     references.sort_by(|a, b| {
         (a.child, &a.columns, a.parent, &a.parent_columns, a.origin).cmp(&(
             b.child,
@@ -114,7 +114,7 @@ pub(crate) fn key_graph(manifest: &Manifest) -> KeyGraph {
     KeyGraph { tables, references }
 }
 
-/// Tables and views: what a diagram of the data shows.
+/// Whether a node is a table or a view, and so part of a diagram.
 fn has_rows(node: &Node) -> bool {
     matches!(
         node.kind,
@@ -184,7 +184,7 @@ fn constraints(
     }
 }
 
-/// What a foreign key points to: `to: ref('x')` with `to_columns`, or `expression: schema.x (id)`.
+/// The target of a foreign key: `to: ref('x')` with `to_columns`, or `expression: schema.x (id)`.
 fn target(manifest: &Manifest, node: &Node, c: &Json) -> Option<(NodeId, Vec<String>)> {
     if let Some(to) = filled_text(c, "to") {
         let columns = c.get("to_columns").map(json_texts).unwrap_or_default();
@@ -199,7 +199,7 @@ fn filled_text<'a>(constraint: &'a Json, key: &str) -> Option<&'a str> {
     constraint.get(key).and_then(Json::as_str).filter(|s| !s.is_empty())
 }
 
-/// `ref('x')`, `source('a', 'b')`, or the name of a relation.
+/// The node of `ref('x')`, `source('a', 'b')`, or the name of a relation.
 fn named(manifest: &Manifest, node: &Node, text: &str) -> Option<NodeId> {
     let inner = text.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
     let found = match inner.split_once('(') {
@@ -261,7 +261,7 @@ fn test(
         ("unique", Some(column)) if all_rows => {
             own.unique.push(TableKey { columns: vec![column], origin: KeyOrigin::Test });
         }
-        // Of dbt_utils, and what projects write themselves.
+        // Tests of dbt_utils, and of projects.
         ("unique_combination_of_columns" | "unique_together", _) if all_rows => {
             let list =
                 test.kwargs.get("combination_of_columns").or_else(|| test.kwargs.get("columns"));

@@ -1,4 +1,4 @@
-//! The values of one kind, each under a name.
+//! A cache of values of one kind, by name.
 
 use super::reads::ReadTable;
 use super::{Answers, Question, Read};
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-/// A value, and what it is made of.
+/// A cached value and what it depends on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<V> {
     key: Fingerprint,
-    /// Numbers in the table of reads.
+    /// Indices into the table of reads.
     reads: Vec<u32>,
     value: V,
 }
 
-/// Values by their names, with what they are made of.
+/// Cached values by name, with what they depend on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(bound(
     serialize = "N: Serialize + Ord, Q: Serialize, V: Serialize",
@@ -26,7 +26,7 @@ pub(crate) struct Cache<N: Eq + Hash, Q: Eq + Hash, V> {
     #[serde(serialize_with = "in_order")]
     entries: FastMap<N, Entry<V>>,
     reads: ReadTable<Q>,
-    /// Something is in it that is not stored.
+    /// Whether the cache differs from its stored form.
     #[serde(skip)]
     is_changed: bool,
 }
@@ -38,12 +38,14 @@ impl<N: Eq + Hash, Q: Eq + Hash, V> Default for Cache<N, Q, V> {
 }
 
 impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
-    /// Asks each question once. The outer none of an answer: there is another one each time.
+    /// Answers each question once. `answer` returns `None` for a question that has another answer
+    /// each time, and `Some(None)` for "not found".
     pub(crate) fn answers(&self, answer: impl FnMut(&Q) -> Option<Option<Fingerprint>>) -> Answers {
         self.reads.answers(answer)
     }
 
-    /// A value that can be used again: its key is the same, and so are the answers that it rests on.
+    /// The value cached under a name; `None` if its key or the answer to one of its reads has
+    /// changed.
     pub(crate) fn find<B: Eq + Hash + ?Sized>(
         &self,
         name: &B,
@@ -57,7 +59,7 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         (entry.key == key && answers.hold(&entry.reads)).then_some(&entry.value)
     }
 
-    /// Takes a value that was made, in place of the one before it.
+    /// Caches a value, in place of any earlier one.
     pub(crate) fn insert(
         &mut self,
         name: N,
@@ -70,14 +72,14 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         self.entries.insert(name, Entry { key, reads, value });
     }
 
-    /// Puts a value into another form; what it is made of stays.
+    /// Replaces a value, but not its key and its reads.
     pub(crate) fn replace_value(&mut self, name: &N, value: V) {
         if let Some(entry) = self.entries.get_mut(name) {
             entry.value = value;
         }
     }
 
-    /// Forgets the values whose names are not wanted any more.
+    /// Removes the values whose names are not wanted.
     pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&N) -> bool) {
         let before = self.entries.len();
         self.entries.retain(|name, _| wanted(name));
@@ -95,7 +97,7 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         self.entries.contains_key(name)
     }
 
-    /// What the maker of a value asked of the world.
+    /// The external inputs that were read to make a value.
     pub(crate) fn reads_of<B: Eq + Hash + ?Sized>(&self, name: &B) -> impl Iterator<Item = &Read<Q>>
     where
         N: Borrow<B>,
@@ -103,8 +105,8 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         self.entries.get(name).into_iter().flat_map(|entry| self.reads.of(&entry.reads))
     }
 
-    /// By name, fingerprints of what the values rest on, in order. None for one that rests on what
-    /// has another answer each time.
+    /// Returns a function from names to the sorted fingerprints of the values' reads. It gives
+    /// `None` for a value with a read whose answer is different each time.
     pub(crate) fn fingerprints_of_reads(&self) -> impl Fn(&N) -> Option<Vec<Fingerprint>> {
         let all = self.reads.fingerprints();
         move |name| {
@@ -117,19 +119,20 @@ impl<N: Eq + Hash, Q: Question, V> Cache<N, Q, V> {
         }
     }
 
-    /// Whether something is in it that is not stored.
+    /// Whether the cache differs from its stored form.
     pub(crate) fn is_changed(&self) -> bool {
         self.is_changed
     }
 
-    /// Before it is stored: forgets reads that no value has any more.
+    /// Prepares the cache for storing: drops reads that no value uses, and marks the cache as
+    /// unchanged.
     pub(crate) fn settle(&mut self) {
         self.is_changed = false;
         self.reads.compact(self.entries.values_mut().map(|entry| &mut entry.reads));
     }
 }
 
-/// In the order of the names, so that equal caches give equal bytes.
+/// Serializes entries in the order of their names, so that equal caches give equal bytes.
 fn in_order<N, V, S>(entries: &FastMap<N, Entry<V>>, serializer: S) -> Result<S::Ok, S::Error>
 where
     N: Serialize + Ord + Eq + Hash,
@@ -146,7 +149,7 @@ mod tests {
     use super::super::KeyWriter;
     use super::*;
 
-    /// What the weather is like, or what time it is.
+    /// A question about the weather, or about the time.
     #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
     enum Asked {
         Weather,
@@ -163,7 +166,7 @@ mod tests {
         Read { question: Asked::Weather, answer: Some(Fingerprint::of(text)) }
     }
 
-    /// The weather is as it is told, and the time is never the same.
+    /// Answers with the given weather, and with no lasting time.
     fn answers(cache: &Cache<String, Asked, u8>, told: &str) -> Answers {
         cache.answers(|question| match question {
             Asked::Weather => Some(Some(Fingerprint::of(told))),

@@ -1,15 +1,15 @@
-//! Keys: fingerprints of what a value is made of, written part by part.
+//! Cache keys: fingerprints that are written part by part.
 
 use crate::hash::Fingerprint;
 
-/// Writes a key. Each part counts with its kind and its length, so that no two lists of parts give
-/// the same bytes; nothing is written by the way in which a type happens to be printed.
+/// Writes a key. Each part is written with its kind and its length, so that different lists of
+/// parts never give the same bytes.
 pub(crate) struct KeyWriter {
     bytes: Vec<u8>,
 }
 
 impl KeyWriter {
-    /// A key for values of one kind: those of different kinds never have the same key.
+    /// Starts a key for values of one kind. Keys of different kinds never collide.
     pub(crate) fn new(kind: &str) -> KeyWriter {
         KeyWriter { bytes: Vec::with_capacity(256) }.text(kind)
     }
@@ -25,7 +25,7 @@ impl KeyWriter {
         self.part(b't', text.as_bytes())
     }
 
-    /// A text that may be missing, which is not the same as an empty one.
+    /// Adds a text that may be missing; `None` differs from an empty text.
     pub(crate) fn optional(self, text: Option<&str>) -> KeyWriter {
         match text {
             Some(text) => self.text(text),
@@ -33,7 +33,7 @@ impl KeyWriter {
         }
     }
 
-    /// Texts in their order.
+    /// Adds a list of texts; their order counts.
     pub(crate) fn texts<T: AsRef<str>>(mut self, texts: impl IntoIterator<Item = T>) -> KeyWriter {
         let mut count: u64 = 0;
         for text in texts {

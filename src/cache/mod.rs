@@ -1,12 +1,13 @@
-//! What was made, with all that it was made of, so that it is not made again.
+//! A cache of values together with everything that they were made from.
 //!
-//! In: keys, questions with the answers that they got, values; bytes that another process stored.
-//! Out: a value, while its key is the same and its questions get the same answers; bytes to store.
-//! Must not know: what is cached, and who answers.
+//! In: keys, questions about external inputs with the answers that they got, values; bytes that
+//! another process stored. Out: a value, as long as its key and the answers to its questions are
+//! the same; bytes to store. Must not know: what is cached, and who answers.
 //!
-//! A value depends on two things. What its maker was given is its key, a fingerprint that is written
-//! part by part (`KeyWriter`). What its maker asked of the world while it worked are its reads. Most
-//! values ask the same, so a cache holds each read once, and asks each question once (`Answers`).
+//! A value depends on two things. The inputs that its maker was given are its key, a fingerprint
+//! that is written part by part (`KeyWriter`). The external inputs that its maker read on its own
+//! are its reads. Most values read the same things, so a cache holds each read once, and answers
+//! each question once (`Answers`).
 
 mod entries;
 mod key;

@@ -1,18 +1,18 @@
-//! What is asked of the world while something is made. The result can be used again as long as the
-//! answers are the same.
+//! External inputs that are read while a value is made. The value can be reused as long as the
+//! inputs are the same.
 
 use super::KeyWriter;
 use crate::hash::{FastMap, Fingerprint};
 use serde::{Deserialize, Serialize};
 use std::hash::Hash;
 
-/// A question that has an answer in each command, or none.
+/// A question about an external input, to be answered anew in each command.
 pub(crate) trait Question: Clone + Eq + Hash + Ord {
-    /// Writes the question into a key. None: no answer to it holds for longer than its moment.
+    /// Adds the question to a key. `None` if its answer is different each time.
     fn write(&self, key: KeyWriter) -> Option<KeyWriter>;
 }
 
-/// A question with the answer that it got; none is "not found".
+/// A question with the answer that it got; an answer of `None` means "not found".
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Read<Q> {
     pub(crate) question: Q,
@@ -20,19 +20,21 @@ pub(crate) struct Read<Q> {
 }
 
 impl<Q: Question> Read<Q> {
-    /// Of the question and its answer; none for one that no answer satisfies.
+    /// A fingerprint of question and answer; `None` if the answer is different each time.
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         let key = self.question.write(KeyWriter::new("read"))?;
         Some(key.fingerprint(self.answer).finish())
     }
 }
 
-/// The reads of many values, each held once: most values ask the same. A value has their numbers.
+/// The reads of many values. Most values read the same things, so each read is held once and values
+/// refer to it by index.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent, bound(serialize = "Q: Serialize", deserialize = "Q: Deserialize<'de>"))]
 pub(super) struct ReadTable<Q: Eq + Hash> {
     reads: Vec<Read<Q>>,
-    /// Made when a read is added: a table that was stored comes without.
+    /// The index of each read. Not stored, so it is built again before reads are added to a table
+    /// from a file.
     #[serde(skip)]
     numbers: FastMap<Read<Q>, u32>,
 }
@@ -43,18 +45,19 @@ impl<Q: Eq + Hash> Default for ReadTable<Q> {
     }
 }
 
-/// Which reads of a table still get the answer that they got.
+/// For each read of a table, whether its answer is still the same.
 pub(crate) struct Answers(Vec<bool>);
 
 impl Answers {
-    /// Whether a value that made these reads can be used again.
+    /// Whether the answers to all of these reads are still the same.
     pub(super) fn hold(&self, reads: &[u32]) -> bool {
         reads.iter().all(|r| self.0.get(*r as usize).copied().unwrap_or(false))
     }
 }
 
 impl<Q: Question> ReadTable<Q> {
-    /// Asks each question once. The outer none of an answer: there is another one each time.
+    /// Answers each question once. `answer` returns `None` for a question that has another answer
+    /// each time, and `Some(None)` for "not found".
     pub(super) fn answers(
         &self,
         mut answer: impl FnMut(&Q) -> Option<Option<Fingerprint>>,
@@ -63,17 +66,17 @@ impl<Q: Question> ReadTable<Q> {
         Answers(self.reads.iter().map(same).collect())
     }
 
-    /// A fingerprint of each read; none for one that no answer satisfies.
+    /// A fingerprint of each read; `None` for one whose answer is different each time.
     pub(super) fn fingerprints(&self) -> Vec<Option<Fingerprint>> {
         self.reads.iter().map(Read::fingerprint).collect()
     }
 
-    /// The reads with these numbers.
+    /// The reads with these indices.
     pub(super) fn of<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Read<Q>> {
         numbers.iter().filter_map(|n| self.reads.get(*n as usize))
     }
 
-    /// The numbers of reads; those that are not there yet are added.
+    /// The indices of reads; new ones are added.
     pub(super) fn numbers(&mut self, reads: impl IntoIterator<Item = Read<Q>>) -> Vec<u32> {
         if self.numbers.len() != self.reads.len() {
             self.numbers = self.reads.iter().cloned().zip(0..).collect();
@@ -88,7 +91,8 @@ impl<Q: Question> ReadTable<Q> {
         })
     }
 
-    /// Forgets reads that no value has any more; `users` are the numbers of all values.
+    /// Drops the reads that no value uses; `users` are the indices in all values, which are
+    /// renumbered.
     pub(super) fn compact<'a>(&mut self, users: impl Iterator<Item = &'a mut Vec<u32>>) {
         let all = std::mem::take(&mut self.reads);
         self.numbers.clear();
@@ -97,7 +101,8 @@ impl<Q: Question> ReadTable<Q> {
             let old = *read as usize;
             *read = match all.get(old) {
                 Some(known) => *moved[old].get_or_insert_with(|| self.number(known.clone())),
-                // Of a damaged file: a number that never holds.
+                // The file was damaged: use an index that no read has, so that the value is never
+                // reused.
                 None => u32::MAX,
             };
         }
@@ -108,7 +113,7 @@ impl<Q: Question> ReadTable<Q> {
 mod tests {
     use super::*;
 
-    /// A number. What is answered to an odd one holds no longer than its moment.
+    /// A number as a question. The answer to an odd one is different each time.
     #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
     struct Number(u64);
 

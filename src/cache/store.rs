@@ -1,25 +1,25 @@
-//! Files of caches, below the target path. One that is missing, broken or of another build of the
-//! tool counts as empty: that costs time only.
+//! Cache files below the target path. A file that is missing, damaged or written by another build
+//! of Strata counts as empty, which costs only time.
 
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 use std::io::Read;
 
-/// What a command leaves in a file for the next one.
+/// A value that one command stores in a file for the next.
 pub(crate) trait Stored: Sized {
     /// The file's name.
     const FILE: &'static str;
 
     fn to_bytes(&mut self) -> Vec<u8>;
 
-    /// What `to_bytes` of the same build gave; none of bytes that cannot be read.
+    /// Reads the result of `to_bytes` of the same build; `None` if the bytes are invalid.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
-/// What begins each file: formats are those of one build.
+/// The first bytes of each file. The format may differ between builds.
 const BUILD: &[u8] = crate::BUILD.as_bytes();
 
-/// What an earlier command has stored, if it can be used.
+/// The value stored by an earlier command; `None` if there is none, or if it cannot be read.
 pub(crate) fn read_stored<T: Stored>(system: &dyn System, target_path: &Utf8Path) -> Option<T> {
     let mut bytes = Vec::new();
     system.open(&target_path.join(T::FILE)).ok()?.read_to_end(&mut bytes).ok()?;

@@ -1,4 +1,4 @@
-//! What is known of compiled texts and definitions from before.
+//! The cache of compiled texts and definitions.
 
 use crate::cache::{Cache, Stored};
 use crate::context::{RenderQuestion, RenderRead};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A compiled text: its print and what else there is to know.
+/// The fingerprint of a compiled text, and how far it can be relied on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct CompiledText {
     pub(super) print: Option<Fingerprint>,
@@ -16,16 +16,17 @@ pub(super) struct CompiledText {
     pub(super) introspective: bool,
 }
 
-/// Compiled prints of earlier commands, by unique id.
+/// Compiled texts of earlier commands, by unique id.
 #[derive(Debug, Default)]
 pub(crate) struct CompileCache {
     pub(super) texts: Cache<String, RenderQuestion, CompiledText>,
     pub(super) compiled: usize,
-    /// How nodes were defined the last time, within a process.
+    /// The latest definitions of nodes. They are kept within a process, but not stored.
     pub(super) known: FastMap<UniqueId, KnownDefinition>,
 }
 
-/// The parts of a definition, and what they hold for: the same node, macros and compiled text.
+/// The parts of a definition. They are valid as long as the node, all macros and the compiled text
+/// are the same.
 #[derive(Clone, Debug)]
 pub(super) struct KnownDefinition {
     pub(super) node: Arc<Node>,
@@ -39,12 +40,13 @@ impl CompileCache {
         self.texts.is_changed()
     }
 
-    /// How many nodes were compiled the last time.
+    /// How many nodes had to be compiled in the latest call of `define_nodes`.
     pub(crate) fn compiled(&self) -> usize {
         self.compiled
     }
 
-    /// What the compiled texts of some nodes, by unique id, asked of the world.
+    /// The external inputs read (variables, environment, target, macros) by the compiled texts of
+    /// some nodes.
     pub(crate) fn reads<'a>(&self, nodes: impl Iterator<Item = &'a str>) -> BTreeSet<&RenderRead> {
         nodes.flat_map(|id| self.texts.reads_of(id)).collect()
     }
@@ -82,7 +84,7 @@ mod tests {
         CompiledText { print: Some(Fingerprint::of(print)), volatile, introspective: true }
     }
 
-    /// Two texts that ask for variables.
+    /// A cache with two texts that read environment variables.
     fn filled() -> CompileCache {
         let mut cache = CompileCache::default();
         let mut add = |id: &str, asked: &[&str]| {

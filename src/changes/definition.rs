@@ -1,9 +1,9 @@
-//! How a node is defined, as fingerprints of the parts of what it says of itself.
+//! Defines a node by fingerprints of its parts.
 //!
-//! A text that asks for nothing but variables, macros and references was rendered at parse: that is
-//! its SQL, but for the names of relations. Other nodes are compiled without a database, in all their
-//! forms, and what that came to is kept with all that it was made of. SQL counts without comments
-//! and white space.
+//! A text that uses only variables, macros and references was rendered by the parser: that is its
+//! SQL, but for the names of relations. All other nodes are compiled without a database, in all
+//! their forms, and the result is cached under a fingerprint of its inputs. Comments and white
+//! space do not count in SQL.
 
 use super::cache::{CompileCache, CompiledText, KnownDefinition};
 use super::parts::PartWriter;
@@ -19,20 +19,20 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a node says of itself, and whether that is all.
+/// The definition of a node, and how far it can be relied on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeDefinition {
-    /// By name: a value, or a fingerprint of a long one.
+    /// The value, or the fingerprint of a long value, of each part by name.
     pub(crate) parts: Arc<BTreeMap<String, String>>,
-    /// What in it may have another value each time.
+    /// A function or input in it that gives another value each time.
     pub(crate) volatile: Option<String>,
-    /// It asks the database while it is compiled.
+    /// Whether the template queries the database when it is compiled.
     pub(crate) introspective: bool,
-    /// Why it cannot be compiled.
+    /// The error, if the node cannot be compiled or a seed's file cannot be read.
     pub(crate) broken: Option<Box<Diagnostic>>,
 }
 
-/// How nodes are defined, from what the cache knows of them and what has to be compiled.
+/// Defines nodes, from the cache or by compiling them.
 pub(crate) fn define_nodes(
     compiler: &Compiler,
     nodes: &[NodeId],
@@ -49,12 +49,12 @@ pub(crate) fn define_nodes(
     define_all(compiler, &texts, cache)
 }
 
-/// What is known of a node's SQL.
+/// How a node's SQL is known.
 enum Text {
-    /// The node has none of its own.
+    /// The node has no SQL of its own.
     None,
     Known(KnownText),
-    /// It has to be compiled; its key.
+    /// The node has to be compiled; its cache key.
     Unknown(Fingerprint),
 }
 
@@ -64,7 +64,7 @@ struct KnownText {
     broken: Option<Box<Diagnostic>>,
 }
 
-/// What is known without compiling a node.
+/// Looks for a node's SQL without compiling the node.
 fn ask_text(compiler: &Compiler, id: NodeId, cache: &CompileCache, answers: &Answers) -> Text {
     let node = compiler.manifest.node(id);
     if !has_text(node) {
@@ -80,7 +80,7 @@ fn ask_text(compiler: &Compiler, id: NodeId, cache: &CompileCache, answers: &Ans
     }
 }
 
-/// Fills in what was compiled, and puts it into the cache.
+/// Fills in the texts that were compiled and adds them to the cache.
 fn take_compiled(
     compiler: &Compiler,
     compiled: &CompiledProject,
@@ -104,8 +104,8 @@ fn take_compiled(
     }
 }
 
-/// The definitions of nodes whose texts are known. Parts are taken over where a node, its text and
-/// all macros are the same.
+/// The definitions of nodes whose texts are known. The parts of the earlier definition are reused
+/// if the node, its text, all macros and the variables are the same.
 fn define_all(
     compiler: &Compiler,
     texts: &[(NodeId, Text)],
@@ -157,7 +157,7 @@ fn define_node(
         introspective: known.is_some_and(|k| k.text.introspective),
         broken: known.and_then(|k| k.broken.clone()),
     };
-    // A seed's file is looked at each time.
+    // A seed's file is read each time: nothing else shows that it changed.
     match before.filter(|k| k.print == print && !is_seed(node)) {
         Some(before) => definition.parts = before.parts.clone(),
         None => {
@@ -177,7 +177,7 @@ pub(super) fn is_seed(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Seed)
 }
 
-/// Whether a node has SQL of its own, which is part of its definition.
+/// Whether the definition of a node includes SQL of its own.
 fn has_text(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Model { .. } => node.sql && !node.is_ephemeral(),
@@ -186,7 +186,8 @@ fn has_text(node: &Node) -> bool {
     }
 }
 
-/// A text that is known without compiling it, with the relations that it refers to.
+/// The text of a node that need not be compiled, with the relations that it refers to. `None` if
+/// the text, or that of an ephemeral model that it reads, has to be compiled.
 fn steady_text(compiler: &Compiler, node: &Node) -> Option<CompiledText> {
     let own = node.text.as_ref()?.steady.as_ref()?;
     let mut volatile = own.volatile.clone();
@@ -205,8 +206,8 @@ fn steady_text(compiler: &Compiler, node: &Node) -> Option<CompiledText> {
     Some(CompiledText { print, volatile, introspective: false })
 }
 
-/// What a compiled text is made of, besides what its render asks: the text, names, config,
-/// ephemeral models.
+/// The cache key of a compiled text: texts and config of the node and of the ephemeral models that
+/// it reads, and names of relations. External inputs are compared separately.
 fn fingerprint_sources(compiler: &Compiler, node: &Node) -> Fingerprint {
     let manifest = &compiler.manifest;
     let key = write_text(KeyWriter::new("compile"), node);
@@ -220,7 +221,7 @@ fn fingerprint_sources(compiler: &Compiler, node: &Node) -> Fingerprint {
     key.finish()
 }
 
-/// Writes a node's text and config.
+/// Adds a node's text and config to a key.
 fn write_text(key: KeyWriter, node: &Node) -> KeyWriter {
     let mut key = key.optional(node.text.as_ref().map(|t| &*t.raw));
     for (name, entry) in node.config.iter() {
@@ -234,7 +235,7 @@ fn relation_text(compiler: &Compiler, node: &Node) -> Option<String> {
     node.relation.as_ref().map(|relation| relation.render(dialect))
 }
 
-/// What the forms of a node came to.
+/// The fingerprint of all forms of a node together.
 fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) -> CompiledText {
     if compiled.broken.is_some() {
         return CompiledText::default();
@@ -250,7 +251,7 @@ fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) 
             }
             CompiledForm::NeedsDatabase => {
                 out.introspective = true;
-                // What it says can still be told by its text.
+                // The SQL is unknown, so the template's text stands for it.
                 texts.push(node.text.as_ref().map(|t| normalize_sql(&t.raw)).unwrap_or_default());
             }
             CompiledForm::None => {}
@@ -262,7 +263,7 @@ fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) 
     out
 }
 
-/// What a template asks that has another answer in each command.
+/// The name of an external input that is different in each command; `None` for all others.
 fn changing(question: &RenderQuestion) -> Option<String> {
     match question {
         RenderQuestion::Now => Some("the time".to_owned()),

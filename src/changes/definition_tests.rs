@@ -1,4 +1,4 @@
-//! How nodes are defined, and what of it is known from before.
+//! Tests of how nodes are defined, and of what is taken from the cache.
 
 use super::super::CompileCache;
 use super::super::testing::{File, assert_changes, compiler, define, id_of, parts_of, with};
@@ -9,12 +9,12 @@ use crate::manifest::Steady;
 use crate::resolve::testing::project;
 use std::sync::Arc;
 
-/// Makes a text one that is known when it is compiled.
+/// Makes a text one that has to be compiled.
 const UNSTEADY: &str = "{% if execute %}{% endif %}";
 const EPHEMERAL: &str = "{{ config(materialized='ephemeral') }}";
 const ALIASED: &str = "{{ config(alias='x') }} select 1 as id";
 
-/// What is known of a model's text without compiling it.
+/// The text of a model as it is known without compiling it.
 fn steady(sql: &str) -> Option<Steady> {
     let (manifest, _) = project(&[
         ("models/a.sql", "select 1 as id"),
@@ -255,7 +255,7 @@ fn texts_of_nodes_that_are_gone_are_forgotten() {
     assert!(!cache.texts.has("model.shop.k") && cache.texts.has("model.shop.m"));
 }
 
-/// The compiler with the node `m` of another one, as two readings of a project share it.
+/// Replaces the node `m` by that of another compiler, as two readings of a project share nodes.
 fn sharing_m(mut compiler: Compiler, other: &Compiler) -> Compiler {
     let (id, same) = (id_of(&compiler, "m"), id_of(other, "m"));
     assert_eq!(id, same);

@@ -1,10 +1,10 @@
-//! What has changed since the last build, and what has to be built for it.
+//! Finds out what has changed since the last build, and so what has to be built.
 //!
-//! In: `Manifest`, a `Compiler` (offline), what exists, the prints that publications left
-//! (`outcome::PublicationFingerprint`), versions of sources. Out: for each node a `Verdict` with its reason. A node
-//! has to be built when what it says itself, or the version of something that it reads, is another
-//! than its publication was made from. Must not know: connections, where prints are kept, how nodes
-//! are built.
+//! In: `Manifest`, a `Compiler` (offline), existing relations, the fingerprints recorded by
+//! publications (`outcome::PublicationFingerprint`), versions of sources. Out: a `Verdict` with its
+//! reason for each node. A node is stale if its definition, or the version of one of its parents,
+//! differs from the one that its publication was made from. Must not know: connections, where
+//! fingerprints are stored, how nodes are built.
 
 mod cache;
 mod definition;

@@ -1,5 +1,5 @@
-//! What a node says of itself besides its SQL: config, arguments, hooks, how it is stored, contract,
-//! descriptions, the rows of a seed.
+//! The parts of a node's definition besides its SQL: config, arguments, hooks, materialization,
+//! contract, descriptions, a seed's data.
 
 use super::definition::is_seed;
 use crate::compile::Compiler;
@@ -12,7 +12,7 @@ use crate::manifest::{GenericTest, Node, NodeKind, ResourceType, TestKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Config that says nothing of the data.
+/// Config keys that do not affect the data, or that have a part of their own.
 const ASIDE: &[&str] = &[
     "tags",
     "meta",
@@ -35,19 +35,19 @@ const ASIDE: &[&str] = &[
     "concurrent_batches",
 ];
 
-/// Writes the parts of nodes of one project.
+/// Computes the parts of nodes of one project.
 pub(super) struct PartWriter<'a> {
     compiler: &'a Compiler,
-    /// A fingerprint of the macros by which the project changes how all nodes are stored.
+    /// A fingerprint of the macros that override how every node is stored; empty if there are none.
     storage: String,
-    /// What single calls lead to: many tests make the same one.
+    /// The macros reached by each call, cached because many tests make the same call.
     known_calls: RwLock<FastMap<Call, Arc<Vec<String>>>>,
 }
 
-/// A call, and the package in which it is written.
+/// A call, with the package that it is made from.
 type Call = (Arc<str>, CallName);
 
-/// The parts of a node, by name.
+/// The parts of a node's definition, by name.
 pub(super) type Parts = BTreeMap<String, String>;
 
 impl<'a> PartWriter<'a> {
@@ -56,7 +56,7 @@ impl<'a> PartWriter<'a> {
         PartWriter { compiler, storage, known_calls: RwLock::default() }
     }
 
-    /// Adds the parts of a node to that of its SQL; gives what is wrong with a seed's file.
+    /// Adds all parts but the SQL. Returns the error if a seed's file cannot be read.
     pub(super) fn write(&self, node: &Node, parts: &mut Parts) -> Option<Box<Diagnostic>> {
         parts.insert("config".into(), config_text(node));
         match &node.kind {
@@ -72,7 +72,7 @@ impl<'a> PartWriter<'a> {
         if is_seed(node) { self.write_data(node, parts) } else { None }
     }
 
-    /// The macro of a generic test, and its arguments.
+    /// The macro of a generic test, and the test's arguments.
     fn write_call(&self, node: &Node, test: &GenericTest, parts: &mut Parts) {
         let arguments = Json::Object((*test.kwargs).clone()).to_string();
         let name = format!("test_{}", test.name);
@@ -85,7 +85,7 @@ impl<'a> PartWriter<'a> {
         insert_part(parts, "macro", self.closure_of_call(&node.package, call).to_vec());
     }
 
-    /// The hooks as they are written, what they ask, and the macros that they call.
+    /// The unrendered hooks, with the variables that they read and the macros that they call.
     fn write_hooks(&self, node: &Node, parts: &mut Parts) {
         let keys = ["pre-hook", "post-hook"].into_iter();
         let hooks: Vec<(&str, &Json)> =
@@ -105,7 +105,7 @@ impl<'a> PartWriter<'a> {
         insert_part(parts, "hooks", texts);
     }
 
-    /// How the project stores the node: its own materialization, and what it overrides.
+    /// The custom materialization of the node, and the macros that override storage.
     fn write_materialization(&self, node: &Node, parts: &mut Parts) {
         let (registry, context) = (self.compiler.renderer.registry(), &self.compiler.context);
         let materialized = node.materialized();
@@ -117,7 +117,7 @@ impl<'a> PartWriter<'a> {
         insert_part(parts, "materialization", stored);
     }
 
-    /// The rows of a seed: looked at each time.
+    /// The fingerprint of a seed's file. Returns the error if the file cannot be read.
     fn write_data(&self, node: &Node, parts: &mut Parts) -> Option<Box<Diagnostic>> {
         let root = camino::Utf8Path::new(self.compiler.manifest.root_of(&node.package));
         let path = root.join(&*node.original_file_path);
@@ -133,13 +133,13 @@ impl<'a> PartWriter<'a> {
         }
     }
 
-    /// What a text that is not rendered here asks of variables and the environment, with the
-    /// answers.
+    /// The variables and environment variables that an unrendered text reads, with their values.
     fn answers(&self, package: &Arc<str>, calls: &[VariableCall]) -> Vec<String> {
         calls.iter().map(|call| answer_text(&self.compiler.context, package, call)).collect()
     }
 
-    /// Fingerprints of the project's macros that calls lead to, as far as their texts tell.
+    /// Fingerprints of all user macros that calls lead to, as far as the macros' texts show, with
+    /// the variables that they read.
     fn closure_of(
         &self,
         package: &Arc<str>,
@@ -182,7 +182,7 @@ impl<'a> PartWriter<'a> {
     }
 }
 
-/// A part that is nothing is left out.
+/// Inserts a part, unless it is empty.
 fn insert_part(parts: &mut Parts, name: &str, texts: Vec<String>) {
     if !texts.is_empty() {
         parts.insert(name.to_owned(), Fingerprint::of_parts(texts).short());
@@ -232,7 +232,8 @@ fn answer_text(context: &ContextProject, package: &Arc<str>, call: &VariableCall
     }
 }
 
-/// The macros by which a project changes how all nodes are stored.
+/// A fingerprint of the user macros that override how every node is stored; empty if there are
+/// none.
 fn fingerprint_storage(compiler: &Compiler) -> String {
     const PUBLIC: &[&str] = &[
         "create_table_as",

@@ -1,4 +1,4 @@
-//! Which part of a node changes with what.
+//! Tests of which change affects which part of a node.
 
 use super::super::CompileCache;
 use super::super::testing::{
@@ -9,7 +9,7 @@ use crate::diag::Code;
 const TABLE: File<'_> = ("models/m.sql", "{{ config(materialized='table') }} select 1 as id");
 const VARS: File<'_> = ("project.yml", "name: shop\nvars: {v: 1, w: 1, x: 1}\n");
 
-/// The project file with another value of one variable.
+/// The project file with another value for one variable.
 fn vars_with(name: &str) -> String {
     VARS.1.replace(&format!("{name}: 1"), &format!("{name}: 2"))
 }
@@ -92,12 +92,12 @@ fn a_text_counts_without_comments() {
     );
 }
 
-/// A properties file in which the model `m` has a hook.
+/// A properties file that gives the model `m` a hook.
 fn hooked(hook: &str) -> String {
     format!("models:\n  - name: m\n    config:\n      pre-hook: \"{hook}\"\n")
 }
 
-/// A macro that calls another one, which asks for a variable, and a third one.
+/// The macro `stamp`, which calls `inner`, which reads a variable; and `other`, which nobody calls.
 const STAMP: &str = "{% macro stamp() %}{{ inner() }}{% endmacro %}\
     {% macro inner() %}{{ var('w') }}{% endmacro %}\
     {% macro other() %}1{% endmacro %}";

@@ -1,4 +1,4 @@
-//! Why a node has to be built.
+//! Decides whether and why a node has to be built.
 
 use super::NodeDefinition;
 use crate::config::Json;
@@ -10,42 +10,42 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A reason, with both values where there are two.
+/// Why a node has to be built.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Reason {
-    /// Nothing is known of an earlier publication.
+    /// There is no record of an earlier publication.
     New,
-    /// It was published; now there is nothing under its name.
+    /// The published relation no longer exists.
     Missing,
-    /// Something else than what was published stands there.
+    /// The relation is not the one that was published; the difference.
     Altered(String),
-    /// Part, before, now.
+    /// A part of the node's own definition changed.
     Own {
         part: String,
         before: String,
         now: String,
     },
-    /// What it reads has another version than it was made from.
+    /// The version of a parent is not the one that the node was built from.
     Parent {
         id: String,
         before: String,
         now: String,
     },
-    /// New rows of a source.
+    /// A source has new rows.
     Source {
         id: String,
         before: String,
         now: String,
     },
-    /// It reads something of which nothing tells whether it has changed.
+    /// Nothing shows whether a parent has changed; its unique id.
     Unknown(String),
     Volatile(String),
     Introspective,
-    /// It cannot be compiled.
+    /// The node cannot be compiled.
     Broken,
-    /// A test that did not pass, or was not run, the last time.
+    /// The test's last result was not a pass or a warning; that result.
     NotPassed(String),
-    /// What it reads is built now: it is built if that changes.
+    /// A parent is to be built; the node has to be built only if that changes the parent.
     Follows(String),
 }
 
@@ -114,23 +114,23 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A unique id without type and package.
+/// A unique id without resource type and package.
 fn name(id: &str) -> &str {
     id.splitn(3, '.').nth(2).unwrap_or(id)
 }
 
-/// The verb for a part, which may be several things: `hooks`.
+/// The verb for a part, whose name may be a plural such as `hooks`.
 fn be(part: &str) -> &'static str {
     if part.ends_with('s') { "are" } else { "is" }
 }
 
-/// The first digits of a version or a print, for people.
+/// The first eight characters of a version or fingerprint, for messages.
 fn brief(version: &str) -> &str {
     let text = version.split_once(':').map_or(version, |(_, t)| t);
     text.get(..8).unwrap_or(text)
 }
 
-/// Which key of a config has changed, with both values.
+/// The keys of a config that changed, with both values.
 fn config_change(before: &str, now: &str) -> String {
     let read =
         |text: &str| serde_json::from_str::<BTreeMap<String, Json>>(text).unwrap_or_default();
@@ -152,7 +152,7 @@ fn config_change(before: &str, now: &str) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Verdict {
     Stale(Reason),
-    /// Only if what it reads turns out to have changed.
+    /// The node has to be built only if one of its parents turns out to have changed.
     Maybe(Reason),
     Same,
 }
@@ -173,13 +173,13 @@ impl Verdict {
         }
     }
 
-    /// The reason's code.
+    /// The reason's code, or `same`.
     pub(crate) fn code(&self) -> &'static str {
         self.reason().map_or("same", Reason::code)
     }
 }
 
-/// The reason, for people.
+/// Writes the reason as users see it.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason() {
@@ -189,28 +189,28 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What is compared.
+/// The inputs of a comparison.
 pub(crate) struct Compare<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
-    /// What publications left, by unique id.
+    /// The fingerprints recorded by publications, by unique id.
     pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
     pub(crate) existing: &'a Existing,
-    /// Versions of sources; those that are not there have none.
+    /// The versions of sources; those whose load time is unknown are left out.
     pub(crate) sources: &'a FastMap<NodeId, String>,
-    /// Sources without a version are as they were.
+    /// Whether sources without a version count as unchanged.
     pub(crate) assume_sources: bool,
-    /// What may differ by itself (volatile, introspective) counts as unchanged: an editing loop is
-    /// about edits.
+    /// Whether volatile and introspective nodes count as unchanged, because only edits matter.
     pub(crate) edits_only: bool,
-    /// Nodes that this command may build.
+    /// Whether this command may build a node.
     pub(crate) selected: &'a dyn Fn(NodeId) -> bool,
 }
 
-/// The version that a source without one has.
+/// The version of a source whose load time is unknown.
 const UNKNOWN: &str = "unknown";
 
-/// A view has no rows of its own: it is what it says and what it reads.
+/// The version of a view. A view has no rows of its own, so its definition and the versions of its
+/// parents stand for them.
 pub(crate) fn version_of_view(
     parts: &BTreeMap<String, String>,
     parents: &BTreeMap<String, String>,
@@ -220,10 +220,10 @@ pub(crate) fn version_of_view(
     format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
 }
 
-/// Verdicts by node, and the versions that can be read now.
+/// Verdicts and current versions, by node.
 pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
 
-/// Judges every node that was selected.
+/// Gives a verdict on every selected node, in the order of dependencies.
 pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     let manifest = compare.manifest;
     let mut state = State {
@@ -238,8 +238,8 @@ pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     (state.verdicts, state.versions)
 }
 
-/// A fingerprint of all that verdicts come from, but for the database and what a command is asked
-/// for.
+/// A fingerprint of everything that leads to verdicts, but for the database and the options of the
+/// command.
 pub(crate) fn fingerprint_definitions(
     manifest: &Manifest,
     own: &FastMap<NodeId, NodeDefinition>,
@@ -273,7 +273,7 @@ fn yes_or_no(on: bool) -> &'static str {
     if on { "yes" } else { "no" }
 }
 
-/// Why what reads a node cannot be assumed unchanged though the node's version is the same.
+/// Why the children of a node cannot be assumed to be unchanged even though the node's version is.
 #[derive(Clone, Debug)]
 enum Taint {
     Unknown(String),
@@ -284,7 +284,7 @@ struct State<'a> {
     compare: &'a Compare<'a>,
     verdicts: FastMap<NodeId, Verdict>,
     versions: FastMap<NodeId, String>,
-    /// Of what has no rows of its own: sources, views, ephemeral models.
+    /// The taints of nodes without rows of their own: sources, views and ephemeral models.
     taints: FastMap<NodeId, Taint>,
 }
 
@@ -379,8 +379,7 @@ impl State<'_> {
             let (then, now) = (before.parents.get(&**id), self.versions.get(parent));
             match (then, now) {
                 (Some(then), Some(now)) if then == now => {}
-                // Recorded while nothing told, or without a record of its own: nothing tells now
-                // either.
+                // The parent has no known version, so nothing shows whether it has changed.
                 (_, None) => return Verdict::Stale(Reason::Unknown(id.to_string())),
                 (then, Some(now)) => {
                     let (id, before, now) =
@@ -412,14 +411,15 @@ impl State<'_> {
     }
 }
 
-/// What a node's rows come from: its parents, through ephemeral models.
+/// The nodes that a node's rows come from: its parents, where the parents of an ephemeral model
+/// stand in for the model.
 pub(crate) fn read_parents(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
     let mut out = reached(manifest, node);
     out.retain(|id| !manifest.node(*id).is_ephemeral());
     out
 }
 
-/// The same with the ephemeral models on the way.
+/// `read_parents` including the ephemeral models on the way.
 pub(super) fn reached(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
     let mut out: Vec<NodeId> = Vec::new();
     let mut stack: Vec<NodeId> = node.depends_on.iter().rev().copied().collect();
@@ -436,7 +436,7 @@ pub(super) fn reached(manifest: &Manifest, node: &Node) -> Vec<NodeId> {
     out
 }
 
-/// The first part that is another than it was.
+/// The first part of the definition that changed.
 fn differs(own: &NodeDefinition, before: &PublicationFingerprint) -> Option<Reason> {
     if *own.parts == before.own {
         return None;
@@ -445,14 +445,14 @@ fn differs(own: &NodeDefinition, before: &PublicationFingerprint) -> Option<Reas
     let keys = own.parts.keys().chain(before.own.keys());
     let mut changed: Vec<&String> =
         keys.filter(|k| own.parts.get(*k) != before.own.get(*k)).collect();
-    // What is written comes before what follows from it.
+    // SQL and config first: the user edits these, and other parts may follow from them.
     changed.sort_by_key(|k| (*k != "SQL", *k != "config", (*k).clone()));
     let part = changed.first()?;
     let of = |parts: &BTreeMap<String, String>| parts.get(*part).unwrap_or(&none).clone();
     Some(Reason::Own { part: (*part).clone(), before: of(&before.own), now: of(&own.parts) })
 }
 
-/// Whether what stands in the database is what was published.
+/// How the relation in the database differs from the published one; `None` if it does not.
 fn altered(compare: &Compare<'_>, node: &Node, before: &PublicationFingerprint) -> Option<Reason> {
     let (Some(relation), Some(stored)) = (&node.relation, &before.stored) else { return None };
     let dialect = compare.manifest.project.dialect;

@@ -1,4 +1,4 @@
-//! Why nodes are built, and why not.
+//! Tests of why nodes are built or not.
 
 use super::*;
 use crate::diag::{Code, Diagnostic};
@@ -8,7 +8,7 @@ use crate::resolve::testing::project;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// A source and what reads it: `raw.t -> a -> b -> c`, all tables.
+/// A source and its descendants: `raw.t -> a -> b -> c`, all tables.
 const CHAIN: [(&str, &str); 5] = [
     ("project.yml", "name: shop\nmodels: {+materialized: table}\n"),
     ("models/s.yml", "sources: [{name: raw, tables: [{name: t}]}]"),
@@ -23,8 +23,8 @@ fn own(sql: &str) -> NodeDefinition {
     NodeDefinition { parts: Arc::new(parts), ..NodeDefinition::default() }
 }
 
-/// A project whose nodes are as they were published. The version of a source is `10`, that of
-/// another node its name.
+/// A project in which every node is up to date. The version of a source is `10`, that of any other
+/// node its name.
 struct World {
     manifest: Manifest,
     own: FastMap<NodeId, NodeDefinition>,
@@ -33,7 +33,7 @@ struct World {
     sources: FastMap<NodeId, String>,
     assume_sources: bool,
     edits_only: bool,
-    /// Names of nodes that the command may not build.
+    /// The names of nodes that the command may not build.
     unselected: Vec<&'static str>,
 }
 
@@ -113,14 +113,14 @@ impl World {
         self.judge().0.remove(&self.node(name).id)
     }
 
-    /// The codes of the verdicts on nodes; `-` for one without.
+    /// The codes of the verdicts on nodes; `-` for a node without a verdict.
     fn codes(&self, names: &str) -> Vec<&'static str> {
         let code = |name| self.verdict(name).map_or("-", |verdict| verdict.code());
         names.split(' ').map(code).collect()
     }
 }
 
-/// The codes of `a`, `b` and `c` in a chain that was changed.
+/// The codes of `a`, `b` and `c` after a change to the chain.
 fn codes_after(change: impl FnOnce(&mut World)) -> Vec<&'static str> {
     let mut world = World::chain();
     change(&mut world);
@@ -247,7 +247,7 @@ fn what_may_differ_by_itself_is_built_unless_only_edits_count() {
     assert_eq!(edited, ["changed", "follows", "follows"]);
 }
 
-/// `raw.t -> v -> w`: a view or a table, and a table that reads it.
+/// `raw.t -> v -> w`, where `v` is of the given kind and `w` is a table.
 fn with_view(kind: &str) -> World {
     let v = format!(
         "{{{{ config(materialized='{kind}') }}}} select * from {{{{ source('raw', 't') }}}}"
@@ -377,10 +377,10 @@ fn the_part_that_is_written_is_named_before_what_follows_from_it() {
     }
 }
 
-/// What was published as `a`.
+/// The columns of the published relation `a`.
 const COLUMNS: [(&str, &str); 2] = [("id", "INTEGER"), ("x", "TEXT")];
 
-/// A world in which the publication of `a` noted what it stored: a table with the number 7.
+/// A world in which the publication of `a` recorded its relation: a table with the id 7.
 fn with_stored() -> World {
     let mut world = World::chain();
     let relation = world.node("a").relation.as_ref().unwrap();
@@ -395,11 +395,11 @@ fn with_stored() -> World {
     world
 }
 
-/// A relation of the database: its kind, columns with their types, and number.
+/// A relation in the database: its kind, columns with types, and id.
 type Standing<'a> = (RelationKind, &'a [(&'a str, &'a str)], Option<&'a str>);
 
 impl World {
-    /// A database in which nothing but `a` stands, or nothing.
+    /// A database that holds only `a`, or nothing.
     fn standing(mut self, a: Option<Standing<'_>>) -> World {
         let dialect = self.manifest.project.dialect;
         let column = |(name, data_type): &(&str, &str)| ExistingColumn {

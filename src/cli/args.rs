@@ -1,4 +1,4 @@
-//! The flags, as clap types. No logic.
+//! The command line as clap types, without logic. Doc comments here are the help that users see.
 
 use crate::config::why_idle;
 use crate::export::airflow::Granularity;
@@ -116,8 +116,8 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, hide = true)]
     pub(super) single_threaded: bool,
 
-    // Flags of dbt that ask for what there is no other way of: accepted, so that scripts go on
-    // working. What has no effect is said (`idle_flags`).
+    // Flags of dbt for features that Strata does not have. They are accepted so that scripts keep
+    // working; `idle_flags` reports those that have no effect.
     #[arg(long, global = true, hide = true)]
     log_path: Option<String>,
     #[arg(long, global = true, hide = true)]

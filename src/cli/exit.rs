@@ -1,8 +1,8 @@
-//! Exit codes, and the summary that a scheduler gets.
+//! Exit codes, and the summary for schedulers.
 //!
-//! 0: all good; 1: a node or a test failed; 2: usage, configuration, or a fault of ours; 3: the
-//! project is not the one that the scheduler's file was made of; 75: only a scheduler is told that
-//! another try may help (`EX_TEMPFAIL` of sysexits.h).
+//! 0: success; 1: a node or a test failed; 2: wrong usage, wrong configuration or an internal
+//! error; 3: the project differs from the one that the scheduler's file was made from; 75
+//! (`EX_TEMPFAIL` of `sysexits.h`): a retry may succeed, returned only to schedulers.
 
 use crate::config::JsonMap;
 use crate::ops::{OpsError, RunReport};
@@ -14,14 +14,14 @@ const UNUSABLE: u8 = 2;
 const DRIFTED: u8 = 3;
 const TRY_AGAIN: u8 = 75;
 
-/// How many of the nodes that failed a summary names.
+/// The number of failed nodes that a summary names at most.
 const MOST: usize = 20;
 
-/// How a command ended.
+/// The exit code of a command and its summary.
 #[derive(Debug, Default)]
 pub(super) struct Exit {
     pub(super) code: u8,
-    /// What a scheduler is told.
+    /// The members of the JSON summary that a scheduler gets.
     pub(super) summary: JsonMap,
 }
 
@@ -30,12 +30,12 @@ impl Exit {
         Exit::default()
     }
 
-    /// Of a command that has found something wrong, or has not.
+    /// The exit of a command that checks something.
     pub(super) fn of_check(has_failed: bool) -> Exit {
         Exit { code: if has_failed { FAILED } else { 0 }, ..Exit::default() }
     }
 
-    /// Of a command that cannot do what was asked.
+    /// The exit of a command that cannot do what was asked for.
     pub(super) fn unusable() -> Exit {
         Exit { code: UNUSABLE, ..Exit::default() }
     }
@@ -72,7 +72,7 @@ fn code_of_run(report: &RunReport, is_scheduled: bool) -> u8 {
     if is_scheduled && may_pass { TRY_AGAIN } else { FAILED }
 }
 
-/// Totals by status, the seconds, and names of what failed.
+/// The totals by status, the seconds, and the first unique ids of failed nodes and tests.
 fn summarize(report: &RunReport) -> JsonMap {
     let mut totals = Totals::default();
     report.results.iter().for_each(|r| totals.add(r.outcome.status));

@@ -1,4 +1,4 @@
-//! Flags with their variables and the project's `flags:`: what holds.
+//! Resolves flags from the command line, environment variables and the project's `flags:`.
 
 use super::args::{Cli, LogFormatArg, LogLevelArg, SelectionArgs};
 use crate::config::{Json, JsonMap, Yaml, YamlMap, parse_yaml};
@@ -34,14 +34,14 @@ pub(super) struct Flags {
     pub(super) store_failures: bool,
     pub(super) empty: bool,
     pub(super) no_audit: bool,
-    /// Whether on-run hooks run around `source freshness`.
+    /// Whether the on-run hooks run around `source freshness`.
     pub(super) freshness_hooks: bool,
     pub(super) state: Option<Utf8PathBuf>,
     indirect: Indirect,
     resource_types: Vec<ResourceType>,
     exclude_resource_types: Vec<ResourceType>,
     nodes: Option<Vec<String>>,
-    /// Set by what schedules the command, with what it says of its file.
+    /// What the scheduler's environment says; `None` if no scheduler started the command.
     pub(super) task: Option<ScheduledTask>,
     threads: Option<usize>,
     vars: Option<String>,
@@ -52,7 +52,7 @@ pub(super) struct Flags {
     target_path: Option<Utf8PathBuf>,
 }
 
-/// Where a value that is no flag of this command line comes from.
+/// Looks up settings that are not flags of this command line, and collects the errors in them.
 struct Lookup<'a> {
     system: &'a dyn System,
     project: YamlMap,
@@ -60,7 +60,8 @@ struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// `STRATA_<NAME>`, then `DBT_ENGINE_<NAME>` and `DBT_<NAME>`, then `flags:`.
+    /// The value of a setting and where it was found. Searched in this order: `STRATA_<NAME>`,
+    /// `DBT_ENGINE_<NAME>`, `DBT_<NAME>`, `flags:`.
     fn text(&self, name: &str) -> Option<(String, String)> {
         for prefix in ["STRATA_", "DBT_ENGINE_", "DBT_"] {
             let key = format!("{prefix}{name}");
@@ -87,7 +88,7 @@ impl Lookup<'_> {
         }
     }
 
-    /// A time in seconds: of the flag, else of its setting.
+    /// A number of seconds from the flag, else from the setting.
     fn duration(&mut self, given: Option<f64>, setting: &str) -> Option<Duration> {
         let (text, from) = match given {
             Some(seconds) => {
@@ -103,8 +104,8 @@ impl Lookup<'_> {
         parsed
     }
 
-    /// Whether all warnings are errors, and the options of single ones. What is given decides, then
-    /// what is set.
+    /// Whether all warnings are errors, and the options of individual warnings. Flags of the
+    /// command line override both settings.
     fn warnings(&mut self, all: bool, given: Option<&str>) -> (bool, JsonMap) {
         const BOTH: &str = "all warnings are errors, or those of `warn_error_options`: not both";
         if all || given.is_some() {
@@ -150,7 +151,7 @@ impl Lookup<'_> {
 }
 
 impl Flags {
-    /// What holds, and what is wrong with it.
+    /// Resolves all flags. Also returns the errors in them.
     #[expect(clippy::too_many_lines, reason = "a line or two for each flag")]
     pub(super) fn new(cli: &Cli, system: &dyn System) -> (Flags, Vec<String>) {
         let g = &cli.global;
@@ -228,7 +229,7 @@ impl Flags {
                 .filter(|_| cli.command.takes_nodes())
                 .map(|v| v.split_whitespace().map(str::to_owned).collect()),
             task: scheduled_task(system, cli.command.takes_nodes()),
-            // dbt has no variables for these two; ours count.
+            // These have no variables in dbt, so only the `STRATA_` ones are read.
             threads: system.env("STRATA_THREADS").and_then(|v| v.parse().ok()),
             vars: system.env("STRATA_VARS"),
             project_dir,
@@ -284,7 +285,7 @@ impl Flags {
         }
     }
 
-    /// In `ls`, `--models` implies the type model.
+    /// The selection of `ls`, where `--models` also restricts the resource type to models.
     pub(super) fn list_selection(&self, args: &SelectionArgs) -> Selection {
         let mut selection = self.selection(args);
         if !args.models.is_empty() {
@@ -390,7 +391,7 @@ fn empty(cli: &Cli) -> bool {
     }
 }
 
-/// `default` and `all` mean no restriction.
+/// Parses resource types; `default` and `all` mean no restriction.
 fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     let mut out = Vec::new();
     for name in names.iter().flat_map(|n| n.split_whitespace()) {
@@ -406,8 +407,8 @@ fn types(names: &[String], problems: &mut Vec<String>) -> Vec<ResourceType> {
     out
 }
 
-/// What a scheduler says, where `STRATA_ORCHESTRATED` is 1. Only commands that take its nodes are
-/// held to its file.
+/// The variables of a scheduler if `STRATA_ORCHESTRATED` is 1. Those of its file are read only if
+/// `held`: for commands that take their nodes from the file.
 fn scheduled_task(system: &dyn System, held: bool) -> Option<ScheduledTask> {
     system.env("STRATA_ORCHESTRATED").filter(|v| v == "1")?;
     let get = |name: &str| system.env(name).filter(|v| held && !v.is_empty());
@@ -419,7 +420,8 @@ fn scheduled_task(system: &dyn System, held: bool) -> Option<ScheduledTask> {
     })
 }
 
-/// Variables as artifacts and templates are told of them: those with a secret name have no value.
+/// The variables as artifacts and templates see them: the values of those with a secret name are
+/// masked.
 fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
     let mut shown = vars.clone();
     for (_, value) in shown.iter_mut().filter(|(name, _)| name.starts_with(SECRET_PREFIX)) {
@@ -428,7 +430,7 @@ fn mask_secret_vars(vars: &JsonMap) -> JsonMap {
     shown
 }
 
-/// What is wrong with a flag that takes YAML.
+/// An error in the YAML of a flag.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MappingError {
     #[error("{flag}: {problem}")]
@@ -437,7 +439,7 @@ pub(super) enum MappingError {
     NoMapping(String),
 }
 
-/// The YAML of `--vars` and `--args`.
+/// Reads the YAML mapping of `--vars`, `--args` or another flag.
 pub(super) fn read_mapping(flag: &str, text: &str) -> Result<JsonMap, MappingError> {
     let parsed = parse_yaml(FileId(0), text);
     if let Some(d) = parsed.diagnostics.iter().find(|d| d.is_error()) {
@@ -450,7 +452,8 @@ pub(super) fn read_mapping(flag: &str, text: &str) -> Result<JsonMap, MappingErr
     }
 }
 
-/// The `flags:` block, read before anything else since it says how to read the rest.
+/// The project's `flags:`. They are read before the project, since they say how to read it; errors
+/// in the file are reported later, when the project is read.
 fn project_flags(system: &dyn System, dir: Option<&Utf8Path>) -> YamlMap {
     let here = system.current_dir();
     let start = dir.map_or_else(|| here.clone(), |d| normalize_path(&here.join(d)));

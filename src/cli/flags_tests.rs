@@ -1,4 +1,5 @@
-//! Which of a flag, its variables and the project's `flags:` holds, and what is told of wrong ones.
+//! Tests of the precedence of flags, variables and the project's `flags:`, and of the errors in
+//! them.
 
 use super::{Flags, MappingError};
 use crate::cli::args::{Cli, Command};
@@ -15,23 +16,23 @@ use clap::Parser;
 use serde_json::json;
 use std::time::Duration;
 
-/// Variables of the environment.
+/// Environment variables.
 type Variables = &'static [(&'static str, &'static str)];
-/// Words of the command line.
+/// The arguments of a command line.
 type Words = &'static [&'static str];
 
 fn parse(words: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(std::iter::once("strata").chain(words.iter().copied()))
 }
 
-/// What a command line comes to.
+/// A parsed command line with its resolved flags.
 struct Asked {
     cli: Cli,
     flags: Flags,
     problems: Vec<String>,
 }
 
-/// A command line with its environment, in a project with these `flags:`.
+/// Resolves a command line with this environment, in a project with these `flags:`.
 fn ask(words: &[&str], env: &[(&str, &str)], flags: &str) -> Asked {
     let project = format!("name: shop\nflags: {flags}\n");
     ask_in(&[("/project/project.yml", &project)], words, env)
@@ -224,7 +225,7 @@ fn what_is_given_decides_which_warnings_are_errors_then_what_is_set() {
     let silent = json!({ "silence": ["W0007"] });
     let file = "{warn_error_options: {error: [NoNodeForYamlKey]}}";
     let options = ("DBT_WARN_ERROR_OPTIONS", "{silence: [W0007]}");
-    // Words, variables, the project's flags: whether all are errors, and the options.
+    // The arguments, variables and `flags:`; whether all warnings are errors, and the options.
     type Set<'a> = Vec<(&'a str, &'a str)>;
     let rows: [(&[&str], Set<'_>, &str, bool, Json); 10] = [
         (&["build"], vec![], "{}", false, json!({})),

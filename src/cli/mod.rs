@@ -1,4 +1,4 @@
-//! The command line: flags become options, options go to `ops`.
+//! The command line: turns flags into options and calls `ops`.
 //!
 //! In: arguments and environment. Out: an exit code. A flag beats its `STRATA_` variable, that its
 //! `DBT_` one, that the project file's `flags:`. Must not know: how anything is done.
@@ -23,7 +23,7 @@ use flags::Flags;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// What a command works with.
+/// The context that a command runs in.
 struct Session<'a> {
     flags: &'a Flags,
     console: &'a mut Console,
@@ -31,24 +31,24 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Whether a scheduler has started the command.
+    /// Whether a scheduler started the command.
     fn is_scheduled(&self) -> bool {
         self.flags.task.is_some()
     }
 }
 
-/// How a command ends: with an exit code, or with why it could not be carried out.
+/// The end of a command: an exit, or the error that prevented it from doing its work.
 type Ended = Result<Exit, OpsError>;
 
-/// Runs the command line and ends the process. What a command holds is not freed before: of
-/// thousands of nodes that would take a part of a second.
+/// Runs the command line and ends the process. The project is not dropped before the exit: freeing
+/// thousands of nodes takes a noticeable part of a second.
 pub fn main(arguments: Vec<String>) -> ! {
     let parsed =
         Cli::command().try_get_matches_from(arguments).and_then(|m| Cli::from_arg_matches(&m));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(e) => {
-            // Help and version are no failure; a usage error is 2.
+            // `--help` and `--version` exit with 0, a usage error with 2.
             let code = e.exit_code();
             let _ = e.print();
             std::process::exit(code)
@@ -105,11 +105,11 @@ fn settings(
     })
 }
 
-/// Signals that come within this time, in milliseconds, are one.
+/// Signals within this number of milliseconds after the first count as the same request.
 const TOGETHER: i64 = 500;
 
-/// A second signal ends the process at once; one that comes with the first is the same wish, sent
-/// to the process and to its group.
+/// Cancels at the first signal and exits at the second. A signal right after the first is ignored:
+/// Ctrl-C may be sent both to the process and to its group.
 fn handle_signals(cancel: &CancelToken, clock: Arc<dyn System>) {
     let cancel = cancel.clone();
     let first = AtomicI64::new(0);
@@ -124,8 +124,7 @@ fn handle_signals(cancel: &CancelToken, clock: Arc<dyn System>) {
     });
 }
 
-/// Shows why a command could not be carried out, tells a scheduler how it ended, and gives the exit
-/// code.
+/// Reports the error of a command, prints the summary for a scheduler and returns the exit code.
 fn end(ended: Ended, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
     let is_scheduled = flags.task.is_some();
     let exit = ended.unwrap_or_else(|e| {
@@ -136,7 +135,7 @@ fn end(ended: Ended, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
         Exit::of_error(&e, is_scheduled)
     });
     if is_scheduled {
-        // The last line of standard output, which Airflow hands on as the task's result.
+        // Must be the last line of standard output: Airflow takes it as the result of the task.
         let mut summary = JsonMap::new();
         summary.insert("command".into(), cli.command.words().into());
         summary.insert("exit_code".into(), exit.code.into());
@@ -146,7 +145,7 @@ fn end(ended: Ended, cli: &Cli, flags: &Flags, console: &mut Console) -> u8 {
     exit.code
 }
 
-/// The arguments of a command as `invocation_args_dict` has them.
+/// The arguments of a command for `invocation_args_dict`.
 fn args_dict(which: &str, cli: &Cli) -> JsonMap {
     let mut map = JsonMap::new();
     map.insert("which".into(), which.into());
@@ -170,7 +169,6 @@ mod tests {
     use clap::Parser;
     use serde_json::json;
 
-    /// The command line of words.
     fn parse(words: &[&str]) -> Cli {
         Cli::try_parse_from(std::iter::once("strata").chain(words.iter().copied())).unwrap()
     }
@@ -268,7 +266,7 @@ mod tests {
         );
     }
 
-    /// The help of a command and of those below it, each under its words.
+    /// Appends the help of a command and its subcommands, each below its command line.
     fn render_helps(command: &mut clap::Command, words: &str, out: &mut String) {
         out.push_str(&format!("$ {words} --help\n{}\n", command.render_long_help()));
         let names: Vec<String> =

@@ -1,4 +1,4 @@
-//! Calls a macro that a command asks for: no node's text stands around it.
+//! Calls a macro at a command's request, outside of any node's text.
 
 use super::node::Compiler;
 use crate::context::{
@@ -12,19 +12,19 @@ use crate::source::Span;
 use minijinja::value::{Kwargs, Value};
 use std::sync::Arc;
 
-/// What is to be called.
+/// A macro call and its surroundings.
 pub(crate) struct MacroCall<'a> {
     pub(crate) def: &'a MacroDef,
-    /// Where plain names are looked up first.
+    /// The package whose macros unqualified names refer to first.
     pub(crate) package: &'a Arc<str>,
     pub(crate) unit: RenderSubject,
     pub(crate) args: Vec<(&'a str, Value)>,
-    /// The place of what has no better one.
+    /// The span of errors that have no better one.
     pub(crate) span: Span,
     pub(crate) transactions: TransactionControl,
 }
 
-/// What came of it, and what the macro said.
+/// The macro's result, with the log lines and warnings of the call.
 #[derive(Debug)]
 pub(crate) struct Called {
     pub(crate) value: Result<Value, Box<Diagnostic>>,
@@ -33,7 +33,8 @@ pub(crate) struct Called {
 }
 
 impl Compiler {
-    /// Calls a macro with a connection. What the macro began and did not commit is rolled back.
+    /// Calls a macro, with a connection if there is one. A transaction that the macro left open is
+    /// rolled back.
     pub(crate) fn call(&self, call: MacroCall<'_>, connection: Option<&Connection>) -> Called {
         let MacroCall { def, package, unit, args, span, transactions } = call;
         let runtime = self.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));

@@ -1,8 +1,9 @@
-//! SQL whose references are open.
+//! SQL with open references, to be bound to relations later.
 //!
-//! A text that asks for nothing but variables, macros and references comes out the same whatever the
-//! references stand for, but for their names. It is rendered once, and bound as often as needed: to
-//! the node's own relations, to a candidate, without rows, to the CTEs of ephemeral models.
+//! A text that uses only variables, macros and references renders to the same SQL for all bindings,
+//! apart from the names of the relations. So it is rendered once and bound as often as needed: to
+//! the nodes' own relations, to a candidate, to relations without rows (`--empty`), to the CTEs of
+//! ephemeral models.
 
 use crate::context::{Bindings, LogLine, RenderRead};
 use crate::diag::Diagnostic;
@@ -12,7 +13,7 @@ use crate::manifest::{Manifest, NodeId};
 use crate::source::{Origin, SqlText};
 use std::collections::BTreeSet;
 
-/// A node's text with open references, and what its render said.
+/// A node's rendered text with open references, and the record of that render.
 #[derive(Debug)]
 pub(crate) struct Form {
     pub(super) pieces: Vec<FormPiece>,
@@ -27,15 +28,15 @@ pub(super) enum FormPiece {
     Reference { node: NodeId, origin: Option<Origin> },
 }
 
-/// A form whose references are bound, without the CTEs that it needs.
+/// A form with its references bound, but without the CTEs that it needs.
 pub(super) struct BoundText {
     pub(super) sql: SqlText,
-    /// Ephemeral models, each once, in the order of their references.
+    /// The ephemeral models that it refers to, each once, in the order of their first references.
     pub(super) ctes: Vec<NodeId>,
 }
 
 impl Form {
-    /// None: a reference has nothing to stand for.
+    /// `None` if a referenced node has no relation.
     pub(super) fn bind(
         &self,
         manifest: &Manifest,
@@ -62,8 +63,9 @@ impl Form {
     }
 }
 
-/// Cuts a text that was rendered with `Bindings::open`. None: what comes out depends on more of the
-/// references than their place, so that it has to be rendered for each binding.
+/// Splits a text rendered with `Bindings::open` at its references. `None` if the text depends on
+/// more than the names of the references, for example because a template inspected one; then it has
+/// to be rendered for each binding.
 pub(super) fn cut_pieces(
     rendered: Rendered,
     manifest: &Manifest,
@@ -75,7 +77,7 @@ pub(super) fn cut_pieces(
     let own = Bindings::default();
     let mut rest = rendered.sql;
     let mut pieces = Vec::new();
-    // From the end on, so that positions stay.
+    // From the end, so that the earlier positions stay valid.
     for marked in find_marked(rest.as_str())?.into_iter().rev() {
         let node = NodeId(marked.number);
         manifest.nodes.get(node.index())?;
@@ -101,7 +103,8 @@ mod tests {
     use crate::workspace::testing::workspace;
     use std::sync::Arc;
 
-    /// A compiler of a project with the models `a` and `b`, the ephemeral `e` on `a`, and `m`.
+    /// A compiler for a project with the models `a`, `b` and `m`, and the ephemeral model `e`,
+    /// which reads `a`.
     fn compiler(m: &str) -> Compiler {
         let files = [
             ("/project/project.yml", "name: shop"),
@@ -132,13 +135,13 @@ mod tests {
         compiler.form_of(node).is_some()
     }
 
-    /// `a` stands for something else.
+    /// Bindings in which `a` is replaced by another relation.
     fn candidate(compiler: &Compiler) -> Bindings {
         let a = compiler.manifest.get("model.shop.a").unwrap().id;
         Bindings::default().with(a, Relation::new(None, Some("main"), "other"))
     }
 
-    /// What is bound is what a render with the same bindings gives.
+    /// Asserts that binding a form gives the same as rendering with the same bindings.
     fn assert_same_as_rendered(m: &str) {
         let (bound, rendered) = (compiler(m), compiler(m));
         rendered.forget_forms();

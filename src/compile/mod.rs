@@ -1,9 +1,9 @@
-//! Nodes become SQL.
+//! Compiles nodes to SQL.
 //!
-//! In: the manifest, an engine, bindings, what exists, a database or none. Out: `Compiled`: SQL
-//! that remembers its origins, or why there is none. Without a database a question that only a run
-//! can answer gives `CompileError::NeedsDatabase`; the worker compiles such a node just before it
-//! builds it. Must not know: how nodes are built, plans, output.
+//! In: the manifest, an engine, bindings, existing relations, a database or none. Out: `Compiled`:
+//! SQL that remembers its origins, or the reason why there is none. Without a database, a query
+//! that only a run can answer gives `CompileError::NeedsDatabase`; the worker then compiles the
+//! node just before it builds it. Must not know: how nodes are built, plans, output.
 
 mod call;
 mod form;

@@ -1,4 +1,4 @@
-//! Renders one node with `execute` true.
+//! Compiles one node, with `execute` set to true.
 
 use super::form::{Form, cut_pieces};
 use crate::config::Json;
@@ -17,25 +17,26 @@ use minijinja::value::{Kwargs, Value};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A node's SQL and what its render said.
+/// A node's SQL and the record of its render.
 #[derive(Clone, Debug)]
 pub(crate) struct Compiled {
     pub(crate) sql: Arc<SqlText>,
     pub(crate) ctes: Vec<NodeId>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) warnings: Vec<Diagnostic>,
-    /// What its render, and those of the ephemeral models in it, asked of the world.
+    /// The external inputs read (variables, environment, target, macros), including those of the
+    /// ephemeral models that are inlined.
     pub(crate) reads: BTreeSet<RenderRead>,
 }
 
 #[derive(Debug)]
 pub(crate) enum CompileError {
     Diagnostic(Box<Diagnostic>),
-    /// It can be compiled only while it is built.
+    /// The node's template queries the database, and there is no connection.
     NeedsDatabase,
 }
 
-/// Compiles nodes of one manifest. Shared by all workers.
+/// A compiler for the nodes of one manifest, shared by all workers.
 pub(crate) struct Compiler {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) renderer: Arc<Renderer>,
@@ -43,14 +44,15 @@ pub(crate) struct Compiler {
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
     graph: Arc<OnceLock<Value>>,
-    /// Texts that were rendered with open references. None: they are rendered for each binding.
+    /// The forms of nodes, as far as they were needed. `None` means that the node has no form, and
+    /// has to be rendered for each binding.
     forms: Mutex<HashMap<NodeId, Option<Arc<Form>>>>,
-    /// Ephemeral models that were rendered with their own bindings: their text is needed by each
-    /// reader.
+    /// Ephemeral models without a form, rendered with default bindings; every node that reads one
+    /// needs its text.
     ephemeral: Mutex<HashMap<NodeId, Compiled>>,
 }
 
-/// CTEs by name, and what their renders asked of the world.
+/// CTEs by name, in order of their dependencies, and the external inputs that their renders read.
 type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
 /// What a session of a node is about.
@@ -111,7 +113,7 @@ impl Compiler {
         self.session_of(unit_of(node), node, bindings, existing, db)
     }
 
-    /// The session in which a node is stored, beside what is published.
+    /// A session in which a node builds a candidate, beside the published relation.
     pub(crate) fn building(
         &self,
         node: &Node,
@@ -135,7 +137,7 @@ impl Compiler {
         Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
     }
 
-    /// Compiles a node; without a connection as far as that goes.
+    /// Compiles a node. Without a connection, a query to the database is an error.
     pub(crate) fn compile(
         &self,
         id: NodeId,
@@ -165,7 +167,7 @@ impl Compiler {
         Ok(compiled)
     }
 
-    /// A node's own text rendered with these bindings, without CTEs.
+    /// Renders a node's own text with the given bindings, without CTEs.
     fn render(
         &self,
         node: &Node,
@@ -187,7 +189,7 @@ impl Compiler {
         })
     }
 
-    /// The same from its form. None: it has none, and is rendered for each binding.
+    /// Compiles a node from its form. `None` if it has no form, or if a reference cannot be bound.
     fn bind_form(&self, node: &Node, bindings: &Bindings) -> Option<Compiled> {
         let form = self.form_of(node)?;
         let bound = form.bind(&self.manifest, bindings, self.context.target.engine)?;
@@ -200,8 +202,9 @@ impl Compiler {
         })
     }
 
-    /// The form of a text that parse has found to ask for nothing that differs when it runs, or of a
-    /// generic test, whose macro gets its model as an argument.
+    /// The form of a node: of a text that parsing found to depend on nothing that differs at run
+    /// time, or of a generic test, whose macro gets its model as an argument. `None` for all
+    /// others.
     pub(super) fn form_of(&self, node: &Node) -> Option<Arc<Form>> {
         let is_steady = node.text.as_ref().is_some_and(|text| text.steady.is_some());
         if !is_steady && node.generic_test().is_none() {
@@ -217,15 +220,15 @@ impl Compiler {
         forms.entry(node.id).or_insert(form).clone()
     }
 
-    /// From now on everything is rendered for each binding.
+    /// Makes the compiler render every node anew for each binding.
     #[cfg(test)]
     pub(super) fn forget_forms(&self) {
         let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
         forms.extend(self.manifest.nodes.iter().map(|n| (n.id, None)));
     }
 
-    /// None: it needs a database, is wrong, or looks into its references; rendered for its binding
-    /// it says which.
+    /// `None` if the text needs a database, is in error, or inspects its references. An error is
+    /// reported when the text is rendered with its actual bindings.
     fn render_form(&self, node: &Node) -> Option<Form> {
         let (open, existing) = (Arc::new(Bindings::open()), Arc::new(Existing::Unknown));
         let session = self.session(node, &open, &existing, Db::Offline);
@@ -243,7 +246,7 @@ impl Compiler {
         })
     }
 
-    /// Renders a node's own text in a session.
+    /// Renders a node's own text, or calls the macro of a generic test, in a session.
     fn render_in(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
         match &node.kind {
             NodeKind::Test(TestKind::Generic(_)) => self.generic(node, session),
@@ -251,7 +254,7 @@ impl Compiler {
         }
     }
 
-    /// A query with the CTEs of the ephemeral models that it reads.
+    /// Adds the CTEs of the ephemeral models that a query reads.
     pub(crate) fn with_ctes(
         &self,
         sql: SqlText,
@@ -269,7 +272,7 @@ impl Compiler {
             Some(Abort::NeedsDatabase) => CompileError::NeedsDatabase,
             other => {
                 if let Some(abort) = other {
-                    // Put back for the message.
+                    // `failure_diagnostic` takes the abort from the session for its message.
                     let _ = session.stop(abort);
                 }
                 CompileError::Diagnostic(Box::new(failure_diagnostic(failure, session, node.span)))
@@ -283,7 +286,8 @@ impl Compiler {
         };
         let template = format!("{}/{}", node.package, node.original_file_path);
         let scope = Arc::new(NodeScope(session.clone()));
-        // A YAML snapshot or hook: its text is a value of the properties file.
+        // The text of a YAML snapshot or of a hook is a value in a properties file, so its
+        // positions are not those of the file.
         let whole = self.map.text(text.file).clone();
         let range = (text.range.0 as usize, text.range.1 as usize);
         let in_file = whole.get(range.0..range.1).is_some_and(|t| t.trim() == &*text.raw);
@@ -306,7 +310,7 @@ impl Compiler {
         }
     }
 
-    /// A generic test: its macro, called with its arguments.
+    /// Calls the macro of a generic test with the test's arguments.
     fn generic(&self, node: &Node, session: &Arc<Session>) -> Result<Rendered, Failure> {
         let NodeKind::Test(TestKind::Generic(test)) = &node.kind else {
             return Ok(Rendered { sql: SqlText::new(), is_inspected: false });
@@ -343,7 +347,7 @@ impl Compiler {
         Ok(Rendered { sql, is_inspected })
     }
 
-    /// The CTEs of ephemeral models, those that they read first.
+    /// The CTEs of ephemeral models, each after those that it reads.
     fn definitions(
         &self,
         ids: &[NodeId],
@@ -382,7 +386,8 @@ impl Compiler {
         Ok(())
     }
 
-    /// The text of an ephemeral model without CTEs, and the ephemeral models that it reads.
+    /// An ephemeral model's text without CTEs, and the ephemeral models that it reads. Logs and
+    /// warnings are dropped: the model's own check reports them.
     fn ephemeral(
         &self,
         id: NodeId,
@@ -394,7 +399,7 @@ impl Compiler {
         if let Some(bound) = self.bind_form(node, bindings) {
             return Ok(Compiled { logs: Vec::new(), warnings: Vec::new(), ..bound });
         }
-        // Only the plain binding is worth keeping: others are of one test.
+        // Only default bindings are cached: special ones belong to a single test.
         let is_kept = !bindings.is_special();
         let known = self.ephemeral.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(found) = known.filter(|_| is_kept) {
@@ -410,12 +415,12 @@ impl Compiler {
     }
 }
 
-/// A test whose macro cannot be called.
+/// The error of a test whose macro cannot be called.
 fn test_failure(node: &Node, message: String) -> Failure {
     Failure { message, syntax: false, span: Some(node.span), trace: Vec::new(), unknown: None }
 }
 
-/// Renders the text of a pre- or post-hook in its node's session.
+/// Renders a pre- or post-hook in its node's session.
 pub(crate) fn render_hook(
     renderer: &Renderer,
     session: &Arc<Session>,

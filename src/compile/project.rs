@@ -1,7 +1,7 @@
-//! What nodes compile to without a database: for what compares them and knows their SQL.
+//! Compiles nodes without a database, for comparisons and for analysis of their SQL.
 //!
-//! A node that grows has two forms, since its template may ask whether its table is there: fresh, as
-//! on a first build, and incremental, as on a later one.
+//! The template of an incremental model or snapshot may ask whether its table exists, so such a
+//! node has two forms: fresh, as on the first build, and incremental, as on later ones.
 
 use super::{CompileError, Compiler};
 use crate::context::{Bindings, RenderRead};
@@ -14,31 +14,31 @@ use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Nodes with their SQL, in each of their forms.
+/// Nodes with their SQL in each form.
 pub(crate) struct CompiledProject {
     manifest: Arc<Manifest>,
     nodes: FastMap<NodeId, CompiledNode>,
 }
 
-/// A node that was compiled.
+/// A compiled node.
 #[derive(Debug, Default)]
 pub(crate) struct CompiledNode {
     pub(crate) fresh: CompiledForm,
-    /// None: the node does not grow.
+    /// `None` if the node is not incremental, or if its fresh form is broken.
     pub(crate) incremental: Option<CompiledForm>,
-    /// What its renders asked of the world.
+    /// The external inputs read (variables, environment, target, macros) by its renders.
     pub(crate) reads: BTreeSet<RenderRead>,
-    /// Why it cannot be compiled.
+    /// The error, if the node cannot be compiled.
     pub(crate) broken: Option<Box<Diagnostic>>,
 }
 
-/// What one form of a node came to.
+/// The result of compiling one form of a node.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum CompiledForm {
     Sql(Arc<SqlText>),
-    /// It asks the database while it is compiled.
+    /// The template queries the database, so that there is no SQL without it.
     NeedsDatabase,
-    /// It was not compiled, since it or the other form is broken.
+    /// The form is broken, or was not compiled.
     #[default]
     None,
 }
@@ -48,7 +48,7 @@ impl CompiledNode {
         std::iter::once(&self.fresh).chain(&self.incremental)
     }
 
-    /// Whether its SQL is known: the same questions with the same answers give the same again.
+    /// Whether all forms have SQL. Only then is it determined by the external inputs read.
     pub(crate) fn is_whole(&self) -> bool {
         self.forms().all(|form| matches!(form, CompiledForm::Sql(_)))
     }
@@ -68,7 +68,7 @@ impl CompiledProject {
     }
 }
 
-/// Compiles nodes in all their forms, on all cores.
+/// Compiles nodes in all their forms, in parallel.
 pub(crate) fn compile_project(compiler: &Compiler, nodes: &[NodeId]) -> CompiledProject {
     let manifest = compiler.manifest.clone();
     let compile = |id: &NodeId| (*id, compile_forms(compiler, manifest.node(*id)));
@@ -87,8 +87,8 @@ fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
     compiled
 }
 
-/// The node's table as it is there on a later build. Its columns are left out: what is compiled
-/// does not follow them.
+/// The node's table, as a later build would find it. Its columns are left out: compilation does not
+/// depend on them.
 fn own_table(compiler: &Compiler, node: &Node) -> Option<Existing> {
     let relation = node.relation.clone()?;
     let table = ExistingRelation::new(relation, RelationKind::Table, Vec::new());
@@ -122,7 +122,7 @@ mod tests {
     use crate::system::{MemorySystem, System};
     use crate::workspace::testing::workspace;
 
-    /// The model `m` of a project, compiled.
+    /// Compiles the model `m` of a project in memory.
     fn compile(m: &str) -> CompiledNode {
         let files = [
             ("/project/project.yml", "name: shop"),

@@ -1,11 +1,11 @@
-//! The `airflow:` block of the project file: options of the generated DAG file.
+//! The `airflow:` block of the project file: the options of the generated DAG file.
 
 use super::{Json, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
 use serde_json::json;
 
-/// How often Airflow runs a task again.
+/// The number of times that Airflow retries a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retries {
     pub(crate) models: u32,
@@ -13,23 +13,22 @@ pub(crate) struct Retries {
     pub(crate) exports: u32,
 }
 
-/// Who is told when a run is not finished so many minutes after it was queued.
+/// The callback if a run is not finished this many minutes after it was queued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deadline {
     pub(crate) minutes: u32,
-    /// A dotted path.
+    /// A dotted path to a function.
     pub(crate) callback: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AirflowOptions {
-    /// None: the project's name.
+    /// `None`: the project's name.
     pub(crate) dag_id: Option<String>,
     pub(crate) description: Option<String>,
     /// Five fields of cron, or a preset.
     pub(crate) schedule: String,
     pub(crate) timezone: String,
-    /// Year, month, day.
     pub(crate) start_date: (i16, i8, i8),
     pub(crate) owner: String,
     pub(crate) tags: Vec<String>,
@@ -37,19 +36,19 @@ pub(crate) struct AirflowOptions {
     pub(crate) retry_delay_seconds: u32,
     pub(crate) pool: Option<String>,
     pub(crate) max_active_tasks: Option<u32>,
-    /// Dotted paths by event, in the order of `CALLBACKS`.
+    /// The dotted paths of functions, in the order of `CALLBACKS`.
     pub(crate) callbacks: [Option<String>; 3],
     pub(crate) timeout_minutes: Option<u32>,
     pub(crate) deadline: Option<Deadline>,
-    /// The program, as the workers find it.
+    /// The program that the workers run.
     pub(crate) command: String,
-    /// None: the folder above that of the DAG file.
+    /// `None`: the parent of the DAG file's folder.
     pub(crate) project_dir: Option<String>,
     pub(crate) profiles_dir: Option<String>,
     pub(crate) target: Option<String>,
-    /// Layers whose models are announced as assets.
+    /// The layers whose models are announced as assets.
     pub(crate) asset_layers: Vec<String>,
-    /// How far back a run reaches that has no data interval.
+    /// The number of hours that a run without a data interval covers.
     pub(crate) manual_interval_hours: u32,
 }
 
@@ -80,7 +79,7 @@ pub(crate) const AIRFLOW_KEYS: &[&str] = &[
     "manual_interval_hours",
 ];
 
-/// What Airflow's timetable accepts beside five fields.
+/// The presets that Airflow's timetable accepts instead of five fields.
 const PRESETS: &[&str] = &["@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly"];
 
 impl Default for AirflowOptions {
@@ -111,7 +110,8 @@ impl Default for AirflowOptions {
 }
 
 impl AirflowOptions {
-    /// All values, for the hash of the graph: the file's behaviour depends on each.
+    /// All values, for the hash of the graph, since the behaviour of the DAG file depends on each
+    /// of them.
     pub(crate) fn to_json(&self) -> Json {
         let (year, month, day) = self.start_date;
         json!({
@@ -128,7 +128,7 @@ impl AirflowOptions {
     }
 }
 
-/// Reads the block; without one all options have their defaults.
+/// Reads the block. Options that are not set have their defaults.
 #[expect(clippy::too_many_lines, reason = "a line or two for each option")]
 pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     let mut options = AirflowOptions::default();
@@ -216,7 +216,7 @@ pub(crate) fn read_airflow(block: Option<&Yaml>) -> Checked<AirflowOptions> {
     Checked::new(options, read.out)
 }
 
-/// What Airflow takes as an id of a DAG or a task.
+/// Whether Airflow accepts a text as the id of a DAG or a task.
 fn is_key(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 250
@@ -228,7 +228,7 @@ fn is_schedule(text: &str) -> bool {
     PRESETS.contains(&text)
         || (fields.len() == 5
             && fields.iter().all(|field| is_cron_field(field))
-            // Minutes, hours, days, months and days of the week.
+            // The ranges of minutes, hours, days, months and days of the week.
             && fields
                 .iter()
                 .zip([(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)])
@@ -239,8 +239,8 @@ fn is_cron_field(field: &str) -> bool {
     !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/#?L".contains(c))
 }
 
-/// Whether all numbers of a field of cron are in its range; names and steps (behind a slash) are
-/// not looked at.
+/// Whether all numbers of a cron field are in its range. Names and steps (after a slash) are not
+/// checked.
 fn has_numbers_within(field: &str, least: u32, most: u32) -> bool {
     field.split([',', '-']).all(|part| {
         let number = part.split('/').next().unwrap_or_default();
@@ -254,7 +254,7 @@ struct Reader<'a> {
     out: Vec<Diagnostic>,
 }
 
-/// A mapping inside the block, whose mistakes are collected while it is read.
+/// A mapping within the block. It collects the errors in it.
 struct Inner<'a> {
     name: &'a str,
     map: &'a YamlMap,
@@ -325,7 +325,7 @@ impl Inner<'_> {
         number
     }
 
-    /// A path such as `package.module.function`.
+    /// Reads a path such as `package.module.function`.
     fn dotted(&self, key: &str) -> Option<String> {
         let y = self.map.get(key).filter(|y| !y.is_null())?;
         let path = y.scalar_text().filter(|t| t.contains('.') && t.split('.').all(is_identifier));

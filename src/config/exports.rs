@@ -1,4 +1,4 @@
-//! `exports:` of properties files: where a relation goes when it is published.
+//! `exports:` in properties files: the destinations of published relations.
 
 use super::{Yaml, YamlMap, YamlValue, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic, nearest_name};
@@ -25,7 +25,7 @@ impl ExportType {
         }
     }
 
-    /// The keys of its own, beside those of every export.
+    /// The keys of this type, in addition to those of every export.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         match self {
             ExportType::GoogleSheets => &[
@@ -44,7 +44,7 @@ impl ExportType {
     }
 }
 
-/// Keys of every export.
+/// The keys of every export.
 pub(crate) const EXPORT_KEYS: &[&str] = &[
     "name",
     "type",
@@ -60,12 +60,11 @@ pub(crate) const EXPORT_KEYS: &[&str] = &[
     "url",
 ];
 
-/// A column that is exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExportColumn {
     pub(crate) name: String,
     pub(crate) header: Option<String>,
-    /// A number format of Google Sheets: `#,##0.00`.
+    /// A number format of Google Sheets, such as `#,##0.00`.
     pub(crate) format: Option<String>,
     pub(crate) span: Span,
 }
@@ -74,19 +73,19 @@ pub(crate) struct ExportColumn {
 pub(crate) enum SheetMode {
     Replace,
     Append,
-    /// The columns by which rows are found again.
+    /// The key columns, by which existing rows are found.
     Upsert(Vec<String>),
 }
 
 /// The fields of an export to Google Sheets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SheetTarget {
-    /// The id of the spreadsheet, without the rest of its address.
+    /// The id of the spreadsheet, without the rest of its URL.
     pub(crate) spreadsheet: String,
     pub(crate) sheet: String,
     pub(crate) mode: SheetMode,
     pub(crate) columns: Vec<ExportColumn>,
-    /// A file; else what the environment names.
+    /// The path of a credentials file; `None`: the file that the environment names.
     pub(crate) credentials: Option<String>,
     pub(crate) nan_as_text: bool,
     pub(crate) cut_long_text: bool,
@@ -96,7 +95,7 @@ pub(crate) struct SheetTarget {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileTarget {
     pub(crate) format: ExportType,
-    /// Relative to the project; none: below the target path.
+    /// Relative to the project; `None`: a file below the target path.
     pub(crate) path: Option<String>,
     pub(crate) columns: Vec<ExportColumn>,
     pub(crate) header: bool,
@@ -109,8 +108,7 @@ pub(crate) enum ExportTarget {
     File(FileTarget),
 }
 
-/// What can be said of an export before its fields are rendered: its type, its model, keys that
-/// nothing reads.
+/// Checks what can be checked before the fields are rendered: the type, the model and unknown keys.
 pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportType>> {
     let mut out = Vec::new();
     let names = ExportType::ALL.map(ExportType::as_str);
@@ -151,7 +149,7 @@ pub(crate) fn check_export(map: &YamlMap, span: Span) -> Checked<Option<ExportTy
     Checked::new(kind, out)
 }
 
-/// Reads the rendered fields of an export.
+/// Reads the rendered fields of an export. `None` if there are errors.
 pub(crate) fn read_export(
     kind: ExportType,
     map: &YamlMap,
@@ -216,8 +214,8 @@ pub(crate) fn read_export(
     Checked::new(whole.then_some(target), fields.out)
 }
 
-/// The id in an address such as `https://docs.google.com/spreadsheets/d/ID/edit#gid=0`; other text
-/// is an id.
+/// The id in a URL such as `https://docs.google.com/spreadsheets/d/ID/edit#gid=0`. Other text is
+/// taken as the id itself.
 fn spreadsheet_id(text: &str) -> &str {
     match text.trim().split_once("/spreadsheets/d/") {
         Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or(rest),
@@ -257,7 +255,7 @@ impl Fields<'_> {
         }
     }
 
-    /// One of some words; the first is the default.
+    /// Reads a text that must be one of `words`; the first is the default.
     fn one_of(&mut self, key: &str, words: &[&'static str]) -> &'static str {
         let Some(text) = self.text(key) else { return words[0] };
         words.iter().find(|w| **w == text).copied().unwrap_or_else(|| {

@@ -1,9 +1,9 @@
-//! The project file's `flags:` block.
+//! The `flags:` block of the project file.
 
 use super::{Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
 
-/// What `flags:` says; asked by name.
+/// The values in `flags:`, by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProjectFlags {
     map: YamlMap,
@@ -66,11 +66,10 @@ const KNOWN: &[&str] = &[
     "require_sql_header_in_test_configs",
 ];
 
-/// States are compared by what was written in properties files and in config calls, not by what it
-/// became.
+/// Whether states are compared by the unrendered values in properties files and config calls.
 pub(crate) const COMPARE_WRITTEN: &str = "state_modified_compare_more_unrendered_values";
 
-/// Flags that have no effect when they are on, each with the reason.
+/// Flags that have no effect when they are set, with the reason.
 const IDLE: &[(&str, &str)] = &[
     ("cache_selected_only", "what is there is read as far as a command needs it"),
     ("populate_cache", "what is there is read as far as a command needs it"),
@@ -88,7 +87,7 @@ const IDLE: &[(&str, &str)] = &[
     ("validate_macro_args", "the arguments of macros are not compared with their description"),
 ];
 
-/// The same for flags that have a value.
+/// Flags with values that have no effect, with the reason.
 const IDLE_WITH_VALUE: &[(&str, &str)] = &[
     ("log_file_max_bytes", "no log file is written"),
     ("log_format_file", "no log file is written"),
@@ -97,7 +96,7 @@ const IDLE_WITH_VALUE: &[(&str, &str)] = &[
     ("printer_width", "lines are as wide as the terminal"),
 ];
 
-/// Why a flag has no effect, if it has none.
+/// The reason why a flag has no effect; `None` if it has one.
 pub(crate) fn why_idle(name: &str) -> Option<&'static str> {
     IDLE.iter().chain(IDLE_WITH_VALUE).find(|(idle, _)| *idle == name).map(|(_, why)| *why)
 }
@@ -121,7 +120,7 @@ impl ProjectFlags {
         flags
     }
 
-    /// The names of the flags that are on.
+    /// The names of the flags that are true.
     pub(crate) fn names_set(&self) -> impl Iterator<Item = &str> {
         self.map
             .iter()
@@ -133,7 +132,7 @@ impl ProjectFlags {
         self.map.get(name).filter(|y| !y.is_null())
     }
 
-    /// A behaviour flag: on or off.
+    /// The value of a boolean flag.
     pub(crate) fn is_set(&self, name: &str, default: bool) -> bool {
         self.get(name).and_then(Yaml::as_bool).unwrap_or(default)
     }

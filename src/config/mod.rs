@@ -1,9 +1,9 @@
-//! Configuration files: what was written.
+//! Parses configuration files.
 //!
 //! In: texts with their `FileId`. Out: YAML trees with a span on every key and value, read as
 //! PyYAML reads them; the typed options of project files, profiles, packages and flags, each value
-//! with its place. Must not know: files on disk, Jinja, the graph. What holds in the end (options
-//! merged in order) is decided by `load` and `resolve`.
+//! with its span. Must not know: files on disk, Jinja, the graph. Options are merged by `load` and
+//! `resolve`.
 
 mod airflow;
 mod exports;
@@ -32,6 +32,6 @@ pub(crate) use shape::{
 };
 pub(crate) use yaml::{Key, Yaml, YamlMap, YamlValue, parse_yaml, unknown_keys};
 
-/// Plain data without places: what configs and variables hold once they are read.
+/// Plain data without spans: the values of configs and variables.
 pub(crate) type Json = serde_json::Value;
 pub(crate) type JsonMap = serde_json::Map<String, Json>;

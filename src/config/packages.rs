@@ -4,7 +4,7 @@ use super::Yaml;
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
 
-/// One package that a project asks for.
+/// A package that a project requires.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PackageSpec {
     Local { path: String, span: Span },

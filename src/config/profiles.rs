@@ -1,10 +1,10 @@
-//! `profiles.yml`: the profile that is asked for. What an output says is read by its engine.
+//! Reads a profile in `profiles.yml`. The fields of an output are read by its engine.
 
 use super::{Yaml, YamlMap};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
 
-/// What a profile says before one of its outputs is chosen; values are not rendered yet.
+/// A profile before an output is chosen; its values are not rendered.
 #[derive(Clone, Debug)]
 pub(crate) struct ProfileOptions {
     pub(crate) target: Option<Yaml>,
@@ -12,7 +12,7 @@ pub(crate) struct ProfileOptions {
     pub(crate) span: Span,
 }
 
-/// Finds a profile in the (unrendered) tree of `profiles.yml`.
+/// Finds a profile in the unrendered tree of `profiles.yml`.
 pub(crate) fn parse_profile(
     tree: &Yaml,
     name: &str,
@@ -29,7 +29,7 @@ pub(crate) fn parse_profile(
             None => format!("profile `{name}` not found in profiles.yml"),
             Some(_) => format!("profile `{name}` has no `outputs`"),
         };
-        // The key alone: values of a profile may be secret.
+        // Only the key is shown, because values of a profile may be secret.
         let key = tree.as_map().and_then(|m| m.key(name).or(m.entries.first().map(|(k, _)| k)));
         let place = key.map_or(Span::file(tree.span.file), |k| k.span);
         let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -1,11 +1,11 @@
-//! `project.yml` (or `dbt_project.yml`), rendered, as typed options.
+//! Reads the rendered `project.yml` (or `dbt_project.yml`) into typed options.
 
 use super::{ProjectFlags, Yaml, YamlMap, YamlValue, check_project, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::{FileId, Span};
 use std::sync::Arc;
 
-/// The kinds of folders that a project names.
+/// The kinds of folders in a project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PathKind {
     Model,
@@ -55,13 +55,13 @@ impl PathKind {
             PathKind::Macro => &["macros"],
             PathKind::Snapshot => &["snapshots"],
             PathKind::Function => &["functions"],
-            // Docs default to all resource paths.
+            // Doc blocks are searched in all resource folders by default.
             PathKind::Docs | PathKind::Asset => &[],
         }
     }
 }
 
-/// The sections that hold configs by folder, with the node types they apply to.
+/// The sections with configs by folder.
 pub(crate) const RESOURCE_SECTIONS: &[&str] = &[
     "models",
     "seeds",
@@ -78,37 +78,37 @@ pub(crate) const RESOURCE_SECTIONS: &[&str] = &[
     "exports",
 ];
 
-/// `dispatch:` says in which packages a namespace's macros are looked up.
+/// An entry of `dispatch:`: the packages in which a namespace's macros are looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DispatchEntry {
     pub(crate) namespace: String,
     pub(crate) search_order: Vec<String>,
 }
 
-/// A project file, every value as written or its default.
+/// The content of a project file, with defaults for missing values.
 #[derive(Clone, Debug)]
 pub(crate) struct ProjectOptions {
     pub(crate) name: Arc<str>,
-    /// Its own version, as it is written.
+    /// The project's own version, as it is written.
     pub(crate) version: Option<String>,
     paths: Vec<Vec<String>>,
     pub(crate) target_path: Option<String>,
     pub(crate) packages_install_path: String,
     pub(crate) clean_targets: Vec<String>,
     pub(crate) require_version: Vec<(String, Span)>,
-    /// Not rendered: a variable is rendered when it is asked for.
+    /// Unrendered, since variables are rendered when they are read.
     pub(crate) vars: Option<Yaml>,
     pub(crate) sections: Vec<(&'static str, Yaml)>,
-    /// The file before it was rendered.
+    /// The file before rendering.
     pub(crate) written: Option<Yaml>,
     pub(crate) on_run_start: Vec<(String, Span)>,
     pub(crate) on_run_end: Vec<(String, Span)>,
     pub(crate) dispatch: Vec<DispatchEntry>,
-    /// database, schema, identifier.
+    /// Database, schema, identifier.
     pub(crate) quoting: [Option<bool>; 3],
     pub(crate) flags: ProjectFlags,
     pub(crate) restrict_access: bool,
-    /// Read when a DAG file is made.
+    /// Read only for the DAG file.
     pub(crate) airflow: Option<Yaml>,
 }
 
@@ -117,12 +117,12 @@ impl ProjectOptions {
         &self.paths[kind as usize]
     }
 
-    /// The folders of all kinds of files, by their keys.
+    /// The folders of all kinds, by their keys.
     pub(crate) fn all_paths(&self) -> impl Iterator<Item = (&'static str, &[String])> {
         PathKind::ALL.into_iter().map(|kind| (kind.keys()[0], self.paths(kind)))
     }
 
-    /// A section before it was rendered.
+    /// A section before rendering.
     pub(crate) fn written_section(&self, name: &str) -> Option<&Yaml> {
         self.written.as_ref()?.as_map()?.get(name)
     }
@@ -132,7 +132,7 @@ impl ProjectOptions {
     }
 }
 
-/// Keys beside the sections.
+/// The keys other than the sections.
 const KNOWN: &[&str] = &[
     "name",
     "version",
@@ -212,8 +212,7 @@ const BANNED_NAMES: &[&str] = &[
     "write",
 ];
 
-/// Whether a value of the project file keeps its Jinja until later: hooks, the query comment and
-/// variables.
+/// Whether a value of the project file is rendered later: hooks, the query comment and variables.
 pub(crate) fn renders_late(path: &[&str]) -> bool {
     match path.first() {
         Some(&("on-run-start" | "on-run-end" | "query-comment" | "vars")) => true,
@@ -350,7 +349,7 @@ fn read_dispatch(map: &YamlMap, options: &mut ProjectOptions, out: &mut Vec<Diag
     }
 }
 
-/// The texts of a key that takes a text or a list of texts; none where it is missing or null.
+/// The texts of a key that takes a text or a list of texts. `None` if it is missing or null.
 fn read_strings(
     map: &YamlMap,
     key: &str,
@@ -363,7 +362,7 @@ fn without_places(list: Vec<(String, Span)>) -> Vec<String> {
     list.into_iter().map(|(text, _)| text).collect()
 }
 
-/// A text or a list of texts.
+/// Reads a text or a list of texts.
 pub(super) fn string_list(y: &Yaml, key: &str, out: &mut Vec<Diagnostic>) -> Vec<(String, Span)> {
     let mut list = Vec::new();
     for item in y.items() {

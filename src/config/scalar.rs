@@ -1,4 +1,4 @@
-//! What a plain YAML scalar means to PyYAML's safe loader (YAML 1.1, its resolver's regular
+//! Resolves plain YAML scalars as PyYAML's safe loader does (YAML 1.1, its resolver's regular
 //! expressions).
 
 use super::YamlValue;
@@ -68,7 +68,7 @@ fn int(text: &str) -> Option<YamlValue> {
     any.then(|| signed_int(total, negative))
 }
 
-/// Digits of a base, with underscores between them; none where there is something else.
+/// Parses digits of a base, with underscores between them. `None` for other text.
 fn parse_digits(text: &str, radix: u32) -> Option<BigInt> {
     if !digits(text, radix) {
         return None;
@@ -81,7 +81,7 @@ fn signed_int(n: BigInt, negative: bool) -> YamlValue {
     n.to_i64().map_or_else(|| YamlValue::BigInt(n.to_string().into()), YamlValue::Int)
 }
 
-/// One or two digits below sixty.
+/// Whether a part of a sexagesimal number is below sixty, in one or two digits.
 fn minute(part: &str) -> bool {
     let b = part.as_bytes();
     match b.len() {
@@ -101,7 +101,7 @@ fn float(text: &str) -> Option<YamlValue> {
     }
     let (mantissa, exponent) = match body.find(['e', 'E']) {
         Some(i) => {
-            // PyYAML wants a sign in the exponent: 1e3 is text.
+            // PyYAML requires a sign in the exponent: 1e3 is text.
             let e = &body[i + 1..];
             if !(e.starts_with(['-', '+'])
                 && e.len() > 1
@@ -131,7 +131,6 @@ fn float(text: &str) -> Option<YamlValue> {
         let text = format!("{}.{}0{exponent}", whole.replace('_', ""), fraction.replace('_', ""));
         return text.parse::<f64>().ok().map(|f| YamlValue::Float(sign * f));
     }
-    // Sexagesimal with a fraction.
     let mut parts = whole.split(':');
     let mut total: f64 = parts.next().filter(|h| digits(h, 10))?.replace('_', "").parse().ok()?;
     let mut any = false;
@@ -146,7 +145,7 @@ fn float(text: &str) -> Option<YamlValue> {
     (any && exponent.is_empty()).then_some(YamlValue::Float(sign * (total + rest)))
 }
 
-/// A date, or a date with time; kept as the text that Python's `str` gives.
+/// A date or a timestamp, as the text of Python's `str`.
 fn date(text: &str) -> Option<YamlValue> {
     let b = text.as_bytes();
     if text.len() == 10
@@ -199,8 +198,7 @@ fn has_one_or_two_digits(text: &str) -> bool {
     (1..=2).contains(&text.len()) && all_digits(text.as_bytes())
 }
 
-/// What Python's `str` prints for a scalar (`None`, `True`, `1.0`); containers print as Python
-/// literals.
+/// Python's `str` of a value: `None`, `True`, `1.0`. Containers are printed as Python literals.
 pub(crate) fn python_str(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(s) => s.clone(),
@@ -231,13 +229,13 @@ fn number_str(n: &serde_json::Number) -> String {
     if is_whole(n) { n.to_string() } else { n.as_f64().map_or_else(|| n.to_string(), float_text) }
 }
 
-/// Whether a number of JSON is written without a fraction and an exponent.
+/// Whether a JSON number has neither a fraction nor an exponent.
 pub(crate) fn is_whole(n: &serde_json::Number) -> bool {
     n.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
-/// Python's `repr` of a float: the shortest digits that give it back, with an exponent below 1e-4
-/// and from 1e16 on.
+/// Python's `repr` of a float: the shortest digits that parse to the same float, with an exponent
+/// below 1e-4 and from 1e16.
 pub(crate) fn float_text(f: f64) -> String {
     if f.is_nan() {
         return "nan".to_owned();
@@ -256,7 +254,7 @@ pub(crate) fn float_text(f: f64) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// A Python string literal: single quotes unless the text has one and no double quote.
+/// A Python string literal. It has single quotes, unless the text contains one and no double quote.
 pub(crate) fn python_quoted(text: &str) -> String {
     let mark = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::with_capacity(text.len() + 2);
@@ -282,7 +280,7 @@ pub(crate) fn python_quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The right-hand sides are what PyYAML 6 prints for `repr(yaml.safe_load(text))`.
+    /// The expected values are those of `repr(yaml.safe_load(text))` in PyYAML 6.
     #[test]
     fn plain_scalars_as_pyyaml_reads_them() {
         for (text, expected) in [
@@ -325,7 +323,7 @@ mod tests {
         }
     }
 
-    /// The right-hand sides are Python's `repr`.
+    /// The expected texts are Python's `repr`.
     #[test]
     fn floats_as_python_prints_them() {
         for (f, text) in [

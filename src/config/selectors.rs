@@ -1,15 +1,15 @@
-//! `selectors.yml`: named selections as trees of criteria.
+//! Reads `selectors.yml`: named selections as trees of criteria.
 
 use super::{Yaml, YamlMap};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
 
-/// A definition: criteria combined, as written.
+/// A definition as it is written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum YamlCriterion {
-    /// One criterion of the command line's grammar.
+    /// A criterion in the grammar of the command line.
     Text(String, Span),
-    /// `{method, value, children, ...}`; the graph operators are written out.
+    /// `{method, value, children, ...}`, with the graph operators included in the text.
     Method {
         text: String,
         indirect: Option<String>,
@@ -89,7 +89,7 @@ fn criterion(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<YamlCriterion> {
             span: y.span,
         });
     }
-    // `{tag: nightly}` is `{method: tag, value: nightly}`.
+    // `{tag: nightly}` means `{method: tag, value: nightly}`.
     if let [(key, value)] = map.entries.as_slice()
         && let Some(value) = value.scalar_text()
     {

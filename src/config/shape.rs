@@ -1,8 +1,8 @@
-//! Which shapes the typed keys of YAML files take.
+//! Checks the types of values in YAML files.
 //!
 //! In: the tree of a file. Out: an error for each value of another shape, with its place. Texts
-//! with Jinja are left alone: their value is not known yet. Keys without a rule take anything. Must
-//! not know: what a value means.
+//! with Jinja are not checked: their value is not known yet. Keys without a rule take anything.
+//! Must not know: what a value means.
 //!
 //! Source: dbt's JSON schemas, and the table `tests/dbt/yaml.json`.
 
@@ -10,24 +10,24 @@ use super::{Json, Yaml, YamlMap, YamlValue};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
 
-/// Shapes by letter: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist, `M`apping; with `!`
-/// the key has to be there.
+/// The types of a value, as letters: `T`ext, `D`ate, `N`umber, `B`oolean, `0` for null, `L`ist,
+/// `M`apping. A `!` makes the key required.
 pub(crate) type Shapes = &'static str;
 
-/// Rules of one mapping: its keys, each with its shapes and the rules below it.
+/// The rules of a mapping: for each key its types and the rules for what is below it.
 pub(crate) type Rules = &'static [(&'static str, Shapes, Below)];
 
-/// What is below a key.
+/// The rules for what is below a key.
 #[derive(Clone, Copy)]
 pub(crate) enum Below {
     Nothing,
-    /// The rules of the mapping.
+    /// A mapping with these keys.
     Keys(Rules),
-    /// The shapes of a list's items, with the rules of those that are mappings.
+    /// A list of items of these types; those that are mappings have these keys.
     Items(Shapes, Rules),
-    /// The rules of a mapping that has at least one of the keys.
+    /// A mapping that has at least one of these keys.
     AnyOf(Rules),
-    /// The only texts that there are.
+    /// A text that is one of these words.
     Words(&'static [&'static str]),
     /// A text that can be read as a date.
     DateText,
@@ -104,7 +104,7 @@ const NODE: Rules = &[
     ("quote_columns", "B0", Nothing),
     ("relation", "T", Nothing),
 ];
-/// Seeds, analyses and macros may be called what YAML reads as a date.
+/// Seeds, analyses and macros may have names that YAML reads as dates.
 const DATED: Rules = &[
     ("name", "TD", Nothing),
     ("description", "T", Nothing),
@@ -261,7 +261,7 @@ const PROJECT: Rules = &[
     ("unit_tests", "M", Nothing),
 ];
 
-/// Configs of models, seeds and snapshots.
+/// The types of configs of models, seeds and snapshots.
 const NODE_CONFIGS: &[(&str, Shapes)] = &[
     ("materialized", "T"),
     ("schema", "TD0"),
@@ -299,7 +299,7 @@ const NODE_CONFIGS: &[(&str, Shapes)] = &[
     ("snapshot_meta_column_names", "M"),
 ];
 
-/// Configs of data tests.
+/// The types of configs of data tests.
 const TEST_CONFIGS: &[(&str, Shapes)] = &[
     ("severity", "T"),
     ("where", "T0"),
@@ -318,7 +318,6 @@ const TEST_CONFIGS: &[(&str, Shapes)] = &[
     ("meta", "M"),
 ];
 
-/// Checks a properties file.
 pub(crate) fn check_properties(tree: &Yaml, out: &mut Vec<Diagnostic>) {
     match &tree.value {
         YamlValue::Map(map) => check(map, PROPERTIES, "", out),
@@ -327,14 +326,14 @@ pub(crate) fn check_properties(tree: &Yaml, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Checks a project file, apart from the configs in its sections.
+/// Checks a project file, except for the configs in its sections.
 pub(crate) fn check_project(tree: &Yaml, out: &mut Vec<Diagnostic>) {
     if let Some(map) = tree.as_map() {
         check(map, PROJECT, "", out);
     }
 }
 
-/// Checks a mapping by rules of its own: an output of a profile.
+/// Checks a mapping by other rules, such as those for an output of a profile.
 pub(crate) fn check_shape(map: &YamlMap, rules: Rules, out: &mut Vec<Diagnostic>) {
     check(map, rules, "", out);
 }
@@ -378,7 +377,7 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
             let d = Diagnostic::error(Code::YamlShape, message).primary(value.span, "");
             out.push(d.did_you_mean(near));
         }
-        // dbt's reader of dates takes them in almost any order; none is without a digit.
+        // dbt parses dates in almost any form, but all of them have a digit.
         (DateText, YamlValue::Str(text))
             if !has_jinja(text) && !text.contains(|c: char| c.is_ascii_digit()) =>
         {
@@ -391,7 +390,7 @@ fn check_value(value: &Yaml, shapes: Shapes, below: Below, path: &str, out: &mut
     }
 }
 
-/// Complains of keys that have to be there and are not.
+/// Reports missing required keys.
 fn check_present(item: &Yaml, rules: Rules, path: &str, out: &mut Vec<Diagnostic>) {
     let Some(map) = item.as_map() else { return };
     for (key, ..) in
@@ -402,7 +401,7 @@ fn check_present(item: &Yaml, rules: Rules, path: &str, out: &mut Vec<Diagnostic
     }
 }
 
-/// A data test: its name, or its name with its arguments.
+/// Checks a data test: a name, or a name with arguments.
 fn check_test(item: &Yaml, path: &str, out: &mut Vec<Diagnostic>) {
     if !is_taken(item, "TM") {
         out.push(wrong(&format!("`{path}[]`"), "TM", item));
@@ -428,7 +427,6 @@ fn check_test(item: &Yaml, path: &str, out: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The letter of a value.
 fn letter(value: &YamlValue) -> char {
     match value {
         YamlValue::Null => '0',
@@ -449,7 +447,7 @@ fn is_taken(value: &Yaml, shapes: Shapes) -> bool {
     shapes.contains(letter(&value.value)) || value.as_str().is_some_and(has_jinja)
 }
 
-/// `a text or a list`.
+/// The types in words, such as `a text or a list`.
 fn listed(shapes: Shapes) -> String {
     let names: Vec<&str> = shapes
         .chars()
@@ -479,7 +477,7 @@ fn wrong(what: &str, shapes: Shapes, value: &Yaml) -> Diagnostic {
     }
 }
 
-/// What is wrong with a text of a config that takes certain words only.
+/// The error of a text whose config accepts only certain words.
 fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     let (fits, words) = match key {
         "severity" if of_test => {
@@ -498,7 +496,7 @@ fn word_problem(key: &str, text: &str, of_test: bool) -> Option<String> {
     (!fits).then(|| format!("`{key}` is {words}, not `{text}`"))
 }
 
-/// What is wrong with the value of a config, if anything: of a test's, or of another node's.
+/// The error of a config's value, if any. `of_test`: it is the config of a test.
 pub(crate) fn config_problem(
     key: &str,
     value: &Json,

@@ -1,4 +1,4 @@
-//! YAML as a tree with places.
+//! Parses YAML into a tree with spans.
 
 use super::{Json, JsonMap, scalar};
 use crate::diag::{Checked, Code, Diagnostic, nearest_name};
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A value with its place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Yaml {
     pub(crate) span: Span,
@@ -20,24 +19,25 @@ pub(crate) enum YamlValue {
     Null,
     Bool(bool),
     Int(i64),
-    /// The digits of a whole number that has more than 64 bits.
+    /// The digits of an integer that does not fit into 64 bits.
     BigInt(Arc<str>),
     Float(f64),
-    /// A date or time stamp, as Python prints it.
+    /// A date or a timestamp, as Python prints it.
     Date(String),
     Str(Arc<str>),
     Seq(Vec<Yaml>),
     Map(YamlMap),
 }
 
-/// A key as text (`True` for an unquoted `on`, as Python's `str` has it) with its place.
+/// A key with its span. Keys that are not texts are converted as by Python's `str` (`True` for an
+/// unquoted `on`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Key {
     pub(crate) text: Arc<str>,
     pub(crate) span: Span,
 }
 
-/// Entries in written order, without repeats.
+/// Entries in their written order, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct YamlMap {
     pub(crate) entries: Vec<(Key, Yaml)>,
@@ -48,7 +48,7 @@ impl YamlMap {
         self.entries.iter().find(|(k, _)| &*k.text == key).map(|(_, v)| v)
     }
 
-    /// A scalar as text; none where the key is missing, or has a list or a mapping.
+    /// The text of a scalar. `None` if the key is missing, or its value is a list or a mapping.
     pub(crate) fn get_text(&self, key: &str) -> Option<String> {
         self.get(key).and_then(Yaml::scalar_text)
     }
@@ -57,7 +57,7 @@ impl YamlMap {
         self.entries.iter().find(|(k, _)| &*k.text == key).map(|(k, _)| k)
     }
 
-    /// The first of several spellings of one key.
+    /// The value of the first of these keys that exists.
     pub(crate) fn get_any(&self, keys: &[&str]) -> Option<&Yaml> {
         keys.iter().find_map(|k| self.get(k))
     }
@@ -66,13 +66,13 @@ impl YamlMap {
         self.entries.iter().map(|(k, v)| (k, v))
     }
 
-    /// The entries without some keys.
+    /// The entries except those with these keys.
     pub(crate) fn without(&self, keys: &[&str]) -> YamlMap {
         let entries = self.entries.iter().filter(|(key, _)| !keys.contains(&&*key.text)).cloned();
         YamlMap { entries: entries.collect() }
     }
 
-    /// The entries of both; those of `other` win.
+    /// The entries of both; those of `other` take precedence.
     pub(crate) fn overridden_by(&self, other: &YamlMap) -> YamlMap {
         let mut all = self.clone();
         for (key, value) in other.iter() {
@@ -81,7 +81,7 @@ impl YamlMap {
         all
     }
 
-    /// Sets a key, keeping the position of one that is there. Returns the earlier key.
+    /// Sets a key. An existing key keeps its position and is returned.
     fn set(&mut self, key: Key, value: Yaml) -> Option<Key> {
         match self.entries.iter_mut().find(|(k, _)| k.text == key.text) {
             Some(entry) => {
@@ -119,7 +119,7 @@ impl Yaml {
         }
     }
 
-    /// Whether a text in it ends with a newline.
+    /// Whether any text in the value ends with a newline.
     pub(crate) fn has_final_newline(&self) -> bool {
         match &self.value {
             YamlValue::Str(text) => text.ends_with('\n'),
@@ -129,7 +129,7 @@ impl Yaml {
         }
     }
 
-    /// The items of a list; a single value that is no list counts as a list of one, null as none.
+    /// The items of a list. Null counts as an empty list, other values as lists of one.
     pub(crate) fn items(&self) -> &[Yaml] {
         match &self.value {
             YamlValue::Seq(items) => items,
@@ -142,7 +142,7 @@ impl Yaml {
         self.value == YamlValue::Null
     }
 
-    /// A scalar as the text that Python's `str` gives; none for lists and mappings.
+    /// A scalar as Python's `str`; `None` for lists and mappings.
     pub(crate) fn scalar_text(&self) -> Option<String> {
         match &self.value {
             YamlValue::Str(s) => Some(s.to_string()),
@@ -152,7 +152,7 @@ impl Yaml {
         }
     }
 
-    /// The value without places; dates become text, not-a-number becomes null.
+    /// The value without spans. Dates become text, NaN becomes null.
     pub(crate) fn to_json(&self) -> Json {
         match &self.value {
             YamlValue::Null => Json::Null,
@@ -169,7 +169,7 @@ impl Yaml {
         }
     }
 
-    /// What kind of value it is, for messages.
+    /// The kind of value, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             YamlValue::Null => "nothing",
@@ -183,7 +183,7 @@ impl Yaml {
     }
 }
 
-/// Reads a file of one document; an empty file is null.
+/// Parses a file with a single document; an empty file is null.
 pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
     let mut builder = Builder {
         file,
@@ -218,13 +218,13 @@ pub(crate) fn parse_yaml(file: FileId, text: &str) -> Checked<Yaml> {
         }
     }
     let null = Yaml { span: Span::file(file), value: YamlValue::Null };
-    // What is open when the parser gives up is not used: half a mapping would make errors of its
-    // own.
+    // Collections that are still open after a syntax error are dropped: incomplete mappings would
+    // cause misleading errors.
     let root = builder.root.take().unwrap_or(null);
     Checked::new(root, builder.diagnostics)
 }
 
-/// Byte offsets for the parser's character offsets; nothing is stored for a text that is all ASCII.
+/// Converts the parser's character offsets to byte offsets. For ASCII text no table is needed.
 struct CharIndex {
     bytes: Option<Vec<u32>>,
     len: usize,
@@ -245,10 +245,10 @@ impl CharIndex {
     }
 }
 
-/// How many values the aliases of a file may stand for.
+/// The maximum number of values that the aliases of a file expand to.
 const MOST_COPIED: usize = 200_000;
 
-/// How many values a value is made of.
+/// The number of values in a value, including itself.
 fn size(node: &Yaml) -> usize {
     match &node.value {
         YamlValue::Seq(items) => 1 + items.iter().map(size).sum::<usize>(),
@@ -267,9 +267,9 @@ struct Builder {
     chars: CharIndex,
     diagnostics: Vec<Diagnostic>,
     anchors: HashMap<usize, Yaml>,
-    /// Where each name stands.
+    /// The span of each anchor, by name.
     anchor_places: HashMap<String, Span>,
-    /// How many values aliases have stood for.
+    /// The number of values that aliases have expanded to so far.
     copied: usize,
     stack: Vec<(Open, usize, usize)>,
     root: Option<Yaml>,
@@ -287,8 +287,7 @@ impl Builder {
         self.diagnostics.push(d);
     }
 
-    /// Notes an anchor; false where its name is taken. As in PyYAML, that is an error: which of the
-    /// two is meant is not plain.
+    /// Registers an anchor. Returns false if its name is taken, which is an error as in PyYAML.
     fn anchor(&mut self, name: &str, span: granit_parser::Span) -> bool {
         let (start, end) = (self.byte(span.start), self.byte(span.end));
         let place = Span::new(self.file, start, end.max(start + 1));
@@ -327,8 +326,7 @@ impl Builder {
                     Open::Seq(items) => YamlValue::Seq(items),
                     Open::Map(map, merges, _) => YamlValue::Map(merged(map, merges)),
                 };
-                // A block collection ends where its last line does; the parser's end is the next
-                // token.
+                // The end is that of the collection's last line. The parser reports the next token.
                 let node = Yaml { span: Span::new(self.file, start, end.max(start)), value };
                 self.done(node, anchor, false);
             }
@@ -353,7 +351,7 @@ impl Builder {
         }
     }
 
-    /// Hands a finished node to what is open around it.
+    /// Adds a finished node to the innermost open collection.
     fn done(&mut self, node: Yaml, anchor: usize, merge: bool) {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -372,7 +370,7 @@ impl Builder {
                         let d = d.primary(node.span, "");
                         self.diagnostics.push(d.help("put quotes around Jinja: `\"{{ ... }}\"`"));
                     }
-                    // The text of a nested key would double with each level.
+                    // The text of nested collections would double in size with each level.
                     let text = match nested {
                         true => format!("{} at byte {start}", node.kind(), start = node.span.start),
                         false => node
@@ -403,8 +401,8 @@ impl Builder {
     }
 }
 
-/// A mapping with its `<<` merges: its own keys win, then later merges; merged keys come first, as
-/// in PyYAML.
+/// Applies the `<<` merges of a mapping. Its own keys take precedence, then later merges. As in
+/// PyYAML, merged keys come first.
 fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
     if merges.is_empty() {
         return own;
@@ -423,7 +421,7 @@ fn merged(own: YamlMap, merges: Vec<Yaml>) -> YamlMap {
     out
 }
 
-/// A warning for each key of a mapping that is not among `known`.
+/// Warns of each key of a mapping that is not in `known`.
 pub(crate) fn unknown_keys(map: &YamlMap, known: &[&str], what: &str, out: &mut Vec<Diagnostic>) {
     for (key, _) in map.iter() {
         if !known.contains(&&*key.text) {

@@ -1,4 +1,4 @@
-//! `adapter`: questions and commands to the database.
+//! `adapter`: the object through which templates query and change the database.
 //!
 //! At parse stubs answer (semantics 1.2). At compile only what `Existing` knows of this node's own
 //! relation is answered; any other question stops the render, and the node is compiled just before
@@ -32,7 +32,7 @@ struct Adapter {
     session: Arc<Session>,
 }
 
-/// Methods that can be taken as values. All of them can be called.
+/// The methods that templates can also take as values, without calling them.
 const NAMES: &[&str] = &[
     "add_query",
     "already_exists",
@@ -124,7 +124,7 @@ impl Object for Adapter {
     }
 }
 
-/// `adapter.behavior.<flag>`: whether a flag is on; the same is its `no_warn`.
+/// `adapter.behavior.<flag>`: whether a flag is on. Its `no_warn` is the same.
 #[derive(Debug)]
 struct Behavior(Arc<Session>);
 
@@ -156,7 +156,8 @@ impl Object for Flag {
     }
 }
 
-/// Methods that need no database and are the same in both phases.
+/// Methods that need no database and have the same result in both phases. `None`: `method` is not
+/// one of them.
 #[expect(clippy::too_many_lines, reason = "an arm for each method")]
 fn pure(
     session: &Arc<Session>,
@@ -252,7 +253,7 @@ fn pure(
     }))
 }
 
-/// What dbt's parse-time adapter answers.
+/// The results of dbt's adapter at parse time.
 fn parse_stub(session: &Session, method: &str) -> Result<Value, Error> {
     Ok(match method {
         "get_relation" | "load_relation" => none(),
@@ -290,7 +291,7 @@ fn relation_arg(args: &Args, i: usize, key: &str) -> Result<Relation, Error> {
         .ok_or_else(|| error(format!("`{key}` is not a relation")))
 }
 
-/// Questions about relations and columns.
+/// Methods that query relations and columns. `None`: `method` is not one of them.
 fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<Value>, Error> {
     let engine = session.project.target.engine;
     let dialect = session.project.dialect;
@@ -339,7 +340,7 @@ fn question(session: &Arc<Session>, method: &str, args: &Args) -> Result<Option<
     }))
 }
 
-/// Runs a question on the connection; without one the render stops.
+/// Runs a query on the connection. Without a connection the render stops.
 fn live<T>(
     session: &Arc<Session>,
     ask: impl FnOnce(&mut dyn crate::engine::Warehouse) -> Result<T, crate::engine::EngineError>,
@@ -362,15 +363,14 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
         if let Some(found) = runtime.existing.find(&key) {
             return Ok(Some(found.clone()));
         }
-        // A node's own relation that was not there may have been made by its own hooks or
-        // materialization since.
+        // The node's own relation may have been created since by its own hooks or materialization.
         if session.only_compiles() || matches!(session.db(), Db::Offline) {
             return Ok(None);
         }
     } else if this && matches!(session.db(), Db::Offline) {
         return Ok(None);
     }
-    // Where the project does not quote names, the engine has folded them.
+    // The engine has folded the case of names that the project does not quote.
     let wanted = wanted.stored(dialect);
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
@@ -393,7 +393,7 @@ fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<Existin
     live(session, |w| w.columns_to_cast(relation), "")
 }
 
-/// What changes the database, or runs SQL.
+/// Methods that change the database or run SQL.
 fn command(
     session: &Arc<Session>,
     state: &mut State<'_, '_>,
@@ -407,7 +407,7 @@ fn command(
             } else {
                 Fetch::Nothing
             };
-            // dbt-duckdb does not begin anything where transactions are off.
+            // dbt-duckdb never begins a transaction if `disable_transactions` is set.
             let begin = args.flag(1, "auto_begin", false)
                 && !session.project.target.connection.members().disable_transactions;
             let (response, table) = run_statement(session, &args.text(0, "sql")?, fetch, begin)?;
@@ -422,7 +422,7 @@ fn command(
             commit(session)?;
             Value::from("")
         }
-        // These are macros that a project can override; the adapter's methods call them.
+        // These methods call macros of the same names, which a project can override.
         "create_schema" | "drop_schema" | "drop_relation" | "truncate_relation"
         | "rename_relation" | "store_relation" => {
             let found = own_macro(
@@ -437,7 +437,7 @@ fn command(
             }
             let answer = found.call(state, &all)?;
             if matches!(method, "create_schema" | "drop_schema") {
-                // As in dbt, these two are done when they return.
+                // As in dbt, these two commit before they return.
                 commit(session)?;
             }
             answer
@@ -446,14 +446,13 @@ fn command(
     })
 }
 
-/// The value of the macro that a call means here.
+/// The macro that `call` resolves to in the session's package, as a value.
 fn own_macro(session: &Session, call: CallName) -> Option<Value> {
     let def = session.find_macro(call)?;
     session.project.registry()?.value_of(&def)
 }
 
-/// A macro of the project or a package that stands in for ours: the adapter's method calls macros
-/// of these names.
+/// The `get_columns_in_relation` of the project or a package, if one overrides the built-in macro.
 fn own_columns_macro(session: &Session) -> Option<Value> {
     const NAME: &str = "get_columns_in_relation";
     let def = find_foreign_macro(session, CallName::Plain(NAME.to_owned())).or_else(|| {
@@ -463,21 +462,21 @@ fn own_columns_macro(session: &Session) -> Option<Value> {
     session.project.registry()?.value_of(&def)
 }
 
-/// The macro that a call means here, unless it came with the binary.
+/// The macro that `call` resolves to in the session's package, unless it is a built-in one.
 fn find_foreign_macro(session: &Session, call: CallName) -> Option<Arc<MacroDef>> {
     let registry = session.project.registry()?;
     session.find_macro(call).filter(|def| !registry.is_internal(def))
 }
 
-/// Commits, where the session is in charge of transactions.
+/// Commits, if the session controls its transactions.
 fn commit(session: &Session) -> Result<(), Error> {
     session
         .commit()
         .map_err(|error| session.stop(Abort::Database { error, sql: "commit".to_owned() }))
 }
 
-/// `config` is a mapping, or the `config` object of the node, whose values are asked for by its
-/// `get`.
+/// The effective `hard_deletes`. `config` is a mapping, or the node's `config` object, whose values
+/// are not attributes.
 fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     let invalidate = config_value(session, config, "invalidate_hard_deletes");
     match (invalidate, config_value(session, config, "hard_deletes")) {
@@ -495,15 +494,15 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
     }
 }
 
-/// A value of the given config, or else of the node's; none counts as not set.
+/// The value of a key in the given config, else in the node's. `None` if it is not set or null.
 fn config_value(session: &Session, config: &Value, key: &str) -> Option<Value> {
     let given = config.get_attr(key).ok().filter(|v| !v.is_undefined());
     let found = given.or_else(|| session.unit.config.get(key).map(from_json));
     found.filter(|v| !v.is_none())
 }
 
-/// An index config, with its defaults. A wrong one would become SQL that is wrong, or that means
-/// something else.
+/// Parses an index config. It is validated because a wrong one would result in SQL that is invalid
+/// or means something else.
 fn parse_index(raw: &Value) -> Result<Value, Error> {
     let json = to_json(raw);
     match json.get("columns") {
@@ -529,7 +528,7 @@ fn wrong_index(index: &Json, key: &str, kind: &str) -> Error {
     error(format!("`{key}` of an index: {value} is not of type '{kind}'"))
 }
 
-/// An index config: `columns`, `unique`, `type`, and `render(relation)`, its name.
+/// An index config: `columns`, `unique`, `type`, and `render(relation)` for its name.
 #[derive(Debug)]
 struct Index(Json);
 
@@ -550,8 +549,8 @@ impl Object for Index {
     ) -> Result<Value, Error> {
         match method {
             "render" => {
-                // An index keeps its name when its table is renamed: the next table's must have
-                // another.
+                // An index keeps its name when its table is renamed, so the index on the next
+                // version of the table needs a different one.
                 let relation = args.first().map(Value::to_string).unwrap_or_default();
                 let unlike = uuid::Uuid::new_v4();
                 Ok(Value::from(crate::hash::md5_hex(&format!("{}_{relation}_{unlike}", self.0))))
@@ -561,7 +560,7 @@ impl Object for Index {
     }
 }
 
-/// The type of a column of a result table, by agate's classes.
+/// The type of a column of a result table, as the lower-case name of agate's type.
 fn convert_type(args: &Args) -> Result<Value, Error> {
     let table = args.require(0, "agate_table")?;
     let i = args.require(1, "col_idx")?.as_usize().unwrap_or(0);
@@ -570,7 +569,7 @@ fn convert_type(args: &Args) -> Result<Value, Error> {
     Ok(Value::from(types.get(i).map(|t| t.to_lowercase()).unwrap_or_else(|| "text".to_owned())))
 }
 
-/// Rows of (grantee, privilege) as `{privilege: [grantees]}`.
+/// Turns rows of (grantee, privilege) into `{privilege: [grantees]}`.
 fn grants(table: &Value) -> Result<Value, Error> {
     let mut out: indexmap::IndexMap<String, Vec<Value>> = indexmap::IndexMap::new();
     for row in table.try_iter()? {
@@ -580,7 +579,7 @@ fn grants(table: &Value) -> Result<Value, Error> {
     Ok(dict(out.into_iter().map(|(k, v)| (Value::from(k), list(v)))))
 }
 
-/// Options of `copy ... to`, from a mapping or derived from the file's extension.
+/// The options of `copy ... to`; a format that is not given is derived from the file's extension.
 fn external_write_options(args: &Args) -> Result<String, Error> {
     let location = args.text(0, "write_location")?;
     let Json::Object(mut options) = to_json(args.require(1, "rendered_options")?) else {
@@ -618,7 +617,8 @@ fn external_write_options(args: &Args) -> Result<String, Error> {
     Ok(rendered.collect::<Vec<_>>().join(", "))
 }
 
-/// Where an external file is read back: partitioned writes make folders.
+/// The path from which an external file is read. Partitioned and per-thread writes create folders
+/// of files.
 fn external_read_location(args: &Args) -> Result<String, Error> {
     let location = args.text(0, "write_location")?;
     let Json::Object(options) = to_json(args.require(1, "rendered_options")?) else {

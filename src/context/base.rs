@@ -1,4 +1,4 @@
-//! Members that every context has: variables, environment, conversions, log.
+//! The members of every context: variables, environment, conversions, log.
 
 use super::reads::RenderQuestion;
 use super::session::{Abort, LogLine};
@@ -104,7 +104,8 @@ pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
         function(|_, session, args| {
             let text = args.text(0, "value")?;
             if has_mark(&text) {
-                // The hash of a text is not that of the same text with other references.
+                // With other references in place of the marks, the text would have a different
+                // hash.
                 session.note_references_asked();
             }
             Ok(Value::from(md5_hex(&text)))
@@ -137,7 +138,6 @@ pub(super) fn install_base_members(out: &mut FastMap<&'static str, Value>) {
     out.insert("validation", Value::from_object(Validation));
 }
 
-/// `var(name, default)`, with `var.has_var(name)`.
 #[derive(Debug)]
 struct Var;
 
@@ -166,7 +166,7 @@ impl Object for Var {
             (Some(value), _) => Ok(from_json(&value)),
             (None, Some(default)) => Ok(default.clone()),
             (None, None) if session.leaves_variables() => {
-                // When it runs, that is an error.
+                // The same at run is an error.
                 session.note_unsteady();
                 Ok(none())
             }
@@ -256,7 +256,7 @@ fn lower_text(value: &Value) -> String {
     value.to_string().to_lowercase()
 }
 
-/// Block style with two spaces, enough to be read back.
+/// Writes YAML in block style with an indent of two; only as complete as needed to be read back.
 fn write_yaml(value: &Json, indent: usize, out: &mut String) {
     let pad = " ".repeat(indent);
     match value {
@@ -300,7 +300,7 @@ fn yaml_scalar(value: &Json) -> String {
     }
 }
 
-/// `validation.any('view', 'table')`: a function whose result answers to subscripts with undefined.
+/// `validation`. `any('view', 'table')` is accepted and validates nothing.
 #[derive(Debug)]
 struct Validation;
 

@@ -1,8 +1,8 @@
-//! `builtins`, and dbt's own configuration as `ref.config`, `adapter.config` and the like show it.
+//! `builtins`, and dbt's configuration object (`ref.config`, `adapter.config`).
 //!
-//! In: a session. Out: values. Packages reach through them for what a project's macros of the same
-//! names hide, and for versions of packages. What is read of the configuration holds for one
-//! command only. Must not know: how a name is found.
+//! In: a session. Out: values. Packages use them to call members that a project's macros of the
+//! same name hide, and to read versions of packages. Results that depend on the configuration are
+//! valid for one command only. Must not know: how a name is found.
 
 use super::reads::RenderQuestion;
 use super::session::{NodeScope, Session};
@@ -77,7 +77,7 @@ pub(super) const NAMES: &[&str] = &[
     "zip_strict",
 ];
 
-/// `builtins`: what a name means where no macro has it.
+/// `builtins`: the members of the context, even if a macro has the same name.
 pub(super) fn builtins_value(session: &Arc<Session>) -> Value {
     Value::from_object(Builtins(session.clone()))
 }
@@ -122,8 +122,7 @@ impl Object for Builtins {
     }
 }
 
-/// A function of the context together with what dbt's functions carry: the configuration and the
-/// node.
+/// A function of the context with the attributes that dbt's functions have: `config` and `model`.
 #[derive(Debug)]
 struct Carrying {
     function: Value,
@@ -169,10 +168,10 @@ impl Object for Carrying {
     }
 }
 
-/// dbt's `RuntimeConfig`, as far as it is plain data.
+/// The plain data of dbt's `RuntimeConfig`.
 pub(super) fn runtime_config(session: &Session) -> Value {
     session.note_unsteady();
-    // The whole project file is in it: what is made of it is not kept for another command.
+    // It contains the whole project file, so what is made from it is not cached for other commands.
     session.asked(RenderQuestion::Invocation);
     let project = &session.project;
     let quoting = ["database", "schema", "identifier"].iter().zip(project.quoting);
@@ -199,7 +198,7 @@ pub(super) fn runtime_config(session: &Session) -> Value {
     dict(fields)
 }
 
-/// `config.vars`: the variables of the root project's file.
+/// `config.vars`: the variables in the root project's file.
 #[derive(Debug)]
 struct Vars(Json);
 

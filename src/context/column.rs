@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
 
-/// dbt's `Column`: a name, a type and perhaps sizes.
+/// dbt's `Column`: a name and a type, with its size or precision if the type has one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ColumnValue {
     name: String,
@@ -31,8 +31,8 @@ impl ColumnValue {
         })
     }
 
-    /// `api.Column(name, dtype, char_size, precision, scale)`.
-    /// A column of (name, type, size, precision, scale); `portable` names of types are translated.
+    /// `api.Column(name, dtype, char_size, precision, scale)`. With `portable`, dbt's portable type
+    /// names are translated.
     pub(super) fn create(
         args: &Args,
         engine: &'static EngineSpec,
@@ -189,13 +189,13 @@ impl Object for ColumnValue {
     }
 }
 
-/// dbt's portable name of a type as the engines have it: of all names only `string` is one
+/// Translates dbt's portable name of a type to one that the engines know. Only `string` differs
 /// (`TYPE_LABELS` of dbt's `Column`).
 pub(super) fn translate_type(name: String) -> String {
     if name.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { name }
 }
 
-/// A column that was found in the database, as a Jinja value.
+/// A column of the database as a Jinja value.
 pub(crate) fn column_value(column: &ExistingColumn, engine: &'static EngineSpec) -> Value {
     ColumnValue::value(column, engine)
 }

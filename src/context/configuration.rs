@@ -21,8 +21,8 @@ impl Object for Config {
         ObjectRepr::Plain
     }
 
-    /// Records at parse; at run the config holds already. A positional mapping counts as keyword
-    /// arguments.
+    /// Records the config at parse. At run the call does nothing, since the config is already
+    /// resolved. A positional mapping counts as keyword arguments.
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let session = with_extension::<Session>(state)?;
         if session.phase == Phase::Parse {
@@ -64,12 +64,13 @@ impl Object for Config {
         let parsing = session.phase == Phase::Parse;
         session.note_unsteady();
         match method {
-            // At parse the config is not known yet; the default is ignored, too (semantics 1.2).
+            // At parse the config is not known yet, and the default is ignored, too
+            // (semantics 1.2).
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;
                 let found = session.unit.config.effective(session.unit.kind, &name);
-                // A key that is there but empty meets `require`; `get` gives its default.
+                // A null value satisfies `require`, but `get` returns its default instead.
                 let found = if method == "get" { found.filter(|v| !v.is_null()) } else { found };
                 lookup(&session, found, &name, &args, method == "require")
             }
@@ -78,7 +79,7 @@ impl Object for Config {
                 let found = session.unit.config.map("meta").and_then(|m| m.get(&name)).cloned();
                 lookup(&session, found, &name, &args, method == "meta_require")
             }
-            // As a call with this one key: `set_sql_header` does so.
+            // The same as a call with this one key; `set_sql_header` uses it.
             "set" => {
                 if parsing {
                     let span = session.site(state);
@@ -93,13 +94,13 @@ impl Object for Config {
         }
     }
 
-    /// `config.model` and the like are read by a few packages.
+    /// Attributes such as `config.model`, which a few packages read, are undefined.
     fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
         None
     }
 }
 
-/// Two spellings of one key in one call: which of them counts would be chance.
+/// A key that one call spells in both ways. It would be arbitrary which value counts.
 fn twice(given: &[(String, Json)]) -> Option<(&'static str, &'static str)> {
     [("pre_hook", "pre-hook"), ("post_hook", "post-hook")]
         .into_iter()
@@ -137,8 +138,8 @@ fn persist(session: &Session, what: &str) -> bool {
         .unwrap_or(false)
 }
 
-/// A node's config as hooks at the end of a run see it: a mapping that has none for each key that
-/// is not set (dbt's `BaseConfig.__getitem__`).
+/// A node's config as on-run-end hooks see it: a mapping that is none for keys that are not set
+/// (dbt's `BaseConfig.__getitem__`).
 pub(crate) fn node_config(config: &Json) -> Value {
     let entries = config.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), from_json(v)));
     Value::from_object(NodeConfigValue(entries.collect()))

@@ -1,4 +1,4 @@
-//! Constraints of contracts as SQL.
+//! Renders the constraints of contracts as SQL.
 
 use super::relation::RelationValue;
 use super::session::Session;
@@ -8,8 +8,8 @@ use crate::jinja::{error, list, to_json};
 use minijinja::value::Value;
 use minijinja::{Error, State};
 
-/// What `to:` of a foreign key names: `ref('x')` and `source('a', 'b')` are relations, anything
-/// else is SQL.
+/// A function that resolves the `to:` of a foreign key: `ref('x')` and `source('a', 'b')` become
+/// relations, anything else is taken as SQL.
 pub(super) fn resolve_references<'a>(
     state: &'a mut State<'_, '_>,
     dialect: Dialect,
@@ -19,7 +19,8 @@ pub(super) fn resolve_references<'a>(
         let Some((name @ ("ref" | "source"), arguments)) = inner.split_once('(') else {
             return Ok(to.to_owned());
         };
-        // Every other piece between quotes is a name: `'a', 'b'`; a version stands behind them.
+        // The names are between quotes, so every other piece is one: `'a', 'b'`. A version follows
+        // them.
         let mut args: Vec<Value> =
             arguments.split(['\'', '"']).skip(1).step_by(2).map(Value::from).collect();
         if let Some((_, version)) =
@@ -42,15 +43,16 @@ pub(super) fn resolve_references<'a>(
     }
 }
 
-/// The suffix of named constraints of a candidate: names of the indexes behind them must differ
-/// from those of the published table, where they have to. The swap takes it away again.
+/// The suffix for the names of a candidate's constraints. On engines whose constraint names must be
+/// unique, the indexes of the candidate must not have the names of the published table's. The swap
+/// removes the suffix.
 pub(super) fn constraint_suffix(session: &Session) -> String {
     let builds = session.builds_candidate();
     let unique = session.project.target.engine.abilities.unique_constraint_names;
     if builds && unique { "__candidate".to_owned() } else { String::new() }
 }
 
-/// Resolves what a foreign key points to.
+/// Resolves the `to:` of a foreign key.
 type Referenced<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
 
 /// Column definitions of a contract: `name type constraint ...`.
@@ -91,8 +93,8 @@ pub(super) fn model_constraints(
     Ok(list(out))
 }
 
-/// A constraint as SQL; none for one that says nothing. `table`: of the table, with the suffix of
-/// its name.
+/// Renders a constraint; `None` if it has no SQL. `table` is set for a constraint of the table, to
+/// the suffix of its name.
 fn constraint_sql(
     c: &Json,
     table: Option<&str>,
@@ -133,7 +135,7 @@ fn constraint_text(c: &Json, suffix: Option<&str>, target: Option<String>) -> Op
         _ => return None,
     };
     Some(match filled_text(c, "name").filter(|_| table) {
-        // Postgres cuts names at 63 bytes.
+        // Postgres truncates names to 63 bytes, which could cut off the suffix.
         Some(name) if name.len() < 52 => {
             format!("constraint {name}{} {sql}", suffix.unwrap_or_default())
         }

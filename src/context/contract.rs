@@ -1,12 +1,12 @@
-//! What differs between a contract and the query that it is for, as a table.
+//! Renders the differences between a contract and its query as a table.
 
 use crate::config::Json;
 
-/// The heads that dbt gives the table: readers of logs look for them.
+/// The column heads of dbt's table, which tools that read logs search for.
 const HEADS: [&str; 4] = ["column_name", "definition_type", "contract_type", "mismatch_reason"];
 
-/// A row for each column that one side has alone, or that has another type there. Both sides are
-/// lists of mappings with `name` and `data_type`; a name's case does not matter.
+/// A row for each column that exists on one side only or whose types differ. Both sides are lists
+/// of mappings with `name` and `data_type`; names are compared without regard to case.
 pub(super) fn render_mismatches(contract: &Json, query: &Json) -> String {
     let (promised, found) = (columns(contract), columns(query));
     let mut rows: Vec<[String; 4]> = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn render_mismatches(contract: &Json, query: &Json) -> String {
     table(&rows)
 }
 
-/// The names and types of one side.
+/// The names and types of the columns of one side.
 fn columns(side: &Json) -> Vec<(String, String)> {
     let columns = side.as_array().into_iter().flatten();
     columns.map(|c| (text_of(c, "name"), text_of(c, "data_type"))).collect()

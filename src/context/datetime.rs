@@ -1,8 +1,8 @@
-//! Python's dates and times, as far as templates use them.
+//! The part of Python's `datetime` that templates use.
 //!
 //! In: dates and times of engines and of templates. Out: values that print, compare and calculate
-//! as those of Python's `datetime` do. An aware time is a local time with its offset: all that a
-//! template asks of it needs no rules of a zone.
+//! as those of Python's `datetime` do. An aware time is stored as the local time and its offset, so
+//! that no method needs the rules of a time zone.
 
 use super::zones::{Zone, zone_of};
 use crate::jinja::{Args, METHODS, error};
@@ -16,10 +16,11 @@ use std::sync::Arc;
 
 const MICROS_OF_DAY: i128 = 86_400_000_000;
 
-/// The most days that a duration may have.
+/// The maximum number of days of a `timedelta`.
 const MOST_DAYS: i128 = 999_999_999;
 
-/// A date, a datetime (aware with a zone, else naive), a time or a duration in microseconds.
+/// A date, a datetime or a time (aware if it has a zone, else naive), or a duration in
+/// microseconds.
 #[derive(Clone, Debug)]
 pub(super) enum TemporalValue {
     Date(Date),
@@ -37,7 +38,7 @@ pub(super) fn from_timestamp(at: Timestamp) -> Value {
     temporal_value(TemporalValue::At(jiff::tz::Offset::UTC.to_datetime(at), Some(Zone::utc())))
 }
 
-/// ISO text of a date or time stamp, as engines print them.
+/// Parses a date or timestamp in ISO format, as engines print them.
 pub(super) fn from_text(text: &str) -> Option<Value> {
     if let Ok(date) = text.parse::<Date>()
         && text.len() == 10
@@ -50,8 +51,7 @@ pub(super) fn from_text(text: &str) -> Option<Value> {
     text.parse::<DateTime>().ok().map(|d| temporal_value(TemporalValue::At(d, None)))
 }
 
-/// The instant that a value is: a time without a zone is one of UTC, as dbt takes it. Dates are
-/// none.
+/// The instant of a datetime; a naive one is in UTC, as in dbt. `None` for dates and other values.
 pub(crate) fn instant_of_value(value: &Value) -> Option<Timestamp> {
     let TemporalValue::At(at, zone) = value.downcast_object_ref::<TemporalValue>()? else {
         return None;
@@ -60,7 +60,7 @@ pub(crate) fn instant_of_value(value: &Value) -> Option<Timestamp> {
     jiff::tz::Offset::from_seconds(offset).ok()?.to_timestamp(*at).ok()
 }
 
-/// The same of ISO text; a day is none.
+/// The instant of a datetime in ISO format; `None` for a date without a time.
 pub(crate) fn instant_of_text(text: &str) -> Option<Timestamp> {
     instant_of_value(&from_text(text)?)
 }
@@ -69,7 +69,7 @@ fn out_of_range() -> Error {
     error("date value out of range")
 }
 
-/// A duration, if it is not too long.
+/// A `timedelta`; an error if it exceeds Python's limits.
 pub(super) fn duration_value(micros: i128) -> Result<Value, Error> {
     let days = micros.div_euclid(MICROS_OF_DAY);
     if days.abs() > MOST_DAYS {
@@ -91,7 +91,7 @@ fn add_micros(at: DateTime, micros: i128) -> Result<DateTime, Error> {
     if sum.year() < 1 { Err(out_of_range()) } else { Ok(sum) }
 }
 
-/// Half to even, as Python rounds durations.
+/// Rounds half to even, as Python does for durations.
 fn rounded(f: f64) -> i128 {
     f.round_ties_even() as i128
 }
@@ -120,7 +120,7 @@ impl TemporalValue {
         }
     }
 
-    /// `self + micros`; times of day cannot be moved.
+    /// `self + micros`; `None` for a time of day, to which nothing can be added.
     fn plus(&self, micros: i128) -> Result<Option<Value>, Error> {
         Ok(Some(match self {
             TemporalValue::Date(d) => {
@@ -153,7 +153,8 @@ impl TemporalValue {
         })
     }
 
-    /// Microseconds since 1970 in UTC; a naive time counts as one.
+    /// Microseconds since 1970 in UTC. A naive datetime is taken as UTC; `None` if this is not a
+    /// datetime.
     fn universal(&self) -> Option<i128> {
         match self {
             TemporalValue::At(at, zone) => {
@@ -163,8 +164,8 @@ impl TemporalValue {
         }
     }
 
-    /// What an operator gives, by Python's name of its method; none where Python says
-    /// `NotImplemented`.
+    /// The result of an operator, given by the name of its method in Python; `None` where Python
+    /// returns `NotImplemented`.
     fn operate(&self, operator: &str, other: &Value) -> Result<Option<Value>, Error> {
         let moment = other.downcast_object_ref::<TemporalValue>();
         match (operator, self, moment) {
@@ -229,7 +230,7 @@ impl TemporalValue {
         })
     }
 
-    /// `repr`: the call that makes the value.
+    /// Python's `repr`: the expression that constructs the value.
     fn repr_text(&self) -> String {
         let zone = self.zone().map_or_else(String::new, |z| format!(", tzinfo={}", z.repr_text()));
         match self {
@@ -284,7 +285,7 @@ impl TemporalValue {
         })
     }
 
-    /// An operator's method, `__add__` say; without an operand it is one of signs.
+    /// Calls the method of an operator, such as `__add__`. Without an operand it is a unary one.
     fn call_operator(&self, method: &str, operand: Option<&Value>) -> Result<Value, Error> {
         if let (TemporalValue::Delta(d), None) = (self, operand) {
             return match method {
@@ -326,7 +327,7 @@ impl TemporalValue {
         })
     }
 
-    /// What `timetuple()` and `isocalendar()` count with.
+    /// The date of this value; an error if it has none.
     fn require_date(&self, method: &str) -> Result<Date, Error> {
         self.date()
             .ok_or_else(|| Error::new(ErrorKind::UnknownMethod, format!("this has no `{method}`")))
@@ -351,7 +352,7 @@ fn divide(operator: &str, a: i128, b: i128) -> Result<Option<Value>, Error> {
     }))
 }
 
-/// A duration and a number.
+/// The result of an operator on a duration and a number.
 fn scale(operator: &str, micros: i128, number: &Value) -> Result<Option<Value>, Error> {
     if !matches!(number.kind(), ValueKind::Number | ValueKind::Bool) {
         return Ok(None);
@@ -387,7 +388,7 @@ fn time_text(t: Time, precision: &str) -> Result<String, Error> {
     })
 }
 
-/// The clock as arguments of a constructor: what is zero at the end is left out.
+/// The time as arguments of a Python constructor, without zeros at the end.
 fn clock_arguments(t: Time) -> String {
     let micros = t.subsec_nanosecond() / 1000;
     let mut text = format!("{}, {}", t.hour(), t.minute());
@@ -400,7 +401,7 @@ fn clock_arguments(t: Time) -> String {
     text
 }
 
-/// `1 day, 2:03:04`, as Python prints a timedelta.
+/// Prints a duration as Python does: `1 day, 2:03:04`.
 pub(super) fn delta_text(micros: i128) -> String {
     let days = micros.div_euclid(MICROS_OF_DAY);
     let rest = micros.rem_euclid(MICROS_OF_DAY);
@@ -664,7 +665,7 @@ fn replace(moment: &TemporalValue, args: &Args) -> Result<Value, Error> {
     }))
 }
 
-/// Year, month and day.
+/// A date from a year, a month and a day.
 pub(super) fn make_date(parts: &[i64]) -> Result<Date, Error> {
     let [year, month, day, ..] = parts else {
         return Err(error("a date needs a year, a month and a day"));
@@ -677,7 +678,7 @@ pub(super) fn make_date(parts: &[i64]) -> Result<Date, Error> {
     date.map_err(|_| error(format!("month {month} or day {day} is out of range")))
 }
 
-/// Hour, minute, second and microsecond.
+/// A time from an hour, a minute, a second and microseconds; missing parts are zero.
 pub(super) fn make_time(parts: &[i64]) -> Result<Time, Error> {
     let mut clock = [0; 4];
     for (slot, part) in clock.iter_mut().zip(parts) {
@@ -692,7 +693,7 @@ pub(super) fn make_time(parts: &[i64]) -> Result<Time, Error> {
         .map_err(|_| error("hour must be in 0..23, minute and second in 0..59"))
 }
 
-/// A tuple whose places have names.
+/// A Python named tuple.
 #[derive(Debug)]
 struct NamedTuple {
     name: &'static str,

@@ -1,4 +1,4 @@
-//! `exceptions`: errors and warnings that a project raises itself.
+//! `exceptions`: errors and warnings that templates raise.
 
 use super::contract::render_mismatches;
 use super::session::{Abort, Session};
@@ -83,7 +83,7 @@ impl Object for Exceptions {
     }
 }
 
-/// The first argument, whatever its name.
+/// The first argument, whether positional or named.
 fn first_text(args: &Args) -> String {
     args.positional
         .first()

@@ -1,4 +1,4 @@
-//! A failed render as a diagnostic.
+//! Turns a failed render into a diagnostic.
 
 use super::reads::RenderQuestion;
 use super::session::{Abort, Session};
@@ -7,12 +7,12 @@ use crate::engine::EngineErrorKind;
 use crate::jinja::{Failure, MacroDef};
 use crate::source::Span;
 
-/// A mistake of the tool itself.
+/// The diagnostic of an internal error.
 pub(crate) fn internal_diagnostic(message: impl Into<String>) -> Diagnostic {
     Diagnostic::error(Code::Internal, message)
 }
 
-/// What to tell of a render that failed; `whole` is the place when nothing better is known.
+/// The diagnostic of a failed render. `whole` is its location if no better one is known.
 pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
     let place = failure_place(failure, session, whole);
     let abort = session.take_abort();
@@ -87,7 +87,8 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
     diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.unique_id))
 }
 
-/// A built-in macro is no place for a user to look: the project's innermost macro is, or the node.
+/// The location of a failure. If it is in a built-in macro, where users cannot look, the innermost
+/// macro of the project is the location, else the node.
 fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
     match failure.trace.first() {
         Some(first) if is_built_in(session, first) => failure
@@ -103,7 +104,7 @@ fn is_built_in(session: &Session, def: &MacroDef) -> bool {
     session.project.registry().is_some_and(|registry| registry.is_internal(def))
 }
 
-/// The macro or member most like the name that is not defined.
+/// The name of a macro or member that is most similar to the undefined one.
 fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
     let unknown = failure.unknown.as_deref()?;
     let registry = session.project.registry()?;

@@ -1,11 +1,11 @@
-//! Texts of dates and times in the formats of ISO 8601 that Python's `fromisoformat` reads.
+//! Parses the ISO 8601 formats that Python's `fromisoformat` accepts.
 
 use super::datetime::{TemporalValue, make_date, make_time, temporal_value};
 use super::zones::Zone;
 use jiff::civil::{Date, Time, Weekday};
 use minijinja::value::Value;
 
-/// Reads a text for `datetime`, `date` or `time`.
+/// Parses a text for `datetime`, `date` or `time`.
 pub(super) fn parse_iso_text(class: &str, text: &str) -> Option<Value> {
     Some(temporal_value(match class {
         "date" => TemporalValue::Date(parse_date(text)?),
@@ -29,7 +29,7 @@ pub(super) fn parse_iso_text(class: &str, text: &str) -> Option<Value> {
     }))
 }
 
-/// The day of an ISO week.
+/// The date of a day in an ISO week.
 pub(super) fn week_date(year: i64, week: i64, day: i64) -> Option<Date> {
     let weekday = Weekday::from_monday_one_offset(i8::try_from(day).ok()?).ok()?;
     let date =
@@ -38,7 +38,7 @@ pub(super) fn week_date(year: i64, week: i64, day: i64) -> Option<Date> {
     Some(date.date())
 }
 
-/// How many characters of the text are its date.
+/// The length of the date at the start of the text.
 fn date_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     Some(match (bytes.get(4)?, bytes.get(5)) {
@@ -62,7 +62,7 @@ fn number(text: &str) -> Option<i64> {
 fn parse_date(text: &str) -> Option<Date> {
     let (year, rest) = (number(text.get(..4)?)?, text.get(4..)?);
     let plain: String = rest.chars().filter(|c| *c != '-').collect();
-    // Either all parts are apart or none is.
+    // Either all parts are separated by hyphens or none are.
     let apart = rest.matches('-').count();
     if let Some(week) = plain.strip_prefix('W') {
         let day = week.get(2..).filter(|d| !d.is_empty());
@@ -94,7 +94,7 @@ fn parse_time(text: &str) -> Option<(Time, Option<Zone>)> {
     Some((make_time(&parse_clock(clock)?).ok()?, zone))
 }
 
-/// Hour, minute, second and microsecond.
+/// Parses hour, minute, second and microsecond.
 fn parse_clock(text: &str) -> Option<[i64; 4]> {
     let (whole, fraction) = text.split_once(['.', ',']).map_or((text, None), |(w, f)| (w, Some(f)));
     let parts: Vec<&str> = if whole.contains(':') {
@@ -121,7 +121,7 @@ fn parse_clock(text: &str) -> Option<[i64; 4]> {
 mod tests {
     use super::*;
 
-    /// The right-hand sides are what Python 3.11 prints.
+    /// The expected texts are the output of Python 3.11.
     #[test]
     fn texts() {
         for (class, text, printed) in [

@@ -1,5 +1,5 @@
-//! Python's `itertools`, as far as templates use it. Iterators are lists here: they can be walked
-//! again.
+//! The part of Python's `itertools` that templates use. The results are lists, not iterators, so
+//! they can be iterated more than once.
 
 use crate::jinja::{Args, add_values, error, list};
 use minijinja::value::{Tuple, Value};
@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "filterfalse",
 ];
 
-/// The most rows that one call makes.
+/// The maximum number of rows that one call can produce.
 const MOST: usize = 1_000_000;
 
 fn items(args: &Args, at: usize) -> Result<Vec<Value>, Error> {
@@ -122,7 +122,6 @@ pub(super) fn call_itertools(
     })
 }
 
-/// `takewhile`, `dropwhile` and `filterfalse`.
 fn keep_by(state: &mut State<'_, '_>, method: &str, args: &Args) -> Result<Value, Error> {
     let test = args.require(0, "predicate")?.clone();
     let mut out = Vec::new();
@@ -168,7 +167,6 @@ fn zip_longest(args: &Args) -> Result<Value, Error> {
     Ok(list_of_tuples(rows))
 }
 
-/// `islice(items, to)` or `islice(items, from, to, step)`.
 fn islice(args: &Args) -> Result<Value, Error> {
     let items = items(args, 0)?;
     let (from, to) = if args.positional.len() > 2 {

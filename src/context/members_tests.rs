@@ -1,4 +1,4 @@
-//! What each member of the context gives in a template, and what is told of a wrong use.
+//! Tests of every member of the context: its value in a template, and the errors of wrong uses.
 
 use super::builtins::NAMES;
 use super::session::{RUN_ONLY, STEADY};
@@ -15,7 +15,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A member, a template, and what it becomes when it is compiled without a database.
+/// A member, a template that uses it, and the SQL that the template compiles to without a database.
 type Row = (&'static str, &'static str, &'static str);
 
 const PROJECT: &str = r#"name: shop
@@ -47,7 +47,7 @@ const MACROS: &str = "
 const VARIABLES: [(&str, &str); 3] =
     [("REGION", "eu"), ("DBT_ENV_CUSTOM_ENV_TEAM", "core"), ("DBT_ENV_SECRET_KEY", "hunter2")];
 
-/// Templates of any model.
+/// Templates that can be in any model.
 const ROWS: &[Row] = &[
     ("var", "{{ var('n') }}", "7"),
     ("var", "{{ var('text') }}", "plain"),
@@ -429,7 +429,7 @@ const ROWS: &[Row] = &[
     ),
 ];
 
-/// Templates of the model `m`.
+/// Templates that have to be in the model `m`.
 const OWN: &[Row] = &[
     ("this", "{{ this }}", r#""shop"."main"."m""#),
     ("this", "{{ this.database }} {{ this.schema }} {{ this.identifier }}", "shop main m"),
@@ -458,7 +458,7 @@ const OWN: &[Row] = &[
     ("node", "{{ node.name }}", "m"),
 ];
 
-/// What is told of the model `m` when it is parsed.
+/// Templates of the model `m` and their errors at parse.
 const PARSE_ERRORS: &[(&str, &str)] = &[
     ("{{ env_var('NONE') }}", "environment variable `NONE` is not set"),
     ("{{ env_var('NONE', none) }}", "environment variable `NONE` is not set"),
@@ -535,7 +535,7 @@ const PARSE_ERRORS: &[(&str, &str)] = &[
     ("{{ local_md5() }}", "argument `value` is missing"),
 ];
 
-/// What is told of the model `m` when it is compiled.
+/// Templates of the model `m` and their errors at compile.
 const RUN_ERRORS: &[(&str, &str)] = &[
     ("{{ var('none') }}", "required variable `none` is not set"),
     ("{{ config.require('none') }}", "`m` needs a config `none`"),
@@ -551,7 +551,7 @@ const RUN_ERRORS: &[(&str, &str)] = &[
     ("{{ builtins.nothing('x') }}", "map has no method named nothing"),
 ];
 
-/// Templates with the names of their models: `m0` and so on.
+/// Gives each template a model name: `m0`, `m1` and so on.
 fn number_models<'a>(templates: impl IntoIterator<Item = &'a str>) -> Vec<(String, &'a str)> {
     let numbered = templates.into_iter().enumerate();
     numbered.map(|(n, template)| (format!("m{n}"), template)).collect()
@@ -571,7 +571,7 @@ fn invocation() -> InvocationContext {
     }
 }
 
-/// A project with these models beside `a` and the two versions of `v`.
+/// Reads a project with these models in addition to `a` and the two versions of `v`.
 fn read(models: &[(String, &str)]) -> Reading {
     let own = [
         ("project.yml", PROJECT),
@@ -594,7 +594,7 @@ fn read(models: &[(String, &str)]) -> Reading {
     workspace.read().unwrap()
 }
 
-/// A compiler of a project that is whole.
+/// A compiler for a project that must have no errors.
 fn open(models: &[(String, &str)]) -> Compiler {
     let reading = read(models);
     assert!(!reading.has_errors(), "{:?}", reading.diagnostics);
@@ -735,7 +735,7 @@ fn a_text_whose_members_are_the_same_at_parse_and_at_run_is_known_when_it_is_par
     }
 }
 
-/// The names that `a` can ask for at run.
+/// The scope of `a` at run.
 fn names_at_run(compiler: &Compiler) -> NodeScope {
     let existing = Arc::new(Existing::Unknown);
     let node = model(compiler, "a");

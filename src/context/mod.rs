@@ -1,8 +1,8 @@
 //! The members of the Jinja context that know the project, relations and a database.
 //!
-//! In: a `ContextProject` (what all renders share) and a `Session` (one render: its node, its
-//! record, perhaps a connection). Out: a `Scope` for `jinja`, and the session's record of what was
-//! asked: refs, sources, configs, reads, log lines. Must not know: passes, adapters, output.
+//! In: a `ContextProject` (shared by all renders) and a `Session` (one render: its node, its
+//! record, perhaps a connection). Out: a `Scope` for `jinja`, and the session's record of the
+//! render: refs, sources, configs, reads, log lines. Must not know: passes, adapters, output.
 //!
 //! A member function gets its session from the render's state (`with_extension`), so that one set
 //! of function values serves all renders and threads.
@@ -32,7 +32,8 @@ mod statements;
 mod table;
 mod zones;
 
-/// An extra name of a session whose node is built beside what is published.
+/// The extra member that marks a session whose node is built as a candidate, beside its published
+/// relation.
 pub(crate) const BUILDS_CANDIDATE: &str = "strata_builds_candidate";
 
 pub(crate) use column::column_value;
@@ -56,7 +57,7 @@ use minijinja::value::{Rest, Value, ValueOrKwargs};
 use minijinja::{Error, State};
 use std::sync::Arc;
 
-/// A member function: gets the session and its arguments.
+/// Makes a member function from a closure that takes the session and the arguments.
 fn function<F>(f: F) -> Value
 where
     F: Fn(&mut State<'_, '_>, &Arc<Session>, Args) -> Result<Value, Error> + Send + Sync + 'static,

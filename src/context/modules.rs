@@ -1,5 +1,4 @@
-//! `modules`: the parts of Python's library that dbt offers (`datetime`, `pytz`, `re`,
-//! `itertools`).
+//! `modules`: the Python modules that dbt offers (`datetime`, `pytz`, `re`, `itertools`).
 
 use super::datetime::{
     TemporalValue, duration_value, make_date, make_time, temporal_value as moment,
@@ -153,7 +152,7 @@ impl Object for Class {
     }
 }
 
-/// Whole numbers from a position on; those that are not given are zero.
+/// Reads integer arguments, starting at position `from`; missing ones are zero.
 fn read_numbers(args: &Args, names: &[&str], from: usize) -> Result<Vec<i64>, Error> {
     let mut numbers = Vec::with_capacity(names.len());
     for (i, name) in names.iter().enumerate() {
@@ -168,7 +167,7 @@ fn read_numbers(args: &Args, names: &[&str], from: usize) -> Result<Vec<i64>, Er
     Ok(numbers)
 }
 
-/// Year, month and day, which all have to be given.
+/// Reads the required arguments year, month and day.
 fn read_day(args: &Args) -> Result<Date, Error> {
     const NAMES: [&str; 3] = ["year", "month", "day"];
     for (i, name) in NAMES.iter().enumerate() {
@@ -177,8 +176,8 @@ fn read_day(args: &Args) -> Result<Date, Error> {
     make_date(&read_numbers(args, &NAMES, 0)?)
 }
 
-/// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`: numbers, exact
-/// where they are whole.
+/// `timedelta(days, seconds, microseconds, milliseconds, minutes, hours, weeks)`. Integers are
+/// summed exactly, floats are rounded.
 fn timedelta(args: &Args) -> Result<Value, Error> {
     let units = [
         ("days", 86_400_000_000i128),
@@ -209,7 +208,7 @@ fn timedelta(args: &Args) -> Result<Value, Error> {
     duration_value(whole + part.round_ties_even() as i128)
 }
 
-/// A method of `datetime.datetime`, `datetime.date` or `datetime.time`.
+/// Calls a class method of `datetime.datetime`, `datetime.date` or `datetime.time`.
 pub(super) fn class_call(
     class: &str,
     state: &mut State<'_, '_>,
@@ -272,14 +271,14 @@ pub(super) fn class_call(
     })
 }
 
-/// The time of the system; that it was asked for is noted.
+/// The current time. Records the read, since the result of the render depends on it.
 fn ask_now(state: &mut State<'_, '_>) -> Result<Timestamp, Error> {
     let session = with_extension::<Session>(state)?;
     session.asked(RenderQuestion::Now);
     Ok(session.project.system.now())
 }
 
-/// An aware datetime; without a zone a naive one in the zone of the system.
+/// An aware datetime in the zone or, without one, a naive one in the system's zone.
 fn local_time(at: Timestamp, zone: Option<Zone>) -> Value {
     let utc = Offset::UTC.to_datetime(at);
     let Some(zone) = zone else {
@@ -310,7 +309,7 @@ fn timestamp(args: &Args) -> Result<Timestamp, Error> {
 fn parse_time(text: &str, format: &str) -> Result<Value, Error> {
     let wrong = || error(format!("time data '{text}' does not match format '{format}'"));
     let parsed = jiff::fmt::strtime::parse(format, text).map_err(|_| wrong())?;
-    // What the format does not name is 1 January 1900, 00:00.
+    // Parts that the format does not name default to 1 January 1900, 00:00.
     let (year, month, day) =
         (parsed.year().unwrap_or(1900), parsed.month().unwrap_or(1), parsed.day().unwrap_or(1));
     let date = match parsed.to_date() {

@@ -1,4 +1,4 @@
-//! What all renders of an invocation share.
+//! The parts of the context that all renders of an invocation share.
 
 use super::reads::Facts;
 use super::session::{Phase, Session};
@@ -14,7 +14,8 @@ use minijinja::value::{Object, ObjectRepr, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// Where variables are set: the command line, the root project and each package (semantics 1.18).
+/// The places where variables are set: the command line, the root project and packages
+/// (semantics 1.18).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VarSource {
     pub(crate) cli: JsonMap,
@@ -30,7 +31,7 @@ impl VarSource {
         Fingerprint::of(&format!("{} {} {packages:?}", Json::Object(self.cli.clone()), self.root))
     }
 
-    /// The value that holds for a node of `package`.
+    /// The value of a variable for nodes of `package`.
     pub(crate) fn find(&self, package: &str, name: &str) -> Option<&Json> {
         if let Some(found) = self.cli.get(name) {
             return Some(found);
@@ -46,12 +47,11 @@ impl VarSource {
     }
 }
 
-/// The parts of a command that templates can see.
+/// The parts of a command line that templates can see.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct InvocationContext {
     /// `flags`: upper-case names.
     pub(crate) flags: JsonMap,
-    /// `invocation_args_dict`.
     pub(crate) args: JsonMap,
     pub(crate) invocation_id: String,
 }
@@ -62,21 +62,21 @@ pub(crate) struct ContextProject {
     pub(crate) dialect: Dialect,
     pub(crate) vars: VarSource,
     pub(crate) system: Arc<dyn System>,
-    /// `--store-failures`: tests that say nothing about it store their failing rows.
+    /// `--store-failures`: tests without a setting of their own store their failing rows.
     pub(crate) store_failures: bool,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
-    /// Prints of what holds for the whole command.
+    /// Fingerprints of facts that are constant during the command.
     pub(crate) facts: Facts,
     pub(crate) members: FastMap<&'static str, Value>,
-    /// Whether secret variables may be read: profiles and packages only.
+    /// Whether secret variables can be read, which is so only in profiles and packages.
     pub(crate) secrets: bool,
-    /// database, schema, identifier: the project's `quoting`, else the adapter's.
+    /// The `quoting` of database, schema and identifier in the project, else in the adapter.
     pub(crate) quoting: [bool; 3],
-    /// A package may replace a built-in materialization only if the root project says so.
+    /// If set, a package can replace a built-in materialization only if the root project allows it.
     pub(crate) explicit_overrides: bool,
-    /// Of each package its name, version and folders, by name.
+    /// The name, version and folders of each package, by name.
     pub(crate) packages: Json,
-    /// The names in `flags:` that are on.
+    /// The names in `flags:` that are true.
     pub(crate) flags_set: BTreeSet<String>,
 }
 
@@ -87,12 +87,12 @@ impl std::fmt::Debug for ContextProject {
 }
 
 impl ContextProject {
-    /// The registry, once all macros are parsed.
+    /// The macro registry; `None` until all macros are parsed.
     pub(crate) fn registry(&self) -> Option<&Arc<MacroRegistry>> {
         self.registry.get()
     }
 
-    /// An environment variable; in place of a secret one's value a placeholder.
+    /// The value of an environment variable. For a secret one, a placeholder is returned instead.
     pub(crate) fn env(&self, name: &str) -> Option<String> {
         let value = self.system.env(name)?;
         if name.starts_with(SECRET_PREFIX) {
@@ -101,13 +101,13 @@ impl ContextProject {
         Some(value)
     }
 
-    /// A rendered text with the values of the secret variables that it was made of.
+    /// Replaces the placeholders of secret variables in a rendered text with their values.
     pub(crate) fn with_secrets(&self, text: &str) -> String {
         fill_placeholders(text, |name| self.system.env(name))
     }
 }
 
-/// The members that are the same in every render: functions, and values of the invocation.
+/// The members that are the same in every render: functions and values of the invocation.
 pub(crate) fn invocation_members(
     project: &str,
     target: &Target,
@@ -138,7 +138,8 @@ pub(crate) fn invocation_members(
     out
 }
 
-/// What the environment gives to artifacts and projects as facts of the run.
+/// The variables `DBT_ENV_CUSTOM_ENV_<NAME>` of the environment, for artifacts and templates, by
+/// `<NAME>`.
 pub(crate) fn metadata_env(system: &dyn System) -> impl Iterator<Item = (String, String)> {
     system.env_all().into_iter().filter_map(|(name, value)| {
         Some((name.strip_prefix("DBT_ENV_CUSTOM_ENV_")?.to_owned(), value))
@@ -155,7 +156,7 @@ pub(super) fn target_json(target: &Target) -> JsonMap {
     map
 }
 
-/// `flags`: a fixed set of upper-case names.
+/// `flags`: an object with upper-case attributes.
 #[derive(Debug)]
 struct Flags(JsonMap);
 
@@ -169,7 +170,7 @@ impl Object for Flags {
     }
 }
 
-/// `graph`: empty at parse, else all nodes as dicts.
+/// `graph`: empty at parse, else all nodes as mappings.
 pub(super) fn graph_value(session: &Session) -> Option<Value> {
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
         let keys = [
@@ -222,7 +223,7 @@ fn graph_json(manifest: &Manifest) -> Json {
     Json::Object(sections)
 }
 
-/// The variables of a project file, without places.
+/// The variables of a project file as JSON, without their locations.
 pub(crate) fn vars_json(vars: Option<&Yaml>) -> Json {
     vars.map_or(Json::Null, Yaml::to_json)
 }

@@ -1,5 +1,6 @@
-//! What a render asks of the world outside its text, and the answers. A result can be used again as
-//! long as the answers are the same (`cache`).
+//! The external inputs that a render reads (variables, environment, target, macros), with
+//! fingerprints of their values. A result can be reused from the cache while these are the same
+//! (`cache`).
 
 use super::ContextProject;
 use crate::cache::{self, KeyWriter};
@@ -11,7 +12,7 @@ use crate::system::System;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A question. Variables and macros are looked for from a package.
+/// An external input. Variables and macros are looked up from a package.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum RenderQuestion {
     Var {
@@ -27,23 +28,21 @@ pub(crate) enum RenderQuestion {
         package: Arc<str>,
         call: CallName,
     },
-    /// All names of macros: what is most like a name that is not defined.
+    /// All names of macros that a package can call. Read for the hint to an undefined name.
     MacroNames(Arc<str>),
     Target,
     Flags,
     Arguments,
-    /// The id of the invocation.
     Invocation,
-    /// When the command began.
+    /// The time at which the command started.
     Started,
     MetadataEnv,
-    /// The time, at the moment of asking.
+    /// The current time.
     Now,
-    /// `graph`.
     Graph,
-    /// `model`, as a mapping.
+    /// `model` as a mapping.
     Node,
-    /// What the command has selected.
+    /// The selection of the command.
     Selected,
 }
 
@@ -82,17 +81,18 @@ impl cache::Question for RenderQuestion {
     }
 }
 
-/// A question of a render with the answer that it got.
+/// An external input that a render read, with the fingerprint of its value.
 pub(crate) type RenderRead = cache::Read<RenderQuestion>;
 
 impl RenderRead {
-    /// A read that no answer satisfies: what has it is made again each time.
+    /// A read that is never up to date, so the result that depends on it is never reused.
     pub(crate) fn never() -> RenderRead {
         RenderRead { question: RenderQuestion::Now, answer: None }
     }
 }
 
-/// Answers that hold for the whole command. Only prints are kept: values may be nobody's business.
+/// Fingerprints of inputs that are constant during a command. The values are not stored, since they
+/// may be secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(super) target: Fingerprint,
@@ -137,18 +137,19 @@ fn map_print(map: &JsonMap) -> Fingerprint {
     Fingerprint::of(&Json::Object(map.clone()).to_string())
 }
 
-/// What is the same when a value is.
+/// The fingerprint of a value; `None` if there is none.
 pub(super) fn print_of(value: Option<&Json>) -> Option<Fingerprint> {
     value.map(|v| Fingerprint::of(&v.to_string()))
 }
 
-/// What is the same when a definition is.
+/// The fingerprint of a macro's definition; `None` if there is no macro.
 pub(crate) fn macro_print(found: Option<&MacroDef>) -> Option<Fingerprint> {
     found.map(|def| def.print)
 }
 
 impl ContextProject {
-    /// The answer that a question gets now. None: it gets another one each time.
+    /// The current fingerprint of an input; `Some(None)` if the input does not exist. `None`: the
+    /// input differs at every read.
     pub(crate) fn answer(&self, question: &RenderQuestion) -> Option<Option<Fingerprint>> {
         let facts = &self.facts;
         Some(match question {
@@ -178,7 +179,7 @@ impl ContextProject {
         })
     }
 
-    /// A read made now.
+    /// Reads an input now.
     pub(crate) fn read(&self, question: RenderQuestion) -> RenderRead {
         let answer = self.answer(&question).flatten();
         RenderRead { question, answer }

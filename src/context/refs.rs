@@ -1,5 +1,4 @@
-//! `ref`, `source`, `metric`, `function`: recorded at parse, looked up when SQL is rendered for
-//! real.
+//! `ref`, `source`, `metric`, `function`: recorded at parse, resolved at run.
 
 use super::relation::RelationValue;
 use super::session::{Abort, Bindings, Phase, RefTarget, Session, Shape};
@@ -32,11 +31,11 @@ pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
             Ok(Value::from(name))
         }),
     );
-    // At run a project's `doc` is resolved in descriptions only; in SQL it prints nothing.
+    // At run `doc` is resolved in descriptions only; in SQL it prints nothing.
     out.insert("doc", function(|_, _, _| Ok(Value::from(""))));
 }
 
-/// What a reference is at parse: this node itself, printed as what was asked for.
+/// The value of a reference at parse: the relation of this node, which prints the call's arguments.
 fn own_relation(session: &Session, asked: &str) -> Value {
     let engine = session.project.target.engine;
     match session.unit.this.clone() {
@@ -45,7 +44,6 @@ fn own_relation(session: &Session, asked: &str) -> Value {
     }
 }
 
-/// `ref([package,] name, version=, v=)`.
 fn reference(
     state: &mut State<'_, '_>,
     session: &Arc<Session>,
@@ -85,7 +83,7 @@ fn reference(
     target(session, id)
 }
 
-/// The node of a `ref`; otherwise what is wrong with it and a hint.
+/// Resolves a `ref`. The error is a message and a hint.
 pub(crate) fn resolve_ref(
     lookup: &Lookup,
     call: &RefCall,
@@ -111,7 +109,7 @@ pub(crate) fn resolve_ref(
     }
 }
 
-/// A node may only use what its parse recorded, or the order of the run would be wrong.
+/// Checks that a reference was recorded at parse. Otherwise the order of the run would be wrong.
 fn check_dependency(
     session: &Session,
     id: NodeId,
@@ -147,7 +145,7 @@ fn target(session: &Session, id: NodeId) -> Result<Value, Error> {
     }))
 }
 
-/// What a reference prints for what it stands for; without rows where `is_empty`.
+/// The value of a reference. With `is_empty`, a reference to a CTE prints a query without rows.
 fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec) -> RelationValue {
     match target.shape {
         Shape::Plain => RelationValue::plain(target.relation, engine),
@@ -164,8 +162,8 @@ fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec
 }
 
 impl Bindings {
-    /// The text of a reference to a node, and whether a CTE has to be defined for it. None: the
-    /// node has no relation.
+    /// The text of a reference to a node, and whether it needs a CTE. `None`: the node has no
+    /// relation.
     pub(crate) fn reference_text(
         &self,
         manifest: &Manifest,
@@ -194,8 +192,8 @@ fn source(state: &mut State<'_, '_>, session: &Arc<Session>, args: Args) -> Resu
     let Some(runtime) = &session.runtime else { return Ok(none()) };
     match runtime.manifest.lookup.find_source(&call.source, &call.table, &session.package) {
         FoundNode::Node(id) => {
-            // Unlike a model, a source needs no place in the order of the run: dbt does not insist,
-            // either.
+            // Unlike a model, a source need not be recorded at parse: it does not affect the order
+            // of the run, and dbt does not check it either.
             target(session, id)
         }
         _ => Err(session.stop(Abort::UnknownRef {

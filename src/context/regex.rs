@@ -1,4 +1,4 @@
-//! Python's `re`, as far as templates use it.
+//! The part of Python's `re` that templates use.
 //!
 //! In: patterns and texts. Out: matches, whose places count characters. Must not know: what a
 //! template does with them.
@@ -10,7 +10,7 @@ use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::Arc;
 
-/// The functions of the module that need a pattern.
+/// The functions of the module that take a pattern.
 pub(super) const FUNCTIONS: &[&str] = &[
     "match",
     "fullmatch",
@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "split",
 ];
 
-/// A flag of `re`: a number that has a name.
+/// A flag of `re`: its name and its bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flag(&'static str, i64);
 
@@ -41,7 +41,7 @@ impl Flag {
         })
     }
 
-    /// The bits of an argument: a flag, or a number of several.
+    /// The bits of an argument: a flag, or a number that combines several.
     fn bits(value: Option<&Value>) -> i64 {
         value.map_or(0, |v| {
             v.downcast_object_ref::<Flag>().map_or_else(|| v.as_i64().unwrap_or(0), |f| f.1)
@@ -80,7 +80,7 @@ impl Object for Flag {
     }
 }
 
-/// A match object.
+/// Python's match object. Each group has its text, start and end.
 struct Match {
     groups: Vec<Option<(String, usize, usize)>>,
     names: Vec<(String, usize)>,
@@ -88,7 +88,7 @@ struct Match {
 }
 
 impl Match {
-    /// `byte` positions become positions of characters.
+    /// Converts byte offsets to character offsets.
     fn new(re: &Regex, found: &Captures<'_, str>, text: &str) -> Match {
         Match {
             groups: (0..found.len()).map(|i| found.get(i).map(|m| group_of(m, text))).collect(),
@@ -110,14 +110,14 @@ impl Match {
         Ok(group.as_ref())
     }
 
-    /// Where a group begins and ends; -1 for one that has no part in the match.
+    /// The start and end of a group; -1 if the group did not participate in the match.
     fn place(&self, wanted: &Value) -> Result<(i64, i64), Error> {
         let found = self.find(wanted)?;
         Ok(found.map_or((-1, -1), |(_, start, end)| (*start as i64, *end as i64)))
     }
 }
 
-/// A group's text with its places in characters.
+/// A group's text, with its start and end in characters.
 fn group_of(found: fancy_regex::Match<'_>, text: &str) -> (String, usize, usize) {
     let start = text[..found.start()].chars().count();
     (found.as_str().to_owned(), start, start + found.as_str().chars().count())
@@ -151,7 +151,7 @@ impl Object for Match {
             Some(METHODS) => {
                 Some(Value::from(vec!["group", "groups", "groupdict", "start", "end", "span"]))
             }
-            // A group by its name.
+            // The group with this name.
             Some(name) if !self.names.iter().any(|(n, _)| n == name) => None,
             _ => self.find(key).ok().map(|group| text_or(group, &super::none())),
         }
@@ -206,7 +206,7 @@ fn compile(pattern: &str, flags: i64, anchor: &str, end: &str) -> Result<Regex, 
     let options: String =
         letters.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter).collect();
     let options = if options.is_empty() { options } else { format!("(?{options})") };
-    // Python writes named groups as (?P<name>...), which this engine knows, too.
+    // Named groups, `(?P<name>...)`, are the same in Python and in this engine.
     Regex::new(&format!("{options}{anchor}(?:{pattern}){end}"))
         .map_err(|e| error(format!("invalid regular expression: {e}")))
 }
@@ -215,7 +215,7 @@ fn match_error(e: fancy_regex::Error) -> Error {
     error(e.to_string())
 }
 
-/// A function of the module, or a method of a compiled pattern.
+/// Calls a function of the module, or a method of a compiled pattern.
 pub(super) fn call_regex(method: &str, args: &Args) -> Result<Value, Error> {
     if !FUNCTIONS.contains(&method) {
         return Err(Error::new(ErrorKind::UnknownMethod, format!("module 're' has no `{method}`")));
@@ -286,12 +286,12 @@ pub(super) fn call_regex(method: &str, args: &Args) -> Result<Value, Error> {
     }
 }
 
-/// The text of a group; empty for one that has no part in the match.
+/// The text of a group; empty if it did not participate in the match.
 fn group_text(found: &Captures<'_, str>, group: usize) -> Value {
     Value::from(found.get(group).map_or("", |m| m.as_str()))
 }
 
-/// Python escapes what may mean something, and no more.
+/// Escapes the same characters as Python.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -303,7 +303,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// `\1` and `\g<name>` as this engine writes them; a dollar is a dollar.
+/// Converts `\1` and `\g<name>` to this engine's syntax, and escapes dollars.
 fn python_replacement(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars().peekable();
@@ -328,7 +328,6 @@ fn python_replacement(text: &str) -> String {
     out
 }
 
-/// A compiled pattern.
 #[derive(Debug)]
 struct Pattern {
     text: String,
@@ -336,7 +335,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    /// What an argument gives: a compiled pattern, or text.
+    /// The pattern in an argument, which is a compiled pattern or a text.
     fn of(given: &Value) -> Pattern {
         match given.downcast_object_ref::<Pattern>() {
             Some(compiled) => Pattern { text: compiled.text.clone(), flags: compiled.flags },
@@ -344,12 +343,12 @@ impl Pattern {
         }
     }
 
-    /// Its own flags and those of a call.
+    /// The pattern's own flags combined with those of a call.
     fn flags_with(&self, args: &Args, at: usize) -> i64 {
         self.flags | Flag::bits(args.get(at, "flags"))
     }
 
-    /// The first match in the call's text, or none.
+    /// The first match in the call's text, else none.
     fn find(&self, args: &Args, anchor: &str, end: &str) -> Result<Value, Error> {
         let text = args.text(1, "string")?;
         let re = compile(&self.text, self.flags_with(args, 2), anchor, end)?;
@@ -367,7 +366,7 @@ impl Object for Pattern {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
             "pattern" => Some(Value::from(self.text.as_str())),
-            // Patterns of text know Unicode.
+            // Python sets the flag `UNICODE` in all patterns of text.
             "flags" => Some(Value::from(self.flags | 32)),
             METHODS => Some(Value::from(FUNCTIONS.to_vec())),
             REPR => Some(Value::from(self.to_string())),

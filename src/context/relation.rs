@@ -10,18 +10,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A relation in a template. It prints itself; under `--empty` it prints a query without rows.
+/// A relation in a template. It prints as itself or, under `--empty`, as a query without rows.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RelationValue {
     pub(crate) relation: Relation,
     engine: &'static EngineSpec,
-    /// The text that stands for it under `--empty`.
+    /// The text that it prints instead of the relation: a query without rows, a stand-in or a
+    /// marked text.
     limited: Option<Arc<str>>,
     asked: Asked,
 }
 
-/// Set when anything but the text of a stand-in is asked for: that differs from what the real
-/// relation says.
+/// A flag that is set when a template reads anything but the text of a stand-in or of a marked
+/// reference: the real relation may have a different value there.
 #[derive(Clone, Debug, Default)]
 struct Asked(Option<Arc<AtomicBool>>);
 
@@ -33,7 +34,7 @@ impl Asked {
     }
 }
 
-// Who is told makes no difference to what a relation is.
+// The flag is not part of a relation's identity.
 impl PartialEq for Asked {
     fn eq(&self, _: &Asked) -> bool {
         true
@@ -49,8 +50,7 @@ impl RelationValue {
         Value::from_object(RelationValue::plain(relation, engine))
     }
 
-    /// Stands at parse for a relation that is not known yet, and prints what was asked for in
-    /// quotes.
+    /// A stand-in for a relation that is not known at parse. It prints `text` in quotes.
     pub(super) fn stand_in(
         relation: Relation,
         engine: &'static EngineSpec,
@@ -61,20 +61,20 @@ impl RelationValue {
         Value::from_object(RelationValue { relation, engine, limited, asked: Asked(Some(asked)) })
     }
 
-    /// Prints a query of it without rows.
+    /// The relation, printed as a query without rows.
     pub(super) fn without_rows(relation: Relation, engine: &'static EngineSpec) -> RelationValue {
         let limited = Some(select_no_rows(&relation, engine).into());
         RelationValue { relation, engine, limited, asked: Asked::default() }
     }
 
-    /// The same with marks around its text, by which it is found in what is rendered. Whoever asks
-    /// for anything but the text is noted.
+    /// The relation with marks around its text, so that the text can be found and replaced in the
+    /// rendered SQL. `asked` is set if anything but the text is read.
     pub(super) fn marked(self, node: NodeId, asked: Arc<AtomicBool>) -> RelationValue {
         let limited = Some(mark_piece(node.number(), &self.to_string()).into());
         RelationValue { limited, asked: Asked(Some(asked)), ..self }
     }
 
-    /// The relation behind a value, when it is one.
+    /// The relation of a value; `None` if it is not a relation.
     pub(crate) fn of(value: &Value) -> Option<Relation> {
         value.downcast_object_ref::<RelationValue>().map(|r| r.relation.clone())
     }
@@ -93,7 +93,7 @@ fn text(part: Option<&str>) -> Value {
 }
 
 impl Object for RelationValue {
-    /// A mapping, as packages test (`is mapping`), but one that cannot be iterated.
+    /// A mapping, since packages test `is mapping`, but not iterable.
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
     }
@@ -201,8 +201,8 @@ impl Object for RelationValue {
             }
             "get" => {
                 let key = args.require(0, "key")?;
-                // Packages ask `x.get('metadata', {}).get('type', '')` to tell a relation from
-                // other mappings.
+                // Packages use this to tell a relation from other mappings:
+                // `x.get('metadata', {}).get('type', '')`.
                 if key.as_str() == Some("metadata") {
                     let class = self.engine.adapter.relation_class;
                     crate::jinja::dict([(Value::from("type"), Value::from(class))])
@@ -242,7 +242,7 @@ impl fmt::Display for RelationValue {
     }
 }
 
-/// The target's engine; a template is told by the session that renders it.
+/// The engine of the target of the session that renders.
 fn engine_of(state: &mut State<'_, '_>) -> Result<&'static EngineSpec, Error> {
     Ok(crate::jinja::with_extension::<super::Session>(state)?.project.target.engine)
 }
@@ -260,7 +260,6 @@ fn policy_of(args: &Args, old: [bool; 3]) -> [bool; 3] {
     out
 }
 
-/// `api.Relation.create(database, schema, identifier, type)`.
 fn create(args: &Args, engine: &'static EngineSpec) -> Result<Value, Error> {
     let mut relation = Relation::new(None, None, "");
     relation.path = [
@@ -292,7 +291,6 @@ fn read_part(args: &Args, index: usize, name: &str) -> Option<Arc<str>> {
         .map(|v| Arc::<str>::from(v.to_string()))
 }
 
-/// `api`: the classes `Relation` and `Column`.
 pub(super) fn api_value() -> Value {
     crate::jinja::dict([
         (Value::from("Relation"), Value::from_object(RelationClass)),

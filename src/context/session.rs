@@ -1,4 +1,5 @@
-//! One render: whose text it is, what it asked, what it may touch.
+//! The session of one render: the text's node, the record of its calls and inputs, and its access
+//! to the database.
 
 use super::ContextProject;
 use super::column::translate_type;
@@ -17,60 +18,60 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// `execute` is false: calls are recorded, output is thrown away.
+    /// `execute` is false. Calls are recorded and the output is discarded.
     Parse,
-    /// `execute` is true.
     Execute,
 }
 
-/// What is being rendered.
+/// The node, macro or query that is rendered.
 #[derive(Clone, Debug)]
 pub(crate) struct RenderSubject {
     pub(crate) unique_id: UniqueId,
     pub(crate) name: Arc<str>,
     pub(crate) kind: ResourceType,
-    /// The file whose bytes call sites are offsets of.
+    /// The file that spans of calls refer to.
     pub(crate) file: Option<FileId>,
     pub(crate) this: Option<Relation>,
     pub(crate) config: Arc<NodeConfig>,
     pub(crate) node: Option<NodeId>,
-    /// `model` as a dict, for what is no node yet.
+    /// `model` as JSON, for units that are not nodes of the manifest.
     pub(crate) model: Json,
-    /// `sql`, `compiled_code`: what a materialization builds.
+    /// The compiled SQL that a materialization builds (`sql`, `compiled_code`).
     pub(crate) compiled: Option<Arc<str>>,
-    /// Values that a caller adds (`results`, `schemas` of on-run-end hooks).
+    /// Members that the caller adds, such as `results` and `schemas` of on-run-end hooks.
     pub(crate) extra: Vec<(&'static str, Value)>,
 }
 
-/// How a reference is printed.
+/// How a reference to a node is printed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
     Plain,
-    /// An ephemeral model: the name of its CTE.
+    /// A CTE of this name, for an ephemeral model.
     Cte(String),
-    /// No rows: `--empty`.
+    /// A query without rows, for `--empty`.
     LimitZero,
 }
 
-/// What a reference to a node stands for.
+/// The relation that a reference to a node prints, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefTarget {
     pub(crate) relation: Relation,
     pub(crate) shape: Shape,
 }
 
-/// Which relation each node's references print; nodes that are not listed have their own.
+/// The relations that references print. Nodes without an override print their own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bindings {
     overrides: HashMap<NodeId, RefTarget>,
-    /// All other stored nodes and sources print without rows.
+    /// Whether all nodes and sources without an override print a query without rows.
     pub(crate) empty: bool,
-    /// References print their own relations with marks around them.
+    /// Whether references print with marks around them, so that they can be bound later.
     is_open: bool,
 }
 
 impl Bindings {
-    /// Each node's own relation, to be bound otherwise later: references are marked.
+    /// Every node prints its own relation with marks, so that references can be bound to others
+    /// later.
     pub(crate) fn open() -> Bindings {
         Bindings { is_open: true, ..Bindings::default() }
     }
@@ -79,7 +80,7 @@ impl Bindings {
         self.is_open
     }
 
-    /// Each node's own relation; without rows when `empty`.
+    /// Every node prints its own relation, as a query without rows if `empty`.
     pub(crate) fn new(empty: bool) -> Bindings {
         Bindings { empty, ..Bindings::default() }
     }
@@ -88,7 +89,7 @@ impl Bindings {
         self.overrides.insert(node, target);
     }
 
-    /// Whether any node prints something else than its own relation.
+    /// Whether a node may print anything but its own relation.
     pub(crate) fn is_special(&self) -> bool {
         self.empty || self.is_open || !self.overrides.is_empty()
     }
@@ -118,31 +119,31 @@ impl Bindings {
     }
 }
 
-/// What a render with `execute` true stands on.
+/// The context of a render with `execute` true.
 #[derive(Clone, Debug)]
 pub(crate) struct Runtime {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) bindings: Arc<Bindings>,
     pub(crate) existing: Arc<Existing>,
-    /// `graph`, made when it is first asked for.
+    /// `graph`, made at the first access.
     pub(crate) graph: Arc<OnceLock<Value>>,
-    /// `selected_resources`.
     pub(crate) selected: Arc<Vec<UniqueId>>,
 }
 
-/// The database as a render sees it.
+/// The access of a render to the database.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Db {
-    /// At parse: stubs answer.
+    /// No access, at parse: stubs answer.
     #[default]
     None,
-    /// At compile: only what `Existing` says of `this`; any other question stops the render.
+    /// No access, at compile: only `Existing` answers questions about `this`; any other question
+    /// stops the render.
     Offline,
     Live(Connection),
 }
 
 impl Db {
-    /// A connection, or none.
+    /// The connection, or `Offline` without one.
     pub(crate) fn of(connection: Option<&Connection>) -> Db {
         connection.map_or(Db::Offline, |connection| Db::Live(connection.clone()))
     }
@@ -151,35 +152,35 @@ impl Db {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogLine {
     pub(crate) text: String,
-    /// Shown by default (`info=true`, or `print`).
+    /// Whether the line is shown by default (`info=true`, or `print`).
     pub(crate) info: bool,
     pub(crate) print: bool,
 }
 
-/// All that a render said and asked.
+/// The calls, inputs and output of a render, apart from its text.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) metrics: Vec<String>,
     pub(crate) functions: Vec<String>,
-    /// Arguments of `config()` calls, in call order.
+    /// The arguments of `config()` calls, in order.
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
     pub(crate) reads: BTreeSet<RenderRead>,
-    /// Macros that were looked for by plain name, so that each is noted once.
+    /// The plain names that macros were looked up by, so that each is recorded only once.
     macros: HashSet<String>,
     pub(crate) logs: Vec<LogLine>,
     pub(crate) warnings: Vec<(String, Option<Span>)>,
-    /// Ephemeral models that were referenced, in order.
+    /// The referenced ephemeral models, in order.
     pub(crate) ctes: Vec<NodeId>,
 }
 
-/// Why a render was stopped on purpose.
+/// Why a render was stopped.
 #[derive(Clone, Debug)]
 pub(crate) enum Abort {
-    /// It asked the database something that only a run can answer.
+    /// It needs the database, which it has no access to.
     NeedsDatabase,
-    /// The project raised an error itself.
+    /// The project raised an error.
     Raised(String),
     MissingEnv(String),
     SecretEnv(String),
@@ -199,11 +200,11 @@ pub(crate) enum Abort {
 /// Who begins and ends the transactions of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum TransactionControl {
-    /// Who made the session: statements run in what is open.
+    /// The creator of the session. Statements run in the transaction that is open.
     #[default]
     Maker,
-    /// The session, as dbt does: a statement that asks for it (`auto_begin`) opens one. Only the
-    /// project commits.
+    /// The session, as in dbt: a statement with `auto_begin` opens a transaction, and only the
+    /// project commits it.
     Asked { open: bool },
 }
 
@@ -226,20 +227,18 @@ pub(crate) struct Session {
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<TransactionControl>,
-    /// Whether a variable that is not set is an error though this is a parse: what comes out
-    /// counts.
+    /// Whether an undefined variable is an error even at parse, because the output is used.
     strict: bool,
-    /// Variables whose texts are being rendered, the innermost last.
+    /// The variables whose templates are being rendered, innermost last. Used to detect cycles.
     variables: Mutex<Vec<String>>,
-    /// Whether the render asked for what differs between parsing and running.
+    /// Whether the render read anything that differs between parse and run.
     unsteady: Arc<AtomicBool>,
-    /// Whether anything but its text was asked of a reference that is open.
+    /// Whether anything but the text of an open reference was read.
     references_asked: Arc<AtomicBool>,
-    /// Whether the render ran SQL.
     ran: AtomicBool,
 }
 
-/// Members that are the same at parse and at run, but for the relations that references print.
+/// Members that are the same at parse and at run, except for the relations that references print.
 pub(super) const STEADY: &[&str] = &[
     "config",
     "dbt_version",
@@ -265,7 +264,7 @@ pub(super) const STEADY: &[&str] = &[
     "zip_strict",
 ];
 
-/// Members that are not there at parse.
+/// Members that do not exist at parse.
 pub(super) const RUN_ONLY: &[&str] = &["compiled_code", "selected_resources", "sql"];
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -281,7 +280,7 @@ impl Session {
         Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
     }
 
-    /// The same, for a macro whose answer is used at once.
+    /// A session at parse for a macro whose result is used at once.
     pub(crate) fn parse_strictly(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
@@ -291,7 +290,7 @@ impl Session {
         Arc::new(Session { strict: true, ..session })
     }
 
-    /// Whether a variable that is not set is nothing for now.
+    /// Whether an undefined variable is none instead of an error.
     pub(super) fn leaves_variables(&self) -> bool {
         self.phase == Phase::Parse && !self.strict
     }
@@ -345,12 +344,13 @@ impl Session {
         &self.db
     }
 
-    /// Says who begins and ends transactions.
+    /// Sets who begins and ends transactions.
     pub(crate) fn set_transactions(&self, transactions: TransactionControl) {
         *lock(&self.transactions) = transactions;
     }
 
-    /// Opens a transaction in front of a statement, where that is the session's to do.
+    /// Begins a transaction before a statement, if the session controls transactions, the statement
+    /// asks for one and none is open.
     pub(super) fn begin(
         &self,
         warehouse: &mut dyn Warehouse,
@@ -364,13 +364,13 @@ impl Session {
         warehouse.begin()
     }
 
-    /// Commits what the session has begun.
+    /// Commits the transaction that the session has begun, if any.
     pub(super) fn commit(&self) -> Result<(), EngineError> {
         self.end(|warehouse| warehouse.commit())
     }
 
-    /// Rolls back what the session has begun and nobody committed. The project may have ended it by
-    /// a statement of its own: then there is nothing to do.
+    /// Rolls back the transaction that the session has begun, if any. Errors are ignored: the
+    /// project may have ended the transaction by a statement of its own.
     pub(crate) fn roll_back(&self) {
         let _ = self.end(|warehouse| warehouse.rollback());
     }
@@ -390,13 +390,13 @@ impl Session {
         }
     }
 
-    /// Whether the same text comes out at parse and at run, but for the relations that references
+    /// Whether the output is the same at parse and at run, except for the relations that references
     /// print.
     pub(crate) fn is_steady(&self) -> bool {
         !self.unsteady.load(Ordering::Relaxed)
     }
 
-    /// Whether what comes out depends on nothing of its open references but their text.
+    /// Whether the output depends only on the texts of its open references.
     pub(crate) fn leaves_references_open(&self) -> bool {
         !self.references_asked.load(Ordering::Relaxed)
     }
@@ -405,25 +405,24 @@ impl Session {
         self.references_asked.store(true, Ordering::Relaxed);
     }
 
-    /// Where open references note that more was asked of them.
+    /// The flag that open references set when anything but their text is read.
     pub(super) fn references_asked(&self) -> Arc<AtomicBool> {
         self.references_asked.clone()
     }
 
-    /// Notes that the render asked for what differs between parsing and running.
+    /// Records that the render ran SQL.
     pub(super) fn note_run(&self) {
         self.ran.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing has been done for the node yet but to compile it: what was known to exist
-    /// exists, and nothing else.
+    /// Whether the node has only been compiled so far, so that `Existing` is still accurate.
     pub(super) fn only_compiles(&self) -> bool {
         self.unit.compiled.is_none()
             && !self.builds_candidate()
             && !self.ran.load(Ordering::Relaxed)
     }
 
-    /// Whether the node is stored beside what is published.
+    /// Whether the node is built as a candidate, beside its published relation.
     pub(super) fn builds_candidate(&self) -> bool {
         self.unit.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
     }
@@ -432,31 +431,32 @@ impl Session {
         self.unsteady.store(true, Ordering::Relaxed);
     }
 
-    /// Where values that outlive a call note the same.
+    /// The flag behind [`Session::note_unsteady`], for values that outlive a call.
     pub(super) fn unsteady(&self) -> Arc<AtomicBool> {
         self.unsteady.clone()
     }
 
-    /// Notes that the world was asked something.
+    /// Records that an external input was read.
     pub(crate) fn asked(&self, question: RenderQuestion) {
         let read = self.project.read(question);
         self.record().reads.insert(read);
     }
 
-    /// Notes that a macro was looked for.
+    /// Records that a macro was looked up.
     pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
         let question = RenderQuestion::Macro { package: self.package.clone(), call };
         self.record().reads.insert(RenderRead { question, answer: macro_print(found) });
     }
 
-    /// The macro that a call means here.
+    /// The macro that a call resolves to in the session's package. The lookup is recorded.
     pub(crate) fn find_macro(&self, call: CallName) -> Option<Arc<MacroDef>> {
         let found = self.project.registry()?.find_call(&self.package, &call).cloned();
         self.asked_macro(call, found.as_deref());
         found
     }
 
-    /// Notes that a variable's text is being rendered; one that needs itself is an error.
+    /// Marks a variable's template as being rendered. An error if it already is: the variable needs
+    /// itself.
     pub(super) fn enter_variable(&self, name: &str) -> Result<(), Error> {
         let mut inside = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.iter().any(|n| n == name) {
@@ -473,19 +473,19 @@ impl Session {
         self.variables.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 
-    /// The variable that a name means here.
+    /// The value of a variable in the session's package. The read is recorded.
     pub(super) fn var(&self, name: &str) -> Option<&Json> {
         self.asked(RenderQuestion::Var { package: self.package.clone(), name: name.to_owned() });
         self.project.vars.find(&self.package, name)
     }
 
-    /// Notes what the answer to a name depends on besides the render itself.
+    /// Records the external input that the member `name` depends on.
     fn asked_member(&self, name: &str) {
         let parsing = self.phase == Phase::Parse;
         self.asked(match name {
             "target" | "env" => RenderQuestion::Target,
-            // What is rendered is known by the item that it is of; at parse it lies where the
-            // target says.
+            // At parse these depend on the node, which the cache compares on its own, and on the
+            // target, which decides the database and schema.
             "this" | "database" | "schema" | "model" | "node" if parsing => RenderQuestion::Target,
             "model" | "node" => RenderQuestion::Node,
             "graph" if !parsing => RenderQuestion::Graph,
@@ -499,7 +499,7 @@ impl Session {
         });
     }
 
-    /// Notes why the render stops and makes the error that stops it.
+    /// Records why the render stops and returns the error that stops it. The first reason is kept.
     pub(crate) fn stop(&self, abort: Abort) -> minijinja::Error {
         let message = match &abort {
             Abort::NeedsDatabase => "this needs the database".to_owned(),
@@ -520,7 +520,7 @@ impl Session {
         lock(&self.abort).take()
     }
 
-    /// The span of the call that is being made, when it is in the unit's own file.
+    /// The span of the call that is executed; `None` if it is not in the unit's own file.
     pub(crate) fn site(&self, state: &mut minijinja::State<'_, '_>) -> Option<Span> {
         let file = self.unit.file?;
         if state.name().contains('#') {
@@ -530,7 +530,7 @@ impl Session {
         Some(Span::new(file, at, at + 1))
     }
 
-    /// A `model` dict.
+    /// `model` as a mapping.
     pub(crate) fn model(&self) -> Value {
         match (&self.runtime, self.unit.node) {
             (Some(runtime), Some(id)) => {
@@ -543,8 +543,8 @@ impl Session {
     }
 }
 
-/// Macros see the types of columns as the engine has them, unless the contract says `alias_types:
-/// false`; the manifest keeps them as they are written.
+/// Translates column types to those of the engine, as macros see them, unless the contract has
+/// `alias_types: false`. The manifest keeps the types as they are written.
 fn translate_types(model: &mut JsonMap) {
     let translates =
         model.get("contract").and_then(|c| c.get("alias_types")).and_then(Json::as_bool);
@@ -557,7 +557,7 @@ fn translate_types(model: &mut JsonMap) {
     }
 }
 
-/// The names of a session, for `jinja`.
+/// The members of a session, as a scope for `jinja`.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeScope(pub(crate) Arc<Session>);
 
@@ -637,7 +637,7 @@ impl NodeScope {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
                 crate::jinja::from_json(unit.config.get(key).unwrap_or(&Json::Array(Vec::new())))
             }
-            // The worker's: hooks and macros write it into logs.
+            // The name of the worker thread, which hooks and macros write to logs.
             "thread_id" => {
                 let name = std::thread::current()
                     .name()

@@ -1,4 +1,4 @@
-//! SQL that templates run, and the results they keep.
+//! SQL statements that templates run, and their stored results.
 
 use super::session::{Abort, Db, Phase, Session, StoredResult};
 use super::table::table_value;
@@ -53,7 +53,7 @@ pub(super) fn install_statements(out: &mut FastMap<&'static str, Value>) {
             let name = args.text(0, "name")?;
             let mut results = session.results.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(slot) = results.get_mut(&name) else { return Ok(none()) };
-            // A result can be taken once, except `main`.
+            // A result can be loaded only once, except `main`.
             let found = if name == "main" { slot.clone() } else { slot.take() };
             match found {
                 Some(result) => Ok(dict([
@@ -89,7 +89,7 @@ pub(super) fn empty_table() -> Value {
     table_value(&Table::default())
 }
 
-/// What an engine answered to a statement: `response.code`, `.rows_affected`, prints its message.
+/// The engine's response to a statement. It prints as its message.
 #[derive(Debug)]
 struct ResponseValue {
     message: String,
@@ -116,15 +116,15 @@ impl Object for ResponseValue {
     }
 }
 
-/// Which rows of a statement a template wants.
+/// The rows of a statement that a template reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fetch {
     Nothing,
-    /// So many at most; none: all of them.
+    /// At most this many rows; `None`: all.
     Rows(Option<usize>),
 }
 
-/// Runs SQL of a template: `(response, table)`. `begin` asks for a transaction (dbt's
+/// Runs a statement and returns `(response, table)`. `begin` asks for a transaction (dbt's
 /// `auto_begin`).
 pub(super) fn run_statement(
     session: &Arc<Session>,
@@ -156,14 +156,14 @@ pub(super) fn run_statement(
     }
 }
 
-/// What the engine answered, as the artifacts have it, of a result that `load_result` gave.
+/// The response in a result of `load_result`, in the form that artifacts have.
 pub(crate) fn response_json(result: &Value) -> Json {
     let mut map = JsonMap::new();
     let response = result.get_attr("response").ok();
     if let Some(found) = response.as_ref().and_then(|r| r.downcast_object_ref::<ResponseValue>()) {
         map.insert("_message".into(), Json::from(found.message.as_str()));
         if let Some(rows) = found.rows {
-            // `SELECT 5`: the words are the code.
+            // The code is the message without numbers: `SELECT` for `SELECT 5`.
             let words = found.message.split_whitespace().filter(|w| w.parse::<i64>().is_err());
             map.insert("code".into(), Json::from(words.collect::<Vec<_>>().join(" ")));
             map.insert("rows_affected".into(), Json::from(rows));

@@ -1,4 +1,4 @@
-//! Results of queries as Jinja values: tables, rows, columns (what dbt takes from agate).
+//! Query results as Jinja values: tables, rows, columns (modelled on agate, as in dbt).
 
 use super::datetime;
 use crate::config::float_text;
@@ -18,7 +18,7 @@ struct TableValue {
     rows: Vec<Arc<Vec<Value>>>,
 }
 
-/// A result as a value; names that repeat become `a`, `a_2`.
+/// A query result as a value. Duplicate names get a suffix: `a`, `a_2`.
 pub(crate) fn table_value(table: &Table) -> Value {
     let mut names: Vec<String> = Vec::new();
     for column in &table.columns {
@@ -35,21 +35,21 @@ pub(crate) fn table_value(table: &Table) -> Value {
     Value::from_object(TableValue { names: Arc::new(names), types, rows })
 }
 
-/// Names and rows of a table that a macro gave: the table itself, or a result of `load_result` that
-/// has one.
+/// The column names and rows of a table that a macro returned, or of a result of `load_result`.
+/// `None` if the value is neither.
 pub(crate) fn rows_of(value: &Value) -> Option<(Vec<String>, Vec<Vec<Value>>)> {
     let inner = value.get_attr("table").ok().filter(|t| !t.is_undefined());
     let table = inner.as_ref().unwrap_or(value).downcast_object_ref::<TableValue>()?;
     Some((table.names.to_vec(), table.rows.iter().map(|r| r.to_vec()).collect()))
 }
 
-/// Rows of text, as `load_agate_table` of a seed has them.
+/// A cell as a value. Numbers, dates and timestamps that cannot be parsed stay text.
 pub(crate) fn cell_value(cell: &Cell) -> Value {
     match cell {
         Cell::Null => super::none(),
         Cell::Bool(b) => Value::from(*b),
         Cell::Int(i) => Value::from(*i),
-        // agate makes decimals of floats, by their shortest digits.
+        // agate converts floats to decimals, by their shortest digits.
         Cell::Float(f) => {
             Decimal::parse(&float_text(*f)).map_or_else(|| Value::from(*f), decimal_value)
         }
@@ -100,12 +100,12 @@ impl TableValue {
         at.ok_or_else(|| error(format!("the table has no column {name}")))
     }
 
-    /// What agate calls the type of a column.
+    /// agate's name of the type of a column.
     fn type_of(&self, i: usize) -> &'static str {
         agate_type(self.rows.iter().map(|r| r[i].clone()))
     }
 
-    /// The places of one column or of several.
+    /// The index of one column, or the indexes of several.
     fn indexes(&self, names: &Value) -> Result<Vec<usize>, Error> {
         if names.as_str().is_some() {
             return Ok(vec![self.index(names)?]);
@@ -113,7 +113,7 @@ impl TableValue {
         names.try_iter()?.map(|name| self.index(&name)).collect()
     }
 
-    /// The columns with their types: how a table prints.
+    /// The columns with their types, which is how a table prints.
     fn structure(&self) -> String {
         let rows: Vec<[String; 2]> = self
             .names
@@ -124,7 +124,7 @@ impl TableValue {
         two_columns(["column", "data_type"], &rows)
     }
 
-    /// The same columns with other rows.
+    /// A table with the same columns and the given rows.
     fn with_rows(&self, rows: Vec<Arc<Vec<Value>>>) -> Value {
         Value::from_object(TableValue {
             names: self.names.clone(),
@@ -146,7 +146,8 @@ impl TableValue {
         })
     }
 
-    /// The same table with other names: of a mapping from old to new ones, or a list of all.
+    /// The table with other names, given as a mapping from old to new names or as a list of all
+    /// names.
     fn renamed(&self, renamed: &Value) -> Result<Value, Error> {
         let names = match renamed.kind() {
             ValueKind::Map => self.names.iter().map(|n| renamed_column(renamed, n)).collect(),
@@ -159,7 +160,7 @@ impl TableValue {
         }))
     }
 
-    /// The first rows that have a value of these columns.
+    /// The first row for each combination of values in the given columns.
     fn distinct(&self, by: &[usize]) -> Value {
         let mut seen: Vec<Vec<Value>> = Vec::new();
         let mut rows = Vec::new();
@@ -202,7 +203,6 @@ impl Object for TableValue {
         ObjectRepr::Seq
     }
 
-    /// A table iterates over its rows.
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values((0..self.rows.len()).filter_map(|i| self.row(i)).collect())
     }
@@ -310,10 +310,10 @@ impl Object for TableValue {
     }
 }
 
-/// Which of agate's sequences a value is.
+/// The agate class of a sequence.
 #[derive(Clone, Debug)]
 enum Kind {
-    /// The rows or the columns of a table.
+    /// `MappedSequence`: all rows or all columns of a table.
     Mapped,
     Row,
     Column {
@@ -323,7 +323,7 @@ enum Kind {
     },
 }
 
-/// A sequence whose items may have names: rows, columns, one row, one column.
+/// A sequence whose items may have names: the rows, the columns, one row or one column of a table.
 #[derive(Clone, Debug)]
 struct Sequence {
     kind: Kind,
@@ -332,7 +332,7 @@ struct Sequence {
 }
 
 impl Sequence {
-    /// As agate prints it: a single item has no comma.
+    /// Prints the sequence as agate does. Unlike in a tuple, a single item has no comma.
     fn text(&self) -> Result<String, Error> {
         let name = match self.kind {
             Kind::Mapped => "MappedSequence",
@@ -355,7 +355,7 @@ impl Sequence {
         }
     }
 
-    /// The names with the values; those of a sequence without names are an error, as in agate.
+    /// Pairs of names and values. As in agate, an error if the sequence has no names.
     fn pairs(&self) -> Result<Vec<(Value, Value)>, Error> {
         let names = self.names.as_ref().ok_or_else(|| error("the sequence has no names"))?;
         Ok(names.iter().map(|n| Value::from(n.as_str())).zip(self.values.iter().cloned()).collect())
@@ -461,7 +461,7 @@ impl Object for Sequence {
     }
 }
 
-/// What agate calls the type of a column that has these values.
+/// agate's name of the type of a column with these values.
 fn agate_type(values: impl Iterator<Item = Value> + Clone) -> &'static str {
     let mut values = values.filter(|v| !v.is_none()).peekable();
     if values.peek().is_none() {
@@ -485,7 +485,7 @@ fn agate_type(values: impl Iterator<Item = Value> + Clone) -> &'static str {
     })
 }
 
-/// A table of two columns, as agate prints the structure of a table.
+/// A text table of two columns, in agate's format.
 fn two_columns(heads: [&str; 2], rows: &[[String; 2]]) -> String {
     let width = |i: usize| {
         rows.iter().map(|r| r[i].chars().count()).chain([heads[i].len()]).max().unwrap_or(0)

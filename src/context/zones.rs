@@ -1,4 +1,4 @@
-//! Time zones of templates: those of `pytz`, and `datetime.timezone`.
+//! The time zones of templates: those of `pytz`, and `datetime.timezone`.
 //!
 //! In: names and offsets. Out: zones with the offset that they have at a time. Must not know: dates
 //! that use them.
@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where a zone comes from: it decides how the zone prints.
+/// The origin of a zone, which decides how it prints.
 #[derive(Clone, Debug)]
 enum Kind {
     /// `pytz.timezone(name)`.
@@ -22,7 +22,7 @@ enum Kind {
     Fixed,
 }
 
-/// A zone, with the offset in seconds that it has at the time which it is of.
+/// A zone at one point in time, with its offset in seconds at that time.
 #[derive(Clone, Debug)]
 pub(super) struct Zone {
     kind: Kind,
@@ -32,7 +32,7 @@ pub(super) struct Zone {
     abbreviation: String,
 }
 
-/// The zone that an argument names; none for `none`.
+/// The zone of an argument; `None` if the argument is none or missing.
 pub(super) fn zone_of(argument: Option<&Value>) -> Result<Option<Zone>, Error> {
     let Some(argument) = argument.filter(|v| !v.is_none() && !v.is_undefined()) else {
         return Ok(None);
@@ -55,8 +55,8 @@ impl Zone {
         }
     }
 
-    /// A zone of the time zone database. Before it is of a time it has the oldest offset, as in
-    /// `pytz`.
+    /// A zone of the time zone database. Until it is combined with a time, it has its earliest
+    /// offset, as in `pytz`.
     pub(super) fn named(name: &str) -> Result<Zone, Error> {
         if name.eq_ignore_ascii_case("utc") {
             return Ok(Zone::utc());
@@ -64,7 +64,7 @@ impl Zone {
         let zone = TimeZone::get(name).map_err(|_| error(format!("unknown time zone `{name}`")))?;
         let info = zone.to_offset_info(jiff::Timestamp::MIN);
         let (offset, abbreviation) = (info.offset().seconds(), info.abbreviation().to_owned());
-        // `pytz` keeps whole minutes of local mean times.
+        // `pytz` rounds local mean times to whole minutes.
         let offset = (f64::from(offset) / 60.0).round() as i32 * 60;
         Ok(Zone {
             kind: Kind::Named(zone),
@@ -96,7 +96,7 @@ impl Zone {
         self.offset
     }
 
-    /// `+02:00`, with the separator between.
+    /// The offset as `+02:00`, with the given separator.
     pub(super) fn offset_text(&self, separator: &str) -> String {
         let (sign, n) = (if self.offset < 0 { '-' } else { '+' }, self.offset.unsigned_abs());
         let seconds = if n % 60 == 0 { String::new() } else { format!("{separator}{:02}", n % 60) };
@@ -107,7 +107,7 @@ impl Zone {
         self.abbreviation.clone()
     }
 
-    /// What summer time adds, in seconds; none where nothing is known of it.
+    /// The offset of daylight saving time in seconds; `None` for fixed zones.
     pub(super) fn daylight(&self) -> Option<i32> {
         match self.kind {
             Kind::Named(_) => Some(if self.daylight { 3600 } else { 0 }),
@@ -115,7 +115,7 @@ impl Zone {
         }
     }
 
-    /// The zone as it is at a time in UTC.
+    /// The zone with its offset at a time in UTC.
     pub(super) fn at_universal(self, utc: DateTime) -> Zone {
         let Kind::Named(zone) = &self.kind else { return self };
         let Ok(at) = jiff::tz::Offset::UTC.to_timestamp(utc) else { return self };
@@ -125,7 +125,7 @@ impl Zone {
         Zone { offset, daylight, abbreviation, ..self }
     }
 
-    /// The zone as it is at a local time: standard time where the clock shows it twice.
+    /// The zone with its offset at a local time. An ambiguous time counts as standard time.
     fn at_local(self, local: DateTime) -> Zone {
         let Kind::Named(zone) = &self.kind else { return self };
         let offset = match zone.to_ambiguous_timestamp(local).offset() {
@@ -182,7 +182,7 @@ impl Object for Zone {
         }
     }
 
-    /// `localize(naive)`, and `normalize(aware)`.
+    /// Methods of `pytz`, such as `localize(naive)` and `normalize(aware)`.
     fn call_method(
         self: &Arc<Self>,
         state: &mut State<'_, '_>,

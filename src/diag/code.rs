@@ -1,4 +1,4 @@
-//! The stable codes, each with its page for `strata explain CODE`.
+//! The stable codes of diagnostics, with their pages for `strata explain CODE`.
 
 // engine-name: the pages of `explain` tell what users of an engine see.
 
@@ -7,7 +7,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($name:ident $code:literal $title:literal $page:literal;)*) => {
-        /// A stable number for a kind of complaint: `E0` configuration and YAML, `E1` Jinja, `E2`
+        /// The stable code of a kind of diagnostic: `E0` configuration and YAML, `E1` Jinja, `E2`
         /// graph, `E3` SQL, `E4` database, `W` warnings.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub(crate) enum Code { $($name),* }
@@ -161,7 +161,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// The page of a code (any case), or none when there is no such code.
+/// The page of a code, in upper or lower case. `None` if there is no such code.
 pub(crate) fn explain_code(code: &str) -> Option<String> {
     let code = Code::ALL.iter().find(|c| c.as_str().eq_ignore_ascii_case(code))?;
     Some(format!("{}: {}\n\n{}\n", code, code.title(), code.page()))

@@ -1,4 +1,4 @@
-//! Complaints about a user's files, as data.
+//! Errors and warnings about the user's files, as data.
 //!
 //! In: what a pass found. Out: `Diagnostic` values with a stable code, a message that stands alone
 //! on one line, labels with spans and the next step; and their renderings. Must not know: who found
@@ -22,14 +22,14 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// A place with what there is to say of it.
+/// A span with a text about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Label {
     pub(crate) span: Span,
     pub(crate) text: String,
 }
 
-/// One complaint.
+/// An error or a warning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Diagnostic {
     pub(crate) code: Code,
@@ -39,7 +39,7 @@ pub(crate) struct Diagnostic {
     pub(crate) secondary: Vec<Label>,
     pub(crate) notes: Vec<String>,
     pub(crate) help: Vec<String>,
-    /// It complains of a relation that is not there, and may come to be.
+    /// Whether it reports a missing relation, which may exist by the time of the build.
     pub(crate) names_missing: bool,
 }
 
@@ -65,7 +65,7 @@ impl Diagnostic {
         }
     }
 
-    /// Sets the main place; the first caller that knows one wins.
+    /// Sets the main location, unless there is one: the first caller knows it best.
     pub(crate) fn primary(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         if self.primary.is_none() {
             self.primary = Some(Label { span, text: text.into() });
@@ -95,7 +95,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a help line made from a value, where there is one (the nearest name, say).
+    /// Adds a help line made from a value, if there is one.
     pub(crate) fn help_if<T>(self, value: Option<T>, text: impl FnOnce(T) -> String) -> Diagnostic {
         match value {
             Some(value) => self.help(text(value)),
@@ -103,7 +103,7 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the nearest name to one that does not exist, where there is one.
+    /// Suggests the nearest existing name, if there is one.
     pub(crate) fn did_you_mean(self, near: Option<impl fmt::Display>) -> Diagnostic {
         self.help_if(near, |name| format!("did you mean `{name}`?"))
     }
@@ -113,7 +113,8 @@ impl Diagnostic {
     }
 }
 
-/// The best value that a pass could build, with what it has to say.
+/// A value with the diagnostics of the pass that made it. After errors it is the best value
+/// possible.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Checked<T> {
     pub(crate) value: T,
@@ -125,7 +126,7 @@ impl<T> Checked<T> {
         Checked { value, diagnostics }
     }
 
-    /// Moves the complaints to `sink` and returns the value.
+    /// Moves the diagnostics to `sink` and returns the value.
     pub(crate) fn drain_into(self, sink: &mut Vec<Diagnostic>) -> T {
         sink.extend(self.diagnostics);
         self.value
@@ -138,7 +139,7 @@ impl<T> From<T> for Checked<T> {
     }
 }
 
-/// The name most like `name`, when one is close enough to be meant.
+/// The name that is most similar to `name`; `None` if no name is close enough.
 pub(crate) fn nearest_name<'a>(
     name: &str,
     names: impl IntoIterator<Item = &'a str>,

@@ -1,10 +1,10 @@
-//! Renderings of a diagnostic: a snippet for people, one line for pipes, JSON for machines.
+//! Renders diagnostics: with source lines for people, on one line for pipes, and as JSON.
 
 use super::{Diagnostic, Label, Severity};
 use crate::source::{SourceMap, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-/// The message with the quoted template lines, as rustc shows errors. Ends without a newline.
+/// Renders a diagnostic with its source lines, in the style of rustc. Ends without a newline.
 pub(crate) fn render_diagnostic(d: &Diagnostic, files: &SourceMap, colours: bool) -> String {
     let level = match d.severity {
         Severity::Error => Level::ERROR,
@@ -25,7 +25,7 @@ pub(crate) fn render_diagnostic(d: &Diagnostic, files: &SourceMap, colours: bool
         done.push(file);
         let text = files.text(file);
         if text.is_empty() {
-            // A file that was not read as text (a seed): its name is the place.
+            // A file without text in the map, such as a seed: only its path is shown.
             group = group.element(Origin::path(files.path(file).as_str()));
             continue;
         }
@@ -55,7 +55,7 @@ pub(crate) fn render_diagnostic(d: &Diagnostic, files: &SourceMap, colours: bool
     renderer.render(&[group])
 }
 
-/// A range that the renderer can mark: inside the text, on character boundaries.
+/// The range of a span within the text and on character boundaries.
 fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
     let start = floor_to_char(text, span.start as usize);
     start..floor_to_char(text, span.end as usize).max(start)
@@ -77,7 +77,7 @@ pub(crate) fn one_line(d: &Diagnostic, files: &SourceMap) -> String {
     format!("{at}{severity}[{}]: {}", d.code, d.message.replace('\n', " "))
 }
 
-/// `path:line:column` of a span's beginning.
+/// The `path:line:column` of a span's start.
 fn place(span: Span, files: &SourceMap) -> String {
     let at = files.line_col(span.file, span.start);
     format!("{}:{}:{}", files.path(span.file), at.line, at.column)

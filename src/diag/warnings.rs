@@ -1,11 +1,12 @@
-//! Which warnings are errors and which are silent: `--warn-error`, `--warn-error-options`.
+//! Decides which warnings are errors or silent: `--warn-error`, `--warn-error-options`.
 //!
 //! In: the options, as JSON; a code. Out: what a warning with this code counts as. Names are ours
 //! (`W0003`) or those of dbt's events (`UnusedResourceConfigPath`); `Deprecations` stands for all
-//! that tell of what is out of date. Must not know: who warns, or what becomes of it.
+//! warnings about deprecated features. Must not know: who warns, or what becomes of it.
 //!
-//! Source: `warn_error_options` in dbt's documentation: a name counts before `Deprecations`, this
-//! before `all`; at one level `silence` counts before `warn`, and this before `error`.
+//! Source: `warn_error_options` in dbt's documentation: a name takes precedence over
+//! `Deprecations`, this over `all`; at one level `silence` takes precedence over `warn`, and this
+//! over `error`.
 
 use super::{Code, nearest_name};
 use serde_json::{Map, Value};
@@ -25,12 +26,12 @@ pub(crate) struct WarningOptions {
     silence: Vec<String>,
 }
 
-/// dbt's event of a test that warns.
+/// dbt's event for a test with a warning.
 const TEST: &str = "LogTestResult";
 
 const DEPRECATIONS: &str = "Deprecations";
 
-/// The events of dbt that a code stands for.
+/// The events of dbt that correspond to a code.
 fn events(code: Code) -> &'static [&'static str] {
     match code {
         Code::UnusedConfig => &["UnusedResourceConfigPath"],
@@ -57,7 +58,7 @@ fn is_deprecation(code: Code) -> bool {
     matches!(code, Code::Deprecated | Code::DuplicateKey | Code::UnknownKey)
 }
 
-/// Warnings of dbt 1.11 that Strata does not have under a name of its own. They may be named.
+/// Warnings of dbt 1.11 without a code in Strata. The options may contain their names.
 const OTHERS: &[&str] = &[
     DEPRECATIONS,
     TEST,
@@ -126,7 +127,7 @@ const OTHERS: &[&str] = &[
     "WarnStateTargetEqual",
 ];
 
-/// What is wrong with the options.
+/// An error in the options.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WarningOptionsError {
     #[error("`{0}` is no key of warn_error_options: error, warn, silence")]
@@ -146,13 +147,13 @@ fn hint(near: Option<&str>) -> String {
 }
 
 impl WarningOptions {
-    /// `--warn-error`.
+    /// The options of `--warn-error`.
     pub(crate) fn all_errors() -> WarningOptions {
         WarningOptions { all: true, ..WarningOptions::default() }
     }
 
-    /// `{error: all | [..], warn: [..], silence: [..]}`; `include` and `exclude` are older names of
-    /// the first two.
+    /// Reads `{error: all | [..], warn: [..], silence: [..]}`. `include` and `exclude` are older
+    /// names of the first two.
     pub(crate) fn read(map: &Map<String, Value>) -> Result<WarningOptions, WarningOptionsError> {
         let mut options = WarningOptions::default();
         for (key, value) in map {
@@ -181,7 +182,8 @@ impl WarningOptions {
     }
 
     pub(crate) fn weigh(&self, code: Code) -> Weight {
-        // What only Strata says is no error for those who come from dbt, unless it is named.
+        // Warnings that dbt does not have are not covered by `all`, so that projects from dbt do
+        // not fail. They can be named.
         self.judge(
             |list| has(list, code.as_str()) || events(code).iter().any(|event| has(list, event)),
             is_deprecation(code),
@@ -189,7 +191,7 @@ impl WarningOptions {
         )
     }
 
-    /// What a test that warns counts as.
+    /// The weight of a test's warning.
     pub(crate) fn weigh_test(&self) -> Weight {
         self.judge(|list| has(list, TEST), false, self.all)
     }
@@ -200,7 +202,7 @@ impl WarningOptions {
         own.unwrap_or(if all { Weight::Error } else { Weight::Warning })
     }
 
-    /// What a warning counts as when these lists name it.
+    /// The weight that the lists give to a warning; `None` if none contains it.
     fn level(&self, named: impl Fn(&[String]) -> bool) -> Option<Weight> {
         let levels = [
             (&self.silence, Weight::Silent),
@@ -224,7 +226,7 @@ fn names<'a>(key: &str, value: &'a Value) -> Result<Vec<&'a str>, WarningOptions
     names.ok_or_else(|| WarningOptionsError::NoList(key.to_owned()))
 }
 
-/// A name in the spelling that it is compared in.
+/// The name in the spelling that is compared; an error if it is unknown.
 fn known(name: &str) -> Result<String, WarningOptionsError> {
     let code = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(name));
     if let Some(code) = code {
@@ -237,7 +239,7 @@ fn known(name: &str) -> Result<String, WarningOptionsError> {
     Err(WarningOptionsError::UnknownName { name: name.to_owned(), near })
 }
 
-/// The names of dbt's warnings.
+/// The names of all of dbt's warnings.
 fn all_events() -> impl Iterator<Item = &'static str> {
     Code::ALL.iter().flat_map(|code| events(*code)).chain(OTHERS).copied()
 }

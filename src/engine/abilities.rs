@@ -1,67 +1,68 @@
-//! What an engine can do, as far as it decides how a node is built.
+//! The abilities of an engine that decide how a node is built.
 
-/// How far a transaction reaches.
+/// What a transaction can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transactions {
-    /// Any statements, definitions of relations among them.
+    /// Any statements, including definitions of relations.
     Full,
     /// Each statement is committed by itself.
     OneStatement,
 }
 
-/// What rows that nobody else may see are kept in.
+/// Where rows are stored that only the current build may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scratch {
     /// A temporary table of the session.
     Temporary,
-    /// A table beside the published one, dropped when it is done with.
+    /// A table beside the published one, dropped after use.
     Named,
 }
 
-/// How a seed's rows come in.
+/// How the rows of a seed are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RowsIn {
-    /// The engine reads files of this machine.
+    /// The engine reads files on this machine.
     File,
-    /// They are sent as one stream.
+    /// Rows are sent as one stream.
     Stream,
 }
 
-/// How many transactions can write at once.
+/// How many transactions can write at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writers {
     Many,
-    /// One after the other: a run sends one building step at a time, and reads beside it.
+    /// A run builds one node at a time, but reads in parallel.
     One,
 }
 
-/// What an engine can do.
+/// The abilities of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
     pub(crate) transactions: Transactions,
     pub(crate) scratch: Scratch,
     pub(crate) rows_in: RowsIn,
-    /// One scan that counts for many row tests beats a query for each (measured per engine).
+    /// Counting the failures of several row tests in one scan is faster than a query for each
+    /// (measured per engine).
     pub(crate) fuses_row_tests: bool,
-    /// Indexes must be made after a table got its final name.
+    /// Indexes must be created after a table has got its final name.
     pub(crate) index_after_rename: bool,
-    /// Constraints have names that are unique in their schema: a candidate's differ from those of
-    /// the published table until it is swapped in.
+    /// Names of constraints are unique in their schema, so that a candidate's differ from those of
+    /// the published table until the swap.
     pub(crate) unique_constraint_names: bool,
-    /// Others build in the same database at the same time.
+    /// Other processes may build in the same database at the same time.
     pub(crate) shared: bool,
     pub(crate) writers: Writers,
-    /// A query stands in brackets when it is stored, so that it can be one statement only.
+    /// Queries are stored in parentheses, which ensures that they are single statements.
     pub(crate) brackets_queries: bool,
-    /// A table that is made of a query has its columns' types.
+    /// A table created from a query has the types of the query's columns.
     pub(crate) keeps_types_of_queries: bool,
-    /// Times have no type of their own: they are ISO texts.
+    /// There are no types for times: they are stored as ISO texts.
     pub(crate) times_are_texts: bool,
-    /// The type of a column can be changed in place; else the table is copied.
+    /// The type of a column can be changed in place; otherwise the table is copied.
     pub(crate) alters_types: bool,
-    /// A change of columns locks the table for all readers: it is made in a transaction of its own.
+    /// A change of columns locks the table against readers, so it runs in a transaction of its own.
     pub(crate) locks_for_columns: bool,
-    /// The strategy of an incremental model that names none: (with unique key, without).
+    /// The default incremental strategy: (with a unique key, without).
     pub(crate) default_strategy: (&'static str, &'static str),
     pub(crate) strategies: &'static [&'static str],
 }

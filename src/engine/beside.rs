@@ -1,25 +1,25 @@
-//! Names of relations that a run makes beside the published ones.
+//! The names of relations that a build creates beside the published ones.
 
 use super::{Dialect, EngineSpec, Relation, Scratch};
 use crate::hash::md5_hex;
 
-/// Where the next version of a relation is built.
+/// The name under which the next version of a relation is built.
 pub(crate) fn candidate_name(relation: &Relation, dialect: Dialect) -> Relation {
     beside(relation, "__candidate", dialect)
 }
 
-/// Where a version that did not pass is kept for inspection.
+/// The name under which a version that failed its tests is kept for inspection.
 pub(crate) fn rejected_name(relation: &Relation, dialect: Dialect) -> Relation {
     beside(relation, "__rejected", dialect)
 }
 
-/// A relation's name with those that a build makes beside it.
+/// The name of a relation, and the names that its build may use beside it.
 pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] {
     [relation.clone(), candidate_name(relation, dialect), rejected_name(relation, dialect)]
 }
 
-/// Where rows that nobody else is to see are kept while a relation is built: a temporary table of the
-/// session, or one beside the relation.
+/// The name of a table for rows that only the current build may see: a temporary table of the
+/// session, or a table beside the relation.
 pub(crate) fn scratch_name(relation: &Relation, engine: &EngineSpec) -> Relation {
     match engine.abilities.scratch {
         Scratch::Temporary => {
@@ -32,8 +32,8 @@ pub(crate) fn scratch_name(relation: &Relation, engine: &EngineSpec) -> Relation
     }
 }
 
-/// The name with a suffix; at the identifier limit the name is cut and hashed, so that two long
-/// names stay apart.
+/// The name with a suffix. A name that would exceed the identifier limit is truncated and gets a
+/// hash, so that long names remain distinct.
 fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
     let name = relation.identifier();
     let fits = dialect.max_identifier.is_none_or(|max| name.len() + suffix.len() <= max);
@@ -52,8 +52,8 @@ fn beside(relation: &Relation, suffix: &str, dialect: Dialect) -> Relation {
     out
 }
 
-/// Whether a relation has a name as a build gives to what it makes beside another one. Anybody may
-/// use such a name; where it matters, it is asked only of what a swap could not make again.
+/// Whether a name is one that a build uses beside a relation. Users may have such names too, so
+/// callers that drop relations ask this only about relations that a swap cannot recreate.
 pub(crate) fn is_beside(name: &str) -> bool {
     name.ends_with("__candidate") || name.ends_with("__rejected")
 }

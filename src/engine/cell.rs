@@ -1,15 +1,15 @@
-//! Values of results, as every engine gives them.
+//! Values of query results, common to all engines.
 
 use super::ExistingColumn;
 
-/// A value of a result.
+/// A value of a query result.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell {
     Null,
     Bool(bool),
     Int(i64),
     Float(f64),
-    /// Exact numbers that no `i64` or `f64` holds: decimals, huge integers.
+    /// Exact numbers that fit neither `i64` nor `f64`: decimals and huge integers.
     Decimal(String),
     Text(String),
     /// ISO text: `2024-01-31`, `2024-01-31 10:00:00.5`, `10:00:00`.
@@ -21,7 +21,7 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    /// For people: null is empty.
+    /// The value as users see it; null is empty.
     pub(crate) fn display(&self) -> String {
         match self {
             Cell::Null => String::new(),
@@ -44,7 +44,7 @@ impl Cell {
             Cell::Bool(b) => Json::Bool(*b),
             Cell::Int(i) => Json::from(*i),
             Cell::Float(f) => Json::from(*f),
-            // Whole numbers are exact, however many digits they have.
+            // Whole numbers keep all their digits.
             Cell::Decimal(s) if !s.contains(['.', 'e', 'E']) => {
                 s.parse().map_or_else(|_| Json::String(s.clone()), Json::Number)
             }
@@ -58,7 +58,7 @@ impl Cell {
         }
     }
 
-    /// Whether it is a number without a fraction.
+    /// Whether the value is a number without a fraction.
     pub(crate) fn is_whole(&self) -> bool {
         match self {
             Cell::Int(_) | Cell::Bool(_) => true,
@@ -91,7 +91,7 @@ impl Cell {
     }
 }
 
-/// Rows that were fetched.
+/// Fetched rows with their columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<ExistingColumn>,

@@ -1,12 +1,12 @@
-//! A connection that several parts of one piece of work share, and who has it.
+//! A connection that several parts of the same work share, and its lease from a pool.
 
 use super::{EngineError, EngineSpec, Pool, Warehouse};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A connection as it is shared: a node's run and the templates that it renders have the same. It is
-/// never locked while a template renders, since that may ask the database itself.
+/// A shared connection: a node's run and the templates that it renders use the same one. It is
+/// never locked while a template renders, because the template may query the database itself.
 #[derive(Clone)]
 pub(crate) struct Connection {
     engine: &'static EngineSpec,
@@ -22,8 +22,8 @@ impl Connection {
         self.engine
     }
 
-    /// Asks the database something. Whoever asks here must not ask the same connection again from
-    /// within.
+    /// Gives exclusive access to the connection. `ask` must not call `with` on the same connection:
+    /// it would deadlock.
     pub(crate) fn with<T>(&self, ask: impl FnOnce(&mut dyn Warehouse) -> T) -> T {
         let mut warehouse = self.warehouse.lock().unwrap_or_else(PoisonError::into_inner);
         ask(warehouse.as_mut())
@@ -36,7 +36,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// A connection of a pool, which goes back there when it is dropped.
+/// A connection from a pool, to which it returns when it is dropped.
 pub(crate) struct Lease {
     connection: Connection,
     pool: Arc<Pool>,
@@ -48,13 +48,13 @@ impl Lease {
         Lease { connection, pool, is_lost: false }
     }
 
-    /// Makes sure of the connection before work begins: one that was lost is opened again.
+    /// Checks the connection before work begins, and reopens it if it was lost.
     pub(crate) fn ready(self) -> Result<Lease, EngineError> {
         self.connection.with(|warehouse| warehouse.ready())?;
         Ok(self)
     }
 
-    /// Closes the connection in place of giving it back: nobody knows what state it is in.
+    /// Closes the connection instead of returning it, because its state is unknown.
     pub(crate) fn close(mut self) {
         self.is_lost = true;
     }

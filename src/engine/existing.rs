@@ -1,4 +1,4 @@
-//! What is in the database before a run.
+//! The relations that exist in the database.
 
 use super::{Dialect, Relation, RelationKind};
 use crate::hash::FastMap;
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExistingColumn {
     pub(crate) name: String,
-    /// The engine's own spelling of the type.
+    /// The type as the engine spells it.
     pub(crate) data_type: String,
 }
 
@@ -16,7 +16,8 @@ pub(crate) struct ExistingRelation {
     pub(crate) relation: Relation,
     pub(crate) kind: RelationKind,
     pub(crate) columns: Vec<ExistingColumn>,
-    /// The engine's own number of it, where it has one that lasts as long as the relation.
+    /// The engine's own id of the relation; `None` if it has none that lasts as long as the
+    /// relation.
     pub(crate) id: Option<String>,
 }
 
@@ -30,7 +31,7 @@ impl ExistingRelation {
     }
 }
 
-/// The relations of the schemas that a command looks at; `Unknown` without a database.
+/// The relations in the schemas that a command uses. `Unknown` without a database.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Existing {
     #[default]
@@ -52,7 +53,7 @@ impl Existing {
         Existing::Known { relations, schemas, dialect }
     }
 
-    /// What exists under a name; none as well when nothing is known.
+    /// The relation with this name; also `None` if nothing is known.
     pub(crate) fn find(&self, relation: &Relation) -> Option<&ExistingRelation> {
         match self {
             Existing::Unknown => None,
@@ -73,7 +74,7 @@ impl Existing {
         }
     }
 
-    /// Takes over that a relation now exists (or, with none, that it is gone).
+    /// Records that a relation now exists or, with `None`, that it is gone.
     pub(crate) fn update(&mut self, relation: &Relation, now: Option<ExistingRelation>) {
         if let Existing::Known { relations, dialect, .. } = self {
             let key = relation.key(*dialect);
@@ -100,7 +101,7 @@ pub(crate) fn schema_key(dialect: Dialect, database: &str, schema: &str) -> Stri
     format!("{}\u{1f}{}", dialect.folded(database), dialect.folded(schema))
 }
 
-/// Rows of a relation and a fingerprint of them that does not depend on their order.
+/// The number of rows of a relation, and a fingerprint of them that does not depend on their order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Content {
     pub(crate) rows: i64,

@@ -1,50 +1,51 @@
-//! Rows that come from a file: seeds and exports.
+//! Loading rows from files into tables, and writing Parquet files.
 
 use super::Relation;
 use std::borrow::Cow;
 use std::io;
 
-/// The rows of a seed, one after the other.
+/// A stream of the rows of a seed.
 pub(crate) trait SeedSource {
-    /// Reads the next row; false at the end.
+    /// Advances to the next row; `false` at the end.
     fn next_row(&mut self) -> io::Result<bool>;
-    /// A value of the row as text that the engine reads as the column's type; none is null.
+    /// A value of the current row, as text that the engine parses as the column's type; `None` is
+    /// null.
     fn value(&self, column: usize) -> Option<Cow<'_, [u8]>>;
 }
 
-/// A seed on its way into an empty table.
+/// A seed that is loaded into an empty table.
 pub(crate) struct Load<'a> {
     pub(crate) table: &'a Relation,
-    /// The columns in the order of the file, as SQL.
+    /// The columns as SQL, in the order of the file.
     pub(crate) columns: &'a [String],
-    /// The file, for an engine that reads it itself (`RowsIn::File`).
+    /// The file, for engines that read it themselves (`RowsIn::File`).
     pub(crate) path: &'a str,
     pub(crate) delimiter: &'a str,
-    /// What is in it, for the others.
+    /// The rows of the file, for all other engines.
     pub(crate) rows: &'a mut dyn SeedSource,
 }
 
 impl Load<'_> {
-    /// The table with its columns, as SQL.
+    /// The table with its list of columns, as SQL.
     pub(crate) fn place(&self, dialect: super::Dialect) -> String {
         format!("{} ({})", self.table.render(dialect), self.columns.join(", "))
     }
 }
 
-/// What came in.
+/// The result of loading a seed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Loaded {
-    /// None: the engine does not say.
+    /// `None` if the engine does not report the number of rows.
     pub(crate) rows: Option<u64>,
-    /// The SQL that was run.
+    /// The executed SQL.
     pub(crate) executed: Vec<String>,
 }
 
-/// A Parquet file to be made of a file of rows.
+/// A Parquet file to write from a file of rows.
 pub(crate) struct ParquetFile<'a> {
-    /// A list of objects in JSON.
+    /// The path of a JSON file with a list of objects.
     pub(crate) rows: &'a str,
-    /// Names and types, as the engine that writes the file calls them.
+    /// Names and types, as the writing engine spells them.
     pub(crate) columns: &'a [(String, String)],
     pub(crate) to: &'a str,
 }

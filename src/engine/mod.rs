@@ -1,10 +1,10 @@
-//! What is known of engines, and what passes and effects say to each other about databases: data and
-//! traits, no driver.
+//! Descriptions of engines, and the types and traits with which all other modules talk about
+//! databases. No drivers.
 //!
 //! In: names, SQL, outputs of profiles, what a database holds. Out: an `EngineSpec` for each engine
-//! (a folder of its own), `Relation`s and `Dialect`s, targets, `Warehouse`, the trait that an adapter
-//! implements, with its replies and errors; what exists. Must not know: any driver, nodes, how one
-//! is built, what became of it.
+//! (a folder of its own), `Relation`s and `Dialect`s, targets, existing relations, and `Warehouse`,
+//! the trait that adapters implement, with its replies and errors. Must not know: any driver,
+//! nodes, how one is built, what became of it.
 
 mod abilities;
 mod beside;
@@ -52,15 +52,14 @@ pub(crate) use warehouse::{
     Cancel, ColumnChange, EachRow, Note, Opener, Patience, Publication, Warehouse,
 };
 
-/// All engines that are built in: with `adapter::DRIVERS` the only list of them.
+/// All built-in engines. `adapter::DRIVERS` is the only other list of them.
 static ENGINES: [&EngineSpec; 3] = [&duckdb::SPEC, &postgres::SPEC, &sqlite::SPEC];
 
-/// The engine of a `type:`.
+/// The engine of a profile's `type:`; `None` if it is not built in.
 pub(crate) fn find_engine(name: &str) -> Option<&'static EngineSpec> {
     ENGINES.into_iter().find(|engine| engine.name == name)
 }
 
-/// The names of all engines.
 pub(crate) fn names_of_engines() -> Vec<&'static str> {
     ENGINES.into_iter().map(|engine| engine.name).collect()
 }
@@ -70,18 +69,18 @@ pub(crate) fn embedded_engine_versions() -> impl Iterator<Item = (&'static str, 
     ENGINES.into_iter().filter_map(|engine| Some((engine.label, engine.embedded_version?)))
 }
 
-/// Whether a package of macros is part of this program.
+/// Whether a package of macros is built in.
 pub(crate) fn is_built_in_package(name: &str) -> bool {
     name == "dbt" || ENGINES.into_iter().any(|engine| engine.adapter.package == name)
 }
 
-/// The target of a project without a profile: a file in the project's folder.
+/// The target of a project without a profile: a DuckDB file in the project's folder.
 pub(crate) fn default_target(project: &str, root: &camino::Utf8Path) -> Target {
     let file = root.join(format!("{project}.{}", duckdb::SPEC.name));
     duckdb::target_of_path(project, file.as_str())
 }
 
-/// A target for what is rendered before one is chosen.
+/// A target for rendering before the actual target is known.
 pub(crate) fn placeholder_target(project: &str) -> Target {
     duckdb::target_of_path(project, ":memory:")
 }

@@ -1,4 +1,4 @@
-//! A run's connections: as many as it has threads, opened when they are first needed.
+//! The connections of a run: at most one per thread, opened when they are first needed.
 
 use super::{Cancel, Connection, EngineError, Lease, Opener, Warehouse};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,13 @@ pub(crate) struct Pool {
 
 struct State {
     idle: Vec<Connection>,
-    /// Idle ones and those that are out.
+    /// The number of idle and leased connections.
     count: usize,
     cancels: Vec<Arc<dyn Cancel>>,
 }
 
 impl Pool {
-    /// A pool of `limit` connections at most, of which the first is open.
+    /// A pool of at most `limit` connections; `first` is already open.
     pub(crate) fn new(first: Box<dyn Warehouse>, limit: usize) -> Result<Arc<Pool>, EngineError> {
         let open = first.opener()?;
         let cancels = vec![first.cancel_handle()];
@@ -31,7 +31,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that can be used; waits for one when all are out.
+    /// Leases a connection; waits if all of them are in use.
     pub(crate) fn lease(self: &Arc<Pool>) -> Result<Lease, EngineError> {
         let mut state = self.lock();
         loop {
@@ -48,7 +48,7 @@ impl Pool {
         }
     }
 
-    /// A connection that nobody uses now, if there is any that can be used.
+    /// Leases a connection without waiting. `None` if all are in use, or if none can be opened.
     pub(crate) fn lease_spare(self: &Arc<Pool>) -> Option<Lease> {
         let mut state = self.lock();
         if let Some(found) = state.idle.pop() {
@@ -63,7 +63,7 @@ impl Pool {
         self.open_another().and_then(Lease::ready).ok()
     }
 
-    /// Opens a connection that is counted already.
+    /// Opens a connection that `count` already includes.
     fn open_another(self: &Arc<Pool>) -> Result<Lease, EngineError> {
         let opened = (self.open)();
         let mut state = self.lock();
@@ -74,14 +74,14 @@ impl Pool {
             }
             Err(e) => {
                 state.count -= 1;
-                // Somebody who waits may open one in its place, or learn that none can be opened.
+                // A waiting thread may now try to open a connection, or fail in its turn.
                 self.given_back.notify_one();
                 Err(e)
             }
         }
     }
 
-    /// Takes a connection back; none is one that was closed.
+    /// Takes a connection back; `None` stands for one that was closed.
     pub(super) fn take_back(&self, connection: Option<Connection>) {
         let mut state = self.lock();
         match connection {
@@ -91,7 +91,7 @@ impl Pool {
         self.given_back.notify_one();
     }
 
-    /// Stops what all connections run.
+    /// Cancels the statements of all connections.
     pub(crate) fn cancel(&self) {
         let cancels = self.lock().cancels.clone();
         cancels.iter().for_each(|c| c.cancel());
@@ -106,7 +106,7 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    /// A pool, and the database behind it.
+    /// A pool and the fake database behind it.
     fn pool(limit: usize) -> (Arc<Pool>, FakeWarehouse) {
         let fake = FakeWarehouse::new(&TRANSACTIONAL);
         (Pool::new(Box::new(fake.clone()), limit).unwrap(), fake)

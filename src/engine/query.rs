@@ -1,14 +1,14 @@
-//! Queries that the tool itself asks.
+//! Queries that Strata itself runs.
 
 use super::{EngineSpec, Relation};
 use crate::source::SqlText;
 
-/// All rows and columns of a relation.
+/// Selects all rows and columns of a relation.
 pub(crate) fn select_all(relation: &Relation, engine: &EngineSpec) -> SqlText {
     SqlText::from(format!("select * from {}", relation.render(engine.dialect)))
 }
 
-/// Some columns of a relation, written as SQL.
+/// Selects some columns, given as SQL, from a relation.
 pub(crate) fn select_columns(
     items: &[String],
     relation: &Relation,
@@ -18,7 +18,7 @@ pub(crate) fn select_columns(
     SqlText::from(format!("select {} from {name}", items.join(", ")))
 }
 
-/// The first rows of a query.
+/// Selects the first rows of a query.
 pub(crate) fn limit_rows(query: &SqlText, limit: usize) -> SqlText {
     let mut out = SqlText::from("select * from (\n");
     out.push(query);
@@ -26,7 +26,7 @@ pub(crate) fn limit_rows(query: &SqlText, limit: usize) -> SqlText {
     out
 }
 
-/// A query of a relation without rows, in brackets; with some adapters under a name (semantics 2).
+/// A subquery of a relation without rows. Some adapters give it an alias (semantics 2).
 pub(crate) fn select_no_rows(relation: &Relation, engine: &EngineSpec) -> String {
     let name = relation.render(engine.dialect);
     let alias = if engine.adapter.names_limited_subquery {

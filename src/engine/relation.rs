@@ -26,7 +26,7 @@ impl RelationKind {
         }
     }
 
-    /// The word in `drop`, `alter` and `comment on`.
+    /// The keyword in `drop`, `alter` and `comment on`.
     pub(crate) fn sql(self) -> &'static str {
         match self {
             RelationKind::View => "view",
@@ -49,15 +49,15 @@ impl RelationKind {
     }
 }
 
-/// A relation's name: database, schema, identifier, each with whether it is quoted and whether it
-/// is printed.
+/// The name of a relation: database, schema and identifier, each with whether it is quoted and
+/// whether it is included when the name is rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Relation {
     pub(crate) path: [Option<Arc<str>>; 3],
     pub(crate) quote: [bool; 3],
     pub(crate) include: [bool; 3],
     pub(crate) kind: Option<RelationKind>,
-    /// Text that stands for the relation (`read_csv(...)` of an external source).
+    /// SQL that stands for the relation (`read_csv(...)` of an external source).
     pub(crate) external: Option<Arc<str>>,
 }
 
@@ -89,7 +89,7 @@ impl Relation {
         self.path[2].as_deref().unwrap_or_default()
     }
 
-    /// The same place under another identifier.
+    /// The same database and schema with another identifier.
     pub(crate) fn renamed(&self, identifier: &str) -> Relation {
         let mut out = self.clone();
         out.path[2] = Some(identifier.into());
@@ -97,7 +97,7 @@ impl Relation {
         out
     }
 
-    /// As SQL. Parts that are not set or not included are left out.
+    /// The name as SQL. Parts that are not set or not included are left out.
     pub(crate) fn render(&self, dialect: Dialect) -> String {
         if let Some(external) = &self.external {
             return external.to_string();
@@ -118,9 +118,10 @@ impl Relation {
         out
     }
 
-    /// Whether two names mean one relation, as the engine folds them.
+    /// Whether two names refer to the same relation, by the engine's rules. A part that one of them
+    /// lacks matches anything.
     pub(crate) fn same(&self, other: &Relation, dialect: Dialect) -> bool {
-        // Where names have no database, whatever is called one is the same.
+        // Without databases in names, the database does not count.
         let first = if dialect.names_databases { 0 } else { 1 };
         (first..3).all(|i| match (&self.path[i], &other.path[i]) {
             (Some(a), Some(b)) => {
@@ -130,7 +131,7 @@ impl Relation {
         })
     }
 
-    /// `database.schema.identifier` folded, as a key.
+    /// `database.schema.identifier`, folded for use as a map key.
     pub(crate) fn key(&self, dialect: Dialect) -> String {
         let first = if dialect.names_databases { 0 } else { 1 };
         let mut parts: Vec<String> = Vec::new();
@@ -143,12 +144,11 @@ impl Relation {
         parts.join("\u{1f}")
     }
 
-    /// The name as the engine's catalog has it: what is written without quotes is folded, and all
-    /// is quoted then.
+    /// The name as in the engine's catalog: unquoted parts are folded, and all parts are quoted.
     pub(crate) fn stored(&self, dialect: Dialect) -> Relation {
         let mut out = self.clone();
         for (part, quoted) in out.path.iter_mut().zip(&mut out.quote) {
-            // An engine that ignores case keeps names as they were written first.
+            // Engines that ignore case keep names as they were first written.
             if !*quoted && !dialect.ignores_case {
                 *part = part.as_deref().map(|p| dialect.folded_as(p, false).into());
             }
@@ -157,13 +157,13 @@ impl Relation {
         out
     }
 
-    /// Database and schema as the engine's catalog has them; none where one of them is open.
+    /// Database and schema as in the engine's catalog; `None` if one of them is not set.
     pub(crate) fn stored_schema(&self, dialect: Dialect) -> Option<(String, String)> {
         let stored = self.stored(dialect);
         Some((stored.database()?.to_owned(), stored.schema()?.to_owned()))
     }
 
-    /// `schema.identifier`, for people.
+    /// `schema.identifier`, for messages.
     pub(crate) fn short(&self) -> String {
         match self.schema() {
             Some(schema) => format!("{schema}.{}", self.identifier()),

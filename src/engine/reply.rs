@@ -1,14 +1,13 @@
-//! What a statement answers.
+//! An engine's reply to a statement.
 
 use super::ExistingColumn;
 
-/// What a statement answered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Reply {
-    /// dbt's message: `OK`, `SELECT 5`.
+    /// The message as in dbt: `OK`, `SELECT 5`.
     pub(crate) message: String,
     pub(crate) rows_affected: Option<i64>,
-    /// Of its rows, where it has any and they were asked for.
+    /// The columns of the result, if rows were requested.
     pub(crate) columns: Vec<ExistingColumn>,
 }
 
@@ -17,7 +16,7 @@ impl Reply {
         Reply { message: "OK".to_owned(), ..Reply::default() }
     }
 
-    /// Of a seed's rows.
+    /// The reply for a loaded seed.
     pub(crate) fn of_load(rows: u64) -> Reply {
         Reply {
             message: format!("INSERT {rows}"),
@@ -26,8 +25,8 @@ impl Reply {
         }
     }
 
-    /// `adapter_response` of `run_results.json`: the message, its words without numbers, the rows,
-    /// -1 where a statement has none (as Python's database drivers say, PEP 249).
+    /// The `adapter_response` of `run_results.json`: the message, its words without numbers, and
+    /// the number of rows, which is -1 for statements without one (as in Python's PEP 249).
     pub(crate) fn to_json(&self) -> serde_json::Value {
         if self.message == "OK" {
             return serde_json::json!({ "_message": "OK" });

@@ -1,74 +1,74 @@
-//! All that is known of an engine without a connection to it.
+//! The description of an engine that is known without a connection.
 
 use super::{Abilities, Dialect, SqlType, TargetSpec};
 use std::fmt;
 
-/// An engine: a static value in its folder below `engine/`.
+/// An engine: a static value in the engine's folder below `engine/`.
 pub(crate) struct EngineSpec {
-    /// What `type:` of a profile says, and `adapter.type()`; macros for it begin with `NAME__`.
+    /// The value of a profile's `type:` and of `adapter.type()`; the engine's macros begin with
+    /// `NAME__`.
     pub(crate) name: &'static str,
-    /// For people.
+    /// The name in messages.
     pub(crate) label: &'static str,
     pub(crate) dialect: Dialect,
     pub(crate) abilities: Abilities,
     pub(crate) adapter: AdapterTraits,
     pub(crate) types: TypeNames,
-    /// Functions that may give something else each time, besides those that all engines have.
+    /// Functions that may give different values each time, besides those common to all engines.
     pub(crate) volatile_functions: &'static [&'static str],
-    /// The version of the engine, where it is inside this program.
+    /// The version of the engine if it is linked into this program.
     pub(crate) embedded_version: Option<&'static str>,
     pub(crate) target: TargetSpec,
 }
 
-/// What dbt's adapter of an engine does its own way, apart from what the engine can do.
+/// Peculiarities of dbt's adapter for an engine, apart from the engine's abilities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AdapterTraits {
-    /// The package of its macros.
+    /// The package of the adapter's macros.
     pub(crate) package: &'static str,
-    /// The name of its class of relations.
+    /// The name of the adapter's `Relation` class.
     pub(crate) relation_class: &'static str,
-    /// Which parts of a relation's name (database, schema, identifier) are quoted, unless the project
-    /// says otherwise.
+    /// Which parts of a relation's name (database, schema, identifier) are quoted by default.
     pub(crate) quoting: [bool; 3],
-    /// What stands for a parameter in a statement.
+    /// The placeholder for a parameter in a statement.
     pub(crate) binding_char: &'static str,
-    /// Materializations that it brings itself: one for any adapter, also of the root project, does
-    /// not take their place.
+    /// Materializations that the adapter itself defines: one for any adapter does not override
+    /// them, not even in the root project.
     pub(crate) materializations: &'static [&'static str],
-    /// Whether the subquery of a relation without rows is named.
+    /// Whether the subquery of a relation without rows has an alias.
     pub(crate) names_limited_subquery: bool,
-    /// Whether texts without a length have none in `Column.data_type`, too.
+    /// Whether `Column.data_type` shows no length for texts that have none.
     pub(crate) has_unlimited_texts: bool,
-    /// Whether it looks for the macro of an incremental strategy on the first build, too, which
-    /// does not need it yet.
+    /// Whether the macro of an incremental strategy must exist even on the first build, which does
+    /// not use it yet.
     pub(crate) checks_strategy_first: bool,
-    /// Whether it begins nothing for a macro of `run-operation`: each statement is committed by
-    /// itself (seen with dbt-postgres 1.10.2, whose `BEGIN` is left to the driver, which thinks that
-    /// one is open).
+    /// Whether `run-operation` opens no transaction for a macro, so that each statement commits on
+    /// its own (observed with dbt-postgres 1.10.2, which leaves `BEGIN` to the driver, while the
+    /// driver believes that a transaction is open).
     pub(crate) commits_each_statement: bool,
-    /// Whether it asks the catalog by relations (`get_catalog_relations`), not only by schemas
-    /// (`get_catalog`).
+    /// Whether the adapter reads its catalog by relations (`get_catalog_relations`) as well as by
+    /// schemas (`get_catalog`).
     pub(crate) catalog_by_relations: bool,
 }
 
-/// The names of types, both ways.
+/// Conversions of type names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TypeNames {
-    /// What a type of the engine is.
+    /// Parses a type name of the engine.
     pub(crate) read: fn(&str) -> SqlType,
-    /// What the engine calls a type; none: it has no such type.
+    /// The engine's name for a type; `None` if it has no such type.
     pub(crate) write: fn(&SqlType) -> Option<String>,
-    /// Types whose values the driver gives as bytes, which only the engine can read.
+    /// Types whose values the driver returns as bytes that only the engine can interpret.
     pub(crate) opaque: &'static [&'static str],
-    /// A type as the engine's catalog tells it in parts.
+    /// Splits a type name into the parts that the engine's catalog has.
     pub(crate) parts: fn(&str) -> TypeParts,
 }
 
-/// A type as `information_schema.columns` tells it.
+/// The parts of a type in `information_schema.columns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TypeParts {
     pub(crate) name: String,
-    /// Characters.
+    /// In characters.
     pub(crate) length: Option<i64>,
     pub(crate) precision: Option<i64>,
     pub(crate) scale: Option<i64>,

@@ -1,10 +1,10 @@
-//! Whether a database is as it was, as far as that can be told from outside.
+//! The state of a database, as far as it can be observed without opening it.
 
 use crate::hash::Fingerprint;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-/// A database's files. Two states that are equal hold the same: nothing was written between them.
+/// The state of a database's files. If two states are equal, nothing was written in between.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DatabaseState(pub(crate) Vec<FileState>);
 
@@ -12,8 +12,8 @@ pub(crate) struct DatabaseState(pub(crate) Vec<FileState>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileState {
     pub(crate) path: Utf8PathBuf,
-    /// What the system knows it by: its number, size and times.
+    /// The file's inode number, size and times.
     pub(crate) stamp: String,
-    /// A fingerprint of its head, which each write of the database changes.
+    /// A fingerprint of the file's first bytes, which change with each write of the database.
     pub(crate) head: Fingerprint,
 }

@@ -1,4 +1,4 @@
-//! A target: one output of a profile, read as its engine reads it.
+//! A target: an output of a profile, parsed by its engine's rules.
 
 use super::{
     DatabaseState, EngineError, EngineErrorKind, EngineSpec, find_engine, names_of_engines, unknown,
@@ -11,50 +11,50 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// How an engine reads an output.
+/// How an engine parses an output.
 #[derive(Clone, Copy)]
 pub(crate) struct TargetSpec {
-    /// The keys that there are.
+    /// All known keys.
     pub(crate) keys: &'static [&'static str],
-    /// What they take.
+    /// The shapes of the keys' values.
     pub(crate) shapes: ShapeRules,
-    /// Reads an output: its keys, and what templates see of it so far, to be completed.
+    /// Parses an output. The second argument is the initial `target` of templates, to be completed.
     pub(crate) read: fn(&YamlMap, JsonMap, &Surroundings<'_>, &mut Vec<Diagnostic>) -> TargetParts,
 }
 
-/// What an output is read in: relative paths begin at the project.
+/// The surroundings of an output; relative paths are resolved against `root`.
 pub(crate) struct Surroundings<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) root: &'a Utf8Path,
 }
 
-/// What an engine makes of an output.
+/// The result of parsing an output.
 pub(crate) struct TargetParts {
     pub(crate) database: String,
     pub(crate) schema: String,
-    /// What templates see of `target`.
+    /// The value of `target` in templates.
     pub(crate) visible: JsonMap,
     pub(crate) connection: Arc<dyn ConnectionOptions>,
 }
 
-/// How to reach a database: an engine's own options.
+/// The connection options of an engine.
 pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
-    /// Files on this machine that the database and those attached to it are made of.
+    /// The local files of the database and of attached ones.
     fn files(&self) -> Vec<&str> {
         Vec::new()
     }
-    /// Where a schema of the database is, when the database's name alone does not say it.
+    /// The location of a schema, for messages. `None` if the name of the database says enough.
     fn place(&self, _schema: &str) -> Option<String> {
         None
     }
-    /// All that decides which database is opened and how, credentials left out: the same for equal
-    /// options.
+    /// A text of everything that decides which database is opened and how, without credentials.
+    /// Equal options give equal texts.
     fn identity(&self) -> String;
-    /// What templates can ask the adapter for.
+    /// Settings that templates can read from `adapter`.
     fn members(&self) -> AdapterMembers<'_> {
         AdapterMembers::default()
     }
-    /// The state of the database, told without opening it. None: only the database itself can tell.
+    /// The state of the database, observed without opening it. `None` if it cannot be observed.
     fn state(&self, system: &dyn System) -> Option<DatabaseState> {
         let _ = system;
         None
@@ -62,36 +62,36 @@ pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
-/// Settings of a connection that `adapter` shows to templates.
+/// Settings of a connection that templates can read from `adapter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AdapterMembers<'a> {
     pub(crate) disable_transactions: bool,
-    /// Where files of external relations lie.
+    /// The folder for files of external relations.
     pub(crate) external_root: &'a str,
 }
 
-/// One output: where to build.
+/// An output of a profile: where to build.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) profile_name: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) engine: &'static EngineSpec,
-    /// What `type:` says: the engine's name, or that of one that is not built in.
+    /// The value of `type:`, which is not the engine's name if the engine is not built in.
     pub(crate) adapter: Arc<str>,
     pub(crate) database: Arc<str>,
     pub(crate) schema: Arc<str>,
     pub(crate) threads: usize,
-    /// The connection keys that may be shown: what `target` has in Jinja.
+    /// The keys without credentials: the value of `target` in Jinja.
     pub(crate) visible: JsonMap,
     pub(crate) connection: Arc<dyn ConnectionOptions>,
 }
 
-/// Keys of any adapter that hold credentials and never reach Jinja or a message.
+/// Keys of any adapter that hold credentials; they never reach Jinja or a message.
 const CREDENTIALS: &[&str] =
     &["password", "pass", "token", "private_key", "keyfile_json", "motherduck_token", "secrets"];
 
 impl Target {
-    /// The engine's own options.
+    /// The options as the engine's own type; an error if the target is for another engine.
     pub(crate) fn options<T: ConnectionOptions>(&self) -> Result<&T, EngineError> {
         self.connection.as_any().downcast_ref().ok_or_else(|| {
             let message = format!("the target `{}` is of another engine", self.name);
@@ -99,13 +99,13 @@ impl Target {
         })
     }
 
-    /// Where the result of a build is, for people.
+    /// Where the results of a build are, for messages.
     pub(crate) fn place(&self) -> String {
         self.connection.place(&self.schema).unwrap_or_else(|| self.database.to_string())
     }
 }
 
-/// Reads one rendered output.
+/// Parses a rendered output.
 pub(crate) fn read_target(
     profile: &str,
     name: &str,
@@ -165,12 +165,12 @@ fn read_threads(map: &YamlMap, tree: &Yaml, out: &mut Vec<Diagnostic>) -> usize 
     }
 }
 
-/// The first of some keys that has a value, as text.
+/// The value of the first of these keys that is set, as text.
 pub(super) fn text_of(map: &YamlMap, keys: &[&str]) -> Option<String> {
     map.get_any(keys).and_then(Yaml::scalar_text)
 }
 
-/// Keys and values of a mapping.
+/// The keys and values of a mapping; empty if it is not one.
 pub(super) fn pairs_of(value: Option<&Yaml>) -> Vec<(String, Json)> {
     let map = value.and_then(Yaml::as_map);
     let pairs = map.into_iter().flat_map(YamlMap::iter);

@@ -1,7 +1,7 @@
-//! An engine that plays a database for tests: it remembers what it was asked, knows which relations
-//! are there, and answers as it was told. It comes in two profiles: one with transactions and
-//! renames, and one that commits each statement by itself and publishes by a pointer of its catalog,
-//! on the condition that the version which was read still stands.
+//! A fake engine for tests: it logs statements, tracks which relations exist, and gives prepared
+//! answers. It has two profiles: one with transactions and renames, and one that commits each
+//! statement on its own and publishes by a pointer in its catalog, provided that the version which
+//! was read is still current.
 
 use super::{
     Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
@@ -44,7 +44,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
 
 const ADAPTER: AdapterTraits = duckdb::SPEC.adapter;
 
-/// The name of the built-in macros that templates use is DuckDB's.
+/// Templates use the built-in macros of DuckDB, so the engine has its name.
 const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
     EngineSpec {
         name: "duckdb",
@@ -59,38 +59,38 @@ const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
     }
 }
 
-/// Any statements in one transaction, candidates are renamed.
+/// Any statements in one transaction; candidates are renamed.
 pub(crate) static TRANSACTIONAL: EngineSpec =
     spec("transactional", abilities(Transactions::Full, Scratch::Temporary));
 
-/// One statement at a time, a pointer in the catalog, no temporary tables.
+/// Single statements, a pointer in the catalog, no temporary tables.
 pub(crate) static POINTER: EngineSpec =
     spec("pointer", abilities(Transactions::OneStatement, Scratch::Named));
 
-/// What all connections of a fake database share.
+/// The state that all connections to a fake database share.
 #[derive(Default)]
 pub(crate) struct FakeState {
-    /// What was asked, in order.
+    /// The statements, in order.
     pub(crate) log: Vec<String>,
-    /// Relations that are there, by identifier, with the number of their version.
+    /// The existing relations by identifier, each with a version number.
     pub(crate) relations: BTreeMap<String, u32>,
-    /// Statements with this text fail, each entry once.
+    /// A statement that contains this text fails, once per entry.
     pub(crate) failures: Vec<(String, EngineErrorKind)>,
-    /// Statements with this text make the driver panic.
+    /// A statement that contains this text makes the driver panic.
     pub(crate) panics: Vec<String>,
-    /// Columns of what is described.
+    /// The columns that every `describe` returns.
     pub(crate) columns: Vec<ExistingColumn>,
-    /// Counts of tests (`select count`...) by a text that is in them; others count none.
+    /// The counts of tests (`select count`...) whose query contains this text; all others count 0.
     pub(crate) counts: Vec<(String, i64)>,
     versions: u32,
 }
 
-/// A fake database; a clone is another connection to it.
+/// A connection to a fake database; clones are further connections to it.
 #[derive(Clone)]
 pub(crate) struct FakeWarehouse {
     spec: &'static EngineSpec,
     state: Arc<Mutex<FakeState>>,
-    /// In a transaction, what to put back when it is rolled back, the last first.
+    /// In a transaction, the previous versions of changed relations, in the order of the changes.
     undo: Option<Vec<(String, Option<u32>)>>,
 }
 
@@ -103,7 +103,7 @@ impl FakeWarehouse {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a table there.
+    /// Creates a table.
     pub(crate) fn add_table(&mut self, identifier: &str) {
         let version = self.next_version();
         self.set(identifier, Some(version));
@@ -115,7 +115,8 @@ impl FakeWarehouse {
         state.versions
     }
 
-    /// Says what stands under a name.
+    /// Sets the version under a name; `None` removes it. In a transaction, records the previous
+    /// one.
     fn set(&mut self, identifier: &str, version: Option<u32>) {
         let old = {
             let mut state = self.state();
@@ -129,7 +130,7 @@ impl FakeWarehouse {
         }
     }
 
-    /// Gives what stands under a name another one.
+    /// Renames a relation.
     fn rename(&mut self, from: &str, to: &str) -> Result<(), EngineError> {
         let version = self.state().relations.get(from).copied();
         let missing = || EngineError::new(EngineErrorKind::Sql, format!("no `{from}`"));
@@ -204,7 +205,7 @@ impl Warehouse for FakeWarehouse {
 
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
         self.write_down(sql.as_str())?;
-        // The one statement of a build that says what it makes.
+        // Of a build's statements, only `create` creates a relation.
         let mut words = sql.as_str().split_whitespace();
         if words.next() == Some("create")
             && let Some(name) = words.find(|w| w.contains('"'))
@@ -292,7 +293,8 @@ impl Warehouse for FakeWarehouse {
         self.write_down(format!("publish {candidate} as {published}"))?;
         assert!(!self.is_transactional() || self.undo.is_some(), "no transaction is open");
         let there = self.state().relations.contains_key(published);
-        // The version that was read still stands: somebody else may have published meanwhile.
+        // The version that was read must still be current: another process may have published
+        // meanwhile.
         if !self.is_transactional() && there != publication.existing.is_some() {
             let message = "another version was published meanwhile";
             return Err(EngineError::new(EngineErrorKind::Conflict, message));

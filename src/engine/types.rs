@@ -1,29 +1,29 @@
-//! Types of columns as all engines have them in common.
+//! Column types, common to all engines.
 
-/// A type, whatever an engine calls it.
+/// A column type, independent of an engine's name for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SqlType {
     Boolean,
-    /// Whole numbers of so many bits.
+    /// Integers of so many bits.
     Integer {
         bits: u16,
         signed: bool,
     },
-    /// Numbers with a binary point, of 32 or 64 bits.
+    /// Binary floating-point numbers of 32 or 64 bits.
     Float {
         bits: u16,
     },
-    /// Exact numbers: all digits, and those behind the point; none: as many as there are.
+    /// Exact numbers: (total digits, digits after the point); `None` if they are not declared.
     Decimal {
         digits: Option<(u16, u16)>,
     },
-    /// Texts, of so many characters at most.
+    /// Texts; `length` is the maximum number of characters.
     Text {
         length: Option<u32>,
     },
     Date,
     Time,
-    /// `nanos`: with nine digits behind the seconds; else with six or fewer.
+    /// `nanos`: nine fractional digits of seconds, otherwise at most six.
     Timestamp {
         zoned: bool,
         nanos: bool,
@@ -31,7 +31,7 @@ pub(crate) enum SqlType {
     Json,
     /// Lists, structs, maps.
     Nested,
-    /// What is only known by the engine's own name.
+    /// A type that is only known by the engine's own name.
     Other(String),
 }
 
@@ -45,7 +45,7 @@ impl SqlType {
     }
 }
 
-/// `name(10,2) rest` in lower case, as name with rest and the numbers in brackets.
+/// Splits `name(10,2) rest` into `name rest` in lower case and the numbers in parentheses.
 pub(super) fn split_type(text: &str) -> (String, Vec<u32>) {
     let lower = text.trim().to_ascii_lowercase();
     let (Some(open), Some(close)) = (lower.find('('), lower.find(')')) else {
@@ -58,7 +58,7 @@ pub(super) fn split_type(text: &str) -> (String, Vec<u32>) {
     (format!("{}{}", lower[..open].trim_end(), &lower[close + 1..]), numbers)
 }
 
-/// Digits of a decimal; the second number may be left out.
+/// The digits of a decimal from the numbers in parentheses; the scale defaults to 0.
 pub(super) fn decimal_digits(numbers: &[u32]) -> Option<(u16, u16)> {
     let mut digits = numbers.iter().map(|n| u16::try_from(*n).ok());
     let all = digits.next().flatten()?;

@@ -1,5 +1,5 @@
-//! An engine that is not built in: its project can be read, listed and compiled with standard SQL,
-//! and nothing can be built.
+//! The stand-in for engines that are not built in: their projects can be parsed, listed and
+//! compiled as standard SQL, but not built.
 
 use super::target::text_of;
 use super::{
@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use std::any::Any;
 use std::sync::Arc;
 
-/// Stands for every engine that is not built in. Names are quoted and compared as in standard SQL.
+/// Stands for every engine that is not built in. Names follow standard SQL.
 pub(super) static SPEC: EngineSpec = EngineSpec {
     name: "unknown",
     label: "unknown",
@@ -72,7 +72,7 @@ impl ConnectionOptions for NoConnection {
     }
 }
 
-/// What is said of an output of such an engine.
+/// The warning for an output of such an engine.
 pub(super) fn not_built_in(output: &str, adapter: &str) -> Diagnostic {
     let message = format!("output `{output}` is of type `{adapter}`, which is not built in");
     let help =

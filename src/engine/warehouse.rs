@@ -1,4 +1,4 @@
-//! The trait that adapters implement: verbs, one for each thing that is asked of a database.
+//! The trait that adapters implement, with one method for each database operation.
 
 use super::{
     Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded,
@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Stops the statement that a connection is running.
+/// Cancels the statement that a connection is running.
 pub(crate) trait Cancel: Send + Sync {
     fn cancel(&self);
 }
@@ -17,32 +17,34 @@ pub(crate) trait Cancel: Send + Sync {
 /// Opens another connection to the same database, from any thread.
 pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError> + Send + Sync>;
 
-/// How long to wait for others; none: as long as the engine waits by itself.
+/// How long to wait for other sessions. `None`: as long as the engine does by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Patience {
-    /// ... for a lock.
+    /// For a lock.
     pub(crate) lock: Option<Duration>,
-    /// ... for a relation that another run builds.
+    /// For a relation that another run is building.
     pub(crate) build: Option<Duration>,
 }
 
-/// A candidate that takes the place of the published relation.
+/// A candidate that is to replace the published relation.
 #[derive(Clone, Copy)]
 pub(crate) struct Publication<'a> {
     pub(crate) published: &'a Relation,
-    /// What stands there now.
+    /// The relation that now has the published name.
     pub(crate) existing: Option<&'a ExistingRelation>,
     pub(crate) candidate: &'a Relation,
     pub(crate) kind: RelationKind,
-    /// Post-hooks follow, which may make what belongs to the relation: `carry` gives it the rest.
+    /// Post-hooks follow that may recreate what belongs to the relation (indexes, grants and so
+    /// on); `carry` then restores the rest.
     pub(crate) has_hooks: bool,
-    /// Whether this run builds a relation later: then it may be dropped when it no longer fits.
+    /// Whether this run will build a relation later. Such a relation may be dropped if it no longer
+    /// fits.
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
-    /// Waits until no other node of the run touches more than its own relation: called before this
-    /// publication does so.
+    /// Waits until no other node of the run touches more than its own relation. To be called before
+    /// this publication does so.
     pub(crate) take_turn: &'a dyn Fn(),
-    /// Waits, and lets other nodes of the run publish meanwhile: called while nothing is locked,
-    /// before another attempt.
+    /// Sleeps and lets other nodes of the run publish meanwhile. To be called between two attempts,
+    /// while no locks are held.
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
@@ -51,27 +53,26 @@ pub(crate) struct Publication<'a> {
 pub(crate) struct ColumnChange<'a> {
     pub(crate) relation: &'a Relation,
     pub(crate) statements: &'a [String],
-    /// Columns are dropped: what reads them is in the way.
+    /// Columns are dropped, so that views which read them are in the way.
     pub(crate) takes_away: bool,
     pub(crate) built_later: &'a dyn Fn(&Relation) -> bool,
-    /// As that of `Publication`.
+    /// As in `Publication`.
     pub(crate) pause: &'a dyn Fn(Duration),
 }
 
-/// A row of the table in which publications are noted: a node, and the fingerprint of what stands
-/// there.
+/// A row of the table of recorded publications: a node and the fingerprint of its publication.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Note<'a> {
     pub(crate) node: &'a str,
     pub(crate) fingerprint: &'a str,
 }
 
-/// Takes the rows of a result one after the other, until it breaks off.
+/// Receives the rows of a result one after the other, until it breaks off.
 pub(crate) type EachRow<'a> = dyn FnMut(Vec<Cell>) -> ControlFlow<()> + 'a;
 
-/// One connection to a database.
+/// A connection to a database.
 ///
-/// Statements that change relations give the SQL that they ran, for the files under `run/`.
+/// Methods that change relations return the SQL that they ran, for the files in `run/`.
 pub(crate) trait Warehouse: Send {
     fn engine(&self) -> &'static EngineSpec;
     fn version(&mut self) -> Result<String, EngineError>;
@@ -81,16 +82,16 @@ pub(crate) trait Warehouse: Send {
     fn commit(&mut self) -> Result<(), EngineError>;
     fn rollback(&mut self) -> Result<(), EngineError>;
 
-    /// Runs one or several statements and answers for the last one.
+    /// Runs one or more statements and returns the reply to the last one.
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError>;
-    /// Runs statements and gives the rows of the last one; the reply has the columns.
+    /// Runs statements and passes on the rows of the last one; the reply has the columns.
     fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError>;
-    /// Columns that a query would give, without running it.
+    /// The columns that a query would return, without running it.
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError>;
 
     /// The relations of a schema with their columns.
     fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError>;
-    /// The same of several schemas, as (database, schema).
+    /// `list` for several schemas, given as (database, schema).
     fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
         let mut out = Vec::new();
         for (database, schema) in schemas {
@@ -98,106 +99,108 @@ pub(crate) trait Warehouse: Send {
         }
         Ok(out)
     }
-    /// Columns of one relation; none if it is not there.
+    /// The columns of a relation; empty if it does not exist.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError>;
-    /// The same of one that is there, also in an open transaction.
+    /// The columns of a relation that exists, possibly only in the open transaction.
     fn columns_of_existing(
         &mut self,
         relation: &Relation,
     ) -> Result<Vec<ExistingColumn>, EngineError> {
         self.columns(relation)
     }
-    /// The same for templates, which write types into casts: each type is one to which values of its
-    /// column can be cast without a change.
+    /// The columns for templates, which use the types in casts: each type is one to which the
+    /// column's values can be cast without a change.
     fn columns_to_cast(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         self.columns(relation)
     }
     /// All schemas as (database, schema).
     fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError>;
-    /// What stands under each of some names now.
+    /// The relations that now exist under any of these names.
     fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError>;
-    /// How many rows a relation has, and a fingerprint of them that does not depend on their order.
+    /// The number of rows of a relation, and a fingerprint of them that does not depend on their
+    /// order.
     fn content(
         &mut self,
         relation: &Relation,
         columns: &[ExistingColumn],
     ) -> Result<Content, EngineError>;
-    /// The engine's own number of a table, as `list` has it; none where it has none.
+    /// The engine's own id of a table, as in `list`; `None` if it has none.
     fn id_of(&mut self, relation: &Relation) -> Result<Option<String>, EngineError> {
         let _ = relation;
         Ok(None)
     }
 
-    /// Makes a schema that is not there; one that another session makes at the same moment is there.
+    /// Creates a schema if it does not exist. It is no error if another session creates it at the
+    /// same time.
     fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError>;
-    /// Sends the rows of a seed into a table.
+    /// Loads the rows of a seed into a table.
     fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError>;
-    /// In the open transaction, where the engine has any, gives the candidate the published name,
-    /// with what belongs to the old relation and what depends on it. An error leaves the transaction
-    /// to be rolled back.
+    /// Gives the candidate the published name, in the open transaction if the engine has
+    /// transactions, and moves everything over that belongs to the old relation or depends on it.
+    /// After an error, the transaction has to be rolled back.
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError>;
-    /// After a publication and the node's hooks: gives the relation what belonged to the one whose
-    /// place it took, as far as the hooks have not made it anew.
+    /// Called after a publication and the node's hooks: gives the relation what belonged to its
+    /// predecessor, as far as the hooks have not recreated it.
     fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         let _ = relation;
         Ok(Vec::new())
     }
-    /// Keeps a candidate that did not pass under the name `rejected`, whose place is free.
+    /// Renames a candidate that failed its tests to `rejected`, a name that is free.
     fn keep_rejected(
         &mut self,
         candidate: &Relation,
         rejected: &Relation,
         kind: RelationKind,
     ) -> Result<Vec<String>, EngineError>;
-    /// Drops a relation that may be there, with what depends on it.
+    /// Drops a relation, if it exists, with everything that depends on it.
     fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError>;
-    /// Changes columns, in the open transaction or one of its own.
+    /// Changes columns, in the open transaction or in one of its own.
     fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError>;
 
-    /// The rows of a table of notes, as (node, fingerprint).
+    /// The rows of a table of recorded publications, as (node, fingerprint).
     fn notes(&mut self, table: &Relation) -> Result<Vec<(String, String)>, EngineError>;
-    /// Makes a table of notes that is not there.
+    /// Creates a table of recorded publications that does not exist.
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError>;
-    /// Writes notes, in the open transaction or one of its own.
+    /// Records publications, in the open transaction or in one of its own.
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError>;
 
-    /// How many rows of a relation fit each of some conditions, counted in one scan. An error in an
-    /// open transaction leaves it as it was.
+    /// The number of rows that match each condition, counted in one scan. An error leaves an open
+    /// transaction usable.
     fn count_rows(
         &mut self,
         relation: &Relation,
         conditions: &[String],
     ) -> Result<Vec<Cell>, EngineError>;
-    /// Makes a Parquet file of a file of rows in JSON, where the engine can.
+    /// Writes a Parquet file from a file of JSON rows, if the engine can.
     fn write_parquet(&mut self, file: &ParquetFile<'_>) -> Result<(), EngineError> {
         let _ = file;
         Err(EngineError::unsupported(format!("{} writes no Parquet files", self.engine().label)))
     }
 
-    /// Makes sure of the connection before work begins: one that was lost is opened again.
+    /// Checks the connection before work begins, and reopens it if it was lost.
     fn ready(&mut self) -> Result<(), EngineError>;
-    /// Keeps other builds away from a relation until `unlock`. Waits for the build that has it, and
-    /// says so now and then by `waiting`, whose text follows the relation's name; without a text,
-    /// that it goes on.
+    /// Locks a relation against other builds until `unlock`. While it waits for the holder of the
+    /// lock, it reports so from time to time through `waiting`, with a text that follows the
+    /// relation's name; a call with `None` reports that the build goes on.
     fn lock(
         &mut self,
         relation: &Relation,
         waiting: &dyn Fn(Option<&str>),
     ) -> Result<(), EngineError>;
     fn unlock(&mut self, relation: &Relation);
-    /// Writes out what is committed and not yet in its place, where an engine keeps such. What fails
-    /// is written later.
+    /// Writes committed changes to their final place, if the engine keeps them elsewhere at first.
+    /// An error is ignored: the changes are written later.
     fn settle(&mut self) {}
     fn opener(&self) -> Result<Opener, EngineError>;
-    /// Another connection to the same database.
+    /// Opens another connection to the same database.
     fn fork(&self) -> Result<Box<dyn Warehouse>, EngineError> {
         self.opener()?()
     }
-    /// A handle that another thread can use to stop what runs.
+    /// A handle with which another thread can cancel the running statement.
     fn cancel_handle(&self) -> Arc<dyn Cancel>;
 }
 
-/// Keeps a row where fewer than `limit` are kept; breaks off once there are as many.
+/// Adds a row unless there are `limit` rows already; breaks once there are.
 fn take_row(rows: &mut Vec<Vec<Cell>>, row: Vec<Cell>, limit: Option<usize>) -> ControlFlow<()> {
     if limit.is_none_or(|limit| rows.len() < limit) {
         rows.push(row);
@@ -209,7 +212,7 @@ fn take_row(rows: &mut Vec<Vec<Cell>>, row: Vec<Cell>, limit: Option<usize>) -> 
 }
 
 impl dyn Warehouse + '_ {
-    /// Runs statements and fetches rows of the last one, `limit` at most.
+    /// Runs statements and fetches at most `limit` rows of the last one.
     pub(crate) fn fetch(
         &mut self,
         sql: &SqlText,
@@ -221,7 +224,7 @@ impl dyn Warehouse + '_ {
         Ok((reply, Table { columns, rows }))
     }
 
-    /// Drops what stands under a name.
+    /// Drops the relation that has this name, if there is one.
     pub(crate) fn drop_found(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
         let mut done = Vec::new();
         for found in self.find(std::slice::from_ref(relation))? {

@@ -1,15 +1,15 @@
-//! Files that hand the graph on: a DAG file for Airflow, diagrams of the data.
+//! Generates files from the graph: a DAG file for Airflow, diagrams of the data.
 //!
-//! In: `Manifest`, a `Plan` or a `KeyGraph`, options. Out: `GeneratedFile`s, the same bytes for the
-//! same project. Names and texts of the project enter each language through its one encoder. Must
-//! not know: files on disk, databases, what is done with the files.
+//! In: `Manifest`, a `Plan` or a `KeyGraph`, options. Out: `GeneratedFile`s, with the same bytes
+//! for the same project. Names and texts of the project are written to each language by its only
+//! encoder. Must not know: files on disk, databases, what is done with the files.
 
 pub(crate) mod airflow;
 pub(crate) mod erd;
 
 use camino::Utf8PathBuf;
 
-/// A file to be written, or to be compared with the one that is there.
+/// A generated file, to be written or to be compared with the existing one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GeneratedFile {
     /// Relative to the project's folder.

@@ -1,7 +1,7 @@
-//! What exists before a run.
+//! Inspects the relations that exist before a run.
 //!
-//! In: a `Warehouse` and the nodes that a command looks at. Out: `Existing`. One query for
-//! relations and one for columns a schema. Must not know: what will be built.
+//! In: a `Warehouse` and the nodes that a command works on. Out: `Existing`. Takes one query for
+//! relations and one for columns per schema. Must not know: what will be built.
 
 use crate::engine::{EngineError, Existing, Warehouse, schema_key};
 use crate::manifest::{Manifest, NodeId};
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 /// Schemas as (database, schema).
 pub(crate) type Schemas = BTreeSet<(String, String)>;
 
-/// The schemas of `nodes` and of all that they read.
+/// The schemas of `nodes` and of their direct parents.
 pub(crate) fn schemas_of(manifest: &Manifest, nodes: impl Iterator<Item = NodeId>) -> Schemas {
     let mut schemas = Schemas::new();
     for id in nodes {
@@ -21,7 +21,7 @@ pub(crate) fn schemas_of(manifest: &Manifest, nodes: impl Iterator<Item = NodeId
     schemas
 }
 
-/// Lists the schemas of `nodes` and of all that they read.
+/// Lists the relations in the schemas of `nodes` and of their direct parents.
 pub(crate) fn inspect_relations(
     warehouse: &mut dyn Warehouse,
     manifest: &Manifest,

@@ -1,6 +1,6 @@
-//! The tags of a text, and the blocks that define something.
+//! Splits a text into tags, and finds the blocks that define macros, snapshots and the like.
 
-/// A piece of a template text, as byte ranges.
+/// A segment of a template's text; ranges are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Segment {
     Text,
@@ -11,8 +11,8 @@ pub(super) enum Segment {
     Tag(usize, usize),
 }
 
-/// The end of a tag whose inside begins at `i`; strings are respected, and `}}` closes only outside
-/// of brackets.
+/// The end of a tag whose content begins at `i`. Delimiters in strings are ignored, and so is `}}`
+/// within brackets.
 fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
     let mut depth = 0i32;
     while i < b.len() {
@@ -44,13 +44,13 @@ fn tag_end(b: &[u8], mut i: usize, close: [u8; 2]) -> usize {
     b.len()
 }
 
-/// All segments of `text[from..to]` in order. The content of `raw` blocks is text.
+/// The segments of `text[from..to]` in order. The content of `raw` blocks is text.
 pub(super) fn split_segments(text: &str, from: usize, to: usize) -> Vec<Segment> {
     let b = &text.as_bytes()[..to];
     let mut out = Vec::new();
     let (mut i, mut plain) = (from, from);
     while i + 1 < to {
-        // Jump to the next brace: most of a SQL file is text.
+        // Skip to the next brace: most of a SQL file is text.
         let Some(step) = b[i..].iter().position(|c| *c == b'{') else { break };
         i += step;
         let Some(kind @ (b'{' | b'%' | b'#')) = b.get(i + 1).copied() else {
@@ -76,7 +76,7 @@ pub(super) fn split_segments(text: &str, from: usize, to: usize) -> Vec<Segment>
                 let raw = tag_word(text, i, end).0 == "raw";
                 i = end;
                 if raw {
-                    // Everything up to `endraw` is text; the tag itself is a tag again.
+                    // Everything up to `endraw` is text.
                     let mut j = i;
                     i = to;
                     while let Some(k) = text[j..to].find("{%") {
@@ -101,7 +101,6 @@ pub(super) fn split_segments(text: &str, from: usize, to: usize) -> Vec<Segment>
     out
 }
 
-/// The first word of a tag and its offset.
 pub(super) fn tag_word(text: &str, start: usize, end: usize) -> (&str, usize) {
     let b = text.as_bytes();
     let mut i = start + 2;
@@ -115,8 +114,8 @@ pub(super) fn tag_word(text: &str, start: usize, end: usize) -> (&str, usize) {
     (&text[word..i], word)
 }
 
-/// Where the inside of a tag ends: before `%}`, `}}` and a white-space control sign; one that is
-/// not closed, where the text does.
+/// The end of a tag's content: before `%}` or `}}` and a whitespace control sign. If the tag is not
+/// closed, the end of the text.
 pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
     let b = text.as_bytes();
     if end < start + 4 || !matches!(&b[end - 2..end], b"%}" | b"}}") {
@@ -126,7 +125,7 @@ pub(super) fn tag_tail(text: &str, start: usize, end: usize) -> usize {
     if tail > start + 2 && matches!(b[tail - 1], b'-' | b'+') { tail - 1 } else { tail }
 }
 
-/// What a block defines.
+/// The kind of definition in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockKind {
     Macro,
@@ -155,18 +154,18 @@ impl BlockKind {
 pub(crate) struct Block {
     pub(crate) kind: BlockKind,
     pub(crate) name: String,
-    /// The whole block with both tags.
+    /// The range of the whole block, with both tags.
     pub(crate) start: usize,
     pub(crate) end: usize,
-    /// The opening tag's end, and the closing tag's beginning.
+    /// The end of the opening tag, and the start of the closing one.
     pub(crate) body: (usize, usize),
-    /// Where the name stands.
+    /// The offset of the name.
     pub(crate) name_at: usize,
-    /// No closing tag was found.
+    /// Whether the block has no closing tag.
     pub(crate) unclosed: bool,
 }
 
-/// The defining blocks at the top level of a text, of the wanted kinds.
+/// The blocks of the given kinds at the top level of a text.
 pub(crate) fn find_blocks(text: &str, wanted: &[BlockKind]) -> Vec<Block> {
     let mut out: Vec<Block> = Vec::new();
     let mut open: Option<(Block, &'static str, u32)> = None;

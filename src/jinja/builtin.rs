@@ -1,9 +1,9 @@
-//! The macros that come with the tool, as files of the binary.
+//! The built-in macros, embedded in the binary.
 
 /// A built-in macro file.
 #[derive(Debug)]
 pub(crate) struct BuiltinFile {
-    /// `core` for all adapters, else the adapter's name.
+    /// `core` for the macros of all adapters, else the adapter's name.
     pub(crate) folder: &'static str,
     pub(crate) path: &'static str,
     pub(crate) text: &'static str,

@@ -1,6 +1,6 @@
-//! Rewritten text with the way back to the original.
+//! Rewrites a text, keeping the map from new to original offsets.
 
-/// One replacement: `new_len` bytes at `new_at` stand for `old_len` bytes at `old_at`.
+/// A replacement: the `new_len` bytes at `new_at` replace the `old_len` bytes at `old_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Edit {
     new_at: u32,
@@ -9,10 +9,10 @@ struct Edit {
     old_len: u32,
 }
 
-/// The replacements of one text, in order. Offsets of the original are absolute in its file.
+/// The replacements in a text, in order. Original offsets are relative to the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Edits {
-    /// Where the text begins in its file.
+    /// The offset of the text in its file.
     base: u32,
     list: Vec<Edit>,
 }
@@ -32,18 +32,19 @@ impl Edits {
     }
 }
 
-/// Copies a text, replacing parts of it.
+/// Copies a text with replacements.
 pub(super) struct Rewriter<'a> {
     source: &'a str,
     pub(super) out: String,
     pos: usize,
     edits: Edits,
-    /// Whether ends of lines must be made alike: in a template that has them, not in plain text.
+    /// Whether line ends must be normalized. Only templates need it, not plain text.
     carriage_returns: bool,
 }
 
 impl<'a> Rewriter<'a> {
-    /// Rewrites `source[from..]`; the edits remember offsets of the whole source.
+    /// Rewrites `source[from..]`. The original offsets of the edits are relative to the whole
+    /// source.
     pub(super) fn new(source: &'a str, from: usize, room: usize) -> Rewriter<'a> {
         Rewriter {
             source,
@@ -65,7 +66,7 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// Copies with each end of a line as a single `\n`, as Jinja2 has them.
+    /// Copies text with every line end as a single `\n`, as in Jinja2.
     fn copy_lines(&mut self, to: usize) {
         let mut from = self.pos;
         for (found, _) in self.source[self.pos..to].match_indices('\r') {

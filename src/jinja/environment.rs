@@ -1,4 +1,4 @@
-//! Renders templates: the engine that the passes use.
+//! The template engine that all passes use.
 
 use super::edits::Edits;
 use super::expressions::is_word_char;
@@ -17,31 +17,32 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Makes a template's own macro known, through which other templates are imported into its state.
+/// Precedes every text that is rendered, but not the templates of macros. It defines the text's own
+/// importer macro, which imports those templates into the state of the render.
 const DRIVER: &str = "{% macro __imp(n) %}{% import n as m %}{% do __stash(m) %}{% endmacro %}{% do __init(__imp) %}";
 
-/// Renders a text within the render that is under way, with its names: the value of a variable.
+/// Renders a text, such as the value of a variable, with the names of the current render.
 pub(crate) fn render_inner(state: &mut State<'_, '_>, text: &str) -> Result<String, Error> {
     let names = state.lookup("context").unwrap_or_default();
     let (body, _) = rewrite_detached(text);
-    // A state of its own: the driver tells it what it belongs to.
+    // The text has a state of its own. The driver sets its importer, trace and extension.
     state.env().render_str(&format!("{DRIVER}{body}"), names)
 }
 
-/// Answers the names that are no macros.
+/// Resolves the names that are not macros.
 pub(crate) trait Scope: Send + Sync + fmt::Debug {
     fn member(&self, name: &str) -> Option<Value>;
-    /// Is told which macro was looked for, by plain name or in one package, and what was found.
+    /// Called when a macro is looked up, by plain name or in a package, with the result.
     fn looked_up(&self, package: Option<&str>, name: &str, found: Option<&MacroDef>) {
         let _ = (package, name, found);
     }
-    /// Is told that the names of all macros were looked at.
+    /// Called when the names of all macros of a package are read.
     fn looked_over(&self) {}
-    /// Names for iteration over `context`.
+    /// The names to iterate over in `context`.
     fn names(&self) -> Vec<&'static str>;
 }
 
-/// Where a template's text stands: a range of a file.
+/// The range of a file that a template's text is from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextOrigin<'a> {
     pub(crate) file: FileId,
@@ -49,46 +50,46 @@ pub(crate) struct TextOrigin<'a> {
     pub(crate) range: (usize, usize),
 }
 
-/// Text that was rendered, each piece with its origin, and the values of the run.
+/// The rendered SQL, each piece with its origin.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) sql: SqlText,
-    /// Whether anything was found out about a text with marked pieces.
+    /// Whether the template compared, counted or took apart a text with marked pieces, so that
+    /// other texts in their place might give another result.
     pub(crate) is_inspected: bool,
 }
 
-/// A render that failed.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) syntax: bool,
-    /// The innermost place that is in a file.
+    /// The innermost location that is in a file.
     pub(crate) span: Option<Span>,
-    /// Macros that the error passed through, innermost first: (name, package).
+    /// The macros that the error passed through, innermost first.
     pub(crate) trace: Vec<Arc<MacroDef>>,
-    /// The name that is not defined, when that is what is wrong.
+    /// The undefined name that caused the error, if any.
     pub(crate) unknown: Option<String>,
 }
 
-/// Compiled macros and how to render with them. Shared by reference; nothing of a model is kept.
+/// The compiled macros, shared by all renders. Nothing of a node is stored here.
 #[derive(Debug)]
 pub(crate) struct Renderer {
     registry: Arc<MacroRegistry>,
-    /// Undefined values can be chained: a node's text at parse.
+    /// For the texts of nodes at parse, where undefined values can be used like any others.
     parse: Environment<'static>,
     run: Environment<'static>,
 }
 
-/// The names of one render: macros first, then packages, then what the scope supplies.
+/// The names of one render: macros first, then members of the scope, then packages.
 #[derive(Clone, Debug)]
 struct Names {
     registry: Arc<MacroRegistry>,
     package: Arc<str>,
     scope: Arc<dyn Scope>,
     extension: Extension,
-    /// The engine's own names, which begin with two underscores.
+    /// The engine's internal names, which begin with two underscores.
     own: Vec<(&'static str, Value)>,
-    /// What `context` was changed in: a value, or nothing where it was taken out.
+    /// The changes to `context`: a new value, or `None` for a removed name.
     changes: Arc<Mutex<IndexMap<String, Option<Value>>>>,
 }
 
@@ -116,7 +117,7 @@ impl Object for Names {
     }
 
     fn get_value_by_str(self: &Arc<Self>, name: &str) -> Option<Value> {
-        // Where no macros are known (YAML), none is looked for.
+        // An empty registry (for YAML) is not searched, and no lookup is reported.
         if !self.registry.defs().is_empty() && !name.starts_with("__") {
             let found = self.registry.lookup(&self.package, name);
             self.scope.looked_up(None, name, found.map(|def| &**def));
@@ -152,8 +153,7 @@ impl Object for Names {
     }
 }
 
-/// `context`: the names as a dict of Python's. As in dbt, what is changed in it is seen through it
-/// alone.
+/// `context`: the names as a Python dict. As in dbt, changes to it are visible only through it.
 #[derive(Debug)]
 struct ContextDict(Arc<Names>);
 
@@ -226,7 +226,7 @@ fn none() -> Value {
 }
 
 impl ContextDict {
-    /// The value under the name that is a method's first argument.
+    /// The value of the name that is the first argument.
     fn find(self: &Arc<Self>, args: &super::Args) -> Option<Value> {
         self.get_value(args.positional.first()?)
     }
@@ -261,7 +261,7 @@ impl ContextDict {
     }
 }
 
-/// Which rules for undefined values hold.
+/// The rules for undefined values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Parse,
@@ -298,7 +298,7 @@ impl Renderer {
         })
     }
 
-    /// Compiles a macro so that its syntax is checked; the result is kept.
+    /// Compiles a macro to check its syntax. The compiled template is cached.
     pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), Failure> {
         match self.run.get_template(&def.template) {
             Ok(_) => Ok(()),
@@ -306,7 +306,6 @@ impl Renderer {
         }
     }
 
-    /// Renders a node's text with `execute` true.
     pub(crate) fn render<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -318,9 +317,9 @@ impl Renderer {
         self.render_once(Mode::Run, name, origin, package, scope, extension).0
     }
 
-    /// Renders a node's text at parse: what is undefined in the text itself may be called and has
-    /// every attribute. Says which macros the text called, and which names though nothing is known
-    /// of them.
+    /// Renders a node's text at parse. Undefined names in the text itself can be called and have
+    /// every attribute. Also returns the unique ids of the macros that the text called, and the
+    /// undefined names that it called.
     pub(crate) fn render_for_parse<E: Any + Send + Sync>(
         &self,
         name: &str,
@@ -387,7 +386,7 @@ impl Renderer {
         (result, trace)
     }
 
-    /// Calls a macro by its definition and returns its value.
+    /// Calls a macro and returns its value.
     pub(crate) fn call_macro<E: Any + Send + Sync>(
         &self,
         execute: bool,
@@ -401,7 +400,8 @@ impl Renderer {
         called.map(|(value, _)| value)
     }
 
-    /// The same, and whether anything was found out about a text with marked pieces.
+    /// Like [`Engine::call_macro`]. Also returns whether a text with marked pieces was inspected
+    /// (see [`Rendered::is_inspected`]).
     pub(crate) fn call_macro_with_marks<E: Any + Send + Sync>(
         &self,
         execute: bool,
@@ -446,7 +446,7 @@ impl Renderer {
         }
     }
 
-    /// Evaluates one expression (an argument of a YAML test) to its value.
+    /// Evaluates an expression, such as an argument of a generic test.
     pub(crate) fn evaluate<E: Any + Send + Sync>(
         &self,
         execute: bool,
@@ -475,7 +475,7 @@ impl Renderer {
         }
     }
 
-    /// Renders a text that is in no file of its own (a YAML value) to text.
+    /// Renders a text that is not a range of a file, such as a YAML value.
     pub(crate) fn render_detached<E: Any + Send + Sync>(
         &self,
         execute: bool,
@@ -497,7 +497,7 @@ impl Renderer {
             .map_err(|e| self.failure(e, None, trace.take()))
     }
 
-    /// Sorts an error: its message, the innermost place that is in a file, and what is unknown.
+    /// Converts an error: its message, its innermost location in a file and the undefined name.
     fn failure(&self, e: Error, place: Option<&Place<'_>>, trace: Vec<Arc<MacroDef>>) -> Failure {
         let mut chain = vec![&e];
         let mut next = std::error::Error::source(&e);
@@ -537,7 +537,7 @@ impl Failure {
     }
 }
 
-/// A node's own template, for positions.
+/// The template of a node, for mapping offsets to its file.
 struct Place<'a> {
     name: &'a str,
     file: FileId,
@@ -546,20 +546,20 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Where a byte of the compiled template was in the text, which stands behind the driver.
+    /// The original offset of a byte in the compiled template, which begins with the driver.
     fn original(&self, offset: usize) -> usize {
         self.edits.original(offset.saturating_sub(DRIVER.len()))
     }
 }
 
-/// The name at the beginning of the expression that failed, when it failed for being undefined.
+/// The undefined name that caused the error: the first one of the expression that failed.
 fn unknown_name(e: &Error, place: &Place<'_>) -> Option<String> {
     let undefined = matches!(e.kind(), ErrorKind::UnknownFunction | ErrorKind::UndefinedError);
     if !undefined || e.name() != Some(place.name) {
         return None;
     }
     let start = place.original(e.range()?.start);
-    // An attribute or method is reported at its dot: the name is what the chain begins with.
+    // The error of an attribute or a method points at its dot; go back to the start of the chain.
     let back = if place.text[start..].starts_with('.') {
         place.text[..start].trim_end_matches(|c: char| is_word_char(c) || c == '.').len()
     } else {
@@ -603,20 +603,20 @@ impl Object for Keep {
     }
 }
 
-/// What a render may do before it is stopped: so many steps of minijinja's machine (a few million a
-/// second).
+/// The maximum number of minijinja instructions per render; it executes a few million per second.
 const FUEL: u64 = 200_000_000;
 
 fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static> {
     let mut env = Environment::new();
     minijinja_contrib::add_to_environment(&mut env);
     env.set_auto_escape_callback(|_| AutoEscape::None);
-    // Attributes, items and calls of what is undefined are the engine's own business
+    // Attributes, items and calls of undefined values are handled by our own functions
     // (`operators.rs`).
     env.set_undefined_behavior(UndefinedBehavior::Lenient);
     env.set_debug(false);
     env.set_fuel(Some(FUEL));
-    // Python stops at about a thousand nested calls; feature `stacker` grows the stack that far.
+    // Python's limit is about a thousand nested calls; the feature `stacker` grows the stack as
+    // needed.
     env.set_recursion_limit(4000);
     env.set_unknown_method_callback(methods::call_python_method);
     env.set_formatter(|out, _, value| {
@@ -625,7 +625,7 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
     });
     let templates = registry.clone();
     env.set_loader(move |name| Ok(templates.template(name).map(|def| def.text.clone())));
-    // dbt has a `debug` of its own, which prints nothing.
+    // dbt's own `debug` prints nothing.
     env.remove_global("debug");
     env.add_function("__init", |state: &mut State<'_, '_>, importer: Value| {
         let extension = state.lookup("__ext").and_then(|v| v.downcast_object::<ExtensionValue>());

@@ -1,15 +1,16 @@
-//! Expressions, read as Jinja2 reads them and written as calls.
+//! Parses expressions as Jinja2 does, and rewrites them to function calls.
 //!
 //! In: a range of a template. Out: edits that turn operators, attributes, subscripts and calls into
 //! calls of the engine's own functions (`operators.rs`), which do what Python does with lists,
-//! decimals, dates and what is undefined. minijinja keeps what is left: names, literals, calls,
+//! decimals, dates and undefined values. minijinja handles the rest: names, literals, calls,
 //! filters, tests, `and`, `or`, `not` and conditions. The grammar and its precedence are those of
-//! Jinja2's `parser.py`. What cannot be read is left as it is, so that minijinja says what is wrong
-//! with it. Must not know: values.
+//! Jinja2's `parser.py`. An expression that cannot be parsed is left as it is, so that minijinja
+//! reports the error. Must not know: values.
 
 use super::prepass::{CallName, POSITIONAL, dispatch_call, string_end};
 
-/// A change of the text. At one place what ends comes before what begins.
+/// An edit of the text. At the same offset, edits that close an expression come before those that
+/// open one.
 struct Mark {
     at: usize,
     len: usize,
@@ -19,11 +20,11 @@ struct Mark {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// Written behind what ends here: the innermost first.
+    /// Inserted after an expression that ends here; innermost expressions first.
     Close(usize),
-    /// Written before what begins here: the outermost first.
+    /// Inserted before an expression that begins here; outermost expressions first.
     Open(std::cmp::Reverse<usize>),
-    /// In place of a token.
+    /// Replaces a token.
     Token,
 }
 
@@ -33,7 +34,7 @@ pub(super) enum Kind {
     Number,
     Text,
     Operator,
-    /// A blank that minijinja does not take for one.
+    /// White space that minijinja does not accept.
     Blank,
 }
 
@@ -44,22 +45,22 @@ pub(super) struct Token {
     pub(super) end: usize,
 }
 
-/// What was read.
+/// The range of a parsed expression.
 #[derive(Clone, Copy)]
 struct Read {
     start: usize,
     end: usize,
-    /// A number and nothing else.
+    /// Whether it is a number literal.
     literal: bool,
 }
 
-/// How deep expressions may be nested: beyond it they are refused, as Python refuses them.
+/// The maximum nesting of expressions. Deeper ones are refused, as in Python.
 const DEPTH: usize = 120;
 
-/// How long chains of `and`, `or` and filters may be.
+/// The maximum length of chains of `and`, `or` and filters.
 const LENGTH: usize = 1000;
 
-/// Names that stand for what a macro or loop is given: minijinja looks for their calls itself.
+/// Names that minijinja itself handles when they are called.
 const SPECIAL: [&str; 4] = ["caller", "loop", "super", "self"];
 
 const OPERATORS: [&str; 28] = [
@@ -67,11 +68,11 @@ const OPERATORS: [&str; 28] = [
     "]", "{", "}", "|", ".", ",", ":", "!", ";", "@",
 ];
 
-/// Why an expression was not read.
+/// The reason why an expression was not parsed.
 pub(super) enum Unread {
-    /// It is no expression, or one that minijinja knows better.
+    /// It is not an expression, or one that is left to minijinja.
     Other,
-    /// It is nested too deep; the place where it is.
+    /// It is nested too deep at this offset.
     TooDeep(usize),
 }
 
@@ -89,8 +90,8 @@ pub(super) struct Expressions<'a, 'c> {
 
 type Found = Result<Read, Unread>;
 
-/// Reads all expressions of a range and applies `edit(at, len, text)` in order. Returns where one
-/// is nested too deep.
+/// Parses all expressions in a range and calls `edit(at, len, text)` for each edit, in order.
+/// Returns the offset at which one is nested too deep.
 pub(super) fn rewrite_expressions(
     text: &str,
     (from, to): (usize, usize),
@@ -184,12 +185,11 @@ pub(super) fn tokenize_range(text: &str, from: usize, to: usize) -> Vec<Token> {
     out
 }
 
-/// Whether a character may be in a name.
 pub(super) fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Jinja2's `integer_re` and `float_re`.
+/// The end of a number, by Jinja2's `integer_re` and `float_re`.
 fn number_end(b: &[u8], start: usize) -> usize {
     if b[start] == b'0' {
         let digits: Option<fn(&u8) -> bool> = match b.get(start + 1).map(u8::to_ascii_lowercase) {
@@ -215,12 +215,12 @@ fn number_end(b: &[u8], start: usize) -> usize {
     i
 }
 
-/// What stands in a slice for a bound that is not written.
+/// The argument for a bound that a slice leaves out.
 fn absent_bound(is_written: bool) -> &'static str {
     if is_written { "" } else { "none" }
 }
 
-/// The end of a run of digits, which may have underscores between them.
+/// The end of a run of digits and underscores.
 fn digits_end(b: &[u8], start: usize, is_digit: fn(&u8) -> bool) -> usize {
     let mut i = start;
     while b.get(i).is_some_and(|c| is_digit(c) || *c == b'_') {
@@ -238,7 +238,7 @@ impl<'a> Expressions<'a, '_> {
         &self.text[token.start..token.end]
     }
 
-    /// The text of the next token.
+    /// The next token; empty if there is none or it is a string.
     fn ahead(&self) -> &'a str {
         self.peek().filter(|t| t.kind != Kind::Text).map_or("", |t| self.word(t))
     }
@@ -280,7 +280,6 @@ impl<'a> Expressions<'a, '_> {
         self.marks.push(Mark { at: from, len: to - from, class: Class::Token, text: text.into() });
     }
 
-    /// `left op right` becomes `function(left, right)`.
     fn call(
         &mut self,
         function: &str,
@@ -294,7 +293,7 @@ impl<'a> Expressions<'a, '_> {
         Read { start: left.start, end: right.end, literal: false }
     }
 
-    /// Counts a link of a chain, which minijinja would nest.
+    /// Counts a link of a chain, since minijinja nests them.
     fn lengthen(&self, length: &mut usize) -> Result<(), Unread> {
         *length += 1;
         if *length > LENGTH {
@@ -304,7 +303,6 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// `a if b else c`.
     fn condition(&mut self) -> Found {
         self.depth += 1;
         if self.depth > DEPTH {
@@ -401,13 +399,13 @@ impl<'a> Expressions<'a, '_> {
         Ok(Read { start: left.start, end, literal: false })
     }
 
-    /// The token after the next one.
+    /// The token after the next one; empty if there is none.
     fn second(&self) -> &'a str {
         let mut rest = self.tokens[self.next..].iter().filter(|t| t.kind != Kind::Blank);
         rest.nth(1).map_or("", |t| self.word(*t))
     }
 
-    /// Operators of one precedence, from left to right.
+    /// Parses operators of the same precedence, which associate to the left.
     fn operators(&mut self, functions: &[(&str, &str)], operand: fn(&mut Self) -> Found) -> Found {
         let left = operand(self)?;
         let mut rest: Vec<(&str, Token)> = Vec::new();
@@ -419,7 +417,8 @@ impl<'a> Expressions<'a, '_> {
         Ok(match rest.as_slice() {
             [] => left,
             [(function, op)] => self.call(function, left, (op.start, op.end), right),
-            // A long sum is one call, not as many nested ones.
+            // A long sum becomes a single call instead of nested ones, which could overflow the
+            // stack.
             many => {
                 self.open(left.start, "__fold(".to_owned());
                 for (function, op) in many {
@@ -502,7 +501,7 @@ impl<'a> Expressions<'a, '_> {
                 Ok(whole)
             }
             (Kind::Number, word) => {
-                // minijinja's whole numbers have 128 bits.
+                // minijinja's integers are limited to 128 bits.
                 if word.len() > 36 && word.bytes().all(|c| c.is_ascii_digit() || c == b'_') {
                     self.replace(
                         token.start,
@@ -534,7 +533,7 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// Strings that stand side by side are one.
+    /// Adjacent string literals are concatenated.
     fn texts(&mut self, first: Read) -> Found {
         let mut read = first;
         while self.peek().is_some_and(|t| t.kind == Kind::Text) {
@@ -545,7 +544,7 @@ impl<'a> Expressions<'a, '_> {
         Ok(read)
     }
 
-    /// Expressions with commas between, up to a bracket. Returns its end.
+    /// Parses expressions between commas up to a bracket. Returns the end of the bracket.
     fn items(&mut self, closing: &str) -> Result<usize, Unread> {
         loop {
             if self.ahead() == closing {
@@ -572,7 +571,8 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// Notes a call by name, and has the engine look whether there is something to call.
+    /// Records a call by name. The call is rewritten so that an undefined name is reported with its
+    /// name.
     fn called_name(&mut self, word: &str, token: Token) {
         self.calls.push(CallName::Plain(word.to_owned()));
         if self.sites && POSITIONAL.contains(&word) {
@@ -586,7 +586,7 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// Attributes, subscripts and calls behind what was read.
+    /// Parses attributes, subscripts and calls that follow an expression.
     fn postfix(&mut self, mut read: Read) -> Found {
         let mut name = (self.word_of(read), 1);
         let mut length = LENGTH - DEPTH;
@@ -604,7 +604,7 @@ impl<'a> Expressions<'a, '_> {
                     if called && name.1 == 1 {
                         self.called_member(name.0, word, key.end);
                     }
-                    // `a.0.1`: minijinja would read a number with a fraction.
+                    // minijinja would read the `0.1` of `a.0.1` as a float.
                     let key_text = if key.kind == Kind::Number {
                         word.to_owned()
                     } else {
@@ -635,7 +635,7 @@ impl<'a> Expressions<'a, '_> {
         if word.starts_with(|c: char| c.is_alphabetic() || c == '_') { word } else { "" }
     }
 
-    /// `package.name(` or `adapter.dispatch('name', 'package')`.
+    /// Records a call `package.name(` or `adapter.dispatch('name', 'package')`.
     fn called_member(&mut self, package: &str, word: &str, end: usize) {
         if package.is_empty() {
             return;
@@ -648,7 +648,6 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// `x[i]`, `x[i, j]`, `x[a:b:c]`.
     fn subscript(&mut self, read: Read) -> Found {
         let open = self.take().ok_or(Unread::Other)?;
         let (mut parts, mut colons, mut commas) = (Vec::new(), Vec::new(), 0);
@@ -696,7 +695,7 @@ impl<'a> Expressions<'a, '_> {
         Ok(Read { end: end.end, literal: false, ..read })
     }
 
-    /// The arguments of a call. Returns the end of its bracket.
+    /// Parses the arguments of a call. Returns the end of the closing bracket.
     fn arguments(&mut self) -> Result<usize, Unread> {
         loop {
             match self.ahead() {
@@ -721,7 +720,7 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// Filters, tests and calls of what they give.
+    /// Parses filters and tests, and calls of their results.
     fn filters(&mut self, mut read: Read) -> Found {
         let mut length = 0;
         loop {
@@ -762,7 +761,7 @@ impl<'a> Expressions<'a, '_> {
         }
     }
 
-    /// Whether a test's argument without brackets follows: `is divisibleby 3`.
+    /// Whether the next token is an argument of a test without brackets: `is divisibleby 3`.
     fn starts_argument(&self) -> bool {
         let Some(token) = self.peek() else { return false };
         match token.kind {

@@ -1,4 +1,4 @@
-//! Filters, tests and functions of Jinja2 and dbt that minijinja does not have, or has otherwise.
+//! Filters, tests and functions of Jinja2 and dbt that minijinja lacks or implements differently.
 
 use super::methods;
 use super::number::{Number, int_value};
@@ -48,7 +48,7 @@ pub(super) fn install_filters(env: &mut Environment<'static>) {
     env.add_filter("default", default);
     env.add_filter("d", default);
     env.add_filter("random", |v: Value| -> Result<Value, Error> {
-        // No two renders should differ by chance: the first one is as random as any.
+        // Renders must be deterministic, so always the first item is chosen.
         Ok(collect_items(&v)?.into_iter().next().unwrap_or_default())
     });
     env.add_filter("pprint", |v: Value| python_repr(&v));
@@ -67,7 +67,7 @@ pub(super) fn install_filters(env: &mut Environment<'static>) {
         };
         percent_format(&text, &given)
     });
-    // In SQL dbt's markers of native values change nothing.
+    // In SQL, dbt's markers of native values have no effect.
     for name in ["as_native", "as_bool", "as_number"] {
         env.add_filter(name, |v: Value| v);
     }
@@ -92,7 +92,7 @@ pub(super) fn install_filters(env: &mut Environment<'static>) {
     env.add_function("range", range);
 }
 
-/// Filters that change a text.
+/// The name of a filter and its function on text.
 type TextFilter = (&'static str, fn(&str) -> String);
 
 const TEXT_FILTERS: [TextFilter; 5] = [
@@ -103,7 +103,7 @@ const TEXT_FILTERS: [TextFilter; 5] = [
     ("striptags", striptags),
 ];
 
-/// Jinja2 begins a word behind white space and behind `-`, `(`, `{`, `[`, `<`.
+/// Jinja2's `title`: a word begins after white space and after `-`, `(`, `{`, `[`, `<`.
 fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut begins = true;
@@ -132,13 +132,12 @@ fn striptags(text: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The arguments of a filter.
 pub(super) fn filter_arguments(args: Rest<ValueOrKwargs>) -> Result<Args, Error> {
     let values: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
     Args::parse(&values)
 }
 
-/// The items of a value, as Python's `for` walks over it.
+/// The items of a value when iterated over as in Python.
 pub(super) fn collect_items(value: &Value) -> Result<Vec<Value>, Error> {
     match type_of(value) {
         Type::Str => Ok(value
@@ -158,7 +157,7 @@ pub(super) fn collect_items(value: &Value) -> Result<Vec<Value>, Error> {
     }
 }
 
-/// `int(default=0, base=10)`: what is no number is the default.
+/// `int(default=0, base=10)`: the default if the value is not a number.
 fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let default = args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0));
@@ -175,7 +174,7 @@ fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         if let Some(n) = int_of_text(text, base) {
             return Ok(n);
         }
-        // Python goes by a float where the text has a fraction.
+        // A text with a fraction is parsed as a float and truncated, as in Jinja2.
         let float = crate::decimal::Decimal::parse(text).filter(|d| d.is_finite());
         return Ok(float
             .map(|d| d.to_float())
@@ -191,12 +190,12 @@ fn to_int(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     })
 }
 
-/// The whole part of a float.
+/// The whole part of a float; `None` if it is not finite.
 fn cut(f: f64) -> Option<Value> {
     crate::decimal::Decimal::from_float(f).to_int().map(|n| int_value(&n))
 }
 
-/// Python's `int(text, base)`.
+/// Python's `int(text, base)`; `None` if the text is not an integer.
 fn int_of_text(text: &str, base: u32) -> Option<Value> {
     let (sign, digits) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (if text.starts_with('-') { "-" } else { "" }, rest),
@@ -211,7 +210,7 @@ fn int_of_text(text: &str, base: u32) -> Option<Value> {
     };
     let digits = lower.strip_prefix(prefix).unwrap_or(&lower).replace('_', "");
     if !(2..=36).contains(&base) || digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
-        // Digits of other scripts are digits, too.
+        // Python also accepts the digits of other scripts.
         let whole = crate::decimal::Decimal::parse(text)
             .filter(|_| base == 10 && !lower.contains(['.', 'e', 'n', 'i']));
         return whole.and_then(|d| d.to_int()).map(|n| int_value(&n));
@@ -219,7 +218,6 @@ fn int_of_text(text: &str, base: u32) -> Option<Value> {
     BigInt::parse_bytes(format!("{sign}{digits}").as_bytes(), base).map(|n| int_value(&n))
 }
 
-/// `float(default=0.0)`.
 fn to_float(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     if value.is_undefined() {
@@ -248,8 +246,8 @@ fn absolute(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
     }
 }
 
-/// `round(precision=0, method='common')`. A whole number stays one where Python's `round(x, n)`
-/// keeps it.
+/// `round(precision=0, method='common')`. An integer stays one where Python's `round(x, n)` returns
+/// one.
 fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let precision = args.get(0, "precision").and_then(Value::as_i64).unwrap_or(0);
@@ -267,8 +265,7 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
         _ => return Err(error("method must be common, ceil or floor")),
     };
     if mode != RoundingMode::HalfEven {
-        // Jinja2 scales with a float or a whole number, rounds, and scales back: the result is a
-        // float.
+        // The result is always a float, since Jinja2 scales, rounds and scales back.
         let scaled = match &number {
             Number::Decimal(d) => d.to_float() * 10f64.powi(precision as i32),
             other => other.to_float() * 10f64.powi(precision as i32),
@@ -296,7 +293,6 @@ fn round(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     }
 }
 
-/// `sum(attribute=none, start=0)`.
 fn sum(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let attribute = args.get(0, "attribute").filter(|v| !v.is_none()).cloned();
@@ -309,7 +305,7 @@ fn sum(state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>) -> Re
     Ok(total)
 }
 
-/// Jinja2's `make_attrgetter`: names with dots, and numbers for positions.
+/// Jinja2's `make_attrgetter`: the attribute at a path of names and indexes, separated by dots.
 fn attribute_of(value: &Value, path: &Value) -> Result<Value, Error> {
     let text = path.to_string();
     let mut value = value.clone();
@@ -320,7 +316,8 @@ fn attribute_of(value: &Value, path: &Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// The key of an item by `attribute` and, for texts, without regard to case.
+/// The sort key of an item: its attributes if given, with texts in lower case unless
+/// `case_sensitive`.
 fn sort_key(item: &Value, attribute: Option<&Value>, case_sensitive: bool) -> Result<Value, Error> {
     match attribute {
         None => Ok(folded(item.clone(), case_sensitive)),
@@ -343,13 +340,12 @@ fn folded(value: Value, case_sensitive: bool) -> Value {
     }
 }
 
-/// `sort(reverse=false, case_sensitive=false, attribute=none)`.
 fn sort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let attribute = args.get(2, "attribute").filter(|v| !v.is_none()).cloned();
     let case = args.flag(1, "case_sensitive", false);
     let mut items = collect_items(&value)?;
-    // A reversed sort keeps equal items in their order, as Python's does.
+    // As in Python, a reversed sort keeps equal items in their order.
     let reverse = args.flag(0, "reverse", false);
     if reverse {
         items.reverse();
@@ -361,7 +357,6 @@ fn sort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     Ok(list(items))
 }
 
-/// `dictsort(case_sensitive=false, by='key', reverse=false)`.
 fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let by = args.get(1, "by").map_or_else(|| "key".to_owned(), Value::to_string);
@@ -384,7 +379,6 @@ fn dictsort(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     Ok(list(items))
 }
 
-/// `unique(case_sensitive=false, attribute=none)`.
 fn unique(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let attribute = args.get(1, "attribute").filter(|v| !v.is_none()).cloned();
@@ -400,7 +394,6 @@ fn unique(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     Ok(list(kept))
 }
 
-/// `min` and `max` with `case_sensitive=false, attribute=none`.
 fn extreme(
     _: &mut State<'_, '_>,
     value: &Value,
@@ -425,7 +418,6 @@ fn extreme(
     Ok(best.map_or(Value::UNDEFINED, |(_, item)| item))
 }
 
-/// `join(d='', attribute=none)`.
 fn join(value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     let args = filter_arguments(args)?;
     let separator = args.get(0, "d").map(python_text).transpose()?.unwrap_or_default();
@@ -439,7 +431,6 @@ fn join(value: Value, args: Rest<ValueOrKwargs>) -> Result<String, Error> {
     Ok(texts.join(&separator))
 }
 
-/// `replace(old, new, count=none)`.
 fn replace(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let (old, new) = (python_text(args.require(0, "old")?)?, python_text(args.require(1, "new")?)?);
@@ -447,7 +438,6 @@ fn replace(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     methods::replace_text(&python_text(&value)?, &old, &new, count).map(Value::from)
 }
 
-/// `default(default_value='', boolean=false)`.
 fn default(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let args = filter_arguments(args)?;
     let missing = value.is_undefined() || (args.flag(1, "boolean", false) && !value.is_true());
@@ -458,11 +448,11 @@ fn default(value: Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     })
 }
 
-/// The longest range that is written out.
+/// The maximum length of a range.
 const LONGEST_RANGE: i64 = 10_000_000;
 
-/// `range(stop)`, `range(start, stop)`, `range(start, stop, step)`. Jinja2's sandbox limits its
-/// length, too.
+/// `range(stop)`, `range(start, stop)`, `range(start, stop, step)`. Like Jinja2's sandbox, it
+/// limits the length.
 fn range(args: Rest<Value>) -> Result<Value, Error> {
     let mut numbers = Vec::new();
     for arg in &args.0 {
@@ -495,7 +485,7 @@ fn range(args: Rest<Value>) -> Result<Value, Error> {
     }))
 }
 
-/// Python's `range`: its items are made when they are asked for.
+/// Python's `range`, which produces its items on demand.
 struct RangeValue {
     start: i64,
     step: i64,
@@ -554,7 +544,7 @@ impl Object for RangeValue {
     }
 }
 
-/// Jinja2's tests, as Python's types answer them.
+/// Jinja2's tests, based on Python's types.
 fn tests(env: &mut Environment<'static>) {
     const BY_TYPE: [(&str, &[Type]); 5] = [
         ("string", &[Type::Str]),
@@ -582,7 +572,7 @@ fn tests(env: &mut Environment<'static>) {
         _ => true,
     });
     env.add_test("callable", |v: Value| {
-        // A name that is not known at parse can be called.
+        // At parse, an unknown name can be called.
         v.is_undefined()
             || v.as_object()
                 .is_some_and(|o| o.repr() == ObjectRepr::Plain && type_of(&v) == Type::Object)
@@ -632,7 +622,6 @@ fn tests(env: &mut Environment<'static>) {
     }
 }
 
-/// Jinja2's `truncate(length=255, killwords=false, end='...', leeway=5)`.
 fn truncate(
     state: &mut State<'_, '_>,
     text: Value,
@@ -656,9 +645,8 @@ fn truncate(
     Ok(format!("{kept}{end}"))
 }
 
-/// `json.dumps` of Python: `", "` and `": "` between, other characters than ASCII escaped; `html`
-/// escapes as Jinja's `tojson` filter does. What `json.dumps` refuses: what is undefined, decimals,
-/// dates, sets and objects.
+/// Checks that a value can be converted by Python's `json.dumps`. It refuses undefined values,
+/// decimals, dates, sets and objects.
 pub(crate) fn check_json(value: &Value) -> Result<(), Error> {
     check_json_at(value, 0)
 }
@@ -701,7 +689,9 @@ pub(crate) fn python_json(value: &serde_json::Value, html: bool) -> String {
     python_json_indented(value, html, None)
 }
 
-/// The same, each item on a line of its own where there is an `indent`.
+/// Writes JSON as Python's `json.dumps` does: with `", "` and `": "` as separators and characters
+/// other than ASCII escaped. `html` also escapes markup, as Jinja's `tojson` filter does. With
+/// `indent`, each item is on a line of its own.
 pub(super) fn python_json_indented(
     value: &serde_json::Value,
     html: bool,
@@ -718,7 +708,7 @@ struct JsonStyle {
 }
 
 impl JsonStyle {
-    /// What stands before an item, or before the closing bracket.
+    /// Writes the separator before an item, or before the closing bracket.
     fn separate(&self, first: bool, depth: usize, out: &mut String) {
         match self.indent {
             Some(indent) => {
@@ -786,7 +776,7 @@ fn write_string(s: &str, html: bool, out: &mut String) {
     out.push('"');
 }
 
-/// The same JSON with the keys of every object in order.
+/// Sorts the keys of all objects in a JSON value.
 pub(crate) fn sort_json_keys(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
@@ -800,7 +790,7 @@ pub(crate) fn sort_json_keys(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Python's `text % args`: `%s %r %d %i %f %e %g %x %o %c %%`, flags, width, precision and
+/// Python's `text % args`: `%s %r %d %i %f %e %g %x %o %c %%` with flags, width and precision, and
 /// `%(name)s`.
 pub(super) fn percent_format(text: &Value, args: &Value) -> Result<Value, Error> {
     let text = python_text(text)?;
@@ -885,7 +875,7 @@ fn percent_number(value: &Value, kind: char) -> Result<Number, Error> {
     Number::of(value).ok_or_else(|| error(format!("%{kind} needs a number, not {value:?}")))
 }
 
-/// The whole part of a number.
+/// The whole part of a number; an error if it is not a finite number.
 fn percent_int(value: &Value, kind: char) -> Result<BigInt, Error> {
     match percent_number(value, kind)? {
         Number::Int(n) => Ok(n),

@@ -1,4 +1,4 @@
-//! `str.format` (Python documentation, "Format String Syntax" and "Format Specification
+//! Python's `str.format` (Python documentation, "Format String Syntax" and "Format Specification
 //! Mini-Language").
 //!
 //! In: a format and arguments. Out: the text. Must not know: templates.
@@ -13,7 +13,7 @@ use minijinja::value::Value;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The longest field.
+/// The maximum width of a field.
 const WIDEST: usize = 10_000_000;
 
 pub(super) fn format_text(text: &str, args: &[Value], from_map: bool) -> Result<Value, Error> {
@@ -68,7 +68,7 @@ fn expand(
     Ok(out)
 }
 
-/// The bracket that ends a field: fields may stand in its specification.
+/// The offset of the bracket that closes a field. Its specification may contain fields.
 fn field_end(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (i, c) in text.char_indices() {
@@ -82,7 +82,7 @@ fn field_end(text: &str) -> Option<usize> {
     None
 }
 
-/// `0`, `name`, `a.b`, `a[0]`, or the next argument.
+/// Resolves `0`, `name`, `a.b`, `a[0]`, or the next argument if empty.
 fn find(reference: &str, args: &Args, from_map: bool, next: &mut usize) -> Result<Value, Error> {
     let end = reference.find(['.', '[']).unwrap_or(reference.len());
     let (first, mut rest) = reference.split_at(end);
@@ -184,7 +184,7 @@ fn is_align(c: char) -> bool {
     matches!(c, '<' | '>' | '=' | '^')
 }
 
-/// The number that stands next in a specification, if one does.
+/// Parses the next number in a specification; `None` if there is none.
 fn take_number(chars: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Error> {
     let mut digits = String::new();
     while let Some(c) = chars.next_if(char::is_ascii_digit) {
@@ -224,7 +224,7 @@ pub(super) fn format_value(value: &Value, spec: &str) -> Result<String, Error> {
                 python_text(value)?.chars().take(parsed.precision.unwrap_or(usize::MAX)).collect();
             Ok(parsed.pad("", text, '<'))
         }
-        // Dates are formatted as `strftime` does.
+        // A date is refused here, since it takes the formats of `strftime`.
         (None, Type::Object) if value.get_attr("year").is_ok_and(|y| !y.is_undefined()) => {
             Err(error("use strftime to format a date"))
         }
@@ -308,7 +308,7 @@ fn times_hundred(number: &Number) -> Number {
     }
 }
 
-/// So many digits behind the point, exactly rounded, without a sign.
+/// Rounds exactly to this many decimal places. The sign is left out.
 fn fixed(number: &Number, precision: usize) -> String {
     match number.exact() {
         crate::decimal::Decimal::Finite(d) => {
@@ -327,7 +327,7 @@ fn exponential(f: f64, precision: usize) -> String {
     format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.unsigned_abs())
 }
 
-/// C's `%g`: significant digits, an exponent where that is shorter, no zeros at the end.
+/// C's `%g`: significant digits without trailing zeros, with an exponent if that is shorter.
 pub(super) fn format_general(f: f64, precision: usize) -> String {
     if !f.is_finite() {
         return crate::config::float_text(f);
@@ -344,7 +344,7 @@ pub(super) fn format_general(f: f64, precision: usize) -> String {
     trim_zeros(&format!("{f:.places$}")).to_owned()
 }
 
-/// Without zeros at the end of a fraction, and without a point that nothing follows.
+/// Removes trailing zeros of a fraction, and the point if no digits follow it.
 fn trim_zeros(digits: &str) -> &str {
     match digits.contains('.') {
         true => digits.trim_end_matches('0').trim_end_matches('.'),
@@ -369,7 +369,7 @@ fn grouped(body: &str, mark: char, size: usize) -> String {
 mod tests {
     use super::*;
 
-    /// Right-hand sides: Python 3.11.
+    /// The expected texts are the output of Python 3.11.
     #[test]
     fn formats_as_python() {
         for (text, value, expected) in [

@@ -1,4 +1,4 @@
-//! Jinja2's filters that lay out texts and lists, with Jinja2's names for their arguments.
+//! Jinja2's filters that format texts and lists.
 //!
 //! In: values. Out: values. Must not know: templates.
 //!
@@ -39,7 +39,7 @@ pub(super) fn install_layout_filters(env: &mut Environment<'static>) {
         env.add_filter(
             name,
             move |state: &mut State<'_, '_>, value: Value, args: Rest<ValueOrKwargs>| {
-                // Widths and lines are counted.
+                // Most of these filters depend on the length of the text.
                 note_inspected(state, &value);
                 filter(&value, &filter_arguments(args)?)
             },
@@ -47,7 +47,7 @@ pub(super) fn install_layout_filters(env: &mut Environment<'static>) {
     }
 }
 
-/// An argument that is there and not none.
+/// An argument that is given and not none.
 fn given<'a>(args: &'a Args, i: usize, name: &str) -> Option<&'a Value> {
     args.get(i, name).filter(|v| !v.is_none() && !v.is_undefined())
 }
@@ -59,7 +59,6 @@ fn number(args: &Args, i: usize, name: &str, default: usize) -> Result<usize, Er
     }
 }
 
-/// `batch(linecount, fill_with=none)`.
 fn batch(value: &Value, args: &Args) -> Result<Value, Error> {
     let count = number(args, 0, "linecount", 0)?;
     if count == 0 {
@@ -78,7 +77,7 @@ fn batch(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(list(rows.collect()))
 }
 
-/// `slice(slices, fill_with=none)`: columns whose lengths differ by one at most.
+/// `slice(slices, fill_with=none)`: columns whose lengths differ by at most one.
 fn slice(value: &Value, args: &Args) -> Result<Value, Error> {
     let slices = number(args, 0, "slices", 0)?;
     if slices == 0 {
@@ -101,7 +100,6 @@ fn slice(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(list(out))
 }
 
-/// `center(width=80)`.
 fn center(value: &Value, args: &Args) -> Result<Value, Error> {
     methods::center_text(&python_text(value)?, number(args, 0, "width", 80)?, ' ').map(Value::from)
 }
@@ -125,7 +123,6 @@ fn escape(value: &Value, _: &Args) -> Result<Value, Error> {
     python_text(value).map(|text| Value::from(escaped(&text)))
 }
 
-/// `filesizeformat(binary=false)`.
 fn filesizeformat(value: &Value, args: &Args) -> Result<Value, Error> {
     let bytes = Number::of(value)
         .map(|n| n.to_float())
@@ -152,7 +149,7 @@ fn filesizeformat(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(Value::default())
 }
 
-/// The lines of a text as Python's `str.splitlines(keepends)` has them.
+/// The lines of a text, as in Python's `str.splitlines(keepends)`.
 pub(super) fn split_lines(text: &str, keep_ends: bool) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = text;
@@ -175,7 +172,7 @@ pub(super) fn split_lines(text: &str, keep_ends: bool) -> Vec<&str> {
     out
 }
 
-/// `indent(width=4, first=false, blank=false)`; the width may be the text itself.
+/// `indent(width=4, first=false, blank=false)`. A text as the width is used as the indent.
 fn indent(value: &Value, args: &Args) -> Result<Value, Error> {
     let width = match args.get(0, "width") {
         Some(v) if v.as_str().is_some() => v.as_str().unwrap_or_default().to_owned(),
@@ -196,14 +193,13 @@ fn indent(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(Value::from(out))
 }
 
-/// `tojson(indent=none)`: keys in order, what HTML would read as markup escaped.
+/// `tojson(indent=none)`: keys are sorted and markup is escaped.
 fn tojson(value: &Value, args: &Args) -> Result<Value, Error> {
     check_json(value)?;
     let indent = given(args, 0, "indent").map(|_| number(args, 0, "indent", 0)).transpose()?;
     Ok(Value::from(python_json_indented(&sort_json_keys(to_json(value)), true, indent)))
 }
 
-/// `trim(chars=none)`.
 fn trim(value: &Value, args: &Args) -> Result<Value, Error> {
     let text = python_text(value)?;
     let trimmed = match given(args, 0, "chars").map(Value::to_string) {
@@ -213,7 +209,7 @@ fn trim(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(Value::from(trimmed))
 }
 
-/// Python's `quote(text, safe='/')`, or `quote_plus`.
+/// Python's `quote(text, safe='/')`, or `quote_plus` if `plus`.
 fn quoted(text: &str, plus: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
@@ -242,7 +238,6 @@ fn urlencode(value: &Value, _: &Args) -> Result<Value, Error> {
     Ok(Value::from(parts.join("&")))
 }
 
-/// `xmlattr(autospace=true)`.
 fn xmlattr(value: &Value, args: &Args) -> Result<Value, Error> {
     let mut out = Vec::new();
     for (key, value) in pairs_of(value)? {
@@ -262,7 +257,6 @@ fn xmlattr(value: &Value, args: &Args) -> Result<Value, Error> {
     }))
 }
 
-/// `wordwrap(width=79, break_long_words=true, wrapstring=newline, break_on_hyphens=true)`.
 fn wordwrap(value: &Value, args: &Args) -> Result<Value, Error> {
     let width = number(args, 0, "width", 79)?.max(1);
     let (long, hyphens) =
@@ -276,8 +270,8 @@ fn wordwrap(value: &Value, args: &Args) -> Result<Value, Error> {
     Ok(Value::from(wrapped.join(&newline)))
 }
 
-/// The pieces that a line may be broken between: runs of blanks, and words, after whose hyphens it
-/// may be broken, too.
+/// Splits a line where it may be broken: into white space and words and, if `hyphens`, after
+/// hyphens within words.
 fn pieces(line: &str, hyphens: bool) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut last: Option<char> = None;

@@ -1,7 +1,7 @@
-//! dbt's markers of native values: a YAML text that ends in `| as_bool`, `| as_number` or `|
-//! as_native` is read as a Python literal, and one of `| as_text` stays a text. (dbt's
-//! documentation, `as_bool` and its neighbours; `quoted_native_concat` decides it by what the whole
-//! text gives, so that a marker inside a comparison is none.)
+//! dbt's markers of native values. A YAML text that ends in `| as_bool`, `| as_number` or `|
+//! as_native` is converted as a Python literal; one that ends in `| as_text` stays a text. As in
+//! dbt (documentation of `as_bool`; `quoted_native_concat`), the filter must apply to the whole
+//! text, not to a part of it.
 
 use super::expressions::{Kind, Token, tokenize_range};
 use super::python::{Type, python_text, type_of};
@@ -17,7 +17,7 @@ enum Marker {
     Text,
 }
 
-/// A value that YAML has none like.
+/// Why a value cannot be converted to YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoNativeValue {
     #[error("`{expression}` is {what}")]
@@ -26,12 +26,12 @@ pub(crate) enum NoNativeValue {
     NoBool(String),
     #[error("`{0}` is not a number")]
     NoNumber(String),
-    /// The value has no text.
+    /// The value cannot be converted to text.
     #[error("{0}")]
     NoText(String),
 }
 
-/// A value of an expression as YAML has it, with what there is to say of it.
+/// The value of an expression as YAML, with a warning if there is one.
 pub(crate) fn native_value(
     expression: &str,
     value: &Value,
@@ -42,7 +42,7 @@ pub(crate) fn native_value(
     }
 }
 
-/// What makes a value one that neither YAML nor a config has.
+/// Describes a value that neither YAML nor a config can contain; `None` if it can.
 fn no_value(value: &Value) -> Option<&'static str> {
     match type_of(value) {
         Type::Undefined => Some("not defined"),
@@ -52,10 +52,10 @@ fn no_value(value: &Value) -> Option<&'static str> {
     }
 }
 
-/// The same of a value or of one inside it, for a config.
+/// Like [`no_value`], but searches containers too, for configs.
 pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
     fn inside(value: &Value, depth: usize) -> Option<&'static str> {
-        // Values that contain themselves are told elsewhere.
+        // Cyclic values are reported elsewhere; the depth is limited so that the search ends.
         no_value(value).or_else(|| match type_of(value) {
             Type::List | Type::Tuple if depth < 32 => {
                 value.try_iter().ok()?.find_map(|v| inside(&v, depth + 1))
@@ -73,7 +73,8 @@ pub(crate) fn no_config_value(value: &Value) -> Option<&'static str> {
 fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>), NoNativeValue> {
     let Some(marker) = Marker::of(expression) else { return Ok((to_json(value), None)) };
     match (marker, value.as_str()) {
-        // dbt refuses YAML's own words here; what they mean is plain.
+        // dbt refuses YAML's `true` and `false` here. They are accepted with a warning, since their
+        // meaning is clear.
         (Marker::Bool, Some(word @ ("true" | "false"))) => {
             let warning = format!(
                 "`{expression}` gives `{word}`, which dbt takes as `True` and `False` only"
@@ -85,10 +86,10 @@ fn marked_value(expression: &str, value: &Value) -> Result<(Json, Option<String>
 }
 
 impl Marker {
-    /// The marker that is the outermost of an expression, if that is one.
+    /// The marker that is applied last to the whole expression, if any.
     fn of(expression: &str) -> Option<Marker> {
         let mut filters = outer_filters(expression)?;
-        // A marker is a text to the filter `string`.
+        // The filter `string` does not change the effect of a marker before it.
         while filters.last() == Some(&"string") {
             filters.pop();
         }
@@ -101,7 +102,7 @@ impl Marker {
         })
     }
 
-    /// What a value becomes.
+    /// Converts a value as the marker demands.
     fn convert(self, value: &Value) -> Result<Json, NoNativeValue> {
         let text = if value.is_none() {
             "None".to_owned()
@@ -122,13 +123,13 @@ impl Marker {
     }
 }
 
-/// Whether an expression ends in a marker: then it is no constant, however plain its parts are.
+/// Whether an expression ends in a marker. If so it is not a constant, even if its operands are.
 pub(crate) fn ends_in_marker(expression: &str) -> bool {
     Marker::of(expression).is_some()
 }
 
-/// The names of the filters that are applied last to all of an expression; none where something
-/// else is.
+/// The names of the filters that apply to the whole expression, first to last. `None` if an
+/// operator binds looser than they do.
 fn outer_filters(expression: &str) -> Option<Vec<&str>> {
     let all = tokenize_range(expression, 0, expression.len());
     let mut inner = &all[..];
@@ -144,7 +145,7 @@ fn outer_filters(expression: &str) -> Option<Vec<&str>> {
             (Kind::Operator, "(" | "[" | "{") => depth += 1,
             (Kind::Operator, ")" | "]" | "}") => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
-            // A sign binds tighter than a filter, all other operators looser.
+            // A sign binds tighter than a filter, all other operators bind looser.
             (Kind::Operator, "-") if i == 0 => {}
             (Kind::Operator, "|" | "." | "," | ":") => {}
             (Kind::Operator, _)
@@ -161,7 +162,7 @@ fn word_of<'t>(expression: &'t str, token: &Token) -> &'t str {
     &expression[token.start..token.end]
 }
 
-/// Whether tokens begin with a parenthesis that their last one closes.
+/// Whether the tokens are within one pair of parentheses.
 fn is_in_parentheses(all: &[Token], expression: &str) -> bool {
     let [first, .., last] = all else { return false };
     if word_of(expression, first) != "(" || word_of(expression, last) != ")" {
@@ -181,8 +182,8 @@ fn is_in_parentheses(all: &[Token], expression: &str) -> bool {
     true
 }
 
-/// The value of a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and
-/// lists, tuples and dictionaries of those. None for anything else.
+/// Parses a Python literal (`ast.literal_eval`): numbers, texts, `True`, `False`, `None`, and
+/// lists, tuples and dicts of those. `None` if the text is not a literal.
 fn python_literal(text: &str) -> Option<Json> {
     let text = text.trim();
     match text {
@@ -198,13 +199,13 @@ fn python_literal(text: &str) -> Option<Json> {
     if !text.starts_with(['[', '{', '(', '\'', '"']) || !is_literal(text) {
         return None;
     }
-    // The two languages write these alike.
+    // Such literals are the same in Python and minijinja.
     let env = minijinja::Environment::empty();
     let value = env.compile_expression(text).ok()?.eval(()).ok()?;
     Some(to_json(&value))
 }
 
-/// Python's numbers: no leading zeros before another digit.
+/// Parses a number in Python's syntax, which has no leading zeros.
 fn number(text: &str) -> Option<Json> {
     let plain = text.replace('_', "");
     let digits = plain.trim_start_matches(['-', '+']);
@@ -224,7 +225,7 @@ fn number(text: &str) -> Option<Json> {
     plain.parse::<f64>().ok().map(Json::from)
 }
 
-/// Whether a text has no names but the three constants, and no operators but signs.
+/// Whether a text has no names except the three constants, and no operators except signs.
 fn is_literal(text: &str) -> bool {
     tokenize_range(text, 0, text.len()).iter().all(|token| {
         match (token.kind, &text[token.start..token.end]) {

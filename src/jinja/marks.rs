@@ -1,21 +1,21 @@
-//! Marks around pieces of a rendered text that are to be found again, and put in place of others.
+//! Marks around pieces of a rendered text, so that the pieces can be found and replaced later.
 //!
-//! They are noncharacters (Unicode 16.0, section 23.7), which no text is meant to hold: open, a
-//! number, bar, what is printed, close. What a template does to the text between them shows: it is
-//! no longer what was printed. What it finds out about it, by comparing or counting, is noted by the
-//! operators (`Rendered::is_inspected`).
+//! They are noncharacters (Unicode 16.0, section 23.7), which should not occur in text: open, a
+//! number, bar, the printed text, close. If a template changes the text between them, the printed
+//! text is not found unchanged. If it compares or counts the text, the operators record that
+//! (`Rendered::is_inspected`).
 
 const OPEN: char = '\u{fdd0}';
 const BAR: char = '\u{fdd1}';
 const CLOSE: char = '\u{fdd2}';
 
-/// A marked piece of a rendered text: its bytes with the marks, and its number.
+/// A marked piece of a rendered text: its byte range with the marks, and its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MarkedPiece {
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) number: u32,
-    /// What was printed between the marks.
+    /// The text between the marks.
     pub(crate) text: String,
 }
 
@@ -23,12 +23,12 @@ pub(crate) fn mark_piece(number: u32, text: &str) -> String {
     format!("{OPEN}{number}{BAR}{text}{CLOSE}")
 }
 
-/// Whether a text has a mark in it.
 pub(crate) fn has_mark(text: &str) -> bool {
     text.contains(OPEN) || text.contains(CLOSE) || text.contains(BAR)
 }
 
-/// The marked pieces of a rendered text, in order. None: a mark is not where it was printed.
+/// The marked pieces of a rendered text, in order. `None`: the marks are incomplete or out of
+/// order, since the template has changed the text.
 pub(crate) fn find_marked(text: &str) -> Option<Vec<MarkedPiece>> {
     let mut found = Vec::new();
     let mut done = 0;

@@ -1,5 +1,4 @@
-//! Python's methods of strings, numbers and plain containers that minijinja and its `pycompat` do
-//! not have.
+//! Methods of Python's strings, numbers and containers that minijinja and its `pycompat` lack.
 
 use super::format::repeat_char;
 use super::python::{Type, type_name, values_equal};
@@ -9,7 +8,7 @@ use super::views::{View, make_view};
 use minijinja::value::{Tuple, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
-/// Methods that values of Python's types have: what `x.name` gives when it is not called.
+/// Whether values of a Python type have a method. If so, `x.name` is the bound method.
 pub(super) fn has_method(kind: Type, name: &str) -> bool {
     let names: &[&str] = match kind {
         Type::Str => STRING,
@@ -43,13 +42,13 @@ pub(super) fn has_method(kind: Type, name: &str) -> bool {
     names.contains(&name)
 }
 
-/// Whether an object of the context says that it has a method.
+/// Whether an object of the context lists a method.
 pub(super) fn object_has_method(_: &State<'_, '_>, value: &Value, name: &str) -> bool {
     let methods = value.get_attr(METHODS).unwrap_or_default();
     methods.try_iter().is_ok_and(|mut names| names.any(|n| n.as_str() == Some(name)))
 }
 
-/// The attribute under which an object lists its methods.
+/// The attribute in which an object lists its methods.
 pub(crate) const METHODS: &str = "__methods__";
 
 const STRING: &[&str] = &[
@@ -122,10 +121,9 @@ const SET: &[&str] = &[
     "update",
 ];
 
-/// The longest text that a method makes.
+/// The maximum length of a text that a method produces, in characters or bytes.
 const LONGEST: usize = 50_000_000;
 
-/// `text.replace(old, new, count)`.
 pub(super) fn replace_text(
     text: &str,
     old: &str,
@@ -140,7 +138,6 @@ pub(super) fn replace_text(
     Ok(text.replacen(old, new, count))
 }
 
-/// `text.center(width, fill)`.
 pub(super) fn center_text(text: &str, width: usize, fill: char) -> Result<String, Error> {
     padded(text, width, fill, true, true)
 }
@@ -151,7 +148,7 @@ fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Resu
     }
     let missing = width.saturating_sub(text.chars().count());
     let before = match (left, right) {
-        // As Python centres: the odd one goes to the left when the width is odd.
+        // As in Python: an odd space goes to the left if the width is odd.
         (true, true) => missing / 2 + (missing & width & 1),
         (true, false) => missing,
         _ => 0,
@@ -159,7 +156,7 @@ fn padded(text: &str, width: usize, fill: char, left: bool, right: bool) -> Resu
     Ok(format!("{}{text}{}", repeat_char(fill, before), repeat_char(fill, missing - before)))
 }
 
-/// The first letter large, the others small.
+/// The first character in upper case, the others in lower case.
 pub(super) fn capitalize_text(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |c| {
@@ -167,7 +164,7 @@ pub(super) fn capitalize_text(text: &str) -> String {
     })
 }
 
-/// The environment's unknown-method callback.
+/// minijinja's callback for methods that it does not know.
 pub(super) fn call_python_method(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -197,7 +194,6 @@ fn tuple(parts: [&str; 3]) -> Value {
     Value::from(Tuple::from(parts.map(Value::from).to_vec()))
 }
 
-/// `ljust`, `rjust` and `center`: (width, fill=' ').
 fn justify_text(s: &str, args: &[Value], left: bool, right: bool) -> Result<Value, Error> {
     let width = args.first().and_then(Value::as_i64).ok_or_else(|| error("expected a width"))?;
     let fill = args.get(1).and_then(Value::as_str).and_then(|f| f.chars().next()).unwrap_or(' ');
@@ -283,18 +279,17 @@ fn string(s: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error>
     }))
 }
 
-/// Where a search begins or ends; what is negative counts from the end.
+/// A bound of a search; a negative one counts from the end.
 fn search_bound(given: Option<&Value>, default: i64, length: i64) -> usize {
     let at = given.and_then(Value::as_i64).unwrap_or(default);
     usize::try_from(if at < 0 { at + length } else { at }).unwrap_or(0)
 }
 
-/// `startswith` or `endswith`.
 fn has_affix(text: &str, method: &str, affix: &str) -> bool {
     if method == "startswith" { text.starts_with(affix) } else { text.ends_with(affix) }
 }
 
-/// A search in the part of the text that two more arguments name.
+/// The search methods, limited to the range that the second and third argument give.
 fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     let chars: Vec<char> = s.chars().collect();
     let length = chars.len() as i64;
@@ -339,7 +334,6 @@ fn searched(s: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
     }
 }
 
-/// `text.split(sep, maxsplit)`.
 fn split(s: &str, args: &[Value]) -> Result<Value, Error> {
     let args = super::Args::parse(args)?;
     let limit =
@@ -366,7 +360,7 @@ fn split(s: &str, args: &[Value]) -> Result<Value, Error> {
     Ok(list(parts.into_iter().map(Value::from).collect()))
 }
 
-/// `text.join(items)`: the items are texts.
+/// `text.join(items)`; an error if an item is not a text.
 fn joined(s: &str, args: &[Value]) -> Result<Value, Error> {
     let items = args.first().ok_or_else(|| error("join() needs an argument"))?;
     if let Some(text) = items.as_str() {
@@ -388,7 +382,7 @@ fn joined(s: &str, args: &[Value]) -> Result<Value, Error> {
     Ok(Value::from(out))
 }
 
-/// Each letter after one that is none is large, the others small.
+/// Python's `str.title`: letters after a non-letter in upper case, the others in lower case.
 fn titled(s: &str) -> String {
     let mut out = String::with_capacity(s.len());
     let mut inside = false;
@@ -403,7 +397,7 @@ fn titled(s: &str) -> String {
     out
 }
 
-/// Tabs become spaces up to the next column that is a multiple of `size`.
+/// Replaces tabs by spaces up to the next multiple of `size`.
 fn expanded(s: &str, size: usize) -> String {
     let mut out = String::with_capacity(s.len());
     let mut column = 0;
@@ -423,7 +417,7 @@ fn expanded(s: &str, size: usize) -> String {
     out
 }
 
-/// `str.maketrans`: a mapping of code points.
+/// `str.maketrans`: a dict by code points.
 fn translation(args: &[Value]) -> Result<Value, Error> {
     match args {
         [map] => Ok(dict(pairs_of(map)?.into_iter().map(|(k, v)| (translation_key(&k), v)))),
@@ -449,7 +443,7 @@ fn code_point(c: char) -> Value {
     Value::from(u32::from(c))
 }
 
-/// A key of a translation: a character or its code point.
+/// The code point of a key, which is a character or a code point.
 fn translation_key(key: &Value) -> Value {
     match key.as_str() {
         Some(text) => text.chars().next().map(code_point).unwrap_or_default(),
@@ -457,7 +451,7 @@ fn translation_key(key: &Value) -> Value {
     }
 }
 
-/// `str.translate`: code points become others, texts, or nothing.
+/// `str.translate`: replaces characters by others or by texts, or removes them.
 fn translated(s: &str, table: &Value) -> Result<Value, Error> {
     let mut out = String::with_capacity(s.len());
     for c in s.chars() {
@@ -476,7 +470,6 @@ fn translated(s: &str, table: &Value) -> Result<Value, Error> {
     Ok(Value::from(out))
 }
 
-/// `str.encode(encoding='utf-8')`.
 fn encoded(s: &str, args: &super::Args) -> Result<Vec<u8>, Error> {
     let encoding = args.get(0, "encoding").map_or_else(|| "utf-8".to_owned(), Value::to_string);
     let limit = match encoding.to_lowercase().replace('_', "-").as_str() {
@@ -520,7 +513,7 @@ fn float_of(value: &Value) -> f64 {
     f64::try_from(value.clone()).unwrap_or(f64::NAN)
 }
 
-/// A float as a fraction in its lowest terms: its digits in base two, by a power of two.
+/// `float.as_integer_ratio`. Doubling the float until it is whole is exact.
 fn ratio(f: f64) -> Result<Value, Error> {
     if !f.is_finite() {
         return Err(error("cannot convert NaN or Infinity to integer ratio"));
@@ -536,7 +529,7 @@ fn ratio(f: f64) -> Result<Value, Error> {
     Ok(super::make_pair(above, below))
 }
 
-/// `int.to_bytes(length=1, byteorder='big')` of what is not negative.
+/// `int.to_bytes(length=1, byteorder='big')` for integers that are not negative.
 fn to_bytes(i: i64, args: &super::Args) -> Result<Value, Error> {
     let length = args.get(0, "length").and_then(Value::as_usize).unwrap_or(1);
     let n = u64::try_from(i).map_err(|_| error("can't convert negative int to unsigned"))?;

@@ -5,12 +5,12 @@
 //! databases, nodes; those are members that `context` supplies through `Scope`.
 //!
 //! How it works: a *pre-pass* rewrites what minijinja lacks (mutable literals, `do` of any
-//! expression, block tags such as `test`), keeping a list of edits by which every later position is
-//! mapped back. Each macro is a template of its own, compiled when it is first called; `MacroRef`,
-//! the value that its name has, imports it into the calling state, so that `caller()` and macros
-//! passed as values keep working. `return(v)` stores `v` in the state and raises an error that the
-//! macro's `MacroRef` catches. Member functions learn the position of their call from `__at(offset,
-//! f)`, which the pre-pass writes around the names in `POSITIONAL`.
+//! expression, block tags such as `test`), with a list of edits that map every later position back
+//! to the original text. Each macro is a template of its own, compiled when it is first called;
+//! `MacroRef`, the value of its name, imports it into the calling state, so that `caller()` and
+//! macros passed as values keep working. `return(v)` stores `v` in the state and raises an error
+//! that the macro's `MacroRef` catches. Member functions learn the position of their call from
+//! `__at(offset, f)`, which the pre-pass writes around the names in `POSITIONAL`.
 
 mod blocks;
 mod builtin;

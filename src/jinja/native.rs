@@ -1,19 +1,18 @@
-//! Values of YAML texts: a text that is one single expression keeps the expression's type.
+//! The types of YAML texts: a text that is a single expression keeps the expression's type.
 
 use super::blocks::{Segment, split_segments, tag_tail};
 
-/// How a YAML text renders.
+/// How a YAML text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Native<'a> {
-    /// No Jinja: the text itself.
+    /// Without Jinja, to itself.
     Plain,
-    /// One expression and nothing else: its value.
+    /// A single expression, to its value.
     Expression(&'a str),
-    /// A template: its text.
+    /// A template, to text.
     Template,
 }
 
-/// Tells which of the three a text is.
 pub(crate) fn native_shape(text: &str) -> Native<'_> {
     if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") {
         return Native::Plain;
@@ -30,8 +29,7 @@ pub(crate) fn native_shape(text: &str) -> Native<'_> {
     }
 }
 
-/// Whether an expression is made of literals, operators and filters alone. A call is none, and so
-/// is a name.
+/// Whether an expression consists only of literals, operators and filters, without names and calls.
 pub(crate) fn is_constant(expression: &str) -> bool {
     const WORDS: &[&str] = &[
         "true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if",
@@ -39,7 +37,7 @@ pub(crate) fn is_constant(expression: &str) -> bool {
     ];
     let bytes = expression.as_bytes();
     let (mut i, mut before) = (0, b' ');
-    // The name of a test stands where no other name may.
+    // The name of a test follows `is`, where no other name may be.
     let mut after_is = false;
     while i < bytes.len() {
         let b = bytes[i];
@@ -56,7 +54,7 @@ pub(crate) fn is_constant(expression: &str) -> bool {
             let word = &expression[i..end];
             let called = expression[end..].trim_start().starts_with('(');
             let known = match before {
-                // A number's exponent, or a filter. Those that keep a type are asked at the end.
+                // An exponent of a number, or a filter. Markers such as `as_bool` are not constant.
                 b'0'..=b'9' => true,
                 b'|' => !word.starts_with("as_"),
                 b'.' => !called,

@@ -1,4 +1,4 @@
-//! Numbers that minijinja does not have: decimals, and whole numbers of any size.
+//! Numbers that minijinja lacks: decimals, and integers of any size.
 //!
 //! In: values of databases, YAML and JSON. Out: values that print, compare and calculate as
 //! Python's do (`operators.rs`). Must not know: where they come from.
@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-/// A value as a number of Python's.
+/// A value as a Python number.
 #[derive(Clone, Debug)]
 pub(super) enum Number {
     Int(BigInt),
@@ -22,7 +22,7 @@ pub(super) enum Number {
 }
 
 impl Number {
-    /// Booleans are the whole numbers 0 and 1.
+    /// The number of a value; `None` if it is not one. Booleans are the integers 0 and 1.
     pub(super) fn of(value: &Value) -> Option<Number> {
         match value.kind() {
             ValueKind::Bool => Some(Number::Int(BigInt::from(u8::from(value.is_true())))),
@@ -53,7 +53,7 @@ impl Number {
         }
     }
 
-    /// The exact value, for comparisons; none for what is not a number at all.
+    /// The exact value, for comparisons; NaN and infinity included.
     pub(super) fn exact(&self) -> Decimal {
         match self {
             Number::Int(n) => Decimal::from_int(n.clone()),
@@ -70,7 +70,7 @@ impl Number {
         }
     }
 
-    /// The whole part; none of what is not finite.
+    /// The whole part; `None` if the number is not finite.
     pub(super) fn truncated(&self) -> Option<BigInt> {
         match self {
             Number::Int(n) => Some(n.clone()),
@@ -99,7 +99,7 @@ fn whole(value: &Value) -> Option<BigInt> {
     }
 }
 
-/// A whole number: minijinja's own where it has room for it.
+/// An integer as a value: as minijinja's own type if it fits, else as an object.
 pub(crate) fn int_value(n: &BigInt) -> Value {
     match (n.to_i64(), n.to_i128()) {
         (Some(small), _) => Value::from(small),
@@ -108,7 +108,7 @@ pub(crate) fn int_value(n: &BigInt) -> Value {
     }
 }
 
-/// A whole number from its digits.
+/// Parses an integer of any size.
 pub(crate) fn int_from_text(text: &str) -> Option<Value> {
     text.parse::<BigInt>().ok().map(|n| int_value(&n))
 }
@@ -117,7 +117,7 @@ pub(crate) fn decimal_value(decimal: Decimal) -> Value {
     Value::from_object(DecimalValue(decimal))
 }
 
-/// The digits of a whole number of any size, as JSON and SQL have them.
+/// The digits of an integer of any size, as in JSON and SQL. `None` for other values and booleans.
 pub(crate) fn int_text(value: &Value) -> Option<String> {
     match Number::of(value)? {
         Number::Int(n) if value.kind() != ValueKind::Bool => Some(n.to_string()),
@@ -125,7 +125,7 @@ pub(crate) fn int_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Beyond 128 bits.
+/// An integer of more than 128 bits.
 pub(super) struct BigIntValue(BigInt);
 
 pub(super) struct DecimalValue(Decimal);
@@ -168,7 +168,7 @@ impl Object for BigIntValue {
     }
 }
 
-/// The first argument of a method, which has to be exact.
+/// The first argument of a method, which must be an integer or a decimal.
 fn decimal_operand(method: &str, args: &[Value]) -> Result<Decimal, Error> {
     let value = args.first().ok_or_else(|| error(format!("{method}() needs an argument")))?;
     match Number::of(value) {
@@ -183,7 +183,7 @@ fn decimal_result(result: Result<Decimal, DecimalError>) -> Result<Value, Error>
     result.map(decimal_value).map_err(error)
 }
 
-/// Python's names of the roundings.
+/// The rounding mode of an argument, by its name in Python.
 fn rounding(args: &[Value], at: usize) -> RoundingMode {
     let named = args.last().filter(|v| v.is_kwargs()).and_then(|k| k.get_attr("rounding").ok());
     let name = named.or_else(|| args.get(at).cloned()).unwrap_or_default();

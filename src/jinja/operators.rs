@@ -1,5 +1,5 @@
-//! What the pre-pass makes of operators, attributes, subscripts and calls: functions that do what
-//! Python does.
+//! The functions that the pre-pass substitutes for operators, attributes, subscripts and calls.
+//! They behave as in Python.
 //!
 //! In: values. Out: values, or the error that Python or Jinja2 would raise. An object of the
 //! context may take part in an operation: it has a method of Python's name (`__add__`, `__rsub__`,
@@ -21,16 +21,16 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest text or list that one operation may make, in characters or items.
+/// The maximum length of a text or list that one operation produces, in characters or items.
 const LONGEST: usize = 50_000_000;
 
-/// What is undefined was used. The engine says what it was (`environment.rs`).
+/// The error for the use of an undefined value. The engine adds the name (`environment.rs`).
 pub(super) fn undefined_error() -> Error {
     Error::from(ErrorKind::UndefinedError)
 }
 
-/// `parse`: whether what is undefined in a node's own text may be used further, since it is known
-/// only when it runs.
+/// Adds the functions to an environment. With `parse`, undefined values in a node's own text can be
+/// used further, since some names are defined only at run.
 pub(super) fn install_operators(env: &mut Environment<'static>, parse: bool) {
     for (name, operator) in BINARY {
         env.add_function(
@@ -88,8 +88,8 @@ pub(super) fn install_operators(env: &mut Environment<'static>, parse: bool) {
     });
 }
 
-/// What is undefined is used further: in a node's own text at parse that is noted, elsewhere it is
-/// an error.
+/// Called when an undefined value is used further. In a node's own text at parse it is recorded,
+/// elsewhere it is an error.
 fn lenient(state: &mut State<'_, '_>, own: bool) -> Result<(), Error> {
     if !own {
         return Err(undefined_error());
@@ -98,7 +98,7 @@ fn lenient(state: &mut State<'_, '_>, own: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the template being rendered is a node's own text, not a macro's.
+/// Whether the text being rendered is a node's own, not a macro's.
 pub(super) fn is_own_text(state: &State<'_, '_>) -> bool {
     !state.name().contains('#')
 }
@@ -140,7 +140,7 @@ impl Binary {
         }
     }
 
-    /// Python's names of the methods that objects answer with.
+    /// The names of the methods that an object implements, for the left and the right operand.
     fn methods(self) -> (&'static str, &'static str) {
         match self {
             Binary::Add => ("__add__", "__radd__"),
@@ -201,7 +201,7 @@ impl Binary {
         }
     }
 
-    /// Asks the left operand, then the right one.
+    /// Calls the operator's method of the left operand, else of the right one.
     fn by_object(self, state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
         let (method, reflected) = self.methods();
         for (value, method, other) in [(a, method, b), (b, reflected, a)] {
@@ -317,7 +317,8 @@ fn whole(op: Binary, a: &BigInt, b: &BigInt) -> Result<Value, Error> {
     })
 }
 
-/// The quotient towards negative infinity, and the rest that has the sign of the divisor.
+/// Python's floor division and modulo: the quotient is rounded down, and the rest has the sign of
+/// the divisor.
 fn floored(a: &BigInt, b: &BigInt) -> (BigInt, BigInt) {
     let (mut quotient, mut rest) = (a / b, a % b);
     if !rest.is_zero() && (rest < BigInt::zero()) != (*b < BigInt::zero()) {
@@ -327,8 +328,7 @@ fn floored(a: &BigInt, b: &BigInt) -> (BigInt, BigInt) {
     (quotient, rest)
 }
 
-/// True division of whole numbers, right to the last bit also where they are larger than a float
-/// can hold.
+/// True division of integers, correctly rounded even if they are too large for a float.
 fn quotient(a: &BigInt, b: &BigInt) -> f64 {
     match (a.to_f64(), b.to_f64()) {
         (Some(x), Some(y)) if a.bits() <= 53 && b.bits() <= 53 => x / y,
@@ -363,13 +363,13 @@ fn float(op: Binary, a: f64, b: f64) -> Result<Value, Error> {
     }))
 }
 
-/// The rest that has the sign of the divisor.
+/// Python's modulo: the rest has the sign of the divisor.
 fn modulo(a: f64, b: f64) -> f64 {
     let rest = a % b;
     if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
 }
 
-/// `a + b - c`: operands with the names of the operators between.
+/// `a + b - c`. The arguments alternate between operands and the names of operators.
 fn fold(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
     let mut args = args.0.into_iter();
     let mut value = args.next().unwrap_or_default();
@@ -469,7 +469,7 @@ impl Comparison {
     }
 }
 
-/// `a < b < c`: operands with the names of the operators between.
+/// `a < b < c`. The arguments alternate between operands and the names of operators.
 fn chain(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
     let mut args = args.0.into_iter();
     let mut left = args.next().unwrap_or_default();
@@ -485,7 +485,6 @@ fn chain(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
     Ok(Value::from(true))
 }
 
-/// `item in container`.
 pub(super) fn is_in(
     state: &mut State<'_, '_>,
     item: &Value,
@@ -527,7 +526,8 @@ fn walk(container: &Value, item: &Value) -> Result<bool, Error> {
     }
 }
 
-/// What a loop walks over: what it can walk over in Python, a text by its characters.
+/// The value that a loop iterates over; an error if Python cannot iterate over it. A text is
+/// iterated by characters.
 fn walked(value: Value) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
         return Ok(list(text.chars().map(|c| Value::from(c.to_string())).collect()));
@@ -540,7 +540,6 @@ fn walked(value: Value) -> Result<Value, Error> {
     }
 }
 
-/// `x[a:b:c]`.
 fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<Value, Error> {
     note_inspected(state, &value);
     let step = slice_bound(args.0.get(2))?.unwrap_or(1);
@@ -570,7 +569,8 @@ fn slice(state: &mut State<'_, '_>, value: Value, args: Rest<Value>) -> Result<V
     })
 }
 
-/// A bound or the step of a slice; none where it is not given. What is too large is cut.
+/// A bound or the step of a slice; `None` if it is not given. A number that is too large is
+/// clamped.
 fn slice_bound(given: Option<&Value>) -> Result<Option<i64>, Error> {
     match given.filter(|v| !v.is_none()) {
         None => Ok(None),
@@ -585,10 +585,10 @@ fn slice_bound(given: Option<&Value>) -> Result<Option<i64>, Error> {
     }
 }
 
-/// The places that Python's slice of a sequence of this length names.
+/// The indexes that a Python slice selects from a sequence of this length.
 fn indexes(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> Vec<usize> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
-    // What is negative counts from the end.
+    // Negative bounds count from the end.
     let [start, stop] =
         [start, stop].map(|bound| bound.map(|i| if i < 0 { i.saturating_add(length) } else { i }));
     let (from, to) = if step > 0 {
@@ -608,12 +608,11 @@ fn indexes(length: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> V
     out
 }
 
-/// `a + b`.
 pub(crate) fn add_values(state: &mut State<'_, '_>, a: &Value, b: &Value) -> Result<Value, Error> {
     Binary::Add.apply(state, a, b)
 }
 
-/// An item or an attribute of a value, for filters that are told its name.
+/// An item or an attribute of a value, for filters that take its name.
 pub(super) fn plain_item(value: &Value, key: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Err(undefined_error());
@@ -625,7 +624,7 @@ pub(super) fn plain_item(value: &Value, key: &Value) -> Result<Value, Error> {
     }
 }
 
-/// `x.name`: a method of the value, else what it has under the name.
+/// `x.name`: a method of the value, else its attribute or, for a dict, its item.
 fn attribute(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -658,7 +657,7 @@ fn method_of(value: &Value, name: &str) -> Value {
     Value::from_object(BoundMethod { value: value.clone(), name: name.into(), lenient: false })
 }
 
-/// `x[key]`: an item, else an attribute of that name; what is not there is undefined.
+/// `x[key]`: an item, else a method of that name, else undefined.
 fn item(
     state: &mut State<'_, '_>,
     value: &Value,
@@ -694,7 +693,7 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
             if !found.is_undefined() || matches!(key.kind(), ValueKind::String) {
                 return Ok(found);
             }
-            // Keys that are equal though they are of other types: `1` and `1.0`.
+            // Keys of different types may be equal, such as `1` and `1.0`.
             for (other, item) in pairs_of(value)? {
                 if values_equal(&other, key)? {
                     return Ok(item);
@@ -702,7 +701,7 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
             }
             Ok(Value::UNDEFINED)
         }
-        // A view has no places.
+        // As in Python, a dict view cannot be subscripted.
         Type::Iterator if value.downcast_object_ref::<DictView>().is_some() => Ok(Value::UNDEFINED),
         Type::Object | Type::Decimal | Type::Iterator => {
             Ok(value.get_item(key).unwrap_or_default())
@@ -711,7 +710,7 @@ fn subscript(value: &Value, key: &Value) -> Result<Value, Error> {
     }
 }
 
-/// A position that may count from the end.
+/// An index, which may count from the end; `None` if it is out of range.
 fn place(key: &Value, length: usize) -> Option<usize> {
     let i = match Number::of(key)? {
         Number::Int(n) => n.to_i64()?,
@@ -721,11 +720,11 @@ fn place(key: &Value, length: usize) -> Option<usize> {
     usize::try_from(i).ok().filter(|i| *i < length)
 }
 
-/// A method that knows what it is of.
+/// A method bound to its value.
 pub(super) struct BoundMethod {
     value: Value,
     name: Arc<str>,
-    /// What is missing is only known to be missing when the node runs.
+    /// Whether a missing method is not an error, since it may exist at run.
     lenient: bool,
 }
 
@@ -747,7 +746,7 @@ impl Object for BoundMethod {
         match self.value.call_method(state, &self.name, args) {
             Err(e) if e.kind() == ErrorKind::UnknownMethod => {
                 let said = e.detail().map(str::to_owned);
-                // An item of a dict, or what an attribute holds, may be something to call.
+                // A callable item of a dict, or a callable attribute.
                 let held = self.value.get_attr(&self.name).unwrap_or_default();
                 if !held.is_undefined() {
                     return held.call(state, args);
@@ -766,7 +765,7 @@ impl Object for BoundMethod {
     }
 }
 
-/// What a value is called in a message about what it lacks.
+/// How error messages name a value that lacks a method.
 fn shown_type(value: &Value) -> String {
     match type_of(value) {
         Type::Object => value.to_string().chars().take(60).collect(),
@@ -774,7 +773,7 @@ fn shown_type(value: &Value) -> String {
     }
 }
 
-/// What is called where nothing is known: the call gives nothing.
+/// Stands in for an unknown callable. Calling it returns undefined.
 #[derive(Debug)]
 struct Nothing;
 

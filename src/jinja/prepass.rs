@@ -6,7 +6,7 @@
 //! | `[1]`, `{'a': 1}` | `__l([1])`, `__d({'a': 1})` | Python's lists and dicts can be changed |
 //! | `x + y`, `x < y`, `-x`, ... | `__add(x, y)`, `__lt(x, y)`, `__neg(x)` | Python's operators know decimals, dates, lists |
 //! | `x.y`, `x[y]`, `x[1:2]` | `__attr(x, 'y')`, `__item(x, y)`, `__slice(x, 1, 2)` | methods are values; `-1`; lists stay lists |
-//! | `f(x)`, `x.m(y)` | `__c(f, 'f')(x)`, `__meth(x, 'm')(y)` | what is undefined has a name |
+//! | `f(x)`, `x.m(y)` | `__c(f, 'f')(x)`, `__meth(x, 'm')(y)` | errors name what is undefined |
 //! | `ref(x)` | `__at(offset, ref, 'ref')(x)` | the call's position |
 //! | `{% do x %}` | `{% do __do(x) %}` | minijinja wants a call |
 //! | `{% print x %}` | `{{ x }}` | |
@@ -14,21 +14,21 @@
 //! | `{{ a, b }}`, `{% set x = 1, 2 %}` | in parentheses | implicit tuples |
 //! | `+x`, NBSP | `x`, space | |
 //!
-//! What stands in expressions is done by `expressions.rs`.
+//! Expressions are rewritten by `expressions.rs`.
 
 use super::blocks::{Segment, split_segments, tag_tail, tag_word};
 use super::edits::{Edits, Rewriter};
 use super::expressions::rewrite_expressions;
 use serde::{Deserialize, Serialize};
 
-/// Functions that want to know where they are called.
+/// Functions that need the position of their call.
 pub(super) const POSITIONAL: &[&str] =
     &["ref", "source", "config", "var", "env_var", "metric", "function", "doc"];
 
-/// The most `elif` of a template: minijinja nests them.
+/// The maximum number of `elif` in a template, since minijinja nests them.
 const ELIFS: usize = 500;
 
-/// A call found in a text, for `depends_on.macros`.
+/// A call in a text, for `depends_on.macros`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum CallName {
     Plain(String),
@@ -36,14 +36,13 @@ pub(crate) enum CallName {
     Dispatch(String, Option<String>),
 }
 
-/// The calls in a template's text.
 pub(crate) fn calls_of(text: &str) -> Vec<CallName> {
     let mut calls = Vec::new();
     rewrite_template(text, 0, text.len(), &mut calls);
     calls
 }
 
-/// Rewrites `text[from..to]`. Calls found are added to `calls`.
+/// Rewrites `text[from..to]`, and appends the calls in it to `calls`.
 pub(crate) fn rewrite_template(
     text: &str,
     from: usize,
@@ -55,7 +54,8 @@ pub(crate) fn rewrite_template(
     pass.rw.finish(to)
 }
 
-/// Rewrites an expression that stands alone (a YAML value). Calls carry no positions.
+/// Rewrites an expression that is not part of a file, such as a YAML value. Calls carry no
+/// positions.
 pub(crate) fn rewrite_expression(text: &str) -> String {
     let mut calls = Vec::new();
     let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
@@ -63,7 +63,7 @@ pub(crate) fn rewrite_expression(text: &str) -> String {
     pass.rw.finish(text.len()).0
 }
 
-/// Rewrites a whole template outside of any file (a YAML value). Calls carry no positions.
+/// Rewrites a template that is not part of a file, such as a YAML value. Calls carry no positions.
 pub(super) fn rewrite_detached(text: &str) -> (String, Edits) {
     let mut calls = Vec::new();
     let mut pass = Pass::new(text, Rewriter::new(text, 0, text.len()), &mut calls, false);
@@ -135,7 +135,7 @@ impl<'a, 'c> Pass<'a, 'c> {
                 }
             }
             "set" => self.set(after, tail),
-            // The filters of a block are no expression.
+            // The filters of a block are not an expression.
             "raw" | "endraw" | "filter" => {}
             _ => self.expression(after, tail),
         }
@@ -145,9 +145,9 @@ impl<'a, 'c> Pass<'a, 'c> {
     fn loop_header(&mut self, from: usize, to: usize) {
         match find_word(self.text, from, to, "in") {
             Some(at) => {
-                // What is set is no expression.
+                // The loop variables before `in` are not an expression.
                 let rest = at + 2;
-                // A filter (`for x in y if z`) or `recursive` ends the sequence.
+                // A condition (`for x in y if z`) or `recursive` ends the sequence.
                 let stop = ["if", "recursive"]
                     .iter()
                     .filter_map(|w| find_word(self.text, rest, to, w))
@@ -166,15 +166,15 @@ impl<'a, 'c> Pass<'a, 'c> {
         let Some(eq) = top_level(self.text.as_bytes(), from, to, |b, i| {
             b[i] == b'=' && b.get(i + 1) != Some(&b'=')
         }) else {
-            // A block: `{% set x %}...{% endset %}`, perhaps with filters.
+            // A block: `{% set x %}...{% endset %}`, which may have filters.
             self.expression(from, to);
             return;
         };
-        // What is set is no expression.
+        // The variables before `=` are not an expression.
         self.maybe_tuple(eq + 1, to);
     }
 
-    /// An expression that is a tuple when it has a comma outside of brackets.
+    /// Rewrites an expression that is an implicit tuple if it has a comma outside of brackets.
     fn maybe_tuple(&mut self, from: usize, to: usize) {
         let comma = top_level(self.text.as_bytes(), from, to, |b, i| b[i] == b',').is_some();
         if comma {
@@ -206,7 +206,7 @@ impl<'a, 'c> Pass<'a, 'c> {
     }
 }
 
-/// The literal arguments of `adapter.dispatch('name', 'namespace')`.
+/// The call in `adapter.dispatch('name', 'namespace')`; `None` unless the name is a literal.
 pub(super) fn dispatch_call(args: &str) -> Option<CallName> {
     let from = keyword_end(args, "macro_name");
     let (name, end) = leading_literal(&args[from..])?;
@@ -218,7 +218,7 @@ pub(super) fn dispatch_call(args: &str) -> Option<CallName> {
     Some(CallName::Dispatch(name, namespace))
 }
 
-/// The string literal that a text begins with, and where it ends.
+/// The string literal at the start of a text, and the offset of its end.
 fn leading_literal(text: &str) -> Option<(String, usize)> {
     let lead = text.len() - text.trim_start().len();
     let quote = text[lead..].chars().next().filter(|c| matches!(c, '\'' | '"'))?;
@@ -226,7 +226,7 @@ fn leading_literal(text: &str) -> Option<(String, usize)> {
     Some((text[lead + 1..lead + 1 + end].to_owned(), lead + end + 2))
 }
 
-/// The byte behind `key =`; 0 where a text does not begin so.
+/// The offset after `key =` at the start of a text; 0 if the text begins with something else.
 fn keyword_end(text: &str, key: &str) -> usize {
     let lead = text.len() - text.trim_start().len();
     let Some(rest) = text[lead..].strip_prefix(key) else { return 0 };
@@ -243,7 +243,7 @@ fn inside(text: &str, start: usize, end: usize) -> usize {
     }
 }
 
-/// The byte behind a string literal that begins at `i`.
+/// The offset after the string literal that begins at `i`.
 pub(super) fn string_end(b: &[u8], i: usize) -> usize {
     let quote = b[i];
     let mut j = i + 1;
@@ -253,7 +253,7 @@ pub(super) fn string_end(b: &[u8], i: usize) -> usize {
     (j + 1).min(b.len())
 }
 
-/// The first byte outside of brackets and strings for which `hit` holds.
+/// The first offset outside of brackets and strings for which `hit` holds.
 fn top_level(
     b: &[u8],
     from: usize,
@@ -269,7 +269,7 @@ fn top_level(
             }
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth -= 1,
-            // `==`, `!=`, `<=`, `>=` are no assignment.
+            // These operators are not assignments.
             b'=' | b'!' | b'<' | b'>' if b.get(i + 1) == Some(&b'=') => {
                 i += 2;
                 continue;
@@ -284,7 +284,7 @@ fn top_level(
     None
 }
 
-/// A whole word outside of brackets and strings.
+/// The offset of a whole word outside of brackets and strings.
 fn find_word(text: &str, from: usize, to: usize, word: &str) -> Option<usize> {
     top_level(text.as_bytes(), from, to, |b, i| {
         b[i..to].starts_with(word.as_bytes())

@@ -1,7 +1,7 @@
-//! Values as Python sees them: text, equality, order, names of types.
+//! Python's view of values: text, equality, order and names of types.
 //!
-//! In: values. Out: what `str`, `repr`, `==`, `<` and `type` give. A walk over values ends: one
-//! that contains itself prints as Python prints it, one that is nested too deep is an error. Must
+//! In: values. Out: what `str`, `repr`, `==`, `<` and `type` give. Recursion is bounded: a value
+//! that contains itself prints as in Python, and one that is nested too deep is an error. Must
 //! not know: templates.
 
 use super::number::{BigIntValue, DecimalValue, Number};
@@ -14,17 +14,17 @@ use minijinja::Error;
 use minijinja::value::{Value, ValueKind};
 use std::cmp::Ordering;
 
-/// How deep values may be nested, below the thousand calls at which Python gives up.
+/// The maximum nesting of values. It is below Python's recursion limit of a thousand.
 const DEPTH: usize = 400;
 
 fn too_deep() -> Error {
     error("the value is nested too deep")
 }
 
-/// The attribute under which an object gives its `repr`, where that is not how it prints.
+/// The attribute in which an object has its `repr`, if that differs from its `Debug` text.
 pub(crate) const REPR: &str = "__repr__";
 
-/// What a value is to Python.
+/// The Python type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Undefined,
@@ -70,8 +70,7 @@ fn container_type(value: &Value) -> Type {
     if value.downcast_object_ref::<MutableDict>().is_some() {
         return Type::Dict;
     }
-    // Native containers of minijinja are lists and dicts; objects of the context that can be walked
-    // are themselves.
+    // minijinja's own containers are lists and dicts. Iterable objects of the context are objects.
     let native = value.as_object().is_none_or(|object| !object.type_name().starts_with("strata::"));
     match value.kind() {
         ValueKind::Seq if native => Type::List,
@@ -81,7 +80,7 @@ fn container_type(value: &Value) -> Type {
     }
 }
 
-/// The name of a value's type, as Python's messages have it.
+/// The name of a value's type in Python's error messages.
 pub(super) fn type_name(value: &Value) -> String {
     match type_of(value) {
         Type::Undefined => "Undefined".to_owned(),
@@ -107,7 +106,7 @@ pub(super) fn type_name(value: &Value) -> String {
     }
 }
 
-/// `str(value)`. What is undefined is the empty text.
+/// `str(value)`; empty for undefined.
 pub(crate) fn python_text(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::String => Ok(value.as_str().unwrap_or_default().to_owned()),
@@ -119,21 +118,20 @@ pub(crate) fn python_text(value: &Value) -> Result<String, Error> {
 fn python_repr_or_text(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
     match type_of(value) {
-        // An object says itself how it prints.
+        // An object has its own way of printing.
         Type::Object | Type::Decimal => out = value.to_string(),
         _ => write_repr(value, &mut Vec::new(), &mut out)?,
     }
     Ok(out)
 }
 
-/// `repr(value)`.
 pub(crate) fn python_repr(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
     write_repr(value, &mut Vec::new(), &mut out)?;
     Ok(out)
 }
 
-/// The address of a container that can contain itself.
+/// The address of a list or dict, to detect those that contain themselves.
 fn identity(value: &Value) -> Option<usize> {
     let list = value.downcast_object_ref::<MutableList>().map(|l| std::ptr::from_ref(l).addr());
     list.or_else(|| {
@@ -223,7 +221,6 @@ fn write_bytes(bytes: &[u8], out: &mut String) {
     out.push(mark);
 }
 
-/// `a == b`.
 pub(super) fn values_equal(a: &Value, b: &Value) -> Result<bool, Error> {
     equal_at(a, b, 0)
 }
@@ -280,7 +277,7 @@ fn equal_at(a: &Value, b: &Value, depth: usize) -> Result<bool, Error> {
                 _ => Ok(a == b),
             }
         }
-        // A relation or a row may say that it equals a text or a tuple.
+        // A relation or a row may compare equal to a text or a tuple.
         (Type::Object, _) | (_, Type::Object) => Ok(a == b),
         _ if left == right => Ok(a == b),
         _ => Ok(false),
@@ -296,7 +293,7 @@ pub(super) fn contains_value(items: &[Value], wanted: &Value) -> Result<bool, Er
     Ok(false)
 }
 
-/// Whether all of `a` is in `b`.
+/// Whether `b` contains all items of `a`.
 pub(super) fn is_subset(a: &[Value], b: &[Value]) -> Result<bool, Error> {
     for item in a {
         if !contains_value(b, item)? {
@@ -306,7 +303,7 @@ pub(super) fn is_subset(a: &[Value], b: &[Value]) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The order of two values for `<` and the like; none where neither is before the other (NaN).
+/// The order of two values, for `<` and the like; `None` if they have none (NaN).
 pub(super) fn compare_values(
     a: &Value,
     b: &Value,
@@ -350,7 +347,8 @@ fn compare_at(
     }
 }
 
-/// The attribute of objects that have an order among those of the same kind: the kind's name.
+/// The attribute of objects that are ordered. Its text names their kind; only objects of the same
+/// kind can be compared.
 pub(crate) const ORDER: &str = "__order__";
 
 fn kind_of_order(value: &Value) -> Option<String> {
@@ -365,7 +363,7 @@ fn unordered(a: &Value, b: &Value, operator: &str) -> Error {
     ))
 }
 
-/// Sorts as Python does; what has no order is an error.
+/// Sorts by `key` as Python does. Keys that cannot be compared are an error.
 pub(crate) fn sort_values(
     items: &mut [Value],
     key: &dyn Fn(&Value) -> Result<Value, Error>,

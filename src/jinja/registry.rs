@@ -1,8 +1,8 @@
-//! Macro definitions and how names find them.
+//! Macro definitions, and the lookup of macros by name.
 //!
-//! The visible name of a macro follows the *node being rendered* (semantics 1.1): its package, the
-//! root project, the built-in macros. `package.name` looks in that package only, `dbt.name` in the
-//! built-in ones.
+//! A plain name is looked up from the *node being rendered* (semantics 1.1): in its package, the
+//! root project, then the built-in macros. `package.name` is looked up in that package only,
+//! `dbt.name` in the built-in macros.
 
 use super::blocks::{Block, BlockKind, find_blocks};
 use super::edits::{Edits, Rewriter};
@@ -23,36 +23,34 @@ pub(crate) struct MacroArg {
     pub(crate) has_default: bool,
 }
 
-/// A macro, ready to be compiled when it is first called.
+/// A macro. It is compiled when it is first called.
 #[derive(Debug)]
 pub(crate) struct MacroDef {
     pub(crate) package: Arc<str>,
-    /// With dbt's prefixes: `test_x`, `materialization_x_default`.
+    /// The name with dbt's prefixes: `test_x`, `materialization_x_default`.
     pub(crate) name: Arc<str>,
-    /// `macro.package.name`.
     pub(crate) unique_id: Arc<str>,
     pub(crate) file: FileId,
-    /// The file's path in its package.
+    /// The path of the file, relative to its package.
     pub(crate) path: Arc<str>,
-    /// The block in its file.
+    /// The span of the block.
     pub(crate) span: Span,
     pub(crate) args: Vec<MacroArg>,
     pub(crate) calls: Vec<CallName>,
-    /// Its calls of `var` and `env_var`.
+    /// The calls of `var` and `env_var` in the macro.
     pub(crate) variables: Vec<VariableCall>,
-    /// Of its name and text: what a render that used it depends on.
+    /// The fingerprint of its name, path and text, on which renders that use it depend.
     pub(crate) print: Fingerprint,
-    /// The name under which its template is compiled: `package/path#name`.
+    /// The name of its template: `package/path#name`.
     pub(super) template: Arc<str>,
-    /// The rewritten text of the block.
     pub(super) text: String,
     pub(super) edits: Edits,
     pub(super) varargs: bool,
     pub(super) kwargs: bool,
 }
 
-/// Materializations of dbt and of its adapters, which a package replaces only if the root project
-/// lets it.
+/// The materializations of dbt and its adapters, which a package may replace only if the root
+/// project allows it.
 const BUILT_IN: [&str; 12] = [
     "table",
     "view",
@@ -69,13 +67,14 @@ const BUILT_IN: [&str; 12] = [
 ];
 
 impl MacroDef {
-    /// The name that the template defines: never private, whatever the macro is called.
+    /// The name of the macro in its template. The prefix keeps minijinja from treating the name as
+    /// private.
     pub(super) fn symbol(&self) -> String {
         format!("m__{}", self.name)
     }
 }
 
-/// Reads the macros, tests and materializations of a file.
+/// Parses the macros, tests and materializations in a file.
 pub(crate) fn parse_macro_file(
     file: FileId,
     package: &Arc<str>,
@@ -115,7 +114,7 @@ pub(crate) fn parse_macro_file(
     Checked::new(defs, out)
 }
 
-/// What is wrong with the header of a macro.
+/// An error in the header of a macro.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum HeaderError {
     #[error("`{0}` needs parentheses: `{0}()`")]
@@ -128,7 +127,7 @@ enum HeaderError {
     Behind { text: String, name: String },
 }
 
-/// No macro answers to a dispatch.
+/// The error for a dispatch without a matching macro.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no macro `{name}`{within} for this adapter; searched for {}", .searched.join(", "))]
 pub(crate) struct DispatchError {
@@ -137,7 +136,7 @@ pub(crate) struct DispatchError {
     searched: Vec<String>,
 }
 
-/// Rewrites one block to a template that defines one macro.
+/// Rewrites a block to a template that defines one macro.
 fn define(
     file: FileId,
     package: &Arc<str>,
@@ -170,7 +169,8 @@ fn define(
     let mut late = Vec::new();
     let (mut varargs, mut kwargs) = (false, false);
     if block.kind == BlockKind::Materialization {
-        // The header's options go; its lines stay, so that positions do not move.
+        // The options in the header are removed, but its line ends are kept, so that positions do
+        // not move.
         let lines: String = text[after_name..tail].chars().filter(|c| *c == '\n').collect();
         pass.rw.replace(after_name, tail, &format!("(){lines} "));
     } else {
@@ -189,7 +189,8 @@ fn define(
             pass.rw.insert(close, &format!("{comma}{}", hidden.join(", ")));
         }
     }
-    // Defaults that name earlier parameters are filled in where those are known: in the body.
+    // Defaults that refer to earlier parameters are set in the body, where those parameters are
+    // known.
     for (name, from, to) in late {
         let value = super::prepass::rewrite_expression(&text[from..to]);
         pass.rw.insert(
@@ -200,7 +201,7 @@ fn define(
     pass.body(block.body.0, block.body.1);
     let (end_word, end_at) = super::blocks::tag_word(text, block.body.1, block.end);
     pass.rw.replace(end_at, end_at + end_word.len(), "endmacro");
-    // `endmacro name` is legal Jinja; minijinja wants the bare word.
+    // `endmacro name` is legal in Jinja2, but minijinja accepts only `endmacro`.
     let end_tail = super::blocks::tag_tail(text, block.body.1, block.end);
     pass.rw.replace(end_at + end_word.len(), end_tail, " ");
     let (rewritten, edits) = pass.rw.finish(block.end);
@@ -225,9 +226,9 @@ fn define(
     })
 }
 
-/// Reads the parameters between the parentheses, rewriting defaults and dropping type annotations.
-/// A default that names an earlier parameter is left out here and added to `late`: name and range
-/// of the expression.
+/// Parses the parameters and returns the offset of the closing parenthesis. Defaults are rewritten
+/// and type annotations removed. A default that refers to an earlier parameter is removed and added
+/// to `late`, as the parameter's name and the range of the expression.
 fn header(
     pass: &mut Pass<'_, '_>,
     open: usize,
@@ -255,7 +256,8 @@ fn header(
             return Err(HeaderError::NoName(char::from(b[i])));
         }
         let name = pass.text[start..i].to_owned();
-        // What follows up to the next comma or the end, outside of brackets and strings.
+        // Find the end of the parameter: the next comma or parenthesis outside of brackets and
+        // strings.
         let (mut depth, mut eq) = (0i32, None);
         let mut colon = None;
         let from = i;
@@ -281,9 +283,9 @@ fn header(
             pass.rw.replace(colon, eq.unwrap_or(i), "");
         }
         if let Some(eq) = eq.filter(|eq| names_arg(&pass.text[eq + 1..i], args)) {
-            // A default that reads an earlier parameter is set at the start of the body. Behind
-            // another default the parameter still needs one: the value that an argument that is not
-            // given has.
+            // A default that refers to an earlier parameter is set at the start of the body. After
+            // another parameter with a default this one needs a default, too: the value of an
+            // argument that is not given.
             let undefined = args.iter().any(|a| a.has_default);
             pass.rw.replace(eq, i, if undefined { "=__undefined" } else { "" });
             late.push((name.clone(), eq + 1, i));
@@ -301,7 +303,7 @@ fn has_arg(args: &[MacroArg], name: &str) -> bool {
     args.iter().any(|arg| arg.name == name)
 }
 
-/// Whether an expression reads one of the parameters.
+/// Whether an expression refers to one of the parameters.
 fn names_arg(expression: &str, args: &[MacroArg]) -> bool {
     args.iter().any(|arg| has_word(expression, &arg.name))
 }
@@ -323,19 +325,18 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// Which packages a namespace's macros are looked up in: `dispatch:` of the root project.
+/// The packages that a namespace's macros are looked up in: `dispatch:` of the root project.
 pub(crate) type SearchOrders = HashMap<String, Vec<String>>;
 
-/// The adapter that macros are looked up for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Adapter {
     pub(crate) name: String,
-    /// Materializations that it brings itself: one for any adapter, also of the root project, does
-    /// not take their place.
+    /// Materializations that the adapter implements itself. No `default` materialization replaces
+    /// them, not even one of the root project.
     pub(crate) materializations: &'static [&'static str],
 }
 
-/// All macros of a project, its packages and the binary.
+/// All macros of the project, its packages and the binary.
 #[derive(Debug, Default)]
 pub(crate) struct MacroRegistry {
     defs: Vec<Arc<MacroDef>>,
@@ -343,19 +344,20 @@ pub(crate) struct MacroRegistry {
     packages: FastMap<Arc<str>, FastMap<Arc<str>, usize>>,
     internal: FastMap<Arc<str>, usize>,
     templates: FastMap<Arc<str>, usize>,
-    /// How many definitions, from the first, came with the binary.
+    /// The number of built-in definitions, which come first.
     built_in: usize,
     root: Arc<str>,
     adapter: Adapter,
-    /// The adapter's name, then its parents', then `default`.
+    /// The prefixes that dispatch tries: the adapter's name, then `default`.
     prefixes: Vec<String>,
     search_orders: SearchOrders,
-    /// Names of installed packages, with or without macros.
+    /// The names of all installed packages, including those without macros.
     installed: Vec<Arc<str>>,
 }
 
 impl MacroRegistry {
-    /// `internal` holds the built-in macros, the adapter's after the core's: later ones win.
+    /// Later definitions of `internal` replace earlier ones, so the adapter's built-in macros must
+    /// come after the core's.
     pub(crate) fn new(
         root: &Arc<str>,
         adapter: Adapter,
@@ -400,12 +402,13 @@ impl MacroRegistry {
         Fingerprint::of_parts(self.defs.iter().map(|d| d.print.hex()))
     }
 
-    /// The macros that came with the binary.
+    /// The built-in macros, including replaced ones.
     pub(crate) fn internal_defs(&self) -> &[Arc<MacroDef>] {
         &self.defs[..self.built_in]
     }
 
-    /// Whether a macro came with the binary.
+    /// Whether a macro is a built-in one. Those that other built-in ones replace are recognized by
+    /// their package, whose name begins with `dbt` and which is not installed.
     pub(crate) fn is_internal(&self, def: &MacroDef) -> bool {
         self.internal.get(&def.name).is_some_and(|i| std::ptr::eq(&*self.defs[*i], def))
             || def.package.starts_with("dbt") && !self.installed.contains(&def.package)
@@ -425,7 +428,7 @@ impl MacroRegistry {
             .or_else(|| self.internal.get(name).copied())
     }
 
-    /// A macro that stands in a package itself.
+    /// The macro that is defined in a package itself.
     fn find_own(&self, package: &str, name: &str) -> Option<usize> {
         self.packages.get(package)?.get(name).copied()
     }
@@ -437,13 +440,13 @@ impl MacroRegistry {
         self.find_own(package, name)
     }
 
-    /// The macro that a plain name means in a node of `package`.
+    /// The macro that a plain name resolves to in a node of `package`.
     pub(crate) fn lookup(&self, package: &str, name: &str) -> Option<&Arc<MacroDef>> {
         self.find(package, name).map(|i| &self.defs[i])
     }
 
-    /// The macro that a command means by a plain name: the root project's, else a package's, else a
-    /// built-in one.
+    /// The macro that a plain name resolves to on the command line: the root project's, else a
+    /// package's, else a built-in one.
     pub(crate) fn lookup_anywhere(&self, name: &str) -> Option<&Arc<MacroDef>> {
         let found = self
             .find_own(&self.root, name)
@@ -456,7 +459,7 @@ impl MacroRegistry {
         self.find_in(package, name).map(|i| &self.defs[i])
     }
 
-    /// The macro that a call means in a node of `package`.
+    /// The macro that a call resolves to in a node of `package`.
     pub(crate) fn find_call(&self, package: &str, call: &CallName) -> Option<&Arc<MacroDef>> {
         match call {
             CallName::Plain(name) => self.lookup(package, name),
@@ -465,12 +468,12 @@ impl MacroRegistry {
         }
     }
 
-    /// The value of a definition found by one of the lookups.
+    /// The value of a registered macro.
     pub(crate) fn value_of(&self, def: &MacroDef) -> Option<Value> {
         self.templates.get(&def.template).map(|i| self.values[*i].clone())
     }
 
-    /// Names of macros that `package` sees, for suggestions.
+    /// The names of the macros visible in `package`, for suggestions.
     pub(crate) fn names<'a>(&'a self, package: &str) -> impl Iterator<Item = &'a str> {
         let own = self
             .packages
@@ -481,7 +484,7 @@ impl MacroRegistry {
         own.chain(self.internal.keys()).map(|n| &**n)
     }
 
-    /// Names of the macros that a package has.
+    /// The names of the macros defined in a package.
     pub(crate) fn names_in<'a>(&'a self, package: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let internal = (package == "dbt").then_some(&self.internal);
         let own = self.packages.get(package).into_iter().flat_map(|m| m.keys());
@@ -492,7 +495,8 @@ impl MacroRegistry {
         self.packages.keys().map(|n| &**n)
     }
 
-    /// `adapter.dispatch(name, namespace)` (semantics 3.3). The error lists what was searched for.
+    /// Resolves `adapter.dispatch(name, namespace)` (semantics 3.3). The error lists the names that
+    /// were tried.
     pub(crate) fn dispatch(
         &self,
         package: &str,
@@ -519,8 +523,8 @@ impl MacroRegistry {
         }
     }
 
-    /// The adapter's implementation of a macro: of those that a node of `package` sees, or of one
-    /// package alone. What was looked for in vain is added to `searched`.
+    /// The adapter's implementation of a macro, among those visible in `package` or, if `within` is
+    /// set, in that package only. The names that were not found are added to `searched`.
     fn find_prefixed(
         &self,
         package: &str,
@@ -542,7 +546,8 @@ impl MacroRegistry {
         None
     }
 
-    /// The winning materialization (semantics 1.8): the adapter's own match first, locality second.
+    /// Resolves a materialization (semantics 1.8): the adapter's prefix takes precedence over the
+    /// package.
     pub(crate) fn materialization(
         &self,
         package: &str,
@@ -554,7 +559,8 @@ impl MacroRegistry {
             let root = self.find_own(&self.root, &full);
             let own = self.find_own(package, &full).filter(|_| package != &*self.root);
             let internal = self.internal.get(full.as_str()).copied();
-            // What is built in is no macro here, but a package may not take its place either.
+            // A materialization that is implemented in Rust has no macro, but a package must not
+            // replace it either.
             let built_in = internal.is_some() || BUILT_IN.contains(&name);
             let found = match root {
                 Some(root) => Some(root),
@@ -571,14 +577,13 @@ impl MacroRegistry {
         None
     }
 
-    /// A macro of an installed package that is neither `package` nor the root project.
+    /// A macro of a package that is neither `package` nor the root project.
     fn find_in_others(&self, package: &str, name: &str) -> Option<usize> {
         let mut others = self.installed.iter().filter(|p| **p != self.root && &***p != package);
         others.find_map(|p| self.find_own(p, name))
     }
 
-    /// The macros that a text calls, by unique id, as dbt records them: the caller's own package
-    /// first.
+    /// The unique ids of the macros that a text calls, for `depends_on.macros`.
     pub(crate) fn resolve_calls(&self, package: &str, calls: &[CallName]) -> Vec<Arc<str>> {
         let mut out = Vec::new();
         for call in calls {

@@ -1,4 +1,4 @@
-//! What runs inside a render: macro calls, `return`, call positions.
+//! The runtime of a render: macro calls, `return`, call positions.
 
 use super::marks::has_mark;
 use super::registry::MacroDef;
@@ -13,32 +13,31 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The state of one render.
 #[derive(Default)]
 pub(super) struct Run {
-    /// The template's own macro that imports another template into this state.
+    /// The macro of the main template that imports other templates into this state.
     pub(super) importer: Option<Value>,
-    /// Modules that were imported, by template.
+    /// The imported modules, by template.
     loaded: FastMap<Arc<str>, Value>,
     pub(super) stash: Option<Value>,
-    /// What `return` was given, on its way to the macro that catches it.
+    /// The value of a `return`, until the macro's `MacroRef` takes it.
     pub(super) returned: Option<Value>,
-    /// Byte offsets of the calls that are being made, innermost last.
+    /// The byte offsets of the active positional calls, innermost last.
     sites: Vec<u32>,
     pub(super) trace: Option<Arc<Trace>>,
     pub(super) extension: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// The macros that an error passed through, innermost first. The state dies with a failed render;
-/// this does not.
+/// The macros that an error passed through, innermost first. It is not part of the state, because
+/// the state is dropped when a render fails.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     macros: Mutex<Vec<Arc<MacroDef>>>,
-    /// Names that were called though nothing is known of them.
+    /// The undefined names that were called.
     unknown: Mutex<BTreeSet<String>>,
-    /// The macros that the text itself called, by unique id, each once.
+    /// The unique ids of the macros that the text itself called.
     called: Mutex<IndexSet<Arc<str>>>,
-    /// Whether anything was found out about a text with marked pieces.
+    /// See [`super::environment::Rendered::is_inspected`].
     is_inspected: AtomicBool,
 }
 
@@ -66,7 +65,7 @@ impl Trace {
     }
 }
 
-/// Notes that a node's own text called a macro.
+/// Records that a node's own text called a macro.
 fn note_called(state: &mut State<'_, '_>, def: &MacroDef) {
     if !super::operators::is_own_text(state) {
         return;
@@ -76,15 +75,15 @@ fn note_called(state: &mut State<'_, '_>, def: &MacroDef) {
     }
 }
 
-/// Notes that a node's own text called something that is not known when it is parsed.
+/// Records that a node's own text called a name that is undefined at parse.
 pub(super) fn note_unknown(state: &mut State<'_, '_>, name: &str) {
     if let Some(trace) = &run_state(state).trace {
         trace.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
     }
 }
 
-/// Notes that a value is compared, counted or taken apart, if it is a text with marked pieces: the
-/// same may come out otherwise with other texts in their place.
+/// Records that a text with marked pieces was compared, counted or taken apart. With other texts in
+/// their place the result might differ.
 pub(super) fn note_inspected(state: &mut State<'_, '_>, value: &Value) {
     if value.as_str().is_some_and(has_mark)
         && let Some(trace) = &run_state(state).trace
@@ -107,7 +106,7 @@ pub(super) fn run_state<'s>(state: &'s mut State<'_, '_>) -> &'s mut Run {
     state.get_or_insert_extension_with(Run::default)
 }
 
-/// What the caller of the render attached to it (`context` keeps its session there).
+/// The extension that the caller attached to the render. `context` stores its session there.
 pub(crate) fn with_extension<T: Any + Send + Sync>(
     state: &mut State<'_, '_>,
 ) -> Result<Arc<T>, Error> {
@@ -115,18 +114,18 @@ pub(crate) fn with_extension<T: Any + Send + Sync>(
     any.ok_or_else(|| error("this is available only where SQL is rendered"))
 }
 
-/// The byte offset, in the calling template's file, of the innermost positional call.
+/// The byte offset of the innermost positional call, in the file of the calling template.
 pub(crate) fn call_site(state: &mut State<'_, '_>) -> Option<u32> {
     run_state(state).sites.last().copied()
 }
 
-/// Ends the macro being rendered with a value.
+/// Makes the error that ends the current macro with a value.
 pub(crate) fn return_value(state: &mut State<'_, '_>, value: Value) -> Error {
     run_state(state).returned = Some(value);
     error("`return` outside of a macro")
 }
 
-/// The value of a macro's name. On its first call in a render it imports its template into the
+/// The value of a macro's name. At the first call in a render, its template is imported into the
 /// *same* state, so that `caller()` and macros passed as values keep working.
 pub(super) struct MacroRef {
     pub(super) def: Arc<MacroDef>,
@@ -154,7 +153,7 @@ impl MacroRef {
         Ok(found)
     }
 
-    /// Packs what no parameter takes into the hidden parameters `varargs` and `kwargs`.
+    /// Moves the arguments without a parameter to the hidden parameters `varargs` and `kwargs`.
     fn pack(&self, args: &[Value]) -> Result<Vec<Value>, Error> {
         let def = &self.def;
         let args = Args::parse(args)?;
@@ -202,7 +201,7 @@ impl Object for MacroRef {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         note_called(state, &self.def);
         let target = self.resolve(state)?;
-        // A position belongs to the text that calls; what the macro calls has its own.
+        // Positions belong to the calling text; the macro's own calls record theirs.
         let sites = std::mem::take(&mut run_state(state).sites);
         let result = if self.def.varargs || self.def.kwargs {
             self.pack(args).and_then(|args| target.call(state, &args))
@@ -226,7 +225,7 @@ impl Object for MacroRef {
     }
 }
 
-/// `__at(offset, f)`: calls `f` with its position noted.
+/// `__at(offset, f)`: a function that records the position of its calls.
 #[derive(Debug)]
 pub(super) struct At {
     pub(super) offset: u32,
@@ -241,7 +240,7 @@ impl Object for At {
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         run_state(state).sites.push(self.offset);
         let result = self.callee.call(state, args);
-        // On an error the position stays, for the message.
+        // After an error the position is kept, for the error message.
         if result.is_ok() {
             run_state(state).sites.pop();
         }
@@ -249,7 +248,7 @@ impl Object for At {
     }
 }
 
-/// The macros of a package: `dbt_utils.star(...)`.
+/// The macros of a package, as in `dbt_utils.star(...)`.
 #[derive(Debug)]
 pub(super) struct Namespace {
     pub(super) name: Arc<str>,
@@ -264,7 +263,7 @@ impl Namespace {
         found.and_then(|def| self.registry.value_of(def))
     }
 
-    /// The macro whose name is a method's first argument.
+    /// The macro named by the first argument.
     fn find_named(&self, args: &[Value]) -> Option<Value> {
         self.find(args.first()?.as_str()?)
     }
@@ -296,7 +295,7 @@ impl Object for Namespace {
     ) -> Result<Value, Error> {
         match (self.find(method), method) {
             (Some(found), _) => found.call(state, args),
-            // To Python it is a dict.
+            // In dbt a package is a dict.
             (None, "get") => {
                 let found = self.find_named(args).or_else(|| args.get(1).cloned());
                 Ok(found.unwrap_or_else(|| Value::from(())))
@@ -323,7 +322,7 @@ impl Object for Namespace {
     }
 }
 
-/// Positional and named arguments of a call.
+/// The positional and named arguments of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Args {
     pub(crate) positional: Vec<Value>,
@@ -343,7 +342,7 @@ impl Args {
         Ok(out)
     }
 
-    /// The argument at a position or under a name; undefined counts as given.
+    /// The argument at a position or of a name. An undefined value counts as given.
     pub(crate) fn get(&self, index: usize, name: &str) -> Option<&Value> {
         self.positional.get(index).or_else(|| self.named.get(name))
     }
@@ -352,12 +351,12 @@ impl Args {
         self.get(index, name).ok_or_else(|| error(format!("argument `{name}` is missing")))
     }
 
-    /// A text argument, printed if it is something else.
+    /// An argument converted to text.
     pub(crate) fn text(&self, index: usize, name: &str) -> Result<String, Error> {
         self.require(index, name).and_then(super::python_text)
     }
 
-    /// A flag, `default` when it is not given.
+    /// A boolean argument, or `default` if it is not given.
     pub(crate) fn flag(&self, index: usize, name: &str, default: bool) -> bool {
         self.get(index, name).map_or(default, Value::is_true)
     }

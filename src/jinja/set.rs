@@ -1,4 +1,4 @@
-//! Python's sets: no order, no repeats.
+//! Python's sets.
 
 use super::python::{contains_value, is_subset};
 use super::runtime::error;
@@ -7,11 +7,11 @@ use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The items, in the order in which they came.
+/// The items in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct SetValue(Mutex<Vec<Value>>);
 
-/// A set of the items, without repeats. What can change cannot be in a set.
+/// A set of the items without duplicates. As in Python, mutable items are an error.
 pub(crate) fn set_value(items: impl IntoIterator<Item = Value>) -> Result<Value, Error> {
     let mut unique: Vec<Value> = Vec::new();
     for item in items {
@@ -28,7 +28,7 @@ fn add(items: &mut Vec<Value>, item: Value) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lists, dicts and sets are no keys and no members of sets.
+/// Fails if a value is mutable, and so cannot be a key or a member of a set.
 pub(super) fn check_hashable(value: &Value) -> Result<(), Error> {
     use super::python::{Type, type_name, type_of};
     match type_of(value) {
@@ -50,7 +50,7 @@ impl SetValue {
     }
 }
 
-/// The items of `a` that are in `b`, or that are not.
+/// The items of `a` that are in `b` or, if `wanted` is false, those that are not.
 pub(super) fn filter_members(a: &[Value], b: &[Value], wanted: bool) -> Result<Vec<Value>, Error> {
     let mut out = Vec::new();
     for item in a {

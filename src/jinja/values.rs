@@ -1,4 +1,4 @@
-//! Python's lists and dicts, and JSON in and out.
+//! Python's lists and dicts, and their conversion from and to JSON.
 
 use super::views::{View, make_view};
 use crate::config::is_whole;
@@ -8,11 +8,11 @@ use minijinja::{Error, ErrorKind, State};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A list that Jinja code can change.
+/// A list that templates can modify.
 #[derive(Default)]
 pub(super) struct MutableList(Mutex<Vec<Value>>);
 
-/// A dict that Jinja code can change; keys keep their order.
+/// A dict that templates can modify. Keys keep their order.
 #[derive(Default)]
 pub(super) struct MutableDict(Mutex<IndexMap<Value, Value>>);
 
@@ -32,12 +32,11 @@ fn bad(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
-/// The `i`-th argument, or the error that Python would raise.
 fn arg<'a>(args: &'a [Value], i: usize, method: &str) -> Result<&'a Value, Error> {
     args.get(i).ok_or_else(|| bad(format!("{method}() needs more arguments")))
 }
 
-/// Where an item is that equals another one.
+/// The index of the first item that equals another value.
 fn found(items: &[Value], wanted: &Value) -> Result<Option<usize>, Error> {
     for (i, item) in items.iter().enumerate() {
         if super::python::values_equal(item, wanted)? {
@@ -47,7 +46,7 @@ fn found(items: &[Value], wanted: &Value) -> Result<Option<usize>, Error> {
     Ok(None)
 }
 
-/// A possibly negative index as a position in `len` items.
+/// A possibly negative index into `len` items, as a position.
 fn position(index: &Value, len: usize) -> Option<usize> {
     let i = index.as_i64()?;
     let i = if i < 0 { i + len as i64 } else { i };
@@ -161,7 +160,6 @@ impl Object for MutableList {
     }
 }
 
-/// `list.sort(key=none, reverse=false)`.
 fn sorted_by(
     state: &mut State<'_, '_>,
     mut items: Vec<Value>,
@@ -169,7 +167,7 @@ fn sorted_by(
 ) -> Result<Vec<Value>, Error> {
     let reverse = named_argument(args, "reverse").is_some_and(|v| v.is_true());
     let key = named_argument(args, "key");
-    // Equal items keep their order, also when it is reversed.
+    // Equal items keep their order, even if reversed.
     if reverse {
         items.reverse();
     }
@@ -190,13 +188,13 @@ fn sorted_by(
     Ok(sorted)
 }
 
-/// A named argument of a call; none counts as not given.
+/// A named argument of a call; `None` if it is missing or none.
 fn named_argument(args: &[Value], name: &str) -> Option<Value> {
     let kwargs = args.last().filter(|v| v.is_kwargs())?;
     kwargs.get_attr(name).ok().filter(|v| !v.is_undefined() && !v.is_none())
 }
 
-/// Where a search in a list begins or ends.
+/// A bound of a search in a list.
 fn search_bound(given: Option<&Value>, default: usize, length: usize) -> usize {
     given.map_or(Some(default), |at| position(at, length)).unwrap_or(0).min(length)
 }
@@ -284,19 +282,18 @@ impl Object for MutableDict {
                 let keys = super::filters::collect_items(arg(args, 0, method)?)?;
                 Ok(dict(keys.into_iter().map(|key| (key, value.clone()))))
             }
-            // dbt's Row and kwargs objects have these.
+            // dbt's Row and kwargs objects have these methods.
             "dict" | "to_dict" => Ok(dict(self.pairs())),
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }
 }
 
-/// A tuple of two.
 pub(crate) fn make_pair(key: Value, value: Value) -> Value {
     Value::from(minijinja::value::Tuple::from(vec![key, value]))
 }
 
-/// The pairs of a mapping, or of a list of pairs.
+/// The pairs of a mapping or of a list of pairs.
 pub(super) fn pairs_of(source: &Value) -> Result<Vec<(Value, Value)>, Error> {
     let mut out = Vec::new();
     if source.kind() == ValueKind::Map {
@@ -313,7 +310,7 @@ pub(super) fn pairs_of(source: &Value) -> Result<Vec<(Value, Value)>, Error> {
     Ok(out)
 }
 
-/// JSON as Jinja values; lists and objects can be changed.
+/// JSON as a Jinja value. Lists and objects are mutable.
 pub(crate) fn from_json(json: &serde_json::Value) -> Value {
     use serde_json::Value as Json;
     match json {
@@ -330,13 +327,13 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Value {
     }
 }
 
-/// A Jinja value as JSON: undefined is null, objects of other kinds are their text. What is nested
-/// too deep, or in itself, ends as its text.
+/// A Jinja value as JSON. Undefined becomes null, other objects become text. Values that are nested
+/// too deep, or cyclic, are cut off with `...`.
 pub(crate) fn to_json(value: &Value) -> serde_json::Value {
     json_at(value, 0)
 }
 
-/// How deep JSON may be nested.
+/// The maximum nesting of JSON.
 const DEPTH: usize = 300;
 
 fn json_at(value: &Value, depth: usize) -> serde_json::Value {
@@ -369,7 +366,7 @@ fn json_at(value: &Value, depth: usize) -> serde_json::Value {
     }
 }
 
-/// A key as `json.dumps` writes it.
+/// A key, converted as by Python's `json.dumps`.
 fn json_key(key: &Value) -> String {
     match key.kind() {
         ValueKind::Bool => key.is_true().to_string(),

@@ -1,4 +1,4 @@
-//! Which variables a template asks for, as far as its text tells.
+//! Finds the variables that a template reads, without rendering it.
 //!
 //! In: a template's text, as it was written. Out: its calls of `var` and `env_var`. Must not know:
 //! values.
@@ -9,11 +9,11 @@ use super::expressions::is_word_char;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VariableCall {
     pub(crate) env: bool,
-    /// None where the name is not written out.
+    /// `None` if the name is not a literal.
     pub(crate) name: Option<String>,
 }
 
-/// The calls of `var` and `env_var` in a text.
+/// Finds the calls of `var` and `env_var` in a text.
 pub(crate) fn variable_calls(text: &str) -> Vec<VariableCall> {
     let mut out = Vec::new();
     for (at, _) in text.match_indices("var") {

@@ -1,8 +1,7 @@
-//! `keys()`, `values()` and `items()` of a dict: Python's views, which can be walked and counted,
-//! but not subscripted.
+//! Python's dict views: `keys()`, `values()` and `items()`. They can be iterated and counted, but
+//! not subscripted.
 //!
-//! In: a dict. Out: values that show what it holds when they are looked at. Must not know:
-//! templates.
+//! In: a dict. Out: values that reflect its current content. Must not know: templates.
 
 use super::python::{contains_value, is_subset, python_repr};
 use super::runtime::error;
@@ -20,7 +19,7 @@ pub(super) enum View {
 }
 
 impl View {
-    /// The view that a method of dicts gives.
+    /// The view that a dict's method returns.
     pub(super) fn of_method(method: &str) -> Option<View> {
         match method {
             "keys" => Some(View::Keys),
@@ -62,13 +61,13 @@ impl DictView {
         self.view.name()
     }
 
-    /// Keys and items are sets to Python, values are not.
+    /// In Python, views of keys and items are sets; those of values are not.
     pub(super) fn is_set(&self) -> bool {
         self.view != View::Values
     }
 }
 
-/// Whether two views of keys or items show the same.
+/// Whether two views of keys or items have equal content.
 pub(super) fn views_equal(a: &DictView, b: &DictView) -> Result<bool, Error> {
     let (left, right) = (a.items(), b.items());
     Ok(a.is_set() && b.is_set() && left.len() == right.len() && is_subset(&left, &right)?)

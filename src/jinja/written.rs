@@ -1,7 +1,7 @@
-//! The config call of a text as it stands there, before anything is rendered.
+//! The `config` call of a text as it is written, unrendered.
 //!
 //! In: a template's text. Out: the named arguments of its first `config(...)`, each as Jinja2
-//! prints the node of its syntax tree: dbt keeps that text in manifests (`unrendered_config` with
+//! prints the node of its syntax tree: dbt writes that text to manifests (`unrendered_config` with
 //! `state_modified_compare_more_unrendered_values`), and compares it as text. The grammar is that
 //! of Jinja2's `parser.py`, the fields of nodes are those of its `nodes.py`. Must not know: values.
 
@@ -10,8 +10,8 @@ use super::expressions::{Kind, Token, tokenize_range};
 use crate::config::{Json, JsonMap, float_text, python_quoted};
 use bigdecimal::num_bigint::BigInt;
 
-/// The named arguments of the first call of `config` in a text; none where it has no call that can
-/// be read.
+/// The named arguments of the first call of `config` in a text. `None` if there is no such call, or
+/// it cannot be parsed.
 pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
     if !text.contains("config(") && !text.contains("config (") {
         return None;
@@ -30,10 +30,10 @@ pub(crate) fn written_config(text: &str) -> Option<JsonMap> {
     None
 }
 
-/// Whether dbt reads a model's text without rendering it, as its `dbt_extractor` decides: it then
-/// keeps the values of config calls, not their nodes.
+/// Whether dbt parses a model's text statically, by the rules of its `dbt_extractor`. If so, it
+/// stores the values of config calls instead of their syntax nodes.
 pub(crate) fn is_read_statically(text: &str) -> bool {
-    // A tag that begins at the end is one to it.
+    // To the extractor, a brace at the end of the text begins a tag.
     let open = text.trim_end().ends_with('{');
     !open
         && split_segments(text, 0, text.len()).iter().all(|segment| match *segment {
@@ -56,7 +56,7 @@ struct Reader<'a> {
     next: usize,
 }
 
-/// Arguments of a call, each as its node is printed.
+/// The arguments of a call, each as the text of its node.
 #[derive(Default)]
 struct Arguments {
     positional: Vec<String>,
@@ -66,7 +66,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// The fields that calls, filters and tests have in common.
+    /// The fields that the nodes of calls, filters and tests have in common.
     fn fields(&self) -> String {
         let keywords: Vec<&str> =
             self.keywords.iter().map(|(_, printed)| printed.as_str()).collect();
@@ -92,7 +92,7 @@ impl Reader<'_> {
         self.tokens.get(self.next).copied()
     }
 
-    /// The next token, unless it is a text.
+    /// The next token; empty if it is a string.
     fn ahead(&self) -> &str {
         self.word_at(self.next)
     }
@@ -104,7 +104,7 @@ impl Reader<'_> {
             .map_or("", |t| &self.text[t.start..t.end])
     }
 
-    /// Whether the function `config` is called at a token.
+    /// Whether the tokens at `at` are a call of the function `config`.
     fn is_config_call(&self, at: usize) -> bool {
         self.word_at(at) == "config"
             && self.word_at(at + 1) == "("
@@ -127,7 +127,7 @@ impl Reader<'_> {
         Some(self.text[token.start..token.end].to_owned())
     }
 
-    /// A call of `config`, `ref` or `source` with literal arguments, or a literal.
+    /// Parses a call of `config`, `ref` or `source` with literal arguments, or a literal.
     fn static_print(&mut self) -> Option<()> {
         let function = self.ahead().to_owned();
         if !matches!(function.as_str(), "config" | "ref" | "source")
@@ -151,7 +151,7 @@ impl Reader<'_> {
         right.then_some(())
     }
 
-    /// An argument of such a call; whether it is a named one.
+    /// Parses an argument of such a call. Returns whether it is a named one.
     fn static_argument(&mut self, function: &str) -> Option<bool> {
         if self.word_at(self.next + 1) != "=" {
             return self.static_text().map(|()| false);
@@ -159,7 +159,7 @@ impl Reader<'_> {
         let key = self.name()?;
         self.expect("=")?;
         match (function, key.as_str()) {
-            // Hooks are rendered, so dbt renders the model.
+            // Hooks are rendered, so dbt does not parse the model statically.
             ("config", "pre_hook" | "post_hook") => return None,
             ("config", _) => self.static_value()?,
             ("ref", "v" | "version") => self.static_version()?,
@@ -181,7 +181,7 @@ impl Reader<'_> {
         Some(())
     }
 
-    /// A text, `True`, `False`, or a list or mapping of these.
+    /// Parses a text, `True`, `False`, or a list or mapping of these.
     fn static_value(&mut self) -> Option<()> {
         match self.ahead() {
             "True" | "False" => {
@@ -210,7 +210,7 @@ impl Reader<'_> {
         Some(value)
     }
 
-    /// A chain of operators that bind from the left.
+    /// Parses a chain of operators that associate to the left.
     fn chain(
         &mut self,
         operators: &[(&str, &str)],
@@ -306,7 +306,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A value with its sign: `-x.y` is the attribute of `-x`, as in Jinja2.
+    /// Parses a value with its sign: `-x.y` is the attribute of `-x`, as in Jinja2.
     fn signed(&mut self) -> Option<String> {
         let value = if self.skip("-") {
             format!("Neg(node={})", self.signed()?)
@@ -364,7 +364,7 @@ impl Reader<'_> {
         Some(format!("Pair(key={key}, value={})", self.expression()?))
     }
 
-    /// What stands between brackets, with or without a comma behind the last.
+    /// Parses items between brackets; the last one may be followed by a comma.
     fn items<T>(
         &mut self,
         open: &str,
@@ -468,12 +468,12 @@ impl Reader<'_> {
         Some(if negated { format!("Not(node={test})") } else { test })
     }
 
-    /// Whether what follows a test's name is its argument.
+    /// Whether the next token is the argument of a test.
     fn begins_argument(&self) -> bool {
         let Some(token) = self.peek() else { return false };
         match token.kind {
             Kind::Text | Kind::Number => true,
-            // Jinja2 takes any other name for an argument, also `if`.
+            // Jinja2 takes any other name as an argument, even `if`.
             Kind::Name => !matches!(self.ahead(), "else" | "or" | "and"),
             _ => matches!(self.ahead(), "[" | "{"),
         }
@@ -515,7 +515,7 @@ fn tuple(items: &[String]) -> String {
     format!("Tuple(items=[{}], ctx='load')", items.join(", "))
 }
 
-/// A number as Python prints it.
+/// A number in Python's notation.
 fn number(text: &str) -> Option<String> {
     let text = text.replace('_', "").to_ascii_lowercase();
     let radix = match text.get(..2) {
@@ -528,7 +528,7 @@ fn number(text: &str) -> Option<String> {
     BigInt::parse_bytes(&text.as_bytes()[2..], radix).map(|n| n.to_string())
 }
 
-/// A text without its escapes, by Python's `unicode-escape`.
+/// Resolves the escapes in a text, as Python's `unicode-escape` does.
 fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -571,7 +571,7 @@ fn unescaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The right-hand sides are what dbt 1.11 writes into `unrendered_config`.
+    /// The expected values are those that dbt 1.11 writes to `unrendered_config`.
     #[test]
     fn nodes_are_printed_as_jinja2_prints_them() {
         let rows: Vec<(String, Option<JsonMap>)> =
@@ -582,7 +582,7 @@ mod tests {
         }
     }
 
-    /// What dbt's `dbt_extractor` 0.6 reads.
+    /// The expected results are those of dbt's `dbt_extractor` 0.6.
     #[test]
     fn what_dbt_reads_without_rendering() {
         let rows: Vec<(String, bool)> =

@@ -1,4 +1,4 @@
-//! Which files a package has, and what each is for.
+//! Finds the files of a package and determines their kinds.
 
 use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-/// What a file is for.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) enum FileKind {
     Macro,
-    /// Test macros below `<test-path>/generic`.
+    /// A file of test macros below `<test-path>/generic`.
     GenericTest,
     Model,
     PythonModel,
@@ -30,25 +30,24 @@ pub(crate) enum FileKind {
     Docs,
 }
 
-/// A file of a package.
 #[derive(Clone, Debug)]
 pub(crate) struct LoadedFile {
     pub(crate) kind: FileKind,
-    /// Seeds are streamed: their text in the map is empty.
+    /// The file's id. Seeds are streamed, so their text in the map is empty.
     pub(crate) file: FileId,
-    /// Below its resource folder, and below the package's root.
+    /// The path in its resource folder.
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) absolute: Utf8PathBuf,
     pub(crate) size: u64,
-    /// Of the text. A seed that dbt knows by its path only counts with that.
+    /// The fingerprint of the text. For a seed beyond [`SEED_HASH_LIMIT`] it is constant.
     pub(crate) print: Fingerprint,
 }
 
-/// dbt's limit for hashing a seed's text; larger ones are known by path.
+/// The size in bytes from which dbt identifies a seed by its path instead of a hash of its text.
 pub(crate) const SEED_HASH_LIMIT: u64 = 1 << 20;
 
-/// Whether a file may be one of a project, wherever it lies.
+/// Whether a path has an extension that a project's files can have.
 pub(crate) fn has_known_ending(path: &Utf8Path) -> bool {
     const ENDINGS: [&str; 6] = ["sql", "py", "yml", "yaml", "csv", "md"];
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|e| e.eq_ignore_ascii_case(ending)))
@@ -86,8 +85,8 @@ fn is_in_folder(path: &Utf8Path, name: &str) -> bool {
     path.components().next().is_some_and(|c| c.as_str() == name) && path.components().count() > 1
 }
 
-/// Finds and reads the files of a package. `install` is where packages are installed, which is no
-/// part of the project.
+/// Finds and reads the files of a package. Folders in `skip` are not part of it: installed packages
+/// and the target path.
 pub(super) fn read_package(
     system: &dyn System,
     root: &Utf8Path,
@@ -99,7 +98,7 @@ pub(super) fn read_package(
 ) -> Result<Vec<LoadedFile>, SystemError> {
     let ignored = ignore_file(system, root, out);
     let mut files: Vec<(Found, FileKind, Arc<str>)> = Vec::new();
-    // Doc blocks stand in the folders of all others.
+    // Doc blocks are in the folders of all other kinds, so each folder is walked only once.
     let mut walked: FastMap<Utf8PathBuf, Vec<Found>> = FastMap::default();
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
@@ -141,7 +140,7 @@ pub(super) fn read_package(
             }
         }
     }
-    // Folders may lie in each other: the first that has a file counts.
+    // Folders may be nested: the first folder that contains a file counts.
     files.sort_by(|(a, ka, _), (b, kb, _)| a.cmp(b).then(ka.cmp(kb)));
     files.dedup_by(|(a, ka, _), (b, kb, _)| a.path.as_str() == b.path.as_str() && ka == kb);
     let texts: Vec<Result<(Arc<str>, Fingerprint), SystemError>> = files
@@ -177,8 +176,8 @@ pub(super) fn read_package(
     Ok(loaded)
 }
 
-/// A path below a folder, as text; all of it when it is not there. Comparing paths part by part
-/// takes far longer.
+/// A path relative to a folder, as text; the whole path if it is outside. Much faster than
+/// comparing the components of paths.
 pub(super) fn path_below<'a>(folder: &Utf8Path, path: &'a Utf8Path) -> &'a str {
     let inside =
         path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/'));

@@ -1,8 +1,8 @@
-//! Files become `Sources`: the project, its packages, its target and all their texts.
+//! Loads the project, its packages, its target and all their texts as `Sources`.
 //!
-//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks once;
-//! knows by folder and ending what each file is for, but not what it says (YAML of the project
-//! itself excepted). Must not know: nodes, databases.
+//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks the
+//! folders once. Determines the kind of each file by its folder and extension, without parsing it
+//! (except the YAML of the project itself). Must not know: nodes, databases.
 
 mod files;
 mod project;
@@ -20,7 +20,7 @@ use crate::source::SourceMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
-/// The root project or a package, with its files.
+/// The root project or an installed package, with its files.
 #[derive(Debug)]
 pub(crate) struct LoadedPackage {
     pub(crate) options: ProjectOptions,
@@ -34,7 +34,7 @@ impl LoadedPackage {
     }
 }
 
-/// Everything that was read.
+/// The loaded project.
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) map: SourceMap,

@@ -18,7 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-/// Where to look and what the command line sets.
+/// The options for loading a project, from the command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoadOptions {
     pub(crate) project_dir: Option<Utf8PathBuf>,
@@ -30,21 +30,21 @@ pub(crate) struct LoadOptions {
     pub(crate) threads: Option<usize>,
     pub(crate) settings: InvocationContext,
     pub(crate) scrubber: Scrubber,
-    /// `deps` and `clean` work without installed packages, and without a profile.
+    /// Whether to load without installed packages and without a profile, as `deps` and `clean` do.
     pub(crate) without_packages: bool,
-    /// Whether `require-dbt-version` counts.
+    /// Whether to ignore `require-dbt-version`.
     pub(crate) ignore_version: bool,
 }
 
 const PROJECT_FILES: [&str; 2] = ["project.yml", "dbt_project.yml"];
 
-/// The project file of a folder.
+/// The project file in a folder.
 pub(crate) fn find_project_file(system: &dyn System, folder: &Utf8Path) -> Option<Utf8PathBuf> {
     PROJECT_FILES.iter().map(|name| folder.join(name)).find(|p| system.is_file(p))
 }
 
-/// The first `profiles.yml` of: `--profiles-dir` (or its variable), the working directory, the
-/// project, `~/.dbt`.
+/// The profiles file. If `--profiles-dir` or its variable is set, only that folder is searched,
+/// else the working directory, the project and `~/.dbt`, in this order.
 pub(crate) fn profiles_file(
     system: &dyn System,
     options: &LoadOptions,
@@ -68,8 +68,8 @@ struct Loader<'a> {
     started: jiff::Timestamp,
 }
 
-/// Reads everything. None when there is no project to speak of; the diagnostics say why. Files keep
-/// the numbers that they have in `map`.
+/// Loads the project. The sources are `None` if there is no usable project; the diagnostics say
+/// why. Files keep the ids that they have in `map`.
 pub(crate) fn load_project(
     system: &Arc<dyn System>,
     options: &LoadOptions,
@@ -103,14 +103,14 @@ pub(crate) fn load_project(
     match sources {
         Some((packages, rest)) => {
             let Loader { map, out, .. } = loader;
-            // The map moves into the sources; callers that only need it take it from there.
+            // The sources own the map now; callers that need only the map take it from there.
             Ok((Some(rest.finish(map, packages)), SourceMap::default(), out))
         }
         None => Ok((None, loader.map, loader.out)),
     }
 }
 
-/// The parts of `Sources` besides the map and the packages.
+/// The parts of `Sources` except the map and the packages.
 struct Rest {
     target: Target,
     target_path: Utf8PathBuf,
@@ -136,7 +136,7 @@ impl Rest {
 }
 
 impl Loader<'_> {
-    /// A path as messages show it: below the working directory where it is there.
+    /// A path as messages show it: relative to the root project if it is in it.
     fn shown(&self, path: &Utf8Path) -> Utf8PathBuf {
         shown(&self.root, path)
     }
@@ -147,7 +147,7 @@ impl Loader<'_> {
         Ok(parse_yaml(id, &text).drain_into(&mut self.out))
     }
 
-    /// A context for YAML files: base members and, once it is known, the target.
+    /// A context for YAML files: the base members and, once it is known, the target.
     fn context(
         &self,
         name: &str,
@@ -203,7 +203,7 @@ impl Loader<'_> {
         if failed {
             return Ok(None);
         }
-        // The profile comes first: project files may use `target`.
+        // The profile comes first, since project files may use `target`.
         let (name, profile) = self.profile_name(&tree);
         let project_name = tree
             .as_map()
@@ -215,7 +215,7 @@ impl Loader<'_> {
         let (target, profiles_path) = match self.target(&project_name, &name, profile)? {
             Some(found) => found,
             None if self.options.without_packages => {
-                // Packages are installed before there are credentials.
+                // Packages may be installed before there are any credentials.
                 self.out.truncate(before);
                 (placeholder_target(&project_name), None)
             }
@@ -290,7 +290,7 @@ impl Loader<'_> {
         )
     }
 
-    /// The profile's name with the place that asks for it.
+    /// The profile's name, and the span where the project file names it.
     fn profile_name(&mut self, tree: &Yaml) -> (Option<String>, Option<Span>) {
         if let Some(name) = &self.options.profile {
             return (Some(name.clone()), None);
@@ -338,7 +338,7 @@ impl Loader<'_> {
         let before = self.out.len();
         let tree = self.yaml(&path)?;
         if self.out[before..].iter().any(Diagnostic::is_error) {
-            // What is missing in a file that cannot be read is nothing to complain of.
+            // A key missing in a file with syntax errors is not worth reporting.
             return Ok(None);
         }
         let name = name.clone().unwrap_or_else(|| "default".to_owned());
@@ -407,7 +407,7 @@ impl Loader<'_> {
         Ok(specs)
     }
 
-    /// The installed packages, each a folder with a project file.
+    /// Loads the installed packages. Each is a folder with a project file.
     fn packages(
         &mut self,
         install: &Utf8Path,
@@ -459,7 +459,7 @@ impl Loader<'_> {
             let id = self.map.find(&self.shown(&file)).unwrap_or(FileId(0));
             let mut complaints = Vec::new();
             let options = parse_project(id, &rendered).drain_into(&mut complaints);
-            // A package's own carelessness is not the user's to mend: only errors are shown.
+            // Only errors are shown: the user cannot fix warnings in a package.
             self.out.extend(complaints.into_iter().filter(Diagnostic::is_error));
             let Some(mut options) = options else { continue };
             options.written = Some(tree);
@@ -504,7 +504,7 @@ impl Loader<'_> {
     }
 }
 
-/// What templates can ask of the packages.
+/// The properties of packages that templates can read.
 fn packages_json(packages: &[LoadedPackage]) -> Json {
     let entries = packages.iter().map(|p| (p.name().to_string(), Json::Object(package_json(p))));
     Json::Object(entries.collect())

@@ -1,4 +1,5 @@
-//! Renders the Jinja of YAML values natively: a value that is one single expression keeps its type.
+//! Renders the Jinja in YAML values. A value that is a single expression keeps the expression's
+//! type.
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{
@@ -16,15 +17,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Renders trees with one context; macros are not known in YAML.
+/// Renders YAML trees with one context. Macros are not available in YAML.
 #[derive(Debug)]
 pub(crate) struct YamlRenderer {
     renderer: Renderer,
     project: Arc<ContextProject>,
     package: Arc<str>,
-    /// What the values asked of the world.
+    /// The external inputs that the values read.
     reads: RefCell<BTreeSet<RenderRead>>,
-    /// Whether a value below a key of a profile's password is rendered.
+    /// Whether a value below a password key of a profile is being rendered.
     in_password: Cell<bool>,
 }
 
@@ -39,13 +40,13 @@ impl YamlRenderer {
         }
     }
 
-    /// What the values asked of the world.
+    /// The external inputs that the values read.
     pub(crate) fn reads(self) -> BTreeSet<RenderRead> {
         self.reads.into_inner()
     }
 
-    /// A copy of the tree with all values rendered, but those whose path `keep` wants as they are.
-    /// List positions are `#` in paths.
+    /// A copy of the tree with all values rendered, except those at paths for which `keep` holds.
+    /// In paths, `#` stands for a list index.
     pub(crate) fn tree(
         &self,
         tree: &Yaml,
@@ -68,7 +69,7 @@ impl YamlRenderer {
         match &y.value {
             YamlValue::Str(text) => match self.value_at(path, text, y.span, out) {
                 Some(value) => value,
-                // Jinja2 drops the last newline of what it renders, which is every text.
+                // Jinja2 removes the last newline of a text, even if the text has no Jinja.
                 None => match text.strip_suffix('\n') {
                     Some(text) => Yaml { span: y.span, value: YamlValue::Str(text.into()) },
                     None => y.clone(),
@@ -114,7 +115,8 @@ impl YamlRenderer {
         value
     }
 
-    /// The rendered value of one text, or none when it has no Jinja or fails (which is reported).
+    /// The rendered value of a text. `None` if it has no Jinja, or rendering fails, which is
+    /// reported.
     pub(crate) fn value(&self, text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
         let shape = native_shape(text);
         if shape == Native::Plain {
@@ -123,7 +125,7 @@ impl YamlRenderer {
         let session = self.session(span);
         let scope = Arc::new(YamlScope(NodeScope(session.clone())));
         let result = match shape {
-            // Jinja2 folds constants before they keep their type: they are texts.
+            // Jinja2 folds constants before the type could be kept, so they become texts.
             Native::Expression(expression)
                 if !is_constant(expression) || ends_in_marker(expression) =>
             {
@@ -147,7 +149,7 @@ impl YamlRenderer {
                 json.map(|json| yaml_of(&self.with_secrets(json), span))
             }
             Ok(json) => json.map(|json| yaml_of(&json, span)),
-            // Passwords sometimes look like Jinja and are none.
+            // A password may look like Jinja by chance.
             Err(_) if self.project.secrets && self.in_password.get() => None,
             Err(failure) => {
                 out.push(failure_diagnostic(&failure, &session, span));
@@ -158,7 +160,7 @@ impl YamlRenderer {
         value
     }
 
-    /// The value of an expression; none where YAML has none like it, which is reported.
+    /// The value of an expression. `None` if YAML has no such value, which is reported.
     fn native(
         &self,
         expression: &str,
@@ -207,8 +209,7 @@ impl YamlRenderer {
     }
 }
 
-/// What YAML does not know of what templates know: it is read before there are nodes, and without a
-/// database.
+/// Members that are not available in YAML, which is read without nodes and without a database.
 const OF_TEMPLATES: [&str; 10] = [
     "adapter", "config", "database", "execute", "graph", "model", "ref", "schema", "source", "this",
 ];
@@ -234,7 +235,7 @@ impl Scope for YamlScope {
     }
 }
 
-/// JSON as a tree, all at one place.
+/// JSON as a YAML tree in which all values have the same span.
 pub(crate) fn yaml_of(json: &Json, span: Span) -> Yaml {
     let value = match json {
         Json::Null => YamlValue::Null,

@@ -1,9 +1,9 @@
-//! `require-dbt-version`: is the dbt version that we follow among those a project accepts?
+//! `require-dbt-version`: checks whether a project accepts the dbt version that Strata follows.
 
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
-/// An error for each requirement that `version` does not meet.
+/// Reports an error for each requirement that `version` does not meet.
 pub(super) fn check_requirements(
     requirements: &[(String, Span)],
     version: &str,

@@ -1,22 +1,22 @@
-//! Where things are written: each address has one writer.
+//! Checks that each address in the database or the file system has only one writer.
 //!
-//! In: what each node writes, with its place. Out: a complaint for each address that two of them
-//! write, or that belongs to somebody else. All that is written is checked here, before the first
-//! statement: relations over the whole project, what exports write over what is selected.
+//! In: the outputs of each node, with their spans. Out: an error for each address that two nodes
+//! write, or that another relation has. All outputs are checked here before the first statement
+//! runs: relations of the whole project, and exports of the selection.
 
 use crate::diag::{Code, Diagnostic};
 use crate::hash::FastMap;
 use crate::source::Span;
 
-/// Something that is written.
+/// A relation or file that is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    /// Two texts are equal where the two places are: relations as the engine folds their names,
-    /// files by absolute path.
+    /// The address in a normal form, so that equal texts mean the same place: relations with their
+    /// names folded as by the engine, files as absolute paths.
     pub(crate) address: String,
-    /// The address as people know it.
+    /// The address as messages show it.
     pub(crate) shown: String,
-    /// Who writes it: a unique id.
+    /// The unique id of the node that writes it.
     pub(crate) writer: String,
     pub(crate) span: Span,
     pub(crate) role: Role,
@@ -24,15 +24,16 @@ pub(crate) struct Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// What is published there stays.
+    /// The final relation or file.
     Published,
-    /// Made beside the published relation while it is audited, and dropped.
+    /// A temporary relation that is built beside the published one, audited, and then swapped or
+    /// dropped.
     Beside,
-    /// Read, not written: nothing may be made beside a published relation where this is.
+    /// A relation that is only read. No temporary relation may have its address.
     Read,
 }
 
-/// A complaint for each output whose address an earlier one has.
+/// Reports each output whose address an earlier output has.
 pub(crate) fn check_addresses(outputs: &[Output], code: Code) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let mut published: FastMap<&str, &Output> = FastMap::default();
@@ -116,7 +117,7 @@ mod tests {
                 "`model.a` and `model.b` both write s.Orders (s.Orders and s.orders are one name here)"
             ]
         );
-        // A source may be what a seed fills; what is made beside it may not be a source.
+        // A seed may fill a source, but a temporary relation must not be a source.
         let source = output("s.orders", "source.x", Role::Read);
         assert!(messages(&[a.clone(), source]).is_empty());
         let beside = output("s.orders__candidate", "model.a", Role::Beside);

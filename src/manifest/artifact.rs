@@ -1,4 +1,5 @@
-//! Nodes as dbt's `manifest.json` v12 has them: also what `model` and `graph` are in Jinja.
+//! Converts nodes to the JSON of dbt's `manifest.json` v12, which is also that of `model` and
+//! `graph` in Jinja.
 
 use super::{Column, Manifest, Node, NodeKind, ResourceType, TestKind, artifact_id};
 use crate::config::{Json, JsonMap, python_str};
@@ -32,7 +33,7 @@ fn column_json(c: &Column) -> JsonMap {
 }
 
 impl Manifest {
-    /// The dict of a node.
+    /// The node as a JSON object.
     #[expect(clippy::too_many_lines, reason = "a line for each key of the artifact")]
     pub(crate) fn node_json(&self, node: &Node) -> JsonMap {
         let mut m = JsonMap::new();
@@ -94,7 +95,8 @@ impl Manifest {
                 m.insert("maturity".into(), text(e.maturity.as_deref()));
                 m.insert("url".into(), text(e.url.as_deref()));
             }
-            // The manifest knows no exports: each is an application that uses the model.
+            // dbt's manifest has no exports; they are written as exposures of the type
+            // `application`.
             NodeKind::Export(export) => {
                 let fields: JsonMap =
                     export.fields.iter().map(|(k, v)| (k.text.to_string(), v.to_json())).collect();
@@ -172,7 +174,7 @@ impl Manifest {
         }
         if let NodeKind::Test(test) = &node.kind {
             if let TestKind::Generic(test) = test {
-                // A test of a source belongs to no node, as the manifest counts nodes.
+                // As in dbt, a test of a source has no attached node.
                 let attached = test
                     .attached
                     .map(|id| self.node(id))
@@ -218,7 +220,7 @@ impl Manifest {
         m.insert("created_at".into(), Json::from(0.0));
         let stored = match &node.kind {
             NodeKind::Exposure(_) | NodeKind::Export(_) | NodeKind::UnitTest(_) => false,
-            // Failing rows are stored only on request.
+            // A test stores its failing rows only on request.
             NodeKind::Test(_) => node.stores_failures(false).is_some(),
             _ => !node.is_ephemeral(),
         };
@@ -242,13 +244,13 @@ impl Manifest {
         m
     }
 
-    /// The folder of a package, as text.
+    /// The root folder of a package; empty if there is no such package.
     pub(crate) fn root_of(&self, package: &str) -> &str {
         self.project.packages.iter().find(|p| &*p.name == package).map_or("", |p| p.root.as_str())
     }
 }
 
-/// A version as dbt stores it: numbers stay numbers.
+/// The JSON of a version: as in dbt, numbers stay numbers.
 fn version_json(text: &str) -> Json {
     text.parse::<i64>()
         .map(Json::from)
@@ -256,7 +258,7 @@ fn version_json(text: &str) -> Json {
         .unwrap_or_else(|_| Json::from(text))
 }
 
-/// Texts of a JSON list or a single text.
+/// The texts of a JSON list, or of a single value as a list; empty for null.
 pub(crate) fn json_texts(value: &Json) -> Vec<String> {
     match value {
         Json::Array(items) => items.iter().map(python_str).collect(),

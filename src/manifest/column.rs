@@ -1,10 +1,9 @@
-//! Columns as properties files describe them.
+//! Columns in properties files.
 
 use crate::config::{Json, JsonMap};
 use crate::source::Span;
 use serde::{Deserialize, Serialize};
 
-/// A column entry of a properties file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -15,12 +14,13 @@ pub(crate) struct Column {
     pub(crate) quote: Option<bool>,
     pub(crate) constraints: Vec<Json>,
     pub(crate) granularity: Option<String>,
-    /// `config:` of the column, where it was written.
+    /// The column's `config:`; `None` if it has none.
     pub(crate) config: Option<JsonMap>,
     pub(crate) span: Option<Span>,
 }
 
-/// An entry of `tests:` or `data_tests:`, as written, before it becomes nodes.
+/// An entry of `tests:` or `data_tests:` as it is written. `column` is the index of its column;
+/// `None`: it tests the node itself.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestSpec {
     pub(crate) definition: crate::config::Yaml,

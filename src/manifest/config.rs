@@ -1,4 +1,4 @@
-//! A node's config: what was set, by whom, and dbt's defaults.
+//! The config of a node: the values that are set, their origins and dbt's defaults.
 
 use super::ResourceType;
 use crate::config::{Json, JsonMap};
@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Who set a value; later layers win in the root project (semantics 1.19, 3.1).
+/// Where a value is set. In the root project later layers take precedence (semantics 1.19, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Layer {
     ProjectFile,
@@ -23,22 +23,21 @@ pub(crate) struct ConfigEntry {
     pub(crate) span: Option<Span>,
 }
 
-/// Only what was set; reading falls back to the type's default. Keys have dbt's spelling
-/// (`pre-hook`).
+/// Contains only values that were set; readers fall back to the default of the node's type. Keys
+/// are in dbt's spelling (`pre-hook`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct NodeConfig {
     entries: IndexMap<Arc<str>, ConfigEntry, foldhash::fast::RandomState>,
-    /// What the last layer that set a key wrote, values of project files not rendered: what dbt
-    /// compares between states.
+    /// The unrendered values, each of the last layer that set the key. dbt compares these between
+    /// states.
     written: JsonMap,
 }
 
-/// Mappings that merge key by key.
+/// Keys whose mappings are merged instead of replaced.
 const MERGED: &[&str] = &["meta", "quoting", "column_types", "docs", "contract"];
-/// Lists that add up.
+/// Keys whose lists are concatenated instead of replaced.
 const APPENDED: &[&str] = &["tags", "packages", "pre-hook", "post-hook"];
 
-/// dbt's spelling of a key.
 pub(crate) fn canonical_key(key: &str) -> &str {
     match key {
         "pre_hook" => "pre-hook",
@@ -48,7 +47,7 @@ pub(crate) fn canonical_key(key: &str) -> &str {
 }
 
 impl NodeConfig {
-    /// What one layer says.
+    /// A config with values of a single layer.
     #[cfg(test)]
     pub(super) fn of(layer: Layer, entries: &[(&str, Json)]) -> NodeConfig {
         let mut config = NodeConfig::default();
@@ -58,13 +57,14 @@ impl NodeConfig {
         config
     }
 
-    /// Sets or merges one key, by semantics 1.20. A `+` on a privilege of `grants` extends it.
+    /// Sets or merges a value (semantics 1.20). A `+` before a privilege in `grants` extends its
+    /// grantees.
     pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
         let written = value.clone();
         self.merge_written(key, value, written, layer, span);
     }
 
-    /// The same, with the value as it was written before it was rendered.
+    /// Like [`NodeConfig::merge`], with the value as it was before rendering.
     pub(crate) fn merge_written(
         &mut self,
         key: &str,
@@ -73,7 +73,7 @@ impl NodeConfig {
         layer: Layer,
         span: Option<Span>,
     ) {
-        // dbt keeps the spelling of properties alone.
+        // dbt normalizes the spelling of all layers except properties.
         let spelt = if layer == Layer::Properties { key } else { canonical_key(key) };
         self.written.insert(spelt.to_owned(), written);
         let key = canonical_key(key);
@@ -98,7 +98,7 @@ impl NodeConfig {
         self.written = written;
     }
 
-    /// Says what counts as written of one key; none: nothing.
+    /// Sets the unrendered value of a key, or removes it if `None`.
     pub(crate) fn restate(&mut self, key: &str, written: Option<Json>) {
         match written {
             Some(value) => self.written.insert(key.to_owned(), value),
@@ -106,7 +106,6 @@ impl NodeConfig {
         };
     }
 
-    /// dbt's `unrendered_config`.
     pub(crate) fn written(&self) -> &JsonMap {
         &self.written
     }
@@ -115,7 +114,7 @@ impl NodeConfig {
         self.entries.get(canonical_key(key))
     }
 
-    /// What was set; a value of null counts as not set.
+    /// The value of a key. `None` if it is not set or null.
     pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.entry(key).map(|e| &e.value).filter(|v| !v.is_null())
     }
@@ -127,8 +126,8 @@ impl NodeConfig {
         })
     }
 
-    /// A flag; texts such as `"true"` count as flags, as in dbt's lenient reading of rendered
-    /// values.
+    /// The value of a boolean key. As dbt does with rendered values, texts such as `"true"` are
+    /// accepted.
     pub(crate) fn flag(&self, key: &str) -> Option<bool> {
         match self.get(key)? {
             Json::Bool(b) => Some(*b),
@@ -146,7 +145,7 @@ impl NodeConfig {
         self.flag("enabled").unwrap_or(true)
     }
 
-    /// Texts of a key that takes one or several.
+    /// The texts of a key that takes one or several.
     pub(crate) fn list(&self, key: &str) -> Vec<String> {
         match self.get(key) {
             Some(Json::Array(items)) => items.iter().map(crate::config::python_str).collect(),
@@ -163,7 +162,7 @@ impl NodeConfig {
         self.entries.iter().map(|(k, v)| (&**k, v))
     }
 
-    /// The value that holds: what was set, else the default of the type.
+    /// The effective value: the one that is set, else the default of the resource type.
     pub(crate) fn effective(&self, kind: ResourceType, key: &str) -> Option<Json> {
         let key = canonical_key(key);
         match self.entries.get(key) {
@@ -172,7 +171,7 @@ impl NodeConfig {
         }
     }
 
-    /// All keys that hold: defaults in dbt's order, then what else was set.
+    /// All effective values: defaults in dbt's order, then the other values that are set.
     pub(crate) fn to_json(&self, kind: ResourceType) -> JsonMap {
         let mut out: JsonMap = defaults(kind).into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
         for (key, entry) in self.iter() {
@@ -182,8 +181,8 @@ impl NodeConfig {
     }
 }
 
-/// `tags: a` is a list of one; a hook is `{sql, transaction}`; `docs: {show}`, `contract:
-/// {enforced}` have defaults.
+/// Normalizes a value: `tags: a` to a list, hooks to `{sql, transaction}`, `contract: true` to
+/// `{enforced}`.
 fn shaped(key: &str, value: Json) -> Json {
     match (key, value) {
         (k, Json::Null) if APPENDED.contains(&k) => Json::Array(Vec::new()),
@@ -200,7 +199,7 @@ fn shaped(key: &str, value: Json) -> Json {
     }
 }
 
-/// A hook as dbt stores it: text, JSON text or a mapping become `{sql, transaction}`.
+/// Normalizes a hook, which may be SQL, JSON text or a mapping, to `{sql, transaction}`.
 fn hook(value: Json) -> Json {
     let map = match value {
         Json::String(text) => match serde_json::from_str::<Json>(&text) {
@@ -235,7 +234,6 @@ fn merge_grants(old: Option<&JsonMap>, new: JsonMap) -> Json {
     Json::Object(out)
 }
 
-/// One grantee or several.
 fn grantees_of(value: &Json) -> Vec<Json> {
     match value {
         Json::Array(items) => items.clone(),
@@ -277,7 +275,7 @@ fn relation_defaults(materialized: &str) -> Vec<(&'static str, Json)> {
     ]
 }
 
-/// dbt 1.11's defaults, in the order of its artifacts.
+/// The defaults of dbt 1.11, in the order of its artifacts.
 fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
     match kind {
         ResourceType::Model => {

@@ -1,4 +1,4 @@
-//! How old the data of a source may be: `freshness:`.
+//! The limits on the age of sources: `freshness:`.
 
 use crate::config::{Json, JsonMap, python_str};
 use serde_json::json;
@@ -31,7 +31,7 @@ impl Period {
     }
 }
 
-/// `{count: 12, period: hour}`. With one of the two missing it sets no limit.
+/// A limit: `{count: 12, period: hour}`. If one of them is missing, there is no limit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Age {
     count: Option<i64>,
@@ -114,7 +114,7 @@ impl FreshnessStatus {
     }
 }
 
-/// The criteria of a source. A limit of none was switched off with null.
+/// The limits of a source. A limit that is `None` was disabled with null.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Threshold {
     pub(crate) warn_after: Option<Age>,
@@ -133,7 +133,7 @@ impl Default for Threshold {
 }
 
 impl Threshold {
-    /// Reads `freshness:`; what is wrong with it goes to `problems`.
+    /// Reads `freshness:`, and appends errors to `problems`.
     pub(crate) fn from_json(json: &Json, problems: &mut Vec<String>) -> Threshold {
         let Json::Object(map) = json else {
             problems.push(format!("`freshness` is a mapping or null, not {}", python_str(json)));
@@ -146,12 +146,12 @@ impl Threshold {
         }
     }
 
-    /// Whether there is a limit at all.
+    /// Whether there is any limit.
     pub(crate) fn is_set(&self) -> bool {
         [&self.warn_after, &self.error_after].into_iter().flatten().any(|a| a.seconds().is_some())
     }
 
-    /// What an age in seconds means.
+    /// The status of a source whose data has this age in seconds.
     pub(crate) fn status(&self, age: f64) -> FreshnessStatus {
         if self.error_after.as_ref().is_some_and(|limit| limit.exceeded(age)) {
             FreshnessStatus::Error
@@ -170,7 +170,7 @@ impl Threshold {
         Json::Object(map)
     }
 
-    /// The values of `later` over those of `self`.
+    /// The limits of `self`, overridden by those of `later`.
     fn merged(self, later: Threshold) -> Threshold {
         Threshold {
             warn_after: merge_limits(self.warn_after, later.warn_after),
@@ -179,8 +179,8 @@ impl Threshold {
         }
     }
 
-    /// What holds of several places, the later one over the earlier one. None is a null: it takes
-    /// all away, until a later place sets a limit. A place that says nothing is the default.
+    /// Merges `freshness:` of several places, later ones taking precedence. `None` is a null: it
+    /// removes all limits until a later place sets one. The default means that a place has none.
     pub(crate) fn merge(places: impl IntoIterator<Item = Option<Threshold>>) -> Option<Threshold> {
         places.into_iter().reduce(|earlier, later| match (earlier, later) {
             (Some(earlier), Some(later)) => Some(earlier.merged(later)),
@@ -194,7 +194,7 @@ fn age_json(age: Option<&Age>) -> Json {
     age.map_or(Json::Null, Age::to_json)
 }
 
-/// A later limit that is not complete changes nothing; none switches the earlier one off.
+/// An incomplete later limit changes nothing; `None` disables the earlier one.
 fn merge_limits(earlier: Option<Age>, later: Option<Age>) -> Option<Age> {
     match later {
         Some(later) if later.seconds().is_none() => earlier,
@@ -217,20 +217,20 @@ mod tests {
     fn places_merge_as_in_dbt() {
         let day = json!({ "warn_after": { "count": 1, "period": "day" } });
         let unset = || Some(Threshold::default());
-        // A limit with a count only counts as none.
+        // A limit without a period is no limit.
         let half = read(json!({ "warn_after": { "count": 2 } }));
         assert_eq!(
             Threshold::merge([read(day.clone()), unset(), half, unset()]),
             read(day.clone())
         );
-        // Null takes everything away, and a later place starts anew.
+        // Null removes all limits; a later place can set new ones.
         let hour = json!({ "error_after": { "count": 2, "period": "hour" } });
         assert_eq!(
             Threshold::merge([read(day.clone()), unset(), None, read(hour.clone())]),
             read(hour)
         );
         assert_eq!(Threshold::merge([read(day.clone()), unset(), None, unset()]), None);
-        // Null of one limit leaves the other alone.
+        // Null for one limit does not affect the other.
         let merged =
             Threshold::merge([read(day), read(json!({ "warn_after": null, "filter": "x" }))])
                 .unwrap();

@@ -1,4 +1,4 @@
-//! Who depends on whom.
+//! The dependency graph.
 
 use super::NodeId;
 use fixedbitset::FixedBitSet;
@@ -6,7 +6,7 @@ use petgraph::Direction;
 use petgraph::algo::{tarjan_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-/// Edges from parent to child over the ids of one manifest.
+/// The edges from parents to children, over the ids of one manifest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
     graph: DiGraph<(), (), u32>,
@@ -25,7 +25,7 @@ impl Graph {
         Graph { graph }
     }
 
-    /// Adds an edge that is not there yet.
+    /// Adds an edge, which must not exist yet.
     pub(crate) fn add_edge(&mut self, parent: NodeId, child: NodeId) {
         self.graph.add_edge(at(parent), at(child), ());
     }
@@ -34,7 +34,7 @@ impl Graph {
         self.graph.node_count()
     }
 
-    /// Sorted, so that what is printed from it is stable.
+    /// The children of a node, sorted so that output is stable.
     pub(crate) fn children(&self, id: NodeId) -> Vec<NodeId> {
         let mut out: Vec<_> = self
             .graph
@@ -45,7 +45,8 @@ impl Graph {
         out
     }
 
-    /// All within `depth` steps (none: any number) in one direction, without the start.
+    /// The nodes within `depth` steps (`None`: any number) in one direction. A start node is
+    /// included only if it is reached from another one.
     pub(crate) fn reach(&self, from: &FixedBitSet, up: bool, depth: Option<usize>) -> FixedBitSet {
         let direction = if up { Direction::Incoming } else { Direction::Outgoing };
         let mut seen = FixedBitSet::with_capacity(self.len());
@@ -66,12 +67,11 @@ impl Graph {
         seen
     }
 
-    /// Whether `to` can be reached from `from` along edges.
     pub(crate) fn has_path(&self, from: NodeId, to: NodeId) -> bool {
         petgraph::algo::has_path_connecting(&self.graph, at(from), at(to), None)
     }
 
-    /// Parents before children; none when there is a cycle.
+    /// The nodes with parents before children; `None` if there is a cycle.
     pub(crate) fn order(&self) -> Option<Vec<NodeId>> {
         toposort(&self.graph, None)
             .ok()

@@ -1,11 +1,11 @@
-//! Names to nodes: what `ref` and `source` mean.
+//! Resolves the names in `ref` and `source` to nodes.
 
 use super::{Node, NodeId, ResourceType};
 use crate::config::{Json, python_str};
 use crate::hash::FastMap;
 use std::sync::Arc;
 
-/// What was found under a name.
+/// The result of a lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FoundNode {
     Node(NodeId),
@@ -14,7 +14,7 @@ pub(crate) enum FoundNode {
     Nothing,
 }
 
-/// Source name and table name.
+/// The source's name and the table's.
 type SourceKey = (Arc<str>, Arc<str>);
 
 #[derive(Clone, Debug)]
@@ -27,25 +27,25 @@ struct Refable {
 }
 
 impl Refable {
-    /// Whether a `ref` with this version means it; one without means the latest.
+    /// Whether a `ref` with this version refers to it. Without a version, it refers to the latest.
     fn has_version(&self, version: Option<&str>) -> bool {
         let Some(wanted) = version else { return self.latest };
         self.version.as_deref().is_some_and(|own| own == wanted || same_number(own, wanted))
     }
 }
 
-/// The refable nodes and sources by name.
+/// The nodes and sources that can be referred to, by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lookup {
     root: Arc<str>,
-    /// The asking package comes before the root project.
+    /// Whether the referring package is searched before the root project.
     own_first: bool,
     refs: FastMap<Arc<str>, Vec<Refable>>,
     sources: FastMap<SourceKey, Vec<(Arc<str>, FoundNode)>>,
 }
 
 impl Lookup {
-    /// The ids are the nodes' places in the list.
+    /// The ids of nodes are their indexes in the list.
     pub(crate) fn new(
         root: &Arc<str>,
         own_first: bool,
@@ -79,10 +79,9 @@ impl Lookup {
         }
     }
 
-    /// `ref([package,] name[, version])` asked in `asking` (a package): the root project first,
-    /// then the asking package (the other way round with
-    /// `require_ref_searches_node_package_before_root`), then any. Enabled nodes come before
-    /// disabled ones.
+    /// Resolves `ref([package,] name[, version])` in the package `asking`. Searched are the root
+    /// project, then `asking` (vice versa with `require_ref_searches_node_package_before_root`),
+    /// then all packages. A disabled node is found only if there is no enabled one.
     pub(crate) fn find_ref(
         &self,
         package: Option<&str>,
@@ -100,7 +99,7 @@ impl Lookup {
                     .into_iter()
                     .filter_map(|package| pick_ref(all, package, version));
                 match tries.next() {
-                    // A disabled one counts only if no other is enabled.
+                    // A disabled node counts only if there is no enabled one.
                     Some(disabled @ FoundNode::Disabled(_)) => {
                         Some(tries.find(|f| matches!(f, FoundNode::Node(_))).unwrap_or(disabled))
                     }
@@ -111,8 +110,8 @@ impl Lookup {
         found.unwrap_or(FoundNode::Nothing)
     }
 
-    /// The packages between which a `ref` without a package cannot decide: several have the name,
-    /// and neither the root project nor the asking package does.
+    /// The packages that make a `ref` without a package ambiguous: several have the name, but
+    /// neither the root project nor the referring package does.
     pub(crate) fn undecided(&self, name: &str, asking: &str) -> Vec<&str> {
         let all = self.refs.get(name).into_iter().flatten();
         let enabled = all.filter(|r| matches!(r.found, FoundNode::Node(_)));
@@ -123,7 +122,8 @@ impl Lookup {
         if decided || packages.len() < 2 { Vec::new() } else { packages }
     }
 
-    /// A source of the root project counts before one of the asking package, as in dbt.
+    /// Resolves a source. As in dbt, the root project's take precedence over those of the referring
+    /// package.
     pub(crate) fn find_source(&self, source: &str, table: &str, asking: &str) -> FoundNode {
         let Some(all) = self.sources.get(&(Arc::from(source), Arc::from(table))) else {
             return FoundNode::Nothing;
@@ -139,12 +139,12 @@ impl Lookup {
         sorted.first().map_or(FoundNode::Nothing, |(_, f)| f.clone())
     }
 
-    /// Names for suggestions.
+    /// The names of models, seeds and snapshots, for suggestions.
     pub(crate) fn ref_names(&self) -> impl Iterator<Item = &str> {
         self.refs.keys().map(|n| &**n)
     }
 
-    /// Versions of a model, for messages.
+    /// The versions of a model, for messages.
     pub(crate) fn versions(&self, name: &str) -> Vec<String> {
         self.refs.get(name).into_iter().flatten().filter_map(|r| r.version.clone()).collect()
     }
@@ -154,7 +154,7 @@ impl Lookup {
     }
 }
 
-/// The node of a version, of one package or of any.
+/// The node of a version, in one package or in any.
 fn pick_ref(all: &[Refable], package: Option<&str>, version: Option<&str>) -> Option<FoundNode> {
     all.iter()
         .filter(|r| package.is_none_or(|package| &*r.package == package))
@@ -163,8 +163,7 @@ fn pick_ref(all: &[Refable], package: Option<&str>, version: Option<&str>) -> Op
         .map(|r| r.found.clone())
 }
 
-/// Which of several nodes of one name `ref` means: the seed, then the snapshot, then the model, as
-/// in dbt.
+/// The precedence among nodes of the same name: seeds, then snapshots, then models, as in dbt.
 fn precedence(kind: ResourceType) -> u8 {
     match kind {
         ResourceType::Seed => 0,
@@ -173,7 +172,7 @@ fn precedence(kind: ResourceType) -> u8 {
     }
 }
 
-/// `1`, `1.0` and `"1"` are one version.
+/// Whether two versions are the same: `1`, `1.0` and `"1"` are.
 pub(crate) fn same_version(a: &Json, b: &Json) -> bool {
     let (a, b) = (python_str(a), python_str(b));
     a == b || same_number(&a, &b)

@@ -1,5 +1,5 @@
-//! The materializations that are built in, and what is known of each. A new one is a row here and a
-//! function in `materialize/`.
+//! The built-in materializations and their properties. To add one, add a row here and a function in
+//! `materialize/`.
 
 use crate::engine::RelationKind;
 
@@ -15,15 +15,16 @@ pub(crate) enum Materialization {
     Ephemeral,
 }
 
-/// What is known of a materialization.
+/// The properties of a materialization.
 struct Facts {
-    /// What `materialized:` says.
+    /// The value of `materialized:`.
     name: &'static str,
-    /// What stands under the node's name once it is built; none: nothing.
+    /// The kind of the node's relation after the build; `None`: it has none.
     kind: Option<RelationKind>,
-    /// The macro of (relation, SQL) that writes the statement for a whole build.
+    /// The macro that returns the statement for a full build, given the relation and the SQL.
     create: Option<&'static str>,
-    /// A later build adds to what is there, and its SQL may differ from that of the first.
+    /// Whether later builds add to the relation, so that their SQL may differ from that of the
+    /// first.
     grows: bool,
 }
 
@@ -72,17 +73,17 @@ impl Materialization {
         self.facts().name
     }
 
-    /// What stands under the node's name once it is built; none: nothing.
+    /// The kind of the node's relation after the build; `None`: it has none.
     pub(crate) fn relation_kind(self) -> Option<RelationKind> {
         self.facts().kind
     }
 
-    /// The macro of (relation, SQL) that writes the statement for a whole build.
+    /// The macro that returns the statement for a full build, given the relation and the SQL.
     pub(crate) fn create_macro(self) -> Option<&'static str> {
         self.facts().create
     }
 
-    /// Whether a later build adds to what is there.
+    /// Whether later builds add to the relation.
     pub(crate) fn grows(self) -> bool {
         self.facts().grows
     }

@@ -1,8 +1,8 @@
 //! The project as a graph of nodes, immutable once resolved.
 //!
-//! In: what `resolve` bound. Out: `Manifest` with `Node`s by dense `NodeId` (alive within one
-//! manifest) and by `UniqueId` (for all that outlives it), relations, columns, configs, the
-//! dependency graph. Must not know: how it was parsed, databases, output.
+//! In: resolved nodes. Out: `Manifest` with `Node`s by dense `NodeId` (valid within one manifest)
+//! and by `UniqueId` (valid across manifests), relations, columns, configs, the dependency graph.
+//! Must not know: how it was parsed, databases, output.
 
 mod address;
 mod artifact;

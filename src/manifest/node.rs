@@ -1,4 +1,4 @@
-//! A node of the graph.
+//! The nodes of the graph.
 
 use super::{Column, Materialization, NodeConfig, Threshold, TypedConfig};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The name that outlives a manifest: `model.package.name`.
+/// The id of a node across manifests: `model.package.name`.
 pub(crate) type UniqueId = Arc<str>;
 
-/// A node's number within one manifest.
+/// The id of a node within one manifest, which is its index there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(pub(crate) u32);
 
@@ -26,7 +26,7 @@ impl NodeId {
     }
 }
 
-/// dbt's resource types of graph nodes.
+/// The resource types of nodes, as in dbt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum ResourceType {
     Model,
@@ -86,35 +86,35 @@ impl ResourceType {
         ResourceType::ALL.into_iter().find(|t| t.as_str() == text)
     }
 
-    /// Whether `ref` can name it.
     pub(crate) fn is_refable(self) -> bool {
         matches!(self, ResourceType::Model | ResourceType::Seed | ResourceType::Snapshot)
     }
 }
 
-/// Template text: a range of a file, or text of a properties file.
+/// The text of a template, in a file or a value of a properties file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Text {
     pub(crate) file: FileId,
     pub(crate) range: (u32, u32),
-    /// The text without white space at both ends, as the artifacts carry it.
+    /// The text as artifacts have it: trimmed, except for snapshots.
     #[serde(skip)]
     pub(crate) raw: Arc<str>,
-    /// None: what it becomes is known when it is compiled.
+    /// The result of rendering, if it is the same at parse and at run. `None`: it is known only
+    /// after compiling.
     pub(crate) steady: Option<Steady>,
 }
 
-/// What a text becomes whenever it is rendered, since it asks for nothing that differs between
-/// parsing and running. The relations that it refers to are left open.
+/// The result of a text that reads nothing that differs between parse and run. The relations that
+/// it refers to are left open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Steady {
-    /// A print of the SQL without comments and white space.
+    /// The fingerprint of the SQL without comments and white space.
     pub(crate) print: Fingerprint,
-    /// What in it may have another value each time.
+    /// A function or keyword in the SQL whose value may differ at each run.
     pub(crate) volatile: Option<String>,
 }
 
-/// A `ref` that a render really made.
+/// A `ref` that was called when the text was rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct RefCall {
     pub(crate) package: Option<Arc<str>>,
@@ -124,7 +124,7 @@ pub(crate) struct RefCall {
 }
 
 impl RefCall {
-    /// As it is written, for messages.
+    /// The call in its written form, for messages.
     pub(crate) fn display(&self) -> String {
         let package = self.package.as_deref().map(|p| format!("'{p}', ")).unwrap_or_default();
         let version = self.version.as_deref().map(|v| format!(", v={v}")).unwrap_or_default();
@@ -132,7 +132,7 @@ impl RefCall {
     }
 }
 
-/// A `source` that a render really made.
+/// A `source` that was called when the text was rendered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct SourceCall {
     pub(crate) source: Arc<str>,
@@ -164,25 +164,25 @@ impl Access {
     }
 }
 
-/// A version of a versioned model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct VersionInfo {
-    /// As written: a number or text.
+    /// A number or text, as it is written.
     pub(crate) version: Json,
     pub(crate) latest: Json,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct GenericTest {
-    /// The test's name without `test_`, and the package it was written with.
+    /// The name of the test, without the prefix `test_`, and the package before it, if there is
+    /// one.
     pub(crate) name: Arc<str>,
     pub(crate) namespace: Option<Arc<str>>,
-    /// Arguments as written (unrendered), `column_name` and `model` included.
+    /// The unrendered arguments, including `column_name` and `model`.
     pub(crate) kwargs: Arc<JsonMap>,
     pub(crate) column: Option<Arc<str>>,
-    /// The node whose properties carry the test.
+    /// The node whose properties contain the test. `None` if it is missing or disabled.
     pub(crate) attached: Option<NodeId>,
-    /// The macro that makes the query, by unique id.
+    /// The unique id of the macro that returns the query.
     pub(crate) macro_id: Option<Arc<str>>,
 }
 
@@ -192,20 +192,19 @@ pub(crate) enum TestKind {
     Generic(Box<GenericTest>),
 }
 
-/// A table of a `sources:` entry.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SourceTable {
     pub(crate) source_name: Arc<str>,
     pub(crate) source_description: String,
     pub(crate) loader: String,
     pub(crate) identifier: String,
-    /// `database` and `schema` as they were written, where they were.
+    /// The `database` and `schema` of the source before rendering.
     pub(crate) written: [Option<String>; 2],
     pub(crate) quoting: JsonMap,
     pub(crate) source_meta: JsonMap,
     pub(crate) loaded_at_field: Option<String>,
     pub(crate) loaded_at_query: Option<String>,
-    /// None: switched off with null.
+    /// `None`: disabled with null.
     pub(crate) freshness: Option<Threshold>,
     pub(crate) external: Json,
 }
@@ -219,15 +218,15 @@ pub(crate) struct Exposure {
     pub(crate) label: Option<String>,
 }
 
-/// Where a relation goes when it is published. The fields are as written: they are rendered when
-/// the export runs.
+/// The destination of a published relation. The fields are unrendered; they are rendered when the
+/// export runs.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Export {
     pub(crate) kind: ExportType,
     pub(crate) fields: YamlMap,
 }
 
-/// What a node is, with what only this kind has.
+/// The type of a node, with the properties that only this type has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NodeKind {
     Model {
@@ -246,7 +245,7 @@ pub(crate) enum NodeKind {
     Exposure(Box<Exposure>),
     Export(Box<Export>),
     Function(Json),
-    /// Parsed and carried in the manifest; nothing is built from it.
+    /// Resources of the semantic layer. They are contained in the manifest but not built.
     Semantic(ResourceType, Json),
     Operation {
         on_run_end: bool,
@@ -267,36 +266,37 @@ pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
-    /// Relative to the resource folder (`staging/a.sql`), and to the project
-    /// (`models/staging/a.sql`).
+    /// The path relative to the resource folder (`staging/a.sql`); `original_file_path` is relative
+    /// to the project (`models/staging/a.sql`).
     pub(crate) path: Arc<str>,
     pub(crate) original_file_path: Arc<str>,
     pub(crate) fqn: Vec<Arc<str>>,
     pub(crate) text: Option<Text>,
-    /// False for a Python model.
+    /// Whether it is SQL; false for Python models.
     pub(crate) sql: bool,
-    /// What was set, for templates, selectors and artifacts.
+    /// The config for templates, selectors and artifacts.
     pub(crate) config: Arc<NodeConfig>,
-    /// What it means to a build.
+    /// The config for builds.
     pub(crate) typed: Arc<TypedConfig>,
     pub(crate) description: String,
-    /// `package://path` of the properties file that describes it.
+    /// The properties file that describes the node, as `package://path`.
     pub(crate) patch_path: Option<String>,
     pub(crate) columns: Vec<Column>,
     pub(crate) alias: Arc<str>,
-    /// Where it is, or will be, stored; none for what is not (tests, exposures).
+    /// The relation that the node has when it is built; `None` for nodes without one, such as
+    /// exposures.
     pub(crate) relation: Option<Relation>,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) depends_on: Vec<NodeId>,
     pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
-    /// Where it is defined, for messages.
+    /// The location of its definition, for messages.
     pub(crate) span: Span,
     pub(crate) tags: Vec<String>,
 }
 
-/// The id that the artifacts know a node by: an export is an exposure there.
+/// The id of a node in artifacts, where exports are exposures.
 pub(crate) fn artifact_id(unique_id: &str) -> Cow<'_, str> {
     match unique_id.strip_prefix("export.") {
         Some(rest) => Cow::Owned(format!("exposure.{rest}")),
@@ -334,18 +334,20 @@ impl Node {
         }))
     }
 
-    /// How the node is stored, when that is built in.
+    /// The built-in materialization of the node; `None` if it is one of the project.
     pub(crate) fn materialization(&self) -> Option<Materialization> {
         Materialization::parse(&self.materialized())
     }
 
-    /// What stands under the node's name once it is built.
+    /// The kind of the node's relation after the build. Materializations of the project count as
+    /// tables.
     pub(crate) fn relation_kind(&self) -> RelationKind {
         let built_in = self.materialization().and_then(Materialization::relation_kind);
         built_in.unwrap_or(RelationKind::Table)
     }
 
-    /// How a test's failing rows are stored, if they are, under the flag of the command line.
+    /// The kind of relation that a test's failing rows are stored in; `None`: they are not. `flag`
+    /// is `--store-failures`.
     pub(crate) fn stores_failures(&self, flag: bool) -> Option<RelationKind> {
         self.typed.test().and_then(|test| test.store_failures.kind(flag))
     }
@@ -362,7 +364,7 @@ impl Node {
         }
     }
 
-    /// The name for people: `model.v2` for a version, `source.table` for a source.
+    /// The name in messages: `model.v2` for a version, `source.table` for a source.
     pub(crate) fn display_name(&self) -> String {
         match (&self.kind, self.version()) {
             (NodeKind::Source(s), _) => format!("{}.{}", s.source_name, self.name),

@@ -12,7 +12,7 @@ impl NodeSet {
         self.0.contains(id.index())
     }
 
-    /// In id order.
+    /// The ids in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.0.ones().map(|i| NodeId(i as u32))
     }

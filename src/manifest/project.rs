@@ -1,4 +1,4 @@
-//! The whole: projects, macros, nodes.
+//! The manifest: the whole project with its macros and nodes.
 
 use super::{Graph, Lookup, Node, NodeId, UniqueId};
 use crate::config::{Json, JsonMap};
@@ -7,14 +7,13 @@ use crate::hash::FastMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
-/// The root project or an installed package.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     pub(crate) name: Arc<str>,
     pub(crate) root: Utf8PathBuf,
 }
 
-/// What all passes behind `load` need to know of the project.
+/// The properties of the project that passes after `load` need.
 #[derive(Clone, Debug)]
 pub(crate) struct ProjectInfo {
     pub(crate) name: Arc<str>,
@@ -28,7 +27,7 @@ pub(crate) struct ProjectInfo {
     pub(crate) compare_written: bool,
 }
 
-/// A macro as the artifacts list it.
+/// A macro as artifacts list it.
 #[derive(Clone, Debug)]
 pub(crate) struct MacroInfo {
     pub(crate) unique_id: UniqueId,
@@ -53,7 +52,7 @@ pub(crate) struct Group {
     pub(crate) description: Option<String>,
 }
 
-/// A resource that is carried in the manifest but is no node of the run: doc blocks.
+/// A resource that is in the manifest but not a node: a doc block.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct OtherResource {
     pub(crate) unique_id: UniqueId,
@@ -63,16 +62,15 @@ pub(crate) struct OtherResource {
     pub(crate) text: String,
 }
 
-/// The resolved project.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) project: ProjectInfo,
-    /// Shared with the next manifest of the process, as far as nothing has changed.
+    /// The nodes by id. Unchanged ones are shared with the next manifest of the process.
     pub(crate) nodes: Vec<Arc<Node>>,
-    /// Nodes with `enabled: false`; they have no id in the graph.
+    /// Nodes with `enabled: false`. They are not in the graph.
     pub(crate) disabled: Vec<Arc<Node>>,
-    /// Tests of what is missing or disabled. As in dbt they are in the artifact, not enabled, and
-    /// nowhere else.
+    /// Tests of missing or disabled nodes. As in dbt, they are only written to the artifact, among
+    /// the disabled nodes.
     pub(crate) unplaced: Vec<Arc<Node>>,
     pub(crate) graph: Graph,
     pub(crate) lookup: Lookup,
@@ -81,7 +79,7 @@ pub(crate) struct Manifest {
     pub(crate) groups: Vec<Group>,
     pub(crate) selectors: JsonMap,
     pub(crate) by_unique_id: FastMap<UniqueId, NodeId>,
-    /// On-run hooks in the order in which they run.
+    /// The on-run hooks, in the order in which they run.
     pub(crate) on_run_start: Vec<NodeId>,
     pub(crate) on_run_end: Vec<NodeId>,
 }

@@ -1,26 +1,26 @@
-//! The values of seeds, as agate reads them for dbt (dbt_common's `build_type_tester`).
+//! Parses the values of seeds as agate does for dbt (dbt_common's `build_type_tester`).
 //!
-//! In: the text of one cell. Out: the value it is as a number, a date, a time stamp or a boolean;
-//! none where it is no such. Dates and time stamps are read by `strptime` with one format each,
-//! other time stamps by isodate, which wants a `T` between date and time. Must not know: columns,
+//! In: the text of one cell. Out: its value as a number, a date, a timestamp or a boolean; `None`
+//! if it is not one. Dates and timestamps are parsed by `strptime` with one format each, other
+//! timestamps by isodate, which requires a `T` between date and time. Must not know: columns,
 //! files, engines.
 
 use crate::decimal::Decimal;
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Time};
 
-/// `null` and the empty text are no value, whatever the type.
+/// Whether a value is null, whatever the column's type: `null` or an empty text.
 pub(super) fn is_null(text: &str) -> bool {
     let text = text.trim();
     text.is_empty() || text.eq_ignore_ascii_case("null")
 }
 
-/// Signs that agate takes off both ends of a number, in the order in which it takes them off.
+/// Signs that agate strips from both ends of a number, in this order.
 const CURRENCIES: [char; 19] =
     ['؋', '$', 'ƒ', '៛', '¥', '₡', '₱', '£', '€', '¢', '﷼', '₪', '₩', '₭', '₮', '₦', '฿', '₤', '₫'];
 
-/// A number: without `%`, one minus sign, currency signs and thousands commas it is one to Python's
-/// `Decimal`.
+/// Parses a number: without `%`, one minus sign, currency signs and thousands separators, it must
+/// be a literal of Python's `Decimal`.
 pub(super) fn parse_number(text: &str) -> Option<Decimal> {
     let mut rest = text.trim().trim_matches('%');
     let negative = rest.starts_with('-');
@@ -30,14 +30,14 @@ pub(super) fn parse_number(text: &str) -> Option<Decimal> {
     for sign in CURRENCIES {
         rest = rest.trim_matches(sign);
     }
-    // A signalling NaN cannot be calculated with.
+    // Python cannot compute with a signalling NaN.
     let signalling = rest.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("snan"));
     let value = Decimal::parse(&rest.replace(',', "")).filter(|_| !signalling)?;
     // Python multiplies by the sign, which rounds to 28 digits.
     Some(if negative { value.negated() } else { value.rounded() })
 }
 
-/// `true` or `false`, in any case.
+/// Parses `true` or `false`, in any case.
 pub(super) fn parse_boolean(text: &str) -> Option<bool> {
     let text = text.replace(',', "");
     let text = text.trim();
@@ -48,16 +48,16 @@ pub(super) fn parse_boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// `strptime(text, '%Y-%m-%d')`.
+/// Python's `strptime(text, '%Y-%m-%d')`.
 pub(super) fn parse_date(text: &str) -> Option<Date> {
     let (date, rest) = strptime_date(text.trim())?;
     rest.is_empty().then_some(date)
 }
 
-/// A time stamp with its offset from UTC in minutes, where the text gives one.
+/// A timestamp with its offset from UTC in minutes, if the text has one.
 pub(super) type Stamp = (DateTime, Option<i32>);
 
-/// `strptime(text, '%Y-%m-%d %H:%M:%S')`: a blank of the format stands for any number of them.
+/// Python's `strptime(text, '%Y-%m-%d %H:%M:%S')`: a blank in the format matches one or more.
 pub(super) fn parse_timestamp(text: &str) -> Option<Stamp> {
     let (date, rest) = strptime_date(text.trim())?;
     let clock = rest.trim_start();
@@ -71,12 +71,12 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Stamp> {
     rest.is_empty().then(|| (date.to_datetime(time), None))
 }
 
-/// Year, month and day at the beginning of a text, and what follows.
+/// Parses year, month and day at the start of a text; returns the rest.
 fn strptime_date(text: &str) -> Option<(Date, &str)> {
     let (year, rest) = digits(text, 4)?;
     let (month, rest) = up_to(rest.strip_prefix('-')?, 2, 12)?;
     let rest = rest.strip_prefix('-')?;
-    // `%d` also takes a blank and a digit.
+    // `%d` also accepts a blank and one digit.
     let (day, rest) = match rest.strip_prefix(' ') {
         Some(after) => digits(after, 1)?,
         None => up_to(rest, 2, 31)?,
@@ -84,24 +84,24 @@ fn strptime_date(text: &str) -> Option<(Date, &str)> {
     Some((Date::new(year as i16, month as i8, day as i8).ok().filter(|_| year > 0)?, rest))
 }
 
-/// The longest number of up to `most` digits that is at most `limit`.
+/// Parses the longest number of at most `most` digits that does not exceed `limit`.
 fn up_to(text: &str, most: usize, limit: u32) -> Option<(u32, &str)> {
     (1..=most).rev().find_map(|n| digits(text, n).filter(|(value, _)| *value <= limit))
 }
 
-/// A number of exactly `n` ASCII digits, and what follows.
+/// Parses exactly `n` ASCII digits; returns the rest.
 fn digits(text: &str, n: usize) -> Option<(u32, &str)> {
     let head = text.get(..n).filter(|h| h.bytes().all(|b| b.is_ascii_digit()))?;
     Some((head.parse().ok()?, &text[n..]))
 }
 
-/// A text of two digits and nothing else.
+/// Parses a text that consists of two digits.
 fn two_digits(text: &str) -> Option<u32> {
     digits(text, 2).filter(|(_, rest)| rest.is_empty()).map(|(number, _)| number)
 }
 
-/// `isodate.parse_datetime`: ISO 8601, basic and extended forms, week dates and ordinal dates,
-/// fractions of the last part.
+/// Python's `isodate.parse_datetime`: ISO 8601 in basic and extended forms, with week and ordinal
+/// dates, and fractions of the last part.
 pub(super) fn iso_timestamp(text: &str) -> Option<Stamp> {
     let (date, time) = text.trim().split_once('T')?;
     if time.contains('T') {
@@ -117,7 +117,7 @@ const DATE_FORMS: [&str; 12] =
     ["Y-M-D", "YMD", "Y-Ww-d", "YWwd", "Y-O", "YO", "Y-Ww", "YWw", "Y-M", "YM", "Y", "C"];
 
 fn iso_date(text: &str) -> Option<Date> {
-    // The first form that fits decides, even if its date does not exist.
+    // The first form that matches decides, even if its date does not exist.
     DATE_FORMS.iter().find_map(|form| fields(text, form)).and_then(|found| found.date())
 }
 
@@ -178,7 +178,7 @@ fn fields(text: &str, form: &str) -> Option<DateFields> {
     rest.is_empty().then_some(found)
 }
 
-/// `hh:mm:ss.fff`, `hhmmss`, `hh:mm.f`, `hhmm`, `hh.f`, each with a zone or without.
+/// Parses `hh:mm:ss.fff`, `hhmmss`, `hh:mm.f`, `hhmm` or `hh.f`, with or without an offset.
 fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
     let at = text.find(['Z', '+', '-']).unwrap_or(text.len());
     let (clock, zone) = text.split_at(at);
@@ -201,7 +201,7 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
         }
         _ => return None,
     };
-    // A fraction belongs to the last part; microseconds are cut, not rounded.
+    // A fraction belongs to the last part; microseconds are truncated, not rounded.
     let unit: i64 = [3_600_000_000, 60_000_000, 1_000_000][parts.len() - 1];
     let nines: String = fraction.chars().take(15).collect();
     let fraction = i128::from(nines.parse::<i64>().unwrap_or(0)) * i128::from(unit)
@@ -221,7 +221,7 @@ fn iso_time(text: &str) -> Option<(Time, Option<i32>)> {
     Some((time, offset))
 }
 
-/// `Z`, `+hh`, `+hhmm`, `+hh:mm`, or nothing.
+/// Parses `Z`, `+hh`, `+hhmm`, `+hh:mm` or nothing, which is `Some(None)`.
 fn iso_offset(zone: &str) -> Option<Option<i32>> {
     let negative = match zone {
         "" => return Some(None),
@@ -237,7 +237,7 @@ fn iso_offset(zone: &str) -> Option<Option<i32>> {
     Some(Some(if negative { -total } else { total }))
 }
 
-/// The same moment in UTC, without its zone, as Postgres gets it from dbt.
+/// Converts a timestamp to UTC and drops its offset, as dbt does before it inserts into Postgres.
 pub(super) fn in_utc((moment, offset): Stamp) -> Option<DateTime> {
     moment.checked_sub(i64::from(offset.unwrap_or(0)).minutes()).ok()
 }

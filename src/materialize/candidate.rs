@@ -1,22 +1,23 @@
-//! A candidate: built beside the published relation, audited, swapped in or put aside.
+//! Candidates: built beside the published relation, audited, then swapped in or kept aside.
 
 use super::{Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, Steps};
 use crate::engine::{Relation, RelationKind, candidate_name, rejected_name};
 use crate::outcome::NodeError;
 
-/// Where the next version of a relation is built.
+/// The name of a candidate of this kind.
 pub(super) fn candidate_of(job: &Job, kind: RelationKind) -> Relation {
     candidate_name(&job.target, job.engine.dialect).with_kind(kind)
 }
 
-/// Audits a candidate that is built, and publishes it or puts it aside.
+/// Audits a finished candidate and publishes it, or keeps it aside if a guard fails.
 pub(super) fn audit_and_publish(
     job: &Job,
     candidate: &Relation,
     kind: RelationKind,
     steps: &mut dyn Steps,
 ) -> Result<Ending, NodeError> {
-    // In-transaction post-hooks see the published name: the guards run after them, inside the swap.
+    // Post-hooks in the transaction need the published name, so the guards run after them, inside
+    // the swap.
     if job.has_inside_post_hooks && job.has_transactions() {
         steps.begin()?;
         swap_in(job, candidate, kind, steps)?;
@@ -37,16 +38,16 @@ pub(super) fn audit_and_publish(
     Ok(Ending::Published)
 }
 
-/// Gives the candidate the published name, with all that a published relation has.
+/// Publishes the candidate and gives it everything that a published relation has.
 fn swap_in(job: &Job, candidate: &Relation, kind: RelationKind, steps: &mut dyn Steps) -> Done {
     steps.publish(candidate, kind)?;
     create_indexes(job, &job.target.clone().with_kind(kind), true, steps)?;
-    // A version that was rejected before is out of date now.
+    // An earlier rejected version is outdated now.
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
     finish_inside(job, kind, steps)
 }
 
-/// Keeps a candidate that did not pass, for inspection.
+/// Keeps a candidate that failed its tests, for inspection.
 fn put_aside(
     job: &Job,
     candidate: &Relation,
@@ -60,8 +61,8 @@ fn put_aside(
     Ok(Ending::Rejected(Some(rejected)))
 }
 
-/// The indexes that the config asks for: made on the candidate, outside the swap, where the engine
-/// lets an indexed table be renamed.
+/// Creates the configured indexes: on the candidate, before the swap, unless the engine wants them
+/// after the rename.
 pub(super) fn create_indexes(
     job: &Job,
     relation: &Relation,
@@ -75,7 +76,7 @@ pub(super) fn create_indexes(
     steps.call(&PublicMacro::new("create_indexes", vec![Arg::Relation(relation.clone())]))
 }
 
-/// What follows the creation of a published relation: hooks, grants, comments.
+/// The steps after a relation is published, in its transaction: hooks, grants, comments.
 pub(super) fn finish_inside(job: &Job, kind: RelationKind, steps: &mut dyn Steps) -> Done {
     steps.run_hooks(HookTime::AfterInside)?;
     if !job.has_outside_post_hooks {
@@ -94,7 +95,7 @@ pub(super) fn finish_inside(job: &Job, kind: RelationKind, steps: &mut dyn Steps
     Ok(())
 }
 
-/// What follows the commit of a publication.
+/// The steps after a publication is committed.
 pub(super) fn finish_outside(job: &Job, steps: &mut dyn Steps) -> Done {
     steps.run_hooks(HookTime::AfterOutside)?;
     if job.has_outside_post_hooks {

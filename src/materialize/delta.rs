@@ -1,5 +1,4 @@
-//! New rows on their way into a table that is there: where they are kept, and what they are applied
-//! to.
+//! Helpers for new rows of an existing table: where they are stored, and what they are applied to.
 
 use super::stored::CREATE_TABLE;
 use super::{Arg, Done, Job, PublicMacro, Steps};
@@ -8,17 +7,17 @@ use crate::engine::{
 };
 use crate::source::SqlText;
 
-/// Where the new rows are kept until they are applied.
+/// The table that stores the new rows until they are applied.
 pub(super) fn scratch_of(job: &Job) -> Relation {
     scratch_name(&job.target, job.engine).with_kind(RelationKind::Table)
 }
 
-/// Whether others can see what is kept there, so that an earlier run may have left it.
+/// Whether other sessions can see that table, so that an earlier run may have left one.
 fn is_seen(job: &Job) -> bool {
     job.engine.abilities.scratch == Scratch::Named
 }
 
-/// Keeps the rows of the node's query.
+/// Stores the rows of the node's query.
 pub(super) fn keep_rows(job: &Job, scratch: &Relation, steps: &mut dyn Steps) -> Done {
     if is_seen(job) {
         drop_scratch(job, scratch, steps)?;

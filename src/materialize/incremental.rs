@@ -1,9 +1,9 @@
-//! Incremental models whose table is there: a delta, applied and audited inside one transaction.
+//! Incremental models whose table exists: a delta is applied and audited inside one transaction.
 //!
-//! Where the engine locks a table for a change of its columns, added columns are committed before,
-//! drops come last, and a change of types is made on a candidate; so it is where types cannot be
-//! changed in place. An engine without transactions
-//! over several statements gets every delta on a candidate.
+//! If the engine locks a table while its columns change, then new columns are committed first,
+//! columns are dropped last, and types are changed on a candidate. Types are also changed on a
+//! candidate if they cannot be changed in place. An engine without transactions over several
+//! statements applies every delta to a candidate.
 
 use super::candidate::{
     audit_and_publish, candidate_of, create_indexes, finish_inside, finish_outside,
@@ -44,14 +44,14 @@ pub(super) fn store_delta(job: &Job, steps: &mut dyn Steps) -> Result<Ending, No
     }
 }
 
-/// Ends a delta that was applied to the published table, in the open transaction.
+/// Finishes a delta that was applied to the published table, in the open transaction.
 fn finish_in_place(
     job: &Job,
     dropped_last: &[String],
     steps: &mut dyn Steps,
 ) -> Result<Ending, NodeError> {
     job.drop_leftover(&rejected_name(&job.target, job.engine.dialect), steps)?;
-    // That of a build that was killed.
+    // The candidate of a build that was killed.
     job.drop_leftover(&candidate_of(job, RelationKind::Table), steps)?;
     finish_inside(job, RelationKind::Table, steps)?;
     if !steps.audit(&Audited::Inside)? {
@@ -64,28 +64,28 @@ fn finish_in_place(
     Ok(Ending::Published)
 }
 
-/// New rows on their way.
+/// New rows and the table that they are applied to.
 struct Delta<'a> {
     job: &'a Job,
     config: &'a IncrementalConfig,
-    /// The columns of the table that they are applied to.
+    /// The columns of that table.
     columns: Vec<ExistingColumn>,
-    /// Where they are applied, if not to the published table.
+    /// The copy that the rows are applied to; `None` for the published table itself.
     candidate: Option<Relation>,
 }
 
 impl Delta<'_> {
-    /// Changes of columns that are made before the transaction of the delta, by the columns of the
-    /// query; a copy of the table where the published one cannot be changed.
+    /// Changes columns before the transaction of the delta, to match those of the query. If the
+    /// published table cannot be changed, a copy of it is made.
     fn prepare_table(&mut self, steps: &mut dyn Steps) -> Done {
         let query = steps.describe_query()?;
         let change = self.change_for(&query)?;
         if change.retyped.is_empty() && self.job.has_transactions() {
             if !self.job.engine.abilities.locks_for_columns {
-                // They are added with the rows.
+                // New columns are added together with the rows.
                 return Ok(());
             }
-            // Columns that are to go are there until the delta is published.
+            // Columns to be dropped remain until the delta is published.
             let new: Vec<ExistingColumn> = change
                 .after
                 .iter()
@@ -105,12 +105,14 @@ impl Delta<'_> {
         Ok(())
     }
 
-    /// A column of the copy: as it was, in its new type, or null.
+    /// The `select` item for a column of the copy: the old value, cast to a new type if it changes,
+    /// or null for a new column.
     fn carried(&self, column: &ExistingColumn, retyped: &[ExistingColumn]) -> String {
         let name = self.job.engine.dialect.quoted(&column.name);
         let is_there = self.columns.iter().any(|c| c.name == column.name);
         let value = if is_there { name.as_str() } else { "null" };
-        // Where values have types of their own a cast would change them, and a column needs none.
+        // If types belong to values (the engine cannot alter them), a cast would change the values,
+        // and is not needed.
         let has_new_type = !is_there || retyped.contains(column);
         if has_new_type && self.job.engine.abilities.alters_types {
             return format!("cast({value} as {}) as {name}", column.data_type);
@@ -118,8 +120,8 @@ impl Delta<'_> {
         if is_there { name } else { format!("null as {name}") }
     }
 
-    /// Writes the rows of the query into the table. Statements that take columns away are left for
-    /// the end where they lock the table.
+    /// Writes the rows of the query into the table. Returns the statements that drop columns if
+    /// these lock the table, to be run at the end.
     fn apply(&self, steps: &mut dyn Steps) -> Result<Vec<String>, NodeError> {
         let scratch = scratch_of(self.job);
         keep_rows(self.job, &scratch, steps)?;
@@ -143,7 +145,8 @@ impl Delta<'_> {
             .map_err(|mistake| self.job.mistake(mistake.to_string()))
     }
 
-    /// The macro of the strategy: the config's, else the engine's default by whether there is a key.
+    /// The call of the strategy's macro: the configured one, or else the engine's default, which
+    /// depends on whether there is a unique key.
     fn write(
         &self,
         table: &Relation,

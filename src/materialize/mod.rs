@@ -1,9 +1,9 @@
-//! How a node is stored, as straight functions.
+//! Built-in materializations, as plain functions.
 //!
-//! In: a `Job` (the node's relation, SQL, config, what exists) and `Steps`, which carries out what
-//! is asked of the database. Out: whether the node was published. SQL that dbt makes by a public
-//! macro is asked for by name (`PublicMacro`), so that a project's override counts. Must not know:
-//! connections, threads, how macros are rendered. The tests play the database.
+//! In: a `Job` (the node's relation, SQL, config, what exists) and `Steps`, which performs the
+//! operations on the database. Out: whether the node was published. SQL that dbt generates by a
+//! public macro is requested by name (`PublicMacro`), so that a project can override the macro.
+//! Must not know: connections, threads, how macros are rendered. The tests use a fake database.
 
 mod agate;
 mod candidate;
@@ -33,14 +33,14 @@ use crate::outcome::NodeError;
 use crate::source::{Span, SqlText};
 use std::sync::Arc;
 
-/// An argument of a macro.
+/// An argument of a macro call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Arg {
     None,
     Flag(bool),
     Text(String),
     Relation(Relation),
-    /// The node itself, as templates have it.
+    /// The node's `model` in templates.
     Model,
     /// The node's compiled SQL.
     Compiled,
@@ -50,7 +50,7 @@ pub(crate) enum Arg {
     Dict(Vec<(&'static str, Arg)>),
 }
 
-/// A public macro, by name. The text that it gives is run, if there is any.
+/// A call of a public macro by name. The text that it returns is executed, unless it is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PublicMacro {
     pub(crate) name: String,
@@ -63,7 +63,7 @@ impl PublicMacro {
     }
 }
 
-/// When hooks are run: before or after the node is stored, inside the transaction or outside.
+/// When hooks run: before or after the node is stored, inside or outside of the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HookTime {
     BeforeOutside,
@@ -75,72 +75,72 @@ pub(crate) enum HookTime {
 /// What the guards of a node are run on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Audited {
-    /// A relation beside the published one; others can read it.
+    /// A relation beside the published one; other sessions can read it.
     Candidate(Relation),
     /// The published name, inside the open transaction.
     Inside,
 }
 
-/// How a build ended that did not fail.
+/// The end of a build that did not fail.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Ending {
     Published,
-    /// Guards held it back: what is kept of it, if anything is.
+    /// A guard failed. The relation is the one kept for inspection, if there is one.
     Rejected(Option<Relation>),
 }
 
-/// How the rows of a seed came in.
+/// The result of loading a seed.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SeedEnding {
     Loaded,
-    /// The first rows had other types than the whole file, whose columns these are: the table is
+    /// The first rows had other types than the whole file; its columns are these. The table is
     /// still empty.
     OtherTypes(Vec<SeedColumn>),
 }
 
 pub(crate) type Done = Result<(), NodeError>;
 
-/// What a materialization asks for, in the order in which it wants it done.
+/// The operations of a materialization, called in the order of their execution.
 pub(crate) trait Steps {
-    /// Runs SQL of ours.
+    /// Executes SQL that Strata generated.
     fn execute(&mut self, sql: SqlText) -> Done;
-    /// Runs what a public macro writes.
+    /// Calls a public macro and executes the text that it returns.
     fn call(&mut self, call: &PublicMacro) -> Done;
-    /// The node's hooks of one time.
+    /// Runs the node's hooks of one time.
     fn run_hooks(&mut self, time: HookTime) -> Done;
-    /// Sends the rows of a seed into an empty table.
+    /// Loads the rows of a seed into an empty table.
     fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedEnding, NodeError>;
-    /// Changes columns of a table.
+    /// Changes columns of a table; `takes_away` if some are dropped.
     fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> Done;
     fn drop_if_there(&mut self, relation: &ExistingRelation) -> Done;
-    /// Columns of a relation that is there.
+    /// The columns of an existing relation.
     fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError>;
-    /// Columns that the node's own query would give.
+    /// The columns that the node's query would return.
     fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError>;
     fn begin(&mut self) -> Done;
-    /// Commits the open transaction, with nothing published.
+    /// Commits the open transaction, without a publication.
     fn commit(&mut self) -> Done;
-    /// Runs the guards; whether all of them let it through.
+    /// Runs the guards; returns whether all of them passed.
     fn audit(&mut self, audited: &Audited) -> Result<bool, NodeError>;
-    /// Gives the candidate the published name, with what belongs to the old relation and depends on
-    /// it: in the open transaction, where the engine has any.
+    /// Gives the candidate the published name and moves over what belongs to the old relation or
+    /// depends on it, in the open transaction if the engine has transactions.
     fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> Done;
-    /// Gives the published relation what belonged to the one whose place it took, once the hooks
-    /// have made what they make.
+    /// Gives the published relation what belonged to its predecessor, except for what the hooks
+    /// have recreated.
     fn carry(&mut self) -> Done;
-    /// Notes what is published now, and ends the transaction in which it was.
+    /// Records the publication and commits its transaction.
     fn finish(&mut self) -> Done;
     /// Rolls back the open transaction, if there is one.
     fn roll_back(&mut self) -> Done;
-    /// Keeps a candidate that did not pass under another name.
+    /// Keeps a candidate that failed its tests under another name.
     fn keep_rejected(&mut self, candidate: &Relation, kept: &Relation, kind: RelationKind) -> Done;
 }
 
-/// What is to be stored.
+/// The inputs of a materialization.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) target: Relation,
-    /// Where the node is written.
+    /// The span of the node's definition.
     pub(crate) span: Span,
     pub(crate) existing: Option<ExistingRelation>,
     pub(crate) config: Arc<TypedConfig>,
@@ -149,47 +149,47 @@ pub(crate) struct Job {
     pub(crate) has_inside_post_hooks: bool,
     pub(crate) has_outside_post_hooks: bool,
     pub(crate) has_inside_pre_hooks: bool,
-    /// What earlier runs left under the candidate's and the rejected one's name.
+    /// Candidates and rejected relations that earlier runs left behind.
     pub(crate) leftovers: Vec<ExistingRelation>,
     pub(crate) seed: Option<SeedJob>,
 }
 
 impl Job {
-    /// Whether what belongs together can be done in one transaction.
+    /// Whether several statements can run in one transaction.
     fn has_transactions(&self) -> bool {
         self.engine.abilities.transactions == Transactions::Full
     }
 
-    /// A mistake of the project's.
+    /// An error in the project.
     fn mistake(&self, message: impl Into<String>) -> NodeError {
         NodeError::lasting(Diagnostic::error(Code::Runtime, message).primary(self.span, ""))
     }
 
-    /// Drops what an earlier run left under a name.
+    /// Drops the relation that an earlier run left under a name, if there is one.
     fn drop_leftover(&self, relation: &Relation, steps: &mut dyn Steps) -> Done {
         let left = self.leftovers.iter().find(|l| l.relation.same(relation, self.engine.dialect));
         left.map_or(Ok(()), |left| steps.drop_if_there(left))
     }
 }
 
-/// A seed's file and what was found in it.
+/// A seed's file and the columns found in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedJob {
     pub(crate) path: String,
-    /// The same as the project names it.
+    /// The path relative to the project.
     pub(crate) file: String,
     pub(crate) columns: Vec<SeedColumn>,
-    /// How many rows it has, where all of them were read.
+    /// The number of rows; `None` if the file was not read to its end.
     pub(crate) rows: Option<u64>,
-    /// Columns with time stamps whose offsets from UTC the engine drops.
+    /// Columns with timestamps whose offsets from UTC the engine drops.
     pub(crate) offsets_dropped: Vec<String>,
-    /// The types are those of the first rows: what they can still become.
+    /// The state of the type inference, if `columns` have the types of the first rows only.
     pub(crate) provisional: Option<Inference>,
     pub(crate) delimiter: String,
     pub(crate) quote_columns: bool,
 }
 
-/// Stores a node by a materialization that is built in.
+/// Stores a node with a built-in materialization.
 pub(crate) fn store_node(
     materialization: Materialization,
     job: &Job,
@@ -200,7 +200,7 @@ pub(crate) fn store_node(
             stored::store_whole(materialization, job, steps)
         }
         Materialization::Seed => seed::store_seed(job, steps),
-        // A first build, a rebuild, or a view in the way: the whole is built like a table.
+        // On a first build, on a full refresh, or in place of a view, the whole table is built.
         Materialization::Incremental if !has_table(job) || job.full_refresh => {
             stored::store_whole(materialization, job, steps)
         }

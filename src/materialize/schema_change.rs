@@ -4,23 +4,23 @@ use super::{Arg, PublicMacro};
 use crate::engine::{EngineSpec, ExistingColumn, Relation, SqlType};
 use crate::manifest::ChangeMode;
 
-/// What a change of columns does to the table.
+/// The effect of a change of columns on the table.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
-    /// Statements that widen the table, before anything is written to it.
+    /// Statements that add or widen columns, to be run before rows are written.
     pub(super) add: Vec<String>,
-    /// Statements that take away columns.
+    /// Statements that drop columns.
     pub(super) drop: Vec<String>,
-    /// What changes types, and the columns that it changes.
+    /// Macro calls that change types; `retyped` are the columns that they change.
     pub(super) retype: Vec<PublicMacro>,
     pub(super) retyped: Vec<ExistingColumn>,
     /// The columns that are written.
     pub(super) columns: Vec<ExistingColumn>,
-    /// The columns of the table after that.
+    /// The columns of the table after the change.
     pub(super) after: Vec<ExistingColumn>,
 }
 
-/// The columns are not those of the table, and the model stops at that.
+/// The error for changed columns with `on_schema_change: fail`.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the columns of the query are not those of the table: new [{new}], missing [{missing}], \
@@ -32,7 +32,7 @@ pub(super) struct ColumnsDiffer {
     retyped: String,
 }
 
-/// How the columns of a table differ from those of a query: names as they are written, and types.
+/// The difference between the columns of a table and those of a query, by exact names and types.
 struct Difference<'a> {
     added: Vec<&'a ExistingColumn>,
     removed: Vec<&'a ExistingColumn>,
@@ -55,7 +55,7 @@ impl<'a> Difference<'a> {
 
 fn has_other_type(column: &ExistingColumn, published: &[ExistingColumn]) -> bool {
     let Some(old) = find(published, &column.name) else { return false };
-    // A column without a type takes what comes.
+    // A column without a declared type accepts all values.
     let is_typed = !old.data_type.is_empty() && !column.data_type.is_empty();
     is_typed && !old.data_type.eq_ignore_ascii_case(&column.data_type)
 }
@@ -68,7 +68,7 @@ fn names_of(columns: &[&ExistingColumn]) -> String {
     columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a table needs so that the rows of a query can be written to it.
+/// The change that a table needs so that the rows of a query can be written to it.
 pub(super) fn change_columns(
     mode: ChangeMode,
     target: &Relation,
@@ -102,7 +102,7 @@ pub(super) fn change_columns(
         ChangeMode::AppendNewColumns => {
             change.add.extend(found.added.iter().map(|c| add_column(&table, c, engine)));
             change.after.extend(found.added.iter().map(|c| (*c).clone()));
-            // A column that the query does not have stays, and gets nulls.
+            // A column that the query lacks is not dropped; new rows have null there.
             change.columns = change.after.clone();
             change.columns.retain(|c| find(rows, &c.name).is_some());
         }
@@ -133,8 +133,8 @@ fn alter_type(target: &Relation, column: &ExistingColumn) -> PublicMacro {
     PublicMacro::new("alter_column_type", args)
 }
 
-/// Texts of the query that are longer than the table's: the column is made as long. Only engines
-/// that keep lengths have such types.
+/// Statements that lengthen text columns which are too short for the query's. Only engines with
+/// maximum lengths need them.
 fn widen(
     table: &str,
     published: &[ExistingColumn],
@@ -153,7 +153,7 @@ fn widen(
     out
 }
 
-/// How many characters a column takes at most; none for one without a limit, or not of texts.
+/// The maximum length of a text column; `None` if it has no limit or is of another type.
 fn text_length(column: &ExistingColumn, engine: &EngineSpec) -> Option<u32> {
     match (engine.types.read)(&column.data_type) {
         SqlType::Text { length } => length,
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(names(&sync), ["a", "c"]);
         assert_eq!((sync.add.len(), sync.drop.len(), sync.retype.len()), (1, 1, 1));
         assert_eq!(names_in(&append.after), ["a", "b", "c"]);
-        // A text without a limit takes all texts: nothing is made longer.
+        // A text column without a limit is never lengthened.
         let widened = |old, new| {
             let (old, new) = (columns(&[("a", old)]), columns(&[("a", new)]));
             let change = change_columns(ChangeMode::Ignore, &target, &old, &new, &postgres::SPEC);

@@ -1,4 +1,4 @@
-//! Seeds: a CSV file, loaded by the engine itself, audited, swapped in.
+//! Seeds: CSV files that are loaded, audited and swapped in.
 
 use super::candidate::{audit_and_publish, candidate_of, create_indexes};
 use super::{Ending, HookTime, Job, SeedEnding, SeedJob, Steps};
@@ -21,7 +21,7 @@ pub(super) fn store_seed(job: &Job, steps: &mut dyn Steps) -> Result<Ending, Nod
         match steps.load(&candidate, &seed)? {
             SeedEnding::Loaded => break,
             SeedEnding::OtherTypes(columns) => {
-                // Once more, with the types of the whole file.
+                // Load again, with the types of the whole file.
                 let (empty, kind) = (candidate.clone(), RelationKind::Table);
                 steps.drop_if_there(&ExistingRelation::new(empty, kind, Vec::new()))?;
                 (seed.columns, seed.provisional) = (columns, None);
@@ -32,7 +32,7 @@ pub(super) fn store_seed(job: &Job, steps: &mut dyn Steps) -> Result<Ending, Nod
     audit_and_publish(job, &candidate, RelationKind::Table, steps)
 }
 
-/// The table that a seed fills: one that is there, and is not to be made anew.
+/// The existing table, whose columns a seed keeps unless it is a full refresh.
 fn filled_before(job: &Job) -> Option<&ExistingRelation> {
     job.existing.as_ref().filter(|e| e.kind == RelationKind::Table && !job.full_refresh)
 }
@@ -40,7 +40,7 @@ fn filled_before(job: &Job) -> Option<&ExistingRelation> {
 fn create_table(job: &Job, candidate: &Relation, seed: &SeedJob) -> SqlText {
     let dialect = job.engine.dialect;
     let name = candidate.render(dialect);
-    // A seed that is there keeps its columns and types; a file that no longer fits is an error.
+    // An existing seed keeps its columns and types; a file that does not fit is an error.
     let columns: Vec<String> = match filled_before(job) {
         Some(existing) if job.engine.abilities.keeps_types_of_queries => {
             let published = existing.relation.render(dialect);
@@ -60,20 +60,20 @@ fn create_table(job: &Job, candidate: &Relation, seed: &SeedJob) -> SqlText {
 }
 
 impl SeedJob {
-    /// A column's name as SQL.
+    /// The name of a column as SQL.
     fn shown(&self, name: &str, dialect: Dialect) -> String {
         if self.quote_columns { dialect.quoted(name) } else { name.to_owned() }
     }
 
-    /// The names of the columns as SQL, in the order of the file. Values go by them: the table may
-    /// have its columns in another order.
+    /// The names of the columns as SQL, in the order of the file. Values are inserted by name,
+    /// because the order of the table's columns may differ.
     pub(crate) fn column_names(&self, dialect: Dialect) -> Vec<String> {
         self.columns.iter().map(|c| self.shown(&c.name, dialect)).collect()
     }
 }
 
-/// A file whose header names other columns than the table that it fills: they would be loaded into
-/// the wrong ones, or not at all.
+/// The error for a file whose columns are not those of the existing table, where their values would
+/// end up in wrong columns. `None` if the columns match.
 fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
     let existing = filled_before(job)?;
     let file: Vec<&str> = seed.columns.iter().map(|c| c.name.as_str()).collect();
@@ -89,7 +89,7 @@ fn changed_header(job: &Job, seed: &SeedJob) -> Option<String> {
     })
 }
 
-/// Names as they are compared: sorted, without regard to case and blanks.
+/// Names in the form in which they are compared: trimmed, in lower case and sorted.
 fn as_set(names: &[&str]) -> Vec<String> {
     let mut out: Vec<String> = names.iter().map(|name| name.trim().to_lowercase()).collect();
     out.sort();

@@ -1,8 +1,8 @@
-//! The rows of a seed, as Python's `csv` reads them for dbt.
+//! Reads the rows of a seed as Python's `csv` does for dbt.
 //!
-//! In: the bytes of a CSV file. Out: its header, then a record a row; a blank line is an empty
-//! record. Line breaks are `\n`, also inside of quotes, since Python opens the file as text; a byte
-//! order mark is left out.
+//! In: the bytes of a CSV file. Out: its header, then one record per row; a blank line is an empty
+//! record. Line breaks are `\n`, even inside quotes, because Python opens the file as text. A byte
+//! order mark is dropped.
 
 use super::seed_types::SeedError;
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
@@ -10,7 +10,7 @@ use std::io::{self, Read};
 
 pub(super) struct SeedReader<R> {
     reader: Reader<UniversalNewlines<R>>,
-    /// Empty records that are due before `held`, or before the end.
+    /// The number of empty records to return before `held`, or before the end.
     blank: u64,
     held: Option<ByteRecord>,
     ended: bool,
@@ -35,11 +35,11 @@ impl<R: Read> SeedReader<R> {
         self.reader.headers().cloned().map_err(|e| problem(&e))
     }
 
-    /// Reads the next row; false at the end.
+    /// Reads the next row; `false` at the end.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<bool, SeedError> {
         if self.blank == 0 && self.held.is_none() && !self.ended {
             self.look_ahead(record)?;
-            // The usual case: no blank line, and the record is in its place.
+            // The usual case: no blank lines, and `record` is filled.
             if self.blank == 0 && !self.ended {
                 return Ok(true);
             }
@@ -58,15 +58,14 @@ impl<R: Read> SeedReader<R> {
         }
     }
 
-    /// Reads a record, and counts the blank lines before it, which the reader passes over without a
-    /// word.
+    /// Reads a record and counts the blank lines before it, which the `csv` crate skips silently.
     fn look_ahead(&mut self, record: &mut ByteRecord) -> Result<(), SeedError> {
         self.reader.byte_headers().map_err(|e| problem(&e))?;
         let before = self.reader.position().line();
         self.ended = !self.reader.read_byte_record(record).map_err(|e| problem(&e))?;
         let lines = self.reader.position().line() - before;
         if self.ended {
-            // The last line break that was read is not one of the file's own, or ends its last row.
+            // Do not count the line break that was added at the end of the file.
             self.blank = lines.saturating_sub(self.reader.get_ref().surplus());
             return Ok(());
         }
@@ -79,11 +78,11 @@ impl<R: Read> SeedReader<R> {
     }
 }
 
-/// Python's text files: `\r\n` and `\r` are read as `\n`. At the end there always is a `\n`, so
-/// that every row has one.
+/// Python's universal newlines: `\r\n` and `\r` are read as `\n`. A final `\n` is added, so that
+/// every row ends in one.
 struct UniversalNewlines<R> {
     inner: R,
-    /// The last byte was `\r`: a `\n` that follows is part of the same line break.
+    /// The last byte was `\r`: a following `\n` belongs to the same line break.
     after_return: bool,
     ends_in_newline: bool,
     started: bool,
@@ -101,7 +100,7 @@ impl<R> UniversalNewlines<R> {
         }
     }
 
-    /// Line breaks at the end that are not the file's own.
+    /// The number of line breaks at the end that were added and do not end a row.
     fn surplus(&self) -> u64 {
         u64::from(self.ended && self.ends_in_newline)
     }

@@ -1,5 +1,5 @@
-//! A seed's rows with the values that dbt inserts: what agate takes for a number is written as one,
-//! empty and `null` are null.
+//! The rows of a seed with the values that dbt inserts: texts that agate takes as numbers are
+//! written as numbers; empty texts and `null` are null.
 
 use super::agate;
 use super::seed_reader::SeedReader;
@@ -9,19 +9,19 @@ use csv::ByteRecord;
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-/// Reads a CSV file and gives rows; streams, a row at a time.
+/// Streams the rows of a CSV file.
 pub(crate) struct SeedRows<R> {
     reader: SeedReader<R>,
     columns: Vec<SeedColumn>,
     engine: &'static EngineSpec,
-    /// The types were inferred from the first rows: all rows are looked at, from the first one on.
+    /// Set if the types were inferred from the first rows only: it then observes all rows.
     watch: Option<Inference>,
     record: ByteRecord,
 }
 
 impl<R: Read> SeedRows<R> {
-    /// With `watch`, which knows no more than the first rows, the stream breaks off at its end when
-    /// the columns' types do not fit all rows.
+    /// With `watch`, which knows only the first rows, the stream ends in an error if the types of
+    /// `columns` do not fit all rows.
     pub(crate) fn new(
         input: R,
         delimiter: u8,
@@ -38,13 +38,13 @@ impl<R: Read> SeedRows<R> {
         }
     }
 
-    /// The columns with types that fit all rows, when they are others than those that were taken.
+    /// The columns with types that fit all rows read so far; `None` if they are the current types.
     pub(crate) fn other_types(&self) -> Option<Vec<SeedColumn>> {
         let columns = self.watch.as_ref()?.columns(self.engine);
         (columns != self.columns).then_some(columns)
     }
 
-    /// Reads on to the end of the file to learn the types of all rows.
+    /// Reads to the end of the file, to infer types from all rows.
     pub(crate) fn look_at_the_rest(&mut self) -> io::Result<()> {
         while self.read_record()? {}
         Ok(())
@@ -75,16 +75,16 @@ impl<R: Read> SeedSource for SeedRows<R> {
     }
 
     fn value(&self, column: usize) -> Option<Cow<'_, [u8]>> {
-        // A row that is too short ends in nulls.
+        // A short row ends in nulls.
         let value = self.record.get(column)?;
         let found = self.columns.get(column).and_then(|c| c.found.as_ref());
         value_of(value, found)
     }
 }
 
-/// A value as the engine reads it: none is null.
+/// A value as the engine parses it; `None` is null.
 fn value_of<'a>(value: &'a [u8], found: Option<&SqlType>) -> Option<Cow<'a, [u8]>> {
-    // Python strips all blanks, also those of other scripts.
+    // Python strips all Unicode white space.
     let text = match std::str::from_utf8(value) {
         Ok(text) if !value.is_ascii() => text.trim().as_bytes(),
         _ => value.trim_ascii(),
@@ -97,13 +97,14 @@ fn value_of<'a>(value: &'a [u8], found: Option<&SqlType>) -> Option<Cow<'a, [u8]
         Some(SqlType::Integer { .. }) if text.iter().all(u8::is_ascii_digit) => Cow::Borrowed(text),
         Some(kind) => match converted(&String::from_utf8_lossy(text), kind) {
             Some(converted) => Cow::Owned(converted.into_bytes()),
-            // What is not what its column holds stays as it is, and the engine says what is wrong.
+            // A value that does not fit its column is sent unchanged, so that the engine reports
+            // the error.
             None => Cow::Borrowed(text),
         },
     })
 }
 
-/// A value as agate takes it.
+/// A value as agate would convert it; `None` if it does not fit the type.
 fn converted(text: &str, kind: &SqlType) -> Option<String> {
     match kind {
         SqlType::Integer { .. } => {

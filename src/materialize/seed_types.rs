@@ -1,18 +1,18 @@
-//! Column types of a CSV file, as dbt (agate) infers them over all rows (semantics 3.8).
+//! Infers the column types of a CSV file over all rows, as dbt does with agate (semantics 3.8).
 
 use super::agate;
 use super::seed_reader::SeedReader;
 use crate::engine::{EngineSpec, SqlType};
 use std::io::Read;
 
-/// What is wrong with a file, with the line it is on.
+/// An error in a seed's file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedError {
     pub(crate) line: u64,
     pub(crate) message: String,
 }
 
-/// The kinds that a column still can be; the first that fits all values wins.
+/// The types that a column may still have; the first one that fits all values wins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Fits {
     number: bool,
@@ -20,16 +20,16 @@ struct Fits {
     timestamp: bool,
     iso_timestamp: bool,
     boolean: bool,
-    /// The most digits before and behind the point of a number.
+    /// The maximum numbers of digits before and after the point.
     whole: i64,
     fraction: i64,
-    /// A time stamp has an offset from UTC.
+    /// Whether a timestamp has an offset from UTC.
     offset: bool,
-    /// A number is too large for a float of eight bytes.
+    /// Whether a number is too large for a 64-bit float.
     too_large: bool,
 }
 
-/// Digits of Python's decimal context, which limit what agate counts behind the point.
+/// The precision of Python's decimal context, which limits the fractional digits that agate counts.
 const CONTEXT_DIGITS: i64 = 28;
 
 impl Fits {
@@ -45,7 +45,7 @@ impl Fits {
         too_large: false,
     };
 
-    /// Nothing that comes can change the type any more.
+    /// Whether only text remains, so that further values cannot change the type.
     fn is_text(self) -> bool {
         !(self.number || self.date || self.timestamp || self.iso_timestamp || self.boolean)
     }
@@ -69,13 +69,13 @@ impl Fits {
     }
 
     fn see_number(&mut self, value: &str) {
-        // Most are a few plain digits, which are whole.
+        // Most numbers are a few plain digits, which need no parsing.
         if value.len() <= 18 && value.bytes().all(|b| b.is_ascii_digit()) {
             self.whole = self.whole.max(value.trim_start_matches('0').len() as i64);
             return;
         }
         match agate::parse_number(value) {
-            // What is not finite is not counted.
+            // Infinities and NaN have no digits to count.
             Some(number) => {
                 self.too_large |= number.is_finite() && number.to_float().is_infinite();
                 if let Some((whole, fraction)) = number.places() {
@@ -87,14 +87,14 @@ impl Fits {
         }
     }
 
-    /// All values are time stamps, and some have an offset from UTC.
+    /// Whether all values are timestamps, of which some have an offset from UTC.
     fn has_offsets(self) -> bool {
         !self.number && !self.date && !self.timestamp && self.iso_timestamp && self.offset
     }
 
     fn kind(self) -> SqlType {
         if self.number {
-            // A column without any value is a number, too.
+            // A column without any values is a number too.
             let behind = if self.whole + self.fraction > CONTEXT_DIGITS {
                 CONTEXT_DIGITS - self.whole
             } else {
@@ -121,13 +121,13 @@ impl Fits {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedColumn {
     pub(crate) name: String,
-    /// What its values were found to be; none where the project gives the type.
+    /// The inferred type; `None` if the project declares the type.
     pub(crate) found: Option<SqlType>,
-    /// The type as the engine calls it.
+    /// The type as the engine spells it.
     pub(crate) data_type: String,
 }
 
-/// `2024-01-31`, and no later than the 28th: what most dates are.
+/// Whether a text is `YYYY-MM-DD` with a day of at most 28, as a fast check for most dates.
 fn is_plain_date(text: &str) -> bool {
     let [_, _, _, _, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return false };
     let digits = text.bytes().enumerate().all(|(i, b)| i == 4 || i == 7 || b.is_ascii_digit());
@@ -137,13 +137,13 @@ fn is_plain_date(text: &str) -> bool {
         && !text.starts_with("0000")
 }
 
-/// The number of two digits in ASCII.
+/// The number with these two ASCII digits.
 fn number_of_digits(tens: u8, ones: u8) -> u8 {
     tens.wrapping_sub(b'0') * 10 + ones.wrapping_sub(b'0')
 }
 
-/// A header as agate repairs it: a column without a name gets the letter of its place, a name that
-/// repeats a number.
+/// The names in a header as agate corrects them: an empty name becomes the letter of its position,
+/// a repeated one gets a number.
 pub(crate) fn column_names<'a>(header: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (i, name) in header.enumerate() {
@@ -165,14 +165,14 @@ fn letter_name(index: usize) -> String {
     std::iter::repeat_n(letter, index / 26 + 1).collect()
 }
 
-/// What the columns of a file can still be, as far as it was read.
+/// The state of the type inference, after some rows of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Inference {
     names: Vec<String>,
-    /// Types that the project gives: the text of those columns is not looked at.
+    /// The types that the project declares; the values of these columns are not examined.
     given: Vec<Option<String>>,
     fits: Vec<Fits>,
-    /// The first row of each column whose number is too large, with its line.
+    /// For each column, the line and the text of the first number that is too large.
     too_large: Vec<Option<(u64, String)>>,
     rows: u64,
 }
@@ -188,7 +188,7 @@ impl Inference {
         }
     }
 
-    /// Takes a row into account. A row may be too short: what it lacks is null.
+    /// Examines a row. Missing values at its end are null.
     pub(super) fn see(&mut self, record: &csv::ByteRecord) -> Result<(), SeedError> {
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() > self.names.len() {
@@ -213,7 +213,7 @@ impl Inference {
         Ok(())
     }
 
-    /// Columns with time stamps whose offset from UTC an engine may drop.
+    /// Columns with timestamps whose offsets from UTC an engine may drop.
     pub(crate) fn with_offsets(&self) -> Vec<&str> {
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
         columns
@@ -222,7 +222,8 @@ impl Inference {
             .collect()
     }
 
-    /// The first number that no type of the engine holds: it would become infinite without a word.
+    /// The error for the first number that is too large for any numeric type of the engine: it
+    /// would silently become infinite.
     fn overflow(&self) -> Option<SeedError> {
         let numbers = self.fits.iter().zip(&self.too_large).filter(|(fit, _)| fit.number);
         let (line, value) =
@@ -231,12 +232,12 @@ impl Inference {
         Some(SeedError { line: *line, message })
     }
 
-    /// How many rows were seen.
+    /// The number of rows seen.
     pub(crate) fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The columns, with types as the rows that were seen have them.
+    /// The columns with the types inferred so far.
     pub(crate) fn columns(&self, engine: &EngineSpec) -> Vec<SeedColumn> {
         let columns = self.names.iter().zip(&self.fits).zip(&self.given);
         columns.map(|((name, fits), given)| column(name, *fits, given.as_ref(), engine)).collect()
@@ -246,7 +247,7 @@ impl Inference {
 fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -> SeedColumn {
     let name = name.to_owned();
     if let Some(given) = given {
-        // An engine that takes any word for a type is told its own.
+        // Some engines accept any word as a type; give them their own name for it.
         let own = (engine.types.write)(&(engine.types.read)(given));
         let own = own.filter(|_| !engine.abilities.keeps_types_of_queries);
         return SeedColumn { name, found: None, data_type: own.unwrap_or_else(|| given.clone()) };
@@ -256,8 +257,8 @@ fn column(name: &str, fits: Fits, given: Option<&String>, engine: &EngineSpec) -
     SeedColumn { name, found: Some(kind), data_type }
 }
 
-/// Streams a file, or the first `limit` rows of it, and infers its types; whether the file was read
-/// to its end. `forced` gives the types of columns (as in the header) that the project sets.
+/// Infers types from a stream, or from its first `limit` rows. Also returns whether the stream was
+/// read to its end. `forced` returns the type that the project declares for a column.
 pub(crate) fn infer_types(
     input: impl Read,
     delimiter: u8,
@@ -277,7 +278,7 @@ pub(crate) fn infer_types(
     let mut rows = 0;
     while reader.next(&mut record)? {
         inference.see(&record)?;
-        // An engine that reads the file itself takes no row with fewer fields.
+        // Engines that read the file themselves reject rows with missing fields.
         if limit.is_none() && !record.is_empty() && record.len() < inference.names.len() {
             let message = format!(
                 "this row has {} fields, the header {}",
@@ -308,7 +309,7 @@ mod tests {
         found.columns(&postgres::SPEC).into_iter().map(|c| c.data_type).collect()
     }
 
-    /// What dbt 1.11 makes of each value on Postgres.
+    /// The types that dbt 1.11 infers from each value on Postgres.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "reads a table")]
     fn types_as_in_dbt() {
@@ -317,7 +318,7 @@ mod tests {
             serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let values = table["values"].as_array().unwrap();
         let mut wrong = Vec::new();
-        // Digits of other scripts are digits to Python's dates.
+        // Python's dates accept digits of other scripts; Strata's do not.
         let known = ["dates: ２０２４-01-05"];
         let told = |row: &&serde_json::Value| {
             row["postgres"]["type"].is_string() && !known.contains(&row["name"].as_str().unwrap())

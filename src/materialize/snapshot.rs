@@ -1,6 +1,6 @@
-//! Snapshots whose table is there: changed rows are staged, the versions they replace are closed,
-//! the new ones are inserted, all in one transaction (semantics 3.10), or on a copy where the engine
-//! has none. A first snapshot is built like a table.
+//! Snapshots whose table exists: changed rows are staged, the versions that they replace are
+//! closed, and the new versions are inserted, all in one transaction (semantics 3.10), or on a copy
+//! if the engine has no transactions. A first snapshot is built like a table.
 
 use super::candidate::{audit_and_publish, candidate_of, finish_inside, finish_outside};
 use super::delta::{copy_published_table, drop_scratch, scratch_of};
@@ -72,13 +72,13 @@ fn merge(
     steps.call(&PublicMacro::new("snapshot_merge_sql", args))
 }
 
-/// Columns of the staging rows that do not belong into the table.
+/// Whether a column of the staging table does not belong in the snapshot.
 fn is_helper(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     name == "dbt_change_type" || name.starts_with("dbt_unique_key")
 }
 
-/// A table that is there must be a snapshot.
+/// Checks that an existing relation is a snapshot's table.
 fn check_table(job: &Job) -> Done {
     let Some(existing) = &job.existing else { return Ok(()) };
     let name = job.target.short();

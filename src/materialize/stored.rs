@@ -1,4 +1,4 @@
-//! What is built as a whole: tables, views, the first build of what grows.
+//! Stores nodes as a whole: tables, views, and first builds of incremental models and snapshots.
 
 use super::candidate::{audit_and_publish, candidate_of, create_indexes};
 use super::{Arg, Ending, HookTime, Job, PublicMacro, Steps};
@@ -6,7 +6,7 @@ use crate::engine::RelationKind;
 use crate::manifest::Materialization;
 use crate::outcome::NodeError;
 
-/// Builds a candidate of the node's query and swaps it in.
+/// Builds a candidate from the node's query and swaps it in.
 pub(super) fn store_whole(
     materialization: Materialization,
     job: &Job,
@@ -15,7 +15,7 @@ pub(super) fn store_whole(
     let kind = materialization.relation_kind().unwrap_or(RelationKind::Table);
     let candidate = candidate_of(job, kind);
     steps.run_hooks(HookTime::BeforeOutside)?;
-    // Pre-hooks in the transaction hold for the statement that builds: `set local ...`.
+    // Pre-hooks such as `set local ...` only affect the building statement in the same transaction.
     let together = job.has_inside_pre_hooks && job.has_transactions();
     if together {
         steps.begin()?;
@@ -36,5 +36,5 @@ pub(super) fn store_whole(
     audit_and_publish(job, &candidate, kind, steps)
 }
 
-/// dbt's macro of (whether it is temporary, relation, SQL).
+/// dbt's macro with the arguments (is temporary, relation, SQL).
 pub(super) const CREATE_TABLE: &str = "create_table_as";

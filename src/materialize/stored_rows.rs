@@ -1,9 +1,9 @@
-//! Tables of the rows that a test found.
+//! Stores the failing rows of tests.
 
 use crate::engine::{Cell, Dialect, EngineSpec, ExistingColumn, Relation, RelationKind};
 use crate::source::SqlText;
 
-/// A relation of the rows that a query gives.
+/// The statement that creates a relation from a query.
 pub(crate) fn create_rows(
     relation: &Relation,
     kind: RelationKind,
@@ -16,10 +16,10 @@ pub(crate) fn create_rows(
     sql
 }
 
-/// How many rows one statement inserts.
+/// The number of rows per `insert` statement.
 const ROWS_A_STATEMENT: usize = 1000;
 
-/// The statements that make a table of rows that were fetched.
+/// The statements that create a table from fetched rows.
 pub(crate) fn insert_rows(
     relation: &Relation,
     columns: &[ExistingColumn],
@@ -48,7 +48,7 @@ fn literal(cell: &Cell) -> String {
     match cell {
         Cell::Null => "null".to_owned(),
         Cell::Bool(_) | Cell::Int(_) => cell.display(),
-        // `NaN` is a decimal of Postgres, and a text in SQL.
+        // `NaN` is a decimal of Postgres, but has to be quoted in SQL.
         Cell::Decimal(s) if s.parse::<f64>().is_ok_and(f64::is_finite) => s.clone(),
         other => Dialect::literal(&other.display()),
     }

@@ -1,4 +1,4 @@
-//! Every materialization on both profiles of the fake engine.
+//! Tests of all materializations, on both profiles of the fake engine.
 
 use super::{
     Arg, Audited, Done, Ending, HookTime, Job, PublicMacro, SeedColumn, SeedEnding, SeedJob, Steps,
@@ -16,7 +16,7 @@ use crate::source::{FileId, Span, SqlText};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Carries out steps on a fake database, without templates.
+/// Runs steps on a fake database, without templates.
 struct FakeSteps {
     warehouse: FakeWarehouse,
     published: Option<ExistingRelation>,
@@ -169,14 +169,14 @@ fn columns(list: &[(&str, &str)]) -> Vec<ExistingColumn> {
     list.iter().map(column).collect()
 }
 
-/// A test case: a node `m`, what is there, and whether its guards pass.
+/// A test case: a node `m`, its existing table, and whether its guards pass.
 struct Case {
     materialization: Materialization,
     spec: &'static EngineSpec,
     config: Vec<(&'static str, serde_json::Value)>,
-    /// The columns of the table that is there.
+    /// The columns of the existing table; `None` if there is none.
     existing: Option<Vec<ExistingColumn>>,
-    /// What the node's query gives.
+    /// The columns of the node's query.
     query: Vec<ExistingColumn>,
     passes: bool,
 }
@@ -238,7 +238,7 @@ impl Case {
         }
     }
 
-    /// What the database was asked, without hooks; how it ended; what is there then.
+    /// The log of the database without hooks, the ending, and the relations that exist then.
     fn run(&self) -> (Vec<String>, Result<Ending, NodeError>, Vec<String>) {
         let mut warehouse = FakeWarehouse::new(self.spec);
         warehouse.state().columns = self.query.clone();
@@ -330,7 +330,7 @@ fn post_hooks_in_the_transaction_are_audited_inside_the_swap() {
     let (log, _, there) = case.failing().run();
     assert_eq!(log[5..], ["rollback", "keep m__candidate as m__rejected"]);
     assert_eq!(there, ["m__rejected"], "nothing was published before");
-    // Without transactions nothing could be taken back: the candidate is audited.
+    // Without transactions, nothing could be rolled back, so the candidate is audited.
     let case = Case::new(Materialization::Table, &POINTER).with("post-hook", json!("x"));
     assert_eq!(case.log()[1..3], ["audit m__candidate", "publish m__candidate as m"]);
 }
@@ -473,7 +473,7 @@ fn a_publication_depends_on_the_version_that_was_read() {
     let mut warehouse = FakeWarehouse::new(case.spec);
     let job = case.job();
     let mut steps = FakeSteps::new(&warehouse, &job, true);
-    // Somebody else publishes it while this one is built.
+    // Another session publishes the node while it is being built.
     warehouse.add_table("m");
     let e = store_node(case.materialization, &job, &mut steps).unwrap_err();
     assert_eq!(e.diagnostic.message, "another version was published meanwhile");

@@ -18,34 +18,36 @@ use crate::workspace::{
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// What came of a run.
+/// The report of a run.
 #[derive(Debug, Default)]
 pub(crate) struct RunReport {
     pub(crate) results: Vec<RunResult>,
     pub(crate) seconds: f64,
-    /// Where what was built is, when it was built well.
+    /// The database and schema of the relations. `None` if a node failed, or if the verb stores
+    /// nothing (`test`).
     pub(crate) place: Option<RelationPlace>,
     pub(crate) next: Option<NextStep>,
     pub(crate) is_interrupted: bool,
 }
 
-/// Where relations are.
+/// The database and schema that a run's relations are in.
 #[derive(Debug)]
 pub(crate) struct RelationPlace {
     pub(crate) database: String,
     pub(crate) schema: String,
 }
 
-/// What somebody who sees the results may want to do next, on the target that was asked for.
+/// A suggestion for the user's next command. `target` is the `--target` of this run, if one was
+/// given.
 #[derive(Debug)]
 pub(crate) enum NextStep {
-    /// Some nodes are to be mended and built again.
+    /// Fix some nodes and build them again.
     BuildAgain { names: Vec<String>, changed: bool, target: Option<String> },
-    /// There is a relation to look at.
+    /// Look at a relation that was built.
     Show { name: String, target: Option<String> },
 }
 
-/// A build that ends before its last stage: with a report, or with why it cannot be.
+/// Why a build ends before its last stage: it has nothing more to do, or it failed.
 enum Ended {
     Early(Box<RunReport>),
     Failed(OpsError),
@@ -57,7 +59,7 @@ impl<E: Into<OpsError>> From<E> for Ended {
     }
 }
 
-/// Builds what is selected, and what comes of it.
+/// Builds the selected nodes and reports the results.
 pub(crate) fn build_nodes(
     workspace: &mut Workspace,
     options: &BuildOptions,
@@ -85,26 +87,28 @@ fn go_through_stages(
     Ok(build.conclude(&selected, ran)?)
 }
 
-/// A build on its way through the stages.
+/// The state of a build, handed from stage to stage.
 struct Build<'a, 'n> {
     workspace: &'a mut Workspace,
     options: &'a BuildOptions,
     task: Option<&'a ScheduledTask>,
     notices: &'a mut Notices<'n>,
     revision: Arc<Revision>,
-    /// Tells whether an earlier build found that there is nothing to do; kept for the next one.
+    /// Checks whether an earlier build found nothing to do, and records it if this one does. `None`
+    /// for scheduled tasks, or if this cannot be checked.
     unchanged: Option<UnchangedCheck>,
     opening: Option<Opening>,
     writing: Option<ManifestWriting>,
-    /// What nodes say, where that had to be known before the database was opened.
+    /// The definitions of the selected nodes, if they were needed before the database was opened.
     definitions: Option<FastMap<NodeId, NodeDefinition>>,
-    /// A fingerprint of what they say.
+    /// The fingerprint of all definitions.
     defined: Option<Fingerprint>,
-    /// Keeps the database open for what is asked when all is built.
+    /// A second handle to the database. It keeps the database open for the queries at the end of
+    /// the build; set only together with `unchanged`.
     after: Option<Box<dyn Warehouse>>,
 }
 
-/// What a plan came to.
+/// The results of the executed plan.
 struct Ran {
     results: Vec<RunResult>,
     seconds: f64,
@@ -112,8 +116,8 @@ struct Ran {
 }
 
 impl<'a, 'n> Build<'a, 'n> {
-    /// Reads the project, and begins to open its database meanwhile. It ends here if nothing in the
-    /// files has moved since a build that left nothing to do.
+    /// Reads the project and starts opening its database in the background. Ends the build here if
+    /// no file has changed since a build that found nothing to do.
     fn read(
         workspace: &'a mut Workspace,
         options: &'a BuildOptions,
@@ -130,7 +134,8 @@ impl<'a, 'n> Build<'a, 'n> {
             found.tell(&settings, notices)?;
             return Err(Ended::Early(Box::new(nothing_to_do(options, &found.target))));
         }
-        // Where it may not be needed, it is opened only if it is.
+        // If the definitions may show that there is nothing to do, the database is opened only
+        // after they were compared.
         let may_hold = unchanged.as_ref().is_some_and(UnchangedCheck::may_hold)
             && (workspace.is_parse_known() || !settings.cache);
         let target = files.target().filter(|_| !may_hold);
@@ -155,7 +160,8 @@ impl<'a, 'n> Build<'a, 'n> {
         &self.revision.settings
     }
 
-    /// The nodes to work on; the manifest is written meanwhile. It ends here if there are none.
+    /// Selects the nodes, and starts writing the manifest in the background. Ends the build here if
+    /// nothing is selected.
     fn select(&mut self) -> Result<NodeSet, Ended> {
         let revision = self.revision.clone();
         let mut selection = self.options.selection.clone();
@@ -177,7 +183,8 @@ impl<'a, 'n> Build<'a, 'n> {
         Err(Ended::Early(Box::default()))
     }
 
-    /// The database. It ends here if all nodes say what they said when there was nothing to do.
+    /// Opens the database. Ends the build here, without a database, if the definitions of all nodes
+    /// are those of a build that found nothing to do.
     fn open_database(&mut self, selected: &NodeSet) -> Result<Box<dyn Warehouse>, Ended> {
         let revision = self.revision.clone();
         if self.unchanged.as_ref().is_some_and(UnchangedCheck::may_hold) && self.opening.is_none() {
@@ -206,7 +213,7 @@ impl<'a, 'n> Build<'a, 'n> {
         Ok(self.writing.take().map_or(Ok(()), ManifestWriting::wait)?)
     }
 
-    /// The plan, and what is thought of each node.
+    /// Makes the plan and the verdict on each node.
     fn prepare(
         &mut self,
         selected: &NodeSet,
@@ -239,7 +246,7 @@ impl<'a, 'n> Build<'a, 'n> {
         Ok(Ran { results, seconds, verdicts })
     }
 
-    /// Writes what was built, and keeps that there is nothing more to do.
+    /// Writes the artifacts, and records that there is nothing more to do if nothing failed.
     fn conclude(self, selected: &NodeSet, ran: Ran) -> Result<RunReport, OpsError> {
         let Ran { results, seconds, verdicts } = ran;
         let revision = &*self.revision;
@@ -264,7 +271,7 @@ impl<'a, 'n> Build<'a, 'n> {
         }
         let place = (!has_failed).then(|| place_of(self.options, revision.target())).flatten();
         let next = match has_failed {
-            // What was interrupted needs no mending.
+            // After an interruption there is nothing to fix.
             true if is_interrupted => None,
             true => next_to_mend(revision, self.options, &results),
             false => next_to_show(revision, self.options, &results),
@@ -273,7 +280,7 @@ impl<'a, 'n> Build<'a, 'n> {
     }
 }
 
-/// What the selected nodes say now.
+/// The current definitions of the selected nodes that can be compared.
 fn define_selected(revision: &Revision, selected: &NodeSet) -> FastMap<NodeId, NodeDefinition> {
     revision.define_nodes(&comparable_nodes(revision, selected)).nodes
 }
@@ -291,7 +298,7 @@ fn place_of(options: &BuildOptions, target: &Target) -> Option<RelationPlace> {
     })
 }
 
-/// The SQL of what was run, by unique id, with the paths of its files.
+/// The compiled SQL of the nodes that ran, by unique id, with the path of the compiled file.
 fn compiled_code(manifest: &Manifest, results: &[RunResult]) -> crate::state::CompiledCode {
     let mut code = crate::state::CompiledCode::new();
     for result in results {
@@ -305,8 +312,8 @@ fn compiled_code(manifest: &Manifest, results: &[RunResult]) -> crate::state::Co
     code
 }
 
-/// What is to be built again, a few names: nodes that failed, else those that failed tests are
-/// written on.
+/// The names of at most six nodes to build again: the nodes that failed or, if only tests failed,
+/// the nodes that those tests are attached to.
 fn names_to_mend(manifest: &Manifest, results: &[RunResult]) -> Vec<String> {
     const MOST: usize = 6;
     let is_bad = |r: &&RunResult| matches!(r.outcome.status, RunStatus::Error | RunStatus::Fail);
@@ -323,7 +330,7 @@ fn names_to_mend(manifest: &Manifest, results: &[RunResult]) -> Vec<String> {
     names.filter(|name| seen.insert(name.clone())).take(MOST).collect()
 }
 
-/// The node that a test is written on.
+/// The node that a test is attached to, else the last one that it depends on.
 fn tested_node<'m>(manifest: &'m Manifest, test: &Node) -> Option<&'m Node> {
     let attached = test.generic_test().and_then(|t| t.attached);
     attached.or(test.depends_on.last().copied()).map(|id| manifest.node(id))
@@ -339,7 +346,7 @@ fn next_to_mend(
     (!names.is_empty()).then_some(NextStep::BuildAgain { names, changed, target })
 }
 
-/// The last model that was built is what most readers came for.
+/// Suggests showing the last model that was built: it is what most users are after.
 fn next_to_show(
     revision: &Revision,
     options: &BuildOptions,

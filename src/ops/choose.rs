@@ -1,4 +1,4 @@
-//! Which nodes a use case works on.
+//! Resolves the selection of a use case to nodes.
 
 use super::OpsError;
 use super::schedule::ScheduledTask;
@@ -7,7 +7,8 @@ use crate::manifest::{NodeSet, ResourceType};
 use crate::select::Selection;
 use crate::workspace::{Notices, Revision, tell_warnings};
 
-/// Resolves a selection. What is wrong with it ends the use case; nothing selected is none of that.
+/// Resolves a selection. An error in the selection ends the use case; an empty selection is not an
+/// error.
 pub(super) fn choose_nodes(
     revision: &Revision,
     selection: &Selection,
@@ -23,8 +24,8 @@ pub(super) fn choose_nodes(
     Ok(chosen)
 }
 
-/// The same for a command that a scheduler may have started. The nodes of its file that are not
-/// there are a sign that the file is not of this project.
+/// Like [`choose_nodes`], for a command that a scheduler may have started. If nodes that the task
+/// names do not exist, the scheduler's file was made from another version of the project.
 pub(super) fn choose_for_task(
     revision: &Revision,
     selection: &Selection,
@@ -43,7 +44,7 @@ pub(super) fn choose_for_task(
     chosen
 }
 
-/// Tells that nothing was selected.
+/// Warns that nothing was selected.
 pub(super) fn tell_empty_selection(
     revision: &Revision,
     message: &str,

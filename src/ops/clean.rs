@@ -1,4 +1,4 @@
-//! `clean`: removes what commands generate. Never a database, nor anything outside the project.
+//! `clean`: removes generated files, but never a database or anything outside the project.
 
 use super::OpsError;
 use crate::config::PathKind;
@@ -7,8 +7,8 @@ use crate::system::normalize_path;
 use crate::workspace::{Notices, Workspace};
 use camino::Utf8Path;
 
-/// Removes the clean targets, and gives them as they are written. Where one of them must stay,
-/// nothing is removed.
+/// Removes the clean targets and returns them as the project file spells them. If one of them must
+/// not be removed, none is.
 pub(crate) fn clean_project(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,

@@ -1,4 +1,4 @@
-//! `compile`: the SQL of nodes, written below the target path.
+//! `compile`: writes the SQL of nodes below the target path.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -27,15 +27,15 @@ pub(crate) struct CompileOptions {
     pub(crate) introspect: bool,
 }
 
-/// What was compiled.
+/// What `compile` produced.
 pub(crate) enum CompileReport {
-    /// One text: a query that was given, or the only node that was named.
+    /// The SQL of an inline query, or of the only node that was selected.
     Text(Arc<SqlText>),
-    /// So many nodes, into a folder.
+    /// The number of nodes that were compiled into `folder`.
     Files { nodes: usize, folder: Utf8PathBuf },
 }
 
-/// A node with its SQL, and when that was made.
+/// The compiled SQL of a node, and when its compilation started and ended.
 #[derive(Debug)]
 pub(super) struct TimedSql {
     id: NodeId,
@@ -75,7 +75,7 @@ pub(crate) fn compile_nodes(
         compile_into_files(&revision, &chosen, existing, connection.as_ref(), notices)
     });
     if compiled.is_err() {
-        // It has no SQL, but all the rest.
+        // Without compiled SQL, the manifest is still complete otherwise.
         write_plain_manifest(&revision)?;
     }
     let compiled = compiled?;
@@ -90,7 +90,8 @@ pub(crate) fn compile_nodes(
     })
 }
 
-/// The node that was asked for, where it is one: tests come along with what they test.
+/// The only compiled node, not counting tests: they are selected along with the node that they
+/// test.
 fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c TimedSql> {
     if let [one] = compiled {
         return Some(one);
@@ -102,7 +103,7 @@ fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c Ti
     others.next().filter(|_| others.next().is_none())
 }
 
-/// What `manifest.json` says of compiled nodes.
+/// The compiled SQL and its path for `manifest.json`, by unique id.
 pub(super) fn compiled_code(revision: &Revision, compiled: &[TimedSql]) -> CompiledCode {
     let mut code = CompiledCode::new();
     for one in compiled {
@@ -113,7 +114,7 @@ pub(super) fn compiled_code(revision: &Revision, compiled: &[TimedSql]) -> Compi
     code
 }
 
-/// `run_results.json`: to have been compiled is a success.
+/// Writes `run_results.json`, with a success for each compiled node.
 fn write_compile_results(revision: &Revision, compiled: &[TimedSql]) -> Result<(), OpsError> {
     let results: Vec<RunResult> = compiled.iter().map(|one| success(revision, one)).collect();
     let seconds = compiled.iter().map(TimedSql::seconds).sum();
@@ -137,7 +138,7 @@ fn success(revision: &Revision, one: &TimedSql) -> RunResult {
     }
 }
 
-/// Compiles nodes into files below the target path. As in dbt, the first mistake ends the command.
+/// Compiles nodes into files below the target path. As in dbt, the first error ends the command.
 pub(super) fn compile_into_files(
     revision: &Revision,
     chosen: &[NodeId],

@@ -1,4 +1,4 @@
-//! `debug`: checks everything that a build needs, step by step.
+//! `debug`: checks step by step all that a build needs.
 
 use super::OpsError;
 use crate::config::python_str;
@@ -10,15 +10,15 @@ use crate::workspace::{Notice, Notices, Workspace};
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
-/// What a step of the check found.
+/// The finding of one step.
 pub(crate) enum DebugCheck {
-    /// There is no project or no profile that can be used; diagnostics say why.
+    /// No project or no profile can be used; the diagnostics say why.
     Unusable,
     Project {
         name: String,
         root: Utf8PathBuf,
     },
-    /// None: there is none, and the default target is used.
+    /// The profiles file. `None`: there is none, and the default target is used.
     Profiles(Option<Utf8PathBuf>),
     Target {
         name: String,
@@ -26,14 +26,14 @@ pub(crate) enum DebugCheck {
         adapter: String,
         fields: Vec<(String, String)>,
     },
-    /// A step of the connection, by name, with what it found.
+    /// A step of the connection check and its result.
     Connection {
         name: &'static str,
         found: Result<String, EngineError>,
     },
 }
 
-/// Hands on what each step finds; whether all went well.
+/// Hands the finding of each step to `each`. Returns whether all steps succeeded.
 pub(crate) fn debug_setup(
     workspace: &mut Workspace,
     notices: &mut Notices<'_>,

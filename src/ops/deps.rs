@@ -1,4 +1,4 @@
-//! `deps`: installs packages. Local ones are linked; others come in a later version.
+//! `deps`: links local packages. Other packages are reported as unsupported.
 
 use super::OpsError;
 use crate::config::{PackageSpec, parse_yaml};
@@ -10,11 +10,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub(crate) struct DepsReport {
     pub(crate) is_asked: bool,
-    /// Names, with the paths that they were given by.
+    /// Package names, with the paths as they are written in the packages file.
     pub(crate) installed: Vec<(String, String)>,
-    /// Packages that this version does not install.
+    /// Packages that cannot be installed, since they are not local.
     pub(crate) unsupported: Vec<String>,
-    /// Where packages are.
+    /// The folder that packages are linked into.
     pub(crate) folder: Utf8PathBuf,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn install_packages(
     Ok(report)
 }
 
-/// The `name` of the project file in a package's folder.
+/// Reads the `name` in the project file of a package's folder.
 fn read_package_name(system: &dyn System, folder: &Utf8Path) -> Result<String, OpsError> {
     let Some(file) = find_project_file(system, folder) else {
         return Err(OpsError::usage(format!("{folder} has no project file")));
@@ -62,7 +62,7 @@ fn read_package_name(system: &dyn System, folder: &Utf8Path) -> Result<String, O
     name.ok_or_else(|| OpsError::usage(format!("{file} has no `name`")))
 }
 
-/// Two packages of one name cannot be told apart.
+/// Fails if a package has the name of the project or of another package: names must be unique.
 fn refuse_second_package(
     root: &LoadedPackage,
     report: &DepsReport,

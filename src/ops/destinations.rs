@@ -1,4 +1,5 @@
-//! Where the selected exports write: no two to one place, none over a file of the project.
+//! Checks the destinations of the selected exports: no two may be the same, and none may overwrite
+//! a file of the project.
 
 use super::OpsError;
 use crate::config::{ExportTarget, SheetTarget};
@@ -10,8 +11,8 @@ use crate::system::normalize_path;
 use crate::workspace::{Revision, WorkspaceError};
 use camino::Utf8Path;
 
-/// Ends the command before anything is written where two exports have one destination. An export
-/// whose fields cannot be rendered is left out: it fails by itself.
+/// Fails before anything is written if two exports have the same destination. An export whose
+/// fields cannot be rendered is ignored here: it fails on its own later.
 pub(super) fn check_destinations(revision: &Revision, selected: &NodeSet) -> Result<(), OpsError> {
     let mut outputs = Vec::new();
     let mut complaints = Vec::new();
@@ -35,7 +36,7 @@ fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Outpu
     let info = &revision.manifest.project;
     let (address, shown) = match target {
         ExportTarget::Sheet(SheetTarget { spreadsheet, sheet, .. }) => {
-            // Google Sheets compares the names of tabs without regard to case.
+            // Google Sheets ignores case when it compares the names of tabs.
             (
                 format!("{spreadsheet}\u{1f}{}", sheet.to_lowercase()),
                 format!("the tab `{sheet}` of {spreadsheet}"),
@@ -56,7 +57,7 @@ fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Outpu
     }
 }
 
-/// An export that would take the place of a file that the project is made of, or of its database.
+/// The error for an export that would overwrite a project file, an artifact or the database.
 fn overwritten(revision: &Revision, node: &Node, path: &Utf8Path) -> Option<Diagnostic> {
     let info = &revision.manifest.project;
     let relative = path.strip_prefix(&info.root).unwrap_or(path);
@@ -77,7 +78,7 @@ fn overwritten(revision: &Revision, node: &Node, path: &Utf8Path) -> Option<Diag
     Some(d.primary(node.span, "this export").help("give it another `path`"))
 }
 
-/// Whether a file is one that the target's database is made of.
+/// Whether a file belongs to the target's database.
 fn is_database(revision: &Revision, path: &Utf8Path) -> bool {
     let info = &revision.manifest.project;
     let files = info.target.connection.files();

@@ -1,4 +1,4 @@
-//! `docs generate`: what the database has of the project's relations, in `catalog.json`.
+//! `docs generate`: writes `catalog.json`, the database's description of the project's relations.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -26,14 +26,15 @@ use std::sync::Arc;
 pub(crate) struct DocsOptions {
     pub(crate) selection: Selection,
     pub(crate) compile: bool,
-    /// Ask the database nothing of its relations.
+    /// Write an empty catalog, without querying the database.
     pub(crate) empty: bool,
 }
 
-/// The most relations that are asked for one by one, as in dbt.
+/// The number of nodes up to which the catalog is queried by relation instead of by schema, as in
+/// dbt.
 const ONE_BY_ONE: usize = 100;
 
-/// What is asked of one database.
+/// The schemas and relations to query in one database.
 #[derive(Default)]
 struct Database {
     name: String,
@@ -42,11 +43,11 @@ struct Database {
 }
 
 pub(crate) struct DocsReport {
-    /// Where the catalog is.
+    /// The path of `catalog.json`.
     pub(crate) path: Utf8PathBuf,
-    /// How many relations it has.
+    /// The number of nodes and sources in the catalog.
     pub(crate) relations: usize,
-    /// What could not be asked.
+    /// The errors of databases that could not be queried.
     pub(crate) problems: Vec<Diagnostic>,
 }
 
@@ -59,8 +60,8 @@ pub(crate) fn generate_docs(
     let is_asked = options.compile || !options.empty;
     let opened = if is_asked { Some(revision.connect()?) } else { None };
     let connection = opened.map(Connection::new);
-    // Without compiling, all relations are asked for, as in dbt, and the manifest of the command
-    // that compiled last stays, with its SQL.
+    // As in dbt, without `compile` the catalog has all relations, and the manifest of the last
+    // command that compiled stays as it is, with its SQL.
     let selected = match options.compile {
         true => {
             Some(compile_selected(&revision, &options.selection, connection.as_ref(), notices)?)
@@ -82,8 +83,8 @@ pub(crate) fn generate_docs(
     Ok(DocsReport { path: folder.join("catalog.json"), relations, problems })
 }
 
-/// Compiles what is selected and writes the manifest with it. The result has the selected sources,
-/// too.
+/// Compiles the selected nodes and writes the manifest with their SQL. The returned set also has
+/// the selected seeds and sources.
 fn compile_selected(
     revision: &Revision,
     selection: &Selection,
@@ -99,7 +100,7 @@ fn compile_selected(
         let d = Diagnostic::warning(Code::EmptySelection, "the selection matches no node");
         notices(Notice::Diagnostics(vec![d.help("`strata ls` shows what there is")]));
     }
-    // A Python model has nothing to compile.
+    // A Python model has no SQL to compile.
     let chosen = selected.iter().map(|id| manifest.node(id)).filter(|node| node.sql);
     let chosen = chosen.filter(|node| compiled_types.contains(&node.resource_type()));
     let chosen: Vec<NodeId> = chosen.map(|node| node.id).collect();
@@ -109,8 +110,8 @@ fn compile_selected(
     Ok(selected)
 }
 
-/// The catalog of the databases that nodes are in. A database that cannot be asked is a problem,
-/// and the others go on.
+/// The catalog of the databases that the nodes are in. If a database cannot be queried, its error
+/// is returned with the others' catalog.
 fn ask_databases(
     revision: &Revision,
     nodes: &[&Node],
@@ -141,7 +142,7 @@ fn ask_databases(
     (catalog, problems)
 }
 
-/// The rows that the macro `get_catalog_relations` or `get_catalog` gives for one database.
+/// The rows of the macro `get_catalog_relations` or `get_catalog` for one database.
 fn read_catalog_rows(
     revision: &Revision,
     database: &Database,
@@ -185,7 +186,7 @@ fn read_catalog_rows(
         notices(Notice::Diagnostics(called.warnings));
     }
     let value = called.value.map_err(|mut d| {
-        // No file of the project is to blame when the macro is a built-in one.
+        // The error is in a built-in macro, not in a file of the project: drop the location.
         d.primary = d.primary.take().filter(|label| label.span != Span::file(FileId(0)));
         d
     })?;

@@ -1,4 +1,4 @@
-//! `export erd`: diagrams of the tables and how they refer to each other.
+//! `export erd`: entity-relationship diagrams of tables and their references.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -44,7 +44,7 @@ impl ErdFormat {
 
 pub(crate) struct ErdOptions {
     pub(crate) selection: Selection,
-    /// None: all of them.
+    /// `None`: all formats.
     pub(crate) format: Option<ErdFormat>,
     pub(crate) check: bool,
     pub(crate) refresh: bool,
@@ -55,22 +55,22 @@ pub(crate) struct ErdReport {
     pub(crate) delivery: Delivery,
     pub(crate) tables: usize,
     pub(crate) references: usize,
-    /// Columns of which no type is known.
+    /// The number of columns without a known type.
     pub(crate) untyped_columns: usize,
 }
 
-/// The catalog of column types, written anew.
+/// The result of writing the catalog of column types again.
 pub(crate) struct RefreshReport {
     pub(crate) delivery: Delivery,
     pub(crate) relations: usize,
-    /// Nodes that the database does not have.
+    /// Nodes whose relations do not exist in the database.
     pub(crate) missing: Vec<String>,
 }
 
 const TYPES: &[ResourceType] =
     &[ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Source];
 
-/// The committed types of columns.
+/// The committed file of column types.
 const CATALOG: &str = "docs/catalog.json";
 
 pub(crate) fn export_erd(
@@ -105,7 +105,7 @@ pub(crate) fn export_erd(
     Ok(ErdReport { refreshed, delivery, tables, references, untyped_columns })
 }
 
-/// The command that writes the diagrams of a selection, whatever their format.
+/// The command that writes the diagrams of a selection, without the flags for their format.
 fn command_of(selection: &Selection) -> String {
     let mut spec = write_spec(selection, Granularity::Model);
     if let Some(map) = spec.as_object_mut() {
@@ -114,7 +114,7 @@ fn command_of(selection: &Selection) -> String {
     write_command_line("strata export erd", &spec)
 }
 
-/// Writes the types of all relations, whatever part of them is drawn.
+/// Writes the column types of all relations, whether or not they are selected for the diagram.
 fn refresh_catalog(revision: &Revision) -> Result<RefreshReport, OpsError> {
     let manifest = &revision.manifest;
     let all: Vec<&Node> = manifest

@@ -1,4 +1,4 @@
-//! Why a use case could not be carried out.
+//! The errors of use cases.
 
 use crate::diag::Diagnostic;
 use crate::workspace::WorkspaceError;
@@ -7,10 +7,10 @@ use crate::workspace::WorkspaceError;
 pub(crate) enum OpsError {
     #[error(transparent)]
     Workspace(WorkspaceError),
-    /// What was asked for cannot be; the hints say the next action.
+    /// The request cannot be carried out; the hints name the next action.
     #[error("{message}")]
     Usage { message: String, hints: Vec<String> },
-    /// The project is not the one that the scheduler's file was made of.
+    /// The project differs from the one that the scheduler's file was made from.
     #[error("the project no longer matches the file that runs it: {}", changes.join("; "))]
     Drift { changes: Vec<String> },
 }
@@ -30,7 +30,7 @@ impl OpsError {
         OpsError::Usage { message: message.into(), hints: vec![hint.into()] }
     }
 
-    /// What is wrong with the project, where that is why: it has places and was not told yet.
+    /// The diagnostics that caused this error, if any. They have not been reported yet.
     pub(crate) fn diagnostics(&self) -> Option<&[Diagnostic]> {
         match self {
             OpsError::Workspace(WorkspaceError::Diagnostics(list)) => Some(list),
@@ -38,7 +38,7 @@ impl OpsError {
         }
     }
 
-    /// What to do next.
+    /// The suggested next actions.
     pub(crate) fn hints(&self) -> Vec<String> {
         match self {
             OpsError::Workspace(e) => e.hints(),
@@ -49,7 +49,7 @@ impl OpsError {
         }
     }
 
-    /// Whether the same may succeed a little later.
+    /// Whether a retry a little later may succeed.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, OpsError::Workspace(WorkspaceError::Engine(e)) if e.is_transient())
     }

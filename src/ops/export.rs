@@ -1,4 +1,4 @@
-//! `export`: files that hand the graph on, and exports that carry relations out.
+//! `export`: writes DAG files for schedulers, and carries out the project's `exports`.
 
 use super::OpsError;
 use super::build::RunReport;
@@ -30,7 +30,7 @@ pub(crate) struct DagReport {
     pub(crate) delivery: Delivery,
     pub(crate) tasks: usize,
     pub(crate) tests: usize,
-    /// Layers that had to become one task, since they need each other.
+    /// Layers that were merged into one task, since they depend on each other.
     pub(crate) merged: Vec<Vec<String>>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn export_airflow(
 ) -> Result<DagReport, OpsError> {
     let mut revision = workspace.open(notices)?;
     let mut airflow = read_airflow_options(&revision, notices)?;
-    // The file is made for the target that its tasks will use.
+    // The file must be made for the target that its tasks will use.
     let is_other = |target: &String| {
         revision.settings.load.target.is_none() && *target != *revision.target().name
     };
@@ -74,12 +74,13 @@ pub(crate) fn export_airflow(
     Ok(DagReport { delivery, tasks: dag.tasks.len(), tests, merged: dag.merged })
 }
 
-/// Whether tasks of their own would be in each other's way.
+/// Whether concurrent tasks would block each other, since the engine allows only one writer or
+/// process.
 fn is_serial(engine: &EngineSpec) -> bool {
     !engine.abilities.shared || engine.abilities.writers == Writers::One
 }
 
-/// Which exports a command carries out.
+/// The kind of exports that a command carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sinks {
     Sheets,
@@ -99,7 +100,7 @@ pub(crate) struct ExportOptions {
     pub(crate) fail_fast: bool,
 }
 
-/// Writes published relations to where `exports:` say.
+/// Writes relations to the destinations that `exports:` declare.
 pub(crate) fn export_relations(
     workspace: &mut Workspace,
     options: &ExportOptions,

@@ -1,4 +1,4 @@
-//! `source freshness`: how old the data of sources is.
+//! `source freshness`: checks the age of the data of sources.
 
 use super::OpsError;
 use super::choose::{choose_nodes, tell_empty_selection};
@@ -18,7 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FreshnessOptions {
     pub(crate) selection: Selection,
-    /// In place of `sources.json` below the target path.
+    /// The output file. `None`: `sources.json` below the target path.
     pub(crate) output: Option<Utf8PathBuf>,
     pub(crate) fail_fast: bool,
     /// Run the project's on-run hooks.
@@ -26,7 +26,7 @@ pub(crate) struct FreshnessOptions {
 }
 
 pub(crate) struct FreshnessReport {
-    /// A source is older than it may be, or could not be asked.
+    /// Whether a source is older than its error limit, or could not be queried.
     pub(crate) has_failed: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn check_freshness(
     let revision = workspace.open(notices)?;
     let (manifest, cancel) = (&revision.manifest, workspace.cancel_token());
     let selected = choose_nodes(&revision, &options.selection, &[ResourceType::Source], notices)?;
-    // A source without a limit is not asked.
+    // Sources without a limit are not checked.
     let mut sources: Vec<NodeId> = selected.iter().filter(|id| has_limit(manifest, *id)).collect();
     sources.sort_by(|a, b| manifest.node(*a).unique_id.cmp(&manifest.node(*b).unique_id));
     write_plain_manifest(&revision)?;

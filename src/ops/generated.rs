@@ -1,4 +1,4 @@
-//! Files that a use case generates: written, or compared with those that are there.
+//! Writes generated files, or compares them with the existing ones.
 
 use super::OpsError;
 use crate::config::Json;
@@ -7,20 +7,20 @@ use crate::manifest::json_texts;
 use crate::system::System;
 use crate::workspace::Revision;
 
-/// What became of generated files.
+/// The result of writing or comparing generated files.
 pub(crate) struct Delivery {
     pub(crate) files: Vec<DeliveredFile>,
-    /// They were compared only.
+    /// Whether the files were only compared.
     pub(crate) is_check: bool,
     /// The command that writes them.
     pub(crate) command: String,
 }
 
 pub(crate) struct DeliveredFile {
-    /// Below the project.
+    /// Relative to the project's root.
     pub(crate) path: String,
     pub(crate) state: DeliveryState,
-    /// Another command that wrote the file that is there.
+    /// The command that wrote the existing file, if it is another one.
     pub(crate) other_writer: Option<String>,
 }
 
@@ -28,14 +28,14 @@ pub(crate) struct DeliveredFile {
 pub(crate) enum DeliveryState {
     UpToDate,
     Written,
-    /// Not as it would be written: found by a check.
+    /// The existing file differs; set by a check only.
     OutOfDate,
-    /// Not there: found by a check.
+    /// There is no such file; set by a check only.
     Missing,
 }
 
 impl Delivery {
-    /// Whether a check found a file that is not as it would be written.
+    /// Whether a check found a file that differs or is missing.
     pub(crate) fn is_stale(&self) -> bool {
         let is_stale = |f: &DeliveredFile| {
             matches!(f.state, DeliveryState::OutOfDate | DeliveryState::Missing)
@@ -44,16 +44,17 @@ impl Delivery {
     }
 }
 
-/// What generated files have in common, before the command that wrote them.
+/// The text before the command in the header of every generated file. It starts with the second
+/// letter since headers spell both "Written" and "written".
 const WRITTEN_BY: &str = "ritten by: ";
 
-/// The command in the first lines of a generated file.
+/// The command in the header of a generated file, searched in its first six lines.
 fn read_writer(text: &str) -> Option<String> {
     let line = text.lines().take(6).find_map(|l| l.split_once(WRITTEN_BY))?.1;
     Some(line.trim_end_matches("-->").trim().to_owned())
 }
 
-/// Writes files, or with `is_check` says which of them differ from those that are there.
+/// Writes files or, with `is_check`, reports which of them differ from the existing ones.
 pub(super) fn deliver_files(
     revision: &Revision,
     files: &[GeneratedFile],
@@ -96,7 +97,7 @@ fn deliver_file(
     Ok(DeliveredFile { path: file.path.to_string(), state, other_writer })
 }
 
-/// The command that a selection was given with.
+/// The command line with the flags of a selection.
 pub(super) fn write_command_line(command: &str, spec: &Json) -> String {
     let mut line = command.to_owned();
     let entries = spec.as_object().into_iter().flatten();

@@ -1,4 +1,4 @@
-//! `init`: a new project that works at once.
+//! `init`: creates a project that can be built as it is.
 
 // engine-name: a new project gets a profile that works at once.
 
@@ -7,7 +7,7 @@ use crate::load::find_project_file;
 use crate::system::{System, normalize_path};
 use camino::Utf8PathBuf;
 
-/// A file of the sample project, carried in the binary.
+/// A file of the sample project, embedded in the binary.
 struct SampleFile {
     path: &'static str,
     text: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct InitOptions {
 
 pub(crate) struct InitReport {
     pub(crate) name: String,
-    /// How many files were made.
+    /// The number of files that were created.
     pub(crate) files: usize,
 }
 

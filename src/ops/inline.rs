@@ -1,4 +1,4 @@
-//! A query that is given on the command line.
+//! Renders queries that are given on the command line.
 
 use super::OpsError;
 use crate::context::{Bindings, Db, NodeScope, RenderSubject, Session, failure_diagnostic};
@@ -9,7 +9,7 @@ use crate::source::{FileId, Span, SqlText};
 use crate::workspace::{Revision, WorkspaceError};
 use std::sync::Arc;
 
-/// Renders a query with the CTEs of the ephemeral models that it reads.
+/// Renders a query, with the CTEs of the ephemeral models that it references.
 pub(super) fn render_inline(
     revision: &Revision,
     text: &str,

@@ -1,4 +1,4 @@
-//! `ls`: which nodes a selection names.
+//! `ls`: lists the nodes of a selection.
 
 use super::OpsError;
 use super::choose::{choose_nodes, tell_empty_selection};
@@ -7,7 +7,7 @@ use crate::select::Selection;
 use crate::workspace::{Notices, Workspace};
 use std::sync::Arc;
 
-/// The nodes that were named, by unique id.
+/// The listed nodes, sorted by unique id.
 pub(crate) struct ListReport {
     manifest: Arc<Manifest>,
     ids: Vec<NodeId>,
@@ -40,7 +40,7 @@ pub(crate) fn list_nodes(
     Ok(ListReport { manifest, ids })
 }
 
-/// Analyses are listed only when they are asked for, hooks never.
+/// Analyses are listed only if a resource type is given; hooks are never listed.
 fn listed_types(selection: &Selection) -> Vec<ResourceType> {
     let mut types = ResourceType::ALL.to_vec();
     types.retain(|t| *t != ResourceType::Operation);

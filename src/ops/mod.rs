@@ -1,8 +1,7 @@
-//! The use cases: what a command, or a program that stands in its place, asks for.
+//! The use cases behind the commands, callable by other programs too.
 //!
-//! In: a `Workspace`, options, a sink of `Notice`s. Out: a report of what came of it, as data; what
-//! is to be told meanwhile goes to the sink. Must not know: consoles, the spelling of flags, exit
-//! codes.
+//! In: a `Workspace`, options, a sink of `Notice`s. Out: a report of the results, as data; progress
+//! and diagnostics go to the sink. Must not know: consoles, the spelling of flags, exit codes.
 
 mod build;
 mod choose;

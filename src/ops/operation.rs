@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OperationOptions {
-    /// `macro`, or `package.macro`.
+    /// `macro` or `package.macro`.
     pub(crate) name: String,
     pub(crate) args: JsonMap,
 }
@@ -83,8 +83,8 @@ pub(crate) fn run_operation(
     Ok(OperationReport { has_failed })
 }
 
-/// The macro that a name means, and the package that its names are looked up in first: the one that
-/// is written, else the root project.
+/// Finds the macro with this name. Also returns the package in which the names within the macro are
+/// looked up first: the package that `name` gives, else the root project.
 fn find_macro(revision: &Revision, name: &str) -> Result<(Arc<str>, Arc<MacroDef>), OpsError> {
     let registry = revision.renderer.registry();
     let root = &revision.manifest.project.name;

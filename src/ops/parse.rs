@@ -1,10 +1,10 @@
-//! `parse`: reads the project, says what is wrong with it, and writes its manifest.
+//! `parse`: reads the project, reports its errors and writes its manifest.
 
 use super::OpsError;
 use crate::workspace::{Notices, Workspace, is_manifest_written, write_plain_manifest};
 
 pub(crate) struct ParseReport {
-    /// How many nodes the project has.
+    /// The number of nodes in the project.
     pub(crate) nodes: usize,
 }
 

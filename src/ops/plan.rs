@@ -1,4 +1,4 @@
-//! `plan`: the steps of a build, made and not taken.
+//! `plan`: makes the steps of a build without executing them.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -17,11 +17,12 @@ use std::sync::Arc;
 pub(crate) struct PlanReport {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) plan: Plan,
-    /// Nodes that `--changed` leaves as they are.
+    /// Nodes that `--changed` does not build.
     pub(crate) unchanged: Vec<NodeId>,
-    /// Why the plan was made as if nothing were known of the database.
+    /// The connection error, if the plan was made without knowledge of the database.
     pub(crate) without_database: Option<EngineError>,
-    /// `--changed` has nothing to compare with: no build was recorded in this database.
+    /// Whether `--changed` has nothing to compare with, since no build was recorded in this
+    /// database.
     pub(crate) is_unrecorded: bool,
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn plan_build(
     Ok(PlanReport { manifest, plan, unchanged, without_database, is_unrecorded })
 }
 
-/// Adds to each step why its node is stale.
+/// Adds to each step the reason why its node is stale.
 fn add_reasons(plan: &mut Plan, verdicts: &FastMap<NodeId, Verdict>) {
     for step in &mut plan.steps {
         let Some(why) = verdicts.get(&step.node).and_then(Verdict::reason) else { continue };
@@ -75,8 +76,7 @@ fn add_reasons(plan: &mut Plan, verdicts: &FastMap<NodeId, Verdict>) {
     }
 }
 
-/// The verdicts of `--changed`; none where no build was recorded. Nothing is written to the
-/// database.
+/// The verdicts of `--changed`; `None` if no build was recorded. Does not write to the database.
 fn compare(
     request: &ChangeRequest<'_>,
     warehouse: &mut dyn Warehouse,

@@ -1,5 +1,4 @@
-//! What a loop does after each save: what has changed is built, on a database that is open only as
-//! long as this takes.
+//! The rebuild of `watch` after each save. The database is open only while it builds.
 
 use super::OpsError;
 use crate::changes::Verdict;
@@ -19,64 +18,64 @@ use crate::workspace::{
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-/// The nodes that a loop works on.
+/// The nodes that `watch` builds.
 pub(crate) fn choose_for_loop(
     revision: &Revision,
     selection: &Selection,
 ) -> Result<Checked<NodeSet>, SystemError> {
     let mut chosen = revision.select(selection, resource_types_of(Verb::Build))?;
-    // They cannot be run yet: an error at each save would tell nothing.
+    // Unit tests cannot be run yet; an error at each save would only be noise.
     let is_unit_test =
         |id: NodeId| revision.manifest.node(id).resource_type() == ResourceType::UnitTest;
     chosen.value.retain(|id| !is_unit_test(id));
     Ok(chosen)
 }
 
-/// How far a build goes.
+/// The limits of a rebuild.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
-    /// Steps of the graph below what has changed.
+    /// How many levels of descendants of a changed node are built; `None`: all.
     pub(crate) depth: Option<usize>,
     pub(crate) budget: Option<Duration>,
 }
 
-/// What was tried and failed, with a fingerprint of what it was tried with: the same is not tried
-/// again.
+/// The unique ids of nodes that failed, with the fingerprint of the causes of the attempt. A node
+/// is not tried again with the same causes.
 pub(crate) type FailedCauses = FastMap<String, Fingerprint>;
 
-/// What a build of the loop is asked for.
+/// A request for one rebuild.
 pub(crate) struct RebuildRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: NodeSet,
     pub(crate) limits: Limits,
     pub(crate) failed_before: &'a FailedCauses,
-    /// The relation whose first rows are shown afterwards.
+    /// The node whose first rows are shown after the rebuild.
     pub(crate) show: Option<NodeId>,
     pub(crate) rows: usize,
     pub(crate) cancel: &'a CancelToken,
 }
 
-/// What became of it.
+/// The result of a rebuild.
 #[derive(Default)]
 pub(crate) struct Rebuild {
     pub(crate) results: Vec<RunResult>,
     pub(crate) left: Vec<Left>,
     pub(crate) failed: FailedCauses,
-    /// Nodes that were compiled to be compared.
+    /// The number of nodes that were compiled in order to be compared.
     pub(crate) compiled: usize,
 }
 
-/// What is told while a build goes on.
+/// A notification during a rebuild.
 pub(crate) enum Progress {
-    /// The database is held by somebody else.
+    /// The database is locked by another process.
     Waiting(String),
-    /// The first rows of what was asked for: before the database is closed, which takes as long as
-    /// it is large.
+    /// The first rows of the node to show. Sent before the database is closed, since closing a
+    /// large one takes long.
     Shown(Result<Table, NoRows>),
     Event(Event),
 }
 
-/// Builds what has changed. `known` is what the last build left in the database.
+/// Builds what has changed. `known` is the state of the database after the last rebuild.
 pub(crate) fn rebuild_changed(
     request: RebuildRequest<'_>,
     known: &mut Option<KnownDatabase>,
@@ -91,7 +90,7 @@ pub(crate) fn rebuild_changed(
     });
     let Some(warehouse) = opened? else { return Ok(Rebuild::default()) };
     let Definitions { nodes: own, compiled } = definitions;
-    // Keeps the database open for what is shown afterwards.
+    // The second handle keeps the database open for the rows shown at the end.
     let mut after = warehouse.fork()?;
     let changes = ChangeOptions { assume_sources: true, edits_only: true };
     let options = BuildOptions { changed: Some(changes), ..BuildOptions::of(Verb::Build) };
@@ -129,7 +128,7 @@ pub(crate) fn rebuild_changed(
     Ok(Rebuild { results, left, failed, compiled })
 }
 
-/// The nodes that failed, with what they were tried with.
+/// The nodes that failed, with the fingerprints of their causes. Skipped nodes were not tried.
 fn failed_with_causes(results: &[RunResult], causes: &FailedCauses) -> FailedCauses {
     let has_failed = |r: &&RunResult| r.outcome.failed.is_some() || r.outcome.status.is_failure();
     let tried = results.iter().filter(|r| r.outcome.status != RunStatus::Skipped);
@@ -139,7 +138,7 @@ fn failed_with_causes(results: &[RunResult], causes: &FailedCauses) -> FailedCau
     causes.collect()
 }
 
-/// Waits for a database that another process holds, as long as nobody wants to stop.
+/// Waits for a database that another process has locked. `None` if cancelled.
 fn wait_for_database(
     revision: &Revision,
     cancel: &CancelToken,
@@ -161,7 +160,7 @@ fn wait_for_database(
     Ok(None)
 }
 
-/// What is not built now.
+/// Removes nodes from a rebuild that are not built now.
 struct Limit<'a> {
     manifest: &'a Manifest,
     limits: &'a Limits,
@@ -170,8 +169,8 @@ struct Limit<'a> {
 }
 
 impl Limit<'_> {
-    /// Takes out of a selection what is too far below what has changed, or was tried before with
-    /// the same result.
+    /// Removes from a selection the nodes that are too far below a change, and those that failed
+    /// before with the same causes.
     fn leave_out(
         &self,
         selected: &mut NodeSet,
@@ -233,7 +232,7 @@ impl Limit<'_> {
     }
 }
 
-/// The first rows of what is published.
+/// The first rows of a node's published relation.
 fn fetch_first_rows(
     manifest: &Manifest,
     id: NodeId,

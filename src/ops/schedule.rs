@@ -1,5 +1,5 @@
-//! The graph of tasks of a project: for the DAG file, and for a task that makes sure that its file
-//! still fits.
+//! The task graph of a project, for writing the DAG file and for checking in a task that its file
+//! is up to date.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -12,21 +12,21 @@ use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
 use crate::select::{Indirect, Selection};
 use crate::workspace::{Notice, Notices, Revision, WorkspaceError};
 
-/// Set where a command is a task of a scheduler: what that says of the file that the task is from.
+/// What a scheduler's environment tells a command that is one of its tasks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScheduledTask {
-    /// The hash of the graph that the file was made of.
+    /// The hash of the graph that the file was made from.
     pub(crate) graph: Option<String>,
-    /// The selection and the granularity of the file.
+    /// The file's selection and granularity, as JSON.
     pub(crate) spec: Option<String>,
-    /// Where the file is.
+    /// The path of the file.
     pub(crate) file: Option<String>,
-    /// The task's id in it.
+    /// The id of the task in the file.
     pub(crate) task: Option<String>,
 }
 
-/// What a scheduled run works on. Unit tests check code, not data: they belong to the checks of a
-/// change.
+/// The resource types of scheduled runs. Unit tests are left out: they check code, not data, and
+/// belong to the checks of a code change.
 const TYPES: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Seed,
@@ -37,7 +37,7 @@ const TYPES: &[ResourceType] = &[
 ];
 
 impl ScheduledTask {
-    /// A task that has nothing to do is a mistake in how it was called.
+    /// An error: an empty task is a mistake in how the scheduler called it.
     pub(super) fn refuse_nothing(task: Option<&ScheduledTask>) -> Result<(), OpsError> {
         match task {
             Some(_) => Err(OpsError::usage("the task names nothing that this command works on")),
@@ -46,7 +46,7 @@ impl ScheduledTask {
     }
 }
 
-/// The options of the project file; all that is wrong with them is told.
+/// Reads the options in the project file, and reports all problems with them.
 pub(super) fn read_airflow_options(
     revision: &Revision,
     notices: &mut Notices<'_>,
@@ -62,7 +62,7 @@ pub(super) fn read_airflow_options(
     Ok(options)
 }
 
-/// Cuts the plan of a selection into tasks.
+/// Makes the plan of a selection and divides it into tasks.
 pub(super) fn cut_into_tasks(
     revision: &Revision,
     options: &AirflowOptions,
@@ -70,7 +70,7 @@ pub(super) fn cut_into_tasks(
     by: Granularity,
     notices: &mut Notices<'_>,
 ) -> Result<Dag, OpsError> {
-    // The whole file is planned, whatever the task that asks works on.
+    // The graph covers the whole file, not only the nodes of the calling task.
     let selection = Selection { nodes: None, ..selection.clone() };
     let selected = choose_nodes(revision, &selection, TYPES, notices)?;
     let plan = plan_steps(&PlanRequest {
@@ -93,7 +93,7 @@ pub(super) fn cut_into_tasks(
     }))
 }
 
-/// A selection and a granularity as a task tells them to the tool.
+/// A selection and a granularity as the JSON that a task hands to `strata`.
 pub(super) fn write_spec(selection: &Selection, by: Granularity) -> Json {
     let mut map = JsonMap::new();
     map.insert("by".into(), by.as_str().into());
@@ -136,9 +136,9 @@ fn read_spec(text: &str) -> Option<(Selection, Granularity)> {
     Some((selection, Granularity::parse(word("by")?)?))
 }
 
-/// Makes sure that the project is the one that the task's file was made of, and gives the nodes of
-/// the task: those that the file names, but for tests whose arguments, and with them their ids, are
-/// new. None: nothing is known of a file.
+/// Checks that the project is the one that the task's file was made from, and returns the unique
+/// ids of the task's nodes: those in the file, except that tests with new arguments have new ids.
+/// `None` if the task says nothing of a file.
 pub(super) fn verify_task(
     revision: &Revision,
     task: Option<&ScheduledTask>,

@@ -1,4 +1,4 @@
-//! `show`: the first rows of a model, or of a query given on the command line.
+//! `show`: the first rows of a model or of an inline query.
 
 use super::OpsError;
 use super::choose::choose_nodes;
@@ -17,22 +17,22 @@ use std::sync::Arc;
 pub(crate) struct ShowOptions {
     pub(crate) selection: Selection,
     pub(crate) inline: Option<String>,
-    /// None: all rows.
+    /// `None`: all rows.
     pub(crate) limit: Option<usize>,
 }
 
-/// Rows of a node, or of a query.
+/// The rows of a node or an inline query.
 pub(crate) struct ShownRows {
     pub(crate) name: String,
     pub(crate) table: Table,
-    /// There may be more rows than these.
+    /// Whether the limit was reached, so that there may be more rows.
     pub(crate) is_cut: bool,
 }
 
 const TYPES: [ResourceType; 4] =
     [ResourceType::Model, ResourceType::Seed, ResourceType::Snapshot, ResourceType::Analysis];
 
-/// Hands on the rows of each node as soon as they are there.
+/// Hands the rows of each node to `each` as soon as they are fetched.
 pub(crate) fn show_rows(
     workspace: &mut Workspace,
     options: &ShowOptions,
@@ -69,7 +69,7 @@ pub(crate) fn show_rows(
     Ok(())
 }
 
-/// What is asked of the database to see a node's rows.
+/// The query that selects a node's rows.
 fn query_of(
     revision: &Revision,
     compiler: &Compiler,
@@ -89,7 +89,7 @@ fn query_of(
     }
 }
 
-/// Runs a query with a limit. A header stands before what is run, outside the limit.
+/// Runs a query with a limit. The SQL header comes before the query, outside of the limit.
 fn fetch_rows(
     name: &str,
     header: Option<&str>,

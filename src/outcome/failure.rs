@@ -1,19 +1,19 @@
-//! Why a node failed while it was built.
+//! The failure of a node.
 
 use crate::diag::Diagnostic;
 
-/// A failure of a node: what to tell, and whether a retry can help.
+/// The failure of a node: its diagnostic, and whether a retry can help.
 #[derive(Debug)]
 pub(crate) struct NodeError {
     pub(crate) diagnostic: Box<Diagnostic>,
-    /// Trying again later can help.
+    /// Whether running the node again later can help.
     pub(crate) transient: bool,
-    /// Trying again at once can help: a lost connection, a deadlock.
+    /// Whether an immediate retry can help, as after a lost connection or a deadlock.
     pub(crate) again: bool,
 }
 
 impl NodeError {
-    /// A mistake that stays one.
+    /// A failure that a retry cannot fix.
     pub(crate) fn lasting(diagnostic: Diagnostic) -> NodeError {
         Box::new(diagnostic).into()
     }

@@ -1,24 +1,24 @@
-//! How old the data of a source was found to be.
+//! The freshness of a source.
 
 use super::RunResult;
 use crate::manifest::{FreshnessStatus, Threshold};
 use jiff::Timestamp;
 
-/// What the database answered, and what that means.
+/// A measured load time and its evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Measured {
     pub(crate) max_loaded_at: Timestamp,
     pub(crate) snapshotted_at: Timestamp,
-    /// Seconds from the one to the other.
+    /// Seconds from `max_loaded_at` to `snapshotted_at`.
     pub(crate) age: f64,
     pub(crate) status: FreshnessStatus,
 }
 
-/// A source's line in `sources.json`.
+/// A source's entry in `sources.json`.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceFreshness {
     pub(crate) criteria: Threshold,
-    /// None: it could not be measured, and the result says why.
+    /// `None` if it could not be measured; `result` has the reason.
     pub(crate) measured: Option<Measured>,
     pub(crate) result: RunResult,
 }

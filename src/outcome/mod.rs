@@ -1,7 +1,8 @@
-//! What became of nodes.
+//! The outcomes of nodes.
 //!
-//! In: what a worker saw. Out: results as artifacts and consoles want them, the fingerprint that a
-//! publication leaves, what it changed. Must not know: drivers, how a node is built, who reads.
+//! In: what a worker observed. Out: results for artifacts and consoles, the fingerprint that a
+//! publication records, the changes that it made. Must not know: drivers, how a node is built, who
+//! reads.
 
 mod failure;
 mod freshness;

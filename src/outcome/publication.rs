@@ -1,17 +1,18 @@
-//! What a publication was made from, as it is kept beside it, and what it changed.
+//! The record of a publication: its inputs, which are stored in the database, and its effect.
 
 use crate::engine::ExistingColumn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The fingerprint of a publication, or of a test that was run.
+/// The recorded inputs of a publication, or of a test that was run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PublicationFingerprint {
-    /// What the node itself says, in parts: which of them differs is the reason to build it again.
+    /// The parts of the node's definition by name. A part that differs is a reason to build again.
     pub(crate) own: BTreeMap<String, String>,
-    /// The version of each parent that it was made from, by unique id.
+    /// The version of each parent that was read, by unique id.
     pub(crate) parents: BTreeMap<String, String>,
-    /// What readers compare: the same when the content is. For a test its status.
+    /// The version that children compare: equal contents have equal versions. For a test, its
+    /// status.
     pub(crate) version: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stored: Option<StoredRelation>,
@@ -23,28 +24,28 @@ pub(crate) struct StoredRelation {
     pub(crate) relation: String,
     pub(crate) kind: String,
     pub(crate) columns: Vec<(String, String)>,
-    /// The engine's own number of it, where it has one that lasts.
+    /// The engine's own id of the relation; `None` if the engine has none that is stable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<i64>,
 }
 
-/// What a publication changed for those who read it.
+/// The changes that a publication made to a relation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Effect {
-    /// False: content and columns are what they were.
+    /// Whether content or columns differ from the previous publication.
     pub(crate) changed: bool,
     pub(crate) rows_before: Option<i64>,
     pub(crate) rows_after: Option<i64>,
     pub(crate) added: Vec<String>,
     pub(crate) removed: Vec<String>,
-    /// Column, type before, type now.
+    /// (Column, old type, new type).
     pub(crate) retyped: Vec<(String, String, String)>,
 }
 
 impl Effect {
-    /// Compares columns; with none before, nothing is said of them.
+    /// The effect of a publication on columns. Without `before` it lists none of them.
     pub(crate) fn of_columns(
         before: Option<&[(String, String)]>,
         now: &[(String, String)],
@@ -81,7 +82,7 @@ fn type_of<'a>(columns: &'a [(String, String)], name: &str) -> Option<&'a str> {
     columns.iter().find(|(n, _)| n == name).map(|(_, kind)| kind.as_str())
 }
 
-/// Names and types, as a fingerprint has them.
+/// The names and types of columns, as a publication records them.
 pub(crate) fn column_pairs(columns: &[ExistingColumn]) -> Vec<(String, String)> {
     columns.iter().map(|c| (c.name.clone(), c.data_type.clone())).collect()
 }

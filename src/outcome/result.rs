@@ -1,4 +1,4 @@
-//! What became of a node.
+//! The result of a node.
 
 use super::Effect;
 use crate::config::Json;
@@ -33,8 +33,8 @@ impl RunStatus {
         }
     }
 
-    /// As the results of a resource type call it: a source that is too old has the status `error`,
-    /// one that could not be measured `runtime error`.
+    /// The status as artifacts write it for a resource type: a source that is too old has the
+    /// status `error`, one that could not be measured `runtime error`.
     pub(crate) fn named(self, kind: ResourceType) -> &'static str {
         match (kind, self) {
             (ResourceType::Source, RunStatus::Fail) => "error",
@@ -43,13 +43,13 @@ impl RunStatus {
         }
     }
 
-    /// Whether the run as a whole has failed.
+    /// Whether a result with this status makes the whole run fail.
     pub(crate) fn is_failure(self) -> bool {
         matches!(self, RunStatus::Error | RunStatus::Fail | RunStatus::Skipped)
     }
 }
 
-/// Times of one phase, as RFC 3339 text.
+/// The times of one phase of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Timing {
     pub(crate) name: &'static str,
@@ -58,7 +58,8 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// A step's two phases, of which only the whole is measured.
+    /// The two phases that artifacts list. Only the whole step is measured, so `compile` has no
+    /// duration.
     pub(crate) fn of_step(started: jiff::Timestamp, completed: jiff::Timestamp) -> Vec<Timing> {
         vec![
             Timing { name: "compile", started, completed: started },
@@ -67,15 +68,15 @@ impl Timing {
     }
 }
 
-/// Why a node failed.
+/// The diagnostic of a failed node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failed {
     pub(crate) diagnostic: Diagnostic,
-    /// A retry can help.
+    /// Whether running the node again can help.
     pub(crate) transient: bool,
 }
 
-/// Why a node or a test was not begun.
+/// Why a node or a test did not run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SkipReason {
     #[error("interrupted")]
@@ -92,17 +93,17 @@ pub(crate) enum SkipReason {
     OutOfTime,
     #[error("`{0}` failed or was skipped")]
     ParentFailed(String),
-    /// A test of a node that never got to it.
+    /// The tested node failed before its tests could run.
     #[error("`{0}` was not built")]
     NotBuilt(String),
-    /// A test that reads what is not there.
+    /// A relation that the test reads does not exist.
     #[error("`{0}`, which it reads, was not built")]
     ReadNotBuilt(String),
     #[error("an earlier test ended the transaction")]
     TransactionEnded,
 }
 
-/// What a worker reports of a node.
+/// A worker's report of a node.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeOutcome {
     pub(crate) status: RunStatus,
@@ -110,14 +111,14 @@ pub(crate) struct NodeOutcome {
     pub(crate) failures: Option<i64>,
     pub(crate) adapter_response: Json,
     pub(crate) failed: Option<Failed>,
-    /// Why it was skipped, if it was.
+    /// `None` if it was not skipped.
     pub(crate) skipped: Option<SkipReason>,
-    /// Where a test is written.
+    /// The span of a test's definition.
     pub(crate) place: Option<Span>,
     pub(crate) compiled: Option<Arc<SqlText>>,
-    /// The first rows that a failing test found, where they are wanted.
+    /// The first failing rows of a test, if the run asks for a sample.
     pub(crate) sample: Option<Arc<Table>>,
-    /// What a publication changed, where that is looked at.
+    /// The changes that a publication made, if the run compares contents.
     pub(crate) effect: Option<Effect>,
 }
 
@@ -137,7 +138,7 @@ impl NodeOutcome {
         }
     }
 
-    /// What is only listed: an exposure, a saved query.
+    /// The outcome of a node that is only listed: an exposure, a saved query.
     pub(crate) fn no_op() -> NodeOutcome {
         NodeOutcome {
             message: Some("NO-OP".to_owned()),
@@ -163,7 +164,7 @@ impl NodeOutcome {
     }
 }
 
-/// A node's line in `run_results.json`.
+/// A node's entry in `run_results.json`.
 #[derive(Clone, Debug)]
 pub(crate) struct RunResult {
     pub(crate) unique_id: UniqueId,

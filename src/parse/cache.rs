@@ -1,5 +1,5 @@
-//! What a parse leaves for the next one: each file's result, with its text's fingerprint and what it
-//! asked of the world (`cache`).
+//! The results of a parse, cached for the next one: the result of each file, with the fingerprint
+//! of its text and the external inputs that it read (`cache`).
 //!
 //! Results are plain data whose places are relative to their file, so that they can be stored
 //! (`Stored`).
@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a file's text becomes.
+/// The items that a file is parsed into.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ParsedItem {
     Nothing,
@@ -27,7 +27,7 @@ pub(super) enum ParsedItem {
     Docs(Vec<DocBlock>),
 }
 
-/// The result of a file.
+/// The result of parsing a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ParsedFile {
     pub(super) item: ParsedItem,
@@ -35,7 +35,7 @@ pub(super) struct ParsedFile {
     pub(super) logs: Vec<LogLine>,
 }
 
-/// A file of a project: its package, its path there, and what it is for.
+/// Identifies a file of a project: its package, its path there and its kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Place {
     package: Arc<str>,
@@ -49,7 +49,7 @@ impl Place {
     }
 }
 
-/// A result in memory, or as it was stored.
+/// A result in memory, or in its stored form.
 #[derive(Debug)]
 enum Form {
     Live(Arc<ParsedFile>),
@@ -59,7 +59,8 @@ enum Form {
 impl Serialize for Form {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            // With names: numbers of JSON are known by the name of their only field.
+            // The names of fields must be kept: serde_json recognizes its numbers by the name of
+            // their only field.
             Form::Live(parsed) => {
                 let bytes = rmp_serde::to_vec_named(&**parsed).map_err(S::Error::custom)?;
                 serializer.serialize_bytes(&bytes)
@@ -75,17 +76,16 @@ impl<'de> Deserialize<'de> for Form {
     }
 }
 
-/// The macros of a file.
 #[derive(Clone, Debug)]
 pub(super) struct CachedMacros {
     pub(super) text: Fingerprint,
     pub(super) defs: Vec<Arc<MacroDef>>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// What is wrong with those that cannot be compiled.
+    /// The diagnostics of macros that cannot be compiled.
     pub(super) unusable: Vec<Diagnostic>,
 }
 
-/// What was made again and what was used again, in files.
+/// The number of files that were parsed and that were reused from the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) parsed: usize,
@@ -93,19 +93,19 @@ pub(crate) struct Counts {
     pub(crate) macro_files: usize,
 }
 
-/// Results of an earlier parse, by file: the key is the file's text, the reads are what its render
-/// asked.
+/// The results of an earlier parse, by file. A result is valid if the file's text and the inputs
+/// that it read are the same.
 #[derive(Debug, Default)]
 pub(crate) struct ParseCache {
-    /// Of what all results depend on. Another one: nothing can be used.
+    /// The fingerprint of what all results depend on. If it changes, the cache is cleared.
     base: Option<Fingerprint>,
     pub(super) macros: FastMap<Place, CachedMacros>,
     pub(super) renderer: Option<Arc<Renderer>>,
     files: Cache<Place, RenderQuestion, Form>,
-    /// Some results are as they were stored.
+    /// Whether some results are still in their stored form.
     is_frozen: bool,
     pub(super) counts: Counts,
-    /// Nothing of it is stored, since it was made under other circumstances.
+    /// Whether the cache was cleared, so that none of it is stored yet.
     is_new: bool,
 }
 
@@ -114,12 +114,12 @@ impl ParseCache {
         self.counts
     }
 
-    /// Whether the last parse made something that was not stored yet.
+    /// Whether the cache has results that are not stored yet.
     pub(crate) fn is_changed(&self) -> bool {
         self.is_new || self.files.is_changed()
     }
 
-    /// Begins a parse: drops everything if it was made under other circumstances.
+    /// Starts a parse. Clears the cache if what all results depend on has changed.
     pub(super) fn begin(&mut self, sources: &Sources) {
         let base = base(sources);
         if self.base != Some(base) {
@@ -128,8 +128,8 @@ impl ParseCache {
         self.counts = Counts::default();
     }
 
-    /// A fingerprint of what the files of a project became with this parse: of their texts, and of
-    /// what they asked of the world with the answers. None: something in it is made anew each time.
+    /// The fingerprint of the files of a project: their texts, and the external inputs that they
+    /// read. `None` if an input differs at every read.
     pub(crate) fn fingerprint(&self, sources: &Sources) -> Option<Fingerprint> {
         let reads_of = self.files.fingerprints_of_reads();
         let mut key = KeyWriter::new("files").fingerprint(Some(self.base?));
@@ -146,12 +146,12 @@ impl ParseCache {
         Some(key.finish())
     }
 
-    /// Which reads still get the answer that they got.
+    /// Which reads still have the same answer.
     pub(super) fn answers(&self, context: &ContextProject) -> Answers {
         self.files.answers(|question| context.answer(question))
     }
 
-    /// The result of a file from before, if it holds.
+    /// The cached result of a file, if it is still valid.
     pub(super) fn find(
         &self,
         place: &Place,
@@ -165,7 +165,7 @@ impl ParseCache {
         }
     }
 
-    /// Takes the results of a parse in place of those before it.
+    /// Replaces the results by those of the current parse.
     pub(super) fn replace(&mut self, results: Vec<Parsed>) {
         let known = results.iter().filter(|p| p.reads.is_none() || self.files.has(&p.place));
         if self.files.len() != known.count() {
@@ -175,7 +175,7 @@ impl ParseCache {
         for Parsed { place, text, file, reads } in results {
             match reads {
                 Some(reads) => self.files.insert(place, text, reads, Form::Live(file)),
-                // What was stored is in memory now.
+                // The result was in its stored form and has been decoded.
                 None if self.is_frozen => self.files.replace_value(&place, Form::Live(file)),
                 None => {}
             }
@@ -184,8 +184,8 @@ impl ParseCache {
     }
 }
 
-/// For storing: what can be used by another process. Results that complain of places in other files
-/// stay out. Secrets cannot be among it: they can be read in profiles and packages only.
+/// Stores the results that another process can use. Results with diagnostics in other files are
+/// left out. Results cannot contain secrets: those can be read in profiles and packages only.
 impl Stored for ParseCache {
     const FILE: &'static str = "strata_parse.bin";
 
@@ -201,7 +201,7 @@ impl Stored for ParseCache {
     }
 }
 
-/// A file's result, with its reads when it is new.
+/// The result of a file. `reads` is `None` if it came from the cache.
 pub(super) struct Parsed {
     pub(super) place: Place,
     pub(super) text: Fingerprint,
@@ -209,7 +209,7 @@ pub(super) struct Parsed {
     pub(super) reads: Option<BTreeSet<RenderRead>>,
 }
 
-/// What all results of a parse depend on.
+/// The fingerprint of what all results of a parse depend on.
 fn base(sources: &Sources) -> Fingerprint {
     let context = &sources.context;
     let mut key = KeyWriter::new("parse").text(&context.target.adapter);
@@ -224,7 +224,7 @@ fn base(sources: &Sources) -> Fingerprint {
     key.finish()
 }
 
-/// A stored result, with the texts that it was stored without.
+/// Decodes a stored result and adds the texts, which are not stored.
 fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> {
     let mut parsed: ParsedFile = of_file(file, || rmp_serde::from_slice(bytes)).ok()?;
     if let ParsedItem::Nodes(nodes) = &mut parsed.item {
@@ -238,7 +238,8 @@ fn thaw(bytes: &[u8], file: FileId, text: &Arc<str>) -> Option<Arc<ParsedFile>> 
     Some(Arc::new(parsed))
 }
 
-/// Whether a result holds whatever becomes of other files: it complains of no place in another one.
+/// Whether all diagnostics of a result are in its own file, so that it does not depend on other
+/// files.
 pub(super) fn is_own(diagnostics: &[Diagnostic], file: FileId) -> bool {
     diagnostics.iter().all(|d| d.primary.iter().chain(&d.secondary).all(|l| l.span.file == file))
 }

@@ -1,4 +1,4 @@
-//! Column entries of properties files.
+//! Reads the columns in properties files.
 
 use crate::config::{Json, JsonMap, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
@@ -24,7 +24,7 @@ const KNOWN: &[&str] = &[
     "expression",
 ];
 
-/// The columns of an entry and the tests written on them.
+/// Reads the columns of an entry and their tests.
 pub(super) fn read_columns(
     map: &YamlMap,
     out: &mut Vec<Diagnostic>,
@@ -41,7 +41,7 @@ pub(super) fn read_columns(
             );
             continue;
         };
-        // `include` and `exclude` are for versions, which read them themselves.
+        // `include` and `exclude` are read for versions elsewhere.
         if m.get("name").is_none() && m.get_any(&["include", "exclude"]).is_some() {
             continue;
         }
@@ -86,20 +86,21 @@ pub(super) fn read_columns(
     (columns, tests)
 }
 
-/// A mapping as JSON; empty for what is none.
+/// A mapping as JSON; empty for other values.
 fn json_map(y: Option<&Yaml>) -> JsonMap {
     y.map(Yaml::to_json).and_then(|j| j.as_object().cloned()).unwrap_or_default()
 }
 
-/// Which columns of its model a version takes over.
+/// The columns that a version inherits from its model.
 struct Inclusion {
-    /// None: all.
+    /// `None`: all.
     include: Option<Vec<String>>,
     exclude: Vec<String>,
 }
 
 impl Inclusion {
-    /// Of the entry of `columns:` with `include` or `exclude`; without one all are taken.
+    /// Reads the entry of `columns:` with `include` or `exclude`. Without one, all columns are
+    /// inherited.
     fn read(rule: Option<&YamlMap>) -> Inclusion {
         Inclusion {
             include: listed_texts(rule, "include"),
@@ -120,15 +121,14 @@ fn listed_texts(rule: Option<&YamlMap>, key: &str) -> Option<Vec<String>> {
     rule.and_then(|m| m.get(key)).map(|y| json_texts(&y.to_json()))
 }
 
-/// The columns of a version: those of the model that it includes, with its own in place of or
-/// behind them.
+/// The columns of a version: those that it inherits, with its own ones replacing them or appended.
 pub(super) fn of_version(
     base: &[Column],
     base_tests: &[TestSpec],
     map: &YamlMap,
     out: &mut Vec<Diagnostic>,
 ) -> (Vec<Column>, Vec<TestSpec>) {
-    // Tests of the model itself are the caller's business.
+    // The tests of the model itself are left to the caller.
     let Some(list) = map.get("columns") else {
         return (
             base.to_vec(),
@@ -169,8 +169,8 @@ pub(super) fn of_version(
     (columns, tests)
 }
 
-/// `data_tests:`, or `tests:` as it was called before. dbt takes one of them: of the other's tests
-/// nothing would be heard.
+/// `data_tests:`, or its former name `tests:`. dbt uses only one of them and ignores the tests in
+/// the other, so having both is an error.
 pub(super) fn tests_of<'a>(map: &'a YamlMap, out: &mut Vec<Diagnostic>) -> Option<&'a Yaml> {
     let (now, before) = (map.get("data_tests"), map.get("tests"));
     if let (Some(_), Some(before)) = (now, before.filter(|y| !y.is_null())) {
@@ -183,7 +183,7 @@ pub(super) fn tests_of<'a>(map: &'a YamlMap, out: &mut Vec<Diagnostic>) -> Optio
     now.or(before)
 }
 
-/// For artifacts that want the constraint list of a model.
+/// The constraints of a model as they are written, for artifacts.
 pub(super) fn read_constraints(map: &YamlMap) -> Vec<Json> {
     map.get("constraints").map(Yaml::items).unwrap_or_default().iter().map(Yaml::to_json).collect()
 }

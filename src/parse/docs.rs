@@ -46,7 +46,7 @@ pub(super) fn parse_docs(
     Checked::new(blocks, out)
 }
 
-/// Renders with no names at all; text that cannot be rendered stays as it is.
+/// Renders a text without any names. Text that cannot be rendered is returned unchanged.
 fn render_alone(body: &str) -> String {
     minijinja::Environment::new().render_str(body, ()).unwrap_or_else(|_| body.to_owned())
 }

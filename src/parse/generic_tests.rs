@@ -15,10 +15,10 @@ use minijinja::value::{Kwargs, Value};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What a test is written on.
+/// The node that a test is attached to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum TestTarget {
-    /// A model, seed or snapshot, perhaps a version of it.
+    /// A model, seed or snapshot, or one version of a model.
     Node {
         kind: ResourceType,
         name: Arc<str>,
@@ -50,12 +50,13 @@ impl TestTarget {
     }
 }
 
-/// A generic test before its target is bound.
+/// A generic test before its target is resolved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedTest {
     pub(crate) target: TestTarget,
     pub(crate) package: Arc<str>,
-    /// The full name, and the short one (alias, file name).
+    /// The full name, which is part of the unique id. The short name is that of the alias and the
+    /// file.
     pub(crate) name: Arc<str>,
     pub(crate) short_name: Arc<str>,
     pub(crate) hash: String,
@@ -68,7 +69,7 @@ pub(crate) struct ParsedTest {
     pub(crate) original_file_path: Arc<str>,
     pub(crate) path: Arc<str>,
     pub(crate) config: Vec<(String, Json, Span)>,
-    /// From `config()` in the test's macro.
+    /// The arguments of `config()` in the test's macro.
     pub(crate) macro_config: Vec<(String, Json, Option<Span>)>,
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
@@ -76,8 +77,8 @@ pub(crate) struct ParsedTest {
     pub(crate) span: Span,
 }
 
-/// Keys beside a test's arguments that are config, as older projects write them; in the order in
-/// which dbt writes them.
+/// Configs that older projects write beside a test's arguments, in the order in which dbt writes
+/// them.
 pub(crate) const CONFIG_KEYS: &[&str] = &[
     "severity",
     "tags",
@@ -95,7 +96,7 @@ pub(crate) const CONFIG_KEYS: &[&str] = &[
     "alias",
 ];
 
-/// Texts that are expressions even without braces.
+/// Whether a text is an expression even without braces.
 pub(crate) fn string_is_expression(text: &str) -> bool {
     let text = text.trim();
     let Some(open) = text.find('(') else { return false };
@@ -105,7 +106,7 @@ pub(crate) fn string_is_expression(text: &str) -> bool {
         && text.len() > open + 2
 }
 
-/// What a test entry says.
+/// A parsed test entry.
 struct Entry {
     test: String,
     namespace: Option<String>,
@@ -125,7 +126,7 @@ pub(super) fn build(
     out: &mut Vec<Diagnostic>,
 ) -> Vec<ParsedTest> {
     let mut tests = Vec::new();
-    // dbt makes the tests of a node before those of its columns.
+    // As in dbt, the tests of a node come before those of its columns.
     let (own, of_columns) =
         (specs.iter().filter(|s| s.column.is_none()), specs.iter().filter(|s| s.column.is_some()));
     for spec in own.chain(of_columns) {
@@ -158,7 +159,7 @@ fn read(y: &Yaml, out: &mut Vec<Diagnostic>) -> Option<Entry> {
     }
 }
 
-/// What makes a YAML value no test.
+/// Why a YAML value is not a test.
 #[derive(Debug, thiserror::Error)]
 enum NoTest {
     #[error("a test is a name or a mapping, not {0}")]
@@ -169,7 +170,7 @@ enum NoTest {
     Arguments { test: String, kind: &'static str },
 }
 
-/// A test's name as it is written, its arguments, and what stands beside them.
+/// The name of a test as it is written, its arguments, and the mapping that contains both.
 struct Head<'a> {
     name: String,
     body: Option<&'a Yaml>,
@@ -185,7 +186,7 @@ fn read_head(y: &Yaml) -> Result<Head<'_>, NoTest> {
         let name = name.scalar_text().unwrap_or_default();
         return Ok(Head { name, body: None, beside: Some(map) });
     }
-    // `name`, `config` and `description` may stand beside the test's own key.
+    // `name`, `config` and `description` may be beside the test's own key.
     let own = map.iter().filter(|(k, _)| !matches!(&*k.text, "name" | "config" | "description"));
     match own.collect::<Vec<_>>().as_slice() {
         [(key, body)] => {
@@ -205,7 +206,7 @@ fn read_entry(y: &Yaml) -> Result<Entry, NoTest> {
         args: JsonMap::new(),
         config: Vec::new(),
     };
-    // dbt takes what is a name, and leaves what stands behind it.
+    // As in dbt, trailing white space is ignored.
     let name = full.trim_end();
     match name.split_once('.') {
         Some((namespace, test)) => {
@@ -229,7 +230,7 @@ fn read_entry(y: &Yaml) -> Result<Entry, NoTest> {
 }
 
 impl Entry {
-    /// Takes an argument, or what stands beside the arguments.
+    /// Sets an argument, or a key beside the arguments.
     fn set(&mut self, key: &str, value: &Yaml) {
         let inner = || value.as_map().into_iter().flat_map(|m| m.iter());
         match key {
@@ -325,9 +326,9 @@ fn one(
     Some(test)
 }
 
-/// Renders the arguments in written order, `model` last, then the macro: what they reference is
-/// what the test needs. The built-in tests reference nothing besides their arguments, so that their
-/// macros need no render.
+/// Renders the arguments in their order, `model` last, then the macro, and records their references
+/// as those of the test. The built-in tests have no references except in their arguments, so their
+/// macros are not rendered.
 fn capture(
     parser: &NodeParser<'_>,
     test: &mut ParsedTest,
@@ -382,7 +383,7 @@ fn render(
     }
 }
 
-/// A test that reads nothing but its target.
+/// Adds the reference to the test's target as its only one.
 fn own_reference(test: &mut ParsedTest) {
     match &test.target {
         TestTarget::Node { name, version, .. } => test.refs.push(RefCall {
@@ -410,7 +411,7 @@ fn needs_render(value: &Json) -> bool {
     }
 }
 
-/// An argument of a generic test as the value that its macro gets.
+/// Evaluates an argument of a generic test to the value that its macro gets.
 pub(crate) fn evaluate_argument(
     renderer: &crate::jinja::Renderer,
     execute: bool,
@@ -467,7 +468,7 @@ fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
     }
 }
 
-/// dbt's full and short name of a test.
+/// The full and the short name of a test, as in dbt.
 fn names(entry: &Entry, target: &TestTarget, kwargs: &JsonMap) -> (String, String) {
     let namespace = entry.namespace.as_deref().map(|n| format!("{n}_")).unwrap_or_default();
     let source = if matches!(target, TestTarget::Source { .. }) { "source_" } else { "" };
@@ -493,7 +494,7 @@ fn names(entry: &Entry, target: &TestTarget, kwargs: &JsonMap) -> (String, Strin
     (full, short)
 }
 
-/// Runs of anything but letters, digits and underscores become one underscore.
+/// Replaces each run of characters other than letters, digits and underscores by one underscore.
 fn squeeze(text: &str) -> String {
     let mut out = String::new();
     let mut gap = false;
@@ -509,7 +510,7 @@ fn squeeze(text: &str) -> String {
     out
 }
 
-/// The last ten digits of md5(full name + Python's repr of the metadata).
+/// The last ten digits of md5(full name + Python's `repr` of the metadata).
 fn identity_hash(full: &str, entry: &Entry, kwargs: &JsonMap) -> String {
     let mut text = format!("{full}{{'kwargs': ");
     write_hashable(kwargs.iter(), &mut text);
@@ -523,7 +524,8 @@ fn identity_hash(full: &str, entry: &Entry, kwargs: &JsonMap) -> String {
     digest[digest.len() - 10..].to_owned()
 }
 
-/// A mapping with its keys sorted at every level, scalars as Python's `str`, lists kept.
+/// Writes a mapping with its keys sorted at every level and scalars as Python's `str`. Lists keep
+/// their order.
 fn write_hashable<'a>(map: impl Iterator<Item = (&'a String, &'a Json)>, out: &mut String) {
     let mut pairs: Vec<_> = map.collect();
     pairs.sort_by_key(|(k, _)| *k);
@@ -567,7 +569,7 @@ mod tests {
         TestTarget::Node { kind: ResourceType::Model, name: name.into(), version: None }
     }
 
-    /// Names and hashes as dbt 1.11 gives them.
+    /// The expected names and hashes are those of dbt 1.11.
     #[test]
     fn identities_as_dbt() {
         let e = entry("unique");

@@ -1,4 +1,5 @@
-//! The first wave: all macros, built in and of the project, in one registry.
+//! Parses all macros, built-in and of the project, into one registry. This comes before any other
+//! file.
 
 use super::cache::{CachedMacros, ParseCache, Place};
 use crate::diag::{Code, Diagnostic};
@@ -68,7 +69,7 @@ pub(super) fn build_engine(
             ))))
         }
     };
-    // The project's own macros are compiled now, so that their mistakes are found; built-in ones
+    // The project's own macros are compiled now to report their errors. Built-in ones are compiled
     // when they are called.
     files.par_iter_mut().filter(|(.., new)| *new).for_each(|(_, macros, _)| {
         macros.unusable = macros.defs.iter().filter_map(|def| unusable(&renderer, def)).collect();
@@ -84,7 +85,7 @@ pub(super) fn build_engine(
     renderer
 }
 
-/// The built-in macros. The core's come first, so that the adapter's replace them.
+/// The built-in macros. The core's come first, since the adapter's replace them.
 fn internal(
     sources: &mut Sources,
     renderer: Option<&Renderer>,
@@ -119,7 +120,7 @@ fn unusable(renderer: &Renderer, def: &MacroDef) -> Option<Diagnostic> {
     )
 }
 
-/// One package may define a macro once.
+/// The error for a macro that is defined twice in a package.
 fn duplicate<'a>(
     def: &'a MacroDef,
     seen: &mut HashMap<(&'a str, &'a str), &'a MacroDef>,

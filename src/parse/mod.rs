@@ -1,9 +1,9 @@
-//! Texts become items: macros first, then everything that may call them.
+//! Parses texts into items: macros first, then the files that may call them.
 //!
 //! In: `Sources`. Out: `Checked<ParsedProject>`: macros in a registry with an `Engine`, nodes with
-//! what their render asked for (`execute` is false), properties with their generic tests, doc
-//! blocks. Each item is a function of its file and its reads. Must not know: which names are bound
-//! to what, configs that hold in the end, databases.
+//! the references and configs of their render (`execute` is false), properties with their generic
+//! tests, doc blocks. Each item is a function of its file and its reads. Must not know: how
+//! references are resolved, merged configs, databases.
 
 mod cache;
 mod columns;
@@ -35,7 +35,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A doc block, rendered.
+/// A rendered doc block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DocBlock {
     pub(crate) package: Arc<str>,
@@ -45,7 +45,6 @@ pub(crate) struct DocBlock {
     pub(crate) span: Span,
 }
 
-/// All items of a project.
 #[derive(Debug)]
 pub(crate) struct ParsedProject {
     pub(crate) renderer: Arc<Renderer>,
@@ -53,7 +52,7 @@ pub(crate) struct ParsedProject {
     pub(crate) nodes: Vec<Arc<ParsedNode>>,
     pub(crate) properties: Vec<Arc<Properties>>,
     pub(crate) docs: Vec<DocBlock>,
-    /// What templates logged while they were parsed.
+    /// The lines that templates logged at parse.
     pub(crate) logs: Vec<crate::context::LogLine>,
 }
 
@@ -63,7 +62,8 @@ impl ParsedProject {
     }
 }
 
-/// Parses everything that `cache` has not, on all cores, and leaves there what it finds.
+/// Parses on all cores the files that have no valid result in `cache`, and adds their results to
+/// it.
 pub(crate) fn parse_sources(
     sources: &mut Sources,
     cache: &mut ParseCache,
@@ -148,7 +148,7 @@ fn parse_file(parser: &NodeParser<'_>, package: &Arc<str>, file: &LoadedFile) ->
     ParsedFile { item, diagnostics, logs }
 }
 
-/// Warnings that a template raised, as diagnostics.
+/// Converts warnings that a template raised to diagnostics.
 pub(crate) fn warning_diagnostics(
     found: Vec<(String, Option<Span>)>,
     whole: Span,

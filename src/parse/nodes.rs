@@ -1,5 +1,5 @@
-//! The second wave: models, snapshots, tests, analyses, seeds and hooks, each rendered once with
-//! `execute` false.
+//! Parses models, snapshots, tests, analyses, seeds and hooks: each is rendered once with `execute`
+//! false. This comes after all macros are parsed.
 
 use super::python;
 use crate::config::Json;
@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a node's text says, before names are bound.
+/// A parsed node, before its references are resolved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedNode {
     pub(crate) kind: ResourceType,
@@ -36,19 +36,19 @@ pub(crate) struct ParsedNode {
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) functions: Vec<String>,
     pub(crate) config: Vec<(String, Json, Option<Span>)>,
-    /// The macros that the text called, by unique id, in the order of their calls.
+    /// The unique ids of the macros that the text called, in the order of the calls.
     pub(crate) macros: Vec<Arc<str>>,
     pub(crate) checksum: Checksum,
     pub(crate) span: Span,
     pub(crate) logs: Vec<LogLine>,
-    /// For on-run hooks: end or start, and the position.
+    /// For on-run hooks: whether it is at the end of the run, and its position.
     pub(crate) hook: Option<(bool, usize)>,
     pub(crate) broken: bool,
 }
 
 impl ParsedNode {
-    /// A node of a text (or, without one, of a file that is streamed) that has asked for nothing
-    /// yet.
+    /// A node without references and configs. Without a text it is a file that is streamed (a
+    /// seed).
     pub(crate) fn new(
         kind: ResourceType,
         package: &Arc<str>,
@@ -79,7 +79,7 @@ impl ParsedNode {
         }
     }
 
-    /// The same at the paths of a file.
+    /// The node with the paths of a file.
     fn at(self, file: &LoadedFile) -> ParsedNode {
         ParsedNode {
             path: file.path.clone(),
@@ -93,11 +93,12 @@ pub(super) struct NodeParser<'a> {
     pub(super) renderer: &'a Arc<Renderer>,
     pub(super) context: &'a Arc<ContextProject>,
     pub(super) map: &'a SourceMap,
-    /// What renders of the file asked of the world; its result holds as long as the answers do.
+    /// The external inputs that renders of the file read; the result is valid as long as these are
+    /// the same.
     reads: RefCell<BTreeSet<RenderRead>>,
 }
 
-/// `[package, dirs.., name]` of a path below its resource folder.
+/// The fqn `[package, dirs.., name]` of a path in its resource folder.
 pub(super) fn fqn_of(package: &Arc<str>, path: &str, name: &str) -> Vec<Arc<str>> {
     let dirs = path.rsplit_once('/').map_or("", |(d, _)| d);
     let mut fqn: Vec<Arc<str>> = vec![package.clone()];
@@ -238,7 +239,7 @@ impl<'a> NodeParser<'a> {
         let raw = raw_text(kind, &text[range.0..range.1]);
         let span = Span::new(id, range.0, range.0);
         if raw.is_empty() && kind == ResourceType::Model {
-            // dbt is silent.
+            // dbt gives no warning here.
             let d = Diagnostic::warning(
                 Code::EmptyModel,
                 format!("the model `{name}` is empty, so nothing is built of it"),
@@ -274,7 +275,7 @@ impl<'a> NodeParser<'a> {
         if let Err(mut failure) = result {
             node.broken = true;
             if node.hook.is_some() {
-                // A hook is a YAML value: offsets in its text are none of the file.
+                // A hook is a YAML value, so offsets in its text are not offsets in the file.
                 failure.span = None;
             }
             out.push(failure_diagnostic(&failure, &session, node.span));
@@ -371,7 +372,7 @@ impl<'a> NodeParser<'a> {
     }
 
     fn seed(&self, package: &Arc<str>, file: &LoadedFile, stem: &str) -> ParsedNode {
-        // dbt hashes the text of small seeds and knows larger ones by their path.
+        // As in dbt, only small seeds are hashed; larger ones are identified by their path.
         let small = file.size < SEED_HASH_LIMIT;
         let text = small.then(|| self.context.system.read(&file.absolute).ok()).flatten();
         let checksum = match text {
@@ -385,13 +386,12 @@ impl<'a> NodeParser<'a> {
     }
 }
 
-/// `raw_code` of a text: of a block dbt keeps all that stands in it, of a file not the blanks
-/// around.
+/// The `raw_code` of a text. As in dbt, only the text of a file is trimmed, not that of a block.
 pub(super) fn raw_text(kind: ResourceType, inside: &str) -> Arc<str> {
     if kind == ResourceType::Snapshot { inside.into() } else { inside.trim().into() }
 }
 
-/// A whole word in a text.
+/// The offset of a whole word in a text.
 fn find_name(text: &str, name: &str) -> Option<usize> {
     text.match_indices(name).map(|(i, _)| i).find(|i| {
         !text[..*i].chars().next_back().is_some_and(is_word_char)
@@ -403,7 +403,8 @@ fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The on-run hooks of all packages: root first, then packages by name (semantics 3.11).
+/// The on-run hooks of all packages: the root project's first, then packages by name
+/// (semantics 3.11).
 pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {
@@ -439,18 +440,17 @@ pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked
     Checked::new(nodes, out)
 }
 
-/// What a pre- or post-hook uses.
+/// The references, macro calls and inputs of a pre- or post-hook.
 #[derive(Debug, Default)]
 pub(crate) struct ParsedHook {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) macros: Vec<Arc<str>>,
-    /// What it asks of the world.
+    /// The external inputs that the hook reads.
     pub(crate) reads: BTreeSet<RenderRead>,
 }
 
-/// The references that a pre- or post-hook makes, the macros that it calls, and what it asks of the
-/// world.
+/// Renders a pre- or post-hook at parse to find its references, macro calls and inputs.
 pub(crate) fn parse_hook_text(
     renderer: &Arc<Renderer>,
     context: &Arc<ContextProject>,
@@ -473,7 +473,8 @@ pub(crate) fn parse_hook_text(
         out.push(failure_diagnostic(&failure, &session, span));
     }
     let record = session.take_record();
-    // Places within the text become the place of the hook.
+    // Spans within the text are replaced by that of the hook, since they are not offsets in the
+    // file.
     let refs =
         record.refs.into_iter().map(|r| RefCall { span: r.span.map(|_| span), ..r }).collect();
     let sources = record

@@ -1,4 +1,4 @@
-//! Properties files: what YAML says of nodes, and the nodes that only YAML has.
+//! Parses properties files: descriptions of nodes, and nodes that are defined in YAML only.
 
 use super::columns;
 use super::generic_tests::{self, ParsedTest, TestTarget};
@@ -15,18 +15,17 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// What an entry of a properties file is about.
+/// What an entry of a properties file describes or defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum EntryKind {
     /// Describes a node that has a file of its own.
     Describes(ResourceType),
     Macro,
     Group,
-    /// Is a node of its own.
+    /// Defines a node.
     Defines(ResourceType),
 }
 
-/// One version of a versioned model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct VersionPatch {
     pub(crate) version: Json,
@@ -34,21 +33,21 @@ pub(crate) struct VersionPatch {
     pub(crate) description: Option<String>,
     pub(crate) columns: Vec<Column>,
     pub(crate) config: Vec<(String, Json, Span)>,
-    /// What of `config:` was rendered, as it was written.
+    /// The values of `config:` before they were rendered, where rendering changed them.
     pub(crate) written: JsonMap,
     pub(crate) access: Option<String>,
     pub(crate) deprecation_date: Option<String>,
     pub(crate) constraints: Option<Vec<Json>>,
 }
 
-/// What is said of a node, common to all kinds.
+/// The properties that all kinds of nodes have in common.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Patch {
     pub(crate) description: String,
     pub(crate) columns: Vec<Column>,
-    /// `config:` and the config keys that may stand beside it.
+    /// The values of `config:`, and of config keys that may be beside it.
     pub(crate) config: Vec<(String, Json, Span)>,
-    /// What of `config:` was rendered, as it was written.
+    /// The values of `config:` before they were rendered, where rendering changed them.
     pub(crate) written: JsonMap,
     pub(crate) access: Option<(String, Span)>,
     pub(crate) group: Option<String>,
@@ -58,7 +57,7 @@ pub(crate) struct Patch {
     pub(crate) versions: Vec<VersionPatch>,
 }
 
-/// An entry with its rendered mapping (empty for what only describes a node).
+/// An entry with its rendered mapping, which is empty for entries that only describe a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PropertyEntry {
     pub(crate) kind: EntryKind,
@@ -68,23 +67,22 @@ pub(crate) struct PropertyEntry {
     pub(crate) span: Span,
 }
 
-/// A table of a source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ParsedSource {
     pub(crate) source: Arc<str>,
     pub(crate) table: Arc<str>,
     pub(crate) source_map: YamlMap,
     pub(crate) table_map: YamlMap,
-    /// `database` and `schema` of the source as they were written.
+    /// The `database` and `schema` of the source before they were rendered.
     pub(crate) written: [Option<String>; 2],
     pub(crate) columns: Vec<Column>,
     pub(crate) span: Span,
 }
 
-/// What a file says of another package's source (`overrides:`).
+/// The override of another package's source (`overrides:`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct SourceOverride {
-    /// Whose source it is.
+    /// The package that has the source.
     pub(crate) package: Arc<str>,
     pub(crate) source: Arc<str>,
     pub(crate) map: YamlMap,
@@ -100,7 +98,7 @@ pub(crate) struct TableOverride {
     pub(crate) span: Span,
 }
 
-/// A properties file.
+/// The content of a properties file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Properties {
     pub(crate) package: Arc<str>,
@@ -169,24 +167,25 @@ const NODE_KEYS: &[&str] = &[
     "quote_columns",
 ];
 
-/// What an export has as a node.
+/// The keys of an export that are rendered at parse.
 const EXPORT_NODE_KEYS: &[&str] = &["name", "type", "config", "enabled", "tags", "meta"];
 
-/// Keys of older projects that are config though they stand outside of `config:`.
+/// Config keys that older projects write outside of `config:`.
 const CONFIG_BESIDE: &[&str] = &["meta", "docs", "tags", "group"];
 
-/// Descriptions, tests and queries keep their Jinja until they are used; unit tests have contexts
-/// of their own.
+/// Whether the value at a path is rendered later. Descriptions, tests and queries are rendered when
+/// they are used; unit tests have contexts of their own.
 fn renders_later(path: &[&str]) -> bool {
     match path {
-        // Keys of configs are the project's own: a column may be named `description`.
+        // Below `config:` keys are names of configs, so a key `description` there is not a
+        // description.
         [section, "#", "config", key, ..] if *section != "exports" => {
             matches!(*key, "pre-hook" | "post-hook" | "pre_hook" | "post_hook" | "loaded_at_query")
         }
         [section, "#", rest @ ..] => {
             (*section == "unit_tests" && rest.first().is_some_and(|key| *key != "config"))
-                // An export's own fields are rendered when it runs: a laptop may not have what they
-                // need.
+                // The fields of an export are rendered when it runs: they may need variables that
+                // are not set on a developer's machine.
                 || (*section == "exports" && rest.first().is_some_and(|k| !EXPORT_NODE_KEYS.contains(k)))
                 || matches!((*section, rest), ("metrics" | "semantic_models" | "saved_queries", [_, ..]))
                 || matches!(
@@ -242,7 +241,7 @@ pub(super) fn parse_properties(
     };
     check_properties(&tree, &mut out);
     let mut known: Vec<&str> = SECTIONS.iter().map(|(name, _)| *name).collect();
-    // dbt reads `data_tests` only here; `tests` at the top is nothing to it.
+    // dbt ignores `tests` at the top level; it is accepted without a warning here.
     known.extend(["version", "sources", "anchors", "selectors", "packages", "tests"]);
     unknown_keys(map, &known, "a properties file", &mut out);
     for (section, kind) in SECTIONS {
@@ -259,8 +258,7 @@ pub(super) fn parse_properties(
     Checked::new(properties, out)
 }
 
-/// Adds to what was read from a rendered tree what stood there before: dbt can compare states by
-/// that.
+/// Adds the values before rendering to the parsed properties: dbt can compare states by them.
 fn keep_written(map: &YamlMap, properties: &mut Properties) {
     let described = SECTIONS.iter().filter(|(_, kind)| matches!(kind, EntryKind::Describes(_)));
     let items =
@@ -295,7 +293,7 @@ fn keep_written(map: &YamlMap, properties: &mut Properties) {
     }
 }
 
-/// Values of `config:` that differ from what they became.
+/// The values of `config:` that rendering has changed.
 fn written_config(map: &YamlMap, rendered: &[(String, Json, Span)]) -> JsonMap {
     let mut written = JsonMap::new();
     for (key, value) in map.get("config").and_then(Yaml::as_map).into_iter().flat_map(YamlMap::iter)
@@ -316,7 +314,7 @@ fn written_place(source: &YamlMap) -> [Option<String>; 2] {
     ["database", "schema"].map(|key| source.get(key).and_then(Yaml::scalar_text))
 }
 
-/// The mapping of an entry and its name.
+/// The mapping and the name of an entry.
 fn named<'a>(
     item: &'a Yaml,
     section: &str,
@@ -325,8 +323,7 @@ fn named<'a>(
     let map = item.as_map();
     match (map, map.and_then(|m| m.get("name")).and_then(Yaml::scalar_text)) {
         (Some(map), Some(name)) => Some((map, name)),
-        // A generic test with arguments, as one would be written on a column: dbt passes it over,
-        // too.
+        // A generic test with arguments, as one would write it on a column. dbt ignores it, too.
         _ if section == "data_tests" => {
             let d = Diagnostic::warning(
                 Code::YamlShape,
@@ -423,14 +420,13 @@ fn entry(
     } else {
         patch.config = config_of(map);
     }
-    // What describes a node has been read into the patch; the rest reads its mapping later.
+    // A description has been read into the patch. The mappings of other entries are read later.
     let described = matches!(kind, EntryKind::Describes(_)) && map.get("relation").is_none();
     let map = if described { YamlMap::default() } else { map.clone() };
     properties.entries.push(PropertyEntry { kind, name: name.into(), map, patch, span: item.span });
 }
 
-/// Columns as their tests see them: in quotes where neither the column nor its model says
-/// otherwise.
+/// The columns for their tests: quoted by `quote_all` unless the column itself has `quote`.
 fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Column]> {
     match quote_all.and_then(Yaml::as_bool) {
         None => Cow::Borrowed(columns),
@@ -438,7 +434,7 @@ fn quoted<'a>(columns: &'a [Column], quote_all: Option<&Yaml>) -> Cow<'a, [Colum
     }
 }
 
-/// Columns, with the tests of the columns and of what has them.
+/// Reads the columns of an entry, with the tests of the columns and of the entry itself.
 fn columns_and_tests(map: &YamlMap, out: &mut Vec<Diagnostic>) -> (Vec<Column>, Vec<TestSpec>) {
     let (columns, mut tests) = columns::read_columns(map, out);
     let own = columns::tests_of(map, out).map(Yaml::items).unwrap_or_default();
@@ -497,7 +493,8 @@ fn version(
     })
 }
 
-/// Config values with their places: keys beside `config:` first, so that it wins.
+/// The configs of an entry with their spans. Keys beside `config:` come first, so that those in
+/// `config:` override them.
 fn config_of(map: &YamlMap) -> Vec<(String, Json, Span)> {
     let mut config = Vec::new();
     for key in CONFIG_BESIDE {
@@ -563,7 +560,7 @@ fn source(
     unknown_keys(map, SOURCE_KEYS, "a source", out);
     let overridden: Option<Arc<str>> =
         map.get("overrides").and_then(Yaml::scalar_text).map(Arc::from);
-    // Tests belong to the package of what they test.
+    // Tests belong to the package of the tested source.
     let package = overridden.as_ref().unwrap_or(package);
     let mut tables = Vec::new();
     for table in map.get("tables").map(Yaml::items).unwrap_or_default() {

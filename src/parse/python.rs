@@ -1,11 +1,11 @@
-//! Python models: nodes of the graph whose references are read from their text. Running one is an
-//! error of the node.
+//! Python models. Their references are read from their text, so that they are part of the graph.
+//! They cannot be run: building one fails.
 
 use crate::config::Json;
 use crate::manifest::{RefCall, SourceCall};
 use crate::source::{FileId, Span};
 
-/// What `dbt.ref(...)`, `dbt.source(...)` and `dbt.config(...)` calls of a text say.
+/// The calls `dbt.ref(...)`, `dbt.source(...)` and `dbt.config(...)` in a text.
 #[derive(Debug, Default)]
 pub(super) struct PythonCalls {
     pub(super) refs: Vec<RefCall>,
@@ -81,8 +81,8 @@ fn in_comment(text: &str, at: usize) -> bool {
     text[line..at].contains('#')
 }
 
-/// The arguments up to the closing parenthesis: (keyword, literal). What is no literal has no
-/// value.
+/// The arguments up to the closing parenthesis as (keyword, literal). The literal is `None` for
+/// other expressions.
 fn arguments(text: &str) -> Vec<(Option<String>, Option<String>)> {
     let mut out = Vec::new();
     let (mut depth, mut start, mut quote) = (0, 0, None);

@@ -1,4 +1,4 @@
-//! What waits for what, besides what reads what.
+//! Edges between steps, beyond the dependencies of the manifest.
 
 use super::steps::PlanRequest;
 use crate::manifest::{Manifest, NodeId, ResourceType};
@@ -11,11 +11,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 pub(super) struct Edges {
     /// Steps whose failure skips this one.
     pub(super) parents: BTreeSet<NodeId>,
-    /// Steps that only come first.
+    /// Steps that have to finish before this one, whether they succeed or not.
     pub(super) after: BTreeSet<NodeId>,
 }
 
-/// The nearest nodes above with a step, through nodes that have none.
+/// Finds the nearest nodes with a step, passing through nodes that have none.
 pub(super) struct Nearest<'a> {
     manifest: &'a Manifest,
     members: &'a HashSet<NodeId>,
@@ -31,12 +31,12 @@ impl<'a> Nearest<'a> {
         self.walk(parents, |id| self.manifest.node(id).depends_on.clone())
     }
 
-    /// The nearest nodes with a step among these and below them.
+    /// The nearest nodes with a step among `from` and their descendants.
     fn below(&self, from: Vec<NodeId>) -> BTreeSet<NodeId> {
         self.walk(from, |id| self.manifest.graph.children(id))
     }
 
-    /// Goes on from each node without a step to the next ones.
+    /// Follows `next` from each node without a step until nodes with a step are reached.
     fn walk(&self, from: Vec<NodeId>, next: impl Fn(NodeId) -> Vec<NodeId>) -> BTreeSet<NodeId> {
         let mut out = BTreeSet::new();
         let mut seen = HashSet::new();
@@ -55,14 +55,13 @@ impl<'a> Nearest<'a> {
     }
 }
 
-/// Tests and unit tests check nodes; nothing but what is stored or handed on is held back by
-/// another test.
+/// Whether a node is a test or a unit test. Tests are not held back by other data tests.
 fn is_check(request: &PlanRequest<'_>, id: NodeId) -> bool {
     request.is_test(id) || request.is_unit_test(id)
 }
 
-/// The first nodes that depend on all that a data test reads: they wait for the test, and what is
-/// below them with them (semantics 3.12).
+/// The first nodes that depend on everything that a data test reads. They wait for the test, and so
+/// do their descendants (semantics 3.12).
 pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeId> {
     let manifest = request.manifest;
     let reads = &manifest.node(test).depends_on;
@@ -81,26 +80,26 @@ pub(super) fn first_behind(request: &PlanRequest<'_>, test: NodeId) -> Vec<NodeI
     nodes.filter(|id| is_first_of(request, &common, *id)).collect()
 }
 
-/// What reads a node and does not check it.
+/// The children of a node that are not tests.
 fn readers_of(request: &PlanRequest<'_>, id: NodeId) -> impl Iterator<Item = NodeId> {
     let children = request.manifest.graph.children(id);
     children.into_iter().filter(move |child| !is_check(request, *child))
 }
 
-/// All nodes below a node, on any way.
+/// All descendants of a node.
 fn reach_below(manifest: &Manifest, id: NodeId) -> FixedBitSet {
     let mut start = FixedBitSet::with_capacity(manifest.nodes.len());
     start.insert(id.index());
     manifest.graph.reach(&start, false, None)
 }
 
-/// Whether none of some nodes stands right above this one, which is no check.
+/// Whether a node of the set is not a test and has no parent in the set.
 fn is_first_of(request: &PlanRequest<'_>, nodes: &FixedBitSet, id: NodeId) -> bool {
     let above = &request.manifest.node(id).depends_on;
     !is_check(request, id) && !above.iter().any(|p| nodes.contains(p.index()))
 }
 
-/// Makes what depends on tested nodes wait for their tests, and a model for its unit tests.
+/// Makes the descendants of tested nodes wait for the tests, and a model for its unit tests.
 pub(super) fn hold_back(
     request: &PlanRequest<'_>,
     own: &[NodeId],
@@ -110,7 +109,7 @@ pub(super) fn hold_back(
     let nearest = Nearest::new(request.manifest, members);
     for test in own.iter().copied().filter(|id| request.is_test(*id)) {
         for waiting in nearest.below(first_behind(request, test)) {
-            // Below a node without a step there may be a test of it.
+            // A descendant that has a step can itself be a test, which does not wait.
             if !is_check(request, waiting)
                 && let Some(e) = edges.get_mut(&waiting)
             {
@@ -118,7 +117,8 @@ pub(super) fn hold_back(
             }
         }
     }
-    // After the tests: a unit test waits for whatever its model waits for, and the model for it.
+    // After the data tests: a unit test waits for everything that its model waits for, and the
+    // model waits for the unit test.
     for test in own.iter().copied().filter(|id| request.is_unit_test(*id)) {
         let mut before = BTreeSet::new();
         for model in &request.manifest.node(test).depends_on {
@@ -134,15 +134,15 @@ pub(super) fn hold_back(
     }
 }
 
-/// The relation of a node as a key; none for one outside of the database.
+/// The key of a node's relation; `None` if it has none in the database.
 fn relation_key(manifest: &Manifest, id: NodeId) -> Option<String> {
     let relation = manifest.node(id).relation.as_ref().filter(|r| r.external.is_none())?;
     Some(relation.key(manifest.project.dialect))
 }
 
-/// Puts what reads a source behind the step that builds the relation of that source: a seed that
-/// fills it, say. Such an edge only orders. Where it would close a cycle there is none, and a note
-/// says so.
+/// Puts the readers of a source behind the step that builds the source's relation, such as a seed
+/// that fills it. These edges only order. An edge that would close a cycle is left out and reported
+/// in the returned notes.
 pub(super) fn order_sources(
     request: &PlanRequest<'_>,
     members: &HashSet<NodeId>,
@@ -207,7 +207,7 @@ mod tests {
     const E_ON_A: (&str, &str) =
         ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}");
 
-    /// The plan of models and their tests, which are steps of their own.
+    /// The plan of models and their tests, which have steps of their own.
     fn trial(models: &[(&str, &str)], properties: &str) -> Trial {
         Trial::new(&[models, &[("models/p.yml", properties)]].concat()).unaudited()
     }
@@ -294,7 +294,7 @@ mod tests {
         );
     }
 
-    /// A source `raw.r` whose relation is `raw_t`, and what else there is.
+    /// A plan with a source `raw.r`, whose relation is `raw_t`.
     fn with_source(models: &[(&str, &str)], properties: &str) -> Trial {
         let source = "sources: [{name: raw, schema: main, tables: [{name: r, identifier: raw_t}]}]";
         let files = [("models/s.yml", source), ("models/p.yml", properties)];
@@ -382,7 +382,7 @@ mod tests {
         let guarded = with_source(&[READER, BUILDER], &guard);
         assert_eq!(guarded.lines(), ["m", "z [t] ~m"]);
         assert_eq!(guarded.named(&guarded.plan().notes), note("m", "r", "z"));
-        // Each of two builders reads what the other one builds.
+        // Each of two builders reads the relation that the other one builds.
         let of_two = Trial::new(&[
             ("models/b1.sql", "{{ config(alias='t1') }} select * from {{ source('raw', 'r2') }}"),
             ("models/b2.sql", "{{ config(alias='t2') }} select * from {{ source('raw', 'r1') }}"),

@@ -1,4 +1,5 @@
-//! Which test guards which node (the guard rule of ARCHITECTURE.md: each test guards at most one node).
+//! Decides which test guards which node (the guard rule of ARCHITECTURE.md: each test guards at
+//! most one node).
 
 use super::steps::{PlanRequest, Verb};
 use crate::manifest::{Manifest, NodeId};
@@ -6,7 +7,8 @@ use petgraph::algo::has_path_connecting;
 use petgraph::graphmap::DiGraphMap;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Tests with the node that each guards, and order edges (before, behind).
+/// The node that each guarding test guards, order edges (before, behind), and the tests that guard
+/// nothing, with the reason.
 #[derive(Debug, Default)]
 pub(super) struct Guarded {
     pub(super) guards: HashMap<NodeId, NodeId>,
@@ -14,12 +16,13 @@ pub(super) struct Guarded {
     pub(super) unguarded: Vec<(NodeId, String)>,
 }
 
-/// Places every selected data test.
+/// Decides for every selected data test which node it guards.
 ///
-/// G is what a test reads and this run builds with a candidate or a delta. The test guards the last
-/// of G in plan order; all else that it reads and this run builds is published before, by order
-/// edges. Among relations that do not depend on each other the tested one is the last, so that a
-/// `relationships` test holds back the referencing relation.
+/// G is the set of nodes that the test reads and that this run builds as a candidate or a delta.
+/// The test guards the last node of G in plan order; everything else that it reads and this run
+/// builds is published before, by order edges. If no other node of G depends on the tested node,
+/// the tested one counts as the last, so that a `relationships` test holds back the referencing
+/// relation.
 pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guarded {
     debug_assert_eq!(request.verb, Verb::Build);
     let mut out = Guarded::default();
@@ -77,8 +80,8 @@ pub(super) fn place_tests(request: &PlanRequest<'_>, position: &[usize]) -> Guar
     out
 }
 
-/// Built beside the published relation: not ephemeral, not opted out, not by a materialization that
-/// publishes itself.
+/// Whether a node is built beside the published relation: it is not opted out of audits (`audit:
+/// false`), and no materialization builds it that publishes itself.
 fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let node = request.manifest.node(id);
     request.builds(id)
@@ -87,7 +90,7 @@ fn has_candidate(request: &PlanRequest<'_>, id: NodeId) -> bool {
         && !(request.publishes_itself)(id)
 }
 
-/// The stored relations that a node reads, through ephemeral models.
+/// The stored relations that a node reads, directly or through ephemeral models.
 pub(crate) fn stored_reads(manifest: &Manifest, id: NodeId) -> BTreeSet<NodeId> {
     let mut out = BTreeSet::new();
     let mut seen = HashSet::new();
@@ -119,7 +122,8 @@ fn missing_relation(request: &PlanRequest<'_>, test: NodeId) -> Option<NodeId> {
     })
 }
 
-/// The tested node, unless another of G depends on it; then the last in the graph's order.
+/// The tested node, unless another node of G depends on it; then the last node of G in the graph's
+/// order.
 fn last(
     request: &PlanRequest<'_>,
     attached: Option<NodeId>,
@@ -165,13 +169,13 @@ mod tests {
     /// A model that reads `a`.
     const B_ON_A: (&str, &str) = ("models/b.sql", "select 2 as id -- {{ ref('a') }}");
 
-    /// Models and their tests.
+    /// A plan of models and their tests.
     fn trial(models: &[(&str, &str)], tests: &[(&str, &str, &str)]) -> Trial {
         let properties = tests_of_models(tests);
         Trial::new(&[models, &[("models/p.yml", properties.as_str())]].concat())
     }
 
-    /// The tests of a plan that guard nothing though it audits, with the reason.
+    /// The tests that guard nothing although the command audits, with the reason.
     fn unguarded(trial: &Trial) -> Vec<(String, String)> {
         trial.named(&trial.plan().unguarded)
     }
@@ -211,7 +215,7 @@ mod tests {
         assert_eq!(trial.lines(), ["a", "b [t] <a ~a"]);
     }
 
-    /// So that a `relationships` test holds back the relation that refers to another.
+    /// This makes a `relationships` test hold back the referencing relation.
     #[test]
     fn of_nodes_that_do_not_depend_on_each_other_the_tested_one_is_the_later() {
         let of_a = trial(&[A, B], &[("t", "a", "ref('b')")]);

@@ -1,4 +1,4 @@
-//! The laws of plans, over random graphs.
+//! Property tests of plans, over random graphs.
 
 #[cfg(test)]
 mod tests {
@@ -10,7 +10,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// A model of a made-up project: which earlier ones it reads, its config, and the tests on it.
+    /// A random model: the earlier models that it reads, its config, and its tests.
     #[derive(Clone, Debug)]
     struct Sketch {
         reads: Vec<usize>,
@@ -44,7 +44,7 @@ mod tests {
         )
     }
 
-    /// The files of a project; one model may build the relation of the only source.
+    /// The files of a project. `builder` is the model that builds the relation of the only source.
     fn files(models: &[Sketch], builder: Option<usize>) -> Vec<(String, String)> {
         let mut files = Vec::new();
         let mut properties = String::from(
@@ -114,7 +114,7 @@ mod tests {
         plan
     }
 
-    /// The steps that a step waits for, through others.
+    /// For each step, all steps that it waits for, directly or not.
     fn before(plan: &Plan) -> Vec<std::collections::BTreeSet<usize>> {
         let mut all: Vec<std::collections::BTreeSet<usize>> = Vec::new();
         for step in &plan.steps {
@@ -148,8 +148,8 @@ mod tests {
             let selected: NodeSet = ids.filter(|id| !excluded.contains(&id.index())).collect();
             let order = if longest { StartOrder::LongestPath } else { StartOrder::Level };
             let plan = planned(&manifest, &selected, audit, order);
-            // What a model reads, and its unit tests, come before it; its data tests after or with
-            // it.
+            // A model comes after the nodes that it reads and after its unit tests; its data tests
+            // come after it or guard it.
             let before = before(&plan);
             let number: BTreeMap<NodeId, usize> = plan.steps.iter().enumerate().map(|(i, s)| (s.node, i)).collect();
             for (i, step) in plan.steps.iter().enumerate() {
@@ -167,7 +167,8 @@ mod tests {
                     }
                 }
             }
-            // What reads the source comes after what builds it, or a note says why not.
+            // Readers of the source come after the model that builds its relation, or a note says
+            // why not.
             if let Some(built) = builder.and_then(|b| manifest.get(&format!("model.shop.m{b}"))).and_then(|n| number.get(&n.id)) {
                 let source = manifest.all().find(|n| n.resource_type() == ResourceType::Source).map(|n| n.id);
                 for (i, step) in plan.steps.iter().enumerate().filter(|(i, _)| i != built) {
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// The order in which dbt 1.11 with one thread runs the project of finding K16: by level, then
+    /// The order in which dbt 1.11 runs the project of finding K16 with one thread: by level, then
     /// by unique id.
     #[test]
     fn ready_steps_begin_by_level_then_by_id() {

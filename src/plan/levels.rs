@@ -1,21 +1,21 @@
-//! The order in which ready steps begin, as dbt's queue has it.
+//! The order in which ready steps start, as in dbt's queue.
 //!
-//! dbt takes the graph of the selected nodes (edges go through what is not selected; in `build`
-//! what depends on a tested node also depends on its tests), and counts how many nodes stand above
-//! each on the longest way. What is ready first begins first; of nodes that become ready at one
-//! moment, the one with the smallest pair of that level and the unique id. There is no barrier
-//! between levels.
+//! dbt takes the graph of the selected nodes (edges pass through nodes that are not selected; in
+//! `build`, a node that depends on a tested node also depends on its tests). A node's level is the
+//! number of nodes above it on the longest path. Nodes start in the order in which they become
+//! ready; of those that become ready at the same moment, the one with the smallest pair of level
+//! and unique id is first. There is no barrier between levels.
 
 use super::edges::first_behind;
 use super::steps::{PlanRequest, Verb, has_step};
 use crate::manifest::{NodeId, UniqueId};
 use std::collections::HashMap;
 
-/// What decides between steps that are ready: the smallest begins. A unit test comes right before
-/// its model.
+/// The sort key of steps that are ready: the smallest starts first. A unit test has the key of its
+/// model, and comes right before it.
 pub(super) type StartKey = (usize, UniqueId, bool, UniqueId);
 
-/// The keys of all nodes that have a step or guard one. `order`: parents before children.
+/// The keys of all nodes that have a step or guard one. `order` has parents before children.
 pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap<NodeId, StartKey> {
     let manifest = request.manifest;
     let mut tests_before: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
@@ -27,7 +27,7 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
         }
     }
     let mut levels = vec![0usize; manifest.nodes.len()];
-    // What a node hands to those behind it: its level, and one more where it counts.
+    // The level that a node gives to its children: its own, plus one if it counts as a node.
     let mut heights = vec![0usize; manifest.nodes.len()];
     for id in with_tests_first(request, order, &tests_before) {
         let tests = tests_before.get(&id).into_iter().flatten();
@@ -54,13 +54,13 @@ pub(super) fn start_keys(request: &PlanRequest<'_>, order: &[NodeId]) -> HashMap
     keys
 }
 
-/// Ephemeral models are in dbt's graph, though nothing is run for them.
+/// Whether an ephemeral model counts for levels: dbt's graph contains it, although nothing runs.
 fn counts_ephemeral(request: &PlanRequest<'_>, id: NodeId) -> bool {
     let stores = !matches!(request.verb, Verb::Test | Verb::Export);
     stores && request.selected.contains(id) && request.manifest.node(id).is_ephemeral()
 }
 
-/// The order with each test moved before the nodes that wait for it.
+/// The order of nodes, with each test moved before the nodes that wait for it.
 fn with_tests_first(
     request: &PlanRequest<'_>,
     order: &[NodeId],
@@ -89,7 +89,7 @@ mod tests {
     const E_ON_A: (&str, &str) =
         ("models/e.sql", "{{ config(materialized='ephemeral') }} select * from {{ ref('a') }}");
 
-    /// The nodes that have a key, by name, with their levels.
+    /// The level of each node that has a key, by name.
     fn levels(trial: &Trial) -> Vec<(String, usize)> {
         let order = trial.manifest.graph.order().unwrap();
         let keys = trial.ask(|request| start_keys(request, &order));

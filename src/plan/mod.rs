@@ -1,4 +1,4 @@
-//! What a command will do, as data: steps with their order, what each test guards, and why.
+//! Plans a command as data: steps with their order, the tests that guard them, and the reasons.
 //!
 //! In: `Manifest`, the selected `NodeSet`, `Existing`, the verb. Out: `Plan`. No side effects:
 //! `strata plan`, the run and exports read this same value. Must not know: SQL, connections,
@@ -17,34 +17,34 @@ pub(crate) use steps::{Action, PlanRequest, StartOrder, Verb, plan_steps};
 
 use crate::manifest::NodeId;
 
-/// A number within one plan.
+/// The index of a step within its plan.
 pub(crate) type StepId = usize;
 
-/// What is done with one node.
+/// The action that a command takes for one node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Step {
     pub(crate) node: NodeId,
     pub(crate) action: Action,
-    /// Tests that are run on the candidate before it is published.
+    /// Tests that run on the candidate before it is published.
     pub(crate) guards: Vec<NodeId>,
     /// Steps whose failure skips this one.
     pub(crate) parents: Vec<StepId>,
-    /// Steps that only come first.
+    /// Steps that have to finish before this one, whether they succeed or not.
     pub(crate) after: Vec<StepId>,
-    /// Of the steps that are ready, the one with the smallest turn begins.
+    /// The position among steps that are ready: the smallest starts first.
     pub(crate) turn: usize,
     pub(crate) reason: String,
 }
 
-/// Ordered steps: a step's parents and predecessors have smaller numbers.
+/// Steps in topological order: a step's `parents` and `after` have smaller indices.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// Schemas to create first: (database, schema).
+    /// Missing schemas, which are created first, as (database, schema).
     pub(crate) schemas: Vec<(String, String)>,
-    /// Tests that run after publication though the command audits, with the reason.
+    /// Tests that run only after publication although the command audits, with the reason.
     pub(crate) unguarded: Vec<(NodeId, String)>,
-    /// What somebody who wonders about the order should know of a node.
+    /// Remarks about the order, for users who wonder about a node's place in it.
     pub(crate) notes: Vec<(NodeId, String)>,
     pub(crate) order: StartOrder,
 }

@@ -1,4 +1,4 @@
-//! Steps and their order.
+//! Makes the steps of a plan and orders them.
 
 use super::edges::{Edges, Nearest, hold_back, order_sources};
 use super::guards::{Guarded, place_tests};
@@ -9,7 +9,7 @@ use crate::engine::Existing;
 use crate::manifest::{Manifest, Materialization, NodeId, NodeKind, NodeSet, ResourceType};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// The command.
+/// The command that is planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Build,
@@ -25,13 +25,13 @@ pub(crate) enum Verb {
 pub(crate) enum Action {
     Build,
     Test,
-    /// Hand a published relation on.
+    /// Exports a published relation.
     Export,
-    /// Exposures and the like: a line in the results.
+    /// Exposures and saved queries: nothing runs, but they have a line in the results.
     NoOp,
 }
 
-/// What is to be planned.
+/// The inputs of a plan.
 pub(crate) struct PlanRequest<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) selected: &'a NodeSet,
@@ -40,10 +40,10 @@ pub(crate) struct PlanRequest<'a> {
     /// Audit before publishing: `build` without `--no-audit`.
     pub(crate) audit: bool,
     pub(crate) full_refresh: bool,
-    /// Tests that say nothing about it store their failing rows.
+    /// Whether tests store their failing rows if their config does not say.
     pub(crate) store_failures: bool,
     pub(crate) order: StartOrder,
-    /// Nodes that a Jinja materialization builds: it publishes by itself.
+    /// Whether a custom (Jinja) materialization builds a node, and so publishes it itself.
     pub(crate) publishes_itself: &'a dyn Fn(NodeId) -> bool,
 }
 
@@ -56,7 +56,7 @@ impl PlanRequest<'_> {
         matches!(self.manifest.node(id).kind, NodeKind::UnitTest(_))
     }
 
-    /// Whether this run stores the node.
+    /// Whether this run stores the node as a relation.
     pub(super) fn builds(&self, id: NodeId) -> bool {
         let node = self.manifest.node(id);
         self.selected.contains(id)
@@ -66,21 +66,20 @@ impl PlanRequest<'_> {
     }
 }
 
-/// Which of the steps that are ready begins first.
+/// Which of the ready steps starts first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum StartOrder {
-    /// First come, first served, as dbt's queue has it; of those that become ready at one moment,
-    /// by level in the graph of what is selected, then by unique id. Projects that read a relation
-    /// without `ref` depend on it.
+    /// In the order in which they become ready, as in dbt's queue; of those that become ready at
+    /// the same moment, by level in the graph of selected nodes, then by unique id. Projects that
+    /// read a relation without `ref` depend on this.
     #[default]
     Level,
-    /// By the number of steps that wait behind it, the longest way first: the shortest run where
-    /// threads are many.
+    /// By the length of the longest chain of steps behind it, the longest first. This gives the
+    /// shortest run if there are many threads.
     LongestPath,
 }
 
-/// Plans a command. Fails only by a mistake of this module: every selected node that runs gets its
-/// place.
+/// Plans a command. An error is a bug in this module: every selected node must get its place.
 pub(crate) fn plan_steps(request: &PlanRequest<'_>) -> Result<Plan, Box<Diagnostic>> {
     let manifest = request.manifest;
     let Some(order) = manifest.graph.order() else { return Err(unplaced("the graph has a cycle")) };
@@ -154,7 +153,7 @@ pub(super) fn has_step(request: &PlanRequest<'_>, id: NodeId) -> bool {
     }
 }
 
-/// What steps are made of.
+/// The nodes and edges that `assemble` makes steps from.
 struct Parts {
     own: Vec<NodeId>,
     edges: HashMap<NodeId, Edges>,
@@ -163,7 +162,7 @@ struct Parts {
     notes: Vec<(NodeId, String)>,
 }
 
-/// Numbers the steps so that predecessors come first, and says which begins first.
+/// Sorts the steps topologically and gives each its turn.
 fn assemble(
     request: &PlanRequest<'_>,
     parts: Parts,
@@ -181,7 +180,7 @@ fn assemble(
             behind.entry(b).or_default().push(*id);
         }
     }
-    // Kahn's algorithm, the graph's own order deciding between ready ones.
+    // Kahn's algorithm; the graph's own order decides between nodes that are ready.
     let mut ready: BTreeSet<(usize, NodeId)> = own
         .iter()
         .filter(|id| waiting.get(id) == Some(&0))
@@ -245,7 +244,7 @@ fn step_numbers(nodes: &BTreeSet<NodeId>, numbers: &HashMap<NodeId, StepId>) -> 
     out
 }
 
-/// The place of each step in the order in which ready ones begin.
+/// The position of each step in the order in which ready ones start.
 fn turns(
     request: &PlanRequest<'_>,
     sorted: &[NodeId],
@@ -268,7 +267,7 @@ fn turns(
     order.into_iter().enumerate().map(|(turn, id)| (id, turn)).collect()
 }
 
-/// Why a node is built, and how.
+/// How a node is built and why, for `strata plan`. Empty for other actions.
 fn reason(request: &PlanRequest<'_>, id: NodeId, action: Action) -> String {
     if action != Action::Build {
         return String::new();
@@ -299,7 +298,7 @@ fn stores_failures(request: &PlanRequest<'_>, id: NodeId) -> bool {
         && request.manifest.node(id).stores_failures(request.store_failures).is_some()
 }
 
-/// Schemas of what is built, and of failing rows that may be stored, that are not there yet.
+/// The schemas of built nodes and of stored test failures that do not exist yet.
 fn schemas(request: &PlanRequest<'_>) -> Vec<(String, String)> {
     let mut out = BTreeSet::new();
     let stored =
@@ -322,7 +321,7 @@ mod tests {
     use crate::engine::RelationKind;
     use crate::resolve::testing::project;
 
-    /// A node of each type.
+    /// A project with a node of each type.
     fn all_types() -> Trial {
         let properties = "sources: [{name: raw, tables: [{name: r}]}]\n\
             models: [{name: m, columns: [{name: id, data_tests: [{not_null: {name: t}}]}]}]\n\
@@ -437,7 +436,8 @@ mod tests {
         list.split(' ').map(str::to_owned).collect()
     }
 
-    /// Why the model `m` is built, with this config, when this stands under its name.
+    /// The reason to build the model `m` with the given config, where `stands` is the kind of the
+    /// existing relation.
     fn reason_of(config: &str, stands: Option<RelationKind>, full_refresh: bool) -> String {
         let text = format!("{{{{ config({config}) }}}} select 1 as id");
         let trial = Trial::new(&[("models/m.sql", text.as_str())]);
@@ -490,7 +490,7 @@ mod tests {
         assert_eq!(["t", "u", "x", "p"].map(reason), [""; 4], "nothing is built");
     }
 
-    /// The schemas that a command makes first.
+    /// The schemas that a command creates first.
     fn schemas_of(trial: &Trial) -> Vec<String> {
         let schemas = trial.plan().schemas;
         schemas.into_iter().map(|(database, schema)| format!("{database}.{schema}")).collect()
@@ -531,7 +531,7 @@ mod tests {
         assert_eq!(told.code, Code::Internal);
         assert_eq!(told.message, "the run cannot be planned: the graph has a cycle");
         assert_eq!(told.help.len(), 1, "{:?}", told.help);
-        // Edges that wait for each other, which no rule may make.
+        // Two edges that form a cycle, which no rule of this module creates.
         let own = vec![trial.id("a"), trial.id("b")];
         let waits = |id: NodeId| Edges { parents: [id].into(), after: BTreeSet::new() };
         let edges = [(own[0], waits(own[1])), (own[1], waits(own[0]))].into();

@@ -1,12 +1,12 @@
-//! Plans of projects in memory, for the tests of this module.
+//! Plans of in-memory projects, for this module's tests.
 
 use super::{Plan, PlanRequest, StartOrder, Verb, plan_steps};
 use crate::engine::{Existing, ExistingRelation, RelationKind, schema_key};
 use crate::manifest::{Manifest, NodeId, NodeSet};
 use crate::resolve::testing::project;
 
-/// A project and what a command asks of it. To begin with `build` of all of it, audited, with
-/// nothing known of the database.
+/// A project and a command. Initially an audited `build` of everything, with an unknown state of
+/// the database.
 pub(super) struct Trial {
     pub(super) manifest: Manifest,
     pub(super) selected: NodeSet,
@@ -16,7 +16,7 @@ pub(super) struct Trial {
     pub(super) full_refresh: bool,
     pub(super) store_failures: bool,
     pub(super) order: StartOrder,
-    /// The name of a node that publishes by itself.
+    /// The name of a node that publishes itself.
     pub(super) publishes_itself: &'static str,
 }
 
@@ -41,25 +41,25 @@ impl Trial {
         }
     }
 
-    /// The same without some of the nodes.
+    /// Removes nodes from the selection.
     pub(super) fn without(mut self, names: &[&str]) -> Trial {
         let gone: Vec<NodeId> = names.iter().map(|name| self.id(name)).collect();
         self.selected.retain(|id| !gone.contains(&id));
         self
     }
 
-    /// The same for another command.
+    /// Changes the command.
     pub(super) fn asked_to(self, verb: Verb) -> Trial {
         Trial { verb, ..self }
     }
 
-    /// The same with `--no-audit`: tests are steps of their own.
+    /// Turns audits off (`--no-audit`), so that tests are steps of their own.
     pub(super) fn unaudited(self) -> Trial {
         Trial { audit: false, ..self }
     }
 
-    /// The same with a database that has the schema `main`, and of all relations those of some
-    /// nodes.
+    /// Gives the command a database that has the schema `main` and the relations of some nodes,
+    /// with the given kinds.
     pub(super) fn beside(self, relations: &[(&str, RelationKind)]) -> Trial {
         let dialect = self.manifest.project.dialect;
         let one = |(name, kind): &(&str, RelationKind)| {
@@ -80,7 +80,7 @@ impl Trial {
         self.manifest.node(id).name.to_string()
     }
 
-    /// What the command is asked, for whoever works on it.
+    /// Calls `work` with the request of the command.
     pub(super) fn ask<T>(&self, work: impl FnOnce(&PlanRequest<'_>) -> T) -> T {
         work(&PlanRequest {
             manifest: &self.manifest,
@@ -99,7 +99,7 @@ impl Trial {
         self.ask(|request| plan_steps(request).unwrap_or_else(|d| panic!("{}", d.message)))
     }
 
-    /// All steps, by name: `node [its guards] <its parents ~what only comes first`.
+    /// All steps by name, as `node [its guards] <its parents ~its other predecessors`.
     pub(super) fn lines(&self) -> Vec<String> {
         let plan = self.plan();
         let listed = |sign: &str, mut names: Vec<String>, end: &str| {
@@ -127,14 +127,15 @@ impl Trial {
         steps.iter().map(|step| self.name(step.node)).collect()
     }
 
-    /// Names of nodes, each with what is said of it.
+    /// Replaces the ids of nodes by their names.
     pub(super) fn named(&self, said: &[(NodeId, String)]) -> Vec<(String, String)> {
         said.iter().map(|(id, text)| (self.name(*id), text.clone())).collect()
     }
 }
 
-/// A properties file with generic tests: the name of each, the model that it is of, and what a
-/// `relationships` test refers to; `""` for a test `not_null`. Those of one model stand together.
+/// A properties file with generic tests, given as (name, tested model, target). A test with a
+/// target is a `relationships` test, one with `""` is `not_null`. Tests of one model have to be
+/// adjacent.
 pub(super) fn tests_of_models(tests: &[(&str, &str, &str)]) -> String {
     let one = |(name, _, to): &(&str, &str, &str)| match *to {
         "" => format!("{{not_null: {{name: {name}}}}}"),

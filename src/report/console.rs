@@ -1,4 +1,4 @@
-//! Lines for people, and JSON lines for machines.
+//! Output as text for people or as JSON lines for machines.
 
 use super::live::Live;
 use crate::changes::Verdict;
@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
-/// How many diagnostics people are shown at once.
+/// The number of diagnostics that text output shows at once; JSON has all of them.
 const MOST: usize = 100;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,19 +24,18 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How output looks.
+/// The settings of the output.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Style {
     pub(crate) format: LogFormat,
     pub(crate) quiet: bool,
     pub(crate) debug: bool,
-    /// None: as the terminal can.
+    /// `None`: use colours if standard output is a terminal and `NO_COLOR` is not set.
     pub(crate) colours: Option<bool>,
-    /// `print()` of templates is shown.
+    /// Whether the output of `print()` in templates is shown.
     pub(crate) print: bool,
 }
 
-/// The console of a command.
 pub(crate) struct Console {
     style: Style,
     colours: bool,
@@ -46,9 +45,9 @@ pub(crate) struct Console {
     terminal: bool,
     failures: Vec<(String, RunResult)>,
     kept_old: usize,
-    /// The run carries out exports, and nothing else.
+    /// Whether the run consists only of exports.
     exports: bool,
-    /// Whoever read standard output has gone.
+    /// Whether the reader of standard output has closed it.
     closed: Cell<bool>,
 }
 
@@ -71,8 +70,8 @@ impl Console {
         }
     }
 
-    /// A stream that takes colours as the user asked for them; else where it is a terminal that has
-    /// them.
+    /// A stream with colours as the user asked for, else with colours if it is a terminal that
+    /// supports them.
     fn painted<S: anstream::stream::RawStream>(&self, stream: S) -> anstream::AutoStream<S> {
         let choice = match self.style.colours {
             Some(true) => anstream::ColorChoice::Always,
@@ -90,8 +89,8 @@ impl Console {
         self.style.format == LogFormat::Json
     }
 
-    /// A line of the result itself (a list, a table): on standard output whatever the format. Data
-    /// is never masked.
+    /// Prints a line of the command's result, such as a list or a table, to standard output in any
+    /// format. Secrets are not masked in it.
     pub(crate) fn out(&self, text: &str) {
         let written = match &self.live {
             Some(live) => {
@@ -105,12 +104,12 @@ impl Console {
         }
     }
 
-    /// Whether nobody reads what is printed any more.
+    /// Whether the reader of standard output has closed it.
     pub(super) fn is_closed(&self) -> bool {
         self.closed.get()
     }
 
-    /// A line of progress or advice; left out when quiet.
+    /// Prints a line of progress or advice, unless quiet.
     pub(crate) fn say(&self, text: &str) {
         if self.json_lines() {
             self.line("info", serde_json::json!({ "message": text }));
@@ -119,7 +118,7 @@ impl Console {
         }
     }
 
-    /// One JSON line: `{ts, level, event, ...}`.
+    /// Prints one JSON line: `{ts, event, ...}`.
     fn line(&self, event: &str, data: serde_json::Value) {
         let mut map = serde_json::Map::new();
         map.insert("ts".into(), jiff::Timestamp::now().to_string().into());
@@ -131,7 +130,8 @@ impl Console {
         self.out(&serde_json::Value::Object(map).to_string());
     }
 
-    /// Masks the members of a JSON line that hold messages; ids, names and rows stay as they are.
+    /// Masks secrets in the members of a JSON line that hold messages, but not in ids, names and
+    /// rows.
     fn scrub_messages(&self, data: &mut serde_json::Map<String, serde_json::Value>) {
         const MESSAGES: [&str; 8] =
             ["message", "hints", "notes", "help", "label", "related", "diagnostic", "reason"];
@@ -157,12 +157,12 @@ impl Console {
         }
     }
 
-    /// Another console of the same kind.
+    /// A new console with the same settings.
     pub(super) fn copy(&self) -> Console {
         Console::new(self.style.clone(), self.scrubber.clone())
     }
 
-    /// What is told while a command works.
+    /// Reports a notice of a running use case.
     pub(crate) fn notice(&mut self, notice: Notice) {
         match notice {
             Notice::Files(map) => self.set_map(map),
@@ -180,7 +180,7 @@ impl Console {
         }
     }
 
-    /// A diagnostic as it is shown to people.
+    /// A diagnostic as text, with its source lines.
     pub(super) fn rendered(&self, d: &Diagnostic) -> String {
         render_diagnostic(d, &self.map, self.colours)
     }
@@ -209,8 +209,7 @@ impl Console {
         format!("{style}{text}{style:#}")
     }
 
-    /// All of them as JSON; for people the errors first where there are too many, and no more than
-    /// can be read.
+    /// Prints all diagnostics in JSON output. Text output is limited, with errors first.
     pub(crate) fn diagnostics(&mut self, list: &[Diagnostic]) {
         if list.len() <= MOST || self.json_lines() {
             return self.some_diagnostics(list);
@@ -226,7 +225,7 @@ impl Console {
 
     fn some_diagnostics(&mut self, list: &[Diagnostic]) {
         for (i, d) in list.iter().enumerate() {
-            // A long list is read by skimming: the rest on a line each.
+            // After the first 20, warnings take one line each, so that a long list can be skimmed.
             if i >= 20 && !d.is_error() && !self.json_lines() && !self.style.quiet {
                 let _ = writeln!(
                     self.painted(std::io::stderr()),
@@ -239,7 +238,7 @@ impl Console {
         }
     }
 
-    /// Warnings are left out when quiet; errors never are.
+    /// Prints a diagnostic. Warnings are left out if quiet, errors never are.
     pub(crate) fn diagnostic(&mut self, d: &Diagnostic) {
         if self.json_lines() {
             self.line("diagnostic", diagnostic_json(d, &self.map));
@@ -327,7 +326,7 @@ impl Console {
         }
     }
 
-    /// Why nodes are built; those that are not are counted.
+    /// Prints the reasons why nodes are built, and the number of nodes that are not.
     fn judged(&self, nodes: &[NodeVerdict]) {
         const SHOWN: usize = 40;
         let stored = |n: &&NodeVerdict| n.kind != ResourceType::Test;
@@ -354,8 +353,8 @@ impl Console {
         }
     }
 
-    /// Which results have a line of their own: tests that pass are counted only, unless debug is
-    /// on.
+    /// Whether a result has a line of its own. Guarding tests that pass are only counted, unless
+    /// debug is on.
     fn shows(&self, result: &RunResult, guarded: bool) -> bool {
         match result.outcome.status {
             RunStatus::Error | RunStatus::Fail | RunStatus::Warn => true,
@@ -405,7 +404,7 @@ impl Console {
             String::new()
         };
         let detail = match status {
-            // What an export wrote, or would.
+            // The message says what the export wrote, or would write in a dry run.
             RunStatus::Success if kind == ResourceType::Export => {
                 result.outcome.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default()
             }
@@ -417,7 +416,7 @@ impl Console {
         self.out(&self.scrubber.scrub(&format!("{word}  {what} {name}{detail}{seconds}")));
     }
 
-    /// Totals, failures with their places, and what to do next.
+    /// Prints the failures with their locations, the totals and the next action.
     fn finished(&mut self, totals: &Totals, seconds: f64) {
         let failures = std::mem::take(&mut self.failures);
         if !failures.is_empty() {
@@ -545,7 +544,7 @@ impl Console {
         }
     }
 
-    /// A failure of the command itself.
+    /// Prints the error that made the command fail, with hints.
     pub(crate) fn failure(&self, message: &str, hints: &[String]) {
         if self.json_lines() {
             self.line("error", serde_json::json!({ "message": message, "hints": hints }));
@@ -560,7 +559,7 @@ impl Console {
         }
     }
 
-    /// The width of the terminal, when there is one.
+    /// The width of the terminal in columns. `None`: standard output is not a terminal.
     pub(crate) fn width(&self) -> Option<u16> {
         if !self.terminal {
             return None;

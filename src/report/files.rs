@@ -1,4 +1,4 @@
-//! What became of generated files: the DAG file, diagrams, the catalog of types.
+//! Reports on generated files: the DAG file, diagrams and the catalog of column types.
 
 use super::console::{Console, count_of};
 use crate::diag::{Code, Diagnostic};
@@ -37,7 +37,7 @@ fn print_refreshed(console: &mut Console, report: &RefreshReport) {
     print_delivery(console, &report.delivery, &count_of(report.relations, "relation"));
 }
 
-/// `what` says what the files hold.
+/// Reports written or checked files. `what` names their contents.
 fn print_delivery(console: &Console, delivery: &Delivery, what: &str) {
     if delivery.is_stale() {
         let stale: Vec<String> = delivery.files.iter().filter_map(stale_text).collect();

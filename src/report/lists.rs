@@ -1,4 +1,4 @@
-//! The nodes that `ls` names: a line each.
+//! Prints the nodes of `ls`, one per line.
 
 use super::console::Console;
 use crate::config::{Json, JsonMap};
@@ -14,7 +14,7 @@ pub(crate) enum ListOutput {
     Json,
 }
 
-/// What `--output json` prints by default.
+/// The default keys of `--output json`.
 const KEYS: &[&str] = &[
     "alias",
     "name",
@@ -28,7 +28,7 @@ const KEYS: &[&str] = &[
     "unique_id",
 ];
 
-/// `keys` are those of `--output json`; none: the usual ones.
+/// Prints nodes. `keys` are those of `--output json`; empty: the default keys.
 pub(crate) fn print_list(
     console: &Console,
     report: &ListReport,
@@ -45,7 +45,7 @@ pub(crate) fn print_list(
     }
 }
 
-/// The selector that names a node and nothing else.
+/// The selector that matches this node only.
 fn selector(node: &Node) -> String {
     match &node.kind {
         NodeKind::Source(s) => format!("source:{}.{}.{}", node.package, s.source_name, node.name),
@@ -64,7 +64,8 @@ fn list_name(node: &Node) -> String {
     }
 }
 
-/// An object of the keys that a node has; a key with dots leads into objects.
+/// The values of the given keys as a JSON object. Dots in a key address nested objects; missing
+/// keys are left out.
 fn list_json(manifest: &Manifest, node: &Node, keys: &[String]) -> String {
     let json = Json::Object(manifest.node_json(node));
     let usual = KEYS.iter().copied().filter(|_| keys.is_empty());

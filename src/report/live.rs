@@ -1,10 +1,10 @@
-//! The live view on a terminal: what is running, since when, and how far the run is.
+//! The live view on a terminal: the running nodes with their duration, and the progress of the run.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A bar for the run and a line for each running node. Drawn on standard error.
+/// A progress bar for the run and a line for each running node, drawn on standard error.
 pub(super) struct Live {
     multi: MultiProgress,
     bar: ProgressBar,
@@ -22,7 +22,7 @@ impl Live {
     }
 
     pub(super) fn started(&mut self, id: &str, text: &str) {
-        // It began before, and had to wait.
+        // A node that had to wait is started twice.
         if self.running.contains_key(id) {
             return self.changed(id, text);
         }
@@ -36,14 +36,14 @@ impl Live {
         self.running.insert(id.to_owned(), line);
     }
 
-    /// What is said of a running node now.
+    /// Changes the text of a running node.
     pub(super) fn changed(&mut self, id: &str, text: &str) {
         if let Some(line) = self.running.get(id) {
             line.set_message(text.to_owned());
         }
     }
 
-    /// `counts`: it is one of the steps that the bar has.
+    /// Removes a running node. `counts`: whether it is one of the steps that the bar counts.
     pub(super) fn finished(&mut self, id: &str, counts: bool) {
         if let Some(line) = self.running.remove(id) {
             line.finish_and_clear();
@@ -52,7 +52,7 @@ impl Live {
         self.bar.inc(u64::from(counts));
     }
 
-    /// Prints above the view.
+    /// Prints a line above the view.
     pub(super) fn print(&self, line: &str) {
         self.multi.suspend(|| anstream::println!("{line}"));
     }

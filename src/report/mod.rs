@@ -1,8 +1,8 @@
-//! What people and machines see of a command.
+//! The output of commands, for people and machines.
 //!
 //! In: events, diagnostics, reports of use cases. Out: lines on a terminal or a pipe, a live view,
-//! JSON lines. Every sink scrubs secrets. Must not know: anything that an event or a report does not
-//! say.
+//! JSON lines. Every sink scrubs secrets. Must not know: anything that an event or a report does
+//! not say.
 #![expect(clippy::disallowed_macros, clippy::disallowed_methods, reason = "the place that prints")]
 
 mod console;

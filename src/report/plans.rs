@@ -1,4 +1,4 @@
-//! The steps of a build, as lines or as JSON.
+//! Prints the steps of a plan, as text or JSON.
 
 use super::console::{Console, count_of};
 use crate::manifest::{Manifest, NodeId};
@@ -38,7 +38,8 @@ pub(crate) fn print_plan(console: &Console, report: &PlanReport, is_json: bool) 
     console.say(&format!("{steps}, {tests} before publication"));
 }
 
-/// A step with its number from 1 on, and below it what it waits for, its guards and notes.
+/// The lines of a step: its number, counted from 1, and below it the steps that it waits for, its
+/// guards and notes.
 fn step_lines(manifest: &Manifest, plan: &Plan, number: usize, step: &Step) -> Vec<String> {
     let node = manifest.node(step.node);
     let name = match (&node.relation, step.action) {

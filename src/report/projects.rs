@@ -1,5 +1,4 @@
-//! What is said of commands that look after a project: parse, compile, docs, deps, clean, init,
-//! debug.
+//! Reports of the commands that maintain a project: parse, compile, docs, deps, clean, init, debug.
 
 use super::console::{Console, count_of};
 use crate::ops::{
@@ -72,14 +71,14 @@ pub(crate) fn print_check(console: &Console, check: DebugCheck) {
         DebugCheck::Connection { name, found: Err(e) } => {
             console.out(&format!("{:<9} failed", format!("{name}:")));
             let error = OpsError::from(e);
-            // This is the check that the hint of other commands speaks of.
+            // The hint to run `strata debug` is left out: this is that command.
             let hints = error.hints().into_iter().filter(|h| !h.contains("strata debug"));
             console.failure(&error.to_string(), &hints.collect::<Vec<_>>());
         }
     }
 }
 
-/// The version with those of the engines that are linked.
+/// The version of Strata, with those of dbt and the linked engines.
 pub(crate) fn version_line() -> String {
     let engines: String = crate::engine::embedded_engine_versions()
         .map(|(label, version)| format!("; {label} {version}"))

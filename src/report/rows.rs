@@ -1,4 +1,4 @@
-//! The rows of a node or of a query.
+//! Prints the rows of a node or a query.
 
 use super::console::{Console, count_of};
 use super::table::{render_table, rows_json};

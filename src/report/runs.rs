@@ -1,9 +1,9 @@
-//! What is said when a run has ended, besides its events.
+//! Prints the conclusion of a run, after its events.
 
 use super::console::Console;
 use crate::ops::{NextStep, RelationPlace, RunReport};
 
-/// Where the result is, and the next command to try.
+/// Prints where the relations are, and a next command to try.
 pub(crate) fn print_run(console: &Console, report: &RunReport) {
     if console.is_json() {
         return;
@@ -17,7 +17,7 @@ pub(crate) fn print_run(console: &Console, report: &RunReport) {
 }
 
 fn next_text(next: &NextStep) -> String {
-    // The next command is for the same database.
+    // The suggested command must use the same target.
     let flag = |target: &Option<String>| {
         target.as_deref().map(|t| format!(" --target {t}")).unwrap_or_default()
     };

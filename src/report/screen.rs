@@ -1,7 +1,7 @@
-//! What `strata watch` shows: one screen that is drawn again, or lines where there is no terminal.
+//! The output of `strata watch`: a screen that is redrawn, or lines if there is no terminal.
 //!
-//! `Screen::lines` is a function of what has happened and of the size of the terminal; drawing
-//! writes only what it gives.
+//! `Screen::lines` depends only on what has happened and on the size of the terminal; `draw` writes
+//! exactly these lines.
 
 use super::console::{Console, count_of, duration_text};
 use super::table::render_table;
@@ -17,9 +17,9 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use unicode_width::UnicodeWidthChar;
 
-/// Something that the loop tells.
+/// An event of the watch loop.
 pub(crate) enum Happening {
-    /// The project was read, after some paths changed.
+    /// The project was read, because the paths in `changed` changed.
     Read {
         files: Arc<SourceMap>,
         changed: Vec<String>,
@@ -36,31 +36,31 @@ pub(crate) enum Happening {
         adapter: String,
     },
     Building,
-    /// The database is held by somebody else.
+    /// The database is locked by another process.
     Waiting(String),
     Event(Box<Event>),
-    /// A save made the build obsolete.
+    /// A save made the running build obsolete.
     Obsolete,
     Built {
         ended: bool,
         seconds: f64,
-        /// Nodes and tests that failed.
+        /// The number of nodes and tests that failed.
         failed: usize,
         left: Vec<Left>,
         compiled: usize,
     },
-    /// The first rows of a relation, or why there are none.
+    /// The first rows of a relation, or the reason why there are none.
     Shown(String, Result<Table, NoRows>),
-    /// Checked without a database.
+    /// The diagnostics of a check without a database.
     Checked(Vec<Diagnostic>),
-    /// Besides those of the reading: of the selection.
+    /// The diagnostics of the selection, in addition to those of the project.
     Complaints(Vec<Diagnostic>),
     Failure(String, Vec<String>),
 }
 
 const WAITS: &str = "waiting for a save that mends it; what is published is as it was";
 
-/// A node on the screen.
+/// A line for a node.
 #[derive(Clone, Debug)]
 struct Row {
     unique_id: String,
@@ -107,9 +107,9 @@ enum State {
     Maybe,
     Running,
     Built,
-    /// Built, with the content that it had.
+    /// Built, with the same content as before.
     Equal,
-    /// Not needed: what it reads is as it was.
+    /// Not built: its inputs have not changed.
     Same,
     Failed,
     Warned,
@@ -118,7 +118,7 @@ enum State {
 }
 
 impl State {
-    /// What is shown first.
+    /// The order of rows on the screen; lower ranks come first.
     fn rank(self) -> usize {
         match self {
             State::Failed => 0,
@@ -146,11 +146,11 @@ impl State {
 
 pub(crate) struct Screen {
     console: Console,
-    /// A terminal to draw on.
+    /// Whether standard output is a terminal to draw on.
     terminal: bool,
     open: bool,
     dirty: bool,
-    /// Of the terminal, in columns and lines.
+    /// The terminal's columns and lines.
     size: (usize, usize),
     title: String,
     saved: String,
@@ -182,7 +182,7 @@ impl Screen {
         }
     }
 
-    /// Takes note of something; where there is no terminal it is told at once.
+    /// Updates the screen. Without a terminal, the event is printed at once.
     pub(crate) fn happened(&mut self, happening: Happening) {
         self.dirty = true;
         if !self.terminal {
@@ -193,7 +193,7 @@ impl Screen {
                 self.console.set_map(files);
                 self.diagnostics = diagnostics;
                 self.failure = None;
-                // Their places are of the files as they were.
+                // The locations of these diagnostics refer to the previous versions of the files.
                 self.rows.iter_mut().for_each(|r| r.diagnostic = None);
                 let what = saved(&changed);
                 self.saved = format!(
@@ -222,7 +222,7 @@ impl Screen {
                 self.left(left);
                 self.status = match ended {
                     true => "stopped for a newer save".to_owned(),
-                    // A save after it began has a mistake: that is what counts.
+                    // A later save has errors; they matter more than the result of this build.
                     false if self.diagnostics.iter().any(Diagnostic::is_error) => WAITS.to_owned(),
                     false => format!("{} in {}", self.summary(), duration_text(seconds)),
                 };
@@ -288,7 +288,7 @@ impl Screen {
                 );
                 let at = match at {
                     Some(at) => at,
-                    // A test that passes, or hangs on a node that has its line, needs none.
+                    // A node without a line gets one only if it failed or has a warning.
                     None if quiet => return,
                     None => {
                         self.rows.push(Row::new(result.unique_id.to_string(), kind, name, state));
@@ -339,7 +339,7 @@ impl Screen {
         if parts.is_empty() { "up to date".to_owned() } else { parts.join(", ") }
     }
 
-    /// The screen as lines, at most as many as fit.
+    /// The lines of the screen, at most as many as fit.
     fn lines(&self, width: usize, height: usize) -> Vec<String> {
         let c = &self.console;
         let mut out = vec![c.bold(&self.title), self.saved.clone(), String::new()];
@@ -367,7 +367,8 @@ impl Screen {
         if !warnings.is_empty() {
             out.push(String::new());
         }
-        // What failed comes first, what only follows from that last and in one line.
+        // Failures come first. Skipped nodes, which only follow from failures, come last and share
+        // a line.
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by_key(|row| row.state.rank());
         let skipped = rows.iter().filter(|r| r.state == State::Skipped).count();
@@ -395,7 +396,8 @@ impl Screen {
                 }
             }
         }
-        // What is asked for at the bottom stays; the middle gives way.
+        // The status and the rows of `--show` at the bottom are kept; the lines above them are
+        // truncated.
         below.truncate(height.saturating_sub(4).max(2));
         let room = height.saturating_sub(below.len());
         if out.len() > room {
@@ -436,12 +438,12 @@ impl Screen {
         out
     }
 
-    /// Whether nobody reads what is printed any more.
+    /// Whether the reader of standard output has closed it.
     pub(crate) fn is_closed(&self) -> bool {
         self.console.is_closed()
     }
 
-    /// Draws what has changed since the last time, on a terminal.
+    /// Draws the screen if it or the size of the terminal has changed.
     pub(crate) fn draw(&mut self) {
         if !self.terminal {
             return;
@@ -455,7 +457,8 @@ impl Screen {
         let (width, height) = size;
         let mut text = String::new();
         if !std::mem::replace(&mut self.open, true) {
-            // The other screen, so that what was there comes back; no cursor.
+            // Switch to the alternate screen, so that the previous content comes back at the end,
+            // and hide the cursor.
             text.push_str("\x1b[?1049h\x1b[?25l");
         }
         text.push_str("\x1b[H");
@@ -468,7 +471,7 @@ impl Screen {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    /// Gives the terminal back.
+    /// Restores the terminal's previous screen and its cursor.
     pub(crate) fn close(&mut self) {
         if std::mem::take(&mut self.open) {
             let mut out = std::io::stdout().lock();
@@ -476,7 +479,7 @@ impl Screen {
         }
     }
 
-    /// Where there is no terminal: lines for people or for machines.
+    /// Prints an event as text or JSON, if there is no terminal.
     #[expect(clippy::too_many_lines, reason = "an arm for each event")]
     fn tell(&mut self, happening: &Happening) {
         let json = self.console.is_json();
@@ -582,7 +585,7 @@ impl Drop for Screen {
     }
 }
 
-/// What a reading follows.
+/// The reason for a reading: the saved files, or none for the first one.
 fn saved(changed: &[String]) -> String {
     match changed {
         [] => "read".to_owned(),
@@ -595,7 +598,7 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
     diagnostics.iter().filter(|d| d.is_error()).count()
 }
 
-/// Rows and columns, before and after.
+/// The number of rows before and after, and the columns that were added, removed or retyped.
 fn effect_words(effect: &Effect) -> String {
     let mut out = String::new();
     match (effect.rows_before, effect.rows_after) {
@@ -613,7 +616,8 @@ fn effect_words(effect: &Effect) -> String {
     out
 }
 
-/// A line no wider than the terminal; sequences of colours have no width, and end at the cut.
+/// Truncates a line to the width of the terminal. Colour sequences take no width; if the line is
+/// cut, the colours are reset.
 fn cut(line: &str, width: usize) -> String {
     let (mut out, mut used) = (String::new(), 0);
     let mut chars = line.chars();

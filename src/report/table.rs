@@ -1,10 +1,10 @@
-//! Query results as a table for people, or as JSON.
+//! Formats query results as a text table or as JSON.
 
 use crate::engine::{Cell, Table};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ContentArrangement};
 
-/// A table no wider than the terminal; numbers to the right.
+/// A text table that is no wider than `width`, with numbers aligned right.
 pub(crate) fn render_table(table: &Table, width: Option<u16>) -> String {
     let mut out = comfy_table::Table::new();
     out.load_style(UTF8_FULL_CONDENSED);
@@ -30,7 +30,7 @@ fn alignment(cell: &Cell) -> CellAlignment {
     }
 }
 
-/// Rows as objects.
+/// The rows as JSON objects, by column name.
 pub(crate) fn rows_json(table: &Table) -> serde_json::Value {
     let mut rows = Vec::with_capacity(table.rows.len());
     for cells in &table.rows {

@@ -1,4 +1,4 @@
-//! The relations that the project writes.
+//! Checks the relations that the project writes.
 
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{Dialect, Relation, own_names};
@@ -6,8 +6,9 @@ use crate::manifest::{Node, NodeKind, Output, Role, check_addresses};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Two nodes never write one relation: models (ephemeral ones too, as in dbt), seeds, snapshots,
-/// and tests that store their failing rows. Nor is anything made beside a published relation where
+/// Checks that no two nodes write the same relation: models (even ephemeral ones, as in dbt),
+/// seeds, snapshots, and tests that store their failing rows. The temporary relations of a build
+/// must not collide with other relations either.
 /// another relation is.
 pub(super) fn check_relations(
     nodes: &[Arc<Node>],

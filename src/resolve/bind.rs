@@ -1,4 +1,4 @@
-//! References to ids, ids to the graph.
+//! Resolves references to node ids, and makes the graph.
 
 use super::Resolver;
 use crate::context::resolve_ref;
@@ -10,16 +10,16 @@ use crate::manifest::{
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// What the references of a node are bound to.
+/// The resolved references of a node.
 #[derive(Default)]
 struct Bound {
     parents: Vec<NodeId>,
-    /// A test of something that is missing or disabled.
+    /// Whether the node is a test of a missing or disabled node.
     dropped: bool,
     complaints: Vec<Diagnostic>,
 }
 
-/// What references are looked up in.
+/// The tables in which references are looked up.
 struct Binder<'a> {
     lookup: &'a Lookup,
     nodes: &'a [Arc<Node>],
@@ -53,10 +53,10 @@ impl Binder<'_> {
                 bound.complaints.extend(self.access(node, call, &self.nodes[id.index()]));
             }
             FoundNode::Disabled(_) if test => bound.dropped = true,
-            // A unit test of a model that is not there is an error, as in dbt.
+            // As in dbt, a unit test of a missing model is an error.
             FoundNode::Nothing if matches!(node.kind, NodeKind::Test(_)) => {
                 bound.dropped = true;
-                // What is described though it is not there is told where it is described.
+                // A description of a missing node is reported where the description is.
                 let described = node.generic_test().is_some_and(|test| test.attached.is_none());
                 bound
                     .complaints
@@ -104,7 +104,7 @@ impl Binder<'_> {
         }
     }
 
-    /// Several packages have the name, and nothing says which is meant.
+    /// The error for a reference to a name that several packages have, without a package.
     fn undecided(&self, node: &Node, call: &RefCall) -> Option<Diagnostic> {
         let packages = match call.package {
             None => self.lookup.undecided(&call.name, &node.package),
@@ -117,7 +117,7 @@ impl Binder<'_> {
         Some(d.help(format!("name the package: `ref('{first}', '{}')`", call.name)))
     }
 
-    /// `access:` of the referenced model.
+    /// The error for a reference that the model's `access:` does not allow.
     fn access(&self, node: &Node, call: &RefCall, target: &Node) -> Option<Diagnostic> {
         let NodeKind::Model { access, group, .. } = &target.kind else { return None };
         if matches!(
@@ -128,7 +128,7 @@ impl Binder<'_> {
         }
         let own_group = match &node.kind {
             NodeKind::Model { group, .. } => group.clone(),
-            // A test on a private model belongs to it.
+            // A test may use the private model that it tests.
             NodeKind::Test(_) | NodeKind::UnitTest(_) => return None,
             _ => node.config.text("group").map(|g| g.into_owned().into()),
         };
@@ -157,7 +157,7 @@ impl Binder<'_> {
 }
 
 impl Resolver<'_> {
-    /// Binds every reference and sets tests aside whose parents are missing or disabled.
+    /// Resolves all references, and sets aside tests whose parents are missing or disabled.
     pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
         let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
@@ -166,7 +166,7 @@ impl Resolver<'_> {
         self.keep(bound)
     }
 
-    /// Numbers what stays and makes the graph.
+    /// Assigns the final ids to the remaining nodes and makes the graph.
     fn keep(&mut self, bound: Vec<Bound>) -> Graph {
         let mut next = 0;
         let mut ids: Vec<Option<NodeId>> = Vec::with_capacity(bound.len());
@@ -182,14 +182,13 @@ impl Resolver<'_> {
                 .retain_mut(|parent| ids[parent.index()].inspect(|id| *parent = *id).is_some());
             let attached = node.generic_test().and_then(|test| test.attached);
             let attached_now = attached.and_then(|id| ids[id.index()]);
-            // What has no place in the graph keeps the id that it was made with: nobody asks for
-            // it.
+            // A node that is not in the graph keeps its provisional id, which is never used.
             let id = ids[i];
             let own_id = id.unwrap_or(node.id);
             for parent in depends_on.iter().filter(|_| id.is_some()) {
                 graph.add_edge(*parent, own_id);
             }
-            // A node that is what it was stays shared with the last manifest.
+            // A node that has not changed stays shared with the previous manifest.
             if node.id != own_id || node.depends_on != depends_on || attached != attached_now {
                 self.cache.change(self.keys[i], &mut node, |own| {
                     (own.id, own.depends_on) = (own_id, depends_on);

@@ -1,10 +1,10 @@
-//! Nodes that the last pass has resolved, used again while what they were made of is the same.
+//! The nodes that the last pass resolved, reused as long as their inputs are the same.
 //!
-//! What a node is made of: its item (a parsed node, or a place in a properties file), the entry
-//! that describes it, and circumstances that all nodes share: project files, names of macros, doc
-//! blocks, the target, and what the macros of names and hooks asked of the world. Items are
-//! compared by identity: `parse` hands on the same item when nothing in it has changed. Ids and
-//! edges are not cached: they are of one manifest.
+//! The inputs of a node are its item (a parsed node, or a place in a properties file), the entry
+//! that describes it, and inputs that all nodes share: project files, names of macros, doc
+//! blocks, the target, and the external inputs that the macros of names and hooks read. Items are
+//! compared by address: `parse` returns the same item if nothing in it has changed. Ids and
+//! edges are not cached, since they belong to one manifest.
 
 use crate::cache::KeyWriter;
 use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::ptr;
 use std::sync::Arc;
 
-/// What a node is made of. Holding it keeps its address from being given to another.
+/// The item that a node is made from. Holding it keeps its address from being reused.
 #[derive(Clone, Debug)]
 pub(super) enum ResolvedItem {
     Node(Arc<ParsedNode>),
@@ -27,7 +27,7 @@ pub(super) enum ResolvedItem {
     Test(Arc<Properties>, usize),
 }
 
-/// A name for an item while it is held: which kind, its address, its position there.
+/// Identifies an item while it is held: its kind, its address and its index there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ItemKey(u8, usize, usize);
 
@@ -42,7 +42,7 @@ impl ResolvedItem {
     }
 }
 
-/// The entry that describes a node, and of which version it is.
+/// The entry that describes a node, and the version that it describes.
 #[derive(Clone, Copy)]
 pub(super) struct Described<'a> {
     pub(super) entry: &'a PropertyEntry,
@@ -52,17 +52,17 @@ pub(super) struct Described<'a> {
 
 #[derive(Debug)]
 struct CachedNode {
-    /// Held, so that its address stays its own.
+    /// Held so that no other item can get its address, which is part of the key.
     item: ResolvedItem,
-    /// The description's file, held for the same reason, with the addresses of the entry and the
-    /// version.
+    /// The file of the description, held for the same reason, and the addresses of the entry and of
+    /// the version (0 if there is none).
     described: Option<(Arc<Properties>, usize, usize)>,
-    /// None: the item made no node.
+    /// `None`: the item did not result in a node.
     node: Option<Arc<Node>>,
     diagnostics: Vec<Diagnostic>,
 }
 
-/// The result of the last pass.
+/// The nodes of the last pass.
 #[derive(Debug, Default)]
 pub(crate) struct ResolveCache {
     circumstances: Option<Fingerprint>,
@@ -77,17 +77,17 @@ fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
 }
 
 impl ResolveCache {
-    /// How many nodes the last pass made anew.
+    /// The number of nodes that the last pass made instead of reusing them.
     pub(crate) fn made(&self) -> usize {
         self.made
     }
 
-    /// What the nodes asked of the world.
+    /// The external inputs that the nodes read.
     pub(crate) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.reads.iter()
     }
 
-    /// Begins a pass over so many items: what was made under other circumstances is dropped.
+    /// Starts a pass over this many items. Clears the cache if the shared inputs have changed.
     pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject, items: usize) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
@@ -102,7 +102,8 @@ impl ResolveCache {
         self.made = 0;
     }
 
-    /// Ends a pass, with the items that it was over and what it asked of the world.
+    /// Ends a pass: drops the nodes of items that no longer exist, and adds the inputs that were
+    /// read.
     pub(super) fn end(&mut self, items: Vec<ItemKey>, reads: BTreeSet<RenderRead>) {
         if items.len() != self.nodes.len() {
             let items: FastSet<ItemKey> = items.into_iter().collect();
@@ -111,7 +112,7 @@ impl ResolveCache {
         self.reads.extend(reads);
     }
 
-    /// The node of an item from before, with what there was to say of it. None: it has to be made.
+    /// The cached node of an item, with its diagnostics. `None`: the node has to be made.
     pub(super) fn find(
         &self,
         item: &ResolvedItem,
@@ -141,8 +142,9 @@ impl ResolveCache {
         self.nodes.insert(made.item.key(), made);
     }
 
-    /// Changes a node to what it is in the finished manifest, ids and edges included, and takes it
-    /// over, so that the next pass shares it. It is copied only if the last manifest has it too.
+    /// Changes a node to its final form in the manifest, with ids and edges, and puts it into the
+    /// cache, so that the next pass shares it. The node is copied only if the previous manifest
+    /// shares it, too; therefore the cache drops its own reference first.
     pub(super) fn change(
         &mut self,
         key: ItemKey,
@@ -160,7 +162,7 @@ impl ResolveCache {
     }
 }
 
-/// What all nodes depend on.
+/// The fingerprint of the inputs that all nodes share.
 fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
     let mut key = KeyWriter::new("circumstances");
     for package in &sources.packages {
@@ -192,8 +194,8 @@ fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
     write_target(key, &parsed.context).finish()
 }
 
-/// A tree with the places of its values, but for their ends: that of the last mapping moves with
-/// the end of the file.
+/// Writes a tree with the start of each value's span. The ends are left out, because that of the
+/// last mapping changes with the end of the file.
 fn write_yaml(key: KeyWriter, yaml: &Yaml) -> KeyWriter {
     let key = key.number(u64::from(yaml.span.start));
     match &yaml.value {
@@ -219,7 +221,7 @@ fn write_map(key: KeyWriter, map: &YamlMap) -> KeyWriter {
     })
 }
 
-/// Where nodes are stored if nothing says otherwise.
+/// Writes the parts of the target that decide where nodes are stored.
 fn write_target(key: KeyWriter, context: &ContextProject) -> KeyWriter {
     let target = &context.target;
     let key = key.text(&target.adapter).text(&target.database).text(&target.schema);

@@ -1,4 +1,5 @@
-//! Configs of project files, by folder: which apply to a node, and which to none.
+//! The configs in project files, by folder: applies them to nodes, and warns of those that apply to
+//! none.
 
 use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
@@ -9,7 +10,7 @@ use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A value of a section, and as it was written before it was rendered.
+/// A config in a section, rendered and as it was written.
 struct Value {
     key: Arc<str>,
     value: Json,
@@ -17,13 +18,12 @@ struct Value {
     span: Span,
 }
 
-/// Values of one section, from the top down.
+/// The configs of a section that apply to a folder, outermost first.
 type Values = Vec<Value>;
 
 pub(super) struct ProjectConfigs<'a> {
     sources: &'a Sources,
-    /// Values by the address of the innermost folder that they stand in: nodes of one folder share
-    /// them.
+    /// The configs by the address of the innermost folder, since all nodes of a folder share them.
     cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
 
@@ -51,7 +51,7 @@ impl<'a> ProjectConfigs<'a> {
         ProjectConfigs { sources, cache: RwLock::default() }
     }
 
-    /// Merges what the file of `owner` says of a node into its config.
+    /// Merges the configs in the project file of package `owner` into those of a node.
     pub(super) fn apply(
         &self,
         owner: &str,
@@ -99,7 +99,7 @@ impl<'a> ProjectConfigs<'a> {
     }
 }
 
-/// A warning for each folder of the root project's file that no node is in.
+/// Warns of each folder in the root project's file that contains no node.
 pub(super) fn warn_unused_configs(
     sources: &Sources,
     nodes: &[&[Arc<Node>]],
@@ -131,14 +131,14 @@ fn join_sets(mut a: FastSet<usize>, b: FastSet<usize>) -> FastSet<usize> {
     a
 }
 
-/// A section, and the folders in it that a path leads through.
+/// A section, and the folders in it along a path.
 fn folders<'t>(tree: Option<&'t YamlMap>, fqn: &[Arc<str>]) -> impl Iterator<Item = &'t YamlMap> {
     let mut parts = fqn.iter();
     std::iter::successors(tree, move |map| map.get(parts.next()?).and_then(Yaml::as_map))
 }
 
-/// The configs of one level: keys with `+`, and keys whose value is no mapping (a mapping without
-/// `+` is a folder).
+/// Reads the configs of one level: keys with `+`, and keys whose value is not a mapping. A mapping
+/// without `+` is a folder.
 fn read_level(map: &YamlMap, as_written: Option<&YamlMap>, out: &mut Values) {
     for (key, value) in map.iter() {
         let name: Arc<str> = match key.text.strip_prefix('+') {

@@ -1,4 +1,4 @@
-//! Descriptions: `{{ doc('name') }}` becomes the block's text.
+//! Renders descriptions, in which `{{ doc('name') }}` inserts a doc block.
 
 use crate::context::{
     ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
@@ -19,13 +19,14 @@ pub(super) struct Docs<'a> {
     renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
     root: Arc<str>,
-    /// What descriptions asked of the world, blocks apart.
+    /// The external inputs that descriptions read, other than doc blocks.
     reads: Mutex<BTreeSet<RenderRead>>,
-    /// Descriptions of which there was nothing to say: columns of many models often have the same.
+    /// The results of descriptions without diagnostics. Columns of different models often have the
+    /// same description.
     known: RwLock<FastMap<(Arc<str>, String), String>>,
 }
 
-/// The names of a description: `doc`, and what every context has.
+/// The names in a description: `doc`, and the members of every context.
 #[derive(Debug)]
 struct DocScope {
     inner: NodeScope,
@@ -42,7 +43,7 @@ impl Scope for DocScope {
     }
 }
 
-/// Two blocks of one name in a package: nothing says which a description means.
+/// Reports doc blocks of the same name in a package, since references to them would be ambiguous.
 pub(super) fn check_names(blocks: &[DocBlock], out: &mut Vec<Diagnostic>) {
     let mut first: FastMap<(&str, &str), Span> = FastMap::default();
     for block in blocks {
@@ -76,7 +77,7 @@ impl<'a> Docs<'a> {
         std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A description with its blocks filled in; what cannot be found stays out and is reported.
+    /// Renders a description. A doc block that does not exist is reported and left out.
     pub(super) fn render(
         &self,
         text: &str,
@@ -135,7 +136,8 @@ impl<'a> Docs<'a> {
         text
     }
 
-    /// `doc([package,] name)`: the asking package first, then root, then any.
+    /// `doc([package,] name)`: looks in the node's package first, then in the root project, then in
+    /// any package.
     fn function(&self, package: &Arc<str>, missing: Arc<Mutex<Vec<String>>>) -> Value {
         let (blocks, package, root) = (self.blocks.clone(), package.clone(), self.root.clone());
         Value::from_function(move |args: Rest<Value>| {

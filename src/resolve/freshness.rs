@@ -1,4 +1,4 @@
-//! How the age of a source is measured, and how old it may be.
+//! Resolves how the age of a source is measured, and its limits.
 
 use super::Maker;
 use super::sources::find_places;
@@ -10,7 +10,7 @@ use crate::source::Span;
 
 impl Maker<'_> {
     /// `loaded_at_field` and `loaded_at_query`: the table's, else the source's. A table that sets
-    /// the one, even to null, does not inherit the other.
+    /// one of them, even to null, does not inherit the other.
     pub(super) fn loaded_at(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
         let field = find_value(&parsed.table_map, "loaded_at_field");
         let query = find_value(&parsed.table_map, "loaded_at_query");
@@ -42,8 +42,8 @@ impl Maker<'_> {
         }
     }
 
-    /// `freshness:` of the properties file: the source's, that of its config, the table's, that of
-    /// its config.
+    /// Merges `freshness:` of the properties file. It can be in the source, its `config:`, the
+    /// table and its `config:`; later ones take precedence.
     pub(super) fn freshness_of_places(&mut self, parsed: &ParsedSource, config: &mut NodeConfig) {
         let [a, b] = find_places(&parsed.source_map, "freshness");
         let [c, d] = find_places(&parsed.table_map, "freshness");
@@ -59,12 +59,12 @@ impl Maker<'_> {
             Some(found) if found.is_set() => {
                 config.merge("freshness", found.to_json(), Layer::Properties, Some(span));
             }
-            // Nothing that limits: what the project file says holds.
+            // Without any limit, the config in the project file applies.
             Some(_) => {}
         }
     }
 
-    /// What holds in the end, in the shape of the artifacts.
+    /// The effective freshness, in the form that artifacts have. `None`: it is set to null.
     pub(super) fn freshness(
         &mut self,
         parsed: &ParsedSource,
@@ -93,7 +93,7 @@ impl Maker<'_> {
     }
 }
 
-/// What a key is set to, beside `config:` or else below it; null is not set.
+/// The value of a key beside `config:`, else in it. Null counts as not set.
 fn find_value<'a>(map: &'a YamlMap, key: &str) -> Option<&'a Yaml> {
     find_places(map, key).into_iter().flatten().find(|y| !y.is_null())
 }

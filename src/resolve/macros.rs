@@ -1,4 +1,4 @@
-//! Macros as the manifest lists them.
+//! The entries of macros in the manifest.
 
 use super::Ground;
 use crate::config::{Json, Yaml};
@@ -12,8 +12,8 @@ pub(super) fn macro_infos(ground: &Ground<'_>) -> Vec<MacroInfo> {
     ground.parsed.macro_defs().iter().map(|def| info(ground, def)).collect()
 }
 
-/// Dispatches that find nothing, of macros that are the project's or a package's own. dbt refuses
-/// them at parse, also where no node calls the macro.
+/// Reports dispatches without a matching macro in the macros of the project and its packages. As in
+/// dbt, this is an error even if no node calls the macro.
 pub(super) fn lost_dispatches(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let registry = ground.renderer.registry();
     let mut out = Vec::new();
@@ -56,7 +56,7 @@ fn info(ground: &Ground<'_>, def: &Arc<MacroDef>) -> MacroInfo {
     }
 }
 
-/// The arguments of a macro that nothing describes.
+/// The arguments of a macro that no properties file describes.
 fn arguments_json(def: &MacroDef) -> Json {
     def.args
         .iter()

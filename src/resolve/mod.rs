@@ -1,9 +1,9 @@
 //! Items become the manifest: names bound, configs merged, tests attached, the graph checked for
 //! cycles.
 //!
-//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Each item becomes a
-//! node by itself, on all cores (`Maker`), and nodes are taken in the order of items (`Resolver`);
-//! then names are bound. Texts are rendered only where a name or a description needs it
+//! In: `ParsedProject` and the sources it came from. Out: `Checked<Manifest>`. Items are made into
+//! nodes independently, on all cores (`Maker`), and collected in the order of items (`Resolver`);
+//! then references are bound. Texts are rendered only where a name or a description needs it
 //! (`generate_schema_name`, doc blocks, hooks). Must not know: selections, databases, output.
 
 mod addresses;
@@ -40,12 +40,13 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The entries of all properties files by what they describe.
+/// The entries of all properties files, by what they describe.
 struct Entries<'a> {
     by_name: FastMap<(EntryKind, &'a str, &'a str), (&'a PropertyEntry, &'a Arc<Properties>)>,
-    /// Entries whose package has no node of that name: they describe one of another package.
+    /// Entries for a name that their own package does not have: they describe a node of another
+    /// package.
     of_others: FastMap<(EntryKind, &'a str), (&'a PropertyEntry, &'a Arc<Properties>)>,
-    /// Models with `versions:`.
+    /// The models with `versions:`.
     versioned: Vec<(&'a PropertyEntry, &'a Arc<Properties>)>,
 }
 
@@ -74,7 +75,7 @@ impl<'a> Entries<'a> {
         for file in properties {
             for entry in &file.entries {
                 let key = (entry.kind, &*file.package, &*entry.name);
-                // A unit test has its name together with its model's.
+                // A unit test is identified by its name and its model.
                 let unit_test = entry.kind == EntryKind::Defines(ResourceType::UnitTest);
                 if let Some((first, _)) = by_name.get(&key).filter(|_| !unit_test) {
                     out.push(
@@ -99,7 +100,8 @@ impl<'a> Entries<'a> {
                 }
             }
         }
-        // Its own package describes it as well: neither is a layer below the other.
+        // A node that is also described by its own package is an error, since neither entry takes
+        // precedence.
         let mut described: Vec<_> = of_others.iter().collect();
         described.sort_by_key(|(_, (entry, _))| (entry.span.file, entry.span.start));
         for ((kind, name), (entry, _)) in described {
@@ -117,8 +119,8 @@ impl<'a> Entries<'a> {
         Entries { by_name, of_others, versioned }
     }
 
-    /// The entry that describes something: one of its own package, else one of any other that has
-    /// no such thing itself.
+    /// The entry that describes a node or macro: one of the same package, else one of a package
+    /// that has no such node itself.
     fn get(
         &self,
         kind: EntryKind,
@@ -132,7 +134,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// What nodes are made from.
+/// The inputs from which nodes are made.
 struct Ground<'a> {
     sources: &'a Sources,
     parsed: &'a ParsedProject,
@@ -172,16 +174,16 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// Makes one node, and has what there is to say of it.
+/// Makes a single node, and collects its diagnostics.
 struct Maker<'a> {
     ground: &'a Ground<'a>,
-    /// What was asked of the world besides what names and descriptions asked.
+    /// The external inputs that were read, except those of names and descriptions.
     reads: BTreeSet<RenderRead>,
     out: Vec<Diagnostic>,
 }
 
 impl Maker<'_> {
-    /// What is neither true nor false would count as true, silently.
+    /// Reports an `enabled` that is not a boolean, which would count as true.
     fn check_enabled(&mut self, node: &Node) {
         let Some(entry) = node.config.entry("enabled") else { return };
         if !entry.value.is_boolean() {
@@ -198,7 +200,7 @@ impl Maker<'_> {
     }
 }
 
-/// An item that becomes a node: what it is, what describes it, how its node is made.
+/// An item that becomes a node, its description, and the function that makes the node.
 struct Job<'j> {
     item: ResolvedItem,
     described: Option<Described<'j>>,
@@ -207,19 +209,19 @@ struct Job<'j> {
 
 type Make<'j> = Box<dyn Fn(&mut Maker<'_>) -> Option<Node> + Send + Sync + 'j>;
 
-/// Collects the nodes.
+/// Collects the nodes in the order of their items.
 struct Resolver<'a> {
     ground: &'a Ground<'a>,
     cache: &'a mut ResolveCache,
-    /// All items, those without a node among them.
+    /// The keys of all items, including those without a node.
     items: Vec<ItemKey>,
     reads: BTreeSet<RenderRead>,
-    /// Until `bind` a node's id is its place here.
+    /// Until `bind`, the id of a node is its index here.
     nodes: Vec<Arc<Node>>,
-    /// Of which item each node is.
+    /// The keys of the items of `nodes`, by index.
     keys: Vec<ItemKey>,
     disabled: Vec<Arc<Node>>,
-    /// Tests of what is missing or disabled.
+    /// Tests of missing or disabled nodes.
     unplaced: Vec<Arc<Node>>,
     out: Vec<Diagnostic>,
 }
@@ -234,8 +236,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The node of each item: the one from before where it holds, else one that is made now, on all
-    /// cores.
+    /// The nodes of items, cached or newly made, on all cores.
     fn nodes_of<'j>(&mut self, jobs: Vec<Job<'j>>) -> Vec<(ItemKey, Option<Arc<Node>>)> {
         let (ground, cache) = (self.ground, &*self.cache);
         let all: Vec<Made<'j>> =
@@ -254,7 +255,7 @@ impl Resolver<'_> {
         (key, node)
     }
 
-    /// Keeps a finished node, or sets it aside when it is disabled.
+    /// Adds a finished node, or sets it aside if it is disabled.
     fn push(&mut self, key: ItemKey, node: Arc<Node>) {
         if node.config.enabled() {
             self.nodes.push(node);
@@ -265,7 +266,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The node of an item: the one from before where it holds, else one that is made now.
+/// The node of an item, from the cache if it is valid there.
 fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>) -> Made<'j> {
     let Job { item, described, make } = job;
     let key = item.key();
@@ -281,16 +282,16 @@ fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>)
     Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
 }
 
-/// The node of an item, with what there is to say of it.
+/// The node of an item with its diagnostics.
 struct Made<'j> {
     key: ItemKey,
     node: Option<Arc<Node>>,
     out: Vec<Diagnostic>,
-    /// What it was made from and asked, where it is none from before.
+    /// The item, its description and the inputs read, if the node is newly made.
     new: Option<(ResolvedItem, Option<Described<'j>>, BTreeSet<RenderRead>)>,
 }
 
-/// Resolves a parsed project; what `cache` has from the last time, and still holds, is used again.
+/// Resolves a parsed project. Nodes in `cache` are reused if they are still valid.
 pub(crate) fn resolve_project(
     parsed: &ParsedProject,
     sources: &Sources,
@@ -316,7 +317,7 @@ pub(crate) fn resolve_project(
     resolver.sources();
     resolver.others();
     let root = sources.root().name();
-    // Tests are behind all that can be looked up: their places change no other.
+    // Tests are added after all nodes that can be looked up, so the ids in `lookup` stay valid.
     let unique =
         sources.root().options.flags.is_set("require_unique_project_resource_names", false);
     let own_first =
@@ -389,7 +390,7 @@ fn project_info(ground: &Ground<'_>) -> ProjectInfo {
     }
 }
 
-/// The operations at the start of a run and at its end, by package and place there.
+/// The hooks at the start and at the end of a run, ordered by package and index.
 fn on_run_hooks(nodes: &[Arc<Node>], sources: &Sources) -> (Vec<NodeId>, Vec<NodeId>) {
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     for node in nodes {
@@ -406,7 +407,7 @@ fn sort_hooks(mut hooks: Vec<(usize, usize, NodeId)>) -> Vec<NodeId> {
     hooks.into_iter().map(|(.., id)| id).collect()
 }
 
-/// A config of a folder has the same mistake in each node below it.
+/// Removes duplicate diagnostics: an error in a folder's config is reported for each node in it.
 fn say_once(out: &mut Vec<Diagnostic>) {
     let mut said = FastSet::default();
     out.retain(|d| {
@@ -415,9 +416,9 @@ fn say_once(out: &mut Vec<Diagnostic>) {
     });
 }
 
-/// A unique id belongs to one node. A name may belong to a seed, a snapshot and a model, unless the
-/// project's flag `require_unique_project_resource_names` is on: `ref` then means the first of
-/// these kinds.
+/// Reports duplicate unique ids and names. A seed, a snapshot and a model may share a name, which
+/// `ref` resolves in this order of kinds, unless the project's flag
+/// `require_unique_project_resource_names` is set.
 fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     let mut seen: FastMap<&str, &Node> =
@@ -447,7 +448,7 @@ fn duplicates(nodes: &[Arc<Node>], unique_names: bool) -> Vec<Diagnostic> {
     out
 }
 
-/// A name with a blank: dbt refuses it unless the project's flag is off.
+/// Reports names with spaces. dbt refuses them unless the project's flag is off.
 fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
     let named = nodes.iter().filter(|node| may_not_have_blanks(node));
     let said = named.filter(|node| node.name.contains(' ')).map(|node| {
@@ -468,7 +469,7 @@ fn blanks(nodes: &[Arc<Node>], strict: bool) -> Vec<Diagnostic> {
     said.collect()
 }
 
-/// Whether dbt refuses blanks in its name.
+/// Whether dbt refuses spaces in the node's name.
 fn may_not_have_blanks(node: &Node) -> bool {
     node.resource_type().is_refable() || matches!(node.kind, NodeKind::Test(_) | NodeKind::Analysis)
 }

@@ -1,4 +1,5 @@
-//! Where a node is stored: schema, alias and database by the project's `generate_*_name` macros.
+//! Resolves the relation of a node: schema, alias and database, by the project's `generate_*_name`
+//! macros.
 
 use crate::config::Json;
 use crate::context::{
@@ -17,24 +18,24 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// A package, and the name of a macro that its nodes look for.
+/// A package, and the name of a macro that is looked up from it.
 type Wanted = (Arc<str>, &'static str);
 
 pub(super) struct Names<'a> {
     renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
-    /// What the project's macros asked of the world.
+    /// The external inputs that the project's macros read.
     reads: Mutex<BTreeSet<RenderRead>>,
-    /// The macros to call, by package and name: all nodes of a package have the same.
+    /// The macros to call, by package and name, since they are the same for all nodes of a package.
     overridden: RwLock<FastMap<Wanted, Option<Arc<MacroDef>>>>,
 }
 
-/// The macro itself was not looked for by the render.
+/// The read of the macro itself, which the render does not record.
 fn own_read(package: &Arc<str>, def: &MacroDef) -> RenderQuestion {
     RenderQuestion::Macro { package: package.clone(), call: CallName::Plain(def.name.to_string()) }
 }
 
-/// The parts of a node that decide its names.
+/// The parts of a node that determine its names.
 pub(super) struct Named<'a> {
     pub(super) kind: ResourceType,
     pub(super) package: &'a Arc<str>,
@@ -48,7 +49,7 @@ pub(super) struct Named<'a> {
     pub(super) span: Span,
 }
 
-/// Where a snapshot's own configs say that it is stored; they need no macro.
+/// A snapshot's `target_schema` or `target_database`, which take precedence over the macros.
 fn snapshot_target(node: &Named<'_>, key: &str) -> Option<String> {
     if node.kind != ResourceType::Snapshot {
         return None;
@@ -70,7 +71,6 @@ impl<'a> Names<'a> {
         std::mem::take(&mut *self.reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The alias and relation of a node.
     pub(super) fn relation(
         &self,
         node: &Named<'_>,
@@ -78,7 +78,7 @@ impl<'a> Names<'a> {
     ) -> (Arc<str>, Relation) {
         let config = node.config;
         let target = &self.context.target;
-        // A schema that is set to nothing is the target's, as in dbt.
+        // As in dbt, a schema that is set to null means the target's schema.
         let default_schema = (node.kind == ResourceType::Test && config.entry("schema").is_none())
             .then(|| Json::from("dbt_test__audit"));
         let schema = snapshot_target(node, "target_schema")
@@ -107,7 +107,7 @@ impl<'a> Names<'a> {
         let own = self.overridden(node, "generate_schema_name");
         match own {
             Some(def) => {
-                // The macro's text is stripped; none means no schema.
+                // The result of the macro is trimmed; none means no schema.
                 match self.call(&def, custom, node, out) {
                     Some(v) if v.is_none() => None,
                     Some(v) => Some(v.to_string().trim().to_owned()),
@@ -160,7 +160,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The macro to call, unless all that would be called is built in.
+    /// The macro to call; `None` if it and its implementation are built-in ones.
     fn overridden(&self, node: &Named<'_>, name: &'static str) -> Option<Arc<MacroDef>> {
         let key = (node.package.clone(), name);
         if let Some(found) =
@@ -207,7 +207,7 @@ impl<'a> Names<'a> {
         let session = Session::parse_strictly(self.context, node.package, unit);
         let scope = Arc::new(NodeScope(session.clone()));
         let custom = custom.map_or_else(|| Value::from(()), |c| from_json(&c));
-        // Overrides name their parameters as they like; the order is what counts.
+        // The arguments are positional, since overrides may name their parameters differently.
         let mut args = vec![custom];
         if def.args.len() > 1 {
             args.push(from_json(&model));

@@ -1,4 +1,4 @@
-//! Models, seeds, snapshots, analyses, singular tests and hooks.
+//! Resolves models, seeds, snapshots, analyses, singular tests and hooks.
 
 use super::cache::{Described, ResolvedItem};
 use super::names::Named;
@@ -34,7 +34,7 @@ impl Resolver<'_> {
         self.undescribed(&described);
     }
 
-    /// Snapshots that only YAML has: `relation: ref('x')`.
+    /// Adds snapshots that are defined in YAML only: `relation: ref('x')`.
     fn yaml_snapshots(&mut self, described: &mut FastSet<usize>) {
         let mut jobs = Vec::new();
         for file in &self.ground.parsed.properties {
@@ -68,13 +68,13 @@ impl Resolver<'_> {
         self.add(jobs);
     }
 
-    /// Entries that describe nothing.
+    /// Warns of entries that describe no node.
     fn undescribed(&mut self, described: &FastSet<usize>) {
         for file in &self.ground.parsed.properties {
             for entry in &file.entries {
                 let EntryKind::Describes(kind) = entry.kind else { continue };
-                // A generic test may be described by its name, which is known only later. What is
-                // described twice has been told of.
+                // A generic test may be described by its name, which is not known yet. Duplicate
+                // descriptions have been reported already.
                 let first = self.ground.entries.get(entry.kind, &file.package, &entry.name);
                 let twice = first.is_none_or(|(first, _)| !ptr::eq(first, entry));
                 if kind == ResourceType::Test
@@ -174,7 +174,7 @@ impl Maker<'_> {
         node
     }
 
-    /// Merges the layers in dbt's order (semantics 3.1).
+    /// Merges the configs in dbt's order (semantics 3.1).
     fn config(
         &mut self,
         parsed: &ParsedNode,
@@ -210,8 +210,8 @@ impl Maker<'_> {
         config
     }
 
-    /// dbt's `unrendered_config` when states are compared by what was written: values of properties
-    /// before they were rendered, values of config calls as they stand in the text.
+    /// dbt's `unrendered_config`, for the comparison of states by unrendered values: configs in
+    /// properties before rendering, and arguments of config calls as they are in the text.
     fn written(
         &self,
         parsed: &ParsedNode,
@@ -255,8 +255,8 @@ impl Maker<'_> {
         written
     }
 
-    /// Values of other shapes than their configs have; what a variable will make of a text is not
-    /// known here.
+    /// Reports configs whose values have the wrong type. Templates are skipped, since their result
+    /// is not known here.
     pub(super) fn check_shapes(&mut self, config: &NodeConfig, kind: ResourceType, span: Span) {
         let of_test = kind == ResourceType::Test;
         if !of_test
@@ -348,7 +348,7 @@ impl Maker<'_> {
         }
     }
 
-    /// The description and columns, doc blocks filled in.
+    /// The description and the columns, with doc blocks inserted.
     fn described(
         &mut self,
         package: &Arc<str>,
@@ -371,7 +371,8 @@ impl Maker<'_> {
         (description, columns.collect())
     }
 
-    /// What the foreign keys of a contract point to is built before.
+    /// Adds the targets of a contract's foreign keys to the references, so that they are built
+    /// first.
     fn constraints(&mut self, node: &mut Node) {
         let NodeKind::Model { constraints, .. } = &node.kind else { return };
         let of_columns = node.columns.iter().flat_map(|c| &c.constraints);
@@ -390,7 +391,7 @@ impl Maker<'_> {
         }
     }
 
-    /// References that pre- and post-hooks make count as the node's.
+    /// Adds the references of pre- and post-hooks to those of the node.
     fn hooks(&mut self, node: &mut Node) {
         for key in ["pre-hook", "post-hook"] {
             let Some(entry) = node.config.entry(key).cloned() else { continue };
@@ -459,7 +460,7 @@ fn others_snapshot(
 }
 
 /// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
-/// `m.v2.sql`, what `defined_in` says, or `m.sql` for the latest.
+/// `m.v2.sql`, the file in `defined_in`, or `m.sql` for the latest version.
 fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Described<'a>> {
     let kind = EntryKind::Describes(parsed.kind);
     if let Some((entry, file)) = entries.get(kind, &parsed.package, &parsed.name) {
@@ -477,7 +478,7 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
     if parsed.kind != ResourceType::Model {
         return None;
     }
-    // Look for a version whose file this is.
+    // Look for a version that has this file.
     for (entry, file) in entries.versioned.iter().filter(|(_, file)| file.package == parsed.package)
     {
         for v in &entry.patch.versions {
@@ -500,7 +501,7 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
     None
 }
 
-/// The largest version, numbers before texts.
+/// The latest version: the largest as numbers if all are, else as texts.
 fn latest_of(versions: &[VersionPatch]) -> Json {
     let all_numbers = versions.iter().all(|v| version_number(&v.version).is_some());
     let mut sorted: Vec<&Json> = versions.iter().map(|v| &v.version).collect();
@@ -519,7 +520,7 @@ fn version_number(version: &Json) -> Option<f64> {
     version.as_f64().or_else(|| python_str(version).parse().ok())
 }
 
-/// Merges configs of properties as they stood before they were rendered, where that is known.
+/// Merges the configs of properties as they were before rendering, if that is known.
 fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], written: &JsonMap) {
     for (key, value, _) in values {
         let written = written.get(key).unwrap_or(value).clone();
@@ -527,7 +528,7 @@ fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], wr
     }
 }
 
-/// First-seen order without repeats.
+/// Removes duplicates, keeping the first of each.
 pub(super) fn remove_duplicates(texts: Vec<String>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for text in texts {

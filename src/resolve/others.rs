@@ -1,4 +1,5 @@
-//! What only YAML has: exposures, unit tests, groups, and the semantic layer's resources.
+//! Resolves nodes that are defined in YAML only: exposures, unit tests, groups, and resources of
+//! the semantic layer.
 
 use super::cache::ResolvedItem;
 use super::{Job, Maker, Resolver};
@@ -13,8 +14,8 @@ use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry, rest_jso
 use crate::source::Span;
 use std::sync::Arc;
 
-/// Of what a unit test does; what it is called and configured as does not count. A format that is
-/// not written is `dict`.
+/// The checksum of what a unit test does, without its name and config. A missing format counts as
+/// `dict`.
 fn unit_test_checksum(definition: &Json) -> String {
     let mut parts = ["model", "versions", "given", "expect", "overrides"]
         .map(|key| definition.get(key).cloned().unwrap_or_default());
@@ -67,8 +68,7 @@ pub(super) fn collect_groups(parsed: &ParsedProject) -> Vec<Group> {
     groups
 }
 
-/// Nodes of a group that is not declared: what is private to it would be private to nothing. dbt
-/// does not ask this of generic tests.
+/// Reports nodes in a group that is not declared. As in dbt, generic tests are not checked.
 pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for node in nodes.iter().filter(|node| node.generic_test().is_none()) {
@@ -89,7 +89,7 @@ pub(super) fn without_group(nodes: &[Arc<Node>], groups: &[Group]) -> Vec<Diagno
 }
 
 impl Maker<'_> {
-    /// A node of its own in a properties file.
+    /// Makes a node that is defined in a properties file.
     fn yaml_node(
         &mut self,
         kind: ResourceType,
@@ -113,7 +113,7 @@ impl Maker<'_> {
         for (key, value, span) in &entry.patch.config {
             config.merge(key, value.clone(), Layer::Properties, Some(*span));
         }
-        // dbt takes `meta` beside `config:` for the exposure's own.
+        // dbt treats a `meta` beside `config:` as a property of the exposure, not as a config.
         let in_config =
             entry.map.get("config").and_then(Yaml::as_map).is_some_and(|c| c.get("meta").is_some());
         if kind == ResourceType::Exposure && !in_config {
@@ -188,7 +188,7 @@ impl Maker<'_> {
         node
     }
 
-    /// An export; none when it does not say what goes where.
+    /// An export; `None` if its model or its destination is missing, which is reported.
     fn export(&mut self, file: &Properties, entry: &PropertyEntry) -> Option<Node> {
         let place = entry.map.get("name").map_or(entry.span, |y| y.span);
         let kind: ExportType = check_export(&entry.map, place).drain_into(&mut self.out)?;
@@ -220,7 +220,7 @@ impl Maker<'_> {
         let mut node =
             self.yaml_node(ResourceType::UnitTest, file, entry, id, NodeKind::UnitTest(definition));
         node.checksum = Checksum { name: "sha256".into(), value: checksum };
-        // Its model is one of its own package, perhaps with a version behind a blank: `orders 2`.
+        // The model is in the same package. A version may follow after a space: `orders 2`.
         let (name, version) = model
             .split_once(' ')
             .map_or((&*model, None), |(name, v)| (name, Some(v.trim().into())));
@@ -252,7 +252,7 @@ impl Maker<'_> {
         node
     }
 
-    /// What `ref('x')` or `source('a', 'b')` in a YAML value references.
+    /// The references in a YAML value `ref('x')` or `source('a', 'b')`.
     pub(super) fn expression_references(
         &mut self,
         text: &str,
@@ -299,7 +299,7 @@ impl Maker<'_> {
     }
 }
 
-/// Inputs of a metric that are only named become mappings: the manifest knows no other form.
+/// Converts the inputs of a metric that are only names to mappings, the only form in the manifest.
 fn name_inputs(definition: &mut Json) {
     let Some(params) = definition.get_mut("type_params").and_then(Json::as_object_mut) else {
         return;

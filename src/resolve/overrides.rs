@@ -1,9 +1,9 @@
-//! Sources of packages as other packages change them (`overrides:`, which dbt has deprecated).
+//! Overrides of packages' sources by other packages (`overrides:`, which dbt has deprecated).
 //!
 //! In: what all properties files say of sources. Out: a source as it is after its override. As in
 //! dbt 1.11, a key that is written replaces the package's; `config` and `freshness` of an
-//! overridden source, and `quoting` and `freshness` of an overridden table, are replaced also where
-//! they are not written.
+//! overridden source, and `quoting` and `freshness` of an overridden table, are replaced even if
+//! the override does not have them.
 
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
@@ -14,7 +14,7 @@ use crate::source::Span;
 use std::borrow::Cow;
 
 pub(super) struct Overrides<'a> {
-    /// By package and source.
+    /// The overrides by package and source.
     by_source: FastMap<(&'a str, &'a str), &'a SourceOverride>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Overrides<'a> {
         Overrides { by_source }
     }
 
-    /// A table of a source with what is said of it elsewhere.
+    /// A source table with its override applied.
     pub(super) fn apply<'s>(
         &self,
         package: &str,
@@ -61,7 +61,7 @@ impl<'a> Overrides<'a> {
         Cow::Owned(changed)
     }
 
-    /// Whether a test that a package has written on its source gives way to those of an override.
+    /// Whether an override replaces a test that a package has on its own source.
     pub(super) fn replace(&self, file: &Properties, test: &ParsedTest) -> bool {
         let TestTarget::Source { source, table: name } = &test.target else { return false };
         if file.package != test.package {

@@ -1,27 +1,27 @@
-//! Snapshots whose config says too little to run them.
+//! Checks that the configs of snapshots are complete.
 //!
 //! In: the enabled nodes. Out: an error for each snapshot that lacks what its strategy reads. Must
 //! not know: what a snapshot does, or which columns its query has.
 //!
-//! Source: `SnapshotConfig.final_validate` of dbt 1.11, which asks at parse.
+//! Source: `SnapshotConfig.final_validate` of dbt 1.11, which runs at parse.
 
 use crate::config::Json;
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{Node, ResourceType};
 use std::sync::Arc;
 
-/// Snapshots that cannot run with the config that they have.
+/// Reports snapshots that cannot run with their config.
 pub(super) fn check_snapshots(nodes: &[Arc<Node>]) -> Vec<Diagnostic> {
     let snapshots = nodes.iter().filter(|node| node.resource_type() == ResourceType::Snapshot);
     snapshots.filter_map(|node| missing_config(node).or_else(|| unread_config(node))).collect()
 }
 
-/// The first key that the strategy needs and the config does not give.
+/// The error for the first key that the strategy needs and the config lacks.
 fn missing_config(node: &Node) -> Option<Diagnostic> {
     let needs: &[&str] = match node.config.text("strategy").as_deref() {
         Some("timestamp") => &["unique_key", "updated_at"],
         Some("check") => &["unique_key", "check_cols"],
-        // A strategy of the project's own knows what else it needs.
+        // A strategy of the project may need other keys, which are not known here.
         Some(_) => &["unique_key"],
         None => &["strategy", "unique_key"],
     };
@@ -31,7 +31,7 @@ fn missing_config(node: &Node) -> Option<Diagnostic> {
     Some(d.primary(node.span, "").help(format!("add `{key}` to its config")))
 }
 
-/// A `check_cols` that is not what the strategy reads.
+/// The error for a `check_cols` that the strategy cannot use.
 fn unread_config(node: &Node) -> Option<Diagnostic> {
     let columns = node.config.get("check_cols").filter(|columns| !is_empty(columns))?;
     let message = match (node.config.text("strategy").as_deref(), columns.as_str()) {
@@ -50,7 +50,7 @@ fn unread_config(node: &Node) -> Option<Diagnostic> {
     Some(Diagnostic::error(Code::YamlShape, message).primary(span, ""))
 }
 
-/// Whether Python takes the value for false: what is empty is not given.
+/// Whether a value is false in Python, which counts as not set.
 fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,

@@ -1,4 +1,4 @@
-//! Source tables.
+//! Resolves source tables.
 
 use super::cache::ResolvedItem;
 use super::{Job, Maker, Resolver};
@@ -178,7 +178,8 @@ impl Maker<'_> {
     }
 }
 
-/// What dbt takes for written of a source: always these keys, of the properties alone.
+/// Sets the unrendered configs of a source as dbt does: always these keys, with values of the
+/// properties only.
 fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
     let mut tags: Vec<String> =
         written_values(parsed, "tags").flat_map(|tags| json_texts(&tags)).collect();
@@ -199,24 +200,24 @@ fn restate(parsed: &ParsedSource, config: &mut NodeConfig) {
     }
 }
 
-/// The values of a key of a source and its table, in the order of their places.
+/// The values of a key in a source and its table, in the order of their precedence.
 fn written_values(parsed: &ParsedSource, key: &str) -> impl Iterator<Item = Json> {
     let maps = [&parsed.source_map, &parsed.table_map];
     maps.into_iter().flat_map(move |map| find_places(map, key)).flatten().map(Yaml::to_json)
 }
 
-/// The text of a key; null is not there.
+/// The text of a key; `None` if it is null or missing.
 fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
     map.get(key).filter(|y| !y.is_null()).and_then(Yaml::scalar_text)
 }
 
-/// The two places of a key in an entry: beside `config:` and below it.
+/// The values of a key beside `config:` and in it.
 pub(super) fn find_places<'a>(map: &'a YamlMap, key: &str) -> [Option<&'a Yaml>; 2] {
     [map.get(key), map.get("config").and_then(Yaml::as_map).and_then(|m| m.get(key))]
 }
 
-/// dbt-duckdb's `external_location`: text with `{name}`, `{schema}`, `{identifier}` and keys of
-/// `meta` filled in, in quotes unless it is a function call or quoted already.
+/// dbt-duckdb's `external_location`: a text in which `{name}`, `{schema}`, `{identifier}` and keys
+/// of `meta` are filled in. It is quoted unless it is a function call or already quoted.
 fn external(
     config: &NodeConfig,
     meta: &JsonMap,

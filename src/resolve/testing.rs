@@ -1,4 +1,4 @@
-//! A project in memory, for tests of this pass and those behind it.
+//! Projects in memory, for tests of this pass and later ones.
 
 use crate::context::ContextProject;
 use crate::diag::Diagnostic;
@@ -10,13 +10,14 @@ use crate::source::SourceMap;
 use crate::system::{MemorySystem, System};
 use std::sync::Arc;
 
-/// Loads, parses and resolves files below `/project`; `project.yml` is made when it is not given.
+/// Loads, parses and resolves files below `/project`. A `project.yml` is added if there is none.
 pub(crate) fn project(files: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
     let (manifest, diagnostics) = attempt(files, &[]);
     (manifest.unwrap_or_else(|| panic!("{diagnostics:?}")), diagnostics)
 }
 
-/// The same with environment variables, where the project may be too broken to resolve.
+/// Like [`project`], with environment variables. The manifest is `None` if the project is too
+/// broken to be resolved.
 pub(crate) fn attempt(
     files: &[(&str, &str)],
     env: &[(&str, &str)],
@@ -25,7 +26,7 @@ pub(crate) fn attempt(
     (read.map(|read| read.manifest), diagnostics)
 }
 
-/// A project with what renders it.
+/// A resolved project, with the means to render it.
 pub(crate) struct ReadProject {
     pub(crate) manifest: Manifest,
     pub(crate) renderer: Arc<Renderer>,

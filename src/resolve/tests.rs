@@ -1,4 +1,4 @@
-//! Generic tests become nodes, attached to what they test.
+//! Resolves generic tests, attached to the nodes that they test.
 
 use super::cache::{Described, ResolvedItem};
 use super::names::Named;
@@ -71,7 +71,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The call of `config` that dbt writes behind the call of a test's macro.
+/// The call of `config` that dbt appends to the call of a test's macro.
 fn config_call(mut pairs: Vec<(String, Json)>) -> String {
     if pairs.is_empty() {
         return String::new();
@@ -116,7 +116,7 @@ impl Maker<'_> {
             }
         }
         let mut own = Vec::new();
-        // What is null in the properties is not set at all.
+        // Null in the properties counts as not set.
         for (key, value, span) in parsed.config.iter().filter(|(_, value, _)| !value.is_null()) {
             let value = self.rendered(value, package, *span);
             if value.is_null() {
@@ -151,7 +151,8 @@ impl Maker<'_> {
             span: parsed.span,
         };
         let (alias, relation) = self.ground.names.relation(&named, &mut self.out);
-        // Column and test tags, sorted; the model's are not inherited (semantics 3.5).
+        // The tags of the column and of the test, sorted; those of the model are not inherited
+        // (semantics 3.5).
         let mut tags = parsed.column_tags.clone();
         tags.extend(config.list("tags"));
         tags.sort();
@@ -165,7 +166,7 @@ impl Maker<'_> {
         }
         let raw: Arc<str> =
             format!("{{{{ {call}(**_dbt_generic_test_kwargs) }}}}{}", config_call(own)).into();
-        // dbt renders all tests but these two.
+        // dbt does not render these two tests, so their unrendered config is not set.
         let rendered = !parsed
             .macro_id
             .as_deref()
@@ -224,7 +225,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A config value of a test: rendered natively, now that all macros are known.
+    /// Renders a config value of a test, now that all macros are known.
     fn rendered(&mut self, value: &Json, package: &Arc<str>, span: Span) -> Json {
         let Json::String(text) = value else { return value.clone() };
         if !text.contains("{{") && !text.contains("{%") {
@@ -239,12 +240,12 @@ impl Maker<'_> {
     }
 }
 
-/// The tested node; none when it is not there, or disabled.
+/// The tested node; `None` if it is missing or disabled.
 fn attached(lookup: &Lookup, parsed: &ParsedTest) -> Option<NodeId> {
     let found = match &parsed.target {
         TestTarget::Node { name, version, .. } => {
             let version = version.as_ref().map(crate::config::python_str);
-            // A package may test a node of another one.
+            // A package may test a node of another package.
             let own =
                 lookup.find_ref(Some(&parsed.package), name, version.as_deref(), &parsed.package);
             match own {

@@ -1,4 +1,4 @@
-//! The tests that guard a node, run on its candidate or inside its transaction.
+//! Runs the tests that guard a node, on its candidate or inside its transaction.
 
 use super::fused;
 use super::node::NodeRun;
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A guard that was run.
+/// The result of a guard.
 pub(super) struct GuardResult {
     pub(super) test: NodeId,
     pub(super) run: TestRun,
@@ -22,15 +22,15 @@ pub(super) struct GuardResult {
 }
 
 impl GuardResult {
-    /// Whether it holds the node back.
+    /// Whether the result keeps the node from being published.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.run.outcome.status, RunStatus::Fail | RunStatus::Error)
     }
 }
 
 impl NodeSteps<'_> {
-    /// Runs the guards; true when none failed. Inside a transaction one after the other on its
-    /// connection, since no other sees the delta; else in parallel.
+    /// Runs the guards and returns whether none failed. Inside a transaction they run one after the
+    /// other on its connection, because no other connection sees the delta; otherwise in parallel.
     pub(super) fn run_guards(&mut self, audited: &Audited) -> Result<bool, NodeError> {
         let node = self.run.node;
         let (bindings, relation) = match audited {
@@ -66,20 +66,21 @@ impl NodeSteps<'_> {
             } else {
                 guards.run_one(*test, self.run.connection, Some(&mut self.failing_rows))
             };
-            // A statement that fails ends the transaction: what follows cannot run in it.
+            // A failed statement aborts the transaction, so the remaining tests cannot run in it.
             is_aborted |= result.run.outcome.status == RunStatus::Error;
             self.results.push(result);
         }
         self.may_go_on()?;
-        // The transaction is lost with the connection, or by a deadlock: all of it is done again.
+        // A lost connection or a deadlock ended the transaction: the whole attempt has to be
+        // repeated.
         match self.results.iter_mut().find_map(|result| result.run.lost.take()) {
             Some(lost) => Err(lost),
             None => Ok(()),
         }
     }
 
-    /// The artifact of a test shows the published name, not that of the candidate it was run on. A
-    /// test that cannot be compiled again shows what was run.
+    /// Recompiles each test for its artifact, to show the published name instead of the
+    /// candidate's. A test that fails to compile now keeps the SQL that ran.
     fn show_published_name(&mut self) {
         let published = NodeRun { bindings: &Arc::new(Bindings::default()), ..self.run };
         for result in &mut self.results {
@@ -92,17 +93,17 @@ impl NodeSteps<'_> {
     }
 }
 
-/// The guards of a node, ready to be run.
+/// The guards of a node, ready to run.
 struct Guards<'a> {
-    /// The node's, with what the guards read.
+    /// The node's own run, with bindings for the guards.
     run: NodeRun<'a>,
-    /// Those that a scan of many has passed.
+    /// Tests that a fused scan has already shown to pass.
     passed: HashSet<NodeId>,
 }
 
 impl Guards<'_> {
-    /// Runs a test on a connection, and says how long it took. With `failing_rows`, inside a
-    /// transaction.
+    /// Runs a test on a connection and measures its time. With `failing_rows`, the test runs inside
+    /// a transaction.
     fn run_one(
         &self,
         test: NodeId,
@@ -121,7 +122,7 @@ impl Guards<'_> {
         GuardResult { test, run, seconds: clock.seconds() }
     }
 
-    /// Runs tests on the node's connection and on those that are idle; results in the order of the
+    /// Runs tests on the node's connection and on idle ones. The results are in the order of the
     /// tests.
     fn run_all(&self, tests: &[NodeId], pool: &Arc<Pool>) -> Vec<GuardResult> {
         let threads = self.run.shared.options.threads.min(tests.len());
@@ -131,7 +132,7 @@ impl Guards<'_> {
             for _ in 1..if worth_it { threads } else { 1 } {
                 let Some(first) = pool.lease_spare() else { break };
                 let queue = &queue;
-                // Without a thread the tests are run here.
+                // If no thread can be started, the loop below runs the tests.
                 let _ = std::thread::Builder::new()
                     .stack_size(STACK)
                     .spawn_scoped(scope, move || self.help(queue, pool, first));
@@ -143,8 +144,8 @@ impl Guards<'_> {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// Runs tests on idle connections, beginning with `first`. Each is given back after one test:
-    /// a node that is ready to be built waits for no more than that.
+    /// Runs tests on idle connections, beginning with `first`. The connection is returned after
+    /// each test, so that a node that becomes ready waits for one test at most.
     fn help(&self, queue: &Queue<'_>, pool: &Arc<Pool>, first: Lease) {
         let mut spare = Some(first);
         while let Some(lease) = spare.take() {
@@ -154,7 +155,7 @@ impl Guards<'_> {
         }
     }
 
-    /// Runs the next test that nobody has taken; false when there is none.
+    /// Runs the next test that no thread has taken; `false` if there is none.
     fn run_next(&self, queue: &Queue<'_>, connection: &Connection) -> bool {
         let turn = queue.next.fetch_add(1, Ordering::Relaxed);
         let Some(test) = queue.tests.get(turn) else { return false };
@@ -164,7 +165,7 @@ impl Guards<'_> {
     }
 }
 
-/// Tests that several threads take from.
+/// The tests that several threads share.
 struct Queue<'a> {
     tests: &'a [NodeId],
     next: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Builds one node: compile, store, audit, publish.
+//! Builds one node: compiles, stores, audits and publishes it.
 
 use super::Shared;
 use super::audit::GuardResult;
@@ -25,14 +25,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A node's outcome with those of its guards, and how what exists has changed.
+/// The result of building a node and running its guards, with the changes to existing relations.
 pub(super) struct Built {
     pub(super) outcome: NodeOutcome,
     pub(super) guards: Vec<GuardResult>,
     pub(super) changes: Vec<(Relation, Option<ExistingRelation>)>,
     pub(super) compiled: Option<Compiled>,
     pub(super) executed: String,
-    /// What templates said while the node was stored.
+    /// Log lines of the templates that were rendered while the node was stored.
     pub(super) logs: Vec<LogLine>,
     pub(super) warnings: Vec<Diagnostic>,
 }
@@ -55,7 +55,7 @@ impl Built {
     }
 }
 
-/// A node to be built with the tests that guard it.
+/// A node to build, with the tests that guard it.
 pub(super) struct Building<'a> {
     pub(super) shared: &'a Shared,
     pub(super) pool: &'a Arc<Pool>,
@@ -65,7 +65,7 @@ pub(super) struct Building<'a> {
     pub(super) connection: &'a Connection,
 }
 
-/// Builds a node, alone: no other build has its relation meanwhile.
+/// Builds a node while it holds the lock on the node's relation.
 pub(super) fn build_node(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)) -> Built {
     let Building { shared, node, existing, connection, .. } = *building;
     let bindings = Arc::new(Bindings::new(shared.options.empty));
@@ -84,7 +84,8 @@ pub(super) fn build_node(building: &Building<'_>, waiting: &dyn Fn(Option<&str>)
     built
 }
 
-/// Locks a node's relation. Where others build as well, what stands there is asked for once more.
+/// Locks a node's relation. If others may build in the same database, the relation is inspected
+/// again under the lock.
 fn lock(
     run: &NodeRun<'_>,
     target: &Relation,
@@ -128,12 +129,12 @@ fn build_locked(building: &Building<'_>, run: &NodeRun<'_>) -> Built {
     built
 }
 
-/// How often a node is begun anew after a lost connection or where another session got in its way,
-/// and the time before the first.
+/// The number of retries after a lost connection or a conflict with another session. The n-th retry
+/// waits n times `PAUSE`.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Builds a node by a materialization of ours.
+/// Builds a node with a built-in materialization.
 fn build_native(
     building: &Building<'_>,
     run: &NodeRun<'_>,
@@ -172,7 +173,8 @@ fn build_native(
     let mut ending = attempt(materialization, &job, &mut steps);
     let mut again = 0;
     while ending.as_ref().is_err_and(|e| e.again) && !steps.is_committed && again < TRIES {
-        // Nothing was published: once more, from the beginning, without what the last attempt left.
+        // Nothing was published, so the node is built again from the beginning, without the
+        // candidate of the failed attempt.
         again += 1;
         std::thread::sleep(PAUSE * again);
         if run.connection.with(|warehouse| warehouse.ready()).is_ok() {
@@ -213,7 +215,7 @@ fn published(reply: Option<Reply>, effect: Option<Effect>) -> NodeOutcome {
     NodeOutcome { message, adapter_response, effect, ..NodeOutcome::new(RunStatus::Success) }
 }
 
-/// What a materialization of ours needs to know.
+/// The inputs of a built-in materialization.
 fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
     let (node, engine) = (run.node, run.engine());
     let Some(target) = node.relation.clone() else {
@@ -222,7 +224,7 @@ fn job_of(run: &NodeRun<'_>) -> Result<Job, NodeError> {
     if let Some(max) = engine.dialect.max_identifier
         && target.identifier().len() > max
     {
-        // The engine would cut it silently, and two names could become one.
+        // The engine would truncate the name silently, so that two names could become the same.
         let name = target.identifier();
         let message = format!("the name `{name}` has {} bytes, more than {max}", name.len());
         let d = Diagnostic::error(Code::Runtime, message).primary(node.span, "");
@@ -262,7 +264,7 @@ fn unknown_materialization(node: &Node) -> NodeError {
     ))
 }
 
-/// A model is one query: whatever stands behind it would be run, too.
+/// Checks that a model is a single statement: any others would be executed as well.
 fn check_query(run: &NodeRun<'_>, compiled: Option<&Compiled>) -> Result<(), NodeError> {
     let Some(sql) = compiled.map(|compiled| &compiled.sql) else { return Ok(()) };
     let statements = split_statements(sql.as_str());
@@ -279,7 +281,7 @@ fn leading_blanks(text: &str) -> usize {
     text.len() - text.trim_start().len()
 }
 
-/// An incremental strategy has to have a macro.
+/// Checks that the macro of an incremental strategy exists.
 fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result<(), NodeError> {
     let node = run.node;
     let strategy = node.typed.incremental().and_then(|config| config.strategy.as_deref());
@@ -307,14 +309,14 @@ fn check_strategy(run: &NodeRun<'_>, materialization: Materialization) -> Result
     ))))
 }
 
-/// A node that failed leaves no half-built candidate behind.
+/// Drops the half-built candidate of a failed node.
 fn drop_candidate(run: &NodeRun<'_>, target: &Relation) {
     let candidate = candidate_name(target, run.engine().dialect);
-    // What cannot be dropped now is dropped when the node is built again.
+    // The next build of the node drops it if this fails.
     let _ = run.connection.with(|warehouse| warehouse.drop_found(&candidate));
 }
 
-/// What is there now, also under the names beside the published one.
+/// The current state of the node's relation and of the names beside it.
 fn changes_of(
     run: &NodeRun<'_>,
     target: &Relation,
@@ -326,8 +328,8 @@ fn changes_of(
     let is_published = matches!(ending, Ok(Ending::Published));
     let mut changes = Vec::new();
     for relation in own_names(target, run.engine().dialect) {
-        // A build that went well leaves nothing beside that was not there before: to ask for a
-        // relation that is not there is dear in a large catalog.
+        // A successful build leaves no relation beside the published one that was not there before.
+        // Not asking for it saves a query that is slow in a large catalog.
         if is_published && relation != *target && run.existing.find(&relation).is_none() {
             changes.push((relation, None));
             continue;
@@ -344,7 +346,7 @@ fn changes_of(
     changes
 }
 
-/// The status of a node whose guards held it back.
+/// The outcome of a node whose guards failed.
 fn not_published(
     run: &NodeRun<'_>,
     job: &Job,

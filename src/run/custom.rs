@@ -1,4 +1,4 @@
-//! A `{% materialization %}` of the project: it runs its SQL itself and publishes by itself.
+//! Builds nodes with a custom `{% materialization %}`, which runs its SQL and publishes itself.
 
 use super::build::Built;
 use super::failure::database_error;
@@ -32,13 +32,13 @@ pub(super) fn build_by_macro(
             NodeOutcome { message, ..NodeOutcome::new(RunStatus::Success) }
         }
         Err(failure) => {
-            // What it began and did not end does not count.
+            // A transaction that the macro left open is rolled back.
             let _ = run.connection.with(|warehouse| warehouse.rollback());
             NodeOutcome::error(failure_diagnostic(failure, &session, node.span), false)
         }
     };
     let changes = node.relation.iter().filter_map(|target| found_now(run, target)).collect();
-    // It has published by itself, and committed.
+    // The macro has committed, so this record is not part of its transaction.
     if let (Ok(_), Some(notes), Some(before)) = (&result, run.shared.notes.as_deref(), &before) {
         match run.connection.with(|warehouse| write_note(notes, node, before, warehouse)) {
             Ok(effect) => outcome.effect = effect,
@@ -54,7 +54,7 @@ pub(super) fn build_by_macro(
     }
 }
 
-/// What stands under a name now, when the database says so.
+/// The relation that now exists under a name. `None` if the database cannot be asked.
 fn found_now(run: &NodeRun<'_>, target: &Relation) -> Option<(Relation, Option<ExistingRelation>)> {
     let dialect = run.engine().dialect;
     let (database, schema) = target.stored_schema(dialect)?;

@@ -7,7 +7,7 @@ use crate::manifest::{ResourceType, UniqueId};
 use crate::outcome::{RunResult, RunStatus};
 use std::collections::BTreeMap;
 
-/// How many nodes ended how.
+/// The number of results by status.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Totals {
     counts: BTreeMap<&'static str, usize>,
@@ -27,7 +27,7 @@ impl Totals {
     }
 }
 
-/// What is thought of a node before a run.
+/// The verdict on a node before a run.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeVerdict {
     pub(crate) unique_id: UniqueId,
@@ -36,12 +36,12 @@ pub(crate) struct NodeVerdict {
     pub(crate) verdict: Verdict,
 }
 
-/// A node that is stale and is not built now.
+/// A stale node that is not built now.
 #[derive(Clone, Debug)]
 pub(crate) struct Left {
     pub(crate) unique_id: String,
     pub(crate) name: String,
-    /// Why it is stale.
+    /// Why the node is stale.
     pub(crate) verdict: Verdict,
     pub(crate) why: LeftReason,
 }
@@ -57,7 +57,7 @@ pub(crate) enum LeftReason {
     TooDeep,
 }
 
-/// Why the first rows cannot be shown.
+/// Why the first rows of a relation cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoRows {
     #[error("`{0}` is not stored")]
@@ -89,7 +89,7 @@ pub(crate) enum Event {
         name: String,
         what: String,
     },
-    /// A node waits for what another run does; without a text it goes on.
+    /// A node waits for another run or step; with `text: None` it goes on.
     NodeWaiting {
         unique_id: UniqueId,
         kind: ResourceType,

@@ -1,4 +1,4 @@
-//! An export: the published relation is read and written to where the export says.
+//! Runs an export: reads the published relation and writes it to the export's target.
 
 use super::Shared;
 use super::failure::database_error;
@@ -16,7 +16,7 @@ use crate::sink::{
 };
 use std::sync::Arc;
 
-/// Carries out one export.
+/// Runs one export.
 pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(
@@ -38,14 +38,14 @@ pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) 
     }
 }
 
-/// A complaint, and whether another try can help.
+/// A diagnostic, and whether a retry can help.
 pub(crate) type ExportFailed = (Box<Diagnostic>, bool);
 
 fn plain(d: Diagnostic) -> ExportFailed {
     (Box::new(d), false)
 }
 
-/// Renders the fields that were left as they are written.
+/// Renders the fields of an export, which parsing left unrendered, and checks them.
 pub(crate) fn export_target(
     context: &Arc<ContextProject>,
     node: &Node,
@@ -103,8 +103,7 @@ fn write(
     })
 }
 
-/// What all attempts of one run have in common: a scheduler's name for the run, else this one
-/// export.
+/// The id that all attempts of one run share: the scheduler's, or else a random one.
 fn run_id(shared: &Shared) -> String {
     read_variable(shared, "STRATA_RUN_ID")
         .or_else(|| airflow_run(shared))
@@ -117,12 +116,12 @@ fn airflow_run(shared: &Shared) -> Option<String> {
     Some(format!("{dag} {run}"))
 }
 
-/// A variable that is set to something.
+/// An environment variable; `None` if it is unset or empty.
 fn read_variable(shared: &Shared, name: &str) -> Option<String> {
     shared.system.env(name).filter(|value| !value.is_empty())
 }
 
-/// The rows of the relation, as they are published.
+/// Reads the rows of the published relation.
 fn read(
     shared: &Shared,
     node: &Node,
@@ -168,19 +167,19 @@ fn read(
     Ok(SinkTable { columns, rows: table.rows })
 }
 
-/// The database did not give what an export reads.
+/// The failure of a query of an export.
 fn unreadable(node: &Node, e: &EngineError) -> ExportFailed {
     let e = database_error(e, node);
     (e.diagnostic, e.transient)
 }
 
-/// What is wrong with an export itself.
+/// An error in the export itself.
 fn mistake(node: &Node, message: String, help: impl Into<String>) -> ExportFailed {
     let d = Diagnostic::error(Code::ExportFailed, message).primary(node.span, "this export");
     plain(d.help(help))
 }
 
-/// A column in the query of an export; what the driver would give as bytes becomes a text.
+/// A column in the query of an export. Types that the driver returns as bytes are cast to text.
 fn select_item(column: &SinkColumn, engine: &EngineSpec) -> String {
     let name = engine.dialect.quoted(&column.name);
     match &column.kind {
@@ -191,7 +190,7 @@ fn select_item(column: &SinkColumn, engine: &EngineSpec) -> String {
     }
 }
 
-/// The columns that are asked for, as the relation spells them; all of them when none is.
+/// The requested columns, as the relation spells them; all columns if none are requested.
 fn columns<'a>(
     asked: &'a [ExportColumn],
     known: &[ExistingColumn],
@@ -210,7 +209,7 @@ fn columns<'a>(
     Ok(out)
 }
 
-/// A column by its name: as it is written, else whatever its case is.
+/// Finds a column by its exact name, or else regardless of case.
 fn find_column<'a>(name: &str, known: &'a [ExistingColumn]) -> Option<&'a ExistingColumn> {
     let exact = known.iter().find(|c| c.name == name);
     exact.or_else(|| known.iter().find(|c| c.name.eq_ignore_ascii_case(name)))

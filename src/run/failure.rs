@@ -1,4 +1,4 @@
-//! What a database complains of, as a failure of a node.
+//! Turns errors of engines and of the compiler into failures of nodes.
 
 use crate::compile::CompileError;
 use crate::context::internal_diagnostic;
@@ -8,12 +8,12 @@ use crate::manifest::Node;
 use crate::outcome::{NodeError, NodeOutcome};
 use crate::source::{Span, SqlText};
 
-/// A mistake of the tool itself.
+/// The error for a bug in Strata itself.
 pub(super) fn internal_error(message: &str) -> NodeError {
     NodeError::lasting(internal_diagnostic(message))
 }
 
-/// A compile error as a result.
+/// The outcome of a node that cannot be compiled.
 pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
     match e {
         CompileError::Diagnostic(d) => NodeOutcome::error(*d, false),
@@ -26,12 +26,12 @@ pub(super) fn compile_failure(e: CompileError, node: &Node) -> NodeOutcome {
     }
 }
 
-/// A complaint about what belongs to no template.
+/// An engine error that has no place in a template.
 pub(super) fn database_error(e: &EngineError, node: &Node) -> NodeError {
     sql_error(e, &SqlText::new(), node.span)
 }
 
-/// An engine's complaint at its place in the template.
+/// An engine error, located in the template that the SQL was rendered from.
 pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeError {
     let code = match e.kind {
         EngineErrorKind::Sql => Code::SqlError,
@@ -43,7 +43,7 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
         }
     };
     let found = e.position.and_then(|(at, len)| {
-        // Engines point at the beginning of a word: mark all of it.
+        // Engines report the start of a word; mark the whole word.
         let word = sql
             .as_str()
             .get(at..)?
@@ -56,7 +56,7 @@ pub(super) fn sql_error(e: &EngineError, sql: &SqlText, whole: Span) -> NodeErro
     });
     let mut lines = e.message.lines();
     let mut d = Diagnostic::error(code, lines.next().unwrap_or("the statement failed").trim());
-    // Engines add advice of their own; the first lines are what is wrong.
+    // The first lines describe the error; advice of the engine follows.
     let rest: Vec<&str> = lines
         .take_while(|l| !l.starts_with("LINE "))
         .filter(|l| !l.trim().is_empty())

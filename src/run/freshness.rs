@@ -1,4 +1,4 @@
-//! Asks how old the data of sources is.
+//! Measures the freshness of sources.
 
 use super::events::{Event, Totals};
 use super::failure::database_error;
@@ -24,29 +24,29 @@ use minijinja::value::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// The first second of the year 1: when a source without rows was loaded, as dbt has it.
+/// The first second of the year 1: the load time of a source without rows, as in dbt.
 const NEVER: i64 = -62_135_596_800;
 
-/// What is to be asked.
+/// The inputs of `check_sources`.
 pub(crate) struct FreshnessRequest<'a> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sources: &'a [NodeId],
     pub(crate) warehouse: Box<dyn Warehouse>,
     pub(crate) cancel: CancelToken,
-    /// Run the project's on-run hooks around it.
+    /// Whether the project's on-run hooks run before and after.
     pub(crate) hooks: bool,
 }
 
-/// What became of it.
+/// The results of `check_sources`.
 pub(crate) struct FreshnessRun {
-    /// In the order in which they ended.
+    /// In the order in which they finished.
     pub(crate) sources: Vec<SourceFreshness>,
-    /// A hook, a source or the user ended it badly.
+    /// A hook or a source failed, or the user interrupted the run.
     pub(crate) failed: bool,
     pub(crate) seconds: f64,
 }
 
-/// What a worker tells.
+/// A message from a worker.
 enum Message {
     Started(NodeId),
     Done(NodeId, Box<Answer>),
@@ -57,14 +57,14 @@ struct Answer {
     said: Said,
 }
 
-/// What templates logged and warned of.
+/// Logs and warnings of templates.
 #[derive(Default)]
 struct Said {
     logs: Vec<LogLine>,
     warnings: Vec<Diagnostic>,
 }
 
-/// Asks all sources, each on an idle connection. Failures of sources are results.
+/// Measures all sources, each on an idle connection. Failures of sources are part of the results.
 pub(crate) fn check_sources(
     request: FreshnessRequest<'_>,
     emit: &mut dyn FnMut(Event),
@@ -140,18 +140,18 @@ pub(crate) fn check_sources(
     Ok(FreshnessRun { sources: answers, failed: failed || stopped, seconds })
 }
 
-/// Takes what is waiting out of the workers' reach.
+/// Removes the tasks that no worker has taken.
 fn drain(tasks: &Receiver<NodeId>) {
     while tasks.try_recv().is_ok() {}
 }
 
-/// What is known of a run so far.
+/// The results so far.
 struct Progress {
-    /// In the order in which they ended.
+    /// In the order in which they finished.
     answers: Vec<SourceFreshness>,
-    /// How many sources are asked.
+    /// The number of sources to measure.
     total: usize,
-    /// Hooks as far as they failed, then sources: what on-run-end hooks see.
+    /// The results for on-run-end hooks: those of on-run-start hooks, then those of sources.
     all: Vec<RunResult>,
     totals: Totals,
     failed: bool,
@@ -168,7 +168,7 @@ impl Progress {
         self.failed |= results.iter().any(|r| r.outcome.status.is_failure());
     }
 
-    /// Tells what templates said, and keeps the answer; its result.
+    /// Emits the logs and warnings of an answer, records it and returns its result.
     fn add(&mut self, answer: Answer, emit: &mut dyn FnMut(Event)) -> RunResult {
         let Answer { freshness, said } = answer;
         said.logs.into_iter().for_each(|line| emit(Event::Log { line }));
@@ -180,7 +180,7 @@ impl Progress {
         result
     }
 
-    /// The event of the answer that was added last.
+    /// The event for the latest answer.
     fn finished(&self, node: &Node, result: RunResult) -> Event {
         Event::NodeFinished {
             name: node.display_name(),
@@ -194,7 +194,7 @@ impl Progress {
     }
 }
 
-/// A thread that asks one source after the other.
+/// A thread that measures one source after the other.
 struct Worker {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
@@ -213,10 +213,10 @@ impl Worker {
     }
 }
 
-/// What a source's line of the console begins with.
+/// The first words of a source's line on the console.
 const WHAT: &str = "freshness of";
 
-/// Asks one source, on an idle connection. A panic fails it, not the run.
+/// Measures one source on an idle connection. A panic fails the source, not the run.
 fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer {
     let node = shared.compiler.manifest.node(id);
     let (started, clock) = (shared.system.now(), Clock::start());
@@ -272,7 +272,7 @@ fn check(shared: &Shared, pool: &Arc<Pool>, worker: usize, id: NodeId) -> Answer
     Answer { freshness: SourceFreshness { criteria, measured, result }, said }
 }
 
-/// The two times of a source and what they mean, with the engine's answer.
+/// The load time, the current time and the status of a source, with the engine's response.
 fn measure(
     shared: &Shared,
     node: &Node,
@@ -336,7 +336,7 @@ fn measure(
     Ok((measured, response_json(&value)))
 }
 
-/// The newest load time and the present time, out of the answer of a macro.
+/// The latest load time and the current time, from a macro's result.
 fn read_times(
     shared: &Shared,
     node: &Node,
@@ -382,13 +382,13 @@ fn read_time(
     })
 }
 
-/// What keeps the age of a source from being measured.
+/// The error of a source whose freshness cannot be measured.
 fn mistake(node: &Node, message: String, help: &str) -> Box<Diagnostic> {
     let d = Diagnostic::error(Code::Freshness, message).primary(node.span, "this table");
     Box::new(d.help(help))
 }
 
-/// `loaded_at_query`, rendered: `this` and `source_node` are the source.
+/// Renders `loaded_at_query`, with the source as `this` and `source_node`.
 fn query_text(
     shared: &Shared,
     node: &Node,
@@ -410,7 +410,7 @@ fn query_text(
     text.map(|sql| sql.into_string())
 }
 
-/// How old a source is, when that is too old.
+/// The age of a source that is too old; `None` if it is fresh.
 fn message(measured: &Measured, criteria: &Threshold) -> Option<String> {
     let (word, limit) = match measured.status {
         FreshnessStatus::Pass => return None,
@@ -426,7 +426,7 @@ fn message(measured: &Measured, criteria: &Threshold) -> Option<String> {
     Some(format!("{age}, configured to {word} after {limit}"))
 }
 
-/// Seconds for people.
+/// A number of seconds in words.
 fn words(seconds: f64) -> String {
     let units = [(86_400.0, "day"), (3600.0, "hour"), (60.0, "minute")];
     let (size, unit) =

@@ -1,9 +1,9 @@
-//! Row tests of one relation in one scan.
+//! Runs several row tests of one relation in one scan.
 //!
-//! `not_null` and `accepted_values` ask something of each row by itself: one query counts the rows
-//! that fail each of them. A test whose count is zero has passed; any other is run by itself, so
-//! that its result, its messages and what it stores are the same as ever. Only where the engine
-//! gains by it (`Abilities::fuses_row_tests`).
+//! `not_null` and `accepted_values` test each row by itself, so that one query can count the
+//! failing rows of all of them. A test with a count of zero has passed; any other is then run on
+//! its own, so that its result, its messages and its stored rows are the usual ones. Done only on
+//! engines that gain by it (`Abilities::fuses_row_tests`).
 
 use super::Shared;
 use super::node::NodeRun;
@@ -14,7 +14,7 @@ use crate::manifest::{Node, NodeId, TestConfig};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Which of a node's tests no row of the relation fails.
+/// The tests of a node that no row of the relation fails.
 pub(super) fn find_passed(
     run: &NodeRun<'_>,
     tests: &[NodeId],
@@ -34,15 +34,16 @@ pub(super) fn find_passed(
     if ids.len() < 2 {
         return HashSet::new();
     }
-    // A column that is not there, a value of another type: each test says so by itself.
+    // The query fails if, for example, a column does not exist. Each test then runs on its own and
+    // reports its own error.
     let counts = run.connection.with(|warehouse| warehouse.count_rows(relation, &conditions));
     let counts = counts.unwrap_or_default();
     let none = ids.into_iter().zip(counts).filter(|(_, count)| *count == Cell::Int(0));
     none.map(|(id, _)| id).collect()
 }
 
-/// The condition of the rows that fail a test; none for a test that is not one of ours with plain
-/// thresholds.
+/// The condition of the rows that fail a test; `None` if the test is not a built-in row test of
+/// this node with default thresholds.
 fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
     let test = node.generic_test()?;
     if test.attached != Some(of)
@@ -62,7 +63,7 @@ fn failing_rows(shared: &Shared, node: &Node, of: NodeId) -> Option<String> {
         && is_built_in(registry.lookup(&node.package, "get_where_subquery"))
         && is_built_in(registry.lookup(&node.package, "get_test_sql"));
     let plain = node.typed.test().is_some_and(TestConfig::counts_all_rows);
-    // Arguments may be templates: those are rendered by the test itself.
+    // Arguments with templates are rendered only when the test itself runs.
     if !builtin
         || !plain
         || test.kwargs.iter().any(|(key, value)| key != "model" && has_template(value))

@@ -1,4 +1,4 @@
-//! On-run hooks, and what those at the end see of a run.
+//! Runs on-run hooks, and makes the context of those at the end.
 
 use super::events::Event;
 use super::failure::sql_error;
@@ -17,11 +17,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is looked whether the user wants to stop.
+/// How often a watch checks the cancel token.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// Stops what a connection runs as long as the user wants to stop: for hooks, and for commands
-/// without a run.
+/// Cancels the statements of a connection for as long as the cancel token is set. Used for hooks,
+/// and for commands without a run.
 pub(crate) struct Watch(
     #[expect(dead_code, reason = "the thread ends when it is dropped")] Sender<()>,
 );
@@ -30,7 +30,7 @@ impl Watch {
     pub(crate) fn new(cancel: &CancelToken, statement: Arc<dyn Cancel>) -> Watch {
         let (sender, receiver) = crossbeam_channel::bounded::<()>(0);
         let cancel = cancel.clone();
-        // Without a thread there is no way to stop a hook, and nothing else is lost.
+        // If no thread can be started, a hook cannot be interrupted; nothing else is lost.
         let _ = std::thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || stop_while_cancelled(&receiver, &cancel, statement.as_ref()));
@@ -38,7 +38,7 @@ impl Watch {
     }
 }
 
-/// Looks again and again whether the user wants to stop, until the sender is dropped.
+/// Checks the token at each interval until the sender is dropped.
 fn stop_while_cancelled(receiver: &Receiver<()>, cancel: &CancelToken, statement: &dyn Cancel) {
     while receiver.recv_timeout(LOOK_UP) == Err(RecvTimeoutError::Timeout) {
         if cancel.is_cancelled() {
@@ -47,7 +47,7 @@ fn stop_while_cancelled(receiver: &Receiver<()>, cancel: &CancelToken, statement
     }
 }
 
-/// On-run hooks, one after the other; after a failure the rest of their kind is skipped.
+/// Runs on-run hooks one after the other; after a failure the remaining ones are skipped.
 pub(super) fn run_hooks(
     shared: &Arc<Shared>,
     ids: &[NodeId],
@@ -133,7 +133,7 @@ fn hook(
     }
 }
 
-/// dbt's words for it: `shop.on-run-end.0 passed`, of the node `shop-on-run-end-0`.
+/// The message that dbt has: `shop.on-run-end.0 passed` for the node `shop-on-run-end-0`.
 fn passed_message(node: &Node) -> String {
     let parts: Vec<&str> = node.name.rsplitn(5, '-').collect();
     match parts[..] {
@@ -142,14 +142,14 @@ fn passed_message(node: &Node) -> String {
     }
 }
 
-/// `results`, `schemas` and `database_schemas` of on-run-end hooks.
+/// The variables `results`, `schemas` and `database_schemas` of on-run-end hooks.
 pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'static str, Value)> {
     let manifest = &shared.compiler.manifest;
     let mut schemas: BTreeSet<(String, String)> = BTreeSet::new();
     let mut all = Vec::new();
     for result in results {
         let Some(node) = manifest.get(&result.unique_id) else { continue };
-        // Hooks are listed only when they failed.
+        // Hooks are listed only if they failed.
         if node.resource_type() == ResourceType::Operation
             && result.outcome.status == RunStatus::Success
         {
@@ -175,8 +175,8 @@ pub(super) fn end_context(shared: &Shared, results: &[RunResult]) -> Vec<(&'stat
     vec![("results", list(all)), ("schemas", list(names)), ("database_schemas", list(pairs))]
 }
 
-/// A result with its node as it was run: the SQL of what was compiled, and a config that has none
-/// for each key that is not set, as dbt's has.
+/// A result with its node, as in dbt: the node has its compiled SQL, and its config is `none` for
+/// keys that are not set.
 fn result_value(shared: &Shared, node: &Node, result: &RunResult) -> Value {
     let outcome = &result.outcome;
     let timing = result.timing.iter().map(|t| {

@@ -1,4 +1,4 @@
-//! Carries out a plan.
+//! Runs a plan.
 //!
 //! In: a `Plan`, a `Compiler`, a connection. Out: events as they happen, and a `RunResult` for each
 //! node. One loop owns queue, counters, cancellation and the relation cache; workers own a
@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How a plan is carried out.
+/// How a plan is run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunOptions {
     pub(crate) threads: usize,
@@ -52,44 +52,44 @@ pub(crate) struct RunOptions {
     pub(crate) store_failures: bool,
     pub(crate) empty: bool,
     pub(crate) write_files: bool,
-    /// Failed tests skip what is below them, as in `build`.
+    /// Failed tests skip the descendants of the tested node, as in `build`.
     pub(crate) tests_hold_back: bool,
-    /// Which warnings are failures.
+    /// Which warnings count as errors.
     pub(crate) warnings: WarningOptions,
-    /// Steps that are needed only when something that they read has changed, by number.
+    /// The indices of steps that are needed only if one of their inputs changes.
     pub(crate) maybe: HashSet<usize>,
-    /// How many rows of a failing test are kept to be shown.
+    /// The number of a failing test's rows to return for display; 0 for none.
     pub(crate) sample: usize,
-    /// Steps that have not begun by then are left.
+    /// After this time, no further steps are started.
     pub(crate) budget: Option<Duration>,
-    /// Exports only say what they would do.
+    /// Exports only report what they would do.
     pub(crate) dry_run: bool,
 }
 
-/// What all workers share.
+/// The state that all workers share.
 pub(crate) struct Shared {
     pub(crate) compiler: Arc<Compiler>,
     pub(crate) options: RunOptions,
     pub(crate) system: Arc<dyn System>,
     pub(crate) target_path: Utf8PathBuf,
-    /// Set when the user asks to stop.
+    /// Set when the user interrupts the run.
     pub(crate) cancel: CancelToken,
-    /// Keys of the relations that this run builds.
+    /// The keys of the relations that this run builds.
     pub(crate) builds: HashSet<String>,
-    /// Those of them that are published by now.
+    /// The keys of the relations that were published so far.
     pub(crate) published: Mutex<HashSet<String>>,
-    /// When exports wrote to a service that counts writes.
+    /// The times of earlier writes to services that limit the rate of writes.
     pub(crate) pace: crate::sink::Pace,
-    /// Opens a database of its own in memory, to make files with.
+    /// Opens a separate in-memory database, with which files are written.
     pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
-    /// Swaps are done one after the other.
+    /// Held while a publication touches other relations: only one runs at a time.
     pub(crate) publishing: Mutex<()>,
-    /// Where publications are noted, if they are.
+    /// `None` if the run does not record publications.
     pub(crate) notes: Option<Arc<Notes>>,
 }
 
 impl Shared {
-    /// Whether the run has still to build a relation.
+    /// Whether this run will still build a relation.
     fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
         let key = relation.key(dialect);
         self.builds.contains(&key)
@@ -97,7 +97,7 @@ impl Shared {
     }
 }
 
-/// Set when somebody asks to stop; each copy is the same token.
+/// A flag that asks the work to stop. Clones share the flag.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CancelToken(Arc<AtomicBool>);
 

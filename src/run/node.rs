@@ -1,4 +1,4 @@
-//! One node's work: what all parts of it share.
+//! The state and the helpers that all work on one node shares.
 
 use super::Shared;
 use super::failure::{database_error, sql_error};
@@ -11,13 +11,13 @@ use crate::outcome::NodeError;
 use crate::source::SqlText;
 use std::sync::Arc;
 
-/// A node that is built or tested, on a connection.
+/// A node that is built or tested on a connection.
 #[derive(Clone, Copy)]
 pub(super) struct NodeRun<'a> {
     pub(super) shared: &'a Shared,
     pub(super) node: &'a Node,
     pub(super) bindings: &'a Arc<Bindings>,
-    /// What exists of the node's own relation.
+    /// The existing relations among those of the node's own names.
     pub(super) existing: &'a Arc<Existing>,
     pub(super) connection: &'a Connection,
 }
@@ -31,12 +31,12 @@ impl<'a> NodeRun<'a> {
         self.connection.engine()
     }
 
-    /// The same for another node.
+    /// The same surroundings for another node.
     pub(super) fn of(self, id: NodeId) -> NodeRun<'a> {
         NodeRun { node: self.shared.compiler.manifest.node(id), ..self }
     }
 
-    /// Compiles the node. A warning of its text that counts as an error is one.
+    /// Compiles the node. A warning that is promoted to an error fails it.
     pub(super) fn compile(&self) -> Result<Compiled, CompileError> {
         let NodeRun { node, bindings, existing, connection, .. } = *self;
         let compiled =
@@ -51,12 +51,12 @@ impl<'a> NodeRun<'a> {
         }
     }
 
-    /// A session of the node without a connection: for macros that only write SQL.
+    /// A session of the node without a connection, for macros that only generate SQL.
     pub(super) fn offline_session(&self) -> Arc<Session> {
         self.shared.compiler.session(self.node, self.bindings, self.existing, Db::Offline)
     }
 
-    /// Asks the database something that belongs to no template.
+    /// Runs a database operation whose errors have no place in a template.
     pub(super) fn ask<T>(
         &self,
         question: impl FnOnce(&mut dyn Warehouse) -> Result<T, EngineError>,
@@ -64,12 +64,12 @@ impl<'a> NodeRun<'a> {
         self.connection.with(question).map_err(|e| database_error(&e, self.node))
     }
 
-    /// Runs SQL; an error is told at its place in the template.
+    /// Executes SQL; an error is located in the template.
     pub(super) fn execute(&self, sql: &SqlText) -> Result<Reply, NodeError> {
         self.connection.with(|w| w.execute(sql)).map_err(|e| sql_error(&e, sql, self.node.span))
     }
 
-    /// Runs a query and fetches rows, `limit` at most.
+    /// Runs a query and fetches at most `limit` rows.
     pub(super) fn fetch(&self, sql: &SqlText, limit: usize) -> Result<(Reply, Table), NodeError> {
         let found = self.connection.with(|w| w.fetch(sql, Some(limit)));
         found.map_err(|e| sql_error(&e, sql, self.node.span))

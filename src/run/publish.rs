@@ -1,4 +1,4 @@
-//! Notes what a publication was made from, in its transaction, and what it changed.
+//! Records publications: their inputs, in the same transaction, and their effect.
 
 use super::node::NodeRun;
 use super::steps::NodeSteps;
@@ -13,21 +13,23 @@ use crate::state::Publications;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What a run that notes publications knows of its nodes.
+/// The state of a run that records publications.
 pub(crate) struct Notes {
     pub(crate) publications: Publications,
-    /// What each node says itself, in parts.
+    /// The parts of each node's definition.
     pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
-    /// What the last publications were made from.
+    /// The records of the previous publications, by unique id.
     pub(crate) before: FastMap<String, PublicationFingerprint>,
-    /// Whether content is compared, so that what is as it was sets off nothing.
+    /// Whether the content of relations is compared, so that unchanged ones do not cause their
+    /// children to be built.
     pub(crate) compares: bool,
-    /// What can be read now, by node: from before, and of this run.
+    /// The current version of each node's relation: recorded earlier, or published by this run.
     pub(crate) versions: Mutex<FastMap<NodeId, String>>,
 }
 
 impl Notes {
-    /// The versions of a node's parents that can be read now.
+    /// The current version of each parent's relation, by unique id; parents without a known version
+    /// are left out.
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         let mut parents = BTreeMap::new();
@@ -44,17 +46,17 @@ impl Notes {
     }
 }
 
-/// What is known of a node before it is built.
+/// The state of a node before it is built.
 pub(super) struct Before {
     parents: BTreeMap<String, String>,
-    /// The version of what is published, and its rows.
+    /// The version of the published relation, and its number of rows.
     version: Option<String>,
     rows: Option<i64>,
     columns: Option<Vec<(String, String)>>,
 }
 
-/// What a node is made from, and what is published now. The content of a table that has no
-/// fingerprint yet is looked at.
+/// The versions of a node's parents and the state of its published relation. With `compares`, the
+/// content of a table that has no content fingerprint yet is read to make one.
 pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
     let node = run.node;
     let known = notes.before.get(&*node.unique_id);
@@ -78,14 +80,14 @@ pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
     before
 }
 
-/// Whether a version is the same only for the same content.
+/// Whether equal versions of this kind mean equal content, and different ones different content.
 fn tells_content(version: &str) -> bool {
     version.starts_with(CONTENT) || version.starts_with("view:")
 }
 
 const CONTENT: &str = "content:";
 
-/// The same for the same rows in the same columns.
+/// A version that is equal for equal rows in equal columns.
 fn content_version(content: &Content, columns: &[(String, String)]) -> String {
     let columns = columns.iter().flat_map(|(name, kind)| [name.clone(), kind.clone()]);
     let parts = [content.rows.to_string(), content.fingerprint.clone()].into_iter().chain(columns);
@@ -93,7 +95,8 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 }
 
 impl NodeSteps<'_> {
-    /// Notes the publication of the node on its connection, in the open transaction if there is one.
+    /// Records the node's publication on its connection, inside the open transaction if there is
+    /// one.
     pub(super) fn note_publication(&self, before: &Before) -> Result<Option<Effect>, NodeError> {
         match &self.run.shared.notes {
             Some(notes) => {
@@ -104,7 +107,8 @@ impl NodeSteps<'_> {
     }
 }
 
-/// Writes the fingerprint of what now stands under a node's name; what it changed.
+/// Records the relation that now has the node's name, and returns what has changed. `None` if the
+/// run has no definition of the node.
 pub(super) fn write_note(
     notes: &Notes,
     node: &Node,
@@ -152,7 +156,7 @@ pub(super) fn write_note(
     Ok(Some(effect))
 }
 
-/// Notes the tests of a run. One that was not run keeps its last note.
+/// Records the results of tests. A test that did not run keeps its earlier record.
 pub(super) fn note_tests(
     notes: &Notes,
     manifest: &Manifest,
@@ -183,5 +187,5 @@ pub(super) fn note_tests(
     Ok(())
 }
 
-/// How many tests one statement notes.
+/// The number of tests that one statement records.
 const NOTES_A_STATEMENT: usize = 500;

@@ -1,4 +1,4 @@
-//! The loop that owns a run.
+//! The main loop of a run.
 
 use super::audit::GuardResult;
 use super::events::{Event, Totals};
@@ -18,30 +18,30 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the loop looks up when nothing happens.
+/// How long the loop waits for a message before it checks for cancellation.
 pub(super) const TICK: Duration = Duration::from_millis(50);
 
-/// Ticks between two attempts to stop what runs.
+/// The number of rounds of the loop between two attempts to cancel running statements.
 const CANCEL_EVERY: usize = 5;
 
-/// What is to be run.
+/// The inputs of a run.
 pub(crate) struct RunRequest<'a> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) plan: &'a Plan,
     pub(crate) existing: Existing,
     pub(crate) warehouse: Box<dyn Warehouse>,
     pub(crate) cancel: CancelToken,
-    /// Run the project's on-run hooks around the steps.
+    /// Whether the project's on-run hooks run before and after the steps.
     pub(crate) hooks: bool,
 }
 
-/// A run without steps, as it is told.
+/// Emits the events of a run without steps.
 pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
     emit(Event::RunStarted { steps: 0, tests: 0, threads });
     emit(Event::RunFinished { totals: Totals::default(), seconds: 0.0 });
 }
 
-/// Carries out a plan. Failures of nodes are results; an error is a failure before the first step.
+/// Runs a plan. Failures of nodes are results; an error is a failure outside of the steps.
 pub(crate) fn run_plan(
     request: RunRequest<'_>,
     emit: &mut dyn FnMut(Event),
@@ -56,7 +56,7 @@ pub(crate) fn run_plan(
         + plan.steps.iter().filter(|s| s.action == Action::Test).count();
     emit(Event::RunStarted { steps: plan.steps.len(), tests, threads: shared.options.threads });
     let mut existing = existing;
-    // Tests of one node use what is idle: there may be more connections than steps.
+    // Guards run on idle connections, so that there may be more connections than steps.
     let pool = Pool::new(warehouse, shared.options.threads)?;
     let mut results = Vec::new();
     let mut totals = Totals::default();
@@ -97,24 +97,24 @@ pub(crate) fn run_plan(
     Ok(results)
 }
 
-/// The threads of a run by their number.
+/// The worker threads, by number.
 struct Workers {
     queues: Vec<Sender<StepTask>>,
     idle: Vec<usize>,
-    /// What all of them say.
+    /// The messages of all workers.
     said: Receiver<Said>,
 }
 
-/// By what a run can end before its last step, and the connections that are stopped then.
+/// Everything that can end a run before its last step, and the connections to cancel then.
 struct RunControl<'a> {
     clock: &'a Clock,
     pool: &'a Arc<Pool>,
     cancel: &'a CancelToken,
-    /// A hook at the start failed: no step begins.
+    /// An on-run-start hook failed and no step may start.
     unready: bool,
 }
 
-/// Schemas come first, in one serial step: two transactions that create one conflict.
+/// Creates schemas, one after the other: two transactions that create the same schema conflict.
 fn create_schemas(
     plan: &Plan,
     connection: &Connection,
@@ -129,32 +129,32 @@ fn create_schemas(
     Ok(())
 }
 
-/// Hooks count only where they went wrong: nothing is built by them.
+/// Only failed hooks count: the totals are about nodes.
 fn count_hooks(totals: &mut Totals, results: &[RunResult]) {
     let statuses = results.iter().map(|r| r.outcome.status);
     statuses.filter(|status| *status != RunStatus::Success).for_each(|status| totals.add(status));
 }
 
-/// Queue, counters and the relation cache.
+/// The queue, the counters and the cache of existing relations.
 struct Loop<'a> {
     shared: &'a Arc<Shared>,
     plan: &'a Plan,
     existing: Existing,
     totals: Totals,
-    /// Ready steps by the moment at which they became ready, then by their turn.
+    /// Ready steps, as (moment at which they became ready, turn, index).
     ready: BTreeSet<(usize, usize, usize)>,
     has_one_writer: bool,
-    /// How many steps have ended.
+    /// The number of steps that have ended, or always 0 if the order of the plan is not by level.
     moment: usize,
     waiting: Vec<usize>,
     behind: Vec<Vec<usize>>,
     running: HashSet<usize>,
     finished: Vec<bool>,
-    /// Steps that are skipped because of this step.
+    /// For each step, the failed step because of which it is skipped.
     skipped: Vec<Option<String>>,
-    /// Guards of a running step that are not run, with the reason.
+    /// For each running step, the guards that cannot run, with the reason.
     blind: Vec<Vec<(NodeId, SkipReason)>>,
-    /// Steps after which what they publish has the content that it had.
+    /// Whether a step has left the content of its relation as it was.
     same: Vec<bool>,
     shown: usize,
     total: usize,
@@ -203,11 +203,12 @@ impl<'a> Loop<'a> {
     }
 
     fn node(&self, id: NodeId) -> &'a Node {
-        // The compiler's manifest outlives the loop.
+        // The manifest is borrowed for `'a`, which outlives the loop.
         self.shared.compiler.manifest.node(id)
     }
 
-    /// Gives steps to workers until all that may begin have ended; why the others are left.
+    /// Runs steps until none can start any more and all that started have ended. Returns the reason
+    /// for skipping the others.
     fn carry_on(
         &mut self,
         workers: &mut Workers,
@@ -220,7 +221,7 @@ impl<'a> Loop<'a> {
         let mut ticks = 0;
         loop {
             ticks += 1;
-            // A statement that began while the others were stopped is stopped as well.
+            // Cancel repeatedly: a statement may have started since the last attempt.
             if cancelled && ticks % CANCEL_EVERY == 0 {
                 pool.cancel();
             }
@@ -243,7 +244,7 @@ impl<'a> Loop<'a> {
                     workers.idle.push(done.worker);
                     self.finish(*done, results, emit);
                     if self.stopped && !cancelled {
-                        // Fail-fast: what runs is stopped, too.
+                        // With `--fail-fast`, running statements are cancelled too.
                         pool.cancel();
                     }
                 }
@@ -259,7 +260,7 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Gives steps that are ready to workers that are idle.
+    /// Gives ready steps to idle workers.
     fn start_ready(&mut self, workers: &mut Workers, emit: &mut dyn FnMut(Event)) {
         while let Some(worker) = workers.idle.last().copied() {
             let Some(step) = self.next_ready() else { break };
@@ -271,8 +272,8 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// The step that begins next, if one can: where one transaction writes at a time, no step is
-    /// built beside another.
+    /// The next step to start, if there is one. If the engine allows one writer only, no two steps
+    /// build at the same time.
     fn next_ready(&mut self) -> Option<usize> {
         let is_taken = self.has_one_writer && self.running.iter().any(|step| self.builds(*step));
         let mut waiting = self.ready.iter();
@@ -312,8 +313,8 @@ impl<'a> Loop<'a> {
         emit(Event::NodeWaiting { unique_id, kind, name: label(node), what: what(node), text });
     }
 
-    /// The guards of a step that can be run, and those that read a relation that is not there:
-    /// another node was to build it and did not. They say nothing of this node.
+    /// The guards of a step that can run, and those that read a relation that does not exist
+    /// because another node failed to build it. The latter say nothing about this node.
     fn runnable_guards(&self, step: &Step) -> (Vec<NodeId>, Vec<(NodeId, SkipReason)>) {
         let mut guards = Vec::with_capacity(step.guards.len());
         let mut blind = Vec::new();
@@ -326,7 +327,8 @@ impl<'a> Loop<'a> {
         (guards, blind)
     }
 
-    /// A relation besides the guarded one that a test reads and that is known not to exist.
+    /// The name of a relation, other than the guarded one, that a test reads and that is known not
+    /// to exist.
     fn missing_read(&self, test: NodeId, guarded: NodeId) -> Option<&'a str> {
         if !self.existing.is_known() {
             return None;
@@ -338,7 +340,7 @@ impl<'a> Loop<'a> {
         })
     }
 
-    /// What exists of a node's own relation and of the names beside it.
+    /// The existing relations among those of a node's own names.
     fn own(&self, node: &Node) -> Existing {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();
@@ -395,7 +397,7 @@ impl<'a> Loop<'a> {
         let result = self.result(node, built.outcome, &thread, started, seconds);
         self.report(node, result, false, results, emit);
         if failed {
-            // Guards of a node that never got to them are skipped with it.
+            // Guards that did not get their turn are skipped with the node.
             let seen: HashSet<Arc<str>> = results.iter().map(|r| r.unique_id.clone()).collect();
             for id in &step.guards {
                 let test = self.node(*id);
@@ -409,8 +411,8 @@ impl<'a> Loop<'a> {
         self.release(index, failed.then(|| label(node)), results, emit);
     }
 
-    /// The step that a failed one has to wait for, since it reads without `ref` what that step
-    /// builds.
+    /// The unfinished step that builds the relation which a failed step did not find, because the
+    /// step reads it without `ref`. `None` if waiting for it would close a cycle.
     fn builder_of_missing(&self, index: usize, outcome: &NodeOutcome) -> Option<usize> {
         let manifest = &self.shared.compiler.manifest;
         let other = builder_of_missing(self.plan, manifest, &self.finished, outcome)?;
@@ -422,7 +424,7 @@ impl<'a> Loop<'a> {
         format!("{name}, which it reads without `ref`")
     }
 
-    /// Whether what is below is skipped (semantics 3.12).
+    /// Whether the node's descendants are skipped (semantics 3.12).
     fn holds_back(&self, node: &Node, status: RunStatus) -> bool {
         match status {
             RunStatus::Error => {
@@ -433,7 +435,8 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Frees what waited for a step; what depends on a failed one is skipped at once.
+    /// Frees the steps that waited for a step; those that depend on a failed one are skipped at
+    /// once.
     fn release(
         &mut self,
         index: usize,
@@ -475,8 +478,7 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Whether a step is one of those that are needed only when something has changed, and nothing
-    /// has.
+    /// Whether a step is needed only if one of its inputs changes, and none has.
     fn is_idle(&self, index: usize) -> bool {
         let step = &self.plan.steps[index];
         let before = step.parents.iter().chain(&step.after);
@@ -579,7 +581,8 @@ impl<'a> Loop<'a> {
         results.push(result);
     }
 
-    /// `compiled/` and `run/` below the target path.
+    /// Writes the SQL to `compiled/` and `run/` below the target path. A failure to write is
+    /// ignored.
     fn write_files(&self, node: &Node, compiled: Option<&str>, executed: &str) {
         if !self.shared.options.write_files {
             return;
@@ -594,7 +597,8 @@ impl<'a> Loop<'a> {
     }
 }
 
-/// `<package>/<path>`; nodes made in YAML have a file below that of their properties.
+/// `<package>/<path>`. The artifact of a node defined in YAML is a file below the path of its
+/// properties file.
 pub(crate) fn artifact_path(node: &Node) -> String {
     let own = node.generic_test().is_none() && node.original_file_path.ends_with(".sql");
     if own || node.resource_type() == ResourceType::Seed {
@@ -616,7 +620,7 @@ fn label(node: &Node) -> String {
     }
 }
 
-/// `table model`, `seed`, `test`.
+/// The kind of a node for messages: `table model`, `seed`, `test`.
 fn what(node: &Node) -> String {
     match node.resource_type() {
         ResourceType::Model => format!("{} model", node.materialized()),

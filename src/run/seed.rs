@@ -1,4 +1,4 @@
-//! Reads a seed's file: its header and types, and its rows on their way into the table.
+//! Reads a seed's file: its header and column types, and its rows for loading.
 
 use super::failure::internal_error;
 use super::node::NodeRun;
@@ -10,11 +10,12 @@ use crate::outcome::NodeError;
 use camino::Utf8Path;
 use std::io::Read;
 
-/// Rows from which the types of a big seed are taken first: the rest is looked at while it is sent.
+/// The number of rows that types are first inferred from if rows are sent as a stream. The others
+/// are checked while they are sent.
 const FIRST_ROWS: usize = 10_000;
 
-/// Reads a seed's header and infers its types, streaming: of all rows where the engine reads the
-/// file itself, else of the first ones.
+/// Reads a seed's header and infers the types of its columns, streaming: from all rows if the
+/// engine reads the file itself, otherwise from the first `FIRST_ROWS`.
 pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let node = run.node;
     let root = run.manifest().root_of(&node.package);
@@ -30,7 +31,7 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     let inferred =
         infer_types(input, delimiter, &|column| config.column_types.get(column).cloned(), limit);
     let (found, complete) = inferred.map_err(|e| file_error(node, &e.message, Some(e.line)))?;
-    // The engine's reader takes such values without their offsets, as it does for dbt.
+    // The engine's CSV reader drops the offsets of such timestamps, as it does for dbt.
     let with_offsets = if reads_files { found.with_offsets() } else { Vec::new() };
     Ok(SeedJob {
         path: path.into_string(),
@@ -44,7 +45,7 @@ pub(super) fn read_seed(run: &NodeRun<'_>) -> Result<SeedJob, NodeError> {
     })
 }
 
-/// What is wrong with the file, with its line where it has one.
+/// An error in the file, with its line if that is known.
 fn file_error(node: &Node, message: &str, line: Option<u64>) -> NodeError {
     let line = line.map(|line| format!("{line}: ")).unwrap_or_else(|| " ".to_owned());
     let message = format!("{}:{line}{message}", node.original_file_path);
@@ -52,7 +53,7 @@ fn file_error(node: &Node, message: &str, line: Option<u64>) -> NodeError {
     NodeError::lasting(d.help("mend the file; the published relation is as it was"))
 }
 
-/// The rows of a seed, from the first one on.
+/// Opens the rows of a seed, from the first one.
 pub(super) fn open_rows(
     run: &NodeRun<'_>,
     seed: &SeedJob,
@@ -66,7 +67,7 @@ pub(super) fn open_rows(
     Ok(SeedRows::new(input, delimiter, &seed.columns, run.engine(), seed.provisional.clone()))
 }
 
-/// A warning for each column of a seed that loses the offsets of its time stamps.
+/// A warning for each column of a seed whose timestamps lose their offsets.
 pub(super) fn offset_warnings(node: &Node, seed: &SeedJob) -> Vec<Diagnostic> {
     seed.offsets_dropped.iter().map(|column| offset_warning(node, seed, column)).collect()
 }

@@ -1,4 +1,4 @@
-//! Carries out what a materialization asks for, in the session of its node.
+//! Runs the steps of a materialization, in the session of its node.
 
 use super::audit::GuardResult;
 use super::failure::{database_error, internal_error, sql_error};
@@ -26,35 +26,35 @@ use std::io::Read;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Macros whose SQL is not the statement of the node, whose reply is that of the node.
+/// Macros that run beside the node's main statement, so that their replies are not the node's.
 const BESIDE: [&str; 3] = ["create_indexes", "apply_grants", "persist_docs"];
 
-/// One node being stored.
+/// The state of a node that is being stored.
 pub(super) struct NodeSteps<'a> {
     pub(super) run: NodeRun<'a>,
     pub(super) pool: &'a Arc<Pool>,
     pub(super) guards: &'a [NodeId],
-    /// Where hooks and public macros are rendered; it has the node's connection.
+    /// The session that renders hooks and public macros; it has the node's connection.
     pub(super) session: Arc<Session>,
     pub(super) compiled: Arc<SqlText>,
     pub(super) in_transaction: bool,
-    /// A candidate was given the published name since the last commit: that took its own turn.
+    /// A candidate was swapped in since the last commit. `publish` has then taken the turn itself.
     pub(super) has_published: bool,
-    /// What was done cannot be done again: a commit was sent, or a hook ran outside a transaction.
+    /// The work cannot be repeated: a commit was sent, or a hook ran outside of a transaction.
     pub(super) is_committed: bool,
-    /// What stands under the published name.
+    /// The relation that has the published name.
     pub(super) published: Option<ExistingRelation>,
-    /// What the engine said to the node's own statement: the last that a macro wrote for it.
+    /// The engine's reply to the node's main statement: the last one that a public macro generated.
     pub(super) reply: Option<Reply>,
-    /// What was run, for the files under `run/`.
+    /// The executed SQL, for the files in `run/`.
     pub(super) executed: String,
-    /// Held while a publication that touches other relations is open: those of relations that views
-    /// join would wait for each other.
+    /// Held while a publication is open that touches other relations: two that touch relations
+    /// joined by a view would deadlock.
     pub(super) turn: RefCell<Option<MutexGuard<'a, ()>>>,
     pub(super) results: Vec<GuardResult>,
-    /// Failing rows to store once the transaction has ended.
+    /// Failing rows that are stored after the transaction has ended.
     pub(super) failing_rows: Vec<FailingRows>,
-    /// What was known of the node before, where publications are noted.
+    /// The state before the build; `None` if publications are not recorded.
     pub(super) before: Option<Before>,
     pub(super) effect: Option<Effect>,
 }
@@ -73,8 +73,8 @@ impl<'a> NodeSteps<'a> {
         *self.turn.borrow_mut() = None;
     }
 
-    /// Between two attempts to lock. What is in the way may be another node of this run, which waits
-    /// for its turn.
+    /// Sleeps between two attempts to take a lock. The turn is released meanwhile, because the
+    /// lock's holder may be another node of this run that waits for the turn.
     fn pause(&self, time: Duration) {
         let held = self.turn.borrow().is_some();
         self.end_turn();
@@ -84,7 +84,7 @@ impl<'a> NodeSteps<'a> {
         }
     }
 
-    /// Between two statements: nothing more is begun once the user asked to stop.
+    /// Called between statements: fails once the user has interrupted the run.
     pub(super) fn may_go_on(&self) -> Done {
         if !self.run.shared.cancel.is_cancelled() {
             return Ok(());
@@ -96,7 +96,7 @@ impl<'a> NodeSteps<'a> {
         ))
     }
 
-    /// A table is made with the types that the project says its columns have.
+    /// Replaces the types of columns with those that the project declares.
     fn set_declared_types(&self, columns: &mut [ExistingColumn]) {
         for column in columns {
             let declared =
@@ -107,11 +107,11 @@ impl<'a> NodeSteps<'a> {
         }
     }
 
-    /// Ends what is still open after a failure; what was begun does not count.
+    /// Rolls back whatever is still open after a failure, and releases the turn.
     pub(super) fn abandon(&mut self) {
         if self.in_transaction {
             self.note_sql("rollback");
-            // The connection may be gone, and its transaction with it.
+            // The connection may be lost, and its transaction with it.
             let _ = self.run.ask(|warehouse| warehouse.rollback());
             self.in_transaction = false;
         }
@@ -119,13 +119,13 @@ impl<'a> NodeSteps<'a> {
         self.end_turn();
     }
 
-    /// Forgets an attempt that is made once more.
+    /// Drops the results of an attempt before the next one.
     pub(super) fn forget_attempt(&mut self) {
         self.results.clear();
         self.failing_rows.clear();
     }
 
-    /// Writes down what is run.
+    /// Adds a statement to the executed SQL.
     fn note_sql(&mut self, sql: &str) {
         self.executed.push_str(sql.trim().trim_end_matches(';'));
         self.executed.push_str(";\n");
@@ -143,7 +143,7 @@ impl<'a> NodeSteps<'a> {
         node.relation.as_ref().ok_or_else(|| internal_error("the node has no relation"))
     }
 
-    /// The text that a macro gives, by name: the project's when it has one.
+    /// The text generated by a macro of that name; a macro of the project takes precedence.
     fn write(&self, call: &PublicMacro) -> Result<String, NodeError> {
         let (renderer, node) = (&self.run.shared.compiler.renderer, self.run.node);
         let Some(def) = renderer.registry().lookup(&node.package, &call.name).cloned() else {
@@ -183,10 +183,11 @@ impl<'a> NodeSteps<'a> {
         }
     }
 
-    /// What stopped the rows of a seed: the file, or a value that does not fit its column.
+    /// The error of a seed that could not be loaded: of its file, or of a value that does not fit
+    /// its column.
     fn seed_error(&self, e: &EngineError) -> NodeError {
         let mut failed = database_error(e, self.run.node);
-        // A value that does not fit: SQLSTATE class 22.
+        // SQLSTATE class 22: the value does not fit the type.
         let is_value = e.code.as_deref().is_none_or(|code| code.starts_with("22"));
         if is_value && e.kind == EngineErrorKind::Runtime {
             let d = failed
@@ -197,7 +198,7 @@ impl<'a> NodeSteps<'a> {
         failed
     }
 
-    /// Runs one hook, rendered just before.
+    /// Renders and runs one hook.
     fn run_hook(&mut self, key: &str, text: &str) -> Done {
         let node = self.run.node;
         let span = node.config.entry(key).and_then(|entry| entry.span).unwrap_or(node.span);
@@ -268,7 +269,9 @@ impl Steps for NodeSteps<'_> {
             }
             Err(e) => e,
         };
-        // A value that does not fit the type of the first rows is the server's error, at once.
+        // Perhaps the types inferred from the first rows are too narrow for a later value: read the
+        // rest of the file for types that fit all rows. If the rest is malformed, the engine's
+        // error is returned.
         if seed.provisional.is_some() && rows.look_at_the_rest().is_err() {
             return Err(self.seed_error(&error));
         }
@@ -332,7 +335,7 @@ impl Steps for NodeSteps<'_> {
         self.note_sql("commit");
         self.run.ask(|warehouse| warehouse.commit())?;
         self.in_transaction = false;
-        // Hooks that ran in it would run again.
+        // The pre-hooks in this transaction would run a second time in a retry.
         self.is_committed |=
             self.run.node.typed.build().is_some_and(|config| !config.pre_hooks.is_empty());
         Ok(())
@@ -380,7 +383,8 @@ impl Steps for NodeSteps<'_> {
         if let Some(before) = &self.before {
             self.effect = self.note_publication(before)?;
         }
-        // From here on nobody knows whether the commit has arrived.
+        // If the commit fails, nobody knows whether it took effect, so there is no retry from here
+        // on.
         self.is_committed = true;
         if self.in_transaction {
             self.note_sql("commit");

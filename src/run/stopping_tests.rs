@@ -1,4 +1,4 @@
-//! What stops a run or holds parts of it back: failures, the user, the time, too few threads.
+//! Tests of whatever stops or delays a run: failures, interrupts, the time budget, too few threads.
 
 use super::testing::{
     APART, FILES, PROFILES, Trial, failing, named, one_thread, options, outcome_of, reasons_of,
@@ -156,7 +156,7 @@ fn steps_that_have_not_begun_when_the_time_is_used_up_are_left() {
     assert_eq!(trial.log_words(), ["schema"]);
 }
 
-/// Eight models that read nothing of each other.
+/// Eight models that do not depend on each other.
 fn eight_models() -> Vec<(String, String)> {
     (1..=8).map(|n| (format!("models/m{n}.sql"), table(&format!("select {n} as id")))).collect()
 }

@@ -1,4 +1,4 @@
-//! Runs one data test: one query whose counts decide.
+//! Runs a data test: one query whose counts decide the result.
 
 use super::failure::{compile_failure, internal_error};
 use super::node::NodeRun;
@@ -17,11 +17,12 @@ use crate::source::SqlText;
 use minijinja::value::Value;
 use std::sync::Arc;
 
-/// What a test ended with, and what its render said.
+/// The result of a test and of its render.
 pub(super) struct TestRun {
     pub(super) outcome: NodeOutcome,
     pub(super) compiled: Option<Compiled>,
-    /// It failed with its connection or its transaction, and would be worth another try.
+    /// Set if the test failed together with its connection or transaction, so that a retry can
+    /// help.
     pub(super) lost: Option<NodeError>,
 }
 
@@ -35,22 +36,22 @@ impl TestRun {
     }
 }
 
-/// Failing rows of a test that ran inside a transaction, to be stored when that has ended.
+/// Failing rows of a test inside a transaction, to be stored after the transaction has ended.
 pub(super) struct FailingRows {
     relation: Relation,
     rows: Table,
 }
 
-/// The most rows that are kept of one test.
+/// The maximum number of rows that are stored of such a test.
 const KEPT_ROWS: usize = 10_000;
 
-/// A test that a scan of many has passed: compiled for its artifact, not run.
+/// The result of a test that a fused scan has shown to pass: it is compiled for its artifact only.
 pub(super) fn passed_test(run: &NodeRun<'_>) -> TestRun {
     match run.compile() {
         Ok(compiled) => {
             let passed = NodeOutcome::new(RunStatus::Pass);
             let outcome = NodeOutcome { place: Some(run.node.span), failures: Some(0), ..passed };
-            // As if it had been run by itself.
+            // The reply that the engine would have given to the test's own query.
             let message = "SELECT 1".to_owned();
             let reply = Reply { message, rows_affected: Some(1), ..Reply::default() };
             let (compiled_sql, adapter_response) = (Some(compiled.sql.clone()), reply.to_json());
@@ -61,8 +62,8 @@ pub(super) fn passed_test(run: &NodeRun<'_>) -> TestRun {
     }
 }
 
-/// Compiles and runs a test. With `kept`, failing rows that are to be stored are fetched instead:
-/// what is stored inside a transaction would be rolled back with it.
+/// Compiles and runs a test. With `kept`, failing rows that are to be stored are fetched into it:
+/// if they were stored inside the transaction, a rollback would remove them.
 pub(super) fn run_test(run: &NodeRun<'_>, kept: Option<&mut Vec<FailingRows>>) -> TestRun {
     let compiled = match run.compile() {
         Ok(compiled) => compiled,
@@ -70,8 +71,8 @@ pub(super) fn run_test(run: &NodeRun<'_>, kept: Option<&mut Vec<FailingRows>>) -
     };
     let is_inside = kept.is_some();
     let mut measured = measure(run, &compiled.sql, kept);
-    // A test only reads: after a lost connection or a deadlock it is simply run again, unless its
-    // transaction is lost.
+    // A test only reads, so after a lost connection or a deadlock it is run again. Inside a
+    // transaction that is impossible, because the transaction is lost.
     if !is_inside && measured.as_ref().is_err_and(|e| e.again) {
         measured = measure(run, &compiled.sql, None);
     }
@@ -90,7 +91,7 @@ pub(super) fn run_test(run: &NodeRun<'_>, kept: Option<&mut Vec<FailingRows>>) -
     TestRun { outcome, compiled: Some(compiled), lost }
 }
 
-/// The first rows that a test found, for those who look on.
+/// The first failing rows, if the run asks for a sample. An error is ignored.
 fn sample(run: &NodeRun<'_>, outcome: &NodeOutcome, sql: &SqlText) -> Option<Arc<Table>> {
     let wanted = run.shared.options.sample;
     if wanted == 0 || !matches!(outcome.status, RunStatus::Fail | RunStatus::Warn) {
@@ -137,7 +138,7 @@ fn measure(
     Ok(NodeOutcome { adapter_response: reply.to_json(), place, ..judged })
 }
 
-/// What `fail_calc` gave has to be a whole number.
+/// Checks that `fail_calc` gave a whole number.
 fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
     let of = format!("`fail_calc` of the test `{}` gave", node.name);
     if *failures == Cell::Null {
@@ -152,8 +153,8 @@ fn check_count(node: &Node, failures: &Cell) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Severity and thresholds, as dbt reads them (semantics 3.5). With `--warn-error` a warning is a
-/// failure.
+/// Decides the result by severity and thresholds, as dbt does (semantics 3.5). With `warned_fails`,
+/// a warning is a failure.
 fn judge(
     config: &TestConfig,
     failures: &Cell,
@@ -186,7 +187,7 @@ fn judge(
     outcome
 }
 
-/// The counting query around the test's own, by the macro `get_test_sql`.
+/// The query that counts the failures of a test's query, made by the macro `get_test_sql`.
 fn counting_query(run: &NodeRun<'_>, main: &SqlText) -> Result<SqlText, NodeError> {
     let (renderer, node) = (&run.shared.compiler.renderer, run.node);
     let Some(def) = renderer.registry().lookup(&node.package, "get_test_sql").cloned() else {
@@ -205,7 +206,7 @@ fn counting_query(run: &NodeRun<'_>, main: &SqlText) -> Result<SqlText, NodeErro
     }
 }
 
-/// Stores rows that were fetched, in the place of those of an earlier run.
+/// Stores rows that were fetched, in place of those of an earlier run.
 pub(super) fn write_rows(
     failing: &FailingRows,
     warehouse: &mut dyn Warehouse,
@@ -218,7 +219,7 @@ pub(super) fn write_rows(
     Ok(())
 }
 
-/// Stores the failing rows; what is counted is then read from there.
+/// Stores the failing rows and returns the query that reads them back, to be counted.
 fn store_rows(
     run: &NodeRun<'_>,
     relation: &Relation,

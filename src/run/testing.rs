@@ -1,4 +1,4 @@
-//! The loop, the pool, audits and publications on a fake engine, in both its profiles.
+//! Tests of the main loop, the pool, audits and publications on a fake engine with both profiles.
 
 use super::{CancelToken, Event, RunOptions, RunRequest, Shared, run_plan};
 use crate::compile::Compiler;
@@ -11,7 +11,7 @@ use crate::resolve::testing::read;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-/// A model, one that reads it, and a test of each.
+/// A model `a`, a model `b` that reads it, and a test of each.
 pub(super) const FILES: [(&str, &str); 3] = [
     ("models/a.sql", "{{ config(materialized='table') }} select 1 as id"),
     ("models/b.sql", "{{ config(materialized='table') }} select * from {{ ref('a') }}"),
@@ -22,14 +22,14 @@ pub(super) const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Three models that read nothing of each other.
+/// Three models that do not depend on each other.
 pub(super) const APART: [(&str, &str); 3] = [
     ("models/a.sql", "{{ config(materialized='table') }} select 1 as id"),
     ("models/b.sql", "{{ config(materialized='table') }} select 2 as id"),
     ("models/c.sql", "{{ config(materialized='table') }} select 3 as id"),
 ];
 
-/// A model with a hook in its transaction, and a test of it.
+/// A model with a hook inside its transaction, and a test of it.
 const HOOKED: [(&str, &str); 2] = [
     (
         "models/a.sql",
@@ -38,7 +38,7 @@ const HOOKED: [(&str, &str); 2] = [
     ("models/p.yml", "models: [{name: a, columns: [{name: id, data_tests: [unique]}]}]"),
 ];
 
-/// A run of all of a project.
+/// A run of a whole project.
 pub(super) struct Trial {
     shared: Arc<Shared>,
     plan: Plan,
@@ -47,12 +47,12 @@ pub(super) struct Trial {
     pub(super) hooks: bool,
 }
 
-/// As a `build` on two threads.
+/// The options of a `build` on two threads.
 pub(super) fn options() -> RunOptions {
     RunOptions { threads: 2, tests_hold_back: true, ..RunOptions::default() }
 }
 
-/// One step after the other.
+/// The options of a `build` on one thread.
 pub(super) fn one_thread() -> RunOptions {
     RunOptions { threads: 1, ..options() }
 }
@@ -98,18 +98,18 @@ impl Trial {
         Trial { shared, plan, warehouse, cancel, hooks: false }
     }
 
-    /// The same with `--no-audit`: tests are steps of their own.
+    /// Turns audits off (`--no-audit`), so that tests are steps of their own.
     pub(super) fn unaudited(self) -> Trial {
         let plan = planned(&self.shared.compiler.manifest, false);
         Trial { plan, ..self }
     }
 
-    /// Runs the plan; the results by the names of their nodes.
+    /// Runs the plan and returns the results with the names of their nodes.
     pub(super) fn run(&self) -> Vec<(String, RunResult)> {
         self.run_watched(&mut |_| {})
     }
 
-    /// The same while somebody looks on.
+    /// `run` with a callback for events.
     pub(super) fn run_watched(&self, emit: &mut dyn FnMut(Event)) -> Vec<(String, RunResult)> {
         let request = RunRequest {
             shared: self.shared.clone(),
@@ -138,17 +138,17 @@ impl Trial {
         statuses_of(&self.run())
     }
 
-    /// What each node was not begun for, of those that were not.
+    /// The reasons of the nodes that were skipped.
     pub(super) fn skipped(&self) -> Vec<(String, SkipReason)> {
         reasons_of(&self.run())
     }
 
-    /// What was asked of the database, each in a word.
+    /// The statements that were sent to the database, each as one word.
     pub(super) fn log_words(&self) -> Vec<&'static str> {
         self.warehouse.log().iter().map(|line| word_of(line)).collect()
     }
 
-    /// What is in the database.
+    /// The names of the relations in the database.
     pub(super) fn relations(&self) -> Vec<String> {
         self.warehouse.state().relations.keys().cloned().collect()
     }
@@ -195,7 +195,7 @@ pub(super) fn outcome_of<'a>(results: &'a [(String, RunResult)], name: &str) -> 
     &found.unwrap_or_else(|| panic!("`{name}` has no result")).1.outcome
 }
 
-/// What a statement is for: queries of tests count, those of the hook `select 'hook'` do not.
+/// The purpose of a statement in one word. The query of the hook `select 'hook'` is not a test.
 fn word_of(line: &str) -> &'static str {
     const WORDS: [(&str, &str); 11] = [
         ("create schema", "schema"),
@@ -214,12 +214,12 @@ fn word_of(line: &str) -> &'static str {
     found.map_or("other", |(_, word)| *word)
 }
 
-/// A table that is only its query.
+/// A table model with the given query.
 pub(super) fn table(query: &str) -> String {
     format!("{{{{ config(materialized='table') }}}} {query}")
 }
 
-/// One statement that fails.
+/// Makes one statement fail.
 pub(super) fn failing(part: &str, kind: EngineErrorKind) -> Vec<(String, EngineErrorKind)> {
     vec![(part.to_owned(), kind)]
 }
@@ -327,7 +327,7 @@ fn connections_come_back_to_their_pool() {
     drop(lease);
     let lease = pool.lease_spare().unwrap();
     lease.close();
-    // A closed one makes room for another.
+    // A closed connection makes room for a new one.
     assert!(pool.lease_spare().is_some());
 }
 
@@ -371,7 +371,7 @@ fn after_a_hook_in_the_transaction_the_guard_runs_inside_it() {
     trial.run();
     let inside = ["schema", "create", "begin", "publish", "hook", "test", "commit"];
     assert_eq!(trial.log_words(), inside);
-    // Without transactions the candidate is tested, and the hook comes last.
+    // Without transactions, the candidate is tested and the hook runs last.
     let trial = Trial::with_options(&HOOKED, &POINTER, one_thread());
     trial.run();
     assert_eq!(trial.log_words(), ["schema", "create", "test", "publish", "hook"]);

@@ -1,7 +1,7 @@
-//! Relations that a node reads without `ref`.
+//! Finds relations that a node reads without `ref`.
 //!
-//! The plan knows nothing of such an edge: the node may begin before what it reads is there. In:
-//! the node's failure, the steps that have not ended. Out: the step that builds what was missing.
+//! The plan has no edge for such a read, so the node may start before the relation exists. In: the
+//! node's failure, the steps that have not ended. Out: the step that builds the missing relation.
 //! Must not know: connections, results.
 
 use crate::engine::Relation;
@@ -9,7 +9,8 @@ use crate::manifest::Manifest;
 use crate::outcome::NodeOutcome;
 use crate::plan::Plan;
 
-/// The step, not yet ended, that builds the relation that a failed node did not find.
+/// The unfinished step that builds the relation which a failed node did not find. `None` if the
+/// failure is another one.
 pub(super) fn builder_of_missing(
     plan: &Plan,
     manifest: &Manifest,
@@ -26,13 +27,13 @@ pub(super) fn builder_of_missing(
     })
 }
 
-/// Whether a message names a relation: its identifier stands there as a word of its own.
+/// Whether a message contains the relation's identifier as a whole word.
 fn is_named(message: &str, relation: &Relation) -> bool {
     let mut words = message.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.any(|word| word.eq_ignore_ascii_case(relation.identifier()))
 }
 
-/// Whether `step` is `from`, or comes after it.
+/// Whether `step` is `from` or one of its descendants.
 pub(super) fn is_behind(behind: &[Vec<usize>], from: usize, step: usize) -> bool {
     let mut seen = vec![false; behind.len()];
     let mut stack = vec![from];

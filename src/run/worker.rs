@@ -1,4 +1,4 @@
-//! A worker: a thread with a connection that carries out one step at a time.
+//! A worker: a thread that runs one step at a time.
 
 use super::Shared;
 use super::build::{Building, Built, build_node};
@@ -18,10 +18,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::Scope;
 
-/// Deep macro recursion needs room.
+/// The stack size of workers, in bytes: deep macro recursion needs room.
 pub(super) const STACK: usize = 16 << 20;
 
-/// Wall time of a step.
+/// Measures wall-clock time.
 #[derive(Debug)]
 pub(super) struct Clock(std::time::Instant);
 
@@ -39,7 +39,7 @@ impl Clock {
     }
 }
 
-/// One step, with what exists of its own relation.
+/// A step to run, with the existing relations among those of its node's own names.
 pub(super) struct StepTask {
     pub(super) step: usize,
     pub(super) node: NodeId,
@@ -48,13 +48,13 @@ pub(super) struct StepTask {
     pub(super) existing: Arc<Existing>,
 }
 
-/// What a worker says of its step: how it goes on, or how it ended.
+/// A worker's message about its step.
 pub(super) enum Said {
     Waiting { step: usize, text: Option<String> },
     Done(Box<StepDone>),
 }
 
-/// A thread that carries out one task after the other.
+/// A thread that runs one task after the other.
 struct Worker {
     shared: Arc<Shared>,
     pool: Arc<Pool>,
@@ -80,8 +80,8 @@ impl Worker {
     }
 }
 
-/// Starts threads, fewer where the system gives no more; the queue of each, which ends it when it
-/// is dropped.
+/// Starts worker threads, possibly fewer than asked for if the system refuses. Returns the queue of
+/// each; dropping a queue ends its thread.
 pub(super) fn start_workers<'scope>(
     scope: &'scope Scope<'scope, '_>,
     threads: usize,
@@ -106,7 +106,7 @@ pub(super) fn start_workers<'scope>(
     queues
 }
 
-/// The end of a step.
+/// The result of a step.
 pub(super) struct StepDone {
     pub(super) worker: usize,
     pub(super) step: usize,
@@ -115,7 +115,7 @@ pub(super) struct StepDone {
     pub(super) seconds: f64,
 }
 
-/// Carries out a task on a connection of the pool. A panic fails the node, not the run.
+/// Runs a task on a connection from the pool. A panic fails the node, not the run.
 fn carry_out(
     shared: &Shared,
     pool: &Arc<Pool>,
@@ -159,7 +159,7 @@ fn carry_out_on(
         Action::NoOp => Built::plain(NodeOutcome::no_op()),
     }));
     result.unwrap_or_else(|panic| {
-        // A transaction may be open, or a statement half read.
+        // The connection may have an open transaction, or a result that is only half read.
         lease.close();
         let message = format!("`{}` made the tool panic: {}", node.name, panic_text(&*panic));
         Built::plain(NodeOutcome::error(internal_diagnostic(message), false))

@@ -1,10 +1,10 @@
-//! Resolved expressions to sets. Evaluation cannot fail.
+//! Evaluates resolved expressions to sets of nodes. Evaluation cannot fail.
 
 use super::expr::{Criterion, Expr, Indirect, NamedSelectors, Resolved};
 use crate::manifest::{Manifest, NodeId, NodeKind};
 use fixedbitset::FixedBitSet;
 
-/// Selected nodes, and tests that a later check may still add.
+/// The selected nodes, and the undecided tests: those that a later operator may still add.
 type Sets = (FixedBitSet, FixedBitSet);
 
 struct Evaluator<'a> {
@@ -89,7 +89,7 @@ impl Evaluator<'_> {
         self.manifest.nodes[test].depends_on.iter().all(|p| set.contains(p.index()))
     }
 
-    /// Adds the tests of what is selected, by the mode.
+    /// Adds the tests of the selected nodes, by the mode.
     fn expand(&self, selected: FixedBitSet, mode: Indirect) -> Sets {
         let mut undecided = self.empty();
         if mode == Indirect::Empty {
@@ -124,7 +124,7 @@ impl Evaluator<'_> {
         (direct, undecided)
     }
 
-    /// Looks again at undecided tests behind an operator.
+    /// Decides again on undecided tests, after an operator has combined sets.
     fn incorporate(
         &self,
         direct: FixedBitSet,
@@ -156,7 +156,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::LazyLock;
 
-    /// raw -> stg_a, stg_b -> mid -> mart; a test on stg_a, one between stg_a and stg_b.
+    /// raw -> stg_a, stg_b -> mid -> mart; a test on stg_a, and one between stg_a and stg_b.
     static SHOP: LazyLock<Manifest> = LazyLock::new(|| {
         let model = |parents: &[&str]| {
             parents.iter().map(|p| format!("{{{{ ref('{p}') }}}} ")).collect::<String>()
@@ -211,11 +211,11 @@ mod tests {
         );
         assert_eq!(selected(&["mid"], &[], "buildable"), set(&["mid"]));
         assert_eq!(selected(&["stg_a"], &[], "empty"), set(&["stg_a"]));
-        // A test that joined one criterion leaves with another (semantics 1.14).
+        // A test that one criterion adds is removed by another (semantics 1.14).
         assert_eq!(selected(&["stg_a"], &["stg_b"], "eager"), set(&["stg_a", UNIQUE]));
     }
 
-    /// What the graph itself says of ancestors and descendants, tests aside.
+    /// The ancestors or descendants of a node by the graph alone, without tests.
     fn reach(name: &str, up: bool) -> BTreeSet<String> {
         let node = SHOP.nodes.iter().find(|n| &*n.name == name).unwrap();
         let mut start = fixedbitset::FixedBitSet::with_capacity(SHOP.nodes.len());

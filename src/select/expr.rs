@@ -1,13 +1,13 @@
-//! The grammar of selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`; space is
-//! union, comma intersection.
+//! Parses selectors: `^(@)?((\d*)\+)?((method(.arg)*):)?(value)(\+(\d*))?$`. A space is a union, a
+//! comma an intersection.
 
 use crate::source::Span;
 use std::convert::Infallible;
 use std::fmt;
 
-/// What tests do that are not named themselves: join when any parent is selected (eager), when
-/// every parent is (cautious), when every parent is or is an ancestor (buildable), or never
-/// (empty).
+/// When a test that is not selected itself is added: if any parent is selected (eager), if every
+/// parent is (cautious), if every parent is selected or an ancestor of a selected node (buildable),
+/// or never (empty).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Indirect {
     #[default]
@@ -38,18 +38,18 @@ impl Indirect {
     }
 }
 
-/// Which form of an expression: as written, or with its names resolved.
+/// The stage of an expression: as written, or with its methods resolved.
 pub(crate) trait Stage {
     type Raw: Clone + fmt::Debug + PartialEq;
     type Method: Clone + fmt::Debug + PartialEq;
 }
 
-/// As written: methods are raw text.
+/// As written: methods are text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Written;
 
-/// Methods are known and their values checked, so that a raw name cannot exist; what is left of
-/// each are the nodes that it matches.
+/// Resolved: methods and values were checked, and each method is replaced by the nodes that it
+/// matches.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Resolved;
 
@@ -63,27 +63,27 @@ impl Stage for Resolved {
     type Method = fixedbitset::FixedBitSet;
 }
 
-/// `method.arg.arg:value`, the method perhaps left out.
+/// `method.arg.arg:value`; the method is optional.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RawMethod {
     pub(crate) method: Option<String>,
     pub(crate) args: Vec<String>,
     pub(crate) value: String,
-    /// Where it is written, if that is a file.
+    /// The span of the criterion, if it is in a file.
     pub(crate) span: Option<Span>,
 }
 
-/// A method at one of the stages.
+/// A method at either stage.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum NamedSelectors<S: Stage> {
     Raw(S::Raw),
     Method(S::Method),
 }
 
-/// How far an operator reaches; none is any number of steps.
+/// The number of levels that a graph operator reaches; `None`: all.
 pub(crate) type Depth = Option<usize>;
 
-/// One criterion with its graph operators.
+/// A criterion with its graph operators.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Criterion<S: Stage> {
     pub(crate) at: bool,
@@ -96,13 +96,13 @@ pub(crate) struct Criterion<S: Stage> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expr<S: Stage> {
     Criterion(Criterion<S>),
-    /// Parts with the mode that decides on undecided tests behind the operator.
+    /// The operands, and the mode that decides on undecided tests after the operator.
     Union(Vec<Expr<S>>, Indirect),
     Intersection(Vec<Expr<S>>, Indirect),
     Difference(Box<Expr<S>>, Box<Expr<S>>),
 }
 
-/// What is wrong with a criterion.
+/// An error in a criterion.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CriterionError {
     #[error("`{0}`: `@` and a `+` behind the name cannot be used together")]
@@ -111,7 +111,6 @@ pub(crate) enum CriterionError {
     Nameless(String),
 }
 
-/// Parses one criterion.
 pub(crate) fn parse_criterion(
     text: &str,
     indirect: Indirect,
@@ -151,7 +150,7 @@ fn depth(text: &str) -> Depth {
     text.parse().ok()
 }
 
-/// Parses the words of `--select` or `--exclude`: space is union, comma intersection.
+/// Parses the words of `--select` or `--exclude`. A space is a union, a comma an intersection.
 pub(crate) fn parse_cli(
     words: &[String],
     indirect: Indirect,
@@ -216,7 +215,7 @@ mod tests {
     }
 
     proptest! {
-        /// Printing a criterion and parsing it again gives the same criterion.
+        /// Formatting a criterion and parsing it again returns the same criterion.
         #[test]
         fn printing_round_trips(
             at in any::<bool>(),

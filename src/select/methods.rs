@@ -1,4 +1,4 @@
-//! Methods: their names, what values they take, and which nodes they match.
+//! The methods of selectors: their names, their values and the nodes that they match.
 
 use super::expr::{Criterion, Expr, NamedSelectors, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
@@ -9,7 +9,7 @@ use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
 use fixedbitset::FixedBitSet;
 use glob::{MatchOptions, Pattern};
 
-/// A method with its checked value.
+/// A method with a valid value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Method {
     Fqn(String),
@@ -24,11 +24,10 @@ pub(crate) enum Method {
     TestName(String),
     TestType(TestType),
     ResourceType(ResourceType),
-    /// Resources that are selected by name: exposure, metric, unit_test, ...
+    /// A resource that is selected by its type and name: exposure, metric, unit_test and others.
     Resource(ResourceType, Vec<String>),
     State(StateKind),
     Result(String),
-    /// `source_status:fresher`.
     Fresher,
     Version(VersionKind),
 }
@@ -93,8 +92,8 @@ const METHODS: &[&str] = &[
     "export",
 ];
 
-/// Checks every method of an expression and looks up what it matches; all that is wrong is
-/// reported.
+/// Validates every method in an expression and replaces it by the nodes that it matches. All errors
+/// are reported, not just the first.
 pub(super) fn resolve_methods(
     expr: &Expr<Written>,
     manifest: &Manifest,
@@ -134,13 +133,14 @@ impl Walk<'_> {
         })
     }
 
-    /// Each part is looked at, so that all that is wrong is told.
+    /// Resolves all parts before failing, so that all errors are reported.
     fn all(&mut self, list: &[Expr<Written>]) -> Option<Vec<Expr<Resolved>>> {
         let parts: Vec<_> = list.iter().map(|expr| self.expr(expr)).collect();
         parts.into_iter().collect()
     }
 
-    /// The nodes that a criterion names, by itself. One that names none is told; `*` may.
+    /// The nodes that match a criterion, without its graph operators. Warns if there are none,
+    /// unless the value is `*`.
     fn matched(&mut self, raw: &RawMethod) -> Option<FixedBitSet> {
         let method = match method(raw, self.manifest, self.previous) {
             Ok(method) => method,
@@ -255,7 +255,7 @@ fn method(
     })
 }
 
-/// What `state:` asks for.
+/// Parses the value of `state:`.
 fn state_kind(raw: &RawMethod) -> Result<StateKind, Box<Diagnostic>> {
     if let Some(("modified", part)) = raw.value.split_once('.') {
         return Ok(StateKind::Modified(match part {
@@ -286,7 +286,7 @@ fn state_kind(raw: &RawMethod) -> Result<StateKind, Box<Diagnostic>> {
     }
 }
 
-/// The parts of a name between dots.
+/// Splits a name at its dots.
 fn split_name(text: &str) -> Vec<String> {
     text.split('.').map(str::to_owned).collect()
 }
@@ -316,7 +316,7 @@ fn no_sources_file(place: &str) -> Box<Diagnostic> {
     Box::new(d.help("`strata source freshness` writes it"))
 }
 
-/// Python's `fnmatch`: `* ? [ ]`, case counts.
+/// Python's `fnmatch`, case-sensitive: `*`, `?` and `[ ]` are special.
 fn fnmatch(text: &str, pattern: &str) -> bool {
     if !pattern.contains(['*', '?', '[']) {
         return text == pattern;
@@ -329,7 +329,7 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
         require_literal_separator: false,
         require_literal_leading_dot: false,
     };
-    // Two stars have no meaning of their own in fnmatch.
+    // `**` has no special meaning in `fnmatch`.
     let mut plain = pattern.to_owned();
     while plain.contains("**") {
         plain = plain.replace("**", "*");
@@ -337,7 +337,7 @@ fn fnmatch(text: &str, pattern: &str) -> bool {
     Pattern::new(&plain).is_ok_and(|p| p.matches_with(text, options))
 }
 
-/// Which nodes a method matches, given the whole manifest.
+/// Whether a method matches a node.
 fn matches(
     method: &Method,
     manifest: &Manifest,
@@ -418,7 +418,7 @@ fn matches(
     }
 }
 
-/// Whether a version comes before another one: as numbers where both are, also as texts, else as
+/// Whether version `a` is before `b`: compared as numbers if both can be parsed as such, else as
 /// texts.
 fn is_older(a: &Json, b: &Json) -> bool {
     match (version_number(a), version_number(b)) {
@@ -431,7 +431,7 @@ fn version_number(version: &Json) -> Option<f64> {
     python_str(version).parse().ok()
 }
 
-/// Nodes and exposures match by fqn; sources and the semantic layer do not.
+/// Whether a node matches by its fqn. Sources and the semantic layer never do.
 fn matches_fqn(node: &Node, value: &str) -> bool {
     if matches!(
         node.kind,
@@ -470,8 +470,8 @@ fn fqn_selected(fqn: &[&str], selector: &str, versioned: bool) -> bool {
     true
 }
 
-/// A glob from the project's root: the node's file, that of its properties, or a folder above; `**`
-/// crosses folders.
+/// Whether a glob, relative to the project's root, matches the node's file, its properties file or
+/// a parent folder of these; `**` matches any number of folders.
 fn matches_path(node: &Node, pattern: &str) -> bool {
     let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
     let options = MatchOptions {
@@ -494,7 +494,7 @@ fn matches_path(node: &Node, pattern: &str) -> bool {
     false
 }
 
-/// Texts, members of lists and true or false are compared; numbers are not (semantics 1.16).
+/// Matches texts, booleans and members of lists, but not numbers (semantics 1.16).
 fn matches_config(node: &Node, keys: &[String], value: &str) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
     if matches!(

@@ -1,4 +1,4 @@
-//! Selector text becomes a set of nodes.
+//! Resolves the text of selectors to a set of nodes.
 //!
 //! In: `Manifest`, the selection arguments of a command, perhaps a previous state. Out:
 //! `Checked<NodeSet>`. Three types: text -> `Expr<Written>` (raw names, spans) -> `Expr<Resolved>`
@@ -20,27 +20,28 @@ use crate::config::SelectorDefinition;
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::manifest::{Manifest, NodeKind, NodeSet, ResourceType};
 
-/// What a command line says of selection.
+/// The selection arguments of a command line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selection {
     pub(crate) select: Vec<String>,
     pub(crate) exclude: Vec<String>,
     pub(crate) selector: Option<String>,
     pub(crate) indirect: Indirect,
-    /// Empty: all that the command works on.
+    /// Empty: all types that the command works on.
     pub(crate) resource_types: Vec<ResourceType>,
     pub(crate) exclude_resource_types: Vec<ResourceType>,
-    /// Exactly these nodes, by unique id, in place of any selector.
+    /// The unique ids of exactly the nodes to select, instead of any selector.
     pub(crate) nodes: Option<Vec<String>>,
 }
 
-/// Whether a selection can be read, whatever the project has.
+/// Whether a selection has valid syntax, regardless of the project.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn is_readable(selection: &Selection, selectors: &[SelectorDefinition]) -> bool {
     named::build_expression(selection, selectors).is_ok()
 }
 
-/// The nodes that a command works on: what the selectors say, cut to its resource types.
+/// The nodes that a command works on: those that the selection matches and that are of the given
+/// types.
 pub(crate) fn select_nodes(
     manifest: &Manifest,
     selection: &Selection,
@@ -78,7 +79,7 @@ pub(crate) fn select_nodes(
     };
     set.retain(|id| {
         let node = manifest.node(id);
-        // A file without text is there, but nothing is done with it, as in dbt.
+        // As in dbt, a file without text is not selected.
         if node.text.as_ref().is_some_and(|text| text.raw.trim().is_empty())
             && !matches!(node.kind, NodeKind::Seed)
         {

@@ -1,9 +1,9 @@
-//! `state:`: what differs from an earlier manifest, and in what, by dbt's rules.
+//! `state:`: compares nodes with an earlier manifest, by dbt's rules.
 //!
 //! In: nodes of the project and, as JSON, of an earlier manifest that dbt or Strata wrote. Out:
 //! whether a criterion holds. Both sides are compared as artifacts have them, configs as they were
-//! written (`unrendered_config`): a variable that has another value changes nothing, a default that
-//! is written out does.
+//! written (`unrendered_config`): a variable with another value is no change, a default that
+//! is now written out is one.
 //!
 //! Source: `state:` in dbt's documentation of node selection, and the table `tests/dbt/state.json`.
 
@@ -14,7 +14,7 @@ use crate::engine::is_built_in_package;
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType};
 use std::collections::{BTreeSet, HashMap};
 
-/// Whether macros changed, asked once a macro.
+/// Caches whether macros have changed.
 #[derive(Debug, Default)]
 pub(super) struct StateCache {
     macros: HashMap<String, bool>,
@@ -36,7 +36,7 @@ pub(super) fn matches_state(
     }
 }
 
-/// The kinds that dbt compares by their own fields, without a body.
+/// The kinds that dbt compares by their own fields, since they have no body.
 fn is_described(node: &Node) -> bool {
     matches!(
         node.kind,
@@ -75,8 +75,8 @@ fn modified(
     }
 }
 
-/// What the earlier manifest does not have is modified, if its kind has the part. Sources,
-/// exposures and what is made of models of the semantic layer count in their parts only.
+/// Whether a node that the earlier manifest lacks counts as modified in a part. Sources, exposures
+/// and the resources of the semantic layer have only some of the parts.
 fn counts_when_new(part: Part, node: &Node) -> bool {
     match (part, &node.kind) {
         (Part::Macros, _) => false,
@@ -88,16 +88,16 @@ fn counts_when_new(part: Part, node: &Node) -> bool {
     }
 }
 
-/// A node now and before.
+/// The current and the earlier version of a node.
 struct Both<'a> {
     node: &'a Node,
     new: &'a Json,
     old: &'a Json,
-    /// Places of sources count as they were written.
+    /// Whether the database and schema of sources are compared unrendered.
     compare_written: bool,
 }
 
-/// Configs of tests that count.
+/// The only configs of tests that are compared.
 const OF_TESTS: &[&str] = &[
     "severity",
     "where",
@@ -109,7 +109,7 @@ const OF_TESTS: &[&str] = &[
     "store_failures_as",
 ];
 
-/// Configs that never count: where a node lies is compared by `relation`.
+/// Configs that are not compared here. `relation` compares where a node is stored.
 const ASIDE: &[&str] = &["alias", "schema", "database", "tags", "group"];
 
 impl Both<'_> {
@@ -191,7 +191,7 @@ impl Both<'_> {
         self.differs("/raw_code")
     }
 
-    /// Configs as they were written; of tests only those that decide on their result.
+    /// Compares unrendered configs; of tests only those that affect the result.
     fn configs(&self) -> bool {
         if matches!(self.node.kind, NodeKind::UnitTest(_)) {
             return false;
@@ -205,7 +205,7 @@ impl Both<'_> {
         let (new, old) = (written_configs(self.new), written_configs(self.old));
         let keys: BTreeSet<&String> =
             new.keys().chain(old.keys()).filter(|key| self.counts_config(key)).collect();
-        // A key that is written as null is not the same as none.
+        // A key that is set to null differs from a missing key.
         keys.into_iter().any(|key| new.get(key) != old.get(key))
     }
 
@@ -241,12 +241,13 @@ impl Both<'_> {
                 && column_descriptions(self.new) != column_descriptions(self.old))
     }
 
-    /// Whether descriptions of the relation, or of its columns, become comments.
+    /// Whether descriptions of the relation or of its columns are persisted as comments.
     fn persists(&self, what: &str) -> bool {
         self.new.pointer(&format!("/config/persist_docs/{what}")) == Some(&Json::Bool(true))
     }
 
-    /// What a contract promises: of columns their names, types and constraints.
+    /// Whether the contract differs: whether it is enforced, its columns, their types or
+    /// constraints.
     fn contract(&self) -> bool {
         if !matches!(self.node.kind, NodeKind::Model { .. }) {
             return false;
@@ -282,7 +283,8 @@ fn enforces_contract(node: &Json) -> bool {
     node.pointer("/contract/enforced") == Some(&Json::Bool(true))
 }
 
-/// Names, types and constraints of columns; those of the table have no name.
+/// The names, types and constraints of columns. The constraints of the table are added under an
+/// empty name.
 fn promised_columns(node: &Json) -> Vec<(String, Json, Json)> {
     let mut all = Vec::new();
     for (name, column) in node.get("columns").and_then(Json::as_object).into_iter().flatten() {
@@ -302,7 +304,7 @@ fn parent_ids(node: &Json) -> BTreeSet<String> {
     list.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
-/// The deprecation date of a model: a date is its midnight.
+/// The deprecation date of a model. A date without a time is the same as its midnight.
 fn moment(node: &Json) -> Option<String> {
     let text = node.get("deprecation_date")?.as_str()?.trim().replacen(' ', "T", 1);
     let (date, time) = text.split_once('T').unwrap_or((&text, ""));
@@ -323,7 +325,7 @@ fn macros_modified(
     node.macros.iter().any(|m| macro_modified(m, manifest, previous, cache, &mut Vec::new()))
 }
 
-/// A macro counts as modified when it or one that it calls is.
+/// Whether a macro or one that it calls has changed. Cycles of calls count as unchanged.
 fn macro_modified(
     id: &str,
     manifest: &Manifest,
@@ -339,7 +341,8 @@ fn macro_modified(
         return false;
     }
     path.push(id.to_owned());
-    // Built-in macros have other texts in dbt: only what they call counts.
+    // dbt has different texts of the built-in macros, so only the macros that these call are
+    // compared.
     let built_in = is_built_in_package(&info.package);
     let changed = (!built_in && previous.macros.get(id).is_none_or(|sql| sql != info.sql.trim()))
         || info.depends_on.iter().any(|d| macro_modified(d, manifest, previous, cache, path));

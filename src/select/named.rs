@@ -1,4 +1,4 @@
-//! `--selector` and the default selection.
+//! Resolves `--selector` and the default selection to expressions.
 
 use super::Selection;
 use super::expr::{
@@ -8,7 +8,7 @@ use crate::config::{SelectorDefinition, YamlCriterion};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::source::Span;
 
-/// What holds when nothing is selected.
+/// The selection if a command line has none.
 const DEFAULT: &[&str] = &[
     "fqn:*",
     "source:*",
@@ -21,7 +21,7 @@ const DEFAULT: &[&str] = &[
 
 type Found = Result<Expr<Written>, Box<Diagnostic>>;
 
-/// The expression that a command line means.
+/// The expression of a command line.
 pub(super) fn build_expression(selection: &Selection, selectors: &[SelectorDefinition]) -> Found {
     if let Some(name) = &selection.selector {
         return definition(name, selectors, selection.indirect);
@@ -45,7 +45,7 @@ pub(super) fn build_expression(selection: &Selection, selectors: &[SelectorDefin
     Ok(Expr::Difference(Box::new(included), Box::new(excluded)))
 }
 
-/// A named selector; one may use those that are defined before it.
+/// A named selector. It can refer to selectors that are defined before it.
 fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -> Found {
     match selectors.iter().position(|s| s.name == name) {
         Some(i) => expr(&selectors[i].definition, &selectors[..i], default),
@@ -63,9 +63,10 @@ fn definition(name: &str, selectors: &[SelectorDefinition], default: Indirect) -
     }
 }
 
-/// `default`: what decides on tests where a criterion does not say it.
+/// Converts a criterion of a file. `default` is the mode for tests where a criterion has none.
 fn expr(criterion: &YamlCriterion, earlier: &[SelectorDefinition], default: Indirect) -> Found {
-    // Groups of YAML decide on tests eagerly, whatever their parts say.
+    // As in dbt, unions and intersections in YAML decide on tests eagerly, whatever the modes of
+    // their parts.
     let (included, excluded) = match criterion {
         YamlCriterion::Text(text, span) => return placed_criterion(text, default, *span),
         YamlCriterion::Selector(name, span) => {
@@ -108,7 +109,7 @@ fn all_of(
     criteria.iter().map(|criterion| expr(criterion, earlier, default)).collect()
 }
 
-/// A criterion of a file, which knows its place.
+/// Parses a criterion of a file and sets its span.
 fn placed_criterion(text: &str, indirect: Indirect, span: Span) -> Found {
     let mut found = parse_criterion(text, indirect).map_err(|e| {
         Box::new(Diagnostic::error(Code::Selector, e.to_string()).primary(span, ""))

@@ -1,20 +1,20 @@
-//! A previous state to compare with: the artifacts of `--state`.
+//! The previous state for comparisons: the artifacts in `--state`.
 
 use crate::config::Json;
 use std::collections::{HashMap, HashSet};
 
-/// Which sources have newer data than in the earlier `sources.json`.
+/// The sources that have newer data than in the earlier `sources.json`.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Fresher {
     /// There is no earlier `sources.json`.
     #[default]
     NoPrevious,
-    /// There is none below the target path.
+    /// There is no `sources.json` below the target path.
     NoCurrent,
     Known(HashSet<String>),
 }
 
-/// Nodes of an earlier manifest, and statuses of an earlier run, by unique id.
+/// The nodes of an earlier manifest, and the statuses of an earlier run, by unique id.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PreviousState {
     pub(crate) nodes: HashMap<String, Json>,
@@ -23,7 +23,7 @@ pub(crate) struct PreviousState {
     pub(crate) fresher: Fresher,
 }
 
-/// When the newest row of each source was loaded; sources that could not be measured are left out.
+/// The load time of the newest row of each source; sources that could not be measured are left out.
 fn load_times(sources: &Json) -> HashMap<String, String> {
     let results = sources.get("results").and_then(Json::as_array);
     results
@@ -45,7 +45,7 @@ fn later(new: &str, old: &str) -> bool {
 }
 
 impl PreviousState {
-    /// From the parsed artifacts; either may be missing.
+    /// Reads the parsed artifacts, either of which may be missing.
     pub(crate) fn new(manifest: Option<&Json>, run_results: Option<&Json>) -> PreviousState {
         let mut state = PreviousState::default();
         for section in [
@@ -63,7 +63,7 @@ impl PreviousState {
                 .into_iter()
                 .flatten()
             {
-                // What is an export here is an exposure in the artifacts.
+                // Exports are written to artifacts as exposures.
                 let export = node.pointer("/meta/strata_export").is_some();
                 let name = id.strip_prefix("exposure.").filter(|_| export);
                 state.nodes.insert(

@@ -1,4 +1,4 @@
-//! CSV and JSON files; where Parquet files go.
+//! Writes CSV and JSON files, and decides where exported files go.
 
 use super::{SinkError, SinkJob, SinkTable, WrittenRows, count};
 use crate::config::{ExportType, FileTarget};
@@ -6,8 +6,8 @@ use crate::engine::{Cell, SqlType};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::{self, Write};
 
-/// Where a file goes: `path`, from the project's folder, or `exports/NAME.TYPE` below the target
-/// path.
+/// The path of a file: the configured `path`, relative to the project's folder, or
+/// `exports/NAME.TYPE` below the target path.
 pub(crate) fn path_of(
     target: &FileTarget,
     export: &str,
@@ -20,7 +20,7 @@ pub(crate) fn path_of(
     }
 }
 
-/// What is told of a file.
+/// The result of writing a file, or of a dry run.
 pub(super) fn describe_written(
     path: &Utf8Path,
     rows: usize,
@@ -34,8 +34,8 @@ pub(super) fn describe_written(
     WrittenRows { message, rows, cells: rows * columns, requests: 0 }
 }
 
-/// Writes a CSV file (RFC 4180, nulls empty) or a JSON file (a list with an object for each row).
-/// The same bytes from each engine, as long as the values are the same.
+/// Writes a CSV file (RFC 4180, nulls are empty) or a JSON file (a list with an object per row).
+/// Equal values give equal bytes, whatever engine they come from.
 pub(crate) fn write_file(
     target: &FileTarget,
     table: &SinkTable,
@@ -78,11 +78,11 @@ pub(super) fn write_json(out: &mut dyn Write, table: &SinkTable) -> io::Result<(
     out.write_all(b"\n]\n")
 }
 
-/// A decimal keeps its digits: as a number where a double holds them, else as text. JSON stays what
-/// it is.
+/// The JSON value of a cell. A decimal keeps all its digits: it is a number if a double can hold
+/// them, otherwise a text. JSON stays JSON.
 fn value(cell: &Cell, kind: &SqlType) -> serde_json::Value {
     match cell {
-        // An engine may give JSON as text.
+        // Some engines return JSON as text.
         Cell::Text(text) if *kind == SqlType::Json => {
             serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
         }
@@ -94,7 +94,7 @@ fn value(cell: &Cell, kind: &SqlType) -> serde_json::Value {
     }
 }
 
-/// Digits of a number without the zeros at both ends: a double holds any 15.
+/// The number of digits without zeros at both ends; a double can hold any 15.
 pub(super) fn significant_digits(text: &str) -> usize {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     digits.trim_matches('0').len()

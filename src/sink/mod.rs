@@ -1,8 +1,8 @@
-//! Published relations written to where exports say: files, Google Sheets.
+//! Writes published relations to the targets of exports: files and Google Sheets.
 //!
-//! In: the rows of a relation, a rendered target. Out: `Written`, or a `SinkError` that says what
-//! to do. A reader of the target sees the old or the new content, never a part. Must not know:
-//! nodes, plans, output; which database the rows are from.
+//! In: the rows of a relation, a rendered target. Out: `WrittenRows`, or a `SinkError` that says
+//! what to do. Readers of the target see the old or the new content, never a part of it. Must not
+//! know: nodes, plans, output; which database the rows are from.
 
 mod files;
 mod parquet;
@@ -16,7 +16,7 @@ use crate::engine::{Cell, SqlType};
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 
-/// A column as it is exported.
+/// A column of an export.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SinkColumn {
     pub(crate) name: String,
@@ -32,23 +32,23 @@ pub(crate) struct SinkTable {
     pub(crate) rows: Vec<Vec<Cell>>,
 }
 
-/// What holds for one export, whatever its target.
+/// The settings of one export that do not depend on its target.
 pub(crate) struct SinkJob<'a> {
     pub(crate) export: &'a str,
-    /// The same for each attempt of one run: what was appended is not appended twice.
+    /// An id that all attempts of one run share, so that rows are not appended twice.
     pub(crate) run: &'a str,
-    /// Only say what would change.
+    /// Only report what would change.
     pub(crate) dry_run: bool,
     pub(crate) system: &'a dyn System,
     pub(crate) project: &'a Utf8Path,
     pub(crate) target_path: &'a Utf8Path,
-    /// Whether the user wants to stop.
+    /// Whether the user has interrupted the run.
     pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
-    /// Shared by all exports of the process: a service counts the writes of a user.
+    /// Shared by all exports of the process, because the service limits the writes per user.
     pub(crate) pace: &'a Pace,
 }
 
-/// What was written, or would be.
+/// What was written, or would be in a dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WrittenRows {
     pub(crate) message: String,
@@ -62,7 +62,7 @@ pub(crate) struct WrittenRows {
 pub(crate) struct SinkError {
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    /// Another try can help.
+    /// Whether a retry can help.
     pub(crate) transient: bool,
 }
 
@@ -81,7 +81,7 @@ impl SinkError {
     }
 }
 
-/// `1 row`, `2 rows`.
+/// A number with its noun: `1 row`, `2 rows`.
 fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! Parquet files, which an engine that reads and writes files makes.
+//! Writes Parquet files, with an engine that can read and write files.
 
 use super::files::{describe_written, path_of, write_json};
 use super::{SinkError, SinkJob, SinkTable, WrittenRows};
@@ -7,7 +7,8 @@ use crate::engine::{EngineSpec, ParquetFile, SqlType, Warehouse};
 use camino::Utf8Path;
 use std::io;
 
-/// Writes a Parquet file by `engine`, a scratch database: the rows go there by way of a file.
+/// Writes a Parquet file with `engine`, a scratch database, which reads the rows from a temporary
+/// file.
 pub(crate) fn write_parquet(
     target: &FileTarget,
     table: &SinkTable,
@@ -49,8 +50,8 @@ fn convert(
     copied.map_err(SinkError::of_file)
 }
 
-/// A type as the scratch database calls it; what it has no name for is a text. A `numeric` without
-/// digits becomes a double.
+/// The scratch database's name for a type; text if it has none. A `numeric` without precision
+/// becomes a double.
 fn type_of(kind: &SqlType, engine: &EngineSpec) -> String {
     let text = SqlType::Text { length: None };
     let write = engine.types.write;

@@ -1,4 +1,4 @@
-//! Files by number, and line and column of a byte.
+//! Interned files, and conversion of byte offsets to lines and columns.
 
 use crate::hash::FastMap;
 use camino::Utf8Path;
@@ -6,17 +6,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// An interned file; numbers are only ever added within a process.
+/// The id of a file, which stays the same for the lifetime of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct FileId(pub(crate) u32);
 
 thread_local! {
-    /// The file whose stored data is being read.
+    /// The file of the stored data that is being deserialized.
     static READ: Cell<FileId> = const { Cell::new(FileId(u32::MAX)) };
 }
 
-/// Reads stored data that belongs to one file: its places are stored without it, since numbers of
-/// files are of one process.
+/// Deserializes data that belongs to one file. Spans are stored without file ids, since these are
+/// valid in one process only.
 pub(crate) fn of_file<T>(file: FileId, read: impl FnOnce() -> T) -> T {
     let before = READ.replace(file);
     let value = read();
@@ -52,13 +52,13 @@ impl Span {
         Span { file, start, end }
     }
 
-    /// The whole of a file, for complaints that have no better place.
+    /// A span for errors that concern a whole file.
     pub(crate) fn file(file: FileId) -> Span {
         Span { file, start: 0, end: 0 }
     }
 }
 
-/// One-based line and column; the column counts characters.
+/// Line and column, counted from one; the column counts characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineCol {
     pub(crate) line: usize,
@@ -71,7 +71,7 @@ struct SourceFile {
     text: Arc<str>,
 }
 
-/// All files that were read, by number and by path.
+/// All files that were read, by id and by path.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceMap {
     files: Vec<SourceFile>,
@@ -79,7 +79,7 @@ pub(crate) struct SourceMap {
 }
 
 impl SourceMap {
-    /// Adds a file, or replaces the text of one that is there.
+    /// Adds a file, or replaces the text of an existing one.
     pub(crate) fn add(&mut self, path: &Utf8Path, text: Arc<str>) -> FileId {
         if let Some(&id) = self.by_path.get(path.as_str()) {
             self.files[id.0 as usize].text = text;
@@ -96,7 +96,7 @@ impl SourceMap {
         Utf8Path::new(&*self.files[id.0 as usize].path)
     }
 
-    /// Whether lines of the file may hold credentials, and so are named but never quoted.
+    /// Whether the file may contain credentials, so that its lines must not be shown.
     pub(crate) fn is_private(&self, id: FileId) -> bool {
         self.path(id).file_name() == Some("profiles.yml")
     }
@@ -114,7 +114,7 @@ impl SourceMap {
     }
 }
 
-/// Line and column of a byte offset; an offset behind the end is the end.
+/// The line and column of a byte offset. Offsets beyond the end are clamped.
 pub(crate) fn line_col(text: &str, byte: usize) -> LineCol {
     let mut byte = byte.min(text.len());
     while !text.is_char_boundary(byte) {

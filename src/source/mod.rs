@@ -1,8 +1,8 @@
-//! Source text and places in it.
+//! Source text, and locations in it.
 //!
-//! In: file paths and texts. Out: `FileId`, `Span`, `SourceMap`, and `SqlText`, SQL that remembers
-//! where each piece of it came from. Must not know: what
-//! the text means. All spans are byte ranges of the original file.
+//! In: file paths and texts. Out: `FileId`, `Span`, `SourceMap`, and `SqlText`, SQL with the origin
+//! of each piece of it. Must not know: what the text means. All spans are byte ranges of the
+//! original file.
 
 mod map;
 mod sql_text;

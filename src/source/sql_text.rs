@@ -1,11 +1,11 @@
-//! SQL that remembers, piece by piece, which bytes of which template made it.
+//! SQL with the origin of each piece of it in a template.
 
 use super::{FileId, Span};
 
-/// Where a piece of SQL came from.
+/// The origin of a piece of SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Copied byte for byte from the template, beginning at this byte.
+    /// Copied verbatim from the template, starting at this byte.
     Raw { file: FileId, start: u32 },
     /// Printed by this expression or block of the template.
     Expr(Span),
@@ -18,8 +18,8 @@ struct Segment {
     origin: Origin,
 }
 
-/// Text plus its origin segments, in order, without overlap; bytes outside every segment were made
-/// by the tool.
+/// SQL with its segments, which are in order and do not overlap. Bytes outside of all segments were
+/// generated.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SqlText {
     text: String,
@@ -39,7 +39,7 @@ impl SqlText {
         self.text
     }
 
-    /// Appends text that no template wrote.
+    /// Appends generated text, without an origin.
     pub(crate) fn push_str(&mut self, text: &str) {
         self.text.push_str(text);
     }
@@ -63,20 +63,19 @@ impl SqlText {
         }));
     }
 
-    /// Inserts a text before byte `at`; a segment that spans `at` is split.
+    /// Inserts a text before byte `at`. A segment that contains `at` is split.
     pub(crate) fn insert(&mut self, at: usize, other: &SqlText) {
         let tail = self.split_off(at);
         self.push(other);
         self.push(&tail);
     }
 
-    /// Where its first piece is from.
+    /// The origin of the first segment.
     pub(crate) fn first_origin(&self) -> Option<Origin> {
         self.segments.first().map(|s| s.origin)
     }
 
-    /// Cuts the text before byte `at`, and gives what stands behind; a segment that spans `at` is
-    /// split.
+    /// Truncates the text at byte `at` and returns the rest. A segment that contains `at` is split.
     pub(crate) fn split_off(&mut self, at: usize) -> SqlText {
         let cut = at as u32;
         let text = self.text.split_off(at);
@@ -115,8 +114,8 @@ impl SqlText {
         if lead == 0 { self } else { self.split_off(lead) }
     }
 
-    /// A text that another program made around `inner`: where `inner` is found whole, it keeps its
-    /// origins.
+    /// A text that was made from `inner`, such as by a macro. If it contains all of `inner`, that
+    /// part keeps its origins.
     pub(crate) fn around(text: String, inner: &SqlText) -> SqlText {
         let needle = inner.text.trim();
         let mut out = SqlText { text, segments: Vec::new() };
@@ -145,7 +144,7 @@ impl SqlText {
         out
     }
 
-    /// The template bytes behind `len` bytes at `byte` of this text.
+    /// The span in the template of `len` bytes at `byte`; `None` for generated text.
     pub(crate) fn locate(&self, byte: usize, len: usize) -> Option<Span> {
         let byte = byte as u32;
         let i = self.segments.partition_point(|s| s.end <= byte);

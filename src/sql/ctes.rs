@@ -1,8 +1,8 @@
-//! Ephemeral models: their queries become CTEs in front of the query that reads them.
+//! Adds the queries of ephemeral models to a query as CTEs.
 
 use crate::source::SqlText;
 
-/// Puts `name as (sql)` definitions in front of a query: into its own `with` when it has one.
+/// Adds definitions `name as (sql)` before a query. If it has a `with`, they are added to it.
 pub(crate) fn inject_ctes(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
     if ctes.is_empty() {
         return sql;
@@ -32,7 +32,8 @@ pub(crate) fn inject_ctes(sql: SqlText, ctes: &[(String, SqlText)]) -> SqlText {
     }
 }
 
-/// Where definitions go: behind the `with` (or `with recursive`) that the query begins with.
+/// The offset after the `with` (or `with recursive`) at the start of a query; `None` if there is
+/// none.
 fn with_clause(sql: &str) -> Option<usize> {
     let at = skip_blank(sql, 0);
     let end = keyword(sql, at, "with")?;

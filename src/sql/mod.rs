@@ -1,8 +1,7 @@
-//! SQL as text, as far as it is understood without a database.
+//! Analyzes SQL as text, as far as is possible without a database.
 //!
-//! In: SQL. Out: where statements begin and end, what makes two texts the same, whether a query may
-//! give something else tomorrow, a query with CTEs in front. Must not know: templates, nodes, what
-//! a name means.
+//! In: SQL. Out: the ranges of statements, a normal form for comparing texts, the volatile parts of
+//! a query, a query with CTEs added. Must not know: templates, nodes, what a name means.
 
 mod ctes;
 mod pieces;

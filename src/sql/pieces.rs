@@ -1,19 +1,19 @@
-//! SQL looked at piece by piece, enough to tell comments, quoted texts and words apart.
+//! Splits SQL into comments, quoted texts and words, for normalizing it and finding volatile
+//! functions.
 
-/// A piece of SQL.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Piece<'a> {
     /// White space or a comment.
     Blank,
-    /// An identifier, keyword or number, dots included.
+    /// An identifier, keyword or number, including dots.
     Word(&'a str),
-    /// In quotes of any kind.
+    /// A text in quotes of any kind.
     Quoted(&'a str),
-    /// Another character.
+    /// Any other character.
     Sign(char),
 }
 
-/// Cuts a text into pieces. What is not closed ends with the text.
+/// Splits a text into pieces. An unclosed quote or comment extends to the end of the text.
 fn pieces(sql: &str) -> Vec<Piece<'_>> {
     let b = sql.as_bytes();
     let mut out = Vec::new();
@@ -56,7 +56,7 @@ fn pieces(sql: &str) -> Vec<Piece<'_>> {
     out
 }
 
-/// The length of a comment, in which others may lie.
+/// The length of a block comment. Block comments may be nested.
 fn block_comment(text: &str) -> usize {
     let (mut depth, mut i) = (0, 0);
     while i < text.len() {
@@ -93,7 +93,7 @@ fn quoted(b: &[u8], escapes: bool) -> usize {
     b.len()
 }
 
-/// The length of `$tag$ ... $tag$`.
+/// The length of `$tag$ ... $tag$`; `None` if the text does not begin with one.
 fn dollar_quoted(text: &str) -> Option<usize> {
     let tag_end = text.strip_prefix('$')?.find('$')? + 2;
     let tag = &text[..tag_end];
@@ -104,7 +104,7 @@ fn dollar_quoted(text: &str) -> Option<usize> {
     named.then_some(tag_end + close + tag.len())
 }
 
-/// The same text for what differs in comments and white space only.
+/// Normalizes SQL, so that texts that differ only in comments and white space become equal.
 pub(crate) fn normalize_sql(sql: &str) -> String {
     let mut out = String::with_capacity(sql.len());
     let mut blank = false;
@@ -129,7 +129,7 @@ pub(crate) fn normalize_sql(sql: &str) -> String {
     out
 }
 
-/// Whether a character may be in a word or in quotes around one.
+/// Whether a character may be part of a word, or a quote around one.
 fn is_wordy(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '\'' | '$')
 }
@@ -138,7 +138,7 @@ fn is_operator(c: char) -> bool {
     "+-*/<>=~!@#%^&|`?:".contains(c)
 }
 
-/// Words whose value is another one each time, with or without parentheses.
+/// Keywords whose value may differ each time, with or without parentheses.
 const WORDS: &[&str] = &[
     "current_timestamp",
     "current_date",
@@ -150,7 +150,8 @@ const WORDS: &[&str] = &[
     "tablesample",
 ];
 
-/// Functions whose value depends on more than their arguments: clocks, chance, sessions, files.
+/// Functions whose value depends on more than their arguments: clocks, random numbers, sessions,
+/// files.
 const FUNCTIONS: &[&str] = &[
     "now",
     "today",
@@ -166,9 +167,10 @@ const FUNCTIONS: &[&str] = &[
     "version",
 ];
 
-/// The first thing in a query whose value may be another one the next time, though nothing that it
-/// reads has changed. `functions`: those of the engine that are volatile, besides common ones; with
-/// `()` behind the name without arguments alone; in quotes a text that makes any function so.
+/// The first part of a query whose value may differ the next time, even if its inputs have not
+/// changed. `functions` are the volatile functions of the engine, in addition to common ones. With
+/// `()` after the name, a function is volatile only without arguments; a quoted entry is an
+/// argument that makes any function volatile.
 pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
     let all: Vec<Piece<'_>> = pieces(sql).into_iter().filter(|p| *p != Piece::Blank).collect();
     for (i, piece) in all.iter().enumerate() {
@@ -190,11 +192,11 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
                     return Some("information_schema".to_owned());
                 }
             }
-            // `date('now')`
+            // As in `date('now')`.
             Piece::Quoted(text) if functions.contains(&&*text.to_ascii_lowercase()) => {
                 return Some((*text).to_owned());
             }
-            // `from 'file.csv'`
+            // As in `from 'file.csv'`.
             Piece::Quoted(text)
                 if text.starts_with('\'')
                     && i > 0
@@ -208,7 +210,7 @@ pub(crate) fn find_volatile(sql: &str, functions: &[&str]) -> Option<String> {
     None
 }
 
-/// The last name of a word with dots, in lower case; empty for what is no word.
+/// The last name of a dotted word, in lower case; empty for other pieces.
 fn last_name(piece: &Piece<'_>) -> String {
     match piece {
         Piece::Word(text) => text.rsplit('.').next().unwrap_or(text).to_ascii_lowercase(),
@@ -216,7 +218,7 @@ fn last_name(piece: &Piece<'_>) -> String {
     }
 }
 
-/// Whether there is a comma before the bracket that is open closes.
+/// Whether there is a comma before the closing bracket.
 fn has_comma(pieces: &[Piece<'_>]) -> bool {
     let mut depth = 0;
     for piece in pieces {

@@ -1,7 +1,7 @@
-//! Several statements in one text.
+//! Splits a text into statements.
 
-/// Where each statement begins and ends, without the semicolons; empty ones are left out. Knows
-/// quotes, dollar quotes and comments, no grammar (PostgreSQL documentation, "Lexical Structure").
+/// The ranges of the statements, without semicolons; empty ones are left out. Quotes, dollar quotes
+/// and comments are recognized, but no grammar (PostgreSQL documentation, "Lexical Structure").
 pub(crate) fn split_statements(sql: &str) -> Vec<std::ops::Range<usize>> {
     let b = sql.as_bytes();
     let mut out = Vec::new();
@@ -49,7 +49,8 @@ fn word(c: u8) -> bool {
     c.is_ascii_alphanumeric() || c == b'_' || c == b'$' || !c.is_ascii()
 }
 
-/// The byte behind a quoted text; a doubled quote closes and opens at once.
+/// The offset after a quoted text. A doubled quote ends one text and starts another, which has the
+/// same effect.
 fn quoted(b: &[u8], at: usize, quote: u8, escapes: bool) -> usize {
     let mut i = at + 1;
     while i < b.len() {
@@ -74,7 +75,7 @@ fn dollar(sql: &str, at: usize) -> usize {
     sql[body..].find(mark).map_or(sql.len(), |n| body + n + mark.len())
 }
 
-/// Comments nest.
+/// The offset after a block comment. Block comments may be nested.
 fn comment(b: &[u8], at: usize) -> usize {
     let (mut i, mut depth) = (at, 0);
     while i + 1 < b.len() {
@@ -92,7 +93,7 @@ fn comment(b: &[u8], at: usize) -> usize {
     b.len()
 }
 
-/// The first word of a statement, in lower case; comments in front are passed over.
+/// The first word of a statement in lower case, after any comments.
 pub(crate) fn first_word(sql: &str) -> String {
     let mut rest = sql.trim_start();
     loop {

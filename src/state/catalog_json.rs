@@ -1,4 +1,4 @@
-//! `catalog.json` v1.
+//! Writes `catalog.json` v1.
 
 use super::{ArtifactMetadata, head};
 use crate::config::{Json, JsonMap, python_str};
@@ -11,10 +11,10 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-/// Database, schema, name.
+/// (Database, schema, name).
 type Key = [String; 3];
 
-/// The relations of a database with their columns, as the catalog macros tell them.
+/// The relations of a database with their columns, as the catalog macros return them.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     tables: IndexMap<Key, Table>,
@@ -27,12 +27,12 @@ struct Table {
     columns: JsonMap,
 }
 
-/// The columns that a row must have.
+/// The columns that each row of the macros' result must have.
 pub(crate) const NEEDED: [&str; 4] = ["table_schema", "table_name", "column_name", "column_index"];
 
 impl Catalog {
-    /// Adds a row of the macros' answer: one column, with the facts of its relation (`table_...`,
-    /// `stats:...`).
+    /// Adds a row of the macros' result: a column, with the properties of its relation
+    /// (`table_...`, `stats:...`).
     pub(crate) fn add(&mut self, row: &JsonMap) {
         let key = ["table_database", "table_schema", "table_name"].map(|key| text_at(row, key));
         let table = self.tables.entry(key).or_insert_with(|| Table {
@@ -58,9 +58,8 @@ impl Catalog {
         table.columns.insert(text_at(row, "column_name"), column);
     }
 
-    /// The entries of wanted nodes and of wanted sources, by unique id. Names are compared without
-    /// case; where several relations differ in nothing else, the one that is spelled like the node
-    /// counts.
+    /// The entries of the wanted nodes and of the wanted sources, by unique id. Names match
+    /// regardless of case; among several relations that match, the one spelled like the node wins.
     pub(crate) fn entries(
         &self,
         manifest: &Manifest,
@@ -106,7 +105,7 @@ impl Table {
     }
 }
 
-/// Whether a node is something that a database can have.
+/// Whether a node can have an entry: it is stored or a source.
 pub(crate) fn is_cataloged(node: &Node) -> bool {
     let stored = node.resource_type().is_refable() && !node.is_ephemeral();
     (stored || matches!(node.kind, NodeKind::Source(_))) && node.relation.is_some()
@@ -121,7 +120,8 @@ fn folded(key: &Key) -> Key {
     key.each_ref().map(|part| part.to_lowercase())
 }
 
-/// `stats:rows:label`, `stats:rows:value`, ... become an entry each, where `include` is true.
+/// Collects `stats:rows:label`, `stats:rows:value` and so on into one entry per statistic, if its
+/// `include` is true.
 fn stats(row: &JsonMap) -> Json {
     let mut out = JsonMap::new();
     for key in row.keys() {
@@ -148,7 +148,7 @@ fn stats(row: &JsonMap) -> Json {
     Json::Object(out)
 }
 
-/// Writes `catalog.json` into a folder. `errors` are what could not be asked.
+/// Writes `catalog.json` to a folder. `errors` are the failures of catalog queries.
 pub(crate) fn write_catalog(
     system: &dyn System,
     folder: &Utf8Path,

@@ -1,4 +1,4 @@
-//! `manifest.json` v12, written node by node.
+//! Writes `manifest.json` v12, node by node.
 
 use super::{ArtifactMetadata, time};
 use crate::config::{Json, JsonMap};
@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-/// The SQL of nodes that a command compiled, with the file it was written to, by unique id.
+/// The SQL of compiled nodes, with the path of its file, by unique id.
 pub(crate) type CompiledCode = HashMap<UniqueId, (Arc<SqlText>, String)>;
 
-/// Writes `manifest.json` into a folder.
+/// Writes `manifest.json` to a folder.
 pub(crate) fn write_manifest(
     system: &dyn System,
     folder: &Utf8Path,
@@ -29,7 +29,8 @@ pub(crate) fn write_manifest(
     })
 }
 
-/// What the manifest of a folder was made of, as it says itself near its beginning.
+/// The fingerprint of the inputs that a folder's manifest was made from, which is near the start of
+/// the file. `None` if there is none.
 pub(crate) fn manifest_inputs(system: &dyn System, folder: &Utf8Path) -> Option<Fingerprint> {
     let mut head = Vec::new();
     system.open(&folder.join("manifest.json")).ok()?.take(1024).read_to_end(&mut head).ok()?;
@@ -134,7 +135,7 @@ fn metadata_json(manifest: &Manifest, metadata: &ArtifactMetadata) -> Json {
     })
 }
 
-/// The ids of what each node reads, or of what reads it, in their order.
+/// The parents or the children of each node, as sorted ids.
 fn linked_ids(manifest: &Manifest, children: bool) -> impl Iterator<Item = (String, Json)> {
     manifest.nodes.iter().map(move |node| {
         let linked =
@@ -147,8 +148,7 @@ fn linked_ids(manifest: &Manifest, children: bool) -> impl Iterator<Item = (Stri
     })
 }
 
-/// One section of nodes. They are made into text on all cores, a piece at a time, so that little is
-/// held at once.
+/// Writes one section of nodes. They are serialized in parallel, in batches, to limit memory.
 fn nodes(
     out: &mut dyn Write,
     manifest: &Manifest,

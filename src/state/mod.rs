@@ -1,9 +1,9 @@
-//! Artifacts: what a command leaves for others, and what an earlier one left.
+//! Artifacts that a command writes, and reading those of an earlier one.
 //!
 //! In: a `Manifest`, results, rows of a catalog. Out: `manifest.json` v12, `run_results.json` v6,
 //! `sources.json` v3 and `catalog.json` v1 below the target path, written as streams;
-//! `PreviousState` from a folder of them; what is kept for the next command. Must not know: how a
-//! run went about it.
+//! `PreviousState` from a folder of them; records that are stored for the next command. Must not
+//! know: how a run is carried out.
 
 mod catalog_json;
 mod manifest_json;
@@ -25,16 +25,16 @@ use crate::select::PreviousState;
 use crate::system::{System, SystemError};
 use camino::Utf8Path;
 
-/// What every artifact says of the command that wrote it.
+/// The metadata that every artifact has about the command that wrote it.
 #[derive(Clone, Debug)]
 pub(crate) struct ArtifactMetadata {
-    /// A print of all that the project is made of.
+    /// A fingerprint of all inputs of the project, written only to `manifest.json`.
     pub(crate) inputs: Option<Fingerprint>,
     pub(crate) invocation_id: String,
     pub(crate) started: jiff::Timestamp,
     pub(crate) generated: jiff::Timestamp,
     pub(crate) args: Json,
-    /// What the environment adds to every artifact: `DBT_ENV_CUSTOM_ENV_...`.
+    /// The variables `DBT_ENV_CUSTOM_ENV_...`, which are added to every artifact.
     pub(crate) env: Json,
 }
 
@@ -43,8 +43,7 @@ fn time(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-/// What an artifact says of itself, for a schema such as `sources/v3`. The schemas allow no other
-/// keys.
+/// The metadata for a schema such as `sources/v3`. The schemas allow no further keys.
 fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
     serde_json::json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{schema}.json"),
@@ -56,8 +55,8 @@ fn head(schema: &str, metadata: &ArtifactMetadata) -> Json {
     })
 }
 
-/// Reads the artifacts of `--state`; none when there are none in the folder. `current` is the
-/// target path, whose `sources.json` is compared with that of the folder.
+/// Reads the artifacts of `--state`; `None` if the folder has none. `current` is the target path,
+/// whose `sources.json` is compared with that of the folder.
 pub(crate) fn load_state(
     system: &dyn System,
     folder: &Utf8Path,
@@ -72,7 +71,7 @@ pub(crate) fn load_state(
     Ok(found.then(|| state.with_sources(sources.as_ref(), now.as_ref())))
 }
 
-/// An artifact; none when it is not there, or is no JSON.
+/// Reads an artifact; `None` if it does not exist or is not JSON.
 fn read_artifact(system: &dyn System, path: &Utf8Path) -> Result<Option<Json>, SystemError> {
     match system.read(path) {
         Ok(text) => Ok(serde_json::from_str(&text).ok()),

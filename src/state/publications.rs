@@ -1,7 +1,7 @@
-//! What publications were made from, kept in the database beside them: a table `strata_state` in
-//! the target's schema, one in each database that is written. A row is written in the transaction
-//! of its publication, so that it is true of what stands there, whoever built it and wherever the
-//! database was copied from.
+//! Records what publications were made from, in the database itself: in a table `strata_state` in
+//! the target's schema, one in each database that is written to. A row is written in the
+//! transaction of its publication, so that it is correct whoever built the relation, and even in a
+//! copy of the database.
 
 use crate::engine::{EngineError, EngineErrorKind, Note, Relation, Warehouse};
 use crate::hash::FastMap;
@@ -12,16 +12,16 @@ use std::collections::BTreeMap;
 
 pub(crate) const NAME: &str = "strata_state";
 
-/// The tables of a target, by database as it is folded.
+/// The tables of a target, by folded name of the database.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Publications {
     tables: BTreeMap<String, Relation>,
-    /// Where tests are noted, whose relations may be nowhere.
+    /// The table for tests, which may have no relation.
     home: Option<Relation>,
 }
 
 impl Publications {
-    /// Those that are there, for the databases of some nodes.
+    /// The existing tables in the databases of some nodes; `None` if there are none.
     pub(crate) fn find(
         warehouse: &mut dyn Warehouse,
         manifest: &Manifest,
@@ -38,7 +38,7 @@ impl Publications {
         Ok((!found.tables.is_empty()).then_some(found))
     }
 
-    /// Makes those that are not there.
+    /// Creates the tables that do not exist.
     pub(crate) fn make(
         warehouse: &mut dyn Warehouse,
         manifest: &Manifest,
@@ -73,7 +73,7 @@ impl Publications {
         Publications { home: tables.get(&project.dialect.folded(&own)).cloned(), tables }
     }
 
-    /// All rows, by unique id.
+    /// All records, by unique id.
     pub(crate) fn read(
         &self,
         warehouse: &mut dyn Warehouse,
@@ -81,7 +81,7 @@ impl Publications {
         let mut out = FastMap::default();
         for table in self.tables.values() {
             let rows = warehouse.notes(table).map_err(|e| explain(e, table))?;
-            // What another version wrote and this one cannot read counts as not there.
+            // A record that this version cannot parse counts as missing.
             out.par_extend(
                 rows.into_par_iter()
                     .filter_map(|(node, text)| Some((node, serde_json::from_str(&text).ok()?))),
@@ -90,7 +90,7 @@ impl Publications {
         Ok(out)
     }
 
-    /// Notes a publication; nothing where the database has no table.
+    /// Records a publication. Does nothing if the database has no table.
     pub(crate) fn note(
         &self,
         warehouse: &mut dyn Warehouse,
@@ -105,7 +105,7 @@ impl Publications {
         warehouse.note(table, &[Note { node: unique_id, fingerprint: &text }])
     }
 
-    /// Notes tests, by unique id.
+    /// Records tests, by unique id.
     pub(crate) fn note_tests(
         &self,
         warehouse: &mut dyn Warehouse,

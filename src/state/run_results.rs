@@ -1,4 +1,4 @@
-//! `run_results.json` v6.
+//! Writes `run_results.json` v6.
 
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Writes `run_results.json` into a folder.
+/// Writes `run_results.json` to a folder.
 pub(crate) fn write_run_results(
     system: &dyn System,
     folder: &Utf8Path,
@@ -39,7 +39,7 @@ fn write_json(
     write!(out, "\n], \"elapsed_time\": {seconds}, \"args\": {}}}\n", metadata.args)
 }
 
-/// Of what a result holds only its message is text that an engine or a template made.
+/// An entry of the results. Only the message may contain secrets: the engine or a template made it.
 fn line(result: &RunResult, scrubber: &Scrubber) -> Json {
     let outcome = &result.outcome;
     let timing: Vec<Json> = result

@@ -1,4 +1,4 @@
-//! `sources.json` v3.
+//! Writes `sources.json` v3.
 
 use super::{ArtifactMetadata, head, time};
 use crate::config::Json;
@@ -62,7 +62,7 @@ fn line(source: &SourceFreshness) -> Json {
     })
 }
 
-/// A time as Python prints it: microseconds only where there are some.
+/// A time as Python prints it, with microseconds only if they are not zero.
 fn instant(at: Timestamp) -> String {
     let format = if at.subsec_microsecond() == 0 && at.subsec_millisecond() == 0 {
         "%Y-%m-%dT%H:%M:%S+00:00"

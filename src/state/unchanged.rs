@@ -1,4 +1,5 @@
-//! What `build --changed` found when it left nothing to do, with all that it was found from.
+//! The record that `build --changed` stores when it has nothing to do, with all inputs of that
+//! result.
 
 use crate::cache::Stored;
 use crate::context::RenderRead;
@@ -12,26 +13,26 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UnchangedRecord {
-    /// Of what the command was asked for.
+    /// A fingerprint of the request.
     pub(crate) asked: Fingerprint,
-    /// Of what the project is made of, but for what is asked of the world when it is put together
-    /// and compiled.
+    /// A fingerprint of the project without the external inputs read when it is resolved and
+    /// compiled.
     pub(crate) inputs: Fingerprint,
-    /// Of what the nodes said (`changes::nodes_print`).
+    /// A fingerprint of the definitions of nodes (`changes::fingerprint_definitions`).
     pub(crate) own: Fingerprint,
-    /// What was asked of the world after the files were parsed.
+    /// The external inputs read (variables, environment, target, macros) after parsing.
     pub(crate) reads: Vec<RenderRead>,
-    /// Seeds whose rows the print of the files does not cover.
+    /// Seeds whose rows the fingerprint of the files does not cover.
     pub(crate) seeds: Vec<(Utf8PathBuf, Fingerprint)>,
     pub(crate) database: DatabaseState,
-    /// What the system knew `manifest.json` by; none where it is not written.
+    /// The stamp of `manifest.json`; `None` if it is not written.
     pub(crate) manifest: Option<String>,
-    /// The nodes that are as they have to be: unique id, type, name.
+    /// The nodes that are up to date: (unique id, type, name).
     pub(crate) nodes: Vec<(String, ResourceType, String)>,
     pub(crate) warnings: Vec<StoredDiagnostic>,
 }
 
-/// A complaint, with the paths of its places: numbers of files are of one process.
+/// A diagnostic with the paths of its labels, because file ids are only valid within one process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredDiagnostic {
     diagnostic: Diagnostic,
@@ -49,7 +50,7 @@ impl StoredDiagnostic {
         StoredDiagnostic { diagnostic, paths }
     }
 
-    /// With places in the files of this process; none if one of them is not there.
+    /// The diagnostic with file ids of this process; `None` if one of the files is not loaded.
     pub(crate) fn diagnostic(&self, map: &SourceMap) -> Option<Diagnostic> {
         let mut diagnostic = self.diagnostic.clone();
         for (label, path) in labels(&mut diagnostic).zip(&self.paths) {
@@ -63,7 +64,8 @@ impl Stored for UnchangedRecord {
     const FILE: &'static str = "strata_settled.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {
-        // With names: numbers of JSON are known by the name of their only field.
+        // Field names are needed, because JSON numbers are recognized by the name of their only
+        // field.
         rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 

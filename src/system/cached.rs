@@ -1,8 +1,8 @@
-//! A system that remembers what it has read until it is told which paths may have changed.
+//! A system that caches what it has read, until it is told which paths may have changed.
 //!
-//! In: another system, and paths that something happened to. Out: the same answers as that system
-//! gives, without asking it again; and whether any of the paths has really another content. Content
-//! decides: a file that was only touched is unchanged.
+//! In: another system, and paths that may have changed. Out: that system's results, from the cache;
+//! and which of the paths have really changed. The content decides: a file that was only touched is
+//! unchanged.
 
 use super::{Found, Look, System, SystemError};
 use crate::hash::{FastMap, Fingerprint};
@@ -12,31 +12,32 @@ use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Files of a folder with their sizes.
+/// The files below a folder, with their sizes.
 type Files = BTreeMap<Utf8PathBuf, u64>;
 
-/// Paths are kept as text, which is hashed in one go.
+/// The cached results. Most keys are texts, which are hashed faster than paths.
 #[derive(Default)]
 struct Memory {
     texts: FastMap<String, (Arc<str>, Fingerprint)>,
     prints: FastMap<String, Fingerprint>,
     walked: FastMap<Utf8PathBuf, Files>,
-    /// What paths led to when they were asked for, in vain or not.
+    /// The results of looking at paths, including those that do not exist.
     looked: FastMap<String, Look>,
-    /// Names in folders.
+    /// The names of entries in folders.
     listed: FastMap<String, Vec<String>>,
-    /// Files that could not be read: whatever happens to one may mend it.
+    /// Files that could not be read. Any event may mean that one has become readable.
     unreadable: HashSet<String>,
 }
 
-/// The same but for a file's size.
+/// Whether two results are the same, except for the size of a file.
 fn alike(a: Look, b: Look) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
 pub(crate) struct CachedSystem {
     inner: Arc<dyn System>,
-    /// Whether a file that was never read may be one to read: not an editor's temporary file, say.
+    /// Whether a file that was never read may be part of a project; false for an editor's temporary
+    /// files.
     counts: fn(&Utf8Path) -> bool,
     memory: RwLock<Memory>,
 }
@@ -46,12 +47,12 @@ impl CachedSystem {
         CachedSystem { inner, counts, memory: RwLock::default() }
     }
 
-    /// The system that is asked.
+    /// The underlying system.
     pub(crate) fn inner(&self) -> &dyn System {
         self.inner.as_ref()
     }
 
-    /// Looks again at what may have changed; the paths whose content is another than before.
+    /// Updates the cache at these paths, and returns the paths whose content has changed.
     pub(crate) fn look_again<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a Utf8Path>,
@@ -82,8 +83,8 @@ impl CachedSystem {
         changed
     }
 
-    /// Whether a path leads to something else than when it was asked for, or its folder has other
-    /// names.
+    /// Adds a path to `changed` if it is of another kind than before, or if the names in its folder
+    /// have changed.
     fn compare_look(&self, path: &Utf8Path, now: Look, changed: &mut Vec<Utf8PathBuf>) {
         let folder = path.parent().unwrap_or(path);
         let (looked, listed) = {
@@ -144,7 +145,7 @@ impl CachedSystem {
         }
     }
 
-    /// Known paths below a folder.
+    /// The known paths below a folder, sorted.
     fn below(&self, folder: &Utf8Path) -> Vec<Utf8PathBuf> {
         let memory = self.read_memory();
         let range = (Bound::Excluded(folder.to_owned()), Bound::Unbounded);
@@ -197,7 +198,8 @@ impl System for CachedSystem {
         }
         let read = self.inner.read_with_print(path);
         if read.as_ref().is_err_and(SystemError::not_found) {
-            // `.dbtignore` is read without being looked for.
+            // `.dbtignore` is read without looking for it first, so that it does not exist must be
+            // recorded here.
             self.write_memory().looked.insert(path.to_string(), Look::Nothing);
         }
         let read = read.inspect_err(|_| {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Files and variables that a test sets; the clock stands still.
+/// The files and variables that a test sets. The clock does not advance.
 #[derive(Debug, Default)]
 pub(crate) struct MemorySystem {
     files: Mutex<BTreeMap<Utf8PathBuf, Arc<[u8]>>>,

@@ -1,4 +1,4 @@
-//! The world outside: files, environment, clock.
+//! The operating system: files, environment, clock.
 //!
 //! In: paths and names. Out: texts, streams, times. Everything that the tool reads or writes passes
 //! through `System`, so that tests run in memory; clippy's `disallowed-methods` keeps `std::fs`,
@@ -19,7 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Read;
 use std::sync::Arc;
 
-/// A file system failure with its path and what was tried.
+/// An IO error with the path and the failed action.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {path}: {source}")]
 pub(crate) struct SystemError {
@@ -41,7 +41,7 @@ pub(crate) struct Found {
     pub(crate) size: u64,
 }
 
-/// As paths are ordered, part by part, but without taking them apart: a slash is before all else.
+/// Orders by path components without splitting the paths: slashes come before all other characters.
 impl Ord for Found {
     fn cmp(&self, other: &Found) -> std::cmp::Ordering {
         let (a, b) = (self.path.as_str().bytes(), other.path.as_str().bytes());
@@ -59,19 +59,19 @@ impl PartialOrd for Found {
     }
 }
 
-/// What a path leads to, links followed.
+/// What a path refers to, after following symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     Nothing,
-    /// With its size.
+    /// A file with its size in bytes.
     File(u64),
     Folder,
 }
 
 pub(crate) trait System: Send + Sync {
-    /// A text file, whole. Bytes that are no UTF-8 are an error.
+    /// Reads a text file. Bytes that are not UTF-8 are an error.
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError>;
-    /// A text file with its print.
+    /// Reads a text file and computes its fingerprint.
     fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
         let text = self.read(path)?;
         let print = Fingerprint::of(&text);
@@ -85,61 +85,59 @@ pub(crate) trait System: Send + Sync {
             source,
         })
     }
-    /// A file as a stream, for what may be big.
+    /// Opens a file as a stream, since it may be large.
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;
-    /// All files below a folder, sorted by path; a folder that is not there has none. Symbolic
-    /// links are followed.
+    /// All files below a folder, sorted by path. Symbolic links are followed. Empty if the folder
+    /// does not exist.
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
     fn look(&self, path: &Utf8Path) -> Look;
     fn is_file(&self, path: &Utf8Path) -> bool {
         matches!(self.look(path), Look::File(_))
     }
-    /// What a file is known by: its number, size and times. Another one where it was written or
-    /// replaced; none where there is no file, or no such knowledge.
+    /// A stamp that changes when a file is written or replaced, made from its inode, size and
+    /// times. `None` if there is no file, or the system does not support this.
     fn stamp(&self, path: &Utf8Path) -> Option<String> {
         let _ = path;
         None
     }
-    /// Whether only its owner can read a file; true where the system has no such rights.
+    /// Whether only its owner can read a file; true if the system has no such permissions.
     fn is_private(&self, path: &Utf8Path) -> bool {
         let _ = path;
         true
     }
-    /// Names of the entries of a folder, sorted; none if it is not there.
+    /// The names of a folder's entries, sorted; empty if it does not exist.
     fn list(&self, folder: &Utf8Path) -> Vec<String>;
-    /// Writes through a temporary file, fsync and rename, making folders as needed: a reader sees
-    /// the old or the new content, never a part.
+    /// Writes a file with a temporary file, fsync and rename, and creates its folders. Readers see
+    /// either the old or the new content, never a part.
     fn write_atomic(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError>;
-    /// Like `write_atomic`, for content that is produced piece by piece. Generated files under the
-    /// target path are made anew by every command, so they are renamed into place without waiting
-    /// for the disk.
+    /// Like `write_atomic`, for content that is produced in parts, and without fsync: generated
+    /// files below the target path can be made again by any command.
     fn write_stream(
         &self,
         path: &Utf8Path,
         write: &mut dyn FnMut(&mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> Result<(), SystemError>;
-    /// Links in a folder and all below it, with what they lead to; those behind a link are not
-    /// looked for.
+    /// The symbolic links in a folder and below it, with their targets. Links are not followed.
     fn links(&self, folder: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
         let _ = folder;
         Vec::new()
     }
-    /// Whether a file has this content now, whatever is known of it.
+    /// Whether a file currently has this content. Never answered from a cache.
     fn holds(&self, path: &Utf8Path, content: &[u8]) -> bool;
-    /// Writes a generated file, unless it has that content already: to make thousands of files anew
-    /// takes a file system longer than to read them.
+    /// Writes a generated file unless it already has this content: file systems take longer to
+    /// create thousands of files than to read them.
     fn write_generated(&self, path: &Utf8Path, content: &[u8]) -> Result<(), SystemError> {
         if self.holds(path, content) {
             return Ok(());
         }
         self.write_stream(path, &mut |out| out.write_all(content))
     }
-    /// Removes a file or a folder with all below it; what is not there is no error.
+    /// Removes a file, or a folder with its content. A missing path is not an error.
     fn remove(&self, path: &Utf8Path) -> Result<(), SystemError>;
-    /// Links `to` as `link`, replacing a link that is there.
+    /// Creates the symbolic link `link` to `to`, replacing an existing link.
     fn symlink(&self, to: &Utf8Path, link: &Utf8Path) -> Result<(), SystemError>;
     fn env(&self, key: &str) -> Option<String>;
-    /// All variables, sorted by name.
+    /// All environment variables, sorted by name.
     fn env_all(&self) -> Vec<(String, String)>;
     fn now(&self) -> jiff::Timestamp;
     fn current_dir(&self) -> Utf8PathBuf;
@@ -148,7 +146,7 @@ pub(crate) trait System: Send + Sync {
     }
 }
 
-/// A path with `.` and `..` taken out, as text; nothing on disk is asked.
+/// Resolves `.` and `..` in a path without accessing the file system.
 pub(crate) fn normalize_path(path: &Utf8Path) -> Utf8PathBuf {
     let mut out = Utf8PathBuf::new();
     for part in path.components() {

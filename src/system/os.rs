@@ -1,4 +1,4 @@
-//! The real system.
+//! The operating system.
 #![expect(
     clippy::disallowed_methods,
     reason = "the one place that may touch files, environment and clock"
@@ -16,7 +16,7 @@ pub(crate) struct OsSystem {
     temporary: AtomicU32,
 }
 
-/// Attaches what was tried to an IO error.
+/// Adds the path and the failed action to an IO error.
 fn failed(action: &'static str, path: &Utf8Path) -> impl FnOnce(io::Error) -> SystemError {
     let path = path.to_owned();
     move |source| SystemError { action, path, source }
@@ -64,7 +64,7 @@ fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<()
         let entry = entry.map_err(failed("read folder", folder))?;
         let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
         let kind = entry.file_type().map_err(failed("read", &path))?;
-        // A link is followed; a broken one is passed over.
+        // Symbolic links are followed; broken ones are ignored.
         let meta = if kind.is_symlink() || kind.is_file() {
             match fs::metadata(&path) {
                 Ok(meta) => Some(meta),
@@ -74,7 +74,7 @@ fn walk_into(folder: &Utf8Path, depth: usize, out: &mut Vec<Found>) -> Result<()
             None
         };
         if meta.as_ref().map_or(kind.is_dir(), fs::Metadata::is_dir) {
-            // Deeper than any project: a link that leads back to a folder above.
+            // The limit ends cycles of links; no project is nested as deeply.
             if depth < 64 {
                 walk_into(&path, depth + 1, out)?;
             }
@@ -106,7 +106,7 @@ impl System for OsSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
         let bytes = fs::read(path).map_err(failed("read", path))?;
         match String::from_utf8(bytes) {
-            // A byte order mark is no part of the text.
+            // A byte order mark is not part of the text.
             Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).into()),
             Err(e) => {
                 let at = e.utf8_error().valid_up_to();
@@ -227,7 +227,8 @@ impl System for OsSystem {
     }
 }
 
-/// Whether a process of this machine is there and, if it can be told, its command line.
+/// The command line of a running process on this machine. `None` if there is no such process, or no
+/// `/proc`.
 pub(crate) fn process_is_alive(pid: u32) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<_> = text.split(|b| *b == 0).map(String::from_utf8_lossy).collect();

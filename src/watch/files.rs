@@ -1,4 +1,4 @@
-//! Which paths something happened to.
+//! Watches files and reports the paths that changed.
 
 use super::session::LoopMessage;
 use crate::system::{Look, System};
@@ -11,39 +11,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Something happened to a path.
+/// A change of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Touched {
     pub(super) path: Utf8PathBuf,
-    /// Whoever writes has finished: the file was closed, renamed or removed.
+    /// Whether the writer has finished: the file was closed, renamed or removed.
     pub(super) settled: bool,
-    /// A folder has appeared: files may be in it of which nothing was told.
+    /// Whether a folder may have appeared. It may hold files for which there were no events.
     pub(super) folder: bool,
-    /// Something is gone.
+    /// Whether the path may no longer exist.
     pub(super) gone: bool,
 }
 
-/// How often a poll looks.
+/// The interval of polling.
 const POLL: Duration = Duration::from_millis(250);
 
 pub(super) struct FileWatcher {
     watcher: Box<dyn Watcher>,
-    /// What is watched: with all below it, or by itself.
+    /// The watched folders, each with whether it is watched recursively.
     watched: BTreeMap<Utf8PathBuf, bool>,
     links: Arc<Mutex<Links>>,
 }
 
-/// Links that lead out of the project. What happens to a target happens to its link.
+/// Symbolic links that lead out of the project. A change of a target is reported as one of its
+/// link.
 #[derive(Default)]
 struct Links {
-    /// By what they lead to.
+    /// Links by their targets.
     by_target: BTreeMap<Utf8PathBuf, Utf8PathBuf>,
-    /// Folders that are watched for targets only: of their other files nothing is told.
+    /// Folders that are watched only since they hold targets; changes of their other files are
+    /// ignored.
     outside: BTreeSet<Utf8PathBuf>,
 }
 
 impl Links {
-    /// The path as the project has it; none for what is no part of it.
+    /// The path within the project; `None` if it is outside.
     fn path_in_project(&self, path: Utf8PathBuf) -> Option<Utf8PathBuf> {
         for target in path.ancestors() {
             if let Some(link) = self.by_target.get(target) {
@@ -60,7 +62,7 @@ impl Links {
     }
 }
 
-/// Tells the loop of what happens to files.
+/// Sends changes of files to the watch loop.
 struct Teller {
     sender: Sender<LoopMessage>,
     links: Arc<Mutex<Links>>,
@@ -69,7 +71,7 @@ struct Teller {
 
 impl Teller {
     fn tell(&self, event: Result<notify::Event, notify::Error>) {
-        // An error of the watcher means that events may be lost.
+        // After an error of the watcher, events may have been lost.
         let Ok(event) = event else { return self.tell_lost() };
         if event.need_rescan() {
             self.tell_lost();
@@ -105,8 +107,9 @@ impl FileWatcher {
         Ok(FileWatcher { watcher, watched: BTreeMap::new(), links })
     }
 
-    /// Watches these folders and no others. A folder that is not there is waited for in the nearest
-    /// one above it. Gives the folders that are new, in which something may have happened before.
+    /// Watches exactly these folders. For a folder that does not exist, its nearest existing
+    /// ancestor is watched until it appears. Returns the newly watched folders: changes in them
+    /// before this call went unnoticed.
     pub(super) fn watch(&mut self, folders: &[Folder], system: &dyn System) -> Vec<Utf8PathBuf> {
         let mut wanted: BTreeMap<Utf8PathBuf, bool> = BTreeMap::new();
         for folder in folders {
@@ -129,7 +132,7 @@ impl FileWatcher {
                 continue;
             }
             let mode = if deep { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
-            // One that went away meanwhile is looked for the next time.
+            // A folder that was removed in the meantime is tried again at the next call.
             if self.watcher.watch(path.as_std_path(), mode).is_ok() {
                 self.watched.insert(path.clone(), deep);
                 new.push(path);
@@ -138,7 +141,7 @@ impl FileWatcher {
         new
     }
 
-    /// Adds what links of the folders lead to, where that is not watched anyway.
+    /// Adds the targets of symbolic links in the folders, unless they are watched already.
     fn follow_links(
         &self,
         folders: &[Folder],
@@ -162,8 +165,8 @@ impl FileWatcher {
         *self.links.lock().unwrap_or_else(PoisonError::into_inner) = links;
     }
 
-    /// A path is gone, or another one stands there now: what was watched at or below it has to be
-    /// watched anew.
+    /// Stops watching all at or below a path that was removed or replaced. The next `watch` starts
+    /// again for what exists then.
     pub(super) fn lost(&mut self, path: &Utf8Path) {
         let below: Vec<Utf8PathBuf> =
             self.watched.keys().filter(|w| w.starts_with(path)).cloned().collect();
@@ -176,9 +179,10 @@ impl FileWatcher {
     }
 }
 
-/// What an event says; none for reading and the like.
+/// The change that an event means; `None` for reads and other events that change nothing.
 fn classify(kind: &EventKind, poll: bool) -> Option<Touched> {
-    // Only inotify tells when a file is closed; elsewhere every event may be the last one.
+    // Only inotify reports when a file is closed. Elsewhere any event may be the last one of a
+    // write.
     let closes = cfg!(target_os = "linux") && !poll;
     let touched =
         |settled: bool| Touched { path: Utf8PathBuf::new(), settled, folder: false, gone: false };

@@ -1,4 +1,4 @@
-//! The loop: saves in, readings and builds out.
+//! The watch loop: reads the project after saves, and starts builds.
 #![expect(
     clippy::disallowed_methods,
     reason = "measures how long a reading takes, and waits for quiet"
@@ -32,38 +32,39 @@ pub(crate) struct WatchOptions {
     pub(crate) build: bool,
     pub(crate) poll: bool,
     pub(crate) limits: Limits,
-    /// Rows of `show`.
+    /// The number of rows that `show` prints.
     pub(crate) rows: usize,
 }
 
 /// What the loop waits for.
 pub(super) enum LoopMessage {
     Touched(Touched),
-    /// Events may have been lost: everything is looked at.
+    /// Events may have been lost, so all files are checked for changes.
     Lost,
     Progress(Progress),
     Done(Box<Finished>),
 }
 
-/// A build that has ended.
+/// The result of a build, with the state that it left the database in.
 pub(super) struct Finished {
     result: Result<Rebuild, OpsError>,
     known: Option<KnownDatabase>,
 }
 
-/// From the second event of a burst on, how long it must be quiet before the files are read.
+/// The time without events after which files are read. Applies to files that are still being
+/// written, and to events shortly after the last reading (a burst).
 const QUIET: Duration = Duration::from_millis(40);
-/// How long a burst can put a reading off.
+/// The longest time that a burst can delay a reading.
 const AT_MOST: Duration = Duration::from_millis(500);
-/// How long a file that is gone is waited for: git and some editors remove a file before they write
-/// it anew.
+/// How long to wait for a removed file to come back: git and some editors remove a file before they
+/// write it again.
 const GONE: Duration = Duration::from_millis(80);
-/// After a folder has appeared, when it is looked at again.
+/// When to check a folder again after it has appeared.
 const AGAIN: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(400)];
-/// How often the loop looks up.
+/// The longest time that the loop waits for a message.
 const TICK: Duration = Duration::from_millis(50);
 
-/// `--show` names no model.
+/// The error if `--show` names no existing model.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no model `{name}` to show{}", .near.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
 struct NothingToShow {
@@ -71,14 +72,14 @@ struct NothingToShow {
     near: Option<String>,
 }
 
-/// Saves that were not read yet.
+/// Changes that have not been read yet.
 #[derive(Default)]
 struct Pending {
     paths: BTreeSet<Utf8PathBuf>,
     settled: bool,
     first: Option<Instant>,
     last: Option<Instant>,
-    /// Since when one of the files has been gone.
+    /// When it was noticed that one of the files is gone.
     gone: Option<Instant>,
     everything: bool,
 }
@@ -88,9 +89,9 @@ impl Pending {
         self.paths.is_empty() && !self.everything
     }
 
-    /// How long to wait before the files are read. The first event of a burst is handled at once
-    /// when the file was closed; later ones, and files that are still being written, when it is
-    /// quiet.
+    /// How long to wait before the files are read. The first event of a burst is handled at once if
+    /// the file was closed. For later events, and for files that are still being written, the loop
+    /// waits until there are no more events.
     fn wait(&self, now: Instant, last_reading: Option<Instant>) -> Duration {
         let (Some(first), Some(last)) = (self.first, self.last) else { return TICK };
         if let Some(gone) = self.gone {
@@ -104,7 +105,7 @@ impl Pending {
         ready.saturating_duration_since(now)
     }
 
-    /// Whether a file is gone that may be back in a moment.
+    /// Whether to wait for a file that is gone, since it may come back in a moment.
     fn waits_for_one(&mut self, now: Instant, system: &dyn System) -> bool {
         let lost = |p: &Utf8PathBuf| has_known_ending(p) && system.look(p) == Look::Nothing;
         if self.everything || !self.paths.iter().any(lost) {
@@ -124,7 +125,7 @@ impl Pending {
         self.paths.insert(touched.path);
     }
 
-    /// Events may have been lost.
+    /// Marks all files as changed, since events may have been lost.
     fn add_everything(&mut self, now: Instant) {
         self.everything = true;
         self.first.get_or_insert(now);
@@ -135,7 +136,7 @@ impl Pending {
 struct Build {
     thread: JoinHandle<()>,
     cancel: CancelToken,
-    /// Nodes that were not finished yet.
+    /// The unique ids of the nodes that are still to be built.
     open: HashSet<String>,
     started: Instant,
 }
@@ -145,14 +146,14 @@ struct Session<'a> {
     options: WatchOptions,
     files: FileWatcher,
     system: Arc<CachedSystem>,
-    /// What the last build left in the database.
+    /// The state in which the last build left the database.
     known: Option<KnownDatabase>,
-    /// The last revision that was whole.
+    /// The last complete revision.
     good: Option<Arc<Revision>>,
     folders: Vec<Folder>,
     sender: Sender<LoopMessage>,
     build: Option<Build>,
-    /// There is something to build when the present build has ended.
+    /// Whether to start another build once the running one has ended.
     due: bool,
     failed: FailedCauses,
     recheck: BTreeMap<Instant, Utf8PathBuf>,
@@ -160,7 +161,7 @@ struct Session<'a> {
     screen: Screen,
 }
 
-/// Watches until the user stops it.
+/// Watches and builds the project until the user stops it.
 pub(crate) fn run_watch(
     workspace: &mut Workspace,
     console: &Console,
@@ -200,14 +201,15 @@ impl Session<'_> {
     fn run(&mut self, receiver: &Receiver<LoopMessage>) -> Result<(), OpsError> {
         self.read(&[])?;
         if let Some(project) = &self.good {
-            // A selection that cannot be is a mistake in the call, too.
+            // An invalid selection in the first revision is a usage error.
             let mut complaints = Vec::new();
             choose_for_loop(project, &self.options.selection)?.drain_into(&mut complaints);
             if let Some(d) = complaints.into_iter().find(Diagnostic::is_error) {
                 return Err(OpsError::Usage { message: d.message, hints: d.help });
             }
         }
-        // For other commands, and for the next watch should this one be killed; again at the end.
+        // Stores the cache now, so that other commands can use it, and the next watch if this one
+        // is killed. It is stored again at the end.
         self.workspace.store();
         let mut pending = Pending::default();
         loop {
@@ -223,7 +225,7 @@ impl Session<'_> {
             match receiver.recv_timeout(wait) {
                 Ok(message) => {
                     self.take(message, &mut pending)?;
-                    // What has come in meanwhile is one burst.
+                    // All messages that have arrived in the meantime belong to one burst.
                     while let Ok(message) = receiver.try_recv() {
                         self.take(message, &mut pending)?;
                     }
@@ -273,7 +275,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Files may have changed: reads the project again if any has.
+    /// Reads the project again if any of the pending files has changed.
     fn saved(&mut self, pending: &Pending) -> Result<(), OpsError> {
         let all: Vec<Utf8PathBuf> = match pending.everything {
             true => self.folders.iter().map(|f| f.path.clone()).collect(),
@@ -281,7 +283,7 @@ impl Session<'_> {
         };
         let changed = self.system.look_again(all.iter().map(|p| &**p));
         if changed.is_empty() {
-            // What was watched may have to be watched anew.
+            // The watched folders may have been replaced.
             return self.rewatch().map(|_| ());
         }
         self.read(&changed)
@@ -291,13 +293,13 @@ impl Session<'_> {
         let begun = Instant::now();
         self.workspace.begin_invocation(uuid::Uuid::new_v4().to_string());
         let mut reading = self.workspace.read()?;
-        // Errors first.
+        // Sorted so that errors come last; show them first.
         reading.diagnostics.reverse();
         if self.last_reading.is_none() && reading.revision.is_none() {
             let nowhere = |d: &Diagnostic| d.code == Code::ProjectFile && d.primary.is_none();
             if let Some(d) = reading.diagnostics.iter().find(|d| nowhere(d)) {
-                // A project that is broken is waited for, one that is not there is a mistake in the
-                // call.
+                // Errors in a project are waited to be fixed, but a missing project is a usage
+                // error.
                 return Err(OpsError::Usage { message: d.message.clone(), hints: d.help.clone() });
             }
         }
@@ -314,7 +316,7 @@ impl Session<'_> {
         if let Some(revision) = reading.revision.filter(|r| r.is_whole()) {
             self.accept(revision);
         }
-        // Whatever happened in folders before they were watched.
+        // Changes that happened in the folders before they were watched.
         if !unseen.is_empty() && !changed.is_empty() {
             let changed = self.system.look_again(unseen.iter().map(|p| &**p));
             if !changed.is_empty() {
@@ -325,12 +327,12 @@ impl Session<'_> {
     }
 
     fn rewatch(&mut self) -> Result<Vec<Utf8PathBuf>, OpsError> {
-        // The real system is asked, not what it said before.
+        // The cached answers of `self.system` may be outdated.
         let new = self.files.watch(&self.folders, self.system.inner());
         Ok(new)
     }
 
-    /// Shows what there is to say, first of all.
+    /// Shows the diagnostics of a reading before anything is built.
     fn show(&mut self, reading: &Reading, changed: &[Utf8PathBuf], begun: Instant) {
         let first = reading.folders.first();
         let root = first.map_or_else(|| self.system.current_dir(), |f| f.path.clone());
@@ -356,7 +358,8 @@ impl Session<'_> {
         self.screen.draw();
     }
 
-    /// A project that is whole: what runs and is obsolete is ended, and the rest is built.
+    /// Takes a revision without errors for the next build. The running build is cancelled if the
+    /// revision makes it obsolete.
     fn accept(&mut self, revision: Arc<Revision>) {
         let obsolete = match (&self.good, &self.build) {
             (Some(old), Some(build)) => touches(old, &revision, &build.open),
@@ -370,7 +373,7 @@ impl Session<'_> {
         }
     }
 
-    /// Begins a build when there is something to build and none runs.
+    /// Starts a build if one is due and none is running.
     fn begin_build(&mut self) {
         if !self.due || self.build.is_some() {
             return;
@@ -392,7 +395,8 @@ impl Session<'_> {
         self.spawn(revision, selected, show);
     }
 
-    /// The nodes to work on. None: there are none, and that is shown.
+    /// The selected nodes. `None` if there are none, or the selection is invalid; the reason is
+    /// shown.
     fn select(&mut self, revision: &Revision) -> Option<NodeSet> {
         let mut complaints = Vec::new();
         let happening = match choose_for_loop(revision, &self.options.selection) {
@@ -501,7 +505,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Stops what runs and gives the terminal back.
+    /// Closes the screen, stores the cache and stops the running build.
     fn end(&mut self) {
         self.screen.close();
         self.workspace.store();
@@ -512,8 +516,8 @@ impl Session<'_> {
     }
 }
 
-/// Whether a change touches what a build has still to do: nodes that are others now, and what is
-/// below them.
+/// Whether a change concerns nodes that a build has still to build: nodes that changed or were
+/// removed, and descendants of changed ones. A change of any macro concerns all nodes.
 fn touches(old: &Revision, new: &Revision, open: &HashSet<String>) -> bool {
     if old.fingerprint_macros() != new.fingerprint_macros() {
         return true;
@@ -532,7 +536,7 @@ fn touches(old: &Revision, new: &Revision, open: &HashSet<String>) -> bool {
             }
         }
     }
-    // What is gone needs no building.
+    // A build of removed nodes is obsolete, too.
     open.iter().any(|id| new.manifest.get(id).is_none())
 }
 

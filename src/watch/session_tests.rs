@@ -1,4 +1,5 @@
-//! When files are read after a burst of events, and which change makes a build obsolete.
+//! Tests of when files are read after a burst of events, and of which changes make a build
+//! obsolete.
 
 use super::{AT_MOST, GONE, Pending, QUIET, TICK, touches};
 use crate::system::{MemorySystem, System};
@@ -15,12 +16,12 @@ fn milliseconds(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Something has happened to `FILE`; `settled`: whoever writes it has finished.
+/// A change of `FILE`; `settled`: its writer has finished.
 fn touched(settled: bool) -> Touched {
     Touched { path: FILE.into(), settled, folder: false, gone: false }
 }
 
-/// Events after a start, in milliseconds.
+/// The pending changes after events at these times, in milliseconds after `start`.
 fn pending_after(start: Instant, events: &[(u64, bool)]) -> Pending {
     let mut pending = Pending::default();
     for (at, settled) in events {
@@ -31,7 +32,7 @@ fn pending_after(start: Instant, events: &[(u64, bool)]) -> Pending {
 
 #[test]
 fn when_files_are_read_depends_on_the_events_and_on_the_last_reading() {
-    // Events, when the project was last read, the moment of the question, how long to wait then.
+    // The events, the time of the last reading, the current time, and the expected wait.
     type Row = (&'static [(u64, bool)], Option<u64>, u64, u64, &'static str);
     let rows: [Row; 12] = [
         (&[(0, true)], None, 0, 0, "a file that was closed is read at once"),
@@ -70,7 +71,7 @@ fn when_events_were_lost_everything_is_read_once_it_is_quiet() {
     pending.add_everything(start);
     assert!(!pending.is_empty() && pending.paths.is_empty());
     assert_eq!(pending.wait(start, None), QUIET);
-    // A file that was closed does not hurry it, one that is gone does not put it off.
+    // A closed file does not shorten the wait, and a missing one does not prolong it.
     pending.add(start + milliseconds(10), touched(true));
     assert_eq!(pending.wait(start + milliseconds(10), None), QUIET);
     assert!(!pending.waits_for_one(start + milliseconds(50), &nothing));
@@ -138,7 +139,7 @@ const SHOP: &[(&str, &str)] = &[
     ("/project/macros/m.sql", "{% macro one() %}1{% endmacro %}"),
 ];
 
-/// The project before and after a file has another text, or none.
+/// The project before and after a file gets another text or, with `None`, is removed.
 fn revisions(path: &str, text: Option<&str>) -> (Arc<Revision>, Arc<Revision>) {
     let system = Arc::new(MemorySystem::with_files(SHOP.iter().copied()));
     let mut workspace = workspace(system.clone());
@@ -158,7 +159,8 @@ fn revisions(path: &str, text: Option<&str>) -> (Arc<Revision>, Arc<Revision>) {
 
 #[test]
 fn a_change_makes_a_build_obsolete_where_it_touches_what_is_still_to_do() {
-    // The file that is saved, its text (none: it is removed), what was open, whether it is touched.
+    // The changed file, its new text (`None`: removed), the nodes still to be built, and whether
+    // the build becomes obsolete.
     type Row = (&'static str, Option<&'static str>, &'static [&'static str], bool);
     let rows: [Row; 15] = [
         ("models/a.sql", Some("select 2 as id"), &["model.shop.a"], true),

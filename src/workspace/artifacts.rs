@@ -1,4 +1,4 @@
-//! `manifest.json` and `run_results.json` of a revision, where artifacts are written.
+//! Writes `manifest.json` and `run_results.json` for a revision, if the settings ask for artifacts.
 
 use super::{Revision, Settings};
 use crate::outcome::RunResult;
@@ -8,7 +8,7 @@ use crate::state::{
 use crate::system::SystemError;
 use camino::Utf8Path;
 
-/// What an artifact says of the invocation that writes it.
+/// The `metadata` block that every artifact carries about the invocation that wrote it.
 pub(crate) fn run_metadata(settings: &Settings) -> ArtifactMetadata {
     ArtifactMetadata {
         inputs: None,
@@ -20,17 +20,17 @@ pub(crate) fn run_metadata(settings: &Settings) -> ArtifactMetadata {
     }
 }
 
-/// The same for an artifact that says what the project is made of.
+/// `run_metadata` plus the fingerprint of the project's inputs, for `manifest.json`.
 pub(super) fn manifest_metadata(revision: &Revision) -> ArtifactMetadata {
     ArtifactMetadata { inputs: revision.inputs, ..run_metadata(&revision.settings) }
 }
 
-/// Writes `manifest.json` without SQL.
+/// Writes `manifest.json` without compiled SQL.
 pub(crate) fn write_plain_manifest(revision: &Revision) -> Result<(), SystemError> {
     write_compiled_manifest(revision, &CompiledCode::new())
 }
 
-/// Writes `manifest.json` with the SQL of what was compiled.
+/// Writes `manifest.json` with the SQL of the compiled nodes. Does nothing if artifacts are off.
 pub(crate) fn write_compiled_manifest(
     revision: &Revision,
     compiled: &CompiledCode,
@@ -43,15 +43,15 @@ pub(crate) fn write_compiled_manifest(
     write_manifest(system, &manifest.project.target_path, manifest, &metadata, compiled)
 }
 
-/// Whether `manifest.json` is there and of this revision: one of the same files says the same, but
-/// for when it was written.
+/// Whether `manifest.json` exists and was written from the same inputs as this revision. A rewrite
+/// would then change only its timestamps.
 pub(crate) fn is_manifest_written(revision: &Revision) -> bool {
     let folder = &revision.manifest.project.target_path;
     let there = manifest_inputs(revision.settings.system.as_ref(), folder);
     revision.inputs.is_some_and(|now| there == Some(now))
 }
 
-/// Writes `run_results.json` below a target path.
+/// Writes `run_results.json` to the target path. Does nothing if artifacts are off.
 pub(crate) fn write_results(
     settings: &Settings,
     target_path: &Utf8Path,

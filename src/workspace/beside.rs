@@ -1,6 +1,6 @@
-//! What is done beside a command's own work, on threads: a database is opened while the project is
-//! put together, the manifest is written while the database is looked at. Each waits when it is
-//! dropped: the process does not end under it.
+//! Work that runs on a thread beside the command's own: opening the database while the project is
+//! resolved, and writing the manifest while the database is inspected. Dropping either one joins
+//! its thread, so that the process does not exit in the middle of the work.
 
 use super::artifacts::{is_manifest_written, manifest_metadata, write_plain_manifest};
 use super::{Revision, Settings};
@@ -9,18 +9,18 @@ use crate::state::{CompiledCode, write_manifest};
 use crate::system::SystemError;
 use std::thread::{Builder, JoinHandle};
 
-/// Work on a thread.
+/// A background thread that is joined on drop.
 struct Beside<T>(Option<JoinHandle<T>>);
 
 impl<T: Send + 'static> Beside<T> {
-    /// None: there is no thread to be had.
+    /// `None` if no thread could be started.
     fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> Option<Beside<T>> {
         Builder::new().name(name.to_owned()).spawn(work).ok().map(|h| Beside(Some(h)))
     }
 }
 
 impl<T> Beside<T> {
-    /// None: it panicked.
+    /// The thread's result; `None` if it panicked.
     fn wait(mut self) -> Option<T> {
         self.0.take()?.join().ok()
     }
@@ -34,18 +34,20 @@ impl<T> Drop for Beside<T> {
     }
 }
 
-/// A database that is being opened.
+/// A database connection that is being opened in the background.
 pub(crate) struct Opening(Beside<Result<Box<dyn Warehouse>, EngineError>>);
 
 impl Opening {
-    /// Only what is there and whole: a command that fails before it needs the database makes none.
+    /// Starts to open the database, but only if its files exist and their state can be observed
+    /// from outside (see `ConnectionOptions::state`): a command that fails before it needs the
+    /// database must not create it.
     pub(crate) fn start(settings: &Settings, target: &Target) -> Option<Opening> {
         target.connection.state(settings.system.as_ref())?;
         let (target, patience) = (target.clone(), settings.patience);
         Beside::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
     }
 
-    /// The database; opened now where nobody has begun to.
+    /// The connection. It is opened here if there is no `opening`, or if its thread failed.
     pub(crate) fn wait(
         opening: Option<Opening>,
         revision: &Revision,
@@ -57,12 +59,13 @@ impl Opening {
     }
 }
 
-/// `manifest.json` that is being written.
+/// A `manifest.json` that is being written in the background; `None` if there is nothing to wait
+/// for.
 pub(crate) struct ManifestWriting(Option<Beside<Result<(), SystemError>>>);
 
 impl ManifestWriting {
-    /// Writes nothing where no artifacts are written; with `if_new` also where the manifest is
-    /// there already.
+    /// Writes nothing if artifacts are off or, with `if_new`, if the manifest on disk already has
+    /// the same inputs. Writes in this thread if no other can be started.
     pub(crate) fn start(revision: &Revision, if_new: bool) -> Result<ManifestWriting, SystemError> {
         if !revision.settings.write_json || if_new && is_manifest_written(revision) {
             return Ok(ManifestWriting(None));

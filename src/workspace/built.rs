@@ -1,4 +1,4 @@
-//! What a build left in the database, used again as long as nobody else writes there.
+//! The state of the database after a build, reused by the next build if nobody has written since.
 
 use super::changes::read_publications;
 use super::{KnownPublications, Revision};
@@ -14,7 +14,9 @@ pub(crate) struct KnownDatabase {
 }
 
 impl KnownDatabase {
-    /// Looks at the database after a build. None: it tells nothing of who has written there.
+    /// Inspects the database after a build. `None` if the database is not made of files, so that
+    /// writes by others cannot be detected, if an inspection failed, or if the files changed during
+    /// it.
     pub(crate) fn look(
         revision: &Revision,
         selected: &NodeSet,
@@ -31,13 +33,14 @@ impl KnownDatabase {
         let schemas = schemas_of(manifest, selected.iter());
         let existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         let recorded = read_publications(revision, selected, warehouse, false).ok()??;
-        // Others may write where they can build at the same time.
+        // Another process may have written during the inspection; the result would then be mixed.
         let now = connection.state(system);
         let is_same = now.as_ref() == Some(&state);
         is_same.then_some(KnownDatabase { state, schemas, existing, recorded })
     }
 
-    /// What is there, if nobody has written since.
+    /// The inspected state, or `None` if the database was written to since, or if the selection
+    /// needs other schemas.
     pub(crate) fn take_if_same(
         self,
         revision: &Revision,

@@ -1,5 +1,5 @@
-//! The law of the resident project: whatever is edited, what was kept gives the same as reading
-//! everything anew.
+//! Property test of the resident project: after any edits, reading with caches gives the same as
+//! reading everything anew.
 
 use super::Reading;
 use super::testing::{is_thorough, workspace, written_manifest};
@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// Files and the texts that they may have; none: the file is not there.
+/// Files and their possible contents. An index past the end means that the file is absent.
 const FILES: &[(&str, &[&str])] = &[
     (
         "project.yml",
@@ -101,7 +101,7 @@ const FILES: &[(&str, &[&str])] = &[
     (".dbtignore", &["d.sql\n", "marts/\n"]),
 ];
 
-/// How all nodes are defined, as far as it is the same in every process.
+/// The definitions of all nodes, as text, as far as they are the same in every process.
 fn definitions(reading: &Reading) -> Vec<String> {
     let Some(revision) = &reading.revision else { return Vec::new() };
     let ids: Vec<NodeId> = revision.manifest.nodes.iter().map(|node| node.id).collect();
@@ -115,8 +115,8 @@ fn definitions(reading: &Reading) -> Vec<String> {
     ids.iter().map(text).collect()
 }
 
-/// All that can be seen of a reading: diagnostics with their places, and the manifest as it is
-/// written.
+/// The observable result of a reading: its diagnostics with their positions, and the manifest as it
+/// is written.
 fn seen(reading: &Reading) -> (Vec<String>, String) {
     let mut said: Vec<String> =
         reading.diagnostics.iter().map(|d| diagnostic_json(d, &reading.map).to_string()).collect();
@@ -153,7 +153,7 @@ proptest! {
             let path = write(file, variant);
             system.look_again([path.as_path()]);
             if stored {
-                // As another command would find them.
+                // Round-trips the caches, as if another process had stored them.
                 resident.store_and_read_caches();
             }
             let now = resident.read().unwrap();

@@ -1,5 +1,5 @@
-//! What has to be built since the last time: the verdict of each node, from what its publication
-//! was made from.
+//! Decides which nodes have to be built again, by comparing each with the publication recorded for
+//! it in the database.
 
 use super::prepare::{default_run_options, share_run};
 use super::request::ChangeOptions;
@@ -16,21 +16,22 @@ use crate::state::Publications;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// What publications recorded in the database.
+/// The publications recorded in the database, by unique id.
 pub(crate) struct KnownPublications {
     publications: Publications,
     before: FastMap<String, PublicationFingerprint>,
 }
 
-/// The same, and what nodes say now.
+/// The recorded publications and the current definitions of the nodes.
 pub(crate) struct KnownNodes {
     recorded: KnownPublications,
     own: FastMap<NodeId, NodeDefinition>,
 }
 
 impl KnownNodes {
-    /// By unique id, a fingerprint of all that a node's verdict comes from: the same as long as
-    /// nothing has changed for it. A node that reads something that is built now has none.
+    /// Fingerprints of everything that leads to a node's verdict, by unique id: a fingerprint stays
+    /// the same as long as the reasons to build the node do. Nodes that are up to date, and nodes
+    /// with a parent that is to be built, are left out.
     pub(crate) fn fingerprint_causes(
         &self,
         manifest: &Manifest,
@@ -58,8 +59,9 @@ impl KnownNodes {
         before.map(|b| b.version.clone()).unwrap_or_default()
     }
 
-    /// What a run records of its nodes. With `compares` the content of what is published is looked
-    /// at, so that what is as it was sets off nothing.
+    /// The state that a run needs to record its publications. With `compares`, the content of each
+    /// published relation is compared with its predecessor, so that an unchanged one does not cause
+    /// its children to be built.
     pub(super) fn into_notes(
         self,
         versions: FastMap<NodeId, String>,
@@ -69,7 +71,7 @@ impl KnownNodes {
         let mut parts: FastMap<_, _> =
             self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
         if empty {
-            // What is published without rows has to be built again.
+            // A relation built with `--empty` has to be rebuilt by the next build.
             parts.values_mut().for_each(|parts| {
                 Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
             });
@@ -84,8 +86,8 @@ impl KnownNodes {
     }
 }
 
-/// Reads what the last publications were made from. With `make` the table is made where it is
-/// missing; else none means that builds are not recorded in this database.
+/// Reads the recorded publications. With `make`, the publications table is created if it is
+/// missing; without, `None` means that the database has no such table.
 pub(crate) fn read_publications(
     revision: &Revision,
     selected: &NodeSet,
@@ -102,7 +104,7 @@ pub(crate) fn read_publications(
     Ok(Some(KnownPublications { publications, before }))
 }
 
-/// What is compared.
+/// The inputs of a comparison with the recorded publications.
 pub(crate) struct ChangeRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: &'a NodeSet,
@@ -111,7 +113,7 @@ pub(crate) struct ChangeRequest<'a> {
     pub(crate) cancel: &'a CancelToken,
 }
 
-/// The nodes of a selection that get a verdict.
+/// The nodes of a selection that get a verdict: tests, and whatever is stored as a relation.
 pub(crate) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<NodeId> {
     let nodes = selected.iter().map(|id| revision.manifest.node(id));
     let compared = nodes.filter(|node| match node.resource_type() {
@@ -121,7 +123,7 @@ pub(crate) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<N
     compared.map(|node| node.id).collect()
 }
 
-/// The verdicts on the selected nodes, and the versions that can be read now.
+/// The verdicts on the selected nodes, with the current versions of the relations.
 pub(crate) fn compare_with_publications(
     request: &ChangeRequest<'_>,
     recorded: KnownPublications,
@@ -144,7 +146,7 @@ pub(crate) fn compare_with_publications(
     Ok((KnownNodes { recorded, own }, judged))
 }
 
-/// The sources that the selection rests on and that say when they were loaded.
+/// The sources upstream of the selection that declare how their load time is found.
 pub(super) fn dated_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<NodeId> {
     let mut queue: VecDeque<NodeId> = selected.iter().collect();
     let mut seen: FastSet<NodeId> = queue.iter().copied().collect();
@@ -160,7 +162,7 @@ pub(super) fn dated_sources(manifest: &Manifest, selected: &NodeSet) -> Vec<Node
     dated
 }
 
-/// When the sources were loaded, as far as they say.
+/// The time at which each source was last loaded; sources that could not be measured are left out.
 fn measure_sources(
     request: &ChangeRequest<'_>,
     warehouse: &mut dyn Warehouse,
@@ -183,7 +185,7 @@ fn measure_sources(
         hooks: false,
     };
     let run = check_sources(request, &mut |_| {})?;
-    // What cannot be measured has no version: what reads it is built.
+    // A source that cannot be measured has no version, so the nodes that read it are built.
     let unmeasured = run.sources.iter().filter_map(|s| s.result.outcome.failed.as_ref());
     let warnings: Vec<Diagnostic> = unmeasured
         .map(|f| Diagnostic { severity: Severity::Warning, ..f.diagnostic.clone() })
@@ -199,8 +201,8 @@ fn version_of_source(manifest: &Manifest, source: SourceFreshness) -> Option<(No
     Some((id, source.measured?.max_loaded_at.to_string()))
 }
 
-/// Leaves in a selection what has to be built, or may have to be, with what hangs on it: exports
-/// and the like.
+/// Narrows a selection to the nodes that are or may be stale. A node without a verdict, such as an
+/// export, stays if one of its parents does.
 pub(crate) fn keep_stale(
     manifest: &Manifest,
     selected: &mut NodeSet,

@@ -1,4 +1,4 @@
-//! Why something cannot be done in a workspace.
+//! The errors of the workspace.
 
 use crate::diag::Diagnostic;
 use crate::engine::{EngineError, EngineErrorKind};
@@ -6,7 +6,7 @@ use crate::system::SystemError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkspaceError {
-    /// The project, or what is asked of it, is wrong. These were not told yet.
+    /// The project or the request is wrong. The diagnostics were not reported yet.
     #[error("the project has errors")]
     Diagnostics(Vec<Diagnostic>),
     #[error("stopped: this warning is an error here (--warn-error, --warn-error-options)")]
@@ -18,7 +18,7 @@ pub(crate) enum WorkspaceError {
 }
 
 impl WorkspaceError {
-    /// What to do next.
+    /// Suggestions for what the user can do next.
     pub(crate) fn hints(&self) -> Vec<String> {
         let WorkspaceError::Engine(e) = self else { return Vec::new() };
         let mut hints: Vec<String> = e.hint.iter().cloned().collect();

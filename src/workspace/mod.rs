@@ -1,9 +1,9 @@
-//! A project that is open: what commands, `watch` and an editor work with.
+//! An open project: the interface for commands, `watch` and editors.
 //!
-//! In: `Settings`, a token to stop with. Out: `Workspace::read` gives a `Revision`, the project as
-//! its files are now. A revision does not change: it is selected from, compared, planned, compiled
-//! and run by several threads at once. What there is to tell meanwhile goes to a sink of `Notice`s.
-//! Must not know: consoles, flags, exit codes, which command asks.
+//! In: `Settings`, a token to cancel with. Out: `Workspace::read` gives a `Revision`, the project
+//! as its files are now. A revision does not change: several threads can select from it, compare,
+//! plan, compile and run it at once. Messages go to a sink of `Notice`s meanwhile. Must not know:
+//! consoles, flags, exit codes, which command asks.
 
 mod artifacts;
 mod beside;
@@ -48,13 +48,13 @@ pub(crate) use unchanged::{FinishedBuild, UnchangedCheck};
 use crate::run::CancelToken;
 use std::sync::Arc;
 
-/// A project that is open. Reading it is exclusive; what a reading gives is not.
+/// An open project. Reading it needs exclusive access; the revisions that it returns can be shared.
 pub(crate) struct Workspace {
     settings: Arc<Settings>,
-    /// Stops what is done for the command that the workspace was opened for.
+    /// Cancels the work of the command that opened the workspace.
     cancel: CancelToken,
     cache: reading::ReadingCache,
-    /// What revisions have compiled: each goes on from what the one before it knew.
+    /// The compile cache, shared by all revisions so that each reuses the work of its predecessors.
     compiled: Arc<revision::CompiledBefore>,
     current: Option<Arc<Revision>>,
 }
@@ -78,7 +78,7 @@ impl Workspace {
         &self.cancel
     }
 
-    /// Changes what holds from now on. Caches are of the settings that they were made with.
+    /// Changes the settings and drops all caches, because these depend on the settings.
     pub(crate) fn change_settings(&mut self, change: impl FnOnce(&mut Settings)) {
         change(Arc::make_mut(&mut self.settings));
         self.cache = reading::ReadingCache::default();
@@ -86,7 +86,7 @@ impl Workspace {
         self.current = None;
     }
 
-    /// From now on what is done is of another invocation, as in a loop that reads again and again.
+    /// Starts a new invocation, for commands such as `watch` that read the project repeatedly.
     pub(crate) fn begin_invocation(&mut self, id: String) {
         Arc::make_mut(&mut self.settings).load.settings.invocation_id = id;
     }

@@ -1,4 +1,4 @@
-//! What is told while something is done, besides what comes of it.
+//! Messages that are sent while work is in progress, apart from its result.
 
 use super::{Settings, WorkspaceError};
 use crate::context::LogLine;
@@ -8,14 +8,14 @@ use crate::source::SourceMap;
 use std::sync::Arc;
 
 pub(crate) enum Notice {
-    /// The files that the places of what follows are in.
+    /// The source map that the following notices' spans refer to.
     Files(Arc<SourceMap>),
-    /// What there is to say of the project, or of what was asked for.
+    /// Diagnostics of the project or of the request.
     Diagnostics(Vec<Diagnostic>),
     Run(Event),
 }
 
-/// Takes what there is to tell.
+/// A sink for notices.
 pub(crate) type Notices<'a> = dyn FnMut(Notice) + 'a;
 
 impl Notice {
@@ -24,10 +24,10 @@ impl Notice {
     }
 }
 
-/// Tells warnings that the user has not silenced.
+/// Sends the warnings that the user has not silenced.
 ///
 /// # Errors
-/// `Promoted` where one of them is an error here.
+/// `Promoted` if the user has promoted one of the warnings to an error.
 pub(crate) fn tell_warnings(
     settings: &Settings,
     warnings: &[Diagnostic],

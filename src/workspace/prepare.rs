@@ -1,5 +1,5 @@
-//! From a selection to a run that is ready to begin: the database is looked at, what has changed is
-//! compared, the plan made.
+//! Prepares a run for a selection: inspects the database, compares with the last publications and
+//! makes the plan.
 
 use super::changes::{
     ChangeRequest, KnownNodes, KnownPublications, compare_with_publications, keep_stale,
@@ -21,13 +21,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Rows of a failing test that a loop shows.
+/// The number of a failing test's rows that `watch` shows.
 const SAMPLE: usize = 5;
 
 /// A run that is ready to begin.
 pub(crate) struct PreparedRun {
     pub(crate) plan: Plan,
-    /// What is thought of each node, where a run of changes only was asked for.
+    /// The verdict on each node; `None` unless only changed nodes are built.
     pub(crate) verdicts: Option<FastMap<NodeId, Verdict>>,
     shared: Arc<Shared>,
     existing: Existing,
@@ -36,10 +36,10 @@ pub(crate) struct PreparedRun {
 }
 
 impl PreparedRun {
-    /// Carries the plan out. Failures of nodes are results.
+    /// Runs the plan. Failures of single nodes are part of the results.
     ///
     /// # Errors
-    /// A failure before the first step.
+    /// A failure outside of the steps: of a connection, of a schema, or of recording test results.
     pub(crate) fn carry_out(
         self,
         notices: &mut Notices<'_>,
@@ -50,7 +50,8 @@ impl PreparedRun {
         run_and_time(request, notices)
     }
 
-    /// The verdicts as an event; with `due` only of what is to be done, tests included.
+    /// Sends the verdicts as an event: of all nodes but up-to-date tests or, with `due`, only of
+    /// the nodes that are to be built.
     pub(crate) fn tell_verdicts(&self, manifest: &Manifest, due: bool, notices: &mut Notices<'_>) {
         if let Some(verdicts) = &self.verdicts {
             notices(Notice::Run(verdicts_event(manifest, verdicts, due)));
@@ -58,7 +59,7 @@ impl PreparedRun {
     }
 }
 
-/// Runs a plan; the results and the seconds that it took.
+/// Runs a plan and returns the results with the run's duration in seconds.
 pub(crate) fn run_and_time(
     request: RunRequest<'_>,
     notices: &mut Notices<'_>,
@@ -88,15 +89,15 @@ fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due:
     Event::Judged { nodes: nodes.collect() }
 }
 
-/// What a run is prepared with, besides what it is asked for.
+/// The inputs of `prepare_run` that do not come from the user's request.
 pub(crate) struct Wishes<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) budget: Option<Duration>,
-    /// What the database holds, where that is known.
+    /// The state of the database, if an earlier build in this process left it known.
     pub(crate) known: Option<(Existing, KnownPublications)>,
-    /// What nodes say now, if that is asked.
+    /// Computes the current definitions of nodes. It is called only if they are needed.
     pub(crate) define: &'a mut DefineNodes<'a>,
-    /// Takes out of a selection, and of its verdicts, what is not to be built now.
+    /// Removes from the selection, and from its verdicts, the nodes that are not to be built now.
     pub(crate) narrow: &'a mut NarrowSelection<'a>,
 }
 
@@ -105,7 +106,7 @@ pub(crate) type DefineNodes<'a> =
 pub(crate) type NarrowSelection<'a> =
     dyn FnMut(&mut NodeSet, &mut FastMap<NodeId, Verdict>, &KnownNodes) + 'a;
 
-/// Looks at the database and plans; with `changed`, what has to be built of the selection.
+/// Inspects the database and plans the run; if `options.changed` is set, only of what is stale.
 pub(crate) fn prepare_run(
     revision: &Revision,
     options: &BuildOptions,
@@ -115,8 +116,9 @@ pub(crate) fn prepare_run(
     notices: &mut Notices<'_>,
 ) -> Result<PreparedRun, WorkspaceError> {
     let make = options.changed.is_some();
-    // Both take long where there are thousands of nodes. Without `make` it is not known yet whether
-    // nodes are asked.
+    // Defining nodes and inspecting the database both take long in projects with thousands of
+    // nodes, so they run side by side. Without `make`, whether definitions are needed is known only
+    // after `look_up`.
     let (defined, looked) = std::thread::scope(|scope| {
         let defined =
             (options.publishes() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
@@ -165,7 +167,7 @@ pub(crate) fn prepare_run(
     Ok(PreparedRun { plan, verdicts, shared, existing, warehouse, cancel: wishes.cancel.clone() })
 }
 
-/// The steps that are needed only if something that they read changes, by number.
+/// The indices of the steps that have to run only if one of their inputs changes.
 fn conditional_steps(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSet<usize> {
     let is_conditional = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::Maybe(_)) | None);
     let steps = plan.steps.iter().enumerate();
@@ -175,14 +177,15 @@ fn conditional_steps(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSe
     conditional.map(|(i, _)| i).collect()
 }
 
-/// What exists, and what publications recorded if that is asked for.
+/// The existing relations and, if the command publishes, the recorded publications.
 fn look_up(
     revision: &Revision,
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
     options: &BuildOptions,
 ) -> Result<(Existing, Option<KnownPublications>), EngineError> {
-    // Another connection to a database in this process costs nothing.
+    // A second connection costs nothing if only this process uses the database (it is not
+    // `shared`), so relations are listed there while publications are read here.
     let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
     let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
@@ -196,8 +199,8 @@ fn look_up(
     })
 }
 
-/// A materialization of the project publishes by itself: its tests come too late to hold anything
-/// back.
+/// Warns of tested nodes that a custom materialization builds: it publishes them itself, so their
+/// tests run too late to hold the publication back.
 fn tell_late_tests(revision: &Revision, selected: &NodeSet, notices: &mut Notices<'_>) {
     let nodes = selected.iter().map(|id| revision.manifest.node(id));
     for node in nodes.filter(|n| n.resource_type().is_refable()) {
@@ -213,13 +216,13 @@ fn tell_late_tests(revision: &Revision, selected: &NodeSet, notices: &mut Notice
     }
 }
 
-/// Whether a generic test of the selection reads a node.
+/// Whether a generic test of the selection depends on a node.
 fn is_tested(revision: &Revision, selected: &NodeSet, id: NodeId) -> bool {
     let mut children = revision.manifest.graph.children(id).into_iter();
     children.any(|c| selected.contains(c) && revision.manifest.node(c).generic_test().is_some())
 }
 
-/// Options of a run that does nothing special.
+/// The run options of a plain run of a revision.
 pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOptions {
     RunOptions {
         threads: revision.target().threads,
@@ -230,7 +233,7 @@ pub(crate) fn default_run_options(revision: &Revision, fail_fast: bool) -> RunOp
     }
 }
 
-/// What the workers of a run share. Without `notes` it records no publications.
+/// The state that a run's workers share. Without `notes`, no publications are recorded.
 pub(crate) fn share_run(
     revision: &Revision,
     cancel: &CancelToken,

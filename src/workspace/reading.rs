@@ -1,4 +1,4 @@
-//! Load, parse, resolve: how files become a revision.
+//! Loads, parses and resolves the project's files into a revision.
 
 use super::notice::tell_warnings;
 use super::{Notice, Notices, Revision, Workspace, WorkspaceError};
@@ -16,18 +16,18 @@ use crate::system::{SystemError, normalize_path};
 use camino::Utf8PathBuf;
 use std::sync::Arc;
 
-/// What a reading leaves for the next one.
+/// The caches that one reading leaves for the next.
 #[derive(Default)]
 pub(super) struct ReadingCache {
     map: SourceMap,
     parse: ParseCache,
     nodes: ResolveCache,
-    /// The stored parse was looked for.
+    /// Whether the parse cache of an earlier process was already looked for.
     is_begun: bool,
 }
 
 impl ReadingCache {
-    /// The same after it was stored and read again.
+    /// Round-trips the parse cache through its stored form.
     #[cfg(test)]
     pub(super) fn through_bytes(&mut self) {
         use crate::cache::Stored;
@@ -38,28 +38,29 @@ impl ReadingCache {
         };
     }
 
-    /// Whether all files were parsed by an earlier process.
+    /// Whether every file was found in the cache, so that none had to be parsed.
     pub(super) fn is_known(&self) -> bool {
         !self.parse.is_changed()
     }
 
-    /// What was asked of the world when the revision was put together.
+    /// The external inputs read (variables, environment, target, macros) when the manifest was
+    /// resolved.
     pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.nodes.reads()
     }
 }
 
-/// The project as its files are now, with all that there is to say of it.
+/// The result of reading the project: the revision and everything to report about it.
 pub(crate) struct Reading {
-    /// None: there is no project to speak of, and the diagnostics say why.
+    /// `None` if the project could not be loaded; the diagnostics say why.
     pub(crate) revision: Option<Arc<Revision>>,
     pub(crate) map: Arc<SourceMap>,
-    /// Warnings first.
+    /// Warnings first, then errors.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) logs: Vec<LogLine>,
-    /// Where its files are, or would be.
+    /// The folders that hold the project's files. Empty without a revision.
     pub(crate) folders: Vec<Folder>,
-    /// How many files were parsed again.
+    /// How many files were parsed, and how many came from the cache.
     pub(crate) counts: Counts,
     /// How many nodes were resolved again.
     pub(crate) resolved: usize,
@@ -71,34 +72,36 @@ impl Reading {
     }
 }
 
-/// A folder whose files a project is made of.
+/// A folder that holds files of the project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Folder {
     pub(crate) path: Utf8PathBuf,
-    /// With all below it.
+    /// Whether all folders below it belong to it too.
     pub(crate) deep: bool,
 }
 
-/// A project whose files are parsed, and not yet put together.
+/// A project whose files are parsed but not yet resolved into a manifest.
 pub(crate) struct ParsedFiles {
-    /// None: there is no project to speak of.
+    /// `None` if the project could not be loaded.
     pub(super) parsed: Option<(Sources, ParsedProject)>,
-    /// The files, where there is no project.
+    /// The source map if the project could not be loaded; otherwise `parsed` holds it.
     map: SourceMap,
     diagnostics: Vec<Diagnostic>,
-    /// A fingerprint of all that the project is made of, but for what is asked of the world when it
-    /// is put together. None: something in it is made anew each time, or nobody asked.
+    /// A fingerprint of the files, the target, the selectors and the package options, without the
+    /// external inputs read when the project is resolved. `None` if it was not requested, or if a
+    /// part of the project is different in each invocation.
     pub(super) inputs: Option<Fingerprint>,
 }
 
 impl ParsedFiles {
-    /// The target that is built on.
+    /// The target that is built on; `None` if the project could not be loaded.
     pub(crate) fn target(&self) -> Option<&Target> {
         self.parsed.as_ref().map(|(sources, _)| &sources.target)
     }
 }
 
-/// What is said where a file could not be read, true or not.
+/// Codes that are dropped after a file could not be read: whatever the file defines looks missing,
+/// so these diagnostics may be false.
 const FOLLOWS: [Code; 7] = [
     Code::UnknownRef,
     Code::UnknownSource,
@@ -110,13 +113,13 @@ const FOLLOWS: [Code; 7] = [
 ];
 
 impl Workspace {
-    /// Reads the project as its files are now. What nothing has changed for is taken over.
+    /// Reads the project's current files. Whatever is unchanged is taken from the caches.
     pub(crate) fn read(&mut self) -> Result<Reading, SystemError> {
         let parsed = self.parse_files()?;
         Ok(self.put_together(parsed))
     }
 
-    /// Reads a project that has to be whole: its warnings are told, its errors end what was asked.
+    /// Reads a project for a command: sends its warnings, and fails if it has errors.
     pub(crate) fn open(
         &mut self,
         notices: &mut Notices<'_>,
@@ -125,7 +128,7 @@ impl Workspace {
         self.open_parsed(parsed, notices)
     }
 
-    /// The same from where the files are parsed.
+    /// `open` for files that are already parsed.
     pub(crate) fn open_parsed(
         &mut self,
         parsed: ParsedFiles,
@@ -145,7 +148,7 @@ impl Workspace {
         Ok(revision)
     }
 
-    /// Loads the project's own files only, for what works without installed packages.
+    /// Loads only the project's own files, for commands that work without installed packages.
     pub(crate) fn load_own_files(
         &mut self,
         notices: &mut Notices<'_>,
@@ -159,7 +162,7 @@ impl Workspace {
         })
     }
 
-    /// Loads and parses: what has changed, and what reads that, is parsed again.
+    /// Loads the files and parses those that changed, with everything that depends on them.
     fn parse_files(&mut self) -> Result<ParsedFiles, SystemError> {
         let (settings, cache) = (&self.settings, &mut self.cache);
         let before = std::mem::take(&mut cache.map);
@@ -177,7 +180,8 @@ impl Workspace {
         Ok(ParsedFiles { parsed: Some((sources, parsed)), map, diagnostics, inputs: None })
     }
 
-    /// The same with the fingerprint that artifacts and "nothing to do" are known by.
+    /// `parse_files` plus the `inputs` fingerprint, which artifacts and the "nothing to do" check
+    /// need.
     pub(crate) fn parse_with_inputs(&mut self) -> Result<ParsedFiles, SystemError> {
         let mut parsed = self.parse_files()?;
         if let Some((sources, _)) = &parsed.parsed {
@@ -206,7 +210,7 @@ impl Workspace {
         let manifest =
             resolve_project(&parsed, &sources, &mut cache.nodes).drain_into(&mut diagnostics);
         if diagnostics.iter().any(is_unread_file) {
-            // A file or package that could not be read makes everything that it has look missing.
+            // The contents of an unread file or package look missing; see `FOLLOWS`.
             diagnostics.retain(|d| !FOLLOWS.contains(&d.code));
         }
         diagnostics.sort_by_key(Diagnostic::is_error);
@@ -237,7 +241,7 @@ impl Workspace {
         }
     }
 
-    /// Stores what was parsed, for other processes. A cache that cannot be written costs time only.
+    /// Stores the parse cache for other processes. A failure is ignored: it costs only time.
     pub(crate) fn store(&mut self) {
         if let (Some(store), Some(revision)) = (self.settings.store(), &self.current)
             && self.cache.parse.is_changed()
@@ -247,12 +251,13 @@ impl Workspace {
         }
     }
 
-    /// Whether all files were parsed by an earlier process.
+    /// Whether every file was found in the cache, so that none had to be parsed.
     pub(crate) fn is_parse_known(&self) -> bool {
         self.cache.is_known()
     }
 
-    /// What was asked of the world when the present revision was put together.
+    /// The external inputs read (variables, environment, target, macros) when the current revision
+    /// was resolved.
     pub(super) fn reads(&self) -> impl Iterator<Item = &RenderRead> {
         self.cache.reads()
     }
@@ -264,7 +269,7 @@ impl Workspace {
     }
 }
 
-/// What there is to say of a project that was read, before what is said of the work.
+/// Sends the source map and the log lines of a reading, before the notices of the work itself.
 pub(super) fn introduce(map: Arc<SourceMap>, logs: &[LogLine], notices: &mut Notices<'_>) {
     notices(Notice::Files(map));
     for line in logs {
@@ -276,7 +281,7 @@ fn is_unread_file(d: &Diagnostic) -> bool {
     d.is_error() && matches!(d.code, Code::Yaml | Code::Package | Code::ProjectFile)
 }
 
-/// A fingerprint of what a project is made of: its files, the target, the options of its packages.
+/// A fingerprint of the files, the target, the selectors and the options of the packages.
 fn fingerprint_inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
     let key = KeyWriter::new("inputs").fingerprint(Some(files));
     let key = key.fingerprint(Some(sources.context.facts.target()));
@@ -293,8 +298,8 @@ fn with_reads<'a>(
     Some(Fingerprint::of_parts(reads?.into_iter().chain([inputs.hex()])))
 }
 
-/// Where the files of a project are: resource folders with all below them, and the folders of
-/// single files.
+/// The folders that hold the project's files: resource folders with everything below them, and the
+/// folders of the project file and the profiles.
 fn folders_of(sources: &Sources) -> Vec<Folder> {
     let root = sources.root();
     let alone = |path: &camino::Utf8Path| Folder { path: path.to_owned(), deep: false };

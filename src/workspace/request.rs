@@ -1,4 +1,4 @@
-//! What a build, a run, a test is asked for.
+//! The options of commands that build, run or test.
 
 use crate::manifest::ResourceType;
 use crate::plan::Verb;
@@ -13,12 +13,12 @@ pub(crate) struct BuildOptions {
     pub(crate) store_failures: bool,
     pub(crate) empty: bool,
     pub(crate) audit: bool,
-    /// Build only what has changed since the last time.
+    /// Builds only what has changed since the last publication.
     pub(crate) changed: Option<ChangeOptions>,
 }
 
 impl BuildOptions {
-    /// A build of everything, as it is without flags.
+    /// Builds everything, as without flags.
     pub(crate) fn of(verb: Verb) -> BuildOptions {
         BuildOptions {
             verb,
@@ -32,7 +32,7 @@ impl BuildOptions {
         }
     }
 
-    /// Whether it publishes relations, so that publications are recorded.
+    /// Whether the command publishes relations, and so records publications.
     pub(crate) fn publishes(&self) -> bool {
         matches!(self.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot)
     }
@@ -41,9 +41,9 @@ impl BuildOptions {
 /// How `--changed` compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangeOptions {
-    /// Sources of which nothing tells whether they have changed are as they were.
+    /// Sources whose changes cannot be detected are taken as unchanged.
     pub(crate) assume_sources: bool,
-    /// Only what was edited counts, not what may differ by itself.
+    /// Only edits count as changes, not volatile or external inputs.
     pub(crate) edits_only: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The project as its files were at one moment. It does not change, and several threads can work on
-//! it at once.
+//! The project as its files were at one moment. A revision is immutable, and several threads can
+//! use it at once.
 
 use super::Settings;
 use super::reading::Folder;
@@ -31,26 +31,26 @@ pub(crate) struct Revision {
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: Arc<SourceMap>,
     pub(crate) selectors: Vec<SelectorDefinition>,
-    /// A fingerprint of all that it is made of. None: something in it is made anew each time, or
-    /// nobody asked.
+    /// A fingerprint of all inputs of the revision. `None` if it was not requested, or if an input
+    /// is different in each invocation.
     pub(crate) inputs: Option<Fingerprint>,
     /// The `airflow:` block of the project file.
     pub(crate) airflow: Option<Yaml>,
-    /// Where its files are.
+    /// The folders that hold the project's files.
     pub(super) folders: Vec<Folder>,
-    /// What there was to say of it, warnings first.
+    /// The diagnostics of the reading, warnings first.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(super) compiled: Arc<CompiledBefore>,
 }
 
-/// What was compiled before, by this process or, if it is stored, by an earlier one. None: it was
-/// not looked for yet.
+/// The compile cache of this process, or of an earlier one if that stored it. `None` until it is
+/// first needed.
 #[derive(Default)]
 pub(super) struct CompiledBefore(Mutex<Option<CompileCache>>);
 
 #[cfg(test)]
 impl CompiledBefore {
-    /// The same after it was stored and read again.
+    /// Round-trips the cache through its stored form.
     pub(super) fn through_bytes(&self) {
         use crate::cache::Stored;
         let mut compiled = self.0.lock().unwrap();
@@ -60,10 +60,10 @@ impl CompiledBefore {
     }
 }
 
-/// What nodes say of themselves.
+/// The definitions of nodes, as they are compared with those of the last publication.
 pub(crate) struct Definitions {
     pub(crate) nodes: FastMap<NodeId, NodeDefinition>,
-    /// How many had to be compiled to know it.
+    /// How many nodes had to be compiled, because the cache did not have them.
     pub(crate) compiled: usize,
 }
 
@@ -77,7 +77,7 @@ impl Revision {
         self.renderer.registry().fingerprint()
     }
 
-    /// Whether it can be built: nothing in it is wrong.
+    /// Whether the project can be built, that is, has no errors.
     pub(crate) fn is_whole(&self) -> bool {
         !self.diagnostics.iter().any(Diagnostic::is_error)
     }
@@ -101,12 +101,12 @@ impl Revision {
         load_state(self.settings.system.as_ref(), &folder, current)
     }
 
-    /// All nodes that can be built, for what looks at existing relations.
+    /// All nodes that may be stored as relations.
     pub(crate) fn stored_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.manifest.nodes.iter().filter(|n| n.resource_type().is_refable()).map(|n| n.id)
     }
 
-    /// Whether a materialization of the project builds a node.
+    /// Whether a custom materialization, of the project or a package, builds a node.
     pub(crate) fn publishes_itself(&self, id: NodeId) -> bool {
         let node = self.manifest.node(id);
         let (registry, overrides) = (self.renderer.registry(), self.context.explicit_overrides);
@@ -117,7 +117,7 @@ impl Revision {
         crate::adapter::connect(self.target(), self.settings.patience)
     }
 
-    /// A connection for what is no run: what it asks is stopped when the token is set.
+    /// A connection for work outside of a run: its statements are cancelled when the token is set.
     pub(crate) fn connect_alone(
         &self,
         cancel: &CancelToken,
@@ -127,7 +127,7 @@ impl Revision {
         Ok((Connection::new(warehouse), watch))
     }
 
-    /// What exists of all that the project stores; nothing is known without a database.
+    /// The relations that exist of all nodes; `Existing::Unknown` without a connection.
     pub(crate) fn inspect_stored(
         &self,
         connection: Option<&Connection>,
@@ -137,7 +137,7 @@ impl Revision {
             .with(|warehouse| inspect_relations(warehouse, &self.manifest, self.stored_nodes()))
     }
 
-    /// A compiler of its nodes; `selected` are what `selected_resources` says.
+    /// A compiler of the revision's nodes; `selected` is the value of `selected_resources`.
     pub(crate) fn compiler(&self, selected: Vec<UniqueId>) -> Compiler {
         Compiler::new(
             self.manifest.clone(),
@@ -148,10 +148,10 @@ impl Revision {
         )
     }
 
-    /// The steps of what a command was asked for.
+    /// Plans the steps of a command.
     ///
     /// # Errors
-    /// Nothing is run of a selection that cannot be placed as a whole.
+    /// The selection cannot be planned as a whole; then nothing of it runs.
     pub(crate) fn plan(
         &self,
         options: &BuildOptions,
@@ -171,8 +171,8 @@ impl Revision {
         })
     }
 
-    /// What nodes say now: compiled without a database where that is needed to know it. What is
-    /// made anew is stored for other processes.
+    /// The current definitions of nodes. Those that are not cached are compiled without a database,
+    /// and stored for other processes.
     pub(crate) fn define_nodes(&self, nodes: &[NodeId]) -> Definitions {
         let mut compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = &self.manifest.project.target_path;
@@ -182,13 +182,14 @@ impl Revision {
         });
         let nodes = define_nodes(&self.compiler(Vec::new()), nodes, cache);
         if let Some(system) = store.filter(|_| cache.is_changed()) {
-            // A cache that cannot be written costs time only.
+            // A failure to write the cache costs only time.
             let _ = write_stored(system, folder, cache);
         }
         Definitions { nodes, compiled: cache.compiled() }
     }
 
-    /// What is wrong with nodes that cannot be compiled, found without a database.
+    /// The errors of nodes that cannot be compiled, found without a database, in the order of
+    /// nodes.
     pub(crate) fn check(&self, selected: &NodeSet) -> Vec<Diagnostic> {
         let ids: Vec<NodeId> = selected.iter().collect();
         let own = self.define_nodes(&ids).nodes;
@@ -198,7 +199,8 @@ impl Revision {
         broken.into_iter().map(|(_, d)| d).collect()
     }
 
-    /// What the compiled texts of nodes asked of the world.
+    /// The external inputs read (variables, environment, target, macros) when the nodes were
+    /// compiled.
     pub(super) fn reads_of_compiled(&self, nodes: &NodeSet) -> BTreeSet<RenderRead> {
         let compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ids = nodes.iter().map(|id| &*self.manifest.node(id).unique_id);

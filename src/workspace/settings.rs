@@ -1,4 +1,4 @@
-//! What holds for all that is done in a workspace.
+//! The settings of a workspace.
 
 use crate::diag::{Diagnostic, WarningOptions, Weight};
 use crate::engine::Patience;
@@ -14,10 +14,10 @@ pub(crate) struct Settings {
     pub(crate) load: LoadOptions,
     /// Whether artifacts are written below the target path.
     pub(crate) write_json: bool,
-    /// Whether what an earlier process stored is used, and what this one makes is stored.
+    /// Whether caches of earlier processes are read and those of this process are stored.
     pub(crate) cache: bool,
     pub(crate) warnings: WarningOptions,
-    /// Which of the steps that are ready begins first.
+    /// Which of the ready steps starts first.
     pub(crate) start_order: StartOrder,
     pub(crate) patience: Patience,
     /// The folder of the artifacts that `state:` compares with.
@@ -25,28 +25,28 @@ pub(crate) struct Settings {
     pub(crate) started: jiff::Timestamp,
 }
 
-/// Diagnostics by what they weigh here.
+/// Diagnostics after the user's warning options were applied.
 pub(crate) struct Weighed {
     /// Those that are not silenced.
     pub(crate) shown: Vec<Diagnostic>,
-    /// A warning among them is an error here.
+    /// Whether one of the warnings is promoted to an error.
     pub(crate) is_promoted: bool,
 }
 
 impl Settings {
-    /// Where caches are stored; none: they are not.
+    /// The system to store caches with; `None` if caching is off.
     pub(crate) fn store(&self) -> Option<&dyn System> {
         self.cache.then_some(self.system.as_ref())
     }
 
-    /// The folder of `state`, from the working directory on.
+    /// The folder of `state`, resolved against the working directory.
     pub(crate) fn state_folder(&self) -> Option<Utf8PathBuf> {
         let folder = self.state.as_ref()?;
         Some(normalize_path(&self.system.current_dir().join(folder)))
     }
 
-    /// Sorts out what the user has silenced, and tells whether a warning counts as an error. Errors
-    /// are shown whatever the options say.
+    /// Removes silenced warnings and finds out whether one is promoted to an error. Errors are
+    /// always shown.
     pub(crate) fn weigh(&self, diagnostics: &[Diagnostic]) -> Weighed {
         let shown = diagnostics.iter().filter(|d| self.weight_of(d) != Weight::Silent);
         let shown: Vec<Diagnostic> = shown.cloned().collect();

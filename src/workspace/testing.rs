@@ -1,4 +1,4 @@
-//! Workspaces of tests.
+//! Workspaces for tests.
 
 use super::{Settings, Workspace};
 use crate::diag::WarningOptions;
@@ -12,14 +12,14 @@ use crate::system::{MemorySystem, System};
 use camino::Utf8Path;
 use std::sync::Arc;
 
-/// Whether tests take their time: all rows of the tables of dbt's answers, many cases of laws. So
-/// does `./test`, by `STRATA_TABLES=all`; `cargo test` is for the loop beside the editor.
+/// Whether tests run at full length: all rows of the tables of dbt's answers, many cases per
+/// property test. `./test` asks for this with `STRATA_TABLES=all`; plain `cargo test` stays fast.
 #[expect(clippy::disallowed_methods, reason = "a switch of tests")]
 pub(crate) fn is_thorough() -> bool {
     std::env::var_os("STRATA_TABLES").is_some_and(|v| v == "all")
 }
 
-/// Settings of a project in `/project` that stores nothing.
+/// Settings of a project in `/project` that writes no artifacts and no caches.
 pub(crate) fn settings(system: Arc<dyn System>) -> Settings {
     Settings {
         load: LoadOptions { project_dir: Some("/project".into()), ..LoadOptions::default() },
@@ -39,7 +39,7 @@ pub(crate) fn workspace(system: Arc<dyn System>) -> Workspace {
     Workspace::new(settings(system), CancelToken::default())
 }
 
-/// A manifest as it is written.
+/// The manifest as it would be written to `manifest.json`.
 pub(crate) fn written_manifest(manifest: &Manifest) -> String {
     let out = MemorySystem::with_files([]);
     let metadata = ArtifactMetadata {

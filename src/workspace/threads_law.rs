@@ -1,5 +1,4 @@
-//! A revision is worked on by several threads at once, while the files change and the next revision
-//! is read.
+//! Several threads work on one revision while files change and the next revision is read.
 #![expect(clippy::disallowed_methods, reason = "a project of real files, edited by the test")]
 
 use super::testing::settings;
@@ -18,7 +17,7 @@ use std::thread;
 
 const EDITS: usize = 12;
 
-/// A project on a database file of its own: three models above each other.
+/// Writes a project with a database file of its own and three models that depend on each other.
 fn write_project(folder: &Utf8Path) {
     let profiles = "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb}\n";
     let files = [

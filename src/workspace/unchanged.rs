@@ -1,11 +1,11 @@
-//! A build that left nothing to do leaves nothing to do again, while all that this was found from
-//! is as it was.
+//! Skips a build that has nothing to do: after a build found all nodes up to date, a record of its
+//! inputs is stored, and the next build ends early if they are all the same.
 //!
-//! That is asked twice. When the files are parsed: if nothing in them, and nothing that was asked
-//! of the world later on, has moved, the project is not put together. And when it is compiled: if
-//! its nodes say what they said, the database is not opened. Both need a database that has not been
-//! written since: the target's options say so. Whatever cannot be told makes the command look for
-//! itself.
+//! There are two checks. After parsing: if neither the files nor the external inputs read later
+//! (variables, environment, target, macros) have changed, the project is not resolved. After
+//! compiling: if the definitions of the nodes are the same, the database is not opened. Both need a
+//! database that has not been written to since, which the files of the target show. Whenever
+//! anything cannot be determined, the command runs in full.
 
 use super::artifacts::write_results;
 use super::changes::{
@@ -33,18 +33,20 @@ use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a command rests on before it has looked at the database.
+/// The inputs of a command that are known before it inspects the database.
 pub(crate) struct UnchangedCheck {
-    /// A fingerprint of what it is asked for.
+    /// A fingerprint of the request.
     asked: Fingerprint,
     inputs: Option<Fingerprint>,
-    /// Seeds whose rows no fingerprint of the files covers, with fingerprints of their own.
+    /// Large seeds, which the fingerprint of the files covers without their rows, with fingerprints
+    /// of their contents.
     seeds: Vec<(Utf8PathBuf, Fingerprint)>,
-    /// What an earlier command with the same request found in the database as it is.
+    /// The record of an earlier command with the same request, if the database has not changed
+    /// since.
     record: Option<UnchangedRecord>,
 }
 
-/// There is nothing to do: the same as an earlier command found.
+/// Shows that there is nothing to do, because the record of an earlier command still holds.
 pub(crate) struct Unchanged {
     record: UnchangedRecord,
     pub(crate) target: Target,
@@ -52,7 +54,7 @@ pub(crate) struct Unchanged {
 }
 
 impl UnchangedCheck {
-    /// None: the command has to look for itself, and there is nothing to keep of it.
+    /// `None` if the command has to run in full and no record of it can be stored.
     pub(crate) fn new(
         settings: &Settings,
         options: &BuildOptions,
@@ -77,12 +79,12 @@ impl UnchangedCheck {
         Some(UnchangedCheck { asked, inputs: files.inputs, seeds, record })
     }
 
-    /// Whether an earlier command found something that may still hold.
+    /// Whether there is a record that may still hold.
     pub(crate) fn may_hold(&self) -> bool {
         self.record.is_some()
     }
 
-    /// What was found, if nothing has moved by which the project is made.
+    /// The record, if neither the files nor the external inputs read have changed.
     pub(crate) fn holds_for_files(
         &mut self,
         workspace: &Workspace,
@@ -102,7 +104,7 @@ impl UnchangedCheck {
         Some(Unchanged { record, target: sources.target.clone(), target_path })
     }
 
-    /// What was found, if the nodes say what they said.
+    /// The record, if the definitions of the nodes are the same.
     pub(crate) fn holds_for_nodes(
         &mut self,
         revision: &Revision,
@@ -115,8 +117,8 @@ impl UnchangedCheck {
         Some(Unchanged { record, target: project.target.clone(), target_path })
     }
 
-    /// Looks whether a command that has ended well left nothing to do, and keeps that, unless
-    /// somebody else has written meanwhile.
+    /// After a command has succeeded, checks whether all nodes are now up to date and stores a
+    /// record of it, unless the database was written to during the check.
     pub(crate) fn keep(
         self,
         workspace: &Workspace,
@@ -146,7 +148,7 @@ impl UnchangedCheck {
         self.write(workspace, finished.revision, finished.selected, found);
     }
 
-    /// Keeps that what an earlier command found holds for the project as it is now.
+    /// Stores an earlier record again, with the current inputs of the project.
     pub(crate) fn renew(
         self,
         workspace: &Workspace,
@@ -178,31 +180,32 @@ impl UnchangedCheck {
             nodes: found.nodes,
             warnings: warnings.map(|d| StoredDiagnostic::new(d, &revision.map)).collect(),
         };
-        // What cannot be written costs time only.
+        // A failure to write the record costs only time.
         let _ = write_stored(settings.system.as_ref(), target_path, &mut record);
     }
 }
 
-/// What a look at the database gave.
+/// The result of inspecting the database.
 struct Found {
     database: DatabaseState,
     own: Fingerprint,
     nodes: Vec<(String, ResourceType, String)>,
 }
 
-/// A command that has nothing more to do.
+/// A command that has finished its work.
 pub(crate) struct FinishedBuild<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) changed: Option<ChangeOptions>,
-    /// What it was asked for, before it was narrowed to what had changed.
+    /// The selection that was asked for, before it was narrowed to stale nodes.
     pub(crate) selected: &'a NodeSet,
-    /// What was thought of the nodes, and a fingerprint of what they said, if nothing was built.
+    /// The verdicts and the fingerprint of the definitions, if nothing was built since. `None`
+    /// after a build: they have to be computed again.
     pub(crate) verdicts: Option<(FastMap<NodeId, Verdict>, Fingerprint)>,
 }
 
 impl FinishedBuild<'_> {
-    /// The nodes that are as they have to be, and a fingerprint of what they say. None: there are
-    /// others, or they can change while no file is written.
+    /// The compared nodes and the fingerprint of their definitions. `None` if a node is not up to
+    /// date, if a source can change without a write to the database, or if an inspection failed.
     fn find_unchanged_nodes(
         &mut self,
         workspace: &Workspace,
@@ -240,12 +243,13 @@ impl FinishedBuild<'_> {
     }
 }
 
-/// What `manifest.json` is known by, where a command writes it.
+/// A stamp of `manifest.json`; `None` if artifacts are off or the file does not exist.
 fn manifest_stamp(settings: &Settings, folder: &Utf8Path) -> Option<String> {
     settings.write_json.then(|| settings.system.stamp(&folder.join("manifest.json"))).flatten()
 }
 
-/// The project itself answers what is not: the graph, the node, the selection.
+/// Whether an external input was read. The graph, the node and the selection are parts of the
+/// project.
 fn is_of_the_world(read: &RenderRead) -> bool {
     !matches!(
         read.question,
@@ -253,15 +257,15 @@ fn is_of_the_world(read: &RenderRead) -> bool {
     )
 }
 
-/// Whether a source that says when it was loaded is a table: what a view or a query gives can
-/// change without anything being written to the database.
+/// Whether a source that declares its load time is a table. The result of a view or of a query can
+/// change without a write to the database.
 fn is_table(source: &Node, existing: &Existing) -> bool {
     let asks = matches!(&source.kind, NodeKind::Source(table) if table.loaded_at_query.is_some());
     let found = source.relation.as_ref().and_then(|r| existing.find(r));
     !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
 }
 
-/// The key of what a command is asked for, and of which database.
+/// A fingerprint of the request and of the database that it is for.
 fn fingerprint_request(
     settings: &Settings,
     options: &BuildOptions,
@@ -274,7 +278,8 @@ fn fingerprint_request(
     write_options(key, options).finish()
 }
 
-/// Writes all of what a run is asked for: a field that is new has to be added here.
+/// Adds every option of the request to the key. The destructuring makes a new field a compile error
+/// here.
 fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
     let BuildOptions {
         verb,
@@ -315,8 +320,7 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
 }
 
 impl Unchanged {
-    /// Tells again what the earlier command had to say of the files, where the project is not put
-    /// together.
+    /// Sends the warnings of the earlier command again, because the project is not resolved.
     pub(crate) fn tell_warnings(
         &self,
         settings: &Settings,
@@ -330,7 +334,7 @@ impl Unchanged {
         tell_warnings(settings, &warnings, notices)
     }
 
-    /// Tells that there is nothing to do, and writes results that say so.
+    /// Reports that there is nothing to do, and writes empty results.
     pub(crate) fn tell(
         &self,
         settings: &Settings,

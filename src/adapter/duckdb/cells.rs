@@ -1,4 +1,4 @@
-//! DuckDB's values as cells.
+//! Converts DuckDB's values to cells.
 
 use crate::engine::Cell;
 use duckdb::types::{TimeUnit, Value};
@@ -7,7 +7,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-/// A value of a column of some type: time stamps with a zone are told in UTC.
+/// Converts a value of a column; timestamps with a time zone are shown in UTC.
 pub(super) fn decode_cell(value: Value, data_type: &str) -> Cell {
     match plain_cell(value) {
         Cell::Timestamp(text) if data_type == ZONED => Cell::Timestamp(format!("{text}+00:00")),
@@ -83,7 +83,7 @@ fn timestamp(unit: TimeUnit, n: i64) -> Cell {
     }
 }
 
-/// A day outside of the years 1 to 9999, as DuckDB prints it. The calendar by Howard Hinnant's
+/// Formats a date outside of the years 1 to 9999 as DuckDB does. The algorithm is Howard Hinnant's
 /// `civil_from_days`.
 fn far_date(days: i64) -> String {
     let shifted = days + 719_468;
@@ -113,7 +113,7 @@ fn time(unit: TimeUnit, n: i64) -> Cell {
     time.map_or_else(|_| Cell::Text(n.to_string()), |t| Cell::Time(t.to_string()))
 }
 
-/// `1 year 2 months 3 days 04:05:06`, as DuckDB prints it.
+/// Formats an interval as DuckDB does: `1 year 2 months 3 days 04:05:06`.
 fn interval(months: i32, days: i32, nanos: i64) -> String {
     let counts = [(months / 12, "year"), (months % 12, "month"), (days, "day")];
     let counts = counts.into_iter().filter(|(n, _)| *n != 0);
@@ -161,7 +161,7 @@ fn json(value: Value) -> Json {
     }
 }
 
-/// A name for the type of a result's column, from its Arrow type.
+/// The type name of a result's column, from its Arrow type.
 pub(super) fn type_name(arrow: &duckdb::arrow::datatypes::DataType) -> String {
     use duckdb::arrow::datatypes::DataType as T;
     match arrow {

@@ -1,4 +1,4 @@
-//! Opening a DuckDB database by a profile.
+//! Opens a DuckDB database for a target.
 
 use super::DuckDb;
 use super::errors::engine_error;
@@ -9,14 +9,14 @@ use duckdb::{Config, Connection};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Opens the database, attaches what the profile lists, and prepares the statements of every
-/// connection.
+/// Opens the database, attaches the databases that the profile lists, and prepares the statements
+/// that each connection starts with.
 pub(super) fn open_database(
     target: &Target,
     wait: Duration,
 ) -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = open(target, wait)?;
-    // Errors as JSON carry their place; set before anything can go wrong.
+    // Errors in JSON have positions; set this before any statement can fail.
     connection.execute_batch("set errors_as_json = true").map_err(engine_error)?;
     let profile: &DuckDbOptions = target.options()?;
     for (name, repository) in &profile.extensions {
@@ -67,12 +67,12 @@ pub(super) fn open_database(
     }
     let mut session = vec!["set errors_as_json = true".to_owned()];
     session.extend(profile.settings.iter().map(|(k, v)| format!("set {k} = {}", literal(v))));
-    // `database:` may name an attached one.
+    // `database:` may name an attached database.
     session.push(format!("use {}", DIALECT.quoted(&target.database)));
     Ok(Box::new(DuckDb::new(connection, Arc::new(session))?))
 }
 
-/// A database that ends with its connection.
+/// A database in memory, which ends with its last connection.
 pub(in crate::adapter) fn in_memory() -> Result<Box<dyn Warehouse>, EngineError> {
     let connection = Connection::open_in_memory().map_err(engine_error)?;
     Ok(Box::new(DuckDb::new(connection, Arc::new(vec!["set errors_as_json = true".to_owned()]))?))
@@ -84,7 +84,8 @@ fn open(target: &Target, wait: Duration) -> Result<Connection, EngineError> {
     let mut waited = Duration::ZERO;
     loop {
         let mut config = Config::default();
-        // The library starts with both on: nothing is downloaded that the profile does not ask for.
+        // Both options are on by default. Nothing may be downloaded that the profile does not ask
+        // for.
         for (key, value) in
             [("autoinstall_known_extensions", "false"), ("allow_community_extensions", "false")]
         {
@@ -126,7 +127,7 @@ fn open(target: &Target, wait: Duration) -> Result<Connection, EngineError> {
     }
 }
 
-/// DuckDB quotes the statement that it rejects: what a secret of the profile holds is masked in it.
+/// Masks the values of a secret in an error, because DuckDB quotes the rejected statement.
 fn without_values(mut error: EngineError, secret: &[(String, Json)]) -> EngineError {
     let shown = ["name", "type", "provider", "scope"];
     for (_, value) in secret.iter().filter(|(key, _)| !shown.contains(&key.to_lowercase().as_str()))
@@ -137,7 +138,7 @@ fn without_values(mut error: EngineError, secret: &[(String, Json)]) -> EngineEr
     error
 }
 
-/// A setting's value as SQL.
+/// The value of a setting as SQL.
 fn literal(value: &Json) -> String {
     match value {
         Json::String(s) => Dialect::literal(s),
@@ -186,7 +187,7 @@ mod tests {
         assert_ne!(second, first);
         drop(open);
         assert_eq!(now(), Some(second.clone()), "closing writes nothing more");
-        // An older copy that is put back is another file.
+        // An older copy that is put back counts as another file.
         let copy = folder.path().join("copy");
         std::fs::copy(path, &copy).unwrap();
         drop(write("update t set a = 3"));

@@ -1,9 +1,9 @@
-//! DuckDB's errors: JSON with a type, a message and, for mistakes in SQL, a place.
+//! DuckDB's errors: JSON with a type, a message and, for errors in SQL, a position.
 
 use crate::engine::{EngineError, EngineErrorKind};
 use crate::system::process_is_alive;
 
-/// Sorts an error of the driver. Connections run with `errors_as_json`.
+/// Classifies an error of the driver. Connections run with `errors_as_json`.
 pub(super) fn engine_error(e: duckdb::Error) -> EngineError {
     let text = match e {
         duckdb::Error::DuckDBFailure(_, Some(text)) => text,
@@ -28,7 +28,7 @@ pub(super) fn engine_error(e: duckdb::Error) -> EngineError {
         "Connection" | "HTTP" => EngineErrorKind::Connection,
         _ => EngineErrorKind::Runtime,
     };
-    // `location` is a text: "[byte offset, length]"; older forms give `position` only.
+    // `location` is a text of the form "[byte offset, length]"; older errors have only `position`.
     let position = json
         .get("location")
         .and_then(serde_json::Value::as_str)
@@ -45,7 +45,8 @@ fn text_at<'a>(json: &'a serde_json::Value, key: &str) -> &'a str {
     json.get(key).and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
-/// The message of a database file that another process holds, with who it is.
+/// The error for a database file that another process holds, naming that process. `None` if the
+/// text is about something else.
 fn lock_error(text: &str) -> Option<EngineError> {
     if !text.contains("Could not set lock on file") {
         return None;

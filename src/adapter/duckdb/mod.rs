@@ -1,4 +1,4 @@
-//! DuckDB, in this process.
+//! The DuckDB driver; the engine runs in this process.
 
 mod cells;
 mod connect;
@@ -26,16 +26,16 @@ pub(super) static DRIVER: Driver =
     Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
 
 fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
-    // A file that another process has open is most often open for long.
+    // A process that has the file open usually keeps it for long, so by default there is no wait.
     open_database(target, patience.lock.unwrap_or_default())
 }
 
 struct DuckDb {
     connection: Connection,
     interrupt: Arc<InterruptHandle>,
-    /// Statements that every connection begins with.
+    /// The statements that each connection starts with.
     session: Arc<Vec<String>>,
-    /// A transaction is open, which a mistake would end.
+    /// Whether a transaction is open, which any error would abort.
     in_transaction: bool,
 }
 
@@ -56,7 +56,7 @@ impl DuckDb {
         Ok(DuckDb { connection, interrupt, session, in_transaction: false })
     }
 
-    /// Gives each row of a query, and its columns.
+    /// Passes each row of a query to `each` and returns the columns.
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
         let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
         let mut rows = statement.query([]).map_err(engine_error)?;
@@ -100,7 +100,8 @@ impl DuckDb {
         Ok(vec![sql])
     }
 
-    /// Rows of a query whose columns are texts, as those of the catalog: each text is copied once.
+    /// The rows of a query with text columns only, such as those of the catalog. Each text is
+    /// copied only once.
     fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         let mut statement = self.connection.prepare(sql).map_err(engine_error)?;
         let mut out = Vec::new();
@@ -139,7 +140,7 @@ impl Warehouse for DuckDb {
     }
 
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
-        // A project may begin and end transactions by itself.
+        // SQL of a project may begin and end transactions itself.
         match sql.as_str().trim().trim_end_matches(';') {
             "begin" => self.in_transaction = true,
             "commit" | "rollback" => self.in_transaction = false,
@@ -155,7 +156,7 @@ impl Warehouse for DuckDb {
     }
 
     fn describe(&mut self, query: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
-        // The position of an error is one of the query, without the word in front.
+        // Errors are located in the query, without the prefix.
         const PREFIX: &str = "describe ";
         let text = query.as_str().trim().trim_end_matches(';');
         let lead = query.as_str().len() - query.as_str().trim_start().len();
@@ -171,7 +172,7 @@ impl Warehouse for DuckDb {
         self.list_all(&[(database, schema)])
     }
 
-    // The catalog's functions go through all relations of all schemas: they are asked once.
+    // The catalog functions scan the relations of all schemas, so each is called only once.
     fn list_all(&mut self, schemas: &[(&str, &str)]) -> Result<Vec<ExistingRelation>, EngineError> {
         let wanted: Vec<String> = schemas
             .iter()
@@ -217,8 +218,7 @@ impl Warehouse for DuckDb {
         if relation.external.is_some() {
             return self.describe(&format!("select * from {}", relation.render(DIALECT)).into());
         }
-        // The catalog's functions go through all relations of all schemas, which takes as long as
-        // there are many.
+        // The catalog functions scan the relations of all schemas, which is slow if there are many.
         if !self.in_transaction && relation.schema().is_some() {
             match self.columns_of_existing(relation) {
                 Ok(columns) => return Ok(columns),
@@ -228,7 +228,8 @@ impl Warehouse for DuckDb {
                 {
                     return Ok(Vec::new());
                 }
-                // A view that no longer fits has columns all the same.
+                // A view that is no longer valid fails to describe, but still has columns in the
+                // catalog.
                 Err(_) => {}
             }
         }
@@ -327,7 +328,7 @@ impl Warehouse for DuckDb {
 
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
         let sql = notes::write_notes_sql(table, notes, DIALECT);
-        // Two statements: in the open transaction, or together in one.
+        // The two statements run in the open transaction, or in one of their own.
         self.batch(&if self.in_transaction { sql } else { format!("begin; {sql}; commit") })
     }
 
@@ -337,7 +338,7 @@ impl Warehouse for DuckDb {
         conditions: &[String],
     ) -> Result<Vec<Cell>, EngineError> {
         if self.in_transaction {
-            // A mistake would end it, and there are no savepoints.
+            // An error would abort the transaction, and DuckDB has no savepoints.
             return Err(EngineError::unsupported("rows are not counted inside a transaction"));
         }
         let sql = SqlText::from(count_of(relation, conditions, DIALECT));
@@ -351,7 +352,7 @@ impl Warehouse for DuckDb {
             .iter()
             .map(|(name, kind)| format!("{}: {}", Dialect::literal(name), Dialect::literal(kind)))
             .collect();
-        // The file of rows is a list; a value may be as large as it is.
+        // The file of rows is a JSON list; a value may be up to 1 GiB.
         self.batch(&format!(
             "copy (select * from read_json({}, columns = {{{}}}, format = 'array', \
              maximum_object_size = 1073741824)) to {} (format parquet, compression zstd)",
@@ -394,12 +395,12 @@ impl Warehouse for DuckDb {
         Ok(content(rows))
     }
 
-    // The database is in this process.
+    // The database runs in this process, so no connection can be lost.
     fn ready(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
-    // One process at a time has the file: nobody else builds.
+    // Only one process can open the file, so nobody else builds in it.
     fn lock(&mut self, _: &Relation, _: &dyn Fn(Option<&str>)) -> Result<(), EngineError> {
         Ok(())
     }
@@ -439,13 +440,13 @@ fn column_at(statement: &duckdb::Statement<'_>, at: usize) -> ExistingColumn {
     }
 }
 
-/// One row of columns of text; null, and what is no text, is empty.
+/// One row of text columns; null, and columns of other types, are empty.
 fn texts_of_row(columns: &[Option<&StringArray>], row: usize) -> Vec<String> {
     columns.iter().map(|c| c.map(|c| c.value(row).to_owned()).unwrap_or_default()).collect()
 }
 
-/// Whether a fingerprint takes the column's text as well: the engine's hash is the same for what
-/// it calls equal (a month and 30 days) and for lists that are nested in another way.
+/// Whether the fingerprint must include the column's text: the engine hashes values alike that it
+/// considers equal (a month and 30 days), and lists that are nested differently.
 fn needs_text_hash(column: &ExistingColumn) -> bool {
     ["[", "STRUCT", "MAP", "UNION", "INTERVAL"].iter().any(|t| column.data_type.contains(t))
 }

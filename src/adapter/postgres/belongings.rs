@@ -1,32 +1,33 @@
-//! What belongs to a relation, read from the catalog as statements that give it to the relation
-//! that takes its place.
+//! Reads what belongs to a relation (grants, triggers, policies, indexes and so on) from the
+//! catalog, as statements that give it to the relation's successor.
 
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{Dialect, EngineError, Publication, Relation};
 
-/// The comment by which a constraint of a contract is known from one that somebody made by hand:
-/// the contract alone says which of its own stay.
+/// The comment that marks constraints of a contract. The contract alone decides which of these
+/// stay, while constraints that users created are carried over.
 const OF_CONTRACT: &str = "from the contract";
 
-/// Names that dbt and Strata give to the indexes of the config `indexes`, which alone says which of
-/// them stay.
+/// A regular expression for the names that dbt and Strata give to indexes of the config `indexes`.
+/// The config alone decides which of these stay.
 const OF_CONFIG: &str = "^[0-9a-f]{32}$";
 
-/// Something of the old relation that the new one gets.
+/// A property of the old relation that the new one gets.
 #[derive(Clone)]
 pub(super) struct Belonging {
-    /// Its turn: what others need comes first.
+    /// The position in the order of statements, so that each runs after the ones that it needs.
     place: u8,
-    /// In words, for messages.
+    /// A description for messages.
     pub(super) what: String,
     pub(super) statement: String,
-    /// Why the building role may not give it to the new one.
+    /// The reason why the building role cannot give it to the new relation; `None` if it can.
     pub(super) cannot: Option<String>,
 }
 
 impl Belonging {
-    /// From a row (place, what, statement, why it cannot be given; empty: it can).
+    /// Parses a row (place, what, statement, reason why not); an empty reason means that it can be
+    /// given.
     fn from_row([place, what, statement, cannot]: [String; 4]) -> Belonging {
         Belonging {
             place: place.parse().unwrap_or_default(),
@@ -36,31 +37,33 @@ impl Belonging {
         }
     }
 
-    /// A view has an owner, grants and comments like a table.
+    /// Whether a view can have it too: an owner, grants, comments.
     pub(super) fn is_for_all_kinds(&self) -> bool {
         matches!(self.place, 0..=2 | 18 | 19)
     }
 
-    /// What hooks of the project may make as well: it waits for them.
+    /// Whether hooks of the project may create the same thing. If so, it is given only after the
+    /// hooks have run.
     pub(super) fn waits_for_hooks(&self) -> bool {
         matches!(self.place, 3 | 4 | 6 | 9 | 13..=17 | 22..=24)
     }
 
-    /// Its statement without its name: hooks may give another one to the same thing.
+    /// The statement without the name of what it creates, because hooks may create the same thing
+    /// under another name.
     pub(super) fn shape(&self) -> String {
         let name = self.what.rsplit(' ').next().unwrap_or_default();
         let quoted = format!(" {} ", DIALECT.quoted(name));
         self.statement.replacen(&quoted, " ", 1).replacen(&format!(" {name} "), " ", 1)
     }
 
-    /// What would be missed too late, if a view took the table's place: triggers, policies,
+    /// Whether its loss would be noticed too late if a view replaced the table: triggers, policies,
     /// constraints and the like.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(self.place, 3 | 4 | 6..=9 | 13..=17)
     }
 }
 
-/// Whether a relation `c` has anything but rows, columns and the indexes of its config.
+/// A condition: relation `c` has more than rows, columns and the indexes of its config.
 pub(super) fn has_belongings() -> String {
     format!(
         "(c.relacl is not null or c.relhastriggers or c.reloptions is not null or c.relrowsecurity or c.relispartition \
@@ -81,8 +84,8 @@ pub(super) fn has_belongings() -> String {
     )
 }
 
-/// Grants of a relation and of those of its columns that `new` has, as rows (place, what,
-/// statement).
+/// Selects the grants on a relation, and on those of its columns that `new` has, as rows (place,
+/// what, statement).
 pub(super) fn select_grants_sql(oid: &str, new: &str) -> String {
     let to = "case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
               case when a.is_grantable then ' with grant option' else '' end";
@@ -100,7 +103,7 @@ pub(super) fn select_grants_sql(oid: &str, new: &str) -> String {
     )
 }
 
-/// Triggers that somebody made, with whether they are on.
+/// Selects the triggers that users created, and whether they are enabled.
 pub(super) fn select_triggers_sql(oid: &str) -> String {
     format!(
         "select 3, 'the trigger ' || t.tgname, pg_get_triggerdef(t.oid) \
@@ -113,7 +116,7 @@ pub(super) fn select_triggers_sql(oid: &str) -> String {
     )
 }
 
-/// What belongs to the old relation and goes on to the new one.
+/// Reads what belongs to the old relation and has to be given to the new one.
 pub(super) fn read_belongings(
     pg: &mut Postgres,
     old: &Relation,
@@ -122,7 +125,7 @@ pub(super) fn read_belongings(
     let (oid, new) = (oid_of(old), oid_of(swap.candidate));
     let table =
         "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
-    // Row filters and column lists of publications came with 15.
+    // Row filters and column lists of publications exist since version 15.
     let version = pg.texts("show server_version_num")?.into_iter().flatten().next();
     let published = if version.and_then(|v| v.parse::<i64>().ok()).unwrap_or(0) >= 150_000 {
         "coalesce((select ' (' || string_agg(quote_ident(a.attname), ', ') || ')' from pg_catalog.pg_attribute a \
@@ -181,7 +184,8 @@ pub(super) fn read_belongings(
     Ok(rows.map(Belonging::from_row).collect())
 }
 
-/// The index, made by hand, that is the replica identity of `c`: it goes on to the new relation.
+/// Selects the index, created by a user, that is the replica identity of `c`; the new relation gets
+/// it too.
 fn identity_by_hand() -> String {
     format!(
         "(select 'using index ' || quote_ident(x.relname) from pg_catalog.pg_index h \
@@ -191,8 +195,8 @@ fn identity_by_hand() -> String {
     )
 }
 
-/// What was said of things that were made by hand, how columns are stored, and the index by which
-/// rows are ordered. Rows (place, what, statement).
+/// Selects comments on objects that users created, storage and compression of columns, and the
+/// index for `cluster`. Rows are (place, what, statement).
 fn said_by_hand(oid: &str, new: &str) -> String {
     let of_table = "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid =";
     format!(
@@ -237,14 +241,15 @@ fn said_by_hand(oid: &str, new: &str) -> String {
     )
 }
 
-/// Joins the comment on an object of a catalog's table as `d`; what has none is left out.
+/// Joins the comment on an object of a catalog table as `d`; objects without a comment are left
+/// out.
 fn join_comment(class: &str, object: &str) -> String {
     format!(
         "join pg_catalog.pg_description d on d.objoid = {object}.oid and d.classoid = '{class}'::regclass and d.objsubid = 0"
     )
 }
 
-/// The shapes of what a table has that can be made by hand.
+/// The shapes of everything on a table that users can create.
 pub(super) fn read_shapes(
     pg: &mut Postgres,
     relation: &Relation,
@@ -260,8 +265,8 @@ pub(super) fn read_shapes(
         .collect())
 }
 
-/// What somebody made by hand on a table: defaults, constraints, statistics, rules, indexes,
-/// comments. Rows (place, what, statement).
+/// Selects what users created on a table: defaults, constraints, statistics, rules, indexes,
+/// comments. Rows are (place, what, statement).
 fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
     let place =
         "from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
@@ -269,7 +274,7 @@ fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
         "{place} join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
          join pg_catalog.pg_attribute o on o.attrelid = {new} and o.attname = a.attname and not o.attisdropped"
     );
-    // A contract in force says all of what may be null.
+    // If a contract is enforced, it alone decides which columns are not null.
     let contract = format!(
         "exists (select from pg_catalog.pg_constraint k where k.conrelid = {new}) or exists (select from \
          pg_catalog.pg_attribute x where x.attrelid = {new} and x.attnum > 0 and x.attnotnull)"
@@ -317,17 +322,17 @@ fn made_by_hand(oid: &str, new: &str, kind: &str) -> String {
     )
 }
 
-/// What an index is, whatever its name and table are.
+/// An index regardless of its name and its table.
 fn index_text(index: &str) -> String {
     format!("({index}.indisunique, {})", index_definition(index))
 }
 
-/// The same without whether it is unique: its method, columns and conditions.
+/// An index without name, table and uniqueness: its method, columns and condition.
 fn index_definition(index: &str) -> String {
     format!("regexp_replace(pg_get_indexdef({index}.indexrelid), '^.*? USING ', '')")
 }
 
-/// The names of an index's columns, in its order; columns that are expressions are left out.
+/// The names of an index's columns in order; expressions are left out.
 fn index_columns(index: &str) -> String {
     format!(
         "(select array_agg(a.attname order by k.place) from unnest({index}.indkey::int2[]) with ordinality k(attnum, place) \
@@ -335,7 +340,7 @@ fn index_columns(index: &str) -> String {
     )
 }
 
-/// What holds a relation where it is: another one that takes its place would not be there. Each as
+/// The reasons why no other relation can replace this one, such as partitions and sequences, as
 /// (what, why).
 pub(super) fn find_ties(
     pg: &mut Postgres,
@@ -361,9 +366,9 @@ pub(super) fn find_ties(
     Ok(rows.into_iter().filter_map(|r| <[String; 2]>::try_from(r).ok()).collect())
 }
 
-/// Statements that give a table the indexes of another one: (those of the config that it has alone
-/// are dropped, those that it lacks are made). Indexes behind constraints are left alone, and so
-/// are those that somebody made by hand.
+/// The statements that give a table the indexes of another one: those that drop indexes of the
+/// config which only the table has, and those that create the missing ones. Indexes of constraints
+/// and indexes that users created are not dropped.
 pub(super) fn indexes_like(
     pg: &mut Postgres,
     table: &Relation,
@@ -384,8 +389,8 @@ pub(super) fn indexes_like(
     Ok((drop.collect(), add.collect()))
 }
 
-/// The indexes of a table that stand behind no constraint, by name, as rows (name, `unique ` or
-/// nothing, definition, `true` for one of the config).
+/// The indexes of a table that belong to no constraint, sorted by name, as rows (name, `unique ` or
+/// empty, definition, `true` for an index of the config).
 fn read_indexes(pg: &mut Postgres, table: &Relation) -> Result<Vec<[String; 4]>, EngineError> {
     let rows = pg.texts(&format!(
         "select c.relname, case when i.indisunique then 'unique ' else '' end, \
@@ -399,12 +404,12 @@ fn read_indexes(pg: &mut Postgres, table: &Relation) -> Result<Vec<[String; 4]>,
     Ok(rows.into_iter().filter_map(|r| <[String; 4]>::try_from(r).ok()).collect())
 }
 
-/// Whether one of the indexes is like this one, whatever its name is.
+/// Whether one of the indexes equals this one, regardless of names.
 fn has_index(indexes: &[[String; 4]], index: &[String; 4]) -> bool {
     indexes.iter().any(|i| i[1..3] == index[1..3])
 }
 
-/// `set logged` or `set unlogged`, where a table is not as another one.
+/// The statement `set logged` or `set unlogged`, if a table differs in that from another one.
 pub(super) fn persistence_like(
     pg: &mut Postgres,
     table: &Relation,
@@ -421,8 +426,8 @@ pub(super) fn persistence_like(
     Ok(rows.into_iter().flatten().next())
 }
 
-/// Statements that give a table the constraints of a contract that another one has, and take those
-/// that it has no longer.
+/// The statements that give a table the contract constraints of another one, and drop those that
+/// the other one lacks.
 pub(super) fn constraints_like(
     pg: &mut Postgres,
     table: &Relation,
@@ -451,8 +456,8 @@ fn lacks_constraint(table: &str, constraint: &str) -> String {
     )
 }
 
-/// Statements that mark the candidate's constraints as those of a contract, and give them the names
-/// that they have on the published relation.
+/// The statements that mark the candidate's constraints as those of a contract, and give them their
+/// names on the published relation.
 pub(super) fn rename_constraints_sql(
     pg: &mut Postgres,
     candidate: &Relation,

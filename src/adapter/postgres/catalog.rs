@@ -1,19 +1,19 @@
-//! What exists, asked of `pg_catalog`: `information_schema` hides what the user has no rights on,
-//! and materialized views.
+//! Queries of `pg_catalog` for existing relations. `information_schema` hides relations on which
+//! the user has no rights, and materialized views.
 
 use crate::engine::postgres::DIALECT;
 use crate::engine::{Dialect, Relation};
 
-/// Kinds of relations that hold rows, as words of ours.
+/// The kind of a relation with rows, as `RelationKind` spells it.
 const KIND: &str =
     "case c.relkind when 'v' then 'view' when 'm' then 'materialized_view' else 'table' end";
 
-/// What separates the names of a list in a text.
+/// Separates the names in a list that is passed as one text.
 pub(super) const SEPARATOR: &str = "\u{1f}";
 
-/// Rows (relation, kind, column, type, number) of the schema $1, or of those of its relations that
-/// the list $2 names; column and type are null for a relation without columns, the number for a
-/// view, which is made again whenever a table below it is.
+/// Selects (relation, kind, column, type, oid) for the schema $1, or only for those of its
+/// relations that the list $2 names. Column and type are null for a relation without columns. The
+/// oid is null for views, which are recreated whenever a table below them is.
 pub(super) fn list_relations_sql(named: bool) -> String {
     let these =
         if named { "and c.relname = any(string_to_array($2, e'\\x1f')::name[]) " } else { "" };
@@ -25,12 +25,12 @@ pub(super) fn list_relations_sql(named: bool) -> String {
     )
 }
 
-/// Rows (column, type) of the relation $1; none when it is not there. A name without schema is
-/// looked up as in a query, which finds temporary tables.
+/// Selects (column, type) of the relation $1; no rows if it does not exist. A name without a schema
+/// is looked up as in a query, so that temporary tables are found.
 pub(super) const COLUMNS: &str = "select a.attname::text, format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a \
      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum";
 
-/// The number of a table, as `list` has it.
+/// Selects the oid of a table, as `list` returns it.
 pub(super) fn select_oid_sql(relation: &Relation) -> String {
     let name = Dialect::literal(&relation.render(DIALECT));
     format!(
@@ -38,7 +38,8 @@ pub(super) fn select_oid_sql(relation: &Relation) -> String {
     )
 }
 
-/// Rows and their print. Values count as they are printed, which is exact for all types.
+/// Selects the number of rows and their fingerprint. Values count as they are printed, which is
+/// exact for all types.
 pub(super) fn fingerprint_rows_sql(relation: &Relation) -> String {
     let name = relation.render(DIALECT);
     let (first, second) = (sum_hashes(0), sum_hashes(1));
@@ -52,7 +53,7 @@ fn sum_hashes(seed: u8) -> String {
 pub(super) const SCHEMAS: &str =
     "select current_database()::text, nspname::text from pg_catalog.pg_namespace";
 
-/// Who holds or waits for a lock on a relation, one text a session.
+/// Selects the sessions that hold a lock on a relation, each as one text.
 pub(super) fn select_lock_holders_sql(relation: &Relation) -> String {
     format!(
         "select distinct 'process ' || a.pid || ' of ' || coalesce(a.usename::text, '?') || \

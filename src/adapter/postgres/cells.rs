@@ -1,4 +1,4 @@
-//! Postgres' values in their binary form as cells.
+//! Converts Postgres' binary values to cells.
 //! (Source: the `*send` functions of each type, PostgreSQL src/backend/utils/adt.)
 
 use crate::engine::Cell;
@@ -21,7 +21,7 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-/// A value; bytes that are not what the type promises are shown as they are.
+/// Converts a value. Bytes that do not have the type's format are shown as text or in hexadecimal.
 pub(super) fn decode_cell(kind: &Type, raw: Option<Raw<'_>>) -> Cell {
     raw.map_or(Cell::Null, |Raw(bytes)| decode(kind, bytes).unwrap_or_else(|| plain(bytes)))
 }
@@ -79,7 +79,7 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
             .map(|j| Cell::Json(Box::new(j)))
             .ok()
             .or_else(|| std::str::from_utf8(b).ok().map(|text| Cell::Text(text.to_owned())))?,
-        // A version byte stands in front.
+        // A version byte comes first.
         Type::JSONB => Cell::Json(Box::new(serde_json::from_slice(b.get(1..)?).ok()?)),
         _ => match kind.kind() {
             Kind::Array(of) => Cell::Json(Box::new(array(of, b)?)),
@@ -89,7 +89,7 @@ fn decode(kind: &Type, b: &[u8]) -> Option<Cell> {
     })
 }
 
-/// Base-10,000 digits with a weight.
+/// Decodes a `numeric`: base-10,000 digits with a weight.
 fn numeric(b: &[u8]) -> Option<Cell> {
     let (count, weight) = (int2_at(b, 0)?, i32::from(int2_at(b, 2)?));
     let (sign, scale) = (int2_at(b, 4)? as u16, int2_at(b, 6)? as usize);
@@ -124,7 +124,7 @@ fn numeric(b: &[u8]) -> Option<Cell> {
     Some(Cell::Decimal(out))
 }
 
-/// A digit behind the header of four numbers; those that were left out are 0.
+/// A digit after the header of four numbers; digits that are left out are 0.
 fn digit_at(b: &[u8], count: i16, i: i32) -> i16 {
     let at = usize::try_from(i).ok().filter(|i| *i < count.max(0) as usize);
     at.and_then(|i| int2_at(b, (4 + i) * 2)).unwrap_or(0)
@@ -152,7 +152,7 @@ fn clock(micros: i64) -> String {
     out
 }
 
-/// As Postgres prints it: `1 year 2 mons 3 days 04:05:06`.
+/// Formats an interval as Postgres does: `1 year 2 mons 3 days 04:05:06`.
 fn interval(micros: i64, days: i32, months: i32) -> String {
     let counts = [(months / 12, "year"), (months % 12, "mon"), (days, "day")];
     let counts = counts.into_iter().filter(|(n, _)| *n != 0);
@@ -168,7 +168,7 @@ fn count_units(n: i32, unit: &str) -> String {
     format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
 }
 
-/// Dimensions, then elements, each with its length.
+/// Decodes an array: dimensions, then elements, each with its length.
 fn array(of: &Type, b: &[u8]) -> Option<Json> {
     let dimensions = usize::try_from(int4_at(b, 0)?).ok()?;
     let lengths: Vec<usize> = (0..dimensions)
@@ -194,8 +194,8 @@ fn array(of: &Type, b: &[u8]) -> Option<Json> {
     Some(Json::Array(flat))
 }
 
-/// A type as `format_type` writes it, with the length or precision that the modifier holds (-1:
-/// none).
+/// A type as `format_type` writes it. The modifier holds the length or the precision; -1 means
+/// none.
 pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
     match *kind {
         Type::BOOL => "boolean".to_owned(),
@@ -204,7 +204,7 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
         Type::INT8 => "bigint".to_owned(),
         Type::FLOAT4 => "real".to_owned(),
         Type::FLOAT8 => "double precision".to_owned(),
-        // Lengths count a header of four bytes.
+        // The modifier includes a header of four bytes.
         Type::VARCHAR => sized_type("character varying", 4, modifier),
         Type::BPCHAR => sized_type("character", 4, modifier),
         Type::BIT => sized_type("bit", 0, modifier),
@@ -218,7 +218,7 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
         Type::TIMESTAMPTZ => time_type("timestamp", "with time zone", modifier),
         Type::TIME => time_type("time", "without time zone", modifier),
         Type::TIMETZ => time_type("time", "with time zone", modifier),
-        // `null` and texts whose type nothing decided.
+        // The type of `null` and of untyped literals.
         Type::UNKNOWN => "text".to_owned(),
         _ => match kind.kind() {
             Kind::Array(of) => format!("{}[]", type_name(of, modifier)),
@@ -227,12 +227,12 @@ pub(super) fn type_name(kind: &Type, modifier: i32) -> String {
     }
 }
 
-/// A type with its length, which a modifier counts together with a header.
+/// A type with its length; the modifier is the length plus a header.
 fn sized_type(name: &str, header: i32, modifier: i32) -> String {
     if modifier < header { name.to_owned() } else { format!("{name}({})", modifier - header) }
 }
 
-/// A type with its precision, which stands before the zone.
+/// A type with its precision, which is written before the zone.
 fn time_type(name: &str, zone: &str, modifier: i32) -> String {
     if modifier < 0 { format!("{name} {zone}") } else { format!("{name}({modifier}) {zone}") }
 }

@@ -1,4 +1,4 @@
-//! From a target to a connection: where, how encrypted, what each session begins with.
+//! Connects to a target: address, encryption, and the first statements of each session.
 
 use super::Postgres;
 use super::errors::{connection_error, engine_error};
@@ -16,49 +16,50 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// How long to wait for a lock when nothing is asked for.
+/// How long to wait for a lock by default.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// ... and for a relation that another run builds.
+/// How long to wait by default for a relation that another run is building.
 const BUILD_WAIT: Duration = Duration::from_secs(60 * 60);
 
-/// How long a server that went away is waited for.
+/// How long to wait for a server that went away.
 const RESTART: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(200);
 
-/// A setting that no pooler hands on: found in the session, the connection is the server's own.
+/// A setting that poolers do not pass on: if the session has it, the connection goes directly to
+/// the server.
 const PROBE: &str = "strata.direct";
 
-/// Prepared questions are planned once a session, not the first five times as well. (PostgreSQL
-/// documentation, `plan_cache_mode`, of version 12.)
+/// Prepared statements are planned once per session, instead of also for each of the first five
+/// executions (PostgreSQL documentation, `plan_cache_mode`, since version 12).
 const PLAN_ONCE: &str = "select set_config(name, 'force_generic_plan', false) from pg_catalog.pg_settings \
      where name = 'plan_cache_mode'";
 
-/// Everything that connections to one server share.
+/// The state that all connections to a server share.
 pub(super) struct Server {
     config: Config,
     tls: Option<MakeRustlsConnect>,
-    /// TLS is used where the server has it.
+    /// Whether TLS is used only if the server supports it.
     prefer: bool,
-    /// A Unix socket.
+    /// Whether the server is reached through a Unix socket.
     socket: bool,
-    /// The server did not come back in time: it is not waited for again.
+    /// Set when the server did not come back in time, so that nobody waits for it again.
     gone: AtomicBool,
-    /// Statements that a session begins with, or, behind a pooler, each transaction.
+    /// The settings that each session starts with or, behind a pooler, each transaction.
     session: Vec<String>,
-    /// Sessions do not last from one transaction to the next.
+    /// Whether there is a transaction pooler, so that sessions do not outlast transactions.
     pub(super) pooled: bool,
-    /// `user@host:port/database`.
+    /// `user@host:port/database`, for messages.
     place: String,
     retries: u32,
     pub(super) lock_wait: Duration,
     pub(super) build_wait: Duration,
     pub(super) locks: Locks,
-    /// Statements for views that this run dropped to build them again, by key: owner, grants,
-    /// comments, triggers.
+    /// For views that this run dropped and will build again, by key: the statements that restore
+    /// their owner, grants, comments and triggers.
     pub(super) dropped: Mutex<HashMap<String, Vec<String>>>,
 }
 
-/// Opens a target.
+/// Opens a session for a target.
 pub(crate) fn open_session(target: &Target, patience: Patience) -> Result<Postgres, EngineError> {
     let mut server = Server::of(target, patience)?;
     let client = match target.options::<PostgresOptions>()?.pooled {
@@ -69,7 +70,7 @@ pub(crate) fn open_session(target: &Target, patience: Patience) -> Result<Postgr
         None => server.probe()?,
     };
     let mut pg = Postgres::begin_session(Arc::new(server), client)?;
-    // A role or search path that is wrong is told at once.
+    // Report a wrong role or search path at once, not in the first transaction.
     if pg.server.pooled {
         pg.begin_transaction()?;
         pg.client.batch_execute("rollback").map_err(|e| engine_error(&e, ""))?;
@@ -77,12 +78,12 @@ pub(crate) fn open_session(target: &Target, patience: Patience) -> Result<Postgr
     Ok(pg)
 }
 
-/// Whether a connection that was refused may be taken a moment later: the server restarts, or is
-/// full.
+/// Whether a failed connection may succeed a moment later, because the server is restarting or has
+/// too many connections.
 fn may_come_back(e: &EngineError) -> bool {
     match e.code.as_deref() {
         Some("57P03" | "53300") => true,
-        // PgBouncer, whose server is away.
+        // PgBouncer reports that its server is unavailable.
         Some("08P01") => e.message.contains("server login"),
         Some(_) => false,
         None => {
@@ -128,10 +129,10 @@ impl Server {
         if p.keepalives_idle > 0 {
             config.keepalives_idle(Duration::from_secs(p.keepalives_idle));
         }
-        // Sockets are not encrypted: libpq ignores `sslmode` there.
+        // Unix sockets are not encrypted: libpq ignores `sslmode` for them.
         let socket = host.starts_with('/');
         let tls = if socket { None } else { tls::build_connector(p)? };
-        // `Wire` asks for TLS itself.
+        // `Wire` negotiates TLS itself.
         if socket {
             config.ssl_mode(postgres::config::SslMode::Disable);
         } else {
@@ -159,7 +160,8 @@ impl Server {
         })
     }
 
-    /// Connects with the probe. A pooler refuses it, or drops it silently.
+    /// Connects with the probe setting to detect a pooler, which either rejects the setting or
+    /// drops it silently.
     fn probe(&mut self) -> Result<Client, EngineError> {
         let mut probing = self.config.clone();
         probing.options(&format!("-c {PROBE}=on"));
@@ -182,8 +184,8 @@ impl Server {
         }
     }
 
-    /// The statement that gives a session, or a transaction behind a pooler, what the profile asks
-    /// for.
+    /// The statement that applies the profile's settings to a session or, behind a pooler, to a
+    /// transaction. `None` if there are none.
     pub(super) fn session_sql(&self) -> Option<String> {
         let word = if self.pooled { "set local" } else { "set" };
         let mut all: Vec<String> = self.session.iter().map(|s| format!("{word} {s}")).collect();
@@ -193,7 +195,7 @@ impl Server {
         (!all.is_empty()).then(|| all.join("; "))
     }
 
-    /// Begins a transaction; behind a pooler it brings its settings with it.
+    /// The statement that begins a transaction; behind a pooler it also applies the settings.
     pub(super) fn begin_sql(&self) -> String {
         match self.session_sql().filter(|_| self.pooled) {
             Some(settings) => format!("begin; {settings}"),
@@ -201,13 +203,12 @@ impl Server {
         }
     }
 
-    /// The way to the server; none for a socket. `waits`: see `Wire`.
+    /// The TLS connector; `None` for a Unix socket. For `waits`, see `Wire`.
     pub(super) fn wire(&self, waits: bool) -> Option<Wire> {
         (!self.socket).then(|| Wire { tls: self.tls.clone(), prefer: self.prefer, waits })
     }
 
-    /// Opens another connection, or one in the place of one that was lost: a server that restarts
-    /// is waited for.
+    /// Opens another connection, or replaces a lost one. Waits for a server that is restarting.
     pub(super) fn reopen(&self) -> Result<Client, EngineError> {
         let mut waited = Duration::ZERO;
         loop {
@@ -228,7 +229,7 @@ impl Server {
         }
     }
 
-    /// A pooler takes a client also while its server is away: a transaction tells.
+    /// Runs a transaction behind a pooler, which accepts clients even while its server is away.
     fn reaches_the_server(&self, mut client: Client) -> Result<Client, EngineError> {
         if self.pooled {
             client
@@ -238,7 +239,7 @@ impl Server {
         Ok(client)
     }
 
-    /// Opens connections where the server itself cannot be kept.
+    /// A function that opens connections without a reference to the server.
     pub(super) fn opener(&self) -> impl Fn() -> Option<Client> + Send + 'static {
         let (config, wire) = (self.config.clone(), self.wire(false));
         move || dial(&config, wire.clone()).ok()
@@ -249,8 +250,8 @@ impl Server {
         loop {
             match self.open_once(config) {
                 Ok(client) => return Ok(client),
-                // A wrong password stays wrong; a refused connection or a server that is starting
-                // up may not.
+                // A wrong password stays wrong, but a connection that was refused, or a server that
+                // is starting up, may succeed later.
                 Err(e) if may_come_back(&e) && tries < self.retries => {
                     tries += 1;
                     std::thread::sleep(Duration::from_secs(u64::from(tries * tries).min(10)));
@@ -260,7 +261,8 @@ impl Server {
         }
     }
 
-    /// Connects, within the profile's time also where a port takes the connection and says nothing.
+    /// Connects within the configured timeout, even if something accepts the connection but never
+    /// replies.
     fn open_once(&self, config: &Config) -> Result<Client, EngineError> {
         let (config, wire) = (config.clone(), self.wire(false));
         let limit = config.get_connect_timeout().copied();
@@ -270,7 +272,7 @@ impl Server {
         });
         started.map_err(|e| connection_error(format!("cannot start a thread to connect: {e}")))?;
         let opened = match limit {
-            // TCP alone may take as long.
+            // TCP alone may take up to the limit.
             Some(limit) => receiver.recv_timeout(limit * 2).map_err(|_| self.silent())?,
             None => receiver.recv().map_err(|_| self.silent())?,
         };

@@ -1,10 +1,10 @@
-//! A seed's rows in the text format of `copy ... from stdin` (PostgreSQL documentation, "COPY",
-//! "Text Format").
+//! Converts a seed's rows to the text format of `copy ... from stdin` (PostgreSQL documentation,
+//! "COPY", "Text Format").
 
 use crate::engine::SeedSource;
 use std::io::{self, Read};
 
-/// Reads rows of a seed as that text; streams, a buffer at a time.
+/// Streams the rows of a seed in that format.
 pub(super) struct CopyText<'a> {
     rows: &'a mut dyn SeedSource,
     width: usize,
@@ -12,7 +12,7 @@ pub(super) struct CopyText<'a> {
     sent: usize,
 }
 
-/// How much is written before it is sent.
+/// The buffer size in bytes.
 const BUFFER: usize = 1 << 16;
 
 impl<'a> CopyText<'a> {
@@ -20,7 +20,7 @@ impl<'a> CopyText<'a> {
         CopyText { rows, width, out: Vec::with_capacity(2 * BUFFER), sent: 0 }
     }
 
-    /// Writes rows until a buffer is full; false at the end.
+    /// Fills the buffer with rows; `false` at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.out.clear();
         self.sent = 0;
@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// What Postgres reads back is what was written: no value breaks out of its field.
+        /// Postgres reads back the original text: no value breaks out of its field.
         #[test]
         fn escapes_can_be_undone(text in "[a-z\\\\\t\r\n,\" ]{0,12}") {
             let mut out = Vec::new();

@@ -1,26 +1,27 @@
-//! What depends on a relation, read from the catalog as statements that make it again.
+//! Reads the dependents of a relation from the catalog, as statements that recreate them.
 
 use super::belongings::{has_belongings, select_grants_sql, select_triggers_sql};
 use super::{Postgres, oid_of};
 use crate::engine::postgres::DIALECT;
 use crate::engine::{EngineError, Relation, RelationKind};
 
-/// What a dependent is made of.
+/// How a dependent can be recreated.
 pub(super) enum Definition {
-    /// The statement that makes it again.
+    /// The statement that creates it.
     Statement(String),
-    /// Why it cannot be made again.
+    /// The reason why it cannot be recreated.
     Lost(String),
 }
 
-/// Something that reads a relation.
+/// A relation that reads another one.
 pub(super) struct Dependent {
     pub(super) relation: Relation,
     pub(super) kind: RelationKind,
     pub(super) definition: Definition,
-    /// Locks it and nothing that it reads, changing nothing.
+    /// A statement that changes nothing, but locks the dependent without the relations that it
+    /// reads.
     pub(super) lock: String,
-    /// Statements that give it back its owner, grants, comments and triggers.
+    /// The statements that restore its owner, grants, comments and triggers.
     pub(super) restore: Vec<String>,
 }
 
@@ -32,7 +33,7 @@ impl Dependent {
         }
     }
 
-    /// Why it cannot be made again; none: it can.
+    /// The reason why it cannot be recreated; `None` if it can.
     pub(super) fn obstacle(&self) -> Option<&str> {
         match &self.definition {
             Definition::Statement(_) => None,
@@ -41,17 +42,17 @@ impl Dependent {
     }
 }
 
-/// A relation that is to be replaced, with all that depends on it.
+/// A relation that is to be replaced, with its dependents.
 pub(super) struct RelationSurroundings {
     /// The relation's owner, quoted.
     pub(super) owner: String,
-    /// Whether it has nothing but rows, columns and the indexes of its config.
+    /// Whether it has only rows, columns and the indexes of its config.
     pub(super) bare: bool,
-    /// Views on it, and on those, each behind what it reads.
+    /// Direct and indirect views on it, each after the views that it reads.
     pub(super) dependents: Vec<Dependent>,
 }
 
-/// A foreign key of another table that points to the relation.
+/// A foreign key of another table that references the relation.
 pub(super) struct ForeignKey {
     pub(super) name: String,
     pub(super) child: Relation,
@@ -60,16 +61,16 @@ pub(super) struct ForeignKey {
 }
 
 impl ForeignKey {
-    /// From a row (name, schema, table, statement that drops it, statement that adds it).
+    /// Parses a row (name, schema, table, statement to drop it, statement to add it).
     fn from_row(row: [String; 5], database: Option<&str>) -> ForeignKey {
         let [name, schema, table, drop, add] = row;
         ForeignKey { name, child: Relation::new(database, Some(&schema), &table), drop, add }
     }
 }
 
-/// Rules lead from a relation to its readers. The reading goes by indexes of the catalog, from the
-/// relation on, so that it takes as long as there are readers, not as long as the catalog is. A
-/// depth ends what rules on tables lead in a circle.
+/// Finds the readers of a relation through its rewrite rules. The query follows indexes of the
+/// catalog, so that its time depends on the number of readers, not on the size of the catalog. The
+/// depth limit ends cycles that rules on tables can form.
 const READERS: &str = "with recursive found(oid, depth) as ( \
      select to_regclass($1)::oid, 0 \
      union \
@@ -78,7 +79,7 @@ const READERS: &str = "with recursive found(oid, depth) as ( \
        and d.classid = 'pg_rewrite'::regclass \
      join pg_catalog.pg_rewrite r on r.oid = d.objid where r.ev_class <> f.oid and f.depth < 100)";
 
-/// The rest of the question for all that surrounds a relation.
+/// The rest of the query for the surroundings of a relation.
 fn all_of_it() -> String {
     let has_belongings = has_belongings();
     format!(
@@ -99,13 +100,13 @@ fn all_of_it() -> String {
     )
 }
 
-/// Only who they are.
+/// The rest of the query for the names of the readers only.
 const NAMES: &str = " select n.nspname::text, c.relname::text \
      from (select oid, max(depth) as depth from found group by oid) f \
      join pg_catalog.pg_class c on c.oid = f.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
      where f.depth > 0 order by f.depth, n.nspname, c.relname";
 
-/// Asks once for all that surrounds a relation; none when it is not there.
+/// Reads the surroundings of a relation in one query; `None` if it does not exist.
 pub(super) fn read_surroundings(
     pg: &mut Postgres,
     relation: &Relation,
@@ -149,7 +150,7 @@ pub(super) fn read_surroundings(
     Ok(found)
 }
 
-/// Whether a relation's readers are still those.
+/// Whether the readers of a relation are still the same.
 pub(super) fn are_still(
     pg: &mut Postgres,
     relation: &Relation,
@@ -162,7 +163,7 @@ pub(super) fn are_still(
         && now.iter().zip(known).all(|(row, (schema, name))| row[..] == [schema, name]))
 }
 
-/// What a view loses when it is made again.
+/// Selects the statements that restore what a view loses when it is recreated.
 fn details(oid: &str) -> String {
     format!(
         "select statement from ({} union all {} \
@@ -184,7 +185,7 @@ fn details(oid: &str) -> String {
     )
 }
 
-/// Foreign keys of other tables that point to the relation.
+/// The foreign keys of other tables that reference the relation.
 pub(super) fn foreign_keys(
     pg: &mut Postgres,
     relation: &Relation,

@@ -1,4 +1,4 @@
-//! What is wrong with a connection, step by step.
+//! Checks a connection step by step.
 
 use super::connect::{Server, open_session};
 use super::errors::connection_error;
@@ -9,7 +9,7 @@ use crate::engine::{Dialect, EngineError, Patience, Target, Warehouse};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// Looks the host up, reaches it, logs in, and looks whether relations can be made.
+/// Resolves the host, connects to it, logs in, and checks whether relations can be created.
 pub(in crate::adapter) fn diagnose_connection(
     target: &Target,
     patience: Patience,
@@ -33,8 +33,8 @@ pub(in crate::adapter) fn diagnose_connection(
     steps
 }
 
-/// Looks the host up and connects to its port; whether the next step can be tried. A socket is
-/// named only.
+/// Resolves the host and connects to its port; returns whether to continue. A Unix socket is only
+/// named.
 fn reach_host(options: &PostgresOptions, steps: &mut Vec<CheckStep>) -> bool {
     let hosts = options.host.as_deref().unwrap_or("localhost");
     let host = hosts.split(',').next().unwrap_or_default();
@@ -63,8 +63,8 @@ fn reach_host(options: &PostgresOptions, steps: &mut Vec<CheckStep>) -> bool {
     has_answered
 }
 
-/// The step in which connecting failed. What the server answers in its own words comes after TLS;
-/// what it does not is about TLS.
+/// The step in which connecting failed. Errors with a code come from the server itself, so TLS has
+/// succeeded; others may be about TLS.
 fn failed_step(e: &EngineError) -> &'static str {
     let is_about_tls = e.code.is_none()
         && ["TLS", "certificate", "peer", "handshake"].iter().any(|w| e.message.contains(w));
@@ -75,7 +75,7 @@ fn failed_step(e: &EngineError) -> &'static str {
     }
 }
 
-/// What an open connection tells of itself, and what its role may do.
+/// Checks the properties of an open connection and the rights of its role.
 fn diagnose_session(
     pg: &mut super::Postgres,
     target: &Target,
@@ -110,7 +110,7 @@ fn diagnose_session(
     steps.push(("schema", schema_rights(pg, &target.schema)));
 }
 
-/// The answer to a question with one row of one text.
+/// The text in the only row of a query's result.
 fn first_text(pg: &mut super::Postgres, sql: &str) -> Result<String, EngineError> {
     Ok(pg.texts(sql)?.into_iter().flatten().next().unwrap_or_default())
 }
@@ -146,8 +146,7 @@ fn reach(addresses: &[SocketAddr], timeout: Duration) -> Result<String, EngineEr
     Err(error)
 }
 
-/// Whether relations can be made in the target's schema, or the schema itself; nothing stays
-/// behind.
+/// Checks whether relations, or the schema itself, can be created. The changes are rolled back.
 fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, EngineError> {
     let name = DIALECT.quoted(schema);
     let there = pg.texts(&format!(
@@ -160,7 +159,7 @@ fn schema_rights(pg: &mut super::Postgres, schema: &str) -> Result<String, Engin
         format!("create schema if not exists {name}"),
         format!("create table {name}.strata_debug_check (a integer)"),
     ] {
-        // An existing schema needs no right on the database.
+        // An existing schema needs no rights on the database.
         if sql.starts_with("create schema") && !there.is_empty() {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Postgres' errors: a SQLSTATE, a message, for mistakes in SQL a place.
+//! Postgres' errors: a SQLSTATE, a message and, for errors in SQL, a position.
 //! (PostgreSQL documentation, Appendix A, "PostgreSQL Error Codes".)
 
 use crate::engine::{EngineError, EngineErrorKind};
@@ -8,7 +8,7 @@ pub(super) fn connection_error(message: impl Into<String>) -> EngineError {
     EngineError::new(EngineErrorKind::Connection, message)
 }
 
-/// Sorts an error of the driver; `sql` is what was sent, for the place.
+/// Classifies an error of the driver; `sql` is the statement, needed for the position.
 pub(super) fn engine_error(e: &postgres::Error, sql: &str) -> EngineError {
     match e.as_db_error() {
         Some(db) => db_error(db, sql),
@@ -19,7 +19,7 @@ pub(super) fn engine_error(e: &postgres::Error, sql: &str) -> EngineError {
             if !lost {
                 return EngineError::new(EngineErrorKind::Runtime, text);
             }
-            // rustls tells of an end without goodbye by a link.
+            // rustls reports an unexpected end of the connection with a link to its documentation.
             let why = if text.contains("close_notify") {
                 "the server closed it".to_owned()
             } else {
@@ -38,10 +38,10 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     } else if *code == SqlState::LOCK_NOT_AVAILABLE {
         EngineErrorKind::Locked
     } else if class == "40" || is_replaced_meanwhile(db) {
-        // Serialization failure and deadlock: the transaction can be tried again.
+        // Serialization failure or deadlock: the transaction can be retried.
         EngineErrorKind::Conflict
     } else if class == "08" || class == "57" && *code != SqlState::QUERY_CANCELED {
-        // Shut down, starting up, terminated by an administrator.
+        // The server is shutting down or starting up, or an administrator ended the session.
         EngineErrorKind::Connection
     } else if class == "42"
         || class == "3D"
@@ -70,15 +70,15 @@ fn db_error(db: &DbError, sql: &str) -> EngineError {
     error
 }
 
-/// Whether a statement met a relation that another session dropped while it was read: the next
-/// attempt meets the new one. Postgres has no state of its own for it.
+/// Whether a statement met a relation that another session was just replacing; a retry will find
+/// the new one. Postgres has no SQLSTATE for this.
 fn is_replaced_meanwhile(db: &DbError) -> bool {
     let signs =
         ["could not open relation with OID", "cache lookup failed for", "tuple concurrently"];
     *db.code() == SqlState::INTERNAL_ERROR && signs.iter().any(|s| db.message().starts_with(s))
 }
 
-/// What helps, where the server says nothing itself.
+/// Advice for errors to which the server adds none.
 fn advice(code: &SqlState) -> Option<String> {
     let text = match *code {
         SqlState::INSUFFICIENT_PRIVILEGE => {
@@ -100,13 +100,13 @@ fn advice(code: &SqlState) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Postgres counts characters from 1.
+/// Converts Postgres' position, in characters from 1, to a byte offset.
 fn byte_of(sql: &str, character: usize) -> Option<usize> {
     sql.char_indices().map(|(b, _)| b).chain([sql.len()]).nth(character.checked_sub(1)?)
 }
 
-/// Whether what was to be made "if not exists" is there, because another session made it at the
-/// same moment: SQLSTATE of a unique violation, or of a duplicate schema, table or object.
+/// Whether a `create ... if not exists` failed because another session created the object at the
+/// same moment: the SQLSTATE of a unique violation, or of a duplicate schema, table or object.
 pub(super) fn is_made_meanwhile(e: &EngineError) -> bool {
     matches!(e.code.as_deref(), Some("23505" | "42P06" | "42P07" | "42710"))
 }

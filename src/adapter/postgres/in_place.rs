@@ -1,5 +1,5 @@
-//! Rows of a table, or the query of a view, replaced where they are: readers go on reading, and all
-//! that belongs to the relation and depends on it stays.
+//! Replaces the rows of a table, or the query of a view, in place: readers are not interrupted, and
+//! the relation keeps everything that belongs to it or depends on it.
 
 use super::belongings::has_belongings;
 use super::belongings::{constraints_like, indexes_like, persistence_like};
@@ -13,7 +13,7 @@ use crate::engine::{
     Warehouse,
 };
 
-/// The candidate's columns, if its rows fit into the old table.
+/// The candidate's columns if its rows fit into the old table; otherwise `None`.
 pub(super) fn fitting_columns(
     pg: &mut Postgres,
     swap: &Publication<'_>,
@@ -24,13 +24,13 @@ pub(super) fn fitting_columns(
     Ok(same.then_some(after))
 }
 
-/// The options and the query of the candidate $1 for the view $2.
+/// Selects the options and the query of the candidate $1 for the view $2.
 const QUERY_OF_VIEW: &str = "select coalesce(' with (' || array_to_string(coalesce(c.reloptions, o.reloptions), ', ') || ')', ''), \
      pg_get_viewdef(c.oid) from pg_catalog.pg_class c, pg_catalog.pg_class o \
      where c.oid = to_regclass($1) and o.oid = to_regclass($2)";
 
-/// Gives a view the candidate's query: it stays, with all that it has and all that reads it. The
-/// server's complaint where the columns do not allow it.
+/// Gives a view the candidate's query. It keeps everything that belongs to it and reads it. Returns
+/// the server's error if the view cannot take the query, such as when its columns differ.
 pub(super) fn redefine_view(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -50,23 +50,23 @@ pub(super) fn redefine_view(
     script.attempt_last(&statements)
 }
 
-/// Up to this size, in bytes on disk, rows are replaced sooner than the views on a table are made
-/// again.
+/// Up to this size on disk, in bytes, a table's rows are replaced rather than its dependent views
+/// recreated.
 const SMALL: u32 = 1 << 20;
 
-/// How a table can get what its candidate has.
+/// How a table can get the contents of its candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By its rows, sooner than all that reads it is made again: it is small and differs by rows
-    /// alone (the same columns in the same order, no index, no constraint).
+    /// By replacing its rows, rather than recreating its readers: it is small and differs only in
+    /// rows (it has the same columns in the same order, no indexes and no constraints).
     Fill,
-    /// By its name: nothing reads it, and it has nothing of its own.
+    /// By renaming: nothing reads it, and nothing belongs to it.
     Plain,
-    /// There is more to know.
+    /// Further queries are needed to decide.
     Look,
 }
 
-/// How a table ($1) gets what its candidate ($2) has, found by one cheap question.
+/// Decides with one cheap query how the old table gets the contents of its candidate.
 pub(super) fn way_in(
     pg: &mut Postgres,
     swap: &Publication<'_>,
@@ -96,7 +96,7 @@ pub(super) fn way_in(
     })
 }
 
-/// The names and types of a relation's columns, in their order.
+/// The names and types of a relation's columns, in order.
 fn column_shapes(relation: &str) -> String {
     format!(
         "(select array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull)::text order by a.attnum) \
@@ -104,7 +104,7 @@ fn column_shapes(relation: &str) -> String {
     )
 }
 
-/// Replaces the rows of a table that is like its candidate.
+/// Replaces the rows of a table that has the same columns as its candidate.
 pub(super) fn refill_table(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -120,8 +120,8 @@ pub(super) fn refill_table(
     script.attempt_last(&statements)?.map_or(Ok(()), Err)
 }
 
-/// Replaces the rows of a table, or the query of a view, because (`why`) nothing else can take its
-/// place.
+/// Replaces the rows of a table, or the query of a view; `why` is the reason for which no other
+/// relation can take its place.
 pub(super) fn replace_in_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -151,7 +151,7 @@ pub(super) fn replace_in_place(
     let (drop_indexes, add_indexes) = indexes_like(script.pg, &old.relation, swap.candidate)?;
     let constraints = constraints_like(script.pg, &old.relation, swap.candidate)?;
     let persistence = persistence_like(script.pg, &old.relation, swap.candidate)?;
-    // A partitioned table has no rows but those of its partitions.
+    // The rows of a partitioned table are in its partitions.
     let kind = script.pg.texts(&format!(
         "select case when relkind = 'p' then '' else 'only ' end from pg_catalog.pg_class where oid = {}",
         oid_of(&old.relation)
@@ -159,14 +159,15 @@ pub(super) fn replace_in_place(
     let only = kind.into_iter().flatten().next().unwrap_or_default();
     script.lock(&[format!("lock table {name} in share row exclusive mode")], &[&old.relation])?;
     script.wait_longer()?;
-    // Rows that a policy hides from its owner would stay among the new ones: better an error.
+    // Rows hidden by a policy would remain among the new ones; this setting turns that into an
+    // error.
     script.run("set local row_security = off")?;
     script.all(keys.iter().map(|k| &k.drop))?;
     script.run(&format!("delete from {only}{name}"))?;
     script.run(&format!("insert into {name} ({columns}) select {columns} from {candidate}"))?;
     keys.iter().try_for_each(|k| add_key(script, swap, k))?;
     script.run(&format!("drop table {candidate}"))?;
-    // The configs that a table keeps apart from its rows.
+    // The properties that a table has independently of its rows.
     script.all(drop_indexes.iter().chain(&add_indexes).chain(&constraints).chain(&persistence))
 }
 

@@ -1,9 +1,9 @@
-//! One build at a time for each relation.
+//! Ensures that only one build at a time works on a relation.
 //!
-//! A connection of the server's own takes an advisory lock, which the server lets go when the
-//! connection ends. Behind a pooler sessions do not last, so that a row of the table `strata_lock`
-//! stands for the lock: taken and renewed in short transactions, free for others once it was not
-//! renewed for a while, and at once when it is of a process of this machine that has ended.
+//! A direct connection takes an advisory lock, which the server releases when the connection ends.
+//! Behind a pooler, sessions do not last, so a row of the table `strata_lock` stands for the lock.
+//! It is taken and renewed in short transactions. Others may take it once it has not been renewed
+//! for a while, or at once if it belongs to a process of this machine that has ended.
 
 use super::Postgres;
 use super::connect::Server;
@@ -16,23 +16,23 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Between two attempts, at first; the longer it takes, the longer.
+/// The initial time between two attempts; it grows with the time waited.
 const STEP: Duration = Duration::from_millis(50);
 const LONGEST_STEP: Duration = Duration::from_secs(2);
-/// When the user is told that a node waits, and how often at least.
+/// When the user is first told that a node waits, and how often at least.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 const NEXT_WORD: Duration = Duration::from_secs(60);
 /// Seconds after which a row that was not renewed is free.
 const STALE: u64 = 15;
 const RENEW: Duration = Duration::from_secs(5);
 
-/// Who holds the rows of this run, and the thread that renews them.
+/// The owner of this run's lock rows, and the thread that renews them.
 pub(super) struct Locks {
-    /// `machine/run`: only for the same machine a process can be asked whether it lives.
+    /// `machine/run`. Only for its own machine can a run find out whether a process is alive.
     owner: String,
-    /// Schemas (quoted) that have a lock table.
+    /// Schemas (quoted) with a lock table.
     tables: Arc<Mutex<BTreeSet<String>>>,
-    /// Dropped with the last connection: then the thread ends.
+    /// Dropped with the last connection, which ends the thread.
     keeper: Mutex<Option<Sender<()>>>,
 }
 
@@ -43,9 +43,8 @@ impl Default for Locks {
     }
 }
 
-/// What processes that can see each other have in common, and no others: since which start the
-/// machine runs, and the namespace of process numbers, which a container has for itself. Empty
-/// where it cannot be told.
+/// Identifies the processes that can see each other: the boot id of the machine and the namespace
+/// of process ids, because containers have their own. Empty if either is unknown.
 #[expect(
     clippy::disallowed_methods,
     reason = "what the kernel says of this process is no file of the project"
@@ -57,7 +56,7 @@ fn machine() -> String {
     if parts.iter().any(|p| p.is_empty()) { String::new() } else { parts.join(" ") }
 }
 
-/// Whether the process that holds a row lives no longer, as far as the machine of `own` can tell.
+/// Whether the process that holds a row has ended. `false` if the row is from another machine.
 fn has_ended(own: &str, owner: &str, pid: &str) -> bool {
     let same = machine_of(owner).is_some_and(|of| machine_of(own) == Some(of));
     let process = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
@@ -65,7 +64,7 @@ fn has_ended(own: &str, owner: &str, pid: &str) -> bool {
         .is_some_and(|p| rustix::process::test_kill_process(p) == Err(rustix::io::Errno::SRCH))
 }
 
-/// The machine of `machine/run`; none where it cannot be told.
+/// The machine of `machine/run`; `None` if it is unknown.
 fn machine_of(owner: &str) -> Option<&str> {
     owner.rsplit_once('/').map(|(machine, _)| machine).filter(|machine| !machine.is_empty())
 }
@@ -111,7 +110,7 @@ pub(super) fn lock_relation(
     }
 }
 
-/// Who has a relation, in words.
+/// A description of the holder of a relation's lock.
 fn holder(pg: &mut Postgres, relation: &Relation) -> Result<String, EngineError> {
     let sql = if pg.server.pooled { row_holder(relation) } else { advisory_holder(relation) };
     let row = pg.texts(&sql)?.into_iter().next();
@@ -131,11 +130,11 @@ pub(super) fn unlock_relation(pg: &mut Postgres, relation: &Relation) {
     } else {
         format!("select pg_advisory_unlock({})", key(relation))
     };
-    // A connection that is gone holds no lock; a row that stays is free after a while.
+    // A lost connection holds no lock, and a remaining row expires.
     let _ = pg.run(&sql);
 }
 
-/// `schema.identifier`: the lock's name inside its database.
+/// `schema.identifier`: the name of the lock within its database.
 fn name(relation: &Relation) -> String {
     format!("{}.{}", relation.schema().unwrap_or_default(), relation.identifier())
 }
@@ -158,7 +157,7 @@ fn take_advisory(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineE
     );
     let row = pg.texts(&sql)?.pop().unwrap_or_default();
     let [taken, has_table] = <[String; 2]>::try_from(row).unwrap_or_default();
-    // A build behind a pooler holds a row instead.
+    // A build behind a pooler holds a row instead of the advisory lock.
     if taken == "t" && has_table == "t" {
         let held = pg.texts(&format!(
             "select 1 from {table} where relation = {} and heartbeat > clock_timestamp() - interval '{STALE} seconds'",
@@ -193,7 +192,8 @@ fn row_holder(relation: &Relation) -> String {
     )
 }
 
-/// Takes the row of a relation; one whose process has ended makes way.
+/// Takes the row of a relation. Deletes the row of a process that has ended, so that the next
+/// attempt succeeds.
 fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError> {
     make_table(pg, relation)?;
     let owner = Dialect::literal(&pg.server.locks.owner);
@@ -207,7 +207,7 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
         Dialect::literal(&host.nodename().to_string_lossy()),
         std::process::id(),
         table = table(relation),
-        // A build on a connection of the server's own holds this lock.
+        // A build on a direct connection holds this lock.
         key = key(relation),
     ))?;
     if !rows.is_empty() {
@@ -227,8 +227,8 @@ fn take_row(pg: &mut Postgres, relation: &Relation) -> Result<bool, EngineError>
     Ok(false)
 }
 
-/// Makes sure that this run still has a relation: behind a pooler, a row that could not be renewed
-/// in time is another's.
+/// Fails if this run no longer holds a relation's lock: behind a pooler, another run may have taken
+/// a row that could not be renewed in time.
 pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
     if !pg.server.pooled || !pg.locked.contains(relation) {
         return Ok(());
@@ -252,7 +252,7 @@ pub(super) fn keep_hold(pg: &mut Postgres, relation: &Relation) -> Result<(), En
     Err(e)
 }
 
-/// Makes the table once a schema, and starts what renews the rows.
+/// Creates the lock table of a schema if needed, and starts to renew rows.
 fn make_table(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError> {
     let table = table(relation);
     let server = pg.server.clone();
@@ -267,7 +267,7 @@ fn make_table(pg: &mut Postgres, relation: &Relation) -> Result<(), EngineError>
             "create table if not exists {table} (relation text primary key, owner text not null, host text not null, \
              pid integer not null, heartbeat timestamptz not null)"
         );
-        // Two builds that make it at once: one of them is told so.
+        // If two builds create it at the same time, one of them gets an error.
         match pg.run(&sql) {
             Err(e) if !is_made_meanwhile(&e) => return Err(e),
             _ => {}

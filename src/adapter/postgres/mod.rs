@@ -1,8 +1,8 @@
-//! Postgres, by its wire protocol.
+//! The Postgres driver, on top of the wire protocol.
 //!
-//! In: SQL. Out: replies. A connection is either the server's own or one of a pooler that keeps
-//! sessions for one transaction only. Behind a pooler every group of statements is a transaction
-//! that brings its settings with it, no statement has a name, and temporary tables live inside one
+//! In: SQL. Out: replies. A connection goes directly to the server, or to a pooler that keeps a
+//! session for one transaction only. Behind a pooler, every group of statements is a transaction
+//! that applies its settings again, statements are not named, and temporary tables exist within one
 //! transaction.
 
 mod belongings;
@@ -55,27 +55,27 @@ pub(crate) struct Postgres {
     client: Client,
     server: Arc<Server>,
     in_transaction: bool,
-    /// A statement told that the connection is gone; the driver itself learns of it only by
-    /// sending.
+    /// Set when a statement reports that the connection is lost; the driver itself notices this
+    /// only when it sends something.
     lost: bool,
-    /// Set by another thread that wants this connection to stop waiting.
+    /// Set by another thread to make this connection stop waiting.
     cancelled: Arc<AtomicBool>,
-    /// The running connection's token; it changes when a lost connection is replaced.
+    /// The cancel token of the current connection; it changes when a lost connection is replaced.
     token: Arc<Mutex<CancelToken>>,
-    /// Relations whose lock this connection holds.
+    /// The relations that this connection has locked.
     locked: Vec<Relation>,
-    /// What the relation that was swapped in last gets once its hooks have run.
+    /// What the relation that was swapped in last gets after its hooks have run.
     pending: Vec<Belonging>,
-    /// Questions of ours that the server has planned, by their text; none behind a pooler.
+    /// Prepared statements for Strata's own queries, by text. Empty behind a pooler.
     prepared: HashMap<String, Statement>,
 }
 
-/// The server looks now and then whether its client is still there. (PostgreSQL documentation,
-/// `client_connection_check_interval`, of version 14.)
+/// Makes the server check regularly whether its client still exists (PostgreSQL documentation,
+/// `client_connection_check_interval`, since version 14).
 const END_WITH_CLIENT: &str = "select set_config(name, '2s', false) from pg_catalog.pg_settings \
      where name = 'client_connection_check_interval'";
 
-/// The number of a relation in the catalog, as SQL.
+/// The oid of a relation, as an SQL expression.
 fn oid_of(relation: &Relation) -> String {
     format!("to_regclass({})", Dialect::literal(&relation.render(DIALECT)))
 }
@@ -91,8 +91,8 @@ impl Cancel for Canceller {
         self.cancelled.store(true, Ordering::SeqCst);
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wire = self.server.wire(true);
-        // In a thread, since a pooler may take its time to close. A server that cannot be reached
-        // runs nothing that could be cancelled.
+        // Runs in a thread, because a pooler may take long to close the connection. An error is
+        // ignored: a server that cannot be reached runs nothing that could be cancelled.
         let _ = std::thread::Builder::new()
             .name("cancel".to_owned())
             .spawn(move || cancel_query(&token, wire));
@@ -106,7 +106,7 @@ fn cancel_query(token: &CancelToken, wire: Option<Wire>) -> Result<(), postgres:
     }
 }
 
-/// What a text does to the transaction.
+/// The effect of a statement on the transaction.
 #[derive(Clone, Copy, PartialEq)]
 enum Control {
     Begin,
@@ -133,8 +133,8 @@ impl Postgres {
             client.batch_execute(&sql).map_err(|e| engine_error(&e, &sql))?;
         }
         if !server.pooled {
-            // What a killed build runs, and its locks with it, ends soon after. Where the server
-            // cannot do so, nothing is lost.
+            // With this, the statement of a killed build ends soon, and its locks with it. Servers
+            // that do not support it are fine too.
             let _ = client.batch_execute(END_WITH_CLIENT);
         }
         let token = Arc::new(Mutex::new(client.cancel_token()));
@@ -151,7 +151,7 @@ impl Postgres {
         })
     }
 
-    /// A connection that was lost between transactions is opened again.
+    /// Replaces a connection that was lost outside of a transaction, and takes its locks again.
     fn revive(&mut self) -> Result<(), EngineError> {
         if self.in_transaction || !(self.lost || self.client.is_closed()) {
             return Ok(());
@@ -167,7 +167,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Whether to go on waiting for a lock: not once somebody wants this connection to stop.
+    /// Fails if this connection was asked to stop waiting for a lock.
     fn may_wait(&self) -> Result<(), EngineError> {
         if !self.cancelled.load(Ordering::SeqCst) {
             return Ok(());
@@ -175,13 +175,13 @@ impl Postgres {
         Err(EngineError::new(EngineErrorKind::Cancelled, "interrupted while waiting for a lock"))
     }
 
-    /// Notes that the connection is gone.
+    /// Remembers from an error that the connection is lost.
     fn noted<T>(&mut self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         self.lost |= result.as_ref().is_err_and(|e| e.kind == EngineErrorKind::Connection);
         result
     }
 
-    /// Begins a transaction; one that does not get its settings is ended.
+    /// Begins a transaction. If its settings cannot be applied, it is rolled back.
     fn begin_transaction(&mut self) -> Result<(), EngineError> {
         let begin = self.server.begin_sql();
         let begun = self.client.batch_execute(&begin).map_err(|e| engine_error(&e, ""));
@@ -191,7 +191,7 @@ impl Postgres {
         self.noted(begun)
     }
 
-    /// Carries out `work`; behind a pooler in a transaction of its own, unless one is open.
+    /// Runs `work`, behind a pooler in a transaction of its own unless one is open.
     fn group<T>(
         &mut self,
         work: impl Fn(&mut Client) -> Result<T, EngineError>,
@@ -208,15 +208,15 @@ impl Postgres {
         });
         let done = done.or_else(|e| {
             let _ = self.client.batch_execute("rollback");
-            // Some statements (`vacuum`) refuse to run in a transaction.
+            // Some statements, such as `vacuum`, cannot run in a transaction.
             if e.code.as_deref() == Some("25001") { work(&mut self.client) } else { Err(e) }
         });
         self.noted(done)
     }
 
-    /// Ends the open transaction by a statement that does so.
+    /// Ends the open transaction with a `commit` or `rollback` statement.
     fn end_transaction(&mut self, sql: &str, how: Control) -> Result<(), EngineError> {
-        // Whatever comes of it, the transaction is over.
+        // The transaction is over even if the statement fails.
         self.in_transaction = false;
         if !(self.lost || self.client.is_closed()) {
             let ended = self.client.batch_execute(sql).map_err(|e| engine_error(&e, ""));
@@ -230,18 +230,18 @@ impl Postgres {
         }
     }
 
-    /// Runs statements of ours; the SQL that was run.
+    /// Runs generated statements and returns them as the executed SQL.
     fn run_all(&mut self, statements: Vec<String>) -> Result<Vec<String>, EngineError> {
         statements.iter().try_for_each(|sql| self.run(sql).map(drop))?;
         Ok(statements)
     }
 
-    /// Streams rows into a table; how many.
+    /// Streams rows into a table and returns their number.
     fn copy_in(&mut self, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
         self.revive()?;
-        // Behind a pooler the driver's statement, which has a name, must be gone before another
-        // session gets the server's connection, and that name may be taken by one that left it
-        // behind.
+        // The driver uses a named statement. Behind a pooler, it has to be gone before another
+        // session gets this server connection, and a statement with that name may be left from an
+        // earlier session.
         let own = self.server.pooled && !self.in_transaction;
         if own {
             self.begin_transaction()?;
@@ -251,9 +251,9 @@ impl Postgres {
         }
         let copied = copy(&mut self.client, statement, input);
         if copied.is_err() {
-            // The driver counts one answer too many after a copy that the server refused at once,
-            // and would take each later answer for that of the query before: the connection is
-            // given up, and its transaction with it.
+            // After a copy that the server refuses at once, the driver counts one reply too many,
+            // and would take each later reply for that of the query before. So the connection is
+            // given up together with its transaction.
             self.lost = true;
         } else if own {
             self.client.batch_execute("commit").map_err(|e| engine_error(&e, ""))?;
@@ -261,10 +261,10 @@ impl Postgres {
         copied
     }
 
-    /// Runs statements one after the other; the number of rows of the last.
+    /// Runs statements in order and returns the number of rows of the last one.
     fn run(&mut self, sql: &str) -> Result<Option<i64>, EngineError> {
         self.group(|client| {
-            // Rows that nobody wants are not kept.
+            // Result rows are not needed, so do not collect them.
             if matches!(first_word(sql).as_str(), "select" | "with" | "values" | "table" | "show") {
                 client.batch_execute(sql).map_err(|e| engine_error(&e, sql))?;
                 return Ok(None);
@@ -277,7 +277,7 @@ impl Postgres {
         })
     }
 
-    /// Gives the rows of the last statement, and their columns. Statements before it are run first.
+    /// Runs statements and passes on the rows of the last one; returns its columns.
     fn query(
         &mut self,
         sql: &str,
@@ -300,8 +300,8 @@ impl Postgres {
         })
     }
 
-    /// Rows of a question that is asked again and again, all of whose parameters and columns are
-    /// texts; null is empty. The server plans it once a session.
+    /// Runs a query whose parameters and columns are all texts; null is returned as an empty text.
+    /// Prepared once per session, for queries that are repeated often.
     fn ask(&mut self, sql: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, EngineError> {
         self.revive()?;
         if self.server.pooled {
@@ -329,7 +329,7 @@ impl Postgres {
         Ok(self.noted(rows)?.iter().map(texts_of_row).collect())
     }
 
-    /// Rows of a query of ours, as texts; null is empty.
+    /// Runs a query and returns its rows as texts; null is empty.
     fn texts(&mut self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         self.group(|client| {
             let replies = client.simple_query(sql).map_err(|e| engine_error(&e, sql))?;
@@ -345,7 +345,7 @@ fn texts_of_row(row: &postgres::Row) -> Vec<String> {
         .collect()
 }
 
-/// The same of the simple protocol, whose messages are not all rows.
+/// The same for a message of the simple protocol; `None` if it is not a row.
 fn texts_of_message(message: &SimpleQueryMessage) -> Option<Vec<String>> {
     match message {
         SimpleQueryMessage::Row(row) => {
@@ -355,8 +355,8 @@ fn texts_of_message(message: &SimpleQueryMessage) -> Option<Vec<String>> {
     }
 }
 
-/// By the extended protocol without a name: one round trip, and poolers can hand it on. The columns
-/// of the rows.
+/// Runs an unnamed statement of the extended protocol, which takes one round trip and works behind
+/// poolers. Returns the columns.
 fn rows(
     client: &mut Client,
     sql: &str,
@@ -368,7 +368,7 @@ fn rows(
         .map_err(|e| engine_error(&e, sql))?;
     let mut columns: Vec<ExistingColumn> = Vec::new();
     let mut wanted = true;
-    // Also what is not wanted any more is read: an error may come after it.
+    // Read to the end even after `each` breaks, because an error may follow.
     while let Some(row) = found.next().map_err(|e| engine_error(&e, sql))? {
         if columns.is_empty() {
             columns = row.columns().iter().map(column).collect();
@@ -384,15 +384,16 @@ fn rows(
     Ok(columns)
 }
 
-/// The columns of a query that gave no row; none for what is no query. The server is asked without
-/// running it again.
+/// The columns of a query that returned no rows; empty for other statements. The server describes
+/// the statement without running it.
 fn columns_of(
     client: &mut Client,
     sql: &str,
     pooled: bool,
 ) -> Result<Vec<ExistingColumn>, EngineError> {
     if pooled {
-        // The statement gets a name, which another session may have left behind.
+        // The driver names the statement, and one with that name may be left from an earlier
+        // session.
         client.batch_execute("deallocate all").map_err(|e| engine_error(&e, sql))?;
     }
     let statement = client.prepare(sql).map_err(|e| engine_error(&e, sql))?;
@@ -404,8 +405,8 @@ fn cell_at(row: &postgres::Row, at: usize) -> Cell {
     cells::decode_cell(row.columns()[at].type_(), raw)
 }
 
-/// Names and types of a query's columns, lengths and precisions included, from one row of nulls:
-/// the query itself is not run.
+/// The names and types of a query's columns, including lengths and precisions, from a row of nulls.
+/// The query itself is not run.
 fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, EngineError> {
     let sql = format!("{DESCRIBE}{query}\n) as query limit 0) as described on true");
     let mut found = client
@@ -415,7 +416,7 @@ fn describe(client: &mut Client, query: &str) -> Result<Vec<ExistingColumn>, Eng
     Ok(row.map(|r| r.columns().iter().map(column).collect()).unwrap_or_default())
 }
 
-/// An error of `describe`, with its place in the query itself.
+/// An error of `describe`, located in the query itself.
 fn describe_error(e: &postgres::Error, sql: &str) -> EngineError {
     let mut e = engine_error(e, sql);
     e.position = e.position.and_then(|(at, len)| Some((at.checked_sub(DESCRIBE.len())?, len)));
@@ -431,7 +432,7 @@ fn column(c: &postgres::Column) -> ExistingColumn {
     }
 }
 
-/// Streams rows in the format of the statement.
+/// Streams rows in the format that the statement expects.
 fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u64, EngineError> {
     const PIECE: usize = 1 << 17;
     let mut writer = client.copy_in(statement).map_err(|e| engine_error(&e, statement))?;
@@ -441,7 +442,7 @@ fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u6
             Ok(0) => break,
             Ok(n) => {
                 if writer.write_all(&buffer[..n]).is_err() {
-                    // The server gave up: why, it says when the copy is ended.
+                    // The server gave up; `finish` returns its error.
                     break;
                 }
             }
@@ -453,7 +454,7 @@ fn copy(client: &mut Client, statement: &str, input: &mut dyn Read) -> Result<u6
     writer.finish().map_err(|e| engine_error(&e, statement))
 }
 
-/// dbt's status of a statement: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
+/// The status of a statement as in dbt: `SELECT 5`, `INSERT 0 5`, `CREATE VIEW`.
 fn status(sql: &str, rows: Option<i64>) -> String {
     let last = split_statements(sql).pop().map_or("", |r| &sql[r]);
     let word = first_word(last).to_uppercase();
@@ -469,7 +470,7 @@ fn status(sql: &str, rows: Option<i64>) -> String {
     }
 }
 
-/// Relations from rows of (relation, kind, column, type, number), in the order of the names.
+/// Relations from rows (relation, kind, column, type, oid), which are sorted by relation.
 fn relations(rows: Vec<Vec<String>>, database: &str, schema: &str) -> Vec<ExistingRelation> {
     let mut out: Vec<ExistingRelation> = Vec::new();
     for row in rows {
@@ -513,7 +514,7 @@ impl Warehouse for Postgres {
 
     fn execute(&mut self, sql: &SqlText) -> Result<Reply, EngineError> {
         let text = sql.as_str();
-        // A project may begin and end transactions by itself.
+        // SQL of a project may begin and end transactions itself.
         if let Some(control) = control(text) {
             match control {
                 Control::Begin => self.begin()?,
@@ -600,7 +601,7 @@ impl Warehouse for Postgres {
     fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError> {
         let sql = format!("create schema if not exists {}", DIALECT.schema(database, schema));
         match self.run(&sql) {
-            // Another session made it at the same moment.
+            // No error if another session created it at the same moment.
             Err(e) if !is_made_meanwhile(&e) => Err(e),
             _ => Ok(()),
         }
@@ -640,14 +641,14 @@ impl Warehouse for Postgres {
 
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError> {
         match self.run(&notes::create_table_sql(table, DIALECT)) {
-            // Another build made it at the same time.
+            // No error if another build created it at the same moment.
             Err(e) if !is_made_meanwhile(&e) => Err(e),
             _ => Ok(()),
         }
     }
 
     fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
-        // Statements of one message are one transaction, also where none is open.
+        // The statements of one message form a transaction, even outside of an open one.
         self.run(&notes::write_notes_sql(table, notes, DIALECT)).map(drop)
     }
 

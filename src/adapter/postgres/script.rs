@@ -1,23 +1,23 @@
-//! Statements that are run in the open transaction, remembered for the artifact, and begun anew
-//! where a lock is not given.
+//! Runs statements in the open transaction, records them for the artifact, and starts over if a
+//! lock is not available.
 
 use super::{Postgres, catalog};
 use crate::engine::{EngineError, EngineErrorKind, Relation, Warehouse};
 use std::time::Duration;
 
-/// How long one attempt waits for a lock: well below `deadlock_timeout`.
+/// How long one attempt waits for a lock: much less than `deadlock_timeout`.
 const ATTEMPT: Duration = Duration::from_millis(80);
 const PAUSE: Duration = Duration::from_millis(10);
-/// How often a reading of the catalog is begun anew when others change what is read.
+/// How often a read of the catalog is repeated if other sessions change it meanwhile.
 pub(super) const TRIES: usize = 5;
 
-/// Runs statements and remembers them.
+/// Runs statements and records them.
 pub(super) struct Script<'a> {
     pub(super) pg: &'a mut Postgres,
     pub(super) executed: Vec<String>,
-    /// The relations whose locks were asked for last.
+    /// The relations of the latest call of `lock`.
     locking: Vec<Relation>,
-    /// Whether locks are waited for as long as before again.
+    /// Whether `lock_timeout` was set back to the full time.
     patient: bool,
 }
 
@@ -26,9 +26,9 @@ impl<'a> Script<'a> {
         Script { pg, executed: Vec::new(), locking: Vec::new(), patient: false }
     }
 
-    /// Carries out `work` in the open transaction. Where a lock is not given at once, all of it is
-    /// taken back, `pause` lets others go on, and it is begun anew, until the time for locks is
-    /// over: nothing that this session holds is held while it waits.
+    /// Runs `work` in the open transaction. If a lock is not available, `work` is rolled back,
+    /// `pause` lets other nodes go on, and `work` starts over, until the time for locks is used up.
+    /// So this session holds none of the locks of `work` while it waits.
     pub(super) fn insist(
         pg: &mut Postgres,
         pause: &dyn Fn(Duration),
@@ -71,7 +71,7 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    /// Runs statements, sent together.
+    /// Runs statements in one message.
     pub(super) fn all<'s>(
         &mut self,
         statements: impl IntoIterator<Item = &'s String>,
@@ -85,7 +85,7 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
-    /// Runs the last statements of a script, which may be refused, and what follows it in one
+    /// Runs the last statements of a script, which may fail, together with `wait_longer` in one
     /// message.
     pub(super) fn attempt_last(
         &mut self,
@@ -100,7 +100,8 @@ impl<'a> Script<'a> {
         Ok(refused)
     }
 
-    /// Runs statements that may be refused: then it is as if they had not been tried.
+    /// Runs statements that the server may refuse. If it does, they are rolled back and its error
+    /// is returned as `Some`. Conflicts with other sessions and lost connections are `Err`.
     pub(super) fn attempt<'s>(
         &mut self,
         statements: impl IntoIterator<Item = &'s String>,
@@ -123,13 +124,14 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Locks relations by statements that do so, all or none.
+    /// Runs statements that lock relations `of`, all in one message.
     pub(super) fn lock(&mut self, locks: &[String], of: &[&Relation]) -> Result<(), EngineError> {
         self.locking = of.iter().map(|r| (*r).clone()).collect();
         self.all(locks)
     }
 
-    /// Once what is wanted is locked: the rows are written however long it takes.
+    /// Sets `lock_timeout` back to the full time, once all locks are held: writing rows may take
+    /// long.
     pub(super) fn wait_longer(&mut self) -> Result<(), EngineError> {
         if !std::mem::replace(&mut self.patient, true) {
             self.pg.run(&self.patience())?;
@@ -141,8 +143,8 @@ impl<'a> Script<'a> {
         format!("set local lock_timeout = {}", self.pg.server.lock_wait.as_millis().max(1))
     }
 
-    /// Reads from the catalog before anything is locked: what another build replaces meanwhile is
-    /// looked for again.
+    /// Reads from the catalog before anything is locked; repeats the read if another build replaces
+    /// a relation meanwhile.
     pub(super) fn steady<T>(
         &mut self,
         read: impl Fn(&mut Postgres) -> Result<T, EngineError>,
@@ -151,7 +153,7 @@ impl<'a> Script<'a> {
         loop {
             self.pg.run("savepoint strata_read")?;
             match read(self.pg) {
-                // `could not open relation with OID ...`
+                // The error is `could not open relation with OID ...`.
                 Err(e) if e.code.as_deref() == Some("XX000") && tries < TRIES => {
                     self.pg.run("rollback to savepoint strata_read")?;
                     std::thread::sleep(PAUSE);
@@ -163,16 +165,16 @@ impl<'a> Script<'a> {
     }
 }
 
-/// A definition that the server gives ends with a semicolon of its own.
+/// Joins statements. Definitions from the server end in a semicolon of their own.
 fn joined(before: &str, statements: &[&String]) -> String {
     let trimmed: Vec<&str> =
         statements.iter().map(|s| s.trim_end().trim_end_matches(';')).collect();
     format!("{before}{}", trimmed.join(";\n"))
 }
 
-/// Says who holds the lock that was not given.
+/// The error for a lock that was not available, with the sessions that hold it.
 fn blocked(pg: &mut Postgres, relations: &[Relation], e: EngineError) -> EngineError {
-    // The transaction is lost; the question needs a new one.
+    // The transaction was aborted, and the next query needs a new one.
     let _ = pg.rollback();
     let mut holders: Vec<String> = Vec::new();
     for relation in relations {

@@ -1,14 +1,15 @@
-//! A candidate takes the place of the published relation, in one short transaction.
+//! Replaces the published relation by its candidate, in one short transaction.
 //!
-//! Postgres binds views to a table by its number, not by its name. So a view gets the candidate's
-//! query, a small table its rows, and both stay what they are. Where that cannot be, what depends
-//! on the old relation is dropped and made again from its definition (`dependents`), and what
-//! belongs to it goes on to the new one (`belongings`). Where something cannot be made again, the
-//! rows are replaced in place (`in_place`), however many they are.
+//! Postgres binds views to a table by oid, not by name. So a view gets the candidate's query, and a
+//! small table its rows; both remain the same objects. If that is not possible, the dependents of
+//! the old relation are dropped and recreated from their definitions (`dependents`), and its
+//! belongings are given to the new one (`belongings`). If something cannot be recreated, the rows
+//! are replaced in place (`in_place`), however many there are.
 //!
-//! Locks are taken before anything changes, the outermost view first, as readers take them, and in
-//! short attempts that are given up together (`script`): a reader that queues behind one waits that
-//! long at most, and two that wait for each other part before the server calls it a deadlock.
+//! All locks are taken before anything changes, in the order in which readers take them: the
+//! outermost view first. They are taken in short attempts that release all of them on failure
+//! (`script`). So a reader that queues behind such a lock waits only for one attempt, and two
+//! sessions that wait for each other separate before the server detects a deadlock.
 
 use super::belongings::{
     Belonging, find_ties, read_belongings, read_shapes, rename_constraints_sql,
@@ -33,7 +34,7 @@ pub(super) fn swap_relation(
     pg: &mut Postgres,
     swap: &Publication<'_>,
 ) -> Result<Vec<String>, EngineError> {
-    // As the catalog has the names, whatever of them is quoted in the project.
+    // The names as in the catalog, however they are quoted in the project.
     let (published, candidate) = (swap.published.stored(DIALECT), swap.candidate.stored(DIALECT));
     let swap = Publication { published: &published, candidate: &candidate, ..*swap };
     keep_hold(pg, &published)?;
@@ -48,7 +49,7 @@ fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), Engine
     {
         return Ok(());
     }
-    // A view may have been dropped in the swap of what it reads.
+    // A view may have been dropped by the swap of a relation that it reads.
     let there =
         script.pg.texts(&format!("select 1 where {} is not null", oid_of(swap.published)))?;
     if let Some(old) = swap.existing.filter(|_| !there.is_empty()) {
@@ -66,7 +67,7 @@ fn publish(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), Engine
     lost.unwrap_or_default().iter().try_for_each(|sql| script.attempt([sql]).map(drop))
 }
 
-/// Changes columns of a table, in the open transaction or a short one of its own.
+/// Changes columns of a table, in the open transaction or in a short one of its own.
 pub(super) fn alter_table(
     pg: &mut Postgres,
     change: &ColumnChange<'_>,
@@ -76,7 +77,7 @@ pub(super) fn alter_table(
     })
 }
 
-/// Carries out `work` in the open transaction, or in one of its own.
+/// Runs `work` in the open transaction, or in one of its own.
 fn in_transaction<T>(
     pg: &mut Postgres,
     work: impl FnOnce(&mut Postgres) -> Result<T, EngineError>,
@@ -96,7 +97,7 @@ fn in_transaction<T>(
 fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(), EngineError> {
     let locks = vec![lock_table(change.relation)];
     if !change.takes_away {
-        // Views do not see a new column.
+        // Views do not see a new column, so they need not be recreated.
         script.lock(&locks, &[change.relation])?;
         return script.all(change.statements);
     }
@@ -114,10 +115,9 @@ fn alter_columns(script: &mut Script<'_>, change: &ColumnChange<'_>) -> Result<(
     restore(script, change.built_later, &dependents)
 }
 
-/// Gives the candidate the published name, and its constraints theirs.
+/// Gives the candidate the published name, and its constraints the published ones.
 fn rename(script: &mut Script<'_>, swap: &Publication<'_>) -> Result<(), EngineError> {
-    // Constraints, and the indexes behind them, are named after the candidate as well. Only tables
-    // have any.
+    // Constraints and their indexes have the candidate's name in theirs. Only tables have any.
     if swap.kind == RelationKind::Table {
         for rename in rename_constraints_sql(script.pg, swap.candidate)? {
             script.attempt([&rename])?;
@@ -135,7 +135,7 @@ fn lock_table(relation: &Relation) -> String {
     format!("lock table {} in access exclusive mode", relation.render(DIALECT))
 }
 
-/// What keeps the dependents from being made again.
+/// The dependents that cannot be recreated, with the reasons; `None` if all can.
 fn lasting_dependents(dependents: &[Dependent]) -> Option<String> {
     let all: Vec<String> = (dependents.iter())
         .filter_map(|d| Some(format!("{} ({})", d.relation.short(), d.obstacle()?)))
@@ -169,8 +169,8 @@ fn take_over(
     Err(EngineError::new(EngineErrorKind::Conflict, message))
 }
 
-/// Takes the place of a table that nothing reads and that has nothing of its own; false where that
-/// is so no longer.
+/// Replaces a table that nothing reads and that has no belongings. `false` if that is no longer the
+/// case.
 fn take_plain_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -185,9 +185,8 @@ fn take_plain_place(
     Ok(true)
 }
 
-/// Drops the old relation and gives its place, and all that it has, to the candidate; or replaces
-/// its rows where something cannot be made again. False where what depends on it has changed
-/// meanwhile.
+/// Drops the old relation and gives its name and belongings to the candidate, or replaces its rows
+/// if something cannot be recreated. `false` if the dependents have changed meanwhile.
 fn take_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -230,11 +229,12 @@ fn take_place(
     let mut of: Vec<&Relation> = vec![&old.relation];
     of.extend(dependents.iter().map(|d| &d.relation).chain(keys.iter().map(|k| &k.child)));
     match script.lock(&locks, &of) {
-        // A view went, or was renamed by the build that makes it, before it could be locked.
+        // Before it could be locked, a view was dropped or was renamed by its own build.
         Err(e) if e.code.as_deref() == Some("42P01") => return Ok(false),
         other => other?,
     }
-    // Nothing changes from here on. What came while the locks were waited for is seen now.
+    // With all locks held, nothing changes from here on. Changes during the wait for the locks are
+    // detected here.
     if !are_still(script.pg, &old.relation, dependents)? {
         return Ok(false);
     }
@@ -245,7 +245,8 @@ fn take_place(
         if e.code.as_deref() != Some("2BP01") {
             return Err(e);
         }
-        // Something that is no view: a function with a body, a column of its row type.
+        // The dependent is not a view: a function with an SQL body, or a column of the table's row
+        // type.
         script.run("rollback to savepoint strata_swap")?;
         let who = e
             .message
@@ -262,7 +263,8 @@ fn take_place(
     Ok(true)
 }
 
-/// Why rows have to be replaced where they are, as the beginning of a sentence.
+/// The reason why rows have to be replaced in place, as the start of a sentence; `None` if there is
+/// none.
 fn why_in_place(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -284,7 +286,8 @@ fn why_in_place(
     Ok(kept)
 }
 
-/// A materialized view that this run builds later makes way where rows cannot be replaced in place.
+/// Whether a dependent may be dropped if rows cannot be replaced in place: a materialized view that
+/// this run builds later.
 fn makes_way(swap: &Publication<'_>, dependent: &Dependent) -> bool {
     dependent.kind == RelationKind::MaterializedView && (swap.built_later)(&dependent.relation)
 }
@@ -297,7 +300,7 @@ fn depends(who: &str, old: &ExistingRelation) -> String {
     format!("{who} depends on {} and cannot be made again", old.relation.short())
 }
 
-/// Gives the new relation what the old one had.
+/// Gives the new relation the belongings of the old one.
 fn give(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -305,7 +308,7 @@ fn give(
     all: &[Belonging],
 ) -> Result<(), EngineError> {
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
-    // A view has an owner and grants like a table, and nothing else of what a table has.
+    // Of a table's belongings, a view can only have those that exist for all kinds of relations.
     let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
     let (later, now): (Vec<&Belonging>, Vec<&Belonging>) =
         fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
@@ -313,8 +316,8 @@ fn give(
     now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
 }
 
-/// Gives a relation that was swapped in what it had to wait for. What is there by now, under
-/// whatever name, is left as the hooks of the project made it.
+/// Gives a swapped-in relation the belongings that had to wait for the hooks. Those that the hooks
+/// have created, under whatever name, are left as they are.
 pub(super) fn carry_belongings(
     pg: &mut Postgres,
     relation: &Relation,
@@ -336,7 +339,7 @@ pub(super) fn carry_belongings(
 
 fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
     match script.attempt([&belonging.statement])? {
-        // There is something of this name, or another primary key: hooks made it.
+        // The hooks created an object with this name, or another primary key.
         Some(e) if matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16")) => Ok(()),
         Some(e) => Err(unfit(&belonging.what, &e)),
         None => Ok(()),
@@ -352,7 +355,7 @@ fn drops(dependents: &[Dependent]) -> Vec<String> {
         .collect()
 }
 
-/// Makes views again, all together; where one does not fit, one by one, to see which.
+/// Recreates views: all in one message or, if that fails, one by one to find the one that fails.
 fn restore(
     script: &mut Script<'_>,
     built_later: &dyn Fn(&Relation) -> bool,
@@ -366,7 +369,7 @@ fn restore(
     }
 }
 
-/// Makes a view again. One that no longer fits holds the swap back, unless this run builds it
+/// Recreates a view. One that is no longer valid makes the swap fail, unless this run builds it
 /// later.
 fn restore_one(
     script: &mut Script<'_>,
@@ -392,8 +395,8 @@ fn restore_one(
     }
 }
 
-/// Makes a foreign key of another table again; the key of a table that this run builds later comes
-/// with that.
+/// Recreates a foreign key of another table. If it fails, that is no error if this run builds that
+/// table later, with its keys.
 pub(super) fn add_key(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
@@ -408,7 +411,7 @@ pub(super) fn add_key(
 }
 
 fn unfit(what: &str, e: &EngineError) -> EngineError {
-    // Another session is in the way: this is tried again.
+    // Return conflicts with other sessions unchanged, so that they are retried.
     if matches!(
         e.kind,
         EngineErrorKind::Locked | EngineErrorKind::Conflict | EngineErrorKind::Connection

@@ -1,4 +1,4 @@
-//! TLS by rustls, with libpq's meaning of `sslmode`.
+//! TLS with rustls, with libpq's meaning of `sslmode`.
 
 use super::errors::connection_error;
 use crate::engine::EngineError;
@@ -14,7 +14,7 @@ use rustls::{
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// The connector for a profile; none when TLS is off.
+/// The connector for a profile; `None` if TLS is off.
 pub(super) fn build_connector(
     profile: &PostgresOptions,
 ) -> Result<Option<MakeRustlsConnect>, EngineError> {
@@ -22,7 +22,7 @@ pub(super) fn build_connector(
     if mode == SslMode::Disable {
         return Ok(None);
     }
-    // The provider is named: a process with two of them has no default, and rustls panics.
+    // Name the provider: if a process contains two, there is no default, and rustls panics.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -64,8 +64,8 @@ fn unreadable(path: &str, e: &rustls::pki_types::pem::Error) -> EngineError {
     connection_error(format!("the certificate {path} cannot be read: {e}"))
 }
 
-/// Whether the server's certificate is looked at: libpq does so under `require`, too, if there is a
-/// root certificate.
+/// Whether the server's certificate is verified. As in libpq, `require` does so if there is a root
+/// certificate.
 pub(super) fn checks_certificate(profile: &PostgresOptions) -> bool {
     match profile.sslmode.unwrap_or(SslMode::Prefer) {
         SslMode::VerifyCa | SslMode::VerifyFull => true,
@@ -74,7 +74,7 @@ pub(super) fn checks_certificate(profile: &PostgresOptions) -> bool {
     }
 }
 
-/// What is asked of the server's certificate.
+/// The verifier for the server's certificate.
 fn verifier(
     profile: &PostgresOptions,
     mode: SslMode,
@@ -120,12 +120,12 @@ fn verifier(
     })
 }
 
-/// A check that leaves something out: who signed the certificate, or for which host it is.
+/// A verifier that skips a check: of the signature, or only of the host name.
 #[derive(Debug)]
 struct Lenient {
     provider: Arc<CryptoProvider>,
-    /// Checks who signed it; none: any certificate will do, and the connection is encrypted to
-    /// whoever is there.
+    /// Verifies the signature. `None`: any certificate is accepted, so that the connection is
+    /// encrypted, but to an unknown peer.
     signed: Option<Arc<WebPkiServerVerifier>>,
 }
 
@@ -139,7 +139,8 @@ impl ServerCertVerifier for Lenient {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(signed) = &self.signed else { return Ok(ServerCertVerified::assertion()) };
-        // The name is looked at last: what is left is a certificate of a known authority.
+        // The name is verified last, so an invalid name implies a certificate from a known
+        // authority.
         match signed.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

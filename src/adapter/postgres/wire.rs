@@ -1,9 +1,9 @@
-//! The way to the server: the question for TLS, the handshake, and how a connection ends.
+//! The stream to the server: the request for TLS, the handshake, and the shutdown.
 //!
-//! The driver ends a request to cancel by closing its socket at once. PgBouncer drops a request
-//! whose client is gone, and its version 1.18 may fall over it; libpq waits for the other side to
-//! close. So does this connector, which therefore has to hold every stream, encrypted or not, and
-//! asks for TLS itself (PostgreSQL documentation, "Message Flow", "Cancelling Requests in
+//! To cancel a statement, the driver sends a request and closes its socket at once. PgBouncer drops
+//! a request whose client is gone, and version 1.18 may even crash; libpq waits until the other
+//! side closes. So does this connector. For that it has to own every stream, encrypted or not, and
+//! so it requests TLS itself (PostgreSQL documentation, "Message Flow", "Cancelling Requests in
 //! Progress", "SSL Session Encryption").
 
 use std::future::Future;
@@ -20,13 +20,13 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes connectors; the driver must be told to negotiate nothing itself.
+/// Makes connectors. The driver must be configured not to negotiate TLS itself.
 #[derive(Clone)]
 pub(super) struct Wire {
     pub(super) tls: Option<MakeRustlsConnect>,
-    /// A server without TLS will do.
+    /// Whether an unencrypted connection is accepted if the server has no TLS.
     pub(super) prefer: bool,
-    /// Whether to wait for the other side when the stream is shut down.
+    /// Whether to wait for the other side to close when the stream is shut down.
     pub(super) waits: bool,
 }
 
@@ -75,7 +75,7 @@ impl WireTo {
     }
 }
 
-/// A stream that is not encrypted.
+/// An unencrypted stream.
 struct Plain(Socket);
 
 impl TlsStream for Plain {

@@ -1,4 +1,4 @@
-//! What is in the files: relations, columns, types, broken keys.
+//! Reads from the files: relations, columns, types, violated foreign keys.
 
 use super::errors::with_offset;
 use super::{Sqlite, columns_of, literal, runtime_error};
@@ -7,13 +7,13 @@ use crate::engine::{
     EngineError, ExistingColumn, ExistingRelation, Relation, RelationKind, SqlType,
 };
 
-/// Names of the schemas of a connection, without that of temporary tables.
+/// The names of a connection's schemas, except that of temporary tables.
 pub(super) fn attached_schemas(sqlite: &Sqlite) -> Result<Vec<String>, EngineError> {
     let rows = sqlite.texts("select name from pragma_database_list where name <> 'temp'")?;
     Ok(rows.into_iter().flatten().collect())
 }
 
-/// The relations of a schema; none of one that is not attached.
+/// The relations of a schema; empty if the schema does not exist.
 pub(super) fn list_relations(
     sqlite: &Sqlite,
     database: &str,
@@ -34,14 +34,14 @@ pub(super) fn list_relations(
         let [name, kind] = <[String; 2]>::try_from(row).unwrap_or_default();
         let kind = RelationKind::parse(&kind).unwrap_or(RelationKind::Table);
         let relation = Relation::new(Some(database), Some(schema), &name).with_kind(kind);
-        // A view that no longer fits has no columns.
+        // A view that is no longer valid is listed without columns.
         let columns = list_columns(sqlite, &relation).unwrap_or_default();
         out.push(ExistingRelation::new(relation, kind, columns));
     }
     Ok(out)
 }
 
-/// What stands under each of some names.
+/// The relations that exist under any of these names.
 pub(super) fn find_relations(
     sqlite: &Sqlite,
     relations: &[Relation],
@@ -70,7 +70,7 @@ pub(super) fn find_relations(
     Ok(out)
 }
 
-/// Columns of a relation with the types that were declared; none if it is not there.
+/// The columns of a relation with their declared types; empty if it does not exist.
 pub(super) fn list_columns(
     sqlite: &Sqlite,
     relation: &Relation,
@@ -86,8 +86,9 @@ pub(super) fn list_columns(
     Ok(rows.into_iter().map(column).collect())
 }
 
-/// Columns with types that a cast leaves values as they are with: SQLite's own makes a number of a
-/// date, and of any text if there is no type. A column without one has that of its values.
+/// The columns with types to which their values can be cast without a change. SQLite's own cast
+/// would convert a date to a number, and any text if the column has no type. A column without a
+/// type gets that of its values.
 pub(super) fn columns_to_cast(
     sqlite: &Sqlite,
     relation: &Relation,
@@ -132,12 +133,12 @@ fn column(row: Vec<String>) -> ExistingColumn {
     ExistingColumn { name, data_type }
 }
 
-/// Where an expression's type is looked at.
+/// The temporary table that reveals the types of expressions.
 const PROBE: &str = "strata_probe";
 
-/// Columns that a query would give: a column of a table has its declared type, an expression the one
-/// of its affinity. Of a union that type is one of its last query, which values of the others may not
-/// be of: it counts as long as their common affinity is its own.
+/// The columns that a query would return. A column of a table has its declared type, an expression
+/// the type of its affinity. For a union, SQLite reports the type of the last query, which may not
+/// fit the values of the others, so it is used only if the union's affinity is the same.
 pub(super) fn describe_query(
     sqlite: &Sqlite,
     query: &str,
@@ -164,8 +165,8 @@ pub(super) fn describe_query(
     Ok(columns)
 }
 
-/// The type that declares an affinity, as `create table as` tells it. One without any keeps values
-/// as they come: no type says that.
+/// The type that declares an affinity, from the type that `create table as` reports. No type
+/// declares "no affinity", so that stays empty.
 fn affinity(told: &str) -> String {
     let name = match told {
         "INT" => "INTEGER",
@@ -175,7 +176,7 @@ fn affinity(told: &str) -> String {
     name.to_owned()
 }
 
-/// A foreign key, and how many rows point to what is not there.
+/// A foreign key with the number of rows that violate it.
 #[derive(Debug, PartialEq)]
 struct Broken {
     table: String,
@@ -183,8 +184,8 @@ struct Broken {
     rows: usize,
 }
 
-/// Rows that a transaction makes point to what is not there, before they are committed. What was
-/// broken before is nobody's fault here: it is looked up by a connection that sees the last commit.
+/// Checks before a commit that the transaction violates no foreign keys. Earlier violations do not
+/// count; a second connection, which sees the last commit, finds those.
 pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
     for schema in sqlite.written_schemas() {
         let now = broken_keys(sqlite, &schema);
@@ -200,13 +201,13 @@ pub(super) fn check_foreign_keys(sqlite: &Sqlite) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// How many rows of a foreign key are among the broken ones.
+/// The number of rows that violate a foreign key, from a list.
 fn count_rows_of(key: &Broken, all: &[Broken]) -> usize {
     let same = all.iter().find(|b| b.table == key.table && b.parent == key.parent);
     same.map_or(0, |b| b.rows)
 }
 
-/// Says which rows have a key that leads nowhere.
+/// The error for a violated foreign key.
 fn broken_key(sqlite: &Sqlite, schema: &str, broken: &Broken) -> EngineError {
     let Broken { table, parent, rows } = broken;
     let relation = Relation::new(None, Some(schema), parent);

@@ -1,4 +1,4 @@
-//! SQLite's values as cells: the declared type says what a stored value means.
+//! Converts SQLite's values to cells, by the declared type of their column.
 
 use crate::engine::{Cell, SqlType};
 use rusqlite::types::ValueRef;
@@ -24,8 +24,8 @@ fn whole(value: i64, kind: &SqlType) -> Cell {
     }
 }
 
-/// There are no decimals: one is a double, told with the digits that its column declares, unless it
-/// has more of them than a double's last bits.
+/// Converts a double. SQLite has no decimals, so values of such a column are formatted with its
+/// declared scale, unless that would change more than the last bits.
 fn real(value: f64, kind: &SqlType) -> Cell {
     let SqlType::Decimal { digits: Some((_, scale)) } = kind else { return Cell::Float(value) };
     let text = format!("{value:.*}", usize::from(*scale));

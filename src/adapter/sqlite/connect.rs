@@ -1,4 +1,4 @@
-//! Opening a file, and how every connection behaves.
+//! Opens files and configures connections.
 
 use super::errors::engine_error;
 use super::files::{FileAccess, Files, SchemaFile};
@@ -9,8 +9,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::time::Duration;
 
-/// What holds for every connection: foreign keys are looked at before a commit, since tables are
-/// replaced one after the other.
+/// The settings of every connection. Foreign keys are checked before each commit instead of per
+/// statement, because tables are replaced one after the other.
 const SETTINGS: &str = "pragma synchronous = normal; pragma foreign_keys = off";
 
 pub(super) fn open_connection(files: &Files) -> Result<Connection, EngineError> {
@@ -29,10 +29,11 @@ fn open_with_settings(files: &Files) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(&files.main, flags)?;
     connection.busy_timeout(files.wait)?;
     for (option, value) in [
-        // A name in double quotes that is no column would be a text, and a test of it would pass.
+        // Otherwise a name in double quotes that is not a column would be a text, so that a test of
+        // it could pass.
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-        // A table that views read could not be renamed.
+        // Otherwise a table that views read could not be renamed.
         (DbConfig::SQLITE_DBCONFIG_LEGACY_ALTER_TABLE, true),
     ] {
         connection.set_db_config(option, value)?;
@@ -46,11 +47,11 @@ fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
     fingerprint::register_fingerprint_function(connection)
 }
 
-/// Between two attempts to change the mode of a file.
+/// The time between two attempts to change a file's journal mode.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Puts a file into the mode in which readers go on while one writes. The change needs the file alone
-/// for a moment, and SQLite does not wait for that by itself.
+/// Sets a file to WAL mode, in which readers are not blocked by a writer. The change briefly needs
+/// exclusive access, for which SQLite itself does not wait.
 pub(super) fn set_wal(
     connection: &Connection,
     schema: &str,
@@ -77,7 +78,7 @@ fn query_text(connection: &Connection, sql: &str) -> Result<String, EngineError>
     connection.query_row(sql, [], |row| row.get::<_, String>(0)).map_err(engine_error)
 }
 
-/// Attaches a file, which is made if it is there to be written.
+/// Attaches a file. If it is attached for writing, it is created if needed.
 pub(super) fn attach_file(connection: &Connection, file: &SchemaFile) -> Result<(), EngineError> {
     let SchemaFile { schema, path, access } = file;
     let name = DIALECT.quoted(schema);
@@ -87,7 +88,7 @@ pub(super) fn attach_file(connection: &Connection, file: &SchemaFile) -> Result<
     };
     let address = literal(&format!("{}?mode={mode}", file_uri(path)));
     let mut sql = format!("attach {address} as {name}");
-    // A transaction keeps the setting that it began with.
+    // The setting cannot change within a transaction.
     if *access == FileAccess::Write && connection.is_autocommit() {
         sql.push_str(&format!("; pragma {name}.synchronous = normal"));
     }
@@ -114,7 +115,7 @@ pub(super) fn detach_schema(connection: &Connection, schema: &str) -> Result<(),
     connection.execute_batch(&sql).map_err(engine_error)
 }
 
-/// What is wrong with a file.
+/// The error for a file that cannot be opened.
 fn unopened(path: &str, error: EngineError) -> EngineError {
     let message = format!("cannot open {path}: {}", error.message);
     if error.kind == EngineErrorKind::Locked {

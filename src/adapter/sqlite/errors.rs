@@ -1,14 +1,14 @@
-//! SQLite's errors, by their codes (SQLite documentation, "Result and Error Codes").
+//! SQLite's errors by their codes (SQLite documentation, "Result and Error Codes").
 
 use crate::engine::{EngineError, EngineErrorKind};
 use rusqlite::ErrorCode;
 
-/// SQLITE_BUSY_SNAPSHOT: another transaction has written since this one began to read.
+/// SQLITE_BUSY_SNAPSHOT: another transaction has written since this one started to read.
 const BUSY_SNAPSHOT: i32 = 517;
 
 pub(super) fn engine_error(e: rusqlite::Error) -> EngineError {
     match e {
-        // A mistake in the statement, with its place.
+        // An error in the statement, with its position.
         rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
             let mut out = of_code(&error, Some(&msg));
             out.position = usize::try_from(offset).ok().map(|at| (at, 1));
@@ -28,7 +28,7 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
         ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt => {
             EngineErrorKind::Connection
         }
-        // SQLITE_ERROR: what is wrong with the statement itself.
+        // SQLITE_ERROR: the statement itself is wrong.
         ErrorCode::Unknown => EngineErrorKind::Sql,
         _ => EngineErrorKind::Runtime,
     };
@@ -49,12 +49,12 @@ fn of_code(error: &rusqlite::ffi::Error, message: Option<&str>) -> EngineError {
     out
 }
 
-/// Whether a statement wanted to write into a file that is attached for reading.
+/// Whether a statement failed because it writes to a file that is attached for reading.
 pub(super) fn is_read_only(e: &EngineError) -> bool {
     e.message == "attempt to write a readonly database"
 }
 
-/// The schema of a relation that is not there, or the one that is not there itself.
+/// The schema of a missing relation, or the missing schema itself; `None` for other errors.
 pub(super) fn missing_schema(e: &EngineError) -> Option<&str> {
     if let Some(table) = e.message.strip_prefix("no such table: ")
         && let Some((schema, _)) = table.split_once('.')
@@ -64,7 +64,7 @@ pub(super) fn missing_schema(e: &EngineError) -> Option<&str> {
     e.message.strip_prefix("unknown database ").map(|name| name.trim_matches('"'))
 }
 
-/// An error of one of several statements, with its place in all of them.
+/// An error of one of several statements, located in the whole text.
 pub(super) fn with_offset(mut e: EngineError, offset: usize) -> EngineError {
     e.position = e.position.map(|(at, length)| (at + offset, length));
     e

@@ -1,6 +1,6 @@
-//! The files that a run has attached: those that it uses, and no others. A file is made, and put into
-//! WAL mode, when something of the project is written there. What is only read is attached for reading,
-//! so that no transaction locks it, and nobody writes its log into it.
+//! The files that the connections of a run have attached: only those that the run uses. A file is
+//! created and set to WAL mode when something is built in it. Files that are only read are attached
+//! read-only, so that no transaction locks them and none of their logs is checkpointed.
 
 use super::locks::BuildLock;
 use super::statements::SchemaStatement;
@@ -11,22 +11,22 @@ use crate::system::{OsSystem, System};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long to wait for who writes, when nothing is asked for.
+/// How long to wait by default for another writer.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
-/// ... and for a build of another process.
+/// How long to wait by default for a build of another process.
 const BUILD_WAIT: Duration = Duration::from_secs(60 * 60);
 
 /// The schema of the file that a connection opens.
 const MAIN: &str = "main";
 
-/// What a file is attached for.
+/// The access for which a file is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileAccess {
     Read,
     Write,
 }
 
-/// A schema with its file.
+/// A schema and its file.
 #[derive(Clone, Debug)]
 pub(super) struct SchemaFile {
     pub(super) schema: String,
@@ -34,14 +34,14 @@ pub(super) struct SchemaFile {
     pub(super) access: FileAccess,
 }
 
-/// What all connections to one database share.
+/// The state that all connections to a database share.
 pub(super) struct Files {
     /// The file of the schema `main`.
     pub(super) main: String,
-    /// What the database is called in names that have one.
+    /// The name of the database, for names that include one.
     pub(super) database: String,
     options: SqliteOptions,
-    /// The other schemas that are used, in the order in which they were attached.
+    /// The other schemas in use, in the order in which they were attached.
     used: Mutex<Vec<SchemaFile>>,
     pub(super) wait: Duration,
     pub(super) lock: BuildLock,
@@ -65,12 +65,13 @@ impl Files {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The schemas that a connection has to have attached besides `main`.
+    /// The schemas besides `main` that each connection has to attach.
     pub(super) fn all(&self) -> Vec<SchemaFile> {
         self.used().clone()
     }
 
-    /// Notes what all connections attach a schema for: who writes once may go on to.
+    /// Records that all connections attach a schema. Write access is never reduced to read access
+    /// again.
     fn add(&self, schema: &str, access: FileAccess) {
         let mut used = self.used();
         match used.iter_mut().find(|file| file.schema.eq_ignore_ascii_case(schema)) {
@@ -83,7 +84,7 @@ impl Files {
         }
     }
 
-    /// Lets every schema be written that is used.
+    /// Gives write access to all schemas in use.
     fn open_all_for_writing(&self) {
         self.used().iter_mut().for_each(|file| file.access = FileAccess::Write);
     }
@@ -104,7 +105,7 @@ impl Sqlite {
         }
     }
 
-    /// Attaches the file of a schema, which is made when something is written there.
+    /// Attaches the file of a schema for writing, which creates it if needed.
     pub(super) fn make_schema(&self, schema: &str) -> Result<(), EngineError> {
         if !is_plain_name(schema) {
             let message =
@@ -120,7 +121,8 @@ impl Sqlite {
         connect::set_wal(&self.connection, schema, self.files.wait)
     }
 
-    /// Attaches the file of a schema, unless it is: for writing even if it was for reading.
+    /// Attaches the file of a schema if needed, or attaches it again for writing if it was attached
+    /// for reading.
     pub(super) fn use_schema(&self, schema: &str, access: FileAccess) -> Result<(), EngineError> {
         let is_attached = self.is_attached(schema)?;
         if is_attached && (access == FileAccess::Read || schema.eq_ignore_ascii_case(MAIN)) {
@@ -134,8 +136,8 @@ impl Sqlite {
         })
     }
 
-    /// Does something that may be the first to write into a file that was only read: it is done again
-    /// once the file can be written.
+    /// Runs `work`, which may write to a file that was only read so far; if so, it is run again
+    /// with write access.
     pub(super) fn with_write_access<T>(
         &self,
         mut work: impl FnMut() -> Result<T, EngineError>,
@@ -146,8 +148,8 @@ impl Sqlite {
         }
     }
 
-    /// After a statement that could not write what is attached for reading: whether it may be sent
-    /// again. A transaction has to begin anew.
+    /// Whether a statement that failed to write to a read-only file may be sent again. Within a
+    /// transaction it is an error instead, because the transaction has to start over.
     fn can_write_now(&self, error: &EngineError) -> Result<bool, EngineError> {
         let is_closed =
             self.attached.borrow().iter().any(|(_, access)| *access == FileAccess::Read);
@@ -162,7 +164,7 @@ impl Sqlite {
         self.attach_new().map(|()| true)
     }
 
-    /// What this connection has attached itself is known; a hook may have attached more.
+    /// The list of this connection's own attachments is incomplete: a hook may have attached more.
     pub(super) fn is_attached(&self, schema: &str) -> Result<bool, EngineError> {
         if schema.eq_ignore_ascii_case(MAIN)
             || self.attached.borrow().iter().any(|(name, _)| name.eq_ignore_ascii_case(schema))
@@ -173,7 +175,7 @@ impl Sqlite {
         Ok(there.iter().any(|name| name.eq_ignore_ascii_case(schema)))
     }
 
-    /// The schemas that this connection can write.
+    /// The schemas that this connection can write to.
     pub(super) fn written_schemas(&self) -> Vec<String> {
         let attached = self.attached.borrow();
         let written = attached.iter().filter(|(_, access)| *access == FileAccess::Write);
@@ -183,7 +185,7 @@ impl Sqlite {
             .collect()
     }
 
-    /// Attaches a schema that has a file; whether it is attached then.
+    /// Attaches the file of a schema if it exists; returns whether the schema is attached now.
     pub(super) fn attach_if_there(&self, schema: &str) -> Result<bool, EngineError> {
         if self.is_attached(schema)? {
             return Ok(true);
@@ -195,7 +197,8 @@ impl Sqlite {
         self.use_schema(schema, FileAccess::Read).map(|()| true)
     }
 
-    /// What is wrong with a schema that a statement names and no file has.
+    /// The error for a schema that the profile lists but whose file does not exist; `None` for
+    /// other schemas.
     pub(super) fn missing_file(&self, schema: &str) -> Option<EngineError> {
         let named = self.files.options.named(schema)?;
         let message = format!("the schema {schema} has no file: {named} is not there");
@@ -204,7 +207,7 @@ impl Sqlite {
         Some(error)
     }
 
-    /// Drops all that is in a schema; its file stays, and holds nothing.
+    /// Drops all relations of a schema; its empty file remains.
     fn empty_schema(&self, schema: &str) -> Result<(), EngineError> {
         for found in catalog::list_relations(self, "", schema)? {
             let name = found.relation.render(DIALECT);
@@ -214,7 +217,7 @@ impl Sqlite {
     }
 }
 
-/// A name that needs no quotes, and is no path.
+/// Whether a name needs no quotes and is not a path.
 fn is_plain_name(schema: &str) -> bool {
     !schema.is_empty()
         && !schema.starts_with(|c: char| c.is_ascii_digit())

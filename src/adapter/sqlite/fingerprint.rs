@@ -1,4 +1,4 @@
-//! An aggregate function: a fingerprint of rows that does not depend on their order.
+//! An aggregate function that computes a fingerprint of rows, independent of their order.
 
 use crate::hash::Fingerprint;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
@@ -14,8 +14,8 @@ pub(super) fn register_fingerprint_function(connection: &Connection) -> Result<(
 
 struct RowsFingerprint;
 
-/// Two sums of the fingerprints of rows, as other engines have them: equal rows that come in pairs
-/// would not show in the first alone.
+/// Two sums of the rows' fingerprints, as with the other engines: two equal rows would cancel out
+/// in the first one.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     xor: u128,
@@ -46,8 +46,8 @@ impl Aggregate<Sums, String> for RowsFingerprint {
     }
 }
 
-/// Writes a value with its type and its length in front, so that 1 and '1' differ, and so do
-/// ('ab', 'c') and ('a', 'bc').
+/// Writes a value with its type and length in front, so that 1 and '1' differ, as do ('ab', 'c')
+/// and ('a', 'bc').
 fn write_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
     let (tag, bytes): (u8, Vec<u8>) = match value {
         ValueRef::Null => (b'n', Vec::new()),

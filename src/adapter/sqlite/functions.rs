@@ -1,7 +1,8 @@
-//! Functions that SQLite lacks and that SQL of other engines has: dates, texts. Mathematics are
-//! compiled in (`.cargo/config.toml`).
+//! SQL functions that other engines have and SQLite lacks, for dates and texts. Mathematical
+//! functions are compiled in (`.cargo/config.toml`).
 //!
-//! Dates and times are ISO text. What starts as a date stays one as long as whole days are asked for.
+//! Dates and times are ISO texts. A date stays a date as long as only whole days are added or
+//! truncated.
 
 use crate::hash::md5_hex;
 use fancy_regex::Regex;
@@ -19,7 +20,7 @@ pub(super) fn register_functions(connection: &Connection) -> Result<()> {
 
 const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
 
-/// A mistake in an argument, as an error of the statement.
+/// The error for an invalid argument.
 fn wrong(message: impl Into<String>) -> Error {
     Error::UserFunctionError(message.into().into())
 }
@@ -94,7 +95,7 @@ struct Moment {
 }
 
 impl Moment {
-    /// ISO text; a zone is taken into account, and dropped.
+    /// Parses ISO text; a time with an offset is converted to UTC.
     fn parse(text: &str) -> Option<Moment> {
         let text = text.trim();
         if let Ok(date) = text.parse::<Date>()
@@ -169,7 +170,7 @@ fn first_of_month(at: DateTime, month: i8) -> Option<Date> {
     Date::new(at.year(), month, 1).ok()
 }
 
-/// Adds units; a day that the month does not have becomes its last.
+/// Adds units; a day that the resulting month lacks becomes the month's last day.
 fn add(m: Moment, unit: Unit, count: i64) -> Option<Moment> {
     let span = Span::new();
     let span = match unit {
@@ -188,8 +189,8 @@ fn add(m: Moment, unit: Unit, count: i64) -> Option<Moment> {
     Some(Moment { at, is_date: m.is_date && unit.is_of_days() })
 }
 
-/// How many units have begun since an arbitrary moment: the difference of two counts the boundaries
-/// between them. Weeks begin on Sunday, as dbt's `datediff` has them.
+/// The number of units that have begun since a fixed moment, so that differences count the
+/// boundaries in between. Weeks begin on Sunday, as in dbt's `datediff`.
 fn boundaries(at: DateTime, unit: Unit) -> i64 {
     let epoch = Date::constant(1970, 1, 1);
     let days = i64::from((at.date() - epoch).get_days());
@@ -203,7 +204,7 @@ fn boundaries(at: DateTime, unit: Unit) -> i64 {
         Unit::Year => i64::from(at.year()),
         Unit::Quarter => months.div_euclid(3),
         Unit::Month => months,
-        // The first of January 1970 was a Thursday.
+        // January 1st, 1970 was a Thursday.
         Unit::Week => (days + 4).div_euclid(7),
         Unit::Day => days,
         Unit::Hour => hours,
@@ -226,7 +227,7 @@ fn register_texts(connection: &Connection) -> Result<()> {
         };
         Ok(Some(part_of(&text, &delimiter, number).to_owned()))
     })?;
-    // `text regexp pattern` is this function, with the pattern first.
+    // `text regexp pattern` calls this function with the pattern first.
     connection.create_scalar_function("regexp", 2, FLAGS, |c| {
         let Some(text) = c.get::<Option<String>>(1)? else { return Ok(None) };
         let pattern: Arc<Regex> = c.get_or_create_aux(0, compile_regex)?;
@@ -240,7 +241,8 @@ fn compile_regex(
     Ok(Regex::new(value.as_str()?)?)
 }
 
-/// A part of a text between delimiters, counted from 1, or from the end; empty where there is none.
+/// A part of a text between delimiters, counted from 1 or, if negative, from the end; empty if
+/// there is no such part.
 fn part_of<'a>(text: &'a str, delimiter: &str, number: i64) -> &'a str {
     let parts: Vec<&str> =
         if delimiter.is_empty() { vec![text] } else { text.split(delimiter).collect() };

@@ -1,7 +1,8 @@
-//! One build of a file at a time: an empty database beside it, locked as long as a node is built.
+//! Ensures that only one process at a time builds in a file: an empty database beside it is locked
+//! while a node is built.
 //!
-//! SQLite's own lock of the file is held for a transaction only, and a node takes several. A lock of
-//! a process that was killed is free at once, since the system ends it.
+//! SQLite's own lock of the file lasts for one transaction, but a node needs several. The operating
+//! system releases the lock of a killed process.
 
 use super::errors::engine_error;
 use crate::engine::{EngineError, EngineErrorKind};
@@ -18,12 +19,12 @@ pub(super) struct BuildLock {
 
 #[derive(Default)]
 struct Held {
-    /// How many nodes of this process are built under it.
+    /// The number of nodes that this process is building under the lock.
     nodes: usize,
     connection: Option<Connection>,
 }
 
-/// Between two attempts, and how often it is said that the wait goes on.
+/// The time between two attempts, and the number of attempts between two reports of the wait.
 const STEP: Duration = Duration::from_millis(100);
 const SAY_EVERY: u32 = 20;
 
@@ -92,7 +93,7 @@ impl BuildLock {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.nodes = held.nodes.saturating_sub(1);
         if held.nodes == 0 {
-            // Closing the connection ends its transaction.
+            // Closing the connection ends its transaction, which releases the lock.
             held.connection = None;
         }
     }

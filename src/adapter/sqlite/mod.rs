@@ -1,8 +1,8 @@
-//! SQLite, in this process.
+//! The SQLite driver; the engine runs in this process.
 //!
 //! In: SQL. Out: replies. Each schema is a file that every connection attaches for itself; what one
-//! connection makes, the others attach before their next work (`files`). One transaction writes at a
-//! time, readers see the last one that was committed.
+//! connection attaches or creates, the others attach before their next work (`files`). One
+//! transaction writes at a time, and readers see the last committed one.
 
 mod catalog;
 mod cells;
@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
 fn diagnose(target: &Target, patience: Patience) -> Vec<CheckStep> {
-    // A schema is a file, which a transaction could not take back.
+    // The probe is a table: a schema is a file, whose creation could not be rolled back.
     let probe = "create table main.strata_debug_check (a)";
     vec![("database", open_target(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
@@ -47,12 +47,12 @@ fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>
 
 struct Sqlite {
     connection: Connection,
-    /// What all connections of a run share.
+    /// The state that all connections of a run share.
     files: Arc<Files>,
-    /// The schemas that this one has attached besides `main`.
+    /// The schemas besides `main` that this connection has attached.
     attached: RefCell<Vec<(String, FileAccess)>>,
     interrupt: Arc<InterruptHandle>,
-    /// Set by another thread that wants this connection to stop waiting.
+    /// Set by another thread to make this connection stop waiting.
     cancelled: Arc<AtomicBool>,
 }
 
@@ -83,13 +83,13 @@ impl Sqlite {
         Ok(sqlite)
     }
 
-    /// Attaches the files that are used by now.
+    /// Attaches the files that other connections have started to use.
     fn attach_new(&self) -> Result<(), EngineError> {
         let mut attached = self.attached.borrow_mut();
         for file in self.files.all() {
             let known = attached.iter().position(|(schema, _)| *schema == file.schema);
             if let Some(at) = known {
-                // What a transaction has open stays as it is until it ends.
+                // A transaction keeps its files as they are until it ends.
                 if attached[at].1 == file.access || self.in_transaction() {
                     continue;
                 }
@@ -102,7 +102,7 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Prepares a statement. A schema that it names is attached, if that has not been done.
+    /// Prepares a statement. A schema that it names is attached if needed.
     fn prepare(&self, sql: &str) -> Result<Statement<'_>, EngineError> {
         let error = match self.connection.prepare(sql) {
             Ok(statement) => return Ok(statement),
@@ -119,18 +119,18 @@ impl Sqlite {
         !self.connection.is_autocommit()
     }
 
-    /// Runs a statement of ours.
+    /// Runs a generated statement.
     fn batch(&self, sql: &str) -> Result<(), EngineError> {
         self.with_write_access(|| self.connection.execute_batch(sql).map_err(engine_error))
     }
 
-    /// Runs statements of ours; the SQL that was run.
+    /// Runs generated statements and returns them as the executed SQL.
     fn run_all(&self, statements: Vec<String>) -> Result<Vec<String>, EngineError> {
         statements.iter().try_for_each(|sql| self.batch(sql))?;
         Ok(statements)
     }
 
-    /// Rows of a question of ours, as texts; null is empty.
+    /// Runs a query and returns its rows as texts; null is empty.
     fn texts(&self, sql: &str) -> Result<Vec<Vec<String>>, EngineError> {
         let mut out = Vec::new();
         self.query(sql, &mut |row| {
@@ -140,7 +140,7 @@ impl Sqlite {
         Ok(out)
     }
 
-    /// Gives each row of one statement, and its columns.
+    /// Passes each row of a statement to `each` and returns the columns.
     fn query(&self, sql: &str, each: &mut EachRow<'_>) -> Result<Vec<ExistingColumn>, EngineError> {
         let mut statement = self.prepare(sql)?;
         let mut columns = columns_of(&statement);
@@ -148,8 +148,8 @@ impl Sqlite {
         let mut rows = statement.query([]).map_err(engine_error)?;
         let mut is_first = true;
         while let Some(row) = rows.next().map_err(engine_error)? {
-            // Another connection may have changed the relation since: SQLite prepares the statement
-            // again when it begins.
+            // Another connection may have changed the relation meanwhile; SQLite then prepares the
+            // statement again on the first step.
             if std::mem::take(&mut is_first) {
                 columns = columns_of(row.as_ref());
                 kinds = kinds_of(&columns);
@@ -165,19 +165,19 @@ impl Sqlite {
         Ok(columns)
     }
 
-    /// SQLite looks at the query of a view when it is read, and not when it is made.
+    /// Checks the query of a view, because SQLite checks it only when the view is read.
     fn check_view(&self, sql: &str, view: &ViewStatement) -> Result<(), EngineError> {
         let checked = self.prepare(&sql[view.query..]);
         checked.map(drop).map_err(|e| with_offset(e, view.query))
     }
 
-    /// Runs one statement to its end; how many rows it changed.
+    /// Runs one statement and returns the number of rows that it changed.
     fn run_one(&self, sql: &str) -> Result<i64, EngineError> {
         self.with_write_access(|| self.try_one(sql))
     }
 
     fn try_one(&self, sql: &str) -> Result<i64, EngineError> {
-        // There is no such statement: a schema is a file.
+        // SQLite has no statements for schemas, because a schema is a file.
         if let Some(statement) = SchemaStatement::read(sql) {
             return self.run_schema_statement(&statement).map(|()| 0);
         }
@@ -201,7 +201,7 @@ fn kinds_of(columns: &[ExistingColumn]) -> Vec<SqlType> {
     columns.iter().map(|c| (SPEC.types.read)(&c.data_type)).collect()
 }
 
-/// The columns of a statement, with the types that the tables behind them declare.
+/// The columns of a statement, with the declared types of the underlying columns.
 fn columns_of(statement: &Statement<'_>) -> Vec<ExistingColumn> {
     statement.columns().map(|c| column_of(&c)).collect()
 }
@@ -222,8 +222,8 @@ impl Warehouse for Sqlite {
         Ok(rusqlite::version().to_owned())
     }
 
-    /// Who writes later would be refused when another has written meanwhile: the lock is taken at
-    /// once.
+    /// Takes the write lock at once: a transaction that starts as a reader is refused the lock if
+    /// another one has written meanwhile.
     fn begin(&mut self) -> Result<(), EngineError> {
         self.attach_new()?;
         self.batch("begin immediate")
@@ -238,7 +238,7 @@ impl Warehouse for Sqlite {
     }
 
     fn rollback(&mut self) -> Result<(), EngineError> {
-        // Some errors end a transaction by themselves.
+        // Some errors end the transaction by themselves.
         if self.in_transaction() { self.batch("rollback") } else { Ok(()) }
     }
 
@@ -368,13 +368,13 @@ impl Warehouse for Sqlite {
         relation: &Relation,
         conditions: &[String],
     ) -> Result<Vec<Cell>, EngineError> {
-        // A mistake in a query leaves a transaction as it was.
+        // An error in a query does not abort the transaction.
         let sql = SqlText::from(count_of(relation, conditions, DIALECT));
         let (_, table) = (self as &mut dyn Warehouse).fetch(&sql, Some(1))?;
         Ok(table.rows.into_iter().next().unwrap_or_default())
     }
 
-    // The database is in this process; what others have attached is attached here.
+    // The database runs in this process, so no connection can be lost.
     fn ready(&mut self) -> Result<(), EngineError> {
         self.attach_new()
     }
@@ -395,7 +395,8 @@ impl Warehouse for Sqlite {
     }
 
     fn settle(&mut self) {
-        // What cannot be written out now, since somebody reads, is written later.
+        // A failure is ignored: while there are readers, the log cannot be truncated, and it is
+        // written later.
         let _ = self.texts("pragma wal_checkpoint(truncate)");
     }
 
@@ -410,12 +411,12 @@ impl Warehouse for Sqlite {
     }
 }
 
-/// A text in SQL.
+/// A text as an SQL literal.
 fn literal(text: &str) -> String {
     Dialect::literal(text)
 }
 
-/// An error of ours.
+/// An error that Strata itself detects.
 fn runtime_error(message: impl Into<String>) -> EngineError {
     EngineError::new(EngineErrorKind::Runtime, message)
 }

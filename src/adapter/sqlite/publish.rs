@@ -1,4 +1,4 @@
-//! A candidate takes the place of the published relation, in the open transaction.
+//! Replaces the published relation by its candidate, in the open transaction.
 
 use super::{Sqlite, runtime_error};
 use crate::engine::sqlite::DIALECT;
@@ -18,7 +18,7 @@ pub(super) fn publish_candidate(
     Ok(done)
 }
 
-/// Gives a relation another name in its schema. A view cannot be renamed: it is made again.
+/// Renames a relation within its schema. A view cannot be renamed, so it is recreated.
 pub(super) fn rename_relation(
     sqlite: &mut Sqlite,
     from: &Relation,
@@ -39,7 +39,7 @@ pub(super) fn rename_relation(
     sqlite.run_all(statements)
 }
 
-/// What stands behind the name in the statement that made a view.
+/// The definition of a view: the rest of its `create view` statement after the name.
 fn definition_of(sqlite: &Sqlite, view: &Relation) -> Result<String, EngineError> {
     let schema = DIALECT.quoted(view.schema().unwrap_or("main"));
     let name = super::literal(view.identifier());
@@ -53,7 +53,7 @@ fn definition_of(sqlite: &Sqlite, view: &Relation) -> Result<String, EngineError
     })
 }
 
-/// The text behind `create view NAME`, as SQLite keeps it: without a schema.
+/// The text after `create view NAME`, as SQLite stores it: without a schema.
 fn behind_name(sql: &str) -> Option<&str> {
     let words = ["create", "view"];
     let mut rest = sql;
@@ -74,7 +74,7 @@ fn behind_name(sql: &str) -> Option<&str> {
     let mut at = 1;
     loop {
         at += rest[at..].find(close)? + close.len_utf8();
-        // A quote that is doubled is part of the name.
+        // A doubled quote is part of the name.
         if close != ']' && rest[at..].starts_with(close) {
             at += close.len_utf8();
             continue;

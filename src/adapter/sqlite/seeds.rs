@@ -1,4 +1,4 @@
-//! The rows of a seed, inserted one after the other in one transaction.
+//! Inserts the rows of a seed one by one, in one transaction.
 
 use super::errors::engine_error;
 use super::{Sqlite, catalog, runtime_error};
@@ -34,7 +34,7 @@ struct Declared {
 }
 
 impl Declared {
-    /// The column of a name, quoted or not; one that the table does not have is of no type.
+    /// The column with this name, quoted or not. It has no type if the table lacks it.
     fn of_name(name: &str, columns: &[ExistingColumn]) -> Declared {
         let name = name.trim_matches('"').replace("\"\"", "\"");
         let found = columns.iter().find(|c| c.name.eq_ignore_ascii_case(&name));
@@ -66,7 +66,7 @@ fn insert_all(
     Ok(count)
 }
 
-/// The values of the row that was read last; `number` is its place in the file, for messages.
+/// The values of the current row; `number` is its position in the file, for messages.
 fn read_row(load: &Load<'_>, columns: &[Declared], number: u64) -> Result<Vec<Value>, EngineError> {
     let mut values = Vec::with_capacity(columns.len());
     for (i, column) in columns.iter().enumerate() {
@@ -86,8 +86,8 @@ fn read_row(load: &Load<'_>, columns: &[Declared], number: u64) -> Result<Vec<Va
     Ok(values)
 }
 
-/// A text as its column stores it, which would take any; none if it is not of the column's type. The
-/// affinity of the column makes numbers of numbers, and knows no truth values and no times.
+/// The value to store for a text; `None` if the text does not fit the column's type. SQLite would
+/// accept any text: affinities convert numbers, but know no booleans and no times.
 fn value_of(text: &str, kind: &SqlType) -> Option<Value> {
     let trimmed = text.trim();
     match kind {
@@ -110,7 +110,7 @@ fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// A whole number of so many bits, also written as `1.0`.
+/// Parses an integer of at most so many bits; `1.0` is accepted too.
 fn whole(text: &str, bits: u16) -> Option<i64> {
     let number = text.parse::<i64>().ok().or_else(|| {
         let number = number(text).filter(|n| n.fract() == 0.0 && n.abs() < 9e15)?;
@@ -120,13 +120,13 @@ fn whole(text: &str, bits: u16) -> Option<i64> {
     limit.is_none_or(|limit| (-limit..limit).contains(&number)).then_some(number)
 }
 
-/// A number that there is: neither infinite nor none.
+/// Parses a finite number.
 fn number(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|n| n.is_finite())
 }
 
-/// A double, rounded to the digits behind the point, of which it has no more before it than the type
-/// allows.
+/// Parses a number and rounds it to the declared scale; `None` if it has more digits before the
+/// point than the type allows. Without a declared scale, the text itself is stored.
 fn decimal(text: &str, digits: Option<(u16, u16)>) -> Option<Value> {
     let value = number(text)?;
     let Some((all, scale)) = digits else { return Some(Value::Text(text.to_owned())) };
@@ -135,14 +135,14 @@ fn decimal(text: &str, digits: Option<(u16, u16)>) -> Option<Value> {
     is_small.then_some(Value::Real(rounded))
 }
 
-/// A day as `2024-01-31`; of a time, its day.
+/// Parses a date such as `2024-01-31`, or the date of a timestamp.
 fn day(text: &str) -> Option<Date> {
     moment(text).map(DateTime::date)
 }
 
-/// A time with or without its hours; one with an offset in UTC.
+/// Parses a timestamp with or without a time of day; an offset is converted to UTC.
 fn moment(text: &str) -> Option<DateTime> {
-    // Without hyphens it is a number, whoever else reads a date in it.
+    // Texts without hyphens count as numbers, even if a parser would accept them as dates.
     if !text.contains('-') {
         return None;
     }
@@ -152,7 +152,7 @@ fn moment(text: &str) -> Option<DateTime> {
     }
 }
 
-/// As SQLite's own functions write it.
+/// Formats a timestamp as SQLite's own functions do.
 fn text_of(at: DateTime) -> String {
     at.to_string().replacen('T', " ", 1)
 }

@@ -1,9 +1,9 @@
-//! Statements that SQLite does not have, or has in its own way, told by their first words.
+//! Recognizes statements that SQLite lacks or treats differently, by their first words.
 
 use crate::sql::{first_word, split_statements};
 use std::ops::Range;
 
-/// Where each statement of a text begins and ends. A trigger is one, with the statements in it.
+/// The range of each statement in a text. A trigger is one statement, including those inside it.
 pub(super) fn statements_of(text: &str) -> Vec<Range<usize>> {
     let mut out: Vec<Range<usize>> = Vec::new();
     let mut is_open = false;
@@ -21,7 +21,7 @@ pub(super) fn statements_of(text: &str) -> Vec<Range<usize>> {
     out
 }
 
-/// `create schema` and `drop schema`, which SQLite does not have: a schema is a file.
+/// `create schema` or `drop schema`, which SQLite lacks, because a schema is a file.
 #[derive(Debug, PartialEq)]
 pub(super) enum SchemaStatement {
     Create(String),
@@ -50,9 +50,9 @@ impl SchemaStatement {
 /// `create view SCHEMA.NAME as QUERY`.
 #[derive(Debug, PartialEq)]
 pub(super) struct ViewStatement {
-    /// The schema that its name has.
+    /// The schema in the view's name.
     schema: Option<String>,
-    /// Where the query begins, in bytes.
+    /// The offset of the query in bytes.
     pub(super) query: usize,
 }
 
@@ -72,8 +72,8 @@ impl ViewStatement {
         Some(ViewStatement { schema, query: all.get(keyword + 1)?.at })
     }
 
-    /// The statement with blanks in place of the view's own schema before the names in its query. A
-    /// view finds what is in its own file without, and its file can be read under any name.
+    /// Blanks out the view's own schema before names in its query. Without it, a view refers to its
+    /// own file, which can then be attached under any name.
     pub(super) fn without_schema(&self, sql: &str) -> String {
         let Some(schema) = &self.schema else { return sql.to_owned() };
         let mut out = sql.to_owned();
@@ -96,8 +96,8 @@ impl ViewStatement {
     }
 }
 
-/// The number of the token behind `create [temporary] WHAT`; none: the statement creates something
-/// else, or nothing.
+/// The index of the token after `create [temporary] WHAT`; `None` if the statement creates
+/// something else or nothing.
 fn creates(sql: &str, what: &str) -> Option<usize> {
     let mut words = tokens(sql);
     if !words.next()?.is("create") {
@@ -110,7 +110,7 @@ fn creates(sql: &str, what: &str) -> Option<usize> {
     second.is(what).then_some(2)
 }
 
-/// A word, a quoted name or text, or a sign; no blanks, no comments.
+/// A word, a quoted name or text, or a sign. Blanks and comments are not tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Token<'a> {
     at: usize,
@@ -126,7 +126,7 @@ impl Token<'_> {
         self.at + self.text.len()
     }
 
-    /// The name without its quotes.
+    /// The token without quotes.
     fn name(&self) -> String {
         for quote in ["\"", "`"] {
             if let Some(rest) = self.text.strip_prefix(quote)
@@ -139,7 +139,7 @@ impl Token<'_> {
     }
 }
 
-/// SQLite's tokens, read as far as they are asked for: a statement is told by its first words (SQLite
+/// The tokens of a statement, read lazily because the first ones usually suffice (SQLite
 /// documentation, "SQLite Keywords" and "Comments").
 fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
     let mut next = 0;
@@ -169,7 +169,7 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
-/// A quote that is doubled is part of the text.
+/// The length of a quoted token; a doubled quote is part of it.
 fn quoted_length(text: &str, quote: char) -> usize {
     let mut at = 1;
     while let Some(end) = text[at..].find(quote) {

@@ -55,7 +55,7 @@ pub(super) fn take_snapshots(session: Session<'_>, selection: &SelectionArgs) ->
     carry_out(session, &options)
 }
 
-/// What decides the steps of a build: the same for `plan`, which does not take them.
+/// The options that decide the steps of a build. `plan` uses them too, without executing the steps.
 pub(super) fn build_options(
     flags: &Flags,
     selection: &SelectionArgs,
@@ -70,7 +70,7 @@ pub(super) fn build_options(
     options
 }
 
-/// What the settings say, flags of the command apart.
+/// The options from the resolved flags, without the flags of a single command.
 fn options_of(flags: &Flags, verb: Verb, selection: &SelectionArgs) -> BuildOptions {
     BuildOptions {
         verb,

@@ -1,4 +1,4 @@
-//! `explain`, `completions`: what needs no project.
+//! `explain` and `completions`: commands that need no project.
 
 use super::super::Ended;
 use super::super::args::{Cli, Command, ShellArg};
@@ -8,7 +8,7 @@ use crate::ops::OpsError;
 use crate::report::Console;
 use clap::CommandFactory;
 
-/// Answers a command that asks about the tool itself. None: it is not one of these.
+/// Runs a command that needs no project. `None`: the command needs one.
 pub(in super::super) fn answer_help(cli: &Cli, console: &Console) -> Option<Ended> {
     match &cli.command {
         Command::Explain { code } => Some(explain(code, console)),

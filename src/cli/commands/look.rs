@@ -1,4 +1,4 @@
-//! `plan`, `compile`, `ls`, `show`: what changes nothing that is published.
+//! `plan`, `compile`, `ls`, `show`: commands that publish nothing.
 
 use super::super::args::{BuildArgs, SelectionArgs, ShowOutput};
 use super::super::exit::Exit;
@@ -50,11 +50,11 @@ pub(super) fn list_nodes(
     Ok(Exit::success())
 }
 
-/// What `show` was asked for, the selection apart.
+/// The arguments of `show` other than the selection.
 pub(super) struct Shown<'a> {
     pub(super) names: &'a [String],
     pub(super) inline: Option<String>,
-    /// Below zero: all rows.
+    /// A negative number: all rows.
     pub(super) limit: i64,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn show_rows(
     let limit = usize::try_from(asked.limit).ok();
     let options = ShowOptions { selection, inline: asked.inline, limit };
     let is_json = output == ShowOutput::Json;
-    // Rows and notices come in turn.
+    // The two closures share the console: rows and notices alternate.
     let console = RefCell::new(console);
     ops::show_rows(workspace, &options, &mut |n| console.borrow_mut().notice(n), &mut |rows| {
         print_rows(*console.borrow(), &rows, is_json);

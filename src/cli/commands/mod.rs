@@ -1,4 +1,4 @@
-//! The commands: flags become options, a use case is called, its report is printed, and there is an
+//! The commands. Each turns flags into options, calls a use case, prints its report and returns an
 //! exit code.
 //!
 //! In: the parsed command line, a `Session`. Out: an `Exit`, or why there is none. Must not know:
@@ -18,7 +18,7 @@ pub(super) use help::answer_help;
 use super::args::{Cli, Command, DocsCommand, SourceCommand};
 use super::{Ended, Session};
 
-/// Carries out the command of a command line.
+/// Runs the command that the command line names.
 pub(super) fn run_command(cli: &Cli, session: Session<'_>) -> Ended {
     match &cli.command {
         Command::Build { selection, run } => build::build_selected(session, selection, run),

@@ -1,4 +1,4 @@
-//! `parse`, `docs`, `deps`, `debug`, `clean`, `init`: what looks after a project.
+//! `parse`, `docs`, `deps`, `debug`, `clean`, `init`: commands that maintain a project.
 
 use super::super::args::SelectionArgs;
 use super::super::exit::Exit;
@@ -43,7 +43,7 @@ pub(super) fn install_packages(session: Session<'_>) -> Ended {
 pub(super) fn check_setup(session: Session<'_>) -> Ended {
     let Session { console, workspace, .. } = session;
     console.out(&version_line());
-    // What is checked and what is wrong come in turn.
+    // The two closures share the console: checks and diagnostics alternate.
     let shared = RefCell::new(&mut *console);
     let is_well =
         ops::debug_setup(workspace, &mut |n| shared.borrow_mut().notice(n), &mut |check| {

@@ -1,7 +1,7 @@
-//! DuckDB: what is known of it without opening a database.
+//! DuckDB, as far as it is known without opening a database.
 //!
-//! In: an output of a profile, names of types. Out: `SPEC`, typed options, the state of a file. Must
-//! not know: the driver.
+//! In: an output of a profile, names of types. Out: `SPEC`, typed options, the state of a file.
+//! Must not know: the driver.
 
 mod target;
 mod types;
@@ -24,8 +24,8 @@ pub(crate) const DIALECT: Dialect = Dialect {
     qualifies_references: true,
 };
 
-/// Of the library that is linked; it moves together with the `duckdb` crate in `Cargo.toml` and with
-/// `scripts/lib.sh`.
+/// The version of the linked library; change it together with the `duckdb` crate in `Cargo.toml`
+/// and with `scripts/lib.sh`.
 const VERSION: &str = "1.5.6";
 
 /// DuckDB 1.5.
@@ -37,7 +37,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
         rows_in: RowsIn::File,
-        // Its statistics answer `not_null` for nothing: measured slower when fused.
+        // DuckDB answers `not_null` from its statistics; fused tests were measured to be slower.
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,

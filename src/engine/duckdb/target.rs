@@ -1,4 +1,4 @@
-//! dbt-duckdb's keys of an output.
+//! The keys of a DuckDB output, as in dbt-duckdb.
 
 use super::untouched;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
@@ -22,13 +22,13 @@ pub(crate) struct Attach {
     pub(crate) options: Vec<(String, Json)>,
 }
 
-/// dbt-duckdb's own keys.
+/// The keys that only dbt-duckdb has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DuckDbOptions {
-    /// A file, `:memory:`, or what DuckDB itself can open.
+    /// A file, `:memory:`, or any other location that DuckDB can open.
     pub(crate) path: String,
     pub(crate) attach: Vec<Attach>,
-    /// Name and repository; loading one that is not built in downloads it.
+    /// (Name, repository). Extensions that are not built in are downloaded.
     pub(crate) extensions: Vec<(String, Option<String>)>,
     pub(crate) settings: Vec<(String, Json)>,
     pub(crate) config_options: Vec<(String, Json)>,
@@ -74,7 +74,7 @@ const SHAPES: ShapeRules = &[
     ("extensions", "L0", Below::Nothing),
 ];
 
-/// The keys that `target` has in Jinja whether set or not: those of dbt-duckdb.
+/// The keys that dbt-duckdb always shows in `target`, even if they are not set.
 const VISIBLE: [&str; 7] = [
     "config_options",
     "extensions",
@@ -138,7 +138,7 @@ fn read(
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }
 
-/// dbt works in the project's folder: a relative database path starts there.
+/// Resolves a relative path against the project's folder, in which dbt runs.
 fn absolute(path: &str, root: &Utf8Path) -> String {
     let remote = path.contains("://") || path.starts_with("md:");
     if remote || path == IN_MEMORY || path.is_empty() {
@@ -147,7 +147,7 @@ fn absolute(path: &str, root: &Utf8Path) -> String {
     normalize_path(&root.join(path)).into_string()
 }
 
-/// A target that is nothing but a file, `:memory:`, or (empty) a place that is not known yet.
+/// A target with only a path: a file, `:memory:`, or empty if the location is not known yet.
 pub(crate) fn target_of_path(profile: &str, path: &str) -> Target {
     let database = database_of(path);
     let keys =
@@ -169,7 +169,7 @@ pub(crate) fn target_of_path(profile: &str, path: &str) -> Target {
     }
 }
 
-/// DuckDB names a database after its file: the name up to the first dot.
+/// The name of the database in a file: the file name without its last extension.
 fn database_of(path: &str) -> String {
     if path == ":memory:" || path.is_empty() {
         return "memory".to_owned();

@@ -1,4 +1,4 @@
-//! DuckDB's names of types (DuckDB documentation, "Data Types").
+//! DuckDB's type names (DuckDB documentation, "Data Types").
 
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
@@ -59,7 +59,7 @@ pub(super) fn write_type(kind: &SqlType) -> Option<String> {
         SqlType::Decimal { digits: Some((digits, scale)) } => {
             return Some(format!("DECIMAL({digits},{scale})"));
         }
-        // As many digits as there are: no decimal of DuckDB's holds that.
+        // A number without a declared precision fits no decimal type of DuckDB.
         SqlType::Decimal { digits: None } => "DOUBLE",
         SqlType::Text { .. } => "VARCHAR",
         SqlType::Date => "DATE",
@@ -73,7 +73,7 @@ pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Precision and scale, as `information_schema.columns` gives them.
+/// Precision and scale as in `information_schema.columns`.
 pub(super) fn type_parts(data_type: &str) -> TypeParts {
     let (precision, scale) = match data_type {
         "TINYINT" | "UTINYINT" => (Some(8), Some(0)),

@@ -1,10 +1,10 @@
-//! Whether a database file has been written, told without opening it: that takes a second where
+//! Detects without opening a database whether its file was written. Opening it takes a second if
 //! there are thousands of tables.
 //!
-//! The first three blocks of a file (4 KiB each) are its header and the two database headers, of
-//! which each checkpoint writes one with a higher number and a new checksum. What is not in the
-//! file yet is in a file beside it (`.wal`). Together with what the system knows a file by, that
-//! tells a file that was written, replaced or restored.
+//! The first three blocks of a file (4 KiB each) are its header and two database headers; each
+//! checkpoint writes one of the latter, with a higher number and a new checksum. Changes that are
+//! not in the file yet are in a `.wal` file beside it. The blocks together with the file's stamp
+//! reveal whether the file was written, replaced or restored.
 
 use super::{Attach, DuckDbOptions};
 use crate::engine::{DatabaseState, FileState};
@@ -15,8 +15,8 @@ use std::io::Read;
 
 const HEAD: u64 = 3 * 4096;
 
-/// The state of a target's files. None: it has others than local DuckDB files, or one that is not
-/// written out.
+/// The state of a target's files. `None` if one of them is not a local DuckDB file, or has changes
+/// that are not checkpointed.
 pub(super) fn read_state(system: &dyn System, profile: &DuckDbOptions) -> Option<DatabaseState> {
     if profile.is_ducklake {
         return None;
@@ -34,7 +34,7 @@ fn is_duckdb(attach: &Attach) -> bool {
 fn file(system: &dyn System, path: &str) -> Option<FileState> {
     let path = normalize_path(&system.current_dir().join(path));
     let beside = Utf8PathBuf::from(format!("{path}.wal"));
-    // Asked before and after the head is read.
+    // The stamp is read before and after the head, to detect a write in between.
     let stamp = system.stamp(&path)?;
     let head = head(system, &path)?;
     let same = system.stamp(&path)? == stamp && system.stamp(&beside).is_none();

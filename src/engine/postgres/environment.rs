@@ -1,5 +1,5 @@
-//! What an output of type postgres leaves open, filled as libpq does: `PG*` variables, the password
-//! file, defaults. (PostgreSQL documentation, "Environment Variables" and "The Password File".)
+//! Completes a Postgres output as libpq does: from `PG*` variables, the password file and defaults
+//! (PostgreSQL documentation, "Environment Variables" and "The Password File").
 
 use super::{PostgresOptions, SslMode};
 use crate::config::JsonMap;
@@ -9,17 +9,17 @@ use crate::secret::Secret;
 use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// Folders where servers put their sockets: Debian's and Postgres' own.
+/// The folders in which servers create their sockets: Debian's and Postgres' default.
 const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
-/// What an output says, with what it leaves open.
+/// An output that may lack values.
 pub(super) struct Open {
     pub(super) options: PostgresOptions,
     pub(super) database: String,
     pub(super) visible: JsonMap,
 }
 
-/// Completes an output. Relative certificate paths start at the project.
+/// Completes an output. Relative paths of certificates are resolved against the project's folder.
 pub(super) fn complete_output(
     target: &mut Open,
     surroundings: &Surroundings<'_>,
@@ -39,12 +39,12 @@ pub(super) fn complete_output(
     complete_password(target, system, home.as_deref(), out);
 }
 
-/// A variable that is set to something.
+/// An environment variable; `None` if it is unset or empty.
 fn read_variable(system: &dyn System, key: &str) -> Option<String> {
     system.env(key).filter(|value| !value.is_empty())
 }
 
-/// Fills in port, host, user and database, also in what templates see of the target.
+/// Fills in port, host, user and database, and shows them in `target`.
 fn complete_address(target: &mut Open, system: &dyn System) {
     let p = &mut target.options;
     let port = p.port.or_else(|| read_variable(system, "PGPORT").and_then(|t| t.parse().ok()));
@@ -70,7 +70,7 @@ fn complete_address(target: &mut Open, system: &dyn System) {
             target.visible.insert(key.to_owned(), database.as_str().into());
         }
     }
-    // `target` has what holds, wherever it comes from.
+    // `target` shows the values in effect, whatever their origin.
     for (key, value) in [("host", p.host.as_deref()), ("user", p.user.as_deref())] {
         if let Some(value) = value {
             target.visible.insert(key.to_owned(), value.into());
@@ -79,7 +79,7 @@ fn complete_address(target: &mut Open, system: &dyn System) {
     target.visible.insert("port".to_owned(), port.into());
 }
 
-/// The folder of the socket for a port, or `localhost` where there is none.
+/// The folder of the local server's socket for a port, or `localhost` if there is no socket.
 fn find_local_server(system: &dyn System, port: u16) -> String {
     let socket = SOCKET_FOLDERS.iter().find(|folder| {
         system.list(Utf8Path::new(folder)).iter().any(|f| *f == format!(".s.PGSQL.{port}"))
@@ -113,7 +113,7 @@ fn complete_certificates(
         (&mut options.sslcert, "PGSSLCERT", "postgresql.crt"),
         (&mut options.sslkey, "PGSSLKEY", "postgresql.key"),
     ] {
-        // Whether the files are there is asked when they are needed: parsing needs no server.
+        // The files are only read when they are needed, because parsing needs no server.
         *field = field
             .take()
             .or_else(|| read_variable(system, variable))
@@ -122,7 +122,7 @@ fn complete_certificates(
     }
 }
 
-/// A path of a certificate; `~/` is the home folder, and `system` is no path.
+/// The absolute path of a certificate. `~/` is the home folder; `system` is a keyword, not a path.
 fn absolute_path(path: String, root: &Utf8Path, home: Option<&Utf8Path>) -> String {
     if path == "system" {
         return path;
@@ -133,7 +133,7 @@ fn absolute_path(path: String, root: &Utf8Path, home: Option<&Utf8Path>) -> Stri
     }
 }
 
-/// One of libpq's own files, where it is there.
+/// One of libpq's default files; `None` if it does not exist.
 fn find_in_home(system: &dyn System, home: &Utf8Path, name: &str) -> Option<String> {
     let file = home.join(".postgresql").join(name);
     system.is_file(&file).then(|| file.into_string())
@@ -168,8 +168,8 @@ fn complete_password(
     p.password = password_of(&text, wanted).map(|t| Secret::new(&t));
 }
 
-/// Looks up `host:port:database:user:password` lines; `*` fits all, `\` takes the next character as
-/// it is.
+/// Looks up a password in lines of the form `host:port:database:user:password`. `*` matches
+/// anything, and `\` escapes the next character.
 fn password_of(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|l| !l.starts_with('#')).find_map(|line| {
         let fields = fields(line);
@@ -186,7 +186,7 @@ fn fields(line: &str) -> Vec<String> {
         let field = out.len() - 1;
         match c {
             '\\' => out[field].extend(chars.next()),
-            // The password is the rest, colons included.
+            // The password is the rest of the line, including colons.
             ':' if out.len() < 5 => out.push(String::new()),
             c => out[field].push(c),
         }

@@ -1,4 +1,4 @@
-//! Postgres: what is known of it without a server.
+//! Postgres, as far as it is known without a server.
 //!
 //! In: an output of a profile, variables of the environment, names of types. Out: `SPEC`, typed
 //! options. Must not know: the driver.
@@ -33,7 +33,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
         rows_in: RowsIn::Stream,
-        // Measured: one scan for all row-wise tests of a relation is some three times faster.
+        // Measured: one scan for all row tests of a relation is about three times faster.
         fuses_row_tests: true,
         index_after_rename: false,
         unique_constraint_names: true,

@@ -1,4 +1,4 @@
-//! dbt-postgres's keys of an output, and what else a server needs to be told.
+//! The keys of a Postgres output: dbt-postgres's, and some more.
 
 use super::environment;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
@@ -9,17 +9,17 @@ use crate::secret::Secret;
 use std::any::Any;
 use std::sync::Arc;
 
-/// How TLS is used: libpq's `sslmode` (PostgreSQL documentation, "SSL Mode Descriptions").
+/// The use of TLS: libpq's `sslmode` (PostgreSQL documentation, "SSL Mode Descriptions").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SslMode {
     Disable,
-    /// TLS where the server has it; certificates are not looked at.
+    /// TLS if the server supports it; certificates are not verified.
     Prefer,
-    /// TLS always; certificates are looked at only if a root certificate is given.
+    /// Always TLS; certificates are verified only if a root certificate is given.
     Require,
-    /// The certificate must come from a known authority.
+    /// The certificate must be signed by a known authority.
     VerifyCa,
-    /// ... and be for this host.
+    /// The certificate must be signed by a known authority and be valid for this host.
     VerifyFull,
 }
 
@@ -39,11 +39,11 @@ impl SslMode {
     }
 }
 
-/// Where a Postgres server is and how to log in. What a profile leaves open is filled from the
+/// The address of a Postgres server and the credentials. Missing values are filled in from the
 /// environment when the target is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct PostgresOptions {
-    /// A name, an address, or the folder of a Unix socket.
+    /// A host name, an address, or the folder of a Unix socket.
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
     pub(crate) user: Option<String>,
@@ -53,16 +53,16 @@ pub(crate) struct PostgresOptions {
     pub(crate) sslrootcert: Option<String>,
     pub(crate) sslcert: Option<String>,
     pub(crate) sslkey: Option<String>,
-    /// Seconds.
+    /// In seconds.
     pub(crate) connect_timeout: u64,
-    /// Seconds; 0 is the system's own.
+    /// In seconds; 0 for the operating system's default.
     pub(crate) keepalives_idle: u64,
     pub(crate) search_path: Option<String>,
     pub(crate) role: Option<String>,
     pub(crate) application_name: String,
-    /// How often a connection is tried again.
+    /// How often a failed connection is retried.
     pub(crate) retries: u32,
-    /// A transaction-pooling proxy stands in between; found out at connect when not given.
+    /// Whether there is a transaction-pooling proxy. `None`: it is detected on connecting.
     pub(crate) pooled: Option<bool>,
 }
 
@@ -99,7 +99,7 @@ const SHAPES: ShapeRules = &[
     ("dbname", "T", Below::Nothing),
     ("database", "T", Below::Nothing),
     ("schema", "T", Below::Nothing),
-    // A variable of the environment is a text.
+    // Values from environment variables are texts.
     ("port", "TN", Below::Nothing),
     ("threads", "TN", Below::Nothing),
     ("keepalives_idle", "TN", Below::Nothing),
@@ -109,7 +109,8 @@ const SHAPES: ShapeRules = &[
     ("role", "T0", Below::Nothing),
 ];
 
-/// The keys that `target` has in Jinja whether set or not, with their values as JSON.
+/// The keys that are always in `target`, even if they are not set, with their default values as
+/// JSON.
 const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
     ("connect_timeout", "10"),
     ("role", "null"),
@@ -202,7 +203,7 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> PostgresOptions {
     }
 }
 
-/// A text; an empty one is what an unset variable leaves behind, and counts as none.
+/// A text; `None` if it is empty, as an unset environment variable leaves it.
 fn filled_text(map: &YamlMap, key: &str) -> Option<String> {
     map.get(key).and_then(Yaml::scalar_text).filter(|t| !t.is_empty())
 }

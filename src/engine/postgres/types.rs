@@ -1,4 +1,4 @@
-//! Postgres' names of types (PostgreSQL documentation, "Data Types").
+//! Postgres' type names (PostgreSQL documentation, "Data Types").
 
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
@@ -61,8 +61,7 @@ pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// A type of `format_type` as `information_schema.columns` tells it: name, length, precision,
-/// scale.
+/// Splits a type as `format_type` prints it into the parts that `information_schema.columns` has.
 pub(super) fn type_parts(data_type: &str) -> TypeParts {
     let (precision, scale) = match data_type {
         "smallint" => (Some(16), Some(0)),

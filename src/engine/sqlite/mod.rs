@@ -1,4 +1,4 @@
-//! SQLite: what is known of it without opening a database.
+//! SQLite, as far as it is known without opening a database.
 //!
 //! In: an output of a profile, names of types. Out: `SPEC`, typed options, the state of the files.
 //! Must not know: the driver.
@@ -15,7 +15,7 @@ use super::{
     Writers,
 };
 
-/// How SQLite writes and compares names: a schema is a file, and no name has a database in front.
+/// How SQLite writes and compares names: a schema is a file, and names have no database.
 pub(crate) const DIALECT: Dialect = Dialect {
     quote: '"',
     max_identifier: None,
@@ -34,9 +34,10 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
         rows_in: RowsIn::Stream,
-        // One scan of the file in place of many.
+        // One scan of the file instead of several.
         fuses_row_tests: true,
-        // Names of indexes are unique in their file, and the published table has them.
+        // Names of indexes are unique within a file, and the published table uses them until the
+        // swap.
         index_after_rename: true,
         unique_constraint_names: false,
         // Other processes may write between two transactions.
@@ -84,5 +85,5 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     target: target::TARGET,
 };
 
-/// Of the library that is linked; a test compares it with what that says.
+/// The version of the linked library; a test compares the two.
 pub(crate) const VERSION: &str = "3.54.1";

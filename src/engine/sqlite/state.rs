@@ -1,8 +1,8 @@
-//! Whether the files of a database have been written, told without opening them.
+//! Detects without opening a database whether its files were written.
 //!
-//! What is committed and not yet in a file stands in one beside it (`-wal`), which is there while a
-//! connection is open: a file of that name counts as soon as it holds something. (SQLite
-//! documentation, "Write-Ahead Logging".)
+//! Changes that are committed but not in the database file yet are in a `-wal` file beside it,
+//! which exists while a connection is open. It counts as soon as it is not empty (SQLite
+//! documentation, "Write-Ahead Logging").
 
 use super::SqliteOptions;
 use crate::engine::{DatabaseState, FileState};
@@ -11,8 +11,8 @@ use crate::system::System;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::io::Read;
 
-/// The header of a file; it has a counter of changes. (SQLite documentation, "Database File
-/// Format", 1.3.)
+/// The size in bytes of a file's header, which includes a change counter (SQLite documentation,
+/// "Database File Format", 1.3).
 const HEADER: u64 = 100;
 
 pub(super) fn read_state(system: &dyn System, options: &SqliteOptions) -> Option<DatabaseState> {
@@ -20,7 +20,7 @@ pub(super) fn read_state(system: &dyn System, options: &SqliteOptions) -> Option
     let others = options.schemas.iter().map(|(_, path)| Utf8PathBuf::from(path));
     let found = options.found_in_directory(system).into_iter().map(|(_, path)| path.into());
     for path in others.chain(found) {
-        // One that is not there yet is made when it is first written.
+        // A schema's file may not exist yet: it is created by the first write.
         files.extend(file(system, &path));
     }
     let logs: Vec<FileState> = files.iter().filter_map(|f| log_of(system, &f.path)).collect();
@@ -29,14 +29,14 @@ pub(super) fn read_state(system: &dyn System, options: &SqliteOptions) -> Option
 }
 
 fn file(system: &dyn System, path: &Utf8Path) -> Option<FileState> {
-    // Asked before and after the header is read.
+    // The stamp is read before and after the header, to detect a write in between.
     let stamp = system.stamp(path)?;
     let head = Fingerprint::of_stream(&mut system.open(path).ok()?.take(HEADER)).ok()?;
     let is_same = system.stamp(path)? == stamp;
     is_same.then(|| FileState { path: path.to_owned(), stamp, head })
 }
 
-/// The log beside a file, when there is something in it.
+/// The log of a database file; `None` if it is missing or empty.
 fn log_of(system: &dyn System, path: &Utf8Path) -> Option<FileState> {
     let log = Utf8PathBuf::from(format!("{path}-wal"));
     let mut first = [0];

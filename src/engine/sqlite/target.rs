@@ -1,4 +1,5 @@
-//! dbt-sqlite's keys of an output: a schema is a file that is attached under its name.
+//! The keys of a SQLite output, as in dbt-sqlite: a schema is a file that is attached under its
+//! name.
 
 use super::state;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
@@ -11,14 +12,14 @@ use std::any::Any;
 use std::io::Read;
 use std::sync::Arc;
 
-/// Where the files are.
+/// The locations of a database's files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct SqliteOptions {
     /// The file of the schema `main`.
     pub(crate) main: String,
-    /// The other schemas that the profile names, with their files.
+    /// The other schemas listed in the profile, with their files.
     pub(crate) schemas: Vec<(String, String)>,
-    /// Where the files of other schemas are, `NAME.db`, and where new ones are made.
+    /// The folder of the files of all other schemas, `NAME.db`, existing or new.
     pub(crate) directory: String,
 }
 
@@ -44,12 +45,12 @@ const SHAPES: ShapeRules = &[
 
 pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
 
-/// The ending of the files in the directory.
+/// The extension of the files in that folder.
 const ENDING: &str = ".db";
 
 impl SqliteOptions {
-    /// The files of schemas in the directory that the profile does not name. What else has such a
-    /// name there is nobody's schema.
+    /// The schemas in the folder that the profile does not list, with their files. Files with such
+    /// a name that are not SQLite databases are ignored.
     pub(crate) fn found_in_directory(&self, system: &dyn System) -> Vec<(String, String)> {
         let directory = Utf8Path::new(&self.directory);
         let mut out = Vec::new();
@@ -64,13 +65,13 @@ impl SqliteOptions {
         out
     }
 
-    /// The file that the profile names for a schema.
+    /// The file that the profile lists for a schema.
     pub(crate) fn named(&self, schema: &str) -> Option<&str> {
         let named = self.schemas.iter().find(|(name, _)| name.eq_ignore_ascii_case(schema));
         named.map(|(_, path)| path.as_str())
     }
 
-    /// The file of a schema.
+    /// The file of a schema, listed or not.
     pub(crate) fn path_of(&self, schema: &str) -> String {
         match self.named(schema) {
             Some(path) => path.to_owned(),
@@ -79,13 +80,13 @@ impl SqliteOptions {
     }
 }
 
-/// What a database begins with (SQLite documentation, "Database File Format", 1.3.1).
+/// The first bytes of a database (SQLite documentation, "Database File Format", 1.3.1).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 fn is_database(system: &dyn System, path: &Utf8Path) -> bool {
     let mut head = Vec::new();
     let read = system.open(path).map(|file| file.take(16).read_to_end(&mut head));
-    // One that is made and not written to yet is empty.
+    // A new database that was never written to is empty.
     matches!(read, Ok(Ok(_))) && (head.is_empty() || head == MAGIC)
 }
 
@@ -128,7 +129,7 @@ fn read(
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }
 
-/// The schema whose file a connection opens; the others are attached to it.
+/// The schema whose file a connection opens; the files of all others are attached.
 const MAIN: &str = "main";
 
 fn parse(map: &YamlMap, root: &Utf8Path, out: &mut Vec<Diagnostic>) -> SqliteOptions {

@@ -1,6 +1,6 @@
-//! SQLite's names of types: any text is one, and its letters decide what is stored (SQLite
-//! documentation, "Datatypes In SQLite", 3.1 "Determination Of Column Affinity"). Those of other
-//! engines are read as they mean it, so that a declared type says what a column holds.
+//! SQLite's type names. Any text is one, and its letters determine how values are stored (SQLite
+//! documentation, "Datatypes In SQLite", 3.1 "Determination Of Column Affinity"). Type names of
+//! other engines keep their meaning there, so that the declared type describes the column.
 
 use crate::engine::types::{decimal_digits, split_type};
 use crate::engine::{SqlType, TypeParts};
@@ -45,7 +45,8 @@ pub(super) fn write_type(kind: &SqlType) -> Option<String> {
         SqlType::Time => "TIME",
         SqlType::Timestamp { zoned: false, .. } => "TIMESTAMP",
         SqlType::Timestamp { zoned: true, .. } => "TIMESTAMPTZ",
-        // SQLite would make numbers of what looks like one, were not a part of the name of text.
+        // Without `TEXT` in its name, the type would make SQLite convert texts that look like
+        // numbers.
         SqlType::Json | SqlType::Nested => "JSON TEXT",
         SqlType::Other(name) if name.trim().is_empty() => return None,
         SqlType::Other(name) if affinity_of(name) != "NUMERIC" => return Some(name.clone()),
@@ -54,7 +55,7 @@ pub(super) fn write_type(kind: &SqlType) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// The affinity of a declared type, under the name that declares it; empty for none (SQLite
+/// The affinity of a declared type, as a type name that has it; empty for none (SQLite
 /// documentation, "Datatypes In SQLite", 3.1).
 pub(crate) fn affinity_of(declared: &str) -> &'static str {
     let name = declared.to_ascii_uppercase();
@@ -64,7 +65,7 @@ pub(crate) fn affinity_of(declared: &str) -> &'static str {
         () if has(&["CHAR", "CLOB", "TEXT"]) => "TEXT",
         () if name.is_empty() || has(&["BLOB"]) => "",
         () if has(&["REAL", "FLOA", "DOUB"]) => "REAL",
-        // Any other name is one of numbers.
+        // All other names have numeric affinity.
         () => "NUMERIC",
     }
 }

@@ -1,4 +1,4 @@
-//! What differs between a generated file and the project as it is now.
+//! Finds the differences between a generated file and the current project.
 
 use super::hash::{hash_dag, node_shape};
 use super::tasks::{Dag, DagTask};
@@ -6,17 +6,17 @@ use crate::config::{AirflowOptions, Json};
 use crate::manifest::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The tasks of a file or of a project, by their ids.
+/// The tasks of a file or of a project, by id.
 type Tasks = BTreeMap<String, TaskEntry>;
 
-/// What a task runs, waits for and works on.
+/// The command of a task, the ids of its upstream tasks, and its nodes.
 type TaskEntry = (String, BTreeSet<String>, BTreeSet<String>);
 
-/// How many differences are told.
+/// The maximum number of differences to list.
 const MOST: usize = 8;
 
-/// None when `expected` is the hash of the graph; else what changed since the file was written, as
-/// far as its text tells.
+/// `None` if `expected` is the hash of the current graph. Otherwise the changes since the file was
+/// written, as far as its text reveals them.
 pub(crate) fn find_drift(
     manifest: &Manifest,
     dag: &Dag,
@@ -55,7 +55,8 @@ fn task_entry(manifest: &Manifest, dag: &Dag, task: &DagTask) -> TaskEntry {
     (task.kind.as_str().to_owned(), upstream, nodes)
 }
 
-/// Reads the list of tasks out of a file that `dag_file` wrote: it is JSON but for the last comma.
+/// Reads the list of tasks from a file that `dag_file` wrote. The list is JSON, except for a
+/// trailing comma.
 fn of_file(text: &str) -> Option<Tasks> {
     let (_, rest) = text.split_once("\nTASKS = ")?;
     let (list, _) = rest.split_once("\n]\n")?;
@@ -78,7 +79,7 @@ fn texts_at(row: &Json, key: &str) -> BTreeSet<String> {
 fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> {
     let mut out = Vec::new();
     let (old_home, new_home) = (tasks_by_node(before), tasks_by_node(now));
-    // A test whose arguments changed has another id and is the same test.
+    // A test whose arguments changed has another id, but is still the same test.
     let shapes: BTreeSet<String> = new_home
         .keys()
         .filter(|id| !old_home.contains_key(*id))
@@ -118,7 +119,7 @@ fn differences(manifest: &Manifest, before: &Tasks, now: &Tasks) -> Vec<String> 
     out
 }
 
-/// The id of the task that works on each node.
+/// The id of the task of each node.
 fn tasks_by_node(tasks: &Tasks) -> BTreeMap<String, String> {
     tasks
         .iter()

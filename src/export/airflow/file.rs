@@ -1,4 +1,4 @@
-//! The text of the DAG file.
+//! Writes the text of the DAG file.
 
 use super::hash::hash_dag;
 use super::python::{clean_comment, quote_literal, quote_string, write_list};
@@ -8,24 +8,24 @@ use crate::export::GeneratedFile;
 use crate::manifest::Manifest;
 use std::fmt::Write;
 
-/// Imports, and the operator: the same in each file.
+/// Imports and the operator, which are the same in each file.
 const IMPORTS: &str = include_str!("dag.py");
 const OPERATOR: &str = include_str!("operator.py");
 
-/// What the file is made of, beside the graph.
+/// The inputs of the file besides the graph.
 pub(crate) struct FileRequest<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) dag: &'a Dag,
     pub(crate) options: &'a AirflowOptions,
-    /// What was selected and how it was cut, as tasks tell it to the tool.
+    /// The selection and the granularity, as tasks pass them to Strata.
     pub(crate) spec: &'a Json,
     /// The command line that writes the file again.
     pub(crate) command: &'a str,
-    /// The engine's name, where one process at a time can use the database.
+    /// The engine's name, if only one process at a time can use the database.
     pub(crate) serial: Option<&'static str>,
 }
 
-/// `dags/<project>.py`.
+/// Writes `dags/<project>.py`.
 pub(crate) fn dag_file(request: &FileRequest<'_>) -> GeneratedFile {
     let name = &request.manifest.project.name;
     let mut out = String::new();

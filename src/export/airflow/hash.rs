@@ -1,11 +1,11 @@
-//! The hash of a graph of tasks: what must be the same for a generated file to run a project.
+//! The hash of a graph of tasks: as long as it is the same, a generated file can run the project.
 
 use super::tasks::Dag;
 use crate::config::{AirflowOptions, Json};
 use crate::manifest::{Manifest, Node};
 use serde_json::json;
 
-/// What the hash holds of each task, as JSON.
+/// The part of the hash for each task, as JSON.
 fn lines(manifest: &Manifest, dag: &Dag) -> Vec<Json> {
     let mut lines: Vec<Json> = Vec::with_capacity(dag.tasks.len());
     for task in &dag.tasks {
@@ -28,15 +28,15 @@ fn lines(manifest: &Manifest, dag: &Dag) -> Vec<Json> {
     lines
 }
 
-/// Sixteen hexadecimal digits over task ids, edges, nodes, assets, granularity and options. Not
-/// over SQL, texts and the arguments of tests: a change of these does not stop what is scheduled.
+/// Sixteen hexadecimal digits over task ids, edges, nodes, assets, granularity and options. SQL,
+/// texts and arguments of tests are left out, so that changes of these do not stop scheduled runs.
 pub(super) fn hash_dag(manifest: &Manifest, dag: &Dag, options: &AirflowOptions) -> String {
     let whole = json!(["strata dag 1", dag.by.as_str(), options.to_json(), lines(manifest, dag)]);
     crate::hash::sha256_hex(&whole.to_string())[..16].to_owned()
 }
 
-/// A node as the hash knows it. The id of a generic test ends in a hash of its arguments, so its
-/// test, its node and its column stand for it.
+/// A node as it is hashed. The id of a generic test ends in a hash of its arguments, so the test's
+/// name, node and column are used instead.
 pub(super) fn node_shape(manifest: &Manifest, node: &Node) -> String {
     match node.generic_test() {
         Some(test) => {

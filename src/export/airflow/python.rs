@@ -1,12 +1,12 @@
-//! The one encoder through which names and texts enter Python.
+//! Encodes names and texts as Python; the only place that does.
 
-/// A string literal, ASCII only. Any text gives a literal with that value, on one line; in the
-/// quotes that need no escape, as formatters write it.
+/// A string literal in ASCII on one line, whose value is the text. Uses the quotes that need no
+/// escapes, as formatters do.
 pub(super) fn quote_literal(text: &str) -> String {
     quoted(text, if text.contains('"') && !text.contains('\'') { '\'' } else { '"' })
 }
 
-/// The same in double quotes, which JSON takes as well.
+/// A string literal in double quotes, which is valid JSON too.
 pub(super) fn quote_string(text: &str) -> String {
     quoted(text, '"')
 }
@@ -30,12 +30,14 @@ fn quoted(text: &str, quote: char) -> String {
     out
 }
 
-/// A text on one line of a comment: control and direction characters would end or disguise it.
+/// A text for a comment: control and bidirectional characters, which could end or disguise the
+/// line, are replaced.
 pub(super) fn clean_comment(text: &str) -> String {
     text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
 }
 
-/// A list of strings: on one line where it fits, else an item a line. It is JSON, too.
+/// A list of strings, on one line if it fits, otherwise with one item per line. It is valid JSON
+/// too.
 pub(super) fn write_list(items: &[impl AsRef<str>], indent: usize) -> String {
     let literals: Vec<String> = items.iter().map(|item| quote_string(item.as_ref())).collect();
     let line = format!("[{}]", literals.join(", "));

@@ -1,4 +1,4 @@
-//! Steps of a plan become tasks of a DAG: each step and each test in exactly one.
+//! Groups the steps of a plan into tasks of a DAG: each step and each test is in exactly one.
 
 use crate::config::{ExportType, Json};
 use crate::manifest::{Manifest, Node, NodeId, NodeKind, ResourceType};
@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// What one task holds.
+/// What a task comprises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Granularity {
     #[default]
@@ -47,7 +47,7 @@ pub(crate) enum TaskKind {
 }
 
 impl TaskKind {
-    /// As the DAG file calls it.
+    /// The name in the DAG file.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             TaskKind::Build => "build",
@@ -63,11 +63,11 @@ pub(crate) struct DagTask {
     /// `group.name`, or `name` without a group.
     pub(crate) id: String,
     pub(crate) kind: TaskKind,
-    /// What it builds, then what it tests, each in plan order.
+    /// The nodes that it builds, then the tests that it runs, each in plan order.
     pub(crate) nodes: Vec<NodeId>,
-    /// Numbers of tasks that come before.
+    /// The indices of the tasks that come before.
     pub(crate) upstream: BTreeSet<usize>,
-    /// Assets that it announces, and those that it reads.
+    /// The assets that it updates, and those that it reads.
     pub(crate) outlets: Vec<String>,
     pub(crate) inlets: Vec<String>,
 }
@@ -78,12 +78,13 @@ impl DagTask {
     }
 }
 
-/// The graph of tasks, groups in the order of the data, names in alphabetical order inside.
+/// The graph of tasks. Groups are in the order of the data, and names in alphabetical order within
+/// a group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dag {
     pub(crate) by: Granularity,
     pub(crate) tasks: Vec<DagTask>,
-    /// Layers that became one task since they need each other.
+    /// Layers that were merged into one task because they depend on each other.
     pub(crate) merged: Vec<Vec<String>>,
     /// The box that each group of tasks is drawn in. Groups that wait for each other share one:
     /// Airflow 3 draws no cycles.
@@ -97,8 +98,8 @@ pub(crate) struct DagRequest<'a> {
     pub(crate) asset_layers: &'a [String],
 }
 
-/// The layer of a node: the first folder below the folder of its kind. Seeds, snapshots and sources
-/// are layers, and so is each package.
+/// The layer of a node: the first folder below that of its resource type. Seeds, snapshots and
+/// sources are layers, and so is each package.
 pub(crate) fn layer_of(manifest: &Manifest, node: &Node) -> String {
     match node.resource_type() {
         ResourceType::Source => "sources".to_owned(),
@@ -112,7 +113,7 @@ pub(crate) fn layer_of(manifest: &Manifest, node: &Node) -> String {
     }
 }
 
-/// Places every step of the plan.
+/// Groups all steps of the plan into tasks.
 pub(crate) fn build_dag(request: &DagRequest<'_>) -> Dag {
     let manifest = request.manifest;
     let mut groups = Groups::default();
@@ -151,40 +152,40 @@ pub(crate) fn build_dag(request: &DagRequest<'_>) -> Dag {
     reduce(&mut dag.tasks);
     dag.boxes = boxes(&dag.tasks);
     for task in &mut dag.tasks {
-        // Tests last, so that a list is read by what is built.
+        // Tests come last, so that lists begin with the nodes that are built.
         task.nodes.sort_by_key(|id| matches!(manifest.node(*id).kind, NodeKind::Test(_)));
     }
     dag
 }
 
-/// Where a step goes: the key of its task, and what the task is called.
+/// The key of the task that a step belongs to, with the task's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Place {
     group: Option<String>,
     name: String,
-    /// Tasks of one node are told apart by it.
+    /// Set for tasks of a single node, to distinguish those with equal names.
     unique_id: Option<String>,
 }
 
 impl Place {
-    /// A task of one node.
+    /// The place of a task for one node.
     fn of_node(group: String, node: &Node) -> Place {
         let unique_id = Some(node.unique_id.to_string());
         Place { group: Some(group), name: node.display_name(), unique_id }
     }
 
-    /// A task of all that is placed under this name.
+    /// The place of a task that is shared by all steps with this name.
     fn shared(name: String) -> Place {
         Place { group: None, name, unique_id: None }
     }
 }
 
-/// The plan as the placing asks for it.
+/// The plan, with indices for placing its steps.
 struct Layout<'a> {
     request: &'a DagRequest<'a>,
     /// The step of each node.
     step_of: HashMap<NodeId, usize>,
-    /// The first step of each step's connected component.
+    /// The first step in the connected component of each step.
     first: Vec<usize>,
 }
 
@@ -192,13 +193,13 @@ impl<'a> Layout<'a> {
     fn new(request: &'a DagRequest<'a>) -> Layout<'a> {
         let steps = &request.plan.steps;
         let mut of: UnionFind<usize> = UnionFind::new(steps.len());
-        // An export joins nothing: it is a task of its own.
+        // An export connects nothing: it is a task of its own.
         for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.action != Action::Export) {
             step.parents.iter().chain(&step.after).for_each(|before| {
                 of.union(i, *before);
             });
         }
-        // What reads one source belongs together, too.
+        // Readers of the same source belong together too.
         let mut reader: HashMap<NodeId, usize> = HashMap::new();
         for (i, step) in steps.iter().enumerate().filter(|(_, s)| s.action != Action::Export) {
             for source in &request.manifest.node(step.node).depends_on {
@@ -223,7 +224,7 @@ impl<'a> Layout<'a> {
         if matches!(node.kind, NodeKind::Export(_)) {
             return Place::of_node("exports".to_owned(), node);
         }
-        // A test that guards nothing belongs where the last of what it reads is.
+        // A test that guards nothing is placed with the last of the nodes that it reads.
         let home = match plan.steps[step].action {
             Action::Test => {
                 self.last_read(node).map_or_else(|| "tests".to_owned(), |n| layer_of(manifest, n))
@@ -241,8 +242,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Of what a test reads, that which comes last in the plan; a source when it reads nothing
-    /// else.
+    /// The node read by a test that comes last in the plan; a source if it reads nothing else.
     fn last_read(&self, test: &Node) -> Option<&'a Node> {
         let last = test.depends_on.iter().max_by_key(|id| self.step_of.get(id));
         last.map(|id| self.request.manifest.node(*id))
@@ -253,7 +253,7 @@ impl<'a> Layout<'a> {
 struct Groups {
     numbers: HashMap<Place, usize>,
     places: Vec<Place>,
-    /// The group that a group became part of.
+    /// For each group, the group that it was merged into.
     merged: Vec<usize>,
 }
 
@@ -267,7 +267,7 @@ impl Groups {
         number
     }
 
-    /// Groups that wait for each other become one: the first of them, with all names.
+    /// Merges groups that depend on each other into the first of them, which gets all names.
     fn merge(&mut self, plan: &Plan, of_step: &[usize]) -> Vec<Vec<String>> {
         let mut graph: DiGraph<(), ()> = DiGraph::new();
         self.places.iter().for_each(|_| {
@@ -295,7 +295,7 @@ impl Groups {
     }
 }
 
-/// Takes away edges that follow from others: what a task waits for by way of another task.
+/// Removes edges that are implied by others.
 fn reduce(tasks: &mut [DagTask]) {
     let mut before: HashMap<usize, FixedBitSet> = HashMap::new();
     for number in topological(tasks.iter().enumerate()) {
@@ -339,8 +339,8 @@ fn boxes(tasks: &[DagTask]) -> BTreeMap<String, String> {
     out
 }
 
-/// Gives ids that Airflow accepts: letters, digits, `_` and `-`, the group before a dot. What had
-/// to be changed, and what would be called alike, ends in a hash of its own name.
+/// Gives tasks ids that Airflow accepts: letters, digits, `_` and `-`, with the group before a dot.
+/// Names that had to be changed, or that would be equal, get a hash as suffix.
 fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, DagTask>) {
     let mut ids: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, task) in tasks.iter_mut() {
@@ -352,7 +352,7 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, DagTas
         };
         ids.entry(task.id.to_ascii_lowercase()).or_default().push(*number);
     }
-    // A task may not be called like a group.
+    // A task must not have the name of a group.
     let boxes: Vec<String> =
         tasks.values().filter_map(DagTask::group).map(str::to_ascii_lowercase).collect();
     for task in tasks.values_mut().filter(|t| boxes.contains(&t.id.to_ascii_lowercase())) {
@@ -371,7 +371,7 @@ fn name(manifest: &Manifest, groups: &Groups, tasks: &mut BTreeMap<usize, DagTas
 }
 
 fn key(text: &str, most: usize) -> String {
-    // A version's dot is expected; anything else that is replaced could make two names equal.
+    // A dot is expected in versions; other replaced characters could make two names equal.
     let plain = text.chars().all(|c| is_legal(c) || c == '.') && text.len() <= most;
     let mut out: String =
         text.chars().map(|c| if is_legal(c) { c } else { '_' }).take(most).collect();
@@ -389,8 +389,7 @@ fn digest(text: &str) -> String {
     crate::hash::md5_hex(text)[..8].to_owned()
 }
 
-/// Sorts tasks: groups by the first of their tasks in the order of the data, then names; renumbers
-/// the edges.
+/// Sorts tasks by group, in the order of each group's first task, then by id. Edges are renumbered.
 fn order(tasks: BTreeMap<usize, DagTask>, by: Granularity) -> Dag {
     let in_order = topological(tasks.iter().map(|(n, t)| (*n, t)));
     let mut rank: HashMap<Option<String>, usize> = HashMap::new();
@@ -415,7 +414,7 @@ fn order(tasks: BTreeMap<usize, DagTask>, by: Granularity) -> Dag {
     Dag { by, tasks: tasks.collect(), merged: Vec::new(), boxes: BTreeMap::new() }
 }
 
-/// Numbers so that each comes after those it waits for; ids decide between free ones.
+/// The indices of tasks in topological order; ids decide between tasks that are ready.
 fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a DagTask)>) -> Vec<usize> {
     let tasks: BTreeMap<usize, &DagTask> = tasks.collect();
     let mut waiting: HashMap<usize, usize> =
@@ -440,8 +439,8 @@ fn topological<'a>(tasks: impl Iterator<Item = (usize, &'a DagTask)>) -> Vec<usi
     out
 }
 
-/// Each mart is announced by the task that audits it last; sources with `meta.airflow_asset` are
-/// what tasks read.
+/// Assigns assets: each mart is an outlet of the last task that audits it, and sources with
+/// `meta.airflow_asset` are inlets.
 fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
     let manifest = request.manifest;
     let mut position = vec![0; dag.tasks.len()];
@@ -470,7 +469,7 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
         numbers.sort_by_key(|n| position[*n]);
         numbers.dedup();
         if let Some((last, before)) = numbers.split_last() {
-            // All its tests come before the announcement.
+            // All tests of the mart must have run before the asset is updated.
             dag.tasks[*last].upstream.extend(before);
             dag.tasks[*last].outlets.push(asset(&[
                 &node.package,
@@ -494,7 +493,7 @@ fn assets(request: &DagRequest<'_>, dag: &mut Dag) {
     }
 }
 
-/// ASCII, since Airflow accepts nothing else; other characters are written as their code.
+/// The name of an asset. Airflow accepts only ASCII; other characters are written as their codes.
 fn asset(parts: &[&str]) -> String {
     parts.join("/").chars().map(encode_character).collect()
 }
@@ -515,7 +514,7 @@ mod tests {
     use crate::resolve::testing::project;
     use proptest::prelude::*;
 
-    /// The plan of everything but exposures, and its tasks.
+    /// A plan of everything but exposures, and its tasks.
     fn dags(files: &[(&str, &str)]) -> (Manifest, Plan, Vec<Dag>) {
         let (manifest, out) = project(files);
         assert!(out.iter().all(|d| !d.is_error()), "{out:?}");
@@ -547,7 +546,7 @@ mod tests {
         (manifest, plan, dags)
     }
 
-    /// Every task that comes before another.
+    /// All tasks that come before each task.
     fn ancestors(dag: &Dag) -> Vec<BTreeSet<usize>> {
         let order = topological(dag.tasks.iter().enumerate());
         assert_eq!(order.len(), dag.tasks.len(), "a circle of tasks");
@@ -660,7 +659,7 @@ mod tests {
                 let test = match tests {
                     0 => continue,
                     1 | 2 => "not_null".to_owned(),
-                    // Also to a model further down.
+                    // This can also be a model further down.
                     _ => format!("relationships: {{arguments: {{to: \"ref('m{other}')\", field: id}}}}"),
                 };
                 let yml = format!("models: [{{name: m{n}, columns: [{{name: id, data_tests: [{test}]}}]}}]");

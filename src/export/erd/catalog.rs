@@ -1,5 +1,6 @@
-//! `docs/catalog.json`: columns and types of the relations of a target, committed so that a diagram
-//! needs no database. It has the shape of dbt's `catalog.json`, less what differs between two runs.
+//! `docs/catalog.json`: columns and types of a target's relations, committed so that diagrams need
+//! no database. It has the format of dbt's `catalog.json`, without everything that differs between
+//! runs.
 
 use crate::config::{Json, JsonMap};
 use crate::export::GeneratedFile;
@@ -7,14 +8,14 @@ use crate::manifest::UniqueId;
 use serde_json::json;
 use std::collections::HashMap;
 
-/// Columns (name, type) of relations, in their order, by unique id.
+/// The columns (name, type) of each relation in order, by unique id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CatalogTypes {
     pub(crate) tables: HashMap<String, Vec<(String, String)>>,
 }
 
 impl CatalogTypes {
-    /// Reads a catalog; none when the text is no catalog.
+    /// Parses a catalog; `None` if the text is not one.
     pub(crate) fn read(text: &str) -> Option<CatalogTypes> {
         let json: Json = serde_json::from_str(text).ok()?;
         let mut tables = HashMap::new();
@@ -40,7 +41,7 @@ impl CatalogTypes {
     }
 }
 
-/// A column as (place, name, type).
+/// A column as (index, name, type).
 fn read_column(key: &str, column: &Json) -> (i64, String, String) {
     let index = column.get("index").and_then(Json::as_i64).unwrap_or(i64::MAX);
     let name = column.get("name").and_then(Json::as_str).unwrap_or(key);
@@ -48,7 +49,7 @@ fn read_column(key: &str, column: &Json) -> (i64, String, String) {
     (index, name.to_owned(), kind.to_owned())
 }
 
-/// The file for relations in the order of their ids.
+/// The catalog file, with relations in the order of their ids.
 pub(crate) fn catalog_file(tables: &[(UniqueId, Vec<(String, String)>)]) -> GeneratedFile {
     let mut sections = [JsonMap::new(), JsonMap::new()];
     let mut sorted: Vec<_> = tables.iter().collect();

@@ -1,9 +1,10 @@
-//! DBML (https://dbml.dbdiagram.io/docs), which dbdiagram.io opens.
+//! Writes DBML (https://dbml.dbdiagram.io/docs), which dbdiagram.io opens.
 
 use super::model::{Diagram, DiagramTable, Field};
 use std::fmt::Write;
 
-/// A name in double quotes. DBML has no escape for a double quote or a line break in a name.
+/// A name in double quotes. DBML has no escapes for double quotes and line breaks in names, so they
+/// are replaced.
 fn name(text: &str) -> String {
     format!("\"{}\"", text.chars().map(clean_character).collect::<String>())
 }
@@ -17,7 +18,7 @@ fn clean_character(c: char) -> char {
     }
 }
 
-/// A text of one line in single quotes.
+/// A text in single quotes, on one line.
 fn text(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
@@ -34,7 +35,7 @@ fn text(text: &str) -> String {
     out
 }
 
-/// A table with its schema, where it has one.
+/// The name of a table, with its schema if it has one.
 fn table_name(table: &DiagramTable) -> String {
     match table.schema.as_str() {
         "" => name(&table.name),
@@ -69,7 +70,8 @@ pub(crate) fn write_dbml(diagram: &Diagram, command: &str) -> String {
     out.push('\n');
     for link in &diagram.references {
         let (child, parent) = (&diagram.tables[link.child], &diagram.tables[link.parent]);
-        // `<` and `-` say how many rows; an optional side is a column that may be null.
+        // The sign is the cardinality. DBML expresses optional references only by nullable columns,
+        // so a comment says it.
         let kind = if link.one_to_one { "-" } else { ">" };
         let must = if link.optional { "optional" } else { "mandatory" };
         let _ = writeln!(
@@ -90,7 +92,7 @@ pub(crate) fn write_dbml(diagram: &Diagram, command: &str) -> String {
     out
 }
 
-/// One side of a reference.
+/// One end of a reference.
 fn endpoint(table: &DiagramTable, columns: &[String]) -> String {
     match columns {
         [one] => format!("{}.{}", table_name(table), name(one)),
@@ -103,7 +105,7 @@ fn endpoint(table: &DiagramTable, columns: &[String]) -> String {
 
 fn column(table: &DiagramTable, field: &Field) -> String {
     let mut settings = Vec::new();
-    // A key of several columns is an index.
+    // A key of several columns is written as an index.
     let alone = field.primary && !table.composite.iter().any(|k| k.primary);
     if alone {
         settings.push("pk".to_owned());
@@ -118,7 +120,7 @@ fn column(table: &DiagramTable, field: &Field) -> String {
     }
     let settings =
         if settings.is_empty() { String::new() } else { format!(" [{}]", settings.join(", ")) };
-    // Types stand in quotes, too: some have spaces and brackets.
+    // Types are quoted too, because some contain spaces and parentheses.
     let data_type = name(field.data_type.as_deref().unwrap_or("unknown"));
     format!("{} {data_type}{settings}", name(&field.name))
 }

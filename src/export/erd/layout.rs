@@ -1,4 +1,4 @@
-//! Where tables go: layers from left to right, each a box of columns of tables.
+//! Positions tables: layers from left to right, each a box with columns of tables.
 
 use super::model::{Diagram, DiagramTable, Field};
 use unicode_width::UnicodeWidthStr;
@@ -7,17 +7,17 @@ use unicode_width::UnicodeWidthStr;
 pub(super) const HEADER: f64 = 28.0;
 pub(super) const ROW: f64 = 19.0;
 pub(super) const PADDING: f64 = 10.0;
-/// Room for `PK FK` before the name.
+/// The space for `PK FK` before a column's name.
 pub(super) const BADGE: f64 = 38.0;
 const GAP: f64 = 28.0;
-/// Between tables side by side, where lines run.
+/// The space between adjacent tables, for the lines.
 const LANE: f64 = 64.0;
 const TITLE: f64 = 34.0;
 const MARGIN: f64 = 24.0;
 const NARROWEST: f64 = 170.0;
 const WIDEST: f64 = 360.0;
 
-/// A table shows its keys and some of its other columns.
+/// The maximum number of columns that a table shows, except that all keys are shown.
 const MOST_ROWS: usize = 14;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,12 +36,12 @@ pub(super) struct Layout {
     pub(super) groups: Vec<Rect>,
 }
 
-/// About how wide a text is in the diagram's font, in pixels.
+/// The approximate width of a text in the diagram's font, in pixels.
 pub(super) fn text_width(text: &str, size: f64) -> f64 {
     text.width() as f64 * size * 0.58
 }
 
-/// The columns that a table shows, and how many it does not.
+/// The columns that a table shows, and the number of hidden ones.
 pub(super) fn shown_columns(table: &DiagramTable) -> (Vec<usize>, usize) {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if all.len() <= MOST_ROWS {
@@ -69,7 +69,7 @@ fn is_key(field: &Field) -> bool {
 
 fn size(table: &DiagramTable) -> (f64, f64) {
     let (shown, hidden) = shown_columns(table);
-    // The name is bold, and so wider.
+    // The name is bold and therefore wider.
     let name = text_width(&table.name, 14.0) + text_width(&table.kind, 11.0) + 4.0 * PADDING;
     let rows = shown.iter().map(|i| row_width(&table.columns[*i]));
     let width = rows.fold(name, f64::max).clamp(NARROWEST, WIDEST);
@@ -85,8 +85,8 @@ fn row_width(field: &Field) -> f64 {
         + 3.0 * PADDING
 }
 
-/// Places everything. Of several heights of the columns it takes the one whose picture is nearest
-/// to a page's shape.
+/// Positions everything. Tries several heights for the columns of tables, and keeps the layout that
+/// is closest to the shape of a page.
 pub(super) fn place_tables(diagram: &Diagram) -> Layout {
     let sizes: Vec<(f64, f64)> = diagram.tables.iter().map(size).collect();
     let tallest = sizes.iter().map(|(_, h)| *h).fold(120.0, f64::max);
@@ -138,8 +138,8 @@ fn place(diagram: &Diagram, sizes: &[(f64, f64)], most: f64) -> Layout {
     }
 }
 
-/// Tables beside those that they are linked with, as far as these have a place; others in the order
-/// of their names.
+/// Orders tables by the height of the tables that they are linked to, as far as those are placed;
+/// the others follow in their given order.
 fn near_what_they_refer_to(
     diagram: &Diagram,
     members: &[usize],
@@ -154,8 +154,7 @@ fn near_what_they_refer_to(
     order.into_iter().map(|(_, table)| table).collect()
 }
 
-/// How far down the tables are, on average, that a table is linked with; none while none of them
-/// has a place.
+/// The average height of the placed tables that a table is linked to; `None` if there are none.
 fn height_of_linked(
     diagram: &Diagram,
     table: usize,

@@ -1,11 +1,11 @@
-//! Mermaid's `erDiagram` (https://mermaid.js.org/syntax/entityRelationshipDiagram.html), which
-//! GitHub and GitLab draw.
+//! Writes Mermaid's `erDiagram` (https://mermaid.js.org/syntax/entityRelationshipDiagram.html),
+//! which GitHub and GitLab render.
 
 use super::model::{Diagram, Field};
 use std::collections::HashSet;
 use std::fmt::Write;
 
-/// Ids of entities, types and attributes are words.
+/// A valid id for an entity, a type or an attribute.
 fn word(text: &str) -> String {
     let mut out: String =
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
@@ -15,7 +15,7 @@ fn word(text: &str) -> String {
     out
 }
 
-/// Words that are something else where an entity's id stands, in any case (seen with mermaid 11).
+/// Words that cannot be ids of entities, in any case (observed with mermaid 11).
 const NO_ENTITIES: [&str; 11] = [
     "class",
     "classdef",
@@ -30,17 +30,17 @@ const NO_ENTITIES: [&str; 11] = [
     "accdescr",
 ];
 
-/// Words that are keys where an attribute or its type stands.
+/// Words that cannot be attributes or types, because they mark keys.
 const NO_ATTRIBUTES: [&str; 3] = ["pk", "fk", "uk"];
 
-/// A word that is none of those.
+/// A valid id that is none of the reserved words.
 fn word_beside(text: &str, taken: &[&str]) -> String {
     let word = word(text);
     if taken.contains(&word.to_ascii_lowercase().as_str()) { format!("{word}_") } else { word }
 }
 
-/// A text in double quotes. Markup, and what ends a quote or a line, becomes a code that Mermaid
-/// shows as the character.
+/// A text in double quotes. Markup, and characters that would end the quotes or the line, are
+/// replaced by similar characters.
 fn text(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
@@ -88,7 +88,7 @@ pub(crate) fn write_mermaid(diagram: &Diagram, command: &str) -> String {
         // Crow's feet: the child's end, then the parent's.
         let child = if link.one_to_one { "|o" } else { "}o" };
         let parent = if link.optional { "o|" } else { "||" };
-        // A key that a constraint enforces is a solid line, one that a test checks a broken one.
+        // A solid line is a key enforced by a constraint, a dashed one a key checked by a test.
         let line = match link.origin {
             crate::analyze::KeyOrigin::Constraint => "--",
             crate::analyze::KeyOrigin::Test => "..",
@@ -103,7 +103,7 @@ pub(crate) fn write_mermaid(diagram: &Diagram, command: &str) -> String {
     out
 }
 
-/// An id for each table, told apart by a number where names fold into one.
+/// An id for each table; a number distinguishes tables whose ids would be equal.
 fn ids(diagram: &Diagram) -> Vec<String> {
     let mut seen = HashSet::new();
     let mut out = Vec::new();

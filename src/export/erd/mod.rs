@@ -1,4 +1,4 @@
-//! The entity-relationship diagram: tables, their columns and how they refer to each other.
+//! The entity-relationship diagram: tables, their columns, and the references between them.
 //!
 //! In: `KeyGraph`, `Manifest`, the nodes to show, column types of a catalog. Out: `Diagram`, and
 //! from it DBML, Mermaid and SVG text. Must not know: databases, where the text goes.

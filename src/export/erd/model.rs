@@ -1,4 +1,4 @@
-//! What a diagram shows, in the order of the data.
+//! The content of a diagram, in the order of the data.
 
 use super::catalog::CatalogTypes;
 use crate::analyze::{KeyGraph, KeyOrigin, TableKey};
@@ -15,7 +15,7 @@ pub(crate) struct Diagram {
     pub(crate) references: Vec<Link>,
 }
 
-/// A layer.
+/// A layer and the indices of its tables.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TableGroup {
     pub(crate) name: String,
@@ -30,7 +30,7 @@ pub(crate) struct DiagramTable {
     /// `view`, `table`, `seed`, `source`.
     pub(crate) kind: String,
     pub(crate) columns: Vec<Field>,
-    /// Keys of several columns; the first is the primary one when it says so.
+    /// Keys of several columns; if one is the primary key, it is the first.
     pub(crate) composite: Vec<Composite>,
 }
 
@@ -44,18 +44,18 @@ pub(crate) struct Composite {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Field {
     pub(crate) name: String,
-    /// None: neither the properties nor the catalog say.
+    /// `None` if neither the properties nor the catalog give a type.
     pub(crate) data_type: Option<String>,
     pub(crate) description: String,
-    /// The whole primary key, or a part of it.
+    /// Whether it is the primary key or part of it.
     pub(crate) primary: bool,
     pub(crate) unique: bool,
     pub(crate) not_null: bool,
-    /// It refers to another table.
+    /// Whether it refers to another table.
     pub(crate) foreign: bool,
 }
 
-/// A reference between two tables of the diagram.
+/// A reference between two tables of the diagram, given by their indices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Link {
     pub(crate) child: usize,
@@ -67,7 +67,7 @@ pub(crate) struct Link {
     pub(crate) origin: KeyOrigin,
 }
 
-/// The selected models, seeds, snapshots and sources.
+/// Builds a diagram of the selected models, seeds, snapshots and sources.
 pub(crate) fn build_diagram(
     manifest: &Manifest,
     keys: &KeyGraph,
@@ -114,7 +114,7 @@ pub(crate) fn build_diagram(
         };
         for (table, columns) in [(*child, &reference.columns), (*parent, &reference.parent_columns)]
         {
-            // A test may name a column that nothing describes.
+            // A test may name a column that is not described anywhere.
             for column in columns {
                 if !tables[table].columns.iter().any(|f| f.name == *column) {
                     tables[table].columns.push(undescribed(column));
@@ -141,7 +141,7 @@ pub(crate) fn build_diagram(
     Diagram { project: manifest.project.name.to_string(), groups, tables, references }
 }
 
-/// Where a layer stands by its name, among layers that are equally far from the sources.
+/// The usual order of layers by name, for layers at the same distance from the sources.
 fn usual(name: &str) -> usize {
     const NAMES: [&str; 6] = ["sources", "seeds", "snapshots", "staging", "intermediate", "marts"];
     NAMES.iter().position(|n| *n == name).unwrap_or(NAMES.len())
@@ -155,7 +155,7 @@ fn shows(node: &Node) -> bool {
     kind && !node.is_ephemeral()
 }
 
-/// The longest way from a source or seed to each node.
+/// The length of the longest path to each node from one without parents.
 fn depths(manifest: &Manifest) -> Vec<usize> {
     let mut depth = vec![0; manifest.nodes.len()];
     for id in manifest.graph.order().unwrap_or_default() {

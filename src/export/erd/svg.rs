@@ -1,4 +1,4 @@
-//! The diagram as one SVG file that needs nothing else.
+//! Draws the diagram as a single, self-contained SVG file.
 
 use super::layout::{
     BADGE, HEADER, Layout, PADDING, ROW, Rect, place_tables, shown_columns, text_width,
@@ -8,7 +8,7 @@ use crate::analyze::KeyOrigin;
 use std::fmt::Write;
 use unicode_width::UnicodeWidthChar;
 
-/// Colours of layers, in turn: header of a table, box of the layer.
+/// The colours of layers, in turn: (header of a table, box of the layer).
 const COLOURS: [(&str, &str); 6] = [
     ("#3b6ea5", "#eef4fa"),
     ("#4c8a5b", "#eef7f0"),
@@ -18,7 +18,8 @@ const COLOURS: [(&str, &str); 6] = [
     ("#4d7d85", "#edf6f7"),
 ];
 
-/// Text and attribute values. Characters that XML cannot hold become a space.
+/// Escapes a text or an attribute value. Characters that are invalid in XML or change the text's
+/// direction become spaces.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -39,7 +40,7 @@ fn escape(text: &str) -> String {
     out
 }
 
-/// A text cut to a width, with an ellipsis.
+/// A text that is cut to a width, with an ellipsis.
 fn fit(text: &str, width: f64, size: f64) -> String {
     if text_width(text, size) <= width {
         return escape(text);
@@ -57,7 +58,7 @@ fn fit(text: &str, width: f64, size: f64) -> String {
 }
 
 pub(crate) fn write_svg(diagram: &Diagram, command: &str) -> String {
-    // Two hyphens would end the comment: flags are written with another dash.
+    // `--` would end the comment, so flags are written with an en dash.
     let command = escape(command).replace("--", "\u{2013}");
     let layout = place_tables(diagram);
     let Layout { width, height, .. } = layout;
@@ -83,7 +84,7 @@ pub(crate) fn write_svg(diagram: &Diagram, command: &str) -> String {
             fit(&group.name, rect.width - 20.0, 14.0)
         );
     }
-    // Lines lie below tables: where one crosses a table, it comes out on the other side.
+    // Lines are below tables: a line that crosses a table emerges on its other side.
     for link in &diagram.references {
         line(&mut out, diagram, link, &layout);
     }
@@ -162,7 +163,7 @@ fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize
     let left = room - text_width(&field.name, 12.0);
     let type_room = text_width(data_type, 11.0).min(left.max(room * 0.4));
     let weight = if field.primary { " font-weight=\"600\"" } else { "" };
-    // What may be null is paler.
+    // Columns that may be null are paler.
     let colour = if field.not_null || field.primary { "#222222" } else { "#6a6a6a" };
     let at = y + 13.5;
     let tip = if field.description.is_empty() {
@@ -183,20 +184,20 @@ fn row(out: &mut String, field: &Field, (x, y, width): (f64, f64, f64), n: usize
     );
 }
 
-/// The middle of the row of a column.
+/// The vertical centre of a column's row; that of the header if the column is not shown.
 fn row_y(table: &DiagramTable, rect: &Rect, column: Option<&String>) -> f64 {
     let (shown, _) = shown_columns(table);
     let at = column.and_then(|c| shown.iter().position(|i| table.columns[*i].name == *c));
     at.map_or(rect.y + HEADER / 2.0, |n| rect.y + HEADER + ROW * (n as f64 + 0.5))
 }
 
-/// A line from the child's column to the parent's, with crow's feet: a fork for many, a bar for
-/// one, a ring for optional.
+/// Draws a line from the child's column to the parent's, with crow's feet: a fork for many, a bar
+/// for one, a ring for optional.
 fn line(out: &mut String, diagram: &Diagram, link: &Link, layout: &Layout) {
     let (child, parent) = (&layout.tables[link.child], &layout.tables[link.parent]);
     let y1 = row_y(&diagram.tables[link.child], child, link.columns.first());
     let y2 = row_y(&diagram.tables[link.parent], parent, link.parent_columns.first());
-    // Which sides face each other; tables above each other are linked on their right.
+    // The sides that face each other; tables above each other are linked on their right sides.
     let (x1, side1, x2, side2) = if child.x >= parent.x + parent.width {
         (child.x, -1.0, parent.x + parent.width, 1.0)
     } else if parent.x >= child.x + child.width {

@@ -1,27 +1,27 @@
-//! Configs of nodes that become relations.
+//! The typed configs of nodes that are built as relations.
 
 use super::super::NodeConfig;
 use crate::config::{Json, python_str};
 use std::collections::BTreeMap;
 
-/// What models, seeds and snapshots have in common.
+/// The configs that models, seeds and snapshots have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BuildConfig {
-    /// Whether the relation is made anew; none: as the command line says.
+    /// Whether the relation is always rebuilt; `None`: only with `--full-refresh`.
     pub(crate) full_refresh: Option<bool>,
-    /// Whether its tests guard it before it is published.
+    /// Whether the tests of the node must pass before it is published.
     pub(crate) is_audited: bool,
     pub(crate) pre_hooks: Vec<Hook>,
     pub(crate) post_hooks: Vec<Hook>,
-    /// Who may do what, as the macro `apply_grants` is given it; none: nobody is named.
+    /// The argument of the macro `apply_grants`; `None` if there are no grants.
     pub(crate) grants: Option<Json>,
-    /// Whether the columns have to be those that are promised (`contract: {enforced: true}`).
+    /// Whether the query must have the columns of the contract (`contract: {enforced: true}`).
     pub(crate) has_contract: bool,
-    /// Whether descriptions become comments, of the relation or of its columns.
+    /// Whether descriptions of the relation or of its columns are stored as comments.
     pub(crate) persists_docs: bool,
 }
 
-/// A statement beside the build of a node.
+/// A statement that runs before or after the build of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hook {
     pub(crate) sql: String,
@@ -35,21 +35,22 @@ pub(crate) struct ModelConfig {
     pub(crate) incremental: IncrementalConfig,
 }
 
-/// How an incremental model grows.
+/// The configs of an incremental model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IncrementalConfig {
-    /// None: the engine's default, by whether there is a key.
+    /// `None`: the default of the engine, which depends on whether there is a key.
     pub(crate) strategy: Option<String>,
-    /// A text or a list, as macros are given it; none: there is no key.
+    /// A text or a list, as macros get it; `None`: there is no key.
     pub(crate) unique_key: Option<Json>,
     pub(crate) predicates: Option<Json>,
     pub(crate) on_schema_change: ChangeMode,
 }
 
-/// What happens when a query has other columns than the table (`on_schema_change`, semantics 3.9).
+/// What happens if the query has other columns than the table (`on_schema_change`, semantics 3.9).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ChangeMode {
-    /// The table's columns are written; one that the query lacks is an error of the database.
+    /// Only the columns of the table are written. If the query lacks one, the database reports an
+    /// error.
     #[default]
     Ignore,
     Fail,
@@ -58,7 +59,7 @@ pub(crate) enum ChangeMode {
 }
 
 impl ChangeMode {
-    /// Unknown words are `ignore`, as in dbt.
+    /// As in dbt, unknown values mean `ignore`.
     fn read(text: Option<&str>) -> ChangeMode {
         match text {
             Some("fail") => ChangeMode::Fail,
@@ -68,7 +69,7 @@ impl ChangeMode {
         }
     }
 
-    /// Whether the table can get columns.
+    /// Whether columns may be added to the table.
     pub(crate) fn widens(self) -> bool {
         matches!(self, ChangeMode::AppendNewColumns | ChangeMode::SyncAllColumns)
     }
@@ -77,10 +78,10 @@ impl ChangeMode {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct SeedConfig {
     pub(crate) build: BuildConfig,
-    /// One byte: what stands between two values.
+    /// The separator between values, a single byte.
     pub(crate) delimiter: u8,
     pub(crate) quotes_columns: bool,
-    /// Types that are not inferred, by column.
+    /// The types of columns whose type is not inferred, by column.
     pub(crate) column_types: BTreeMap<String, String>,
 }
 
@@ -88,11 +89,11 @@ pub(crate) struct SeedConfig {
 pub(crate) struct SnapshotConfig {
     pub(crate) build: BuildConfig,
     pub(crate) hard_deletes: HardDeletes,
-    /// Other names for the columns that snapshots add, by the usual name.
+    /// The custom names of the columns that snapshots add, by default name.
     column_names: BTreeMap<String, String>,
 }
 
-/// What becomes of the versions of a row that is gone.
+/// What happens to the versions of a row that was deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum HardDeletes {
     #[default]
@@ -118,7 +119,7 @@ impl BuildConfig {
     }
 }
 
-/// Hooks in the one form that `NodeConfig` gives them.
+/// Reads hooks in the form that `NodeConfig` normalizes them to.
 fn hooks(value: Option<&Json>) -> Vec<Hook> {
     value.and_then(Json::as_array).into_iter().flatten().map(read_hook).collect()
 }
@@ -151,7 +152,7 @@ impl IncrementalConfig {
         }
     }
 
-    /// A list without columns is no key.
+    /// An empty list is not a key.
     pub(crate) fn has_key(&self) -> bool {
         self.unique_key.as_ref().is_some_and(|key| key.as_array().is_none_or(|k| !k.is_empty()))
     }
@@ -193,7 +194,7 @@ impl SnapshotConfig {
         }
     }
 
-    /// What a column that snapshots add is called.
+    /// The name of a column that snapshots add, given its default name.
     pub(crate) fn column_name<'a>(&'a self, usual: &'a str) -> &'a str {
         self.column_names.get(usual).map_or(usual, String::as_str)
     }

@@ -1,8 +1,8 @@
-//! What the configs of nodes mean to a build, read once, when a node is resolved.
+//! The typed configs that builds use, read once when a node is resolved.
 //!
-//! In: the values that hold (`NodeConfig`); resolve has checked their shapes. Out: types in which a
-//! wrong value cannot stand. Must not know: an engine; what templates, selectors and artifacts read,
-//! which is the raw value.
+//! In: the merged values (`NodeConfig`), whose types `resolve` has checked. Out: types that cannot
+//! represent a wrong value. Must not know: an engine; templates, selectors and artifacts, which
+//! read the raw values.
 
 mod build;
 mod test;
@@ -13,14 +13,14 @@ pub(crate) use test::{TestConfig, TestSeverity};
 
 use super::{NodeConfig, ResourceType};
 
-/// The config of a node by its type.
+/// The typed config of a node.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TypedConfig {
     Model(Box<ModelConfig>),
     Seed(Box<SeedConfig>),
     Snapshot(Box<SnapshotConfig>),
     Test(Box<TestConfig>),
-    /// Nothing of it is built or tested.
+    /// The node is neither built nor a test.
     Other,
 }
 
@@ -35,7 +35,7 @@ impl TypedConfig {
         }
     }
 
-    /// What all nodes that are built have; none of others.
+    /// The config of a node that is built; `None` for others.
     pub(crate) fn build(&self) -> Option<&BuildConfig> {
         match self {
             TypedConfig::Model(model) => Some(&model.build),

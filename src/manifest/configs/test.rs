@@ -1,20 +1,20 @@
-//! Configs of tests.
+//! The typed configs of tests.
 
 use super::super::NodeConfig;
 use crate::engine::RelationKind;
 
-/// How a test's failures count, and where they go (semantics 3.5, 3.6).
+/// How the failures of a test are counted and stored (semantics 3.5, 3.6).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TestConfig {
     pub(crate) severity: TestSeverity,
-    /// What is put behind the number of failures: `!= 0`.
+    /// The condition on the number of failures, such as `!= 0`.
     pub(crate) warn_if: String,
     pub(crate) error_if: String,
-    /// Whether it asks for some of the rows only.
+    /// Whether only some of the rows are tested (`where`).
     pub(crate) has_condition: bool,
     pub(crate) limit: Option<String>,
     pub(crate) store_failures: StoreFailures,
-    /// Whether failures are counted otherwise than by `count(*)`.
+    /// Whether failures are counted other than by `count(*)`.
     pub(crate) has_own_count: bool,
 }
 
@@ -24,16 +24,16 @@ pub(crate) enum TestSeverity {
     Error,
 }
 
-/// Whether failing rows are stored.
+/// Whether and how failing rows are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoreFailures {
-    /// As the command line says, in a table.
+    /// In a table, if the command line asks for it.
     ByFlag,
     Never,
     As(RelationKind),
 }
 
-/// The threshold of a test that names none.
+/// The default condition.
 const ANY: &str = "!= 0";
 
 impl TestConfig {
@@ -50,7 +50,7 @@ impl TestConfig {
         }
     }
 
-    /// Whether any failing row fails it, and no row is left out.
+    /// Whether all rows are tested and counted, and any failing row fails the test.
     pub(crate) fn counts_all_rows(&self) -> bool {
         let has_threshold = self.warn_if != ANY || self.error_if != ANY;
         !has_threshold && !self.has_condition && self.limit.is_none() && !self.has_own_count
@@ -62,7 +62,7 @@ fn read_threshold(config: &NodeConfig, key: &str) -> String {
 }
 
 impl StoreFailures {
-    /// `store_failures_as`, else `store_failures`.
+    /// Reads `store_failures_as`, else `store_failures`.
     fn read(config: &NodeConfig) -> StoreFailures {
         match (config.text("store_failures_as").as_deref(), config.flag("store_failures")) {
             (Some("view"), _) => StoreFailures::As(RelationKind::View),
@@ -74,7 +74,8 @@ impl StoreFailures {
         }
     }
 
-    /// What they are stored as, under the flag of the command line.
+    /// The kind of relation that failing rows are stored in; `None`: they are not. `flag` is
+    /// `--store-failures`.
     pub(crate) fn kind(self, flag: bool) -> Option<RelationKind> {
         match self {
             StoreFailures::ByFlag => flag.then_some(RelationKind::Table),

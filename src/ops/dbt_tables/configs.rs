@@ -1,5 +1,5 @@
-//! The sections `config` and `enabled` of `jinja.json`: what becomes of an expression as the value
-//! of a config, in the project file, in a properties file and in the model.
+//! Compares the sections `config` and `enabled` of `jinja.json`: the value of an expression used as
+//! a config in the project file, in a properties file and in the model.
 
 use super::{PROFILES, read_project, report, settings_of, share, table};
 use crate::config::Json;
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The value that a model's config has in the manifest, or why there is none.
+/// The value that a model's config has in the manifest, or the error.
 fn answer(base: &Json, key: &str, case: &Json) -> Result<Json, String> {
     let text = case["text"].as_str().unwrap();
     let mut files: BTreeMap<String, String> = BTreeMap::new();
@@ -87,7 +87,8 @@ fn values_of_configs_are_as_in_dbt() {
     let (mut wrong, mut mended) = (Vec::new(), Vec::new());
     for (name, expected, found) in told {
         let same = match &found {
-            // Text in place of a value means an error there; only the word decides.
+            // An error object in place of a value: only that dbt failed is compared, not its
+            // message.
             Err(_) => expected == "error",
             Ok(found) => expected != "error" && *found == expected,
         };

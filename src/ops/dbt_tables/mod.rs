@@ -1,5 +1,5 @@
-//! Tables of what dbt 1.11 answers (`tests/dbt/*.json`), against what is answered here. Each row of
-//! `jinja.json` is a template with what `dbt parse` and `dbt compile` made of it on DuckDB.
+//! Compares Strata with tables of dbt 1.11's results (`tests/dbt/*.json`). Each row of `jinja.json`
+//! is a template with the results of `dbt parse` and `dbt compile` on DuckDB.
 
 #![expect(
     clippy::disallowed_methods,
@@ -42,7 +42,8 @@ fn read_project(settings: Settings) -> Reading {
     Workspace::new(settings, CancelToken::default()).read().unwrap()
 }
 
-/// JSON as YAML 1.1 reads it back: floats with a point and a sign in the exponent.
+/// JSON as YAML 1.1 that reads back as the same values: floats get a point, and a sign in the
+/// exponent.
 fn yaml(value: &Json) -> String {
     match value {
         Json::Number(n) if !is_whole(n) => {
@@ -70,19 +71,19 @@ fn yaml(value: &Json) -> String {
 
 const PROFILES: &str = "p: {target: dev, outputs: {dev: {type: duckdb, path: ':memory:', schema: main, threads: 1}}}\n";
 
-/// Every how many rows one is looked at.
+/// One row in this many is checked.
 fn share() -> usize {
     if is_thorough() { 1 } else { 20 }
 }
 
-/// Writes what differs for whoever asks for it.
+/// Writes the differences to the file that `STRATA_TABLE_REPORT` names, if it is set.
 fn report(wrong: &[Json]) {
     if let Some(path) = std::env::var_os("STRATA_TABLE_REPORT") {
         std::fs::write(path, serde_json::to_string_pretty(wrong).unwrap()).unwrap();
     }
 }
 
-/// What became of a template.
+/// The result of parsing and compiling a template.
 #[derive(Debug, PartialEq)]
 enum Answer {
     ParseError,
@@ -101,8 +102,7 @@ fn expected(case: &Json) -> Option<Answer> {
     }
 }
 
-/// The answers to templates that share macros and variables, with what was said where one is an
-/// error.
+/// The results for templates that share macros and variables, with the error messages.
 fn answers(base: &Json, cases: &[&Json]) -> Vec<(Answer, String)> {
     let mut files = BTreeMap::new();
     for (path, text) in base.as_object().unwrap() {

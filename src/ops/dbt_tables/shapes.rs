@@ -1,5 +1,5 @@
-//! `yaml.json`: which values a key of a YAML file takes. Each row is a project with one file that
-//! has a value of another shape, and whether dbt could parse it.
+//! Compares `yaml.json`: the values that a key of a YAML file accepts. Each row is a project with
+//! one file in which a value has another shape, and whether dbt could parse the project.
 
 use super::{read_project, report, settings_of, share, table};
 use crate::config::{Json, parse_yaml};
@@ -8,7 +8,7 @@ use crate::workspace::testing::written_manifest;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// The files of a row's project.
+/// The project files of a row.
 fn files(table: &Json, case: &Json) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     let set = case["with"].as_str().map(|name| &table["sets"][name]);
@@ -28,8 +28,8 @@ fn files(table: &Json, case: &Json) -> BTreeMap<String, String> {
     files
 }
 
-/// Facts that are compared: where nodes lie, what they are called, what they read and how they are
-/// configured.
+/// Whether a fact of the manifest is compared: relations, names, descriptions, versions,
+/// dependencies, tags and configs.
 fn is_compared(id: &str, key: &str) -> bool {
     let kind = id.split('.').next().unwrap_or_default();
     let own = [
@@ -46,14 +46,14 @@ fn is_compared(id: &str, key: &str) -> bool {
         || key == "depends_on.nodes"
         || key == "tags"
         || key.starts_with("config.");
-    // Stored only on request: dbt names the relation all the same.
+    // A test is stored only on request, but dbt gives it a relation name regardless.
     let unasked = kind == "test" && key == "relation_name";
     matches!(kind, "model" | "seed" | "snapshot" | "test" | "source" | "exposure")
         && known
         && !unasked
 }
 
-/// The facts of a row that are otherwise here.
+/// The facts of a row that differ in Strata's manifest.
 fn facts(case: &Json, manifest: &Json) -> Vec<String> {
     let mut wrong = Vec::new();
     for (id, facts) in case["facts"].as_object().into_iter().flatten() {
@@ -79,8 +79,7 @@ fn facts(case: &Json, manifest: &Json) -> Vec<String> {
     wrong
 }
 
-/// Whether the project is taken, with the facts that are otherwise if it is, and what was said if
-/// it is not.
+/// The differing facts if the project parses, else the first error.
 fn answer(table: &Json, case: &Json) -> Result<Vec<String>, String> {
     let mut settings = settings_of(&files(table, case));
     if case["file"] == "--vars" {

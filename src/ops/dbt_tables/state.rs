@@ -1,5 +1,5 @@
-//! `state.json`: what `state:` selects when one thing of a project is changed. Each row has the old
-//! or the new project as edits of one that has a node of every kind.
+//! Compares `state.json`: what `state:` selects after one change to a project. Each row gives the
+//! old or the new project as edits of a base project that has a node of every kind.
 
 use super::{read_project, report, settings_of, share, table};
 use crate::config::Json;
@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What Strata does not know: Python functions of warehouses, metrics and the like have an issue of
-/// their own.
+/// The kinds that are compared. The others, such as metrics and the Python functions of warehouses,
+/// are not supported by Strata and have an issue of their own.
 const KINDS: &[ResourceType] = &[
     ResourceType::Model,
     ResourceType::Seed,
@@ -34,7 +34,7 @@ struct Side {
     manifest: Json,
 }
 
-/// The files of the base with the edits of a case.
+/// The files of the base project with the edits of a case.
 fn edited(base: &Files, edits: &Json) -> Files {
     let mut files = base.clone();
     for (path, edit) in edits.as_object().into_iter().flatten() {
@@ -97,7 +97,7 @@ fn listed(new: &Side, old: &Side, criterion: &str) -> BTreeSet<String> {
     set.iter().map(|id| new.revision.manifest.node(id).unique_id.to_string()).collect()
 }
 
-/// Nodes of the kinds that are compared.
+/// The ids whose kind is compared.
 fn wanted(ids: &Json) -> BTreeSet<String> {
     let known = |id: &str| {
         let kind = id.split('.').next().unwrap_or_default();
@@ -129,7 +129,7 @@ fn state_is_told_as_by_dbt() {
         }
     }
     let (mut wrong, mut mended, mut right) = (Vec::new(), Vec::new(), 0);
-    // With the flag most is as without it.
+    // For most cases the flag makes no difference.
     let plain: BTreeMap<(&str, &str), &Json> = (cases.iter().filter(|case| case["flag"] == false))
         .map(|case| ((case["name"].as_str().unwrap(), case["order"].as_str().unwrap()), case))
         .collect();

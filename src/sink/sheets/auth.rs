@@ -1,5 +1,5 @@
-//! Credentials: a plain token, a file of any type that Google's libraries know, or the metadata
-//! server of a machine of Google's. See
+//! Finds credentials: a plain token, a file of any type that Google's libraries support, or the
+//! metadata server of a Google machine. See
 //! https://cloud.google.com/docs/authentication/application-default-credentials.
 
 use crate::config::SheetTarget;
@@ -11,18 +11,18 @@ use oauth2::authenticator::ApplicationDefaultCredentialsTypes as Metadata;
 use serde_json::Value as Json;
 use std::time::Duration;
 
-/// How long the metadata server, which is near, may take to answer at all.
+/// How long to wait for a connection to the metadata server, which is on the local network.
 const PROBE: Duration = Duration::from_secs(3);
 
-/// How to get tokens, and whom a spreadsheet has to be shared with.
+/// A source of tokens, and the account that a spreadsheet has to be shared with.
 pub(super) struct Account {
     pub(super) tokens: Box<dyn GetToken>,
-    /// An address, or words for it.
+    /// An email address, or a description for messages.
     pub(super) name: String,
 }
 
-/// In order: `credentials:` of the export, `GOOGLE_OAUTH_ACCESS_TOKEN`,
-/// `GOOGLE_APPLICATION_CREDENTIALS`, what `gcloud auth application-default login` wrote, the
+/// Looks for credentials, in this order: `credentials:` of the export, `GOOGLE_OAUTH_ACCESS_TOKEN`,
+/// `GOOGLE_APPLICATION_CREDENTIALS`, the file of `gcloud auth application-default login`, the
 /// metadata server.
 pub(super) async fn find_account(
     target: &SheetTarget,
@@ -51,14 +51,15 @@ pub(super) async fn find_account(
     metadata(read_variable(system, "GCE_METADATA_HOST"), timeout).await
 }
 
-/// A variable that is set to something.
+/// An environment variable; `None` if it is unset or empty.
 pub(super) fn read_variable(system: &dyn System, name: &str) -> Option<String> {
     system.env(name).filter(|value| !value.is_empty())
 }
 
 async fn metadata(host: Option<String>, timeout: Duration) -> Result<Account, SinkError> {
     let host = host.unwrap_or_else(|| "metadata.google.internal".to_owned());
-    // Only machines of Google's have it: elsewhere nothing was set up, and waiting does not help.
+    // Only Google's machines have this server. Elsewhere no credentials are set up, and waiting
+    // would not help.
     let address = if host.contains(':') { host.clone() } else { format!("{host}:80") };
     let there =
         tokio::time::timeout(PROBE.min(timeout), tokio::net::TcpStream::connect(&address)).await;
@@ -74,7 +75,7 @@ async fn metadata(host: Option<String>, timeout: Duration) -> Result<Account, Si
     let options = oauth2::ApplicationDefaultCredentialsFlowOpts { metadata_url: Some(url) };
     let builder = match oauth2::ApplicationDefaultCredentialsAuthenticator::builder(options).await {
         Metadata::InstanceMetadata(builder) => builder,
-        // The file that the environment names was looked for before.
+        // The file that the environment names was already looked for.
         Metadata::ServiceAccount(_) => {
             return Err(SinkError::new("the credentials changed while they were read"));
         }

@@ -1,4 +1,4 @@
-//! Values of a database as cells of a sheet.
+//! Converts values of a database to cells of a sheet.
 
 use crate::engine::{Cell, SqlType};
 use crate::sink::files::significant_digits;
@@ -6,10 +6,10 @@ use google_sheets4::api::{CellData, ExtendedValue, NumberFormat};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
-/// The most characters of a cell, as Google counts them: in UTF-16.
+/// Google's limit for the characters of a cell, counted in UTF-16 code units.
 const LONGEST: usize = 50_000;
 
-/// Whole numbers that a double holds.
+/// Up to this, a double holds all integers.
 const WHOLE: u64 = 1 << 53;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct Choices {
     pub(super) cut_long_text: bool,
 }
 
-/// A cell's value as Sheets stores it. Text stays text: a formula is never made of it.
+/// A cell's value as Sheets stores it. A text is never interpreted as a formula.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Empty,
@@ -28,8 +28,8 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// With an empty value in the place of null: the API's client drops nulls from lists, and
-    /// columns would shift.
+    /// The cell for a request. An empty value stands for null, because the API's client drops nulls
+    /// from lists, so that columns would shift.
     pub(super) fn data(&self) -> CellData {
         let mut value = ExtendedValue::default();
         match self {
@@ -41,7 +41,7 @@ impl Value {
         CellData { user_entered_value: Some(value), ..CellData::default() }
     }
 
-    /// About how many bytes it takes in a request.
+    /// The approximate size in a request, in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
             Value::Empty => 3,
@@ -55,8 +55,8 @@ impl Value {
         }
     }
 
-    /// What equal keys have in common: a number is compared as one, whatever its type was. A sheet
-    /// stores no empty text.
+    /// The value as part of an upsert key. Numbers are equal whatever their types were. Sheets do
+    /// not store empty texts, so these equal empty cells.
     pub(super) fn key(&self) -> String {
         match self {
             Value::Empty => String::new(),
@@ -68,9 +68,9 @@ impl Value {
     }
 }
 
-/// Dates and times become serial numbers: days since 1899-12-30. Integers beyond 2^53 and decimals
-/// with more digits than a double holds become text. The error says how long a text is that does
-/// not fit.
+/// Converts a value. Dates and times become serial numbers: days since 1899-12-30. Integers beyond
+/// 2^53, and decimals with more digits than a double holds, become texts. The error is the length
+/// of a text that is too long.
 pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
     Ok(match cell {
         Cell::Null => Value::Empty,
@@ -82,7 +82,7 @@ pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize>
         Cell::Float(_) => Value::Empty,
         Cell::Decimal(s) => match s.parse::<f64>() {
             Ok(n) if n.is_finite() && significant_digits(s) <= 15 => Value::Number(n),
-            // Postgres' numeric has these, too.
+            // Postgres' numeric can be infinite or NaN too.
             Ok(n) if !n.is_finite() && !choices.nan_as_text => Value::Empty,
             _ => Value::Text(s.clone()),
         },
@@ -104,7 +104,7 @@ pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize>
 }
 
 fn text(s: &str, choices: Choices) -> Result<Value, usize> {
-    // Bytes are at least as many as UTF-16 units.
+    // There are never more UTF-16 code units than bytes.
     if s.len() <= LONGEST {
         return Ok(Value::Text(s.to_owned()));
     }
@@ -118,7 +118,7 @@ fn text(s: &str, choices: Choices) -> Result<Value, usize> {
     Ok(Value::Text(cut(s)))
 }
 
-/// The beginning of a text that fits into a cell.
+/// The longest prefix of a text that fits into a cell.
 fn cut(s: &str) -> String {
     let mut out = String::new();
     let mut length = 0;
@@ -132,7 +132,7 @@ fn cut(s: &str) -> String {
     out
 }
 
-/// With an offset: the time in UTC, since sheets know no time zones.
+/// Parses a timestamp. One with an offset is converted to UTC, because sheets have no time zones.
 fn timestamp(s: &str) -> Option<DateTime> {
     let zoned =
         s.parse::<jiff::Timestamp>().ok().map(|t| t.to_zoned_datetime(TimeZone::UTC).datetime());
@@ -144,13 +144,13 @@ fn seconds_of(t: Time) -> f64 {
     whole as f64 + f64::from(t.subsec_nanosecond()) / 1e9
 }
 
-/// Sheets count from 1899-12-30 on and know no earlier days.
+/// Sheets count days from 1899-12-30 and have no earlier dates.
 fn serial(at: DateTime) -> Option<f64> {
     let days = (at.date() - Date::constant(1899, 12, 30)).get_days();
     (days >= 0).then(|| f64::from(days) + seconds_of(at.time()) / 86_400.0)
 }
 
-/// The number format of a column: its own, else by its type.
+/// The number format of a column: its own, or else one for its type.
 pub(super) fn number_format_of(column: &SqlType, own: Option<&str>) -> Option<NumberFormat> {
     let (kind, pattern) = match column {
         SqlType::Timestamp { .. } => ("DATE_TIME", Some("yyyy-mm-dd hh:mm:ss".to_owned())),
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(of(Cell::Timestamp("2024-01-31 12:00:00".into())), Value::Number(45322.5));
         assert_eq!(of(Cell::Timestamp("2024-01-31 13:00:00+01:00".into())), Value::Number(45322.5));
         assert_eq!(of(Cell::Time("06:00:00".into())), Value::Number(0.25));
-        // Before the first day, and what is no day.
+        // A date before the first day, and a value that is not a date.
         assert_eq!(of(Cell::Date("1850-01-01".into())), Value::Text("1850-01-01".into()));
         assert_eq!(of(Cell::Timestamp("infinity".into())), Value::Text("infinity".into()));
     }

@@ -1,4 +1,4 @@
-//! Requests to the API: paced, timed, and sent again where that can help.
+//! Sends requests to the API: limits their rate and time, and retries if that can help.
 
 use super::auth::{find_account, read_variable};
 use super::errors::{SheetFailure, Subject, classify_error};
@@ -20,17 +20,17 @@ use tokio::time::Instant;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How often a wait looks up whether the user wants to stop.
+/// How often a wait checks whether the user has interrupted the run.
 const TICK: Duration = Duration::from_millis(200);
 
-/// The longest wait between two attempts, unless the answer asks for more.
+/// The maximum wait between two attempts, unless the response asks for a longer one.
 const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
-/// What is asked of a spreadsheet: its tabs, their sizes, and our notes.
+/// The fields of a spreadsheet that are read: its tabs with their sizes, and our notes.
 const FIELDS: &str = "properties.title,sheets(properties(sheetId,title,hidden,gridProperties(rowCount,columnCount)),\
                       developerMetadata(metadataId,metadataKey,metadataValue))";
 
-/// A note on a tab (developer metadata).
+/// A note on a tab, stored as developer metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SheetNote {
     pub(super) id: i32,
@@ -54,7 +54,7 @@ pub(super) struct Book {
     pub(super) tabs: Vec<Tab>,
 }
 
-/// When the writes of the last minute were sent.
+/// The times of the writes of the last minute.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(Mutex<VecDeque<Instant>>);
 
@@ -80,7 +80,7 @@ impl Settings {
     }
 }
 
-/// A variable that holds a number, 0 or more.
+/// An environment variable that holds a number of at least 0.
 fn read_number(system: &dyn System, name: &str, default: f64) -> Result<f64, SinkError> {
     let Some(text) = read_variable(system, name) else { return Ok(default) };
     match text.parse::<f64>() {
@@ -100,7 +100,7 @@ pub(super) struct Client<'a> {
     stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Takes down what the API's client does not hand on, and leaves all retries to us.
+/// Records what the API's client does not pass on, and turns off its retries: we retry ourselves.
 #[derive(Default)]
 struct Noted {
     status: Option<u16>,
@@ -132,7 +132,7 @@ impl<'a> Client<'a> {
             .enable_http1()
             .build();
         let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        // The hub takes one type of credentials; ours are found while the program runs.
+        // The hub's constructor accepts one type of credentials only; ours is known at run time.
         let mut hub = Sheets::new(client, common::NoToken);
         hub.auth = account.tokens;
         hub.user_agent(format!("strata/{}", crate::VERSION));
@@ -159,7 +159,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// How many writes were sent.
+    /// The number of writes that were sent.
     pub(super) fn sent(&self) -> usize {
         self.sent.load(std::sync::atomic::Ordering::Relaxed)
     }
@@ -180,10 +180,10 @@ impl<'a> Client<'a> {
         self.judged(answer, noted).map(|(_, spreadsheet)| book(spreadsheet))
     }
 
-    /// The values of some columns, from the top; dates as serial numbers.
+    /// The values of some columns, from the top; dates are serial numbers.
     pub(super) async fn columns(&self, ranges: &[String]) -> Result<Vec<Vec<Json>>, SinkError> {
         let mut all = Vec::with_capacity(ranges.len());
-        // The ranges stand in the address, which may not be too long.
+        // The ranges are part of the URL, whose length is limited.
         for ranges in ranges.chunks(50) {
             all.extend(self.again(|| self.try_columns(ranges)).await?);
         }
@@ -212,9 +212,9 @@ impl<'a> Client<'a> {
             .collect())
     }
 
-    /// One batch: all of its requests are carried out, or none. `landed` tells from the spreadsheet
-    /// whether a batch whose answer was lost was carried out; without it the batch may be sent
-    /// twice.
+    /// Sends a batch, of which all requests are applied or none. If the response is lost, `landed`
+    /// decides from the spreadsheet whether the batch was applied; without it, the batch may be
+    /// sent twice.
     pub(super) async fn update(
         &self,
         make: &dyn Fn() -> Vec<Request>,
@@ -246,7 +246,7 @@ impl<'a> Client<'a> {
                 match self.book().await {
                     Ok(book) if landed(&book) => return Ok(()),
                     Ok(_) => {}
-                    // What became of the batch is not known: nothing more is sent.
+                    // Whether the batch was applied is unknown, so nothing more is sent.
                     Err(e) => return Err(e),
                 }
             }
@@ -257,7 +257,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Repeats a read until it succeeds, or cannot.
+    /// Repeats a read until it succeeds or a retry cannot help.
     async fn again<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         attempt: impl Fn() -> F,
@@ -275,7 +275,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// An answer within the time limit, unless the user wants to stop.
+    /// Waits for a response up to the time limit, or until the user interrupts the run.
     async fn timed<T>(
         &self,
         call: impl Future<Output = common::Result<T>>,
@@ -304,13 +304,13 @@ impl<'a> Client<'a> {
         let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(e)) => classify_error(e, noted.status, &subject),
-            // It ran out of time.
+            // The request timed out or was interrupted; only a timeout is transient.
             Err(error) => SheetFailure { ambiguous: error.transient, error },
         };
         Err(Failed { failure, retry_after: noted.retry_after.and_then(|text| self.until(&text)) })
     }
 
-    /// `Retry-After` is seconds, or a date (RFC 9110, 10.2.3).
+    /// Parses `Retry-After`: seconds or a date (RFC 9110, 10.2.3).
     fn until(&self, text: &str) -> Option<Duration> {
         if let Ok(seconds) = text.trim().parse() {
             return Some(Duration::from_secs(seconds));
@@ -319,7 +319,7 @@ impl<'a> Client<'a> {
         Duration::try_from(at.duration_since(self.system.now())).ok()
     }
 
-    /// Waits until another write keeps to the number allowed in a minute.
+    /// Waits until another write is within the limit per minute.
     async fn pace(&self) -> Result<(), SinkError> {
         loop {
             let now = Instant::now();
@@ -338,11 +338,11 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Longer after each failure, and at least as long as the answer asks for.
+    /// Waits longer after each failure, and at least as long as the response asks for.
     async fn wait(&self, failures: u32, retry_after: Option<Duration>) -> Result<(), SinkError> {
         let doubled =
             self.settings.backoff.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
-        // Up to a quarter more, so that several exports do not come back at the same moment.
+        // Add up to a quarter, so that several exports do not retry at the same moment.
         let jitter = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX) / 4.0;
         self.sleep(doubled.mul_f64(1.0 + jitter).max(retry_after.unwrap_or_default())).await
     }
@@ -362,7 +362,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// A failed attempt, with how long the answer asks to wait.
+/// A failed attempt, and the wait that the response asks for.
 struct Failed {
     failure: SheetFailure,
     retry_after: Option<Duration>,
@@ -388,7 +388,7 @@ fn book(spreadsheet: Spreadsheet) -> Book {
             })
         });
         Some(Tab {
-            // The first tab has the id 0, which an answer may leave out.
+            // The first tab has the id 0, which a response may omit.
             id: properties.sheet_id.unwrap_or_default(),
             title: properties.title.unwrap_or_default(),
             rows: size_of(grid.row_count),

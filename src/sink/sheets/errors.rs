@@ -1,15 +1,15 @@
-//! What Google answers, as what to do next.
+//! Turns Google's error responses into advice.
 
 use crate::sink::SinkError;
 use google_sheets4::Error;
 use google_sheets4::yup_oauth2 as oauth2;
 use serde_json::Value as Json;
 
-/// Why an attempt failed.
+/// The failure of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SheetFailure {
     pub(super) error: SinkError,
-    /// The request may have been carried out though its answer says nothing of it.
+    /// Whether the request may have been applied, although no response confirms it.
     pub(super) ambiguous: bool,
 }
 
@@ -21,7 +21,7 @@ impl SheetFailure {
         }
     }
 
-    /// The answer was lost, or never came.
+    /// The response was lost, or never came.
     pub(super) fn lost(what: impl std::fmt::Display) -> SheetFailure {
         let mut failure =
             SheetFailure::of(format!("Google Sheets did not answer: {what}"), "try again later");
@@ -31,7 +31,7 @@ impl SheetFailure {
     }
 }
 
-/// What is said of whom and what.
+/// The spreadsheet and the account, for messages.
 pub(super) struct Subject<'a> {
     pub(super) spreadsheet: &'a str,
     pub(super) account: &'a str,
@@ -48,14 +48,14 @@ pub(super) fn classify_error(e: Error, status: Option<u16>, subject: &Subject<'_
         }
         Error::Failure(_) => answer(status.unwrap_or_default(), &Json::Null, subject),
         Error::MissingToken(e) => token(e.as_ref(), subject),
-        // The status was good, and the body is no JSON or broke off.
+        // The status was good, but the body is not JSON or is incomplete.
         Error::JsonDecodeError(..) => SheetFailure::lost("its answer broke off or was no JSON"),
         Error::HttpError(e) => SheetFailure::lost(chain(&e)),
         other => SheetFailure::lost(other),
     }
 }
 
-/// An error with what caused it, in one line.
+/// An error and its causes in one line.
 fn chain(e: &dyn std::error::Error) -> String {
     let mut text = e.to_string();
     let mut source = e.source();
@@ -152,7 +152,7 @@ fn token(
             "make a new key: this one was deleted, is for another project, or the clock of this machine is wrong",
         );
     }
-    // Nothing was asked of the spreadsheet yet.
+    // The request was never sent to the spreadsheet, so the failure is not ambiguous.
     let mut failure = SheetFailure::lost(format!("no token for {}: {said}", subject.account));
     failure.ambiguous = false;
     failure.error.help = Some(

@@ -1,14 +1,14 @@
-//! Google Sheets, by its API (version 4).
+//! Writes to Google Sheets with its API (version 4).
 //!
 //! In: a table, a spreadsheet and a tab in it. Out: the tab with the table's rows. `batchUpdate`
-//! applies all of its requests or none, so what a reader sees is changed by one batch: of a small
-//! table it holds the cells, of a large one it copies them from a hidden tab that was filled
-//! before. That batch also writes a note (developer metadata) with the run and the write, by which
-//! a write whose answer was lost is recognised.
+//! applies all of its requests or none, so a single batch makes all visible changes. For a small
+//! table it contains the cells; for a large one it copies them from a hidden tab that was filled
+//! before. The batch also writes a note (developer metadata) with the run and the write, by which a
+//! write whose response was lost is recognized.
 //!
-//! `auth` finds credentials, `client` sends and sends again, `cells` makes values, `requests` the
-//! pieces of a batch, `sheet` says what goes where, `write` puts it all in order. Must not know:
-//! databases, nodes.
+//! `auth` finds credentials, `client` sends requests and retries them, `cells` converts values,
+//! `requests` builds the parts of a batch, `sheet` decides what goes where, `write` puts it all in
+//! order. Must not know: databases, nodes.
 
 mod auth;
 mod cells;
@@ -24,7 +24,7 @@ pub(crate) use client::Pace;
 use super::{SinkError, SinkJob, SinkTable, WrittenRows};
 use crate::config::SheetTarget;
 
-/// Writes a table into a sheet, on a runtime of its own.
+/// Writes a table to a sheet, on an async runtime of its own.
 pub(crate) fn write_sheet(
     target: &SheetTarget,
     table: &SinkTable,

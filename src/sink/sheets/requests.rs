@@ -1,4 +1,4 @@
-//! The pieces of a batch.
+//! Builds the requests of a batch.
 
 use super::cells::Value;
 use super::client::{SheetNote, Tab};
@@ -11,7 +11,7 @@ use google_sheets4::api::{
     UpdateCellsRequest, UpdateDeveloperMetadataRequest, UpdateSheetPropertiesRequest,
 };
 
-/// Rows and columns of a tab, from and to (not included).
+/// Rows and columns of a tab, as half-open ranges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Area {
     pub(super) tab: i32,
@@ -19,7 +19,7 @@ pub(super) struct Area {
     pub(super) columns: (usize, usize),
 }
 
-/// Sizes are checked against the limits of a spreadsheet before; these are far below an `i32`'s.
+/// Sizes were checked against the limits of a spreadsheet, which are far below those of `i32`.
 fn int(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
 }
@@ -84,8 +84,8 @@ pub(super) fn freeze_header(id: i32) -> Request {
     }
 }
 
-/// Adds rows (`ROWS`) or columns (`COLUMNS`) at the end. A new size would take away what someone
-/// added meanwhile.
+/// Appends rows (`ROWS`) or columns (`COLUMNS`); `None` if there are none to append. Setting a size
+/// instead could remove what someone else has added meanwhile.
 pub(super) fn append_cells(id: i32, dimension: &str, by: usize) -> Option<Request> {
     let request = AppendDimensionRequest {
         sheet_id: Some(id),
@@ -102,7 +102,7 @@ fn rows(lines: &[Vec<Value>]) -> Vec<RowData> {
         .collect()
 }
 
-/// Writes values into an area; what they do not cover is emptied.
+/// Writes values into an area and clears the cells that they do not cover.
 pub(super) fn fill_area(area: Area, lines: &[Vec<Value>]) -> Request {
     Request {
         update_cells: Some(UpdateCellsRequest {
@@ -115,7 +115,7 @@ pub(super) fn fill_area(area: Area, lines: &[Vec<Value>]) -> Request {
     }
 }
 
-/// Writes values from a place on.
+/// Writes values from a position on.
 pub(super) fn fill_from(tab: i32, (row, column): (usize, usize), lines: &[Vec<Value>]) -> Request {
     let start = GridCoordinate {
         sheet_id: Some(tab),
@@ -152,7 +152,7 @@ pub(super) fn set_bold(area: Area) -> Request {
     repeat(area, format, "userEnteredFormat.textFormat.bold")
 }
 
-/// Sets a number format, or takes the one away that is there.
+/// Sets or removes the number format of an area.
 pub(super) fn number_format(area: Area, format: Option<NumberFormat>) -> Request {
     let format = CellFormat { number_format: format, ..CellFormat::default() };
     repeat(area, format, "userEnteredFormat.numberFormat")
@@ -163,7 +163,7 @@ pub(super) fn copy_area(from: Area, to: Area) -> Request {
         copy_paste: Some(CopyPasteRequest {
             source: Some(range(from)),
             destination: Some(range(to)),
-            // Only a whole copy keeps text that looks like a formula as text.
+            // Only a full copy keeps texts that look like formulas as texts.
             paste_type: Some("PASTE_NORMAL".to_owned()),
             paste_orientation: Some("NORMAL".to_owned()),
         }),
@@ -171,7 +171,7 @@ pub(super) fn copy_area(from: Area, to: Area) -> Request {
     }
 }
 
-/// Writes a note on a tab, in the place of an earlier one of the same key.
+/// Writes a note on a tab, in place of an earlier one with the same key.
 pub(super) fn set_note(tab: i32, known: Option<&Tab>, key: &str, value: &str) -> Request {
     let earlier: Option<&SheetNote> = known.and_then(|t| t.notes.iter().find(|n| n.key == key));
     match earlier {

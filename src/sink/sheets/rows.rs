@@ -1,24 +1,25 @@
-//! A table as lines of values, and pieces of it that fit into one request.
+//! A table as lines of values, and its division into pieces that fit into one request.
 
 use super::cells::{Choices, Value, sheet_value};
 use crate::sink::{SinkError, SinkTable};
 
-/// The most cells, and about the most bytes, of one request.
+/// The maximum number of cells of one request; `MOST_BYTES` is its approximate maximum size.
 const MOST_CELLS: usize = 20_000;
-/// Of a piece: the API's client needs some six kilobytes for each cell while it sends one.
+/// The maximum number of cells of a piece: the API's client needs about 6 kB per cell while it
+/// sends.
 const PIECE: usize = 10_000;
 const MOST_BYTES: usize = 1_900_000;
 
-/// Lines of a table: the header, then the rows, or the rows in an order of their own. They are made
-/// when they are asked for, so that a large table is not held twice.
+/// The lines of a table: the header and the rows, or only rows in some order. They are computed on
+/// demand, so that a large table is not held twice.
 pub(super) struct Lines<'a> {
     table: &'a SinkTable,
     choices: Choices,
-    /// Row numbers; none is the header.
+    /// Indices of rows; `None` is the header.
     order: Vec<Option<usize>>,
 }
 
-/// A piece of lines with the place of its first cell.
+/// Some lines and the position of their first cell.
 #[derive(Debug, PartialEq)]
 pub(super) struct Piece {
     pub(super) line: usize,
@@ -58,7 +59,7 @@ impl<'a> Lines<'a> {
     pub(super) fn line(&self, number: usize) -> Vec<Value> {
         match self.order[number] {
             None => self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect(),
-            // Texts that are too long were found by `check`.
+            // Texts that are too long were rejected by `check_lengths`.
             Some(row) => self.table.rows[row]
                 .iter()
                 .map(|c| sheet_value(c, self.choices).unwrap_or(Value::Empty))
@@ -70,7 +71,7 @@ impl<'a> Lines<'a> {
         (0..self.len()).map(|n| self.line(n)).collect()
     }
 
-    /// Whether all of it goes into one request, with so many more bytes.
+    /// Whether all lines fit into one request that has `more` bytes besides them.
     pub(super) fn is_small(&self, more: usize) -> bool {
         if self.cells() > MOST_CELLS {
             return false;
@@ -85,11 +86,11 @@ impl<'a> Lines<'a> {
         true
     }
 
-    /// All of it in pieces of at most 10,000 cells and 2 MB; a line that is larger is cut between
+    /// All lines in pieces of at most 10,000 cells and about 2 MB. A longer line is split between
     /// columns.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + '_ {
         let mut next = 0;
-        // What is left of a line that was cut.
+        // The rest of a line that was split.
         let mut rest: Option<(usize, usize, Vec<Value>)> = None;
         std::iter::from_fn(move || {
             if let Some((line, column, values)) = rest.take() {
@@ -125,7 +126,7 @@ fn size(line: &[Value]) -> usize {
     20 + line.iter().map(Value::size).sum::<usize>()
 }
 
-/// The cells at the front that fit, at least one, and the others.
+/// Splits a line into the cells that fit, at least one, and the others.
 fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
     let mut sum = 0;
     let fits = values.iter().take_while(|v| {
@@ -137,7 +138,7 @@ fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
     (values, later)
 }
 
-/// Every text fits into a cell.
+/// Checks that every text fits into a cell.
 pub(super) fn check_lengths(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
     for (i, row) in table.rows.iter().enumerate() {
         for (column, cell) in table.columns.iter().zip(row) {
@@ -173,7 +174,7 @@ mod tests {
         SinkTable { columns: (0..columns).map(column).collect(), rows }
     }
 
-    /// Puts pieces back where they belong.
+    /// Puts pieces back together.
     fn together(lines: &Lines<'_>) -> Vec<Vec<Value>> {
         let mut out = vec![vec![Value::Bool(false); lines.width()]; lines.len()];
         for piece in lines.pieces() {

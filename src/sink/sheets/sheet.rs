@@ -1,4 +1,4 @@
-//! What a tab holds, and which rows of a table go where in it.
+//! The content of a tab, and which rows of a table go where in it.
 
 use super::cells::Value;
 use crate::sink::SinkTable;
@@ -7,22 +7,22 @@ use std::collections::HashMap;
 
 /// The keys of an upsert.
 pub(super) struct Keys {
-    /// By row of the table.
+    /// The key of each row of the table.
     pub(super) own: Vec<Vec<String>>,
-    /// Rows of the tab by key.
+    /// The rows of the tab, by key.
     pub(super) known: HashMap<Vec<String>, usize>,
 }
 
-/// What a tab holds.
+/// The content of a tab.
 pub(super) struct Sheet {
     pub(super) header: Vec<String>,
-    /// How many columns it has, and how many rows have something in them, the header included.
+    /// The number of columns, and of rows with content including the header.
     pub(super) width: usize,
     pub(super) used: usize,
-    /// Where each of our columns is.
+    /// The position of each of the table's columns.
     pub(super) columns: Vec<usize>,
     pub(super) segments: Vec<ColumnSegment>,
-    /// By column.
+    /// The values, by column.
     pub(super) values: Vec<Vec<Json>>,
 }
 
@@ -40,7 +40,7 @@ impl Sheet {
     }
 }
 
-/// Neighbouring columns of a tab, with our columns that go there.
+/// Adjacent columns of a tab, and the table's columns that go there.
 #[derive(Debug, PartialEq)]
 pub(super) struct ColumnSegment {
     pub(super) at: usize,
@@ -76,14 +76,14 @@ pub(super) fn reorder_columns(table: &SinkTable, sheet: &Sheet) -> SinkTable {
 
 /// Which rows of the table go where.
 pub(super) struct Rows {
-    /// Rows that are there: (row of the tab, row of the table), by row of the tab.
+    /// Rows that exist already: (row of the tab, row of the table), sorted by the former.
     pub(super) known: Vec<(usize, usize)>,
     pub(super) new: Vec<usize>,
     /// The first free row of the tab.
     free: usize,
 }
 
-/// Lines that go to neighbouring rows of the tab.
+/// Lines that go to adjacent rows of the tab.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RowRun {
     pub(super) first: usize,
@@ -104,7 +104,7 @@ impl Rows {
         Rows { known, new, free: sheet.used }
     }
 
-    /// Rows of the table in the order of the tab.
+    /// The rows of the table in the order of the tab.
     pub(super) fn order(&self) -> Vec<Option<usize>> {
         self.known
             .iter()
@@ -127,7 +127,7 @@ impl Rows {
     }
 }
 
-/// A value that was read, as `Value::key` has it.
+/// The key of a value that was read, as `Value::key` would give it.
 pub(super) fn key_of(json: &Json) -> String {
     match json {
         Json::Bool(b) => Value::Bool(*b).key(),

@@ -1,4 +1,4 @@
-//! The order of requests: replace, append, upsert.
+//! Sends the requests of each mode: replace, append, upsert.
 
 use super::cells::{Choices, Value, number_format_of, sheet_value};
 use super::client::{Book, Client, Tab};
@@ -14,32 +14,33 @@ use google_sheets4::api::Request;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
-/// Google's limits of a spreadsheet.
+/// Google's limits for a spreadsheet.
 const MOST_CELLS: usize = 10_000_000;
 const MOST_COLUMNS: usize = 18_278;
 
-/// Ranges that one batch may write or copy; more of them make a request of many megabytes.
+/// The maximum number of ranges that one batch writes or copies, to keep requests from growing to
+/// many megabytes.
 const MOST_COPIES: usize = 20_000;
 
-/// About how many bytes a range takes in a request, beside its cells.
+/// The approximate size of a range in a request, in bytes, without its cells.
 const RANGE: usize = 220;
 
-/// The longest title of a tab is 100 characters.
+/// The length of export names within titles of tabs, which Google limits to 100 characters.
 const LONGEST_NAME: usize = 60;
 
-/// What one write is about.
+/// The state of one write.
 struct Write<'a> {
     client: &'a Client<'a>,
     target: &'a SheetTarget,
     table: &'a SinkTable,
     job: &'a SinkJob<'a>,
     choices: Choices,
-    /// Told apart from every other write, also of the same run.
+    /// Identifies this write, even among those of the same run.
     token: String,
     book: Book,
-    /// The tab, if it is there.
+    /// `None` if the tab does not exist.
     tab: Option<Tab>,
-    /// Its id, or the one that it will get.
+    /// The id of the tab, or the one that it will get.
     id: i32,
 }
 
@@ -101,14 +102,15 @@ impl Write<'_> {
         self.client.update(make, Some(&|book| self.landed(book))).await
     }
 
-    /// Whether that batch was carried out.
+    /// Whether that batch was applied.
     fn landed(&self, book: &Book) -> bool {
         book.tabs.iter().any(|t| {
             t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
         })
     }
 
-    /// The name of hidden tabs of this export; a run that was killed leaves one.
+    /// The prefix of the titles of this export's hidden tabs. A run that was killed may leave one
+    /// behind.
     fn staging_prefix(&self) -> String {
         let name = self.job.export;
         let short = match name.chars().count() > LONGEST_NAME {
@@ -130,14 +132,14 @@ impl Write<'_> {
         self.stale().map(|tab| delete_tab(tab.id)).collect()
     }
 
-    /// The size that the tab has to have. It only grows: formulas elsewhere keep the ranges that
-    /// they name. A row is left below a frozen header.
+    /// The required size of the tab. A tab never shrinks, so that formulas elsewhere keep their
+    /// ranges. A frozen header needs a row below it.
     fn size(&self, rows: usize, columns: usize) -> (usize, usize) {
         let (r, c) = self.tab.as_ref().map_or((0, 0), |t| (t.rows, t.columns));
         (rows.max(r).max(2), columns.max(c))
     }
 
-    /// Makes the tab, or lets it grow.
+    /// Creates the tab, or lets it grow.
     fn prepare(&self, size: (usize, usize)) -> Vec<Request> {
         let mut requests = Vec::new();
         match &self.tab {
@@ -154,7 +156,7 @@ impl Write<'_> {
         Area { tab: self.id, rows, columns }
     }
 
-    /// Number formats of columns: (column of the table, column of the tab).
+    /// Number formats of columns, given as (column of the table, column of the tab).
     fn formats(&self, columns: &[(usize, usize)], rows: (usize, usize)) -> Vec<Request> {
         if rows.0 >= rows.1 {
             return Vec::new();
@@ -225,7 +227,7 @@ impl Write<'_> {
         Ok(self.done(done, &lines, self.client.sent()))
     }
 
-    /// The batch that replaces all by values that it holds.
+    /// The batch that replaces everything by values that it contains.
     fn replace_at_once(&self, lines: &Lines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let mut requests = self.delete_stale();
@@ -234,7 +236,7 @@ impl Write<'_> {
         requests
     }
 
-    /// The same with what a hidden tab holds.
+    /// The batch that replaces everything by the content of a hidden tab.
     fn replace_from(&self, staging: i32, lines: &Lines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let whole = self.area((0, size.0), (0, size.1));
@@ -246,7 +248,7 @@ impl Write<'_> {
         requests
     }
 
-    /// What stands around the requests that fill the cells.
+    /// Surrounds the requests that fill the cells with all others of a replacement.
     fn replace_by(
         &self,
         lines: &Lines<'_>,
@@ -263,7 +265,7 @@ impl Write<'_> {
         requests
     }
 
-    /// Fills a new hidden tab with lines; its id.
+    /// Fills a new hidden tab with lines and returns its id.
     async fn stage(&self, lines: &Lines<'_>) -> Result<i32, SinkError> {
         let id = loop {
             let id = new_id(&self.book);
@@ -280,7 +282,7 @@ impl Write<'_> {
             .await?;
         for piece in lines.pieces() {
             let place = (piece.line, piece.column);
-            // The same cells a second time change nothing.
+            // No check is needed: writing the same cells twice changes nothing.
             self.client.update(&|| vec![fill_from(id, place, &piece.lines)], None).await?;
         }
         Ok(id)
@@ -293,7 +295,7 @@ impl Write<'_> {
         requests
     }
 
-    /// Adds rows below the last; with a key, rows that are there already are written in place.
+    /// Adds rows below the last one. With a key, rows that exist already are overwritten in place.
     async fn add(&self, key: &[String]) -> Result<WrittenRows, SinkError> {
         if let Some(tab) =
             self.tab.as_ref().filter(|t| self.noted(t, "run").as_deref() == Some(self.job.run))
@@ -343,7 +345,7 @@ impl Write<'_> {
         Ok(self.done(done, &lines, self.client.sent()))
     }
 
-    /// What is told when this run has added its rows already.
+    /// The result if an earlier attempt of this run has already written the rows.
     fn written_before(&self, tab: &Tab) -> WrittenRows {
         if self.job.dry_run {
             let lines = Lines::new(self.table, self.choices, Vec::new());
@@ -353,7 +355,7 @@ impl Write<'_> {
         WrittenRows { message, ..Default::default() }
     }
 
-    /// The batch that adds `all` lines, which it holds.
+    /// The batch that adds `all` lines, which it contains.
     fn add_at_once(&self, sheet: &Sheet, plan: &Rows, all: &[Vec<Value>]) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
@@ -370,7 +372,7 @@ impl Write<'_> {
         requests
     }
 
-    /// The same with the lines that a hidden tab holds.
+    /// The batch that adds lines from a hidden tab.
     fn add_from(&self, sheet: &Sheet, plan: &Rows, staging: i32) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
@@ -389,8 +391,8 @@ impl Write<'_> {
         requests
     }
 
-    /// What stands around the requests that fill the cells: the header of a new tab, the formats
-    /// of new rows, the note.
+    /// Surrounds the requests that fill the cells with all others: the header of a new tab, the
+    /// formats of new rows, the note.
     fn add_by(&self, sheet: &Sheet, plan: &Rows, cells: Vec<Request>) -> Vec<Request> {
         let mut requests = self.prepare(self.size(sheet.used + plan.new.len(), sheet.width));
         if sheet.header.is_empty() {
@@ -407,7 +409,7 @@ impl Write<'_> {
         requests
     }
 
-    /// What stands in the tab: its header, our columns in it, and how far down it is used.
+    /// Reads the tab: its header, the positions of our columns, and the number of used rows.
     async fn read(&self) -> Result<Sheet, SinkError> {
         let own: Vec<&str> = self.table.columns.iter().map(|c| c.header.as_str()).collect();
         let Some(tab) = self.tab.as_ref().filter(|t| t.rows > 0 && t.columns > 0) else {
@@ -445,7 +447,8 @@ impl Write<'_> {
         })
     }
 
-    /// The key of each row of the table; each is there once.
+    /// The keys of the table's rows, which have to be unique, and of the tab's rows. `None` without
+    /// a key.
     fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<Keys>, SinkError> {
         if key.is_empty() {
             return Ok(None);
@@ -509,7 +512,7 @@ impl Write<'_> {
     }
 }
 
-/// What stands in the first row of a column.
+/// The text in the first row of a column.
 fn header_of(column: &[Json]) -> String {
     match column.first() {
         Some(Json::String(text)) => text.clone(),
@@ -530,7 +533,7 @@ fn letters(mut column: usize) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// `10,000,000`.
+/// A number with separators: `10,000,000`.
 fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
