@@ -9,10 +9,9 @@ use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
 use crate::plan::Verb;
-use crate::run::artifact_path;
 use crate::workspace::{
     BuildOptions, FinishedBuild, ManifestWriting, Notices, Opening, PreparedRun, Revision,
-    Settings, UnchangedCheck, Wishes, Workspace, comparable_nodes, prepare_run, resource_types_of,
+    Settings, UnchangedCheck, Wishes, Workspace, compiled_code, prepare_run, resource_types_of,
     write_compiled_manifest, write_results,
 };
 use std::collections::HashSet;
@@ -188,7 +187,7 @@ impl<'a, 'n> Build<'a, 'n> {
     fn open_database(&mut self, selected: &NodeSet) -> Result<Box<dyn Warehouse>, Ended> {
         let revision = self.revision.clone();
         if self.unchanged.as_ref().is_some_and(UnchangedCheck::may_hold) && self.opening.is_none() {
-            self.definitions = Some(define_selected(&revision, selected));
+            self.definitions = Some(revision.define_selected(selected).nodes);
         }
         let found = match (&self.definitions, &mut self.unchanged) {
             (Some(own), Some(unchanged)) => unchanged.holds_for_nodes(&revision, own),
@@ -226,7 +225,7 @@ impl<'a, 'n> Build<'a, 'n> {
             budget: None,
             known: None,
             define: &mut |nodes| {
-                let own = known.take().unwrap_or_else(|| define_selected(&revision, nodes));
+                let own = known.take().unwrap_or_else(|| revision.define_selected(nodes).nodes);
                 *defined = Some(fingerprint_definitions(&revision.manifest, &own));
                 own
             },
@@ -253,7 +252,11 @@ impl<'a, 'n> Build<'a, 'n> {
         let target_path = &revision.manifest.project.target_path;
         write_results(&revision.settings, target_path, &results, seconds)?;
         if !results.is_empty() {
-            write_compiled_manifest(revision, &compiled_code(&revision.manifest, &results))?;
+            let compiled = results.iter().filter_map(|r| {
+                let node = revision.manifest.get(&r.unique_id)?;
+                Some((node.id, r.outcome.compiled.as_ref()?))
+            });
+            write_compiled_manifest(revision, &compiled_code(&revision.manifest, compiled))?;
         }
         let has_failed = results.iter().any(|r| r.outcome.status.is_failure());
         let is_interrupted = self.workspace.cancel_token().is_cancelled();
@@ -280,11 +283,6 @@ impl<'a, 'n> Build<'a, 'n> {
     }
 }
 
-/// The current definitions of the selected nodes that can be compared.
-fn define_selected(revision: &Revision, selected: &NodeSet) -> FastMap<NodeId, NodeDefinition> {
-    revision.define_nodes(&comparable_nodes(revision, selected)).nodes
-}
-
 /// The report of a build that found nothing to do.
 fn nothing_to_do(options: &BuildOptions, target: &Target) -> RunReport {
     RunReport { place: place_of(options, target), ..RunReport::default() }
@@ -296,20 +294,6 @@ fn place_of(options: &BuildOptions, target: &Target) -> Option<RelationPlace> {
         database: target.place().to_string(),
         schema: target.schema.to_string(),
     })
-}
-
-/// The compiled SQL of the nodes that ran, by unique id, with the path of the compiled file.
-fn compiled_code(manifest: &Manifest, results: &[RunResult]) -> crate::state::CompiledCode {
-    let mut code = crate::state::CompiledCode::new();
-    for result in results {
-        if let Some(node) = manifest.get(&result.unique_id)
-            && let Some(sql) = &result.outcome.compiled
-        {
-            let path = format!("target/compiled/{}", artifact_path(node));
-            code.insert(result.unique_id.clone(), (sql.clone(), path));
-        }
-    }
-    code
 }
 
 /// The names of at most six nodes to build again: the nodes that failed or, if only tests failed,

@@ -12,9 +12,9 @@ use crate::plan::Verb;
 use crate::run::artifact_path;
 use crate::select::Selection;
 use crate::source::SqlText;
-use crate::state::CompiledCode;
+use crate::system::SystemError;
 use crate::workspace::{
-    Notice, Notices, Revision, Workspace, WorkspaceError, resource_types_of,
+    Notice, Notices, Revision, Workspace, WorkspaceError, compiled_code, resource_types_of,
     write_compiled_manifest, write_plain_manifest, write_results,
 };
 use camino::Utf8PathBuf;
@@ -79,7 +79,7 @@ pub(crate) fn compile_nodes(
         write_plain_manifest(&revision)?;
     }
     let compiled = compiled?;
-    write_compiled_manifest(&revision, &compiled_code(&revision, &compiled))?;
+    write_compiled(&revision, &compiled)?;
     write_compile_results(&revision, &compiled)?;
     Ok(match only_node(&revision, &compiled) {
         Some(one) => CompileReport::Text(one.sql.clone()),
@@ -103,15 +103,13 @@ fn only_node<'c>(revision: &Revision, compiled: &'c [TimedSql]) -> Option<&'c Ti
     others.next().filter(|_| others.next().is_none())
 }
 
-/// The compiled SQL and its path for `manifest.json`, by unique id.
-pub(super) fn compiled_code(revision: &Revision, compiled: &[TimedSql]) -> CompiledCode {
-    let mut code = CompiledCode::new();
-    for one in compiled {
-        let node = revision.manifest.node(one.id);
-        let path = format!("target/compiled/{}", artifact_path(node));
-        code.insert(node.unique_id.clone(), (one.sql.clone(), path));
-    }
-    code
+/// Writes `manifest.json` with the SQL of compiled nodes.
+pub(super) fn write_compiled(
+    revision: &Revision,
+    compiled: &[TimedSql],
+) -> Result<(), SystemError> {
+    let sql = compiled.iter().map(|one| (one.id, &one.sql));
+    write_compiled_manifest(revision, &compiled_code(&revision.manifest, sql))
 }
 
 /// Writes `run_results.json`, with a success for each compiled node.

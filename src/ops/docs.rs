@@ -2,7 +2,7 @@
 
 use super::OpsError;
 use super::choose::choose_nodes;
-use super::compile::{compile_into_files, compiled_code};
+use super::compile::{compile_into_files, write_compiled};
 use crate::compile::MacroCall;
 use crate::config::JsonMap;
 use crate::context::{RelationValue, RenderSubject, TransactionControl, rows_of};
@@ -14,9 +14,7 @@ use crate::plan::Verb;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
 use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
-use crate::workspace::{
-    Notice, Notices, Revision, Workspace, resource_types_of, run_metadata, write_compiled_manifest,
-};
+use crate::workspace::{Notice, Notices, Revision, Workspace, resource_types_of, run_metadata};
 use camino::Utf8PathBuf;
 use minijinja::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +104,7 @@ fn compile_selected(
     let chosen: Vec<NodeId> = chosen.map(|node| node.id).collect();
     let existing = revision.inspect_stored(connection)?;
     let compiled = compile_into_files(revision, &chosen, existing, connection, notices)?;
-    write_compiled_manifest(revision, &compiled_code(revision, &compiled))?;
+    write_compiled(revision, &compiled)?;
     Ok(selected)
 }
 

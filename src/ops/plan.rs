@@ -3,14 +3,14 @@
 use super::OpsError;
 use super::choose::choose_nodes;
 use crate::changes::Verdict;
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, Existing};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId};
 use crate::plan::Plan;
 use crate::workspace::{
-    BuildOptions, ChangeRequest, Notices, Workspace, comparable_nodes, compare_with_publications,
-    keep_stale, read_publications, resource_types_of,
+    BuildOptions, ChangeRequest, Notices, Workspace, compare_selected, keep_stale,
+    resource_types_of,
 };
 use std::sync::Arc;
 
@@ -47,7 +47,8 @@ pub(crate) fn plan_build(
                     options: changes,
                     cancel: workspace.cancel_token(),
                 };
-                verdicts = compare(&request, warehouse.as_mut(), notices)?;
+                let compared = compare_selected(&request, warehouse.as_mut(), notices)?;
+                verdicts = compared.map(|(_, (verdicts, _))| verdicts);
             }
         }
         Err(e) => without_database = Some(e),
@@ -74,19 +75,4 @@ fn add_reasons(plan: &mut Plan, verdicts: &FastMap<NodeId, Verdict>) {
         let how = std::mem::take(&mut step.reason);
         step.reason = if how.is_empty() { why.to_string() } else { format!("{how}; {why}") };
     }
-}
-
-/// The verdicts of `--changed`; `None` if no build was recorded. Does not write to the database.
-fn compare(
-    request: &ChangeRequest<'_>,
-    warehouse: &mut dyn Warehouse,
-    notices: &mut Notices<'_>,
-) -> Result<Option<FastMap<NodeId, Verdict>>, EngineError> {
-    let ChangeRequest { revision, selected, .. } = *request;
-    let Some(recorded) = read_publications(revision, selected, warehouse, false)? else {
-        return Ok(None);
-    };
-    let own = revision.define_nodes(&comparable_nodes(revision, selected)).nodes;
-    let (_, (verdicts, _)) = compare_with_publications(request, recorded, own, warehouse, notices)?;
-    Ok(Some(verdicts))
 }

@@ -12,8 +12,8 @@ use crate::run::{CancelToken, Event, Left, LeftReason, NoRows};
 use crate::select::Selection;
 use crate::system::SystemError;
 use crate::workspace::{
-    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, Wishes,
-    comparable_nodes, prepare_run, resource_types_of,
+    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, Wishes, prepare_run,
+    resource_types_of,
 };
 use std::panic::resume_unwind;
 use std::time::Duration;
@@ -82,9 +82,8 @@ pub(crate) fn rebuild_changed(
     emit: &mut dyn FnMut(Progress),
 ) -> Result<Rebuild, OpsError> {
     let RebuildRequest { revision, selected, limits, failed_before, show, rows, cancel } = request;
-    let nodes = comparable_nodes(revision, &selected);
     let (definitions, opened) = std::thread::scope(|scope| {
-        let defined = scope.spawn(|| revision.define_nodes(&nodes));
+        let defined = scope.spawn(|| revision.define_selected(&selected));
         let opened = wait_for_database(revision, cancel, emit);
         (defined.join().unwrap_or_else(|panic| resume_unwind(panic)), opened)
     });

@@ -1,12 +1,16 @@
 //! Writes `manifest.json` and `run_results.json` for a revision, if the settings ask for artifacts.
 
 use super::{Revision, Settings};
+use crate::manifest::{Manifest, NodeId};
 use crate::outcome::RunResult;
+use crate::run::artifact_path;
+use crate::source::SqlText;
 use crate::state::{
     ArtifactMetadata, CompiledCode, manifest_inputs, write_manifest, write_run_results,
 };
 use crate::system::SystemError;
 use camino::Utf8Path;
+use std::sync::Arc;
 
 /// The `metadata` block that every artifact carries about the invocation that wrote it.
 pub(crate) fn run_metadata(settings: &Settings) -> ArtifactMetadata {
@@ -49,6 +53,20 @@ pub(crate) fn is_manifest_written(revision: &Revision) -> bool {
     let folder = &revision.manifest.project.target_path;
     let there = manifest_inputs(revision.settings.system.as_ref(), folder);
     revision.inputs.is_some_and(|now| there == Some(now))
+}
+
+/// The entries of `manifest.json` for the SQL of compiled nodes.
+pub(crate) fn compiled_code<'a>(
+    manifest: &Manifest,
+    compiled: impl IntoIterator<Item = (NodeId, &'a Arc<SqlText>)>,
+) -> CompiledCode {
+    let mut code = CompiledCode::new();
+    for (id, sql) in compiled {
+        let node = manifest.node(id);
+        let path = format!("target/compiled/{}", artifact_path(node));
+        code.insert(node.unique_id.clone(), (sql.clone(), path));
+    }
+    code
 }
 
 /// Writes `run_results.json` to the target path. Does nothing if artifacts are off.

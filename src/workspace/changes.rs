@@ -4,7 +4,9 @@
 use super::prepare::{default_run_options, share_run};
 use super::request::ChangeOptions;
 use super::{Notice, Notices, Revision};
-use crate::changes::{Compare, Judged, NodeDefinition, Verdict, judge_nodes, read_parents};
+use crate::changes::{
+    Compare, Judged, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes, read_parents,
+};
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
@@ -29,6 +31,11 @@ pub(crate) struct KnownNodes {
 }
 
 impl KnownNodes {
+    /// A fingerprint of the definitions of the nodes.
+    pub(super) fn fingerprint_definitions(&self, manifest: &Manifest) -> Fingerprint {
+        fingerprint_definitions(manifest, &self.own)
+    }
+
     /// Fingerprints of everything that leads to a node's verdict, by unique id: a fingerprint stays
     /// the same as long as the reasons to build the node do. Nodes that are up to date, and nodes
     /// with a parent that is to be built, are left out.
@@ -88,7 +95,7 @@ impl KnownNodes {
 
 /// Reads the recorded publications. With `make`, the publications table is created if it is
 /// missing; without, `None` means that the database has no such table.
-pub(crate) fn read_publications(
+pub(super) fn read_publications(
     revision: &Revision,
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
@@ -114,7 +121,7 @@ pub(crate) struct ChangeRequest<'a> {
 }
 
 /// The nodes of a selection that get a verdict: tests, and whatever is stored as a relation.
-pub(crate) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<NodeId> {
+pub(super) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<NodeId> {
     let nodes = selected.iter().map(|id| revision.manifest.node(id));
     let compared = nodes.filter(|node| match node.resource_type() {
         ResourceType::Test => true,
@@ -123,8 +130,23 @@ pub(crate) fn comparable_nodes(revision: &Revision, selected: &NodeSet) -> Vec<N
     compared.map(|node| node.id).collect()
 }
 
+/// Reads what was recorded, defines the selected nodes and compares. `None` if no build was
+/// recorded in this database. Nothing is written to it.
+pub(crate) fn compare_selected(
+    request: &ChangeRequest<'_>,
+    warehouse: &mut dyn Warehouse,
+    notices: &mut Notices<'_>,
+) -> Result<Option<(KnownNodes, Judged)>, EngineError> {
+    let ChangeRequest { revision, selected, .. } = *request;
+    let Some(recorded) = read_publications(revision, selected, warehouse, false)? else {
+        return Ok(None);
+    };
+    let own = revision.define_selected(selected).nodes;
+    compare_with_publications(request, recorded, own, warehouse, notices).map(Some)
+}
+
 /// The verdicts on the selected nodes, with the current versions of the relations.
-pub(crate) fn compare_with_publications(
+pub(super) fn compare_with_publications(
     request: &ChangeRequest<'_>,
     recorded: KnownPublications,
     own: FastMap<NodeId, NodeDefinition>,

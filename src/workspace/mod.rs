@@ -26,14 +26,12 @@ mod cache_law;
 mod threads_law;
 
 pub(crate) use artifacts::{
-    is_manifest_written, run_metadata, write_compiled_manifest, write_plain_manifest, write_results,
+    compiled_code, is_manifest_written, run_metadata, write_compiled_manifest,
+    write_plain_manifest, write_results,
 };
 pub(crate) use beside::{ManifestWriting, Opening};
 pub(crate) use built::KnownDatabase;
-pub(crate) use changes::{
-    ChangeRequest, KnownPublications, comparable_nodes, compare_with_publications, keep_stale,
-    read_publications,
-};
+pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, keep_stale};
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{

@@ -216,11 +216,11 @@ impl Workspace {
         diagnostics.sort_by_key(Diagnostic::is_error);
         cache.map = sources.map.clone();
         let map = Arc::new(std::mem::take(&mut sources.map));
+        let folders = folders_of(&sources);
         let revision = Arc::new(Revision {
             settings: self.settings.clone(),
             inputs: inputs.and_then(|inputs| with_reads(inputs, cache.reads())),
             airflow: sources.root().options.airflow.clone(),
-            folders: folders_of(&sources),
             manifest: Arc::new(manifest),
             renderer: parsed.renderer,
             context: parsed.context,
@@ -231,7 +231,7 @@ impl Workspace {
         });
         self.current = Some(revision.clone());
         Reading {
-            folders: revision.folders.clone(),
+            folders,
             revision: Some(revision),
             map,
             diagnostics,

@@ -2,7 +2,7 @@
 //! use it at once.
 
 use super::Settings;
-use super::reading::Folder;
+use super::changes::comparable_nodes;
 use super::request::BuildOptions;
 use crate::cache::{read_stored, write_stored};
 use crate::changes::{CompileCache, NodeDefinition, define_nodes};
@@ -36,8 +36,6 @@ pub(crate) struct Revision {
     pub(crate) inputs: Option<Fingerprint>,
     /// The `airflow:` block of the project file.
     pub(crate) airflow: Option<Yaml>,
-    /// The folders that hold the project's files.
-    pub(super) folders: Vec<Folder>,
     /// The diagnostics of the reading, warnings first.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(super) compiled: Arc<CompiledBefore>,
@@ -173,7 +171,7 @@ impl Revision {
 
     /// The current definitions of nodes. Those that are not cached are compiled without a database,
     /// and stored for other processes.
-    pub(crate) fn define_nodes(&self, nodes: &[NodeId]) -> Definitions {
+    pub(super) fn define_nodes(&self, nodes: &[NodeId]) -> Definitions {
         let mut compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = &self.manifest.project.target_path;
         let store = self.settings.store();
@@ -186,6 +184,11 @@ impl Revision {
             let _ = write_stored(system, folder, cache);
         }
         Definitions { nodes, compiled: cache.compiled() }
+    }
+
+    /// The definitions of the selected nodes that get a verdict.
+    pub(crate) fn define_selected(&self, selected: &NodeSet) -> Definitions {
+        self.define_nodes(&comparable_nodes(self, selected))
     }
 
     /// The errors of nodes that cannot be compiled, found without a database, in the order of

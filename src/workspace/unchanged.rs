@@ -8,9 +8,7 @@
 //! anything cannot be determined, the command runs in full.
 
 use super::artifacts::write_results;
-use super::changes::{
-    ChangeRequest, comparable_nodes, compare_with_publications, dated_sources, read_publications,
-};
+use super::changes::{ChangeRequest, compare_selected, dated_sources};
 use super::notice::tell_warnings;
 use super::reading::introduce;
 use super::request::{BuildOptions, ChangeOptions};
@@ -220,11 +218,6 @@ impl FinishedBuild<'_> {
         let (verdicts, print) = match self.verdicts.take() {
             Some(known) => known,
             None => {
-                let recorded =
-                    read_publications(self.revision, selected, warehouse, false).ok()??;
-                let nodes = comparable_nodes(self.revision, selected);
-                let own = self.revision.define_nodes(&nodes).nodes;
-                let print = fingerprint_definitions(manifest, &own);
                 let request = ChangeRequest {
                     revision: self.revision,
                     selected,
@@ -232,9 +225,9 @@ impl FinishedBuild<'_> {
                     options: self.changed?,
                     cancel: workspace.cancel_token(),
                 };
-                let compared =
-                    compare_with_publications(&request, recorded, own, warehouse, &mut |_| {});
-                (compared.ok()?.1.0, print)
+                let compared = compare_selected(&request, warehouse, &mut |_| {});
+                let (known, (verdicts, _)) = compared.ok()??;
+                (verdicts, known.fingerprint_definitions(manifest))
             }
         };
         let is_stored = dated.iter().all(|id| is_table(manifest.node(*id), &existing));
