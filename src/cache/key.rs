@@ -1,6 +1,7 @@
 //! Cache keys: fingerprints that are written part by part.
 
 use crate::hash::Fingerprint;
+use serde::Serialize;
 
 /// Writes a key. Each part is written with its kind and its length, so that different lists of
 /// parts never give the same bytes.
@@ -58,6 +59,13 @@ impl KeyWriter {
         }
     }
 
+    /// Adds all fields of a value, in their serialized form. Maps must have a stable order.
+    pub(crate) fn value<T: Serialize + ?Sized>(self, value: &T) -> KeyWriter {
+        // Serialization fails only for maps of unknown length, which no derived type has.
+        let bytes = rmp_serde::to_vec(value).unwrap_or_default();
+        self.part(b'v', &bytes)
+    }
+
     pub(crate) fn finish(self) -> Fingerprint {
         Fingerprint::of_bytes(&self.bytes)
     }
@@ -91,6 +99,9 @@ mod tests {
             key(|k| k.number(2)),
             key(|k| k.flag(true)),
             key(|k| k.flag(false)),
+            key(|k| k.value("a")),
+            key(|k| k.value(&["a", "b"])),
+            key(|k| k.value(&["b", "a"])),
             key(|k| k.fingerprint(Some(print))),
             key(|k| k.text(&print.hex())),
             KeyWriter::new("other").finish(),

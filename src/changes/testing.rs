@@ -15,7 +15,7 @@ pub(super) fn compiler(files: &[File<'_>], env: &[(&str, &str)]) -> Compiler {
     let (project, said) = read(files, env);
     assert!(said.iter().all(|d| !d.is_error()), "{said:?}");
     let project = project.unwrap();
-    let (manifest, map) = (Arc::new(project.manifest), Arc::new(project.map));
+    let (manifest, map) = (project.manifest, Arc::new(project.map));
     Compiler::new(manifest, project.renderer, project.context, map, Vec::new())
 }
 

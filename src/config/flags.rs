@@ -2,9 +2,10 @@
 
 use super::{Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
+use serde::Serialize;
 
 /// The values in `flags:`, by name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct ProjectFlags {
     map: YamlMap,
 }

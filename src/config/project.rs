@@ -3,6 +3,7 @@
 use super::{ProjectFlags, Yaml, YamlMap, YamlValue, check_project, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::{FileId, Span};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// The kinds of folders in a project.
@@ -79,14 +80,14 @@ pub(crate) const RESOURCE_SECTIONS: &[&str] = &[
 ];
 
 /// An entry of `dispatch:`: the packages in which a namespace's macros are looked up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct DispatchEntry {
     pub(crate) namespace: String,
     pub(crate) search_order: Vec<String>,
 }
 
 /// The content of a project file, with defaults for missing values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct ProjectOptions {
     pub(crate) name: Arc<str>,
     /// The project's own version, as it is written.

@@ -3,9 +3,10 @@
 use super::{Yaml, YamlMap};
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::source::Span;
+use serde::Serialize;
 
 /// A definition as it is written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) enum YamlCriterion {
     /// A criterion in the grammar of the command line.
     Text(String, Span),
@@ -22,7 +23,7 @@ pub(crate) enum YamlCriterion {
     Intersection(Vec<YamlCriterion>, Vec<YamlCriterion>),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SelectorDefinition {
     pub(crate) name: String,
     pub(crate) default: bool,

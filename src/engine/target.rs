@@ -5,6 +5,7 @@ use super::{
 };
 use crate::config::{Json, JsonMap, ShapeRules, Yaml, YamlMap, check_shape, unknown_keys};
 use crate::diag::{Checked, Code, Diagnostic};
+use crate::hash::Fingerprint;
 use crate::system::System;
 use camino::Utf8Path;
 use std::any::Any;
@@ -47,9 +48,9 @@ pub(crate) trait ConnectionOptions: Any + Debug + Send + Sync {
     fn place(&self, _schema: &str) -> Option<String> {
         None
     }
-    /// A text of everything that decides which database is opened and how, without credentials.
-    /// Equal options give equal texts.
-    fn identity(&self) -> String;
+    /// A fingerprint of everything that decides which database is opened and how, without
+    /// credentials.
+    fn fingerprint(&self) -> Fingerprint;
     /// Settings that templates can read from `adapter`.
     fn members(&self) -> AdapterMembers<'_> {
         AdapterMembers::default()

@@ -7,8 +7,10 @@ use super::{
     Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
     names_of_engines,
 };
+use crate::cache::KeyWriter;
 use crate::config::{Json, JsonMap, YamlMap};
 use crate::diag::{Code, Diagnostic};
+use crate::hash::Fingerprint;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -63,8 +65,8 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
 struct NoConnection;
 
 impl ConnectionOptions for NoConnection {
-    fn identity(&self) -> String {
-        String::new()
+    fn fingerprint(&self) -> Fingerprint {
+        KeyWriter::new("unknown").finish()
     }
 
     fn as_any(&self) -> &dyn Any {

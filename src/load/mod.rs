@@ -13,9 +13,11 @@ pub(crate) use files::{FileKind, LoadedFile, SEED_HASH_LIMIT, has_known_ending};
 pub(crate) use project::{LoadOptions, find_project_file, load_project};
 pub(crate) use render::YamlRenderer;
 
+use crate::cache::KeyWriter;
 use crate::config::{PackageSpec, ProjectOptions, SelectorDefinition};
 use crate::context::ContextProject;
 use crate::engine::Target;
+use crate::hash::Fingerprint;
 use crate::source::SourceMap;
 use camino::Utf8PathBuf;
 use std::sync::Arc;
@@ -51,5 +53,11 @@ pub(crate) struct Sources {
 impl Sources {
     pub(crate) fn root(&self) -> &LoadedPackage {
         &self.packages[0]
+    }
+
+    /// A fingerprint of the options of all packages, with the places where they are written.
+    pub(crate) fn fingerprint_options(&self) -> Fingerprint {
+        let options = self.packages.iter().map(|package| &package.options);
+        options.fold(KeyWriter::new("options"), KeyWriter::value).finish()
     }
 }

@@ -63,6 +63,17 @@ impl Lookup {
         lookup
     }
 
+    /// Replaces the ids of nodes, after some nodes that cannot be referred to were removed.
+    pub(crate) fn renumber(&mut self, ids: &[Option<NodeId>]) {
+        let refs = self.refs.values_mut().flatten().map(|refable| &mut refable.found);
+        let sources = self.sources.values_mut().flatten().map(|(_, found)| found);
+        for found in refs.chain(sources) {
+            if let FoundNode::Node(id) = found {
+                *found = ids[id.index()].map_or(FoundNode::Nothing, FoundNode::Node);
+            }
+        }
+    }
+
     fn add(&mut self, node: &Node, found: FoundNode) {
         if let super::NodeKind::Source(table) = &node.kind {
             let key = (table.source_name.clone(), node.name.clone());

@@ -62,23 +62,25 @@ pub(crate) struct OtherResource {
     pub(crate) text: String,
 }
 
+/// The resolved project. What an edit of a text cannot change is shared with the next manifest of
+/// the process, and so are unchanged nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) project: ProjectInfo,
-    /// The nodes by id. Unchanged ones are shared with the next manifest of the process.
+    /// The nodes by id.
     pub(crate) nodes: Vec<Arc<Node>>,
     /// Nodes with `enabled: false`. They are not in the graph.
     pub(crate) disabled: Vec<Arc<Node>>,
     /// Tests of missing or disabled nodes. As in dbt, they are only written to the artifact, among
     /// the disabled nodes.
     pub(crate) unplaced: Vec<Arc<Node>>,
-    pub(crate) graph: Graph,
-    pub(crate) lookup: Lookup,
-    pub(crate) macros: Vec<MacroInfo>,
-    pub(crate) docs: Vec<OtherResource>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) lookup: Arc<Lookup>,
+    pub(crate) macros: Arc<Vec<MacroInfo>>,
+    pub(crate) docs: Arc<Vec<OtherResource>>,
     pub(crate) groups: Vec<Group>,
     pub(crate) selectors: JsonMap,
-    pub(crate) by_unique_id: FastMap<UniqueId, NodeId>,
+    pub(crate) by_unique_id: Arc<FastMap<UniqueId, NodeId>>,
     /// The on-run hooks, in the order in which they run.
     pub(crate) on_run_start: Vec<NodeId>,
     pub(crate) on_run_end: Vec<NodeId>,

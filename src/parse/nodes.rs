@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A parsed node, before its references are resolved.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ParsedNode {
     pub(crate) kind: ResourceType,
     pub(crate) package: Arc<str>,
@@ -77,6 +77,44 @@ impl ParsedNode {
             hook: None,
             broken: false,
         }
+    }
+
+    /// Whether two nodes agree in all that other nodes can see of them, and differ at most in their
+    /// texts and in what these refer to.
+    pub(crate) fn differs_only_in_text(&self, other: &ParsedNode) -> bool {
+        let ParsedNode {
+            kind,
+            package,
+            name,
+            path,
+            original_file_path,
+            fqn,
+            text: _,
+            sql,
+            refs: _,
+            sources: _,
+            functions: _,
+            config,
+            macros: _,
+            checksum: _,
+            span: _,
+            logs: _,
+            hook,
+            broken,
+        } = self;
+        let values = |config: &[(String, Json, Option<Span>)]| {
+            config.iter().map(|(key, value, _)| (key.clone(), value.clone())).collect::<Vec<_>>()
+        };
+        *kind == other.kind
+            && *package == other.package
+            && *name == other.name
+            && *path == other.path
+            && *original_file_path == other.original_file_path
+            && *fqn == other.fqn
+            && *sql == other.sql
+            && values(config) == values(&other.config)
+            && *hook == other.hook
+            && *broken == other.broken
     }
 
     /// The node with the paths of a file.

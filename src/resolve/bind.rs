@@ -1,35 +1,52 @@
 //! Resolves references to node ids, and makes the graph.
 
 use super::Resolver;
+use super::cache::ResolvedItem;
 use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
-    Access, FoundNode, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
+    Access, FoundNode, Graph, Lookup, Manifest, Node, NodeId, NodeKind, RefCall, SourceCall,
+    TestKind,
 };
+use crate::parse::{ParsedNode, ParsedProject};
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The resolved references of a node.
 #[derive(Default)]
-struct Bound {
-    parents: Vec<NodeId>,
+pub(super) struct BoundNode {
+    pub(super) parents: Vec<NodeId>,
     /// Whether the node is a test of a missing or disabled node.
-    dropped: bool,
-    complaints: Vec<Diagnostic>,
+    pub(super) dropped: bool,
+    pub(super) complaints: Vec<Diagnostic>,
+}
+
+/// The result of resolving all references.
+pub(super) struct Bound {
+    pub(super) graph: Graph,
+    /// The final ids of the nodes, by the ids that they had before; `None` for a node that is not
+    /// in the graph.
+    pub(super) ids: Vec<Option<NodeId>>,
 }
 
 /// The tables in which references are looked up.
-struct Binder<'a> {
+pub(super) struct Binder<'a> {
     lookup: &'a Lookup,
     nodes: &'a [Arc<Node>],
     disabled: &'a [Arc<Node>],
     packages: &'a [LoadedPackage],
 }
 
-impl Binder<'_> {
-    fn node(&self, node: &Node) -> Bound {
-        let mut bound = Bound::default();
+impl<'a> Binder<'a> {
+    /// A binder for nodes that are added to a manifest.
+    pub(super) fn new(manifest: &'a Manifest, packages: &'a [LoadedPackage]) -> Binder<'a> {
+        let Manifest { lookup, nodes, disabled, .. } = manifest;
+        Binder { lookup, nodes, disabled, packages }
+    }
+
+    pub(super) fn bind(&self, node: &Node) -> BoundNode {
+        let mut bound = BoundNode::default();
         let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
         for call in &node.refs {
             self.reference(node, call, test, &mut bound);
@@ -40,7 +57,7 @@ impl Binder<'_> {
         bound
     }
 
-    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut Bound) {
+    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut BoundNode) {
         match self.lookup.find_ref(
             call.package.as_deref(),
             &call.name,
@@ -74,7 +91,7 @@ impl Binder<'_> {
         }
     }
 
-    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut Bound) {
+    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut BoundNode) {
         match self.lookup.find_source(&call.source, &call.table, &node.package) {
             FoundNode::Node(id) => push(&mut bound.parents, id),
             FoundNode::Disabled(_) | FoundNode::Nothing if test => bound.dropped = true,
@@ -158,16 +175,19 @@ impl Binder<'_> {
 
 impl Resolver<'_> {
     /// Resolves all references, and sets aside tests whose parents are missing or disabled.
-    pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
+    pub(super) fn bind(&mut self, lookup: &Lookup) -> Bound {
         let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
-        let mut bound: Vec<Bound> = self.nodes.par_iter().map(|node| binder.node(node)).collect();
-        bound.iter_mut().for_each(|b| self.out.append(&mut b.complaints));
+        let mut bound: Vec<BoundNode> =
+            self.nodes.par_iter().map(|node| binder.bind(node)).collect();
+        for (place, bound) in bound.iter_mut().enumerate() {
+            self.findings.bound.extend(bound.complaints.drain(..).map(|d| (place, d)));
+        }
         self.keep(bound)
     }
 
     /// Assigns the final ids to the remaining nodes and makes the graph.
-    fn keep(&mut self, bound: Vec<Bound>) -> Graph {
+    fn keep(&mut self, bound: Vec<BoundNode>) -> Bound {
         let mut next = 0;
         let mut ids: Vec<Option<NodeId>> = Vec::with_capacity(bound.len());
         for bound in &bound {
@@ -203,8 +223,31 @@ impl Resolver<'_> {
                 None => self.unplaced.push(node),
             }
         }
-        graph
+        Bound { graph, ids }
     }
+
+    /// Where the nodes of files are; `None` for one that is not in the graph.
+    pub(super) fn places_of(
+        &self,
+        parsed: &ParsedProject,
+        ids: &[Option<NodeId>],
+    ) -> Vec<Option<Placed>> {
+        // The nodes of files come first, in their order; those that are disabled are left out.
+        let mut places = self.keys.iter().zip(ids).enumerate().peekable();
+        let mut place_of = |item: &Arc<ParsedNode>| {
+            let key = ResolvedItem::Node(item.clone()).key();
+            let (place, (_, id)) = places.next_if(|(_, (of, _))| **of == key)?;
+            id.map(|id| Placed { place, id })
+        };
+        parsed.nodes.iter().map(&mut place_of).collect()
+    }
+}
+
+/// The place of a node in the pass, and its id in the manifest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub(super) place: usize,
+    pub(super) id: NodeId,
 }
 
 fn push(parents: &mut Vec<NodeId>, id: NodeId) {

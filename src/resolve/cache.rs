@@ -6,6 +6,7 @@
 //! compared by address: `parse` returns the same item if nothing in it has changed. Ids and
 //! edges are not cached, since they belong to one manifest.
 
+use super::edits::LastPass;
 use crate::cache::KeyWriter;
 use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, RenderRead};
@@ -69,6 +70,7 @@ pub(crate) struct ResolveCache {
     reads: BTreeSet<RenderRead>,
     nodes: FastMap<ItemKey, CachedNode>,
     made: usize,
+    pub(super) last: Option<LastPass>,
 }
 
 fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
@@ -87,8 +89,8 @@ impl ResolveCache {
         self.reads.iter()
     }
 
-    /// Starts a pass over this many items. Clears the cache if the shared inputs have changed.
-    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject, items: usize) {
+    /// Starts a pass. Clears the cache if the shared inputs have changed.
+    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
         if self.circumstances != circumstances
@@ -96,10 +98,15 @@ impl ResolveCache {
         {
             self.nodes.clear();
             self.reads.clear();
+            self.last = None;
             self.circumstances = circumstances;
         }
-        self.nodes.reserve(items.saturating_sub(self.nodes.len()));
         self.made = 0;
+    }
+
+    /// Makes room for the nodes of this many items.
+    pub(super) fn reserve(&mut self, items: usize) {
+        self.nodes.reserve(items.saturating_sub(self.nodes.len()));
     }
 
     /// Ends a pass: drops the nodes of items that no longer exist, and adds the inputs that were
@@ -109,7 +116,17 @@ impl ResolveCache {
             let items: FastSet<ItemKey> = items.into_iter().collect();
             self.nodes.retain(|key, _| items.contains(key));
         }
+        self.note_reads(reads);
+    }
+
+    /// Adds the external inputs that nodes read.
+    pub(super) fn note_reads(&mut self, reads: BTreeSet<RenderRead>) {
         self.reads.extend(reads);
+    }
+
+    /// Drops the node of an item that was edited.
+    pub(super) fn forget(&mut self, item: &ResolvedItem) {
+        self.nodes.remove(&item.key());
     }
 
     /// The cached node of an item, with its diagnostics. `None`: the node has to be made.

@@ -11,6 +11,8 @@ mod bind;
 mod cache;
 mod config;
 mod docs;
+mod edits;
+mod findings;
 mod freshness;
 mod macros;
 mod names;
@@ -35,7 +37,10 @@ use crate::manifest::{
     Lookup, Manifest, Node, NodeId, NodeKind, Package, ProjectInfo, ResourceType, UniqueId,
 };
 use crate::parse::{EntryKind, ParsedProject, Properties, PropertyEntry};
+use bind::Bound;
 use cache::{Described, ItemKey, ResolvedItem};
+use edits::{LastPass, resolve_edit};
+use findings::Findings;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -183,6 +188,13 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// Checks a node that is made.
+    fn finish(&mut self, mut node: Node) -> Node {
+        self.check_enabled(&node);
+        node.columns.shrink_to_fit();
+        node
+    }
+
     /// Reports an `enabled` that is not a boolean, which would count as true.
     fn check_enabled(&mut self, node: &Node) {
         let Some(entry) = node.config.entry("enabled") else { return };
@@ -223,7 +235,7 @@ struct Resolver<'a> {
     disabled: Vec<Arc<Node>>,
     /// Tests of missing or disabled nodes.
     unplaced: Vec<Arc<Node>>,
-    out: Vec<Diagnostic>,
+    findings: Findings,
 }
 
 impl Resolver<'_> {
@@ -245,12 +257,13 @@ impl Resolver<'_> {
     }
 
     fn take(&mut self, made: Made<'_>) -> (ItemKey, Option<Arc<Node>>) {
-        let Made { key, node, mut out, new } = made;
+        let Made { key, node, out, new } = made;
         if let Some((item, described, reads)) = new {
             self.cache.insert(item, described.as_ref(), node.clone(), &out);
             self.reads.extend(reads);
         }
-        self.out.append(&mut out);
+        let item = self.items.len();
+        self.findings.made.extend(out.into_iter().map(|d| (item, d)));
         self.items.push(key);
         (key, node)
     }
@@ -274,11 +287,7 @@ fn make_node<'a, 'j>(ground: &'a Ground<'a>, cache: &ResolveCache, job: Job<'j>)
         return Made { key, node, out, new: None };
     }
     let mut maker = Maker { ground, reads: BTreeSet::new(), out: Vec::new() };
-    let node = make(&mut maker).map(|mut node| {
-        maker.check_enabled(&node);
-        node.columns.shrink_to_fit();
-        Arc::new(node)
-    });
+    let node = make(&mut maker).map(|node| Arc::new(maker.finish(node)));
     Made { key, node, out: maker.out, new: Some((item, described, maker.reads)) }
 }
 
@@ -291,16 +300,27 @@ struct Made<'j> {
     new: Option<(ResolvedItem, Option<Described<'j>>, BTreeSet<RenderRead>)>,
 }
 
-/// Resolves a parsed project. Nodes in `cache` are reused if they are still valid.
+/// Resolves a parsed project. After an edit of texts, only the edited nodes are resolved; else the
+/// nodes in `cache` are reused if they are still valid.
 pub(crate) fn resolve_project(
     parsed: &ParsedProject,
     sources: &Sources,
     cache: &mut ResolveCache,
-) -> Checked<Manifest> {
+) -> Checked<Arc<Manifest>> {
+    cache.begin(sources, parsed);
+    let edit = cache.last.take().and_then(|last| resolve_edit(last, parsed, sources, cache));
+    let pass = edit.unwrap_or_else(|| resolve_all(parsed, sources, cache));
+    let resolved = Checked::new(pass.manifest.clone(), pass.findings.to_diagnostics());
+    cache.last = Some(pass);
+    resolved
+}
+
+/// Resolves the whole project.
+fn resolve_all(parsed: &ParsedProject, sources: &Sources, cache: &mut ResolveCache) -> LastPass {
     let mut out = Vec::new();
     let items = parsed.nodes.len()
         + parsed.properties.iter().map(|p| p.entries.len() + p.tests.len()).sum::<usize>();
-    cache.begin(sources, parsed, items);
+    cache.reserve(items);
     let ground = Ground::new(parsed, sources, &mut out);
     let mut resolver = Resolver {
         ground: &ground,
@@ -311,7 +331,7 @@ pub(crate) fn resolve_project(
         keys: Vec::with_capacity(items),
         disabled: Vec::new(),
         unplaced: Vec::new(),
-        out,
+        findings: Findings { project: out, ..Findings::default() },
     };
     resolver.nodes();
     resolver.sources();
@@ -322,17 +342,21 @@ pub(crate) fn resolve_project(
         sources.root().options.flags.is_set("require_unique_project_resource_names", false);
     let own_first =
         sources.root().options.flags.is_set("require_ref_searches_node_package_before_root", false);
-    let (lookup, twice) = rayon::join(
+    let (mut lookup, twice) = rayon::join(
         || Lookup::new(root, own_first, &resolver.nodes, &resolver.disabled),
         || duplicates(&resolver.nodes, unique),
     );
-    resolver.out.extend(twice);
+    resolver.findings.project.extend(twice);
     resolver.tests(&lookup);
     let strict = sources.root().options.flags.is_set("require_resource_names_without_spaces", true);
-    resolver.out.extend(blanks(&resolver.nodes, strict));
-    let graph = resolver.bind(&lookup);
-    let Resolver { nodes, disabled, unplaced, mut out, cache, mut reads, items, .. } = resolver;
-    config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], &mut out);
+    resolver.findings.project.extend(blanks(&resolver.nodes, strict));
+    let Bound { graph, ids } = resolver.bind(&lookup);
+    lookup.renumber(&ids);
+    let placed = resolver.places_of(parsed, &ids);
+    let Resolver { nodes, disabled, unplaced, mut findings, cache, mut reads, items, .. } =
+        resolver;
+    let out = &mut findings.project;
+    config::warn_unused_configs(sources, &[&nodes, &disabled, &unplaced], out);
     let groups = others::collect_groups(parsed);
     out.extend(others::without_group(&nodes, &groups));
     out.extend(snapshots::check_snapshots(&nodes));
@@ -353,24 +377,23 @@ pub(crate) fn resolve_project(
     );
     out.extend(cycles.iter().map(|cycle| bind::cycle_diagnostic(&nodes, cycle)));
     out.extend(same_relation);
-    say_once(&mut out);
     let (on_run_start, on_run_end) = on_run_hooks(&nodes, sources);
     let manifest = Manifest {
         project: project_info(&ground),
         nodes,
         disabled,
         unplaced,
-        graph,
-        lookup,
-        macros,
-        docs,
+        graph: Arc::new(graph),
+        lookup: Arc::new(lookup),
+        macros: Arc::new(macros),
+        docs: Arc::new(docs),
         groups,
         selectors: JsonMap::new(),
-        by_unique_id,
+        by_unique_id: Arc::new(by_unique_id),
         on_run_start,
         on_run_end,
     };
-    Checked::new(manifest, out)
+    LastPass::new(sources, parsed, placed, Arc::new(manifest), findings)
 }
 
 fn project_info(ground: &Ground<'_>) -> ProjectInfo {
@@ -405,15 +428,6 @@ fn on_run_hooks(nodes: &[Arc<Node>], sources: &Sources) -> (Vec<NodeId>, Vec<Nod
 fn sort_hooks(mut hooks: Vec<(usize, usize, NodeId)>) -> Vec<NodeId> {
     hooks.sort();
     hooks.into_iter().map(|(.., id)| id).collect()
-}
-
-/// Removes duplicate diagnostics: an error in a folder's config is reported for each node in it.
-fn say_once(out: &mut Vec<Diagnostic>) {
-    let mut said = FastSet::default();
-    out.retain(|d| {
-        let place = d.primary.as_ref().map(|label| label.span);
-        d.code != Code::YamlShape || said.insert((d.message.clone(), place))
-    });
 }
 
 /// Reports duplicate unique ids and names. A seed, a snapshot and a model may share a name, which
@@ -496,6 +510,7 @@ fn duplicate(first: &Node, second: &Node) -> Diagnostic {
 mod resolve_tests {
     use super::testing::{attempt, project};
     use crate::diag::Code;
+    use crate::manifest::FoundNode;
 
     fn codes(files: &[(&str, &str)]) -> Vec<Code> {
         attempt(files, &[]).1.iter().map(|d| d.code).collect()
@@ -607,6 +622,22 @@ mod resolve_tests {
             codes(&[("macros/a.sql", "{% macro x() %}{{ }}{% endmacro %}")]),
             [Code::MacroSyntax]
         );
+    }
+
+    #[test]
+    fn a_test_that_is_left_out_does_not_shift_the_nodes_behind_it() {
+        let files = [
+            ("packages.yml", "packages: [{local: dep}]\n"),
+            ("dbt_packages/dep/dbt_project.yml", "name: dep\n"),
+            ("dbt_packages/dep/models/pa.sql", "select 1"),
+            ("dbt_packages/dep/models/pb.sql", "select 2"),
+            ("models/m.sql", "select * from {{ ref('pa') }}"),
+            ("tests/t.sql", "select * from {{ ref('gone') }}"),
+        ];
+        let (manifest, _) = project(&files);
+        let found = manifest.lookup.find_ref(None, "pa", None, "shop");
+        let id = manifest.get("model.dep.pa").unwrap().id;
+        assert_eq!(found, FoundNode::Node(id));
     }
 
     #[test]

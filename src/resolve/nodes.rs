@@ -24,7 +24,7 @@ impl Resolver<'_> {
         let mut described = FastSet::default();
         let mut jobs = Vec::with_capacity(self.ground.parsed.nodes.len());
         for parsed in &self.ground.parsed.nodes {
-            let found = description(&self.ground.entries, parsed);
+            let found = self.ground.entries.describe(parsed);
             described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
             let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.node(parsed, found)));
             jobs.push(Job { item: ResolvedItem::Node(parsed.clone()), described: found, make });
@@ -86,7 +86,7 @@ impl Resolver<'_> {
                 let names =
                     self.nodes.iter().filter(|n| n.resource_type() == kind).map(|n| &*n.name);
                 let near = nearest_name(&entry.name, names).map(str::to_owned);
-                self.out.push(
+                self.findings.project.push(
                     Diagnostic::warning(
                         Code::UnknownNode,
                         format!("there is no {} `{}` to describe", kind.as_str(), entry.name),
@@ -99,8 +99,56 @@ impl Resolver<'_> {
     }
 }
 
+impl<'a> Entries<'a> {
+    /// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
+    /// `m.v2.sql`, the file in `defined_in`, or `m.sql` for the latest version.
+    pub(super) fn describe(&self, parsed: &ParsedNode) -> Option<Described<'a>> {
+        let kind = EntryKind::Describes(parsed.kind);
+        if let Some((entry, file)) = self.get(kind, &parsed.package, &parsed.name) {
+            if entry.patch.versions.is_empty() {
+                return Some(Described { entry, file, version: None });
+            }
+            let latest = entry
+                .patch
+                .latest_version
+                .clone()
+                .unwrap_or_else(|| latest_of(&entry.patch.versions));
+            let version = entry.patch.versions.iter().find(|v| {
+                v.defined_in.as_deref() == Some(&*parsed.name)
+                    || (v.defined_in.is_none() && same_version(&v.version, &latest))
+            });
+            return version.map(|v| Described { entry, file, version: Some(v) });
+        }
+        if parsed.kind != ResourceType::Model {
+            return None;
+        }
+        // Look for a version that has this file.
+        for (entry, file) in
+            self.versioned.iter().filter(|(_, file)| file.package == parsed.package)
+        {
+            for v in &entry.patch.versions {
+                let expected = match &v.defined_in {
+                    Some(file) => file == &*parsed.name,
+                    None => {
+                        let text = python_str(&v.version);
+                        parsed.name.strip_prefix(&*entry.name).is_some_and(|rest| {
+                            rest == format!("_v{text}")
+                                || rest == format!(".v{text}")
+                                || rest == format!("_v{}", text.replace('.', "_"))
+                        })
+                    }
+                };
+                if expected {
+                    return Some(Described { entry, file, version: Some(v) });
+                }
+            }
+        }
+        None
+    }
+}
+
 impl Maker<'_> {
-    fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
+    pub(super) fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
         let mut fqn = parsed.fqn.clone();
         let mut name = parsed.name.clone();
         let mut version = None;
@@ -457,48 +505,6 @@ fn others_snapshot(
         original_file_path: file.original_file_path.clone(),
         ..ParsedNode::new(ResourceType::Snapshot, &file.package, fqn, Some(text), span)
     }
-}
-
-/// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
-/// `m.v2.sql`, the file in `defined_in`, or `m.sql` for the latest version.
-fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Described<'a>> {
-    let kind = EntryKind::Describes(parsed.kind);
-    if let Some((entry, file)) = entries.get(kind, &parsed.package, &parsed.name) {
-        if entry.patch.versions.is_empty() {
-            return Some(Described { entry, file, version: None });
-        }
-        let latest =
-            entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
-        let version = entry.patch.versions.iter().find(|v| {
-            v.defined_in.as_deref() == Some(&*parsed.name)
-                || (v.defined_in.is_none() && same_version(&v.version, &latest))
-        });
-        return version.map(|v| Described { entry, file, version: Some(v) });
-    }
-    if parsed.kind != ResourceType::Model {
-        return None;
-    }
-    // Look for a version that has this file.
-    for (entry, file) in entries.versioned.iter().filter(|(_, file)| file.package == parsed.package)
-    {
-        for v in &entry.patch.versions {
-            let expected = match &v.defined_in {
-                Some(file) => file == &*parsed.name,
-                None => {
-                    let text = python_str(&v.version);
-                    parsed.name.strip_prefix(&*entry.name).is_some_and(|rest| {
-                        rest == format!("_v{text}")
-                            || rest == format!(".v{text}")
-                            || rest == format!("_v{}", text.replace('.', "_"))
-                    })
-                }
-            };
-            if expected {
-                return Some(Described { entry, file, version: Some(v) });
-            }
-        }
-    }
-    None
 }
 
 /// The latest version: the largest as numbers if all are, else as texts.

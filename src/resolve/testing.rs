@@ -23,12 +23,12 @@ pub(crate) fn attempt(
     env: &[(&str, &str)],
 ) -> (Option<Manifest>, Vec<Diagnostic>) {
     let (read, diagnostics) = read(files, env);
-    (read.map(|read| read.manifest), diagnostics)
+    (read.map(|read| Arc::unwrap_or_clone(read.manifest)), diagnostics)
 }
 
 /// A resolved project, with the means to render it.
 pub(crate) struct ReadProject {
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: Arc<Manifest>,
     pub(crate) renderer: Arc<Renderer>,
     pub(crate) context: Arc<ContextProject>,
     pub(crate) map: SourceMap,

@@ -55,7 +55,7 @@ impl Resolver<'_> {
                 });
             }
             if let Some(first) = seen.insert(node.unique_id.clone(), parsed.span) {
-                self.out.push(
+                self.findings.project.push(
                     Diagnostic::error(
                         Code::DuplicateName,
                         format!("the test `{}` is written twice", parsed.name),

@@ -69,7 +69,7 @@ impl Trial {
     ) -> Trial {
         let (project, diagnostics) = read(files, &[]);
         let project = project.unwrap_or_else(|| panic!("{diagnostics:?}"));
-        let manifest = Arc::new(project.manifest);
+        let manifest = project.manifest;
         let plan = planned(&manifest, true);
         let built = plan.steps.iter().filter(|s| s.action == Action::Build);
         let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());

@@ -221,7 +221,7 @@ impl Workspace {
             settings: self.settings.clone(),
             inputs: inputs.and_then(|inputs| with_reads(inputs, cache.reads())),
             airflow: sources.root().options.airflow.clone(),
-            manifest: Arc::new(manifest),
+            manifest,
             renderer: parsed.renderer,
             context: parsed.context,
             map: map.clone(),
@@ -285,9 +285,7 @@ fn is_unread_file(d: &Diagnostic) -> bool {
 fn fingerprint_inputs(sources: &Sources, files: Fingerprint) -> Fingerprint {
     let key = KeyWriter::new("inputs").fingerprint(Some(files));
     let key = key.fingerprint(Some(sources.context.facts.target()));
-    let key = key.text(&format!("{:?}", sources.selectors));
-    let options = sources.packages.iter().map(|p| format!("{:?}", p.options));
-    key.texts(options.collect::<Vec<_>>()).finish()
+    key.value(&sources.selectors).fingerprint(Some(sources.fingerprint_options())).finish()
 }
 
 fn with_reads<'a>(

@@ -267,7 +267,7 @@ fn fingerprint_request(
     let vars = Json::Object(settings.load.vars.clone()).to_string();
     let key = KeyWriter::new("asked").text(&vars);
     let key = key.fingerprint(Some(sources.context.facts.target()));
-    let key = key.text(&sources.target.connection.identity());
+    let key = key.fingerprint(Some(sources.target.connection.fingerprint()));
     write_options(key, options).finish()
 }
 

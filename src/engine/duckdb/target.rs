@@ -1,19 +1,22 @@
 //! The keys of a DuckDB output, as in dbt-duckdb.
 
 use super::untouched;
+use crate::cache::KeyWriter;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_keys};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::{pairs_of, text_of};
 use crate::engine::{
     AdapterMembers, ConnectionOptions, DatabaseState, Surroundings, Target, TargetParts, TargetSpec,
 };
+use crate::hash::Fingerprint;
 use crate::system::{System, normalize_path};
 use camino::Utf8Path;
+use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
 
 /// An entry of `attach:`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Attach {
     pub(crate) path: String,
     pub(crate) alias: Option<String>,
@@ -23,7 +26,7 @@ pub(crate) struct Attach {
 }
 
 /// The keys that only dbt-duckdb has.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct DuckDbOptions {
     /// A file, `:memory:`, or any other location that DuckDB can open.
     pub(crate) path: String,
@@ -32,6 +35,8 @@ pub(crate) struct DuckDbOptions {
     pub(crate) extensions: Vec<(String, Option<String>)>,
     pub(crate) settings: Vec<(String, Json)>,
     pub(crate) config_options: Vec<(String, Json)>,
+    /// Credentials, which are not part of the fingerprint.
+    #[serde(skip)]
     pub(crate) secrets: Vec<Vec<(String, Json)>>,
     pub(crate) external_root: String,
     pub(crate) disable_transactions: bool,
@@ -99,8 +104,8 @@ impl ConnectionOptions for DuckDbOptions {
         (!self.path.is_empty()).then(|| self.path.clone())
     }
 
-    fn identity(&self) -> String {
-        format!("{:?}", DuckDbOptions { secrets: Vec::new(), ..self.clone() })
+    fn fingerprint(&self) -> Fingerprint {
+        KeyWriter::new("duckdb").value(self).finish()
     }
 
     fn members(&self) -> AdapterMembers<'_> {
@@ -308,7 +313,7 @@ mod tests {
                 Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
             let checked = read_target("p", "dev", &tree, &surroundings);
             let codes: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
-            (checked.value.unwrap().connection.identity(), codes)
+            (checked.value.unwrap().connection.fingerprint(), codes)
         };
         let (first, codes) = read("type: duckdb\npath: a.duckdb\nplugins: [{module: excel}]");
         assert_eq!(codes, [Code::PythonNeeded]);

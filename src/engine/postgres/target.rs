@@ -1,16 +1,19 @@
 //! The keys of a Postgres output: dbt-postgres's, and some more.
 
 use super::environment;
+use crate::cache::KeyWriter;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
 use crate::engine::{ConnectionOptions, Surroundings, TargetParts, TargetSpec};
+use crate::hash::Fingerprint;
 use crate::secret::Secret;
+use serde::Serialize;
 use std::any::Any;
 use std::sync::Arc;
 
 /// The use of TLS: libpq's `sslmode` (PostgreSQL documentation, "SSL Mode Descriptions").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum SslMode {
     Disable,
     /// TLS if the server supports it; certificates are not verified.
@@ -41,12 +44,14 @@ impl SslMode {
 
 /// The address of a Postgres server and the credentials. Missing values are filled in from the
 /// environment when the target is chosen.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct PostgresOptions {
     /// A host name, an address, or the folder of a Unix socket.
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
     pub(crate) user: Option<String>,
+    /// Not part of the fingerprint.
+    #[serde(skip)]
     pub(crate) password: Option<Secret>,
     pub(crate) sslmode: Option<SslMode>,
     /// A PEM file, or `system` for the authorities that the machine trusts.
@@ -127,8 +132,8 @@ const VISIBLE_DEFAULTS: &[(&str, &str)] = &[
 pub(super) const TARGET: TargetSpec = TargetSpec { keys: KEYS, shapes: SHAPES, read };
 
 impl ConnectionOptions for PostgresOptions {
-    fn identity(&self) -> String {
-        format!("{:?}", PostgresOptions { password: None, ..self.clone() })
+    fn fingerprint(&self) -> Fingerprint {
+        KeyWriter::new("postgres").value(self).finish()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -2,18 +2,21 @@
 //! name.
 
 use super::state;
+use crate::cache::KeyWriter;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
 use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts, TargetSpec};
+use crate::hash::Fingerprint;
 use crate::system::{System, normalize_path};
 use camino::Utf8Path;
+use serde::Serialize;
 use std::any::Any;
 use std::io::Read;
 use std::sync::Arc;
 
 /// The locations of a database's files.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct SqliteOptions {
     /// The file of the schema `main`.
     pub(crate) main: String,
@@ -101,8 +104,8 @@ impl ConnectionOptions for SqliteOptions {
         Some(if is_main { self.main.clone() } else { self.path_of(schema) })
     }
 
-    fn identity(&self) -> String {
-        format!("{self:?}")
+    fn fingerprint(&self) -> Fingerprint {
+        KeyWriter::new("sqlite").value(self).finish()
     }
 
     fn state(&self, system: &dyn System) -> Option<DatabaseState> {
