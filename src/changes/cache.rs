@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// The fingerprint of a compiled text, and how far it can be relied on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct CompiledText {
-    pub(super) print: Option<Fingerprint>,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) volatile: Option<String>,
     pub(super) introspective: bool,
 }
@@ -30,8 +30,8 @@ pub(crate) struct CompileCache {
 #[derive(Clone, Debug)]
 pub(super) struct KnownDefinition {
     pub(super) node: Arc<Node>,
-    pub(super) macros: Fingerprint,
-    pub(super) print: Option<Fingerprint>,
+    pub(super) macros_and_vars: Fingerprint,
+    pub(super) fingerprint: Option<Fingerprint>,
     pub(super) parts: Arc<BTreeMap<String, String>>,
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     fn text(print: &str) -> CompiledText {
         let volatile = Some("now".to_owned());
-        CompiledText { print: Some(Fingerprint::of(print)), volatile, introspective: true }
+        CompiledText { fingerprint: Some(Fingerprint::of(print)), volatile, introspective: true }
     }
 
     /// A cache with two texts that read environment variables.

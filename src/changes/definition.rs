@@ -115,25 +115,25 @@ fn define_all(
     let writer = PartWriter::new(compiler);
     // What the parts besides SQL are made of, the node apart: the environment is that of the
     // process.
-    let macros = [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
+    let macros_and_vars = [compiler.renderer.registry().fingerprint(), compiler.context.vars.fingerprint()]
         .map(Fingerprint::hex);
-    let macros = Fingerprint::of_parts(macros);
+    let macros_and_vars = Fingerprint::of_parts(macros_and_vars);
     let known = &cache.known;
     let defined: Vec<(NodeId, (NodeDefinition, Option<Fingerprint>))> = texts
         .par_iter()
         .map(|(id, text)| {
             let node = &manifest.nodes[id.index()];
             let before = known.get(&node.unique_id);
-            let before = before.filter(|k| Arc::ptr_eq(&k.node, node) && k.macros == macros);
+            let before = before.filter(|k| Arc::ptr_eq(&k.node, node) && k.macros_and_vars == macros);
             (*id, define_node(&writer, node, text, before))
         })
         .collect();
     let mut out = FastMap::with_capacity_and_hasher(defined.len(), Default::default());
     cache.known.reserve(defined.len().saturating_sub(cache.known.len()));
-    for (id, (definition, print)) in defined {
+    for (id, (definition, fingerprint)) in defined {
         let node = manifest.nodes[id.index()].clone();
         let (unique_id, parts) = (node.unique_id.clone(), definition.parts.clone());
-        cache.known.insert(unique_id, KnownDefinition { node, macros, print, parts });
+        cache.known.insert(unique_id, KnownDefinition { node, macros_and_vars: macros, fingerprint, parts });
         out.insert(id, definition);
     }
     out
@@ -150,7 +150,7 @@ fn define_node(
         Text::Known(known) => Some(known),
         Text::None | Text::Unknown(_) => None,
     };
-    let print = known.map(|k| k.text.print.unwrap_or_else(|| Fingerprint::of("")));
+    let fingerprint = known.map(|k| k.text.fingerprint.unwrap_or_else(|| Fingerprint::of("")));
     let mut definition = NodeDefinition {
         parts: Arc::default(),
         volatile: known.and_then(|k| k.text.volatile.clone()),
@@ -158,19 +158,19 @@ fn define_node(
         broken: known.and_then(|k| k.broken.clone()),
     };
     // A seed's file is read each time: nothing else shows that it changed.
-    match before.filter(|k| k.print == print && !is_seed(node)) {
+    match before.filter(|k| k.fingerprint == fingerprint && !is_seed(node)) {
         Some(before) => definition.parts = before.parts.clone(),
         None => {
             let mut parts = BTreeMap::new();
-            if let Some(print) = print {
-                parts.insert("SQL".to_owned(), print.short());
+            if let Some(fingerprint) = fingerprint {
+                parts.insert("SQL".to_owned(), fingerprint.short());
             }
             let wrong = writer.write(node, &mut parts);
             definition.broken = definition.broken.or(wrong);
             definition.parts = Arc::new(parts);
         }
     }
-    (definition, print)
+    (definition, fingerprint)
 }
 
 pub(super) fn is_seed(node: &Node) -> bool {
@@ -191,19 +191,19 @@ fn has_text(node: &Node) -> bool {
 fn steady_text(compiler: &Compiler, node: &Node) -> Option<CompiledText> {
     let own = node.text.as_ref()?.steady.as_ref()?;
     let mut volatile = own.volatile.clone();
-    let mut parts = vec![own.print.hex(), relation_text(compiler, node).unwrap_or_default()];
+    let mut parts = vec![own.fingerprint.hex(), relation_text(compiler, node).unwrap_or_default()];
     for id in reached(&compiler.manifest, node) {
         let parent = compiler.manifest.node(id);
         parts.push(parent.unique_id.to_string());
         parts.push(relation_text(compiler, parent).unwrap_or_default());
         if parent.is_ephemeral() {
             let inside = parent.text.as_ref()?.steady.as_ref()?;
-            parts.push(inside.print.hex());
+            parts.push(inside.fingerprint.hex());
             volatile = volatile.or_else(|| inside.volatile.clone());
         }
     }
-    let print = Some(Fingerprint::of_parts(parts));
-    Some(CompiledText { print, volatile, introspective: false })
+    let fingerprint = Some(Fingerprint::of_parts(parts));
+    Some(CompiledText { fingerprint, volatile, introspective: false })
 }
 
 /// The cache key of a compiled text: texts and config of the node and of the ephemeral models that
@@ -259,7 +259,7 @@ fn fingerprint_forms(compiler: &Compiler, node: &Node, compiled: &CompiledNode) 
     }
     let asked = compiled.reads.iter();
     out.volatile = out.volatile.or_else(|| asked.clone().find_map(|r| changing(&r.question)));
-    out.print = Some(Fingerprint::of_parts(texts));
+    out.fingerprint = Some(Fingerprint::of_parts(texts));
     out
 }
 

@@ -62,7 +62,7 @@ fn a_text_is_rendered_once_unless_running_may_make_it_another() {
 #[test]
 fn what_a_text_refers_to_counts_by_place() {
     let sets = "{% set x = ref('a') %}{% set y = ref('b') %}";
-    let print = |sql: &str| steady(sql).unwrap().print;
+    let print = |sql: &str| steady(sql).unwrap().fingerprint;
     let text = print(&format!("{sets}select * from {{{{ x }}}}, {{{{ y }}}}"));
     assert_ne!(text, print(&format!("{sets}select * from {{{{ y }}}}, {{{{ x }}}}")));
     assert_eq!(text, print("select *  from {{ ref('a') }}, -- two\n {{ ref('b') }}"));

@@ -190,7 +190,7 @@ impl fmt::Display for Verdict {
 }
 
 /// The inputs of a comparison.
-pub(crate) struct Compare<'a> {
+pub(crate) struct ComparisonInputs<'a> {
     pub(crate) manifest: &'a Manifest,
     pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
     /// The fingerprints recorded by publications, by unique id.
@@ -220,11 +220,15 @@ pub(crate) fn version_of_view(
     format!("view:{}", Fingerprint::of_parts(own.chain(parents)).hex())
 }
 
-/// Verdicts and current versions, by node.
-pub(crate) type Judged = (FastMap<NodeId, Verdict>, FastMap<NodeId, String>);
+/// What a comparison found.
+pub(crate) struct Judgement {
+    pub(crate) verdicts: FastMap<NodeId, Verdict>,
+    /// The current versions of the relations.
+    pub(crate) versions: FastMap<NodeId, String>,
+}
 
 /// Gives a verdict on every selected node, in the order of dependencies.
-pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
+pub(crate) fn judge_nodes(compare: &ComparisonInputs<'_>) -> Judgement {
     let manifest = compare.manifest;
     let mut state = State {
         compare,
@@ -235,7 +239,7 @@ pub(crate) fn judge_nodes(compare: &Compare<'_>) -> Judged {
     for id in manifest.graph.order().unwrap_or_default() {
         state.node(manifest.node(id));
     }
-    (state.verdicts, state.versions)
+    Judgement { verdicts: state.verdicts, versions: state.versions }
 }
 
 /// A fingerprint of everything that leads to verdicts, but for the database and the options of the
@@ -281,7 +285,7 @@ enum Taint {
 }
 
 struct State<'a> {
-    compare: &'a Compare<'a>,
+    compare: &'a ComparisonInputs<'a>,
     verdicts: FastMap<NodeId, Verdict>,
     versions: FastMap<NodeId, String>,
     /// The taints of nodes without rows of their own: sources, views and ephemeral models.
@@ -453,7 +457,7 @@ fn differs(own: &NodeDefinition, before: &PublicationFingerprint) -> Option<Reas
 }
 
 /// How the relation in the database differs from the published one; `None` if it does not.
-fn altered(compare: &Compare<'_>, node: &Node, before: &PublicationFingerprint) -> Option<Reason> {
+fn altered(compare: &ComparisonInputs<'_>, node: &Node, before: &PublicationFingerprint) -> Option<Reason> {
     let (Some(relation), Some(stored)) = (&node.relation, &before.stored) else { return None };
     let dialect = compare.manifest.project.dialect;
     let name = relation.render(dialect);

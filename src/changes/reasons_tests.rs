@@ -46,7 +46,7 @@ impl World {
             ResourceType::Test => "pass".to_owned(),
             _ => node.name.to_string(),
         };
-        let print = |node: &Node| {
+        let fingerprint = |node: &Node| {
             let parents = read_parents(&manifest, node).into_iter().map(|id| manifest.node(id));
             PublicationFingerprint {
                 own: (*own("1").parts).clone(),
@@ -63,7 +63,7 @@ impl World {
         let stored = manifest.all().filter(is_stored);
         World {
             own: stored.clone().map(|node| (node.id, own("1"))).collect(),
-            before: stored.map(|node| (node.unique_id.to_string(), print(node))).collect(),
+            before: stored.map(|node| (node.unique_id.to_string(), fingerprint(node))).collect(),
             existing: Existing::Unknown,
             sources: manifest.all().filter(is_source).map(|n| (n.id, version(n))).collect(),
             assume_sources: false,
@@ -96,8 +96,8 @@ impl World {
         self.before.remove(&*id);
     }
 
-    fn judge(&self) -> Judged {
-        judge_nodes(&Compare {
+    fn judge(&self) -> Judgement {
+        judge_nodes(&ComparisonInputs {
             manifest: &self.manifest,
             own: &self.own,
             before: &self.before,
@@ -110,7 +110,7 @@ impl World {
     }
 
     fn verdict(&self, name: &str) -> Option<Verdict> {
-        self.judge().0.remove(&self.node(name).id)
+        self.judge().verdicts.remove(&self.node(name).id)
     }
 
     /// The codes of the verdicts on nodes; `-` for a node without a verdict.
@@ -205,7 +205,7 @@ fn unknown_sources_can_be_assumed_unchanged() {
 #[test]
 fn versions_are_those_that_can_be_read_now() {
     let versions = |world: &World| {
-        let found = world.judge().1;
+        let found = world.judge().versions;
         let mut named: Vec<(String, String)> = found
             .into_iter()
             .map(|(id, v)| (world.manifest.node(id).name.to_string(), v))
@@ -547,7 +547,7 @@ fn a_view_has_the_version_of_what_it_says_and_reads() {
         [(key.to_owned(), value.to_owned())].into()
     };
     let version = version_of_view(&map("SQL", "1"), &map("model.shop.a", "1"));
-    assert!(version.strip_prefix("view:").is_some_and(|print| print.len() == 32), "{version}");
+    assert!(version.strip_prefix("view:").is_some_and(|fingerprint| fingerprint.len() == 32), "{version}");
     assert_eq!(version, version_of_view(&map("SQL", "1"), &map("model.shop.a", "1")));
     for (parts, parents) in [
         (map("SQL", "2"), map("model.shop.a", "1")),

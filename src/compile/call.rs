@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub(crate) struct MacroCall<'a> {
     pub(crate) def: &'a MacroDef,
     /// The package whose macros unqualified names refer to first.
-    pub(crate) package: &'a Arc<str>,
-    pub(crate) unit: RenderSubject,
+    pub(crate) lookup_package: &'a Arc<str>,
+    pub(crate) subject: RenderSubject,
     pub(crate) args: Vec<(&'a str, Value)>,
     /// The span of errors that have no better one.
     pub(crate) span: Span,
@@ -36,9 +36,9 @@ impl Compiler {
     /// Calls a macro, with a connection if there is one. A transaction that the macro left open is
     /// rolled back.
     pub(crate) fn call(&self, call: MacroCall<'_>, connection: Option<&Connection>) -> Called {
-        let MacroCall { def, package, unit, args, span, transactions } = call;
+        let MacroCall { def, lookup_package: package, subject, args, span, transactions } = call;
         let runtime = self.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
-        let session = Session::execute(&self.context, package, unit, runtime, Db::of(connection));
+        let session = Session::execute(&self.context, package, subject, runtime, Db::of(connection));
         session.set_transactions(transactions);
         let scope = Arc::new(NodeScope(session.clone()));
         let values = if args.is_empty() {

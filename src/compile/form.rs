@@ -48,12 +48,12 @@ impl Form {
             match piece {
                 FormPiece::Text(text) => sql.push(text),
                 FormPiece::Reference { node, origin } => {
-                    let (text, is_cte) = bindings.reference_text(manifest, *node, engine)?;
+                    let printed = bindings.print_reference(manifest, *node, engine)?;
                     match origin {
-                        Some(origin) => sql.push_from(&text, *origin),
-                        None => sql.push_str(&text),
+                        Some(origin) => sql.push_from(&printed.text, *origin),
+                        None => sql.push_str(&printed.text),
                     }
-                    if is_cte && !ctes.contains(node) {
+                    if printed.needs_cte && !ctes.contains(node) {
                         ctes.push(*node);
                     }
                 }
@@ -81,8 +81,8 @@ pub(super) fn cut_pieces(
     for marked in find_marked(rest.as_str())?.into_iter().rev() {
         let node = NodeId(marked.number);
         manifest.nodes.get(node.index())?;
-        let (printed, _) = own.reference_text(manifest, node, engine)?;
-        if printed != marked.text {
+        let printed = own.print_reference(manifest, node, engine)?;
+        if printed.text != marked.text {
             return None;
         }
         pieces.push(FormPiece::Text(rest.split_off(marked.end)));

@@ -56,7 +56,7 @@ pub(crate) struct Compiler {
 type Definitions = (Vec<(String, SqlText)>, BTreeSet<RenderRead>);
 
 /// What a session of a node is about.
-pub(crate) fn unit_of(node: &Node) -> RenderSubject {
+pub(crate) fn subject_of(node: &Node) -> RenderSubject {
     let yaml =
         matches!(node.kind, NodeKind::Operation { .. } | NodeKind::Test(TestKind::Generic(_)));
     RenderSubject {
@@ -110,7 +110,7 @@ impl Compiler {
         existing: &Arc<Existing>,
         db: Db,
     ) -> Arc<Session> {
-        self.session_of(unit_of(node), node, bindings, existing, db)
+        self.session_of(subject_of(node), node, bindings, existing, db)
     }
 
     /// A session in which a node builds a candidate, beside the published relation.
@@ -121,20 +121,20 @@ impl Compiler {
         existing: &Arc<Existing>,
         db: Db,
     ) -> Arc<Session> {
-        let mut unit = unit_of(node);
-        unit.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
-        self.session_of(unit, node, bindings, existing, db)
+        let mut subject = subject_of(node);
+        subject.extra.push((crate::context::BUILDS_CANDIDATE, true.into()));
+        self.session_of(subject, node, bindings, existing, db)
     }
 
     fn session_of(
         &self,
-        unit: RenderSubject,
+        subject: RenderSubject,
         node: &Node,
         bindings: &Arc<Bindings>,
         existing: &Arc<Existing>,
         db: Db,
     ) -> Arc<Session> {
-        Session::execute(&self.context, &node.package, unit, self.runtime(bindings, existing), db)
+        Session::execute(&self.context, &node.package, subject, self.runtime(bindings, existing), db)
     }
 
     /// Compiles a node. Without a connection, a query to the database is an error.

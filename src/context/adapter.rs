@@ -357,9 +357,9 @@ fn live<T>(
 
 fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRelation>, Error> {
     let dialect = session.project.dialect;
-    let this = session.unit.this.as_ref().is_some_and(|t| t.same(wanted, dialect));
+    let this = session.subject.this.as_ref().is_some_and(|t| t.same(wanted, dialect));
     if this && let Some(runtime) = session.runtime.as_ref().filter(|r| r.existing.is_known()) {
-        let key = session.unit.this.clone().unwrap_or_else(|| wanted.clone());
+        let key = session.subject.this.clone().unwrap_or_else(|| wanted.clone());
         if let Some(found) = runtime.existing.find(&key) {
             return Ok(Some(found.clone()));
         }
@@ -382,7 +382,7 @@ fn find(session: &Arc<Session>, wanted: &Relation) -> Result<Option<ExistingRela
 
 fn columns_of(session: &Arc<Session>, relation: &Relation) -> Result<Vec<ExistingColumn>, Error> {
     let this =
-        session.unit.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
+        session.subject.this.as_ref().is_some_and(|t| t.same(relation, session.project.dialect));
     if this && matches!(session.db(), Db::Offline) {
         let existing = session.runtime.as_ref().map(|r| &r.existing);
         return Ok(existing
@@ -497,7 +497,7 @@ fn hard_deletes(session: &Session, config: &Value) -> Result<Value, Error> {
 /// The value of a key in the given config, else in the node's. `None` if it is not set or null.
 fn config_value(session: &Session, config: &Value, key: &str) -> Option<Value> {
     let given = config.get_attr(key).ok().filter(|v| !v.is_undefined());
-    let found = given.or_else(|| session.unit.config.get(key).map(from_json));
+    let found = given.or_else(|| session.subject.config.get(key).map(from_json));
     found.filter(|v| !v.is_none())
 }
 

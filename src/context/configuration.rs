@@ -69,14 +69,14 @@ impl Object for Config {
             "get" | "require" | "meta_get" | "meta_require" if parsing => Ok(Value::from("")),
             "get" | "require" => {
                 let name = args.text(0, "name")?;
-                let found = session.unit.config.effective(session.unit.kind, &name);
+                let found = session.subject.config.effective(session.subject.kind, &name);
                 // A null value satisfies `require`, but `get` returns its default instead.
                 let found = if method == "get" { found.filter(|v| !v.is_null()) } else { found };
                 lookup(&session, found, &name, &args, method == "require")
             }
             "meta_get" | "meta_require" => {
                 let name = args.text(0, "name")?;
-                let found = session.unit.config.map("meta").and_then(|m| m.get(&name)).cloned();
+                let found = session.subject.config.map("meta").and_then(|m| m.get(&name)).cloned();
                 lookup(&session, found, &name, &args, method == "meta_require")
             }
             // The same as a call with this one key; `set_sql_header` uses it.
@@ -121,7 +121,7 @@ fn lookup(
     match found {
         Some(value) => Ok(from_json(&value)),
         None if required => {
-            let message = format!("`{}` needs a config `{name}`", session.unit.name);
+            let message = format!("`{}` needs a config `{name}`", session.subject.name);
             Err(session.stop(Abort::Raised(message)))
         }
         None => Ok(args.get(1, "default").cloned().unwrap_or_else(none)),
@@ -130,7 +130,7 @@ fn lookup(
 
 fn persist(session: &Session, what: &str) -> bool {
     session
-        .unit
+        .subject
         .config
         .map("persist_docs")
         .and_then(|m| m.get(what))

@@ -55,14 +55,14 @@ impl Object for Exceptions {
             }
             "missing_config" => format!(
                 "`{}` needs a config `{}`",
-                session.unit.name,
+                session.subject.name,
                 args.text(1, "name").unwrap_or_default()
             ),
-            "missing_materialization" => format!("no materialization for `{}`", session.unit.name),
+            "missing_materialization" => format!("no materialization for `{}`", session.subject.name),
             "missing_relation" => format!("relation {} not found", first_text(&args)),
             "column_type_missing" => format!(
                 "the contract of `{}` needs a `data_type` for: {}",
-                session.unit.name,
+                session.subject.name,
                 first_text(&args)
             ),
             "raise_contract_error" => {
@@ -71,7 +71,7 @@ impl Object for Exceptions {
                 let differences = render_mismatches(&contract, &query);
                 format!(
                     "the columns of `{}` are not those of its contract\n{differences}",
-                    session.unit.name
+                    session.subject.name
                 )
             }
             other if other.starts_with("raise_") || other.starts_with("missing_") => {

@@ -84,7 +84,7 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
     } else {
         calls.join(", called by ")
     };
-    diagnostic.note(format!("in macro {shown}, called by `{}`", session.unit.unique_id))
+    diagnostic.note(format!("in macro {shown}, called by `{}`", session.subject.unique_id))
 }
 
 /// The location of a failure. If it is in a built-in macro, where users cannot look, the innermost

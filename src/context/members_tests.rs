@@ -3,7 +3,7 @@
 use super::builtins::NAMES;
 use super::session::{RUN_ONLY, STEADY};
 use super::{Db, InvocationContext, LogLine, NodeScope, Session};
-use crate::compile::{CompileError, Compiled, Compiler, unit_of};
+use crate::compile::{CompileError, Compiled, Compiler, subject_of};
 use crate::config::Json;
 use crate::engine::Existing;
 use crate::jinja::Scope;
@@ -771,7 +771,7 @@ fn members_that_are_the_same_at_parse_and_at_run_are_there() {
 fn members_of_a_run_are_not_there_at_parse() {
     let compiler = open(&[]);
     let node = model(&compiler, "a");
-    let parse = NodeScope(Session::parse(&compiler.context, &node.package, unit_of(node)));
+    let parse = NodeScope(Session::parse(&compiler.context, &node.package, subject_of(node)));
     let found: Vec<&str> =
         RUN_ONLY.iter().copied().filter(|name| parse.member(name).is_some()).collect();
     assert!(found.is_empty(), "{found:?}");

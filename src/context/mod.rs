@@ -43,7 +43,7 @@ pub(crate) use failure::{failure_diagnostic, internal_diagnostic};
 pub(crate) use project::{
     ContextProject, InvocationContext, VarSource, invocation_members, metadata_env, vars_json,
 };
-pub(crate) use reads::{Facts, RenderQuestion, RenderRead};
+pub(crate) use reads::{ConstantFingerprints, RenderQuestion, RenderRead};
 pub(crate) use refs::resolve_ref;
 pub(crate) use relation::RelationValue;
 pub(crate) use session::{

@@ -1,6 +1,6 @@
 //! The parts of the context that all renders of an invocation share.
 
-use super::reads::Facts;
+use super::reads::ConstantFingerprints;
 use super::session::{Phase, Session};
 use super::{base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, Yaml};
@@ -66,7 +66,7 @@ pub(crate) struct ContextProject {
     pub(crate) store_failures: bool,
     pub(crate) registry: OnceLock<Arc<MacroRegistry>>,
     /// Fingerprints of facts that are constant during the command.
-    pub(crate) facts: Facts,
+    pub(crate) facts: ConstantFingerprints,
     pub(crate) members: FastMap<&'static str, Value>,
     /// Whether secret variables can be read, which is so only in profiles and packages.
     pub(crate) secrets: bool,

@@ -38,7 +38,7 @@ pub(super) fn install_references(out: &mut FastMap<&'static str, Value>) {
 /// The value of a reference at parse: the relation of this node, which prints the call's arguments.
 fn own_relation(session: &Session, asked: &str) -> Value {
     let engine = session.project.target.engine;
-    match session.unit.this.clone() {
+    match session.subject.this.clone() {
         Some(this) => RelationValue::stand_in(this, engine, asked, session.unsteady()),
         None => none(),
     }
@@ -117,7 +117,7 @@ fn check_dependency(
     span: Option<crate::source::Span>,
 ) -> Result<(), Error> {
     let Some(runtime) = &session.runtime else { return Ok(()) };
-    let Some(own) = session.unit.node else { return Ok(()) };
+    let Some(own) = session.subject.node else { return Ok(()) };
     if own == id || runtime.manifest.node(own).depends_on.contains(&id) {
         return Ok(());
     }
@@ -161,18 +161,25 @@ fn relation_value(target: RefTarget, is_empty: bool, engine: &'static EngineSpec
     }
 }
 
+/// A reference to a node, as SQL.
+pub(crate) struct PrintedReference {
+    pub(crate) text: String,
+    /// Whether the SQL around it has to define the node as a CTE.
+    pub(crate) needs_cte: bool,
+}
+
 impl Bindings {
-    /// The text of a reference to a node, and whether it needs a CTE. `None`: the node has no
-    /// relation.
-    pub(crate) fn reference_text(
+    /// Prints a reference to a node. `None`: the node has no relation.
+    pub(crate) fn print_reference(
         &self,
         manifest: &Manifest,
         id: NodeId,
         engine: &'static EngineSpec,
-    ) -> Option<(String, bool)> {
+    ) -> Option<PrintedReference> {
         let target = self.target(manifest, id)?;
-        let is_cte = matches!(target.shape, Shape::Cte(_));
-        Some((relation_value(target, self.empty, engine).to_string(), is_cte))
+        let needs_cte = matches!(target.shape, Shape::Cte(_));
+        let text = relation_value(target, self.empty, engine).to_string();
+        Some(PrintedReference { text, needs_cte })
     }
 }
 

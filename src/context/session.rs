@@ -3,7 +3,7 @@
 
 use super::ContextProject;
 use super::column::translate_type;
-use super::reads::{RenderQuestion, RenderRead, macro_print};
+use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Connection, EngineError, Existing, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
@@ -202,10 +202,10 @@ pub(crate) enum Abort {
 pub(crate) enum TransactionControl {
     /// The creator of the session. Statements run in the transaction that is open.
     #[default]
-    Maker,
+    Creator,
     /// The session, as in dbt: a statement with `auto_begin` opens a transaction, and only the
     /// project commits it.
-    Asked { open: bool },
+    Session { open: bool },
 }
 
 #[derive(Clone, Debug)]
@@ -220,7 +220,7 @@ pub(crate) struct Session {
     pub(crate) project: Arc<ContextProject>,
     pub(crate) phase: Phase,
     pub(crate) package: Arc<str>,
-    pub(crate) unit: RenderSubject,
+    pub(crate) subject: RenderSubject,
     pub(crate) runtime: Option<Runtime>,
     record: Mutex<Record>,
     db: Db,
@@ -275,18 +275,18 @@ impl Session {
     pub(crate) fn parse(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
     ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Parse, package, unit, None, Db::None))
+        Arc::new(Session::new(project, Phase::Parse, package, subject, None, Db::None))
     }
 
     /// A session at parse for a macro whose result is used at once.
     pub(crate) fn parse_strictly(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
     ) -> Arc<Session> {
-        let session = Session::new(project, Phase::Parse, package, unit, None, Db::None);
+        let session = Session::new(project, Phase::Parse, package, subject, None, Db::None);
         Arc::new(Session { strict: true, ..session })
     }
 
@@ -298,18 +298,18 @@ impl Session {
     pub(crate) fn execute(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
         runtime: Runtime,
         db: Db,
     ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Execute, package, unit, Some(runtime), db))
+        Arc::new(Session::new(project, Phase::Execute, package, subject, Some(runtime), db))
     }
 
     fn new(
         project: &Arc<ContextProject>,
         phase: Phase,
         package: &Arc<str>,
-        unit: RenderSubject,
+        subject: RenderSubject,
         runtime: Option<Runtime>,
         db: Db,
     ) -> Session {
@@ -317,7 +317,7 @@ impl Session {
             project: project.clone(),
             phase,
             package: package.clone(),
-            unit,
+            subject,
             runtime,
             record: Mutex::default(),
             db,
@@ -358,7 +358,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            TransactionControl::Asked { open } if asked && !*open => *open = true,
+            TransactionControl::Session { open } if asked && !*open => *open = true,
             _ => return Ok(()),
         }
         warehouse.begin()
@@ -381,7 +381,7 @@ impl Session {
     ) -> Result<(), EngineError> {
         let mut transactions = lock(&self.transactions);
         match &mut *transactions {
-            TransactionControl::Asked { open } if *open => *open = false,
+            TransactionControl::Session { open } if *open => *open = false,
             _ => return Ok(()),
         }
         match &self.db {
@@ -417,14 +417,14 @@ impl Session {
 
     /// Whether the node has only been compiled so far, so that `Existing` is still accurate.
     pub(super) fn only_compiles(&self) -> bool {
-        self.unit.compiled.is_none()
+        self.subject.compiled.is_none()
             && !self.builds_candidate()
             && !self.ran.load(Ordering::Relaxed)
     }
 
     /// Whether the node is built as a candidate, beside its published relation.
     pub(super) fn builds_candidate(&self) -> bool {
-        self.unit.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
+        self.subject.extra.iter().any(|(name, _)| *name == super::BUILDS_CANDIDATE)
     }
 
     pub(super) fn note_unsteady(&self) {
@@ -445,7 +445,7 @@ impl Session {
     /// Records that a macro was looked up.
     pub(crate) fn asked_macro(&self, call: CallName, found: Option<&MacroDef>) {
         let question = RenderQuestion::Macro { package: self.package.clone(), call };
-        self.record().reads.insert(RenderRead { question, answer: macro_print(found) });
+        self.record().reads.insert(RenderRead { question, answer: fingerprint_macro(found) });
     }
 
     /// The macro that a call resolves to in the session's package. The lookup is recorded.
@@ -522,7 +522,7 @@ impl Session {
 
     /// The span of the call that is executed; `None` if it is not in the unit's own file.
     pub(crate) fn site(&self, state: &mut minijinja::State<'_, '_>) -> Option<Span> {
-        let file = self.unit.file?;
+        let file = self.subject.file?;
         if state.name().contains('#') {
             return None;
         }
@@ -532,13 +532,13 @@ impl Session {
 
     /// `model` as a mapping.
     pub(crate) fn model(&self) -> Value {
-        match (&self.runtime, self.unit.node) {
+        match (&self.runtime, self.subject.node) {
             (Some(runtime), Some(id)) => {
                 let mut model = runtime.manifest.node_json(runtime.manifest.node(id));
                 translate_types(&mut model);
                 crate::jinja::from_json(&Json::Object(model))
             }
-            _ => crate::jinja::from_json(&self.unit.model),
+            _ => crate::jinja::from_json(&self.subject.model),
         }
     }
 }
@@ -608,34 +608,34 @@ impl Scope for NodeScope {
 impl NodeScope {
     fn find(&self, name: &str) -> Option<Value> {
         let session = &self.0;
-        let unit = &session.unit;
+        let subject = &session.subject;
         session.asked_member(name);
-        if let Some((_, value)) = unit.extra.iter().find(|(n, _)| *n == name) {
+        if let Some((_, value)) = subject.extra.iter().find(|(n, _)| *n == name) {
             return Some(value.clone());
         }
         Some(match name {
             "execute" => Value::from(session.phase == Phase::Execute),
-            "this" => unit.this.as_ref().map_or_else(
+            "this" => subject.this.as_ref().map_or_else(
                 || Value::from(()),
                 |r| super::RelationValue::value(r.clone(), session.project.target.engine),
             ),
             "model" | "node" => session.model(),
             "database" => Value::from(
-                unit.this
+                subject.this
                     .as_ref()
                     .and_then(Relation::database)
                     .unwrap_or(&session.project.target.database),
             ),
             "schema" => Value::from(
-                unit.this
+                subject.this
                     .as_ref()
                     .and_then(Relation::schema)
                     .unwrap_or(&session.project.target.schema),
             ),
-            "sql" | "compiled_code" => Value::from(unit.compiled.as_deref()?),
+            "sql" | "compiled_code" => Value::from(subject.compiled.as_deref()?),
             "pre_hooks" | "post_hooks" => {
                 let key = if name == "pre_hooks" { "pre-hook" } else { "post-hook" };
-                crate::jinja::from_json(unit.config.get(key).unwrap_or(&Json::Array(Vec::new())))
+                crate::jinja::from_json(subject.config.get(key).unwrap_or(&Json::Array(Vec::new())))
             }
             // The name of the worker thread, which hooks and macros write to logs.
             "thread_id" => {

@@ -20,7 +20,7 @@ pub(crate) enum Scratch {
 
 /// How the rows of a seed are loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowsIn {
+pub(crate) enum SeedLoading {
     /// The engine reads files on this machine.
     File,
     /// Rows are sent as one stream.
@@ -40,7 +40,7 @@ pub(crate) enum Writers {
 pub(crate) struct Abilities {
     pub(crate) transactions: Transactions,
     pub(crate) scratch: Scratch,
-    pub(crate) rows_in: RowsIn,
+    pub(crate) rows_in: SeedLoading,
     /// Counting the failures of several row tests in one scan is faster than a query for each
     /// (measured per engine).
     pub(crate) fuses_row_tests: bool,

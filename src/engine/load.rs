@@ -18,7 +18,7 @@ pub(crate) struct Load<'a> {
     pub(crate) table: &'a Relation,
     /// The columns as SQL, in the order of the file.
     pub(crate) columns: &'a [String],
-    /// The file, for engines that read it themselves (`RowsIn::File`).
+    /// The file, for engines that read it themselves (`SeedLoading::File`).
     pub(crate) path: &'a str,
     pub(crate) delimiter: &'a str,
     /// The rows of the file, for all other engines.
@@ -44,10 +44,10 @@ pub(crate) struct Loaded {
 /// A Parquet file to write from a file of rows.
 pub(crate) struct ParquetFile<'a> {
     /// The path of a JSON file with a list of objects.
-    pub(crate) rows: &'a str,
+    pub(crate) json_path: &'a str,
     /// Names and types, as the writing engine spells them.
     pub(crate) columns: &'a [(String, String)],
-    pub(crate) to: &'a str,
+    pub(crate) parquet_path: &'a str,
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ mod types;
 mod unknown;
 mod warehouse;
 
-pub(crate) use abilities::{Abilities, RowsIn, Scratch, Transactions, Writers};
+pub(crate) use abilities::{Abilities, SeedLoading, Scratch, Transactions, Writers};
 pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};
@@ -45,7 +45,7 @@ pub(crate) use reply::Reply;
 pub(crate) use spec::{AdapterTraits, EngineSpec, TypeNames, TypeParts};
 pub(crate) use state::{DatabaseState, FileState};
 pub(crate) use target::{
-    AdapterMembers, ConnectionOptions, Surroundings, Target, TargetParts, TargetSpec, read_target,
+    AdapterMembers, ConnectionOptions, OutputContext, Target, TargetParts, TargetSpec, read_target,
 };
 pub(crate) use types::SqlType;
 pub(crate) use warehouse::{

@@ -19,11 +19,11 @@ pub(crate) struct TargetSpec {
     /// The shapes of the keys' values.
     pub(crate) shapes: ShapeRules,
     /// Parses an output. The second argument is the initial `target` of templates, to be completed.
-    pub(crate) read: fn(&YamlMap, JsonMap, &Surroundings<'_>, &mut Vec<Diagnostic>) -> TargetParts,
+    pub(crate) read: fn(&YamlMap, JsonMap, &OutputContext<'_>, &mut Vec<Diagnostic>) -> TargetParts,
 }
 
 /// The surroundings of an output; relative paths are resolved against `root`.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct OutputContext<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) root: &'a Utf8Path,
 }
@@ -110,7 +110,7 @@ pub(crate) fn read_target(
     profile: &str,
     name: &str,
     tree: &Yaml,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
 ) -> Checked<Option<Target>> {
     let Some(map) = tree.as_map() else {
         let message = format!("output `{name}` is a mapping, not {}", tree.kind());
@@ -186,7 +186,7 @@ mod tests {
 
     fn read(yaml: &str) -> (Option<Target>, Vec<String>) {
         let system = MemorySystem::with_files([]);
-        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let surroundings = OutputContext { system: &system, root: Utf8Path::new("/p") };
         let tree = parse_yaml(FileId(0), yaml).value;
         let checked = read_target("shop", "dev", &tree, &surroundings);
         (checked.value, checked.diagnostics.into_iter().map(|d| d.message).collect())

@@ -6,7 +6,7 @@
 use super::{
     Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
     EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener,
-    Publication, Relation, RelationKind, Reply, RowsIn, Scratch, Transactions, Warehouse, Writers,
+    Publication, Relation, RelationKind, Reply, SeedLoading, Scratch, Transactions, Warehouse, Writers,
     duckdb,
 };
 use crate::source::SqlText;
@@ -26,7 +26,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
     Abilities {
         transactions,
         scratch,
-        rows_in: RowsIn::Stream,
+        rows_in: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: true,
         unique_constraint_names: false,
@@ -374,7 +374,11 @@ mod tests {
     #[test]
     fn an_engine_that_writes_no_parquet_says_so() {
         let mut fake = FakeWarehouse::new(&TRANSACTIONAL);
-        let file = super::super::ParquetFile { rows: "[]", columns: &[], to: "a.parquet" };
+        let file = super::super::ParquetFile {
+            json_path: "[]",
+            columns: &[],
+            parquet_path: "a.parquet",
+        };
         let error = fake.write_parquet(&file).unwrap_err();
         assert_eq!(error.kind, EngineErrorKind::Unsupported);
         assert_eq!(error.message, "transactional writes no Parquet files");

@@ -3,8 +3,8 @@
 
 use super::target::text_of;
 use super::{
-    Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, RowsIn, Scratch, SqlType,
-    Surroundings, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
+    Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, SeedLoading, Scratch, SqlType,
+    OutputContext, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
     names_of_engines,
 };
 use crate::config::{Json, JsonMap, YamlMap};
@@ -27,7 +27,7 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
     abilities: Abilities {
         transactions: Transactions::OneStatement,
         scratch: Scratch::Named,
-        rows_in: RowsIn::Stream,
+        rows_in: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: false,
         unique_constraint_names: false,
@@ -101,7 +101,7 @@ const SHOWN: [&str; 12] = [
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    _: &Surroundings<'_>,
+    _: &OutputContext<'_>,
     _: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let database = text_of(map, &["database", "dbname", "project", "catalog"]).unwrap_or_default();

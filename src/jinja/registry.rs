@@ -40,7 +40,7 @@ pub(crate) struct MacroDef {
     /// The calls of `var` and `env_var` in the macro.
     pub(crate) variables: Vec<VariableCall>,
     /// The fingerprint of its name, path and text, on which renders that use it depend.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// The name of its template: `package/path#name`.
     pub(super) template: Arc<str>,
     pub(super) text: String,
@@ -209,7 +209,7 @@ fn define(
     calls.dedup();
     Ok(MacroDef {
         package: package.clone(),
-        print: Fingerprint::of_parts([&**package, &**path, &name, &text[block.start..block.end]]),
+        fingerprint: Fingerprint::of_parts([&**package, &**path, &name, &text[block.start..block.end]]),
         template: format!("{package}/{path}#{name}").into(),
         unique_id: format!("macro.{package}.{name}").into(),
         name: name.into(),
@@ -399,7 +399,7 @@ impl MacroRegistry {
 
     /// One print of all macros.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_parts(self.defs.iter().map(|d| d.print.hex()))
+        Fingerprint::of_parts(self.defs.iter().map(|d| d.fingerprint.hex()))
     }
 
     /// The built-in macros, including replaced ones.

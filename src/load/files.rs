@@ -41,7 +41,7 @@ pub(crate) struct LoadedFile {
     pub(crate) absolute: Utf8PathBuf,
     pub(crate) size: u64,
     /// The fingerprint of the text. For a seed beyond [`SEED_HASH_LIMIT`] it is constant.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 /// The size in bytes from which dbt identifies a seed by its path instead of a hash of its text.
@@ -150,14 +150,14 @@ pub(super) fn read_package(
                 Ok((Arc::default(), system.fingerprint(&found.path)?))
             }
             FileKind::Seed => Ok((Arc::default(), Fingerprint::of("known by its path"))),
-            _ => system.read_with_print(&found.path),
+            _ => system.read_with_fingerprint(&found.path),
         })
         .collect();
     let mut loaded = Vec::with_capacity(files.len());
     for ((Found { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
         let original: Arc<str> = path_below(root, &absolute).into();
-        let (id, print) = match text {
-            Ok((text, print)) => (map.add(&shown(&absolute), text), print),
+        let (id, fingerprint) = match text {
+            Ok((text, fingerprint)) => (map.add(&shown(&absolute), text), fingerprint),
             Err(e) => {
                 out.push(Diagnostic::error(Code::ProjectFile, e.to_string()));
                 continue;
@@ -170,7 +170,7 @@ pub(super) fn read_package(
             original_file_path: original,
             absolute,
             size,
-            print,
+            fingerprint,
         });
     }
     Ok(loaded)

@@ -7,10 +7,10 @@ use crate::config::{
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
 };
 use crate::context::{
-    ContextProject, Facts, InvocationContext, VarSource, invocation_members, vars_json,
+    ContextProject, ConstantFingerprints, InvocationContext, VarSource, invocation_members, vars_json,
 };
 use crate::diag::{Code, Diagnostic, nearest_name};
-use crate::engine::{Surroundings, Target, default_target, placeholder_target, read_target};
+use crate::engine::{OutputContext, Target, default_target, placeholder_target, read_target};
 use crate::secret::{SECRET_PREFIX, Scrubber, Secret};
 use crate::source::{FileId, SourceMap, Span};
 use crate::system::{System, SystemError, normalize_path};
@@ -171,7 +171,7 @@ impl Loader<'_> {
             store_failures: self.options.settings.flags.get("STORE_FAILURES")
                 == Some(&Json::Bool(true)),
             registry: OnceLock::new(),
-            facts: Facts::new(target, &self.options.settings, self.started, self.system.as_ref()),
+            facts: ConstantFingerprints::new(target, &self.options.settings, self.started, self.system.as_ref()),
             secrets,
             quoting: target.engine.adapter.quoting,
             explicit_overrides: true,
@@ -369,7 +369,7 @@ impl Loader<'_> {
         if self.out[before..].iter().any(Diagnostic::is_error) {
             return Ok(None);
         }
-        let surroundings = Surroundings { system: self.system.as_ref(), root: &self.root };
+        let surroundings = OutputContext { system: self.system.as_ref(), root: &self.root };
         let read = read_target(&name, &target, &rendered, &surroundings);
         let mut target = read.drain_into(&mut self.out);
         if let Some(target) = &mut target {

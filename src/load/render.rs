@@ -193,7 +193,7 @@ impl YamlRenderer {
     }
 
     fn session(&self, span: Span) -> Arc<Session> {
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Model,
@@ -205,7 +205,7 @@ impl YamlRenderer {
             compiled: None,
             extra: Vec::new(),
         };
-        Session::parse_strictly(&self.project, &self.package, unit)
+        Session::parse_strictly(&self.project, &self.package, subject)
     }
 }
 

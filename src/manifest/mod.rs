@@ -33,4 +33,4 @@ pub(crate) use node::{
     SourceCall, SourceTable, Steady, TestKind, Text, UniqueId, VersionInfo, artifact_id,
 };
 pub(crate) use node_set::NodeSet;
-pub(crate) use project::{Group, MacroInfo, Manifest, OtherResource, Package, ProjectInfo};
+pub(crate) use project::{Group, MacroInfo, Manifest, DocResource, Package, ProjectInfo};

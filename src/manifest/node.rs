@@ -109,7 +109,7 @@ pub(crate) struct Text {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Steady {
     /// The fingerprint of the SQL without comments and white space.
-    pub(crate) print: Fingerprint,
+    pub(crate) fingerprint: Fingerprint,
     /// A function or keyword in the SQL whose value may differ at each run.
     pub(crate) volatile: Option<String>,
 }

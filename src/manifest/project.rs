@@ -54,7 +54,7 @@ pub(crate) struct Group {
 
 /// A resource that is in the manifest but not a node: a doc block.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OtherResource {
+pub(crate) struct DocResource {
     pub(crate) unique_id: UniqueId,
     pub(crate) name: Arc<str>,
     pub(crate) package: Arc<str>,
@@ -75,7 +75,7 @@ pub(crate) struct Manifest {
     pub(crate) graph: Graph,
     pub(crate) lookup: Lookup,
     pub(crate) macros: Vec<MacroInfo>,
-    pub(crate) docs: Vec<OtherResource>,
+    pub(crate) docs: Vec<DocResource>,
     pub(crate) groups: Vec<Group>,
     pub(crate) selectors: JsonMap,
     pub(crate) by_unique_id: FastMap<UniqueId, NodeId>,

@@ -11,7 +11,7 @@ use crate::outcome::{RunResult, RunStatus};
 use crate::plan::Verb;
 use crate::workspace::{
     BuildOptions, FinishedBuild, ManifestWriting, Notices, Opening, PreparedRun, Revision,
-    Settings, UnchangedCheck, Wishes, Workspace, compiled_code, prepare_run, resource_types_of,
+    Settings, UnchangedCheck, RunInputs, Workspace, compiled_code, prepare_run, resource_types_of,
     write_compiled_manifest, write_results,
 };
 use std::collections::HashSet;
@@ -220,7 +220,7 @@ impl<'a, 'n> Build<'a, 'n> {
     ) -> Result<PreparedRun, Ended> {
         let (revision, cancel) = (self.revision.clone(), self.workspace.cancel_token().clone());
         let (known, defined) = (&mut self.definitions, &mut self.defined);
-        let wishes = Wishes {
+        let wishes = RunInputs {
             cancel: &cancel,
             budget: None,
             known: None,

@@ -170,11 +170,11 @@ fn read_catalog_rows(
     };
     let call = MacroCall {
         def: &def,
-        package: &revision.manifest.project.name,
-        unit: catalog_unit(),
+        lookup_package: &revision.manifest.project.name,
+        subject: catalog_subject(),
         args: vec![("information_schema", RelationValue::value(schema, engine)), what],
         span: Span::file(FileId(0)),
-        transactions: TransactionControl::Maker,
+        transactions: TransactionControl::Creator,
     };
     let called = revision.compiler(Vec::new()).call(call, connection);
     for line in called.logs {
@@ -206,7 +206,7 @@ fn read_catalog_rows(
 }
 
 /// What the context of the catalog macros knows of itself.
-fn catalog_unit() -> RenderSubject {
+fn catalog_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "operation.catalog".into(),
         name: "catalog".into(),

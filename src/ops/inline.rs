@@ -20,7 +20,7 @@ pub(super) fn render_inline(
     let existing = Arc::new(revision.inspect_stored(connection)?);
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &existing);
     let db = Db::of(connection);
-    let session = Session::execute(&revision.context, &package, inline_unit(), runtime, db);
+    let session = Session::execute(&revision.context, &package, inline_subject(), runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
     let renderer = &revision.renderer;
@@ -44,7 +44,7 @@ pub(super) fn render_inline(
 }
 
 /// What the query's context knows of itself.
-fn inline_unit() -> RenderSubject {
+fn inline_subject() -> RenderSubject {
     RenderSubject {
         unique_id: "sql_operation.inline_query".into(),
         name: "inline_query".into(),

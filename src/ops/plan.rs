@@ -48,7 +48,7 @@ pub(crate) fn plan_build(
                     cancel: workspace.cancel_token(),
                 };
                 let compared = compare_selected(&request, warehouse.as_mut(), notices)?;
-                verdicts = compared.map(|(_, (verdicts, _))| verdicts);
+                verdicts = compared.map(|(_, judgement)| judgement.verdicts);
             }
         }
         Err(e) => without_database = Some(e),

@@ -8,11 +8,11 @@ use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::{RunResult, RunStatus};
 use crate::plan::Verb;
-use crate::run::{CancelToken, Event, Left, LeftReason, NoRows};
+use crate::run::{CancelToken, Event, SkippedStale, SkippedStaleReason, ShowRowsError};
 use crate::select::Selection;
 use crate::system::SystemError;
 use crate::workspace::{
-    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, Wishes, prepare_run,
+    BuildOptions, ChangeOptions, Definitions, KnownDatabase, Notice, Revision, RunInputs, prepare_run,
     resource_types_of,
 };
 use std::panic::resume_unwind;
@@ -59,7 +59,7 @@ pub(crate) struct RebuildRequest<'a> {
 #[derive(Default)]
 pub(crate) struct Rebuild {
     pub(crate) results: Vec<RunResult>,
-    pub(crate) left: Vec<Left>,
+    pub(crate) left: Vec<SkippedStale>,
     pub(crate) failed: FailedCauses,
     /// The number of nodes that were compiled in order to be compared.
     pub(crate) compiled: usize,
@@ -71,7 +71,7 @@ pub(crate) enum Progress {
     Waiting(String),
     /// The first rows of the node to show. Sent before the database is closed, since closing a
     /// large one takes long.
-    Shown(Result<Table, NoRows>),
+    Shown(Result<Table, ShowRowsError>),
     Event(Event),
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn rebuild_changed(
     let mut left = Vec::new();
     let mut causes: FailedCauses = FastMap::default();
     let mut own = Some(own);
-    let wishes = Wishes {
+    let wishes = RunInputs {
         cancel,
         budget: limits.budget,
         known: known.take().and_then(|k| k.take_if_same(revision, &selected)),
@@ -174,10 +174,10 @@ impl Limit<'_> {
         &self,
         selected: &mut NodeSet,
         verdicts: &mut FastMap<NodeId, Verdict>,
-    ) -> Vec<Left> {
+    ) -> Vec<SkippedStale> {
         let mut left = Vec::new();
         let mut distance: FastMap<NodeId, usize> = FastMap::default();
-        let mut out: FastMap<NodeId, LeftReason> = FastMap::default();
+        let mut out: FastMap<NodeId, SkippedStaleReason> = FastMap::default();
         for id in self.manifest.graph.order().unwrap_or_default() {
             let node = self.manifest.node(id);
             let above = node.depends_on.iter().filter_map(|p| distance.get(p)).max().copied();
@@ -196,7 +196,7 @@ impl Limit<'_> {
             let Some(why) = self.reason_to_leave(id, steps, &out) else { continue };
             out.insert(id, why);
             if is_stored {
-                left.push(Left {
+                left.push(SkippedStale {
                     unique_id: node.unique_id.to_string(),
                     name: node.display_name(),
                     verdict: verdict.clone(),
@@ -213,18 +213,18 @@ impl Limit<'_> {
         &self,
         id: NodeId,
         steps: usize,
-        out: &FastMap<NodeId, LeftReason>,
-    ) -> Option<LeftReason> {
+        out: &FastMap<NodeId, SkippedStaleReason>,
+    ) -> Option<SkippedStaleReason> {
         let node = self.manifest.node(id);
         let before = self.failed_before.get(&*node.unique_id);
         let is_left =
             |p: &NodeId| out.contains_key(p) && self.manifest.node(*p).resource_type().is_refable();
         if before.is_some_and(|then| self.causes.get(&*node.unique_id) == Some(then)) {
-            Some(LeftReason::FailedBefore)
+            Some(SkippedStaleReason::FailedBefore)
         } else if node.resource_type().is_refable() && node.depends_on.iter().any(is_left) {
-            Some(LeftReason::ReadsLeft)
+            Some(SkippedStaleReason::ReadsSkipped)
         } else if self.limits.depth.is_some_and(|depth| steps > depth) {
-            Some(LeftReason::TooDeep)
+            Some(SkippedStaleReason::TooDeep)
         } else {
             None
         }
@@ -237,11 +237,11 @@ fn fetch_first_rows(
     id: NodeId,
     rows: usize,
     warehouse: &mut dyn Warehouse,
-) -> Result<Table, NoRows> {
+) -> Result<Table, ShowRowsError> {
     let node = manifest.node(id);
     let Some(relation) = node.relation.as_ref().filter(|_| !node.is_ephemeral()) else {
-        return Err(NoRows::NotStored(node.name.to_string()));
+        return Err(ShowRowsError::NotStored(node.name.to_string()));
     };
     let sql = limit_rows(&select_all(relation, warehouse.engine()), rows);
-    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| NoRows::Engine(e.message))
+    warehouse.fetch(&sql, Some(rows)).map(|(_, table)| table).map_err(|e| ShowRowsError::Engine(e.message))
 }

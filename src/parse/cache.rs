@@ -137,7 +137,7 @@ impl ParseCache {
             for file in &package.files {
                 let place = Place::new(package.name(), file);
                 key = key.text(&place.package).text(&place.path).number(place.kind as u64);
-                key = key.fingerprint(Some(file.print));
+                key = key.fingerprint(Some(file.fingerprint));
                 for read in reads_of(&place)? {
                     key = key.fingerprint(Some(read));
                 }
@@ -159,7 +159,7 @@ impl ParseCache {
         map: &SourceMap,
         answers: &Answers,
     ) -> Option<Arc<ParsedFile>> {
-        match self.files.find(place, file.print, answers)? {
+        match self.files.find(place, file.fingerprint, answers)? {
             Form::Live(parsed) => Some(parsed.clone()),
             Form::Bytes(bytes) => thaw(bytes, file.file, map.text(file.file)),
         }

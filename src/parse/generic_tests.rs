@@ -341,7 +341,7 @@ fn capture(
         own_reference(test);
         return;
     }
-    let session = Session::parse(parser.context, &test.package, unit(parser, test));
+    let session = Session::parse(parser.context, &test.package, subject_of_test(parser, test));
     render(parser, test, def.filter(|_| !internal), &session, out);
     let record = session.take_record();
     let placed = |s: Option<Span>| s.or(Some(test.span));
@@ -450,7 +450,7 @@ pub(crate) fn evaluate_argument(
     result.map_err(|failure| Box::new(failure_diagnostic(&failure, session, span)))
 }
 
-fn unit(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
+fn subject_of_test(parser: &NodeParser<'_>, test: &ParsedTest) -> RenderSubject {
     // At parse a reference is the node's own relation.
     let target = &parser.context.target;
     let this = Relation::new(Some(&target.database), Some(&target.schema), &test.short_name);

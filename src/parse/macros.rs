@@ -26,14 +26,14 @@ pub(super) fn build_engine(
         .filter(|(_, f)| matches!(f.kind, FileKind::Macro | FileKind::GenericTest))
         .map(|(package, file)| {
             let place = Place::new(package, file);
-            if let Some(same) = cache.macros.get(&place).filter(|m| m.text == file.print) {
+            if let Some(same) = cache.macros.get(&place).filter(|m| m.text == file.fingerprint) {
                 return (place, same.clone(), false);
             }
             let checked =
                 parse_macro_file(file.file, package, &file.original_file_path, map.text(file.file));
             let defs = checked.value.into_iter().map(Arc::new).collect();
             let macros = CachedMacros {
-                text: file.print,
+                text: file.fingerprint,
                 defs,
                 diagnostics: checked.diagnostics,
                 unusable: Vec::new(),

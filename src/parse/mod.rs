@@ -85,7 +85,7 @@ pub(crate) fn parse_sources(
         .map(|(package, file)| {
             let place = Place::new(package, file);
             if let Some(again) = cache.find(&place, file, map, &answers) {
-                return Parsed { place, text: file.print, file: again, reads: None };
+                return Parsed { place, text: file.fingerprint, file: again, reads: None };
             }
             let parser = NodeParser::new(&renderer, &context, map);
             let parsed = parse_file(&parser, package, file);
@@ -93,7 +93,7 @@ pub(crate) fn parse_sources(
             if !cache::is_own(&parsed.diagnostics, file.file) {
                 reads.insert(RenderRead::never());
             }
-            Parsed { place, text: file.print, file: Arc::new(parsed), reads: Some(reads) }
+            Parsed { place, text: file.fingerprint, file: Arc::new(parsed), reads: Some(reads) }
         })
         .collect();
     let mut project = ParsedProject {

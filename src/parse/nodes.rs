@@ -257,7 +257,7 @@ impl<'a> NodeParser<'a> {
 
     fn render(&self, node: &mut ParsedNode, origin: TextOrigin<'_>, out: &mut Vec<Diagnostic>) {
         let template = format!("{}/{}", node.package, node.original_file_path);
-        let session = Session::parse(self.context, &node.package, self.unit(node));
+        let session = Session::parse(self.context, &node.package, self.subject_of_node(node));
         let scope = Arc::new(NodeScope(session.clone()));
         let (result, macros, unknown) = self.renderer.render_for_parse(
             &template,
@@ -314,10 +314,10 @@ impl<'a> NodeParser<'a> {
 
     fn steady(&self, sql: &str) -> Steady {
         let volatile = find_volatile(sql, self.context.target.engine.volatile_functions);
-        Steady { print: Fingerprint::of(&normalize_sql(sql)), volatile }
+        Steady { fingerprint: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
-    fn unit(&self, node: &ParsedNode) -> RenderSubject {
+    fn subject_of_node(&self, node: &ParsedNode) -> RenderSubject {
         let target = &self.context.target;
         let this = Relation {
             quote: self.context.quoting,
@@ -454,7 +454,7 @@ pub(crate) struct ParsedHook {
 pub(crate) fn parse_hook_text(
     renderer: &Arc<Renderer>,
     context: &Arc<ContextProject>,
-    unit: RenderSubject,
+    subject: RenderSubject,
     package: &Arc<str>,
     sql: &str,
     span: Span,
@@ -462,7 +462,7 @@ pub(crate) fn parse_hook_text(
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
-    let session = Session::parse(context, package, unit);
+    let session = Session::parse(context, package, subject);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
     let (result, macros, _) =

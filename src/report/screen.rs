@@ -10,7 +10,7 @@ use crate::diag::Diagnostic;
 use crate::engine::Table;
 use crate::manifest::ResourceType;
 use crate::outcome::{Effect, RunStatus, SkipReason};
-use crate::run::{Event, Left, NoRows, NodeVerdict, Totals};
+use crate::run::{Event, SkippedStale, ShowRowsError, NodeVerdict, Totals};
 use crate::source::SourceMap;
 use anstyle::AnsiColor;
 use std::io::{IsTerminal, Write};
@@ -46,11 +46,11 @@ pub(crate) enum Happening {
         seconds: f64,
         /// The number of nodes and tests that failed.
         failed: usize,
-        left: Vec<Left>,
+        left: Vec<SkippedStale>,
         compiled: usize,
     },
     /// The first rows of a relation, or the reason why there are none.
-    Shown(String, Result<Table, NoRows>),
+    Shown(String, Result<Table, ShowRowsError>),
     /// The diagnostics of a check without a database.
     Checked(Vec<Diagnostic>),
     /// The diagnostics of the selection, in addition to those of the project.
@@ -159,7 +159,7 @@ pub(crate) struct Screen {
     totals: Totals,
     status: String,
     failure: Option<(String, Vec<String>)>,
-    shown: Option<(String, Result<Table, NoRows>)>,
+    shown: Option<(String, Result<Table, ShowRowsError>)>,
 }
 
 impl Screen {
@@ -312,7 +312,7 @@ impl Screen {
         }
     }
 
-    fn left(&mut self, left: Vec<Left>) {
+    fn left(&mut self, left: Vec<SkippedStale>) {
         for l in left {
             self.rows.retain(|r| r.unique_id != l.unique_id);
             let row = Row::new(l.unique_id, ResourceType::Model, l.name, State::Left);

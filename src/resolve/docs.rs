@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
 use crate::jinja::{Renderer, Scope};
 use crate::load::Sources;
-use crate::manifest::{NodeConfig, OtherResource, ResourceType};
+use crate::manifest::{NodeConfig, DocResource, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
 use crate::source::Span;
 use minijinja::value::{Rest, Value};
@@ -93,7 +93,7 @@ impl<'a> Docs<'a> {
             return known.clone();
         }
         let before = out.len();
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: "description".into(),
             name: "description".into(),
             kind: ResourceType::Model,
@@ -105,7 +105,7 @@ impl<'a> Docs<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.context, package, unit);
+        let session = Session::parse(self.context, package, subject);
         let missing = Arc::new(Mutex::new(Vec::new()));
         let scope = DocScope {
             inner: NodeScope(session.clone()),
@@ -161,13 +161,13 @@ impl<'a> Docs<'a> {
         })
     }
 
-    pub(super) fn resources(&self) -> Vec<OtherResource> {
+    pub(super) fn resources(&self) -> Vec<DocResource> {
         self.blocks.iter().map(resource_of).collect()
     }
 }
 
-fn resource_of(block: &DocBlock) -> OtherResource {
-    OtherResource {
+fn resource_of(block: &DocBlock) -> DocResource {
+    DocResource {
         unique_id: format!("doc.{}.{}", block.package, block.name).into(),
         name: block.name.as_str().into(),
         package: block.package.clone(),

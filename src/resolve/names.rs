@@ -192,7 +192,7 @@ impl<'a> Names<'a> {
             "version": node.version.cloned(), "meta": node.config.get("meta").cloned().unwrap_or_else(|| json!({})),
             "database": &*self.context.target.database, "schema": &*self.context.target.schema,
         });
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: node.unique_id.into(),
             name: node.name.clone(),
             kind: node.kind,
@@ -204,7 +204,7 @@ impl<'a> Names<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse_strictly(self.context, node.package, unit);
+        let session = Session::parse_strictly(self.context, node.package, subject);
         let scope = Arc::new(NodeScope(session.clone()));
         let custom = custom.map_or_else(|| Value::from(()), |c| from_json(&c));
         // The arguments are positional, since overrides may name their parameters differently.

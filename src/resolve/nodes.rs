@@ -398,7 +398,7 @@ impl Maker<'_> {
             let span = entry.span.unwrap_or(node.span);
             for hook in entry.value.as_array().into_iter().flatten() {
                 let sql = hook.get("sql").and_then(Json::as_str).unwrap_or_default();
-                let unit = RenderSubject {
+                let subject = RenderSubject {
                     unique_id: node.unique_id.clone(),
                     name: node.name.clone(),
                     kind: node.resource_type(),
@@ -413,7 +413,7 @@ impl Maker<'_> {
                 let hook = parse_hook_text(
                     self.ground.renderer,
                     self.ground.context,
-                    unit,
+                    subject,
                     &node.package,
                     sql,
                     span,

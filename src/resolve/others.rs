@@ -270,7 +270,7 @@ impl Maker<'_> {
             );
             return None;
         }
-        let unit = RenderSubject {
+        let subject = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
             kind: ResourceType::Exposure,
@@ -282,7 +282,7 @@ impl Maker<'_> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.ground.context, package, unit);
+        let session = Session::parse(self.ground.context, package, subject);
         let scope = Arc::new(NodeScope(session.clone()));
         let result =
             self.ground.yaml_engine.evaluate(false, inner, package, scope, session.clone());

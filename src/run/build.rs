@@ -167,7 +167,7 @@ fn build_native(
         turn: RefCell::new(None),
         results: Vec::new(),
         failing_rows: Vec::new(),
-        before: run.shared.notes.as_deref().map(|notes| known_before(notes, run)),
+        state_before: run.shared.notes.as_deref().map(|notes| known_before(notes, run)),
         effect: None,
     };
     let mut ending = attempt(materialization, &job, &mut steps);

@@ -4,7 +4,7 @@ use super::build::Built;
 use super::failure::database_error;
 use super::node::NodeRun;
 use super::publish::{known_before, write_note};
-use crate::compile::{Compiled, unit_of};
+use crate::compile::{Compiled, subject_of};
 use crate::context::{Db, NodeScope, Session, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
@@ -18,11 +18,11 @@ pub(super) fn build_by_macro(
 ) -> Built {
     let (compiler, node) = (&run.shared.compiler, run.node);
     let before = run.shared.notes.as_deref().map(|notes| known_before(notes, run));
-    let mut unit = unit_of(node);
-    unit.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
+    let mut subject = subject_of(node);
+    subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = compiler.runtime(run.bindings, run.existing);
     let db = Db::Live(run.connection.clone());
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let session = Session::execute(&compiler.context, &node.package, subject, runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
     let renderer = &compiler.renderer;
     let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());

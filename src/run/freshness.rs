@@ -6,7 +6,7 @@ use super::hooks::{end_context, run_hooks};
 use super::queue::TICK;
 use super::worker::{Clock, STACK};
 use super::{CancelToken, Shared};
-use crate::compile::{MacroCall, render_hook, unit_of};
+use crate::compile::{MacroCall, render_hook, subject_of};
 use crate::config::Json;
 use crate::context::{
     Bindings, Db, LogLine, RelationValue, Session, TransactionControl, instant_of_text,
@@ -320,11 +320,11 @@ fn measure(
     };
     let call = MacroCall {
         def: &def,
-        package: root,
-        unit: unit_of(node),
+        lookup_package: root,
+        subject: subject_of(node),
         args,
         span: node.span,
-        transactions: TransactionControl::Maker,
+        transactions: TransactionControl::Creator,
     };
     let called = compiler.call(call, Some(connection));
     said.logs.extend(called.logs);
@@ -397,12 +397,12 @@ fn query_text(
     said: &mut Said,
 ) -> Result<String, Box<Diagnostic>> {
     let compiler = &shared.compiler;
-    let mut unit = unit_of(node);
+    let mut subject = subject_of(node);
     let model = crate::jinja::from_json(&Json::Object(compiler.manifest.node_json(node)));
-    unit.extra = vec![("source_node", model)];
+    subject.extra = vec![("source_node", model)];
     let runtime = compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
     let db = Db::Live(connection.clone());
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let session = Session::execute(&compiler.context, &node.package, subject, runtime, db);
     let text = render_hook(&compiler.renderer, &session, query, node.span);
     let record = session.take_record();
     said.logs.extend(record.logs);

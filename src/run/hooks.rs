@@ -5,7 +5,7 @@ use super::failure::sql_error;
 use super::queue::artifact_path;
 use super::worker::Clock;
 use super::{CancelToken, Shared};
-use crate::compile::{render_hook, unit_of};
+use crate::compile::{render_hook, subject_of};
 use crate::context::{Bindings, Db, Session, node_config};
 use crate::engine::{Cancel, Connection, Existing};
 use crate::jinja::{dict, from_json, list, make_pair};
@@ -102,14 +102,14 @@ fn hook(
     extra: &[(&'static str, Value)],
     emit: &mut dyn FnMut(Event),
 ) -> NodeOutcome {
-    let mut unit = unit_of(node);
-    unit.this = None;
-    unit.extra = extra.to_vec();
+    let mut subject = subject_of(node);
+    subject.this = None;
+    subject.extra = extra.to_vec();
     let runtime =
         shared.compiler.runtime(&Arc::new(Bindings::default()), &Arc::new(Existing::Unknown));
     let db = Db::Live(connection.clone());
     let compiler = &shared.compiler;
-    let session = Session::execute(&compiler.context, &node.package, unit, runtime, db);
+    let session = Session::execute(&compiler.context, &node.package, subject, runtime, db);
     let raw = node.text.as_ref().map(|t| t.raw.to_string()).unwrap_or_default();
     let rendered = render_hook(&compiler.renderer, &session, &raw, node.span);
     for line in session.take_record().logs {

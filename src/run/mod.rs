@@ -26,11 +26,11 @@ mod testing;
 mod unnamed;
 mod worker;
 
-pub(crate) use events::{Event, Left, LeftReason, NoRows, NodeVerdict, Totals};
+pub(crate) use events::{Event, SkippedStale, SkippedStaleReason, ShowRowsError, NodeVerdict, Totals};
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
 pub(crate) use hooks::Watch;
-pub(crate) use publish::Notes;
+pub(crate) use publish::PublicationState;
 pub(crate) use queue::{RunRequest, artifact_path, run_nothing, run_plan};
 
 use crate::compile::Compiler;
@@ -85,7 +85,7 @@ pub(crate) struct Shared {
     /// Held while a publication touches other relations: only one runs at a time.
     pub(crate) publishing: Mutex<()>,
     /// `None` if the run does not record publications.
-    pub(crate) notes: Option<Arc<Notes>>,
+    pub(crate) notes: Option<Arc<PublicationState>>,
 }
 
 impl Shared {

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The state of a run that records publications.
-pub(crate) struct Notes {
+pub(crate) struct PublicationState {
     pub(crate) publications: Publications,
     /// The parts of each node's definition.
     pub(crate) own: FastMap<NodeId, Arc<BTreeMap<String, String>>>,
@@ -27,7 +27,7 @@ pub(crate) struct Notes {
     pub(crate) versions: Mutex<FastMap<NodeId, String>>,
 }
 
-impl Notes {
+impl PublicationState {
     /// The current version of each parent's relation, by unique id; parents without a known version
     /// are left out.
     pub(super) fn parents(&self, manifest: &Manifest, node: &Node) -> BTreeMap<String, String> {
@@ -47,7 +47,7 @@ impl Notes {
 }
 
 /// The state of a node before it is built.
-pub(super) struct Before {
+pub(super) struct StateBeforeBuild {
     parents: BTreeMap<String, String>,
     /// The version of the published relation, and its number of rows.
     version: Option<String>,
@@ -57,11 +57,11 @@ pub(super) struct Before {
 
 /// The versions of a node's parents and the state of its published relation. With `compares`, the
 /// content of a table that has no content fingerprint yet is read to make one.
-pub(super) fn known_before(notes: &Notes, run: &NodeRun<'_>) -> Before {
+pub(super) fn known_before(notes: &PublicationState, run: &NodeRun<'_>) -> StateBeforeBuild {
     let node = run.node;
     let known = notes.before.get(&*node.unique_id);
     let there = node.relation.as_ref().and_then(|r| run.existing.find(r));
-    let mut before = Before {
+    let mut before = StateBeforeBuild {
         parents: notes.parents(run.manifest(), node),
         version: known.map(|p| p.version.clone()),
         rows: known.and_then(|p| p.stored.as_ref()?.rows),
@@ -97,7 +97,7 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 impl NodeSteps<'_> {
     /// Records the node's publication on its connection, inside the open transaction if there is
     /// one.
-    pub(super) fn note_publication(&self, before: &Before) -> Result<Option<Effect>, NodeError> {
+    pub(super) fn note_publication(&self, before: &StateBeforeBuild) -> Result<Option<Effect>, NodeError> {
         match &self.run.shared.notes {
             Some(notes) => {
                 self.run.ask(|warehouse| write_note(notes, self.run.node, before, warehouse))
@@ -110,9 +110,9 @@ impl NodeSteps<'_> {
 /// Records the relation that now has the node's name, and returns what has changed. `None` if the
 /// run has no definition of the node.
 pub(super) fn write_note(
-    notes: &Notes,
+    notes: &PublicationState,
     node: &Node,
-    before: &Before,
+    before: &StateBeforeBuild,
     warehouse: &mut dyn Warehouse,
 ) -> Result<Option<Effect>, EngineError> {
     let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
@@ -132,7 +132,7 @@ pub(super) fn write_note(
         None if kind == RelationKind::View => version_of_view(own, &before.parents),
         None => format!("build:{}", uuid::Uuid::new_v4().simple()),
     };
-    let print = PublicationFingerprint {
+    let fingerprint = PublicationFingerprint {
         own: (**own).clone(),
         parents: before.parents.clone(),
         version: version.clone(),
@@ -144,8 +144,8 @@ pub(super) fn write_note(
             rows: content.as_ref().map(|c| c.rows),
         }),
     };
-    notes.publications.note(warehouse, relation, &node.unique_id, &print)?;
-    let stored = print.stored.unwrap_or_default();
+    notes.publications.note(warehouse, relation, &node.unique_id, &fingerprint)?;
+    let stored = fingerprint.stored.unwrap_or_default();
     let effect = Effect {
         changed: before.version.as_ref() != Some(&version),
         rows_before: before.rows,
@@ -158,7 +158,7 @@ pub(super) fn write_note(
 
 /// Records the results of tests. A test that did not run keeps its earlier record.
 pub(super) fn note_tests(
-    notes: &Notes,
+    notes: &PublicationState,
     manifest: &Manifest,
     results: &[RunResult],
     warehouse: &mut dyn Warehouse,
@@ -173,13 +173,13 @@ pub(super) fn note_tests(
         else {
             continue;
         };
-        let print = PublicationFingerprint {
+        let fingerprint = PublicationFingerprint {
             own: (**own).clone(),
             parents: notes.parents(manifest, node),
             version: result.outcome.status.as_str().to_owned(),
             stored: None,
         };
-        prints.push((result.unique_id.clone(), print));
+        prints.push((result.unique_id.clone(), fingerprint));
     }
     for piece in prints.chunks(NOTES_A_STATEMENT) {
         notes.publications.note_tests(warehouse, piece)?;

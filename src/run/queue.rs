@@ -5,7 +5,7 @@ use super::events::{Event, Totals};
 use super::hooks::{Watch, end_context, run_hooks};
 use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
-use super::worker::{Clock, Said, StepDone, StepTask, start_workers};
+use super::worker::{Clock, WorkerMessage, StepDone, StepTask, start_workers};
 use super::{CancelToken, Shared};
 use crate::engine::{
     Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
@@ -74,7 +74,7 @@ pub(crate) fn run_plan(
     let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
         && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
-    let (said_tx, said) = unbounded::<Said>();
+    let (said_tx, said) = unbounded::<WorkerMessage>();
     std::thread::scope(|scope| {
         let queues = start_workers(scope, threads, &shared, &pool, &said_tx);
         let mut workers = Workers { idle: (0..queues.len()).rev().collect(), queues, said };
@@ -102,7 +102,7 @@ struct Workers {
     queues: Vec<Sender<StepTask>>,
     idle: Vec<usize>,
     /// The messages of all workers.
-    said: Receiver<Said>,
+    said: Receiver<WorkerMessage>,
 }
 
 /// Everything that can end a run before its last step, and the connections to cancel then.
@@ -239,8 +239,8 @@ impl<'a> Loop<'a> {
                 break;
             }
             match workers.said.recv_timeout(TICK) {
-                Ok(Said::Waiting { step, text }) => self.wait(step, text, emit),
-                Ok(Said::Done(done)) => {
+                Ok(WorkerMessage::Waiting { step, text }) => self.wait(step, text, emit),
+                Ok(WorkerMessage::Done(done)) => {
                     workers.idle.push(done.worker);
                     self.finish(*done, results, emit);
                     if self.stopped && !cancelled {

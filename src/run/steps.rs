@@ -3,7 +3,7 @@
 use super::audit::GuardResult;
 use super::failure::{database_error, internal_error, sql_error};
 use super::node::NodeRun;
-use super::publish::Before;
+use super::publish::StateBeforeBuild;
 use super::seed::open_rows;
 use super::test::FailingRows;
 use crate::compile::render_hook;
@@ -55,7 +55,7 @@ pub(super) struct NodeSteps<'a> {
     /// Failing rows that are stored after the transaction has ended.
     pub(super) failing_rows: Vec<FailingRows>,
     /// The state before the build; `None` if publications are not recorded.
-    pub(super) before: Option<Before>,
+    pub(super) state_before: Option<StateBeforeBuild>,
     pub(super) effect: Option<Effect>,
 }
 
@@ -380,7 +380,7 @@ impl Steps for NodeSteps<'_> {
         if !std::mem::take(&mut self.has_published) {
             self.take_turn();
         }
-        if let Some(before) = &self.before {
+        if let Some(before) = &self.state_before {
             self.effect = self.note_publication(before)?;
         }
         // If the commit fails, nobody knows whether it took effect, so there is no retry from here

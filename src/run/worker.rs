@@ -49,7 +49,7 @@ pub(super) struct StepTask {
 }
 
 /// A worker's message about its step.
-pub(super) enum Said {
+pub(super) enum WorkerMessage {
     Waiting { step: usize, text: Option<String> },
     Done(Box<StepDone>),
 }
@@ -60,7 +60,7 @@ struct Worker {
     pool: Arc<Pool>,
     number: usize,
     tasks: Receiver<StepTask>,
-    said: Sender<Said>,
+    said: Sender<WorkerMessage>,
 }
 
 impl Worker {
@@ -69,14 +69,14 @@ impl Worker {
             let done = carry_out(&self.shared, &self.pool, self.number, &task, &|text| {
                 self.tell_waiting(task.step, text);
             });
-            if self.said.send(Said::Done(Box::new(done))).is_err() {
+            if self.said.send(WorkerMessage::Done(Box::new(done))).is_err() {
                 break;
             }
         }
     }
 
     fn tell_waiting(&self, step: usize, text: Option<&str>) {
-        let _ = self.said.send(Said::Waiting { step, text: text.map(str::to_owned) });
+        let _ = self.said.send(WorkerMessage::Waiting { step, text: text.map(str::to_owned) });
     }
 }
 
@@ -87,7 +87,7 @@ pub(super) fn start_workers<'scope>(
     threads: usize,
     shared: &Arc<Shared>,
     pool: &Arc<Pool>,
-    said: &Sender<Said>,
+    said: &Sender<WorkerMessage>,
 ) -> Vec<Sender<StepTask>> {
     let mut queues = Vec::with_capacity(threads);
     for number in 0..threads {

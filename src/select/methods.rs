@@ -2,7 +2,7 @@
 
 use super::expr::{Criterion, Expr, NamedSelectors, RawMethod, Resolved, Written};
 use super::modified::{StateCache, matches_state};
-use super::previous::{Fresher, PreviousState};
+use super::previous::{FresherSources, PreviousState};
 use crate::config::{Json, python_str};
 use crate::diag::{Checked, Code, Diagnostic, nearest_name};
 use crate::manifest::{Manifest, Node, NodeKind, ResourceType, TestKind};
@@ -28,7 +28,7 @@ pub(crate) enum Method {
     Resource(ResourceType, Vec<String>),
     State(StateKind),
     Result(String),
-    Fresher,
+    FresherSources,
     Version(VersionKind),
 }
 
@@ -243,10 +243,10 @@ fn method(
             _ => return Err(wrong_value(raw, &["latest", "old", "prerelease", "none"])),
         }),
         "source_status" => match require_state(name, previous)?.fresher {
-            Fresher::NoPrevious => return Err(no_sources_file("in the folder of --state")),
-            Fresher::NoCurrent => return Err(no_sources_file("below the target path")),
-            Fresher::Known(_) if value == "fresher" => Method::Fresher,
-            Fresher::Known(_) => return Err(wrong_value(raw, &["fresher"])),
+            FresherSources::NoPrevious => return Err(no_sources_file("in the folder of --state")),
+            FresherSources::NoCurrent => return Err(no_sources_file("below the target path")),
+            FresherSources::Known(_) if value == "fresher" => Method::FresherSources,
+            FresherSources::Known(_) => return Err(wrong_value(raw, &["fresher"])),
         },
         other => {
             let d = Diagnostic::error(Code::Selector, format!("unknown selector method `{other}`"));
@@ -396,9 +396,9 @@ fn matches(
         Method::Result(value) => {
             previous.and_then(|p| p.statuses.get(&*node.unique_id)).is_some_and(|s| s == value)
         }
-        Method::Fresher => previous.is_some_and(|p| match &p.fresher {
-            Fresher::Known(ids) => ids.contains(&*node.unique_id),
-            Fresher::NoPrevious | Fresher::NoCurrent => false,
+        Method::FresherSources => previous.is_some_and(|p| match &p.fresher {
+            FresherSources::Known(ids) => ids.contains(&*node.unique_id),
+            FresherSources::NoPrevious | FresherSources::NoCurrent => false,
         }),
         Method::State(kind) => {
             previous.is_some_and(|p| matches_state(*kind, manifest, node, p, cache))

@@ -43,7 +43,11 @@ fn convert(
         .iter()
         .map(|c| (c.header.clone(), type_of(&c.kind, engine.engine())))
         .collect();
-    let file = ParquetFile { rows: rows.as_str(), columns: &columns, to: made.as_str() };
+    let file = ParquetFile {
+        json_path: rows.as_str(),
+        columns: &columns,
+        parquet_path: made.as_str(),
+    };
     engine.write_parquet(&file).map_err(|e| SinkError::new(e.message))?;
     let mut input = job.system.open(made).map_err(SinkError::of_file)?;
     let copied = job.system.write_stream(path, &mut |out| io::copy(&mut input, out).map(|_| ()));

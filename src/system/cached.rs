@@ -105,7 +105,7 @@ impl CachedSystem {
     }
 
     fn file(&self, path: &Utf8Path, size: u64, changed: &mut Vec<Utf8PathBuf>) {
-        let (known, text, print) = {
+        let (known, text, fingerprint) = {
             let memory = self.read_memory();
             let known = memory.walked.values().any(|files| files.contains_key(path));
             (
@@ -114,8 +114,8 @@ impl CachedSystem {
                 memory.prints.get(path.as_str()).copied(),
             )
         };
-        let text_now = text.map(|_| self.inner.read_with_print(path).ok());
-        let print_now = print.map(|_| self.inner.fingerprint(path).ok());
+        let text_now = text.map(|_| self.inner.read_with_fingerprint(path).ok());
+        let print_now = fingerprint.map(|_| self.inner.fingerprint(path).ok());
         let mut memory = self.write_memory();
         let mut different = memory.unreadable.remove(path.as_str());
         if let Some(now) = text_now {
@@ -126,7 +126,7 @@ impl CachedSystem {
             };
         }
         if let Some(now) = print_now {
-            different |= now != print;
+            different |= now != fingerprint;
             match now {
                 Some(now) => memory.prints.insert(path.to_string(), now),
                 None => memory.prints.remove(path.as_str()),
@@ -189,14 +189,14 @@ fn found_in(files: &Files) -> Vec<Found> {
 
 impl System for CachedSystem {
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError> {
-        self.read_with_print(path).map(|(text, _)| text)
+        self.read_with_fingerprint(path).map(|(text, _)| text)
     }
 
-    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+    fn read_with_fingerprint(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
         if let Some(found) = self.read_memory().texts.get(path.as_str()) {
             return Ok(found.clone());
         }
-        let read = self.inner.read_with_print(path);
+        let read = self.inner.read_with_fingerprint(path);
         if read.as_ref().is_err_and(SystemError::not_found) {
             // `.dbtignore` is read without looking for it first, so that it does not exist must be
             // recorded here.
@@ -213,9 +213,9 @@ impl System for CachedSystem {
         if let Some(found) = self.read_memory().prints.get(path.as_str()) {
             return Ok(*found);
         }
-        let print = self.inner.fingerprint(path)?;
-        self.write_memory().prints.insert(path.to_string(), print);
-        Ok(print)
+        let fingerprint = self.inner.fingerprint(path)?;
+        self.write_memory().prints.insert(path.to_string(), fingerprint);
+        Ok(fingerprint)
     }
 
     fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {

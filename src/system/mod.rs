@@ -12,7 +12,7 @@ mod os;
 pub(crate) use cached::CachedSystem;
 #[cfg(test)]
 pub(crate) use memory::MemorySystem;
-pub(crate) use os::{OsSystem, process_is_alive};
+pub(crate) use os::{OsSystem, command_line_of_process};
 
 use crate::hash::Fingerprint;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -72,10 +72,10 @@ pub(crate) trait System: Send + Sync {
     /// Reads a text file. Bytes that are not UTF-8 are an error.
     fn read(&self, path: &Utf8Path) -> Result<Arc<str>, SystemError>;
     /// Reads a text file and computes its fingerprint.
-    fn read_with_print(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
+    fn read_with_fingerprint(&self, path: &Utf8Path) -> Result<(Arc<str>, Fingerprint), SystemError> {
         let text = self.read(path)?;
-        let print = Fingerprint::of(&text);
-        Ok((text, print))
+        let fingerprint = Fingerprint::of(&text);
+        Ok((text, fingerprint))
     }
     /// The print of a file's bytes, streamed.
     fn fingerprint(&self, path: &Utf8Path) -> Result<Fingerprint, SystemError> {

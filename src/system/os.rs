@@ -229,7 +229,7 @@ impl System for OsSystem {
 
 /// The command line of a running process on this machine. `None` if there is no such process, or no
 /// `/proc`.
-pub(crate) fn process_is_alive(pid: u32) -> Option<String> {
+pub(crate) fn command_line_of_process(pid: u32) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<_> = text.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
     Some(words.join(" ").trim().to_owned())

@@ -5,7 +5,7 @@ use super::prepare::{default_run_options, share_run};
 use super::request::ChangeOptions;
 use super::{Notice, Notices, Revision};
 use crate::changes::{
-    Compare, Judged, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes, read_parents,
+    ComparisonInputs, Judgement, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes, read_parents,
 };
 use crate::diag::{Diagnostic, Severity};
 use crate::engine::{EngineError, Existing, Warehouse};
@@ -13,7 +13,7 @@ use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::{PublicationFingerprint, SourceFreshness};
 use crate::plan::Plan;
-use crate::run::{CancelToken, FreshnessRequest, Notes, RunOptions, check_sources};
+use crate::run::{CancelToken, FreshnessRequest, PublicationState, RunOptions, check_sources};
 use crate::state::Publications;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -74,7 +74,7 @@ impl KnownNodes {
         versions: FastMap<NodeId, String>,
         compares: bool,
         empty: bool,
-    ) -> Arc<Notes> {
+    ) -> Arc<PublicationState> {
         let mut parts: FastMap<_, _> =
             self.own.into_iter().map(|(id, own)| (id, own.parts)).collect();
         if empty {
@@ -83,7 +83,7 @@ impl KnownNodes {
                 Arc::make_mut(parts).insert("empty".to_owned(), "true".to_owned());
             });
         }
-        Arc::new(Notes {
+        Arc::new(PublicationState {
             publications: self.recorded.publications,
             own: parts,
             before: self.recorded.before,
@@ -136,7 +136,7 @@ pub(crate) fn compare_selected(
     request: &ChangeRequest<'_>,
     warehouse: &mut dyn Warehouse,
     notices: &mut Notices<'_>,
-) -> Result<Option<(KnownNodes, Judged)>, EngineError> {
+) -> Result<Option<(KnownNodes, Judgement)>, EngineError> {
     let ChangeRequest { revision, selected, .. } = *request;
     let Some(recorded) = read_publications(revision, selected, warehouse, false)? else {
         return Ok(None);
@@ -152,10 +152,10 @@ pub(super) fn compare_with_publications(
     own: FastMap<NodeId, NodeDefinition>,
     warehouse: &mut dyn Warehouse,
     notices: &mut Notices<'_>,
-) -> Result<(KnownNodes, Judged), EngineError> {
+) -> Result<(KnownNodes, Judgement), EngineError> {
     let ChangeRequest { revision, selected, existing, options, .. } = *request;
     let sources = measure_sources(request, warehouse, notices)?;
-    let judged = judge_nodes(&Compare {
+    let judgement = judge_nodes(&ComparisonInputs {
         manifest: &revision.manifest,
         own: &own,
         before: &recorded.before,
@@ -165,7 +165,7 @@ pub(super) fn compare_with_publications(
         edits_only: options.edits_only,
         selected: &|id| selected.contains(id),
     });
-    Ok((KnownNodes { recorded, own }, judged))
+    Ok((KnownNodes { recorded, own }, judgement))
 }
 
 /// The sources upstream of the selection that declare how their load time is found.

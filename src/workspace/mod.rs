@@ -35,7 +35,7 @@ pub(crate) use changes::{ChangeRequest, KnownPublications, compare_selected, kee
 pub(crate) use error::WorkspaceError;
 pub(crate) use notice::{Notice, Notices, tell_warnings};
 pub(crate) use prepare::{
-    PreparedRun, Wishes, default_run_options, prepare_run, run_and_time, share_run,
+    PreparedRun, RunInputs, default_run_options, prepare_run, run_and_time, share_run,
 };
 pub(crate) use reading::{Folder, ParsedFiles, Reading};
 pub(crate) use request::{BuildOptions, ChangeOptions, resource_types_of};

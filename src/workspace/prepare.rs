@@ -6,7 +6,7 @@ use super::changes::{
     read_publications,
 };
 use super::{BuildOptions, Notice, Notices, Revision, WorkspaceError};
-use crate::changes::{NodeDefinition, Verdict};
+use crate::changes::{Judgement, NodeDefinition, Verdict};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::{EngineError, Existing, Warehouse};
 use crate::hash::FastMap;
@@ -15,7 +15,7 @@ use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::RunResult;
 use crate::plan::{Action, Plan, Verb};
 use crate::run::{
-    CancelToken, Event, NodeVerdict, Notes, RunOptions, RunRequest, Shared, run_plan,
+    CancelToken, Event, NodeVerdict, PublicationState, RunOptions, RunRequest, Shared, run_plan,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -90,7 +90,7 @@ fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due:
 }
 
 /// The inputs of `prepare_run` that do not come from the user's request.
-pub(crate) struct Wishes<'a> {
+pub(crate) struct RunInputs<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) budget: Option<Duration>,
     /// The state of the database, if an earlier build in this process left it known.
@@ -112,7 +112,7 @@ pub(crate) fn prepare_run(
     options: &BuildOptions,
     mut selected: NodeSet,
     mut warehouse: Box<dyn Warehouse>,
-    wishes: Wishes<'_>,
+    wishes: RunInputs<'_>,
     notices: &mut Notices<'_>,
 ) -> Result<PreparedRun, WorkspaceError> {
     let make = options.changed.is_some();
@@ -121,7 +121,7 @@ pub(crate) fn prepare_run(
     // after `look_up`.
     let (defined, looked) = std::thread::scope(|scope| {
         let defined =
-            (options.publishes() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
+            (options.publishes_relations() && make).then(|| scope.spawn(|| (wishes.define)(&selected)));
         let looked = match wishes.known {
             Some((existing, recorded)) => Ok((existing, Some(recorded))),
             None => look_up(revision, &selected, warehouse.as_mut(), options),
@@ -141,7 +141,7 @@ pub(crate) fn prepare_run(
         };
         let compared =
             compare_with_publications(&request, recorded, own, warehouse.as_mut(), notices)?;
-        let (known, (mut found, versions)) = compared;
+        let (known, Judgement { verdicts: mut found, versions }) = compared;
         if make {
             (wishes.narrow)(&mut selected, &mut found, &known);
             keep_stale(&revision.manifest, &mut selected, &found);
@@ -190,7 +190,7 @@ fn look_up(
     let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));
-        let recorded = match options.publishes() {
+        let recorded = match options.publishes_relations() {
             true => read_publications(revision, selected, warehouse, options.changed.is_some())?,
             false => None,
         };
@@ -240,7 +240,7 @@ pub(crate) fn share_run(
     selected: &NodeSet,
     plan: &Plan,
     options: RunOptions,
-    notes: Option<Arc<Notes>>,
+    notes: Option<Arc<PublicationState>>,
 ) -> Arc<Shared> {
     let manifest = &revision.manifest;
     let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();

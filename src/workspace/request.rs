@@ -33,7 +33,7 @@ impl BuildOptions {
     }
 
     /// Whether the command publishes relations, and so records publications.
-    pub(crate) fn publishes(&self) -> bool {
+    pub(crate) fn publishes_relations(&self) -> bool {
         matches!(self.verb, Verb::Build | Verb::Run | Verb::Seed | Verb::Snapshot)
     }
 }

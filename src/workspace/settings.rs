@@ -26,7 +26,7 @@ pub(crate) struct Settings {
 }
 
 /// Diagnostics after the user's warning options were applied.
-pub(crate) struct Weighed {
+pub(crate) struct WeighedDiagnostics {
     /// Those that are not silenced.
     pub(crate) shown: Vec<Diagnostic>,
     /// Whether one of the warnings is promoted to an error.
@@ -47,11 +47,11 @@ impl Settings {
 
     /// Removes silenced warnings and finds out whether one is promoted to an error. Errors are
     /// always shown.
-    pub(crate) fn weigh(&self, diagnostics: &[Diagnostic]) -> Weighed {
+    pub(crate) fn weigh(&self, diagnostics: &[Diagnostic]) -> WeighedDiagnostics {
         let shown = diagnostics.iter().filter(|d| self.weight_of(d) != Weight::Silent);
         let shown: Vec<Diagnostic> = shown.cloned().collect();
         let is_promoted = shown.iter().any(|d| self.weight_of(d) == Weight::Error);
-        Weighed { shown, is_promoted }
+        WeighedDiagnostics { shown, is_promoted }
     }
 
     fn weight_of(&self, d: &Diagnostic) -> Weight {

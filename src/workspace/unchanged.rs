@@ -215,7 +215,7 @@ impl FinishedBuild<'_> {
         if self.verdicts.is_none() || !dated.is_empty() {
             existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         }
-        let (verdicts, print) = match self.verdicts.take() {
+        let (verdicts, fingerprint) = match self.verdicts.take() {
             Some(known) => known,
             None => {
                 let request = ChangeRequest {
@@ -226,13 +226,13 @@ impl FinishedBuild<'_> {
                     cancel: workspace.cancel_token(),
                 };
                 let compared = compare_selected(&request, warehouse, &mut |_| {});
-                let (known, (verdicts, _)) = compared.ok()??;
-                (verdicts, known.fingerprint_definitions(manifest))
+                let (known, judgement) = compared.ok()??;
+                (judgement.verdicts, known.fingerprint_definitions(manifest))
             }
         };
         let is_stored = dated.iter().all(|id| is_table(manifest.node(*id), &existing));
         let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Same);
-        is_same.then(|| (verdicts.into_keys().collect(), print))
+        is_same.then(|| (verdicts.into_keys().collect(), fingerprint))
     }
 }
 

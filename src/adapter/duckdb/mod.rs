@@ -356,9 +356,9 @@ impl Warehouse for DuckDb {
         self.batch(&format!(
             "copy (select * from read_json({}, columns = {{{}}}, format = 'array', \
              maximum_object_size = 1073741824)) to {} (format parquet, compression zstd)",
-            Dialect::literal(file.rows),
+            Dialect::literal(file.json_path),
             columns.join(", "),
-            Dialect::literal(file.to)
+            Dialect::literal(file.parquet_path)
         ))
     }
 

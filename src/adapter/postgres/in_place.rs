@@ -56,22 +56,22 @@ const SMALL: u32 = 1 << 20;
 
 /// How a table can get the contents of its candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ReplaceMethod {
     /// By replacing its rows, rather than recreating its readers: it is small and differs only in
     /// rows (it has the same columns in the same order, no indexes and no constraints).
-    Fill,
+    RefillRows,
     /// By renaming: nothing reads it, and nothing belongs to it.
-    Plain,
+    Rename,
     /// Further queries are needed to decide.
-    Look,
+    Undecided,
 }
 
 /// Decides with one cheap query how the old table gets the contents of its candidate.
-pub(super) fn way_in(
+pub(super) fn choose_replace_method(
     pg: &mut Postgres,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-) -> Result<Way, EngineError> {
+) -> Result<ReplaceMethod, EngineError> {
     let is_bound = "exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_class'::regclass \
          and d.refobjid = c.oid and d.classid <> 'pg_type'::regclass and (d.classid <> 'pg_class'::regclass \
            or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
@@ -90,9 +90,9 @@ pub(super) fn way_in(
     );
     let rows = pg.ask(&asked, &[&old.relation.render(DIALECT), &swap.candidate.render(DIALECT)])?;
     Ok(match rows.into_iter().flatten().next().as_deref() {
-        Some("fill") => Way::Fill,
-        Some("plain") => Way::Plain,
-        _ => Way::Look,
+        Some("fill") => ReplaceMethod::RefillRows,
+        Some("plain") => ReplaceMethod::Rename,
+        _ => ReplaceMethod::Undecided,
     })
 }
 

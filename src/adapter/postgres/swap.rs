@@ -18,7 +18,7 @@ use super::dependents::{
     Dependent, ForeignKey, RelationSurroundings, are_still, foreign_keys, read_surroundings,
 };
 use super::in_place::{
-    Way, fitting_columns, redefine_view, refill_table, replace_in_place, way_in,
+    ReplaceMethod, fitting_columns, redefine_view, refill_table, replace_in_place, choose_replace_method,
 };
 use super::locks::keep_hold;
 use super::script::{Script, TRIES};
@@ -149,10 +149,10 @@ fn take_over(
     old: &ExistingRelation,
 ) -> Result<(), EngineError> {
     if old.kind == RelationKind::Table && swap.kind == RelationKind::Table {
-        match way_in(script.pg, swap, old)? {
-            Way::Fill => return refill_table(script, swap, old),
-            Way::Plain if take_plain_place(script, swap, old)? => return Ok(()),
-            Way::Plain | Way::Look => {}
+        match choose_replace_method(script.pg, swap, old)? {
+            ReplaceMethod::RefillRows => return refill_table(script, swap, old),
+            ReplaceMethod::Rename if take_plain_place(script, swap, old)? => return Ok(()),
+            ReplaceMethod::Rename | ReplaceMethod::Undecided => {}
         }
     }
     (swap.take_turn)();
@@ -177,7 +177,7 @@ fn take_plain_place(
     old: &ExistingRelation,
 ) -> Result<bool, EngineError> {
     script.lock(&[lock_table(&old.relation)], &[&old.relation])?;
-    if way_in(script.pg, swap, old)? != Way::Plain {
+    if choose_replace_method(script.pg, swap, old)? != ReplaceMethod::Rename {
         return Ok(false);
     }
     script.run(&format!("drop table {}", old.relation.render(DIALECT)))?;

@@ -10,7 +10,7 @@ mod untouched;
 pub(crate) use target::{Attach, DuckDbOptions, target_of_path};
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Abilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, Scratch, Transactions, TypeNames,
     Writers,
 };
 
@@ -36,7 +36,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     abilities: Abilities {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
-        rows_in: RowsIn::File,
+        rows_in: SeedLoading::File,
         // DuckDB answers `not_null` from its statistics; fused tests were measured to be slower.
         fuses_row_tests: false,
         index_after_rename: true,

@@ -5,7 +5,7 @@ use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap, unknown_key
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::{pairs_of, text_of};
 use crate::engine::{
-    AdapterMembers, ConnectionOptions, DatabaseState, Surroundings, Target, TargetParts, TargetSpec,
+    AdapterMembers, ConnectionOptions, DatabaseState, OutputContext, Target, TargetParts, TargetSpec,
 };
 use crate::system::{System, normalize_path};
 use camino::Utf8Path;
@@ -122,7 +122,7 @@ impl ConnectionOptions for DuckDbOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let mut options = parse(map, out);
@@ -263,7 +263,7 @@ mod tests {
         let text = "type: duckdb\npath: data/shop.duckdb\nthreads: 3\npassword: x\nthreds: 4";
         let tree = parse_yaml(FileId(0), text).value;
         let surroundings =
-            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+            OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
         let checked = read_target("p", "dev", &tree, &surroundings);
         let target = checked.value.unwrap();
         assert_eq!((&*target.database, &*target.schema, target.threads), ("shop", "main", 3));
@@ -277,7 +277,7 @@ mod tests {
     fn settings_are_read_with_their_values() {
         let tree = parse_yaml(FileId(0), "type: duckdb\nsettings: {threads: 2, order: desc}").value;
         let surroundings =
-            Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+            OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
         let target = read_target("p", "dev", &tree, &surroundings).value.unwrap();
         let settings = &target.options::<DuckDbOptions>().unwrap().settings;
         let expected = [("threads", Json::from(2)), ("order", Json::from("desc"))];
@@ -305,7 +305,7 @@ mod tests {
         let read = |text: &str| {
             let tree = parse_yaml(FileId(0), text).value;
             let surroundings =
-                Surroundings { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
+                OutputContext { system: &MemorySystem::default(), root: Utf8Path::new("/project") };
             let checked = read_target("p", "dev", &tree, &surroundings);
             let codes: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
             (checked.value.unwrap().connection.identity(), codes)

@@ -10,7 +10,7 @@ mod types;
 pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Abilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, Scratch, Transactions, TypeNames,
     Writers,
 };
 
@@ -32,7 +32,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     abilities: Abilities {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
-        rows_in: RowsIn::Stream,
+        rows_in: SeedLoading::Stream,
         // Measured: one scan for all row tests of a relation is about three times faster.
         fuses_row_tests: true,
         index_after_rename: false,

@@ -4,7 +4,7 @@ use super::environment;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
-use crate::engine::{ConnectionOptions, Surroundings, TargetParts, TargetSpec};
+use crate::engine::{ConnectionOptions, OutputContext, TargetParts, TargetSpec};
 use crate::secret::Secret;
 use std::any::Any;
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl ConnectionOptions for PostgresOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let options = parse(map, out);
@@ -151,9 +151,9 @@ fn read(
     }
     visible.insert("dbname".into(), Json::from(database.as_str()));
     visible.insert("schema".into(), Json::from(schema.as_str()));
-    let mut open = environment::Open { options, database, visible };
+    let mut open = environment::IncompleteOutput { options, database, visible };
     environment::complete_output(&mut open, surroundings, out);
-    let environment::Open { options, database, visible } = open;
+    let environment::IncompleteOutput { options, database, visible } = open;
     TargetParts { database, schema, visible, connection: Arc::new(options) }
 }
 

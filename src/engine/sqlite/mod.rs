@@ -11,7 +11,7 @@ pub(crate) use target::SqliteOptions;
 pub(crate) use types::affinity_of;
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, RowsIn, Scratch, Transactions, TypeNames,
+    Abilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, Scratch, Transactions, TypeNames,
     Writers,
 };
 
@@ -33,7 +33,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     abilities: Abilities {
         transactions: Transactions::Full,
         scratch: Scratch::Temporary,
-        rows_in: RowsIn::Stream,
+        rows_in: SeedLoading::Stream,
         // One scan of the file instead of several.
         fuses_row_tests: true,
         // Names of indexes are unique within a file, and the published table uses them until the

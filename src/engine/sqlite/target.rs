@@ -5,7 +5,7 @@ use super::state;
 use crate::config::{Below, Json, JsonMap, ShapeRules, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::engine::target::text_of;
-use crate::engine::{ConnectionOptions, DatabaseState, Surroundings, TargetParts, TargetSpec};
+use crate::engine::{ConnectionOptions, DatabaseState, OutputContext, TargetParts, TargetSpec};
 use crate::system::{System, normalize_path};
 use camino::Utf8Path;
 use std::any::Any;
@@ -117,7 +117,7 @@ impl ConnectionOptions for SqliteOptions {
 fn read(
     map: &YamlMap,
     mut visible: JsonMap,
-    surroundings: &Surroundings<'_>,
+    surroundings: &OutputContext<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> TargetParts {
     let options = parse(map, surroundings.root, out);
@@ -191,7 +191,7 @@ mod tests {
 
     fn target(yaml: &str) -> (Option<Target>, Vec<String>) {
         let system = MemorySystem::with_files([("/p/data/raw.db", ""), ("/p/data/shop.db", "")]);
-        let surroundings = Surroundings { system: &system, root: Utf8Path::new("/p") };
+        let surroundings = OutputContext { system: &system, root: Utf8Path::new("/p") };
         let tree = parse_yaml(FileId(0), yaml).value;
         let checked = read_target("p", "dev", &tree, &surroundings);
         let messages = checked.diagnostics.into_iter().map(|d| d.message).collect();

@@ -13,7 +13,7 @@ const LONGEST: usize = 50_000;
 const WHOLE: u64 = 1 << 53;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Choices {
+pub(super) struct CellOptions {
     pub(super) nan_as_text: bool,
     pub(super) cut_long_text: bool,
 }
@@ -71,7 +71,7 @@ impl Value {
 /// Converts a value. Dates and times become serial numbers: days since 1899-12-30. Integers beyond
 /// 2^53, and decimals with more digits than a double holds, become texts. The error is the length
 /// of a text that is too long.
-pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize> {
+pub(super) fn sheet_value(cell: &Cell, choices: CellOptions) -> Result<Value, usize> {
     Ok(match cell {
         Cell::Null => Value::Empty,
         Cell::Bool(b) => Value::Bool(*b),
@@ -103,7 +103,7 @@ pub(super) fn sheet_value(cell: &Cell, choices: Choices) -> Result<Value, usize>
     })
 }
 
-fn text(s: &str, choices: Choices) -> Result<Value, usize> {
+fn text(s: &str, choices: CellOptions) -> Result<Value, usize> {
     // There are never more UTF-16 code units than bytes.
     if s.len() <= LONGEST {
         return Ok(Value::Text(s.to_owned()));
@@ -171,7 +171,7 @@ pub(super) fn number_format_of(column: &SqlType, own: Option<&str>) -> Option<Nu
 mod tests {
     use super::*;
 
-    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+    const PLAIN: CellOptions = CellOptions { nan_as_text: false, cut_long_text: false };
 
     fn of(cell: Cell) -> Value {
         sheet_value(&cell, PLAIN).unwrap()
@@ -199,7 +199,7 @@ mod tests {
             Value::Text("1234567890123456.5".into())
         );
         assert_eq!(of(Cell::Float(f64::NAN)), Value::Empty);
-        let text = Choices { nan_as_text: true, ..PLAIN };
+        let text = CellOptions { nan_as_text: true, ..PLAIN };
         assert_eq!(
             sheet_value(&Cell::Float(f64::NEG_INFINITY), text),
             Ok(Value::Text("-inf".into()))
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(of(Cell::Text("=1+1".into())), Value::Text("=1+1".into()));
         let long = "😀".repeat(25_001);
         assert_eq!(sheet_value(&Cell::Text(long.clone()), PLAIN), Err(50_002));
-        let cut = Choices { cut_long_text: true, ..PLAIN };
+        let cut = CellOptions { cut_long_text: true, ..PLAIN };
         let Ok(Value::Text(short)) = sheet_value(&Cell::Text(long), cut) else { panic!("no text") };
         assert_eq!(short.chars().count(), 25_000);
     }

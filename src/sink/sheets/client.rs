@@ -49,7 +49,7 @@ pub(super) struct Tab {
 
 /// A spreadsheet without its cells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Book {
+pub(super) struct SpreadsheetState {
     pub(super) title: String,
     pub(super) tabs: Vec<Tab>,
 }
@@ -164,11 +164,11 @@ impl<'a> Client<'a> {
         self.sent.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    pub(super) async fn book(&self) -> Result<Book, SinkError> {
+    pub(super) async fn book(&self) -> Result<SpreadsheetState, SinkError> {
         self.again(|| self.try_book()).await
     }
 
-    async fn try_book(&self) -> Result<Book, Failed> {
+    async fn try_book(&self) -> Result<SpreadsheetState, Failed> {
         let mut noted = Noted::default();
         let call = self
             .hub
@@ -218,7 +218,7 @@ impl<'a> Client<'a> {
     pub(super) async fn update(
         &self,
         make: &dyn Fn() -> Vec<Request>,
-        landed: Option<&dyn Fn(&Book) -> bool>,
+        landed: Option<&dyn Fn(&SpreadsheetState) -> bool>,
     ) -> Result<(), SinkError> {
         let mut failures = 0;
         loop {
@@ -376,7 +376,7 @@ fn size_of(count: Option<i32>) -> usize {
     count.and_then(|n| usize::try_from(n).ok()).unwrap_or_default()
 }
 
-fn book(spreadsheet: Spreadsheet) -> Book {
+fn book(spreadsheet: Spreadsheet) -> SpreadsheetState {
     let tabs = spreadsheet.sheets.unwrap_or_default().into_iter().filter_map(|sheet| {
         let properties = sheet.properties?;
         let grid = properties.grid_properties.unwrap_or_default();
@@ -396,7 +396,7 @@ fn book(spreadsheet: Spreadsheet) -> Book {
             notes: notes.collect(),
         })
     });
-    Book {
+    SpreadsheetState {
         tabs: tabs.collect(),
         title: spreadsheet.properties.and_then(|p| p.title).unwrap_or_default(),
     }

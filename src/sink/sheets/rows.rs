@@ -1,6 +1,6 @@
 //! A table as lines of values, and its division into pieces that fit into one request.
 
-use super::cells::{Choices, Value, sheet_value};
+use super::cells::{CellOptions, Value, sheet_value};
 use crate::sink::{SinkError, SinkTable};
 
 /// The maximum number of cells of one request; `MOST_BYTES` is its approximate maximum size.
@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 1_900_000;
 /// demand, so that a large table is not held twice.
 pub(super) struct Lines<'a> {
     table: &'a SinkTable,
-    choices: Choices,
+    choices: CellOptions,
     /// Indices of rows; `None` is the header.
     order: Vec<Option<usize>>,
 }
@@ -30,13 +30,13 @@ pub(super) struct Piece {
 impl<'a> Lines<'a> {
     pub(super) fn new(
         table: &'a SinkTable,
-        choices: Choices,
+        choices: CellOptions,
         order: Vec<Option<usize>>,
     ) -> Lines<'a> {
         Lines { table, choices, order }
     }
 
-    pub(super) fn with_header(table: &'a SinkTable, choices: Choices) -> Lines<'a> {
+    pub(super) fn with_header(table: &'a SinkTable, choices: CellOptions) -> Lines<'a> {
         Lines::new(
             table,
             choices,
@@ -139,7 +139,7 @@ fn cut(mut values: Vec<Value>) -> (Vec<Value>, Vec<Value>) {
 }
 
 /// Checks that every text fits into a cell.
-pub(super) fn check_lengths(table: &SinkTable, choices: Choices) -> Result<(), SinkError> {
+pub(super) fn check_lengths(table: &SinkTable, choices: CellOptions) -> Result<(), SinkError> {
     for (i, row) in table.rows.iter().enumerate() {
         for (column, cell) in table.columns.iter().zip(row) {
             if let Err(length) = sheet_value(cell, choices) {
@@ -162,7 +162,7 @@ mod tests {
     use crate::sink::SinkColumn;
     use proptest::prelude::*;
 
-    const PLAIN: Choices = Choices { nan_as_text: false, cut_long_text: false };
+    const PLAIN: CellOptions = CellOptions { nan_as_text: false, cut_long_text: false };
 
     fn table(columns: usize, rows: Vec<Vec<Cell>>) -> SinkTable {
         let column = |i: usize| SinkColumn {

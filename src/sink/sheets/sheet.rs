@@ -86,8 +86,8 @@ pub(super) struct Rows {
 /// Lines that go to adjacent rows of the tab.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RowRun {
-    pub(super) first: usize,
-    pub(super) at: usize,
+    pub(super) first_line: usize,
+    pub(super) first_tab_row: usize,
     pub(super) length: usize,
 }
 
@@ -119,8 +119,8 @@ impl Rows {
         let mut runs: Vec<RowRun> = Vec::new();
         for (line, at) in places.enumerate() {
             match runs.last_mut() {
-                Some(run) if run.at + run.length == at => run.length += 1,
-                _ => runs.push(RowRun { first: line, at, length: 1 }),
+                Some(run) if run.first_tab_row + run.length == at => run.length += 1,
+                _ => runs.push(RowRun { first_line: line, first_tab_row: at, length: 1 }),
             }
         }
         runs.into_iter()
@@ -152,7 +152,10 @@ mod tests {
         let runs: Vec<RowRun> = rows.runs().collect();
         assert_eq!(
             runs,
-            [RowRun { first: 0, at: 2, length: 2 }, RowRun { first: 2, at: 9, length: 3 }]
+            [
+                RowRun { first_line: 0, first_tab_row: 2, length: 2 },
+                RowRun { first_line: 2, first_tab_row: 9, length: 3 },
+            ]
         );
         assert_eq!(rows.order(), [Some(7), Some(1), Some(0), Some(5), Some(6)]);
     }

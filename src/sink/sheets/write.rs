@@ -1,7 +1,7 @@
 //! Sends the requests of each mode: replace, append, upsert.
 
-use super::cells::{Choices, Value, number_format_of, sheet_value};
-use super::client::{Book, Client, Tab};
+use super::cells::{CellOptions, Value, number_format_of, sheet_value};
+use super::client::{SpreadsheetState, Client, Tab};
 use super::requests::{
     Area, add_tab, append_cells, copy_area, delete_tab, fill_area, fill_from, freeze_header,
     number_format, set_bold, set_note,
@@ -34,10 +34,10 @@ struct Write<'a> {
     target: &'a SheetTarget,
     table: &'a SinkTable,
     job: &'a SinkJob<'a>,
-    choices: Choices,
+    choices: CellOptions,
     /// Identifies this write, even among those of the same run.
     token: String,
-    book: Book,
+    book: SpreadsheetState,
     /// `None` if the tab does not exist.
     tab: Option<Tab>,
     /// The id of the tab, or the one that it will get.
@@ -50,7 +50,7 @@ pub(super) async fn write_table(
     table: &SinkTable,
     job: &SinkJob<'_>,
 ) -> Result<WrittenRows, SinkError> {
-    let choices = Choices { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
+    let choices = CellOptions { nan_as_text: target.nan_as_text, cut_long_text: target.cut_long_text };
     check_lengths(table, choices)?;
     if table.columns.len() > MOST_COLUMNS {
         return Err(SinkError::new(format!(
@@ -71,7 +71,7 @@ pub(super) async fn write_table(
 }
 
 /// An id that no tab has.
-fn new_id(book: &Book) -> i32 {
+fn new_id(book: &SpreadsheetState) -> i32 {
     loop {
         let id = (uuid::Uuid::new_v4().as_fields().0 >> 1) as i32;
         if id > 0 && book.tabs.iter().all(|t| t.id != id) {
@@ -103,7 +103,7 @@ impl Write<'_> {
     }
 
     /// Whether that batch was applied.
-    fn landed(&self, book: &Book) -> bool {
+    fn landed(&self, book: &SpreadsheetState) -> bool {
         book.tabs.iter().any(|t| {
             t.id == self.id && self.noted(t, "write").as_deref() == Some(self.token.as_str())
         })
@@ -359,11 +359,11 @@ impl Write<'_> {
     fn add_at_once(&self, sheet: &Sheet, plan: &Rows, all: &[Vec<Value>]) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
-            let lines = &all[run.first..run.first + run.length];
+            let lines = &all[run.first_line..run.first_line + run.length];
             for s in &sheet.segments {
                 let part: Vec<Vec<Value>> =
                     lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
-                let place = self.area((run.at, run.at + run.length), (s.at, s.at + s.own.len()));
+                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.at, s.at + s.own.len()));
                 cells.push(fill_area(place, &part));
             }
         }
@@ -376,13 +376,13 @@ impl Write<'_> {
     fn add_from(&self, sheet: &Sheet, plan: &Rows, staging: i32) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
-            let rows = (run.first, run.first + run.length);
+            let rows = (run.first_line, run.first_line + run.length);
             let mut from = 0;
             for s in &sheet.segments {
                 let width = s.own.len();
                 let source = Area { tab: staging, rows, columns: (from, from + width) };
                 from += width;
-                let place = self.area((run.at, run.at + run.length), (s.at, s.at + width));
+                let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.at, s.at + width));
                 cells.push(copy_area(source, place));
             }
         }
