@@ -9,7 +9,7 @@ use crate::config::{
     check_project, check_properties, parse_packages, parse_profile, parse_project, parse_selectors,
     parse_yaml,
 };
-use crate::jinja::{BlockKind, Native};
+use crate::jinja::{BlockKind, NativeForm};
 use crate::jinja::{
     calls_of, find_blocks, native_shape, parse_macro_file, rewrite_expression, variable_calls,
 };
@@ -41,7 +41,7 @@ pub fn prepass(bytes: &[u8]) {
     calls_of(&text);
     variable_calls(&text);
     rewrite_expression(&text);
-    if let Native::Expression(expression) = native_shape(&text) {
+    if let NativeForm::Expression(expression) = native_shape(&text) {
         rewrite_expression(expression);
     }
 }

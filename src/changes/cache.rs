@@ -1,6 +1,6 @@
 //! The cache of compiled texts and definitions.
 
-use crate::cache::{Cache, Stored};
+use crate::cache::{Cache, CacheFile};
 use crate::context::{RenderQuestion, RenderRead};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Node, UniqueId};
@@ -22,13 +22,13 @@ pub(crate) struct CompileCache {
     pub(super) texts: Cache<String, RenderQuestion, CompiledText>,
     pub(super) compiled: usize,
     /// The latest definitions of nodes. They are kept within a process, but not stored.
-    pub(super) known: FastMap<UniqueId, KnownDefinition>,
+    pub(super) known: FastMap<UniqueId, CachedDefinition>,
 }
 
 /// The parts of a definition. They are valid as long as the node, all macros and the compiled text
 /// are the same.
 #[derive(Clone, Debug)]
-pub(super) struct KnownDefinition {
+pub(super) struct CachedDefinition {
     pub(super) node: Arc<Node>,
     pub(super) macros_and_vars: Fingerprint,
     pub(super) fingerprint: Option<Fingerprint>,
@@ -52,7 +52,7 @@ impl CompileCache {
     }
 }
 
-impl Stored for CompileCache {
+impl CacheFile for CompileCache {
     const FILE: &'static str = "strata_prints.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {

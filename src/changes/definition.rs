@@ -5,7 +5,7 @@
 //! their forms, and the result is cached under a fingerprint of its inputs. Comments and white
 //! space do not count in SQL.
 
-use super::cache::{CompileCache, CompiledText, KnownDefinition};
+use super::cache::{CompileCache, CompiledText, CachedDefinition};
 use super::parts::PartWriter;
 use super::reasons::reached;
 use crate::cache::{Answers, KeyWriter};
@@ -133,7 +133,7 @@ fn define_all(
     for (id, (definition, fingerprint)) in defined {
         let node = manifest.nodes[id.index()].clone();
         let (unique_id, parts) = (node.unique_id.clone(), definition.parts.clone());
-        cache.known.insert(unique_id, KnownDefinition { node, macros_and_vars: macros, fingerprint, parts });
+        cache.known.insert(unique_id, CachedDefinition { node, macros_and_vars: macros, fingerprint, parts });
         out.insert(id, definition);
     }
     out
@@ -144,7 +144,7 @@ fn define_node(
     writer: &PartWriter<'_>,
     node: &Node,
     text: &Text,
-    before: Option<&KnownDefinition>,
+    before: Option<&CachedDefinition>,
 ) -> (NodeDefinition, Option<Fingerprint>) {
     let known = match text {
         Text::Known(known) => Some(known),

@@ -5,7 +5,7 @@ use super::super::testing::{File, assert_changes, compiler, define, id_of, parts
 use super::define_nodes;
 use crate::compile::Compiler;
 use crate::hash::Fingerprint;
-use crate::manifest::Steady;
+use crate::manifest::StaticSql;
 use crate::resolve::testing::project;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const EPHEMERAL: &str = "{{ config(materialized='ephemeral') }}";
 const ALIASED: &str = "{{ config(alias='x') }} select 1 as id";
 
 /// The text of a model as it is known without compiling it.
-fn steady(sql: &str) -> Option<Steady> {
+fn steady(sql: &str) -> Option<StaticSql> {
     let (manifest, _) = project(&[
         ("models/a.sql", "select 1 as id"),
         ("models/b.sql", "select 1 as id"),

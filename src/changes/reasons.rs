@@ -2,7 +2,7 @@
 
 use super::NodeDefinition;
 use crate::config::Json;
-use crate::engine::{Existing, ExistingColumn};
+use crate::engine::{ExistingRelations, ExistingColumn};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Materialization, Node, NodeId, NodeKind, ResourceType};
 use crate::outcome::{PublicationFingerprint, column_pairs};
@@ -153,23 +153,23 @@ fn config_change(before: &str, now: &str) -> String {
 pub(crate) enum Verdict {
     Stale(Reason),
     /// The node has to be built only if one of its parents turns out to have changed.
-    Maybe(Reason),
-    Same,
+    MaybeStale(Reason),
+    Fresh,
 }
 
 impl Verdict {
     pub(crate) fn reason(&self) -> Option<&Reason> {
         match self {
-            Verdict::Stale(reason) | Verdict::Maybe(reason) => Some(reason),
-            Verdict::Same => None,
+            Verdict::Stale(reason) | Verdict::MaybeStale(reason) => Some(reason),
+            Verdict::Fresh => None,
         }
     }
 
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Verdict::Stale(_) => "build",
-            Verdict::Maybe(_) => "maybe",
-            Verdict::Same => "same",
+            Verdict::MaybeStale(_) => "maybe",
+            Verdict::Fresh => "same",
         }
     }
 
@@ -195,7 +195,7 @@ pub(crate) struct ComparisonInputs<'a> {
     pub(crate) own: &'a FastMap<NodeId, NodeDefinition>,
     /// The fingerprints recorded by publications, by unique id.
     pub(crate) before: &'a FastMap<String, PublicationFingerprint>,
-    pub(crate) existing: &'a Existing,
+    pub(crate) existing: &'a ExistingRelations,
     /// The versions of sources; those whose load time is unknown are left out.
     pub(crate) sources: &'a FastMap<NodeId, String>,
     /// Whether sources without a version count as unchanged.
@@ -376,7 +376,7 @@ impl State<'_> {
         let mut follows = None;
         for parent in parents {
             let id = &self.compare.manifest.node(*parent).unique_id;
-            if let Some(Verdict::Stale(_) | Verdict::Maybe(_)) = self.verdicts.get(parent) {
+            if let Some(Verdict::Stale(_) | Verdict::MaybeStale(_)) = self.verdicts.get(parent) {
                 follows.get_or_insert_with(|| Reason::Follows(id.to_string()));
                 continue;
             }
@@ -411,7 +411,7 @@ impl State<'_> {
         if own.introspective && !edits_only {
             return Verdict::Stale(Reason::Introspective);
         }
-        follows.map_or(Verdict::Same, Verdict::Maybe)
+        follows.map_or(Verdict::Fresh, Verdict::MaybeStale)
     }
 }
 

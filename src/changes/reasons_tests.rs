@@ -29,7 +29,7 @@ struct World {
     manifest: Manifest,
     own: FastMap<NodeId, NodeDefinition>,
     before: FastMap<String, PublicationFingerprint>,
-    existing: Existing,
+    existing: ExistingRelations,
     sources: FastMap<NodeId, String>,
     assume_sources: bool,
     edits_only: bool,
@@ -64,7 +64,7 @@ impl World {
         World {
             own: stored.clone().map(|node| (node.id, own("1"))).collect(),
             before: stored.map(|node| (node.unique_id.to_string(), fingerprint(node))).collect(),
-            existing: Existing::Unknown,
+            existing: ExistingRelations::Unknown,
             sources: manifest.all().filter(is_source).map(|n| (n.id, version(n))).collect(),
             assume_sources: false,
             edits_only: false,
@@ -149,7 +149,7 @@ fn a_node_follows_the_first_of_its_parents_that_may_change() {
     let x = ("models/x.sql", "select 1 as id");
     let mut world = World::new(&[&CHAIN[..], &[d, x]].concat());
     *world.own("a") = own("2");
-    let follows = Verdict::Maybe(Reason::Follows("model.shop.b".to_owned()));
+    let follows = Verdict::MaybeStale(Reason::Follows("model.shop.b".to_owned()));
     assert_eq!(world.verdict("d"), Some(follows));
     world.before("x").version = "other".to_owned();
     assert_eq!(world.codes("x d"), ["same", "parent"], "a parent that did change says more");
@@ -373,7 +373,7 @@ fn the_part_that_is_written_is_named_before_what_follows_from_it() {
         let reason = Reason::Own { part, before, now: value.to_owned() };
         assert_eq!(world.verdict("a"), Some(Verdict::Stale(reason)));
         world.own("a").parts = Arc::new(parts(&all));
-        assert_eq!(world.verdict("a"), Some(Verdict::Same));
+        assert_eq!(world.verdict("a"), Some(Verdict::Fresh));
     }
 }
 
@@ -411,7 +411,7 @@ impl World {
             id: id.map(str::to_owned),
             ..ExistingRelation::new(relation, kind, columns.iter().map(column).collect())
         });
-        self.existing = Existing::known(dialect, found.into_iter().collect(), HashSet::new());
+        self.existing = ExistingRelations::known(dialect, found.into_iter().collect(), HashSet::new());
         self
     }
 }
@@ -433,17 +433,17 @@ fn what_stands_in_the_database_is_what_was_published() {
     for (standing, expected) in rows {
         let world = with_stored().standing(Some(standing));
         let altered = Verdict::Stale(Reason::Altered(expected.to_owned()));
-        let expected = if expected.is_empty() { Verdict::Same } else { altered };
+        let expected = if expected.is_empty() { Verdict::Fresh } else { altered };
         assert_eq!(world.verdict("a"), Some(expected), "{standing:?}");
     }
     let mut gone = with_stored().standing(None);
     assert_eq!(gone.verdict("a"), Some(Verdict::Stale(Reason::Missing)));
     gone.before("a").stored = None;
-    assert_eq!(gone.verdict("a"), Some(Verdict::Same), "nothing is known of what was stored");
-    assert_eq!(with_stored().verdict("a"), Some(Verdict::Same), "nor of the database");
+    assert_eq!(gone.verdict("a"), Some(Verdict::Fresh), "nothing is known of what was stored");
+    assert_eq!(with_stored().verdict("a"), Some(Verdict::Fresh), "nor of the database");
     let mut unnumbered = with_stored().standing(Some((Table, &COLUMNS[..], Some("7"))));
     unnumbered.before("a").stored.as_mut().unwrap().id = None;
-    assert_eq!(unnumbered.verdict("a"), Some(Verdict::Same));
+    assert_eq!(unnumbered.verdict("a"), Some(Verdict::Fresh));
 }
 
 #[test]
@@ -532,8 +532,8 @@ fn verdicts_say_what_is_to_be_done_and_why() {
             "missing",
             "its relation is gone",
         ),
-        (Verdict::Maybe(follows.clone()), Some(follows), "maybe", "follows", "if a changes"),
-        (Verdict::Same, None, "same", "same", "unchanged"),
+        (Verdict::MaybeStale(follows.clone()), Some(follows), "maybe", "follows", "if a changes"),
+        (Verdict::Fresh, None, "same", "same", "unchanged"),
     ] {
         assert_eq!(verdict.reason(), reason.as_ref());
         assert_eq!((verdict.word(), verdict.code()), (word, code));

@@ -6,7 +6,7 @@
 use super::{CompileError, Compiler};
 use crate::context::{Bindings, RenderRead};
 use crate::diag::Diagnostic;
-use crate::engine::{Existing, ExistingRelation, RelationKind};
+use crate::engine::{ExistingRelations, ExistingRelation, RelationKind};
 use crate::hash::FastMap;
 use crate::manifest::{Manifest, Materialization, Node, NodeId};
 use crate::source::SqlText;
@@ -78,7 +78,7 @@ pub(crate) fn compile_project(compiler: &Compiler, nodes: &[NodeId]) -> Compiled
 
 fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
     let mut compiled = CompiledNode::default();
-    compiled.fresh = compile_form(compiler, node, Existing::Unknown, &mut compiled);
+    compiled.fresh = compile_form(compiler, node, ExistingRelations::Unknown, &mut compiled);
     let grows = node.materialization().is_some_and(Materialization::grows);
     if let (true, None, Some(existing)) = (grows, &compiled.broken, own_table(compiler, node)) {
         let form = compile_form(compiler, node, existing, &mut compiled);
@@ -89,17 +89,17 @@ fn compile_forms(compiler: &Compiler, node: &Node) -> CompiledNode {
 
 /// The node's table, as a later build would find it. Its columns are left out: compilation does not
 /// depend on them.
-fn own_table(compiler: &Compiler, node: &Node) -> Option<Existing> {
+fn own_table(compiler: &Compiler, node: &Node) -> Option<ExistingRelations> {
     let relation = node.relation.clone()?;
     let table = ExistingRelation::new(relation, RelationKind::Table, Vec::new());
     let dialect = compiler.manifest.project.dialect;
-    Some(Existing::known(dialect, vec![table], HashSet::new()))
+    Some(ExistingRelations::known(dialect, vec![table], HashSet::new()))
 }
 
 fn compile_form(
     compiler: &Compiler,
     node: &Node,
-    existing: Existing,
+    existing: ExistingRelations,
     compiled: &mut CompiledNode,
 ) -> CompiledForm {
     let bindings = Arc::new(Bindings::default());

@@ -147,7 +147,7 @@ impl Object for Var {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let session = crate::jinja::with_extension::<super::RenderSession>(state)?;
         let args = crate::jinja::Args::parse(args)?;
         let name = args.text(0, "var_name")?;
         if name.starts_with(SECRET_PREFIX) && !session.project.secrets {
@@ -180,7 +180,7 @@ impl Object for Var {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = crate::jinja::with_extension::<super::Session>(state)?;
+        let session = crate::jinja::with_extension::<super::RenderSession>(state)?;
         let name = args.first().map(Value::to_string).unwrap_or_default();
         match method {
             "has_var" => {
@@ -195,7 +195,7 @@ impl Object for Var {
 
 fn env_var(
     _: &mut State<'_, '_>,
-    session: &Arc<super::Session>,
+    session: &Arc<super::RenderSession>,
     args: crate::jinja::Args,
 ) -> Result<Value, Error> {
     let name = args.text(0, "var")?;

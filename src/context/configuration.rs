@@ -1,7 +1,7 @@
 //! `config(...)` and `config.get(...)`.
 
 use super::none;
-use super::session::{Abort, Phase, Session};
+use super::session::{Abort, Phase, RenderSession};
 use crate::config::Json;
 use crate::hash::FastMap;
 use crate::jinja::{Args, from_json, no_config_value, to_json, with_extension};
@@ -24,7 +24,7 @@ impl Object for Config {
     /// Records the config at parse. At run the call does nothing, since the config is already
     /// resolved. A positional mapping counts as keyword arguments.
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         if session.phase == Phase::Parse {
             let args = Args::parse(args)?;
             let span = session.site(state);
@@ -59,7 +59,7 @@ impl Object for Config {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         let args = Args::parse(args)?;
         let parsing = session.phase == Phase::Parse;
         session.note_unsteady();
@@ -112,7 +112,7 @@ fn has_key(given: &[(String, Json)], key: &str) -> bool {
 }
 
 fn lookup(
-    session: &Session,
+    session: &RenderSession,
     found: Option<Json>,
     name: &str,
     args: &Args,
@@ -128,7 +128,7 @@ fn lookup(
     }
 }
 
-fn persist(session: &Session, what: &str) -> bool {
+fn persist(session: &RenderSession, what: &str) -> bool {
     session
         .subject
         .config

@@ -1,7 +1,7 @@
 //! `exceptions`: errors and warnings that templates raise.
 
 use super::contract::render_mismatches;
-use super::session::{Abort, Session};
+use super::session::{Abort, RenderSession};
 use crate::jinja::{Args, error, to_json, with_extension};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, State};
@@ -25,7 +25,7 @@ impl Object for Exceptions {
         method: &str,
         args: &[Value],
     ) -> Result<Value, Error> {
-        let session = with_extension::<Session>(state)?;
+        let session = with_extension::<RenderSession>(state)?;
         let args = Args::parse(args)?;
         let message = match method {
             "warn" => {

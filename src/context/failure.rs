@@ -1,10 +1,10 @@
 //! Turns a failed render into a diagnostic.
 
 use super::reads::RenderQuestion;
-use super::session::{Abort, Session};
+use super::session::{Abort, RenderSession};
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::engine::EngineErrorKind;
-use crate::jinja::{Failure, MacroDef};
+use crate::jinja::{RenderFailure, MacroDef};
 use crate::source::Span;
 
 /// The diagnostic of an internal error.
@@ -13,7 +13,7 @@ pub(crate) fn internal_diagnostic(message: impl Into<String>) -> Diagnostic {
 }
 
 /// The diagnostic of a failed render. `whole` is its location if no better one is known.
-pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Span) -> Diagnostic {
+pub(crate) fn failure_diagnostic(failure: &RenderFailure, session: &RenderSession, whole: Span) -> Diagnostic {
     let place = failure_place(failure, session, whole);
     let abort = session.take_abort();
     let diagnostic = match &abort {
@@ -89,7 +89,7 @@ pub(crate) fn failure_diagnostic(failure: &Failure, session: &Session, whole: Sp
 
 /// The location of a failure. If it is in a built-in macro, where users cannot look, the innermost
 /// macro of the project is the location, else the node.
-fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
+fn failure_place(failure: &RenderFailure, session: &RenderSession, whole: Span) -> Span {
     match failure.trace.first() {
         Some(first) if is_built_in(session, first) => failure
             .trace
@@ -100,12 +100,12 @@ fn failure_place(failure: &Failure, session: &Session, whole: Span) -> Span {
     }
 }
 
-fn is_built_in(session: &Session, def: &MacroDef) -> bool {
+fn is_built_in(session: &RenderSession, def: &MacroDef) -> bool {
     session.project.registry().is_some_and(|registry| registry.is_internal(def))
 }
 
 /// The name of a macro or member that is most similar to the undefined one.
-fn nearest_member(failure: &Failure, session: &Session) -> Option<String> {
+fn nearest_member(failure: &RenderFailure, session: &RenderSession) -> Option<String> {
     let unknown = failure.unknown.as_deref()?;
     let registry = session.project.registry()?;
     session.asked(RenderQuestion::MacroNames(session.package.clone()));

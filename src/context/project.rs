@@ -1,7 +1,7 @@
 //! The parts of the context that all renders of an invocation share.
 
 use super::reads::ConstantFingerprints;
-use super::session::{Phase, Session};
+use super::session::{Phase, RenderSession};
 use super::{base, configuration, exceptions, modules, refs, statements};
 use crate::config::{Json, JsonMap, Yaml};
 use crate::engine::{Dialect, Target};
@@ -171,7 +171,7 @@ impl Object for Flags {
 }
 
 /// `graph`: empty at parse, else all nodes as mappings.
-pub(super) fn graph_value(session: &Session) -> Option<Value> {
+pub(super) fn graph_value(session: &RenderSession) -> Option<Value> {
     let Some(runtime) = session.runtime.as_ref().filter(|_| session.phase == Phase::Execute) else {
         let keys = [
             "exposures",

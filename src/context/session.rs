@@ -5,7 +5,7 @@ use super::ContextProject;
 use super::column::translate_type;
 use super::reads::{RenderQuestion, RenderRead, fingerprint_macro};
 use crate::config::{Json, JsonMap};
-use crate::engine::{Connection, EngineError, Existing, Relation, Warehouse};
+use crate::engine::{Connection, EngineError, ExistingRelations, Relation, Warehouse};
 use crate::jinja::{CallName, MacroDef, Scope};
 use crate::manifest::{Manifest, NodeConfig, NodeId, RefCall, ResourceType, SourceCall, UniqueId};
 use crate::source::{FileId, Span};
@@ -44,7 +44,7 @@ pub(crate) struct RenderSubject {
 
 /// How a reference to a node is printed.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Shape {
+pub(crate) enum RefForm {
     Plain,
     /// A CTE of this name, for an ephemeral model.
     Cte(String),
@@ -56,7 +56,7 @@ pub(crate) enum Shape {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RefTarget {
     pub(crate) relation: Relation,
-    pub(crate) shape: Shape,
+    pub(crate) shape: RefForm,
 }
 
 /// The relations that references print. Nodes without an override print their own.
@@ -95,7 +95,7 @@ impl Bindings {
     }
 
     pub(crate) fn with(mut self, node: NodeId, relation: Relation) -> Bindings {
-        self.bind(node, RefTarget { relation, shape: Shape::Plain });
+        self.bind(node, RefTarget { relation, shape: RefForm::Plain });
         self
     }
 
@@ -108,13 +108,13 @@ impl Bindings {
             let name = format!("__dbt__cte__{}", node.alias);
             return Some(RefTarget {
                 relation: Relation::new(None, None, &name),
-                shape: Shape::Cte(name),
+                shape: RefForm::Cte(name),
             });
         }
         let relation = node.relation.clone()?;
         Some(RefTarget {
             relation,
-            shape: if self.empty { Shape::LimitZero } else { Shape::Plain },
+            shape: if self.empty { RefForm::LimitZero } else { RefForm::Plain },
         })
     }
 }
@@ -124,7 +124,7 @@ impl Bindings {
 pub(crate) struct Runtime {
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) bindings: Arc<Bindings>,
-    pub(crate) existing: Arc<Existing>,
+    pub(crate) existing: Arc<ExistingRelations>,
     /// `graph`, made at the first access.
     pub(crate) graph: Arc<OnceLock<Value>>,
     pub(crate) selected: Arc<Vec<UniqueId>>,
@@ -132,20 +132,20 @@ pub(crate) struct Runtime {
 
 /// The access of a render to the database.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Db {
+pub(crate) enum DatabaseAccess {
     /// No access, at parse: stubs answer.
     #[default]
     None,
-    /// No access, at compile: only `Existing` answers questions about `this`; any other question
+    /// No access, at compile: only `ExistingRelations` answers questions about `this`; any other question
     /// stops the render.
     Offline,
     Live(Connection),
 }
 
-impl Db {
+impl DatabaseAccess {
     /// The connection, or `Offline` without one.
-    pub(crate) fn of(connection: Option<&Connection>) -> Db {
-        connection.map_or(Db::Offline, |connection| Db::Live(connection.clone()))
+    pub(crate) fn of(connection: Option<&Connection>) -> DatabaseAccess {
+        connection.map_or(DatabaseAccess::Offline, |connection| DatabaseAccess::Live(connection.clone()))
     }
 }
 
@@ -159,7 +159,7 @@ pub(crate) struct LogLine {
 
 /// The calls, inputs and output of a render, apart from its text.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct RenderRecord {
     pub(crate) refs: Vec<RefCall>,
     pub(crate) sources: Vec<SourceCall>,
     pub(crate) metrics: Vec<String>,
@@ -216,14 +216,14 @@ pub(super) struct StoredResult {
 }
 
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct RenderSession {
     pub(crate) project: Arc<ContextProject>,
     pub(crate) phase: Phase,
     pub(crate) package: Arc<str>,
     pub(crate) subject: RenderSubject,
     pub(crate) runtime: Option<Runtime>,
-    record: Mutex<Record>,
-    db: Db,
+    record: Mutex<RenderRecord>,
+    db: DatabaseAccess,
     pub(super) results: Mutex<HashMap<String, Option<StoredResult>>>,
     abort: Mutex<Option<Abort>>,
     transactions: Mutex<TransactionControl>,
@@ -271,13 +271,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Session {
+impl RenderSession {
     pub(crate) fn parse(
         project: &Arc<ContextProject>,
         package: &Arc<str>,
         subject: RenderSubject,
-    ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Parse, package, subject, None, Db::None))
+    ) -> Arc<RenderSession> {
+        Arc::new(RenderSession::new(project, Phase::Parse, package, subject, None, DatabaseAccess::None))
     }
 
     /// A session at parse for a macro whose result is used at once.
@@ -285,9 +285,9 @@ impl Session {
         project: &Arc<ContextProject>,
         package: &Arc<str>,
         subject: RenderSubject,
-    ) -> Arc<Session> {
-        let session = Session::new(project, Phase::Parse, package, subject, None, Db::None);
-        Arc::new(Session { strict: true, ..session })
+    ) -> Arc<RenderSession> {
+        let session = RenderSession::new(project, Phase::Parse, package, subject, None, DatabaseAccess::None);
+        Arc::new(RenderSession { strict: true, ..session })
     }
 
     /// Whether an undefined variable is none instead of an error.
@@ -300,9 +300,9 @@ impl Session {
         package: &Arc<str>,
         subject: RenderSubject,
         runtime: Runtime,
-        db: Db,
-    ) -> Arc<Session> {
-        Arc::new(Session::new(project, Phase::Execute, package, subject, Some(runtime), db))
+        db: DatabaseAccess,
+    ) -> Arc<RenderSession> {
+        Arc::new(RenderSession::new(project, Phase::Execute, package, subject, Some(runtime), db))
     }
 
     fn new(
@@ -311,9 +311,9 @@ impl Session {
         package: &Arc<str>,
         subject: RenderSubject,
         runtime: Option<Runtime>,
-        db: Db,
-    ) -> Session {
-        Session {
+        db: DatabaseAccess,
+    ) -> RenderSession {
+        RenderSession {
             project: project.clone(),
             phase,
             package: package.clone(),
@@ -332,15 +332,15 @@ impl Session {
         }
     }
 
-    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
+    pub(crate) fn record(&self) -> MutexGuard<'_, RenderRecord> {
         lock(&self.record)
     }
 
-    pub(crate) fn take_record(&self) -> Record {
+    pub(crate) fn take_record(&self) -> RenderRecord {
         std::mem::take(&mut lock(&self.record))
     }
 
-    pub(crate) fn db(&self) -> &Db {
+    pub(crate) fn db(&self) -> &DatabaseAccess {
         &self.db
     }
 
@@ -385,8 +385,8 @@ impl Session {
             _ => return Ok(()),
         }
         match &self.db {
-            Db::Live(connection) => connection.with(how),
-            Db::None | Db::Offline => Ok(()),
+            DatabaseAccess::Live(connection) => connection.with(how),
+            DatabaseAccess::None | DatabaseAccess::Offline => Ok(()),
         }
     }
 
@@ -415,7 +415,7 @@ impl Session {
         self.ran.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the node has only been compiled so far, so that `Existing` is still accurate.
+    /// Whether the node has only been compiled so far, so that `ExistingRelations` is still accurate.
     pub(super) fn only_compiles(&self) -> bool {
         self.subject.compiled.is_none()
             && !self.builds_candidate()
@@ -431,7 +431,7 @@ impl Session {
         self.unsteady.store(true, Ordering::Relaxed);
     }
 
-    /// The flag behind [`Session::note_unsteady`], for values that outlive a call.
+    /// The flag behind [`RenderSession::note_unsteady`], for values that outlive a call.
     pub(super) fn unsteady(&self) -> Arc<AtomicBool> {
         self.unsteady.clone()
     }
@@ -559,7 +559,7 @@ fn translate_types(model: &mut JsonMap) {
 
 /// The members of a session, as a scope for `jinja`.
 #[derive(Clone, Debug)]
-pub(crate) struct NodeScope(pub(crate) Arc<Session>);
+pub(crate) struct NodeScope(pub(crate) Arc<RenderSession>);
 
 impl Scope for NodeScope {
     fn member(&self, name: &str) -> Option<Value> {

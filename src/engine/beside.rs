@@ -1,6 +1,6 @@
 //! The names of relations that a build creates beside the published ones.
 
-use super::{Dialect, EngineSpec, Relation, Scratch};
+use super::{Dialect, EngineSpec, Relation, ScratchTables};
 use crate::hash::md5_hex;
 
 /// The name under which the next version of a relation is built.
@@ -22,13 +22,13 @@ pub(crate) fn own_names(relation: &Relation, dialect: Dialect) -> [Relation; 3] 
 /// session, or a table beside the relation.
 pub(crate) fn scratch_name(relation: &Relation, engine: &EngineSpec) -> Relation {
     match engine.abilities.scratch {
-        Scratch::Temporary => {
+        ScratchTables::Temporary => {
             let mut out = relation.renamed("strata_delta");
             out.path[0] = None;
             out.path[1] = None;
             out
         }
-        Scratch::Named => beside(relation, "__delta", engine.dialect),
+        ScratchTables::Named => beside(relation, "__delta", engine.dialect),
     }
 }
 

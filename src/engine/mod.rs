@@ -30,14 +30,14 @@ mod types;
 mod unknown;
 mod warehouse;
 
-pub(crate) use abilities::{Abilities, SeedLoading, Scratch, Transactions, Writers};
+pub(crate) use abilities::{EngineCapabilities, SeedLoading, ScratchTables, TransactionSupport, WriteConcurrency};
 pub(crate) use beside::{candidate_name, is_beside, own_names, rejected_name, scratch_name};
 pub(crate) use cell::{Cell, Table};
 pub(crate) use connection::{Connection, Lease};
 pub(crate) use dialect::Dialect;
 pub(crate) use error::{EngineError, EngineErrorKind};
-pub(crate) use existing::{Content, Existing, ExistingColumn, ExistingRelation, schema_key};
-pub(crate) use load::{Load, Loaded, ParquetFile, SeedSource};
+pub(crate) use existing::{Content, ExistingRelations, ExistingColumn, ExistingRelation, schema_key};
+pub(crate) use load::{SeedLoad, SeedLoadReport, ParquetFile, SeedSource};
 pub(crate) use pool::Pool;
 pub(crate) use query::{limit_rows, select_all, select_columns, select_no_rows};
 pub(crate) use relation::{Relation, RelationKind};
@@ -49,7 +49,7 @@ pub(crate) use target::{
 };
 pub(crate) use types::SqlType;
 pub(crate) use warehouse::{
-    Cancel, ColumnChange, EachRow, Note, Opener, Patience, Publication, Warehouse,
+    Cancel, ColumnChange, EachRow, StateRow, Opener, WaitTimeouts, Publication, Warehouse,
 };
 
 /// All built-in engines. `adapter::DRIVERS` is the only other list of them.

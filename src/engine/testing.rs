@@ -4,9 +4,9 @@
 //! was read is still current.
 
 use super::{
-    Abilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
-    EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener,
-    Publication, Relation, RelationKind, Reply, SeedLoading, Scratch, Transactions, Warehouse, Writers,
+    EngineCapabilities, AdapterTraits, Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError,
+    EngineErrorKind, EngineSpec, ExistingColumn, ExistingRelation, SeedLoad, SeedLoadReport, StateRow, Opener,
+    Publication, Relation, RelationKind, Reply, SeedLoading, ScratchTables, TransactionSupport, Warehouse, WriteConcurrency,
     duckdb,
 };
 use crate::source::SqlText;
@@ -22,8 +22,8 @@ const DIALECT: Dialect = Dialect {
     qualifies_references: true,
 };
 
-const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
-    Abilities {
+const fn abilities(transactions: TransactionSupport, scratch: ScratchTables) -> EngineCapabilities {
+    EngineCapabilities {
         transactions,
         scratch,
         rows_in: SeedLoading::Stream,
@@ -31,7 +31,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
         index_after_rename: true,
         unique_constraint_names: false,
         shared: false,
-        writers: Writers::Many,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,
@@ -45,7 +45,7 @@ const fn abilities(transactions: Transactions, scratch: Scratch) -> Abilities {
 const ADAPTER: AdapterTraits = duckdb::SPEC.adapter;
 
 /// Templates use the built-in macros of DuckDB, so the engine has its name.
-const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
+const fn spec(label: &'static str, abilities: EngineCapabilities) -> EngineSpec {
     EngineSpec {
         name: "duckdb",
         label,
@@ -61,11 +61,11 @@ const fn spec(label: &'static str, abilities: Abilities) -> EngineSpec {
 
 /// Any statements in one transaction; candidates are renamed.
 pub(crate) static TRANSACTIONAL: EngineSpec =
-    spec("transactional", abilities(Transactions::Full, Scratch::Temporary));
+    spec("transactional", abilities(TransactionSupport::Full, ScratchTables::Temporary));
 
 /// Single statements, a pointer in the catalog, no temporary tables.
 pub(crate) static POINTER: EngineSpec =
-    spec("pointer", abilities(Transactions::OneStatement, Scratch::Named));
+    spec("pointer", abilities(TransactionSupport::OneStatement, ScratchTables::Named));
 
 /// The state that all connections to a fake database share.
 #[derive(Default)]
@@ -145,7 +145,7 @@ impl FakeWarehouse {
     }
 
     fn is_transactional(&self) -> bool {
-        self.spec.abilities.transactions == Transactions::Full
+        self.spec.abilities.transactions == TransactionSupport::Full
     }
 
     fn write_down(&self, text: impl Into<String>) -> Result<(), EngineError> {
@@ -273,7 +273,7 @@ impl Warehouse for FakeWarehouse {
         self.write_down(format!("create schema {schema}"))
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         self.write_down(format!("load {}", load.table.identifier()))?;
         let mut rows = 0;
         loop {
@@ -283,7 +283,7 @@ impl Warehouse for FakeWarehouse {
                 Err(e) => return Err(EngineError::new(EngineErrorKind::Runtime, e.to_string())),
             }
         }
-        Ok(Loaded { rows: Some(rows), executed: Vec::new() })
+        Ok(SeedLoadReport { rows: Some(rows), executed: Vec::new() })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
@@ -335,7 +335,7 @@ impl Warehouse for FakeWarehouse {
         Ok(())
     }
 
-    fn note(&mut self, _: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn note(&mut self, _: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         let nodes: Vec<&str> = notes.iter().map(|note| note.node).collect();
         self.write_down(format!("note {}", nodes.join(", ")))
     }

@@ -3,8 +3,8 @@
 
 use super::target::text_of;
 use super::{
-    Abilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, SeedLoading, Scratch, SqlType,
-    OutputContext, TargetParts, TargetSpec, Transactions, TypeNames, TypeParts, Writers,
+    EngineCapabilities, AdapterTraits, ConnectionOptions, Dialect, EngineSpec, SeedLoading, ScratchTables, SqlType,
+    OutputContext, TargetParts, TargetSpec, TransactionSupport, TypeNames, TypeParts, WriteConcurrency,
     names_of_engines,
 };
 use crate::config::{Json, JsonMap, YamlMap};
@@ -24,15 +24,15 @@ pub(super) static SPEC: EngineSpec = EngineSpec {
         names_databases: true,
         qualifies_references: true,
     },
-    abilities: Abilities {
-        transactions: Transactions::OneStatement,
-        scratch: Scratch::Named,
+    abilities: EngineCapabilities {
+        transactions: TransactionSupport::OneStatement,
+        scratch: ScratchTables::Named,
         rows_in: SeedLoading::Stream,
         fuses_row_tests: false,
         index_after_rename: false,
         unique_constraint_names: false,
         shared: true,
-        writers: Writers::Many,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

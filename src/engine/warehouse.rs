@@ -1,7 +1,7 @@
 //! The trait that adapters implement, with one method for each database operation.
 
 use super::{
-    Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded,
+    Cell, Content, EngineError, EngineSpec, ExistingColumn, ExistingRelation, SeedLoad, SeedLoadReport,
     ParquetFile, Relation, RelationKind, Reply, Table,
 };
 use crate::source::SqlText;
@@ -19,7 +19,7 @@ pub(crate) type Opener = Arc<dyn Fn() -> Result<Box<dyn Warehouse>, EngineError>
 
 /// How long to wait for other sessions. `None`: as long as the engine does by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct WaitTimeouts {
     /// For a lock.
     pub(crate) lock: Option<Duration>,
     /// For a relation that another run is building.
@@ -62,7 +62,7 @@ pub(crate) struct ColumnChange<'a> {
 
 /// A row of the table of recorded publications: a node and the fingerprint of its publication.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Note<'a> {
+pub(crate) struct StateRow<'a> {
     pub(crate) node: &'a str,
     pub(crate) fingerprint: &'a str,
 }
@@ -134,7 +134,7 @@ pub(crate) trait Warehouse: Send {
     /// same time.
     fn create_schema(&mut self, database: &str, schema: &str) -> Result<(), EngineError>;
     /// Loads the rows of a seed into a table.
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError>;
+    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError>;
     /// Gives the candidate the published name, in the open transaction if the engine has
     /// transactions, and moves everything over that belongs to the old relation or depends on it.
     /// After an error, the transaction has to be rolled back.
@@ -162,7 +162,7 @@ pub(crate) trait Warehouse: Send {
     /// Creates a table of recorded publications that does not exist.
     fn create_notes(&mut self, table: &Relation) -> Result<(), EngineError>;
     /// Records publications, in the open transaction or in one of its own.
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError>;
+    fn note(&mut self, table: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError>;
 
     /// The number of rows that match each condition, counted in one scan. An error leaves an open
     /// transaction usable.

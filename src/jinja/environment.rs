@@ -4,7 +4,7 @@ use super::edits::Edits;
 use super::expressions::is_word_char;
 use super::prepass::{rewrite_detached, rewrite_template};
 use super::registry::{MacroDef, MacroRegistry};
-use super::runtime::{At, Namespace, Trace, run_state};
+use super::runtime::{CallSite, Namespace, Trace, run_state};
 use super::{filters, methods, operators, python};
 use crate::source::{FileId, Origin, Span, SqlText};
 use indexmap::IndexMap;
@@ -60,7 +60,7 @@ pub(crate) struct Rendered {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
+pub(crate) struct RenderFailure {
     pub(crate) message: String,
     pub(crate) syntax: bool,
     /// The innermost location that is in a file.
@@ -299,7 +299,7 @@ impl Renderer {
     }
 
     /// Compiles a macro to check its syntax. The compiled template is cached.
-    pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), Failure> {
+    pub(crate) fn check_macro(&self, def: &MacroDef) -> Result<(), RenderFailure> {
         match self.run.get_template(&def.template) {
             Ok(_) => Ok(()),
             Err(e) => Err(self.failure(e, None, Vec::new())),
@@ -313,7 +313,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Rendered, Failure> {
+    ) -> Result<Rendered, RenderFailure> {
         self.render_once(Mode::Run, name, origin, package, scope, extension).0
     }
 
@@ -327,7 +327,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, Failure>, Vec<Arc<str>>, BTreeSet<String>) {
+    ) -> (Result<Rendered, RenderFailure>, Vec<Arc<str>>, BTreeSet<String>) {
         let (result, trace) =
             self.render_once(Mode::Parse, name, origin, package, scope, extension);
         (result, trace.take_called(), trace.take_unknown())
@@ -341,7 +341,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> (Result<Rendered, Failure>, Arc<Trace>) {
+    ) -> (Result<Rendered, RenderFailure>, Arc<Trace>) {
         let trace = Arc::new(Trace::default());
         let (body, edits) =
             rewrite_template(origin.text, origin.range.0, origin.range.1, &mut Vec::new());
@@ -395,7 +395,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RenderFailure> {
         let called = self.call_macro_with_marks(execute, def, args, package, scope, extension);
         called.map(|(value, _)| value)
     }
@@ -410,9 +410,9 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<(Value, bool), Failure> {
+    ) -> Result<(Value, bool), RenderFailure> {
         let Some(target) = self.registry.value_of(def) else {
-            return Err(Failure::plain(format!("macro `{}` is not registered", def.name)));
+            return Err(RenderFailure::plain(format!("macro `{}` is not registered", def.name)));
         };
         self.call_value(execute, target, args, package, scope, extension)
     }
@@ -425,7 +425,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<(Value, bool), Failure> {
+    ) -> Result<(Value, bool), RenderFailure> {
         let source = format!("{DRIVER}{{% do __invoke() %}}");
         let env = if execute { &self.run } else { &self.parse };
         let template = env
@@ -454,7 +454,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RenderFailure> {
         let rewritten = super::prepass::rewrite_expression(expression);
         let source = format!("{DRIVER}{{% do __keep({rewritten}) %}}");
         let env = if execute { &self.run } else { &self.parse };
@@ -483,7 +483,7 @@ impl Renderer {
         package: &Arc<str>,
         scope: Arc<dyn Scope>,
         extension: Arc<E>,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, RenderFailure> {
         let (body, _) = rewrite_detached(text);
         let source = format!("{DRIVER}{body}");
         let env = if execute { &self.run } else { &self.parse };
@@ -498,7 +498,7 @@ impl Renderer {
     }
 
     /// Converts an error: its message, its innermost location in a file and the undefined name.
-    fn failure(&self, e: Error, place: Option<&Place<'_>>, trace: Vec<Arc<MacroDef>>) -> Failure {
+    fn failure(&self, e: Error, place: Option<&Place<'_>>, trace: Vec<Arc<MacroDef>>) -> RenderFailure {
         let mut chain = vec![&e];
         let mut next = std::error::Error::source(&e);
         while let Some(source) = next {
@@ -518,7 +518,7 @@ impl Renderer {
         } else if innermost.kind() == ErrorKind::UndefinedError && innermost.detail().is_none() {
             "something that is undefined is used here".clone_into(&mut message);
         }
-        Failure { message, syntax, span, trace, unknown }
+        RenderFailure { message, syntax, span, trace, unknown }
     }
 
     fn place_of(&self, e: &Error, place: Option<&Place<'_>>) -> Option<Span> {
@@ -531,9 +531,9 @@ impl Renderer {
     }
 }
 
-impl Failure {
-    fn plain(message: String) -> Failure {
-        Failure { message, syntax: false, span: None, trace: Vec::new(), unknown: None }
+impl RenderFailure {
+    fn plain(message: String) -> RenderFailure {
+        RenderFailure { message, syntax: false, span: None, trace: Vec::new(), unknown: None }
     }
 }
 
@@ -644,7 +644,7 @@ fn environment(registry: &Arc<MacroRegistry>, mode: Mode) -> Environment<'static
         if callee.is_undefined() {
             return Err(Error::new(ErrorKind::UnknownFunction, format!("'{name}' is undefined")));
         }
-        Ok(Value::from_object(At { offset, callee }))
+        Ok(Value::from_object(CallSite { offset, callee }))
     });
     env.add_function("__l", |items: Value| -> Result<Value, Error> {
         Ok(super::list(items.try_iter()?.collect()))
@@ -692,7 +692,7 @@ pub(super) mod tests {
         let defs = defs.value.into_iter().map(Arc::new).collect();
         let registry = MacroRegistry::new(
             &root,
-            crate::jinja::Adapter::default(),
+            crate::jinja::DispatchAdapter::default(),
             vec![root.clone()],
             HashMap::new(),
             Vec::new(),
@@ -701,7 +701,7 @@ pub(super) mod tests {
         Renderer::new(Arc::new(registry))
     }
 
-    fn attempt(macros: &str, text: &str) -> Result<SqlText, Failure> {
+    fn attempt(macros: &str, text: &str) -> Result<SqlText, RenderFailure> {
         let origin = TextOrigin { file: FileId(0), text, range: (0, text.len()) };
         engine(macros)
             .render("root/x.sql", origin, &"root".into(), Arc::new(NoScope), Arc::new(()))

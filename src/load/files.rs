@@ -4,7 +4,7 @@ use crate::config::{PathKind, ProjectOptions};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, Fingerprint};
 use crate::source::{FileId, SourceMap};
-use crate::system::{Found, System, SystemError};
+use crate::system::{FoundFile, System, SystemError};
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
@@ -97,9 +97,9 @@ pub(super) fn read_package(
     out: &mut Vec<Diagnostic>,
 ) -> Result<Vec<LoadedFile>, SystemError> {
     let ignored = ignore_file(system, root, out);
-    let mut files: Vec<(Found, FileKind, Arc<str>)> = Vec::new();
+    let mut files: Vec<(FoundFile, FileKind, Arc<str>)> = Vec::new();
     // Doc blocks are in the folders of all other kinds, so each folder is walked only once.
-    let mut walked: FastMap<Utf8PathBuf, Vec<Found>> = FastMap::default();
+    let mut walked: FastMap<Utf8PathBuf, Vec<FoundFile>> = FastMap::default();
     for kind in PathKind::ALL {
         let mut folders = options.paths(kind).to_vec();
         if kind == PathKind::Docs && folders.is_empty() {
@@ -154,7 +154,7 @@ pub(super) fn read_package(
         })
         .collect();
     let mut loaded = Vec::with_capacity(files.len());
-    for ((Found { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
+    for ((FoundFile { path: absolute, size }, kind, relative), text) in files.into_iter().zip(texts) {
         let original: Arc<str> = path_below(root, &absolute).into();
         let (id, fingerprint) = match text {
             Ok((text, fingerprint)) => (map.add(&shown(&absolute), text), fingerprint),

@@ -1,6 +1,6 @@
-//! Loads the project, its packages, its target and all their texts as `Sources`.
+//! Loads the project, its packages, its target and all their texts as `LoadedProject`.
 //!
-//! In: a `System`, where to look, the command's variables. Out: `Checked<Sources>`. Walks the
+//! In: a `System`, where to look, the command's variables. Out: `Checked<LoadedProject>`. Walks the
 //! folders once. Determines the kind of each file by its folder and extension, without parsing it
 //! (except the YAML of the project itself). Must not know: nodes, databases.
 
@@ -36,7 +36,7 @@ impl LoadedPackage {
 
 /// The loaded project.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct LoadedProject {
     pub(crate) map: SourceMap,
     /// The root project first, then packages by name.
     pub(crate) packages: Vec<LoadedPackage>,
@@ -48,7 +48,7 @@ pub(crate) struct Sources {
     pub(crate) context: Arc<ContextProject>,
 }
 
-impl Sources {
+impl LoadedProject {
     pub(crate) fn root(&self) -> &LoadedPackage {
         &self.packages[0]
     }

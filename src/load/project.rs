@@ -1,7 +1,7 @@
 //! Finds and reads the project, its profile and its packages.
 
 use super::files::{path_below, read_package};
-use super::{LoadedPackage, Sources, YamlRenderer, version};
+use super::{LoadedPackage, LoadedProject, YamlRenderer, version};
 use crate::config::{
     Json, JsonMap, PackageSpec, ProfileOptions, ProjectOptions, SelectorDefinition, Yaml,
     parse_packages, parse_profile, parse_project, parse_selectors, parse_yaml, renders_late,
@@ -74,7 +74,7 @@ pub(crate) fn load_project(
     system: &Arc<dyn System>,
     options: &LoadOptions,
     map: SourceMap,
-) -> Result<(Option<Sources>, SourceMap, Vec<Diagnostic>), SystemError> {
+) -> Result<(Option<LoadedProject>, SourceMap, Vec<Diagnostic>), SystemError> {
     let mut out = Vec::new();
     for (_, value) in
         system.env_all().into_iter().filter(|(name, _)| name.starts_with(SECRET_PREFIX))
@@ -110,7 +110,7 @@ pub(crate) fn load_project(
     }
 }
 
-/// The parts of `Sources` except the map and the packages.
+/// The parts of `LoadedProject` except the map and the packages.
 struct Rest {
     target: Target,
     target_path: Utf8PathBuf,
@@ -121,8 +121,8 @@ struct Rest {
 }
 
 impl Rest {
-    fn finish(self, map: SourceMap, packages: Vec<LoadedPackage>) -> Sources {
-        Sources {
+    fn finish(self, map: SourceMap, packages: Vec<LoadedPackage>) -> LoadedProject {
+        LoadedProject {
             map,
             packages,
             target: self.target,

@@ -3,11 +3,11 @@
 
 use crate::config::{Json, Key, Yaml, YamlMap, YamlValue, is_whole};
 use crate::context::{
-    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+    ContextProject, NodeScope, RenderRead, RenderSubject, RenderSession, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic};
 use crate::jinja::{
-    MacroDef, MacroRegistry, Native, Renderer, Scope, ends_in_marker, is_constant, native_shape,
+    MacroDef, MacroRegistry, NativeForm, Renderer, Scope, ends_in_marker, is_constant, native_shape,
     native_value,
 };
 use crate::manifest::{NodeConfig, ResourceType};
@@ -119,14 +119,14 @@ impl YamlRenderer {
     /// reported.
     pub(crate) fn value(&self, text: &str, span: Span, out: &mut Vec<Diagnostic>) -> Option<Yaml> {
         let shape = native_shape(text);
-        if shape == Native::Plain {
+        if shape == NativeForm::Plain {
             return None;
         }
         let session = self.session(span);
         let scope = Arc::new(YamlScope(NodeScope(session.clone())));
         let result = match shape {
             // Jinja2 folds constants before the type could be kept, so they become texts.
-            Native::Expression(expression)
+            NativeForm::Expression(expression)
                 if !is_constant(expression) || ends_in_marker(expression) =>
             {
                 let value =
@@ -192,7 +192,7 @@ impl YamlRenderer {
         }
     }
 
-    fn session(&self, span: Span) -> Arc<Session> {
+    fn session(&self, span: Span) -> Arc<RenderSession> {
         let subject = RenderSubject {
             unique_id: "yaml".into(),
             name: "yaml".into(),
@@ -205,7 +205,7 @@ impl YamlRenderer {
             compiled: None,
             extra: Vec::new(),
         };
-        Session::parse_strictly(&self.project, &self.package, subject)
+        RenderSession::parse_strictly(&self.project, &self.package, subject)
     }
 }
 

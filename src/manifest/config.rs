@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Where a value is set. In the root project later layers take precedence (semantics 1.19, 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Layer {
+pub(crate) enum ConfigLayer {
     ProjectFile,
     Properties,
     InFile,
@@ -19,7 +19,7 @@ pub(crate) enum Layer {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ConfigEntry {
     pub(crate) value: Json,
-    pub(crate) layer: Layer,
+    pub(crate) layer: ConfigLayer,
     pub(crate) span: Option<Span>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn canonical_key(key: &str) -> &str {
 impl NodeConfig {
     /// A config with values of a single layer.
     #[cfg(test)]
-    pub(super) fn of(layer: Layer, entries: &[(&str, Json)]) -> NodeConfig {
+    pub(super) fn of(layer: ConfigLayer, entries: &[(&str, Json)]) -> NodeConfig {
         let mut config = NodeConfig::default();
         for (key, value) in entries {
             config.merge(key, value.clone(), layer, None);
@@ -59,7 +59,7 @@ impl NodeConfig {
 
     /// Sets or merges a value (semantics 1.20). A `+` before a privilege in `grants` extends its
     /// grantees.
-    pub(crate) fn merge(&mut self, key: &str, value: Json, layer: Layer, span: Option<Span>) {
+    pub(crate) fn merge(&mut self, key: &str, value: Json, layer: ConfigLayer, span: Option<Span>) {
         let written = value.clone();
         self.merge_written(key, value, written, layer, span);
     }
@@ -70,11 +70,11 @@ impl NodeConfig {
         key: &str,
         value: Json,
         written: Json,
-        layer: Layer,
+        layer: ConfigLayer,
         span: Option<Span>,
     ) {
         // dbt normalizes the spelling of all layers except properties.
-        let spelt = if layer == Layer::Properties { key } else { canonical_key(key) };
+        let spelt = if layer == ConfigLayer::Properties { key } else { canonical_key(key) };
         self.written.insert(spelt.to_owned(), written);
         let key = canonical_key(key);
         let value = shaped(key, value);
@@ -326,7 +326,7 @@ fn defaults(kind: ResourceType) -> Vec<(&'static str, Json)> {
         ResourceType::Source => vec![
             ("enabled", Json::Bool(true)),
             ("event_time", Json::Null),
-            ("freshness", super::Threshold::default().to_json()),
+            ("freshness", super::FreshnessThreshold::default().to_json()),
             ("loaded_at_field", Json::Null),
             ("loaded_at_query", Json::Null),
             ("meta", Json::Object(JsonMap::new())),
@@ -358,7 +358,7 @@ mod tests {
     use serde_json::json;
 
     fn merged(steps: &[(&str, Json)]) -> NodeConfig {
-        NodeConfig::of(Layer::ProjectFile, steps)
+        NodeConfig::of(ConfigLayer::ProjectFile, steps)
     }
 
     #[test]

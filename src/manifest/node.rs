@@ -1,6 +1,6 @@
 //! The nodes of the graph.
 
-use super::{Column, Materialization, NodeConfig, Threshold, TypedConfig};
+use super::{Column, Materialization, NodeConfig, FreshnessThreshold, TypedConfig};
 use crate::config::{ExportType, Json, JsonMap, YamlMap};
 use crate::engine::{Relation, RelationKind};
 use crate::hash::Fingerprint;
@@ -101,13 +101,13 @@ pub(crate) struct Text {
     pub(crate) raw: Arc<str>,
     /// The result of rendering, if it is the same at parse and at run. `None`: it is known only
     /// after compiling.
-    pub(crate) steady: Option<Steady>,
+    pub(crate) steady: Option<StaticSql>,
 }
 
 /// The result of a text that reads nothing that differs between parse and run. The relations that
 /// it refers to are left open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Steady {
+pub(crate) struct StaticSql {
     /// The fingerprint of the SQL without comments and white space.
     pub(crate) fingerprint: Fingerprint,
     /// A function or keyword in the SQL whose value may differ at each run.
@@ -205,7 +205,7 @@ pub(crate) struct SourceTable {
     pub(crate) loaded_at_field: Option<String>,
     pub(crate) loaded_at_query: Option<String>,
     /// `None`: disabled with null.
-    pub(crate) freshness: Option<Threshold>,
+    pub(crate) freshness: Option<FreshnessThreshold>,
     pub(crate) external: Json,
 }
 

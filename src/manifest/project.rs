@@ -1,6 +1,6 @@
 //! The manifest: the whole project with its macros and nodes.
 
-use super::{Graph, Lookup, Node, NodeId, UniqueId};
+use super::{Graph, NodeLookup, Node, NodeId, UniqueId};
 use crate::config::{Json, JsonMap};
 use crate::engine::{Dialect, Target};
 use crate::hash::FastMap;
@@ -73,7 +73,7 @@ pub(crate) struct Manifest {
     /// the disabled nodes.
     pub(crate) unplaced: Vec<Arc<Node>>,
     pub(crate) graph: Graph,
-    pub(crate) lookup: Lookup,
+    pub(crate) lookup: NodeLookup,
     pub(crate) macros: Vec<MacroInfo>,
     pub(crate) docs: Vec<DocResource>,
     pub(crate) groups: Vec<Group>,

@@ -3,7 +3,7 @@
 
 use super::agate;
 use super::seed_reader::SeedReader;
-use super::seed_types::{Inference, SeedColumn, SeedError};
+use super::seed_types::{TypeInference, SeedColumn, SeedError};
 use crate::engine::{EngineSpec, SeedSource, SqlType};
 use csv::ByteRecord;
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ pub(crate) struct SeedRows<R> {
     columns: Vec<SeedColumn>,
     engine: &'static EngineSpec,
     /// Set if the types were inferred from the first rows only: it then observes all rows.
-    watch: Option<Inference>,
+    watch: Option<TypeInference>,
     record: ByteRecord,
 }
 
@@ -27,7 +27,7 @@ impl<R: Read> SeedRows<R> {
         delimiter: u8,
         columns: &[SeedColumn],
         engine: &'static EngineSpec,
-        watch: Option<Inference>,
+        watch: Option<TypeInference>,
     ) -> SeedRows<R> {
         SeedRows {
             reader: SeedReader::new(input, delimiter),

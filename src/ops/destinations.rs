@@ -4,7 +4,7 @@
 use super::OpsError;
 use crate::config::{ExportTarget, SheetTarget};
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{Node, NodeKind, NodeSet, Output, Role, check_addresses};
+use crate::manifest::{Node, NodeKind, NodeSet, OutputAddress, OutputRole, check_addresses};
 use crate::run::export_target;
 use crate::sink::path_of;
 use crate::system::normalize_path;
@@ -32,7 +32,7 @@ pub(super) fn check_destinations(revision: &Revision, selected: &NodeSet) -> Res
     Err(WorkspaceError::Diagnostics(complaints).into())
 }
 
-fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Output {
+fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> OutputAddress {
     let info = &revision.manifest.project;
     let (address, shown) = match target {
         ExportTarget::Sheet(SheetTarget { spreadsheet, sheet, .. }) => {
@@ -48,12 +48,12 @@ fn destination(revision: &Revision, node: &Node, target: &ExportTarget) -> Outpu
             (path.into_string(), shown)
         }
     };
-    Output {
+    OutputAddress {
         address,
         shown,
         writer: node.unique_id.to_string(),
         span: node.span,
-        role: Role::Published,
+        role: OutputRole::Published,
     }
 }
 

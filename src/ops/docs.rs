@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::engine::{Connection, Relation};
 use crate::jinja::{list, to_json};
 use crate::manifest::{Node, NodeConfig, NodeId, NodeSet, ResourceType};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::select::Selection;
 use crate::source::{FileId, Span};
 use crate::state::{Catalog, NEEDED, is_cataloged, write_catalog};
@@ -90,7 +90,7 @@ fn compile_selected(
     notices: &mut Notices<'_>,
 ) -> Result<NodeSet, OpsError> {
     let manifest = &revision.manifest;
-    let compiled_types = resource_types_of(Verb::Compile);
+    let compiled_types = resource_types_of(CommandVerb::Compile);
     let mut kinds = compiled_types.to_vec();
     kinds.extend([ResourceType::Seed, ResourceType::Source]);
     let selected = choose_nodes(revision, selection, &kinds, notices)?;

@@ -9,10 +9,10 @@ use super::schedule::{
     ScheduledTask, cut_into_tasks, read_airflow_options, verify_task, write_spec,
 };
 use crate::config::ExportType;
-use crate::engine::{EngineSpec, Existing, Writers};
-use crate::export::airflow::{FileRequest, Granularity, dag_file};
+use crate::engine::{EngineSpec, ExistingRelations, WriteConcurrency};
+use crate::export::airflow::{DagFileRequest, Granularity, dag_file};
 use crate::manifest::{NodeKind, ResourceType};
-use crate::plan::Verb;
+use crate::plan::CommandVerb;
 use crate::run::{RunOptions, RunRequest};
 use crate::select::Selection;
 use crate::workspace::{
@@ -60,7 +60,7 @@ pub(crate) fn export_airflow(
     let spec = write_spec(&options.selection, options.by);
     let command = write_command_line("strata export airflow", &spec);
     let engine = revision.target().engine;
-    let file = dag_file(&FileRequest {
+    let file = dag_file(&DagFileRequest {
         manifest: &revision.manifest,
         dag: &dag,
         options: &airflow,
@@ -77,24 +77,24 @@ pub(crate) fn export_airflow(
 /// Whether concurrent tasks would block each other, since the engine allows only one writer or
 /// process.
 fn is_serial(engine: &EngineSpec) -> bool {
-    !engine.abilities.shared || engine.abilities.writers == Writers::One
+    !engine.abilities.shared || engine.abilities.writers == WriteConcurrency::One
 }
 
 /// The kind of exports that a command carries out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sinks {
+pub(crate) enum SinkKind {
     Sheets,
     Files,
 }
 
-impl Sinks {
+impl SinkKind {
     fn takes(self, kind: ExportType) -> bool {
-        (kind == ExportType::GoogleSheets) == (self == Sinks::Sheets)
+        (kind == ExportType::GoogleSheets) == (self == SinkKind::Sheets)
     }
 }
 
 pub(crate) struct ExportOptions {
-    pub(crate) sinks: Sinks,
+    pub(crate) sinks: SinkKind,
     pub(crate) selection: Selection,
     pub(crate) dry_run: bool,
     pub(crate) fail_fast: bool,
@@ -132,14 +132,14 @@ pub(crate) fn export_relations(
     }
     check_destinations(&revision, &selected)?;
     let warehouse = revision.connect()?;
-    let request = BuildOptions { audit: false, ..BuildOptions::of(Verb::Export) };
-    let plan = revision.plan(&request, &selected, &Existing::Unknown).map_err(|d| *d)?;
+    let request = BuildOptions { audit: false, ..BuildOptions::of(CommandVerb::Export) };
+    let plan = revision.plan(&request, &selected, &ExistingRelations::Unknown).map_err(|d| *d)?;
     let run_options = default_run_options(&revision, options.fail_fast);
     let run_options = RunOptions { dry_run: options.dry_run, ..run_options };
     let request = RunRequest {
         shared: share_run(&revision, cancel, &selected, &plan, run_options, None),
         plan: &plan,
-        existing: Existing::Unknown,
+        existing: ExistingRelations::Unknown,
         warehouse,
         cancel: cancel.clone(),
         hooks: false,

@@ -3,7 +3,7 @@
 use super::OpsError;
 use super::choose::choose_nodes;
 use crate::changes::Verdict;
-use crate::engine::{EngineError, Existing};
+use crate::engine::{EngineError, ExistingRelations};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId};
@@ -35,7 +35,7 @@ pub(crate) fn plan_build(
     let types = resource_types_of(options.verb);
     let mut selected = choose_nodes(&revision, &options.selection, types, notices)?;
     let (mut verdicts, mut without_database) = (None, None);
-    let mut existing = Existing::Unknown;
+    let mut existing = ExistingRelations::Unknown;
     match revision.connect() {
         Ok(mut warehouse) => {
             existing = inspect_relations(warehouse.as_mut(), &revision.manifest, selected.iter())?;
@@ -61,7 +61,7 @@ pub(crate) fn plan_build(
     let mut plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
     let verdicts = verdicts.unwrap_or_default();
     add_reasons(&mut plan, &verdicts);
-    let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Same);
+    let same = verdicts.iter().filter(|(_, v)| **v == Verdict::Fresh);
     let mut unchanged: Vec<NodeId> = same.map(|(id, _)| *id).collect();
     unchanged.sort();
     let manifest = revision.manifest.clone();

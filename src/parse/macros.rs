@@ -3,8 +3,8 @@
 
 use super::cache::{CachedMacros, ParseCache, Place};
 use crate::diag::{Code, Diagnostic};
-use crate::jinja::{Adapter, BUILTIN_FILES, MacroDef, MacroRegistry, Renderer, parse_macro_file};
-use crate::load::{FileKind, Sources};
+use crate::jinja::{DispatchAdapter, BUILTIN_FILES, MacroDef, MacroRegistry, Renderer, parse_macro_file};
+use crate::load::{FileKind, LoadedProject};
 use camino::Utf8PathBuf;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The renderer with all macros: the kept one when none has changed, so that what was compiled stays
 /// compiled.
 pub(super) fn build_engine(
-    sources: &mut Sources,
+    sources: &mut LoadedProject,
     cache: &mut ParseCache,
     out: &mut Vec<Diagnostic>,
 ) -> Arc<Renderer> {
@@ -55,7 +55,7 @@ pub(super) fn build_engine(
                 .iter()
                 .map(|d| (d.namespace.clone(), d.search_order.clone()))
                 .collect();
-            let adapter = Adapter {
+            let adapter = DispatchAdapter {
                 name: sources.target.adapter.to_string(),
                 materializations: sources.target.engine.adapter.materializations,
             };
@@ -87,7 +87,7 @@ pub(super) fn build_engine(
 
 /// The built-in macros. The core's come first, since the adapter's replace them.
 fn internal(
-    sources: &mut Sources,
+    sources: &mut LoadedProject,
     renderer: Option<&Renderer>,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<Arc<MacroDef>> {

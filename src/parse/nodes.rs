@@ -4,15 +4,15 @@
 use super::python;
 use crate::config::Json;
 use crate::context::{
-    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, RenderSubject, Session,
+    ContextProject, LogLine, NodeScope, RenderQuestion, RenderRead, RenderSubject, RenderSession,
     failure_diagnostic,
 };
 use crate::diag::{Checked, Code, Diagnostic};
 use crate::engine::Relation;
 use crate::hash::{Fingerprint, sha256_hex};
 use crate::jinja::{BlockKind, Renderer, TextOrigin, find_blocks};
-use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, Sources};
-use crate::manifest::{Checksum, NodeConfig, RefCall, ResourceType, SourceCall, Steady, Text};
+use crate::load::{FileKind, LoadedFile, SEED_HASH_LIMIT, LoadedProject};
+use crate::manifest::{Checksum, NodeConfig, RefCall, ResourceType, SourceCall, StaticSql, Text};
 use crate::source::{FileId, SourceMap, Span};
 use crate::sql::{find_volatile, normalize_sql};
 use serde::{Deserialize, Serialize};
@@ -257,7 +257,7 @@ impl<'a> NodeParser<'a> {
 
     fn render(&self, node: &mut ParsedNode, origin: TextOrigin<'_>, out: &mut Vec<Diagnostic>) {
         let template = format!("{}/{}", node.package, node.original_file_path);
-        let session = Session::parse(self.context, &node.package, self.subject_of_node(node));
+        let session = RenderSession::parse(self.context, &node.package, self.subject_of_node(node));
         let scope = Arc::new(NodeScope(session.clone()));
         let (result, macros, unknown) = self.renderer.render_for_parse(
             &template,
@@ -312,9 +312,9 @@ impl<'a> NodeParser<'a> {
         node.macros = macros;
     }
 
-    fn steady(&self, sql: &str) -> Steady {
+    fn steady(&self, sql: &str) -> StaticSql {
         let volatile = find_volatile(sql, self.context.target.engine.volatile_functions);
-        Steady { fingerprint: Fingerprint::of(&normalize_sql(sql)), volatile }
+        StaticSql { fingerprint: Fingerprint::of(&normalize_sql(sql)), volatile }
     }
 
     fn subject_of_node(&self, node: &ParsedNode) -> RenderSubject {
@@ -405,7 +405,7 @@ fn is_word_char(c: char) -> bool {
 
 /// The on-run hooks of all packages: the root project's first, then packages by name
 /// (semantics 3.11).
-pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &Sources) -> Checked<Vec<ParsedNode>> {
+pub(super) fn parse_hooks(parser: &NodeParser<'_>, sources: &LoadedProject) -> Checked<Vec<ParsedNode>> {
     let (mut nodes, mut out) = (Vec::new(), Vec::new());
     for package in &sources.packages {
         for (end, list) in
@@ -462,7 +462,7 @@ pub(crate) fn parse_hook_text(
     if !sql.contains("{{") && !sql.contains("{%") {
         return Checked::default();
     }
-    let session = Session::parse(context, package, subject);
+    let session = RenderSession::parse(context, package, subject);
     let scope = Arc::new(NodeScope(session.clone()));
     let origin = TextOrigin { file: span.file, text: sql, range: (0, sql.len()) };
     let (result, macros, _) =

@@ -5,14 +5,14 @@ use crate::context::resolve_ref;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::load::LoadedPackage;
 use crate::manifest::{
-    Access, FoundNode, Graph, Lookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
+    Access, FoundNode, Graph, NodeLookup, Node, NodeId, NodeKind, RefCall, SourceCall, TestKind,
 };
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// The resolved references of a node.
 #[derive(Default)]
-struct Bound {
+struct BoundReferences {
     parents: Vec<NodeId>,
     /// Whether the node is a test of a missing or disabled node.
     dropped: bool,
@@ -21,15 +21,15 @@ struct Bound {
 
 /// The tables in which references are looked up.
 struct Binder<'a> {
-    lookup: &'a Lookup,
+    lookup: &'a NodeLookup,
     nodes: &'a [Arc<Node>],
     disabled: &'a [Arc<Node>],
     packages: &'a [LoadedPackage],
 }
 
 impl Binder<'_> {
-    fn node(&self, node: &Node) -> Bound {
-        let mut bound = Bound::default();
+    fn node(&self, node: &Node) -> BoundReferences {
+        let mut bound = BoundReferences::default();
         let test = matches!(node.kind, NodeKind::Test(_) | NodeKind::UnitTest(_));
         for call in &node.refs {
             self.reference(node, call, test, &mut bound);
@@ -40,7 +40,7 @@ impl Binder<'_> {
         bound
     }
 
-    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut Bound) {
+    fn reference(&self, node: &Node, call: &RefCall, test: bool, bound: &mut BoundReferences) {
         match self.lookup.find_ref(
             call.package.as_deref(),
             &call.name,
@@ -74,7 +74,7 @@ impl Binder<'_> {
         }
     }
 
-    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut Bound) {
+    fn source(&self, node: &Node, call: &SourceCall, test: bool, bound: &mut BoundReferences) {
         match self.lookup.find_source(&call.source, &call.table, &node.package) {
             FoundNode::Node(id) => push(&mut bound.parents, id),
             FoundNode::Disabled(_) | FoundNode::Nothing if test => bound.dropped = true,
@@ -158,16 +158,16 @@ impl Binder<'_> {
 
 impl Resolver<'_> {
     /// Resolves all references, and sets aside tests whose parents are missing or disabled.
-    pub(super) fn bind(&mut self, lookup: &Lookup) -> Graph {
+    pub(super) fn bind(&mut self, lookup: &NodeLookup) -> Graph {
         let packages = &self.ground.sources.packages;
         let binder = Binder { lookup, nodes: &self.nodes, disabled: &self.disabled, packages };
-        let mut bound: Vec<Bound> = self.nodes.par_iter().map(|node| binder.node(node)).collect();
+        let mut bound: Vec<BoundReferences> = self.nodes.par_iter().map(|node| binder.node(node)).collect();
         bound.iter_mut().for_each(|b| self.out.append(&mut b.complaints));
         self.keep(bound)
     }
 
     /// Assigns the final ids to the remaining nodes and makes the graph.
-    fn keep(&mut self, bound: Vec<Bound>) -> Graph {
+    fn keep(&mut self, bound: Vec<BoundReferences>) -> Graph {
         let mut next = 0;
         let mut ids: Vec<Option<NodeId>> = Vec::with_capacity(bound.len());
         for bound in &bound {
@@ -213,7 +213,7 @@ fn push(parents: &mut Vec<NodeId>, id: NodeId) {
     }
 }
 
-fn missing(lookup: &Lookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
+fn missing(lookup: &NodeLookup, call: &RefCall, node: &Node, test: bool) -> Diagnostic {
     let (message, help) = match resolve_ref(lookup, call, &node.package) {
         Err(found) => found,
         Ok(_) => (format!("model `{}` not found", call.name), None),

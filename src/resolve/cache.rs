@@ -11,7 +11,7 @@ use crate::config::{COMPARE_WRITTEN, Yaml, YamlMap, YamlValue};
 use crate::context::{ContextProject, RenderRead};
 use crate::diag::Diagnostic;
 use crate::hash::{FastMap, FastSet, Fingerprint};
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::manifest::Node;
 use crate::parse::{ParsedNode, ParsedProject, Properties, PropertyEntry, VersionPatch};
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ impl ResolvedItem {
 
 /// The entry that describes a node, and the version that it describes.
 #[derive(Clone, Copy)]
-pub(super) struct Described<'a> {
+pub(super) struct NodeDescription<'a> {
     pub(super) entry: &'a PropertyEntry,
     pub(super) file: &'a Arc<Properties>,
     pub(super) version: Option<&'a VersionPatch>,
@@ -71,7 +71,7 @@ pub(crate) struct ResolveCache {
     made: usize,
 }
 
-fn addresses(described: Option<&Described<'_>>) -> Option<(usize, usize)> {
+fn addresses(described: Option<&NodeDescription<'_>>) -> Option<(usize, usize)> {
     described
         .map(|d| (ptr::from_ref(d.entry).addr(), d.version.map_or(0, |v| ptr::from_ref(v).addr())))
 }
@@ -88,7 +88,7 @@ impl ResolveCache {
     }
 
     /// Starts a pass over this many items. Clears the cache if the shared inputs have changed.
-    pub(super) fn begin(&mut self, sources: &Sources, parsed: &ParsedProject, items: usize) {
+    pub(super) fn begin(&mut self, sources: &LoadedProject, parsed: &ParsedProject, items: usize) {
         let context = &parsed.context;
         let circumstances = Some(circumstances(sources, parsed));
         if self.circumstances != circumstances
@@ -116,7 +116,7 @@ impl ResolveCache {
     pub(super) fn find(
         &self,
         item: &ResolvedItem,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> Option<(Option<Arc<Node>>, Vec<Diagnostic>)> {
         let known = self.nodes.get(&item.key())?;
         if known.described.as_ref().map(|(_, entry, version)| (*entry, *version))
@@ -130,7 +130,7 @@ impl ResolveCache {
     pub(super) fn insert(
         &mut self,
         item: ResolvedItem,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
         node: Option<Arc<Node>>,
         diagnostics: &[Diagnostic],
     ) {
@@ -163,7 +163,7 @@ impl ResolveCache {
 }
 
 /// The fingerprint of the inputs that all nodes share.
-fn circumstances(sources: &Sources, parsed: &ParsedProject) -> Fingerprint {
+fn circumstances(sources: &LoadedProject, parsed: &ParsedProject) -> Fingerprint {
     let mut key = KeyWriter::new("circumstances");
     for package in &sources.packages {
         let options = &package.options;

@@ -4,8 +4,8 @@
 use crate::config::{Json, ProjectOptions, Yaml, YamlMap};
 use crate::diag::{Code, Diagnostic};
 use crate::hash::{FastMap, FastSet};
-use crate::load::Sources;
-use crate::manifest::{Layer, Node, NodeConfig, ResourceType};
+use crate::load::LoadedProject;
+use crate::manifest::{ConfigLayer, Node, NodeConfig, ResourceType};
 use crate::source::Span;
 use rayon::prelude::*;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,7 +22,7 @@ struct Value {
 type Values = Vec<Value>;
 
 pub(super) struct ProjectConfigs<'a> {
-    sources: &'a Sources,
+    sources: &'a LoadedProject,
     /// The configs by the address of the innermost folder, since all nodes of a folder share them.
     cache: RwLock<FastMap<usize, Arc<Values>>>,
 }
@@ -47,7 +47,7 @@ fn sections(kind: ResourceType) -> &'static [&'static str] {
 }
 
 impl<'a> ProjectConfigs<'a> {
-    pub(super) fn new(sources: &'a Sources) -> ProjectConfigs<'a> {
+    pub(super) fn new(sources: &'a LoadedProject) -> ProjectConfigs<'a> {
         ProjectConfigs { sources, cache: RwLock::default() }
     }
 
@@ -57,7 +57,7 @@ impl<'a> ProjectConfigs<'a> {
         owner: &str,
         kind: ResourceType,
         fqn: &[Arc<str>],
-        layer: Layer,
+        layer: ConfigLayer,
         config: &mut NodeConfig,
     ) {
         for section in sections(kind) {
@@ -101,7 +101,7 @@ impl<'a> ProjectConfigs<'a> {
 
 /// Warns of each folder in the root project's file that contains no node.
 pub(super) fn warn_unused_configs(
-    sources: &Sources,
+    sources: &LoadedProject,
     nodes: &[&[Arc<Node>]],
     out: &mut Vec<Diagnostic>,
 ) {

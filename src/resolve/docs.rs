@@ -1,12 +1,12 @@
 //! Renders descriptions, in which `{{ doc('name') }}` inserts a doc block.
 
 use crate::context::{
-    ContextProject, NodeScope, RenderRead, RenderSubject, Session, failure_diagnostic,
+    ContextProject, NodeScope, RenderRead, RenderSubject, RenderSession, failure_diagnostic,
 };
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastMap;
 use crate::jinja::{Renderer, Scope};
-use crate::load::Sources;
+use crate::load::LoadedProject;
 use crate::manifest::{NodeConfig, DocResource, ResourceType};
 use crate::parse::{DocBlock, ParsedProject};
 use crate::source::Span;
@@ -14,7 +14,7 @@ use minijinja::value::{Rest, Value};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-pub(super) struct Docs<'a> {
+pub(super) struct DocRenderer<'a> {
     blocks: Arc<Vec<DocBlock>>,
     renderer: &'a Arc<Renderer>,
     context: &'a Arc<ContextProject>,
@@ -61,9 +61,9 @@ pub(super) fn check_names(blocks: &[DocBlock], out: &mut Vec<Diagnostic>) {
     }
 }
 
-impl<'a> Docs<'a> {
-    pub(super) fn new(parsed: &'a ParsedProject, sources: &Sources) -> Docs<'a> {
-        Docs {
+impl<'a> DocRenderer<'a> {
+    pub(super) fn new(parsed: &'a ParsedProject, sources: &LoadedProject) -> DocRenderer<'a> {
+        DocRenderer {
             blocks: Arc::new(parsed.docs.clone()),
             renderer: &parsed.renderer,
             context: &parsed.context,
@@ -105,7 +105,7 @@ impl<'a> Docs<'a> {
             compiled: None,
             extra: Vec::new(),
         };
-        let session = Session::parse(self.context, package, subject);
+        let session = RenderSession::parse(self.context, package, subject);
         let missing = Arc::new(Mutex::new(Vec::new()));
         let scope = DocScope {
             inner: NodeScope(session.clone()),

@@ -1,15 +1,15 @@
 //! Resolves models, seeds, snapshots, analyses, singular tests and hooks.
 
-use super::cache::{Described, ResolvedItem};
-use super::names::Named;
-use super::{Entries, Job, Maker, Resolver};
+use super::cache::{NodeDescription, ResolvedItem};
+use super::names::NodeNaming;
+use super::{Entries, Job, NodeMaker, Resolver};
 use crate::config::{Json, JsonMap, config_problem, python_str};
 use crate::context::RenderSubject;
 use crate::diag::{Code, Diagnostic, nearest_name};
 use crate::hash::FastSet;
 use crate::jinja::{is_read_statically, written_config};
 use crate::manifest::{
-    Access, Column, Layer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, TypedConfig,
+    Access, Column, ConfigLayer, Node, NodeConfig, NodeId, NodeKind, ResourceType, TestKind, TypedConfig,
     VersionInfo, same_version,
 };
 use crate::parse::{
@@ -26,7 +26,7 @@ impl Resolver<'_> {
         for parsed in &self.ground.parsed.nodes {
             let found = description(&self.ground.entries, parsed);
             described.extend(found.map(|d| ptr::from_ref(d.entry).addr()));
-            let make = Box::new(move |maker: &mut Maker<'_>| Some(maker.node(parsed, found)));
+            let make = Box::new(move |maker: &mut NodeMaker<'_>| Some(maker.node(parsed, found)));
             jobs.push(Job { item: ResolvedItem::Node(parsed.clone()), described: found, make });
         }
         self.add(jobs);
@@ -45,9 +45,9 @@ impl Resolver<'_> {
                     continue;
                 };
                 let Some(text) = relation.scalar_text() else { continue };
-                let d = Described { entry, file, version: None };
+                let d = NodeDescription { entry, file, version: None };
                 described.insert(ptr::from_ref(entry).addr());
-                let make = Box::new(move |maker: &mut Maker<'_>| {
+                let make = Box::new(move |maker: &mut NodeMaker<'_>| {
                     let parsed = others_snapshot(entry, file, &text, relation.span);
                     let mut node = maker.node(&parsed, Some(d));
                     if let Some((refs, sources)) =
@@ -99,8 +99,8 @@ impl Resolver<'_> {
     }
 }
 
-impl Maker<'_> {
-    fn node(&mut self, parsed: &ParsedNode, described: Option<Described<'_>>) -> Node {
+impl NodeMaker<'_> {
+    fn node(&mut self, parsed: &ParsedNode, described: Option<NodeDescription<'_>>) -> Node {
         let mut fqn = parsed.fqn.clone();
         let mut name = parsed.name.clone();
         let mut version = None;
@@ -121,7 +121,7 @@ impl Maker<'_> {
         if self.ground.compare_written {
             config.set_written(self.written(parsed, &fqn, described.as_ref()));
         }
-        let named = Named {
+        let named = NodeNaming {
             kind: parsed.kind,
             package: &parsed.package,
             name: &name,
@@ -179,7 +179,7 @@ impl Maker<'_> {
         &mut self,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> NodeConfig {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
@@ -188,23 +188,23 @@ impl Maker<'_> {
             &parsed.package,
             parsed.kind,
             fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
         if let Some(d) = described {
             let version = d.version.map(|v| v.config.as_slice()).unwrap_or_default();
             if let Some((access, span)) = &d.entry.patch.access {
-                config.merge("access", Json::from(access.as_str()), Layer::Properties, Some(*span));
+                config.merge("access", Json::from(access.as_str()), ConfigLayer::Properties, Some(*span));
             }
             for (key, value, span) in d.entry.patch.config.iter().chain(version) {
-                config.merge(key, value.clone(), Layer::Properties, Some(*span));
+                config.merge(key, value.clone(), ConfigLayer::Properties, Some(*span));
             }
         }
         for (key, value, span) in &parsed.config {
-            config.merge(key, value.clone(), Layer::InFile, *span);
+            config.merge(key, value.clone(), ConfigLayer::InFile, *span);
         }
         if !own {
-            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut config);
+            self.ground.configs.apply(&root, parsed.kind, fqn, ConfigLayer::RootProject, &mut config);
         }
         self.check_shapes(&config, parsed.kind, parsed.span);
         config
@@ -216,7 +216,7 @@ impl Maker<'_> {
         &self,
         parsed: &ParsedNode,
         fqn: &[Arc<str>],
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> JsonMap {
         let mut config = NodeConfig::default();
         let root = self.ground.sources.root().name().clone();
@@ -224,12 +224,12 @@ impl Maker<'_> {
             &parsed.package,
             parsed.kind,
             fqn,
-            Layer::ProjectFile,
+            ConfigLayer::ProjectFile,
             &mut config,
         );
         if let Some(d) = described {
             if let Some((access, _)) = &d.entry.patch.access {
-                config.merge("access", Json::from(access.as_str()), Layer::Properties, None);
+                config.merge("access", Json::from(access.as_str()), ConfigLayer::Properties, None);
             }
             merge_as_written(&mut config, &d.entry.patch.config, &d.entry.patch.written);
             if let Some(version) = d.version {
@@ -249,7 +249,7 @@ impl Maker<'_> {
         }
         if *root != *parsed.package {
             let mut above = NodeConfig::default();
-            self.ground.configs.apply(&root, parsed.kind, fqn, Layer::RootProject, &mut above);
+            self.ground.configs.apply(&root, parsed.kind, fqn, ConfigLayer::RootProject, &mut above);
             written.extend(above.written().clone());
         }
         written
@@ -276,7 +276,7 @@ impl Maker<'_> {
     fn node_kind(
         &mut self,
         parsed: &ParsedNode,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
         version: Option<VersionInfo>,
         config: &NodeConfig,
     ) -> NodeKind {
@@ -352,7 +352,7 @@ impl Maker<'_> {
     fn described(
         &mut self,
         package: &Arc<str>,
-        described: Option<&Described<'_>>,
+        described: Option<&NodeDescription<'_>>,
     ) -> (String, Vec<Column>) {
         let Some(d) = described else { return (String::new(), Vec::new()) };
         let text =
@@ -461,11 +461,11 @@ fn others_snapshot(
 
 /// The entry that describes a node. A model's file may be that of a version: `m_v2.sql`,
 /// `m.v2.sql`, the file in `defined_in`, or `m.sql` for the latest version.
-fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Described<'a>> {
+fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<NodeDescription<'a>> {
     let kind = EntryKind::Describes(parsed.kind);
     if let Some((entry, file)) = entries.get(kind, &parsed.package, &parsed.name) {
         if entry.patch.versions.is_empty() {
-            return Some(Described { entry, file, version: None });
+            return Some(NodeDescription { entry, file, version: None });
         }
         let latest =
             entry.patch.latest_version.clone().unwrap_or_else(|| latest_of(&entry.patch.versions));
@@ -473,7 +473,7 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
             v.defined_in.as_deref() == Some(&*parsed.name)
                 || (v.defined_in.is_none() && same_version(&v.version, &latest))
         });
-        return version.map(|v| Described { entry, file, version: Some(v) });
+        return version.map(|v| NodeDescription { entry, file, version: Some(v) });
     }
     if parsed.kind != ResourceType::Model {
         return None;
@@ -494,7 +494,7 @@ fn description<'a>(entries: &Entries<'a>, parsed: &ParsedNode) -> Option<Describ
                 }
             };
             if expected {
-                return Some(Described { entry, file, version: Some(v) });
+                return Some(NodeDescription { entry, file, version: Some(v) });
             }
         }
     }
@@ -524,7 +524,7 @@ fn version_number(version: &Json) -> Option<f64> {
 fn merge_as_written(config: &mut NodeConfig, values: &[(String, Json, Span)], written: &JsonMap) {
     for (key, value, _) in values {
         let written = written.get(key).unwrap_or(value).clone();
-        config.merge(key, written, Layer::Properties, None);
+        config.merge(key, written, ConfigLayer::Properties, None);
     }
 }
 

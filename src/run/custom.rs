@@ -1,11 +1,11 @@
 //! Builds nodes with a custom `{% materialization %}`, which runs its SQL and publishes itself.
 
-use super::build::Built;
+use super::build::BuildResult;
 use super::failure::database_error;
 use super::node::NodeRun;
 use super::publish::{known_before, write_note};
 use crate::compile::{Compiled, subject_of};
-use crate::context::{Db, NodeScope, Session, failure_diagnostic};
+use crate::context::{DatabaseAccess, NodeScope, RenderSession, failure_diagnostic};
 use crate::engine::{ExistingRelation, Relation};
 use crate::jinja::MacroDef;
 use crate::outcome::{NodeOutcome, RunStatus};
@@ -15,14 +15,14 @@ pub(super) fn build_by_macro(
     run: &NodeRun<'_>,
     def: &Arc<MacroDef>,
     compiled: Option<&Compiled>,
-) -> Built {
+) -> BuildResult {
     let (compiler, node) = (&run.shared.compiler, run.node);
     let before = run.shared.notes.as_deref().map(|notes| known_before(notes, run));
     let mut subject = subject_of(node);
     subject.compiled = compiled.map(|c| Arc::from(c.sql.as_str()));
     let runtime = compiler.runtime(run.bindings, run.existing);
-    let db = Db::Live(run.connection.clone());
-    let session = Session::execute(&compiler.context, &node.package, subject, runtime, db);
+    let db = DatabaseAccess::Live(run.connection.clone());
+    let session = RenderSession::execute(&compiler.context, &node.package, subject, runtime, db);
     let scope = Arc::new(NodeScope(session.clone()));
     let renderer = &compiler.renderer;
     let result = renderer.call_macro(true, def, &[], &node.package, scope, session.clone());
@@ -46,11 +46,11 @@ pub(super) fn build_by_macro(
         }
     }
     let said = session.take_record();
-    Built {
+    BuildResult {
         changes,
         logs: said.logs,
         warnings: crate::parse::warning_diagnostics(said.warnings, node.span).collect(),
-        ..Built::plain(outcome)
+        ..BuildResult::plain(outcome)
     }
 }
 

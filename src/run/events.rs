@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 /// The number of results by status.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Totals {
+pub(crate) struct StatusTotals {
     counts: BTreeMap<&'static str, usize>,
 }
 
-impl Totals {
+impl StatusTotals {
     pub(crate) fn add(&mut self, status: RunStatus) {
         *self.counts.entry(status.as_str()).or_default() += 1;
     }
@@ -68,7 +68,7 @@ pub(crate) enum ShowRowsError {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    Judged {
+    VerdictsReached {
         nodes: Vec<NodeVerdict>,
     },
     RunStarted {
@@ -114,7 +114,7 @@ pub(crate) enum Event {
     },
     Interrupted,
     RunFinished {
-        totals: Totals,
+        totals: StatusTotals,
         seconds: f64,
     },
 }

@@ -1,6 +1,6 @@
 //! Runs an export: reads the published relation and writes it to the export's target.
 
-use super::Shared;
+use super::RunContext;
 use super::failure::database_error;
 use crate::config::{
     ExportColumn, ExportTarget, ExportType, Yaml, YamlMap, YamlValue, read_export,
@@ -17,7 +17,7 @@ use crate::sink::{
 use std::sync::Arc;
 
 /// Runs one export.
-pub(super) fn run_export(shared: &Shared, node: &Node, connection: &Connection) -> NodeOutcome {
+pub(super) fn run_export(shared: &RunContext, node: &Node, connection: &Connection) -> NodeOutcome {
     let NodeKind::Export(export) = &node.kind else {
         return NodeOutcome::error(
             internal_diagnostic(format!("`{}` is no export", node.name)),
@@ -76,7 +76,7 @@ pub(crate) fn export_target(
 }
 
 fn write(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,
@@ -108,26 +108,26 @@ fn write(
 }
 
 /// The id that all attempts of one run share: the scheduler's, or else a random one.
-fn run_id(shared: &Shared) -> String {
+fn run_id(shared: &RunContext) -> String {
     read_variable(shared, "STRATA_RUN_ID")
         .or_else(|| airflow_run(shared))
         .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
 }
 
-fn airflow_run(shared: &Shared) -> Option<String> {
+fn airflow_run(shared: &RunContext) -> Option<String> {
     let dag = read_variable(shared, "AIRFLOW_CTX_DAG_ID")?;
     let run = read_variable(shared, "AIRFLOW_CTX_DAG_RUN_ID")?;
     Some(format!("{dag} {run}"))
 }
 
 /// An environment variable; `None` if it is unset or empty.
-fn read_variable(shared: &Shared, name: &str) -> Option<String> {
+fn read_variable(shared: &RunContext, name: &str) -> Option<String> {
     shared.system.env(name).filter(|value| !value.is_empty())
 }
 
 /// Reads the rows of the published relation.
 fn read(
-    shared: &Shared,
+    shared: &RunContext,
     node: &Node,
     target: &ExportTarget,
     connection: &Connection,

@@ -26,10 +26,10 @@ mod testing;
 mod unnamed;
 mod worker;
 
-pub(crate) use events::{Event, SkippedStale, SkippedStaleReason, ShowRowsError, NodeVerdict, Totals};
+pub(crate) use events::{Event, SkippedStale, SkippedStaleReason, ShowRowsError, NodeVerdict, StatusTotals};
 pub(crate) use export::export_target;
 pub(crate) use freshness::{FreshnessRequest, check_sources};
-pub(crate) use hooks::Watch;
+pub(crate) use hooks::CancelWatch;
 pub(crate) use publish::PublicationState;
 pub(crate) use queue::{RunRequest, artifact_path, run_nothing, run_plan};
 
@@ -67,7 +67,7 @@ pub(crate) struct RunOptions {
 }
 
 /// The state that all workers share.
-pub(crate) struct Shared {
+pub(crate) struct RunContext {
     pub(crate) compiler: Arc<Compiler>,
     pub(crate) options: RunOptions,
     pub(crate) system: Arc<dyn System>,
@@ -79,7 +79,7 @@ pub(crate) struct Shared {
     /// The keys of the relations that were published so far.
     pub(crate) published: Mutex<HashSet<String>>,
     /// The times of earlier writes to services that limit the rate of writes.
-    pub(crate) pace: crate::sink::Pace,
+    pub(crate) pace: crate::sink::RequestPace,
     /// Opens a separate in-memory database, with which files are written.
     pub(crate) scratch: fn() -> Result<Box<dyn Warehouse>, EngineError>,
     /// Held while a publication touches other relations: only one runs at a time.
@@ -88,7 +88,7 @@ pub(crate) struct Shared {
     pub(crate) notes: Option<Arc<PublicationState>>,
 }
 
-impl Shared {
+impl RunContext {
     /// Whether this run will still build a relation.
     fn builds_later(&self, relation: &Relation, dialect: Dialect) -> bool {
         let key = relation.key(dialect);

@@ -7,7 +7,7 @@ use crate::engine::{Content, EngineError, RelationKind, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::manifest::{Manifest, Node, NodeId, UniqueId};
 use crate::outcome::{
-    Effect, NodeError, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
+    PublicationEffect, NodeError, PublicationFingerprint, RunResult, RunStatus, StoredRelation, column_pairs,
 };
 use crate::state::Publications;
 use std::collections::BTreeMap;
@@ -97,7 +97,7 @@ fn content_version(content: &Content, columns: &[(String, String)]) -> String {
 impl NodeSteps<'_> {
     /// Records the node's publication on its connection, inside the open transaction if there is
     /// one.
-    pub(super) fn note_publication(&self, before: &StateBeforeBuild) -> Result<Option<Effect>, NodeError> {
+    pub(super) fn note_publication(&self, before: &StateBeforeBuild) -> Result<Option<PublicationEffect>, NodeError> {
         match &self.run.shared.notes {
             Some(notes) => {
                 self.run.ask(|warehouse| write_note(notes, self.run.node, before, warehouse))
@@ -114,7 +114,7 @@ pub(super) fn write_note(
     node: &Node,
     before: &StateBeforeBuild,
     warehouse: &mut dyn Warehouse,
-) -> Result<Option<Effect>, EngineError> {
+) -> Result<Option<PublicationEffect>, EngineError> {
     let (Some(relation), Some(own)) = (&node.relation, notes.own.get(&node.id)) else {
         return Ok(None);
     };
@@ -146,11 +146,11 @@ pub(super) fn write_note(
     };
     notes.publications.note(warehouse, relation, &node.unique_id, &fingerprint)?;
     let stored = fingerprint.stored.unwrap_or_default();
-    let effect = Effect {
+    let effect = PublicationEffect {
         changed: before.version.as_ref() != Some(&version),
         rows_before: before.rows,
         rows_after: stored.rows,
-        ..Effect::of_columns(before.columns.as_deref(), &stored.columns)
+        ..PublicationEffect::of_columns(before.columns.as_deref(), &stored.columns)
     };
     notes.publish(node.id, version);
     Ok(Some(effect))

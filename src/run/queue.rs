@@ -1,14 +1,14 @@
 //! The main loop of a run.
 
 use super::audit::GuardResult;
-use super::events::{Event, Totals};
-use super::hooks::{Watch, end_context, run_hooks};
+use super::events::{Event, StatusTotals};
+use super::hooks::{CancelWatch, end_context, run_hooks};
 use super::publish::note_tests;
 use super::unnamed::{builder_of_missing, is_behind};
 use super::worker::{Clock, WorkerMessage, StepDone, StepTask, start_workers};
-use super::{CancelToken, Shared};
+use super::{CancelToken, RunContext};
 use crate::engine::{
-    Connection, EngineError, Existing, ExistingRelation, Pool, Warehouse, Writers, own_names,
+    Connection, EngineError, ExistingRelations, ExistingRelation, Pool, Warehouse, WriteConcurrency, own_names,
 };
 use crate::manifest::{Node, NodeId, ResourceType};
 use crate::outcome::{NodeOutcome, RunResult, RunStatus, SkipReason, Timing};
@@ -26,9 +26,9 @@ const CANCEL_EVERY: usize = 5;
 
 /// The inputs of a run.
 pub(crate) struct RunRequest<'a> {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<RunContext>,
     pub(crate) plan: &'a Plan,
-    pub(crate) existing: Existing,
+    pub(crate) existing: ExistingRelations,
     pub(crate) warehouse: Box<dyn Warehouse>,
     pub(crate) cancel: CancelToken,
     /// Whether the project's on-run hooks run before and after the steps.
@@ -38,7 +38,7 @@ pub(crate) struct RunRequest<'a> {
 /// Emits the events of a run without steps.
 pub(crate) fn run_nothing(threads: usize, emit: &mut dyn FnMut(Event)) {
     emit(Event::RunStarted { steps: 0, tests: 0, threads });
-    emit(Event::RunFinished { totals: Totals::default(), seconds: 0.0 });
+    emit(Event::RunFinished { totals: StatusTotals::default(), seconds: 0.0 });
 }
 
 /// Runs a plan. Failures of nodes are results; an error is a failure outside of the steps.
@@ -59,18 +59,18 @@ pub(crate) fn run_plan(
     // Guards run on idle connections, so that there may be more connections than steps.
     let pool = Pool::new(warehouse, shared.options.threads)?;
     let mut results = Vec::new();
-    let mut totals = Totals::default();
+    let mut totals = StatusTotals::default();
     let manifest = shared.compiler.manifest.clone();
     {
         let lease = pool.lease()?;
         create_schemas(plan, &lease, &mut existing, emit)?;
         if hooks {
-            let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
+            let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
             results = run_hooks(&shared, &manifest.on_run_start, &lease, Vec::new(), emit);
             count_hooks(&mut totals, &results);
         }
     }
-    let mut state = Loop::new(&shared, plan, existing, totals);
+    let mut state = Scheduler::new(&shared, plan, existing, totals);
     let unready = shared.compiler.context.flags_set.contains("skip_nodes_if_on_run_start_fails")
         && results.iter().any(|r| r.outcome.status == RunStatus::Error);
     let threads = shared.options.threads.min(plan.steps.len()).max(1);
@@ -84,7 +84,7 @@ pub(crate) fn run_plan(
     });
     if hooks && !cancel.is_cancelled() && !manifest.on_run_end.is_empty() {
         let lease = pool.lease()?;
-        let _watch = Watch::new(&cancel, lease.with(|w| w.cancel_handle()));
+        let _watch = CancelWatch::new(&cancel, lease.with(|w| w.cancel_handle()));
         let extra = end_context(&shared, &results);
         let ended = run_hooks(&shared, &manifest.on_run_end, &lease, extra, emit);
         count_hooks(&mut state.totals, &ended);
@@ -118,7 +118,7 @@ struct RunControl<'a> {
 fn create_schemas(
     plan: &Plan,
     connection: &Connection,
-    existing: &mut Existing,
+    existing: &mut ExistingRelations,
     emit: &mut dyn FnMut(Event),
 ) -> Result<(), EngineError> {
     for (database, schema) in &plan.schemas {
@@ -130,17 +130,17 @@ fn create_schemas(
 }
 
 /// Only failed hooks count: the totals are about nodes.
-fn count_hooks(totals: &mut Totals, results: &[RunResult]) {
+fn count_hooks(totals: &mut StatusTotals, results: &[RunResult]) {
     let statuses = results.iter().map(|r| r.outcome.status);
     statuses.filter(|status| *status != RunStatus::Success).for_each(|status| totals.add(status));
 }
 
 /// The queue, the counters and the cache of existing relations.
-struct Loop<'a> {
-    shared: &'a Arc<Shared>,
+struct Scheduler<'a> {
+    shared: &'a Arc<RunContext>,
     plan: &'a Plan,
-    existing: Existing,
-    totals: Totals,
+    existing: ExistingRelations,
+    totals: StatusTotals,
     /// Ready steps, as (moment at which they became ready, turn, index).
     ready: BTreeSet<(usize, usize, usize)>,
     has_one_writer: bool,
@@ -161,22 +161,22 @@ struct Loop<'a> {
     stopped: bool,
 }
 
-impl<'a> Loop<'a> {
+impl<'a> Scheduler<'a> {
     fn new(
-        shared: &'a Arc<Shared>,
+        shared: &'a Arc<RunContext>,
         plan: &'a Plan,
-        existing: Existing,
-        totals: Totals,
-    ) -> Loop<'a> {
+        existing: ExistingRelations,
+        totals: StatusTotals,
+    ) -> Scheduler<'a> {
         let n = plan.steps.len();
         let engine = shared.compiler.manifest.project.target.engine;
-        let mut state = Loop {
+        let mut state = Scheduler {
             shared,
             plan,
             existing,
             totals,
             ready: BTreeSet::new(),
-            has_one_writer: engine.abilities.writers == Writers::One,
+            has_one_writer: engine.abilities.writers == WriteConcurrency::One,
             moment: 0,
             waiting: vec![0; n],
             behind: vec![Vec::new(); n],
@@ -341,7 +341,7 @@ impl<'a> Loop<'a> {
     }
 
     /// The existing relations among those of a node's own names.
-    fn own(&self, node: &Node) -> Existing {
+    fn own(&self, node: &Node) -> ExistingRelations {
         let dialect = self.shared.compiler.manifest.project.dialect;
         let mut found: Vec<ExistingRelation> = Vec::new();
         if let Some(relation) = &node.relation {
@@ -349,7 +349,7 @@ impl<'a> Loop<'a> {
                 found.extend(self.existing.find(&r).cloned());
             }
         }
-        Existing::known(dialect, found, HashSet::new())
+        ExistingRelations::known(dialect, found, HashSet::new())
     }
 
     fn finish(

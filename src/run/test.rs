@@ -5,7 +5,7 @@ use super::node::NodeRun;
 use crate::compile::Compiled;
 use crate::config::Json;
 use crate::context::{NodeScope, failure_diagnostic};
-use crate::diag::{Code, Diagnostic, Weight};
+use crate::diag::{Code, Diagnostic, WarningLevel};
 use crate::engine::{
     Cell, EngineError, Relation, RelationKind, Reply, Table, Warehouse, select_all,
 };
@@ -129,7 +129,7 @@ fn measure(
         return Err(NodeError::lasting(d.primary(node.span, "`fail_calc` must give one row")));
     };
     check_count(node, failures)?;
-    let warned_fails = run.shared.options.warnings.weigh_test() == Weight::Error;
+    let warned_fails = run.shared.options.warnings.weigh_test() == WarningLevel::Error;
     let Some(config) = node.typed.test() else {
         return Err(internal_error(&format!("`{}` is no test", node.name)));
     };

@@ -10,7 +10,7 @@ mod sheets;
 
 pub(crate) use files::{path_of, write_file};
 pub(crate) use parquet::write_parquet;
-pub(crate) use sheets::{Pace, write_sheet};
+pub(crate) use sheets::{RequestPace, write_sheet};
 
 use crate::engine::{Cell, SqlType};
 use crate::system::{System, SystemError};
@@ -45,7 +45,7 @@ pub(crate) struct SinkJob<'a> {
     /// Whether the user has interrupted the run.
     pub(crate) stopped: &'a (dyn Fn() -> bool + Sync),
     /// Shared by all exports of the process, because the service limits the writes per user.
-    pub(crate) pace: &'a Pace,
+    pub(crate) pace: &'a RequestPace,
 }
 
 /// What was written, or would be in a dry run.

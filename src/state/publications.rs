@@ -3,14 +3,14 @@
 //! transaction of its publication, so that it is correct whoever built the relation, and even in a
 //! copy of the database.
 
-use crate::engine::{EngineError, EngineErrorKind, Note, Relation, Warehouse};
+use crate::engine::{EngineError, EngineErrorKind, StateRow, Relation, Warehouse};
 use crate::hash::FastMap;
 use crate::manifest::{Manifest, NodeId, UniqueId};
 use crate::outcome::PublicationFingerprint;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-pub(crate) const NAME: &str = "strata_state";
+pub(crate) const STATE_TABLE_NAME: &str = "strata_state";
 
 /// The tables of a target, by folded name of the database.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,7 @@ impl Publications {
         let table = relation.database().and_then(|d| self.tables.get(&dialect.folded(d)));
         let Some(table) = table else { return Ok(()) };
         let text = serde_json::to_string(fingerprint).unwrap_or_default();
-        warehouse.note(table, &[Note { node: unique_id, fingerprint: &text }])
+        warehouse.note(table, &[StateRow { node: unique_id, fingerprint: &text }])
     }
 
     /// Records tests, by unique id.
@@ -116,15 +116,15 @@ impl Publications {
             .iter()
             .map(|(_, fingerprint)| serde_json::to_string(fingerprint).unwrap_or_default())
             .collect();
-        let notes: Vec<Note<'_>> = (tests.iter().zip(&texts))
-            .map(|((node, _), fingerprint)| Note { node, fingerprint })
+        let notes: Vec<StateRow<'_>> = (tests.iter().zip(&texts))
+            .map(|((node, _), fingerprint)| StateRow { node, fingerprint })
             .collect();
         warehouse.note(home, &notes)
     }
 }
 
 fn table_in(database: &str, manifest: &Manifest) -> Relation {
-    Relation::new(Some(database), Some(&manifest.project.target.schema), NAME)
+    Relation::new(Some(database), Some(&manifest.project.target.schema), STATE_TABLE_NAME)
 }
 
 fn explain(e: EngineError, table: &Relation) -> EngineError {

@@ -1,7 +1,7 @@
 //! The record that `build --changed` stores when it has nothing to do, with all inputs of that
 //! result.
 
-use crate::cache::Stored;
+use crate::cache::CacheFile;
 use crate::context::RenderRead;
 use crate::diag::{Diagnostic, Label};
 use crate::engine::DatabaseState;
@@ -60,7 +60,7 @@ impl StoredDiagnostic {
     }
 }
 
-impl Stored for UnchangedRecord {
+impl CacheFile for UnchangedRecord {
     const FILE: &'static str = "strata_settled.bin";
 
     fn to_bytes(&mut self) -> Vec<u8> {

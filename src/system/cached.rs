@@ -4,7 +4,7 @@
 //! and which of the paths have really changed. The content decides: a file that was only touched is
 //! unchanged.
 
-use super::{Found, Look, System, SystemError};
+use super::{FoundFile, PathType, System, SystemError};
 use crate::hash::{FastMap, Fingerprint};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::{BTreeMap, HashSet};
@@ -22,7 +22,7 @@ struct Memory {
     prints: FastMap<String, Fingerprint>,
     walked: FastMap<Utf8PathBuf, Files>,
     /// The results of looking at paths, including those that do not exist.
-    looked: FastMap<String, Look>,
+    looked: FastMap<String, PathType>,
     /// The names of entries in folders.
     listed: FastMap<String, Vec<String>>,
     /// Files that could not be read. Any event may mean that one has become readable.
@@ -30,7 +30,7 @@ struct Memory {
 }
 
 /// Whether two results are the same, except for the size of a file.
-fn alike(a: Look, b: Look) -> bool {
+fn alike(a: PathType, b: PathType) -> bool {
     std::mem::discriminant(&a) == std::mem::discriminant(&b)
 }
 
@@ -62,8 +62,8 @@ impl CachedSystem {
             let now = self.inner.look(path);
             self.compare_look(path, now, &mut changed);
             match now {
-                Look::File(size) => self.file(path, size, &mut changed),
-                Look::Folder => {
+                PathType::File(size) => self.file(path, size, &mut changed),
+                PathType::Folder => {
                     let found = self.inner.walk(path).unwrap_or_default();
                     for gone in self.below(path) {
                         if found.binary_search_by(|f| f.path.cmp(&gone)).is_err() {
@@ -72,7 +72,7 @@ impl CachedSystem {
                     }
                     found.iter().for_each(|f| self.file(&f.path, f.size, &mut changed));
                 }
-                Look::Nothing => {
+                PathType::Nothing => {
                     self.below(path).iter().for_each(|below| self.gone(below, &mut changed));
                     self.gone(path, &mut changed);
                 }
@@ -85,7 +85,7 @@ impl CachedSystem {
 
     /// Adds a path to `changed` if it is of another kind than before, or if the names in its folder
     /// have changed.
-    fn compare_look(&self, path: &Utf8Path, now: Look, changed: &mut Vec<Utf8PathBuf>) {
+    fn compare_look(&self, path: &Utf8Path, now: PathType, changed: &mut Vec<Utf8PathBuf>) {
         let folder = path.parent().unwrap_or(path);
         let (looked, listed) = {
             let memory = self.read_memory();
@@ -183,8 +183,8 @@ impl CachedSystem {
     }
 }
 
-fn found_in(files: &Files) -> Vec<Found> {
-    files.iter().map(|(path, size)| Found { path: path.clone(), size: *size }).collect()
+fn found_in(files: &Files) -> Vec<FoundFile> {
+    files.iter().map(|(path, size)| FoundFile { path: path.clone(), size: *size }).collect()
 }
 
 impl System for CachedSystem {
@@ -200,7 +200,7 @@ impl System for CachedSystem {
         if read.as_ref().is_err_and(SystemError::not_found) {
             // `.dbtignore` is read without looking for it first, so that it does not exist must be
             // recorded here.
-            self.write_memory().looked.insert(path.to_string(), Look::Nothing);
+            self.write_memory().looked.insert(path.to_string(), PathType::Nothing);
         }
         let read = read.inspect_err(|_| {
             self.write_memory().unreadable.insert(path.to_string());
@@ -218,7 +218,7 @@ impl System for CachedSystem {
         Ok(fingerprint)
     }
 
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError> {
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError> {
         if let Some(files) = self.read_memory().walked.get(folder) {
             return Ok(found_in(files));
         }
@@ -232,7 +232,7 @@ impl System for CachedSystem {
         self.inner.open(path)
     }
 
-    fn look(&self, path: &Utf8Path) -> Look {
+    fn look(&self, path: &Utf8Path) -> PathType {
         if let Some(found) = self.read_memory().looked.get(path.as_str()) {
             return *found;
         }

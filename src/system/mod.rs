@@ -36,14 +36,14 @@ impl SystemError {
 
 /// A file found by `walk`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundFile {
     pub(crate) path: Utf8PathBuf,
     pub(crate) size: u64,
 }
 
 /// Orders by path components without splitting the paths: slashes come before all other characters.
-impl Ord for Found {
-    fn cmp(&self, other: &Found) -> std::cmp::Ordering {
+impl Ord for FoundFile {
+    fn cmp(&self, other: &FoundFile) -> std::cmp::Ordering {
         let (a, b) = (self.path.as_str().bytes(), other.path.as_str().bytes());
         a.map(slash_first).cmp(b.map(slash_first)).then(self.size.cmp(&other.size))
     }
@@ -53,15 +53,15 @@ fn slash_first(byte: u8) -> u8 {
     if byte == b'/' { 0 } else { byte }
 }
 
-impl PartialOrd for Found {
-    fn partial_cmp(&self, other: &Found) -> Option<std::cmp::Ordering> {
+impl PartialOrd for FoundFile {
+    fn partial_cmp(&self, other: &FoundFile) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
 /// What a path refers to, after following symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum PathType {
     Nothing,
     /// A file with its size in bytes.
     File(u64),
@@ -89,10 +89,10 @@ pub(crate) trait System: Send + Sync {
     fn open(&self, path: &Utf8Path) -> Result<Box<dyn Read + Send>, SystemError>;
     /// All files below a folder, sorted by path. Symbolic links are followed. Empty if the folder
     /// does not exist.
-    fn walk(&self, folder: &Utf8Path) -> Result<Vec<Found>, SystemError>;
-    fn look(&self, path: &Utf8Path) -> Look;
+    fn walk(&self, folder: &Utf8Path) -> Result<Vec<FoundFile>, SystemError>;
+    fn look(&self, path: &Utf8Path) -> PathType;
     fn is_file(&self, path: &Utf8Path) -> bool {
-        matches!(self.look(path), Look::File(_))
+        matches!(self.look(path), PathType::File(_))
     }
     /// A stamp that changes when a file is written or replaced, made from its inode, size and
     /// times. `None` if there is no file, or the system does not support this.

@@ -35,21 +35,21 @@ impl<T> Drop for BackgroundThread<T> {
 }
 
 /// A database connection that is being opened in the background.
-pub(crate) struct Opening(BackgroundThread<Result<Box<dyn Warehouse>, EngineError>>);
+pub(crate) struct DatabaseOpening(BackgroundThread<Result<Box<dyn Warehouse>, EngineError>>);
 
-impl Opening {
+impl DatabaseOpening {
     /// Starts to open the database, but only if its files exist and their state can be observed
     /// from outside (see `ConnectionOptions::state`): a command that fails before it needs the
     /// database must not create it.
-    pub(crate) fn start(settings: &Settings, target: &Target) -> Option<Opening> {
+    pub(crate) fn start(settings: &Settings, target: &Target) -> Option<DatabaseOpening> {
         target.connection.state(settings.system.as_ref())?;
         let (target, patience) = (target.clone(), settings.patience);
-        BackgroundThread::start("open", move || crate::adapter::connect(&target, patience)).map(Opening)
+        BackgroundThread::start("open", move || crate::adapter::connect(&target, patience)).map(DatabaseOpening)
     }
 
     /// The connection. It is opened here if there is no `opening`, or if its thread failed.
     pub(crate) fn wait(
-        opening: Option<Opening>,
+        opening: Option<DatabaseOpening>,
         revision: &Revision,
     ) -> Result<Box<dyn Warehouse>, EngineError> {
         match opening.and_then(|o| o.0.wait()) {

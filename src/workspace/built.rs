@@ -2,14 +2,14 @@
 
 use super::changes::read_publications;
 use super::{KnownPublications, Revision};
-use crate::engine::{DatabaseState, Existing, Warehouse};
+use crate::engine::{DatabaseState, ExistingRelations, Warehouse};
 use crate::inspect::{Schemas, inspect_relations, schemas_of};
 use crate::manifest::NodeSet;
 
 pub(crate) struct KnownDatabase {
     state: DatabaseState,
     schemas: Schemas,
-    existing: Existing,
+    existing: ExistingRelations,
     recorded: KnownPublications,
 }
 
@@ -45,7 +45,7 @@ impl KnownDatabase {
         self,
         revision: &Revision,
         selected: &NodeSet,
-    ) -> Option<(Existing, KnownPublications)> {
+    ) -> Option<(ExistingRelations, KnownPublications)> {
         let now = revision.target().connection.state(revision.settings.system.as_ref());
         let is_same = now.as_ref() == Some(&self.state)
             && schemas_of(&revision.manifest, selected.iter()) == self.schemas;

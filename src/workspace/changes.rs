@@ -8,7 +8,7 @@ use crate::changes::{
     ComparisonInputs, Judgement, NodeDefinition, Verdict, fingerprint_definitions, judge_nodes, read_parents,
 };
 use crate::diag::{Diagnostic, Severity};
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::{FastMap, FastSet, Fingerprint};
 use crate::manifest::{Manifest, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::outcome::{PublicationFingerprint, SourceFreshness};
@@ -44,7 +44,7 @@ impl KnownNodes {
         manifest: &Manifest,
         verdicts: &FastMap<NodeId, Verdict>,
     ) -> FastMap<String, Fingerprint> {
-        let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Same);
+        let moves = |id: &NodeId| verdicts.get(id).is_some_and(|v| *v != Verdict::Fresh);
         let mut out = FastMap::default();
         #[expect(clippy::iter_over_hash_type, reason = "each node is looked at by itself")]
         for (id, own) in &self.own {
@@ -115,7 +115,7 @@ pub(super) fn read_publications(
 pub(crate) struct ChangeRequest<'a> {
     pub(crate) revision: &'a Revision,
     pub(crate) selected: &'a NodeSet,
-    pub(crate) existing: &'a Existing,
+    pub(crate) existing: &'a ExistingRelations,
     pub(crate) options: ChangeOptions,
     pub(crate) cancel: &'a CancelToken,
 }
@@ -230,9 +230,9 @@ pub(crate) fn keep_stale(
     selected: &mut NodeSet,
     verdicts: &FastMap<NodeId, Verdict>,
 ) {
-    let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Same);
+    let moves = |id: NodeId| verdicts.get(&id).is_some_and(|v| *v != Verdict::Fresh);
     selected.retain(|id| match verdicts.get(&id) {
-        Some(verdict) => *verdict != Verdict::Same,
+        Some(verdict) => *verdict != Verdict::Fresh,
         None => manifest.node(id).depends_on.iter().any(|p| moves(*p)),
     });
 }

@@ -8,14 +8,14 @@ use super::changes::{
 use super::{BuildOptions, Notice, Notices, Revision, WorkspaceError};
 use crate::changes::{Judgement, NodeDefinition, Verdict};
 use crate::diag::{Code, Diagnostic};
-use crate::engine::{EngineError, Existing, Warehouse};
+use crate::engine::{EngineError, ExistingRelations, Warehouse};
 use crate::hash::FastMap;
 use crate::inspect::inspect_relations;
 use crate::manifest::{Manifest, NodeId, NodeSet, ResourceType};
 use crate::outcome::RunResult;
-use crate::plan::{Action, Plan, Verb};
+use crate::plan::{Action, Plan, CommandVerb};
 use crate::run::{
-    CancelToken, Event, NodeVerdict, PublicationState, RunOptions, RunRequest, Shared, run_plan,
+    CancelToken, Event, NodeVerdict, PublicationState, RunOptions, RunRequest, RunContext, run_plan,
 };
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -29,8 +29,8 @@ pub(crate) struct PreparedRun {
     pub(crate) plan: Plan,
     /// The verdict on each node; `None` unless only changed nodes are built.
     pub(crate) verdicts: Option<FastMap<NodeId, Verdict>>,
-    shared: Arc<Shared>,
-    existing: Existing,
+    shared: Arc<RunContext>,
+    existing: ExistingRelations,
     warehouse: Box<dyn Warehouse>,
     cancel: CancelToken,
 }
@@ -76,7 +76,7 @@ pub(crate) fn run_and_time(
 
 fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due: bool) -> Event {
     let is_told = |id: &NodeId| !due && manifest.node(*id).resource_type() != ResourceType::Test;
-    let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Same || is_told(id));
+    let told = verdicts.iter().filter(|(id, v)| **v != Verdict::Fresh || is_told(id));
     let mut ids: Vec<NodeId> = told.map(|(id, _)| *id).collect();
     ids.sort();
     let nodes = ids.into_iter().map(|id| manifest.node(id));
@@ -86,7 +86,7 @@ fn verdicts_event(manifest: &Manifest, verdicts: &FastMap<NodeId, Verdict>, due:
         name: node.display_name(),
         verdict: verdicts[&node.id].clone(),
     });
-    Event::Judged { nodes: nodes.collect() }
+    Event::VerdictsReached { nodes: nodes.collect() }
 }
 
 /// The inputs of `prepare_run` that do not come from the user's request.
@@ -94,7 +94,7 @@ pub(crate) struct RunInputs<'a> {
     pub(crate) cancel: &'a CancelToken,
     pub(crate) budget: Option<Duration>,
     /// The state of the database, if an earlier build in this process left it known.
-    pub(crate) known: Option<(Existing, KnownPublications)>,
+    pub(crate) known: Option<(ExistingRelations, KnownPublications)>,
     /// Computes the current definitions of nodes. It is called only if they are needed.
     pub(crate) define: &'a mut DefineNodes<'a>,
     /// Removes from the selection, and from its verdicts, the nodes that are not to be built now.
@@ -150,14 +150,14 @@ pub(crate) fn prepare_run(
         notes = Some(known.into_notes(versions, make, options.empty));
     }
     let plan = revision.plan(options, &selected, &existing).map_err(|d| *d)?;
-    if options.audit && options.verb == Verb::Build {
+    if options.audit && options.verb == CommandVerb::Build {
         tell_late_tests(revision, &selected, notices);
     }
     let run_options = RunOptions {
         full_refresh: options.full_refresh,
         store_failures: options.store_failures,
         empty: options.empty,
-        tests_hold_back: options.verb == Verb::Build,
+        tests_hold_back: options.verb == CommandVerb::Build,
         budget: wishes.budget,
         sample: if options.changed.is_some_and(|c| c.edits_only) { SAMPLE } else { 0 },
         maybe: verdicts.as_ref().map(|v| conditional_steps(&plan, v)).unwrap_or_default(),
@@ -169,7 +169,7 @@ pub(crate) fn prepare_run(
 
 /// The indices of the steps that have to run only if one of their inputs changes.
 fn conditional_steps(plan: &Plan, verdicts: &FastMap<NodeId, Verdict>) -> HashSet<usize> {
-    let is_conditional = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::Maybe(_)) | None);
+    let is_conditional = |id: &NodeId| matches!(verdicts.get(id), Some(Verdict::MaybeStale(_)) | None);
     let steps = plan.steps.iter().enumerate();
     let conditional = steps.filter(|(_, s)| {
         s.action != Action::NoOp && is_conditional(&s.node) && s.guards.iter().all(is_conditional)
@@ -183,7 +183,7 @@ fn look_up(
     selected: &NodeSet,
     warehouse: &mut dyn Warehouse,
     options: &BuildOptions,
-) -> Result<(Existing, Option<KnownPublications>), EngineError> {
+) -> Result<(ExistingRelations, Option<KnownPublications>), EngineError> {
     // A second connection costs nothing if only this process uses the database (it is not
     // `shared`), so relations are listed there while publications are read here.
     let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
@@ -241,12 +241,12 @@ pub(crate) fn share_run(
     plan: &Plan,
     options: RunOptions,
     notes: Option<Arc<PublicationState>>,
-) -> Arc<Shared> {
+) -> Arc<RunContext> {
     let manifest = &revision.manifest;
     let ids = selected.iter().map(|id| manifest.node(id).unique_id.clone()).collect();
     let built = plan.steps.iter().filter(|s| s.action == Action::Build);
     let relations = built.filter_map(|s| manifest.node(s.node).relation.as_ref());
-    Arc::new(Shared {
+    Arc::new(RunContext {
         compiler: Arc::new(revision.compiler(ids)),
         options,
         system: revision.settings.system.clone(),

@@ -13,15 +13,15 @@ use super::notice::tell_warnings;
 use super::reading::introduce;
 use super::request::{BuildOptions, ChangeOptions};
 use super::{Notice, Notices, ParsedFiles, Revision, Settings, Workspace, WorkspaceError};
-use crate::cache::{KeyWriter, read_stored, write_stored};
+use crate::cache::{KeyWriter, read_cache_file, write_cache_file};
 use crate::changes::{NodeDefinition, Verdict, fingerprint_definitions};
 use crate::config::Json;
 use crate::context::{RenderQuestion, RenderRead};
 use crate::diag::Diagnostic;
-use crate::engine::{DatabaseState, Existing, RelationKind, Target, Warehouse};
+use crate::engine::{DatabaseState, ExistingRelations, RelationKind, Target, Warehouse};
 use crate::hash::{FastMap, Fingerprint};
 use crate::inspect::inspect_relations;
-use crate::load::{FileKind, SEED_HASH_LIMIT, Sources};
+use crate::load::{FileKind, SEED_HASH_LIMIT, LoadedProject};
 use crate::manifest::{Node, NodeId, NodeKind, NodeSet, ResourceType};
 use crate::run::{Event, NodeVerdict, run_nothing};
 use crate::select::Selection;
@@ -45,7 +45,7 @@ pub(crate) struct UnchangedCheck {
 }
 
 /// Shows that there is nothing to do, because the record of an earlier command still holds.
-pub(crate) struct Unchanged {
+pub(crate) struct UnchangedBuild {
     record: UnchangedRecord,
     pub(crate) target: Target,
     target_path: Utf8PathBuf,
@@ -70,7 +70,7 @@ impl UnchangedCheck {
         let seeds =
             large.map(|f| Some((f.absolute.clone(), system.fingerprint(&f.absolute).ok()?)));
         let database = sources.target.connection.state(system);
-        let record = read_stored(system, &sources.target_path).filter(|r: &UnchangedRecord| {
+        let record = read_cache_file(system, &sources.target_path).filter(|r: &UnchangedRecord| {
             r.asked == asked && database.as_ref() == Some(&r.database)
         });
         let seeds = seeds.collect::<Option<_>>()?;
@@ -87,7 +87,7 @@ impl UnchangedCheck {
         &mut self,
         workspace: &Workspace,
         files: &ParsedFiles,
-    ) -> Option<Unchanged> {
+    ) -> Option<UnchangedBuild> {
         let settings = workspace.settings();
         let (sources, parsed) = files.parsed.as_ref()?;
         let is_known = settings.cache && workspace.is_parse_known();
@@ -99,7 +99,7 @@ impl UnchangedCheck {
             && record.reads.iter().all(holds);
         let record = self.record.take_if(|_| is_same)?;
         let target_path = sources.target_path.clone();
-        Some(Unchanged { record, target: sources.target.clone(), target_path })
+        Some(UnchangedBuild { record, target: sources.target.clone(), target_path })
     }
 
     /// The record, if the definitions of the nodes are the same.
@@ -107,12 +107,12 @@ impl UnchangedCheck {
         &mut self,
         revision: &Revision,
         own: &FastMap<NodeId, NodeDefinition>,
-    ) -> Option<Unchanged> {
+    ) -> Option<UnchangedBuild> {
         let now = self.record.as_ref().map(|_| fingerprint_definitions(&revision.manifest, own));
         let record = self.record.take_if(|record| now == Some(record.own))?;
         let project = &revision.manifest.project;
         let target_path = project.target_path.clone();
-        Some(Unchanged { record, target: project.target.clone(), target_path })
+        Some(UnchangedBuild { record, target: project.target.clone(), target_path })
     }
 
     /// After a command has succeeded, checks whether all nodes are now up to date and stores a
@@ -152,7 +152,7 @@ impl UnchangedCheck {
         workspace: &Workspace,
         revision: &Revision,
         selected: &NodeSet,
-        unchanged: &Unchanged,
+        unchanged: &UnchangedBuild,
     ) {
         let record = &unchanged.record;
         let (database, nodes) = (record.database.clone(), record.nodes.clone());
@@ -179,7 +179,7 @@ impl UnchangedCheck {
             warnings: warnings.map(|d| StoredDiagnostic::new(d, &revision.map)).collect(),
         };
         // A failure to write the record costs only time.
-        let _ = write_stored(settings.system.as_ref(), target_path, &mut record);
+        let _ = write_cache_file(settings.system.as_ref(), target_path, &mut record);
     }
 }
 
@@ -211,7 +211,7 @@ impl FinishedBuild<'_> {
     ) -> Option<(Vec<NodeId>, Fingerprint)> {
         let (manifest, selected) = (&self.revision.manifest, self.selected);
         let dated = dated_sources(manifest, selected);
-        let mut existing = Existing::Unknown;
+        let mut existing = ExistingRelations::Unknown;
         if self.verdicts.is_none() || !dated.is_empty() {
             existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;
         }
@@ -231,7 +231,7 @@ impl FinishedBuild<'_> {
             }
         };
         let is_stored = dated.iter().all(|id| is_table(manifest.node(*id), &existing));
-        let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Same);
+        let is_same = is_stored && verdicts.values().all(|v| *v == Verdict::Fresh);
         is_same.then(|| (verdicts.into_keys().collect(), fingerprint))
     }
 }
@@ -252,7 +252,7 @@ fn is_of_the_world(read: &RenderRead) -> bool {
 
 /// Whether a source that declares its load time is a table. The result of a view or of a query can
 /// change without a write to the database.
-fn is_table(source: &Node, existing: &Existing) -> bool {
+fn is_table(source: &Node, existing: &ExistingRelations) -> bool {
     let asks = matches!(&source.kind, NodeKind::Source(table) if table.loaded_at_query.is_some());
     let found = source.relation.as_ref().and_then(|r| existing.find(r));
     !asks && found.is_some_and(|f| f.kind == RelationKind::Table)
@@ -262,7 +262,7 @@ fn is_table(source: &Node, existing: &Existing) -> bool {
 fn fingerprint_request(
     settings: &Settings,
     options: &BuildOptions,
-    sources: &Sources,
+    sources: &LoadedProject,
 ) -> Fingerprint {
     let vars = Json::Object(settings.load.vars.clone()).to_string();
     let key = KeyWriter::new("asked").text(&vars);
@@ -312,7 +312,7 @@ fn write_options(key: KeyWriter, options: &BuildOptions) -> KeyWriter {
     }
 }
 
-impl Unchanged {
+impl UnchangedBuild {
     /// Sends the warnings of the earlier command again, because the project is not resolved.
     pub(crate) fn tell_warnings(
         &self,
@@ -338,9 +338,9 @@ impl Unchanged {
             unique_id: id.as_str().into(),
             kind: *kind,
             name: name.clone(),
-            verdict: Verdict::Same,
+            verdict: Verdict::Fresh,
         });
-        notices(Notice::Run(Event::Judged { nodes: nodes.collect() }));
+        notices(Notice::Run(Event::VerdictsReached { nodes: nodes.collect() }));
         run_nothing(self.target.threads, &mut |event| notices(Notice::Run(event)));
         write_results(settings, &self.target_path, &[], 0.0)
     }

@@ -13,7 +13,7 @@ use crate::adapter::{Driver, content, count_of, diagnose_embedded, notes};
 use crate::engine::duckdb::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineSpec, ExistingColumn,
-    ExistingRelation, Load, Loaded, Note, Opener, ParquetFile, Patience, Publication, Relation,
+    ExistingRelation, SeedLoad, SeedLoadReport, StateRow, Opener, ParquetFile, WaitTimeouts, Publication, Relation,
     RelationKind, Reply, Target, Warehouse,
 };
 use crate::hash::FastMap;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) static DRIVER: Driver =
     Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_embedded };
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     // A process that has the file open usually keeps it for long, so by default there is no wait.
     open_database(target, patience.lock.unwrap_or_default())
 }
@@ -274,7 +274,7 @@ impl Warehouse for DuckDb {
         self.batch(&format!("create schema if not exists {}", DIALECT.schema(database, schema)))
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         let sql = format!(
             "copy {} from {} (format csv, header true, delimiter {})",
             load.place(DIALECT),
@@ -282,7 +282,7 @@ impl Warehouse for DuckDb {
             Dialect::literal(load.delimiter)
         );
         self.batch(&sql)?;
-        Ok(Loaded { rows: None, executed: vec![sql] })
+        Ok(SeedLoadReport { rows: None, executed: vec![sql] })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
@@ -326,7 +326,7 @@ impl Warehouse for DuckDb {
         self.batch(&notes::create_table_sql(table, DIALECT))
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn note(&mut self, table: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         let sql = notes::write_notes_sql(table, notes, DIALECT);
         // The two statements run in the open transaction, or in one of their own.
         self.batch(&if self.in_transaction { sql } else { format!("begin; {sql}; commit") })

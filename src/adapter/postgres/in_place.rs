@@ -1,7 +1,7 @@
 //! Replaces the rows of a table, or the query of a view, in place: readers are not interrupted, and
 //! the relation keeps everything that belongs to it or depends on it.
 
-use super::belongings::has_belongings;
+use super::belongings::has_attached_objects_sql;
 use super::belongings::{constraints_like, indexes_like, persistence_like};
 use super::dependents::ForeignKey;
 use super::script::Script;
@@ -77,7 +77,7 @@ pub(super) fn choose_replace_method(
            or exists (select from pg_catalog.pg_class s where s.oid = d.objid and s.relkind = 'S'))) \
          or exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_type'::regclass and d.refobjid = c.reltype \
          and d.deptype = 'n')";
-    let has_belongings = has_belongings();
+    let has_belongings = has_attached_objects_sql();
     let asked = format!(
         "select case when c.relkind <> 'r' or o.relkind <> 'r' or {has_belongings} then 'look' \
            when not ({is_bound}) then 'plain' \

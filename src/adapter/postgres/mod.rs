@@ -24,12 +24,12 @@ use crate::adapter::{Driver, content, count_of, notes};
 use crate::engine::postgres::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
-    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
+    EngineSpec, ExistingColumn, ExistingRelation, SeedLoad, SeedLoadReport, StateRow, Opener, WaitTimeouts,
     Publication, Relation, RelationKind, Reply, Target, Warehouse,
 };
 use crate::source::SqlText;
 use crate::sql::{first_word, split_statements};
-use belongings::Belonging;
+use belongings::AttachedObject;
 use connect::{Server, open_session};
 use copy::CopyText;
 use diagnose::diagnose_connection;
@@ -42,12 +42,12 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use wire::Wire;
+use wire::TlsNegotiator;
 
 pub(super) static DRIVER: Driver =
     Driver { engine: &SPEC, connect: open_target, diagnose: diagnose_connection };
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     Ok(Box::new(open_session(target, patience)?))
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Postgres {
     /// The relations that this connection has locked.
     locked: Vec<Relation>,
     /// What the relation that was swapped in last gets after its hooks have run.
-    pending: Vec<Belonging>,
+    pending: Vec<AttachedObject>,
     /// Prepared statements for Strata's own queries, by text. Empty behind a pooler.
     prepared: HashMap<String, Statement>,
 }
@@ -99,7 +99,7 @@ impl Cancel for Canceller {
     }
 }
 
-fn cancel_query(token: &CancelToken, wire: Option<Wire>) -> Result<(), postgres::Error> {
+fn cancel_query(token: &CancelToken, wire: Option<TlsNegotiator>) -> Result<(), postgres::Error> {
     match wire {
         Some(wire) => token.cancel_query(wire),
         None => token.cancel_query(NoTls),
@@ -401,7 +401,7 @@ fn columns_of(
 }
 
 fn cell_at(row: &postgres::Row, at: usize) -> Cell {
-    let raw = row.try_get::<_, Option<cells::Raw<'_>>>(at).ok().flatten();
+    let raw = row.try_get::<_, Option<cells::RawBytes<'_>>>(at).ok().flatten();
     cells::decode_cell(row.columns()[at].type_(), raw)
 }
 
@@ -607,11 +607,11 @@ impl Warehouse for Postgres {
         }
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         let sql = format!("copy {} from stdin", load.place(DIALECT));
         let mut rows = CopyText::new(load.rows, load.columns.len());
         let count = self.copy_in(&sql, &mut rows)?;
-        Ok(Loaded { rows: Some(count), executed: vec![sql] })
+        Ok(SeedLoadReport { rows: Some(count), executed: vec![sql] })
     }
 
     fn publish(&mut self, publication: &Publication<'_>) -> Result<Vec<String>, EngineError> {
@@ -647,7 +647,7 @@ impl Warehouse for Postgres {
         }
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn note(&mut self, table: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         // The statements of one message form a transaction, even outside of an open one.
         self.run(&notes::write_notes_sql(table, notes, DIALECT)).map(drop)
     }
@@ -671,7 +671,7 @@ impl Warehouse for Postgres {
     }
 
     fn carry(&mut self, relation: &Relation) -> Result<Vec<String>, EngineError> {
-        swap::carry_belongings(self, relation)
+        swap::reattach_objects(self, relation)
     }
 
     fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {

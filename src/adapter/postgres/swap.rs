@@ -12,7 +12,7 @@
 //! sessions that wait for each other separate before the server detects a deadlock.
 
 use super::belongings::{
-    Belonging, find_ties, read_belongings, read_shapes, rename_constraints_sql,
+    AttachedObject, find_ties, read_attached_objects, read_shapes, rename_constraints_sql,
 };
 use super::dependents::{
     Dependent, ForeignKey, RelationSurroundings, are_still, foreign_keys, read_surroundings,
@@ -199,7 +199,7 @@ fn take_place(
         false => script.steady(|pg| {
             Ok((
                 foreign_keys(pg, &old.relation)?,
-                read_belongings(pg, &old.relation, swap)?,
+                read_attached_objects(pg, &old.relation, swap)?,
                 find_ties(pg, &old.relation)?,
             ))
         })?,
@@ -270,7 +270,7 @@ fn why_in_place(
     swap: &Publication<'_>,
     old: &ExistingRelation,
     found: &RelationSurroundings,
-    belongings: &[Belonging],
+    belongings: &[AttachedObject],
     ties: &[[String; 2]],
 ) -> Result<Option<String>, EngineError> {
     if let Some([what, why]) = ties.first() {
@@ -305,12 +305,12 @@ fn give(
     script: &mut Script<'_>,
     swap: &Publication<'_>,
     old: &ExistingRelation,
-    all: &[Belonging],
+    all: &[AttachedObject],
 ) -> Result<(), EngineError> {
     let tables = swap.kind == RelationKind::Table && old.kind == RelationKind::Table;
     // Of a table's belongings, a view can only have those that exist for all kinds of relations.
     let fitting = all.iter().filter(|b| tables || b.is_for_all_kinds());
-    let (later, now): (Vec<&Belonging>, Vec<&Belonging>) =
+    let (later, now): (Vec<&AttachedObject>, Vec<&AttachedObject>) =
         fitting.partition(|b| swap.has_hooks && b.waits_for_hooks());
     script.pg.pending = later.into_iter().cloned().collect();
     now.into_iter().try_for_each(|b| script.run(&b.statement).map_err(|e| unfit(&b.what, &e)))
@@ -318,7 +318,7 @@ fn give(
 
 /// Gives a swapped-in relation the belongings that had to wait for the hooks. Those that the hooks
 /// have created, under whatever name, are left as they are.
-pub(super) fn carry_belongings(
+pub(super) fn reattach_objects(
     pg: &mut Postgres,
     relation: &Relation,
 ) -> Result<Vec<String>, EngineError> {
@@ -337,7 +337,7 @@ pub(super) fn carry_belongings(
     })
 }
 
-fn carry_one(script: &mut Script<'_>, belonging: &Belonging) -> Result<(), EngineError> {
+fn carry_one(script: &mut Script<'_>, belonging: &AttachedObject) -> Result<(), EngineError> {
     match script.attempt([&belonging.statement])? {
         // The hooks created an object with this name, or another primary key.
         Some(e) if matches!(e.code.as_deref(), Some("42710" | "42P07" | "42P16")) => Ok(()),

@@ -14,11 +14,11 @@ use std::time::Duration;
 pub(super) struct BuildLock {
     path: String,
     wait: Duration,
-    held: Mutex<Held>,
+    held: Mutex<LockHolders>,
 }
 
 #[derive(Default)]
-struct Held {
+struct LockHolders {
     /// The number of nodes that this process is building under the lock.
     nodes: usize,
     connection: Option<Connection>,

@@ -20,7 +20,7 @@ use crate::adapter::{CheckStep, Driver, can_build, content, count_of};
 use crate::engine::sqlite::{DIALECT, SPEC};
 use crate::engine::{
     Cancel, Cell, ColumnChange, Content, Dialect, EachRow, EngineError, EngineErrorKind,
-    EngineSpec, ExistingColumn, ExistingRelation, Load, Loaded, Note, Opener, Patience,
+    EngineSpec, ExistingColumn, ExistingRelation, SeedLoad, SeedLoadReport, StateRow, Opener, WaitTimeouts,
     Publication, Relation, RelationKind, Reply, SqlType, Target, Warehouse,
 };
 use crate::source::SqlText;
@@ -35,13 +35,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) static DRIVER: Driver = Driver { engine: &SPEC, connect: open_target, diagnose };
 
-fn diagnose(target: &Target, patience: Patience) -> Vec<CheckStep> {
+fn diagnose(target: &Target, patience: WaitTimeouts) -> Vec<CheckStep> {
     // The probe is a table: a schema is a file, whose creation could not be rolled back.
     let probe = "create table main.strata_debug_check (a)";
     vec![("database", open_target(target, patience).and_then(|mut w| can_build(w.as_mut(), probe)))]
 }
 
-fn open_target(target: &Target, patience: Patience) -> Result<Box<dyn Warehouse>, EngineError> {
+fn open_target(target: &Target, patience: WaitTimeouts) -> Result<Box<dyn Warehouse>, EngineError> {
     Ok(Box::new(Sqlite::open(Arc::new(Files::of(target, patience)?))?))
 }
 
@@ -315,7 +315,7 @@ impl Warehouse for Sqlite {
         self.make_schema(schema)
     }
 
-    fn load(&mut self, load: &mut Load<'_>) -> Result<Loaded, EngineError> {
+    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         seeds::load_seed(self, load)
     }
 
@@ -353,7 +353,7 @@ impl Warehouse for Sqlite {
         self.batch(&format!("create table if not exists {name} ({columns})"))
     }
 
-    fn note(&mut self, table: &Relation, notes: &[Note<'_>]) -> Result<(), EngineError> {
+    fn note(&mut self, table: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         let sql = crate::adapter::notes::write_notes_sql(table, notes, DIALECT);
         if self.in_transaction() {
             return self.batch(&sql);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// An entry of `attach:`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Attach {
+pub(crate) struct AttachedDatabase {
     pub(crate) path: String,
     pub(crate) alias: Option<String>,
     pub(crate) kind: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct Attach {
 pub(crate) struct DuckDbOptions {
     /// A file, `:memory:`, or any other location that DuckDB can open.
     pub(crate) path: String,
-    pub(crate) attach: Vec<Attach>,
+    pub(crate) attach: Vec<AttachedDatabase>,
     /// (Name, repository). Extensions that are not built in are downloaded.
     pub(crate) extensions: Vec<(String, Option<String>)>,
     pub(crate) settings: Vec<(String, Json)>,
@@ -212,7 +212,7 @@ fn parse(map: &YamlMap, out: &mut Vec<Diagnostic>) -> DuckDbOptions {
             "`attach`",
             out,
         );
-        profile.attach.push(Attach {
+        profile.attach.push(AttachedDatabase {
             path,
             alias: m.get("alias").and_then(Yaml::scalar_text),
             kind: m.get("type").and_then(Yaml::scalar_text),

@@ -10,8 +10,8 @@ mod types;
 pub(crate) use target::{PostgresOptions, SslMode};
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, Scratch, Transactions, TypeNames,
-    Writers,
+    EngineCapabilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, ScratchTables, TransactionSupport, TypeNames,
+    WriteConcurrency,
 };
 
 /// How Postgres writes and compares names.
@@ -29,16 +29,16 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "postgres",
     label: "Postgres",
     dialect: DIALECT,
-    abilities: Abilities {
-        transactions: Transactions::Full,
-        scratch: Scratch::Temporary,
+    abilities: EngineCapabilities {
+        transactions: TransactionSupport::Full,
+        scratch: ScratchTables::Temporary,
         rows_in: SeedLoading::Stream,
         // Measured: one scan for all row tests of a relation is about three times faster.
         fuses_row_tests: true,
         index_after_rename: false,
         unique_constraint_names: true,
         shared: true,
-        writers: Writers::Many,
+        writers: WriteConcurrency::Many,
         brackets_queries: true,
         keeps_types_of_queries: true,
         times_are_texts: false,

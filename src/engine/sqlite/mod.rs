@@ -11,8 +11,8 @@ pub(crate) use target::SqliteOptions;
 pub(crate) use types::affinity_of;
 
 use super::{
-    Abilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, Scratch, Transactions, TypeNames,
-    Writers,
+    EngineCapabilities, AdapterTraits, Dialect, EngineSpec, SeedLoading, ScratchTables, TransactionSupport, TypeNames,
+    WriteConcurrency,
 };
 
 /// How SQLite writes and compares names: a schema is a file, and names have no database.
@@ -30,9 +30,9 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
     name: "sqlite",
     label: "SQLite",
     dialect: DIALECT,
-    abilities: Abilities {
-        transactions: Transactions::Full,
-        scratch: Scratch::Temporary,
+    abilities: EngineCapabilities {
+        transactions: TransactionSupport::Full,
+        scratch: ScratchTables::Temporary,
         rows_in: SeedLoading::Stream,
         // One scan of the file instead of several.
         fuses_row_tests: true,
@@ -42,7 +42,7 @@ pub(crate) static SPEC: EngineSpec = EngineSpec {
         unique_constraint_names: false,
         // Other processes may write between two transactions.
         shared: true,
-        writers: Writers::One,
+        writers: WriteConcurrency::One,
         brackets_queries: false,
         keeps_types_of_queries: false,
         times_are_texts: true,

@@ -508,9 +508,9 @@ fn encode_character(c: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Existing;
+    use crate::engine::ExistingRelations;
     use crate::manifest::NodeSet;
-    use crate::plan::{PlanRequest, StartOrder, Verb, plan_steps};
+    use crate::plan::{PlanRequest, StartOrder, CommandVerb, plan_steps};
     use crate::resolve::testing::project;
     use proptest::prelude::*;
 
@@ -523,8 +523,8 @@ mod tests {
         let plan = plan_steps(&PlanRequest {
             manifest: &manifest,
             selected: &selected,
-            existing: &Existing::Unknown,
-            verb: Verb::Build,
+            existing: &ExistingRelations::Unknown,
+            verb: CommandVerb::Build,
             audit: true,
             full_refresh: false,
             store_failures: false,

@@ -1,7 +1,7 @@
 //! Sends requests to the API: limits their rate and time, and retries if that can help.
 
 use super::auth::{find_account, read_variable};
-use super::errors::{SheetFailure, Subject, classify_error};
+use super::errors::{SheetFailure, RequestSubject, classify_error};
 use crate::config::SheetTarget;
 use crate::sink::{SinkError, SinkJob};
 use crate::system::System;
@@ -56,7 +56,7 @@ pub(super) struct SpreadsheetState {
 
 /// The times of the writes of the last minute.
 #[derive(Debug, Default)]
-pub(crate) struct Pace(Mutex<VecDeque<Instant>>);
+pub(crate) struct RequestPace(Mutex<VecDeque<Instant>>);
 
 struct Settings {
     timeout: Duration,
@@ -94,7 +94,7 @@ pub(super) struct Client<'a> {
     spreadsheet: &'a str,
     account: String,
     settings: Settings,
-    pace: &'a Pace,
+    pace: &'a RequestPace,
     sent: std::sync::atomic::AtomicUsize,
     system: &'a dyn System,
     stopped: &'a (dyn Fn() -> bool + Sync),
@@ -300,7 +300,7 @@ impl<'a> Client<'a> {
         answer: Result<common::Result<T>, SinkError>,
         noted: Noted,
     ) -> Result<T, Failed> {
-        let subject = Subject { spreadsheet: self.spreadsheet, account: &self.account };
+        let subject = RequestSubject { spreadsheet: self.spreadsheet, account: &self.account };
         let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(e)) => classify_error(e, noted.status, &subject),

@@ -1,12 +1,12 @@
 //! The content of a tab, and which rows of a table go where in it.
 
-use super::cells::Value;
+use super::cells::SheetValue;
 use crate::sink::SinkTable;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
 /// The keys of an upsert.
-pub(super) struct Keys {
+pub(super) struct RowKeys {
     /// The key of each row of the table.
     pub(super) own: Vec<Vec<String>>,
     /// The rows of the tab, by key.
@@ -75,7 +75,7 @@ pub(super) fn reorder_columns(table: &SinkTable, sheet: &Sheet) -> SinkTable {
 }
 
 /// Which rows of the table go where.
-pub(super) struct Rows {
+pub(super) struct RowPlan {
     /// Rows that exist already: (row of the tab, row of the table), sorted by the former.
     pub(super) known: Vec<(usize, usize)>,
     pub(super) new: Vec<usize>,
@@ -91,8 +91,8 @@ pub(super) struct RowRun {
     pub(super) length: usize,
 }
 
-impl Rows {
-    pub(super) fn new(keys: &Option<Keys>, sheet: &Sheet, rows: usize) -> Rows {
+impl RowPlan {
+    pub(super) fn new(keys: &Option<RowKeys>, sheet: &Sheet, rows: usize) -> RowPlan {
         let (mut known, mut new) = (Vec::new(), Vec::new());
         for row in 0..rows {
             match keys.as_ref().and_then(|k| k.known.get(&k.own[row])) {
@@ -101,7 +101,7 @@ impl Rows {
             }
         }
         known.sort_unstable();
-        Rows { known, new, free: sheet.used }
+        RowPlan { known, new, free: sheet.used }
     }
 
     /// The rows of the table in the order of the tab.
@@ -127,13 +127,13 @@ impl Rows {
     }
 }
 
-/// The key of a value that was read, as `Value::key` would give it.
+/// The key of a value that was read, as `SheetValue::key` would give it.
 pub(super) fn key_of(json: &Json) -> String {
     match json {
-        Json::Bool(b) => Value::Bool(*b).key(),
-        Json::Number(n) => Value::Number(n.as_f64().unwrap_or_default()).key(),
+        Json::Bool(b) => SheetValue::Bool(*b).key(),
+        Json::Number(n) => SheetValue::Number(n.as_f64().unwrap_or_default()).key(),
         Json::String(s) if s.is_empty() => String::new(),
-        Json::String(s) => Value::Text(s.clone()).key(),
+        Json::String(s) => SheetValue::Text(s.clone()).key(),
         other => other.to_string(),
     }
 }
@@ -148,7 +148,7 @@ mod tests {
             group_columns(&[4, 0, 1]),
             [ColumnSegment { at: 0, own: vec![1, 2] }, ColumnSegment { at: 4, own: vec![0] }]
         );
-        let rows = Rows { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
+        let rows = RowPlan { known: vec![(2, 7), (3, 1), (9, 0)], new: vec![5, 6], free: 10 };
         let runs: Vec<RowRun> = rows.runs().collect();
         assert_eq!(
             runs,

@@ -1,13 +1,13 @@
 //! Sends the requests of each mode: replace, append, upsert.
 
-use super::cells::{CellOptions, Value, number_format_of, sheet_value};
+use super::cells::{CellOptions, SheetValue, number_format_of, sheet_value};
 use super::client::{SpreadsheetState, Client, Tab};
 use super::requests::{
     Area, add_tab, append_cells, copy_area, delete_tab, fill_area, fill_from, freeze_header,
     number_format, set_bold, set_note,
 };
-use super::rows::{Lines, check_lengths};
-use super::sheet::{Keys, Rows, Sheet, group_columns, key_of, reorder_columns};
+use super::rows::{SheetLines, check_lengths};
+use super::sheet::{RowKeys, RowPlan, Sheet, group_columns, key_of, reorder_columns};
 use crate::config::{SheetMode, SheetTarget};
 use crate::sink::{SinkError, SinkJob, SinkTable, WrittenRows, count};
 use google_sheets4::api::Request;
@@ -188,7 +188,7 @@ impl Write<'_> {
         Err(e.help("export fewer rows or columns, delete empty rows of other tabs, or use another spreadsheet"))
     }
 
-    fn done(&self, what: String, lines: &Lines<'_>, requests: usize) -> WrittenRows {
+    fn done(&self, what: String, lines: &SheetLines<'_>, requests: usize) -> WrittenRows {
         let (place, title) = (&self.target.sheet, &self.book.title);
         let message = if self.job.dry_run {
             format!(
@@ -203,7 +203,7 @@ impl Write<'_> {
     }
 
     async fn replace(&self) -> Result<WrittenRows, SinkError> {
-        let lines = Lines::with_header(self.table, self.choices);
+        let lines = SheetLines::with_header(self.table, self.choices);
         let size = self.size(lines.len(), lines.width());
         let what = format!(
             "replace all by {}, {}",
@@ -228,7 +228,7 @@ impl Write<'_> {
     }
 
     /// The batch that replaces everything by values that it contains.
-    fn replace_at_once(&self, lines: &Lines<'_>) -> Vec<Request> {
+    fn replace_at_once(&self, lines: &SheetLines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let mut requests = self.delete_stale();
         let whole = self.area((0, size.0), (0, size.1));
@@ -237,7 +237,7 @@ impl Write<'_> {
     }
 
     /// The batch that replaces everything by the content of a hidden tab.
-    fn replace_from(&self, staging: i32, lines: &Lines<'_>) -> Vec<Request> {
+    fn replace_from(&self, staging: i32, lines: &SheetLines<'_>) -> Vec<Request> {
         let size = self.size(lines.len(), lines.width());
         let whole = self.area((0, size.0), (0, size.1));
         let from = Area { tab: staging, rows: (0, lines.len()), columns: (0, lines.width()) };
@@ -251,7 +251,7 @@ impl Write<'_> {
     /// Surrounds the requests that fill the cells with all others of a replacement.
     fn replace_by(
         &self,
-        lines: &Lines<'_>,
+        lines: &SheetLines<'_>,
         size: (usize, usize),
         cells: Vec<Request>,
     ) -> Vec<Request> {
@@ -266,7 +266,7 @@ impl Write<'_> {
     }
 
     /// Fills a new hidden tab with lines and returns its id.
-    async fn stage(&self, lines: &Lines<'_>) -> Result<i32, SinkError> {
+    async fn stage(&self, lines: &SheetLines<'_>) -> Result<i32, SinkError> {
         let id = loop {
             let id = new_id(&self.book);
             if id != self.id {
@@ -304,8 +304,8 @@ impl Write<'_> {
         }
         let sheet = self.read().await?;
         let keys = self.keys(key, &sheet)?;
-        let plan = Rows::new(&keys, &sheet, self.table.rows.len());
-        let lines = Lines::new(self.table, self.choices, plan.order());
+        let plan = RowPlan::new(&keys, &sheet, self.table.rows.len());
+        let lines = SheetLines::new(self.table, self.choices, plan.order());
         let size = self.size(sheet.used + plan.new.len(), sheet.width);
         let copies = plan.runs().count() * sheet.segments.len();
         let small = lines.is_small(copies * RANGE);
@@ -338,7 +338,7 @@ impl Write<'_> {
         } else {
             // The staging tab has the columns in the order of the sheet.
             let staged = reorder_columns(self.table, &sheet);
-            let lines = Lines::new(&staged, self.choices, plan.order());
+            let lines = SheetLines::new(&staged, self.choices, plan.order());
             let staging = self.stage(&lines).await?;
             self.show(&|| self.add_from(&sheet, &plan, staging)).await?;
         }
@@ -348,7 +348,7 @@ impl Write<'_> {
     /// The result if an earlier attempt of this run has already written the rows.
     fn written_before(&self, tab: &Tab) -> WrittenRows {
         if self.job.dry_run {
-            let lines = Lines::new(self.table, self.choices, Vec::new());
+            let lines = SheetLines::new(self.table, self.choices, Vec::new());
             return self.done("write nothing a second time".to_owned(), &lines, 0);
         }
         let message = format!("{}: this run has written its rows before", tab.title);
@@ -356,12 +356,12 @@ impl Write<'_> {
     }
 
     /// The batch that adds `all` lines, which it contains.
-    fn add_at_once(&self, sheet: &Sheet, plan: &Rows, all: &[Vec<Value>]) -> Vec<Request> {
+    fn add_at_once(&self, sheet: &Sheet, plan: &RowPlan, all: &[Vec<SheetValue>]) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
             let lines = &all[run.first_line..run.first_line + run.length];
             for s in &sheet.segments {
-                let part: Vec<Vec<Value>> =
+                let part: Vec<Vec<SheetValue>> =
                     lines.iter().map(|l| s.own.iter().map(|c| l[*c].clone()).collect()).collect();
                 let place = self.area((run.first_tab_row, run.first_tab_row + run.length), (s.at, s.at + s.own.len()));
                 cells.push(fill_area(place, &part));
@@ -373,7 +373,7 @@ impl Write<'_> {
     }
 
     /// The batch that adds lines from a hidden tab.
-    fn add_from(&self, sheet: &Sheet, plan: &Rows, staging: i32) -> Vec<Request> {
+    fn add_from(&self, sheet: &Sheet, plan: &RowPlan, staging: i32) -> Vec<Request> {
         let mut cells = Vec::new();
         for run in plan.runs() {
             let rows = (run.first_line, run.first_line + run.length);
@@ -393,12 +393,12 @@ impl Write<'_> {
 
     /// Surrounds the requests that fill the cells with all others: the header of a new tab, the
     /// formats of new rows, the note.
-    fn add_by(&self, sheet: &Sheet, plan: &Rows, cells: Vec<Request>) -> Vec<Request> {
+    fn add_by(&self, sheet: &Sheet, plan: &RowPlan, cells: Vec<Request>) -> Vec<Request> {
         let mut requests = self.prepare(self.size(sheet.used + plan.new.len(), sheet.width));
         if sheet.header.is_empty() {
             requests.push(freeze_header(self.id));
-            let header: Vec<Value> =
-                self.table.columns.iter().map(|c| Value::Text(c.header.clone())).collect();
+            let header: Vec<SheetValue> =
+                self.table.columns.iter().map(|c| SheetValue::Text(c.header.clone())).collect();
             requests.push(fill_area(self.area((0, 1), (0, header.len())), &[header]));
             requests.push(set_bold(self.area((0, 1), (0, self.table.columns.len()))));
         }
@@ -449,7 +449,7 @@ impl Write<'_> {
 
     /// The keys of the table's rows, which have to be unique, and of the tab's rows. `None` without
     /// a key.
-    fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<Keys>, SinkError> {
+    fn keys(&self, key: &[String], sheet: &Sheet) -> Result<Option<RowKeys>, SinkError> {
         if key.is_empty() {
             return Ok(None);
         }
@@ -508,7 +508,7 @@ impl Write<'_> {
                 .collect();
             known.entry(parts).or_insert(row);
         }
-        Ok(Some(Keys { own: keys, known }))
+        Ok(Some(RowKeys { own: keys, known }))
     }
 }
 
