@@ -73,7 +73,7 @@ fn can_build(warehouse: &mut dyn Warehouse, probe: &str) -> Result<String, Engin
     let made = warehouse.execute(&probe.into());
     warehouse.rollback()?;
     made?;
-    let schemas = warehouse.schemas()?.len();
+    let schemas = warehouse.list_schemas()?.len();
     let noun = if schemas == 1 { "schema" } else { "schemas" };
     Ok(format!("connected, version {version}, {schemas} {noun}, relations can be made"))
 }

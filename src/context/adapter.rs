@@ -324,12 +324,12 @@ fn question(session: &Arc<RenderSession>, method: &str, args: &Args) -> Result<O
         }
         "get_column_schema_from_query" | "get_columns_in_select_sql" => {
             let sql = SqlText::from(args.text(0, "sql")?);
-            let columns = live(session, |w| w.describe(&sql), sql.as_str())?;
+            let columns = live(session, |w| w.describe_query(&sql), sql.as_str())?;
             list(columns.iter().map(|c| ColumnValue::value(c, engine)).collect())
         }
         "check_schema_exists" => {
             let (database, schema) = (args.text(0, "database")?, args.text(1, "schema")?);
-            let schemas = live(session, |w| w.schemas(), "")?;
+            let schemas = live(session, |w| w.list_schemas(), "")?;
             Value::from(schemas.iter().any(|(d, s)| {
                 dialect.folded(d) == dialect.folded(&database)
                     && dialect.folded(s) == dialect.folded(&schema)
@@ -374,7 +374,7 @@ fn find(session: &Arc<RenderSession>, wanted: &Relation) -> Result<Option<Existi
     let wanted = wanted.stored(dialect);
     let database = wanted.database().unwrap_or(&session.project.target.database).to_owned();
     let schema = wanted.schema().unwrap_or(&session.project.target.schema).to_owned();
-    let all = live(session, |w| w.list(&database, &schema), "")?;
+    let all = live(session, |w| w.list_relations(&database, &schema), "")?;
     Ok(all
         .into_iter()
         .find(|r| dialect.folded(r.relation.identifier()) == dialect.folded(wanted.identifier())))
@@ -390,7 +390,7 @@ fn columns_of(session: &Arc<RenderSession>, relation: &Relation) -> Result<Vec<E
             .map(|r| r.columns.clone())
             .unwrap_or_default());
     }
-    live(session, |w| w.columns_to_cast(relation), "")
+    live(session, |w| w.list_castable_columns(relation), "")
 }
 
 /// Methods that change the database or run SQL.

@@ -78,7 +78,7 @@ pub(crate) struct FakeState {
     pub(crate) failures: Vec<(String, EngineErrorKind)>,
     /// A statement that contains this text makes the driver panic.
     pub(crate) panics: Vec<String>,
-    /// The columns that every `describe` returns.
+    /// The columns that every `describe_query` returns.
     pub(crate) columns: Vec<ExistingColumn>,
     /// The counts of tests (`select count`...) whose query contains this text; all others count 0.
     pub(crate) counts: Vec<(String, i64)>,
@@ -216,7 +216,7 @@ impl Warehouse for FakeWarehouse {
         Ok(Reply::ok())
     }
 
-    fn rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
+    fn stream_rows(&mut self, sql: &SqlText, each: &mut EachRow<'_>) -> Result<Reply, EngineError> {
         self.write_down(sql.as_str())?;
         let counts = self.state().counts.clone();
         let found = counts.iter().find(|(part, _)| sql.as_str().contains(part));
@@ -226,11 +226,11 @@ impl Warehouse for FakeWarehouse {
         Ok(Reply::ok())
     }
 
-    fn describe(&mut self, _: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn describe_query(&mut self, _: &SqlText) -> Result<Vec<ExistingColumn>, EngineError> {
         Ok(self.state().columns.clone())
     }
 
-    fn list(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn list_relations(&mut self, database: &str, schema: &str) -> Result<Vec<ExistingRelation>, EngineError> {
         let relation = |name: &String| {
             let relation = Relation::new(Some(database), Some(schema), name);
             let columns = self.state().columns.clone();
@@ -240,17 +240,17 @@ impl Warehouse for FakeWarehouse {
         Ok(names.iter().map(relation).collect())
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
+    fn list_columns(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, EngineError> {
         let state = self.state();
         let is_there = state.relations.contains_key(relation.identifier());
         Ok(if is_there { state.columns.clone() } else { Vec::new() })
     }
 
-    fn schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
+    fn list_schemas(&mut self) -> Result<Vec<(String, String)>, EngineError> {
         Ok(Vec::new())
     }
 
-    fn find(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
+    fn find_relations(&mut self, relations: &[Relation]) -> Result<Vec<ExistingRelation>, EngineError> {
         let state = self.state();
         let there = relations.iter().filter(|r| state.relations.contains_key(r.identifier()));
         let found = there.map(|relation| {
@@ -260,7 +260,7 @@ impl Warehouse for FakeWarehouse {
         Ok(found.collect())
     }
 
-    fn content(
+    fn fingerprint_content(
         &mut self,
         relation: &Relation,
         _: &[ExistingColumn],
@@ -273,7 +273,7 @@ impl Warehouse for FakeWarehouse {
         self.write_down(format!("create schema {schema}"))
     }
 
-    fn load(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
+    fn load_seed(&mut self, load: &mut SeedLoad<'_>) -> Result<SeedLoadReport, EngineError> {
         self.write_down(format!("load {}", load.table.identifier()))?;
         let mut rows = 0;
         loop {
@@ -315,27 +315,27 @@ impl Warehouse for FakeWarehouse {
         Ok(Vec::new())
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> Result<Vec<String>, EngineError> {
         let name = relation.relation.identifier();
         self.write_down(format!("drop {name}"))?;
         self.set(name, None);
         Ok(Vec::new())
     }
 
-    fn alter(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
+    fn alter_columns(&mut self, change: &ColumnChange<'_>) -> Result<Vec<String>, EngineError> {
         self.write_down(format!("alter {}", change.statements.join("; ")))?;
         Ok(Vec::new())
     }
 
-    fn notes(&mut self, _: &Relation) -> Result<Vec<(String, String)>, EngineError> {
+    fn read_state(&mut self, _: &Relation) -> Result<Vec<(String, String)>, EngineError> {
         Ok(Vec::new())
     }
 
-    fn create_notes(&mut self, _: &Relation) -> Result<(), EngineError> {
+    fn create_state_table(&mut self, _: &Relation) -> Result<(), EngineError> {
         Ok(())
     }
 
-    fn note(&mut self, _: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
+    fn record_state(&mut self, _: &Relation, notes: &[StateRow<'_>]) -> Result<(), EngineError> {
         let nodes: Vec<&str> = notes.iter().map(|note| note.node).collect();
         self.write_down(format!("note {}", nodes.join(", ")))
     }
@@ -344,7 +344,7 @@ impl Warehouse for FakeWarehouse {
         Ok(Vec::new())
     }
 
-    fn ready(&mut self) -> Result<(), EngineError> {
+    fn ensure_connected(&mut self) -> Result<(), EngineError> {
         Ok(())
     }
 
@@ -354,7 +354,7 @@ impl Warehouse for FakeWarehouse {
 
     fn unlock(&mut self, _: &Relation) {}
 
-    fn opener(&self) -> Result<Opener, EngineError> {
+    fn connection_opener(&self) -> Result<Opener, EngineError> {
         let other = self.clone();
         Ok(Arc::new(move || {
             other.write_down("open")?;

@@ -30,8 +30,8 @@ pub(crate) fn inspect_relations(
     let dialect = warehouse.engine().dialect;
     let schemas = schemas_of(manifest, nodes);
     let listed: Vec<(&str, &str)> = schemas.iter().map(|(d, s)| (d.as_str(), s.as_str())).collect();
-    let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_all(&listed)? };
+    let relations = if listed.is_empty() { Vec::new() } else { warehouse.list_relations_of_schemas(&listed)? };
     let known: HashSet<String> =
-        warehouse.schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
+        warehouse.list_schemas()?.iter().map(|(d, s)| schema_key(dialect, d, s)).collect();
     Ok(ExistingRelations::known(dialect, relations, known))
 }

@@ -73,24 +73,24 @@ pub(super) fn create_indexes(
     if !is_table || job.engine.abilities.index_after_rename != is_renamed {
         return Ok(());
     }
-    steps.call(&PublicMacroCall::new("create_indexes", vec![PublicMacroArg::Relation(relation.clone())]))
+    steps.call_macro(&PublicMacroCall::new("create_indexes", vec![PublicMacroArg::Relation(relation.clone())]))
 }
 
 /// The steps after a relation is published, in its transaction: hooks, grants, comments.
 pub(super) fn finish_inside(job: &MaterializationJob, kind: RelationKind, steps: &mut dyn Steps) -> StepResult {
     steps.run_hooks(HookTime::AfterInside)?;
     if !job.has_outside_post_hooks {
-        steps.carry()?;
+        steps.reattach_objects()?;
     }
     let target = PublicMacroArg::Relation(job.target.clone().with_kind(kind));
     let Some(config) = job.config.build() else { return Ok(()) };
     if let Some(grants) = &config.grants {
         let is_there = PublicMacroArg::Flag(job.existing.is_some());
         let args = vec![target.clone(), PublicMacroArg::Json(grants.clone()), is_there];
-        steps.call(&PublicMacroCall::new("apply_grants", args))?;
+        steps.call_macro(&PublicMacroCall::new("apply_grants", args))?;
     }
     if config.persists_docs {
-        steps.call(&PublicMacroCall::new("persist_docs", vec![target, PublicMacroArg::Model]))?;
+        steps.call_macro(&PublicMacroCall::new("persist_docs", vec![target, PublicMacroArg::Model]))?;
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ pub(super) fn finish_inside(job: &MaterializationJob, kind: RelationKind, steps:
 pub(super) fn finish_outside(job: &MaterializationJob, steps: &mut dyn Steps) -> StepResult {
     steps.run_hooks(HookTime::AfterOutside)?;
     if job.has_outside_post_hooks {
-        steps.carry()?;
+        steps.reattach_objects()?;
     }
     Ok(())
 }

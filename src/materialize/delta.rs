@@ -24,13 +24,13 @@ pub(super) fn keep_rows(job: &MaterializationJob, scratch: &Relation, steps: &mu
     }
     let is_temporary = PublicMacroArg::Flag(!is_seen(job));
     let args = vec![is_temporary, PublicMacroArg::Relation(scratch.clone()), PublicMacroArg::Compiled];
-    steps.call(&PublicMacroCall::new(CREATE_TABLE, args))
+    steps.call_macro(&PublicMacroCall::new(CREATE_TABLE, args))
 }
 
 pub(super) fn drop_scratch(job: &MaterializationJob, scratch: &Relation, steps: &mut dyn Steps) -> StepResult {
     if is_seen(job) {
         let kind = RelationKind::Table;
-        return steps.drop_if_there(&ExistingRelation::new(scratch.clone(), kind, Vec::new()));
+        return steps.drop_relation(&ExistingRelation::new(scratch.clone(), kind, Vec::new()));
     }
     let name = scratch.render(job.engine.dialect);
     steps.execute(SqlText::from(format!("drop table if exists {name}")))
@@ -50,5 +50,5 @@ pub(super) fn copy_published_table(
     let select = format!("select {} from {published}", items.join(", "));
     let (relation, columns) = (PublicMacroArg::Relation(candidate.clone()), PublicMacroArg::Columns(columns.to_vec()));
     let args = vec![relation, columns, PublicMacroArg::Text(select)];
-    steps.call(&PublicMacroCall::new("strata_copy_table", args))
+    steps.call_macro(&PublicMacroCall::new("strata_copy_table", args))
 }

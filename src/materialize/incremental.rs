@@ -125,7 +125,7 @@ impl Delta<'_> {
     fn apply(&self, steps: &mut dyn Steps) -> Result<Vec<String>, NodeError> {
         let scratch = scratch_of(self.job);
         keep_rows(self.job, &scratch, steps)?;
-        let rows = steps.describe(&scratch)?;
+        let rows = steps.describe_relation(&scratch)?;
         let change = self.change_for(&rows)?;
         let table = self.candidate.as_ref().unwrap_or(&self.job.target);
         alter(table, &change.add, false, steps)?;
@@ -133,8 +133,8 @@ impl Delta<'_> {
         if !is_late {
             alter(table, &change.drop, true, steps)?;
         }
-        change.retype.iter().try_for_each(|call| steps.call(call))?;
-        steps.call(&self.write(table, &scratch, change.columns))?;
+        change.retype.iter().try_for_each(|call| steps.call_macro(call))?;
+        steps.call_macro(&self.write(table, &scratch, change.columns))?;
         drop_scratch(self.job, &scratch, steps)?;
         Ok(if is_late { change.drop } else { Vec::new() })
     }
@@ -179,5 +179,5 @@ fn optional_arg(value: Option<&Json>) -> PublicMacroArg {
 }
 
 fn alter(table: &Relation, statements: &[String], takes_away: bool, steps: &mut dyn Steps) -> StepResult {
-    if statements.is_empty() { Ok(()) } else { steps.alter(table, statements, takes_away) }
+    if statements.is_empty() { Ok(()) } else { steps.alter_columns(table, statements, takes_away) }
 }

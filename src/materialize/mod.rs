@@ -105,16 +105,16 @@ pub(crate) trait Steps {
     /// Executes SQL that Strata generated.
     fn execute(&mut self, sql: SqlText) -> StepResult;
     /// Calls a public macro and executes the text that it returns.
-    fn call(&mut self, call: &PublicMacroCall) -> StepResult;
+    fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult;
     /// Runs the node's hooks of one time.
     fn run_hooks(&mut self, time: HookTime) -> StepResult;
     /// Loads the rows of a seed into an empty table.
-    fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedLoadOutcome, NodeError>;
+    fn load_seed(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedLoadOutcome, NodeError>;
     /// Changes columns of a table; `takes_away` if some are dropped.
-    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult;
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> StepResult;
+    fn alter_columns(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult;
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult;
     /// The columns of an existing relation.
-    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError>;
+    fn describe_relation(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError>;
     /// The columns that the node's query would return.
     fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError>;
     fn begin(&mut self) -> StepResult;
@@ -127,7 +127,7 @@ pub(crate) trait Steps {
     fn publish(&mut self, candidate: &Relation, kind: RelationKind) -> StepResult;
     /// Gives the published relation what belonged to its predecessor, except for what the hooks
     /// have recreated.
-    fn carry(&mut self) -> StepResult;
+    fn reattach_objects(&mut self) -> StepResult;
     /// Records the publication and commits its transaction.
     fn finish(&mut self) -> StepResult;
     /// Rolls back the open transaction, if there is one.
@@ -168,7 +168,7 @@ impl MaterializationJob {
     /// Drops the relation that an earlier run left under a name, if there is one.
     fn drop_leftover(&self, relation: &Relation, steps: &mut dyn Steps) -> StepResult {
         let left = self.leftovers.iter().find(|l| l.relation.same(relation, self.engine.dialect));
-        left.map_or(Ok(()), |left| steps.drop_if_there(left))
+        left.map_or(Ok(()), |left| steps.drop_relation(left))
     }
 }
 

@@ -18,12 +18,12 @@ pub(super) fn store_seed(job: &MaterializationJob, steps: &mut dyn Steps) -> Res
     let mut seed = seed.clone();
     loop {
         steps.execute(create_table(job, &candidate, &seed))?;
-        match steps.load(&candidate, &seed)? {
+        match steps.load_seed(&candidate, &seed)? {
             SeedLoadOutcome::Loaded => break,
             SeedLoadOutcome::OtherTypes(columns) => {
                 // Load again, with the types of the whole file.
                 let (empty, kind) = (candidate.clone(), RelationKind::Table);
-                steps.drop_if_there(&ExistingRelation::new(empty, kind, Vec::new()))?;
+                steps.drop_relation(&ExistingRelation::new(empty, kind, Vec::new()))?;
                 (seed.columns, seed.provisional) = (columns, None);
             }
         }

@@ -43,8 +43,8 @@ fn stage_and_merge(job: &MaterializationJob, table: &Relation, steps: &mut dyn S
     let staging = scratch_of(job);
     let args =
         vec![PublicMacroArg::Relation(staging.clone()), PublicMacroArg::Relation(job.target.clone()), PublicMacroArg::Compiled];
-    steps.call(&PublicMacroCall::new("strata_snapshot_staging", args))?;
-    let staged = steps.describe(&staging)?;
+    steps.call_macro(&PublicMacroCall::new("strata_snapshot_staging", args))?;
+    let staged = steps.describe_relation(&staging)?;
     merge(job, table, &staging, &staged, steps)?;
     drop_scratch(job, &staging, steps)
 }
@@ -63,13 +63,13 @@ fn merge(
     let table = PublicMacroArg::Relation(table.clone());
     if !new.is_empty() {
         let args = vec![table.clone(), PublicMacroArg::Columns(new)];
-        steps.call(&PublicMacroCall::new("create_columns", args))?;
+        steps.call_macro(&PublicMacroCall::new("create_columns", args))?;
     }
     let dialect = job.engine.dialect;
     let names = columns.iter().map(|c| serde_json::Value::from(dialect.quoted(&c.name))).collect();
     let names = PublicMacroArg::Json(serde_json::Value::Array(names));
     let args = vec![table, PublicMacroArg::Relation(staging.clone()), names];
-    steps.call(&PublicMacroCall::new("snapshot_merge_sql", args))
+    steps.call_macro(&PublicMacroCall::new("snapshot_merge_sql", args))
 }
 
 /// Whether a column of the staging table does not belong in the snapshot.

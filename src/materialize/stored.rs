@@ -27,7 +27,7 @@ pub(super) fn store_whole(
         if name == CREATE_TABLE {
             args.insert(0, PublicMacroArg::Flag(false));
         }
-        steps.call(&PublicMacroCall::new(name, args))?;
+        steps.call_macro(&PublicMacroCall::new(name, args))?;
     }
     create_indexes(job, &candidate, false, steps)?;
     if together {

@@ -44,7 +44,7 @@ impl Steps for FakeSteps {
         self.warehouse.execute(&sql).map(drop).map_err(failed)
     }
 
-    fn call(&mut self, call: &PublicMacroCall) -> StepResult {
+    fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult {
         let creates = [
             "create_table_as",
             "get_create_view_as_sql",
@@ -74,12 +74,12 @@ impl Steps for FakeSteps {
         Ok(())
     }
 
-    fn load(&mut self, table: &Relation, _: &SeedJob) -> Result<SeedLoadOutcome, NodeError> {
+    fn load_seed(&mut self, table: &Relation, _: &SeedJob) -> Result<SeedLoadOutcome, NodeError> {
         self.note(format!("load {}", table.identifier()));
         Ok(SeedLoadOutcome::Loaded)
     }
 
-    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult {
+    fn alter_columns(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult {
         let change = ColumnChange {
             relation: table,
             statements,
@@ -87,14 +87,14 @@ impl Steps for FakeSteps {
             built_later: &|_| false,
             pause: &|_| {},
         };
-        self.warehouse.alter(&change).map(drop).map_err(failed)
+        self.warehouse.alter_columns(&change).map(drop).map_err(failed)
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> StepResult {
-        self.warehouse.drop_if_there(relation).map(drop).map_err(failed)
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult {
+        self.warehouse.drop_relation(relation).map(drop).map_err(failed)
     }
 
-    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+    fn describe_relation(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
         self.note(format!("describe {}", relation.identifier()));
         Ok(self.warehouse.state().columns.clone())
     }
@@ -137,7 +137,7 @@ impl Steps for FakeSteps {
         self.warehouse.publish(&publication).map(drop).map_err(failed)
     }
 
-    fn carry(&mut self) -> StepResult {
+    fn reattach_objects(&mut self) -> StepResult {
         Ok(())
     }
 

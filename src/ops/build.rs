@@ -203,7 +203,7 @@ impl<'a, 'n> Build<'a, 'n> {
         }
         let warehouse = DatabaseOpening::wait(self.opening.take(), &revision)?;
         if self.unchanged.is_some() {
-            self.after = Some(warehouse.fork()?);
+            self.after = Some(warehouse.open_another()?);
         }
         Ok(warehouse)
     }

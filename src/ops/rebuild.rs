@@ -90,7 +90,7 @@ pub(crate) fn rebuild_changed(
     let Some(warehouse) = opened? else { return Ok(RebuildReport::default()) };
     let NodeDefinitions { nodes: own, compiled } = definitions;
     // The second handle keeps the database open for the rows shown at the end.
-    let mut after = warehouse.fork()?;
+    let mut after = warehouse.open_another()?;
     let changes = ChangeOptions { assume_sources: true, edits_only: true };
     let options = BuildOptions { changed: Some(changes), ..BuildOptions::of(CommandVerb::Build) };
     let manifest = &revision.manifest;

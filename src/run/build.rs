@@ -98,7 +98,7 @@ fn lock(
         return Ok(run.existing.clone());
     }
     let dialect = run.engine().dialect;
-    match run.ask(|warehouse| warehouse.find(&own_names(target, dialect))) {
+    match run.ask(|warehouse| warehouse.find_relations(&own_names(target, dialect))) {
         Ok(found) => Ok(Arc::new(ExistingRelations::known(dialect, found, HashSet::new()))),
         Err(e) => {
             run.connection.with(|warehouse| warehouse.unlock(target));
@@ -177,7 +177,7 @@ fn build_native(
         // candidate of the failed attempt.
         again += 1;
         std::thread::sleep(PAUSE * again);
-        if run.connection.with(|warehouse| warehouse.ready()).is_ok() {
+        if run.connection.with(|warehouse| warehouse.ensure_connected()).is_ok() {
             drop_candidate(run, &job.target);
         }
         steps.forget_attempt();
@@ -334,7 +334,7 @@ fn changes_of(
             changes.push((relation, None));
             continue;
         }
-        let columns = run.connection.with(|w| w.columns(&relation)).unwrap_or_default();
+        let columns = run.connection.with(|w| w.list_columns(&relation)).unwrap_or_default();
         let now = (!columns.is_empty()).then(|| {
             let is_old = relation == *target && ending.is_err();
             let old = run.existing.find(&relation).filter(|_| is_old);

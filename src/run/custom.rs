@@ -58,6 +58,6 @@ pub(super) fn build_by_macro(
 fn found_now(run: &NodeRun<'_>, target: &Relation) -> Option<(Relation, Option<ExistingRelation>)> {
     let dialect = run.engine().dialect;
     let (database, schema) = target.stored_schema(dialect)?;
-    let all = run.connection.with(|warehouse| warehouse.list(&database, &schema)).ok()?;
+    let all = run.connection.with(|warehouse| warehouse.list_relations(&database, &schema)).ok()?;
     Some((target.clone(), all.into_iter().find(|r| r.relation.same(target, dialect))))
 }

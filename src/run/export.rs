@@ -140,7 +140,7 @@ fn read(
         let message = format!("`{}` is not stored: it is {}", model.name, model.materialized());
         return Err(mistake(node, message, "export a table or a view that reads it"));
     };
-    let known = connection.with(|w| w.columns(relation)).map_err(|e| unreadable(node, &e))?;
+    let known = connection.with(|w| w.list_columns(relation)).map_err(|e| unreadable(node, &e))?;
     if known.is_empty() {
         let message = format!("{} is not in the database", relation.short());
         let help = format!("build it first: strata build --select {}", model.name);

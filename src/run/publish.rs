@@ -71,7 +71,7 @@ pub(super) fn known_before(notes: &PublicationState, run: &NodeRun<'_>) -> State
     if let Some(there) = there.filter(|there| there.kind != RelationKind::View)
         && notes.compares
         && !is_compared
-        && let Ok(content) = run.connection.with(|w| w.content(&there.relation, &there.columns))
+        && let Ok(content) = run.connection.with(|w| w.fingerprint_content(&there.relation, &there.columns))
     {
         before.version =
             Some(content_version(&content, before.columns.as_deref().unwrap_or_default()));
@@ -119,12 +119,12 @@ pub(super) fn write_note(
         return Ok(None);
     };
     let dialect = warehouse.engine().dialect;
-    let listed = warehouse.columns_of_existing(relation)?;
+    let listed = warehouse.list_columns_of_existing(relation)?;
     let columns = column_pairs(&listed);
     let kind = node.relation_kind();
     let content = match kind {
         RelationKind::View => None,
-        _ if notes.compares => Some(warehouse.content(relation, &listed)?),
+        _ if notes.compares => Some(warehouse.fingerprint_content(relation, &listed)?),
         _ => None,
     };
     let version = match &content {
@@ -140,7 +140,7 @@ pub(super) fn write_note(
             relation: relation.render(dialect),
             kind: kind.as_str().to_owned(),
             columns,
-            id: warehouse.id_of(relation)?,
+            id: warehouse.relation_id(relation)?,
             rows: content.as_ref().map(|c| c.rows),
         }),
     };

@@ -222,7 +222,7 @@ impl Steps for NodeSteps<'_> {
         self.run.execute(&sql).map(drop)
     }
 
-    fn call(&mut self, call: &PublicMacroCall) -> StepResult {
+    fn call_macro(&mut self, call: &PublicMacroCall) -> StepResult {
         self.may_go_on()?;
         let text = self.write(call)?;
         if text.trim().is_empty() {
@@ -250,7 +250,7 @@ impl Steps for NodeSteps<'_> {
         due.try_for_each(|hook| self.run_hook(key, &hook.sql))
     }
 
-    fn load(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedLoadOutcome, NodeError> {
+    fn load_seed(&mut self, table: &Relation, seed: &SeedJob) -> Result<SeedLoadOutcome, NodeError> {
         self.may_go_on()?;
         let mut rows: SeedRows<Box<dyn Read + Send>> = open_rows(&self.run, seed)?;
         let columns = seed.column_names(self.run.engine().dialect);
@@ -261,7 +261,7 @@ impl Steps for NodeSteps<'_> {
             delimiter: &seed.delimiter,
             rows: &mut rows,
         };
-        let error = match self.run.connection.with(|warehouse| warehouse.load(&mut load)) {
+        let error = match self.run.connection.with(|warehouse| warehouse.load_seed(&mut load)) {
             Ok(loaded) => {
                 self.note_all(&loaded.executed);
                 self.reply = loaded.rows.or(seed.rows).map(Reply::of_load).or(self.reply.take());
@@ -281,7 +281,7 @@ impl Steps for NodeSteps<'_> {
         }
     }
 
-    fn alter(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult {
+    fn alter_columns(&mut self, table: &Relation, statements: &[String], takes_away: bool) -> StepResult {
         self.may_go_on()?;
         let (shared, dialect) = (self.run.shared, self.run.engine().dialect);
         if takes_away && self.in_transaction {
@@ -294,27 +294,27 @@ impl Steps for NodeSteps<'_> {
             built_later: &|relation| shared.builds_later(relation, dialect),
             pause: &|time| self.pause(time),
         };
-        let done = self.run.ask(|warehouse| warehouse.alter(&change))?;
+        let done = self.run.ask(|warehouse| warehouse.alter_columns(&change))?;
         self.note_all(&done);
         Ok(())
     }
 
-    fn drop_if_there(&mut self, relation: &ExistingRelation) -> StepResult {
+    fn drop_relation(&mut self, relation: &ExistingRelation) -> StepResult {
         self.may_go_on()?;
-        let done = self.run.ask(|warehouse| warehouse.drop_if_there(relation))?;
+        let done = self.run.ask(|warehouse| warehouse.drop_relation(relation))?;
         self.note_all(&done);
         Ok(())
     }
 
-    fn describe(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
+    fn describe_relation(&mut self, relation: &Relation) -> Result<Vec<ExistingColumn>, NodeError> {
         self.may_go_on()?;
-        self.run.ask(|warehouse| warehouse.columns_of_existing(relation))
+        self.run.ask(|warehouse| warehouse.list_columns_of_existing(relation))
     }
 
     fn describe_query(&mut self) -> Result<Vec<ExistingColumn>, NodeError> {
         self.may_go_on()?;
         let sql = &self.compiled;
-        let found = self.run.connection.with(|warehouse| warehouse.describe(sql));
+        let found = self.run.connection.with(|warehouse| warehouse.describe_query(sql));
         let mut columns = found.map_err(|e| sql_error(&e, sql, self.run.node.span))?;
         if !self.run.engine().abilities.keeps_types_of_queries {
             self.set_declared_types(&mut columns);
@@ -367,10 +367,10 @@ impl Steps for NodeSteps<'_> {
         Ok(())
     }
 
-    fn carry(&mut self) -> StepResult {
+    fn reattach_objects(&mut self) -> StepResult {
         self.may_go_on()?;
         let relation = self.relation()?;
-        let done = self.run.ask(|warehouse| warehouse.carry(relation))?;
+        let done = self.run.ask(|warehouse| warehouse.reattach_objects(relation))?;
         self.note_all(&done);
         Ok(())
     }

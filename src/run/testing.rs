@@ -130,7 +130,7 @@ impl Trial {
     fn existing(&self) -> ExistingRelations {
         let project = &self.shared.compiler.manifest.project;
         let (database, schema) = (&project.target.database, &project.target.schema);
-        let there = self.warehouse.clone().list(database, schema).unwrap();
+        let there = self.warehouse.clone().list_relations(database, schema).unwrap();
         ExistingRelations::known(project.dialect, there, HashSet::new())
     }
 

@@ -28,7 +28,7 @@ impl KnownDatabase {
         if connection.files().is_empty() {
             return None;
         }
-        warehouse.settle();
+        warehouse.checkpoint();
         let state = connection.state(system)?;
         let schemas = schemas_of(manifest, selected.iter());
         let existing = inspect_relations(warehouse, manifest, selected.iter()).ok()?;

@@ -202,7 +202,7 @@ fn measure_sources(
     let request = FreshnessRequest {
         shared,
         sources: &asked,
-        warehouse: warehouse.fork()?,
+        warehouse: warehouse.open_another()?,
         cancel: cancel.clone(),
         hooks: false,
     };

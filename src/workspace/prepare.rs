@@ -186,7 +186,7 @@ fn look_up(
 ) -> Result<(ExistingRelations, Option<KnownPublications>), EngineError> {
     // A second connection costs nothing if only this process uses the database (it is not
     // `shared`), so relations are listed there while publications are read here.
-    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.fork().ok()).flatten();
+    let mut other = (!warehouse.engine().abilities.shared).then(|| warehouse.open_another().ok()).flatten();
     let list = |w: &mut dyn Warehouse| inspect_relations(w, &revision.manifest, selected.iter());
     std::thread::scope(|scope| {
         let listed = other.as_mut().map(|w| scope.spawn(|| list(w.as_mut())));

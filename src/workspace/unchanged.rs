@@ -129,7 +129,7 @@ impl UnchangedCheck {
         }
         let (system, target) = (settings.system.as_ref(), finished.revision.target());
         if target.connection.state(system).is_none() {
-            warehouse.settle();
+            warehouse.checkpoint();
         }
         let Some(database) = target.connection.state(system) else { return };
         let Some((mut same, own)) = finished.find_unchanged_nodes(workspace, warehouse) else {

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(now(), Some(first.clone()), "reading writes nothing");
         let mut open = write("insert into t select 2");
         assert_eq!(now(), None, "the row is beside the file");
-        open.settle();
+        open.checkpoint();
         let second = now().unwrap();
         assert_ne!(second, first);
         drop(open);

@@ -19,7 +19,7 @@ pub(super) fn fitting_columns(
     swap: &Publication<'_>,
     old: &ExistingRelation,
 ) -> Result<Option<Vec<ExistingColumn>>, EngineError> {
-    let (before, after) = (pg.columns(&old.relation)?, pg.columns(swap.candidate)?);
+    let (before, after) = (pg.list_columns(&old.relation)?, pg.list_columns(swap.candidate)?);
     let same = before.len() == after.len() && before.iter().all(|c| after.contains(c));
     Ok(same.then_some(after))
 }
